@@ -1,0 +1,76 @@
+"""Every refusal of the project as one tree, in the terms of RFC 9457; knows nothing of HTTP rendering (`services.edge` does that)."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+PROBLEM_TYPE_PREFIX = "urn:credentify:problem:"
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """The root: a refusal with a stable `slug`, a `title` for people and the HTTP `status` it is answered with.
+
+    `detail` says what was wrong this time and what to do next; `pointer` is the RFC 6901 JSON pointer to the first
+    fault, where the input was JSON; `members` are extension members (RFC 9457 section 3.2), JSON values only.
+    """
+
+    slug: ClassVar[str] = "problem"
+    title: ClassVar[str] = "The request was refused"
+    status: ClassVar[int] = 400
+
+    def __init__(self, detail: str, *, pointer: str | None = None, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.members: dict[str, Any] = dict(members or {})
+
+    def document(self) -> dict[str, Any]:
+        """Return the RFC 9457 problem document: `type`, `title`, `status`, `detail`, and `pointer` and members if any."""
+        document: dict[str, Any] = {
+            "type": PROBLEM_TYPE_PREFIX + self.slug,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.pointer is not None:
+            document["pointer"] = self.pointer
+        return document | self.members
+
+
+class MalformedProblem(Problem):
+    """Input that is not what its format says it must be."""
+
+    slug = "malformed"
+    title = "The input is malformed"
+    status = 400
+
+
+class InvalidProblem(Problem):
+    """Well-formed input that breaks a rule of its type: `pointer` says where."""
+
+    slug = "invalid"
+    title = "The input breaks a rule"
+    status = 422
+
+
+class NotFoundProblem(Problem):
+    """Nothing is known under the name that was asked for."""
+
+    slug = "not-found"
+    title = "Not found"
+    status = 404
+
+
+class ConflictProblem(Problem):
+    """The request contradicts what is already on record."""
+
+    slug = "conflict"
+    title = "The request conflicts with what is on record"
+    status = 409
+
+
+class UnavailableProblem(Problem):
+    """The service cannot answer now; the same request may succeed later."""
+
+    slug = "unavailable"
+    title = "Not available now"
+    status = 503

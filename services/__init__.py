@@ -1,0 +1,1 @@
+"""The three services and what they share at their edges."""

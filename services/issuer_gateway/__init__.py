@@ -1,0 +1,1 @@
+"""The issuer gateway: turns institutions' requests into signed events and documents."""

@@ -1,0 +1,1 @@
+"""The ledger: an append-only, hash-chained log that is also a Merkle transparency log."""
