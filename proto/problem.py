@@ -1,4 +1,4 @@
-"""Every refusal of the project as one tree, in the terms of RFC 9457; knows nothing of HTTP rendering (`services.edge` does that)."""
+"""Every refusal of the project as one tree (RFC 9457); rendering over HTTP is `services.edge`."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -24,7 +24,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         self.members: dict[str, Any] = dict(members or {})
 
     def document(self) -> dict[str, Any]:
-        """Return the RFC 9457 problem document: `type`, `title`, `status`, `detail`, and `pointer` and members if any."""
+        """Return the RFC 9457 problem document; `pointer` and extension members only where there are any."""
         document: dict[str, Any] = {
             "type": PROBLEM_TYPE_PREFIX + self.slug,
             "title": self.title,
