@@ -1,0 +1,72 @@
+"""The rules of admission and what follows from them: one pure implementation for all (DESIGN 3.6, 3.7).
+
+`needs` says which states a decision reads, `signing_key` with which key an event must verify, `decide` whether it may
+be appended, `evolve` what it changes, `effective` what a credential's state is. Reads no clock and no store.
+"""
+
+from proto.lifecycle.decide import RULES_VERSIONS_KNOWN, decide, signing_key
+from proto.lifecycle.decide_credential import is_live_recognition
+from proto.lifecycle.decide_issuer import admitted, living_end
+from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
+from proto.lifecycle.evolve import evolve
+from proto.lifecycle.needs import ROUNDS_MAX, Needs, credential_needs, needs
+from proto.lifecycle.refusals import BadSignatureRefusal, Refusal
+from proto.lifecycle.states import (
+    Book,
+    Change,
+    Credential,
+    Issuer,
+    Key,
+    Life,
+    LogState,
+    Profile,
+    Recognition,
+    Retirement,
+    RulesVersion,
+    Stamp,
+    Standing,
+    UnloadedStateError,
+)
+from proto.lifecycle.voidness import compromised_from, counts, is_known, is_retired, is_void, profile, standing
+
+__all__ = [
+    "ROUNDS_MAX",
+    "RULES_VERSIONS_KNOWN",
+    "BadSignatureRefusal",
+    "Book",
+    "Change",
+    "Credential",
+    "Effective",
+    "Issuer",
+    "Key",
+    "Life",
+    "LogState",
+    "Needs",
+    "Profile",
+    "Recognition",
+    "Refusal",
+    "Retirement",
+    "RulesVersion",
+    "Stamp",
+    "Standing",
+    "StateName",
+    "UnloadedStateError",
+    "admitted",
+    "changes_that_count",
+    "compromised_from",
+    "counts",
+    "credential_needs",
+    "decide",
+    "effective",
+    "evolve",
+    "is_known",
+    "is_live_recognition",
+    "is_retired",
+    "is_void",
+    "life_of",
+    "living_end",
+    "needs",
+    "profile",
+    "signing_key",
+    "standing",
+]

@@ -1,0 +1,151 @@
+"""The rules of admission, version 1: may this event be appended now? (DESIGN 3.6, the table.) Pure; writes nothing.
+
+`decide` returns nothing where the event is admissible and raises a `Refusal` otherwise. Time in the rules is always the
+entry's `received_at`. The signature itself is checked by the caller, with the key that `signing_key` returns.
+"""
+
+from proto import events
+from proto.envelope import Opened
+from proto.ids import LeafIndex, owner_of
+from proto.keys import did_key
+from proto.lifecycle import decide_credential, decide_issuer
+from proto.lifecycle.refusals import (
+    AheadOfTimeRefusal,
+    AlreadyExistsRefusal,
+    AlreadyOnLogRefusal,
+    ClosedIssuerRefusal,
+    DelayedKeyRefusal,
+    FieldRefusal,
+    KeyPurposeRefusal,
+    NotAllowedRefusal,
+    RetiredKeyRefusal,
+    SuspendedSpeakerRefusal,
+    TooOldRefusal,
+    UnknownKeyRefusal,
+    WrongLogRefusal,
+)
+from proto.lifecycle.states import Book, Key
+from proto.lifecycle.voidness import is_retired, is_void, standing
+from proto.moment import Moment, to_ms
+
+RULES_VERSIONS_KNOWN = frozenset({1})
+_SECOND_MS = 1000
+_MAY_BE_SUSPENDED = (events.CredentialRevoked, events.CredentialSuspended)
+_RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyRetired)
+
+
+def decide(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment) -> None:
+    """Admit the event at `index`, received at `received_at`, or raise the `Refusal` that names the broken rule.
+
+    The book must hold what `needs` asks for. Raises nothing else for any input that `open_envelope` let through.
+    """
+    if isinstance(opened.event, events.LogOpened):
+        _decide_opening(book, opened, opened.event)
+        return
+    log = book.opened_log()
+    if opened.event.log != log.origin:
+        raise WrongLogRefusal(f"This log is {log.origin}; the event was signed for {opened.event.log}", pointer="/log")
+    if book.index_of(opened.event_id) is not None:
+        raise AlreadyOnLogRefusal(f"The event {opened.event_id} is entry {book.index_of(opened.event_id)}")
+    _check_claimed_time(book, opened.event, received_at)
+    key = signing_key(book, opened, received_at=received_at)
+    _check_purpose(key, opened.event)
+    _check_speaker(book, opened.event, key)
+    _decide_event(book, opened, key, index, received_at)
+
+
+def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
+    """Return the key that the event is said to be signed with, if it may sign now; else raise a `Refusal`."""
+    if isinstance(opened.event, events.LogOpened):
+        return _opening_key(opened, opened.event, received_at)
+    key = book.key(opened.key_id)
+    if key is None:
+        raise UnknownKeyRefusal(
+            f"{opened.key_id} is not on this log; admit the institution or add the key first", pointer="/signatures/0"
+        )
+    if is_retired(book, key) or is_void(book, key.added):
+        raise RetiredKeyRefusal(f"{key.key_id} was retired; sign with another key of {owner_of(key.key_id)}")
+    if received_at < key.usable_from:
+        raise DelayedKeyRefusal(f"{key.key_id} was added by the registrar and may sign from {key.usable_from}")
+    return key
+
+
+def _opening_key(opened: Opened, event: events.LogOpened, received_at: Moment) -> Key:
+    record = next((record for record in event.keys if record.key_id == opened.key_id), None)
+    if record is None:
+        raise UnknownKeyRefusal("The opening of a log is signed with one of the keys that it names")
+    return decide_issuer.key_from(record, stamp=None, opened=opened, received_at=received_at)
+
+
+def _decide_opening(book: Book, opened: Opened, event: events.LogOpened) -> None:
+    if book.log is not None:
+        raise AlreadyExistsRefusal(f"The log {book.log.origin} is open already")
+    decide_issuer.check_new_keys(book, event.issuer, event.keys, limit=len(event.keys))
+    purposes = [record.purpose for record in event.keys]
+    if purposes.count("recovery") != 1 or not 1 <= purposes.count("event") == len(purposes) - 1:
+        raise FieldRefusal("A log is opened with one to three event keys and one recovery key", pointer="/keys")
+    signer = next((record for record in event.keys if record.key_id == opened.key_id), None)
+    if signer is None or signer.purpose != "event" or did_key(signer.public_key) != event.issuer:
+        raise NotAllowedRefusal(
+            "The registrar is the did:key of the event key that signs the opening", pointer="/issuer"
+        )
+    if event.rules_version not in RULES_VERSIONS_KNOWN:
+        raise FieldRefusal(f"Rules version {event.rules_version} is not known here", pointer="/rules_version")
+
+
+def _check_claimed_time(book: Book, event: events.Event, received_at: Moment) -> None:
+    parameters = book.opened_log().parameters
+    behind_ms = to_ms(received_at) - to_ms(event.at)
+    if -behind_ms > parameters.at_ahead_seconds_max * _SECOND_MS:
+        raise AheadOfTimeRefusal(
+            f"The event says {event.at}, the log's clock {received_at}: set the clock", pointer="/at"
+        )
+    if behind_ms > parameters.at_behind_seconds_max * _SECOND_MS:
+        raise TooOldRefusal(f"The event says {event.at}, the log's clock {received_at}: sign it anew", pointer="/at")
+
+
+def _check_purpose(key: Key, event: events.Event) -> None:
+    if key.purpose == "event" or (key.purpose == "recovery" and isinstance(event, _RECOVERY_MAY)):
+        return
+    raise KeyPurposeRefusal(f"{key.key_id} is for {key.purpose}; sign {event.__struct_config__.tag} with an event key")
+
+
+def _check_speaker(book: Book, event: events.Event, key: Key) -> None:
+    """Speaker admitted, not closed, not suspended; with the two exceptions of DESIGN 3.6."""
+    if event.issuer == book.opened_log().registrar:
+        return
+    speaker = decide_issuer.admitted(book, event.issuer, pointer="/issuer")
+    if key.purpose == "recovery" and isinstance(event, events.IssuerKeyRetired):
+        return
+    last = standing(book, speaker)
+    if last is None or last.kind == "reinstated":
+        return
+    if last.kind == "closed":
+        raise ClosedIssuerRefusal(f"{event.issuer} was closed at {last.stamp.received_at}")
+    if not (isinstance(event, _MAY_BE_SUSPENDED) and _is_own(book, event)):
+        raise SuspendedSpeakerRefusal(f"{event.issuer} is suspended since {last.stamp.received_at}; ask the registrar")
+
+
+def _is_own(book: Book, event: events.CredentialRevoked | events.CredentialSuspended) -> bool:
+    credential = book.credential(event.credential_id)
+    return credential is not None and credential.issuer == event.issuer
+
+
+def _decide_event(book: Book, opened: Opened, key: Key, index: LeafIndex, received_at: Moment) -> None:
+    match opened.event:
+        case events.CredentialIssued() | events.CredentialStacked() as event:
+            decide_credential.issue(book, event, received_at)
+        case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated() as event:
+            decide_credential.change(book, event, received_at)
+        case events.CredentialRecognised() as event:
+            decide_credential.recognise(book, event, received_at)
+        case events.RecognitionWithdrawn() as event:
+            decide_credential.withdraw(book, event)
+        case events.IssuerKeyAdded() as event:
+            decide_issuer.add_key(book, event, key)
+        case events.IssuerKeyRetired() as event:
+            decide_issuer.retire_key(book, event, key, received_at)
+        case _ as event:
+            if event.issuer != book.opened_log().registrar:
+                raise NotAllowedRefusal(f"Only the registrar says {event.__struct_config__.tag}", pointer="/issuer")
+            decide_issuer.registrar_act(book, event, index)

@@ -1,0 +1,247 @@
+"""Rules for what is said of credentials: the second half of the table of DESIGN 3.6. Pure; writes nothing."""
+
+from proto import events
+from proto.ids import CredentialId, Did, EventId
+from proto.lifecycle.decide_issuer import living_end
+from proto.lifecycle.effective import Effective, changes_that_count, effective, life_of
+from proto.lifecycle.refusals import (
+    AlreadyExistsRefusal,
+    CredentialStateRefusal,
+    EffectiveTimeRefusal,
+    FieldRefusal,
+    LimitRefusal,
+    NotAllowedRefusal,
+    OutOfScopeRefusal,
+    StackRefusal,
+    UnknownCredentialRefusal,
+    UnknownIssuerRefusal,
+    UnknownRecognitionRefusal,
+)
+from proto.lifecycle.states import Book, Credential, Life
+from proto.lifecycle.voidness import counts, is_void, profile
+from proto.moment import Moment
+
+
+def issue(book: Book, event: events.Issue, received_at: Moment) -> None:
+    """Issue or stack: within scope, id new (or its issue void), and for a stack the parts make it."""
+    scope = _scope(book, event.issuer)
+    is_stack = isinstance(event, events.CredentialStacked)
+    if not (scope.may_stack if is_stack else scope.may_issue):
+        raise OutOfScopeRefusal(
+            f"{event.issuer} may not {'stack' if is_stack else 'issue'} on this log", pointer="/issuer"
+        )
+    _check_scope(book, event, scope)
+    if event.valid_until and event.valid_until <= event.valid_from:
+        raise EffectiveTimeRefusal("valid_until lies after valid_from", pointer="/valid_until")
+    _check_id_is_free(book, event)
+    if isinstance(event, events.CredentialStacked):
+        _check_components(book, event, received_at)
+
+
+def _scope(book: Book, did: Did) -> events.Scope:
+    issuer = book.issuer(did)
+    known = profile(book, issuer) if issuer else None
+    if known is None:
+        raise UnknownIssuerRefusal(f"{did} does not issue: it is not an institution on this log", pointer="/issuer")
+    return known.scope
+
+
+def _check_scope(book: Book, event: events.Issue, scope: events.Scope) -> None:
+    if event.eqf_level and not scope.eqf_min <= event.eqf_level <= scope.eqf_max:
+        raise OutOfScopeRefusal(
+            f"EQF level {event.eqf_level} is outside this institution's {scope.eqf_min} to {scope.eqf_max}",
+            pointer="/eqf_level",
+        )
+    if event.ects_hundredths > scope.ects_hundredths_max:
+        raise OutOfScopeRefusal(
+            f"{event.ects_hundredths / 100:g} ECTS is above this institution's {scope.ects_hundredths_max / 100:g}",
+            pointer="/ects_hundredths",
+        )
+    _check_prefix(book, event.issuer, event.achievement, pointer="/achievement")
+
+
+def _check_prefix(book: Book, did: Did, uri: str, *, pointer: str) -> None:
+    issuer = book.issuer(did)
+    known = profile(book, issuer) if issuer else None
+    if known is None or not uri.startswith(known.uri_prefixes):
+        prefixes = ", ".join(known.uri_prefixes) if known else "none"
+        raise OutOfScopeRefusal(f"{uri} is not under a URI prefix that {did} registered: {prefixes}", pointer=pointer)
+
+
+def _check_id_is_free(book: Book, event: events.Issue) -> None:
+    known = book.credential(event.credential_id)
+    if known is None:
+        return
+    if known.issuer != event.issuer or any(not is_void(book, life.stamp) for life in known.lives):
+        raise AlreadyExistsRefusal(f"The credential {event.credential_id} is on the log", pointer="/credential_id")
+
+
+def _check_components(book: Book, event: events.CredentialStacked, received_at: Moment) -> None:
+    components = event.components
+    if list(components) != sorted(set(components)):
+        raise StackRefusal("Components are sorted and distinct", pointer="/components")
+    if event.credential_id in components:
+        raise StackRefusal("A stack is not a part of itself", pointer="/components")
+    lives = [_active_life(book, part, received_at, pointer="/components") for part in components]
+    parameters = book.opened_log().parameters
+    if level_of(lives) > parameters.stack_levels_max:
+        raise StackRefusal(f"A stack has at most {parameters.stack_levels_max} levels", pointer="/components")
+    parts = flatten(components, lives)
+    if len(parts) > parameters.parts_per_stack_max:
+        raise StackRefusal(f"A stack has at most {parameters.parts_per_stack_max} parts in all", pointer="/components")
+    if len(set(parts)) != len(parts) or event.credential_id in parts:
+        twice = next((part for part in parts if parts.count(part) > 1), event.credential_id)
+        raise StackRefusal(f"The credential {twice} would count twice inside the stack", pointer="/components")
+    total = sum(life.ects_hundredths for life in lives)
+    if event.ects_hundredths > total:
+        raise StackRefusal(
+            f"The stack declares {event.ects_hundredths / 100:g} ECTS; its components sum to {total / 100:g}",
+            pointer="/ects_hundredths",
+        )
+
+
+def level_of(component_lives: list[Life]) -> int:
+    """Return the level of a stack of these components; a plain credential is level 0 (DESIGN 7)."""
+    return 1 + max(life.level for life in component_lives)
+
+
+def flatten(components: tuple[CredentialId, ...], lives: list[Life]) -> tuple[CredentialId, ...]:
+    """Return all parts at all levels, components first; a part that would count twice stands twice."""
+    return components + tuple(part for life in lives for part in life.parts)
+
+
+def _active_life(book: Book, credential_id: CredentialId, received_at: Moment, *, pointer: str) -> Life:
+    credential = _known(book, credential_id, pointer=pointer)
+    now = _effective_now(book, credential, received_at)
+    if now.state != "active":
+        raise CredentialStateRefusal(
+            f"The credential {credential_id} is {now.state} since {now.since}, not active",
+            pointer=pointer,
+            members={"state": now.state, "credential_id": credential_id},
+        )
+    return _life(book, credential)
+
+
+def _known(book: Book, credential_id: CredentialId, *, pointer: str = "/credential_id") -> Credential:
+    credential = book.credential(credential_id)
+    if credential is None:
+        raise UnknownCredentialRefusal(
+            f"The credential {credential_id} is not on this log",
+            pointer=pointer,
+            members={"credential_id": credential_id},
+        )
+    return credential
+
+
+def _life(book: Book, credential: Credential) -> Life:
+    return life_of(book, credential) or credential.lives[-1]
+
+
+def _effective_now(book: Book, credential: Credential, received_at: Moment) -> Effective:
+    now = effective(book, credential, at=received_at)
+    assert now is not None, "everything is known when nothing is left out"
+    return now
+
+
+def change(book: Book, event: events.Transition, received_at: Moment) -> None:
+    """Revoke, suspend or reinstate."""
+    credential = _known(book, event.credential_id)
+    life = _life(book, credential)
+    _check_may_change(book, event, credential)
+    _check_state(book, event, credential, life, received_at)
+    _check_effective_at(book, event, life, received_at)
+    if len(life.changes) >= book.opened_log().parameters.transitions_per_credential_max - (
+        not isinstance(event, events.CredentialRevoked)
+    ):
+        raise LimitRefusal("This credential has had as many transitions as are kept; only revoking is left")
+    if isinstance(event, events.CredentialRevoked) and event.replaced_by == event.credential_id:
+        raise FieldRefusal("A credential does not replace itself", pointer="/replaced_by")
+
+
+def _check_may_change(book: Book, event: events.Transition, credential: Credential) -> None:
+    registrar = book.opened_log().registrar
+    if event.issuer not in {credential.issuer, registrar, living_end(book, credential.issuer)}:
+        raise NotAllowedRefusal(
+            f"Only {credential.issuer}, its successor or the registrar may do this, not {event.issuer}",
+            pointer="/issuer",
+        )
+    if isinstance(event, events.CredentialReinstated) and event.issuer != registrar:
+        suspended = [c for c in changes_that_count(book, _life(book, credential)) if c.kind == "suspended"]
+        if suspended and not _is_same_or_successor(book, suspended[-1].stamp.speaker, event.issuer):
+            raise NotAllowedRefusal(
+                f"{suspended[-1].stamp.speaker} suspended it; only they or the registrar may reinstate",
+                pointer="/issuer",
+            )
+
+
+def _is_same_or_successor(book: Book, earlier: Did, speaker: Did) -> bool:
+    return speaker in {earlier, living_end(book, earlier)}
+
+
+def _check_state(book: Book, event: events.Transition, credential: Credential, life: Life, received_at: Moment) -> None:
+    now = _standing_state(book, life) if not isinstance(event, events.CredentialSuspended) else None
+    state = now or _effective_now(book, credential, received_at).state
+    allowed = {
+        events.CredentialRevoked: state not in {"revoked", "void"},
+        events.CredentialSuspended: state == "active",
+        events.CredentialReinstated: state == "suspended",
+    }[type(event)]
+    if not allowed:
+        raise CredentialStateRefusal(
+            f"The credential is {state}: {event.__struct_config__.tag} needs another state",
+            pointer="/credential_id",
+            members={"state": state},
+        )
+
+
+def _standing_state(book: Book, life: Life) -> str:
+    """What was done to the credential so far, whatever its period and parts say."""
+    if is_void(book, life.stamp):
+        return "void"
+    done = changes_that_count(book, life)
+    if any(change.kind == "revoked" for change in done):
+        return "revoked"
+    return "suspended" if done and done[-1].kind == "suspended" else "active"
+
+
+def _check_effective_at(book: Book, event: events.Transition, life: Life, received_at: Moment) -> None:
+    done = changes_that_count(book, life)
+    earliest = max([min(life.valid_from, life.stamp.received_at), *(change.effective_at for change in done)])
+    if not earliest <= event.effective_at <= received_at:
+        raise EffectiveTimeRefusal(
+            f"effective_at lies between {earliest} and {received_at}; {event.effective_at} does not",
+            pointer="/effective_at",
+        )
+
+
+def recognise(book: Book, event: events.CredentialRecognised, received_at: Moment) -> None:
+    """An institution that may recognise counts an active credential, once."""
+    if not _scope(book, event.issuer).may_recognise:
+        raise OutOfScopeRefusal(f"{event.issuer} may not recognise on this log", pointer="/issuer")
+    _check_prefix(book, event.issuer, event.programme, pointer="/programme")
+    _active_life(book, event.credential_id, received_at, pointer="/credential_id")
+    for event_id in book.recognitions_by((event.credential_id, event.issuer)):
+        if is_live_recognition(book, event_id):
+            raise AlreadyExistsRefusal(f"{event.issuer} recognised it already: {event_id}", pointer="/credential_id")
+
+
+def is_live_recognition(book: Book, event_id: EventId, *, known_at: Moment | None = None) -> bool:
+    """Tell whether a recognition counts: known, not void, and not withdrawn by anything that counts."""
+    recognition = book.recognition(event_id)
+    if recognition is None or not counts(book, recognition.stamp, known_at):
+        return False
+    return not any(counts(book, stamp, known_at) for stamp in recognition.withdrawals)
+
+
+def withdraw(book: Book, event: events.RecognitionWithdrawn) -> None:
+    """By the institution that recognised, its successor or the registrar, while the recognition is live."""
+    recognition = book.recognition(event.recognition)
+    if recognition is None:
+        raise UnknownRecognitionRefusal(f"No recognition {event.recognition} is on this log", pointer="/recognition")
+    may = {recognition.recogniser, book.opened_log().registrar, living_end(book, recognition.recogniser)}
+    if event.issuer not in may:
+        raise NotAllowedRefusal(
+            f"Only {recognition.recogniser}, its successor or the registrar may withdraw it", pointer="/issuer"
+        )
+    if not is_live_recognition(book, event.recognition):
+        raise CredentialStateRefusal("The recognition was withdrawn already", pointer="/recognition")

@@ -1,0 +1,147 @@
+"""Which states a decision reads and the book does not hold yet. Pure: stores load what is asked for, in three rounds.
+
+Round 1: event id, keys, speaker, named credentials, recognitions. Round 2: parts, and issuers of what was named.
+Round 3: issuers of parts and of who changed them. Loading an issuer loads its chain of successors with it, and a
+registrar is loaded with the log itself (DESIGN 3.6).
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from proto import events
+from proto.envelope import Opened
+from proto.ids import CredentialId, Did, EventId
+from proto.keys import PublicKey
+from proto.lifecycle.states import Book, Credential, RecognisedPair
+
+ROUNDS_MAX = 3
+
+
+class Needs(msgspec.Struct, kw_only=True):
+    """Names of states to load, by kind; `is_empty` when the book holds everything."""
+
+    events: set[EventId] = msgspec.field(default_factory=set)
+    issuers: set[Did] = msgspec.field(default_factory=set)
+    public_keys: set[PublicKey] = msgspec.field(default_factory=set)
+    credentials: set[CredentialId] = msgspec.field(default_factory=set)
+    recognitions: set[EventId] = msgspec.field(default_factory=set)
+    recognised: set[RecognisedPair] = msgspec.field(default_factory=set)
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing is missing."""
+        return not (
+            self.events or self.issuers or self.public_keys or self.credentials or self.recognitions or self.recognised
+        )
+
+
+def needs(book: Book, batch: Iterable[Opened]) -> Needs:
+    """Return what deciding these events reads and the book lacks; call again after loading, until it is empty."""
+    found = Needs()
+    for opened in batch:
+        _touch(book, opened, found)
+    _subtract(found, book)
+    return found
+
+
+def credential_needs(book: Book, credential_ids: Iterable[CredentialId]) -> Needs:
+    """Return what reading the effective state of these credentials needs and the book does not hold."""
+    found = Needs()
+    _touch_registrar(book, found)
+    for credential_id in credential_ids:
+        _touch_credential(book, credential_id, found, with_parts=True)
+    _subtract(found, book)
+    return found
+
+
+def _subtract(found: Needs, book: Book) -> None:
+    found.events -= book.events.keys()
+    found.issuers -= book.issuers.keys()
+    found.public_keys -= book.public_keys.keys()
+    found.credentials -= book.credentials.keys()
+    found.recognitions -= book.recognitions.keys()
+    found.recognised -= book.recognised.keys()
+
+
+def _touch_registrar(book: Book, found: Needs) -> None:
+    if book.log is not None:
+        found.issuers.add(book.log.registrar)
+
+
+def _touch(book: Book, opened: Opened, found: Needs) -> None:
+    """What one event names, and what that names in turn as far as it is loaded."""
+    event = opened.event
+    _touch_registrar(book, found)
+    found.events.add(opened.event_id)
+    found.issuers.add(event.issuer)
+    match event:
+        case events.LogOpened():
+            found.public_keys.update(record.public_key for record in event.keys)
+        case events.CredentialIssued():
+            _touch_credential(book, event.credential_id, found, with_parts=False)
+        case events.CredentialStacked():
+            for credential_id in (event.credential_id, *event.components):
+                _touch_credential(book, credential_id, found, with_parts=True)
+        case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated():
+            with_parts = isinstance(event, events.CredentialSuspended)
+            _touch_credential(book, event.credential_id, found, with_parts=with_parts)
+        case events.CredentialRecognised():
+            _touch_credential(book, event.credential_id, found, with_parts=True)
+            _touch_recognitions(book, (event.credential_id, event.issuer), found)
+        case events.RecognitionWithdrawn():
+            _touch_recognition(book, event.recognition, found)
+        case events.RulesActivated():
+            pass
+        case _:
+            _touch_issuer_event(event, found)
+
+
+def _touch_issuer_event(
+    event: events.IssuerAdmitted
+    | events.IssuerScopeChanged
+    | events.IssuerKeyAdded
+    | events.IssuerKeyRetired
+    | events.IssuerSuspended
+    | events.IssuerReinstated
+    | events.IssuerClosed,
+    found: Needs,
+) -> None:
+    found.issuers.add(event.subject)
+    if isinstance(event, events.IssuerAdmitted):
+        found.public_keys.update(record.public_key for record in event.keys)
+    if isinstance(event, events.IssuerKeyAdded):
+        found.public_keys.add(event.key.public_key)
+    if isinstance(event, events.IssuerClosed) and event.successor:
+        found.issuers.add(event.successor)
+
+
+def _touch_credential(book: Book, credential_id: CredentialId, found: Needs, *, with_parts: bool) -> None:
+    found.credentials.add(credential_id)
+    credential = book.credentials.get(credential_id)
+    if credential is None:
+        return
+    _touch_speakers(credential, found)
+    if with_parts:
+        for part in {part for life in credential.lives for part in life.parts}:
+            _touch_credential(book, part, found, with_parts=False)
+
+
+def _touch_speakers(credential: Credential, found: Needs) -> None:
+    for life in credential.lives:
+        found.issuers.add(life.issuer)
+        found.issuers.update(change.stamp.speaker for change in life.changes)
+
+
+def _touch_recognitions(book: Book, pair: RecognisedPair, found: Needs) -> None:
+    found.recognised.add(pair)
+    for event_id in book.recognised.get(pair) or ():
+        _touch_recognition(book, event_id, found)
+
+
+def _touch_recognition(book: Book, event_id: EventId, found: Needs) -> None:
+    found.recognitions.add(event_id)
+    recognition = book.recognitions.get(event_id)
+    if recognition is not None:
+        found.issuers.add(recognition.recogniser)
+        found.issuers.update(stamp.speaker for stamp in recognition.withdrawals)

@@ -1,0 +1,228 @@
+"""Why the log refuses an event: one class per rule of DESIGN 3.6, each final or retryable. Raised by `decide` only.
+
+A refusal is not remembered and never sinks the other events of its batch.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from proto.problem import Problem
+
+
+class Refusal(Problem):
+    """The root of refusals by a rule; `is_final` False means the same event may be admitted later."""
+
+    slug = "refused"
+    title = "The log's rules refuse this event"
+    status = 422
+    rule: ClassVar[str] = "general"
+    is_final: ClassVar[bool] = True
+
+    def __init__(self, detail: str, *, pointer: str | None = None, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(
+            detail, pointer=pointer, members={"rule": self.rule, "final": self.is_final} | dict(members or {})
+        )
+
+
+class WrongLogRefusal(Refusal):
+    """The event is meant for another log."""
+
+    slug = "wrong-log"
+    title = "The event is meant for another log"
+    rule = "general.log"
+
+
+class AlreadyOnLogRefusal(Refusal):
+    """The event is on the log; a ledger answers with the first answer instead of this."""
+
+    slug = "already-on-log"
+    title = "The event is already on the log"
+    status = 409
+    rule = "general.event-id-new"
+
+
+class TooOldRefusal(Refusal):
+    """`at` lies too far behind `received_at`."""
+
+    slug = "event-too-old"
+    title = "The event's time lies too far in the past"
+    rule = "general.at"
+
+
+class AheadOfTimeRefusal(Refusal):
+    """`at` lies too far ahead of `received_at`."""
+
+    slug = "event-ahead-of-time"
+    title = "The event's time lies in the future"
+    rule = "general.at"
+    is_final = False
+
+
+class UnknownKeyRefusal(Refusal):
+    """No such key is on the log (yet)."""
+
+    slug = "unknown-key"
+    title = "The signing key is not on the log"
+    status = 403
+    rule = "general.key"
+    is_final = False
+
+
+class BadSignatureRefusal(Refusal):
+    """The signature does not verify under the key."""
+
+    slug = "bad-signature"
+    title = "The signature does not verify"
+    status = 403
+    rule = "general.signature"
+
+
+class RetiredKeyRefusal(Refusal):
+    """The key was retired, or what added it is void."""
+
+    slug = "key-retired"
+    title = "The signing key may not sign any more"
+    status = 403
+    rule = "general.key"
+
+
+class DelayedKeyRefusal(Refusal):
+    """The key was added by the registrar and still waits out its public delay."""
+
+    slug = "key-delayed"
+    title = "The signing key may not sign yet"
+    status = 403
+    rule = "general.key-delay"
+    is_final = False
+
+
+class KeyPurposeRefusal(Refusal):
+    """The key has another purpose."""
+
+    slug = "key-purpose"
+    title = "The signing key has another purpose"
+    status = 403
+    rule = "general.key-purpose"
+
+
+class UnknownIssuerRefusal(Refusal):
+    """Speaker, subject or successor is not admitted (yet)."""
+
+    slug = "unknown-issuer"
+    title = "The institution is not admitted"
+    rule = "general.speaker"
+    is_final = False
+
+
+class SuspendedSpeakerRefusal(Refusal):
+    """The speaker is suspended."""
+
+    slug = "speaker-suspended"
+    title = "The institution is suspended"
+    status = 403
+    rule = "general.speaker"
+    is_final = False
+
+
+class ClosedIssuerRefusal(Refusal):
+    """The speaker, subject or successor is closed."""
+
+    slug = "issuer-closed"
+    title = "The institution is closed"
+    status = 403
+    rule = "general.speaker"
+
+
+class NotAllowedRefusal(Refusal):
+    """Somebody else may say this, the speaker may not."""
+
+    slug = "not-allowed"
+    title = "The speaker may not say this"
+    status = 403
+    rule = "who-may"
+
+
+class OutOfScopeRefusal(Refusal):
+    """The institution's scope does not reach this far."""
+
+    slug = "out-of-scope"
+    title = "This lies outside the institution's scope"
+    status = 403
+    rule = "who-may.scope"
+
+
+class AlreadyExistsRefusal(Refusal):
+    """Credential, institution, key, log or recognition exists already."""
+
+    slug = "already-exists"
+    title = "This exists already"
+    status = 409
+    rule = "if.new"
+
+
+class UnknownCredentialRefusal(Refusal):
+    """The event names a credential that the log does not know (yet)."""
+
+    slug = "unknown-credential"
+    title = "The credential is not on the log"
+    rule = "if.exists"
+    is_final = False
+
+
+class UnknownRecognitionRefusal(Refusal):
+    """The event names a recognition that the log does not know (yet)."""
+
+    slug = "unknown-recognition"
+    title = "The recognition is not on the log"
+    rule = "if.exists"
+    is_final = False
+
+
+class CredentialStateRefusal(Refusal):
+    """The credential's state does not allow it; `state` says which it is."""
+
+    slug = "credential-state"
+    title = "The credential's state does not allow this"
+    status = 409
+    rule = "if.state"
+
+
+class IssuerStateRefusal(Refusal):
+    """The institution's or key's state does not allow it."""
+
+    slug = "issuer-state"
+    title = "The institution's state does not allow this"
+    status = 409
+    rule = "if.state"
+
+
+class EffectiveTimeRefusal(Refusal):
+    """`effective_at`, `invalid_from` or a validity period lies outside its bounds."""
+
+    slug = "effective-time"
+    title = "A time lies outside its bounds"
+    rule = "if.time"
+
+
+class StackRefusal(Refusal):
+    """The parts do not make this stack."""
+
+    slug = "stack"
+    title = "The components do not make this stack"
+    rule = "if.components"
+
+
+class LimitRefusal(Refusal):
+    """A bound of the log's parameters is reached."""
+
+    slug = "limit"
+    title = "A limit of this log is reached"
+    rule = "if.limit"
+
+
+class FieldRefusal(Refusal):
+    """A field contradicts another one."""
+
+    slug = "field"
+    title = "The event contradicts itself"
+    rule = "if.fields"

@@ -1,0 +1,275 @@
+"""The states that the rules read and write: an aggregate per issuer, credential, recognition; the book of them.
+
+All that was said keeps its `Stamp`, so that what a compromised key said can be left out when reading (DESIGN 3.7).
+Knows no rule and no database; stores keep the aggregates as they are encoded here.
+"""
+
+from typing import Literal, TypeVar
+
+import msgspec
+
+from proto.events import Accreditation, Parameters, Predecessor, Purpose, Reason, Scope
+from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex, Origin, owner_of
+from proto.keys import PublicKey
+from proto.moment import Moment
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a state is: immutable, and compact when stored (fields by position; new fields go to the end)."""
+
+
+class Stamp(State, frozen=True, kw_only=True):
+    """Which entry said something: its index, event id, signing key and the time the log received it."""
+
+    index: LeafIndex
+    event_id: EventId
+    key_id: KeyId
+    received_at: Moment
+
+    @property
+    def speaker(self) -> Did:
+        """Who said it: the owner of the key."""
+        return owner_of(self.key_id)
+
+
+class Retirement(State, frozen=True, kw_only=True):
+    """A key was retired; `invalid_from` is set where it was condemned as compromised."""
+
+    stamp: Stamp
+    invalid_from: Moment | None = None
+
+
+class Key(State, frozen=True, kw_only=True):
+    """A key of a ring; `usable_from` lies after `added.received_at` where the registrar added it (the public delay)."""
+
+    key_id: KeyId
+    purpose: Purpose
+    public_key: PublicKey
+    added: Stamp
+    usable_from: Moment
+    retirements: tuple[Retirement, ...] = ()
+
+
+class Profile(State, frozen=True, kw_only=True):
+    """What the registrar said of an institution, from this entry on."""
+
+    stamp: Stamp
+    is_admission: bool
+    legal_name: str
+    country: str
+    uri_prefixes: tuple[str, ...]
+    scope: Scope
+    accreditation: Accreditation
+
+
+class Standing(State, frozen=True, kw_only=True):
+    """The registrar suspended, reinstated or closed an institution."""
+
+    stamp: Stamp
+    kind: Literal["suspended", "reinstated", "closed"]
+    successor: Did | None = None
+
+
+class Issuer(State, frozen=True, kw_only=True):
+    """An institution, or the registrar itself (which has keys only), with everything ever said of it and its keys."""
+
+    did: Did
+    profiles: tuple[Profile, ...] = ()
+    standings: tuple[Standing, ...] = ()
+    keys: tuple[Key, ...] = ()
+
+    def key(self, key_id: KeyId) -> Key | None:
+        """Return the key of that name, or None."""
+        return next((key for key in self.keys if key.key_id == key_id), None)
+
+
+class Change(State, frozen=True, kw_only=True):
+    """A transition of a credential."""
+
+    stamp: Stamp
+    kind: Literal["revoked", "suspended", "reinstated"]
+    reason: Reason
+    effective_at: Moment
+    replaced_by: CredentialId | None = None
+
+
+class Life(State, frozen=True, kw_only=True):
+    """One issue of a credential and what followed; `parts` are the components flattened, all levels (stacks only)."""
+
+    stamp: Stamp
+    achievement: AchievementUri
+    ects_hundredths: int
+    eqf_level: int | None
+    valid_from: Moment
+    valid_until: Moment | None
+    components: tuple[CredentialId, ...] = ()
+    parts: tuple[CredentialId, ...] = ()
+    level: int = 0
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def issuer(self) -> Did:
+        """Who issued it."""
+        return self.stamp.speaker
+
+
+class Credential(State, frozen=True, kw_only=True):
+    """A credential; more than one life only where an earlier issue was void and it was issued again."""
+
+    credential_id: CredentialId
+    lives: tuple[Life, ...]
+
+    @property
+    def issuer(self) -> Did:
+        """Who issued it first; nobody else may issue it again."""
+        return self.lives[0].issuer
+
+
+class Recognition(State, frozen=True, kw_only=True):
+    """An institution's decision to count a credential; `withdrawals` are the entries that withdrew it."""
+
+    stamp: Stamp
+    credential_id: CredentialId
+    decision: Literal["full", "partial"]
+    ects_hundredths: int
+    eqf_level: int | None
+    programme: str
+    withdrawals: tuple[Stamp, ...] = ()
+
+    @property
+    def recogniser(self) -> Did:
+        """Who recognised."""
+        return self.stamp.speaker
+
+
+class RulesVersion(State, frozen=True, kw_only=True):
+    """From index `from_index` on, entries are judged by this version."""
+
+    stamp: Stamp
+    version: int
+    from_index: int
+
+
+class LogState(State, frozen=True, kw_only=True):
+    """What the opening said, and the rules' versions since."""
+
+    origin: Origin
+    registrar: Did
+    parameters: Parameters
+    rules: tuple[RulesVersion, ...]
+    predecessor: Predecessor | None = None
+
+    def rules_version_at(self, index: LeafIndex) -> int:
+        """Return the version of the rules that judges the entry at `index`."""
+        return max(rule.version for rule in self.rules if rule.from_index <= index)
+
+
+RecognisedPair = tuple[CredentialId, Did]
+_Name = TypeVar("_Name")
+_Aggregate = TypeVar("_Aggregate")
+
+
+class UnloadedStateError(LookupError):
+    """A rule reads a state that was not loaded: a fault of ours, never of the input."""
+
+
+def _loaded(states: dict[_Name, _Aggregate | None], name: _Name) -> _Aggregate | None:
+    if name not in states:
+        raise UnloadedStateError(f"{name} was not loaded before deciding")
+    return states[name]
+
+
+class Book:
+    """The states that one decision or one batch of them reads; `None` under a name means: looked up, and not there.
+
+    `evolve` writes to it, and the `changed_…` sets say what a store has to save. A book is made for a batch and thrown
+    away after it (or kept, by a follower that is its only writer).
+    """
+
+    def __init__(self) -> None:
+        self.log: LogState | None = None
+        self.issuers: dict[Did, Issuer | None] = {}
+        self.public_keys: dict[PublicKey, KeyId | None] = {}
+        self.credentials: dict[CredentialId, Credential | None] = {}
+        self.recognitions: dict[EventId, Recognition | None] = {}
+        self.recognised: dict[RecognisedPair, tuple[EventId, ...] | None] = {}
+        self.events: dict[EventId, LeafIndex | None] = {}
+        self.forget_changes()
+
+    def forget_changes(self) -> None:
+        """Call after the changes were saved: what is in the book is then what is in the store."""
+        self.is_log_changed = False
+        self.changed_issuers: set[Did] = set()
+        self.changed_public_keys: set[PublicKey] = set()
+        self.changed_credentials: set[CredentialId] = set()
+        self.changed_recognitions: set[EventId] = set()
+        self.changed_events: set[EventId] = set()
+
+    def opened_log(self) -> LogState:
+        """Return the log's state; raises `UnloadedStateError` before entry 0."""
+        if self.log is None:
+            raise UnloadedStateError("The log has not been opened")
+        return self.log
+
+    def issuer(self, did: Did) -> Issuer | None:
+        """Return the issuer or registrar of that DID, or None if the log knows none."""
+        return _loaded(self.issuers, did)
+
+    def credential(self, credential_id: CredentialId) -> Credential | None:
+        """Return the credential of that id, or None if the log knows none."""
+        return _loaded(self.credentials, credential_id)
+
+    def recognition(self, event_id: EventId) -> Recognition | None:
+        """Return the recognition made by that event, or None."""
+        return _loaded(self.recognitions, event_id)
+
+    def recognitions_by(self, pair: RecognisedPair) -> tuple[EventId, ...]:
+        """Return the event ids of all recognitions of one credential by one institution, withdrawn ones too."""
+        return _loaded(self.recognised, pair) or ()
+
+    def key_id_of(self, public_key: PublicKey) -> KeyId | None:
+        """Return under which name these key bytes are on the log, or None."""
+        return _loaded(self.public_keys, public_key)
+
+    def index_of(self, event_id: EventId) -> LeafIndex | None:
+        """Return where this event is on the log, or None."""
+        return _loaded(self.events, event_id)
+
+    def key(self, key_id: KeyId) -> Key | None:
+        """Return the key of that name, or None."""
+        owner = self.issuer(owner_of(key_id))
+        return owner.key(key_id) if owner else None
+
+    def put_issuer(self, issuer: Issuer) -> None:
+        """Write an issuer, and its new keys' bytes."""
+        self.issuers[issuer.did] = issuer
+        self.changed_issuers.add(issuer.did)
+        for key in issuer.keys:
+            if self.public_keys.get(key.public_key) is None:
+                self.public_keys[key.public_key] = key.key_id
+                self.changed_public_keys.add(key.public_key)
+
+    def put_credential(self, credential: Credential) -> None:
+        """Write a credential."""
+        self.credentials[credential.credential_id] = credential
+        self.changed_credentials.add(credential.credential_id)
+
+    def put_recognition(self, recognition: Recognition) -> None:
+        """Write a recognition."""
+        event_id = recognition.stamp.event_id
+        pair = (recognition.credential_id, recognition.recogniser)
+        self.recognitions[event_id] = recognition
+        self.changed_recognitions.add(event_id)
+        known = self.recognised.get(pair) or ()
+        if event_id not in known:
+            self.recognised[pair] = (*known, event_id)
+
+    def put_event(self, event_id: EventId, index: LeafIndex) -> None:
+        """Write where an event is on the log."""
+        self.events[event_id] = index
+        self.changed_events.add(event_id)
+
+    def put_log(self, log: LogState) -> None:
+        """Write the log's own state."""
+        self.log = log
+        self.is_log_changed = True
