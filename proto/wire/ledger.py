@@ -1,0 +1,63 @@
+"""Bodies of the ledger's HTTP (DESIGN 4). Hashes are lower-case hex, sizes and indices are integers, times are moments."""
+
+from typing import Any
+
+import msgspec
+
+from proto.ids import EventId, LeafIndex, Origin, TreeSize
+from proto.moment import Moment
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an HTTP body is: immutable and strict."""
+
+
+class Appended(Body, frozen=True, kw_only=True):
+    """Where an event stands on the log: the answer to `POST /v1/events`, the first time and every time after."""
+
+    index: LeafIndex
+    leaf_hash: str
+    received_at: Moment
+    event_id: EventId
+
+
+class AppendLine(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the answer to NDJSON: `line` counts from 1 in the order sent; `appended` or `problem` is there.
+
+    `status` is what the line would have got alone: 201, 200 (known already) or that of the RFC 9457 problem document.
+    """
+
+    line: int
+    status: int
+    appended: Appended | None = None
+    problem: dict[str, Any] | None = None
+
+
+class EventPlace(Body, frozen=True, kw_only=True):
+    """Where an event id stands: `GET /v1/events/{event_id}`."""
+
+    event_id: EventId
+    index: LeafIndex
+    leaf_hash: str
+    received_at: Moment
+    is_published: bool
+
+
+class ConsistencyProof(Body, frozen=True, kw_only=True):
+    """`GET /v1/consistency/{a}/{b}`: the RFC 6962 proof, hashes in base64."""
+
+    first: TreeSize
+    second: TreeSize
+    proof: tuple[str, ...]
+
+
+class LogInfo(Body, frozen=True, kw_only=True):
+    """`GET /v1/log`: what a client configures; `verifier_key` is a C2SP vkey, `witness_policy` a C2SP tlog-policy text."""
+
+    origin: Origin
+    verifier_key: str
+    witness_policy: str
+    tree_size: TreeSize
+    published_size: TreeSize
+    rules_version: int
+    publish_interval_ms: int
