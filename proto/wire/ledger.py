@@ -1,4 +1,4 @@
-"""Bodies of the ledger's HTTP (DESIGN 4). Hashes are lower-case hex, sizes and indices are integers, times are moments."""
+"""Bodies of the ledger's HTTP (DESIGN 4). Hashes are lower-case hex, indices are integers, times are moments."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class ConsistencyProof(Body, frozen=True, kw_only=True):
 
 
 class LogInfo(Body, frozen=True, kw_only=True):
-    """`GET /v1/log`: what a client configures; `verifier_key` is a C2SP vkey, `witness_policy` a C2SP tlog-policy text."""
+    """`GET /v1/log`: what a client configures: a C2SP vkey and a C2SP tlog-policy text, and how far it is."""
 
     origin: Origin
     verifier_key: str
