@@ -1,0 +1,96 @@
+"""The JSON-LD contexts that our documents name, and the inline one that defines the EU terms. Data, no behaviour.
+
+Terms take the IRIs of the European Learning Model v3 where it has them; what nobody has defined stands under
+`urn:credentify:term:`. No term here is defined by the two official contexts with another meaning (they are protected).
+Every term that a document uses must be defined, or a proof would silently not cover it.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+VC_CONTEXT = "https://www.w3.org/ns/credentials/v2"
+OPEN_BADGES_CONTEXT = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+OPEN_BADGES_CONTEXT_PREFIX = "https://purl.imsglobal.org/spec/ob/v3p0/context"
+OPEN_BADGES_SCHEMA = "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
+SCHEMA_TYPE = "1EdTechJsonSchemaValidator2019"
+
+_ELM = "http://data.europa.eu/snb/model/elm/"
+_OB = "https://purl.imsglobal.org/spec/vc/ob/vocab.html#"
+_OWN = "urn:credentify:term:"
+_DCT = "http://purl.org/dc/terms/"
+_SKOS = "http://www.w3.org/2004/02/skos/core#"
+_XSD = "http://www.w3.org/2001/XMLSchema#"
+_FOAF = "http://xmlns.com/foaf/0.1/"
+
+
+def _set(iri: str) -> dict[str, str]:
+    return {"@id": iri, "@container": "@set"}
+
+
+def _by_language(iri: str) -> dict[str, str]:
+    return {"@id": iri, "@container": "@language"}
+
+
+def _reference(iri: str) -> dict[str, str]:
+    return {"@id": iri, "@type": "@id"}
+
+
+EU_CONTEXT: Mapping[str, Any] = MappingProxyType(
+    {
+        SCHEMA_TYPE: _OB + SCHEMA_TYPE,
+        "otherIdentifier": _set(_OB + "otherIdentifier"),
+        # The learner (element 1).
+        "givenName": _FOAF + "givenName",
+        "familyName": _FOAF + "familyName",
+        "dateOfBirth": {"@id": _ELM + "dateOfBirth", "@type": _XSD + "date"},
+        # Texts in several languages (elements 2 and 6).
+        "titleByLanguage": _by_language(_DCT + "title"),
+        "descriptionByLanguage": _by_language(_DCT + "description"),
+        "criteriaByLanguage": _by_language(_OWN + "criteria"),
+        "prerequisites": _by_language(_ELM + "entryRequirement"),
+        "furtherInformation": _by_language(_ELM + "additionalNote"),
+        "LearningOutcome": _ELM + "LearningOutcome",
+        "learningOutcome": _set(_ELM + "learningOutcome"),
+        "relatedESCOSkill": {"@id": _ELM + "relatedESCOSkill", "@type": "@id", "@container": "@set"},
+        # Workload and credits (element 7): hours are not credits.
+        "CreditPoint": _ELM + "CreditPoint",
+        "creditPoint": _ELM + "creditPoint",
+        "framework": _reference(_ELM + "framework"),
+        "point": _ELM + "point",
+        "workloadHours": {"@id": _OWN + "workloadHours", "@type": _XSD + "integer"},
+        "volumeOfLearning": {"@id": _ELM + "volumeOfLearning", "@type": _XSD + "duration"},
+        # Level and cycle (element 8).
+        "eqfLevel": _reference(_ELM + "EQFLevel"),
+        "cycle": _OWN + "cycle",
+        "NationalLevel": _OWN + "NationalLevel",
+        "nationalLevel": _OWN + "nationalLevel",
+        "frameworkName": _OWN + "frameworkName",
+        # Concepts of controlled vocabularies (elements 9 to 11, supervision, stackability, field of education).
+        "Concept": _SKOS + "Concept",
+        "notation": _SKOS + "notation",
+        "assessmentType": _set(_OWN + "assessmentType"),
+        "participationMode": _set(_ELM + "mode"),
+        "Accreditation": _ELM + "Accreditation",
+        "qualityAssurance": _set(_ELM + "accreditation"),
+        "qualityAssuranceType": _DCT + "type",
+        "supervision": _ELM + "idVerification",
+        "stackability": _OWN + "stackability",
+        "iscedF": {"@id": _ELM + "ISCEDFCode", "@type": "@id", "@container": "@set"},
+        # The parts of a stack.
+        "ComponentCredential": _OWN + "ComponentCredential",
+        "component": _set(_OWN + "component"),
+        "credentialId": _OWN + "credentialId",
+        "componentAchievement": _reference(_OWN + "componentAchievement"),
+        "componentIssuer": _reference(_OWN + "componentIssuer"),
+    }
+)
+
+
+def contexts() -> list[Any]:
+    """Return a new `@context` of a document of ours: VC 2.0, Open Badges 3.0.3, and the EU terms inline."""
+    return [VC_CONTEXT, OPEN_BADGES_CONTEXT, {term: _plain(value) for term, value in EU_CONTEXT.items()}]
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else value

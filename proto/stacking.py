@@ -1,0 +1,174 @@
+"""Recipes of stacks, evaluated over given parts in exact integers. Knows no clock, no log and no learner (DESIGN 7)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+from msgspec import Meta
+
+from proto.events import AchievementField, DidField, EctsField, EqfField, Record
+from proto.ids import AchievementUri, CredentialId, Did
+from proto.moment import Moment, to_ms
+
+PART_COUNT_MIN = 2
+PART_COUNT_MAX = 64
+AGE_DAYS_MAX = 36_525
+_MS_PER_DAY = 86_400_000
+_ECTS_PER_CREDIT = 100
+
+UnmetCode = Literal[
+    "part-count",
+    "part-counted-twice",
+    "part-not-active",
+    "credits-missing",
+    "achievement-missing",
+    "group-incomplete",
+    "eqf-too-low",
+    "eqf-unknown",
+    "issuer-not-accepted",
+    "part-too-old",
+    "part-in-other-stack",
+]
+
+
+class Group(Record, frozen=True, kw_only=True):
+    """Some achievements of which `needed` are required: elective modules, say."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    achievements: Annotated[tuple[AchievementField, ...], Meta(min_length=1, max_length=PART_COUNT_MAX)]
+    needed: Annotated[int, Meta(ge=1, le=PART_COUNT_MAX)]
+
+    def __post_init__(self) -> None:
+        if len(set(self.achievements)) != len(self.achievements):
+            raise ValueError(f"The group {self.name!r} names an achievement twice")
+        if self.needed > len(self.achievements):
+            raise ValueError(f"The group {self.name!r} needs {self.needed} of {len(self.achievements)} achievements")
+
+
+class Recipe(Record, frozen=True, kw_only=True):
+    """What parts a stack needs. Everything stated must hold; what is not stated is not asked.
+
+    Groups and required achievements name no achievement in common, so that which part fills which place is never a
+    matter of choice.
+    """
+
+    ects_hundredths_min: EctsField = 0
+    required_achievements: Annotated[tuple[AchievementField, ...], Meta(max_length=PART_COUNT_MAX)] = ()
+    groups: Annotated[tuple[Group, ...], Meta(max_length=16)] = ()
+    eqf_level_min: EqfField | None = None
+    accepted_issuers: Annotated[tuple[DidField, ...], Meta(max_length=64)] = ()
+    age_days_max: Annotated[int, Meta(ge=1, le=AGE_DAYS_MAX, description="Oldest part, by valid_from")] | None = None
+    exclusive: Annotated[bool, Meta(description="A part may not also count in another live stack of this issuer")] = (
+        False
+    )
+
+    def __post_init__(self) -> None:
+        named = [*self.required_achievements, *(uri for group in self.groups for uri in group.achievements)]
+        if len(set(named)) != len(named):
+            raise ValueError(
+                "The recipe names an achievement in two places: each may stand in one group or be required"
+            )
+
+
+class Part(Record, frozen=True, kw_only=True):
+    """What an evaluation needs to know of one credential that is offered as a part."""
+
+    credential_id: CredentialId
+    achievement: AchievementUri
+    issuer: Did
+    ects_hundredths: int
+    valid_from: Moment
+    is_active: bool
+    eqf_level: int | None = None
+    other_stacks: tuple[CredentialId, ...] = ()
+    """Live stacks of the stacking issuer that already count this credential."""
+
+
+class Unmet(NamedTuple):
+    """One condition that does not hold: a stable code, a sentence for a person, and the parts that it concerns."""
+
+    code: UnmetCode
+    detail: str
+    credentials: tuple[CredentialId, ...] = ()
+
+
+def unmet_conditions(recipe: Recipe, parts: Sequence[Part], *, now: Moment) -> tuple[Unmet, ...]:
+    """Return every condition of `recipe` that `parts` leave unmet at `now`, in the recipe's order; empty means fit."""
+    return (
+        *_unmet_by_count(parts),
+        *_unmet_by_parts(recipe, parts, now),
+        *_unmet_by_credits(recipe, parts),
+        *_unmet_by_achievements(recipe, parts),
+    )
+
+
+def ects_remaining(declared_hundredths: int, components_remaining: Iterable[int]) -> int:
+    """Return the credits of a stack that still hold, in hundredths (DESIGN 7).
+
+    The lesser of what was declared and the sum of what remains of the components; a component that fell away remains
+    with 0, a component that is a stack with what this function says of it.
+    """
+    return min(declared_hundredths, sum(components_remaining))
+
+
+def ects_text(hundredths: int) -> str:
+    """Return credits as people write them: 350 → `3.5`, 600 → `6`, 225 → `2.25`."""
+    whole, rest = divmod(hundredths, _ECTS_PER_CREDIT)
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
+
+
+def _unmet_by_count(parts: Sequence[Part]) -> Iterable[Unmet]:
+    if not PART_COUNT_MIN <= len(parts) <= PART_COUNT_MAX:
+        yield Unmet("part-count", f"A stack has {PART_COUNT_MIN} to {PART_COUNT_MAX} parts; {len(parts)} were given")
+    seen: set[CredentialId] = set()
+    for part in parts:
+        if part.credential_id in seen:
+            yield Unmet("part-counted-twice", "The same credential is given twice", (part.credential_id,))
+        seen.add(part.credential_id)
+
+
+def _unmet_by_parts(recipe: Recipe, parts: Sequence[Part], now: Moment) -> Iterable[Unmet]:
+    for part in parts:
+        about = (part.credential_id,)
+        if not part.is_active:
+            yield Unmet("part-not-active", f"{part.achievement}: the credential does not hold now", about)
+        if recipe.accepted_issuers and part.issuer not in recipe.accepted_issuers:
+            yield Unmet("issuer-not-accepted", f"Credentials of {part.issuer} are not accepted", about)
+        if recipe.age_days_max is not None and _age_ms(part, now) > recipe.age_days_max * _MS_PER_DAY:
+            yield Unmet("part-too-old", f"{part.achievement}: older than {recipe.age_days_max} days", about)
+        if recipe.exclusive and part.other_stacks:
+            yield Unmet("part-in-other-stack", f"{part.achievement}: already counts in another stack", about)
+        yield from _unmet_by_level(recipe, part)
+
+
+def _unmet_by_level(recipe: Recipe, part: Part) -> Iterable[Unmet]:
+    if recipe.eqf_level_min is None:
+        return
+    about = (part.credential_id,)
+    if part.eqf_level is None:
+        yield Unmet("eqf-unknown", f"{part.achievement}: states no EQF level; {recipe.eqf_level_min} is needed", about)
+    elif part.eqf_level < recipe.eqf_level_min:
+        level = f"EQF level {part.eqf_level}; at least {recipe.eqf_level_min} is needed"
+        yield Unmet("eqf-too-low", f"{part.achievement}: {level}", about)
+
+
+def _age_ms(part: Part, now: Moment) -> int:
+    return to_ms(now) - to_ms(part.valid_from)
+
+
+def _unmet_by_credits(recipe: Recipe, parts: Sequence[Part]) -> Iterable[Unmet]:
+    total = sum({part.credential_id: part.ects_hundredths for part in parts}.values())
+    if total < recipe.ects_hundredths_min:
+        needed = ects_text(recipe.ects_hundredths_min)
+        yield Unmet("credits-missing", f"The parts carry {ects_text(total)} ECTS; {needed} are needed")
+
+
+def _unmet_by_achievements(recipe: Recipe, parts: Sequence[Part]) -> Iterable[Unmet]:
+    given = {part.achievement for part in parts}
+    for uri in recipe.required_achievements:
+        if uri not in given:
+            yield Unmet("achievement-missing", f"The achievement {uri} is required")
+    for group in recipe.groups:
+        found = len(given.intersection(group.achievements))
+        if found < group.needed:
+            of = f"{group.needed} of {len(group.achievements)} are needed"
+            yield Unmet("group-incomplete", f"{group.name}: {found} given, {of}")
