@@ -1,0 +1,247 @@
+"""Parties with deterministic keys, and makers of every event they can say; nothing here decides or appends."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from proto import events
+from proto.ids import CredentialId, Did, EventId, KeyId, Origin
+from proto.keys import SecretKey, key_id_of
+from proto.moment import Moment
+
+SCOPE = events.Scope(eqf_min=1, eqf_max=8, ects_hundredths_max=6000, may_issue=True, may_stack=True, may_recognise=True)
+ACCREDITATION = events.Accreditation(body="Agency of Example", url="https://agency.example/register/1")
+
+
+def secret_key(*seed: object) -> SecretKey:
+    """Return the one secret key that belongs to this seed."""
+    return SecretKey(hashlib.sha256(":".join(map(str, seed)).encode()).digest())
+
+
+class Party:
+    """Who speaks on the log, with as many keys of each purpose as asked for; each property is the first of its kind."""
+
+    def __init__(self, name: str, did: Did | None = None) -> None:
+        self.name = name
+        self.did = did or Did(f"did:web:{name}.example")
+        self.url = f"https://{name}.example/"
+        self._secrets: dict[KeyId, SecretKey] = {}
+
+    def secret(self, purpose: events.Purpose, number: int = 0) -> SecretKey:
+        """Return the secret key of that purpose and number; the same one every time."""
+        secret = secret_key(self.name, purpose, number)
+        self._secrets[key_id_of(self.did, secret.public_key)] = secret
+        return secret
+
+    def key(self, purpose: events.Purpose = "event", number: int = 0) -> events.KeyRecord:
+        """Return the key's record, as events carry it."""
+        public_key = self.secret(purpose, number).public_key
+        return events.KeyRecord(key_id=key_id_of(self.did, public_key), purpose=purpose, public_key=public_key)
+
+    @property
+    def event(self) -> events.KeyRecord:
+        """The first event key."""
+        return self.key("event")
+
+    @property
+    def assertion(self) -> events.KeyRecord:
+        """The first assertion key."""
+        return self.key("assertion")
+
+    @property
+    def recovery(self) -> events.KeyRecord:
+        """The first recovery key."""
+        return self.key("recovery")
+
+    def sign(self, key_id: KeyId, message: bytes) -> bytes:
+        """Return the signature of one of this party's keys."""
+        return self._secrets[key_id].sign(message)
+
+
+class Statements:
+    """Makers of events. Each event may be changed with keyword arguments or `msgspec.structs.replace`."""
+
+    origin: Origin
+    parameters: events.Parameters
+    registrar: Party
+    _nonces: int = 0
+
+    @property
+    def now(self) -> Moment:
+        """The time that the events claim."""
+        raise NotImplementedError
+
+    def make(self, kind: type[events.EventBase], speaker: Party, **fields: Any) -> Any:
+        """Return an event with its common fields; `fields` override them too."""
+        self._nonces += 1
+        common = {
+            "log": self.origin,
+            "issuer": speaker.did,
+            "at": self.now,
+            "nonce": f"00000000-0000-7000-8000-{self._nonces:012x}",
+        }
+        return kind(**(common | fields))
+
+    def opening(self, **fields: Any) -> events.LogOpened:
+        """The registrar opens the log."""
+        made: events.LogOpened = self.make(
+            events.LogOpened,
+            self.registrar,
+            **{
+                "keys": (self.registrar.event, self.registrar.recovery),
+                "rules_version": 1,
+                "parameters": self.parameters,
+            }
+            | fields,
+        )
+        return made
+
+    def admission(self, subject: Party, **fields: Any) -> events.IssuerAdmitted:
+        """The registrar admits an institution with one key of each purpose."""
+        made: events.IssuerAdmitted = self.make(
+            events.IssuerAdmitted,
+            self.registrar,
+            **{
+                "subject": subject.did,
+                "legal_name": f"{subject.name.title()} of Example",
+                "country": "AT",
+                "uri_prefixes": (subject.url,),
+                "keys": (subject.event, subject.assertion, subject.recovery),
+                "scope": SCOPE,
+                "accreditation": ACCREDITATION,
+            }
+            | fields,
+        )
+        return made
+
+    def scope_change(self, subject: Party, **scope: Any) -> events.IssuerScopeChanged:
+        """The registrar changes these fields of the usual scope."""
+        made: events.IssuerScopeChanged = self.make(
+            events.IssuerScopeChanged, self.registrar, subject=subject.did, scope=replace(SCOPE, **scope)
+        )
+        return made
+
+    def key_addition(self, speaker: Party, subject: Party, key: events.KeyRecord) -> events.IssuerKeyAdded:
+        """Somebody adds a key; with the owner as speaker, say it with `key=owner.recovery`."""
+        made: events.IssuerKeyAdded = self.make(events.IssuerKeyAdded, speaker, subject=subject.did, key=key)
+        return made
+
+    def rotation(self, speaker: Party, subject: Party, key: events.KeyRecord, **fields: Any) -> events.IssuerKeyRetired:
+        """Somebody retires a key as rotated."""
+        made: events.IssuerKeyRetired = self.make(
+            events.IssuerKeyRetired,
+            speaker,
+            **{"subject": subject.did, "key_id": key.key_id, "reason": "rotated"} | fields,
+        )
+        return made
+
+    def condemnation(
+        self, speaker: Party, subject: Party, key: events.KeyRecord, invalid_from: Moment
+    ) -> events.IssuerKeyRetired:
+        """Somebody condemns a key as compromised."""
+        return self.rotation(speaker, subject, key, reason="compromised", invalid_from=invalid_from)
+
+    def suspension(self, subject: Party) -> events.IssuerSuspended:
+        """The registrar suspends an institution."""
+        made: events.IssuerSuspended = self.make(events.IssuerSuspended, self.registrar, subject=subject.did)
+        return made
+
+    def reinstatement(self, subject: Party) -> events.IssuerReinstated:
+        """The registrar reinstates an institution."""
+        made: events.IssuerReinstated = self.make(events.IssuerReinstated, self.registrar, subject=subject.did)
+        return made
+
+    def closing(self, subject: Party, successor: Party | None = None) -> events.IssuerClosed:
+        """The registrar closes an institution."""
+        made: events.IssuerClosed = self.make(
+            events.IssuerClosed,
+            self.registrar,
+            subject=subject.did,
+            successor=successor.did if successor else msgspec.UNSET,
+        )
+        return made
+
+    def issue(self, speaker: Party, name: str = "", **fields: Any) -> events.CredentialIssued:
+        """An institution issues the credential of that name: 3.5 ECTS at EQF level 6, valid from now on."""
+        made: events.CredentialIssued = self.make(
+            events.CredentialIssued, speaker, **self._award(speaker, name, fields)
+        )
+        return made
+
+    def stack(
+        self, speaker: Party, components: Iterable[CredentialId], name: str = "", **fields: Any
+    ) -> events.CredentialStacked:
+        """An institution stacks components (sorted here) to a credential that declares the sum of two such."""
+        made: events.CredentialStacked = self.make(
+            events.CredentialStacked,
+            speaker,
+            **self._award(speaker, name, {"components": tuple(sorted(components)), "ects_hundredths": 700} | fields),
+        )
+        return made
+
+    def _award(self, speaker: Party, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "credential_id": self.credential_id(speaker, name or f"unnamed {self._nonces}"),
+            "achievement": f"{speaker.url}achievements/1",
+            "ects_hundredths": 350,
+            "eqf_level": 6,
+            "valid_from": self.now,
+        } | fields
+
+    def credential_id(self, speaker: Party, name: str) -> CredentialId:
+        """Return the id that stands for a document of that name."""
+        return CredentialId(hashlib.sha256(f"{speaker.did}\n{name}".encode()).hexdigest())
+
+    def revocation(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.CredentialRevoked:
+        """Somebody revokes a credential for an error, from now on."""
+        made: events.CredentialRevoked = self.make(
+            events.CredentialRevoked, speaker, **self._change(credential_id, fields)
+        )
+        return made
+
+    def hold(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.CredentialSuspended:
+        """Somebody suspends a credential, from now on."""
+        made: events.CredentialSuspended = self.make(
+            events.CredentialSuspended, speaker, **self._change(credential_id, fields)
+        )
+        return made
+
+    def release(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.CredentialReinstated:
+        """Somebody reinstates a suspended credential, from now on."""
+        made: events.CredentialReinstated = self.make(
+            events.CredentialReinstated, speaker, **self._change(credential_id, fields)
+        )
+        return made
+
+    def _change(self, credential_id: CredentialId, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"credential_id": credential_id, "reason": "error", "effective_at": self.now} | fields
+
+    def recognition(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.CredentialRecognised:
+        """An institution recognises a credential in full."""
+        made: events.CredentialRecognised = self.make(
+            events.CredentialRecognised,
+            speaker,
+            **{
+                "credential_id": credential_id,
+                "decision": "full",
+                "ects_hundredths": 350,
+                "programme": f"{speaker.url}programmes/1",
+            }
+            | fields,
+        )
+        return made
+
+    def withdrawal(self, speaker: Party, recognition: EventId) -> events.RecognitionWithdrawn:
+        """Somebody withdraws a recognition."""
+        made: events.RecognitionWithdrawn = self.make(events.RecognitionWithdrawn, speaker, recognition=recognition)
+        return made
+
+    def activation(self, version: int, from_index: int) -> events.RulesActivated:
+        """The registrar activates a version of the rules."""
+        made: events.RulesActivated = self.make(
+            events.RulesActivated, self.registrar, version=version, from_index=from_index
+        )
+        return made
