@@ -1,0 +1,44 @@
+"""What an operator may set at the edge of every service; each service's `Config` extends it. Reads no environment."""
+
+from typing import Annotated
+
+import msgspec
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+
+
+class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds and trust of the HTTP edge. A service's `Config` inherits these fields, so its table has them."""
+
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(description="Networks (CIDR) of reverse proxies whose X-Forwarded-For is believed"),
+    ] = ()
+    rate_per_second: Annotated[
+        float,
+        msgspec.Meta(ge=0, description="Requests per second that one client address may keep up; 0 sets no limit"),
+    ] = 0.0
+    rate_burst: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Requests that one client address may send at once before its rate counts"),
+    ] = 200
+    rate_addresses_max: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Client addresses remembered for the rate limit; the least recent is forgotten"),
+    ] = 20_000
+    body_bytes_max: Annotated[
+        int,
+        msgspec.Meta(ge=1, description="Largest request body in bytes, where a route names no bound of its own"),
+    ] = 1_048_576
+    body_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds that a client has to send a whole request body"),
+    ] = 30.0
+    readiness_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds after which a readiness check that has not answered counts as failed"),
+    ] = 2.0
+    shutdown_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds that running requests have to finish once the service is told to stop"),
+    ] = 10.0

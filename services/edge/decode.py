@@ -1,0 +1,130 @@
+"""From bytes and strings of strangers to typed values, or a problem that names the fault. Knows no request."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from proto.problem import InvalidProblem, MalformedProblem, Problem
+from services.edge.problems import parameter_problem
+
+T = TypeVar("T")
+
+DETAIL_CHARACTERS_MAX = 300  # of a decoder's message, which may quote the sender
+_LOCATED = re.compile(r"^(?P<detail>.*) - at `(?:key` in `)?(?P<path>\$.*)`$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
+_FIELD = re.compile(r"field `(?P<name>[^`]*)`")
+
+
+def decode_json(data: bytes, decoder: "msgspec.json.Decoder[T]", *, unique_keys: bool = False, under: str = "") -> T:
+    """Return `data` as the decoder's type.
+
+    Raises `MalformedProblem` where it is not JSON (or has duplicate keys, if `unique_keys`), and `InvalidProblem` with
+    the pointer to the nearest named parent of the first fault where it is JSON of another shape. `under` is a pointer
+    that goes before each pointer.
+    """
+    try:
+        value = decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise invalid(str(error), under=under) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedProblem(f"The body is not JSON: {error}"[:DETAIL_CHARACTERS_MAX]) from error
+    except RecursionError as error:
+        raise MalformedProblem("The JSON is nested too deeply") from error
+    if unique_keys:
+        refuse_duplicate_keys(data, under=under)
+    return value
+
+
+def invalid(message: str, *, under: str = "") -> InvalidProblem:
+    """Return msgspec's validation message as a problem with an RFC 6901 pointer (`$.a[0].b` is `/a/0/b`)."""
+    located = _LOCATED.match(message)
+    detail, path = (located["detail"], located["path"]) if located else (message, "$")
+    return InvalidProblem(detail[:DETAIL_CHARACTERS_MAX], pointer=under + pointer_of(path))
+
+
+def pointer_of(path: str) -> str:
+    """Return msgspec's path as a JSON pointer, up to the first step that msgspec does not name (`[...]`)."""
+    pointer = ""
+    for step in _STEP.finditer(path, 1):
+        if step["unnamed"]:
+            break
+        pointer += "/" + (step["index"] or step["name"].replace("~", "~0").replace("/", "~1"))
+    return pointer
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that remembers the first of its keys that came twice."""
+
+    doubled: str | None = None
+
+
+def refuse_duplicate_keys(data: bytes, *, under: str = "") -> None:
+    """Raise `MalformedProblem` with the pointer to the first object of `data` in which a key comes twice.
+
+    msgspec silently keeps the last of them (DESIGN 3.2), so a document could say two things at once.
+    """
+    seen_twice = False
+
+    def gather(pairs: list[tuple[str, Any]]) -> _Object:
+        nonlocal seen_twice
+        found = _Object(pairs)
+        if len(found) != len(pairs):
+            seen_twice = True
+            keys: set[str] = set()
+            found.doubled = next(key for key, _ in pairs if key in keys or keys.add(key))  # type: ignore[func-returns-value]  # `add` returns None, so the key is remembered and passed over
+        return found
+
+    try:
+        value = json.loads(data, object_pairs_hook=gather, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise MalformedProblem("The JSON is nested too deeply") from error
+    except ValueError as error:
+        raise MalformedProblem(f"The body is not JSON: {error}"[:DETAIL_CHARACTERS_MAX]) from error
+    if seen_twice:
+        raise _duplicate(value, under)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _duplicate(value: Any, under: str) -> Problem:
+    """Find the first object that was sent with a doubled key, in the order of the text, without recursion."""
+    waiting: list[tuple[str, Any]] = [(under, value)]
+    while waiting:
+        pointer, found = waiting.pop()
+        if isinstance(found, _Object):
+            if found.doubled is not None:
+                detail = f"The key `{found.doubled[:DETAIL_CHARACTERS_MAX]}` comes twice in one object"
+                return MalformedProblem(detail, pointer=pointer)
+            steps = [(key.replace("~", "~0").replace("/", "~1"), item) for key, item in found.items()]
+        elif isinstance(found, list):
+            steps = [(str(index), item) for index, item in enumerate(found)]
+        else:
+            continue
+        waiting.extend((f"{pointer}/{step}", item) for step, item in reversed(steps))
+    return MalformedProblem("A key comes twice in one object")  # the object itself was dropped by a doubled parent key
+
+
+def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) -> T:
+    """Return path or query parameters as the Struct `kind`; numbers and booleans are read from their text.
+
+    Raises `InvalidProblem` whose member `parameter` names the first wrong, unknown or missing one.
+    """
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        located = _LOCATED.match(str(error))
+        if located:
+            name = pointer_of(located["path"]).split("/")[1] if pointer_of(located["path"]) else ""
+            detail = located["detail"]
+        else:
+            field = _FIELD.search(str(error))
+            name, detail = (field["name"] if field else ""), str(error)
+        name = name[:DETAIL_CHARACTERS_MAX]
+        detail = detail.replace("Object contains unknown field", "There is no parameter")
+        detail = detail.replace("Object missing required field", "There must be a parameter")
+        raise parameter_problem(name, f"Parameter `{name}`: {detail}"[:DETAIL_CHARACTERS_MAX]) from error

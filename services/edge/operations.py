@@ -1,0 +1,129 @@
+"""The routes that every service has for its operator and its integrators: probes, metrics, OpenAPI and its page."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from services.edge.docs import docs_page
+from services.edge.log import Log
+from services.edge.openapi import openapi_document
+from services.edge.problems import NotReadyProblem
+from services.edge.reply import Reply, etag_of, html_page
+from services.edge.route import Media, Route
+
+TAG = "operations"
+STOPPING: web.AppKey[asyncio.Event] = web.AppKey("stopping", asyncio.Event)
+"""Set as soon as the service is told to stop: long polls wait for it too, so that they end early."""
+
+ReadinessCheck = Callable[[], Awaitable[str | None]]
+"""Returns None where all is well, else one sentence for the operator, without secrets; an exception is a failure."""
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The process answers."""
+
+    status: str
+    service: str
+    version: str
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that the service needs answers; `checks` names what was asked."""
+
+    status: str
+    checks: tuple[str, ...]
+
+
+class Operations:
+    """The handlers of the operator's routes."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        version: str,
+        log: Log,
+        registry: CollectorRegistry,
+        readiness: Mapping[str, ReadinessCheck],
+        timeout_seconds: float,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._alive = Alive(status="alive", service=service, version=version)
+        self._log = log
+        self._registry = registry
+        self._readiness = dict(readiness)
+        self._timeout_seconds = timeout_seconds
+        self._stopping = stopping
+        self._document = b""
+        self._page: tuple[str, str] = ("", "")
+
+    def routes(self) -> list[Route]:
+        """Return the five routes."""
+        return [
+            self._route("/livez", self.live, "Whether the process answers", Alive),
+            self._route("/readyz", self.ready, "Whether requests should be sent here", Ready, NotReadyProblem),
+            self._route("/metrics", self.metrics, "Metrics in Prometheus' text format", Media("text/plain")),
+            self._route("/openapi.json", self.openapi, "This description, OpenAPI 3.1", dict[str, Any]),
+            self._route("/docs", self.docs, "This description, as a page", Media("text/html")),
+        ]
+
+    def _route(self, path: str, handler: Any, summary: str, response: Any, *problems: Any) -> Route:
+        return Route(
+            "GET",
+            path,
+            handler,
+            summary=summary,
+            tag=TAG,
+            response={200: response},
+            problems=problems,
+            rate_limited=False,
+            logged=False,
+        )
+
+    def describe(self, *, title: str, description: str, routes: Sequence[Route]) -> None:
+        """Make the OpenAPI document and its page from the whole route table."""
+        document = openapi_document(title=title, version=self._alive.version, description=description, routes=routes)
+        self._document = msgspec.json.encode(document)
+        self._page = docs_page(document)
+
+    async def live(self, request: web.Request) -> Alive:  # noqa: ARG002 - every handler takes the request
+        """Answer that the process runs, whatever else is wrong."""
+        return self._alive
+
+    async def ready(self, request: web.Request) -> Ready:  # noqa: ARG002 - every handler takes the request
+        """Run all checks at once; raises `NotReadyProblem` with a sentence for each that fails, and while stopping."""
+        if self._stopping.is_set():
+            raise NotReadyProblem("The service is stopping", members={"failing": {"stopping": "It was told to stop"}})
+        words = await asyncio.gather(*(self._checked(name, check) for name, check in self._readiness.items()))
+        failing = {name: word for name, word in zip(self._readiness, words, strict=True) if word is not None}
+        if failing:
+            sentences = "; ".join(f"{name}: {word}" for name, word in failing.items())
+            raise NotReadyProblem(sentences, members={"failing": failing})
+        return Ready(status="ready", checks=tuple(self._readiness))
+
+    async def _checked(self, name: str, check: ReadinessCheck) -> str | None:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await check()
+        except TimeoutError:
+            return f"It did not answer within {self._timeout_seconds:g} seconds"
+        except Exception as error:  # noqa: BLE001 - whatever a check raises means that it failed
+            self._log.failure("readiness_check_failed", error, check=name)
+            return "The check itself failed; the log has the rest"
+
+    async def metrics(self, request: web.Request) -> Reply:  # noqa: ARG002 - every handler takes the request
+        """Return every family of the service's registry."""
+        return Reply(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def openapi(self, request: web.Request) -> Reply:  # noqa: ARG002 - every handler takes the request
+        """Return the OpenAPI document."""
+        return Reply(self._document, etag=etag_of(self._document))
+
+    async def docs(self, request: web.Request) -> web.Response:  # noqa: ARG002 - every handler takes the request
+        """Return the page made from the OpenAPI document."""
+        page, style = self._page
+        return html_page(page, style=style)

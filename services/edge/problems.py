@@ -1,0 +1,179 @@
+"""Refusals that HTTP itself gives rise to, and how any refusal is rendered. Knows no route and no service."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem, UnavailableProblem
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+_HEADERS = {"Content-Type": PROBLEM_MEDIA_TYPE, "Cache-Control": "no-store"}
+_ENCODE = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class UnknownPathProblem(NotFoundProblem):
+    """No route has this path."""
+
+    slug = "unknown-path"
+    title = "There is nothing at this path"
+
+
+class MethodNotAllowedProblem(Problem):
+    """The path exists, and this method does not; `Allow` and the member `allowed` list those that do."""
+
+    slug = "method-not-allowed"
+    title = "This path does not take this method"
+    status = 405
+
+    def __init__(self, detail: str, *, allowed: tuple[str, ...]) -> None:
+        super().__init__(detail, members={"allowed": list(allowed)})
+        self.headers = {"Allow": ", ".join(allowed)}
+
+
+class BodyTooLargeProblem(Problem):
+    """The body is larger than the route takes; the member `limit_bytes` says how much it takes."""
+
+    slug = "body-too-large"
+    title = "The request body is too large"
+    status = 413
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(
+            f"This request takes a body of at most {limit_bytes} bytes", members={"limit_bytes": limit_bytes}
+        )
+
+
+class TooManyLinesProblem(Problem):
+    """An NDJSON body has more lines than the route takes; the member `limit_lines` says how many it takes."""
+
+    slug = "too-many-lines"
+    title = "The request has too many lines"
+    status = 413
+
+    def __init__(self, limit_lines: int) -> None:
+        super().__init__(f"This request takes at most {limit_lines} lines", members={"limit_lines": limit_lines})
+
+
+class MediaTypeProblem(Problem):
+    """The body's Content-Type or Content-Encoding is not one that the route takes; `accepted` lists those it does."""
+
+    slug = "unsupported-media-type"
+    title = "This kind of content is not taken here"
+    status = 415
+
+
+class BodyTimeoutProblem(Problem):
+    """The body did not arrive in time."""
+
+    slug = "body-timeout"
+    title = "The request body did not arrive in time"
+    status = 408
+
+
+class UnauthenticatedProblem(Problem):
+    """No bearer token, or one that is not known (RFC 6750 section 3)."""
+
+    slug = "unauthenticated"
+    title = "A valid API key is needed"
+    status = 401
+
+    def __init__(self, detail: str, *, realm: str, error: str | None = None) -> None:
+        super().__init__(detail)
+        challenge = f'Bearer realm="{realm}"'
+        self.headers = {"WWW-Authenticate": challenge if error is None else f'{challenge}, error="{error}"'}
+
+
+class ForbiddenProblem(Problem):
+    """The API key is known, and its scopes do not allow this (RFC 6750 section 3.1)."""
+
+    slug = "forbidden"
+    title = "This API key may not do this"
+    status = 403
+
+    def __init__(self, detail: str, *, realm: str = "credentify", scope: str | None = None) -> None:
+        super().__init__(detail, members={} if scope is None else {"scope": scope})
+        needed = "" if scope is None else f', scope="{scope}"'
+        self.headers = {"WWW-Authenticate": f'Bearer realm="{realm}", error="insufficient_scope"{needed}'}
+
+
+class RateLimitedProblem(Problem):
+    """Too many requests from one client address; `Retry-After` says when the next is taken."""
+
+    slug = "rate-limited"
+    title = "Too many requests"
+    status = 429
+
+    def __init__(self, detail: str, *, retry_after_seconds: float) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class PreconditionProblem(Problem):
+    """What the client last saw is not what is there now (`If-Match`)."""
+
+    slug = "precondition-failed"
+    title = "It has changed since you read it"
+    status = 412
+
+
+class NotReadyProblem(UnavailableProblem):
+    """The service is not ready; the member `failing` has one sentence for each check that fails."""
+
+    slug = "not-ready"
+    title = "The service is not ready"
+
+
+class InternalProblem(Problem):
+    """A fault of ours: the log has the rest, under the same request id."""
+
+    slug = "internal"
+    title = "Something went wrong on our side"
+    status = 500
+
+
+class ListenProblem(Problem):
+    """The service cannot listen where it was told to; for the operator, never sent over HTTP."""
+
+    slug = "cannot-listen"
+    title = "The service cannot listen there"
+    status = 500
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """Return `problem` as `application/problem+json` (RFC 9457), with its own `headers` and `Retry-After`, if any.
+
+    `retry_after_seconds` is read from the problem's attribute of that name, else from its members; in whole seconds.
+    """
+    response = web.Response(body=_ENCODE(problem.document()), status=problem.status, headers=_HEADERS)
+    response.headers.update(getattr(problem, "headers", {}))
+    wait_seconds = getattr(problem, "retry_after_seconds", problem.members.get("retry_after_seconds"))
+    if wait_seconds is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(wait_seconds)))
+    return response
+
+
+def from_http_exception(error: web.HTTPException, *, limit_bytes: int) -> Problem:
+    """Return the problem that says what an aiohttp refusal (status 400 or more) says."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = tuple(sorted(error.allowed_methods))
+        return MethodNotAllowedProblem(f"This path takes {', '.join(allowed)}", allowed=allowed)
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return BodyTooLargeProblem(limit_bytes)
+    if isinstance(error, web.HTTPNotFound):
+        return UnknownPathProblem("No route has this path; /docs lists those there are")
+    if error.status >= InternalProblem.status:
+        return InternalProblem("The service failed to answer")
+    return MalformedProblem(f"The request was refused: {error.reason}")
+
+
+def parameter_problem(name: str, detail: str) -> InvalidProblem:
+    """Return the refusal of a path or query parameter; the member `parameter` names it (it is no JSON: no pointer)."""
+    return InvalidProblem(detail, members={"parameter": name})
+
+
+def problem_line(number: int, problem: Problem) -> Mapping[str, Any]:
+    """Return the answer to one refused NDJSON line: `{line, status, problem}` (DESIGN 4)."""
+    return {"line": number, "status": problem.status, "problem": problem.document()}

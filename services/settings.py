@@ -1,0 +1,162 @@
+"""From environment variables to one frozen `Config`, and from a `Config` to its manual. Knows no service's settings.
+
+A `Config` is a frozen msgspec Struct; a field's variable is the prefix and its name in capitals, such as
+`CREDENTIFY_LEDGER_PORT` for `port`. Secrets are fields of type `Path`: the variable names a file.
+"""
+
+import difflib
+import enum
+import stat
+import types
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from proto.problem import Problem
+
+Config = TypeVar("Config", bound=msgspec.Struct)
+
+SECRET_BYTES_MAX = 65_536
+_SEQUENCES = (tuple, list, frozenset, set)
+
+
+class SettingsProblem(Problem):
+    """The service does not start with these settings; for the operator, never sent over HTTP."""
+
+    slug = "settings"
+    title = "The settings are wrong"
+    status = 500
+
+
+def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -> Config:
+    """Return the settings in the variables of `environ` that begin with `prefix` (which ends in `_`).
+
+    Lists are separated by commas; an empty value means the field's default. Raises `SettingsProblem` that names every
+    variable that is unknown (with the nearest known one), not of its type or missing.
+    """
+    fields = {prefix + field.name.upper(): field for field in msgspec.structs.fields(kind)}
+    given = {name: value for name, value in environ.items() if name.startswith(prefix)}
+    hints = get_type_hints(kind, include_extras=True)
+    faults = [_unknown(name, fields) for name in given if name not in fields]
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if not given.get(name):
+            if field.required:
+                faults.append(f"{name} must be set: {_description(hints[field.name])}")
+            continue
+        try:
+            values[field.name] = _converted(given[name], hints[field.name])
+        except msgspec.ValidationError as error:
+            faults.append(f"{name} is wrong: {error}")
+    if faults:
+        raise SettingsProblem("; ".join(faults))
+    return kind(**values)
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
+    return f"{name} is no setting; did you mean {nearest[0]}?" if nearest else f"{name} is no setting"
+
+
+def _converted(text: str, hint: Any) -> Any:
+    value: Any = text
+    if _is_sequence(hint):
+        value = [item.strip() for item in text.split(",") if item.strip()]
+    return msgspec.convert(value, hint, strict=False, dec_hook=_path)
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(f"A setting of type {kind.__name__} cannot be read from a variable")
+
+
+def _plain(hint: Any) -> Any:
+    """Return a hint without its annotations and without `None`."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in (Union, types.UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        if len(members) == 1:
+            return _plain(members[0])
+    return hint
+
+
+def _is_sequence(hint: Any) -> bool:
+    return get_origin(_plain(hint)) in _SEQUENCES
+
+
+def describe_settings(kind: type[msgspec.Struct], prefix: str) -> list[tuple[str, str, str, str]]:
+    """Return (variable, type, default, description) for each setting, in the order of the fields; README's table.
+
+    The default is the text that the variable would hold, "" for an empty one, "(needed)" where there is none. Raises
+    `TypeError` for a field without description: each field's description is its manual.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(kind):
+        description = _description(hints[field.name])
+        if not description:
+            raise TypeError(f"{kind.__name__}.{field.name} has no msgspec.Meta(description=…)")
+        rows.append((prefix + field.name.upper(), _type_words(hints[field.name]), _default(field), description))
+    return rows
+
+
+def _description(hint: Any) -> str:
+    """Return the description in a hint's annotations, also inside `X | None`; "" where there is none."""
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        for note in reversed(notes):
+            if isinstance(note, msgspec.Meta) and note.description:
+                return note.description
+        return _description(inner)
+    if get_origin(hint) in (Union, types.UnionType):
+        return next(filter(None, map(_description, get_args(hint))), "")
+    return ""
+
+
+def _type_words(hint: Any) -> str:
+    plain = _plain(hint)
+    if get_origin(plain) in _SEQUENCES:
+        return f"list of {_type_words(get_args(plain)[0])}"
+    if isinstance(plain, type) and issubclass(plain, enum.Enum):
+        return " | ".join(str(member.value) for member in plain)
+    if not isinstance(plain, type):
+        supertype = getattr(plain, "__supertype__", None)
+        return _type_words(supertype) if supertype else " | ".join(map(str, get_args(plain))) or str(plain)
+    return {str: "text", int: "whole number", float: "number", bool: "true | false", Path: "path"}.get(
+        plain, plain.__name__
+    )
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "(needed)"
+    value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, _SEQUENCES):
+        return ",".join(map(str, value))
+    return str(value.value if isinstance(value, enum.Enum) else value)
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the content of a secret's file, without the line end that editors add.
+
+    Raises `SettingsProblem` where it cannot be read, is empty or too large, or may be read by every user.
+    """
+    try:
+        if path.stat().st_mode & stat.S_IROTH:
+            raise SettingsProblem(f"{path} holds a secret and can be read by every user; say chmod 600 {path}")
+        with path.open("rb") as file:
+            content = file.read(SECRET_BYTES_MAX + 1)
+    except OSError as error:
+        raise SettingsProblem(f"{path} cannot be read: {error.strerror}") from error
+    content = content.rstrip(b"\r\n")
+    if not content or len(content) > SECRET_BYTES_MAX:
+        raise SettingsProblem(f"{path} holds no secret: it must have 1 to {SECRET_BYTES_MAX} bytes")
+    return content
