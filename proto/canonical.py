@@ -1,0 +1,111 @@
+"""Canonical bytes (RFC 8785, JCS) and strict decoding of JSON from outside. Knows nothing of what the JSON means.
+
+`msgspec` in sorted order equals JCS byte for byte while keys are ASCII, floats are not whole and below 1e15, and
+integers stay within ±(2^53-1) (DESIGN 3.2). What is outside that goes through the slower `rfc8785`.
+"""
+
+import json
+import math
+from typing import Any
+
+import msgspec
+import rfc8785
+
+from proto.problem import MalformedProblem
+
+INTEGER_MAX = 2**53 - 1
+FLOAT_FAST_MAX = 1e15
+FLOAT_FAST_MIN = 1e-4
+DEPTH_MAX = 64
+DOCUMENT_BYTES_MAX = 1_048_576
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def canonical_struct(value: msgspec.Struct) -> bytes:
+    """Return the canonical bytes of a record whose type holds no float and only ASCII keys (events, entries)."""
+    return _ENCODER.encode(value)
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return the RFC 8785 bytes of decoded JSON: `dict`, `list`, `str`, `int`, `float`, `bool`, `None`.
+
+    Raises `MalformedProblem` for what JCS cannot express: NaN, infinities, integers beyond ±(2^53-1), lone surrogates.
+    """
+    try:
+        return _ENCODER.encode(value) if _is_fast(value) else rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise MalformedProblem(f"This JSON has no canonical form (RFC 8785): {error}") from error
+
+
+def _is_fast(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(k, str) and k.isascii() and _is_fast(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_fast, value))
+    if isinstance(value, float):
+        return FLOAT_FAST_MIN <= abs(value) < FLOAT_FAST_MAX and not value.is_integer()
+    if isinstance(value, int):
+        return -INTEGER_MAX <= value <= INTEGER_MAX
+    return value is None or isinstance(value, str)
+
+
+def decode_json(data: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, depth_max: int = DEPTH_MAX) -> Any:
+    """Return decoded JSON from outside; whole floats become integers, as JCS writes them.
+
+    Raises `MalformedProblem` for what two readers could understand differently: duplicate keys, NaN and infinities,
+    numbers beyond what a double holds exactly, bytes that are not UTF-8, and for what is too large or too deep.
+    """
+    if len(data) > bytes_max:
+        raise MalformedProblem(f"The document has {len(data)} bytes; at most {bytes_max} are read")
+    try:
+        text = data.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
+    except UnicodeDecodeError as error:
+        raise MalformedProblem(f"The document is not UTF-8: byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise MalformedProblem(f"Not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise MalformedProblem(f"The document is nested deeper than {depth_max} levels") from error
+    _check_depth(value, depth_max)
+    return value
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value] # set.add as "remember"
+        raise MalformedProblem(
+            f"The key {twice[:80]!r} stands twice in one object: two readers could see two documents"
+        )
+    return result
+
+
+def _constant(text: str) -> Any:
+    raise MalformedProblem(f"{text} is not JSON")
+
+
+def _float(text: str) -> float | int:
+    value = float(text)
+    if math.isinf(value):
+        raise MalformedProblem(f"The number {text[:40]} is larger than JSON readers agree on")
+    return int(value) if value.is_integer() and abs(value) <= INTEGER_MAX else value
+
+
+def _int(text: str) -> int:
+    value = int(text) if len(text) <= len(str(INTEGER_MAX)) + 1 else INTEGER_MAX + 1
+    if abs(value) > INTEGER_MAX:
+        raise MalformedProblem(f"The number {text[:40]} is beyond ±(2^53-1), where JSON readers disagree")
+    return value
+
+
+def _check_depth(value: Any, depth_left: int) -> None:
+    if depth_left < 0:
+        raise MalformedProblem("The document is nested too deep")
+    if isinstance(value, dict):
+        for child in value.values():
+            _check_depth(child, depth_left - 1)
+    elif isinstance(value, list):
+        for child in value:
+            _check_depth(child, depth_left - 1)

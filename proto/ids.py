@@ -1,0 +1,54 @@
+"""Names of things: identifiers that must not be mixed up, and the pure functions that make them. Knows no event."""
+
+import hashlib
+import re
+from typing import NewType
+
+from proto.problem import InvalidProblem
+
+Did = NewType("Did", str)
+KeyId = NewType("KeyId", str)
+CredentialId = NewType("CredentialId", str)
+EventId = NewType("EventId", str)
+Origin = NewType("Origin", str)
+AchievementUri = NewType("AchievementUri", str)
+# Patterns end in (?!\n)$ because a bare $ in Python also matches before a final line feed.
+LeafIndex = NewType("LeafIndex", int)
+TreeSize = NewType("TreeSize", int)
+
+DID_PATTERN = r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}(?!\n)$"
+KEY_ID_PATTERN = r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}#[A-Za-z0-9._-]{1,64}(?!\n)$"
+HEX_256_PATTERN = r"^[0-9a-f]{64}(?!\n)$"
+ORIGIN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,199}(?!\n)$"
+URI_PATTERN = r"^https?://[!-~]{1,490}(?!\n)$"
+
+_CREDENTIAL_PREFIX = b"credentify/credential/v1\n"
+_HEX_256 = re.compile(HEX_256_PATTERN)
+
+
+def credential_id(issuer: Did, document_digest: bytes) -> CredentialId:
+    """Return the credential id (64 lower-case hex digits) of a document by its issuer and 32-byte digest (DESIGN 3.1).
+
+    Whoever has the document can recompute it; nobody else can occupy it, because the issuer is inside.
+    """
+    if len(document_digest) != hashlib.sha256().digest_size:
+        raise InvalidProblem("A document digest is 32 bytes of SHA-256")
+    hashed = hashlib.sha256(_CREDENTIAL_PREFIX + issuer.encode() + b"\n" + document_digest.hex().encode())
+    return CredentialId(hashed.hexdigest())
+
+
+def event_id(payload: bytes) -> EventId:
+    """Return the event id: the lower-case hex SHA-256 of the payload bytes that were signed (DESIGN 3.4)."""
+    return EventId(hashlib.sha256(payload).hexdigest())
+
+
+def owner_of(key_id: KeyId) -> Did:
+    """Return the DID that owns a key: the part of its DID URL before `#` (DESIGN 3.3)."""
+    return Did(key_id.partition("#")[0])
+
+
+def parse_credential_id(text: str) -> CredentialId:
+    """Return `text` as a credential id, or raise `InvalidProblem` if it is not 64 lower-case hex digits."""
+    if not _HEX_256.match(text):
+        raise InvalidProblem("A credential id is 64 lower-case hexadecimal digits: the SHA-256 of issuer and document")
+    return CredentialId(text)

@@ -1,0 +1,70 @@
+"""Times as they are signed: RFC 3339 in UTC with exactly three decimals. Knows no clock.
+
+Moments are strings, because datetimes do not survive the round trip (DESIGN 3.3). Their order as strings is their order
+in time, so they are compared as they are; arithmetic goes through milliseconds since 1970.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import NewType
+
+from proto.problem import InvalidProblem
+
+Moment = NewType("Moment", str)
+
+MOMENT_PATTERN = (
+    r"^(19[7-9][0-9]|[2-8][0-9]{3})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z(?!\n)$"
+)
+_MOMENT = re.compile(MOMENT_PATTERN)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def from_ms(milliseconds: int) -> Moment:
+    """Return the moment that lies `milliseconds` after 1970-01-01T00:00:00Z."""
+    return from_datetime(_EPOCH + milliseconds * _MILLISECOND)
+
+
+def from_datetime(value: datetime) -> Moment:
+    """Return an aware datetime as a moment, cut (not rounded) to milliseconds."""
+    utc = value.astimezone(UTC)
+    return Moment(f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z")
+
+
+def to_ms(moment: Moment) -> int:
+    """Return milliseconds since 1970-01-01T00:00:00Z, or raise `InvalidProblem` where no such day exists."""
+    return (to_datetime(moment) - _EPOCH) // _MILLISECOND
+
+
+def to_datetime(moment: Moment) -> datetime:
+    """Return the aware UTC datetime of a moment; raises `InvalidProblem` where no such day exists."""
+    try:
+        return datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise InvalidProblem(f"{moment!r} is not a time that exists") from error
+
+
+def parse(text: str) -> Moment:
+    """Return `text` as a moment if it has exactly the signed form, else raise `InvalidProblem`."""
+    if not _MOMENT.match(text):
+        raise InvalidProblem(
+            f"{text[:40]!r} is not a time: write RFC 3339 UTC with milliseconds, 2026-11-23T10:00:00.000Z"
+        )
+    to_datetime(Moment(text))
+    return Moment(text)
+
+
+def normalise(text: str) -> Moment:
+    """Return any RFC 3339 time with an offset as a moment (2026-11-23T10:00:00+01:00 → 2026-11-23T09:00:00.000Z).
+
+    For times in documents and queries, which people write in many ways; a time without an offset is refused, since it
+    does not say when it is.
+    """
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidProblem(f"{text[:40]!r} is not an RFC 3339 time, as in 2026-11-23T10:00:00Z") from error
+    if value.tzinfo is None:
+        raise InvalidProblem(f"{text[:40]!r} has no time zone: add Z or an offset, as in 2026-11-23T10:00:00Z")
+    return from_datetime(value)
