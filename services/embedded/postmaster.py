@@ -1,0 +1,84 @@
+"""What `postmaster.pid` says, and whether a process of an earlier run still lives; changes only what is stale."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+STATUS_LINE = 7
+"""Zero-based; line 8 of `postmaster.pid` (LOCK_FILE_LINE_PM_STATUS in PostgreSQL's utils/pidfile.h)."""
+
+
+def _lines(cluster: Path) -> list[str]:
+    try:
+        return (cluster / "postmaster.pid").read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def is_ready(cluster: Path, pid: int) -> bool:
+    """Say whether the server with this pid has opened `cluster` for connections."""
+    lines = _lines(cluster)
+    return len(lines) > STATUS_LINE and lines[0].strip() == str(pid) and lines[STATUS_LINE].strip() == "ready"
+
+
+def orphan_pid(cluster: Path) -> int | None:
+    """Return the pid of a living server of an earlier run on `cluster`, if there is one."""
+    lines = _lines(cluster)
+    pid = int(lines[0]) if lines and lines[0].strip().isdigit() else None
+    return pid if pid is not None and _is_server(pid, cluster) else None
+
+
+def clear_stale(cluster: Path, socket_folder: Path) -> None:
+    """Remove the lock files of a server that is dead with all its processes.
+
+    PostgreSQL does so itself, unless another process of the same user now has the old pid, as happens in containers,
+    where pids are small and repeat. Called only while we hold the lock of the data folder. Only on Linux, where the
+    file system of processes says for certain that no process works in the cluster any more.
+    """
+    if sys.platform != "linux" or any(_may_work_in(each, cluster) for each in _processes()):
+        return
+    for path in (cluster / "postmaster.pid", *socket_folder.glob(".s.PGSQL.*")):
+        path.unlink(missing_ok=True)
+
+
+def _processes() -> list[Path]:
+    return [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+
+
+def _may_work_in(process: Path, cluster: Path) -> bool:
+    """Say whether a process may be one of the server's on `cluster`: they all have it as their working folder.
+
+    Root without CAP_SYS_PTRACE (in most containers) cannot see the working folder of another user's process; then
+    anything called postgres may be one.
+    """
+    try:
+        return (process / "cwd").samefile(cluster)
+    except PermissionError:
+        return _text(process / "comm").strip() == "postgres"
+    except OSError:
+        return False
+
+
+def _is_server(pid: int, cluster: Path) -> bool:
+    """Say whether the process is certainly the server on `cluster`: the command line names it (`-D`)."""
+    if sys.platform == "linux":
+        arguments = _text(Path(f"/proc/{pid}/cmdline")).split("\0")
+    else:
+        arguments = _command_line(pid).split(" ")
+    return "-D" in arguments and str(cluster) in arguments
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _command_line(pid: int) -> str:
+    """Return the command line as ps prints it; a cluster with a space in its path is not recognised (macOS only)."""
+    command = ["/bin/ps", "-o", "command=", "-p", str(pid)]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=5, check=False, text=True).stdout  # noqa: S603 - fixed program, a number as argument
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,111 @@
+"""Fixtures that need the outside: one PostgreSQL per run, one database per test, the data that others made.
+
+`make_database` is what most tests want:
+
+    from tests.databases import Database, MakeDatabase
+
+    async def test_it_starts(make_database: MakeDatabase) -> None:
+        database = await make_database()                               # empty, with both roles
+        database = await make_database("ledger", prepare=migrate_it)   # a copy of a template, prepared once per run
+
+`CREDENTIFY_TEST_POSTGRES_URL` names another server, as its superuser, instead of the bundled one.
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from services.embedded import BinariesMissingProblem, EmbeddedPostgres
+from tests.databases import Database, MakeDatabase, Postgres, Prepare
+
+EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
+RIVALS = ("proto-plus", "proto", "services")
+"""Distributions on PyPI that install a top-level `proto` or `services`: ours would be shadowed or mixed with theirs."""
+TEST_SETTINGS = {"min_wal_size": "80MB", "max_connections": "200"}
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+T = TypeVar("T")
+
+
+def pytest_configure() -> None:
+    """Refuse to run beside a distribution that installs our top-level names."""
+    for rival in RIVALS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            importlib.metadata.version(rival)
+            raise pytest.UsageError(f"The distribution {rival} installs our top-level names; uninstall it first.")
+
+
+def _in_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:
+    """Run to completion in the main thread without touching the loops of pytest-asyncio."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One server for the whole run, reached by `admin_url`; skips only where no binaries exist for the platform."""
+    external = os.environ.get(EXTERNAL_URL)
+    if external:
+        server = Postgres(external, password=secrets.token_hex(8))
+        yield server
+        _in_a_loop_of_its_own(server.drop_all())
+        return
+    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another user, who must pass through
+    bundled = EmbeddedPostgres(folder / "postgres", settings=TEST_SETTINGS)
+    try:
+        _in_a_loop_of_its_own(bundled.start())
+        yield Postgres(bundled.admin_url, password="")
+    except BinariesMissingProblem as problem:
+        pytest.skip(problem.detail)
+    finally:
+        _in_a_loop_of_its_own(bundled.stop())
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def make_database(postgres: Postgres) -> AsyncIterator[MakeDatabase]:
+    """A factory of databases, dropped when the test is over; see MakeDatabase."""
+    made: list[str] = []
+
+    async def make(template: str | None = None, *, prepare: Prepare | None = None) -> Database:
+        database = await postgres.create(template, prepare)
+        made.append(database.name)
+        return database
+
+    yield make
+    for name in made:
+        await postgres.drop(name)
+
+
+@pytest.fixture
+async def database(make_database: MakeDatabase) -> Database:
+    """One fresh empty database with both roles."""
+    return await make_database()
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    """The owner's URL of one fresh empty database."""
+    return database.owner_url
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with the data that others made; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the folder ../shared/data with the vectors of others is not beside this repository")
+    return SHARED_DATA
