@@ -1,0 +1,299 @@
+"""Bodies of the issuer gateway's HTTP (DESIGN 4). Knows their form and limits; who may send what is the gateway's."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from proto.annex_i import Element
+from proto.credential import Achievement, Award, EmailField, Identifier, ShortText
+from proto.events import (
+    Accreditation,
+    AchievementField,
+    CountryField,
+    CredentialIdField,
+    DidField,
+    EctsField,
+    EqfField,
+    HashField,
+    KeyRecord,
+    MomentField,
+    NameField,
+    PublicKeyField,
+    Reason,
+    Record,
+    Scope,
+    UriField,
+    UriPrefixField,
+)
+from proto.ids import AchievementUri, CredentialId, Did, EventId, LeafIndex
+from proto.moment import Moment
+
+BATCH_ROWS_MAX = 1_000
+
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9](-?[a-z0-9]){1,39}(?!\n)$", max_length=63)]
+AchievementId = Annotated[str, Meta(pattern=r"^[a-z0-9](-?[a-z0-9]){0,62}(?!\n)$", max_length=125)]
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?!\n)$", max_length=36)]
+ApiScope = Literal[
+    "achievements:write",
+    "credentials:issue",
+    "credentials:read",
+    "credentials:revoke",
+    "stacks:write",
+    "recognitions:write",
+    "learners:erase",
+    "keys:manage",
+]
+API_SCOPES: tuple[ApiScope, ...] = (
+    "achievements:write",
+    "credentials:issue",
+    "credentials:read",
+    "credentials:revoke",
+    "stacks:write",
+    "recognitions:write",
+    "learners:erase",
+    "keys:manage",
+)
+OutboxState = Literal["pending", "sequenced", "published", "refused"]
+
+
+class InstitutionRequest(Record, frozen=True, kw_only=True):
+    """`POST /v1/institutions`: a new tenant; `recovery_public_key` is the public half of what `keygen` made for it."""
+
+    slug: Slug
+    legal_name: NameField
+    country: CountryField
+    recovery_public_key: PublicKeyField
+    scope: Scope
+    accreditation: Accreditation
+    region: ShortText | None = None
+    locality: ShortText | None = None
+    url: UriField | None = None
+    email: EmailField | None = None
+    other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
+
+
+class AdmissionRequest(Record, frozen=True, kw_only=True):
+    """What the registrar's command signs as `issuer-admitted.v1`: the same fields, but for who says it and when."""
+
+    subject: DidField
+    legal_name: NameField
+    country: CountryField
+    uri_prefixes: Annotated[tuple[UriPrefixField, ...], Meta(min_length=1, max_length=16)]
+    keys: Annotated[tuple[KeyRecord, ...], Meta(min_length=2, max_length=16)]
+    scope: Scope
+    accreditation: Accreditation
+
+
+class InstitutionCreated(Record, frozen=True, kw_only=True):
+    """The new tenant. `api_key` has every scope and is shown this once; `admission_request` goes to the registrar."""
+
+    institution_id: str
+    slug: str
+    did: Did
+    api_key_id: str
+    api_key: str
+    admission_request: AdmissionRequest
+
+
+class Institution(Record, frozen=True, kw_only=True):
+    """An institution of this gateway; `state` is what the followed log says of it."""
+
+    slug: str
+    did: Did
+    legal_name: str
+    country: str
+    uri_prefix: str
+    state: Literal["not-admitted", "admitted", "suspended", "closed"]
+    url: str | None = None
+    successor: Did | None = None
+    scope: Scope | None = None
+
+
+class InstitutionPage(Record, frozen=True, kw_only=True):
+    """Some institutions in the order of their slugs; `next_cursor` is there if more follow."""
+
+    institutions: tuple[Institution, ...]
+    next_cursor: str | None = None
+
+
+class ApiKeyRequest(Record, frozen=True, kw_only=True):
+    """`POST /v1/keys`: a new API key; its scopes are among those of the key that asks for it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    scopes: Annotated[tuple[ApiScope, ...], Meta(min_length=1, max_length=len(API_SCOPES))]
+
+
+class ApiKey(Record, frozen=True, kw_only=True):
+    """An API key without its secret; `revoked_at` is there once it works no more."""
+
+    api_key_id: str
+    name: str
+    scopes: tuple[ApiScope, ...]
+    created_at: Moment
+    revoked_at: Moment | None = None
+
+
+class ApiKeyCreated(Record, frozen=True, kw_only=True):
+    """A new API key with its secret, which is shown this once."""
+
+    key: ApiKey
+    api_key: str
+
+
+class ApiKeyList(Record, frozen=True, kw_only=True):
+    """All API keys of the institution, the oldest first."""
+
+    keys: tuple[ApiKey, ...]
+
+
+class AchievementRequest(Achievement, frozen=True, kw_only=True):
+    """An achievement as an institution describes it.
+
+    The gateway gives it its URI, from `id` or from an id of its own, and counts its versions: leave `uri` and
+    `version` out, or send them as they were read.
+    """
+
+    id: AchievementId | UnsetType = UNSET
+    uri: AchievementField | UnsetType = UNSET  # type: ignore[assignment] # optional in the request, there in the record
+    version: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET  # type: ignore[assignment] # the same
+
+
+class AchievementAnswer(Record, frozen=True, kw_only=True):
+    """An achievement and what it states of Annex I (learner and date are stated by each award)."""
+
+    id: str
+    achievement: Achievement
+    elements: tuple[Element, ...]
+
+
+class AchievementPage(Record, frozen=True, kw_only=True):
+    """Some of the institution's achievements in the order of their ids."""
+
+    achievements: tuple[AchievementAnswer, ...]
+    next_cursor: str | None = None
+
+
+class CatalogueEntry(Record, frozen=True, kw_only=True):
+    """An achievement with the institution that offers it."""
+
+    institution: str
+    issuer: Did
+    legal_name: str
+    achievement: Achievement
+
+
+class CataloguePage(Record, frozen=True, kw_only=True):
+    """Some achievements of all institutions that match the search, in a stable order."""
+
+    entries: tuple[CatalogueEntry, ...]
+    next_cursor: str | None = None
+
+
+class StackRequest(Award, frozen=True, kw_only=True):
+    """`POST /v1/stacks`: an award whose parts are credentials; `ects_hundredths` defaults to the achievement's."""
+
+    components: Annotated[tuple[CredentialIdField, ...], Meta(min_length=2, max_length=64)]
+
+
+class ChangeRequest(Record, frozen=True, kw_only=True):
+    """`POST /v1/credentials/{id}/revoke|suspend|reinstate`; without `effective_at` it holds from now on."""
+
+    reason: Reason
+    effective_at: MomentField | UnsetType = UNSET
+    replaced_by: Annotated[CredentialIdField, Meta(description="Only where it is revoked")] | UnsetType = UNSET
+
+
+class RecognitionRequest(Record, frozen=True, kw_only=True):
+    """`POST /v1/recognitions`: this institution counts a credential, its own or another's, towards a programme."""
+
+    credential_id: CredentialIdField
+    decision: Literal["full", "partial"]
+    ects_hundredths: EctsField
+    eqf_level: EqfField | UnsetType = UNSET
+    programme: UriField
+
+
+class EventAnswer(Record, frozen=True, kw_only=True):
+    """Where an event of the institution stands: pending → sequenced → published, or refused by the log for good.
+
+    `index`, `leaf_hash` and `received_at` are there from `sequenced` on, `problem` (RFC 9457) where it was refused, or
+    as the log's last word while it is pending.
+    """
+
+    event_id: EventId
+    event_type: str
+    state: OutboxState
+    credential_id: CredentialId | None = None
+    index: LeafIndex | None = None
+    leaf_hash: HashField | None = None
+    received_at: Moment | None = None
+    problem: dict[str, Any] | None = None
+    location: str | None = None
+
+
+class Status(Record, frozen=True, kw_only=True):
+    """What the followed log says of a credential now; `credits_remaining` in hundredths."""
+
+    state: Literal["active", "suspended", "revoked", "void", "expired", "not_yet_valid", "impaired"]
+    since: Moment
+    credits_remaining: int
+    reason: str | None = None
+    replaced_by: CredentialId | None = None
+
+
+class CredentialAnswer(Record, frozen=True, kw_only=True):
+    """A credential of the institution: its issue, and its status once the log has published it."""
+
+    credential_id: CredentialId
+    achievement: AchievementUri
+    achievement_version: str
+    ects_hundredths: int
+    components: tuple[CredentialId, ...] = ()
+    issued_at: Moment
+    issue: EventAnswer
+    status: Status | None = None
+    document: str | None = None
+    is_erased: bool = False
+    notes: tuple[str, ...] = ()
+    """What the institution should know of it, such as parts of a stack whose learner could not be compared."""
+    unmapped: tuple[str, ...] = ()
+    """JSON pointers into an imported document to what no element of ours holds."""
+
+
+class CredentialPage(Record, frozen=True, kw_only=True):
+    """Some of the institution's credentials, the newest first."""
+
+    credentials: tuple[CredentialAnswer, ...]
+    next_cursor: str | None = None
+
+
+class BatchRow(Record, frozen=True, kw_only=True):
+    """What became of one row; `line` counts from 1 as in the file that was sent (a CSV's header is line 1).
+
+    `state` is `checked` in a dry run, `accepted` where the credential exists (ask for it by its id), else `refused`.
+    """
+
+    line: int
+    state: Literal["checked", "accepted", "refused"]
+    credential_id: CredentialId | None = None
+    event_id: EventId | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BatchAnswer(Record, frozen=True, kw_only=True):
+    """`POST /v1/batches`: a result per row; send the same under the same key again to continue after a failure."""
+
+    batch_id: str | None
+    is_dry_run: bool
+    is_complete: bool
+    row_count: int
+    accepted_count: int
+    refused_count: int
+    rows: tuple[BatchRow, ...]
+
+
+class ErasureAnswer(Record, frozen=True, kw_only=True):
+    """What an erasure did: so many documents can be read by nobody any more; their credentials stay on the log."""
+
+    document_count: int
+    erased_at: Moment
