@@ -1,0 +1,60 @@
+# Credentify: the commands of daily work. `make help` prints this list.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+DATA ?=
+LEDGER_PORT ?=
+GATEWAY_PORT ?=
+VERIFIER_PORT ?=
+ARGS ?=
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+
+up: $(VENV)/run.stamp ## start everything and run the demo; DATA=… LEDGER_PORT=… GATEWAY_PORT=… VERIFIER_PORT=…
+	@exec $(BIN)/credentify up --demo $(if $(DATA),--data "$(DATA)") $(if $(LEDGER_PORT),--ledger-port $(LEDGER_PORT)) \
+		$(if $(GATEWAY_PORT),--gateway-port $(GATEWAY_PORT)) $(if $(VERIFIER_PORT),--verifier-port $(VERIFIER_PORT)) $(ARGS)
+
+test: $(VENV)/dev.stamp ## run all tests; ARGS="-k words" chooses
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+lock: ## renew both lock files with uv (maintainers)
+	@uv pip compile pyproject.toml --group build $(LOCK) -o requirements.txt
+	@uv pip compile pyproject.toml --group dev -c requirements.txt $(LOCK) -o requirements-dev.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q
+
+clean: ## remove the virtual environment and caches (no data)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results
+
+help: ## print this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+$(VENV)/made.stamp:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/made.stamp requirements.txt pyproject.toml
+	@echo "installing what the services need"
+	@$(PIP) --require-hashes -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	@echo "installing what the tests need"
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: up test lint bench lock clean help
