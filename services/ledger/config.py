@@ -1,0 +1,76 @@
+"""What an operator may set of a ledger: `CREDENTIFY_LEDGER_…`. Reads no environment and opens nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from services.edge.config import EdgeConfig, Port
+
+SETTINGS_PREFIX = "CREDENTIFY_LEDGER_"
+
+
+class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one ledger process; each field's description is its manual."""
+
+    host: Annotated[str, Meta(description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port to listen on; 0 takes a free one")] = 8101
+    database_url: Annotated[
+        str, Meta(description="The ledger's PostgreSQL database as its running role, postgresql://…")
+    ]
+    migration_database_url: Annotated[
+        str | None, Meta(description="The same database as its owner; if set, migrations are applied at start-up")
+    ] = None
+    database_connections_max: Annotated[
+        int, Meta(ge=4, le=500, description="Connections to the database that this process holds at most")
+    ] = 8
+    database_timeout_ms: Annotated[
+        int, Meta(ge=100, description="Milliseconds that one statement may take before the database ends it")
+    ] = 10_000
+    log_key_file: Annotated[
+        Path | None,
+        Meta(
+            description="File (mode 0600) with the log's secret key, PRIVATE+KEY+…; without it, this process sequences "
+            "and serves, and another one signs"
+        ),
+    ] = None
+    state_folder: Annotated[
+        Path | None, Meta(description="Folder of the signer's own memory: the last checkpoint that it signed")
+    ] = None
+    publish_interval_ms: Annotated[
+        int, Meta(ge=1, le=60_000, description="Milliseconds between two checkpoints while the log grows")
+    ] = 1_000
+    idle_publish_interval_ms: Annotated[
+        int, Meta(ge=100, le=600_000, description="Milliseconds after which the same checkpoint is published again")
+    ] = 20_000
+    signer_lock_wait_ms: Annotated[
+        int, Meta(ge=0, description="Milliseconds to wait at start-up for an earlier signer to go away")
+    ] = 15_000
+    batch_events_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="Events that one transaction appends at most")
+    ] = 512
+    batch_wait_ms: Annotated[
+        int, Meta(ge=0, le=1_000, description="Milliseconds that a batch waits for events that are still being checked")
+    ] = 10
+    queue_events_max: Annotated[
+        int, Meta(ge=1_000, description="Events that may be under way at once; more are answered 503")
+    ] = 16_000
+    append_timeout_ms: Annotated[
+        int, Meta(ge=100, description="Milliseconds after which a submission that is still under way is answered 503")
+    ] = 30_000
+    verify_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that check signatures")] = 2
+    lines_max: Annotated[int, Meta(ge=1, le=1_000, description="Lines that one NDJSON submission may have")] = 1_000
+    submission_bytes_max: Annotated[int, Meta(ge=65_536, description="Bytes that one submission may have")] = 8_388_608
+    entries_per_request_max: Annotated[
+        int, Meta(ge=1, description="Entries that one answer of /v1/entries holds at most")
+    ] = 10_000
+    long_poll_wait_seconds_max: Annotated[
+        float, Meta(gt=0, le=300, description="Seconds that /v1/checkpoint/after waits at most")
+    ] = 30.0
+    long_polls_max: Annotated[int, Meta(ge=1, description="Requests that may wait for a checkpoint at once")] = 2_000
+    clock_difference_ms_max: Annotated[
+        int, Meta(ge=1, description="Milliseconds by which own and database's clock may differ before nothing is taken")
+    ] = 2_000
+    clock_settle_ms: Annotated[
+        int, Meta(ge=0, description="Milliseconds for which nothing is taken after a clock has jumped")
+    ] = 30_000
