@@ -14,6 +14,7 @@ from proto.ids import Did, KeyId, Origin
 from proto.keys import PublicKey, key_id_of
 from proto.moment import normalise
 from proto.problem import InvalidProblem, Problem
+from proto.wire.gateway import AdmissionRequest
 from proto.wire.ledger import Appended
 from services.command.output import as_json_option, command, console, print_json
 from services.command.speaker import Speaker, now
@@ -28,18 +29,6 @@ class RefusedProblem(Problem):
 
     slug = "refused"
     title = "The ledger refused the event"
-
-
-class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an institution asks the registrar to sign: the answer of the gateway's `POST /v1/institutions` holds it."""
-
-    subject: events.DidField
-    legal_name: events.NameField
-    country: events.CountryField
-    uri_prefixes: tuple[events.UriPrefixField, ...]
-    keys: tuple[events.KeyRecord, ...]
-    scope: events.Scope
-    accreditation: events.Accreditation
 
 
 def open_log(
@@ -103,7 +92,7 @@ async def _say(kind: type[events.EventBase], options: dict[str, Any], **fields: 
     _print_appended(str(kind.__struct_config__.tag), await submit(options["ledger"], envelope), options["as_json"])
 
 
-def _print_appended(what: str, appended: Appended, as_json: bool) -> None:  # noqa: FBT001 - an option of the command
+def _print_appended(what: str, appended: Appended, as_json: bool) -> None:
     if as_json:
         print_json(appended)
     else:

@@ -94,9 +94,7 @@ def choose_settings(home: Home, ports: Ports) -> Settings:
 def _first_ports(asked: tuple[int | None, ...]) -> tuple[int, ...]:
     """The default ports, or the next three free ones where other copies run."""
     for step in range(PORT_TRIES):
-        chosen = tuple(
-            given or default + step * PORT_STEP for given, default in zip(asked, DEFAULT_PORTS, strict=True)
-        )
+        chosen = tuple(given or default + step * PORT_STEP for given, default in zip(asked, DEFAULT_PORTS, strict=True))
         if all(given or _is_free(port) for given, port in zip(asked, chosen, strict=True)):
             return chosen
     raise PortInUseProblem("No three free ports were found; choose them with --ledger-port and its two siblings")
@@ -151,7 +149,9 @@ class Stack:
         while True:
             began = loop.time()
             status = await wait_dead()
-            delay_s = RESTART_DELAY_S if loop.time() - began > RESTART_DELAY_MAX_S else min(delay_s * 2, RESTART_DELAY_MAX_S)
+            delay_s = (
+                RESTART_DELAY_S if loop.time() - began > RESTART_DELAY_MAX_S else min(delay_s * 2, RESTART_DELAY_MAX_S)
+            )
             self._say(f"{name} ended with status {status}; starting it again in {delay_s:g} s")
             await asyncio.sleep(delay_s)
             try:
@@ -316,11 +316,15 @@ async def up(
     as_json: bool,
 ) -> None:
     """Start everything on this machine: database, ledger, gateway and verifier. Ctrl-C stops."""
-    say: Say = (lambda text: click.echo(text, err=True)) if as_json else (lambda text: console.print(text, markup=False))
+    say: Say = (
+        (lambda text: click.echo(text, err=True)) if as_json else (lambda text: console.print(text, markup=False))
+    )
     home = open_home(data)
     try:
         settings = choose_settings(home, Ports(ledger=ledger_port, gateway=gateway_port, verifier=verifier_port))
         say(f"data        {home.folder}")
-        await _run(Stack(home, settings, say=say, binaries=postgres_binaries), with_demo=with_demo, as_json=as_json, say=say)
+        await _run(
+            Stack(home, settings, say=say, binaries=postgres_binaries), with_demo=with_demo, as_json=as_json, say=say
+        )
     finally:
         home.close()
