@@ -57,7 +57,11 @@ OutboxState = Literal["pending", "sequenced", "published", "refused"]
 
 
 class InstitutionRequest(Record, frozen=True, kw_only=True):
-    """`POST /v1/institutions`: a new tenant; `recovery_public_key` is the public half of what `keygen` made for it."""
+    """`POST /v1/institutions`: a new tenant; `recovery_public_key` is the public half of what `keygen` made for it.
+
+    `uri_prefixes` are those under which the institution names its achievements and programmes elsewhere; the gateway's
+    own prefix for it is always added.
+    """
 
     slug: Slug
     legal_name: NameField
@@ -65,6 +69,7 @@ class InstitutionRequest(Record, frozen=True, kw_only=True):
     recovery_public_key: PublicKeyField
     scope: Scope
     accreditation: Accreditation
+    uri_prefixes: Annotated[tuple[UriPrefixField, ...], Meta(max_length=15)] = ()
     region: ShortText | None = None
     locality: ShortText | None = None
     url: UriField | None = None
@@ -102,7 +107,7 @@ class Institution(Record, frozen=True, kw_only=True):
     did: Did
     legal_name: str
     country: str
-    uri_prefix: str
+    uri_prefixes: tuple[str, ...]
     state: Literal["not-admitted", "admitted", "suspended", "closed"]
     url: str | None = None
     successor: Did | None = None
@@ -149,19 +154,19 @@ class ApiKeyList(Record, frozen=True, kw_only=True):
 class AchievementRequest(Achievement, frozen=True, kw_only=True):
     """An achievement as an institution describes it.
 
-    The gateway gives it its URI, from `id` or from an id of its own, and counts its versions: leave `uri` and
-    `version` out, or send them as they were read.
+    With a `uri`, it lies under one of the institution's prefixes; without, the gateway makes one from `id`, or from an
+    id of its own. Each change of the same achievement is a new revision; what was awarded keeps the old one.
     """
 
     id: AchievementId | UnsetType = UNSET
     uri: AchievementField | UnsetType = UNSET  # type: ignore[assignment] # optional in the request, there in the record
-    version: Annotated[str, Meta(min_length=1, max_length=100)] | UnsetType = UNSET  # type: ignore[assignment] # the same
 
 
 class AchievementAnswer(Record, frozen=True, kw_only=True):
     """An achievement and what it states of Annex I (learner and date are stated by each award)."""
 
     id: str
+    revision: int
     achievement: Achievement
     elements: tuple[Element, ...]
 
@@ -246,7 +251,7 @@ class CredentialAnswer(Record, frozen=True, kw_only=True):
 
     credential_id: CredentialId
     achievement: AchievementUri
-    achievement_version: str
+    achievement_revision: int
     ects_hundredths: int
     components: tuple[CredentialId, ...] = ()
     issued_at: Moment
@@ -255,7 +260,7 @@ class CredentialAnswer(Record, frozen=True, kw_only=True):
     document: str | None = None
     is_erased: bool = False
     notes: tuple[str, ...] = ()
-    """What the institution should know of it, such as parts of a stack whose learner could not be compared."""
+    """What the institution should know of it: parts whose learner could not be compared, guesses of an import."""
     unmapped: tuple[str, ...] = ()
     """JSON pointers into an imported document to what no element of ours holds."""
 
@@ -289,6 +294,7 @@ class BatchAnswer(Record, frozen=True, kw_only=True):
     row_count: int
     accepted_count: int
     refused_count: int
+    published_count: Annotated[int, Meta(description="Accepted rows whose event is in a published checkpoint")] = 0
     rows: tuple[BatchRow, ...]
 
 

@@ -1,0 +1,88 @@
+"""What an operator may set of the issuer gateway; read once by `services.settings` from CREDENTIFY_GATEWAY_*."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from services.edge import EdgeConfig, Port
+
+PREFIX = "CREDENTIFY_GATEWAY_"
+
+
+class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one gateway. Secrets are paths to files."""
+
+    host: Annotated[str, Meta(description="Address that the gateway listens on")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port that the gateway listens on; 0 takes any free one")] = 8102
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*(?!\n)$",
+            max_length=120,
+            description="Permanent base URL under which the public reaches this gateway; stands inside every document",
+        ),
+    ]
+    database_url: Annotated[str, Meta(description="postgresql:// URL of the running role")]
+    migration_database_url: Annotated[
+        str | None, Meta(description="postgresql:// URL of the owner role; if set, migrations are applied at start")
+    ] = None
+    running_role: Annotated[str, Meta(description="Name of the running role, which migrations give its rights")] = (
+        "credentify_gateway"
+    )
+    database_connections_max: Annotated[int, Meta(ge=2, description="Connections to the database at most")] = 16
+    ledger_url: Annotated[str, Meta(description="Base URL of the ledger")]
+    log_verifier_key: Annotated[
+        str, Meta(description="The log's public key as a C2SP vkey; the gateway trusts no other")
+    ]
+    policy_file: Annotated[
+        Path | None, Meta(description="File with the witness policy (C2SP tlog-policy) that checkpoints must meet")
+    ] = None
+    master_key_file: Annotated[
+        Path, Meta(description="File of 32 bytes and mode 0600 with the key that wraps all other keys")
+    ]
+    operator_token_file: Annotated[Path, Meta(description="File with the token that may create institutions")]
+    sequencing_wait_ms: Annotated[
+        int,
+        Meta(ge=0, le=30_000, description="Milliseconds that a request waits for the log before it is answered 202"),
+    ] = 2_000
+    effective_margin_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60_000,
+            description="Milliseconds by which a change without effective_at is dated back, for clocks that differ",
+        ),
+    ] = 100
+    relay_batch_max: Annotated[int, Meta(ge=1, le=1_000, description="Events sent to the ledger in one request")] = 500
+    relay_backoff_ms_min: Annotated[int, Meta(ge=1, description="First pause after a failure to reach the ledger")] = (
+        100
+    )
+    relay_backoff_ms_max: Annotated[int, Meta(ge=1, description="Longest pause between attempts")] = 10_000
+    relay_timeout_seconds: Annotated[float, Meta(gt=0, description="Seconds to wait for one answer of the ledger")] = (
+        30.0
+    )
+    relay_poll_ms: Annotated[
+        int, Meta(ge=10, description="Milliseconds between looks at the outbox when nobody has called for one")
+    ] = 1_000
+    stale_seconds_max: Annotated[
+        float, Meta(gt=0, description="Seconds without news of the log after which /readyz says so")
+    ] = 60.0
+    answer_hours_max: Annotated[
+        int, Meta(ge=1, description="Hours that an answer with a secret in it is kept for a repeated request")
+    ] = 24
+    import_bytes_max: Annotated[int, Meta(ge=1, description="Largest Open Badges document in bytes")] = 1_048_576
+    batch_bytes_max: Annotated[int, Meta(ge=1, description="Largest batch in bytes")] = 16_777_216
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds that no operator needs to set."""
+
+    page_rows_default: int = 50
+    page_rows_max: int = 200
+    batch_chunk_rows: int = 100
+    search_characters_max: int = 100
+
+
+LIMITS = Limits()

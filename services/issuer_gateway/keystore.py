@@ -1,0 +1,121 @@
+"""Secrets at rest: everything secret is sealed with XChaCha20-Poly1305, under the master key or a learner's key.
+
+The only module that sees the master key. Knows no database: what is sealed is handed back as bytes, and each sealing
+names what it is for (associated data), so that one sealed value cannot be put in another's place.
+"""
+
+import hashlib
+import hmac
+import os
+import stat
+from pathlib import Path
+from typing import Literal
+
+import nacl.bindings
+import nacl.exceptions
+import nacl.utils
+
+from proto.problem import Problem
+
+KEY_BYTES = 32
+_NONCE_BYTES = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_VERSION = b"\x01"
+Purpose = Literal["check", "secret-key", "learner-key", "document", "answer", "problem"]
+
+
+class MasterKeyProblem(Problem):
+    """The master key's file is missing, open to others, of another size, or not the one of this database."""
+
+    slug = "master-key"
+    title = "The master key cannot be used"
+    status = 500
+
+
+class UnsealableProblem(Problem):
+    """A sealed value does not open: it was altered, moved, or sealed with another key."""
+
+    slug = "unsealable"
+    title = "What is stored cannot be read"
+    status = 500
+
+
+class DataKey:
+    """A key that seals and opens; its `repr` never shows it."""
+
+    def __init__(self, key: bytes) -> None:
+        assert len(key) == KEY_BYTES
+        self._key = key
+
+    def seal(self, plain: bytes, purpose: Purpose, name: str) -> bytes:
+        """Return version ‖ 24 random bytes ‖ ciphertext and tag, bound to `purpose` and `name`."""
+        nonce = nacl.utils.random(_NONCE_BYTES)
+        about = _associated(purpose, name)
+        return (
+            _VERSION + nonce + nacl.bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, about, nonce, self._key)
+        )
+
+    def open(self, sealed: bytes, purpose: Purpose, name: str) -> bytes:
+        """Return what was sealed for the same `purpose` and `name`; raises `UnsealableProblem`."""
+        nonce, rest = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        if sealed[:1] != _VERSION:
+            raise UnsealableProblem(f"A stored {purpose} is sealed in a way that this program does not know")
+        try:
+            about = _associated(purpose, name)
+            return nacl.bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(rest, about, nonce, self._key)
+        except (nacl.exceptions.CryptoError, nacl.exceptions.TypeError, ValueError) as error:
+            raise UnsealableProblem(f"A stored {purpose} does not open under its key") from error
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+def _associated(purpose: Purpose, name: str) -> bytes:
+    return f"credentify/gateway/v1\n{purpose}\n{name}".encode()
+
+
+class Keystore(DataKey):
+    """The master key at work: seals learners' keys and institutions' secret keys, and makes keyed fingerprints."""
+
+    def __init__(self, master_key: bytes) -> None:
+        super().__init__(master_key)
+        self._fingerprint_key = hashlib.blake2b(b"credentify/fingerprint/v1", key=master_key, digest_size=32).digest()
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Keystore":
+        """Return the keystore of the master key in a file of exactly 32 bytes that only its owner may read.
+
+        Raises `MasterKeyProblem`, with words that say what to do.
+        """
+        try:
+            mode, key = path.stat().st_mode, path.read_bytes()
+        except OSError as error:
+            raise MasterKeyProblem(f"{path} cannot be read: {error.strerror}") from error
+        if stat.S_IMODE(mode) & 0o077:
+            raise MasterKeyProblem(f"{path} can be read by others; say chmod 600 {path}")
+        if len(key) != KEY_BYTES:
+            raise MasterKeyProblem(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")
+        return cls(key)
+
+    def fingerprint(self, *parts: bytes) -> bytes:
+        """Return 32 bytes that tell equal from unequal input and, without the master key, nothing else of it."""
+        mac = hmac.new(self._fingerprint_key, digestmod=hashlib.sha256)
+        for part in parts:
+            mac.update(len(part).to_bytes(8, "big") + part)
+        return mac.digest()
+
+    def new_learner_key(self, learner_id: str) -> bytes:
+        """Return a new learner's key, sealed; `learner_key` opens it."""
+        return self.seal(nacl.utils.random(KEY_BYTES), "learner-key", learner_id)
+
+    def learner_key(self, sealed: bytes, learner_id: str) -> DataKey:
+        """Return the learner's key that was sealed."""
+        return DataKey(self.open(sealed, "learner-key", learner_id))
+
+
+def create_master_key(path: Path) -> None:
+    """Write 32 random bytes to a new file of mode 0600; raises `FileExistsError` where there is one already."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(nacl.utils.random(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
