@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -106,7 +106,7 @@ class LogClient:
             raise LogAnswerProblem("The log's consistency proof is longer than any tree is high")
         return [decode_base64(text, length=HASH_BYTES) for text in body.proof]
 
-    async def entries(self, start: int, end: int) -> AsyncIterator[bytes]:
+    async def entries(self, start: int, end: int) -> AsyncGenerator[bytes]:
         """Yield the bytes of the entries `[start, end)` in order; the log may stop earlier, then ask again from there.
 
         Lines longer than an entry may be raise `LogAnswerProblem`; a stream that breaks off raises after its last

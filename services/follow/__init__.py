@@ -1,0 +1,35 @@
+"""Follows a log over HTTP and proves every step; verifier, gateway and auditor use it. Knows no database.
+
+`Follower` drives a `Sink`: it hands over only entries that were proven to be under a signed checkpoint and that break
+no rule, in chunks, each with the position after it.
+"""
+
+from services.follow.follower import Follower
+from services.follow.interface import (
+    Applied,
+    Evidence,
+    FaultyLogProblem,
+    FollowBounds,
+    FollowerState,
+    ForeignPositionProblem,
+    Health,
+    Observer,
+    Position,
+    Sink,
+    UnknownRulesProblem,
+)
+
+__all__ = [
+    "Applied",
+    "Evidence",
+    "FaultyLogProblem",
+    "FollowBounds",
+    "Follower",
+    "FollowerState",
+    "ForeignPositionProblem",
+    "Health",
+    "Observer",
+    "Position",
+    "Sink",
+    "UnknownRulesProblem",
+]

@@ -1,0 +1,182 @@
+"""A run of entries, judged: leaf hashes, form, chain, order, rules, signatures. Fetches and stores nothing.
+
+`hash_chunk` comes first; what it returns is proven against a signed checkpoint before any of the rest, so that whatever
+is found here was signed by the log itself.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+
+from proto import entry as entries
+from proto import events
+from proto.entry import Entry
+from proto.envelope import Opened, open_envelope
+from proto.events import UnknownEventTypeProblem
+from proto.ids import LeafIndex, Origin
+from proto.keys import PublicKey, decode_public_key, is_signature
+from proto.lifecycle import RULES_VERSIONS_KNOWN, Book, Refusal, Stamp, decide, evolve, signing_key
+from proto.merkle import Frontier, Hash, leaf_hash
+from proto.moment import Moment
+from proto.problem import Problem
+from services.follow.interface import Applied, Evidence, FaultKind, FaultyLogProblem, Position, UnknownRulesProblem
+
+Stop = FaultyLogProblem | UnknownRulesProblem
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry whose form, place and chain are right; rules and signature are still to be judged."""
+
+    line: bytes
+    leaf_hash: Hash
+    entry: Entry
+    opened: Opened
+
+
+class SignatureCheck(msgspec.Struct, frozen=True):
+    """A signature still to be checked: 32 bytes of key, the message, 64 bytes of signature."""
+
+    public_key: bytes
+    message: bytes
+    signature: bytes
+
+
+class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the rules carried: one stamp and one signature check per admitted entry, and what stopped it, if any."""
+
+    stamps: list[Stamp]
+    checks: list[SignatureCheck]
+    stop: Stop | None
+
+
+def hash_chunk(tree: Frontier, lines: Sequence[bytes]) -> tuple[list[Hash], Frontier]:
+    """Return the leaf hashes of these entries, and the tree after them."""
+    leaves = [leaf_hash(line) for line in lines]
+    return leaves, tree.extend(leaves)
+
+
+def open_chunk(
+    position: Position, origin: Origin, lines: Sequence[bytes], leaves: Sequence[Hash], *, now: Moment
+) -> tuple[list[Candidate], Stop | None]:
+    """Return the entries up to the first that is not well formed, in its place and chained, and what is wrong there."""
+    previous = position.last_leaf_hash or entries.first_previous(origin)
+    received_at = position.last_received_at
+    found: list[Candidate] = []
+    for offset, (line, leaf) in enumerate(zip(lines, leaves, strict=True)):
+        index = LeafIndex(position.size + offset)
+        try:
+            entry = entries.decode(line)
+            opened = open_envelope(entry.envelope)
+        except UnknownEventTypeProblem as problem:
+            return found, UnknownRulesProblem(f"Entry {index}: {problem.detail}. Use a newer version of this software")
+        except Problem as problem:
+            return found, _fault("entry", index, line, now, problem.detail)
+        fault = _misplaced(entry, index, previous, received_at)
+        if fault is not None:
+            kind, detail = fault
+            return found, _fault(kind, index, line, now, detail)
+        found.append(Candidate(line=line, leaf_hash=leaf, entry=entry, opened=opened))
+        previous, received_at = leaf, entry.received_at
+    return found, None
+
+
+def _misplaced(
+    entry: Entry, index: LeafIndex, previous: bytes, received_at: Moment | None
+) -> tuple[FaultKind, str] | None:
+    if entry.index != index:
+        return "order", f"it says of itself that it is entry {entry.index}"
+    if entry.previous != previous.hex():
+        return "chain", f"it names {entry.previous} as the entry before it, which is {previous.hex()}"
+    if received_at is not None and entry.received_at < received_at:
+        return "order", f"it was received at {entry.received_at}, before the entry before it ({received_at})"
+    return None
+
+
+def judge(book: Book, origin: Origin, candidates: Sequence[Candidate], *, now: Moment) -> Verdicts:
+    """Decide each entry in turn and evolve the book, up to the first that breaks a rule (DESIGN 3.6).
+
+    The book must hold what `needs` asks for. Signatures are not checked here but returned, in the same order.
+    """
+    verdicts = Verdicts(stamps=[], checks=[], stop=None)
+    for candidate in candidates:
+        try:
+            stamp, check = _judge_one(book, origin, candidate)
+        except UnknownRulesProblem as problem:
+            return msgspec.structs.replace(verdicts, stop=problem)
+        except Refusal as refusal:
+            fault = _fault("rule", candidate.entry.index, candidate.line, now, f"{refusal.rule}: {refusal.detail}")
+            return msgspec.structs.replace(verdicts, stop=fault)
+        verdicts.stamps.append(stamp)
+        verdicts.checks.append(check)
+    return verdicts
+
+
+class _OpeningRefusal(Refusal):
+    """The log does not begin as a log begins."""
+
+    slug = "opening"
+    rule = "general.opening"
+
+
+def _judge_one(book: Book, origin: Origin, candidate: Candidate) -> tuple[Stamp, SignatureCheck]:
+    entry, opened = candidate.entry, candidate.opened
+    _check_rules_version(book, opened.event, entry.index)
+    if (entry.index == 0) != isinstance(opened.event, events.LogOpened) or opened.event.log != origin:
+        raise _OpeningRefusal(f"Entry 0, and no other, opens the log {origin}, and every event is meant for it")
+    key = signing_key(book, opened, received_at=entry.received_at)
+    decide(book, opened, index=entry.index, received_at=entry.received_at)
+    stamp = evolve(book, opened, index=entry.index, received_at=entry.received_at)
+    return stamp, SignatureCheck(_raw_key(key.public_key), opened.pae, opened.signature)
+
+
+def _check_rules_version(book: Book, event: events.Event, index: LeafIndex) -> None:
+    """Stop at rules that this version does not know, rather than judge by others."""
+    version = book.log.rules_version_at(index) if book.log else None
+    if isinstance(event, events.LogOpened):
+        version = event.rules_version
+    if version is not None and version not in RULES_VERSIONS_KNOWN:
+        raise UnknownRulesProblem(
+            f"From entry {index} on, the log is judged by rules version {version}; known here are "
+            f"{sorted(RULES_VERSIONS_KNOWN)}. Use a newer version of this software"
+        )
+
+
+@lru_cache(maxsize=4096)
+def _raw_key(public_key: PublicKey) -> bytes:
+    return decode_public_key(public_key)
+
+
+def first_bad(checks: Sequence[SignatureCheck]) -> int | None:
+    """Return the place of the first signature that does not verify, or None; libsodium releases the GIL meanwhile."""
+    for place, check in enumerate(checks):
+        if not is_signature(check.public_key, check.message, check.signature):
+            return place
+    return None
+
+
+def signature_fault(candidate: Candidate, *, now: Moment) -> FaultyLogProblem:
+    """Return what is wrong with an entry whose signature does not verify."""
+    detail = f"the signature was not made by {candidate.opened.key_id} over these bytes"
+    return _fault("signature", candidate.entry.index, candidate.line, now, detail)
+
+
+def applied(candidates: Sequence[Candidate], stamps: Sequence[Stamp]) -> list[Applied]:
+    """Return what a sink stores of the entries that were admitted."""
+    return [
+        Applied(
+            index=candidate.entry.index,
+            entry_bytes=candidate.line,
+            leaf_hash=candidate.leaf_hash,
+            opened=candidate.opened,
+            stamp=stamp,
+        )
+        for candidate, stamp in zip(candidates, stamps, strict=False)  # stamps end where the rules stopped
+    ]
+
+
+def _fault(kind: FaultKind, index: LeafIndex, line: bytes, now: Moment, detail: str) -> FaultyLogProblem:
+    words = f"Entry {index} of the log is under a checkpoint that the log signed, and is wrong: {detail}"
+    return FaultyLogProblem(
+        Evidence(kind=kind, detail=words, found_at=now, is_conclusive=True, index=index, entry=line)
+    )

@@ -1,0 +1,388 @@
+"""Follows one log over HTTP and proves every step before it is applied (DESIGN 5.6). Knows no database and no service.
+
+What is applied was proven: the leaf hashes of a chunk extend the tree that was proven before, and that larger tree is
+shown (RFC 9162 section 2.1.4.2) to be a prefix of the tree whose root the log signed. Only then are form, chain, rules
+and signatures looked at, so that whatever is wrong there was signed by the log itself.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from proto.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.ids import Origin
+from proto.lifecycle import Book
+from proto.merkle import Frontier, Hash, ProofProblem, check_consistency
+from proto.moment import Moment, from_ms, to_ms
+from proto.note import SignatureProblem
+from proto.note_key import parse_vkey
+from proto.policy import NO_QUORUM, Policy, QuorumProblem
+from proto.problem import InvalidProblem, MalformedProblem, Problem
+from services.follow import chunk
+from services.follow.condition import Condition
+from services.follow.interface import (
+    Applied,
+    Evidence,
+    FaultKind,
+    FaultyLogProblem,
+    FollowBounds,
+    ForeignPositionProblem,
+    Health,
+    Observer,
+    Position,
+    Sink,
+    UnknownRulesProblem,
+)
+from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+
+_SECOND_MS = 1000
+_STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
+_BACKOFF_SECONDS_MIN = 0.25
+_LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
+
+
+class Follower:
+    """Follows one log into one sink. One task runs it; `health` and `position` may be read from the same loop."""
+
+    def __init__(
+        self,
+        client: LogClient,
+        sink: Sink,
+        *,
+        verifier_key: str,
+        policy: Policy | None = None,
+        clock: Callable[[], Moment],
+        monotonic: Callable[[], float] = time.monotonic,
+        bounds: FollowBounds | None = None,
+        known_fault: Evidence | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """Take the log's vkey and perhaps a witness policy; raises `MalformedProblem` or `InvalidProblem` for the key.
+
+        `known_fault` is conclusive evidence kept from an earlier run: such a log is not followed any further.
+        """
+        self._client = client
+        self._sink = sink
+        self._key = parse_vkey(verifier_key)
+        self._policy = policy or Policy()
+        self._clock = clock
+        self._monotonic = monotonic
+        self._bounds = bounds or FollowBounds()
+        self._observer = observer or Observer()
+        self._position: Position | None = None
+        self._suspect: OpenedCheckpoint | None = None
+        self._condition = Condition(
+            is_witnessed=self._policy.quorum != NO_QUORUM,
+            freshness_seconds_max=self._bounds.freshness_seconds_max,
+            clock=clock,
+            monotonic=monotonic,
+            stop=FaultyLogProblem(known_fault) if known_fault else None,
+        )
+
+    @property
+    def origin(self) -> Origin:
+        """The name of the log, which is the name of its key."""
+        return Origin(self._key.name)
+
+    @property
+    def position(self) -> Position | None:
+        """The position that was applied last, or None before the first step and while one is being stored."""
+        return self._position
+
+    def health(self) -> Health:
+        """Return how far the projection can be relied on now; read it before the projection, never after."""
+        return self._condition.health()
+
+    async def run(self) -> None:
+        """Follow for ever; ends only by cancellation, or by a fault of ours or of the sink (which is raised).
+
+        After conclusive evidence against the log, or at rules that are not known, nothing more is applied.
+        """
+        failures = 0
+        while not self._condition.is_halted:
+            begun = self._monotonic()
+            try:
+                count = await self.step(wait_seconds=self._bounds.poll_seconds)
+            except (*_LOG_TROUBLES, FaultyLogProblem, UnknownRulesProblem) as problem:
+                failures += 1
+                self._observer.troubled(problem)
+                pause_seconds = self._backoff_seconds(failures, problem)
+            else:
+                failures = 0
+                pause_seconds = 0.0 if count else max(0.0, _STEP_SECONDS_MIN - (self._monotonic() - begun))
+            await asyncio.sleep(pause_seconds)
+        await asyncio.Event().wait()  # for ever: what was proven stays readable, and health says why it is not enough
+
+    def _backoff_seconds(self, failures: int, problem: Problem) -> float:
+        """Exponential with jitter; what the log asked for counts, within the bound."""
+        asked = getattr(problem, "retry_after_seconds", None) or 0.0
+        ceiling = min(self._bounds.backoff_seconds_max, _BACKOFF_SECONDS_MIN * 2 ** min(failures, 10))
+        return min(self._bounds.backoff_seconds_max, max(asked, random.uniform(ceiling / 2, ceiling)))
+
+    async def step(self, *, wait_seconds: float = 0.0) -> int:
+        """Fetch one checkpoint, waiting for a larger one for so long, and apply up to it; return how many entries.
+
+        Raises `LogUnreachableProblem`, `LogProblem`, `LogAnswerProblem` or `QuorumProblem` (try again),
+        `FaultyLogProblem` and `UnknownRulesProblem` (after applying what stands before the fault), and
+        `ForeignPositionProblem`.
+        """
+        condition = self._condition
+        if condition.is_halted and condition.stop is not None:
+            raise condition.stop
+        begun = self._monotonic()
+        try:
+            count = await self._step(wait_seconds)
+        except (FaultyLogProblem, UnknownRulesProblem) as stop:
+            condition.stop = stop
+            if isinstance(stop, FaultyLogProblem):
+                await self._observer.faulted(stop.evidence)
+            raise
+        except _LOG_TROUBLES as problem:
+            condition.trouble = problem.detail
+            raise
+        if count and self._position is not None:
+            self._observer.advanced(self._position, count, self._monotonic() - begun)
+        return count
+
+    async def _step(self, wait_seconds: float) -> int:
+        # (1) Where we are, and what the log shows now.
+        position = await self._current()
+        begun_at = position.size
+        note = await self._client.checkpoint_after(begun_at, wait_seconds=wait_seconds) if wait_seconds else None
+        note = note or await self._client.checkpoint()
+        fetched_at, fetched_monotonic = self._clock(), self._monotonic()
+        # (2) Signed by the log, cosigned as the policy asks.
+        opened = self._opened(note)
+        # (3) Consistent with what was proven before.
+        if opened.checkpoint.size < begun_at:
+            await self._check_older(position, opened)
+            return 0
+        await self._check_newer(position, opened)
+        # (4) Entries in chunks, each proven before it is applied.
+        while position.size < opened.checkpoint.size:
+            position = await self._next_chunk(position, opened)
+        # (5) The projection holds all that the log shows: remember when.
+        await self._caught_up(position, opened, fetched_at, fetched_monotonic, is_moved=position.size > begun_at)
+        return position.size - begun_at
+
+    async def _current(self) -> Position:
+        """Return the position, read from the sink where it is not certain, and checked to be of this log."""
+        if self._position is None:
+            stored = await self._sink.position()
+            if stored is not None:
+                self._check_own(stored)
+                self._condition.restored(stored)
+            self._position = stored or Position()
+        return self._position
+
+    def _check_own(self, position: Position) -> None:
+        """Refuse to continue what another log, or nobody, made."""
+        try:
+            is_sound = position.tree().root() == position.root_hash
+            signed = open_checkpoint(position.checkpoint, self._key).checkpoint
+        except (MalformedProblem, InvalidProblem, SignatureProblem) as problem:
+            raise ForeignPositionProblem(
+                f"The projection was not made from the log {self.origin}: {problem.detail}. "
+                "Set the right key of the log, or begin with an empty database"
+            ) from problem
+        is_signed = signed.root_hash == position.root_hash if signed.size == position.size else True
+        if not is_sound or not is_signed or signed.size < position.size:
+            raise ForeignPositionProblem(
+                "The projection's stored position is damaged: begin with an empty database, it is filled from the log"
+            )
+
+    def _opened(self, note: bytes) -> OpenedCheckpoint:
+        try:
+            opened = open_checkpoint(note, self._key, self._policy.witness_keys)
+        except (MalformedProblem, InvalidProblem, SignatureProblem) as problem:
+            words = f"The log's checkpoint cannot be trusted: {problem.detail}"
+            raise self._fault("checkpoint", words, note) from problem
+        if not self._policy.is_quorum(opened.cosigned_at):
+            raise QuorumProblem(
+                f"{len(opened.cosigned_at)} of the known witnesses cosigned the log's checkpoint of size "
+                f"{opened.checkpoint.size}, which does not satisfy the quorum {self._policy.quorum!r}"
+            )
+        return opened
+
+    async def _check_older(self, position: Position, opened: OpenedCheckpoint) -> None:
+        """A smaller checkpoint that is consistent is merely old; nothing becomes fresher by it."""
+        older = opened.checkpoint
+        self._condition.trouble = f"The log shows {older.size} entries; {position.size} are known already"
+        if older.size == 0:
+            return
+        try:
+            proof = await self._client.consistency(older.size, position.size)
+        except _LOG_TROUBLES:  # an old copy of the log does not know our size: neither proven nor disproven
+            return
+        try:
+            check_consistency(older.size, position.size, older.root_hash, position.root_hash, _hashes(proof))
+        except ProofProblem as problem:
+            raise self._inconsistent(position, opened, problem) from problem
+
+    async def _check_newer(self, position: Position, opened: OpenedCheckpoint) -> None:
+        newer = opened.checkpoint
+        if position.size == 0:
+            return
+        if newer.size == position.size:
+            if newer.root_hash != position.root_hash:
+                raise self._fork(position.checkpoint, opened)
+            return
+        proof = await self._client.consistency(position.size, newer.size)
+        try:
+            check_consistency(position.size, newer.size, position.root_hash, newer.root_hash, _hashes(proof))
+        except ProofProblem as problem:
+            raise self._inconsistent(position, opened, problem) from problem
+
+    def _inconsistent(self, position: Position, opened: OpenedCheckpoint, problem: ProofProblem) -> FaultyLogProblem:
+        """The proof may be bad, or the log forked: compare again when the projection has grown to that size."""
+        self._suspect = opened
+        words = f"The log cannot show that it only grew: {problem.detail}"
+        return self._fault("fork", words, position.checkpoint, opened.encoded)
+
+    async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> Position:
+        """Fetch, prove, judge and apply the next entries; return the position after them."""
+        # (4.1) The bytes, within bounds; they end where a suspect checkpoint can be compared.
+        lines = await self._download(position.size, self._chunk_end(position, opened))
+        leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
+        # (4.2) The tree with these leaves is a prefix of the signed tree.
+        await self._prove(tree, position, opened)
+        self._compare_with_suspect(tree, opened)
+        # (4.3) Form, chain, order, rules and signatures; all of it was signed by the log.
+        now = self._clock()
+        candidates, stop = await asyncio.to_thread(chunk.open_chunk, position, self.origin, lines, leaves, now=now)
+        # (4.4) One transaction of the sink for what holds.
+        position, earlier_stop = await self._judge_and_apply(position, opened, candidates, now=now)
+        stop = earlier_stop or stop
+        if stop is not None:
+            raise stop
+        return position
+
+    def _chunk_end(self, position: Position, opened: OpenedCheckpoint) -> int:
+        end = min(position.size + self._bounds.chunk_entries_max, opened.checkpoint.size)
+        suspect = self._suspect.checkpoint.size if self._suspect else 0
+        return suspect if position.size < suspect < end else end
+
+    async def _download(self, start: int, end: int) -> list[bytes]:
+        lines: list[bytes] = []
+        byte_count = 0
+        async with contextlib.aclosing(self._client.entries(start, end)) as stream:
+            async for line in stream:
+                lines.append(line)
+                byte_count += len(line)
+                if len(lines) == end - start or byte_count > self._bounds.chunk_bytes_max:
+                    break
+        if not lines:
+            raise LogAnswerProblem(f"The log published more than {start} entries and sends none from there on")
+        return lines
+
+    async def _prove(self, tree: Frontier, position: Position, opened: OpenedCheckpoint) -> None:
+        """Show that the tree is a prefix of the signed one; where they are of one size, that they are the same."""
+        signed, proof = opened.checkpoint, list[bytes]()
+        if tree.size < signed.size:
+            proof = await self._client.consistency(tree.size, signed.size)
+        try:
+            check_consistency(tree.size, signed.size, tree.root(), signed.root_hash, _hashes(proof))
+        except ProofProblem as problem:
+            words = f"The entries {position.size} to {tree.size - 1} are not those that the log signed"
+            raise self._fault("altered", f"{words}: {problem.detail}", opened.encoded) from problem
+
+    def _compare_with_suspect(self, tree: Frontier, opened: OpenedCheckpoint) -> None:
+        """Compare now that the tree has the size of a checkpoint that had not been shown to be consistent."""
+        suspect = self._suspect
+        if suspect is None or suspect.checkpoint.size != tree.size:
+            return
+        self._suspect = None
+        if suspect.checkpoint.root_hash != tree.root():
+            raise self._fork(suspect.encoded, opened)
+
+    async def _judge_and_apply(
+        self, position: Position, opened: OpenedCheckpoint, candidates: list[chunk.Candidate], *, now: Moment
+    ) -> tuple[Position, chunk.Stop | None]:
+        """Apply the candidates up to the first that breaks a rule or whose signature is bad; return what stopped it."""
+        book, verdicts = await self._judged(candidates, now=now)
+        stop = verdicts.stop
+        bad = await self._first_bad(verdicts.checks)
+        if bad is not None:
+            stop, candidates = chunk.signature_fault(candidates[bad], now=now), candidates[:bad]
+            book, verdicts = await self._judged(candidates, now=now)
+        applied = chunk.applied(candidates, verdicts.stamps)
+        if applied:
+            position = _moved(position, applied, opened)
+            await self._store(book, applied, position)
+        return position, stop
+
+    async def _judged(self, candidates: list[chunk.Candidate], *, now: Moment) -> tuple[Book, chunk.Verdicts]:
+        book = Book()
+        await self._sink.load(book, [candidate.opened for candidate in candidates])
+        return book, await asyncio.to_thread(chunk.judge, book, self.origin, candidates, now=now)
+
+    async def _first_bad(self, checks: list[chunk.SignatureCheck]) -> int | None:
+        """Check all signatures in threads and return the place of the first bad one."""
+        share = -(-len(checks) // self._bounds.signature_threads) or 1
+        starts = range(0, len(checks), share)
+        found = await asyncio.gather(*(asyncio.to_thread(chunk.first_bad, checks[at : at + share]) for at in starts))
+        return next((at + bad for at, bad in zip(starts, found, strict=True) if bad is not None), None)
+
+    async def _store(self, book: Book, applied: list[Applied], position: Position) -> None:
+        """If we are interrupted here, only the sink knows whether it happened: it is asked again."""
+        self._position = None
+        await self._sink.apply(book, applied, position)
+        self._position = position
+
+    async def _caught_up(
+        self,
+        position: Position,
+        opened: OpenedCheckpoint,
+        fetched_at: Moment,
+        fetched_monotonic: float,
+        *,
+        is_moved: bool,
+    ) -> None:
+        """Take the time, and store it where entries came or the stored one is old enough."""
+        seconds = self._policy.quorum_at(opened.cosigned_at)
+        witnessed_at = None if seconds is None else from_ms(seconds * _SECOND_MS)
+        stored_ms = to_ms(position.fetched_at) if position.fetched_at else 0
+        is_old = not 0 <= to_ms(fetched_at) - stored_ms < self._bounds.remember_seconds * _SECOND_MS
+        if is_moved or is_old:
+            fresh = replace(position, checkpoint=opened.encoded, fetched_at=fetched_at, witnessed_at=witnessed_at)
+            await self._store(Book(), [], fresh)
+        self._condition.caught_up(fetched_at=fetched_at, fetched_monotonic=fetched_monotonic, witnessed_at=witnessed_at)
+
+    def _fork(self, earlier: bytes, opened: OpenedCheckpoint) -> FaultyLogProblem:
+        words = "The log signed two different trees of the same entries: its two checkpoints contradict each other"
+        return self._fault("fork", words, earlier, opened.encoded, is_conclusive=True)
+
+    def _fault(
+        self, kind: FaultKind, detail: str, *checkpoints: bytes, is_conclusive: bool = False
+    ) -> FaultyLogProblem:
+        return FaultyLogProblem(
+            Evidence(
+                kind=kind,
+                detail=detail,
+                found_at=self._clock(),
+                is_conclusive=is_conclusive,
+                checkpoints=checkpoints,
+            )
+        )
+
+
+def _hashes(proof: list[bytes]) -> list[Hash]:
+    return [Hash(item) for item in proof]
+
+
+def _moved(position: Position, applied: list[Applied], opened: OpenedCheckpoint) -> Position:
+    """Return the position after these entries; the times stay, for the log may show more than this."""
+    tree = position.tree().extend([item.leaf_hash for item in applied])
+    return replace(
+        position,
+        size=tree.size,
+        root_hash=tree.root(),
+        frontier=tree.hashes,
+        last_leaf_hash=applied[-1].leaf_hash,
+        last_received_at=applied[-1].stamp.received_at,
+        checkpoint=opened.encoded,
+    )

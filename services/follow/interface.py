@@ -1,0 +1,150 @@
+"""What a follower keeps, hands over and says: records and the protocol of its sink. Knows no HTTP and no database."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from proto.envelope import Opened
+from proto.ids import LeafIndex, TreeSize
+from proto.lifecycle import Book, Stamp
+from proto.merkle import EMPTY_ROOT, Frontier, Hash
+from proto.moment import Moment
+from proto.problem import Problem
+
+FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules"]
+FaultKind = Literal["fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule"]
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a projection has come. All of it was proven; the size may lie between two checkpoints while catching up.
+
+    `root_hash` is the root of the first `size` entries, proven to be a prefix of the tree of `checkpoint` (the signed
+    note that was verified last; at least as large). `fetched_at` is when the log last showed a checkpoint that this
+    projection had caught up with, `witnessed_at` the newest time by which the witness quorum had cosigned that one.
+    """
+
+    size: TreeSize = TreeSize(0)
+    root_hash: Hash = EMPTY_ROOT
+    frontier: tuple[Hash, ...] = ()
+    last_leaf_hash: bytes = b""
+    last_received_at: Moment | None = None
+    checkpoint: bytes = b""
+    fetched_at: Moment | None = None
+    witnessed_at: Moment | None = None
+
+    def tree(self) -> Frontier:
+        """Return the frontier of the tree so far; raises `InvalidProblem` if it does not fit the size."""
+        return Frontier(size=self.size, hashes=self.frontier)
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry that was proven, judged and evolved into the book: what a sink stores of it."""
+
+    index: LeafIndex
+    entry_bytes: bytes
+    leaf_hash: Hash
+    opened: Opened
+    stamp: Stamp
+
+
+class Sink(Protocol):
+    """The follower's database. All three are called by one task only, in turn, never concurrently."""
+
+    async def position(self) -> Position | None:
+        """Return the position stored last, or None for a projection that has not begun."""
+
+    async def load(self, book: Book, batch: Sequence[Opened]) -> None:
+        """Load into the book all that `proto.lifecycle.needs` asks for, until it asks for nothing."""
+
+    async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        """Store what changed in the book, the entries' events and the position, in one transaction.
+
+        `applied` may be empty: then only the position moved (a fresher checkpoint of the same size).
+        """
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a log is held to be faulty, so that others can check it.
+
+    `is_conclusive` means that what is shown was signed by the log itself, so that no retry can heal it: two checkpoints
+    that contradict each other, or an entry under a signed checkpoint that breaks a rule. Otherwise it may be a fault on
+    the way, and the follower tries again.
+    """
+
+    kind: FaultKind
+    detail: str
+    found_at: Moment
+    is_conclusive: bool
+    index: LeafIndex | None = None
+    entry: bytes | None = None
+    checkpoints: tuple[bytes, ...] = ()
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the follower can be relied on now.
+
+    `age_seconds` is the age of what is known: without a witness policy, of the last fetch that found the projection
+    caught up (the log's word); with one, of the newest time by which the quorum had cosigned. None: never caught up.
+    """
+
+    state: FollowerState
+    detail: str
+    age_seconds: float | None
+    time: Moment | None
+    time_source: Literal["witnesses", "log"]
+    evidence: Evidence | None = None
+
+
+class FaultyLogProblem(Problem):
+    """The log does not hold what it must; nothing of it was applied beyond what was proven."""
+
+    slug = "log-faulty"
+    title = "The log is faulty"
+    status = 502
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence.detail)
+        self.evidence = evidence
+
+
+class UnknownRulesProblem(Problem):
+    """The log holds an event type or a rules version that this version of the software does not know."""
+
+    slug = "unknown-rules"
+    title = "The log follows rules that this software does not know"
+    status = 502
+
+
+class ForeignPositionProblem(Problem):
+    """The projection was made from another log, or its stored position is damaged; it must not be continued."""
+
+    slug = "foreign-position"
+    title = "The projection does not belong to this log"
+    status = 500
+
+
+class FollowBounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much at once, how long, how often. A chunk is one request and one transaction of the sink."""
+
+    chunk_entries_max: int = 1000
+    chunk_bytes_max: int = 8 * 1024 * 1024
+    poll_seconds: float = 10.0
+    freshness_seconds_max: float = 60.0
+    backoff_seconds_max: float = 15.0
+    remember_seconds: float = 15.0
+    """How often at most the time of the last fetch is stored while the log is idle."""
+    signature_threads: int = 2
+
+
+class Observer:
+    """Is told what a follower does: for log lines, metrics and keeping evidence. This one does nothing."""
+
+    def advanced(self, position: Position, entry_count: int, seconds: float) -> None:
+        """Entries were applied, in so many seconds since the step began."""
+
+    def troubled(self, problem: Problem) -> None:
+        """A step failed, and will be tried again."""
+
+    async def faulted(self, evidence: Evidence) -> None:
+        """The log was found to be faulty."""
