@@ -1,0 +1,241 @@
+"""Bodies of the verifier's HTTP: the verify answer of DESIGN 4 and what goes with it. Decides nothing.
+
+Times are moments, hashes and ids lower-case hex, credits integers in hundredths of ECTS (`ects_hundredths`).
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, Origin, TreeSize
+from proto.lifecycle import StateName
+from proto.moment import Moment
+from proto.wire.ledger import Body
+
+Verdict = Literal["valid", "invalid", "indeterminate"]
+CheckName = Literal[
+    "document", "proof", "signature", "inclusion", "issuer", "status", "period", "components", "freshness"
+]
+Result = Literal["valid", "invalid", "unknown", "not_applicable"]
+ChangeKind = Literal["issued", "revoked", "suspended", "reinstated"]
+
+
+class Check(Body, frozen=True, kw_only=True):
+    """What one check found: a result, a stable code for machines, and one sentence for a person."""
+
+    check: CheckName
+    result: Result
+    code: str
+    detail: str
+
+
+class HistoryItem(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was said of a credential: what, by whom, received by the log when, and in effect from when.
+
+    `is_void` says that it does not count, because the key that said it was compromised.
+    """
+
+    kind: ChangeKind
+    by: Did
+    received_at: Moment
+    effective_at: Moment
+    index: LeafIndex
+    reason: str | None = None
+    replaced_by: CredentialId | None = None
+    is_void: bool = False
+
+
+class Status(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """The effective state, since when, why, and everything that was said; credits that still hold in hundredths."""
+
+    state: StateName
+    since: Moment
+    ects_hundredths_remaining: int
+    reason: str | None = None
+    replaced_by: CredentialId | None = None
+    history: tuple[HistoryItem, ...] = ()
+
+
+class CredentialFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """What the log says of a credential; no personal data."""
+
+    credential_id: CredentialId
+    issuer: Did
+    achievement: str
+    ects_hundredths: int
+    valid_from: Moment
+    issued_at: Moment
+    """When the log received the issue."""
+    index: LeafIndex
+    event_id: EventId
+    eqf_level: int | None = None
+    valid_until: Moment | None = None
+    components: tuple[CredentialId, ...] = ()
+
+
+class AccreditationFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Who answers for the institution's quality, as the registrar wrote it."""
+
+    body: str
+    url: str
+    until: Moment | None = None
+
+
+class ScopeFacts(Body, frozen=True, kw_only=True):
+    """What the institution may do on this log."""
+
+    eqf_min: int
+    eqf_max: int
+    ects_hundredths_max: int
+    may_issue: bool
+    may_stack: bool
+    may_recognise: bool
+
+
+class StandingItem(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """The registrar suspended, reinstated or closed the institution."""
+
+    kind: Literal["suspended", "reinstated", "closed"]
+    received_at: Moment
+    successor: Did | None = None
+
+
+class IssuerFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """What the log says of an institution, not what a document says of itself.
+
+    `state` is its standing now; `answers_now` is who answers for its credentials, itself or its successor.
+    """
+
+    did: Did
+    state: Literal["active", "suspended", "closed", "not_admitted"]
+    legal_name: str = ""
+    country: str = ""
+    admitted_at: Moment | None = None
+    scope: ScopeFacts | None = None
+    accreditation: AccreditationFacts | None = None
+    history: tuple[StandingItem, ...] = ()
+    answers_now: Did | None = None
+    is_signing_key_from_registrar: bool = False
+    """The key that signed this credential was added by the registrar, not by the institution itself."""
+
+
+class KeyFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """One key of an institution: added by whom, usable from when, retired or condemned since when."""
+
+    key_id: KeyId
+    purpose: Literal["event", "assertion", "recovery"]
+    public_key: str
+    added_at: Moment
+    added_by: Did
+    usable_from: Moment
+    state: Literal["usable", "delayed", "retired", "compromised", "void"]
+    invalid_from: Moment | None = None
+
+
+class StackNode(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """A credential in a stack and what of it still counts; `parts` are its components, each the same."""
+
+    credential_id: CredentialId
+    issuer: Did
+    achievement: str
+    ects_hundredths: int
+    ects_hundredths_remaining: int
+    state: StateName
+    since: Moment
+    issuer_name: str = ""
+    eqf_level: int | None = None
+    parts: "tuple[StackNode, ...]" = ()
+
+
+class RecognitionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """An institution counts the credential towards a programme of its own."""
+
+    event_id: EventId
+    recogniser: Did
+    recogniser_name: str
+    decision: Literal["full", "partial"]
+    ects_hundredths: int
+    programme: str
+    received_at: Moment
+    state: Literal["live", "withdrawn", "void"]
+    eqf_level: int | None = None
+
+
+class AsOf(Body, frozen=True, kw_only=True):
+    """Which state of which log the answer rests on, and how old it is.
+
+    `time_source` `witnesses`: independent witnesses vouch for `time`; `log`: it is the log's own word. `time` and
+    `age_seconds` are null where the projection never caught up with the log.
+    """
+
+    origin: Origin
+    size: TreeSize
+    root_hash: str
+    time: Moment | None
+    time_source: Literal["witnesses", "log"]
+    age_seconds: float | None
+
+
+class Question(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """For which moment was asked, and by the knowledge of which moment; absent `known_at`: by all that is known."""
+
+    at: Moment
+    known_at: Moment | None = None
+
+
+class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """The verify answer (DESIGN 4). `verdict` is `valid` only if every applicable check is `valid`."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+    question: Question
+    as_of: AsOf
+    credential: CredentialFacts | None = None
+    status: Status | None = None
+    issuer: IssuerFacts | None = None
+    stack: StackNode | None = None
+    recognitions: tuple[RecognitionFacts, ...] = ()
+
+
+class AnswerLine(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """One document's outcome in the answer to a list: `answer`, or `problem` where it could not be read (RFC 9457)."""
+
+    index: int
+    answer: Answer | None = None
+    problem: dict[str, Any] | None = None
+
+
+class AnswerList(Body, frozen=True, kw_only=True):
+    """The answer to `POST /v1/verifications` with a list: one line per document, in the order sent."""
+
+    answers: tuple[AnswerLine, ...]
+
+
+class StackAnswer(Body, frozen=True, kw_only=True):
+    """`GET /v1/stacks/{id}`: the tree with what of each part still counts; `verdict` and checks as for a credential."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+    question: Question
+    as_of: AsOf
+    stack: StackNode
+
+
+class IssuerAnswer(Body, frozen=True, kw_only=True):
+    """`GET /v1/issuers/{did}`: what the register says, the keys, and how old the knowledge is."""
+
+    issuer: IssuerFacts
+    keys: tuple[KeyFacts, ...]
+    as_of: AsOf
+    freshness: Check
+
+
+class TimeQuery(Body, frozen=True, kw_only=True):
+    """`?at=&known_at=`: RFC 3339 times with an offset."""
+
+    at: Annotated[str, Meta(max_length=64, description="When should it hold? RFC 3339; default: now")] | None = None
+    known_at: (
+        Annotated[str, Meta(max_length=64, description="By what the log said up to when? RFC 3339; default: all")]
+        | None
+    ) = None
