@@ -25,10 +25,10 @@ def _key(idempotency_key: str | None) -> dict[str, str]:
 class GatewayClient(HttpClient):
     """One gateway; `token` is the operator's token or an institution's API key. Raises what `HttpClient` raises."""
 
-    async def create_institution(self, request: dict[str, Any]) -> InstitutionCreated:
+    async def create_institution(self, request: dict[str, Any], *, key: str | None = None) -> InstitutionCreated:
         """Make a tenant; the answer shows its first API key this once."""
         body = msgspec.json.encode(request)
-        return await self.request("POST", "/v1/institutions", InstitutionCreated, body=body)
+        return await self.request("POST", "/v1/institutions", InstitutionCreated, body=body, headers=_key(key))
 
     async def institutions(self) -> InstitutionPage:
         """Return the first page of the public register."""
@@ -39,10 +39,14 @@ class GatewayClient(HttpClient):
         body = msgspec.json.encode(achievement)
         return await self.request("POST", "/v1/achievements", AchievementAnswer, body=body, headers=_key(key))
 
-    async def import_open_badge(self, document: bytes, *, key: str | None = None) -> CredentialAnswer:
+    async def import_open_badge(
+        self, document: bytes, *, key: str | None = None, learner_ref: str | None = None
+    ) -> CredentialAnswer:
         """Import one Open Badges 3.0 document: its achievement and a credential."""
-        path = "/v1/imports/open-badges"
-        return await self.request("POST", path, CredentialAnswer, body=document, headers=_key(key))
+        query = {"learner_ref": learner_ref} if learner_ref else {}
+        return await self.request(
+            "POST", "/v1/imports/open-badges", CredentialAnswer, body=document, query=query, headers=_key(key)
+        )
 
     async def issue_batch(self, rows: bytes, *, content_type: str, key: str, dry_run: bool = False) -> BatchAnswer:
         """Issue a list, in CSV (`text/csv`), NDJSON or JSON; a result per row."""

@@ -14,7 +14,7 @@ import msgspec
 
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
-from proto.note_key import Signer
+from proto.note_key import parse_signer_key
 from proto.problem import ConflictProblem, Problem
 from services.command.child import ServiceProcess
 from services.command.demo import run_demo
@@ -182,18 +182,18 @@ class Stack:
             port=self.settings.ledger_port,
             database_url=self.postgres.url(role="ledger_running", database="ledger"),
             migration_database_url=self.postgres.url(role="ledger_owner", database="ledger"),
-            log_key_file=str(self.home.path("ledger", "log.key")),
-            state_folder=str(self.home.path("ledger")),
+            log_key_file=self.home.path("ledger", "log.key"),
+            state_folder=self.home.path("ledger"),
         )
 
     def _addresses(self) -> Addresses:
-        signer = Signer.parse(self.home.path("ledger", "log.key").read_text().strip())
+        signer = parse_signer_key(self.home.path("ledger", "log.key").read_text().strip())
         return Addresses(
             data=str(self.home.folder),
             ledger=f"http://{HOST}:{self.settings.ledger_port}",
             gateway=f"http://{HOST}:{self.settings.gateway_port}",
             verifier=f"http://{HOST}:{self.settings.verifier_port}",
-            log_verifier_key=str(signer.verifier_key),
+            log_verifier_key=signer.verifier.text,
             operator_token_file=str(self.home.path("operator-token")),
             registrar_key_file=str(self.home.path("registrar", "registrar.key")),
             pid=os.getpid(),
@@ -210,8 +210,8 @@ class Stack:
             "PORT": str(config.port),
             "DATABASE_URL": config.database_url,
             "MIGRATION_DATABASE_URL": config.migration_database_url or "",
-            "LOG_KEY_FILE": config.log_key_file,
-            "STATE_FOLDER": config.state_folder,
+            "LOG_KEY_FILE": str(config.log_key_file),
+            "STATE_FOLDER": str(config.state_folder),
         }
         return self._service("ledger", addresses.ledger, "LEDGER", settings)
 
