@@ -5,7 +5,6 @@ Times are moments, hashes and ids lower-case hex, credits integers in hundredths
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, Origin, TreeSize
@@ -199,17 +198,14 @@ class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AnswerLine(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """One document's outcome in the answer to a list: `answer`, or `problem` where it could not be read (RFC 9457)."""
+    """One document's outcome where a list was sent: `answer`, or `problem` where it could not be read (RFC 9457).
+
+    `POST /v1/verifications` answers a document with an `Answer`, and a list with a list of these in the order sent.
+    """
 
     index: int
     answer: Answer | None = None
     problem: dict[str, Any] | None = None
-
-
-class AnswerList(Body, frozen=True, kw_only=True):
-    """The answer to `POST /v1/verifications` with a list: one line per document, in the order sent."""
-
-    answers: tuple[AnswerLine, ...]
 
 
 class StackAnswer(Body, frozen=True, kw_only=True):
