@@ -84,6 +84,7 @@ class DataFolder:
         self.folder = folder.resolve()
         self._account = account
         self._lock: int | None = None
+        self._socket_folder: Path | None = None
         self._place = Place(folder=".", is_initialised=False)
 
     @property
@@ -123,7 +124,13 @@ class DataFolder:
                 raise
 
     def close(self) -> None:
-        """Give the folder back; harmless when it is not held."""
+        """Give the folder back, and remove a temporary socket folder; harmless when the folder is not held."""
+        if self._socket_folder is not None:
+            with contextlib.suppress(
+                OSError
+            ):  # not empty: the server did not end in order, and the next start clears it
+                self._socket_folder.rmdir()
+        self._socket_folder = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -248,12 +255,13 @@ class DataFolder:
         """Return a folder of mode 0700 for the socket: `run` at the cluster, or a short temporary one."""
         with _in_words(self.folder):
             run = self.home / "run"
-            if _fits_socket(run):
-                run.mkdir(mode=0o700, exist_ok=True)
-                give(self._account, run)
-                run.chmod(0o700)
-                return run
-            return self._short_folder()
+            if not _fits_socket(run):
+                self._socket_folder = self._short_folder()
+                return self._socket_folder
+            run.mkdir(mode=0o700, exist_ok=True)
+            give(self._account, run)
+            run.chmod(0o700)
+            return run
 
     def _short_folder(self) -> Path:
         """Return a short folder in the temporary folder: the same at each start, unless somebody else took its name."""
