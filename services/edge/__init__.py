@@ -40,12 +40,13 @@ and answered 500 with nothing but the request id.
 """
 
 from services.edge.address import RateLimit, TrustedProxies
-from services.edge.app import CONFIG, LOG, REGISTRY, annotate, client_address, make_app, request_id
+from services.edge.app import CONFIG, LOG, REGISTRY, make_app
 from services.edge.auth import Authenticate, Principal, token_hash
 from services.edge.body import Line, read_lines
 from services.edge.config import EdgeConfig, Port
 from services.edge.cursor import decode_cursor, encode_cursor
 from services.edge.decode import decode_json, decode_parameters, refuse_duplicate_keys
+from services.edge.dispatch import annotate, client_address, request_id
 from services.edge.form import Form
 from services.edge.log import Log
 from services.edge.operations import STOPPING, ReadinessCheck

@@ -5,24 +5,24 @@ from typing import Any
 
 import msgspec
 from aiohttp import hdrs, web
+from multidict import CIMultiDict
 
 from services.edge.auth import Authenticate, authenticated, idempotency_key_of
 from services.edge.body import LIMITS_KEY, LINE_MEDIA_TYPES, BodyLimits, check_declared, read_body
 from services.edge.config import EdgeConfig
 from services.edge.decode import decode_json, decode_parameters
 from services.edge.form import FORM_MEDIA_TYPES, Form, read_form
-from services.edge.metrics import RouteTally
 from services.edge.problems import parameter_problem
-from services.edge.reply import Reply, matches_etag
+from services.edge.reply import SECURITY_HEADERS, Reply, matches_etag
 from services.edge.route import ARGUMENTS, Media, Route
 
 _ENCODE = msgspec.json.Encoder().encode
-_JSON: dict[str, str] = {hdrs.CONTENT_TYPE: "application/json"}
+_JSON: CIMultiDict[str] = CIMultiDict({hdrs.CONTENT_TYPE: "application/json", **SECURITY_HEADERS})
 _NOT_MODIFIED = 304
 
 
 class Endpoint:
-    """Answers the requests of one route; `tally` counts them for the metrics.
+    """Answers the requests of one route.
 
     Raises `TypeError` on construction where route and handler contradict each other, so that such a service
     does not start.
@@ -30,7 +30,6 @@ class Endpoint:
 
     def __init__(self, route: Route, *, config: EdgeConfig, authenticate: Authenticate | None, realm: str) -> None:
         self.route = route
-        self.tally = RouteTally(route.method, route.template)
         self.wanted = _wanted(route)
         self.limits = BodyLimits(
             bytes_max=route.body_bytes_max or config.body_bytes_max, timeout_seconds=config.body_timeout_seconds
@@ -132,13 +131,14 @@ class Endpoint:
         return web.Response(body=value if isinstance(value, bytes) else _ENCODE(value), status=status, headers=headers)
 
 
-def _headers(content: Any) -> dict[str, str] | None:
+def _headers(content: Any) -> CIMultiDict[str] | None:
     if content is None:
         return None
     if not isinstance(content, Media):
         return _JSON
     is_text = content.media_type.startswith("text/") and "charset" not in content.media_type
-    return {hdrs.CONTENT_TYPE: content.media_type + ("; charset=utf-8" if is_text else "")}
+    media_type = content.media_type + ("; charset=utf-8" if is_text else "")
+    return CIMultiDict({hdrs.CONTENT_TYPE: media_type, **SECURITY_HEADERS})
 
 
 def _media(route: Route) -> tuple[str, ...]:

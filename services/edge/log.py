@@ -8,9 +8,25 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-_ENCODE = msgspec.json.Encoder(enc_hook=str).encode
-FLUSH_BYTES = 65_536  # buffered request lines are written at the latest when they are this many bytes together,
-FLUSH_SECONDS = 0.25  # or this old
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
+FLUSH_LINES = 256  # request lines are written at the latest when there are this many,
+FLUSH_SECONDS = 0.25  # or the first is this old
+
+
+class RequestLine(msgspec.Struct, gc=False, omit_defaults=True):
+    """The log line of one request: no query string, no body, no id of a thing and no name is in it."""
+
+    time: datetime
+    level: str
+    service: str
+    event: str
+    method: str
+    route: str
+    status: int
+    duration_ms: float
+    sent_bytes: int = msgspec.field(name="bytes")
+    request_id: str
+    problem: str | None = None
 
 
 class Log:
@@ -24,8 +40,7 @@ class Log:
         self.service = service
         self.lost_count = 0
         self._stream = stream
-        self._lines: list[bytes] = []
-        self._bytes = 0
+        self._lines: list[RequestLine | dict[str, Any]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._lock = threading.Lock()
 
@@ -45,14 +60,16 @@ class Log:
             values["traceback"] = "".join(traceback.format_exception(error))
         self._write_now("error", name, values)
 
-    def request(self, values: dict[str, Any]) -> None:
-        """Write one request's line, buffered for `FLUSH_SECONDS` or `FLUSH_BYTES`; to be called on the event loop."""
-        line = _ENCODE(
-            {"time": datetime.now(UTC), "level": "info", "service": self.service, "event": "request", **values}
-        )
-        self._lines.append(line)
-        self._bytes += len(line)
-        if self._bytes >= FLUSH_BYTES:
+    def request(self, line: RequestLine, values: dict[str, Any] | None = None) -> None:
+        """Write one request's line, and what a handler added to it; to be called on the event loop.
+
+        Lines are kept for `FLUSH_SECONDS`, or until there are `FLUSH_LINES`, and encoded together.
+        """
+        with self._lock:
+            self._lines.append(
+                line if values is None else msgspec.to_builtins(line, builtin_types=(datetime,)) | values
+            )
+        if len(self._lines) >= FLUSH_LINES:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_on_time)
@@ -60,7 +77,7 @@ class Log:
     def flush(self) -> None:
         """Write all that is buffered."""
         with self._lock:
-            self._write(self._taken())
+            self._write()
 
     def _flush_on_time(self) -> None:
         self._timer = None
@@ -69,17 +86,15 @@ class Log:
     def _write_now(self, level: str, name: str, values: dict[str, Any]) -> None:
         line = {"time": datetime.now(UTC), "level": level, "service": self.service, "event": name, **values}
         with self._lock:
-            self._write([*self._taken(), _ENCODE(line)])
+            self._lines.append(line)
+            self._write()
 
-    def _taken(self) -> list[bytes]:
-        lines, self._lines, self._bytes = self._lines, [], 0
-        return lines
-
-    def _write(self, lines: list[bytes]) -> None:
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
         if not lines:
             return
         try:
-            self._stream.write(b"\n".join(lines) + b"\n")
+            self._stream.write(_ENCODER.encode_lines(lines))
             self._stream.flush()
-        except (OSError, ValueError):  # a closed pipe or file: the service goes on, and the metric says so
+        except (OSError, ValueError):  # a closed pipe or file, or a text that is no Unicode: the service goes on
             self.lost_count += len(lines)

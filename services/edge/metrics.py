@@ -59,7 +59,7 @@ class RequestMetrics(Collector):
     """The Prometheus view of a service's route tallies, and of the log lines that were lost."""
 
     def __init__(self, tallies: Iterable[RouteTally]) -> None:
-        self._tallies = tuple(tallies)
+        self._tallies = tallies
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families; label values are route templates, methods, status classes and problem slugs only."""

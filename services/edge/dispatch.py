@@ -1,0 +1,226 @@
+"""What happens around every handler: limit by address, render refusals, add headers, count, log. Knows no service."""
+
+import itertools
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from proto.problem import Problem
+from services.edge.address import RateLimit, TrustedProxies, rate_key
+from services.edge.config import EdgeConfig
+from services.edge.log import Log, RequestLine
+from services.edge.metrics import RouteTally
+from services.edge.problems import (
+    InternalProblem,
+    MethodNotAllowedProblem,
+    RateLimitedProblem,
+    UnknownPathProblem,
+    from_http_exception,
+    problem_response,
+)
+from services.edge.reply import SECURITY_HEADERS
+
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_CLIENT_GONE = 499  # nginx's word for a client that left before its answer; seen in log and metrics only
+_ERROR_STATUS_MIN = 400
+_HEADER_OF_ALL = "Referrer-Policy"  # no handler sets this one, so an answer that has it has all of them
+
+
+class Noted:
+    """What is known of one request besides itself: its id, once somebody asked, and values for its log line."""
+
+    __slots__ = ("request_id", "values")
+
+    def __init__(self) -> None:
+        self.request_id: str | None = None
+        self.values: dict[str, Any] | None = None
+
+
+_NOTED: web.RequestKey[Noted] = web.RequestKey("noted", Noted)
+
+
+class Dispatch:
+    """What one app does around its handlers, with the state that this needs: request ids, rate limit, tallies.
+
+    It is bound around each handler and not an aiohttp middleware: that machinery costs a third of a short request.
+    """
+
+    def __init__(self, *, config: EdgeConfig, log: Log) -> None:
+        self.tallies: list[RouteTally] = []
+        self._config = config
+        self._log = log
+        self._proxies = TrustedProxies(config.trusted_proxies)
+        self._id_prefix = secrets.token_hex(4)
+        self._id_numbers = itertools.count(1)
+        self._limit: RateLimit | None = None
+        if config.rate_per_second:
+            self._limit = RateLimit(
+                per_second=config.rate_per_second, burst=config.rate_burst, keys_max=config.rate_addresses_max
+            )
+
+    def around(self, answer: Handle, *, method: str, template: str, rate_limited: bool, logged: bool) -> Handle:
+        """Return the handler to register for `answer`: it never raises, but for a cancelled request."""
+        tally = self._tally(method, template)
+        is_limited = rate_limited and self._limit is not None
+        service = self._log.service
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            started = time.perf_counter()
+            noted = request[_NOTED] = Noted()
+            tally.in_flight += 1
+            status, slug, sent_bytes = _CLIENT_GONE, None, 0
+            try:
+                try:
+                    if is_limited:
+                        self._admit(request)
+                    response = await answer(request)
+                except Exception as error:  # noqa: BLE001 - this is where every refusal and every fault is rendered
+                    response, slug = self._refused(request, error, tally)
+                status = response.status
+                sent_bytes = self._finish(request, response)
+                return response
+            finally:
+                seconds = time.perf_counter() - started
+                tally.in_flight -= 1
+                tally.add(status, seconds, request.content.total_bytes, sent_bytes)
+                if logged or status >= _ERROR_STATUS_MIN:
+                    line = RequestLine(
+                        datetime.now(UTC),
+                        "info",
+                        service,
+                        "request",
+                        request.method if request.method in METHODS else "other",
+                        template,
+                        status,
+                        round(seconds * 1000, 3),
+                        sent_bytes,
+                        noted.request_id or self.request_id(request),
+                        slug,
+                    )
+                    self._log.request(line, noted.values)
+
+        return handle
+
+    def around_unmatched(self) -> Handle:
+        """Return the handler for what no route takes: 404, or 405 where another method of its path exists."""
+        by_method = {
+            method: self.around(_refuse_unmatched, method=method, template="unmatched", rate_limited=True, logged=True)
+            for method in (*sorted(METHODS), "other")
+        }
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await by_method[request.method if request.method in METHODS else "other"](request)
+
+        return handle
+
+    def address_of(self, request: web.Request) -> str:
+        """Return the client's address; "" for a peer without one (a unix socket)."""
+        return self._proxies.client_address(request.remote or "", request.headers.getall(hdrs.X_FORWARDED_FOR, ()))
+
+    def request_id(self, request: web.Request) -> str:
+        """Return the request's id: what a trusted proxy sent as `X-Request-Id`, else a new one."""
+        noted = request[_NOTED]
+        if noted.request_id is None:
+            noted.request_id = self._sent_id(request) or f"{self._id_prefix}-{next(self._id_numbers)}"
+        return noted.request_id
+
+    def _sent_id(self, request: web.Request) -> str | None:
+        if not self._config.trusted_proxies or not self._proxies.is_trusted(request.remote or ""):
+            return None
+        sent = request.headers.get("X-Request-Id", "")
+        return sent if _REQUEST_ID.fullmatch(sent) else None
+
+    def _tally(self, method: str, template: str) -> RouteTally:
+        tally = RouteTally(method, template)
+        self.tallies.append(tally)
+        return tally
+
+    def _admit(self, request: web.Request) -> None:
+        """Raise `RateLimitedProblem` where this client has used up its share."""
+        assert self._limit is not None
+        wait_seconds = self._limit.charge(rate_key(self.address_of(request)), time.monotonic())
+        if wait_seconds > 0:
+            raise RateLimitedProblem(
+                "Your address sent too many requests; wait a little", retry_after_seconds=wait_seconds
+            )
+
+    def _refused(self, request: web.Request, error: Exception, tally: RouteTally) -> tuple[web.Response, str | None]:
+        """Return the answer to a refusal or a fault, and the problem's slug; only here are problems rendered."""
+        if isinstance(error, Problem):
+            problem = error
+        elif isinstance(error, web.HTTPException):
+            if error.status < _ERROR_STATUS_MIN:  # a redirect; aiohttp wants it raised, not returned
+                headers = {name: error.headers[name] for name in (hdrs.LOCATION,) if name in error.headers}
+                return web.Response(status=error.status, headers=headers), None
+            problem = from_http_exception(error, limit_bytes=self._config.body_bytes_max)
+        elif request.transport is None or request.transport.is_closing():
+            return web.Response(status=_CLIENT_GONE), "client-gone"
+        else:
+            problem = self._fault(request, error, tally)
+        if request.writer.output_size > 0:
+            self._cut(request, problem, tally)
+        tally.add_problem(problem.slug)
+        return problem_response(problem), problem.slug
+
+    def _fault(self, request: web.Request, error: Exception, tally: RouteTally) -> Problem:
+        known = self.request_id(request)
+        self._log.failure("request_failed", error, method=tally.method, route=tally.template, request_id=known)
+        return InternalProblem(
+            "This is a fault of ours. Quote the request id if you report it", members={"request_id": known}
+        )
+
+    def _cut(self, request: web.Request, problem: Problem, tally: RouteTally) -> None:
+        """End the connection in the middle of an answer, so that nobody takes what was sent for the whole of it."""
+        self._log.warning("answer_cut", route=tally.template, problem=problem.slug, request_id=self.request_id(request))
+        if request.transport is not None:
+            request.transport.abort()
+
+    def _finish(self, request: web.Request, response: web.StreamResponse) -> int:
+        """Add the headers that every answer has; return the bytes of its body."""
+        if response.prepared:
+            return request.writer.output_size
+        headers = response.headers
+        if _HEADER_OF_ALL not in headers:
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        headers["X-Request-Id"] = self.request_id(request)
+        body = response.body if isinstance(response, web.Response) else None
+        return len(body) if isinstance(body, bytes) else response.content_length or 0
+
+
+async def _refuse_unmatched(request: web.Request) -> web.StreamResponse:
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        _, methods = await resource.resolve(request)
+        allowed |= methods - {hdrs.METH_ANY}
+    if allowed:
+        names = tuple(sorted(allowed))
+        raise MethodNotAllowedProblem(f"This path takes {', '.join(names)}", allowed=names)
+    raise UnknownPathProblem("No route has this path; /docs lists those there are")
+
+
+DISPATCH: web.AppKey[Dispatch] = web.AppKey("dispatch", Dispatch)
+
+
+def request_id(request: web.Request) -> str:
+    """Return the request's id, which its log line and its `X-Request-Id` header carry."""
+    return request.app[DISPATCH].request_id(request)
+
+
+def client_address(request: web.Request) -> str:
+    """Return the client's address: the peer's, or what a trusted proxy says of it. Never to be logged."""
+    return request.app[DISPATCH].address_of(request)
+
+
+def annotate(request: web.Request, **values: Any) -> None:
+    """Add values to the request's log line: counts, durations, codes; never ids, names or content."""
+    noted = request[_NOTED]
+    noted.values = (noted.values or {}) | values
