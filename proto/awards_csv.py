@@ -97,8 +97,8 @@ def parse_awards(data: bytes) -> Awards:
     """Return the awards and the faults of a CSV file.
 
     Columns are `COLUMNS`, in any order; those of `REQUIRED_COLUMNS` must be there. An empty cell says nothing. `ects`
-    is a number with a decimal point (`3.5`); dates are `YYYY-MM-DD`, where times are asked also RFC 3339, and a bare date
-    then means the beginning of that day in UTC. Raises `CsvProblem` for what sinks the whole file.
+    is a number with a decimal point (`3.5`). Dates are `YYYY-MM-DD`; where times are asked, RFC 3339 is read too, and a
+    bare date means the beginning of that day in UTC. Raises `CsvProblem` for what sinks the whole file.
     """
     reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
     header = _header(reader)
