@@ -1,0 +1,160 @@
+"""What a batch does to the log, and when a clock may be believed. Reads no clock; knows no database and no HTTP."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from proto import entry as entries
+from proto.envelope import Opened
+from proto.ids import EventId, LeafIndex
+from proto.lifecycle import Book, UnloadedStateError, decide, evolve
+from proto.merkle import Hash, leaf_hash
+from proto.moment import Moment
+from proto.problem import Problem, UnavailableProblem
+from proto.wire.ledger import Appended
+
+
+class ClockProblem(UnavailableProblem):
+    """The clock cannot be believed now, so nothing is sequenced (DESIGN 3.5)."""
+
+    slug = "clock"
+    title = "The log's clock cannot be relied upon now"
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of the log as committed: its size, root and last leaf hash, and when the last entry was received."""
+
+    size: int
+    root_hash: Hash
+    last_leaf_hash: bytes
+    last_received_at_ms: int
+
+
+class NewEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that a batch adds: the bytes to store and what indexes them."""
+
+    index: LeafIndex
+    leaf_hash: Hash
+    event_id: EventId
+    data: bytes
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """The event is on the log already, at this index."""
+
+    index: LeafIndex
+
+
+class DecisionFaultProblem(Problem):
+    """The rules failed on this event, which is a fault of ours; its cause is the exception. Nothing was written."""
+
+    slug = "internal"
+    title = "Something went wrong on our side"
+    status = 500
+
+
+class BatchPlan(msgspec.Struct, kw_only=True):
+    """What a batch does: the entries it adds, in order, and one outcome per event decided so far.
+
+    An outcome is the entry that the event became, `Known` for an event that was on the log before or earlier in the
+    same batch, or the problem that refuses it.
+    """
+
+    head: Head
+    received_at: Moment
+    entries: list[NewEntry] = msgspec.field(default_factory=list)
+    outcomes: list[NewEntry | Known | Problem] = msgspec.field(default_factory=list)
+
+    @property
+    def decided_count(self) -> int:
+        """How many events of the batch have an outcome."""
+        return len(self.outcomes)
+
+
+def extend_plan(plan: BatchPlan, book: Book, batch: Sequence[Opened]) -> None:
+    """Decide and evolve what of the batch is not decided yet, in the order sent (DESIGN 3.6).
+
+    A refusal concerns its own event only. The book holds what the batch needs, and afterwards what it changed. Raises
+    `UnloadedStateError` at an event for which the book lacks something: load that, and call again.
+    """
+    for opened in batch[plan.decided_count :]:
+        known = book.index_of(opened.event_id)
+        if known is not None:
+            plan.outcomes.append(Known(index=known))
+            continue
+        try:
+            entry = _admit(plan, book, opened)
+        except Problem as problem:
+            plan.outcomes.append(problem)
+            continue
+        plan.entries.append(entry)
+        plan.outcomes.append(entry)
+
+
+def _admit(plan: BatchPlan, book: Book, opened: Opened) -> NewEntry:
+    """Return the entry of an admissible event and write what it changes; nothing is written for one that is refused."""
+    index = LeafIndex(plan.head.size + len(plan.entries))
+    previous = plan.entries[-1].leaf_hash if plan.entries else plan.head.last_leaf_hash
+    _decide(book, opened, index, plan.received_at)
+    data = entries.encode(opened.envelope, index, previous, plan.received_at)
+    evolve(book, opened, index=index, received_at=plan.received_at)
+    return NewEntry(index=index, leaf_hash=leaf_hash(data), event_id=opened.event_id, data=data)
+
+
+def _decide(book: Book, opened: Opened, index: LeafIndex, received_at: Moment) -> None:
+    try:
+        decide(book, opened, index=index, received_at=received_at)
+    except (Problem, UnloadedStateError):
+        raise
+    except Exception as error:  # a rule that fails on one event must not sink the others of its batch
+        raise DecisionFaultProblem("The rules could not be applied to this event; this is a fault of ours") from error
+
+
+def appended(entry: NewEntry, received_at: Moment) -> Appended:
+    """Return the answer to whoever sent the event."""
+    return Appended(
+        index=entry.index, leaf_hash=entry.leaf_hash.hex(), received_at=received_at, event_id=entry.event_id
+    )
+
+
+class Clocks(msgspec.Struct, frozen=True, kw_only=True):
+    """Three readings of the same moment, in milliseconds: own wall clock, own steady clock, the database's wall clock.
+
+    The steady clock counts suspended time and is never set; only its differences mean anything.
+    """
+
+    own_ms: int
+    steady_ms: int
+    database_ms: int
+
+
+class ClockGuard:
+    """Says which time an entry gets, or that none can be given: clocks disagree, have jumped, or lie behind the log."""
+
+    def __init__(self, *, difference_ms_max: int, settle_ms: int) -> None:
+        self._difference_ms_max = difference_ms_max
+        self._settle_ms = settle_ms
+        self._offset_ms: int | None = None
+        self._distrusted_until_ms = 0
+
+    def received_at_ms(self, clocks: Clocks, last_ms: int) -> int:
+        """Return the time for a batch, never before `last_ms`; raises `ClockProblem` where none can be given."""
+        difference_ms = clocks.own_ms - clocks.database_ms
+        if abs(difference_ms) > self._difference_ms_max:
+            raise ClockProblem(f"The ledger's and its database's clocks differ by {difference_ms} ms: set them")
+        self._notice_jump(clocks)
+        left_ms = self._distrusted_until_ms - clocks.steady_ms
+        if left_ms > 0:
+            raise ClockProblem(f"The ledger's clock has jumped; nothing is appended for another {left_ms} ms")
+        if last_ms - clocks.own_ms > self._difference_ms_max:
+            raise ClockProblem(
+                f"The ledger's clock is {last_ms - clocks.own_ms} ms behind the log's last entry: set it"
+            )
+        return max(clocks.own_ms, last_ms)
+
+    def _notice_jump(self, clocks: Clocks) -> None:
+        """The difference between wall and steady clock stays as it is, unless somebody set the wall clock."""
+        offset_ms = clocks.own_ms - clocks.steady_ms
+        if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > self._difference_ms_max:
+            self._distrusted_until_ms = clocks.steady_ms + self._settle_ms
+        self._offset_ms = offset_ms

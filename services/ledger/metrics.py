@@ -1,0 +1,69 @@
+"""What a ledger counts, in base units with bounded labels. Knows no request; the edge counts those."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_FAST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class LedgerMetrics:
+    """The ledger's families in one registry; each help text says what a change means."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.events = Counter(
+            "credentify_ledger_events",
+            "Events answered, by outcome: appended, known, or the slug of the refusal. A rise of refusals means that a "
+            "gateway's projection is behind, or that somebody is probing.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.batch_events = Histogram(
+            "credentify_ledger_batch_events",
+            "Events per batch. Larger batches mean more load, or a slower database.",
+            buckets=_SIZES,
+            registry=registry,
+        )
+        self.batch_seconds = Histogram(
+            "credentify_ledger_batch_seconds",
+            "Time from taking a batch to its answers. A rise is the database's disk, or a lock on the head row.",
+            buckets=_FAST_SECONDS,
+            registry=registry,
+        )
+        self.batches_failed = Counter(
+            "credentify_ledger_batches_failed",
+            "Batches of which nothing was appended, by reason (clock, database). Their senders were told to try again.",
+            ("reason",),
+            registry=registry,
+        )
+        self.events_under_way = Gauge(
+            "credentify_ledger_events_under_way",
+            "Events accepted and not yet answered. Near its bound, submissions are answered 503.",
+            registry=registry,
+        )
+        self.signature_seconds = Counter(
+            "credentify_ledger_signature_seconds",
+            "Time spent checking signatures, all threads together.",
+            registry=registry,
+        )
+        self.tree_size = Gauge(
+            "credentify_ledger_tree_size_entries", "Entries appended, as far as this process knows.", registry=registry
+        )
+        self.published_size = Gauge(
+            "credentify_ledger_published_size_entries",
+            "Entries that the published checkpoint covers. Falling behind the tree size means that nothing is signed.",
+            registry=registry,
+        )
+        self.published_at = Gauge(
+            "credentify_ledger_published_timestamp_seconds",
+            "POSIX time of the last publication, also of an unchanged checkpoint. Its age is the freshness of the log.",
+            registry=registry,
+        )
+        self.publish_seconds = Histogram(
+            "credentify_ledger_publish_seconds",
+            "Time to check, sign and publish a checkpoint. It grows with the entries that are read again.",
+            buckets=_FAST_SECONDS,
+            registry=registry,
+        )
+        self.long_polls = Gauge(
+            "credentify_ledger_long_polls", "Requests that wait for a checkpoint: the followers.", registry=registry
+        )
