@@ -1,0 +1,44 @@
+"""The root of the `credentify` command; imports a subcommand's room only when it is called."""
+
+import importlib
+from collections.abc import Mapping
+
+import click
+
+_ROOMS: Mapping[str, tuple[str, str]] = {
+    "up": ("services.command.up", "Start database, ledger, gateway and verifier on this machine."),
+    "demo": ("services.command.demo", "Run the main job against running services."),
+    "verify": ("services.command.verify", "Ask whether a credential document is authentic and still holds."),
+    "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
+    "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),
+    "registrar": ("services.command.registrar", "Sign what only the registrar may say."),
+    "ledger": ("services.command.service", "Run the ledger alone, or create its log."),
+    "gateway": ("services.command.service", "Run the issuer gateway alone."),
+    "verifier": ("services.command.service", "Run the verifier alone."),
+}
+
+
+class Rooms(click.Group):
+    """A group whose subcommands are found by name and imported when called (start-up stays short)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of a first reading."""
+        return list(_ROOMS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Return the subcommand of that name, or None."""
+        if cmd_name not in _ROOMS:
+            return None
+        found = getattr(importlib.import_module(_ROOMS[cmd_name][0]), cmd_name)
+        assert isinstance(found, click.Command), "each room holds a click command of its name"
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        """Write the list of subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in _ROOMS.items()])
+
+
+@click.command(cls=Rooms)
+def main() -> None:
+    """Credentify: a clearinghouse for micro-credentials on a transparency log."""
