@@ -6,6 +6,7 @@ integers stay within ±(2^53-1) (DESIGN 3.2). What is outside that goes through 
 
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ FLOAT_FAST_MIN = 1e-4
 DEPTH_MAX = 64
 DOCUMENT_BYTES_MAX = 1_048_576
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
@@ -68,7 +70,17 @@ def decode_json(data: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, depth_max: 
     except RecursionError as error:
         raise MalformedProblem(f"The document is nested deeper than {depth_max} levels") from error
     _check_depth(value, depth_max)
+    _check_surrogates(text, value)
     return value
+
+
+def _check_surrogates(text: str, value: Any) -> None:
+    """Refuse half a surrogate pair, which is no character and has no UTF-8; only an escape can bring one in."""
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise MalformedProblem("The document holds half a surrogate pair (\\ud800 to \\udfff)") from error
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

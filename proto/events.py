@@ -44,7 +44,7 @@ UriField = Annotated[str, Meta(pattern=URI_PATTERN, max_length=500)]
 AchievementField = Annotated[AchievementUri, Meta(pattern=URI_PATTERN, max_length=500)]
 UriPrefixField = Annotated[str, Meta(pattern=r"^https?://[!-~]{1,300}/(?!\n)$", max_length=310)]
 CountryField = Annotated[str, Meta(pattern=r"^[A-Z]{2}(?!\n)$", max_length=2)]
-NameField = Annotated[str, Meta(min_length=1, max_length=200)]
+NameField = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=200)]
 NonceField = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?!\n)$", max_length=36)
 ]
@@ -281,10 +281,7 @@ Event = (
     | RecognitionWithdrawn
     | RulesActivated
 )
-EVENT_TYPES: dict[str, type[EventBase]] = {
-    str(kind.__struct_config__.tag): kind
-    for kind in Event.__args__
-}
+EVENT_TYPES: dict[str, type[EventBase]] = {str(kind.__struct_config__.tag): kind for kind in Event.__args__}
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _TYPE_OF = msgspec.defstruct("_TypeOf", [("type", str)])
@@ -319,6 +316,8 @@ def decode(payload: bytes) -> Event:
         raise invalid(error, within="event") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedProblem(f"The event is not JSON: {error}") from error
+    except RecursionError as error:
+        raise MalformedProblem("The event is nested too deep") from error
     _check_days(event)
     return event
 
@@ -333,7 +332,7 @@ def invalid(error: msgspec.ValidationError, *, within: str) -> InvalidProblem:
 def _refuse_unknown_type(payload: bytes) -> None:
     try:
         kind: str = _TYPE_DECODER.decode(payload).type  # type: ignore[attr-defined] # made by defstruct above
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if kind not in EVENT_TYPES:
         raise UnknownEventTypeProblem(
