@@ -22,9 +22,10 @@ from proto.lifecycle.refusals import (
     SuspendedSpeakerRefusal,
     TooOldRefusal,
     UnknownKeyRefusal,
+    UnknownRulesProblem,
     WrongLogRefusal,
 )
-from proto.lifecycle.states import Book, Key
+from proto.lifecycle.states import Book, Key, LogState
 from proto.lifecycle.voidness import is_retired, is_void, standing
 from proto.moment import Moment, to_ms
 
@@ -37,12 +38,16 @@ _RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyRetired)
 def decide(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment) -> None:
     """Admit the event at `index`, received at `received_at`, or raise the `Refusal` that names the broken rule.
 
-    The book must hold what `needs` asks for. Raises nothing else for any input that `open_envelope` let through.
+    The book must hold what `needs` asks for. Raises nothing else for any input that `open_envelope` let through, but
+    `UnknownRulesProblem` where a version of the rules is in force that this software does not have.
     """
     if isinstance(opened.event, events.LogOpened):
         _decide_opening(book, opened, opened.event)
         return
-    log = book.opened_log()
+    log = book.log
+    if log is None:
+        raise WrongLogRefusal("This log has not been opened: its first entry is log-opened.v1", pointer="/type")
+    _check_rules_version(log, index)
     if opened.event.log != log.origin:
         raise WrongLogRefusal(f"This log is {log.origin}; the event was signed for {opened.event.log}", pointer="/log")
     if book.index_of(opened.event_id) is not None:
@@ -52,6 +57,12 @@ def decide(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment)
     _check_purpose(key, opened.event)
     _check_speaker(book, opened.event, key)
     _decide_event(book, opened, key, index, received_at)
+
+
+def _check_rules_version(log: LogState, index: LeafIndex) -> None:
+    version = log.rules_version_at(index)
+    if version not in RULES_VERSIONS_KNOWN:
+        raise UnknownRulesProblem(f"Entry {index} is judged by rules version {version}, which is not known here")
 
 
 def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:

@@ -39,6 +39,8 @@ def issue(book: Book, event: events.Issue, received_at: Moment) -> None:
 
 
 def _scope(book: Book, did: Did) -> events.Scope:
+    if did == book.opened_log().registrar:
+        raise NotAllowedRefusal("The registrar is no institution: it neither issues nor recognises", pointer="/issuer")
     issuer = book.issuer(did)
     known = profile(book, issuer) if issuer else None
     if known is None:
@@ -74,6 +76,15 @@ def _check_id_is_free(book: Book, event: events.Issue) -> None:
         return
     if known.issuer != event.issuer or any(not is_void(book, life.stamp) for life in known.lives):
         raise AlreadyExistsRefusal(f"The credential {event.credential_id} is on the log", pointer="/credential_id")
+    components = event.components if isinstance(event, events.CredentialStacked) else ()
+    if components != known.lives[0].components:
+        raise StackRefusal("A credential that is issued again has the components that it had", pointer="/credential_id")
+    if any(change.kind == "revoked" for change in changes_that_count(book, known.lives[-1])):
+        raise CredentialStateRefusal(
+            f"The credential {event.credential_id} was revoked, which is final, though its issue is void",
+            pointer="/credential_id",
+            members={"state": "revoked"},
+        )
 
 
 def _check_components(book: Book, event: events.CredentialStacked, received_at: Moment) -> None:
@@ -150,9 +161,8 @@ def change(book: Book, event: events.Transition, received_at: Moment) -> None:
     _check_may_change(book, event, credential)
     _check_state(book, event, credential, life, received_at)
     _check_effective_at(book, event, life, received_at)
-    if len(life.changes) >= book.opened_log().parameters.transitions_per_credential_max - (
-        not isinstance(event, events.CredentialRevoked)
-    ):
+    room = book.opened_log().parameters.transitions_per_credential_max - len(changes_that_count(book, life))
+    if room < (1 if isinstance(event, events.CredentialRevoked) else 2):
         raise LimitRefusal("This credential has had as many transitions as are kept; only revoking is left")
     if isinstance(event, events.CredentialRevoked) and event.replaced_by == event.credential_id:
         raise FieldRefusal("A credential does not replace itself", pointer="/replaced_by")
@@ -220,9 +230,13 @@ def recognise(book: Book, event: events.CredentialRecognised, received_at: Momen
         raise OutOfScopeRefusal(f"{event.issuer} may not recognise on this log", pointer="/issuer")
     _check_prefix(book, event.issuer, event.programme, pointer="/programme")
     _active_life(book, event.credential_id, received_at, pointer="/credential_id")
-    for event_id in book.recognitions_by((event.credential_id, event.issuer)):
+    made = book.recognitions_by((event.credential_id, event.issuer))
+    for event_id in made:
         if is_live_recognition(book, event_id):
             raise AlreadyExistsRefusal(f"{event.issuer} recognised it already: {event_id}", pointer="/credential_id")
+    counting = [each for event_id in made if (each := book.recognition(event_id)) and counts(book, each.stamp)]
+    if len(counting) >= book.opened_log().parameters.transitions_per_credential_max:
+        raise LimitRefusal(f"{event.issuer} has recognised and withdrawn it as often as is kept")
 
 
 def is_live_recognition(book: Book, event_id: EventId, *, known_at: Moment | None = None) -> bool:

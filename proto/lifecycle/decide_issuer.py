@@ -22,6 +22,8 @@ from proto.lifecycle.voidness import compromised_from, is_retired, profile, stan
 from proto.moment import Moment
 from proto.problem import InvalidProblem
 
+RETIREMENTS_PER_KEY_MAX = 8
+
 
 def key_from(record: events.KeyRecord, *, stamp: Stamp | None, opened: Opened, received_at: Moment) -> Key:
     """Return a ring's key from the record in an event; `stamp` None stands for the event being decided."""
@@ -35,7 +37,9 @@ def key_from(record: events.KeyRecord, *, stamp: Stamp | None, opened: Opened, r
     )
 
 
-def check_new_keys(book: Book, owner: Did, records: Sequence[events.KeyRecord], *, limit: int) -> None:
+def check_new_keys(
+    book: Book, owner: Did, records: Sequence[events.KeyRecord], *, limit: int, pointer: str = "/keys"
+) -> None:
     """Key ids belong to `owner`; ids and bytes are new to the log and distinct; points are sound; the ring has room."""
     ring = book.issuers.get(owner)
     held = len(ring.keys) if ring else 0
@@ -44,24 +48,24 @@ def check_new_keys(book: Book, owner: Did, records: Sequence[events.KeyRecord], 
             f"{owner} would have {held + len(records)} keys; at most {limit} are kept ever", pointer="/keys"
         )
     if len({r.key_id for r in records}) + len({r.public_key for r in records}) != 2 * len(records):
-        raise FieldRefusal("Two of the keys are the same", pointer="/keys")
+        raise FieldRefusal("Two of the keys are the same", pointer=pointer)
     for record in records:
-        _check_new_key(book, owner, ring, record)
+        _check_new_key(book, owner, ring, record, pointer)
 
 
-def _check_new_key(book: Book, owner: Did, ring: Issuer | None, record: events.KeyRecord) -> None:
+def _check_new_key(book: Book, owner: Did, ring: Issuer | None, record: events.KeyRecord, pointer: str) -> None:
     if owner_of(record.key_id) != owner:
-        raise FieldRefusal(f"{record.key_id} is not a key id of {owner}: it begins with another DID", pointer="/keys")
+        raise FieldRefusal(f"{record.key_id} is not a key id of {owner}: it begins with another DID", pointer=pointer)
     try:
         decode_public_key(record.public_key)
     except InvalidProblem as problem:
-        raise FieldRefusal(problem.detail, pointer="/keys") from problem
+        raise FieldRefusal(problem.detail, pointer=pointer) from problem
     if ring is not None and ring.key(record.key_id) is not None:
-        raise AlreadyExistsRefusal(f"The key id {record.key_id} is taken", pointer="/keys")
+        raise AlreadyExistsRefusal(f"The key id {record.key_id} is taken", pointer=pointer)
     if book.log is not None and book.key_id_of(record.public_key) is not None:
         raise AlreadyExistsRefusal(
             f"The key {record.public_key} is on the log as {book.key_id_of(record.public_key)}: make another key",
-            pointer="/keys",
+            pointer=pointer,
         )
 
 
@@ -77,7 +81,7 @@ def add_key(book: Book, event: events.IssuerKeyAdded, key: Key) -> None:
             f"A key of {event.subject} is added by its recovery key or by the registrar, not with {key.key_id}",
             pointer="/issuer",
         )
-    check_new_keys(book, event.subject, (event.key,), limit=log.parameters.keys_per_issuer_max)
+    check_new_keys(book, event.subject, (event.key,), limit=log.parameters.keys_per_issuer_max, pointer="/key")
 
 
 def retire_key(book: Book, event: events.IssuerKeyRetired, key: Key, received_at: Moment) -> None:
@@ -86,7 +90,11 @@ def retire_key(book: Book, event: events.IssuerKeyRetired, key: Key, received_at
     retired = subject.key(event.key_id) if subject else None
     if retired is None or owner_of(event.key_id) != event.subject:
         raise UnknownKeyRefusal(f"{event.key_id} is not a key of {event.subject} on this log", pointer="/key_id")
-    _check_may_retire(book, event, key)
+    _check_may_retire(book, event, key, retired)
+    if event.issuer != book.opened_log().registrar and len(retired.retirements) >= RETIREMENTS_PER_KEY_MAX:
+        raise LimitRefusal(
+            f"{event.key_id} was retired as often as is kept; the registrar still may", pointer="/key_id"
+        )
     if event.reason == "rotated":
         if event.invalid_from:
             raise FieldRefusal("A rotated key was good until now: leave invalid_from out", pointer="/invalid_from")
@@ -96,9 +104,11 @@ def retire_key(book: Book, event: events.IssuerKeyRetired, key: Key, received_at
     _check_condemnation(book, event, retired, received_at)
 
 
-def _check_may_retire(book: Book, event: events.IssuerKeyRetired, key: Key) -> None:
+def _check_may_retire(book: Book, event: events.IssuerKeyRetired, key: Key, retired: Key) -> None:
+    """The registrar's recovery keys are above its event keys: whoever steals an event key must not retire them."""
     registrar = book.opened_log().registrar
-    is_registrar = event.issuer == registrar and (key.purpose == "event" or event.subject == registrar)
+    is_above = event.subject == registrar and retired.purpose == "recovery"
+    is_registrar = event.issuer == registrar and key.purpose == "event" and not is_above
     is_recovery = event.issuer == event.subject and key.purpose == "recovery"
     is_itself = event.reason == "rotated" and key.key_id == event.key_id
     if not (is_registrar or is_recovery or is_itself):

@@ -72,6 +72,7 @@ def _open_log(book: Book, event: events.LogOpened, opened: Opened, stamp: Stamp)
 def _issue(book: Book, event: events.Issue, stamp: Stamp) -> None:
     components = event.components if isinstance(event, events.CredentialStacked) else ()
     lives = [life for part in components if (life := _part_life(book, part))]
+    known = book.credential(event.credential_id)
     life = Life(
         stamp=stamp,
         achievement=event.achievement,
@@ -82,8 +83,8 @@ def _issue(book: Book, event: events.Issue, stamp: Stamp) -> None:
         components=components,
         parts=flatten(components, lives),
         level=level_of(lives) if lives else 0,
+        changes=known.lives[-1].changes if known else (),
     )
-    known = book.credential(event.credential_id)
     book.put_credential(Credential(credential_id=event.credential_id, lives=(*(known.lives if known else ()), life)))
 
 
@@ -95,7 +96,6 @@ def _part_life(book: Book, part: CredentialId) -> Life | None:
 def _change(book: Book, event: events.Transition, stamp: Stamp) -> None:
     credential = book.credential(event.credential_id)
     assert credential is not None, "decide checked that the credential is known"
-    changed = life_of(book, credential) or credential.lives[-1]
     kinds = {events.CredentialRevoked: "revoked", events.CredentialSuspended: "suspended"}
     change = Change(
         stamp=stamp,
@@ -104,9 +104,7 @@ def _change(book: Book, event: events.Transition, stamp: Stamp) -> None:
         effective_at=event.effective_at,
         replaced_by=(event.replaced_by or None) if isinstance(event, events.CredentialRevoked) else None,
     )
-    lives = tuple(
-        replace(life, changes=(*life.changes, change)) if life is changed else life for life in credential.lives
-    )
+    lives = tuple(replace(life, changes=(*life.changes, change)) for life in credential.lives)
     book.put_credential(replace(credential, lives=lives))
 
 

@@ -6,7 +6,7 @@ A refusal is not remembered and never sinks the other events of its batch.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from proto.problem import Problem
+from proto.problem import Problem, UnavailableProblem
 
 
 class Refusal(Problem):
@@ -22,6 +22,13 @@ class Refusal(Problem):
         super().__init__(
             detail, pointer=pointer, members={"rule": self.rule, "final": self.is_final} | dict(members or {})
         )
+
+
+class UnknownRulesProblem(UnavailableProblem):
+    """No judgement, and so no refusal: the rules in force are of a version that this software does not have."""
+
+    slug = "unknown-rules"
+    title = "The rules in force are not known to this version"
 
 
 class WrongLogRefusal(Refusal):

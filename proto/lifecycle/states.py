@@ -4,6 +4,7 @@ All that was said keeps its `Stamp`, so that what a compromised key said can be 
 Knows no rule and no database; stores keep the aggregates as they are encoded here.
 """
 
+from collections.abc import Mapping
 from typing import Literal, TypeVar
 
 import msgspec
@@ -94,7 +95,11 @@ class Change(State, frozen=True, kw_only=True):
 
 
 class Life(State, frozen=True, kw_only=True):
-    """One issue of a credential and what followed; `parts` are the components flattened, all levels (stacks only)."""
+    """One issue of a credential and what followed; `parts` are the components flattened, all levels (stacks only).
+
+    What was done to the credential (`changes`) is in each of its lives: transitions are the credential's, and outlive
+    the void issue under which they were said.
+    """
 
     stamp: Stamp
     achievement: AchievementUri
@@ -114,7 +119,10 @@ class Life(State, frozen=True, kw_only=True):
 
 
 class Credential(State, frozen=True, kw_only=True):
-    """A credential; more than one life only where an earlier issue was void and it was issued again."""
+    """A credential; more than one life only where an earlier issue was void and it was issued again.
+
+    All lives have the same components, so that what a stack is made of never changes, and nothing contains itself.
+    """
 
     credential_id: CredentialId
     lives: tuple[Life, ...]
@@ -194,6 +202,9 @@ class Book:
         self.recognitions: dict[EventId, Recognition | None] = {}
         self.recognised: dict[RecognisedPair, tuple[EventId, ...] | None] = {}
         self.events: dict[EventId, LeafIndex | None] = {}
+        self.condemned: dict[
+            tuple[Did, Moment | None], tuple[Issuer | None, Issuer | None, Mapping[KeyId, Moment]]
+        ] = {}
         self.forget_changes()
 
     def forget_changes(self) -> None:
@@ -241,13 +252,13 @@ class Book:
         return owner.key(key_id) if owner else None
 
     def put_issuer(self, issuer: Issuer) -> None:
-        """Write an issuer, and its new keys' bytes."""
+        """Write an issuer, and the bytes of the keys that are new in its ring (keys never leave a ring)."""
+        before = self.issuers.get(issuer.did)
         self.issuers[issuer.did] = issuer
         self.changed_issuers.add(issuer.did)
-        for key in issuer.keys:
-            if self.public_keys.get(key.public_key) is None:
-                self.public_keys[key.public_key] = key.key_id
-                self.changed_public_keys.add(key.public_key)
+        for key in issuer.keys[len(before.keys) if before else 0 :]:
+            self.public_keys[key.public_key] = key.key_id
+            self.changed_public_keys.add(key.public_key)
 
     def put_credential(self, credential: Credential) -> None:
         """Write a credential."""

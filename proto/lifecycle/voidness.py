@@ -3,36 +3,78 @@
 An event is void if its key is, as far as is known at the asked moment, compromised with `invalid_from` ≤ the event's
 `received_at`, or if the addition of its key is itself void. A statement that condemns a key is judged only by what came
 after it on the log: what came before had been judged when it was admitted. So two keys that condemn each other have one
-answer (the later statement prevails), and the recursion ends.
+answer (the later statement prevails). The opening is where trust begins, and is never void: a log whose first key is
+condemned from the first moment on still has its recovery key.
 """
 
-from proto.ids import KeyId
-from proto.lifecycle.states import Book, Issuer, Key, Profile, Retirement, Stamp, Standing
+from collections.abc import Mapping
+
+from proto.ids import Did, KeyId, owner_of
+from proto.lifecycle.states import Book, Issuer, Key, Profile, Stamp, Standing
 from proto.moment import Moment
 
-_ALL = -1
+OPENING_INDEX = 0
+CACHED_MAX = 8_192
 
 
-def is_void(book: Book, stamp: Stamp, *, known_at: Moment | None = None, after: int = _ALL) -> bool:
+def is_void(book: Book, stamp: Stamp, *, known_at: Moment | None = None) -> bool:
     """Tell whether what was said at `stamp` is void, by what the log said up to and including `known_at` (None: all).
 
-    `after` limits what counts to condemnations with a higher index; callers outside this module leave it alone.
+    Reads the rings of the speaker and of the registrar, nothing else.
     """
-    key = book.key(stamp.key_id)
-    if key is None:
-        return True
-    if any(_condemns(book, retirement, stamp, known_at, after) for retirement in key.retirements):
-        return True
-    is_self_certified = key.added.key_id == stamp.key_id
-    return not is_self_certified and is_void(book, key.added, known_at=known_at, after=after)
+    return _is_tainted(book, stamp, _condemned(book, stamp.speaker, known_at))
 
 
-def _condemns(book: Book, retirement: Retirement, stamp: Stamp, known_at: Moment | None, after: int) -> bool:
-    if retirement.invalid_from is None or retirement.invalid_from > stamp.received_at or retirement.stamp == stamp:
-        return False
-    if retirement.stamp.index <= after or not is_known(retirement.stamp, known_at):
-        return False
-    return not is_void(book, retirement.stamp, known_at=known_at, after=retirement.stamp.index)
+def _is_tainted(book: Book, stamp: Stamp, condemned: Mapping[KeyId, Moment]) -> bool:
+    """Tell whether the key of `stamp`, or of the addition it rests on, was condemned from then or earlier."""
+    while stamp.index != OPENING_INDEX:
+        key = book.key(stamp.key_id)
+        if key is None:
+            return True
+        if stamp.key_id in condemned and condemned[stamp.key_id] <= stamp.received_at:
+            return True
+        if not condemned:
+            return False
+        stamp = key.added
+    return False
+
+
+def _condemned(book: Book, did: Did, known_at: Moment | None) -> Mapping[KeyId, Moment]:
+    """Return since when keys of an institution and of the registrar are condemned, by statements that count.
+
+    Only the two rings matter: keys are added and condemned by their owner or by the registrar. Kept in the book for as
+    long as both rings are the same objects.
+    """
+    own, registrar = book.issuer(did), book.issuer(book.opened_log().registrar)
+    cached = book.condemned.get((did, known_at))
+    if cached is not None and cached[0] is own and cached[1] is registrar:
+        return cached[2]
+    rings = {ring.did: ring for ring in (own, registrar) if ring}
+    found = _condemned_in(book, list(rings.values()), known_at)
+    if len(book.condemned) >= CACHED_MAX:
+        book.condemned.clear()
+    book.condemned[did, known_at] = (own, registrar, found)
+    return found
+
+
+def _condemned_in(book: Book, rings: list[Issuer], known_at: Moment | None) -> Mapping[KeyId, Moment]:
+    """Judge the condemnations from the last to the first: whether one counts depends on later ones only."""
+    statements = sorted(
+        (
+            (retirement.stamp.index, key.key_id, retirement.invalid_from, retirement.stamp)
+            for ring in rings
+            for key in ring.keys
+            for retirement in key.retirements
+            if retirement.invalid_from is not None and is_known(retirement.stamp, known_at)
+        ),
+        key=lambda statement: statement[0],
+        reverse=True,
+    )
+    condemned: dict[KeyId, Moment] = {}
+    for _, key_id, invalid_from, stamp in statements:
+        if not _is_tainted(book, stamp, condemned):
+            condemned[key_id] = min(invalid_from, condemned.get(key_id, invalid_from))
+    return condemned
 
 
 def is_known(stamp: Stamp, known_at: Moment | None) -> bool:
@@ -52,13 +94,7 @@ def is_retired(book: Book, key: Key, *, known_at: Moment | None = None) -> bool:
 
 def compromised_from(book: Book, key_id: KeyId, *, known_at: Moment | None = None) -> Moment | None:
     """Return since when a key is condemned (the earliest `invalid_from` that counts), or None."""
-    key = book.key(key_id)
-    moments = [
-        retirement.invalid_from
-        for retirement in (key.retirements if key else ())
-        if retirement.invalid_from is not None and counts(book, retirement.stamp, known_at)
-    ]
-    return min(moments, default=None)
+    return _condemned(book, owner_of(key_id), known_at).get(key_id)
 
 
 def profile(book: Book, issuer: Issuer, *, known_at: Moment | None = None, before: int | None = None) -> Profile | None:
