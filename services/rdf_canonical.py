@@ -6,6 +6,7 @@ canonicalisation would take for ever.
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -21,9 +22,10 @@ from proto.problem import InvalidProblem
 BLANK_NODE_COUNT_MAX = 2_000
 AMBIGUOUS_NODE_COUNT_MAX = 48
 AMBIGUOUS_NEIGHBOUR_COUNT_MAX = 5
-CONTEXT_COUNT_MAX = 200
+CONTEXT_COUNT_MAX = 1_000
 _UNDEFINED = "urn:credentify:undefined-term:"
 _RELATIVE = "https://relative-reference.invalid/"
+_NO_IRI = re.compile(r"[\s<>\"{}|\\^`]")
 _Quads = list[ox.Quad]
 
 
@@ -72,20 +74,38 @@ def canonical_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | N
 def covered_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | None = None) -> bytes:
     """Return the same bytes, if they say all that the document says, else raise `UndefinedTermsProblem` (safe mode).
 
-    Undefined terms are made visible by a vocabulary that nobody uses, relative references by a base that nobody uses.
+    Undefined terms are made visible by a vocabulary that nobody uses, relative references by a base that nobody uses;
+    then every text of the document must be found again in its RDF, since JSON-LD drops silently what it cannot express.
     """
-    inlined = _inline(document, _Resolver(contexts, marks_undefined=True))
-    quads = _parse(inlined, base=_RELATIVE)
-    undefined = sorted(
-        {_plain(iri) for quad in quads for iri in _iris(quad) if iri.startswith((_UNDEFINED, _RELATIVE))}
-    )
+    resolver = _Resolver(contexts, marks_undefined=True)
+    quads = _parse(_inline(document, resolver), base=_RELATIVE)
+    found = {value for quad in quads for value in _values(quad)}
+    undefined = {_plain(value) for value in found if value.startswith((_UNDEFINED, _RELATIVE))}
+    undefined.update(_lost(document, found, resolver))
     if undefined:
-        named = ", ".join(name[:60] for name in undefined[:5])
+        named = sorted(undefined)
         raise UndefinedTermsProblem(
-            f"No context defines: {named}. Define these terms, or make these references absolute",
-            members={"undefined": [name[:200] for name in undefined[:50]]},
+            f"Not covered: {', '.join(name[:60] for name in named[:5])}. Define terms, make references absolute",
+            members={"undefined": [name[:200] for name in named[:50]]},
         )
     return _canonicalise(quads)
+
+
+def _lost(node: Any, found: set[str], resolver: "_Resolver") -> Iterator[str]:
+    """Yield the keys and texts of a document that its RDF cannot hold or does not hold."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            if key == "@context":
+                continue
+            if key.startswith("@") or _NO_IRI.search(key):
+                yield key
+            else:
+                yield from _lost(value, found, resolver)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _lost(item, found, resolver)
+    elif isinstance(node, str) and node not in found and not resolver.may_expand(node, found):
+        yield node
 
 
 def _read(name: str) -> Any:
@@ -103,11 +123,18 @@ class _Resolver:
         self._contexts = pinned_contexts() if contexts is None else contexts
         self._marks_undefined = marks_undefined
         self._count = 0
+        self._terms: set[str] = set()
+        self._vocabularies: set[str] = set()
 
     @property
     def outermost(self) -> list[Any]:
         """What stands before the document's own contexts."""
         return [{"@vocab": _UNDEFINED}] if self._marks_undefined else []
+
+    def may_expand(self, text: str, found: set[str]) -> bool:
+        """Tell whether some context turns `text` into an IRI: as a term, by a prefix, or by a vocabulary of its own."""
+        is_defined = not self._terms.isdisjoint({text, text.partition(":")[0]})
+        return is_defined or any(vocabulary + text in found for vocabulary in self._vocabularies)
 
     def resolve(self, context: Any) -> list[Any]:
         """Return a `@context` value as a list of inline contexts, scoped ones inside it resolved as well."""
@@ -128,11 +155,14 @@ class _Resolver:
             raise UnsupportedJsonLdProblem("A context is an address or an object", pointer="/@context")
         if "@import" in item:
             raise UnknownContextProblem("A context that imports another is not read here", pointer="/@context")
+        if isinstance(item.get("@vocab"), str):
+            self._vocabularies.add(item["@vocab"])
         return [{term: self._definition(term, value) for term, value in item.items()}]
 
     def _definition(self, term: str, value: Any) -> Any:
         if self._marks_undefined and not term.startswith("@"):
             self._refuse_hiding(term, value)
+            self._terms.add(term)
         if not isinstance(value, Mapping) or "@context" not in value:
             return value
         return {**value, "@context": self.resolve(value["@context"])}
@@ -185,11 +215,11 @@ def _parse(document: Mapping[str, Any], *, base: str | None) -> _Quads:
         raise UnsupportedJsonLdProblem(f"The document is not JSON-LD that can be read here: {error}"[:500]) from error
 
 
-def _iris(quad: ox.Quad) -> Iterator[str]:
+def _values(quad: ox.Quad) -> Iterator[str]:
     for term in (quad.subject, quad.predicate, quad.object, quad.graph_name):
-        if isinstance(term, ox.NamedNode):
+        if isinstance(term, ox.NamedNode | ox.Literal):
             yield term.value
-        elif isinstance(term, ox.Literal):
+        if isinstance(term, ox.Literal):
             yield term.datatype.value
 
 

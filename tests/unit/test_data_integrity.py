@@ -1,0 +1,259 @@
+"""Proofs hold for what was signed and for nothing else, and what cannot be judged is unknown rather than wrong."""
+
+import copy
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from proto.keys import SecretKey, key_id_of
+from proto.moment import Moment
+from services.data_integrity import (
+    SUITES,
+    InvalidProofProblem,
+    ProofNotCheckedProblem,
+    Suite,
+    UnsupportedProofProblem,
+    create_proof,
+    proofs_of,
+    verify_proof,
+)
+from services.rdf_canonical import (
+    UndefinedTermsProblem,
+    UnknownContextProblem,
+    UnsupportedJsonLdProblem,
+    canonical_quads,
+    covered_quads,
+)
+from tests.documents import ISSUER, KEY, full_document
+
+CREATED = Moment("2025-07-01T00:00:00.000Z")
+KEY_ID = key_id_of(ISSUER.did, KEY.public_key)
+RDFC: Suite = "eddsa-rdfc-2022"
+CONTEXT_SHA256 = {
+    "credentials-v2.json": "8a9f494a89ecc51db093e90e84713e07e84d6d9204364a9b3c7868b21751236f",
+    "open-badges-3.0.3.json": "ef2fa9c7846dce233cc166b43639027278be4ee44f00bb1d45c75de2dd0cd761",
+}
+
+
+def proof_of(document: dict[str, Any], suite: Suite) -> dict[str, Any]:
+    return create_proof(document, key_id=KEY_ID, sign=KEY.sign, suite=suite, created=CREATED)
+
+
+@pytest.mark.parametrize("name", CONTEXT_SHA256)
+def test_the_pinned_contexts_are_the_ones_that_were_pinned(name: str) -> None:
+    data = files("services").joinpath("contexts", name).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == CONTEXT_SHA256[name]
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_proof_holds_whether_or_not_it_stands_in_the_document(suite: Suite) -> None:
+    document = full_document()
+    proof = proof_of(document, suite)
+    verify_proof(document, proof, KEY.public_bytes)
+    verify_proof(document | {"proof": [proof]}, proof, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_one_altered_character_breaks_the_proof(suite: Suite) -> None:
+    document = full_document()
+    proof = proof_of(document, suite)
+    document["credentialSubject"]["result"][0]["value"] = "5.0"
+    with pytest.raises(InvalidProofProblem):
+        verify_proof(document, proof, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_another_key_breaks_the_proof(suite: Suite) -> None:
+    document = full_document()
+    with pytest.raises(InvalidProofProblem):
+        verify_proof(document, proof_of(document, suite), SecretKey(bytes(32)).public_bytes)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"created": "2025-07-01T00:00:01Z"},
+        {"created": "yesterday"},
+        {"verificationMethod": "did:web:other.example#k"},
+        {"verificationMethod": None},
+        {"proofPurpose": "authentication"},
+        {"proofValue": "z1"},
+        {"proofValue": None},
+        {"proofValue": "u" + "A" * 86},
+        {"domain": "added.example"},
+    ],
+)
+def test_an_altered_proof_does_not_hold(suite: Suite, change: dict[str, Any]) -> None:
+    document = full_document()
+    with pytest.raises(InvalidProofProblem):
+        verify_proof(document, proof_of(document, suite) | change, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_leading_ones_make_no_second_text_of_a_signature(suite: Suite) -> None:
+    document = full_document()
+    proof = proof_of(document, suite)
+    with pytest.raises(InvalidProofProblem):
+        verify_proof(document, proof | {"proofValue": "z1" + proof["proofValue"][1:]}, KEY.public_bytes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cryptosuite": "ecdsa-rdfc-2019"},
+        {"type": "Ed25519Signature2020"},
+        {"cryptosuite": None},
+        {"previousProof": "urn:x"},
+    ],
+)
+def test_another_kind_of_proof_is_unknown(change: dict[str, Any]) -> None:
+    document = full_document()
+    with pytest.raises(UnsupportedProofProblem):
+        verify_proof(document, proof_of(document, RDFC) | change, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_proof_with_an_end_is_judged_by_the_time_given(suite: Suite) -> None:
+    def sign_with_end(data: bytes) -> bytes:
+        return KEY.sign(data)
+
+    document = full_document()
+    ending = create_proof(document, key_id=KEY_ID, sign=sign_with_end, suite=suite, created=CREATED)
+    ending["expires"] = "2026-01-01T00:00:00Z"
+    with pytest.raises(ProofNotCheckedProblem):
+        verify_proof(document, ending, KEY.public_bytes)
+    with pytest.raises(InvalidProofProblem, match="ended"):
+        verify_proof(document, ending, KEY.public_bytes, now=Moment("2026-01-01T00:00:00.000Z"))
+
+
+def test_undefined_terms_are_refused_before_signing() -> None:
+    document = full_document()
+    document["credentialSubject"]["favouriteColour"] = "red"
+    with pytest.raises(UndefinedTermsProblem, match="favouriteColour") as caught:
+        proof_of(document, RDFC)
+    assert caught.value.members["undefined"] == ["favouriteColour"]
+    verify_proof(document, proof_of(document, "eddsa-jcs-2022"), KEY.public_bytes)
+
+
+def test_terms_smuggled_in_after_signing_are_not_covered_and_not_valid() -> None:
+    document = full_document()
+    proof = proof_of(document, RDFC)
+    document["credentialSubject"]["favouriteColour"] = "red"
+    assert canonical_quads(document) == covered_quads(full_document())
+    with pytest.raises(UndefinedTermsProblem):
+        verify_proof(document, proof, KEY.public_bytes)
+
+
+@pytest.mark.parametrize("definition", [None, {"@id": None}, {"@id": "urn:x", "@container": "@index"}])
+def test_a_context_that_hides_a_term_is_not_valid(definition: Any) -> None:
+    document = full_document()
+    proof = proof_of(document, RDFC)
+    document["@context"] = [*document["@context"], {"grade": definition}]
+    document["credentialSubject"]["grade"] = {"a": "10"}
+    with pytest.raises((UndefinedTermsProblem, InvalidProofProblem)):
+        verify_proof(document, proof, KEY.public_bytes)
+
+
+def test_a_context_set_to_null_inside_hides_nothing() -> None:
+    document = full_document()
+    document["credentialSubject"]["narrative"] = {"@context": None, "secret": "1"}
+    with pytest.raises((UndefinedTermsProblem, UnsupportedJsonLdProblem)):
+        proof_of(document, RDFC)
+
+
+def test_relative_references_are_refused_before_signing() -> None:
+    document = full_document()
+    document["credentialSchema"][0]["id"] = "schema.json"
+    with pytest.raises(UndefinedTermsProblem, match=r"schema\.json"):
+        proof_of(document, RDFC)
+
+
+def test_a_language_that_is_none_is_not_dropped_silently() -> None:
+    document = full_document()
+    document["credentialSubject"]["achievement"]["titleByLanguage"]["not a language"] = "x"
+    with pytest.raises(UndefinedTermsProblem):
+        proof_of(document, RDFC)
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        {"@foo": "x"},
+        {"@index": "x"},
+        {"https://e.example/p q": "v"},
+        {"image": "foo bar"},
+        {"image": "https://x y/"},
+        {"image": {"id": "https://x y/", "type": "Image"}},
+        {"type": ["AchievementSubject", "no iri"]},
+        {"tag": {"@value": "x"}},
+    ],
+)
+def test_what_rdf_cannot_hold_is_refused_before_signing(added: dict[str, Any]) -> None:
+    document = full_document()
+    document["credentialSubject"] |= added
+    with pytest.raises(UndefinedTermsProblem):
+        proof_of(document, RDFC)
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        "https://contexts.example/v1",
+        {"t": {"@id": "urn:t", "@context": "https://contexts.example/v1"}},
+        {"@import": "https://www.w3.org/ns/credentials/v2"},
+    ],
+)
+def test_a_context_that_is_not_pinned_is_unknown_and_never_fetched(context: Any) -> None:
+    document = full_document()
+    proof = proof_of(document, RDFC)
+    document["@context"] = [*document["@context"], context]
+    with pytest.raises(UnknownContextProblem):
+        verify_proof(document, proof, KEY.public_bytes)
+
+
+def test_a_protected_term_cannot_be_given_another_meaning() -> None:
+    document = full_document()
+    document["@context"] = [*document["@context"], {"name": "urn:something:else"}]
+    with pytest.raises(UnsupportedJsonLdProblem, match="protected"):
+        proof_of(document, RDFC)
+
+
+@pytest.mark.parametrize("term", ["validUntil", "creditsEarned"])
+def test_a_term_of_a_type_keeps_its_meaning_whatever_the_document_says(term: str) -> None:
+    document = full_document()
+    document["@context"] = [*document["@context"], {term: "urn:something:else"}]
+    assert covered_quads(document) == covered_quads(full_document())
+
+
+def test_names_of_blank_nodes_are_not_read() -> None:
+    document = full_document()
+    document["credentialSubject"]["id"] = "_:b0"
+    with pytest.raises(UnsupportedJsonLdProblem):
+        canonical_quads(document)
+
+
+def test_a_graph_that_would_take_for_ever_is_refused_at_once() -> None:
+    twin = {"c": [{"v": "x"}] * 12}
+    with pytest.raises(UnsupportedJsonLdProblem, match="too often"):
+        canonical_quads({"@context": {"@vocab": "urn:v:"}, "@id": "urn:s", "p": [twin, copy.deepcopy(twin)]})
+
+
+def test_ten_equal_results_are_no_such_graph() -> None:
+    document = full_document()
+    document["credentialSubject"]["result"] = [{"type": ["Result"], "value": "8"}] * 10
+    assert canonical_quads(document)
+
+
+@pytest.mark.parametrize("proof", ["x", [1], [{}] * 9, None])
+def test_what_is_no_proof_is_refused(proof: Any) -> None:
+    with pytest.raises(InvalidProofProblem):
+        proofs_of({"proof": proof})
+
+
+def test_proofs_are_none_one_or_several() -> None:
+    assert proofs_of({}) == ()
+    assert proofs_of({"proof": {"type": "a"}}) == ({"type": "a"},)
+    assert len(proofs_of({"proof": [{"type": "a"}, {"type": "b"}]})) == 2
