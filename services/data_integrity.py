@@ -17,7 +17,7 @@ from proto.ids import KeyId
 from proto.keys import SIGNATURE_BYTES, Sign, is_signature
 from proto.moment import Moment, normalise
 from proto.problem import InvalidProblem
-from services.rdf_canonical import canonical_quads, covered_quads
+from services.rdf_canonical import UndefinedTermsProblem, canonical_quads, covered_quads
 
 Suite = Literal["eddsa-jcs-2022", "eddsa-rdfc-2022"]
 SUITES: tuple[Suite, ...] = ("eddsa-jcs-2022", "eddsa-rdfc-2022")
@@ -100,13 +100,15 @@ def verify_proof(
     signature = _decode_signature(proof.get("proofValue"))
     unsigned = {key: value for key, value in proof.items() if key != "proofValue"}
     secured = _secured(document, unsigned)
-    data = _hash_data(secured, unsigned, contexts, is_safe=False)
+    gap: UndefinedTermsProblem | None = None
+    try:
+        data = _hash_data(secured, unsigned, contexts, is_safe=True)
+    except UndefinedTermsProblem as problem:
+        gap, data = problem, _hash_data(secured, unsigned, contexts, is_safe=False)
     if not is_signature(public_key, data, signature):
-        raise InvalidProofProblem(
-            "The signature does not fit: the document or its proof was altered, or another key signed"
-        )
-    if proof["cryptosuite"] == "eddsa-rdfc-2022":
-        covered_quads(without_proof(secured), contexts)
+        raise InvalidProofProblem("The signature does not fit: document or proof was altered, or another key signed")
+    if gap is not None:
+        raise gap
 
 
 def _check_form(proof: Mapping[str, Any], now: Moment | None) -> None:
