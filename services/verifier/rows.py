@@ -1,0 +1,237 @@
+"""The SQL of the projection: tables, aggregates, tiles and meta rows of one SQLite connection. Knows no thread.
+
+States are msgpack of the array-like records of `proto.lifecycle.states`; ids in columns are raw bytes. Tiles are those
+of C2SP tlog-tiles, one row for each place, partial ones at the right edge overwritten as the tree grows.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, TreeSize
+from proto.keys import PublicKey
+from proto.lifecycle import (
+    Book,
+    Credential,
+    Issuer,
+    LogState,
+    Needs,
+    Recognition,
+    UnloadedStateError,
+)
+from proto.merkle import HASH_BYTES, Hash
+from proto.tile import TileId, level_count, tile_at
+from proto.tile_edge import TileEdge, grow
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE public_key (public_key TEXT PRIMARY KEY, key_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE credential (credential_id BLOB PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE recognition (
+    event_id BLOB PRIMARY KEY, credential_id BLOB NOT NULL, recogniser TEXT NOT NULL, state BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
+CREATE TABLE event (event_id BLOB PRIMARY KEY, leaf_index INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE tile (level INTEGER, place INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, place)) WITHOUT ROWID;
+"""
+TABLES = ("meta", "issuer", "public_key", "credential", "recognition", "event", "tile")
+_VARIABLES_MAX = 10_000
+_ROUNDS_MAX = 16
+
+_T = TypeVar("_T")
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
+_DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
+_DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
+_DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
+
+
+def read_meta(connection: sqlite3.Connection, name: str) -> bytes | None:
+    """Return the value under a name, or None."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def write_meta(connection: sqlite3.Connection, name: str, value: bytes) -> None:
+    """Write the value under a name."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+# Aggregates into the book.
+
+
+def load_log(connection: sqlite3.Connection, book: Book) -> None:
+    """Put the log's own state into the book, where it was opened."""
+    if book.log is None and (state := read_meta(connection, "log")) is not None:
+        book.log = _DECODE_LOG(state)
+
+
+def load_until_complete(connection: sqlite3.Connection, book: Book, needed: Callable[[], Needs]) -> None:
+    """Load the log, then what `needed` names, until it names nothing; what is not there is None in the book."""
+    load_log(connection, book)
+    for _ in range(_ROUNDS_MAX):
+        wanted = needed()
+        if wanted.is_empty:
+            return
+        load(connection, book, wanted)
+    raise UnloadedStateError("The rules ask for more states than there are rounds of loading")
+
+
+def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
+    """Load the named aggregates; issuers come with everyone who was ever named as their successor."""
+    _load_events(connection, book, wanted.events)
+    load_issuers(connection, book, wanted.issuers)
+    for key, key_id in _rows(connection, "public_key, key_id", "public_key", "public_key", wanted.public_keys):
+        book.public_keys[PublicKey(key)] = KeyId(key_id)
+    _put_absent(book.public_keys, wanted.public_keys)
+    ids = [bytes.fromhex(name) for name in wanted.credentials]
+    for (state,) in _rows(connection, "state", "credential", "credential_id", ids):
+        credential = _DECODE_CREDENTIAL(state)
+        book.credentials[credential.credential_id] = credential
+    _put_absent(book.credentials, wanted.credentials)
+    _load_recognitions(connection, book, wanted)
+
+
+def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]) -> None:
+    """Load institutions and all that were ever named as their successors, however long the chain."""
+    waiting = set(dids)
+    while waiting := waiting - book.issuers.keys():
+        for (state,) in _rows(connection, "state", "issuer", "did", waiting):
+            issuer = _DECODE_ISSUER(state)
+            book.issuers[issuer.did] = issuer
+        _put_absent(book.issuers, waiting)
+        found = (book.issuers[did] for did in waiting)
+        waiting = {s.successor for issuer in found if issuer for s in issuer.standings if s.successor}
+
+
+def recognitions_of(connection: sqlite3.Connection, credential_id: CredentialId) -> list[Recognition]:
+    """Return every recognition of a credential, withdrawn ones too, in the order of the log."""
+    rows = _rows(connection, "state", "recognition", "credential_id", [bytes.fromhex(credential_id)])
+    return sorted((_DECODE_RECOGNITION(state) for (state,) in rows), key=lambda found: found.stamp.index)
+
+
+def _load_events(connection: sqlite3.Connection, book: Book, names: set[EventId]) -> None:
+    ids = [bytes.fromhex(name) for name in names]
+    for event_id, index in _rows(connection, "event_id, leaf_index", "event", "event_id", ids):
+        book.events[EventId(event_id.hex())] = LeafIndex(index)
+    _put_absent(book.events, names)
+
+
+def _load_recognitions(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
+    ids = [bytes.fromhex(name) for name in wanted.recognitions]
+    for (state,) in _rows(connection, "state", "recognition", "event_id", ids):
+        recognition = _DECODE_RECOGNITION(state)
+        book.recognitions[recognition.stamp.event_id] = recognition
+    _put_absent(book.recognitions, wanted.recognitions)
+    for pair in wanted.recognised:
+        rows = connection.execute(
+            "SELECT event_id FROM recognition WHERE credential_id = ? AND recogniser = ?",
+            (bytes.fromhex(pair[0]), pair[1]),
+        )
+        book.recognised[pair] = tuple(EventId(event_id.hex()) for (event_id,) in rows) or None
+
+
+def _rows(
+    connection: sqlite3.Connection, columns: str, table: str, key: str, values: Iterable[Any]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows whose key is among the values; the names are ours, the values are bound."""
+    wanted = list(values)
+    for at in range(0, len(wanted), _VARIABLES_MAX):
+        part = wanted[at : at + _VARIABLES_MAX]
+        marks = ",".join("?" * len(part))
+        yield from connection.execute(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})", part)  # noqa: S608 - names of ours
+
+
+def _put_absent(states: dict[_T, Any], names: Iterable[_T]) -> None:
+    for name in names:
+        states.setdefault(name, None)
+
+
+# What changed in the book.
+
+
+def save(connection: sqlite3.Connection, book: Book) -> None:
+    """Write every aggregate that changed; the caller owns the transaction."""
+    if book.is_log_changed:
+        write_meta(connection, "log", _ENCODE(book.opened_log()))
+    connection.executemany(
+        "INSERT OR REPLACE INTO issuer VALUES (?, ?)",
+        [(did, _ENCODE(book.issuers[did])) for did in book.changed_issuers],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO public_key VALUES (?, ?)",
+        [(key, book.public_keys[key]) for key in book.changed_public_keys],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO credential VALUES (?, ?)",
+        [(bytes.fromhex(name), _ENCODE(book.credentials[name])) for name in sorted(book.changed_credentials)],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO recognition VALUES (?, ?, ?, ?)",
+        [_recognition_row(book, name) for name in book.changed_recognitions],
+    )
+    connection.executemany(
+        "INSERT INTO event VALUES (?, ?)",
+        [(bytes.fromhex(name), book.events[name]) for name in sorted(book.changed_events)],
+    )
+
+
+def _recognition_row(book: Book, event_id: EventId) -> tuple[bytes, bytes, Did, bytes]:
+    recognition = book.recognition(event_id)
+    assert recognition is not None, "a changed recognition is in the book"
+    return (
+        bytes.fromhex(event_id),
+        bytes.fromhex(recognition.credential_id),
+        recognition.recogniser,
+        _ENCODE(recognition),
+    )
+
+
+# The tree.
+
+
+def grow_tree(connection: sqlite3.Connection, size: TreeSize, leaves: Sequence[Hash]) -> Hash:
+    """Append leaf hashes to the stored tree of `size` leaves; return its new root. Raises `MissingTileError`."""
+    growth = grow(_edge(connection, size), leaves)
+    tiles = [*growth.full_tiles, *growth.edge.tiles.items()]
+    connection.executemany(
+        "INSERT OR REPLACE INTO tile VALUES (?, ?, ?)", [(tile.level, tile.index, hashes) for tile, hashes in tiles]
+    )
+    return growth.root
+
+
+def _edge(connection: sqlite3.Connection, size: TreeSize) -> TileEdge:
+    partials = []
+    for level in range(level_count(size)):
+        place = (size >> (8 * (level + 1)), size >> (8 * level) & 255)
+        partials.append(read_tile(connection, TileId(level, *place)) if place[1] else b"")
+    return TileEdge(size=size, partials=tuple(partials))
+
+
+def read_tile(connection: sqlite3.Connection, tile: TileId) -> bytes:
+    """Return a tile's bytes, cut to its width; raises `MissingTileError` where less is stored."""
+    row = connection.execute(
+        "SELECT hashes FROM tile WHERE level = ? AND place = ?", (tile.level, tile.index)
+    ).fetchone()
+    hashes: bytes = row[0] if row else b""
+    if len(hashes) < tile.byte_count:
+        raise MissingTileError(f"The projection lacks the tile {tile.path}")
+    return hashes[: tile.byte_count]
+
+
+def leaf_hash_at(connection: sqlite3.Connection, size: TreeSize, index: LeafIndex) -> Hash:
+    """Return the leaf hash of an entry; raises `MissingTileError` where it is not stored."""
+    tile = tile_at(size, 0, index >> 8)
+    offset = (index & 255) * HASH_BYTES
+    hashes = read_tile(connection, tile) if tile else b""
+    if not 0 <= index < size or len(hashes) < offset + HASH_BYTES:
+        raise MissingTileError(f"The projection lacks the leaf hash of entry {index}")
+    return Hash(hashes[offset : offset + HASH_BYTES])
+
+
+class MissingTileError(LookupError):
+    """A tile that must be there is not, or is too short: the database was truncated or tampered with."""

@@ -1,0 +1,229 @@
+"""The projection in one SQLite file (WAL): one writer thread, several readers; the follower's sink. Knows no HTTP.
+
+Every chunk of entries is one transaction together with the position, so whatever interrupts us, file and position
+agree. Nothing personal is in it. It can be thrown away at any time: it is filled from the log again.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from proto.envelope import Opened
+from proto.ids import CredentialId, Did, LeafIndex, TreeSize
+from proto.lifecycle import Book, Issuer, Recognition, credential_needs, needs
+from proto.merkle import ProofProblem, check_inclusion
+from proto.problem import Problem, UnavailableProblem
+from proto.tile_proof import inclusion_proof, tiles_for_inclusion
+from services.follow import Applied, Evidence, Position
+from services.verifier import rows
+
+BUSY_TIMEOUT_SECONDS = 5.0
+MMAP_BYTES = 256 * 1024 * 1024
+_POSITION, _FAULT = "position", "fault"
+_T = TypeVar("_T")
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE_POSITION = msgspec.msgpack.Decoder(Position).decode
+_DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
+
+
+class DamagedProjectionProblem(UnavailableProblem):
+    """The projection cannot be read: the file is damaged or something in it is missing."""
+
+    slug = "projection-damaged"
+    title = "The verifier's own records are damaged"
+
+
+class StoreProblem(Problem):
+    """The projection's file cannot be used; for the operator, never sent over HTTP."""
+
+    slug = "projection-file"
+    title = "The projection's file cannot be used"
+    status = 500
+
+
+class Snapshot:
+    """The projection as of one moment: everything read through it belongs to one position. Lives in a reader thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.position = _position(connection) or Position()
+
+    def book(self, credential_ids: Iterable[CredentialId]) -> Book:
+        """Return a book that holds these credentials and all that their effective state rests on."""
+        ids, book = tuple(credential_ids), Book()
+        rows.load_until_complete(self._connection, book, lambda: credential_needs(book, ids))
+        return book
+
+    def recognitions(self, book: Book, credential_id: CredentialId) -> list[Recognition]:
+        """Return a credential's recognitions in the order of the log; the book then holds them and their issuers."""
+        found = rows.recognitions_of(self._connection, credential_id)
+        for recognition in found:
+            book.recognitions[recognition.stamp.event_id] = recognition
+        speakers = {stamp.speaker for item in found for stamp in (item.stamp, *item.withdrawals)}
+        rows.load_issuers(self._connection, book, speakers)
+        return found
+
+    def issuer(self, book: Book, did: Did) -> Issuer | None:
+        """Return an institution; the book then holds it, its successors and the registrar."""
+        rows.load_log(self._connection, book)
+        wanted = {did} | ({book.log.registrar} if book.log else set())
+        rows.load_issuers(self._connection, book, wanted)
+        return book.issuer(did)
+
+    def is_included(self, index: LeafIndex) -> bool:
+        """Tell whether the entry's leaf hash lies under the proven root, by a proof made and checked anew.
+
+        Raises `MissingTileError` where the tree is not all there.
+        """
+        size, root = self.position.size, self.position.root_hash
+        leaf = rows.leaf_hash_at(self._connection, size, index)
+        try:
+            tiles = {tile: rows.read_tile(self._connection, tile) for tile in tiles_for_inclusion(index, size)}
+            check_inclusion(index, size, leaf, inclusion_proof(index, size, tiles), root)
+        except ProofProblem:
+            return False
+        return True
+
+    def credential_count(self) -> int:
+        """Return how many credentials there are."""
+        count: int = self._connection.execute("SELECT count(*) FROM credential").fetchone()[0]
+        return count
+
+
+class Store:
+    """Owns the file; close it when done. `load`, `apply` and `position` are the follower's (`services.follow.Sink`)."""
+
+    def __init__(self, path: Path, *, reader_threads: int = 2) -> None:
+        """Open or make the file; raises `StoreProblem` where that is not possible.
+
+        A file of another schema version is emptied: it is only a projection.
+        """
+        self._path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
+        self._readers = ThreadPoolExecutor(reader_threads, thread_name_prefix="projection-reader")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._own = self._connect()
+            _prepare(self._own)
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StoreProblem(
+                f"The projection's file {path} cannot be used: {error}. Move it away to begin anew"
+            ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._connections.append(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last chunks, which are read again
+        connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    def close(self) -> None:
+        """Wait for what is being written, then close the file; blocks shortly."""
+        self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    # The follower's sink.
+
+    async def position(self) -> Position | None:
+        """Return the position stored last, or None."""
+        return await self._write(lambda: _position(self._own))
+
+    async def load(self, book: Book, batch: Sequence[Opened]) -> None:
+        """Load all that deciding these events reads."""
+        await self._write(lambda: rows.load_until_complete(self._own, book, lambda: needs(book, batch)))
+
+    async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        """Store states, events, leaf hashes and position in one transaction.
+
+        Raises `DamagedProjectionProblem` if the stored tree does not grow to the position's root.
+        """
+        await self._write(lambda: self._apply(book, applied, position))
+
+    def _apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        connection = self._own
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if applied:
+                rows.save(connection, book)
+                _grow(connection, applied, position)
+            rows.write_meta(connection, _POSITION, _ENCODE(position))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    async def fault(self) -> Evidence | None:
+        """Return conclusive evidence against the log that was kept earlier, or None."""
+        stored = await self._write(lambda: rows.read_meta(self._own, _FAULT))
+        return _DECODE_FAULT(stored) if stored else None
+
+    async def keep_fault(self, evidence: Evidence) -> None:
+        """Keep conclusive evidence against the log: it stays so across restarts."""
+        await self._write(lambda: rows.write_meta(self._own, _FAULT, _ENCODE(evidence)))
+
+    async def _write(self, work: Callable[[], _T]) -> _T:
+        return await self._in(self._writer, work)
+
+    # Readers.
+
+    async def read(self, work: Callable[[Snapshot], _T]) -> _T:
+        """Run `work` over one consistent snapshot in a reader thread.
+
+        Raises `DamagedProjectionProblem` where the file cannot be read, and what `work` raises.
+        """
+        return await self._in(self._readers, lambda: self._read(work))
+
+    def _read(self, work: Callable[[Snapshot], _T]) -> _T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        connection.execute("BEGIN")
+        try:
+            return work(Snapshot(connection))
+        finally:
+            connection.execute("COMMIT")
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
+        except (sqlite3.Error, msgspec.DecodeError, rows.MissingTileError) as error:
+            raise DamagedProjectionProblem(
+                f"The verifier's records cannot be read: {error}. Its operator removes the file; it is filled again"
+            ) from error
+
+
+def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: Position) -> None:
+    size = TreeSize(applied[0].index)
+    if rows.grow_tree(connection, size, [item.leaf_hash for item in applied]) != position.root_hash:
+        raise DamagedProjectionProblem("The stored tree does not grow to the proven root: remove the projection's file")
+
+
+def _position(connection: sqlite3.Connection) -> Position | None:
+    stored = rows.read_meta(connection, _POSITION)
+    return _DECODE_POSITION(stored) if stored else None
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, or make them anew where they are of another version."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == rows.SCHEMA_VERSION:
+        return
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    drops = "".join(f'DROP TABLE IF EXISTS "{name}";' for name in names if name in rows.TABLES)
+    connection.executescript(f"BEGIN; {drops} {rows.SCHEMA} PRAGMA user_version = {rows.SCHEMA_VERSION}; COMMIT;")
