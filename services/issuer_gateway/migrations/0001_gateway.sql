@@ -135,7 +135,6 @@ CREATE TABLE answered (
     key_fingerprint bytea NOT NULL CHECK (octet_length(key_fingerprint) = 32),
     request_fingerprint bytea NOT NULL CHECK (octet_length(request_fingerprint) = 32),
     event_id bytea,
-    learner_id uuid REFERENCES learner,
     status integer,
     sealed_answer bytea,
     is_secret boolean NOT NULL DEFAULT false,

@@ -1,0 +1,1 @@
+"""What the gateway decides without reading a clock, a key or a database: names, events, what stands in an answer."""

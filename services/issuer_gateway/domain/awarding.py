@@ -1,0 +1,238 @@
+"""From awards to events and documents, from achievements to their URIs. Pure; ids, nonces, times are arguments."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from proto import events
+from proto.credential import Achievement, Award
+from proto.document import credential_id_of
+from proto.ids import AchievementUri, CredentialId, Did, Origin
+from proto.lifecycle import Book, effective, life_of
+from proto.moment import Moment
+from proto.open_badge import Component, build_document
+from proto.problem import ConflictProblem, InvalidProblem
+from proto.stacking import Part, Unmet, unmet_conditions
+from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
+from services.issuer_gateway.domain.tenancy import Tenant
+
+_ACHIEVEMENT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}")
+_HASH_DIGITS = 16
+
+
+class ForeignUriProblem(InvalidProblem):
+    """The URI lies under no prefix of the institution."""
+
+    slug = "foreign-uri"
+    title = "The URI is not the institution's"
+
+
+class StackUnmetProblem(ConflictProblem):
+    """The parts do not meet the achievement's recipe; the member `unmet` lists every condition."""
+
+    slug = "stack-unmet"
+    title = "The parts do not make this stack"
+    status = 422
+
+
+class Common(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event of an institution carries."""
+
+    log: Origin
+    issuer: Did
+    at: Moment
+    nonce: str
+
+    def fields(self) -> dict[str, Any]:
+        """Return the members by name."""
+        return {"log": self.log, "issuer": self.issuer, "at": self.at, "nonce": self.nonce}
+
+
+def is_own_uri(tenant: Tenant, uri: str) -> bool:
+    """Tell whether a URI lies under one of the institution's prefixes."""
+    return uri.startswith(tenant.uri_prefixes)
+
+
+def achievement_uri(tenant: Tenant, achievement_id: str) -> AchievementUri:
+    """Return the URI that the gateway gives an achievement, and serves."""
+    return AchievementUri(f"{tenant.own_prefix}achievements/{achievement_id}")
+
+
+def achievement_id_from(uri: str) -> str:
+    """Return a short id for an achievement of that URI: its last segment where that is one, else a hash of it."""
+    segment = uri.rstrip("/").rpartition("/")[2].lower()
+    if _ACHIEVEMENT_ID.fullmatch(segment):
+        return segment
+    return "a-" + hashlib.sha256(uri.encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def achievement_from(request: AchievementRequest, tenant: Tenant, *, fresh_id: str) -> tuple[str, Achievement]:
+    """Return id and record of an achievement; raises `ForeignUriProblem` for a URI that is not the institution's."""
+    if request.uri and not is_own_uri(tenant, request.uri):
+        prefixes = ", ".join(tenant.uri_prefixes)
+        raise ForeignUriProblem(f"{request.uri} does not begin with {prefixes}", pointer="/uri")
+    achievement_id = request.id or (achievement_id_from(request.uri) if request.uri else fresh_id)
+    fields = {name: getattr(request, name) for name in Achievement.__struct_fields__}
+    fields["uri"] = request.uri or achievement_uri(tenant, achievement_id)
+    return achievement_id, Achievement(**fields)
+
+
+def search_text(achievement: Achievement, tenant: Tenant) -> str:
+    """Return the text in which the catalogue searches, in lower case."""
+    texts = [
+        tenant.legal_name,
+        *achievement.title.values(),
+        *achievement.description.values(),
+        *achievement.tags,
+        *(text for outcome in achievement.learning_outcomes for text in outcome.title.values()),
+    ]
+    return "\n".join(texts).casefold()
+
+
+def document_of(
+    tenant: Tenant, achievement: Achievement, award: Award, *, document_id: str, components: Sequence[Component] = ()
+) -> tuple[dict[str, Any], CredentialId]:
+    """Return the document without a proof, and the credential id that it and the institution make."""
+    document = build_document(
+        document_id=document_id, issuer=tenant.issuer, achievement=achievement, award=award, components=components
+    )
+    return document, credential_id_of(document, tenant.did)
+
+
+def issued_event(
+    common: Common, achievement: Achievement, award: Award, credential_id: CredentialId
+) -> events.CredentialIssued:
+    """Return the event that issues a credential; credits, level and dates are those of its document."""
+    return events.CredentialIssued(**common.fields(), **_award_fields(achievement, award, credential_id))
+
+
+def stacked_event(
+    common: Common,
+    achievement: Achievement,
+    award: Award,
+    credential_id: CredentialId,
+    components: Sequence[CredentialId],
+) -> events.CredentialStacked:
+    """Return the event that stacks components, which come sorted and distinct."""
+    fields = _award_fields(achievement, award, credential_id)
+    return events.CredentialStacked(**common.fields(), **fields, components=tuple(components))
+
+
+def _award_fields(achievement: Achievement, award: Award, credential_id: CredentialId) -> dict[str, Any]:
+    return {
+        "credential_id": credential_id,
+        "achievement": achievement.uri,
+        "ects_hundredths": award.earned_hundredths(achievement),
+        "eqf_level": achievement.eqf_level or msgspec.UNSET,
+        "valid_from": award.begins_at,
+        "valid_until": award.ends_at or msgspec.UNSET,
+    }
+
+
+CHANGES: Mapping[str, type[events.CredentialRevoked | events.CredentialSuspended | events.CredentialReinstated]] = {
+    "revoke": events.CredentialRevoked,
+    "suspend": events.CredentialSuspended,
+    "reinstate": events.CredentialReinstated,
+}
+
+
+def change_event(
+    common: Common, verb: str, credential_id: CredentialId, request: ChangeRequest, *, effective_at: Moment
+) -> events.Transition:
+    """Return the event that revokes, suspends or reinstates; raises `InvalidProblem` for a needless `replaced_by`."""
+    fields = common.fields() | {
+        "credential_id": credential_id,
+        "reason": request.reason,
+        "effective_at": request.effective_at or effective_at,
+    }
+    if verb == "revoke":
+        return events.CredentialRevoked(**fields, replaced_by=request.replaced_by)
+    if request.replaced_by:
+        raise InvalidProblem("Only a revoked credential is replaced by another", pointer="/replaced_by")
+    return CHANGES[verb](**fields)
+
+
+def recognised_event(common: Common, request: RecognitionRequest) -> events.CredentialRecognised:
+    """Return the event that recognises a credential."""
+    return events.CredentialRecognised(
+        **common.fields(),
+        credential_id=request.credential_id,
+        decision=request.decision,
+        ects_hundredths=request.ects_hundredths,
+        eqf_level=request.eqf_level,
+        programme=request.programme,
+    )
+
+
+def stream_of(event: events.Event) -> CredentialId | None:
+    """Return the credential that an event is about, which orders events; None for a withdrawal, which names none."""
+    return getattr(event, "credential_id", None)
+
+
+def named_credentials(event: events.Event) -> list[CredentialId]:
+    """Return every credential that an event names and that must exist already, sorted."""
+    if isinstance(event, events.CredentialStacked):
+        return sorted(event.components)
+    if isinstance(event, events.CredentialIssued | events.RecognitionWithdrawn):
+        return []
+    stream = stream_of(event)
+    return [stream] if stream else []
+
+
+def parts_of(
+    book: Book, components: Sequence[CredentialId], stacks: Mapping[CredentialId, tuple[CredentialId, ...]], now: Moment
+) -> tuple[list[Component], list[Part]]:
+    """Return the parts of a stack as its document names them, and as its recipe judges them.
+
+    `stacks` are the live stacks of the same institution that count a part already. Credentials that the book does not
+    know are left out: the rules refuse them by name.
+    """
+    documented: list[Component] = []
+    judged: list[Part] = []
+    for credential_id in components:
+        credential = book.credential(credential_id)
+        life = life_of(book, credential) if credential else None
+        state = effective(book, credential, at=now) if credential else None
+        if life is None or state is None:
+            continue
+        documented.append(
+            Component(
+                credential_id=credential_id,
+                achievement=life.achievement,
+                issuer=life.issuer,
+                ects_hundredths=life.ects_hundredths,
+            )
+        )
+        judged.append(
+            Part(
+                credential_id=credential_id,
+                achievement=life.achievement,
+                issuer=life.issuer,
+                ects_hundredths=life.ects_hundredths,
+                valid_from=life.valid_from,
+                is_active=state.state == "active",
+                eqf_level=life.eqf_level,
+                other_stacks=stacks.get(credential_id, ()),
+            )
+        )
+    return documented, judged
+
+
+def check_recipe(achievement: Achievement, parts: Sequence[Part], *, now: Moment) -> None:
+    """Raise `StackUnmetProblem` with every condition of the achievement's recipe that the parts leave unmet."""
+    if achievement.recipe is None:
+        return
+    unmet = [item for item in unmet_conditions(achievement.recipe, parts, now=now) if item.code != "part-not-active"]
+    if unmet:
+        raise StackUnmetProblem(
+            "; ".join(item.detail for item in unmet)[:1000],
+            pointer="/components",
+            members={"unmet": [_unmet(item) for item in unmet]},
+        )
+
+
+def _unmet(item: Unmet) -> dict[str, Any]:
+    return {"code": item.code, "detail": item.detail, "credentials": list(item.credentials)}

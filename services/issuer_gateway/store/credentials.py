@@ -1,0 +1,200 @@
+"""SQL of learners and of the credentials of an institution. Documents come and go sealed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from proto.credential import Achievement
+from proto.ids import CredentialId, EventId
+from services.postgres import Connection, Pool
+
+_DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
+_SELECT = """
+    SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
+        credential.revision, content, event_id, sealed_document, credential.created_at, sealed_key
+    FROM credential
+    JOIN learner USING (learner_id)
+    JOIN achievement_revision ON achievement_revision.institution_id = credential.institution_id
+        AND achievement_revision.achievement_id = credential.achievement_id
+        AND achievement_revision.revision = credential.revision"""
+
+
+class StoredLearner(msgspec.Struct, frozen=True, kw_only=True):
+    """A learner of an institution and the learner's own key, sealed under the master key."""
+
+    learner_id: str
+    ref: str
+    sealed_key: bytes
+
+
+class NewLearner(msgspec.Struct, frozen=True, kw_only=True):
+    """A learner to be added, unless the institution has one of that name."""
+
+    learner_id: str
+    ref: str
+    sealed_key: bytes
+
+
+class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential to be added, its document sealed under the learner's key."""
+
+    credential_id: CredentialId
+    institution_id: str
+    learner_id: str
+    achievement_id: str
+    revision: int
+    event_id: EventId
+    sealed_document: bytes
+
+
+class StoredCredential(NewCredential, frozen=True, kw_only=True):
+    """A credential as it lies there; `sealed_key` is None once the learner was erased."""
+
+    achievement: Achievement
+    created_at: datetime
+    sealed_key: bytes | None
+
+
+def _stored(row: asyncpg.Record) -> StoredCredential:
+    return StoredCredential(
+        credential_id=CredentialId(row["credential_id"].hex()),
+        institution_id=row["institution_id"],
+        learner_id=row["learner_id"],
+        achievement_id=row["achievement_id"],
+        revision=row["revision"],
+        achievement=_DECODE_ACHIEVEMENT(row["content"]),
+        event_id=EventId(row["event_id"].hex()),
+        sealed_document=row["sealed_document"],
+        created_at=row["created_at"],
+        sealed_key=row["sealed_key"],
+    )
+
+
+async def learners(
+    connection: Connection, institution_id: str, wanted: Sequence[NewLearner]
+) -> dict[str, StoredLearner]:
+    """Return the learners of these names, adding those that are not there, and keep them from being erased meanwhile.
+
+    Names are distinct; they are locked in their order, so that two batches cannot wait for each other.
+    """
+    ordered = sorted(wanted, key=lambda learner: learner.ref)
+    rows = await connection.fetch(
+        """INSERT INTO learner (learner_id, institution_id, ref, sealed_key)
+           SELECT learner_id, $1::uuid, ref, sealed_key FROM unnest($2::uuid[], $3::text[], $4::bytea[]) WITH ORDINALITY
+               AS new (learner_id, ref, sealed_key, place)
+           ORDER BY place
+           ON CONFLICT (institution_id, ref) DO UPDATE SET ref = excluded.ref
+           RETURNING learner_id::text, ref, sealed_key""",
+        institution_id,
+        [learner.learner_id for learner in ordered],
+        [learner.ref for learner in ordered],
+        [learner.sealed_key for learner in ordered],
+    )
+    return {row["ref"]: StoredLearner(**dict(row)) for row in rows}
+
+
+async def learner_id(connection: Connection | Pool, institution_id: str, ref: str) -> str | None:
+    """Return the id of the institution's learner of that name."""
+    found: str | None = await connection.fetchval(
+        "SELECT learner_id::text FROM learner WHERE institution_id = $1 AND ref = $2", institution_id, ref
+    )
+    return found
+
+
+async def erase(connection: Connection, institution_id: str, ref: str) -> tuple[int, datetime] | None:
+    """Destroy a learner's key and name; return how many documents that closes for good, and when; None if unknown."""
+    row = await connection.fetchrow(
+        """UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now()
+           WHERE institution_id = $1 AND ref = $2 RETURNING learner_id, erased_at""",
+        institution_id,
+        ref,
+    )
+    if row is None:
+        return None
+    count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", row["learner_id"])
+    return count, row["erased_at"]
+
+
+async def add(connection: Connection, credentials: Sequence[NewCredential]) -> None:
+    """Add credentials; their events are in the outbox already."""
+    await connection.execute(
+        """INSERT INTO credential
+               (credential_id, institution_id, learner_id, achievement_id, revision, event_id, sealed_document)
+           SELECT * FROM unnest(
+               $1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::bytea[])""",
+        [bytes.fromhex(item.credential_id) for item in credentials],
+        [item.institution_id for item in credentials],
+        [item.learner_id for item in credentials],
+        [item.achievement_id for item in credentials],
+        [item.revision for item in credentials],
+        [bytes.fromhex(item.event_id) for item in credentials],
+        [item.sealed_document for item in credentials],
+    )
+
+
+async def get(
+    connection: Connection | Pool, institution_id: str, credential_id: CredentialId
+) -> StoredCredential | None:
+    """Return a credential of the institution; another institution's is not there."""
+    row = await connection.fetchrow(
+        f"{_SELECT} WHERE credential.institution_id = $1 AND credential_id = $2",
+        institution_id,
+        bytes.fromhex(credential_id),
+    )
+    return _stored(row) if row else None
+
+
+async def page(
+    connection: Connection | Pool,
+    institution_id: str,
+    *,
+    learner: str | None,
+    before: tuple[datetime, bytes] | None,
+    limit: int,
+) -> list[StoredCredential]:
+    """Return credentials of the institution (of one learner), the newest first, behind `before`."""
+    rows = await connection.fetch(
+        f"""{_SELECT} WHERE credential.institution_id = $1 AND ($2::uuid IS NULL OR learner_id = $2)
+            AND ($3::timestamptz IS NULL OR (credential.created_at, credential_id) < ($3, $4))
+            ORDER BY credential.created_at DESC, credential_id DESC LIMIT $5""",
+        institution_id,
+        learner,
+        *(before or (None, None)),
+        limit,
+    )
+    return [_stored(row) for row in rows]
+
+
+async def learners_of(
+    connection: Connection | Pool, institution_id: str, credential_ids: Sequence[CredentialId]
+) -> dict[CredentialId, str]:
+    """Return whose these credentials are, for those that this institution issued here."""
+    rows = await connection.fetch(
+        """SELECT credential_id, learner_id::text FROM credential
+           WHERE institution_id = $1 AND credential_id = ANY($2::bytea[])""",
+        institution_id,
+        [bytes.fromhex(each) for each in credential_ids],
+    )
+    return {CredentialId(row["credential_id"].hex()): row["learner_id"] for row in rows}
+
+
+async def imported(connection: Connection | Pool, institution_id: str, fingerprint: bytes) -> CredentialId | None:
+    """Return the credential that a document with this fingerprint became."""
+    found: bytes | None = await connection.fetchval(
+        "SELECT credential_id FROM imported WHERE institution_id = $1 AND fingerprint = $2", institution_id, fingerprint
+    )
+    return CredentialId(found.hex()) if found else None
+
+
+async def add_imported(
+    connection: Connection, institution_id: str, fingerprint: bytes, credential_id: CredentialId
+) -> None:
+    """Remember what a document became; a second one of the same fingerprint raises `asyncpg.UniqueViolationError`."""
+    await connection.execute(
+        "INSERT INTO imported (institution_id, fingerprint, credential_id) VALUES ($1, $2, $3)",
+        institution_id,
+        fingerprint,
+        bytes.fromhex(credential_id),
+    )

@@ -1,0 +1,153 @@
+"""SQL of institutions, their sealed secret keys and their API keys. Opens no seal and judges no scope."""
+
+from datetime import datetime
+
+import msgspec
+
+from proto.events import Purpose
+from proto.ids import KeyId
+from proto.moment import from_datetime
+from proto.wire.gateway import ApiKey, ApiScope
+from services.issuer_gateway.domain.tenancy import Tenant
+from services.postgres import Connection, Pool
+
+_DECODE = msgspec.json.Decoder(Tenant).decode
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """An institution's secret key as it lies in the database: sealed."""
+
+    key_id: KeyId
+    purpose: Purpose
+    sealed: bytes
+
+
+class StoredApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A live API key's look-up: whose it is and what it may."""
+
+    api_key_id: str
+    scopes: frozenset[str]
+    tenant: Tenant
+
+
+async def keystore_check(connection: Connection, sealed: bytes) -> bytes:
+    """Keep `sealed` if nothing was kept yet, and return what is kept."""
+    await connection.execute("INSERT INTO keystore_check (sealed) VALUES ($1) ON CONFLICT DO NOTHING", sealed)
+    kept: bytes = await connection.fetchval("SELECT sealed FROM keystore_check")
+    return kept
+
+
+async def add_institution(connection: Connection, tenant: Tenant) -> bool:
+    """Add an institution; False where slug or DID are taken."""
+    status = await connection.execute(
+        "INSERT INTO institution (institution_id, slug, did, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        tenant.institution_id,
+        tenant.slug,
+        tenant.did,
+        _ENCODE(tenant),
+    )
+    return status == "INSERT 0 1"
+
+
+async def institution(connection: Connection | Pool, slug: str) -> Tenant | None:
+    """Return the institution of that slug."""
+    record = await connection.fetchval("SELECT record FROM institution WHERE slug = $1", slug)
+    return _DECODE(record) if record else None
+
+
+async def institutions(connection: Connection | Pool, *, after: str, limit: int) -> list[Tenant]:
+    """Return institutions in the order of their slugs, behind `after`."""
+    rows = await connection.fetch("SELECT record FROM institution WHERE slug > $1 ORDER BY slug LIMIT $2", after, limit)
+    return [_DECODE(row["record"]) for row in rows]
+
+
+async def add_secret(connection: Connection, institution_id: str, secret: StoredSecret) -> None:
+    """Add a sealed secret key of an institution."""
+    await connection.execute(
+        "INSERT INTO secret_key (key_id, institution_id, purpose, sealed) VALUES ($1, $2, $3, $4)",
+        secret.key_id,
+        institution_id,
+        secret.purpose,
+        secret.sealed,
+    )
+
+
+async def secrets(connection: Connection | Pool, institution_id: str) -> list[StoredSecret]:
+    """Return an institution's sealed keys, the newest first."""
+    rows = await connection.fetch(
+        "SELECT key_id, purpose, sealed FROM secret_key WHERE institution_id = $1 ORDER BY created_at DESC, key_id",
+        institution_id,
+    )
+    return [StoredSecret(**dict(row)) for row in rows]
+
+
+async def add_api_key(
+    connection: Connection, institution_id: str, *, api_key_id: str, token_hash: bytes, name: str, scopes: list[str]
+) -> datetime:
+    """Add an API key by its hash and return when."""
+    created_at: datetime = await connection.fetchval(
+        """INSERT INTO api_key (api_key_id, institution_id, token_hash, name, scopes) VALUES ($1, $2, $3, $4, $5)
+           RETURNING created_at""",
+        api_key_id,
+        institution_id,
+        token_hash,
+        name,
+        scopes,
+    )
+    return created_at
+
+
+async def live_api_key(connection: Connection | Pool, token_hash: bytes) -> StoredApiKey | None:
+    """Return whose key has this hash, unless it was revoked."""
+    row = await connection.fetchrow(
+        """SELECT api_key_id::text, scopes, record FROM api_key JOIN institution USING (institution_id)
+           WHERE token_hash = $1 AND revoked_at IS NULL""",
+        token_hash,
+    )
+    if row is None:
+        return None
+    return StoredApiKey(api_key_id=row["api_key_id"], scopes=frozenset(row["scopes"]), tenant=_DECODE(row["record"]))
+
+
+async def api_keys(connection: Connection | Pool, institution_id: str, *, limit: int) -> list[ApiKey]:
+    """Return an institution's API keys, the oldest first."""
+    rows = await connection.fetch(
+        """SELECT api_key_id::text, name, scopes, created_at, revoked_at FROM api_key
+           WHERE institution_id = $1 ORDER BY created_at, api_key_id LIMIT $2""",
+        institution_id,
+        limit,
+    )
+    return [
+        ApiKey(
+            api_key_id=row["api_key_id"],
+            name=row["name"],
+            scopes=_scopes(row["scopes"]),
+            created_at=from_datetime(row["created_at"]),
+            revoked_at=from_datetime(row["revoked_at"]) if row["revoked_at"] else None,
+        )
+        for row in rows
+    ]
+
+
+def _scopes(stored: list[str]) -> tuple[ApiScope, ...]:
+    return msgspec.convert(stored, tuple[ApiScope, ...])
+
+
+async def count_live_api_keys(connection: Connection, institution_id: str) -> int:
+    """Return how many API keys of the institution work."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM api_key WHERE institution_id = $1 AND revoked_at IS NULL", institution_id
+    )
+    return count
+
+
+async def revoke_api_key(connection: Connection | Pool, institution_id: str, api_key_id: str) -> bool:
+    """Revoke a key of the institution; False where it has none of that id. A revoked one stays as it was."""
+    status = await connection.execute(
+        """UPDATE api_key SET revoked_at = coalesce(revoked_at, now())
+           WHERE institution_id = $1 AND api_key_id = $2""",
+        institution_id,
+        api_key_id,
+    )
+    return status == "UPDATE 1"
