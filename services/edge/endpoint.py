@@ -95,12 +95,10 @@ class Endpoint:
         query = request.query
         values: dict[str, Any] = {}
         for name in query:
-            if name in self._repeatable:
-                values[name] = query.getall(name)
-            elif name in values:
+            given = query.getall(name)
+            if name not in self._repeatable and len(given) > 1:
                 raise parameter_problem(name[:100], "This parameter may be given once")
-            else:
-                values[name] = query[name]
+            values[name] = given if name in self._repeatable else given[0]
         return values
 
     def _response(self, request: web.Request, value: Any) -> web.Response:

@@ -17,6 +17,7 @@ from services.edge.operations import STOPPING
 from services.edge.problems import ListenProblem
 
 BACKLOG = 1024
+LINGERING_SECONDS = 2.0  # for what a refused client still sends: closing at once would lose it the answer
 _WORDS = {
     errno.EADDRINUSE: "another program already listens there; stop it, or choose another port",
     errno.EACCES: "this user may not listen there; choose a port above 1023",
@@ -60,7 +61,12 @@ async def listening(app: web.Application, *, host: str, port: int, reuse_port: b
     logger = logging.Logger("services.edge.server")  # noqa: LOG001 - one for each app, outside the global tree
     logger.addHandler(_LogHandler(log))
     runner = web.AppRunner(
-        app, access_log=None, logger=logger, shutdown_timeout=app[CONFIG].shutdown_timeout_seconds, handle_signals=False
+        app,
+        access_log=None,
+        logger=logger,
+        shutdown_timeout=app[CONFIG].shutdown_timeout_seconds,
+        handle_signals=False,
+        lingering_time=LINGERING_SECONDS,
     )
     await runner.setup()
     try:

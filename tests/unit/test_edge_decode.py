@@ -1,0 +1,140 @@
+"""What strangers send becomes a typed value or a problem that names the fault."""
+
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+
+from proto.problem import InvalidProblem, MalformedProblem
+from services.edge import decode_cursor, decode_json, decode_parameters, encode_cursor, refuse_duplicate_keys
+from services.edge.decode import invalid
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    credits: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    parts: list[Part] = []
+    names: dict[str, list[str]] = {}
+    odd_name: str = msgspec.field(default="", name="a/b~c")
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    limit: Annotated[int, msgspec.Meta(le=100)] = 10
+    live: bool = False
+    tag: list[str] = []
+
+
+DECODER = msgspec.json.Decoder(Whole)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"parts":[{"credits":1},{"credits":0}]}', "/parts/1/credits"),
+        (b'{"parts":[{"credits":1,"more":2}]}', "/parts/0"),
+        (b'{"parts":[{}]}', "/parts/0"),
+        (b'{"names":{"x.y":[1]}}', "/names"),
+        (b'{"a/b~c":7}', "/a~1b~0c"),
+        (b'{"unknown":7}', ""),
+        (b"[]", ""),
+    ],
+)
+def test_the_pointer_names_the_nearest_parent_that_has_a_name(body: bytes, pointer: str) -> None:
+    with pytest.raises(InvalidProblem) as refused:
+        decode_json(body, DECODER)
+    assert refused.value.pointer == pointer
+    assert refused.value.status == 422
+    assert " - at " not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"{'a':1}", b"\xff", b'{"a/b~c":"\xff"}', b'{"names":{"x":["\\ud800"]}}', b'{"parts":[NaN]}', b"{}{}"],
+)
+def test_what_is_not_json_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedProblem):
+        decode_json(body, DECODER)
+
+
+def test_deep_nesting_is_refused_and_breaks_nothing() -> None:
+    for depth in (2_000, 200_000):
+        with pytest.raises(MalformedProblem):
+            decode_json(b"[" * depth + b"]" * depth, msgspec.json.Decoder(Any), unique_keys=True)
+
+
+def test_a_fault_under_a_pointer_is_named_from_there() -> None:
+    with pytest.raises(InvalidProblem) as refused:
+        decode_json(b'{"a/b~c":7}', DECODER, under="/rows/4")
+    assert refused.value.pointer == "/rows/4/a~1b~0c"
+
+
+def test_a_fault_in_a_key_names_the_object() -> None:
+    problem = invalid("Expected `int`, got `str` - at `key` in `$.names[...]`")
+    assert (problem.pointer, problem.detail) == ("/names", "Expected `int`, got `str`")
+
+
+def test_a_long_field_name_of_the_sender_does_not_come_back_whole() -> None:
+    with pytest.raises(InvalidProblem) as refused:
+        decode_json(b'{"' + b"x" * 100_000 + b'":1}', DECODER)
+    assert len(refused.value.detail) <= 300
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"a":1,"a":1}', ""),
+        (b'{"a":{"b":[{"c":1,"d":2,"c":3}]}}', "/a/b/0"),
+        (b'[{"x/y":{"a":1,"\\u0061":2}}]', "/0/x~1y"),
+        (b'{"a":{"q":1,"q":2},"a":3}', ""),
+    ],
+)
+def test_a_key_that_comes_twice_is_refused_with_its_object(body: bytes, pointer: str) -> None:
+    with pytest.raises(MalformedProblem) as refused:
+        refuse_duplicate_keys(body)
+    assert refused.value.pointer == pointer
+
+
+def test_the_same_key_in_two_objects_is_no_duplicate() -> None:
+    refuse_duplicate_keys(b'{"a":{"a":[{"a":1},{"a":2}]}}')
+
+
+def test_numbers_beyond_every_bound_are_refused_as_malformed() -> None:
+    with pytest.raises(MalformedProblem):
+        refuse_duplicate_keys(b'{"a":' + b"9" * 100_000 + b"}")
+
+
+def test_parameters_are_read_from_their_text() -> None:
+    assert decode_parameters({"limit": "7", "live": "true", "tag": ["a", "b"]}, Page) == Page(
+        limit=7, live=True, tag=["a", "b"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "name"), [({"limit": "x"}, "limit"), ({"limit": "101"}, "limit"), ({"limt": "1"}, "limt")]
+)
+def test_a_wrong_parameter_is_named(values: dict[str, str], name: str) -> None:
+    with pytest.raises(InvalidProblem) as refused:
+        decode_parameters(values, Page)
+    assert refused.value.members == {"parameter": name}
+    assert name in refused.value.detail
+
+
+def test_a_missing_parameter_is_named() -> None:
+    with pytest.raises(InvalidProblem) as refused:
+        decode_parameters({}, Part)
+    assert refused.value.members == {"parameter": "credits"}
+
+
+def test_a_cursor_comes_back_as_it_went_out() -> None:
+    assert decode_cursor("entries", encode_cursor("entries", (5, "abc")), tuple[int, str]) == (5, "abc")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "!", "é", "x" * 2000, encode_cursor("others", 5), encode_cursor("entries", "5"), "WyJlbnRyaWVzIiwgNV0"]
+)
+def test_any_other_cursor_is_refused(text: str) -> None:
+    with pytest.raises(InvalidProblem) as refused:
+        decode_cursor("entries", text, int)
+    assert refused.value.members == {"parameter": "cursor"}

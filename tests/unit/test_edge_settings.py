@@ -1,0 +1,111 @@
+"""Settings come from variables, wrong ones refuse to start, and each has its line in the manual."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import pytest
+
+from services.edge import EdgeConfig, Port
+from services.settings import SettingsProblem, describe_settings, load_settings, read_secret
+
+PREFIX = "CREDENTIFY_SAMPLE_"
+
+
+class Mode(enum.Enum):
+    FAST = "fast"
+    SAFE = "safe"
+
+
+class Sample(EdgeConfig, frozen=True, kw_only=True):
+    database_url: Annotated[str, msgspec.Meta(description="Where the database is")]
+    port: Annotated[Port, msgspec.Meta(description="Port to listen on")] = 8109
+    key_file: Annotated[Path | None, msgspec.Meta(description="File with the key")] = None
+    mode: Annotated[Mode, msgspec.Meta(description="How to work")] = Mode.SAFE
+    verbose: Annotated[bool, msgspec.Meta(description="Whether to say more")] = False
+    witnesses: Annotated[tuple[str, ...], msgspec.Meta(description="Witnesses to ask")] = ()
+
+
+def load(**variables: str) -> Sample:
+    environ = {PREFIX + name: value for name, value in {"DATABASE_URL": "x", **variables}.items()}
+    return load_settings(Sample, PREFIX, {"PATH": "/bin", "CREDENTIFY_OTHER_PORT": "zero", **environ})
+
+
+def test_each_variable_becomes_a_typed_field() -> None:
+    loaded = load(
+        PORT="9000",
+        KEY_FILE="/a/b",
+        MODE="fast",
+        VERBOSE="true",
+        WITNESSES="a, b",
+        RATE_PER_SECOND="2.5",
+        TRUSTED_PROXIES="",
+    )
+    assert loaded == Sample(
+        database_url="x",
+        port=9000,
+        key_file=Path("/a/b"),
+        mode=Mode.FAST,
+        verbose=True,
+        witnesses=("a", "b"),
+        rate_per_second=2.5,
+    )
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(
+        SettingsProblem, match="CREDENTIFY_SAMPLE_PROT is no setting; did you mean CREDENTIFY_SAMPLE_PORT"
+    ):
+        load(PROT="1")
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(SettingsProblem) as refused:
+        load(PORT="70000", MODE="quick", DATABASE_URL="")
+    for name in ("PORT", "MODE", "DATABASE_URL"):
+        assert PREFIX + name in refused.value.detail
+
+
+def test_the_manual_has_a_line_for_each_field() -> None:
+    rows = {name: rest for name, *rest in describe_settings(Sample, PREFIX)}
+    assert rows[PREFIX + "PORT"] == ["whole number", "8109", "Port to listen on"]
+    assert rows[PREFIX + "DATABASE_URL"] == ["text", "(needed)", "Where the database is"]
+    assert rows[PREFIX + "KEY_FILE"] == ["path", "", "File with the key"]
+    assert rows[PREFIX + "MODE"] == ["fast | safe", "safe", "How to work"]
+    assert rows[PREFIX + "WITNESSES"] == ["list of text", "", "Witnesses to ask"]
+    assert rows[PREFIX + "VERBOSE"][1] == "false"
+    assert PREFIX + "BODY_BYTES_MAX" in rows
+
+
+def test_a_field_without_description_is_refused() -> None:
+    class Mute(msgspec.Struct):
+        port: int = 1
+
+    with pytest.raises(TypeError, match="has no msgspec"):
+        describe_settings(Mute, PREFIX)
+
+
+def test_a_secret_is_read_without_its_line_end(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"s3cret\n")
+    file.chmod(0o600)
+    assert read_secret(file) == b"s3cret"
+
+
+def test_a_secret_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"s3cret\n")
+    file.chmod(0o644)
+    with pytest.raises(SettingsProblem, match="chmod 600"):
+        read_secret(file)
+
+
+def test_a_missing_or_empty_secret_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsProblem, match="cannot be read"):
+        read_secret(tmp_path / "none")
+    file = tmp_path / "empty"
+    file.write_bytes(b"\n")
+    file.chmod(0o600)
+    with pytest.raises(SettingsProblem, match="no secret"):
+        read_secret(file)
