@@ -103,6 +103,18 @@ def database_url(database: Database) -> str:
     return database.owner_url
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder with a short path that everybody may pass through, for data folders of the bundled server.
+
+    Root's server runs as another user, and pytest's own `tmp_path` is private to root and too long for a socket.
+    """
+    made = Path(tempfile.mkdtemp(prefix="credentify-test-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the data that others made; skips where it is absent."""

@@ -196,11 +196,11 @@ class DataFolder:
         """Make the cluster's home passable; only folders of ours are touched, never a parent of the data folder."""
         if not self._account.drops_to:
             return
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o711)
         if self.home != self.folder:
+            _make_passable(self.home.parent)
+            _make_passable(self.home)
             (self.home / "belongs-to").write_text(f"{self.folder}\n", encoding="utf-8")
-        if not can_reach(self._account, self.home):
-            self.home.chmod(stat.S_IMODE(self.home.stat().st_mode) | 0o011)
+        self.home.chmod(stat.S_IMODE(self.home.stat().st_mode) | 0o011)
         if not can_reach(self._account, self.home):
             raise DataFolderProblem(
                 f"Started by root, PostgreSQL runs as {self._account.drops_to!r}, who cannot come to {self.home}. "
@@ -228,10 +228,14 @@ class DataFolder:
             )
         return True
 
+    def unfinished(self) -> list[Path]:
+        """Return the folders of first starts that were interrupted."""
+        return list(self.home.glob("cluster.new-*"))
+
     def new_cluster(self) -> Path:
-        """Return a fresh empty folder for initdb beside the cluster, and remove what a crash has left of older ones."""
+        """Return a fresh empty folder for initdb beside the cluster, and remove the unfinished ones."""
         with _in_words(self.folder):
-            for leftover in self.home.glob("cluster.new-*"):
+            for leftover in self.unfinished():
                 shutil.rmtree(leftover, ignore_errors=True)
             folder = self.home / f"cluster.new-{secrets.token_hex(4)}"
             folder.mkdir(mode=0o700)
@@ -282,6 +286,13 @@ class DataFolder:
         folder = Path(tempfile.mkdtemp(prefix="credentify-", dir=usable[0]))
         give(self._account, folder)
         return folder
+
+
+def _make_passable(folder: Path) -> None:
+    """Create a folder of ours that everybody may pass through, whatever the umask; one that exists stays as it is."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o711)
 
 
 def _fits_socket(folder: Path) -> bool:

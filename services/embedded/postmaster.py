@@ -35,14 +35,17 @@ def clear_stale(cluster: Path, socket_folder: Path) -> None:
     where pids are small and repeat. Called only while we hold the lock of the data folder. Only on Linux, where the
     file system of processes says for certain that no process works in the cluster any more.
     """
-    if sys.platform != "linux" or any(_may_work_in(each, cluster) for each in _processes()):
+    if sys.platform != "linux" or is_in_use(cluster):
         return
     for path in (cluster / "postmaster.pid", *socket_folder.glob(".s.PGSQL.*")):
         path.unlink(missing_ok=True)
 
 
-def _processes() -> list[Path]:
-    return [each for each in Path("/proc").iterdir() if each.name.isdigit()]
+def is_in_use(cluster: Path) -> bool:
+    """Say whether any process may still work in `cluster`; only Linux can tell, elsewhere the answer is no."""
+    if sys.platform != "linux":
+        return False
+    return any(_may_work_in(each, cluster) for each in Path("/proc").iterdir() if each.name.isdigit())
 
 
 def _may_work_in(process: Path, cluster: Path) -> bool:

@@ -175,6 +175,7 @@ class EmbeddedPostgres:
 
     async def _make_cluster(self) -> None:
         """Run initdb in a folder of its own, which becomes the cluster only when complete."""
+        await self._let_go_of_unfinished()
         folder = self._data.new_cluster()
         before = self._log_size()
         command = [str(self._programs / "initdb"), *INITDB, "--no-instructions", "--pgdata", str(folder)]
@@ -186,6 +187,12 @@ class EmbeddedPostgres:
         finally:
             await self._end(child)
             shutil.rmtree(folder, ignore_errors=True)
+
+    async def _let_go_of_unfinished(self) -> None:
+        """Wait for what an interrupted initdb of a killed parent still runs: it cleans up behind itself."""
+        give_up_at = time.monotonic() + RETRY_S
+        while any(map(postmaster.is_in_use, self._data.unfinished())) and time.monotonic() < give_up_at:  # noqa: ASYNC110 - other processes' end has no event
+            await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _launch(self) -> None:
         """Start until ready: what an earlier run left behind is ended, cleared away, or waited for."""

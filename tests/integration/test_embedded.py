@@ -9,9 +9,8 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -64,12 +63,8 @@ def _binaries_exist() -> None:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short temporary folder that everybody may pass through, as root's server must."""
-    made = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
+def folder(open_folder: Path) -> Path:
+    return open_folder
 
 
 @pytest.fixture
