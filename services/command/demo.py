@@ -26,13 +26,14 @@ from proto.moment import Moment, from_datetime, to_datetime
 from proto.problem import NotFoundProblem, Problem, UnavailableProblem
 from proto.stacking import ects_text
 from proto.wire.gateway import CredentialAnswer, RecognitionRequest, StackRequest
+from proto.wire.verifier import Answer
 from services.command.gateway_client import GatewayClient
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.http_client import AnsweredProblem
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
 from services.command.registrar import submit
-from services.command.speaker import Speaker
+from services.command.speaker import Speaker, now
 from services.command.verifier_client import VerifierClient
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
@@ -72,11 +73,12 @@ class DemoProblem(Problem):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the closing table: what happened, to what, and what the verifier said."""
+    """One line of the closing table: what happened, to what, and what was answered, and the id of the thing."""
 
     step: str
     what: str
-    verdict: str
+    answer: str
+    id: str = ""
 
 
 class Kept(msgspec.Struct, kw_only=True):
@@ -122,8 +124,8 @@ class Demo:
         await self._verify_after(parts[0], stack)  # (8) the same questions again, and as of before
         return self.rows
 
-    def _note(self, step: str, what: str, verdict: str = "") -> None:
-        self.rows.append(Row(step=step, what=what, verdict=verdict))
+    def _note(self, step: str, what: str, answer: str = "", *, id_: str = "") -> None:
+        self.rows.append(Row(step=step, what=what, answer=answer or id_[:12], id=id_))
 
     def _read_kept(self) -> Kept:
         path = self._folder / "state.json"
@@ -180,7 +182,7 @@ class Demo:
             answer = await self._gateway("waterland").import_open_badge(data, key=f"demo-{name}", learner_ref=ref)
             await self._published(answer.credential_id)
             answers.append(answer)
-            self._note("imported", f"{name}: {ects_text(answer.ects_hundredths)} ECTS", answer.credential_id[:12])
+            self._note("imported", f"{name}: {ects_text(answer.ects_hundredths)} ECTS", id_=answer.credential_id)
         return answers
 
     async def _issue_list(self) -> None:
@@ -215,7 +217,7 @@ class Demo:
         stack = await gateway.stack(request, key="demo-stack")
         await self._published(stack.credential_id)
         summands = " + ".join(ects_text(part.ects_hundredths) for part in parts)
-        self._note("stacked", f"{summands} = {ects_text(stack.ects_hundredths)} ECTS", stack.credential_id[:12])
+        self._note("stacked", f"{summands} = {ects_text(stack.ects_hundredths)} ECTS", id_=stack.credential_id)
         return stack
 
     async def _recognise(self, part: CredentialAnswer) -> None:
@@ -230,7 +232,7 @@ class Demo:
         )
         answer = await gateway.recognise(request, key="demo-recognition")
         what = f"by Politechnika Nadmorska: {ects_text(part.ects_hundredths)} ECTS in full"
-        self._note("recognised", what, answer.event_id[:12])
+        self._note("recognised", what, id_=answer.event_id)
 
     async def _published(self, credential_id: CredentialId) -> None:
         """Wait until the verifier knows the credential, from the log alone."""
@@ -260,13 +262,13 @@ class Demo:
 
     async def _expect(self, what: str, document: bytes, verdict: str, note: str = "") -> None:
         answer = await self._verifier.verify(document)
-        if answer["verdict"] != verdict:
+        if answer.verdict != verdict:
             raise DemoProblem(f"{what} should be {verdict}: {msgspec.json.encode(answer).decode()[:2000]}")
         self._note("verified", what, f"{verdict}{note}")
 
     async def _is_revoked(self, credential_id: CredentialId) -> bool:
         answer = await self._verifier.status(credential_id)
-        return bool(answer["status"]["state"] == "revoked")
+        return _state(answer) == "revoked"
 
     async def _revoke(self, part: CredentialAnswer) -> None:
         await self._gateway("waterland").revoke(part.credential_id, reason="error", key="demo-revoke")
@@ -275,7 +277,7 @@ class Demo:
             return await self._is_revoked(part.credential_id) or None
 
         await eventually("the verifier knows of the revocation", ask)
-        self._note("revoked", "the part of 3 ECTS", part.credential_id[:12])
+        self._note("revoked", "the part of 3 ECTS", id_=part.credential_id)
 
     async def _verify_after(self, part: CredentialAnswer, stack: CredentialAnswer) -> None:
         gateway = self._gateway("waterland")
@@ -285,7 +287,7 @@ class Demo:
         document = await gateway.document(stack.credential_id)
         answer = await self._verifier.verify(document)
         remains = await self._remaining(stack.credential_id)
-        if answer["verdict"] != "invalid" or answer["status"]["state"] != "impaired" or remains != "3.5 of 6.5":
+        if answer.verdict != "invalid" or _state(answer) != "impaired" or remains != "3.5 of 6.5":
             raise DemoProblem(
                 f"the stack should be impaired, 3.5 of 6.5: {msgspec.json.encode(answer).decode()[:2000]}"
             )
@@ -302,13 +304,13 @@ class Demo:
         return await self._gateway("waterland").import_open_badge(data, key=f"demo-{name}", learner_ref=_LEARNER.ref)
 
     async def _remaining(self, credential_id: CredentialId) -> str:
-        tree = await self._verifier.stack(credential_id)
-        remaining, declared = tree["credits_remaining"], tree["ects_hundredths"]
-        return f"{ects_text(remaining)} of {ects_text(declared)}"
+        tree = (await self._verifier.stack(credential_id)).stack
+        return f"{ects_text(tree.ects_hundredths_remaining)} of {ects_text(tree.ects_hundredths)}"
 
     async def _as_of(self, part: CredentialAnswer, stack: CredentialAnswer) -> None:
         """Ask for the status on the effective axis, just before the revocation and at it."""
-        since = Moment((await self._verifier.status(part.credential_id))["status"]["since"])
+        revoked = (await self._verifier.status(part.credential_id)).status
+        since = Moment(revoked.since) if revoked else now()
         before = from_datetime(to_datetime(since) - timedelta(seconds=1))
         for what, credential_id, at, state in (
             ("the part one second before the revocation", part.credential_id, before, "active"),
@@ -317,9 +319,13 @@ class Demo:
             ("the stack at the revocation", stack.credential_id, since, "impaired"),
         ):
             answer = await self._verifier.status(credential_id, at=at)
-            if answer["status"]["state"] != state:
+            if _state(answer) != state:
                 raise DemoProblem(f"{what} should be {state}: {msgspec.json.encode(answer).decode()[:2000]}")
             self._note("as of", what, state)
+
+
+def _state(answer: Answer) -> str:
+    return answer.status.state if answer.status else "unknown"
 
 
 def _achievement(name: str) -> dict[str, Any]:
@@ -341,13 +347,18 @@ async def run_demo(addresses: Addresses, *, say: Say, as_json: bool) -> None:
         return
     table = Table("step", "what", "answer", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(row.step, row.what, row.verdict)
+        table.add_row(row.step, row.what, row.answer)
     console.print(table)
     say("demo: ok")
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data folder of a running `up`.")
+@click.option(
+    "--data",
+    envvar="CREDENTIFY_DATA",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Data folder of a running `up`.",
+)
 @as_json_option
 @command
 async def demo(*, data: Path | None, as_json: bool) -> None:

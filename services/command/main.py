@@ -8,6 +8,7 @@ import click
 _ROOMS: Mapping[str, tuple[str, str]] = {
     "up": ("services.command.up", "Start database, ledger, gateway and verifier on this machine."),
     "demo": ("services.command.demo", "Run the main job against running services."),
+    "env": ("services.command.env", "Print addresses and files of a running `up` for the shell."),
     "verify": ("services.command.verify", "Ask whether a credential document is authentic and still holds."),
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
     "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),

@@ -29,10 +29,10 @@ def ledger(context: click.Context) -> None:
 async def init_command(*, opening: click.File, as_json: bool) -> None:
     """Create the log once, from the opening that the registrar signed; makes the log's own key if there is none."""
     from services.ledger import config  # noqa: PLC0415 - the same
-    from services.ledger.opening import init  # noqa: PLC0415 - the same
+    from services.ledger.opening import init_log  # noqa: PLC0415 - the same
 
     settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
-    created = await init(settings, opening.read())  # type: ignore[attr-defined] # click gives the open file
+    created = await init_log(settings, opening.read())  # type: ignore[attr-defined] # click gives the open file
     if as_json:
         print_json(created)
         return

@@ -297,7 +297,12 @@ def _print_addresses(addresses: Addresses, settings: Settings, say: Say) -> None
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data folder; the user's by default.")
+@click.option(
+    "--data",
+    envvar="CREDENTIFY_DATA",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Data folder; the user's by default.",
+)
 @click.option("--ledger-port", type=int, help="8101 by default.")
 @click.option("--gateway-port", type=int, help="8102 by default.")
 @click.option("--verifier-port", type=int, help="8103 by default.")

@@ -1,11 +1,8 @@
-"""The verifier's HTTP as a client, as far as the command uses it. Answers are the decoded JSON of DESIGN 4."""
-
-from typing import Any
+"""The verifier's HTTP as a typed client, as far as the command uses it."""
 
 from proto.ids import CredentialId
+from proto.wire.verifier import Answer, StackAnswer
 from services.command.http_client import HttpClient
-
-Answer = dict[str, Any]
 
 
 class VerifierClient(HttpClient):
@@ -22,6 +19,7 @@ class VerifierClient(HttpClient):
         query = {name: value for name, value in (("at", at), ("known_at", known_at)) if value}
         return await self.request("GET", f"/v1/credentials/{credential_id}", Answer, query=query)
 
-    async def stack(self, credential_id: CredentialId, *, at: str | None = None) -> Answer:
+    async def stack(self, credential_id: CredentialId, *, at: str | None = None) -> StackAnswer:
         """Return a stack as a tree with the credits of each part."""
-        return await self.request("GET", f"/v1/stacks/{credential_id}", Answer, query={"at": at} if at else {})
+        query = {"at": at} if at else {}
+        return await self.request("GET", f"/v1/stacks/{credential_id}", StackAnswer, query=query)

@@ -5,12 +5,12 @@ Exit status: 0 valid, 1 invalid, 2 indeterminate, 3 could not ask (no such file,
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import click
 
 from proto.problem import NotFoundProblem, Problem
+from proto.wire.verifier import Answer, AsOf
 from services.command.output import as_json_option, command, console, print_json, print_problem
 from services.command.verifier_client import VerifierClient
 
@@ -25,7 +25,7 @@ _WORDS = {
 }
 
 
-async def _ask(verifier: str, file: str) -> dict[str, Any]:
+async def _ask(verifier: str, file: str) -> Answer:
     try:
         document = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -34,34 +34,26 @@ async def _ask(verifier: str, file: str) -> dict[str, Any]:
         return await VerifierClient(session, verifier).verify(document)
 
 
-def print_answer(answer: dict[str, Any]) -> None:
+def print_answer(answer: Answer) -> None:
     """Print a verdict with its checks, what the register says of the issuer, and how fresh the answer is."""
-    verdict = str(answer["verdict"])
-    console.print(_WORDS.get(verdict, verdict))
-    for check in answer["checks"]:
-        console.print(f"  {_SIGNS.get(check['result'], '??')} {check['check']:<10} ", end="")
-        console.print(str(check["detail"]), markup=False)
-    status = answer.get("status")
-    if status:
-        reason = f", reason: {status['reason']}" if status.get("reason") else ""
-        console.print(f"status    {status['state']} since {status['since']}{reason}", markup=False)
-    issuer = answer.get("issuer")
-    if issuer:
+    console.print(_WORDS[answer.verdict])
+    for check in answer.checks:
+        console.print(f"  {_SIGNS[check.result]} {check.check:<10} ", end="")
+        console.print(check.detail, markup=False)
+    if answer.status:
+        reason = f", reason: {answer.status.reason}" if answer.status.reason else ""
+        console.print(f"status    {answer.status.state} since {answer.status.since}{reason}", markup=False)
+    if answer.issuer:
         console.print(
-            f"issuer    {issuer.get('legal_name')} ({issuer.get('country')}), {issuer.get('did')}", markup=False
+            f"issuer    {answer.issuer.legal_name} ({answer.issuer.country}), {answer.issuer.did}", markup=False
         )
-    _print_freshness(answer.get("as_of"))
+    _print_freshness(answer.as_of)
 
 
-def _print_freshness(as_of: dict[str, Any] | None) -> None:
-    if as_of is None:
-        return
-    source = "by the log's word" if as_of.get("time_source") == "log" else "by its witnesses' word"
-    age = as_of.get("age_seconds")
-    known = "of unknown age" if age is None else f"{age:g} s old"
-    console.print(
-        f"as of     {as_of.get('time')} {source}, {known}; log {as_of.get('origin')}, {as_of.get('size')} entries"
-    )
+def _print_freshness(as_of: AsOf) -> None:
+    source = "by the log's word" if as_of.time_source == "log" else "by its witnesses' word"
+    age = "of unknown age" if as_of.age_seconds is None else f"{as_of.age_seconds:g} s old"
+    console.print(f"as of     {as_of.time} {source}, {age}; log {as_of.origin}, {as_of.size} entries", markup=False)
 
 
 @click.command()
@@ -80,4 +72,4 @@ async def verify(*, file: str, verifier: str, as_json: bool) -> None:
         print_json(answer)
     else:
         print_answer(answer)
-    sys.exit(EXIT_STATUS.get(str(answer.get("verdict")), EXIT_STATUS["indeterminate"]))
+    sys.exit(EXIT_STATUS[answer.verdict])

@@ -1,0 +1,110 @@
+"""`credentify up` and `demo`: the main job with everything real, started twice, killed and continued."""
+
+import os
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.end_to_end.conftest import Up
+
+
+def test_the_demo_does_the_main_job_and_does_no_harm_when_run_again(up: Up) -> None:
+    up.start("--demo")
+    said = up.said()
+    for words in ("6.5 ECTS", "impaired", "3.5 of 6.5", "demo: ok", "valid", "invalid"):
+        assert words in said
+    size = _tree_size(up)
+    again = up.command("demo")
+    assert "demo: ok" in again.stdout
+    assert _tree_size(up) == size, "a second demo appends nothing"
+    up.fsck_is_clean()
+    assert up.stop() == 0
+
+
+def test_a_second_up_on_the_same_folder_is_refused_with_words(up: Up) -> None:
+    up.start()
+    refused = up.command("up", check=False)
+    assert refused.returncode == 1
+    assert "Another `credentify up` runs on" in refused.stderr
+
+
+def test_a_second_start_continues_with_the_same_data(up: Up) -> None:
+    up.start("--demo")
+    size = _tree_size(up)
+    assert up.stop() == 0
+    up.start("--demo")
+    assert _tree_size(up) == size
+    up.fsck_is_clean()
+
+
+def test_a_thrown_away_verifier_gives_the_same_answers(up: Up) -> None:
+    up.start("--demo")
+    credential_id = _revoked_credential(up)
+    before = _status(up, credential_id)
+    assert up.stop() == 0
+    for file in up.data.glob("verifier.sqlite*"):
+        file.unlink()
+    up.start()
+    up.wait("the verifier has caught up", lambda: _status(up, credential_id) == before, seconds=30)
+    up.fsck_is_clean()
+
+
+def test_keys_tokens_and_addresses_can_be_read_by_nobody_else(up: Up) -> None:
+    up.start()
+    for name in ("operator-token", "master.key", "addresses.json", "registrar/registrar.key", "ledger/log.key"):
+        assert (up.data / name).stat().st_mode & 0o077 == 0, name
+
+
+@pytest.mark.parametrize("victim", ["ledger", "gateway", "verifier", "postgres", "everything"])
+def test_what_was_acknowledged_survives_a_kill(up: Up, victim: str) -> None:
+    up.start("--demo")
+    credential_id = _revoked_credential(up)
+    before = _status(up, credential_id)
+    if victim == "everything":
+        up.stop(signal.SIGKILL)
+        up.start()
+    else:
+        os.kill(_pid_of(up, victim), signal.SIGKILL)
+        up.wait(f"{victim} was started again", lambda: "starting it again" in up.said(), seconds=60)
+    up.wait("the verifier answers as before", lambda: _status(up, credential_id) == before, seconds=60)
+    assert "demo: ok" in up.command("demo").stdout
+    up.fsck_is_clean()
+
+
+def _tree_size(up: Up) -> int:
+    with urllib.request.urlopen(up.addresses().ledger + "/v1/log", timeout=10) as answer:
+        size: int = msgspec.json.decode(answer.read())["tree_size"]
+        return size
+
+
+def _status(up: Up, credential_id: str) -> object:
+    try:
+        with urllib.request.urlopen(f"{up.addresses().verifier}/v1/credentials/{credential_id}", timeout=10) as answer:
+            return msgspec.json.decode(answer.read())["status"]
+    except (urllib.error.URLError, OSError):
+        return None
+
+
+def _revoked_credential(up: Up) -> str:
+    rows = msgspec.json.decode(up.command("demo", "--json").stdout)["rows"]
+    found: str = next(row["id"] for row in rows if row["step"] == "revoked")
+    return found
+
+
+def _pid_of(up: Up, victim: str) -> int:
+    """The child of `up` that runs the service, found in /proc (Linux only)."""
+    if not Path("/proc").is_dir():
+        pytest.skip("finding a child's pid needs /proc")
+    wanted = {"postgres": "/bin/postgres"}.get(victim, f"services\0{victim}\0")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == up.pid and wanted in (process / "cmdline").read_bytes().decode():
+                return int(process.name)
+        except (OSError, UnicodeDecodeError):
+            continue
+    raise AssertionError(f"no process of {victim} below {up.pid}")
