@@ -6,7 +6,7 @@ import msgspec
 
 from proto import entry as entries
 from proto.envelope import Opened
-from proto.ids import EventId, LeafIndex
+from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import Book, UnloadedStateError, decide, evolve
 from proto.merkle import Hash, leaf_hash
 from proto.moment import Moment
@@ -24,7 +24,7 @@ class ClockProblem(UnavailableProblem):
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The end of the log as committed: its size, root and last leaf hash, and when the last entry was received."""
 
-    size: int
+    size: TreeSize
     root_hash: Hash
     last_leaf_hash: bytes
     last_received_at_ms: int

@@ -158,7 +158,8 @@ class Intake:
 
     def _take(self) -> list[Submission]:
         """Return what waits, whole submissions only, so that the events of each stay in their order."""
-        group, count = [], 0
+        group: list[Submission] = []
+        count = 0
         while self._waiting and (not group or count + len(self._waiting[0].events) <= GROUP_EVENTS_MAX):
             group.append(self._waiting.popleft())
             count += len(group[-1].events)

@@ -215,7 +215,7 @@ class Sequencer:
         """Return a book that begins with what is remembered: the log's state and issuers, which most events touch."""
         book = Book()
         if self._book is not None:
-            book.log, book.issuers = self._book.log, self._book.issuers
+            book.log, book.issuers, book.condemned = self._book.log, self._book.issuers, self._book.condemned
         return book
 
     def _remember(self, book: Book, grown: Growth | None) -> None:

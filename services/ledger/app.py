@@ -1,0 +1,248 @@
+"""Puts a ledger together, starts and stops its parts in order, and ends the process when one of them fails for good."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from typing import Any
+
+import uvloop
+from aiohttp import web
+
+from proto.note_key import parse_vkey
+from proto.policy import parse_policy
+from proto.problem import UnavailableProblem
+from services import postgres
+from services.edge import LOG, REGISTRY, STOPPING, Log, serve
+from services.edge import make_app as make_edge_app
+from services.ledger import store
+from services.ledger.config import Config
+from services.ledger.domain import ClockGuard
+from services.ledger.intake import Intake
+from services.ledger.metrics import LedgerMetrics
+from services.ledger.opening import apply_migrations, key_files, require_log
+from services.ledger.publication import Publication
+from services.ledger.publisher import Publisher, follow_publication
+from services.ledger.routes import make_routes
+from services.ledger.sequencer import Sequencer
+from services.ledger.service import LEDGER, Ledger
+from services.ledger.signer import Signer, load_key
+from services.ledger.store import LogRow
+from services.postgres import PoolLimits
+from services.settings import SettingsProblem
+
+FATAL_STATUS = 70
+"""EX_SOFTWARE: what the process says when start-up, and only start-up, can put things right."""
+INTAKES = 2
+START_TIMEOUT_SECONDS = 60.0
+STOP_TIMEOUT_SECONDS = 15.0
+DESCRIPTION = """An append-only transparency log of signed events. Anyone may submit, anyone may read and
+audit: the tiles are those of C2SP tlog-tiles, the proofs those of RFC 6962."""
+
+EndProcess = Callable[[int], Any]
+
+
+def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
+    """Return the ledger as an application; its `cleanup_ctx` start and stop everything.
+
+    Starting raises `NotInitialisedProblem` where there is no log, `NotDurableProblem`, `SettingsProblem`, and what the
+    signer refuses. `end_process` is called with 70 when a part fails for good: nothing may be answered after that.
+    """
+    app = make_edge_app(
+        "ledger",
+        make_routes(config),
+        config=config,
+        log=log or Log("ledger", sys.stdout.buffer),
+        version=version("credentify"),
+        description=DESCRIPTION,
+        readiness={"database": lambda: _database_answers(app), "published": lambda: _is_published(app)},
+    )
+
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        async with _running(app, config, end_process):
+            yield
+
+    app.cleanup_ctx.append(running)
+    return app
+
+
+async def _database_answers(app: web.Application) -> str | None:
+    head = await store.head(app[LEDGER].pool)
+    return None if head else "The head of the log is missing"
+
+
+async def _is_published(app: web.Application) -> str | None:
+    return None if app[LEDGER].publication.size else "No checkpoint is published yet"
+
+
+def _limits(config: Config) -> PoolLimits:
+    return PoolLimits(
+        connections_max=config.database_connections_max,
+        command_timeout_ms=config.database_timeout_ms * 2,
+        statement_timeout_ms=config.database_timeout_ms,
+        lock_timeout_ms=max(1, config.database_timeout_ms // 2),
+        idle_in_transaction_timeout_ms=config.database_timeout_ms,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _running(app: web.Application, config: Config, end_process: EndProcess) -> AsyncIterator[None]:
+    """Start (1) tables, (2) pool, (3) log, (4) parts, (5) the first checkpoint; stop in the reverse order."""
+    await apply_migrations(config)  # (1)
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await postgres.create_pool(
+            config.database_url, application_name="credentify-ledger", limits=_limits(config)
+        )  # (2)
+        stack.push_async_callback(_close, pool)
+        async with pool.acquire() as connection:
+            await postgres.assert_durable(connection)
+            log_row = await require_log(connection)  # (3)
+        executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
+        parts = _Parts(app, config, log_row, pool, executor)  # (4)
+        app[LEDGER] = parts.ledger
+        await stack.enter_async_context(_supervised(parts, app[LOG], end_process))  # (5)
+        app[LOG].event("log_open", origin=log_row.origin, published_size=parts.publication.size)
+        yield
+
+
+async def _close(pool: postgres.Pool) -> None:
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+class _Parts:
+    """The parts of a running ledger, wired together."""
+
+    def __init__(
+        self, app: web.Application, config: Config, log_row: LogRow, pool: postgres.Pool, executor: ThreadPoolExecutor
+    ) -> None:
+        self.config = config
+        self.first_published = asyncio.Event()
+        metrics, log = LedgerMetrics(app[REGISTRY]), app[LOG]
+        verifier = parse_vkey(log_row.verifier_key)
+        self.publication = Publication(verifier, metrics)
+        self.publisher = self._publisher(log_row, metrics, log) if config.log_key_file else None
+        self.sequencer = Sequencer(
+            pool,
+            batch_events_max=config.batch_events_max,
+            batch_wait_ms=config.batch_wait_ms,
+            clock_guard=ClockGuard(difference_ms_max=config.clock_difference_ms_max, settle_ms=config.clock_settle_ms),
+            metrics=metrics,
+            log=log,
+            is_more_coming=lambda: self.intake.is_checking,
+            on_growth=self.publisher.hint if self.publisher else lambda: None,
+        )
+        self.intake = Intake(
+            pool,
+            sequencer=self.sequencer,
+            executor=executor,
+            events_max=config.queue_events_max,
+            append_timeout_ms=config.append_timeout_ms,
+            metrics=metrics,
+            log=log,
+        )
+        policy_text = f"log {log_row.verifier_key}\nquorum none\n"
+        self.ledger = Ledger(
+            config=config,
+            origin=log_row.origin,
+            verifier=verifier,
+            policy=parse_policy(policy_text.encode()),
+            policy_text=policy_text,
+            pool=pool,
+            intake=self.intake,
+            publication=self.publication,
+            metrics=metrics,
+            stopping=app[STOPPING],
+        )
+
+    def _publisher(self, log_row: LogRow, metrics: LedgerMetrics, log: Log) -> Publisher:
+        key_file, folder = key_files(self.config)
+        key = load_key(key_file)
+        if key.verifier.text != log_row.verifier_key:
+            raise SettingsProblem(f"{key_file} holds another key than the one that signs the log {log_row.origin}")
+        return Publisher(
+            self.config.database_url,
+            limits=_limits(self.config),
+            signer=Signer(key, folder),
+            publication=self.publication,
+            interval_ms=self.config.publish_interval_ms,
+            idle_interval_ms=self.config.idle_publish_interval_ms,
+            lock_wait_ms=self.config.signer_lock_wait_ms,
+            metrics=metrics,
+            log=log,
+        )
+
+    def background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        """Return what runs for as long as the service does; the sequencer first, for it is asked to stop by itself."""
+        publishing = (
+            self.publisher.run(self.first_published)
+            if self.publisher
+            else follow_publication(
+                self.config.database_url,
+                limits=_limits(self.config),
+                publication=self.publication,
+                interval_ms=self.config.publish_interval_ms,
+                started=self.first_published,
+            )
+        )
+        intakes = [("intake", self.intake.run()) for _ in range(INTAKES)]
+        return [("sequencer", self.sequencer.run()), ("publisher", publishing), *intakes]
+
+
+@contextlib.asynccontextmanager
+async def _supervised(parts: _Parts, log: Log, end_process: EndProcess) -> AsyncIterator[None]:
+    """Run the background tasks; one that ends by itself ends the process, once start-up is over.
+
+    While starting, its error is raised instead. On leaving, what was accepted is still appended.
+    """
+    tasks = [asyncio.create_task(each, name=name) for name, each in parts.background()]
+    try:
+        await _started(parts, tasks)
+        for task in tasks:
+            task.add_done_callback(lambda ended: _end_if_failed(ended, log, end_process))
+        yield
+        parts.sequencer.stop()
+        await asyncio.wait(tasks[:1], timeout=STOP_TIMEOUT_SECONDS)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _started(parts: _Parts, tasks: list[asyncio.Task[None]]) -> None:
+    """Return once a checkpoint is published; raises what ended a task before that."""
+    first = asyncio.create_task(parts.first_published.wait())
+    try:
+        done, _ = await asyncio.wait(
+            {first, *tasks}, timeout=START_TIMEOUT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        first.cancel()
+    for task in done - {first}:
+        task.result()
+    if not parts.first_published.is_set():
+        raise UnavailableProblem(f"No checkpoint could be published within {START_TIMEOUT_SECONDS:g} seconds")
+
+
+def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
+    """End the process where a part failed: nothing that is not known to be committed may be answered."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.failure("fatal", error, task=task.get_name())
+    log.flush()
+    end_process(FATAL_STATUS)
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then stop without losing what was accepted."""
+
+    async def main() -> None:
+        await serve(make_app(config), host=config.host, port=config.port)
+
+    uvloop.run(main())

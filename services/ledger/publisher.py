@@ -1,0 +1,234 @@
+"""Signs committed trees and publishes them: exactly one process at a time, held by a lock of the database session.
+
+Protects what gets signed beyond all else: entries are read back and hashed again, and the tree grown from them must be
+the committed one, before the key is used (DESIGN 5.5). Regress and forks are fatal; everything else is tried again.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from proto.checkpoint import OpenedCheckpoint
+from proto.ids import TreeSize
+from proto.merkle import Hash, leaf_hash
+from proto.problem import Problem
+from proto.tile_edge import TileEdge, grow
+from proto.tile_proof import edge_of_tiles, frontier_of_tiles, tiles_for_root
+from services import postgres
+from services.edge.log import Log
+from services.ledger import store
+from services.ledger.metrics import LedgerMetrics
+from services.ledger.publication import Publication
+from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryProblem, refuse_regress
+from services.ledger.store import StoredCheckpoint
+from services.postgres import Connection, DatabaseUnavailableProblem
+
+READ_BACK_ENTRIES = 1_024
+RETRY_SECONDS = 0.5
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
+
+Collect = Callable[[OpenedCheckpoint], Awaitable[bytes]]
+"""From a signed checkpoint to the note to publish: with whatever cosignatures were collected."""
+
+
+class SecondSignerProblem(Problem):
+    """Another process holds the signer's lock."""
+
+    slug = "second-signer"
+    title = "Another process signs this log"
+    status = 500
+
+
+async def without_witnesses(signed: OpenedCheckpoint) -> bytes:
+    """Return the note as the log signed it: this log has no witnesses."""
+    return signed.encoded
+
+
+class Publisher:
+    """Publishes every `interval_ms` while the log grows, and at least every `idle_interval_ms`."""
+
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        limits: postgres.PoolLimits,
+        signer: Signer,
+        publication: Publication,
+        interval_ms: int,
+        idle_interval_ms: int,
+        lock_wait_ms: int,
+        metrics: LedgerMetrics,
+        log: Log,
+        collect: Collect = without_witnesses,
+    ) -> None:
+        self._database_url = database_url
+        self._limits = limits
+        self._signer = signer
+        self._publication = publication
+        self._interval_seconds = interval_ms / 1000
+        self._idle_interval_seconds = idle_interval_ms / 1000
+        self._lock_wait_seconds = lock_wait_ms / 1000
+        self._metrics = metrics
+        self._log = log
+        self._collect = collect
+        self._grown = asyncio.Event()
+        self._last: OpenedCheckpoint | None = None
+        self._edge = TileEdge()
+        self._published_at = 0.0
+
+    def hint(self) -> None:
+        """Say that the log has grown, so that it is published sooner than the next look."""
+        self._grown.set()
+
+    async def run(self, started: asyncio.Event) -> None:
+        """Sign and publish for ever; `started` is set once the first checkpoint is out.
+
+        Raises `SecondSignerProblem`, `SignerMemoryProblem` and `InconsistentTreeError`; after a loss of the database
+        all checks of the start are made again.
+        """
+        while True:
+            try:
+                async with postgres.connected(
+                    self._database_url, application_name="credentify-publisher", limits=self._limits
+                ) as connection:
+                    await self._lock(connection)
+                    await self._recover(connection)
+                    started.set()
+                    await self._publish_for_ever(connection)
+            except _DATABASE_ERRORS as error:
+                self._log.failure("publisher_lost_database", error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _lock(self, connection: Connection) -> None:
+        """Hold the signer's lock; wait a little for the session of a process that was killed."""
+        deadline = time.monotonic() + self._lock_wait_seconds
+        while not await store.try_signer_lock(connection):
+            if time.monotonic() > deadline:
+                raise SecondSignerProblem(
+                    "Another process holds the signer's lock of this database. Stop it, or run this one without a log "
+                    "key: it will then sequence and serve, and sign nothing"
+                )
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _recover(self, connection: Connection) -> None:
+        """Bring memory, database and what was signed together, from scratch: at start-up and after each reconnect.
+
+        (1) The last signed checkpoint is on disk; (2) the database still holds that tree; (3) it is published, if a
+        crash came between signing and publishing; (4) the right edge is read for its size.
+        """
+        last = await asyncio.to_thread(self._signer.last)  # (1)
+        stored = await store.last_checkpoint(connection)
+        if last is None:
+            raise SignerMemoryProblem(
+                f"{self._signer.path} is missing, so nobody knows what this log has signed. Put the newest checkpoint "
+                "that any follower or witness has into its place"
+            )
+        size, root = last.checkpoint.size, last.checkpoint.root_hash
+        head = await store.head(connection)
+        refuse_regress(last, head.size if head else 0, head.root_hash if head else Hash(b""))  # (2)
+        if stored is not None:
+            refuse_later(stored, size, root)
+        tiles = await store.tiles(connection, tiles_for_root(size))
+        if frontier_of_tiles(size, tiles).root() != root:
+            raise InconsistentTreeError(f"The stored tiles do not lead to the root that was signed for size {size}")
+        self._last, self._edge = last, edge_of_tiles(size, tiles)  # (4)
+        if stored is None or stored.size < size:
+            await self._publish(connection, last)  # (3)
+        else:
+            self._publication.set(stored.note)
+        self._published_at = time.monotonic()
+
+    async def _publish_for_ever(self, connection: Connection) -> None:
+        while True:
+            await self.publish_once(connection)
+            await asyncio.sleep(self._interval_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._grown.wait()
+            self._grown.clear()
+
+    async def publish_once(self, connection: Connection) -> None:
+        """Publish the committed tree if it grew, or the same checkpoint again when it is time."""
+        head = await store.head(connection)
+        last = self._last
+        if head is None or last is None:
+            raise InconsistentTreeError("The head of the log is gone")
+        refuse_regress(last, head.size, head.root_hash)
+        if head.size > last.checkpoint.size:
+            with self._metrics.publish_seconds.time():
+                edge = await self._read_back(connection, head.size, head.root_hash)  # (1) stored bytes, hashed again
+                signed = await asyncio.to_thread(self._signer.sign, head.size, head.root_hash, last)  # (2) sign, keep
+                self._last, self._edge = signed, edge
+                await self._publish(connection, signed)  # (3)
+        elif time.monotonic() - self._published_at >= self._idle_interval_seconds:
+            await self._publish(connection, last)
+
+    async def _publish(self, connection: Connection, signed: OpenedCheckpoint) -> None:
+        """Collect cosignatures, store, and show. A crash before the last step: start-up publishes what was signed."""
+        note = await self._collect(signed)
+        checkpoint = signed.checkpoint
+        await store.publish(
+            connection, StoredCheckpoint(size=checkpoint.size, root_hash=checkpoint.root_hash, note=note)
+        )
+        self._publication.set(note)
+        self._published_at = time.monotonic()
+
+    async def _read_back(self, connection: Connection, size: int, root_hash: Hash) -> TileEdge:
+        """Return the edge of the committed tree, grown from the stored entries' bytes and nothing else.
+
+        Raises `InconsistentTreeError` where a stored leaf hash, full tile or the head's root is not what the entries
+        give.
+        """
+        edge = self._edge
+        while edge.size < size:
+            begin, end = edge.size, min(edge.size + READ_BACK_ENTRIES, size)
+            stored = await store.entries(connection, begin, end)
+            leaves = [leaf_hash(entry.data) for entry in stored]
+            for entry, leaf in zip(stored, leaves, strict=True):
+                if entry.leaf_hash != leaf:
+                    raise InconsistentTreeError(f"Entry {entry.index} as stored does not have its leaf hash")
+            growth = grow(edge, leaves)
+            full = dict(growth.full_tiles)
+            if full and await store.tiles(connection, full) != full:
+                raise InconsistentTreeError(f"The full tiles of entries {begin} to {end - 1} are not those entries'")
+            edge = growth.edge
+        if edge.root() != root_hash:
+            raise InconsistentTreeError(f"The entries of the tree of {size} do not give the root of its head")
+        return edge
+
+
+def refuse_later(stored: StoredCheckpoint, size: TreeSize, root_hash: Hash) -> None:
+    """Raise if a published checkpoint is not covered by what the signer remembers to have signed last."""
+    if stored.size > size:
+        raise SignerMemoryProblem(
+            f"A checkpoint of {stored.size} is published, but the signer remembers only one of {size}: its memory is "
+            "an earlier state. Put the newest checkpoint that any follower or witness has into its place"
+        )
+    if stored.size == size and stored.root_hash != root_hash:
+        raise InconsistentTreeError(f"The published checkpoint of {size} is not the one that was signed")
+
+
+async def follow_publication(
+    database_url: str,
+    *,
+    limits: postgres.PoolLimits,
+    publication: Publication,
+    interval_ms: int,
+    started: asyncio.Event,
+) -> None:
+    """Show what another process publishes, for ever: for replicas without the log's key."""
+    while True:
+        with contextlib.suppress(*_DATABASE_ERRORS):
+            async with postgres.connected(
+                database_url, application_name="credentify-reader", limits=limits
+            ) as connection:
+                while True:
+                    stored = await store.last_checkpoint(connection)
+                    if stored is not None:
+                        publication.set(stored.note)
+                        started.set()
+                    await asyncio.sleep(interval_ms / 1000)
+        await asyncio.sleep(RETRY_SECONDS)

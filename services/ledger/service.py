@@ -1,0 +1,33 @@
+"""A running ledger: what its routes are handed. Owns nothing of its own; `services.ledger.app` makes and ends it."""
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+
+from proto.ids import Origin
+from proto.note_key import VerifierKey
+from proto.policy import Policy
+from services.ledger.config import Config
+from services.ledger.intake import Intake
+from services.ledger.metrics import LedgerMetrics
+from services.ledger.publication import Publication
+from services.postgres import Pool
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings, database and the parts that work on it; `policy` is what a client may configure to verify receipts."""
+
+    config: Config
+    origin: Origin
+    verifier: VerifierKey
+    policy: Policy
+    policy_text: str
+    pool: Pool
+    intake: Intake
+    publication: Publication
+    metrics: LedgerMetrics
+    stopping: asyncio.Event
+
+
+LEDGER: web.AppKey[Ledger] = web.AppKey("ledger", Ledger)
