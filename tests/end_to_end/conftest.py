@@ -95,7 +95,7 @@ class Up:
 
 
 @pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    stack = Up(tmp_path / "data")
+def up(open_folder: Path) -> Iterator[Up]:
+    stack = Up(open_folder / "data")
     yield stack
     stack.stop()
