@@ -32,7 +32,8 @@ async def add_parts(
 ) -> None:
     """Note which credentials a stack is made of."""
     await connection.execute(
-        """INSERT INTO stack_part (part_id, stack_id, issuer) SELECT part_id, $2::bytea, $3::text FROM unnest($1::bytea[]) part_id
+        """INSERT INTO stack_part (part_id, stack_id, issuer)
+           SELECT part_id, $2::bytea, $3::text FROM unnest($1::bytea[]) AS part_id
            ON CONFLICT DO NOTHING""",
         [bytes.fromhex(part) for part in components],
         bytes.fromhex(stack_id),

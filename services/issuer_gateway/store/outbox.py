@@ -161,6 +161,14 @@ async def due(connection: Connection | Pool, *, limit: int) -> list[Pending]:
     ]
 
 
+async def lock_rows(connection: Connection, event_ids: Sequence[EventId]) -> None:
+    """Take these rows in one order, so that relay and projector cannot wait for each other."""
+    await connection.execute(
+        "SELECT FROM outbox WHERE event_id = ANY($1::bytea[]) ORDER BY outbox_id FOR UPDATE",
+        [bytes.fromhex(each) for each in event_ids],
+    )
+
+
 async def mark_sequenced(connection: Connection, places: Sequence[Appended]) -> None:
     """Note where the ledger put events; one that is published already stays so."""
     await connection.execute(

@@ -1,0 +1,47 @@
+"""What every act of the gateway needs, put together once by `app`. Does nothing itself."""
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from proto.ids import Origin
+from proto.moment import Moment, from_datetime
+from services.edge import Log
+from services.follow import Follower
+from services.issuer_gateway.arrivals import Arrivals, Signal
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.relay import Relay
+from services.issuer_gateway.speakers import Speakers
+from services.postgres import Pool
+
+
+def wall_clock() -> Moment:
+    """Return the time now, in UTC."""
+    return from_datetime(datetime.now(UTC))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """One running gateway: its database, its keys, the log it follows and speaks to."""
+
+    config: Config
+    pool: Pool
+    keystore: Keystore
+    speakers: Speakers
+    origin: Origin
+    follower: Follower
+    relay: Relay
+    arrivals: Arrivals
+    advanced: Signal
+    log: Log
+    metrics: Metrics
+    clock: Callable[[], Moment] = wall_clock
+
+    def now(self) -> Moment:
+        """Return the time, never before what the log said last."""
+        position = self.follower.position
+        last = position.last_received_at if position else None
+        now = self.clock()
+        return max(now, last) if last else now

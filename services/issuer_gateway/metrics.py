@@ -1,0 +1,79 @@
+"""What the gateway counts, in Prometheus' terms. Label values are bounded words, never an id."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_WAITS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+
+
+class Metrics:
+    """The gateway's own families in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.outbox_events = Gauge(
+            "credentify_gateway_outbox_events",
+            "Events in the outbox that are not published yet, by state. `pending` that stays up: the ledger is not "
+            "reached; `sequenced` that stays up: nothing is published, or the gateway does not follow.",
+            ["state"],
+            registry=registry,
+        )
+        self.outbox_oldest_seconds = Gauge(
+            "credentify_gateway_outbox_oldest_pending_seconds",
+            "Age of the oldest event that the ledger has not taken. A rise that stays means that institutions wait.",
+            registry=registry,
+        )
+        self.outbox_refused = Gauge(
+            "credentify_gateway_outbox_refused_events",
+            "Events that the ledger refused for good. A rise means that projection and ledger disagree: look at them.",
+            registry=registry,
+        )
+        self.said = Counter(
+            "credentify_gateway_events_said",
+            "Events signed and put into the outbox, by type.",
+            ["type"],
+            registry=registry,
+        )
+        self.relayed = Counter(
+            "credentify_gateway_relayed_events",
+            "Answers of the ledger to events, by result. `later` that rises means that something is not admitted yet.",
+            ["result"],
+            registry=registry,
+        )
+        self.relay_failures = Counter(
+            "credentify_gateway_relay_failures",
+            "Times that the ledger could not be reached or did not answer as it should.",
+            registry=registry,
+        )
+        self.relay_seconds = Histogram(
+            "credentify_gateway_relay_seconds",
+            "Time of one submission to the ledger. A rise is the ledger's, or the network's.",
+            buckets=_WAITS_SECONDS,
+            registry=registry,
+        )
+        self.followed_size = Gauge(
+            "credentify_gateway_followed_entries",
+            "Entries of the log that were proven and applied. It must rise as the log grows.",
+            registry=registry,
+        )
+        self.follow_age_seconds = Gauge(
+            "credentify_gateway_follow_age_seconds",
+            "Age of what the gateway knows of the log; -1 before it has caught up. A rise means stale answers.",
+            registry=registry,
+        )
+        self.log_faults = Counter(
+            "credentify_gateway_log_faults",
+            "Times that the log was found to be faulty. Anything but 0 needs a person at once.",
+            ["kind"],
+            registry=registry,
+        )
+        self.batch_rows = Counter(
+            "credentify_gateway_batch_rows",
+            "Rows of batches, by result.",
+            ["result"],
+            registry=registry,
+        )
+        self.documents_read = Counter(
+            "credentify_gateway_documents_read",
+            "Documents opened for an institution, by proof asked for.",
+            ["proof"],
+            registry=registry,
+        )

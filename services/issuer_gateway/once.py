@@ -1,0 +1,200 @@
+"""Requests that are carried out once: the same key and body get the same answer, another body is refused (DESIGN 4).
+
+The record is written in the transaction that does the work. Of two parallel requests the second waits for the first
+one's commit and then gets its answer; if the first fails, the second does the work.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+import msgspec
+
+from proto.ids import CredentialId
+from proto.problem import ConflictProblem
+from proto.wire.gateway import EventAnswer
+from services.issuer_gateway.arrivals import Expected
+from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.saying import Said, awaited, carried_out, location_of
+from services.issuer_gateway.store import answers, outbox
+from services.postgres import Connection
+
+Kind = TypeVar("Kind", bound=msgspec.Struct)
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE_EVENT = msgspec.json.Decoder(EventAnswer).decode
+_CREATED, _ACCEPTED, _REFUSED = 201, 202, 422
+
+
+class OtherRequestProblem(ConflictProblem):
+    """The Idempotency-Key was used for another request."""
+
+    slug = "idempotency-conflict"
+    title = "This Idempotency-Key belongs to another request"
+
+
+class AnswerGoneProblem(ConflictProblem):
+    """The request was answered, and its answer held a secret that is not kept any more."""
+
+    slug = "answer-gone"
+    title = "This was answered before, and the secret in the answer is not kept"
+
+
+class Once(msgspec.Struct, frozen=True, kw_only=True):
+    """A request with an Idempotency-Key, known by fingerprints that say nothing without the master key."""
+
+    institution_id: str
+    key_fingerprint: bytes
+    request_fingerprint: bytes
+
+    @property
+    def name(self) -> str:
+        """What its answer is sealed for."""
+        return f"{self.institution_id}\n{self.key_fingerprint.hex()}"
+
+
+def once_of(gateway: Gateway, institution_id: str, key: str | None, *parts: bytes) -> Once | None:
+    """Return the request that `key` and `parts` (method, path, query, body) make, or None without a key."""
+    if key is None:
+        return None
+    return Once(
+        institution_id=institution_id,
+        key_fingerprint=gateway.keystore.fingerprint(b"idempotency", institution_id.encode(), key.encode()),
+        request_fingerprint=gateway.keystore.fingerprint(b"request", *parts),
+    )
+
+
+async def _found(connection: Connection | asyncpg.Pool, once: Once) -> answers.Answered | None:
+    found = await answers.find(connection, once.institution_id, once.key_fingerprint)
+    if found is not None and found.request_fingerprint != once.request_fingerprint:
+        raise OtherRequestProblem("The key was sent with another request before; take a new key for a new request")
+    return found
+
+
+async def done(
+    gateway: Gateway,
+    once: Once | None,
+    kind: type[Kind],
+    work: Callable[[Connection], Awaitable[Kind]],
+    *,
+    is_secret: bool = False,
+) -> Kind:
+    """Do `work`, which says nothing on the log, once; return its answer, or the answer that it had the first time."""
+    if once is None:
+        return await carried_out(gateway, work)
+
+    async def recorded(connection: Connection) -> Kind:
+        found = await _found(connection, once)
+        if found is not None:
+            return _kept(gateway, once, found, kind)
+        answer = await work(connection)
+        sealed = gateway.keystore.seal(_ENCODE(answer), "answer", once.name)
+        await answers.add(connection, once.institution_id, _record(once, sealed_answer=sealed, is_secret=is_secret))
+        return answer
+
+    try:
+        return await carried_out(gateway, recorded)
+    except asyncpg.UniqueViolationError as error:
+        return _kept(gateway, once, await _after_conflict(gateway, once, error), kind)
+
+
+def _kept(gateway: Gateway, once: Once, found: answers.Answered, kind: type[Kind]) -> Kind:
+    if found.sealed_answer is None:
+        raise AnswerGoneProblem("Take a new Idempotency-Key, or make a new secret")
+    return msgspec.json.decode(gateway.keystore.open(found.sealed_answer, "answer", once.name), type=kind)
+
+
+def _record(once: Once, **fields: Any) -> answers.Answered:
+    return answers.Answered(
+        key_fingerprint=once.key_fingerprint, request_fingerprint=once.request_fingerprint, **fields
+    )
+
+
+async def _after_conflict(gateway: Gateway, once: Once, error: asyncpg.UniqueViolationError) -> answers.Answered:
+    """Return what a parallel request of the same key has answered; raises `error` where it was about something else."""
+    found = await _found(gateway.pool, once)
+    if found is None:
+        raise error
+    return found
+
+
+class _RepeatedError(Exception):
+    """Inside a transaction: the request turned out to have been carried out already."""
+
+    def __init__(self, found: answers.Answered) -> None:
+        self.found = found
+
+
+async def said_once(
+    gateway: Gateway,
+    once: Once | None,
+    work: Callable[[Connection], Awaitable[Said]],
+    *,
+    locks: Sequence[CredentialId] = (),
+) -> EventAnswer:
+    """Do `work`, which puts one event into the outbox, once; wait a little for the log and return where it stands.
+
+    `locks` are the credentials that nobody else may say anything about meanwhile. A repeated request gets the answer
+    that was given, or, where that was "pending", how it stands now.
+    """
+    expected: Expected | None = None
+
+    async def recorded(connection: Connection) -> None:
+        nonlocal expected
+        # (1) After the locks nobody else is at it; (2) so a repeated request is found here; (3) work; (4) remember it.
+        if locks:
+            await outbox.lock_streams(connection, locks)
+        if once is not None and (found := await _found(connection, once)) is not None:
+            raise _RepeatedError(found)
+        item = await work(connection)
+        if once is not None:
+            await answers.add(connection, once.institution_id, _record(once, event_id=item.opened.event_id))
+        expected = gateway.arrivals.expect(item.opened.event_id)
+
+    try:
+        await carried_out(gateway, recorded)
+        assert expected is not None, "the work said something"
+        answer = await awaited(gateway, expected)
+    except _RepeatedError as repeated:
+        assert once is not None, "only a request with a key is repeated"
+        return await _again(gateway, once, repeated.found)
+    except asyncpg.UniqueViolationError as error:
+        if once is None:
+            raise
+        return await _again(gateway, once, await _after_conflict(gateway, once, error))
+    finally:
+        gateway.arrivals.forget(expected)
+    await _keep(gateway, once, answer)
+    return answer
+
+
+async def _again(gateway: Gateway, once: Once, found: answers.Answered) -> EventAnswer:
+    """Return the answer that was given, or how the event stands now if it was still on its way."""
+    if found.sealed_answer is not None:
+        return _DECODE_EVENT(gateway.keystore.open(found.sealed_answer, "answer", once.name))
+    assert found.event_id is not None, "an answer without a body is that of an event"
+    row = await outbox.get(gateway.pool, found.event_id)
+    assert row is not None, "nothing leaves the outbox"
+    answer = row.answer(location_of(row.event_id))
+    if row.state == "pending":
+        expected = gateway.arrivals.expect(row.event_id)
+        try:
+            answer = await awaited(gateway, expected)
+        finally:
+            gateway.arrivals.forget(expected)
+    await _keep(gateway, once, answer)
+    return answer
+
+
+async def _keep(gateway: Gateway, once: Once | None, answer: EventAnswer) -> None:
+    """Keep an answer that is not going to change much: what is still pending is asked for again."""
+    if once is None or answer.state == "pending":
+        return
+    sealed = gateway.keystore.seal(_ENCODE(answer), "answer", once.name)
+    await answers.keep_answer(
+        gateway.pool, once.institution_id, once.key_fingerprint, status=status_code(answer), sealed_answer=sealed
+    )
+
+
+def status_code(answer: EventAnswer) -> int:
+    """Return the HTTP status under which an event's answer is kept."""
+    return {"pending": _ACCEPTED, "refused": _REFUSED}.get(answer.state, _CREATED)

@@ -1,0 +1,100 @@
+"""The gateway's side of following the log: states, published outbox rows and position move in one transaction."""
+
+from collections.abc import Callable, Sequence
+
+from proto import events
+from proto.envelope import Opened
+from proto.ids import EventId
+from proto.lifecycle import Book
+from proto.problem import Problem
+from proto.wire.ledger import Appended
+from services import states
+from services.edge import Log
+from services.follow import Applied, Evidence, Health, Observer, Position
+from services.issuer_gateway.arrivals import Arrival, Arrivals, Signal
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.store import followed, outbox
+from services.postgres import Connection, Pool, transaction
+
+
+class Projector:
+    """The follower's sink (`services.follow.Sink`); `advanced` fires after every transaction."""
+
+    def __init__(self, pool: Pool, *, arrivals: Arrivals, advanced: Signal) -> None:
+        self._pool = pool
+        self._arrivals = arrivals
+        self._advanced = advanced
+
+    async def position(self) -> Position | None:
+        """Return the position stored last."""
+        return await followed.position(self._pool)
+
+    async def load(self, book: Book, batch: Sequence[Opened]) -> None:
+        """Load what deciding the batch reads."""
+        async with transaction(self._pool) as connection:
+            await states.load_all(connection, book, batch)
+
+    async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        """Store states, close the outbox rows of what was seen, and move the position, all or nothing."""
+        async with transaction(self._pool) as connection:
+            await states.save(connection, book)
+            for item in applied:
+                event = item.opened.event
+                if isinstance(event, events.CredentialStacked):
+                    await followed.add_parts(connection, event.credential_id, event.issuer, event.components)
+            own = await _close_rows(connection, applied) if applied else []
+            await followed.keep_position(connection, position)
+        # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
+        book.forget_changes()
+        places = {item.opened.event_id: item for item in applied}
+        for event_id in own:
+            self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id])))
+        self._advanced.fire()
+
+
+async def _close_rows(connection: Connection, applied: Sequence[Applied]) -> list[EventId]:
+    event_ids = [item.opened.event_id for item in applied]
+    await outbox.lock_rows(connection, event_ids)
+    return await outbox.mark_published(
+        connection,
+        event_ids,
+        [item.index for item in applied],
+        [item.leaf_hash for item in applied],
+        [item.stamp.received_at for item in applied],
+    )
+
+
+def _place(item: Applied) -> Appended:
+    return Appended(
+        index=item.index,
+        leaf_hash=item.leaf_hash.hex(),
+        received_at=item.stamp.received_at,
+        event_id=item.opened.event_id,
+    )
+
+
+class FollowObserver(Observer):
+    """Turns what the follower does into metrics and log lines."""
+
+    def __init__(self, log: Log, metrics: Metrics, health: Callable[[], Health]) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._health = health
+        self._last_trouble = ""
+
+    def advanced(self, position: Position, entry_count: int, seconds: float) -> None:
+        """Note how far the projection has come."""
+        self._last_trouble = ""
+        self._metrics.followed_size.set(position.size)
+        self._log.event("followed", size=position.size, entries=entry_count, seconds=round(seconds, 3))
+
+    def troubled(self, problem: Problem) -> None:
+        """Note why a step failed, once per reason."""
+        if problem.detail != self._last_trouble:
+            self._log.warning("follow_failed", problem=problem.slug, detail=problem.detail)
+        self._last_trouble = problem.detail
+
+    async def faulted(self, evidence: Evidence) -> None:
+        """Note that the log is faulty, with what shows it."""
+        self._metrics.log_faults.labels(evidence.kind).inc()
+        self._log.failure("log_faulty", None, kind=evidence.kind, detail=evidence.detail, index=evidence.index)
