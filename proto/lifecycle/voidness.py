@@ -88,8 +88,10 @@ def counts(book: Book, stamp: Stamp, known_at: Moment | None = None) -> bool:
 
 
 def is_retired(book: Book, key: Key, *, known_at: Moment | None = None) -> bool:
-    """Tell whether a key signs no more: a retirement that counts, for either reason, names it."""
-    return any(counts(book, retirement.stamp, known_at) for retirement in key.retirements)
+    """Tell whether a key signs no more: it is condemned (also by itself), or was rotated by a statement that counts."""
+    return compromised_from(book, key.key_id, known_at=known_at) is not None or any(
+        retirement.invalid_from is None and counts(book, retirement.stamp, known_at) for retirement in key.retirements
+    )
 
 
 def compromised_from(book: Book, key_id: KeyId, *, known_at: Moment | None = None) -> Moment | None:
