@@ -1,0 +1,49 @@
+"""Worker processes that stay for the whole run: they sign, send load and probe limits, so that the parent does not."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import ParamSpec, Self, TypeVar
+
+WORKERS = 2
+Measure = Callable[[int], Awaitable[float]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Crew:
+    """Two worker processes, started fresh (not forked). Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._pool = ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a module's function in one worker; its arguments and its result are pickled."""
+        assert not kwargs, "workers take positional arguments"
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    async def all(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> list[T]:
+        """Run the same in every worker at the same time (each call must take longer than handing it over)."""
+        return await asyncio.gather(*(self.run(function, *args, **kwargs) for _ in range(WORKERS)))
+
+
+async def interleaved(measures: dict[str, Measure], rounds: int) -> dict[str, tuple[float, ...]]:
+    """Take every measure once per round, so that a slow minute of the machine falls on all of them alike.
+
+    One round more is run before and not counted: the first of anything is slow.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in measures}
+    for number in range(rounds + 1):
+        for name, measure in measures.items():
+            value = await measure(number)
+            if number:
+                samples[name].append(value)
+    return {name: tuple(values) for name, values in samples.items()}

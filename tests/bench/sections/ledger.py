@@ -1,0 +1,118 @@
+"""Section `ledger`: durable appends per second, each verified, decided, sequenced and in its tile before the answer."""
+
+from tests.bench.crew import Measure, interleaved
+from tests.bench.figures import Goal, Row, Series, least, percentile
+from tests.bench.limits.signatures import verify_limit
+from tests.bench.load import Burst, Outcome, fire
+from tests.bench.run import Run
+from tests.bench.signing import fresh_ids, issue_requests, sign_issues
+from tests.bench.stand import HOST, INSTITUTIONS, port_of
+
+SECTION = "ledger"
+BATCHES = {100: 4_000, 1_000: 6_000}
+"""Events in one round of a quick run, by events per request."""
+BATCH_CONNECTIONS = 8
+SINGLE_COUNT = 2_500
+SINGLE_CONNECTIONS = 64
+CREATED = 201
+OK = 200
+MARKER = b'"status":201'
+
+
+class Appends:
+    """Sends fresh signed events to the ledger, and keeps the outcome of each round."""
+
+    def __init__(self, run: Run, *, count: int, per_request: int, connections: int) -> None:
+        self._run = run
+        self._count = count
+        self._per_request = per_request
+        self._connections = connections
+        self.outcomes: list[Outcome] = []
+
+    async def measure(self, number: int) -> float:
+        """Return durable appends per second; raises `LoadError` unless each event is answered as newly appended."""
+        stand = self._run.stand
+        requests = await self._run.crew.run(
+            issue_requests, stand.origin, number % INSTITUTIONS, self._count, self._per_request
+        )
+        before = (await stand.log()).tree_size
+        burst = Burst(
+            host=HOST,
+            port=port_of(stand.addresses.ledger),
+            requests=requests,
+            connections=self._connections,
+            marker=b"" if self._per_request == 1 else MARKER,
+        )
+        outcome = await self._run.crew.run(fire, burst)
+        outcome.check(
+            status=CREATED if self._per_request == 1 else OK, markers=0 if self._per_request == 1 else self._count
+        )
+        grown = (await stand.log()).tree_size - before
+        assert grown == self._count, f"{self._count} events were acknowledged, the log grew by {grown}"
+        self.outcomes.append(outcome)
+        return outcome.per_second(self._count)
+
+    def latency(self, name: str, percent: int) -> Series:
+        """Return a percentile of each counted round in milliseconds."""
+        samples = tuple(percentile(outcome.latencies_ms, percent) for outcome in self.outcomes[1:])
+        return Series(name=name, unit="ms", samples=samples)
+
+
+async def measure(run: Run) -> list[Row]:
+    """Return the rows of this section."""
+    await run.stand.only("ledger")
+    await run.stand.admit()
+    return [*await _batches(run), *await _singles(run)]
+
+
+async def _batches(run: Run) -> list[Row]:
+    limits: dict[str, Measure] = {
+        "PyNaCl verify, 2 processes": verify_limit(run.crew),
+        "INSERT of 512 rows": run.database_limits.grouped_insert,
+        "COPY of 512 rows": run.database_limits.copy,
+    }
+    ours = {
+        f"appends, NDJSON of {per_request:,}": Appends(
+            run, count=run.size.count(count), per_request=per_request, connections=BATCH_CONNECTIONS
+        ).measure
+        for per_request, count in BATCHES.items()
+    }
+    found = await interleaved(limits | ours, run.size.rounds)
+    limit = least([Series(name=name, unit="/s", samples=found[name]) for name in limits])
+    goals = (Goal(on="ratio", at_least=0.60), Goal(on="ratio", at_least=0.70))
+    return [
+        Row(
+            section=SECTION,
+            what=name,
+            ours=Series(name=name, unit="/s", samples=found[name]),
+            limit=limit,
+            goals=goals,
+        )
+        for name in ours
+    ]
+
+
+async def _singles(run: Run) -> list[Row]:
+    body = sign_issues(run.stand.origin, 0, fresh_ids(1))[0]
+    appends = Appends(run, count=run.size.count(SINGLE_COUNT), per_request=1, connections=SINGLE_CONNECTIONS)
+    name = f"appends, one event per request, {SINGLE_CONNECTIONS} connections"
+    against = f"aiohttp POST 1 KB, {SINGLE_CONNECTIONS} connections"
+    found = await interleaved(
+        {against: run.http_limits.post_envelope(body, SINGLE_CONNECTIONS), name: appends.measure}, run.size.rounds
+    )
+    return [
+        Row(
+            section=SECTION,
+            what=name,
+            ours=Series(name=name, unit="/s", samples=found[name]),
+            limit=Series(name=against, unit="/s", samples=found[against]),
+            goals=(Goal(on="ratio", at_least=0.40),),
+        ),
+        Row(section=SECTION, what="the same, p50", ours=appends.latency("p50", 50)),
+        Row(
+            section=SECTION,
+            what="the same, p99",
+            ours=appends.latency("p99", 99),
+            goals=(Goal(on="ours", at_most=40),),
+        ),
+    ]

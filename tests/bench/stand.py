@@ -1,0 +1,141 @@
+"""The real services on a database of their own, started and stopped as a section needs them; measures nothing."""
+
+import contextlib
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+
+from proto import events
+from proto.ids import Origin
+from proto.wire.ledger import LogInfo
+from services.command.child import ServiceProcess
+from services.command.home import Addresses, Home
+from services.command.registrar import submit
+from services.command.speaker import Speaker
+from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
+from services.log_client import LogClient
+from tests.bench.signing import DOCUMENTS_PREFIX, institution
+from tests.statements import ACCREDITATION, SCOPE
+
+LIMITS_DATABASE = "limits"
+INSTITUTIONS = 4
+
+
+class Stand(Stack):
+    """What `credentify up` starts, with the same settings, but service by service. Use `open_stand`."""
+
+    addresses: Addresses
+    session: aiohttp.ClientSession
+    running: dict[str, ServiceProcess]
+
+    async def open(self, session: aiohttp.ClientSession) -> None:
+        """Start PostgreSQL and create the databases; there is no log yet, and no service runs."""
+        self.session = session
+        self.running = {}
+        self._has_log = False
+        self.home.make_secrets()
+        await self.postgres.start()
+        for name in (*DATABASES, LIMITS_DATABASE):
+            await self.postgres.ensure_database(name=name, owner_role=f"{name}_owner", running_role=f"{name}_running")
+
+    async def only(self, *names: str) -> None:
+        """Have exactly these services running, each ready; what measures one is not disturbed by the others."""
+        if names and not self._has_log:
+            await self._ensure_log()
+            self.addresses, self._has_log = self._addresses(), True
+        makers = {"ledger": self._ledger, "gateway": self._gateway, "verifier": self._verifier}
+        for name in [name for name in self.running if name not in names]:
+            await self.running.pop(name).stop()
+        for name in names:
+            if name not in self.running:
+                self.running[name] = makers[name](self.addresses)
+                await self.running[name].start()
+                await self.running[name].ready(self.session)
+
+    async def close(self) -> None:
+        """Stop every service and PostgreSQL."""
+        await self.only()
+        await self.postgres.stop()
+
+    @property
+    def origin(self) -> Origin:
+        """The log's name."""
+        return self.settings.origin
+
+    @property
+    def limits_url(self) -> str:
+        """The database of the limits, on the same server, as its owner."""
+        return self.postgres.url(role=f"{LIMITS_DATABASE}_owner", database=LIMITS_DATABASE)
+
+    @property
+    def registrar(self) -> Speaker:
+        """Whoever admits institutions to this log."""
+        return Speaker.from_file(Path(self.addresses.registrar_key_file), self.origin)
+
+    async def log(self) -> LogInfo:
+        """Return what the ledger says of its log; it must be running."""
+        return await LogClient(self.session, self.addresses.ledger).log()
+
+    async def admit(self) -> None:
+        """Admit the institutions of the benchmark, once per log."""
+        if (await self.log()).tree_size > 1:
+            return
+        for number in range(INSTITUTIONS):
+            party = institution(number)
+            admission = self.registrar.say(
+                events.IssuerAdmitted,
+                subject=party.did,
+                legal_name=party.name,
+                country="NL",
+                uri_prefixes=[party.url, DOCUMENTS_PREFIX],
+                keys=[party.event, party.assertion, party.recovery],
+                scope=SCOPE,
+                accreditation=ACCREDITATION,
+            )
+            await submit(self.addresses.ledger, admission)
+
+
+@contextlib.asynccontextmanager
+async def open_stand() -> AsyncIterator[Stand]:
+    """Yield a stand in a new temporary folder, which is removed afterwards."""
+    home = Home(_temporary_folder())
+    home.open()
+    stand = Stand(home, choose_settings(home, _free_ports()), say=lambda _text: None)
+    try:
+        async with aiohttp.ClientSession() as session:
+            await stand.open(session)
+            try:
+                yield stand
+            finally:
+                await stand.close()
+    finally:
+        home.close()
+        shutil.rmtree(home.folder, ignore_errors=True)
+
+
+def _temporary_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="credentify-bench-"))
+    folder.chmod(0o711)  # as root, PostgreSQL runs as another user, who must pass through
+    return folder
+
+
+def _free_ports() -> Ports:
+    """Return three ports that nobody uses now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(3)]
+        for probe in sockets:
+            probe.bind((HOST, 0))
+        ledger, gateway, verifier = (probe.getsockname()[1] for probe in sockets)
+    return Ports(ledger=ledger, gateway=gateway, verifier=verifier)
+
+
+def port_of(url: str) -> int:
+    """Return the port in a service's address."""
+    return int(url.rpartition(":")[2])
+
+
+__all__ = ["HOST", "INSTITUTIONS", "Stand", "open_stand", "port_of"]
