@@ -66,7 +66,9 @@ def make_app(
 def _add(app: web.Application, endpoint: Endpoint) -> None:
     route = endpoint.route
     handle = app[DISPATCH].around(
-        endpoint.answer,
+        route.handler,
+        arguments=None if endpoint.is_plain else endpoint.arguments,
+        render=endpoint.render,
         method=route.method,
         template=route.template,
         rate_limited=route.rate_limited,

@@ -24,6 +24,7 @@ from services.edge.problems import (
     problem_response,
 )
 from services.edge.reply import SECURITY_HEADERS
+from services.edge.route import Handler
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -66,8 +67,21 @@ class Dispatch:
                 per_second=config.rate_per_second, burst=config.rate_burst, keys_max=config.rate_addresses_max
             )
 
-    def around(self, answer: Handle, *, method: str, template: str, rate_limited: bool, logged: bool) -> Handle:
-        """Return the handler to register for `answer`: it never raises, but for a cancelled request."""
+    def around(
+        self,
+        handler: Handler,
+        *,
+        arguments: Callable[[web.Request], Awaitable[dict[str, Any]]] | None,
+        render: Callable[[web.Request, Any], web.StreamResponse],
+        method: str,
+        template: str,
+        rate_limited: bool = True,
+        logged: bool = True,
+    ) -> Handle:
+        """Return what to register for `handler`: it never raises, unless the request is cancelled.
+
+        `arguments` makes the handler's keyword arguments (None: it has none), `render` a response of what it returns.
+        """
         tally = self._tally(method, template)
         is_limited = rate_limited and self._limit is not None
         service = self._log.service
@@ -75,17 +89,22 @@ class Dispatch:
         async def handle(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
             noted = request[_NOTED] = Noted()
+            known = None
             tally.in_flight += 1
             status, slug, sent_bytes = _CLIENT_GONE, None, 0
             try:
                 try:
                     if is_limited:
                         self._admit(request)
-                    response = await answer(request)
+                    if arguments is None:
+                        response = render(request, await handler(request))
+                    else:
+                        response = render(request, await handler(request, **await arguments(request)))
                 except Exception as error:  # noqa: BLE001 - this is where every refusal and every fault is rendered
                     response, slug = self._refused(request, error, tally)
                 status = response.status
-                sent_bytes = self._finish(request, response)
+                known = noted.request_id or self.request_id(request)
+                sent_bytes = self._finish(request, response, known)
                 return response
             finally:
                 seconds = time.perf_counter() - started
@@ -102,7 +121,7 @@ class Dispatch:
                         status,
                         round(seconds * 1000, 3),
                         sent_bytes,
-                        noted.request_id or self.request_id(request),
+                        known or self.request_id(request),
                         slug,
                     )
                     self._log.request(line, noted.values)
@@ -112,7 +131,7 @@ class Dispatch:
     def around_unmatched(self) -> Handle:
         """Return the handler for what no route takes: 404, or 405 where another method of its path exists."""
         by_method = {
-            method: self.around(_refuse_unmatched, method=method, template="unmatched", rate_limited=True, logged=True)
+            method: self.around(_refuse_unmatched, arguments=None, render=_as_is, method=method, template="unmatched")
             for method in (*sorted(METHODS), "other")
         }
 
@@ -183,7 +202,7 @@ class Dispatch:
         if request.transport is not None:
             request.transport.abort()
 
-    def _finish(self, request: web.Request, response: web.StreamResponse) -> int:
+    def _finish(self, request: web.Request, response: web.StreamResponse, known: str) -> int:
         """Add the headers that every answer has; return the bytes of its body."""
         if response.prepared:
             return request.writer.output_size
@@ -191,9 +210,12 @@ class Dispatch:
         if _HEADER_OF_ALL not in headers:
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
-        headers["X-Request-Id"] = self.request_id(request)
-        body = response.body if isinstance(response, web.Response) else None
-        return len(body) if isinstance(body, bytes) else response.content_length or 0
+        headers["X-Request-Id"] = known
+        return response.content_length or 0
+
+
+def _as_is(_: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    return response
 
 
 async def _refuse_unmatched(request: web.Request) -> web.StreamResponse:

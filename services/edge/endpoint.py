@@ -22,7 +22,7 @@ _NOT_MODIFIED = 304
 
 
 class Endpoint:
-    """Answers the requests of one route.
+    """Decodes what one route's handler asks for (`arguments`), and encodes what it returns (`render`).
 
     Raises `TypeError` on construction where route and handler contradict each other, so that such a service
     does not start.
@@ -36,7 +36,9 @@ class Endpoint:
         )
         self._authenticate = authenticate
         self._realm = realm
-        self._plain = not (route.takes_body or route.auth or route.idempotency or route.query or route.path_parameters)
+        self.is_plain = not self.wanted and not (
+            route.takes_body or route.auth or route.idempotency or route.query or route.path_parameters
+        )
         self._status = next(iter(route.response))
         self._headers = {status: _headers(content) for status, content in route.response.items()}
         self._repeatable = _repeatable(route.query)
@@ -48,22 +50,17 @@ class Endpoint:
         if is_json and not route.open_request:
             _refuse_open_structs(route)
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; raises the `Problem` that refuses it, or whatever the handler raises."""
-        if self._plain:
-            value = await self.route.handler(request)
-        else:
-            value = await self.route.handler(request, **await self._arguments(request))
-        return value if isinstance(value, web.StreamResponse) else self._response(request, value)
-
     async def expect(self, request: web.Request) -> None:
         """Let a client that waits for `100 Continue` send its body, unless it said that it is too large."""
         if (request.content_length or 0) <= self.limits.bytes_max and request.headers[hdrs.EXPECT] == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # the answer itself has not begun
 
-    async def _arguments(self, request: web.Request) -> dict[str, Any]:
-        """Decode what the handler asks for: cheapest and least trusting first, the body last."""
+    async def arguments(self, request: web.Request) -> dict[str, Any]:
+        """Return the handler's keyword arguments: what is cheap and needs no trust is checked first, the body last.
+
+        Raises the `Problem` that refuses the request.
+        """
         route = self.route
         found: dict[str, Any] = {}
         if route.auth:
@@ -77,7 +74,7 @@ class Endpoint:
             found["query"] = decode_parameters(self._query_values(request), route.query)
         if route.takes_body:
             found["body"], found["raw"] = await self._body(request)
-        return {name: value for name, value in found.items() if name in self.wanted}
+        return found if found.keys() == self.wanted else {name: found[name] for name in self.wanted}
 
     async def _body(self, request: web.Request) -> tuple[Any, bytes]:
         check_declared(request, self.limits.bytes_max, self._media)
@@ -101,9 +98,13 @@ class Endpoint:
             values[name] = given if name in self._repeatable else given[0]
         return values
 
-    def _response(self, request: web.Request, value: Any) -> web.Response:
-        if isinstance(value, Reply):
+    def render(self, request: web.Request, value: Any) -> web.StreamResponse:
+        """Return the response that a handler's value stands for."""
+        kind = type(value)
+        if kind is Reply:
             return self._reply(request, value)
+        if web.StreamResponse in kind.__mro__:  # it is an abstract class, for which isinstance is slow
+            return value  # type: ignore[no-any-return]  # a StreamResponse, by the line above
         return self._encoded(value, self._status)
 
     def _reply(self, request: web.Request, reply: Reply) -> web.Response:
