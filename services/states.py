@@ -2,7 +2,7 @@
 
 The caller owns the transaction and the tables; each service's migration declares them with the same columns:
 
-    CREATE TABLE log_state (only boolean PRIMARY KEY DEFAULT true CHECK (only), state bytea NOT NULL);
+    CREATE TABLE log_state (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), state bytea NOT NULL);
     CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL);
     CREATE TABLE public_key (public_key text PRIMARY KEY, key_id text NOT NULL);
     CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea NOT NULL);
@@ -61,7 +61,7 @@ _LOAD_RECOGNITIONS = """
 
 _SAVE_LOG = """
     INSERT INTO log_state (state) VALUES ($1)
-    ON CONFLICT (only) DO UPDATE SET state = excluded.state"""
+    ON CONFLICT (is_only) DO UPDATE SET state = excluded.state"""
 _SAVE_ISSUERS = """
     INSERT INTO issuer (did, successors, state)
     SELECT did, string_to_array(successors, ' '), state FROM unnest($1::text[], $2::text[], $3::bytea[])

@@ -1,7 +1,7 @@
 -- The log: entries and full tiles are only ever added; head and edge move on; the rest is projected from the entries.
 
 CREATE TABLE log (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     origin text NOT NULL,
     verifier_key text NOT NULL,
     opened_at timestamptz NOT NULL DEFAULT now()
@@ -26,14 +26,14 @@ ALTER TABLE tile ALTER COLUMN hashes SET STORAGE EXTERNAL;
 
 -- One row each. The lock on `head` is what makes one sequencer at a time; `edge` holds the partial tile of each level.
 CREATE TABLE head (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     size bigint NOT NULL CHECK (size >= 1),
     root_hash bytea NOT NULL CHECK (octet_length(root_hash) = 32),
     last_leaf_hash bytea NOT NULL CHECK (octet_length(last_leaf_hash) = 32),
     last_received_at_ms bigint NOT NULL
 );
 CREATE TABLE edge (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     size bigint NOT NULL CHECK (size >= 1),
     partials bytea[] NOT NULL
 );
@@ -48,7 +48,7 @@ CREATE TABLE checkpoint (
 );
 
 -- What services/states.py reads and writes.
-CREATE TABLE log_state (only boolean PRIMARY KEY DEFAULT true CHECK (only), state bytea NOT NULL);
+CREATE TABLE log_state (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), state bytea NOT NULL);
 CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL);
 CREATE TABLE public_key (public_key text PRIMARY KEY, key_id text NOT NULL);
 CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea NOT NULL);
