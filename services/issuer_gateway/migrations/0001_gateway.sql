@@ -1,7 +1,7 @@
 -- The issuer gateway's database: the followed log, the tenants, and what they said.
 
 -- (1) The followed log, in the form that services.states documents.
-CREATE TABLE log_state (only boolean PRIMARY KEY DEFAULT true CHECK (only), state bytea NOT NULL);
+CREATE TABLE log_state (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), state bytea NOT NULL);
 CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL);
 CREATE TABLE public_key (public_key text PRIMARY KEY, key_id text NOT NULL);
 CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea NOT NULL);
@@ -21,10 +21,10 @@ CREATE TABLE stack_part (
     PRIMARY KEY (part_id, stack_id)
 );
 -- How far the projection has come (msgpack of services.follow's Position).
-CREATE TABLE followed (only boolean PRIMARY KEY DEFAULT true CHECK (only), position bytea NOT NULL);
+CREATE TABLE followed (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), position bytea NOT NULL);
 
 -- (2) Tenants and their keys.
-CREATE TABLE keystore_check (only boolean PRIMARY KEY DEFAULT true CHECK (only), sealed bytea NOT NULL);
+CREATE TABLE keystore_check (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), sealed bytea NOT NULL);
 CREATE TABLE institution (
     institution_id uuid PRIMARY KEY,
     slug text NOT NULL UNIQUE,

@@ -22,7 +22,7 @@ async def keep_position(connection: Connection, value: Position) -> None:
     """Keep how far the projection has come."""
     await connection.execute(
         """INSERT INTO followed (position) VALUES ($1)
-           ON CONFLICT (only) DO UPDATE SET position = excluded.position""",
+           ON CONFLICT (is_only) DO UPDATE SET position = excluded.position""",
         _ENCODE(value),
     )
 
