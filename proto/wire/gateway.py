@@ -247,7 +247,7 @@ class Status(Record, frozen=True, kw_only=True):
 
 
 class CredentialAnswer(Record, frozen=True, kw_only=True):
-    """A credential of the institution: its issue, and its status once the log has published it."""
+    """A credential of the institution: its issue, and its status once the gateway has followed the log that far."""
 
     credential_id: CredentialId
     achievement: AchievementUri

@@ -44,7 +44,13 @@ class IssueRefusedProblem(ConflictProblem):
 
 
 async def change(
-    gateway: Gateway, tenant: Tenant, credential_id: CredentialId, verb: str, request: ChangeRequest, once: Once | None
+    gateway: Gateway,
+    tenant: Tenant,
+    credential_id: CredentialId,
+    *,
+    verb: str,
+    request: ChangeRequest,
+    once: Once | None,
 ) -> EventAnswer:
     """Revoke, suspend or reinstate a credential of the institution, or of one that it succeeds.
 

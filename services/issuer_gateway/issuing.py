@@ -52,6 +52,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId
     opened: Opened
     sealed: Sealed
+    components: tuple[CredentialId, ...] = ()
 
     @property
     def said(self) -> Said:
@@ -137,6 +138,8 @@ async def store(
                 achievement_id=item.achievement.achievement_id,
                 revision=item.achievement.revision,
                 event_id=item.opened.event_id,
+                ects_hundredths=item.award.earned_hundredths(item.achievement.achievement),
+                components=item.components,
                 sealed_document=key.seal(_ENCODE(item.sealed), "document", item.credential_id),
             )
         )

@@ -1,7 +1,6 @@
-"""Stacking: the parts are looked up on the log and against the achievement's recipe, then a stack is issued over them."""
+"""Stacking: parts are looked up on the log and held against the achievement's recipe, then a stack is issued."""
 
 from collections.abc import Mapping, Sequence
-
 
 from proto.credential import Award
 from proto.ids import CredentialId
@@ -48,7 +47,9 @@ async def stack(gateway: Gateway, tenant: Tenant, request: StackRequest, once: O
         raise InvalidProblem("A component is named twice", pointer="/components")
 
     async def work(connection: Connection) -> Said:
-        return await _stack_now(gateway, connection, tenant, request, achievement, components)
+        return await _stack_now(
+            gateway, connection, tenant, request=request, achievement=achievement, components=components
+        )
 
     return await said_once(gateway, once, work, locks=components)
 
@@ -57,6 +58,7 @@ async def _stack_now(
     gateway: Gateway,
     connection: Connection,
     tenant: Tenant,
+    *,
     request: StackRequest,
     achievement: achievements.StoredAchievement,
     components: Sequence[CredentialId],
@@ -73,7 +75,16 @@ async def _stack_now(
     notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
     if len(judged) == len(components):
         check_recipe(achievement.achievement, judged, now=now)
-    item = await _prepared(gateway, tenant, request, achievement, documented, components, now=now, notes=notes)
+    item = await _prepared(
+        gateway,
+        tenant,
+        request=request,
+        achievement=achievement,
+        documented=documented,
+        components=components,
+        now=now,
+        notes=notes,
+    )
     book = await book_for(connection, [item.opened], now=now)
     await say(gateway, connection, tenant, [item.said], book, now=now)
     await followed.add_parts(connection, item.credential_id, tenant.did, components)
@@ -105,22 +116,18 @@ async def _check_learner(
             members={"credentials": others},
         )
     foreign = len(components) - len(owners)
-    if not foreign:
-        return ()
-    return (
-        f"{foreign} of {len(components)} components were not issued here by this institution: "
-        "that they are the learner's is the institution's word",
-    )
+    counted = f"{foreign} of {len(components)} components were not issued here by this institution"
+    return (f"{counted}: that they are the learner's is the institution's word",) if foreign else ()
 
 
 async def _prepared(
     gateway: Gateway,
     tenant: Tenant,
+    *,
     request: StackRequest,
     achievement: achievements.StoredAchievement,
     documented: Sequence[Component],
     components: Sequence[CredentialId],
-    *,
     now: Moment,
     notes: tuple[str, ...],
 ) -> Prepared:
@@ -136,4 +143,5 @@ async def _prepared(
         credential_id=credential_id,
         opened=await signed(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes),
+        components=tuple(components),
     )

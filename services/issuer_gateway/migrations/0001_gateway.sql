@@ -116,6 +116,8 @@ CREATE TABLE credential (
     achievement_id text NOT NULL,
     revision integer NOT NULL,
     event_id bytea NOT NULL UNIQUE REFERENCES outbox (event_id),
+    ects_hundredths integer NOT NULL,
+    components bytea[] NOT NULL,
     sealed_document bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (institution_id, achievement_id, revision) REFERENCES achievement_revision

@@ -13,7 +13,7 @@ from services.postgres import Connection, Pool
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
-        credential.revision, content, event_id, sealed_document, credential.created_at, sealed_key
+        credential.revision, content, event_id, ects_hundredths, components, sealed_document, credential.created_at, sealed_key
     FROM credential
     JOIN learner USING (learner_id)
     JOIN achievement_revision ON achievement_revision.institution_id = credential.institution_id
@@ -46,6 +46,8 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     achievement_id: str
     revision: int
     event_id: EventId
+    ects_hundredths: int
+    components: tuple[CredentialId, ...]
     sealed_document: bytes
 
 
@@ -66,6 +68,8 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
         revision=row["revision"],
         achievement=_DECODE_ACHIEVEMENT(row["content"]),
         event_id=EventId(row["event_id"].hex()),
+        ects_hundredths=row["ects_hundredths"],
+        components=tuple(CredentialId(part.hex()) for part in row["components"]),
         sealed_document=row["sealed_document"],
         created_at=row["created_at"],
         sealed_key=row["sealed_key"],
@@ -119,18 +123,24 @@ async def erase(connection: Connection, institution_id: str, ref: str) -> tuple[
 
 async def add(connection: Connection, credentials: Sequence[NewCredential]) -> None:
     """Add credentials; their events are in the outbox already."""
-    await connection.execute(
-        """INSERT INTO credential
-               (credential_id, institution_id, learner_id, achievement_id, revision, event_id, sealed_document)
-           SELECT * FROM unnest(
-               $1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::bytea[])""",
-        [bytes.fromhex(item.credential_id) for item in credentials],
-        [item.institution_id for item in credentials],
-        [item.learner_id for item in credentials],
-        [item.achievement_id for item in credentials],
-        [item.revision for item in credentials],
-        [bytes.fromhex(item.event_id) for item in credentials],
-        [item.sealed_document for item in credentials],
+    await connection.executemany(
+        """INSERT INTO credential (credential_id, institution_id, learner_id, achievement_id, revision, event_id,
+               ects_hundredths, components, sealed_document)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+        [
+            (
+                bytes.fromhex(item.credential_id),
+                item.institution_id,
+                item.learner_id,
+                item.achievement_id,
+                item.revision,
+                bytes.fromhex(item.event_id),
+                item.ects_hundredths,
+                [bytes.fromhex(part) for part in item.components],
+                item.sealed_document,
+            )
+            for item in credentials
+        ],
     )
 
 

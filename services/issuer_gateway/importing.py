@@ -1,0 +1,79 @@
+"""Imports: an Open Badges document of another system becomes a credential of ours, once, however often it is sent."""
+
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from proto.canonical import canonical_json
+from proto.document import without_proof
+from proto.ids import CredentialId
+from proto.open_badge_import import Imported, import_open_badge
+from proto.wire.gateway import EventAnswer
+from services.issuer_gateway import describing
+from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.issuing import issue_now, prepared
+from services.issuer_gateway.once import Once, said_once
+from services.issuer_gateway.saying import Said, check_followed, location_of
+from services.issuer_gateway.store import credentials, outbox
+from services.postgres import Connection, Pool
+
+_NOTES_MAX = 64
+
+
+async def import_document(
+    gateway: Gateway, tenant: Tenant, document: Any, *, learner_ref: str | None, once: Once | None
+) -> tuple[CredentialId, EventAnswer]:
+    """Issue what a document of another system says, and return the credential and where its event stands.
+
+    The same content (without its proof) for the same learner gives the same credential. Raises `NotAnOpenBadgeProblem`
+    and what issuing raises.
+    """
+    check_followed(gateway)
+    imported = import_open_badge(document, learner_ref=learner_ref)
+    content = canonical_json(without_proof(document))
+    fingerprint = gateway.keystore.fingerprint(b"import", tenant.institution_id.encode(), content)
+    known = await _known(gateway.pool, tenant, fingerprint)
+    if known is not None:
+        return known
+
+    async def work(connection: Connection) -> Said:
+        item = await _issue_now(gateway, connection, tenant, imported)
+        await credentials.add_imported(connection, tenant.institution_id, fingerprint, item.stream)
+        return item
+
+    try:
+        answer = await said_once(gateway, once, work)
+    except asyncpg.UniqueViolationError:
+        known = await _known(gateway.pool, tenant, fingerprint)  # a parallel import of the same document was first
+        if known is None:
+            raise
+        return known
+    assert answer.credential_id is not None, "an issue is about a credential"
+    return answer.credential_id, answer
+
+
+async def _known(pool: Pool, tenant: Tenant, fingerprint: bytes) -> tuple[CredentialId, EventAnswer] | None:
+    credential_id = await credentials.imported(pool, tenant.institution_id, fingerprint)
+    stored = await credentials.get(pool, tenant.institution_id, credential_id) if credential_id else None
+    row = await outbox.get(pool, stored.event_id) if stored else None
+    return (row.stream, row.answer(location_of(row.event_id))) if row else None
+
+
+async def _issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, imported: Imported) -> Said:
+    stored, notes = await describing.described(connection, tenant, imported.achievement)
+    award = imported.award
+    if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
+        award = msgspec.structs.replace(award, ects_hundredths=imported.achievement.ects_hundredths)
+    doubts = (f"{doubt.pointer}: {doubt.detail}" for doubt in imported.doubtful)
+    item = await prepared(
+        gateway,
+        tenant,
+        award,
+        stored,
+        now=gateway.now(),
+        notes=(*notes, *doubts)[:_NOTES_MAX],
+        unmapped=imported.unmapped,
+    )
+    return await issue_now(gateway, connection, tenant, item)
