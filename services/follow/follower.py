@@ -144,6 +144,7 @@ class Follower:
         except _LOG_TROUBLES as problem:
             condition.trouble = problem.detail
             raise
+        self._observer.settled()
         if count and self._position is not None:
             self._observer.advanced(self._position, count, self._monotonic() - begun)
         return count

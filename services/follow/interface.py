@@ -146,5 +146,8 @@ class Observer:
     def troubled(self, problem: Problem) -> None:
         """A step failed, and will be tried again."""
 
+    def settled(self) -> None:
+        """A step went well: whatever troubled before is over."""
+
     async def faulted(self, evidence: Evidence) -> None:
         """The log was found to be faulty."""

@@ -1,0 +1,151 @@
+"""Puts a verifier together, starts and stops its parts in order, and ends the process when following fails for good."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import aiohttp
+import uvloop
+from aiohttp import web
+
+from proto.moment import Moment, from_datetime
+from proto.policy import Policy, parse_policy
+from services.edge import LOG, REGISTRY, Log, serve
+from services.edge import make_app as make_edge_app
+from services.follow import FollowBounds, Follower
+from services.log_client import LogClient
+from services.settings import SettingsProblem
+from services.verifier.config import Config
+from services.verifier.inquiry import Inquiry
+from services.verifier.metrics import Metrics
+from services.verifier.pages import Pages
+from services.verifier.projector import Projector
+from services.verifier.routes import INQUIRY, PAGES, SETTINGS, make_routes
+from services.verifier.store import Store
+
+FATAL_STATUS = 70
+"""EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
+DESCRIPTION = """Answers whether a micro-credential is authentic and still holds, from a replay of the log that it has
+proven itself. It asks neither the log nor the institution, and stores nothing of what is sent."""
+
+EndProcess = Callable[[int], Any]
+
+
+def now() -> Moment:
+    """Return the time."""
+    return from_datetime(datetime.now(UTC))
+
+
+def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
+    """Return the verifier as an application; its `cleanup_ctx` start and stop everything.
+
+    Starting raises `SettingsProblem` for a policy file that cannot be read, `MalformedProblem` or `InvalidProblem` for
+    the log's key, and `StoreProblem`. `end_process` is called with 70 when following fails for good.
+    """
+    app = make_edge_app(
+        "verifier",
+        make_routes(config),
+        config=config,
+        log=log or Log("verifier", sys.stdout.buffer),
+        version=version("credentify"),
+        description=DESCRIPTION,
+        readiness={"log": lambda: _is_fresh(app)},
+    )
+    app[SETTINGS], app[PAGES] = config, Pages()
+
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        async with _running(app, config, end_process):
+            yield
+
+    app.cleanup_ctx.append(running)
+    return app
+
+
+async def _is_fresh(app: web.Application) -> str | None:
+    health = app[INQUIRY].health()
+    return None if health.state == "healthy" else health.detail
+
+
+@contextlib.asynccontextmanager
+async def _running(app: web.Application, config: Config, end_process: EndProcess) -> AsyncIterator[None]:
+    """Start (1) the projection's file, (2) the follower over it, (3) questions; stop in the reverse order."""
+    log, policy = app[LOG], read_policy(config)
+    store = await asyncio.to_thread(Store, config.database_file, reader_threads=config.reader_threads)  # (1)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, store.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        projector = Projector(store, log)
+        follower = await _follower(config, session, store, policy, projector)
+        projector.metrics = Metrics(follower.health, lambda: follower.position)
+        app[REGISTRY].register(projector.metrics)
+        app[INQUIRY] = Inquiry(store, follower, clock=now, count=projector.metrics.count_verdict)  # (3)
+        await stack.enter_async_context(_following(follower, log, end_process))  # (2)
+        log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
+        yield
+
+
+def read_policy(config: Config) -> Policy | None:
+    """Return the witness policy, or None where none is configured; raises `SettingsProblem` where it cannot be read."""
+    if config.policy_file is None:
+        return None
+    try:
+        return parse_policy(config.policy_file.read_bytes())
+    except OSError as error:
+        raise SettingsProblem(f"The witness policy {config.policy_file} cannot be read: {error.strerror}") from error
+
+
+async def _follower(
+    config: Config, session: aiohttp.ClientSession, store: Store, policy: Policy | None, projector: Projector
+) -> Follower:
+    return Follower(
+        LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds),
+        store,
+        verifier_key=config.log_verifier_key,
+        policy=policy,
+        clock=now,
+        bounds=FollowBounds(
+            chunk_entries_max=config.chunk_entries_max,
+            chunk_bytes_max=config.chunk_bytes_max,
+            poll_seconds=config.poll_seconds,
+            freshness_seconds_max=config.freshness_seconds_max,
+            backoff_seconds_max=config.backoff_seconds_max,
+            signature_threads=config.signature_threads,
+        ),
+        known_fault=await store.fault(),
+        observer=projector,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _following(follower: Follower, log: Log, end_process: EndProcess) -> AsyncIterator[None]:
+    """Follow while the block runs; where that fails for good, say why and end the process."""
+    task = asyncio.create_task(follower.run(), name="follower")
+    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.failure("fatal", error, task=task.get_name())
+    log.flush()
+    end_process(FATAL_STATUS)
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT, then stop."""
+
+    async def main() -> None:
+        await serve(make_app(config), host=config.host, port=config.port)
+
+    uvloop.run(main())

@@ -1,0 +1,54 @@
+"""What an operator may set of a verifier: `CREDENTIFY_VERIFIER_…`. Reads no environment and opens nothing."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from services.edge.config import EdgeConfig, Port
+
+SETTINGS_PREFIX = "CREDENTIFY_VERIFIER_"
+
+
+class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one verifier process; each field's description is its manual."""
+
+    host: Annotated[str, Meta(description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port to listen on; 0 takes a free one")] = 8103
+    ledger_url: Annotated[str, Meta(description="Address of the log that is followed, http://… or https://…")]
+    log_verifier_key: Annotated[
+        str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")
+    ]
+    database_file: Annotated[
+        Path, Meta(description="SQLite file of the projection; it may be removed at any time and is filled again")
+    ]
+    policy_file: Annotated[
+        Path | None,
+        Meta(description="Witness policy (C2SP tlog-policy); without it, freshness is the log's own word"),
+    ] = None
+    freshness_seconds_max: Annotated[
+        float, Meta(gt=0, le=86_400, description="Seconds after which what is known is too old to answer from")
+    ] = 60.0
+    poll_seconds: Annotated[
+        float, Meta(ge=1, le=300, description="Seconds that one request waits for the log to grow")
+    ] = 10.0
+    log_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=300, description="Seconds after which the log counts as not answering")
+    ] = 10.0
+    chunk_entries_max: Annotated[
+        int, Meta(ge=1, le=10_000, description="Entries that one transaction of the projection applies at most")
+    ] = 1_000
+    chunk_bytes_max: Annotated[int, Meta(ge=65_536, description="Bytes of entries that are held at once, about")] = (
+        8_388_608
+    )
+    backoff_seconds_max: Annotated[
+        float, Meta(gt=0, le=600, description="Seconds between two attempts to reach a log that does not answer")
+    ] = 15.0
+    signature_threads: Annotated[
+        int, Meta(ge=1, le=64, description="Threads that check signatures while catching up")
+    ] = 2
+    reader_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that answer questions")] = 2
+    documents_max: Annotated[int, Meta(ge=1, le=1_000, description="Documents that one list may hold")] = 100
+    verification_bytes_max: Annotated[
+        int, Meta(ge=65_536, description="Bytes that one request for verification may have")
+    ] = 8_388_608

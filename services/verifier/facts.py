@@ -1,0 +1,239 @@
+"""What the log says of a credential, its institution, its parts and recognitions, as bodies. Pure; judges nothing."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from proto.ids import CredentialId, Did, owner_of
+from proto.lifecycle import (
+    Book,
+    Credential,
+    Effective,
+    Issuer,
+    Key,
+    Life,
+    Profile,
+    Recognition,
+    Stamp,
+    compromised_from,
+    counts,
+    effective,
+    is_known,
+    is_live_recognition,
+    is_retired,
+    is_void,
+    life_of,
+    living_end,
+    profile,
+    standing,
+)
+from proto.moment import Moment
+from proto.wire.verifier import (
+    AccreditationFacts,
+    CredentialFacts,
+    HistoryItem,
+    IssuerFacts,
+    KeyFacts,
+    RecognitionFacts,
+    ScopeFacts,
+    StackNode,
+    StandingItem,
+    Status,
+)
+
+
+def credential_facts(credential: Credential, life: Life) -> CredentialFacts:
+    """Return what the issue says."""
+    return CredentialFacts(
+        credential_id=credential.credential_id,
+        issuer=life.issuer,
+        achievement=life.achievement,
+        ects_hundredths=life.ects_hundredths,
+        eqf_level=life.eqf_level,
+        valid_from=life.valid_from,
+        valid_until=life.valid_until,
+        issued_at=life.stamp.received_at,
+        index=life.stamp.index,
+        event_id=life.stamp.event_id,
+        components=life.components,
+    )
+
+
+def status_facts(book: Book, credential: Credential, found: Effective, known_at: Moment | None) -> Status:
+    """Return the effective state with all that was said of the credential up to `known_at`."""
+    return Status(
+        state=found.state,
+        since=found.since,
+        ects_hundredths_remaining=found.credits_remaining,
+        reason=found.reason,
+        replaced_by=found.replaced_by,
+        history=tuple(_history(book, credential, known_at)),
+    )
+
+
+def _history(book: Book, credential: Credential, known_at: Moment | None) -> Iterable[HistoryItem]:
+    for life in credential.lives:
+        if not is_known(life.stamp, known_at):
+            continue
+        yield HistoryItem(
+            kind="issued",
+            by=life.issuer,
+            received_at=life.stamp.received_at,
+            effective_at=life.valid_from,
+            index=life.stamp.index,
+            is_void=is_void(book, life.stamp, known_at=known_at),
+        )
+        for change in life.changes:
+            if is_known(change.stamp, known_at):
+                yield HistoryItem(
+                    kind=change.kind,
+                    by=change.stamp.speaker,
+                    received_at=change.stamp.received_at,
+                    effective_at=change.effective_at,
+                    index=change.stamp.index,
+                    reason=change.reason,
+                    replaced_by=change.replaced_by,
+                    is_void=is_void(book, change.stamp, known_at=known_at),
+                )
+
+
+def issuer_facts(book: Book, did: Did, *, life: Life | None = None, known_at: Moment | None = None) -> IssuerFacts:
+    """Return what the register says of an institution, by `known_at`; `life` is the issue that is asked about."""
+    issuer = book.issuer(did)
+    known = profile(book, issuer, known_at=known_at) if issuer else None
+    if issuer is None or known is None:
+        return IssuerFacts(did=did, state="not_admitted")
+    last = standing(book, issuer, known_at=known_at)
+    state: Literal["active", "suspended", "closed"] = (
+        "active" if last is None or last.kind == "reinstated" else last.kind
+    )
+    admissions = [entry for entry in issuer.profiles if entry.is_admission and counts(book, entry.stamp, known_at)]
+    return IssuerFacts(
+        did=did,
+        state=state,
+        legal_name=known.legal_name,
+        country=known.country,
+        admitted_at=admissions[-1].stamp.received_at if admissions else None,
+        scope=_scope(known),
+        accreditation=_accreditation(known),
+        history=tuple(
+            StandingItem(kind=item.kind, received_at=item.stamp.received_at, successor=item.successor)
+            for item in issuer.standings
+            if counts(book, item.stamp, known_at)
+        ),
+        answers_now=living_end(book, did),
+        is_signing_key_from_registrar=life is not None and is_key_from_registrar(book, life.stamp),
+    )
+
+
+def _scope(known: Profile) -> ScopeFacts:
+    scope = known.scope
+    return ScopeFacts(
+        eqf_min=scope.eqf_min,
+        eqf_max=scope.eqf_max,
+        ects_hundredths_max=scope.ects_hundredths_max,
+        may_issue=scope.may_issue,
+        may_stack=scope.may_stack,
+        may_recognise=scope.may_recognise,
+    )
+
+
+def _accreditation(known: Profile) -> AccreditationFacts:
+    given = known.accreditation
+    return AccreditationFacts(body=given.body, url=given.url, until=given.until or None)
+
+
+def is_key_from_registrar(book: Book, stamp: Stamp) -> bool:
+    """Tell whether the registrar added the key of this stamp for the institution, other than by admitting it."""
+    issuer, key = book.issuer(stamp.speaker), book.key(stamp.key_id)
+    if issuer is None or key is None or not issuer.profiles:
+        return False
+    is_from_admission = any(entry.is_admission and entry.stamp.index == key.added.index for entry in issuer.profiles)
+    return not is_from_admission and key.added.speaker != issuer.did
+
+
+def key_facts(book: Book, issuer: Issuer, *, now: Moment) -> tuple[KeyFacts, ...]:
+    """Return the institution's keys in the order in which they were added."""
+    return tuple(
+        KeyFacts(
+            key_id=key.key_id,
+            purpose=key.purpose,
+            public_key=key.public_key,
+            added_at=key.added.received_at,
+            added_by=owner_of(key.added.key_id),
+            usable_from=key.usable_from,
+            state=_key_state(book, key, now),
+            invalid_from=compromised_from(book, key.key_id),
+        )
+        for key in issuer.keys
+    )
+
+
+def _key_state(book: Book, key: Key, now: Moment) -> Literal["usable", "delayed", "retired", "compromised", "void"]:
+    if is_void(book, key.added):
+        return "void"
+    if compromised_from(book, key.key_id) is not None:
+        return "compromised"
+    if is_retired(book, key):
+        return "retired"
+    return "delayed" if now < key.usable_from else "usable"
+
+
+def recognition_facts(
+    book: Book, recognitions: Iterable[Recognition], known_at: Moment | None
+) -> tuple[RecognitionFacts, ...]:
+    """Return the recognitions that were known by `known_at`, and whether each is live."""
+    return tuple(
+        RecognitionFacts(
+            event_id=item.stamp.event_id,
+            recogniser=item.recogniser,
+            recogniser_name=name_of(book, item.recogniser, known_at),
+            decision=item.decision,
+            ects_hundredths=item.ects_hundredths,
+            eqf_level=item.eqf_level,
+            programme=item.programme,
+            received_at=item.stamp.received_at,
+            state=_recognition_state(book, item, known_at),
+        )
+        for item in recognitions
+        if is_known(item.stamp, known_at)
+    )
+
+
+def _recognition_state(
+    book: Book, recognition: Recognition, known_at: Moment | None
+) -> Literal["live", "withdrawn", "void"]:
+    if is_live_recognition(book, recognition.stamp.event_id, known_at=known_at):
+        return "live"
+    return "withdrawn" if counts(book, recognition.stamp, known_at) else "void"
+
+
+def name_of(book: Book, did: Did, known_at: Moment | None = None) -> str:
+    """Return the institution's legal name, or its DID where the log does not tell."""
+    issuer = book.issuer(did)
+    known = profile(book, issuer, known_at=known_at) if issuer else None
+    return known.legal_name if known else did
+
+
+def stack_tree(book: Book, credential_id: CredentialId, *, at: Moment, known_at: Moment | None) -> StackNode | None:
+    """Return the credential with its parts at all levels and what of each still counts.
+
+    None where it is not in the book or was not known yet. At most 256 parts and three levels, by the rules.
+    """
+    credential = book.credential(credential_id)
+    found = effective(book, credential, at=at, known_at=known_at) if credential else None
+    life = life_of(book, credential, known_at=known_at) if credential else None
+    if found is None or life is None:
+        return None
+    parts = (stack_tree(book, part, at=at, known_at=known_at) for part in life.components)
+    return StackNode(
+        credential_id=credential_id,
+        issuer=life.issuer,
+        issuer_name=name_of(book, life.issuer, known_at),
+        achievement=life.achievement,
+        ects_hundredths=life.ects_hundredths,
+        ects_hundredths_remaining=found.credits_remaining,
+        eqf_level=life.eqf_level,
+        state=found.state,
+        since=found.since,
+        parts=tuple(part for part in parts if part),
+    )

@@ -1,0 +1,198 @@
+"""Takes questions to the projection: reads one snapshot, gathers the grounds, asks the domain. Knows no HTTP."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from proto.ids import CredentialId, Did
+from proto.lifecycle import Book, Credential
+from proto.moment import Moment
+from proto.problem import NotFoundProblem, Problem
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, Verdict
+from services.follow import Follower, Health
+from services.verifier import documents, facts
+from services.verifier.domain import Document, Grounds, as_of, evaluate, freshness
+from services.verifier.rows import MissingTileError
+from services.verifier.store import DamagedProjectionProblem, Snapshot, Store
+
+
+class UnknownCredentialProblem(NotFoundProblem):
+    """No credential of this id is on the log, as far as this verifier knows."""
+
+    slug = "unknown-credential"
+    title = "No such credential is on record"
+
+
+class UnknownIssuerProblem(NotFoundProblem):
+    """No institution of this DID is on the log, as far as this verifier knows."""
+
+    slug = "unknown-issuer"
+    title = "No such institution is on record"
+
+
+class NotAStackProblem(NotFoundProblem):
+    """The credential is not made of other credentials."""
+
+    slug = "not-a-stack"
+    title = "The credential is not a stack"
+
+
+class Moments(msgspec.Struct, frozen=True, kw_only=True):
+    """For when is asked (`at`), and by the knowledge of when (`known_at`; None: all that is known)."""
+
+    at: Moment | None = None
+    known_at: Moment | None = None
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to one question: its moments, the health read before the snapshot, and the time of asking."""
+
+    moments: Moments
+    health: Health
+    now: Moment
+
+
+class Inquiry:
+    """Answers questions from the projection; many at once, each from one snapshot in a reader thread.
+
+    The follower's health is read before the snapshot, so that an answer is never older than it says.
+    """
+
+    def __init__(
+        self, store: Store, follower: Follower, *, clock: Callable[[], Moment], count: Callable[[Verdict], None]
+    ) -> None:
+        self._store = store
+        self._follower = follower
+        self._clock = clock
+        self._count = count
+
+    def health(self) -> Health:
+        """Return how far the projection can be relied on now."""
+        return self._follower.health()
+
+    async def credential(self, credential_id: CredentialId, moments: Moments) -> Answer:
+        """Return the answer for a credential id; raises `UnknownCredentialProblem`, or `DamagedProjectionProblem`."""
+        asked = self._asked(moments)
+        answer = await self._store.read(lambda snapshot: self._credential(snapshot, credential_id, asked))
+        return self._counted(answer)
+
+    async def stack(self, credential_id: CredentialId, moments: Moments) -> StackAnswer:
+        """Return the tree of a stack; raises `UnknownCredentialProblem` or `NotAStackProblem`."""
+        answer = await self.credential(credential_id, moments)
+        if answer.stack is None and answer.credential is not None:
+            raise NotAStackProblem("This credential is on record, and is not made of other credentials")
+        if answer.stack is None:
+            raise DamagedProjectionProblem("The verifier's records of this stack are incomplete")
+        return StackAnswer(
+            verdict=answer.verdict,
+            checks=answer.checks,
+            question=answer.question,
+            as_of=answer.as_of,
+            stack=answer.stack,
+        )
+
+    async def document(self, data: bytes, moments: Moments) -> Answer:
+        """Return the answer for one document.
+
+        Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document at all.
+        """
+        asked = self._asked(moments)
+        answer = await self._store.read(lambda snapshot: self._document(snapshot, data, asked))
+        return self._counted(answer)
+
+    async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
+        """Return one line per document, in order; one that cannot be read has its problem there and sinks no other."""
+        return tuple([await self._line(index, data, moments) for index, data in enumerate(items)])
+
+    async def _line(self, index: int, data: bytes, moments: Moments) -> AnswerLine:
+        try:
+            return AnswerLine(index=index, answer=await self.document(data, moments))
+        except DamagedProjectionProblem:
+            raise
+        except Problem as problem:
+            return AnswerLine(index=index, problem=problem.document())
+
+    async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
+        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
+        asked = self._asked(Moments())
+        return await self._store.read(lambda snapshot: self._issuer(snapshot, dids, asked))
+
+    async def credential_count(self) -> int:
+        """Return how many credentials the projection holds."""
+        return await self._store.read(lambda snapshot: snapshot.credential_count())
+
+    def _asked(self, moments: Moments) -> _Asked:
+        return _Asked(moments=moments, health=self.health(), now=self._clock())
+
+    # In a reader thread.
+
+    def _credential(self, snapshot: Snapshot, credential_id: CredentialId, asked: _Asked) -> Answer:
+        book = snapshot.book([credential_id])
+        credential = book.credential(credential_id)
+        if credential is None:
+            raise _unknown(asked.health)
+        grounds = self._grounds(snapshot, book, credential, asked)
+        if grounds.life is None:
+            raise UnknownCredentialProblem(f"This credential was not on record yet at {asked.moments.known_at}")
+        return evaluate(grounds)
+
+    def _document(self, snapshot: Snapshot, data: bytes, asked: _Asked) -> Answer:
+        document = documents.read(data)
+        book = snapshot.book([document.credential_id] if document.credential_id else [])
+        if document.claims is not None:
+            snapshot.issuer(book, document.claims.issuer)
+        credential = book.credential(document.credential_id) if document.credential_id else None
+        grounds = self._grounds(snapshot, book, credential, asked)
+        proof = documents.check_proofs(document, book, grounds.life, now=asked.now)
+        read = Document(claims=document.claims, fault=document.fault, proof=proof)
+        return evaluate(msgspec.structs.replace(grounds, document=read))
+
+    def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: _Asked) -> IssuerAnswer:
+        book = Book()
+        for did in dids:
+            issuer = snapshot.issuer(book, did)
+            found = facts.issuer_facts(book, did)
+            if issuer is not None and found.state != "not_admitted":
+                return IssuerAnswer(
+                    issuer=found,
+                    keys=facts.key_facts(book, issuer, now=asked.now),
+                    as_of=as_of(self._follower.origin, snapshot.position, asked.health),
+                    freshness=freshness(asked.health),
+                )
+        raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
+
+    def _grounds(self, snapshot: Snapshot, book: Book, credential: Credential | None, asked: _Asked) -> Grounds:
+        grounds = Grounds(
+            book=book,
+            credential=credential,
+            recognitions=snapshot.recognitions(book, credential.credential_id) if credential else (),
+            is_included=None,
+            document=None,
+            health=asked.health,
+            position=snapshot.position,
+            origin=self._follower.origin,
+            now=asked.now,
+            at=asked.moments.at or asked.now,
+            known_at=asked.moments.known_at,
+        )
+        return msgspec.structs.replace(grounds, is_included=_is_included(snapshot, grounds))
+
+    def _counted(self, answer: Answer) -> Answer:
+        self._count(answer.verdict)
+        return answer
+
+
+def _unknown(health: Health) -> UnknownCredentialProblem:
+    is_fresh = health.state == "healthy"
+    words = "" if is_fresh else f"; but the records are not up to date, so it may exist: {health.detail}"
+    return UnknownCredentialProblem(f"No credential of this id is on record{words}", members={"fresh": is_fresh})
+
+
+def _is_included(snapshot: Snapshot, grounds: Grounds) -> bool | None:
+    """Tell whether the issue is under the proven root; None where the tree is not all there."""
+    if grounds.life is None:
+        return None
+    try:
+        return snapshot.is_included(grounds.life.stamp.index)
+    except MissingTileError:
+        return None

@@ -1,0 +1,85 @@
+"""Pages for people: no script, nothing loaded from anywhere, every value escaped. Decides and stores nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+from aiohttp import web
+
+from proto.stacking import ects_text
+from proto.wire.verifier import Answer, CheckName, Result, Verdict
+from services.edge import html_page
+from services.verifier.words import REASONS, STATES, when
+
+_FOLDER = Path(__file__).parent
+WORDS: Mapping[Verdict, str] = {"valid": "Valid", "invalid": "Not valid", "indeterminate": "Cannot be confirmed"}
+NAMES: Mapping[CheckName, str] = {
+    "document": "Content of the document",
+    "proof": "The document's own signature",
+    "signature": "The institution's signature on record",
+    "inclusion": "Part of the public log",
+    "issuer": "The institution's right to award",
+    "status": "Not revoked or suspended",
+    "period": "Period of validity",
+    "components": "What it is made of",
+    "freshness": "How recent the records are",
+}
+RESULTS: Mapping[Result, str] = {
+    "valid": "yes",
+    "invalid": "no",
+    "unknown": "not known",
+    "not_applicable": "does not apply",
+}
+MARKS: Mapping[Result, str] = {"valid": "\u2713", "invalid": "\u2717", "unknown": "?", "not_applicable": "\u2013"}
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Pages:
+    """Renders the pages; made once, used by every request."""
+
+    def __init__(self) -> None:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        environment.filters["ects"] = ects_text
+        environment.filters["when"] = when
+        self._style = (_FOLDER / "style.css").read_text(encoding="utf-8")
+        environment.globals.update(
+            style=self._style, names=NAMES, results=RESULTS, marks=MARKS, states=STATES, reasons=REASONS
+        )
+        self._home = environment.get_template("home.html.jinja")
+        self._answer = environment.get_template("answer.html.jinja")
+
+    def home(self, *, fault: str = "", status: int = 200) -> web.Response:
+        """Return the page with the forms, saying above them what was wrong with the last one."""
+        return self._page(self._home.render(fault=fault), status)
+
+    def answer(self, answer: Answer, *, heading: str, asked: str = "") -> web.Response:
+        """Return the page of a verdict: its word first and large, then what was checked and what is on record.
+
+        `asked` says for which other moment than now was asked.
+        """
+        page = self._answer.render(
+            answer=answer, heading=heading, word=WORDS[answer.verdict], lead=_lead(answer), asked=asked
+        )
+        return self._page(page, 200)
+
+    def _page(self, html: str, status: int) -> web.Response:
+        response = html_page(html, style=self._style, status=status)
+        response.headers.update(_NO_STORE)
+        return response
+
+
+def _lead(answer: Answer) -> list[str]:
+    """Return the sentences under the verdict's word: what decided it."""
+    if answer.verdict == "valid":
+        is_document = any(check.check == "document" and check.result == "valid" for check in answer.checks)
+        return [
+            "The document is authentic and the credential holds." if is_document else "The credential on record holds."
+        ]
+    decisive: Result = "invalid" if answer.verdict == "invalid" else "unknown"
+    return [check.detail for check in answer.checks if check.result == decisive]

@@ -1,0 +1,223 @@
+"""The verifier's routes: questions over HTTP, and the pages. What is sent is neither stored nor logged."""
+
+from typing import Annotated, Any
+
+from aiohttp import web
+from msgspec import Meta
+
+from proto.ids import HEX_256_PATTERN, CredentialId, Did, parse_credential_id
+from proto.moment import Moment, normalise
+from proto.open_badge_claims import NotAnOpenBadgeProblem
+from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.wire.ledger import Body
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, TimeQuery
+from services.edge import Form, Media, Route, annotate, parameter_problem
+from services.verifier import documents
+from services.verifier.config import Config
+from services.verifier.documents import TooManyDocumentsProblem
+from services.verifier.inquiry import (
+    Inquiry,
+    Moments,
+    NotAStackProblem,
+    UnknownCredentialProblem,
+    UnknownIssuerProblem,
+)
+from services.verifier.pages import Pages
+from services.verifier.store import DamagedProjectionProblem
+from services.verifier.words import when
+
+INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
+PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
+SETTINGS: web.AppKey[Config] = web.AppKey("verifier_config", Config)
+
+DOCUMENT_MEDIA = (
+    "application/json",
+    "application/ld+json",
+    "application/vc",
+    "application/vc+json",
+    "application/vc+ld+json",
+)
+_ISSUERS = "/v1/issuers/"
+
+
+class CredentialPath(Body, frozen=True, kw_only=True):
+    """A credential id."""
+
+    credential_id: Annotated[CredentialId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
+
+
+class IssuerPath(Body, frozen=True, kw_only=True):
+    """A DID, as it is or percent-encoded once more."""
+
+    did: Annotated[str, Meta(max_length=600)]
+
+
+class HomeQuery(Body, frozen=True, kw_only=True):
+    """A credential id typed into the page's second form."""
+
+    id: Annotated[str, Meta(max_length=200)] = ""
+
+
+def moments_of(query: TimeQuery) -> Moments:
+    """Return the asked moments; raises `InvalidProblem` that names the parameter which is no time."""
+    return Moments(at=_moment("at", query.at), known_at=_moment("known_at", query.known_at))
+
+
+def _moment(name: str, text: str | None) -> Moment | None:
+    if text is None:
+        return None
+    try:
+        return normalise(text.replace(" ", "+"))  # a plus sign that was not percent-encoded arrives as a space
+    except InvalidProblem as problem:
+        raise parameter_problem(name, problem.detail) from problem
+
+
+async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Answer:
+    """Answer for a credential id."""
+    answer = await request.app[INQUIRY].credential(path.credential_id, moments_of(query))
+    annotate(request, verdict=answer.verdict)
+    return answer
+
+
+async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
+    """Answer with the tree of a stack."""
+    return await request.app[INQUIRY].stack(path.credential_id, moments_of(query))
+
+
+async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
+    """Answer with what the register says of an institution; its DID may hold `%3A`, encoded or not."""
+    raw = request.raw_path.partition("?")[0].removeprefix(_ISSUERS)
+    return await request.app[INQUIRY].issuer((Did(path.did), Did(raw[:600])))
+
+
+async def verifications(request: web.Request, *, raw: bytes, query: TimeQuery) -> Answer | tuple[AnswerLine, ...]:
+    """Answer for one document, or for each of a list."""
+    inquiry, moments = request.app[INQUIRY], moments_of(query)
+    items = documents.split(raw, documents_max=request.app[SETTINGS].documents_max)
+    if items is None:
+        answer = await inquiry.document(raw, moments)
+        annotate(request, verdict=answer.verdict)
+        return answer
+    annotate(request, documents=len(items))
+    return await inquiry.listed(items, moments)
+
+
+async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
+    """Show the forms, or go to the page of the id that was typed in."""
+    typed = query.id.strip().lower()
+    if typed:
+        raise web.HTTPSeeOther(f"/c/{typed[:64]}" if typed.isalnum() else "/")
+    return request.app[PAGES].home()
+
+
+async def check_form(request: web.Request, *, body: Form) -> web.Response:
+    """Show the verdict on the document that was chosen or pasted."""
+    pages = request.app[PAGES]
+    data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
+    if not data:
+        return pages.home(fault="Choose a file or paste the text of a credential first.", status=422)
+    try:
+        answer = await request.app[INQUIRY].document(data, Moments())
+    except (MalformedProblem, NotAnOpenBadgeProblem) as problem:
+        annotate(request, problem=problem.slug)
+        return pages.home(fault=problem.detail, status=problem.status)
+    annotate(request, verdict=answer.verdict)
+    return pages.answer(answer, heading="The document that you sent")
+
+
+async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
+    """Show the public status of a credential."""
+    pages = request.app[PAGES]
+    try:
+        moments = moments_of(query)
+        answer = await request.app[INQUIRY].credential(
+            parse_credential_id(request.match_info["credential_id"]), moments
+        )
+    except (UnknownCredentialProblem, InvalidProblem, DamagedProjectionProblem) as problem:
+        annotate(request, problem=problem.slug)
+        return pages.home(fault=problem.detail, status=problem.status)
+    annotate(request, verdict=answer.verdict)
+    return pages.answer(answer, heading="The record of this credential", asked=_asked(moments))
+
+
+def _asked(moments: Moments) -> str:
+    """Return for which moments was asked, in words."""
+    parts = [f"for {when(moments.at)}"] if moments.at else []
+    parts += [f"by what was on record on {when(moments.known_at)}"] if moments.known_at else []
+    return f"Asked {', '.join(parts)}." if parts else ""
+
+
+def make_routes(config: Config) -> list[Route]:
+    """Return every route of the verifier."""
+    found: tuple[type[Problem], ...] = (UnknownCredentialProblem, DamagedProjectionProblem)
+    html: dict[int, Any] = {200: Media("text/html")}
+    return [
+        Route(
+            "POST",
+            "/v1/verifications",
+            verifications,
+            summary="Is this document authentic, and does it hold?",
+            description="One document, or a JSON list of them: then a list comes back, and a document that cannot be "
+            "read has its problem in its place. Nothing of what is sent is stored.",
+            tag="verification",
+            request=bytes,
+            request_media=DOCUMENT_MEDIA,
+            query=TimeQuery,
+            response={200: Answer | tuple[AnswerLine, ...]},
+            problems=(MalformedProblem, NotAnOpenBadgeProblem, TooManyDocumentsProblem, DamagedProjectionProblem),
+            body_bytes_max=config.verification_bytes_max,
+        ),
+        Route(
+            "GET",
+            "/v1/credentials/{credential_id}",
+            credential,
+            summary="What is on record of a credential, and does it hold?",
+            description="`at` asks when it should hold, `known_at` by what the log said up to when.",
+            tag="verification",
+            path_parameters=CredentialPath,
+            query=TimeQuery,
+            response={200: Answer},
+            problems=found,
+        ),
+        Route(
+            "GET",
+            "/v1/stacks/{credential_id}",
+            stack,
+            summary="What a stack is made of, and what of it still counts",
+            tag="verification",
+            path_parameters=CredentialPath,
+            query=TimeQuery,
+            response={200: StackAnswer},
+            problems=(*found, NotAStackProblem),
+        ),
+        Route(
+            "GET",
+            "/v1/issuers/{did}",
+            issuer,
+            summary="What the register says of an institution",
+            tag="verification",
+            path_parameters=IssuerPath,
+            response={200: IssuerAnswer},
+            problems=(UnknownIssuerProblem, DamagedProjectionProblem),
+        ),
+        Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),
+        Route(
+            "POST",
+            "/",
+            check_form,
+            summary="The page with the verdict on a document",
+            tag="pages",
+            request=Form,
+            response=html,
+            body_bytes_max=config.verification_bytes_max,
+        ),
+        Route(
+            "GET",
+            "/c/{credential_id}",
+            status_page,
+            summary="The page with the public status of a credential",
+            tag="pages",
+            query=TimeQuery,
+            response=html,
+        ),
+    ]
