@@ -1,0 +1,307 @@
+"""What a bundle proves: every step recomputed from its bytes, every fault named. Pure; knows no clock.
+
+The few entries are replayed into a book by the very rules by which the log admitted them (`proto.lifecycle`), as far as
+those can be judged without the rest of the log.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from proto import bundle_scope, events
+from proto.bundle import Bundle, BundledEntry
+from proto.checkpoint import Checkpoint, OpenedCheckpoint, parse_checkpoint
+from proto.document import credential_id_of
+from proto.entry import first_previous
+from proto.envelope import Opened, open_envelope
+from proto.events import UnknownEventTypeProblem
+from proto.ids import LeafIndex, Origin, TreeSize
+from proto.keys import decode_public_key, is_signature
+from proto.lifecycle import (
+    Book,
+    Credential,
+    Effective,
+    Life,
+    Needs,
+    Refusal,
+    UnknownRulesProblem,
+    decide,
+    effective,
+    evolve,
+    life_of,
+    needs,
+    signing_key,
+)
+from proto.merkle import ProofProblem, check_inclusion, leaf_hash
+from proto.moment import Moment, from_ms
+from proto.note import parse_note
+from proto.open_badge_claims import DocumentClaims, claims
+from proto.policy import Policy, open_under_policy
+from proto.problem import Problem
+from proto.wire.verifier import CheckName, Verdict
+
+_ROUNDS_MAX = 8
+_SECOND_MS = 1000
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something wrong in a bundle: which check it fails, a stable code, words, and the entry where it is one.
+
+    `is_unknown`: this version of the software cannot judge it, which makes it neither good nor bad.
+    """
+
+    check: CheckName
+    code: str
+    detail: str
+    index: LeafIndex | None = None
+    is_unknown: bool = False
+
+
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle shows: the verified checkpoint (None if it is not trusted), the replayed states, every fault.
+
+    `time` is when the log was in this state: the newest time by which the witness quorum had cosigned, or, without a
+    quorum, when the log says that it received the last of the entries.
+    """
+
+    bundle: Bundle
+    opened: OpenedCheckpoint | None
+    book: Book
+    faults: tuple[Fault, ...]
+    time: Moment | None
+    is_time_witnessed: bool
+
+    @property
+    def credential(self) -> Credential | None:
+        """What the entries say of the credential, or None where none of them holds up as its issue."""
+        return self.book.credentials.get(self.bundle.credential_id)
+
+    @property
+    def life(self) -> Life | None:
+        """The issue that counts."""
+        return life_of(self.book, self.credential) if self.credential else None
+
+    def state(self, at: Moment) -> Effective | None:
+        """Return the credential's state at a moment, by what is in the bundle: nothing is known of what came later."""
+        return effective(self.book, self.credential, at=at) if self.credential else None
+
+    def verdict(self, at: Moment) -> Verdict:
+        """Return `invalid` where something is wrong or was said against the credential, else `indeterminate`.
+
+        Never more: nobody offline can know what came after `time`. Faults that this software cannot judge leave it
+        undecided.
+        """
+        found = self.state(at)
+        is_wrong = any(not fault.is_unknown for fault in self.faults)
+        if self.opened is None or is_wrong or (found is not None and found.state != "active"):
+            return "invalid"
+        return "indeterminate"
+
+
+class FaultyBundleProblem(Problem):
+    """A bundle that does not prove what it should; `members` carries every fault."""
+
+    slug = "bundle-faulty"
+    title = "The bundle does not prove what it should"
+    status = 422
+
+
+def require_faultless(proven: Proven) -> None:
+    """Raise `FaultyBundleProblem` if anything in the bundle is wrong or cannot be judged."""
+    if proven.faults:
+        listed = [msgspec.to_builtins(fault) for fault in proven.faults]
+        raise FaultyBundleProblem(proven.faults[0].detail, members={"faults": listed})
+
+
+def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] | None = None) -> Proven:
+    """Recompute all that a bundle claims, under the caller's policy; never raises, every fault is in the answer.
+
+    With a document (decoded JSON), also that it is the one that the credential's issue is about.
+    """
+    faults: list[Fault] = []
+    # (1) The checkpoint: a log of the policy signed it, its quorum of witnesses cosigned it.
+    opened, checkpoint = _open_checkpoint(bundle, policy, faults)
+    # (2) Every entry is under it; what lies side by side is chained, and time never goes back.
+    if checkpoint is not None:
+        faults += _inclusion_faults(bundle, checkpoint)
+    faults += _chain_faults(bundle)
+    # (3) Forms, signatures and rules, replayed in the order of the log.
+    book = Book()
+    origin = checkpoint.origin if checkpoint else None
+    for item in bundle.entries:
+        faults += _replay(book, item, origin)
+    # (4) The credential is there, and nothing that does not belong to it.
+    faults += _scope_faults(book, bundle)
+    # (5) The document makes the credential's id, and says what its issue says.
+    if document is not None:
+        faults += _document_faults(book, bundle, document)
+    time, is_witnessed = _time(bundle, opened, policy)
+    return Proven(
+        bundle=bundle, opened=opened, book=book, faults=tuple(faults), time=time, is_time_witnessed=is_witnessed
+    )
+
+
+def _open_checkpoint(
+    bundle: Bundle, policy: Policy, faults: list[Fault]
+) -> tuple[OpenedCheckpoint | None, Checkpoint | None]:
+    """Return the verified checkpoint, and what it says even where nobody may be believed to have said it."""
+    note = bundle.checkpoint.encode()
+    try:
+        opened = open_under_policy(note, policy)
+    except Problem as problem:
+        detail = f"The checkpoint cannot be trusted: {problem.detail}"
+        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail))
+    else:
+        return opened, opened.checkpoint
+    try:
+        return None, parse_checkpoint(parse_note(note).text)
+    except Problem:
+        return None, None
+
+
+def _inclusion_faults(bundle: Bundle, checkpoint: Checkpoint) -> Iterator[Fault]:
+    for item in bundle.entries:
+        try:
+            check_inclusion(item.index, checkpoint.size, leaf_hash(item.data), item.hashes, checkpoint.root_hash)
+        except ProofProblem as problem:
+            yield Fault(check="inclusion", code="not-included", detail=problem.detail, index=item.index)
+
+
+def _chain_faults(bundle: Bundle) -> Iterator[Fault]:
+    for earlier, later in zip(bundle.entries, bundle.entries[1:], strict=False):
+        if later.entry.received_at < earlier.entry.received_at:
+            detail = f"Entry {later.index} was received before entry {earlier.index}: time goes back"
+            yield Fault(check="inclusion", code="order", detail=detail, index=later.index)
+        is_next = later.index == earlier.index + 1
+        if is_next and later.entry.previous != leaf_hash(earlier.data).hex():
+            detail = f"Entry {later.index} does not name entry {earlier.index} as the one before it"
+            yield Fault(check="inclusion", code="chain", detail=detail, index=later.index)
+
+
+def _replay(book: Book, item: BundledEntry, origin: Origin | None) -> Iterator[Fault]:
+    """Open, verify, decide and evolve one entry; what is wrong with it is not evolved."""
+    index, entry = item.index, item.entry
+    try:
+        opened = open_envelope(entry.envelope)
+    except UnknownEventTypeProblem as problem:
+        yield Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
+        return
+    except Problem as problem:
+        yield Fault(check="signature", code=problem.slug, detail=f"Entry {index}: {problem.detail}", index=index)
+        return
+    fault = _opening_fault(item, opened, origin) or _signature_fault(book, item, opened)
+    if fault is not None:
+        yield fault
+        return
+    try:
+        decide(book, opened, index=index, received_at=entry.received_at)
+    except UnknownRulesProblem as problem:
+        yield Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
+    except Refusal as refusal:
+        detail = f"Entry {index} breaks the rule {refusal.rule}: {refusal.detail}"
+        yield Fault(check="issuer", code=refusal.slug, detail=detail, index=index)
+    else:
+        evolve(book, opened, index=index, received_at=entry.received_at)
+
+
+def _opening_fault(item: BundledEntry, opened: Opened, origin: Origin | None) -> Fault | None:
+    """The opening is entry 0 and no other, chained to the name of the log, and everything is meant for this log."""
+    is_opening = isinstance(opened.event, events.LogOpened)
+    is_right = is_opening == (item.index == 0) and (origin is None or opened.event.log == origin)
+    if is_opening and is_right:
+        is_right = item.entry.previous == first_previous(opened.event.log).hex()
+    if is_right:
+        return None
+    detail = f"Entry {item.index} is not of this log: the log opens with entry 0, and every event is meant for it"
+    return Fault(check="issuer", code="wrong-log", detail=detail, index=item.index)
+
+
+def _signature_fault(book: Book, item: BundledEntry, opened: Opened) -> Fault | None:
+    _close(book, opened)
+    try:
+        key = signing_key(book, opened, received_at=item.entry.received_at)
+        is_good = is_signature(decode_public_key(key.public_key), opened.pae, opened.signature)
+    except Problem as problem:
+        detail = f"Entry {item.index} cannot have been signed by {opened.key_id}: {problem.detail}"
+        return Fault(check="signature", code=problem.slug, detail=detail, index=item.index)
+    if is_good:
+        return None
+    detail = f"The signature of entry {item.index} was not made by {opened.key_id} over these bytes"
+    return Fault(check="signature", code="bad-signature", detail=detail, index=item.index)
+
+
+def _close(book: Book, opened: Opened) -> None:
+    """Mark as absent what a decision reads and the bundle does not hold: the bundle is all that is known here."""
+    for _ in range(_ROUNDS_MAX):
+        missing = needs(book, (opened,))
+        if missing.is_empty:
+            return
+        _mark_absent(book, missing)
+    raise AssertionError("what is marked absent names nothing further")
+
+
+def _mark_absent(book: Book, missing: Needs) -> None:
+    book.events.update(dict.fromkeys(missing.events))
+    book.issuers.update(dict.fromkeys(missing.issuers))
+    book.public_keys.update(dict.fromkeys(missing.public_keys))
+    book.credentials.update(dict.fromkeys(missing.credentials))
+    book.recognitions.update(dict.fromkeys(missing.recognitions))
+    book.recognised.update(dict.fromkeys(missing.recognised))
+
+
+def _scope_faults(book: Book, bundle: Bundle) -> Iterator[Fault]:
+    if book.log is None or book.credentials.get(bundle.credential_id) is None:
+        detail = f"No entry that holds up issued the credential {bundle.credential_id}"
+        yield Fault(check="document", code="not-issued", detail=detail)
+        return
+    size = TreeSize(bundle.entries[-1].index + 1)
+    belonging = set(bundle_scope.entries_about(book, bundle.credential_id, size))
+    for item in bundle.entries:
+        if item.index not in belonging:
+            detail = f"Entry {item.index} does not belong into a bundle about this credential"
+            yield Fault(check="document", code="does-not-belong", detail=detail, index=item.index)
+
+
+def _document_faults(book: Book, bundle: Bundle, document: Mapping[str, Any]) -> Iterator[Fault]:
+    try:
+        claimed = claims(document)
+        credential_id = credential_id_of(document, claimed.issuer)
+    except Problem as problem:
+        yield Fault(check="document", code=problem.slug, detail=f"The document cannot be read: {problem.detail}")
+        return
+    if credential_id != bundle.credential_id:
+        detail = (
+            f"The document is the credential {credential_id}; the bundle is about {bundle.credential_id}: the document "
+            "was altered, or the bundle belongs to another one"
+        )
+        yield Fault(check="document", code="other-document", detail=detail)
+        return
+    credential = book.credentials.get(credential_id)
+    life = life_of(book, credential) if credential else None
+    if life is not None and (fields := differences(claimed, life)):
+        detail = f"The document and the institution's own entry disagree about: {', '.join(fields)}"
+        yield Fault(check="document", code="document-differs", detail=detail)
+
+
+def differences(claimed: DocumentClaims, life: Life) -> list[str]:
+    """Return the names of what document and issue say differently; none if they agree."""
+    pairs = {
+        "issuer": (claimed.issuer, life.issuer),
+        "achievement": (claimed.achievement, life.achievement),
+        "credits": (claimed.ects_hundredths, life.ects_hundredths),
+        "EQF level": (claimed.eqf_level, life.eqf_level),
+        "valid from": (claimed.valid_from, life.valid_from),
+        "valid until": (claimed.valid_until, life.valid_until),
+        "components": (tuple(sorted(claimed.components)), tuple(sorted(life.components))),
+    }
+    return [name for name, (in_document, on_log) in pairs.items() if in_document != on_log]
+
+
+def _time(bundle: Bundle, opened: OpenedCheckpoint | None, policy: Policy) -> tuple[Moment | None, bool]:
+    if opened is None:
+        return None, False
+    seconds = policy.quorum_at(opened.cosigned_at)
+    if seconds is not None:
+        return from_ms(seconds * _SECOND_MS), True
+    return bundle.entries[-1].entry.received_at, False

@@ -1,0 +1,93 @@
+"""Bundles of a `World`: made as a ledger makes them, from the world's own book, entries and tree."""
+
+from typing import Any
+
+import msgspec
+
+from proto import entry as entries
+from proto import events
+from proto.bundle import MEDIA_TYPE, Bundle, bundled
+from proto.bundle_scope import entries_about
+from proto.checkpoint import cosign, with_cosignatures
+from proto.document import credential_id_of
+from proto.ids import CredentialId, TreeSize
+from proto.merkle import inclusion_proof
+from proto.note import parse_note
+from proto.note_key import KeyKind, SignerKey
+from proto.open_badge_claims import claims
+from proto.policy import Policy, parse_policy
+from tests.documents import ISSUER, KEY, full_document
+from tests.statements import Party, secret_key
+from tests.worlds import World
+
+WITNESS = SignerKey(name="witness.example", kind=KeyKind.COSIGNATURE, secret=secret_key("witness"))
+WITNESSED_AT = 1_800_000_000
+
+
+def log_policy(world: World) -> Policy:
+    """Return the policy that trusts the world's log and no witness."""
+    return parse_policy(f"log {world.log_key.verifier.text}\nquorum none\n".encode())
+
+
+def witness_policy_text(world: World) -> str:
+    """Return the policy that also wants the one witness's cosignature."""
+    return f"log {world.log_key.verifier.text}\nwitness w {WITNESS.verifier.text}\nquorum w\n"
+
+
+def cosigned(world: World, size: int | None = None) -> str:
+    """Return the world's checkpoint with the witness's cosignature."""
+    note = parse_note(world.checkpoint(size))
+    line = cosign(note, WITNESS, WITNESSED_AT)
+    return with_cosignatures(note, line.text, WITNESS.verifier).encode().decode()
+
+
+def bundle_of(world: World, credential_id: CredentialId, *, checkpoint: str | None = None) -> Bundle:
+    """Return the bundle about a credential under the world's checkpoint of all its entries, or under another."""
+    size = TreeSize(world.size)
+    found = [
+        bundled(entries.decode(world.entries[index]), inclusion_proof(index, size, world.read_node))
+        for index in entries_about(world.book, credential_id, size)
+    ]
+    note = checkpoint or world.checkpoint().decode()
+    return Bundle(media_type=MEDIA_TYPE, credential_id=credential_id, checkpoint=note, entries=tuple(found))
+
+
+def without(bundle: Bundle, *indices: int) -> Bundle:
+    """Return the bundle without some of its entries."""
+    kept = tuple(item for item in bundle.entries if item.index not in indices)
+    return msgspec.structs.replace(bundle, entries=kept)
+
+
+class DocumentParty(Party):
+    """The institution that awards `tests.documents.full_document`; its first event key is that of the documents."""
+
+    def __init__(self) -> None:
+        super().__init__("nadmorska", ISSUER.did)
+        self.url = "https://nadmorska.example/"
+
+
+def issue_document(world: World, **other: Any) -> tuple[dict[str, Any], CredentialId]:
+    """Admit the documents' institution where it is not, issue its full document (without components) and return it."""
+    party = world.parties.get(ISSUER.did)
+    if party is None:
+        party = DocumentParty()
+        world.parties[party.did] = party
+        world.say(world.admission(party))
+    document = full_document(components=[], **other)
+    said = claims(document)
+    credential_id = credential_id_of(document, said.issuer)
+    event = world.issue(
+        party,
+        credential_id=credential_id,
+        achievement=said.achievement,
+        ects_hundredths=said.ects_hundredths,
+        eqf_level=said.eqf_level if said.eqf_level is not None else msgspec.UNSET,
+        valid_from=said.valid_from,
+        valid_until=said.valid_until or msgspec.UNSET,
+    )
+    assert isinstance(event, events.CredentialIssued)
+    world.say(event)
+    return document, credential_id
+
+
+__all__ = ["KEY", "DocumentParty", "bundle_of", "cosigned", "issue_document", "log_policy", "without"]
