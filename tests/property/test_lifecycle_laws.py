@@ -1,0 +1,255 @@
+"""Laws of the rules over random histories: total, sufficient loading, invariants, replay, and a slow second opinion."""
+
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proto.envelope import Opened, open_envelope
+from proto.ids import Did, LeafIndex
+from proto.lifecycle import (
+    ROUNDS_MAX,
+    Book,
+    Needs,
+    Refusal,
+    credential_needs,
+    decide,
+    effective,
+    evolve,
+    needs,
+)
+from proto.lifecycle.decide_issuer import RETIREMENTS_PER_KEY_MAX
+from proto.moment import Moment
+from tests.chaos import PARAMETERS, Chaos, begin
+from tests.lifecycle_model import Model
+from tests.worlds import replay
+
+STATEMENTS = 40
+EXAMPLES = 40
+slowly = settings(
+    max_examples=EXAMPLES,
+    deadline=None,  # a history takes as long as it is
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+SEEDS = st.integers(min_value=0, max_value=2**32).map(Random)
+
+Outcome = tuple[str, str, str | None] | None
+
+
+def _offer(chaos: Chaos) -> Opened:
+    event, key = chaos.statement()
+    return open_envelope(chaos.world.seal(event, key=key))
+
+
+def _decision(book: Book, opened: Opened, index: int, received_at: Moment) -> Outcome:
+    """What `decide` says; anything but a refusal is a fault and is raised. What is admitted is written to the book."""
+    try:
+        decide(book, opened, index=LeafIndex(index), received_at=received_at)
+    except Refusal as refusal:
+        return type(refusal).__name__, refusal.detail, refusal.pointer
+    evolve(book, opened, index=LeafIndex(index), received_at=received_at)
+    return None
+
+
+def _history(rng: Random, statements: int = STATEMENTS) -> Chaos:
+    chaos = begin(rng)
+    for _ in range(statements):
+        event, key = chaos.statement()
+        try:
+            chaos.world.say(event, key=key)
+        except Refusal:
+            continue
+    return chaos
+
+
+# Loading.
+
+
+def _load(book: Book, source: Book, wanted: Needs) -> None:
+    """Load as stores do: one look-up per kind, issuers with all successors that were ever named."""
+    book.events |= {name: source.events[name] for name in wanted.events}
+    book.public_keys |= {name: source.public_keys[name] for name in wanted.public_keys}
+    book.credentials |= {name: source.credentials[name] for name in wanted.credentials}
+    book.recognitions |= {name: source.recognitions[name] for name in wanted.recognitions}
+    for pair in wanted.recognised:
+        book.recognised[pair] = source.recognised[pair]
+        book.recognitions |= {name: source.recognitions[name] for name in source.recognised[pair] or ()}
+    for did in _with_successors(source, wanted.issuers):
+        book.issuers.setdefault(did, source.issuers[did])
+
+
+def _with_successors(source: Book, dids: set[Did]) -> set[Did]:
+    found: set[Did] = set()
+    open_dids = set(dids)
+    while open_dids:
+        did = open_dids.pop()
+        found.add(did)
+        issuer = source.issuers[did]
+        open_dids |= {each.successor for each in (issuer.standings if issuer else ()) if each.successor} - found
+    return found
+
+
+def _loaded(source: Book, wanted: Callable[[Book], Needs]) -> Book:
+    """A book with nothing in it but what was asked for, in at most three rounds."""
+    book = Book()
+    book.log = source.log
+    for _ in range(ROUNDS_MAX):
+        missing = wanted(book)
+        if missing.is_empty:
+            return book
+        _load(book, source, missing)
+    assert wanted(book).is_empty, "more than three rounds"
+    return book
+
+
+def _changed(book: Book) -> dict[str, object]:
+    return {
+        "log": book.log if book.is_log_changed else None,
+        "issuers": {name: book.issuers[name] for name in book.changed_issuers},
+        "public keys": {name: book.public_keys[name] for name in book.changed_public_keys},
+        "credentials": {name: book.credentials[name] for name in book.changed_credentials},
+        "recognitions": {name: book.recognitions[name] for name in book.changed_recognitions},
+        "events": {name: book.events[name] for name in book.changed_events},
+    }
+
+
+@slowly
+@given(rng=SEEDS)
+def test_what_needs_asks_for_is_enough_for_every_batch(rng: Random) -> None:
+    chaos = begin(rng)
+    world, index = chaos.world, int(chaos.world.size)
+    for _ in range(STATEMENTS // 3):
+        batch = [_offer(chaos) for _ in range(rng.choice([1, 1, 2, 4, 8]))]
+        batch += batch[:1] if rng.random() < 0.1 else []
+        part = _loaded(world.book, lambda book, batch=batch: needs(book, batch))  # type: ignore[misc] # bound in the loop
+        world.book.forget_changes()
+        for opened in batch:
+            expected = _decision(world.book, opened, index, world.now)
+            assert _decision(part, opened, index, world.now) == expected
+            index += expected is None
+        assert _changed(part) == _changed(world.book)
+
+
+@slowly
+@given(rng=SEEDS)
+def test_what_credential_needs_asks_for_is_enough_to_read_states(rng: Random) -> None:
+    chaos = _history(rng)
+    source = chaos.world.book
+    for _ in range(10):
+        wanted = [rng.choice(chaos.credentials) for _ in range(rng.choice([1, 3]))]
+        part = _loaded(source, lambda book, wanted=wanted: credential_needs(book, wanted))  # type: ignore[misc] # bound in the loop
+        for credential_id in wanted:
+            at, known_at = chaos.any_moment(), rng.choice([None, chaos.any_moment()])
+            credential = part.credential(credential_id)
+            assert credential == source.credential(credential_id)
+            if credential is not None:
+                found = effective(part, credential, at=at, known_at=known_at)
+                assert found == effective(source, credential, at=at, known_at=known_at)
+
+
+# Invariants.
+
+
+def _check_keys(book: Book) -> None:
+    names = {}
+    for did, issuer in book.issuers.items():
+        if issuer is None:
+            continue
+        assert issuer.did == did
+        assert len(issuer.keys) <= PARAMETERS.keys_per_issuer_max
+        assert len({key.key_id for key in issuer.keys}) == len(issuer.keys)
+        for key in issuer.keys:
+            assert key.public_key not in names, "key bytes are new to the log"
+            names[key.public_key] = key.key_id
+            own = [each for each in key.retirements if each.stamp.speaker == did]
+            assert did == book.opened_log().registrar or len(own) <= RETIREMENTS_PER_KEY_MAX
+            assert all(each.stamp.index > key.added.index for each in key.retirements)
+    assert names == {key: name for key, name in book.public_keys.items() if name}
+
+
+def _check_credentials(book: Book) -> None:
+    for credential_id, credential in book.credentials.items():
+        if credential is None:
+            continue
+        assert credential.credential_id == credential_id
+        assert len({life.issuer for life in credential.lives}) == 1
+        assert len({(life.components, life.parts, life.level, life.changes) for life in credential.lives}) == 1
+        life = credential.lives[-1]
+        assert credential_id not in life.parts
+        assert list(life.components) == sorted(set(life.components))
+        assert len(set(life.parts)) == len(life.parts) <= PARAMETERS.parts_per_stack_max
+        assert 0 <= life.level <= PARAMETERS.stack_levels_max
+        assert (life.level > 0) is bool(life.components)
+        below = [book.credentials[part] for part in life.components]
+        assert set(life.parts) == {*life.components, *(p for each in below if each for p in each.lives[-1].parts)}
+
+
+@slowly
+@given(rng=SEEDS)
+def test_whatever_is_said_is_refused_or_leaves_a_sound_book(rng: Random) -> None:
+    chaos = begin(rng)
+    world = chaos.world
+    for _ in range(STATEMENTS):
+        opened, before = _offer(chaos), len(world.book.events)
+        outcome = _decision(world.book, opened, before, world.now)
+        assert len(world.book.events) == before + (outcome is None)
+        if outcome is None:
+            world.opened.append(opened)
+    _check_keys(world.book)
+    _check_credentials(world.book)
+    for credential_id in chaos.credentials:
+        world.effective(credential_id, at=chaos.any_moment(), known_at=rng.choice([None, chaos.any_moment()]))
+
+
+@slowly
+@given(rng=SEEDS)
+def test_a_replay_of_the_entries_gives_the_same_book(rng: Random) -> None:
+    world = _history(rng, 25).world
+    book = replay(world.entries)
+    for name in ("log", "issuers", "public_keys", "credentials", "recognitions", "events"):
+        assert getattr(book, name) == getattr(world.book, name)
+
+
+@slowly
+@given(rng=SEEDS)
+def test_aggregates_survive_being_stored(rng: Random) -> None:
+    book = _history(rng, 25).world.book
+    for states in (book.issuers, book.credentials, book.recognitions, {"log": book.log}):
+        for state in states.values():
+            if state is not None:
+                stored = msgspec.msgpack.encode(state)
+                assert msgspec.msgpack.decode(stored, type=type(state)) == state
+
+
+# A second opinion.
+
+
+@slowly
+@given(rng=SEEDS)
+def test_a_slow_model_of_the_design_agrees_on_every_state(rng: Random) -> None:
+    chaos = _history(rng, 60)
+    world = chaos.world
+    for known_at in (None, chaos.any_moment(), chaos.any_moment()):
+        model = Model(world, known_at)
+        for credential_id in chaos.credentials:
+            for at in (world.now, chaos.any_moment(), chaos.any_moment()):
+                found, expected = (
+                    world.effective(credential_id, at=at, known_at=known_at),
+                    model.shown(credential_id, at),
+                )
+                assert (found is None) == (expected is None)
+                if found and expected:
+                    assert (found.state, found.credits_remaining, found.reason) == expected
+
+
+def test_chaos_reaches_deep() -> None:
+    states: set[str | None] = set()
+    lives: set[int] = set()
+    for seed in range(60):
+        chaos = _history(Random(seed), 60)
+        states |= {chaos.world.state(each) for each in chaos.credentials}
+        lives |= {len(each.lives) for each in chaos.world.book.credentials.values() if each}
+    assert states >= {None, "active", "suspended", "revoked", "impaired", "void"}
+    assert max(lives) > 1
