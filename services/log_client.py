@@ -1,6 +1,7 @@
 """The ledger's HTTP (DESIGN 4) as a typed client. Checks form and bounds of answers; `services.follow` proves them."""
 
 import asyncio
+import io
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -172,8 +173,9 @@ class LogClient:
     async def _post(self, path: str, body: bytes, *, media_type: str = "application/json") -> bytes:
         timeout = aiohttp.ClientTimeout(total=self._timeout_seconds)
         headers = {"Content-Type": media_type}
+        data = io.BytesIO(body)  # aiohttp warns of large bytes, and sends these in pieces
         try:
-            async with self._session.post(self.url + path, data=body, headers=headers, timeout=timeout) as response:
+            async with self._session.post(self.url + path, data=data, headers=headers, timeout=timeout) as response:
                 await self._raise_refusal(response)
                 return await _read(response, ANSWER_BYTES_MAX)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
