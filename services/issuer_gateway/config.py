@@ -28,9 +28,6 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     migration_database_url: Annotated[
         str | None, Meta(description="postgresql:// URL of the owner role; if set, migrations are applied at start")
     ] = None
-    running_role: Annotated[str, Meta(description="Name of the running role, which migrations give its rights")] = (
-        "credentify_gateway"
-    )
     database_connections_max: Annotated[int, Meta(ge=2, description="Connections to the database at most")] = 16
     ledger_url: Annotated[str, Meta(description="Base URL of the ledger")]
     log_verifier_key: Annotated[

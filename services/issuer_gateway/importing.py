@@ -14,7 +14,7 @@ from services.issuer_gateway import describing
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.issuing import issue_now, prepared
-from services.issuer_gateway.once import Once, said_once
+from services.issuer_gateway.once import Once, check_unused, said_once
 from services.issuer_gateway.saying import Said, check_followed, location_of
 from services.issuer_gateway.store import credentials, outbox
 from services.postgres import Connection, Pool
@@ -34,6 +34,7 @@ async def import_document(
     imported = import_open_badge(document, learner_ref=learner_ref)
     content = canonical_json(without_proof(document))
     fingerprint = gateway.keystore.fingerprint(b"import", tenant.institution_id.encode(), content)
+    await check_unused(gateway, once)
     known = await _known(gateway.pool, tenant, fingerprint)
     if known is not None:
         return known

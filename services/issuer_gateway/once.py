@@ -70,6 +70,12 @@ async def _found(connection: Connection | asyncpg.Pool, once: Once) -> answers.A
     return found
 
 
+async def check_unused(gateway: Gateway, once: Once | None) -> None:
+    """Raise `OtherRequestProblem` where the request's key belongs to another request."""
+    if once is not None:
+        await _found(gateway.pool, once)
+
+
 async def done(
     gateway: Gateway,
     once: Once | None,

@@ -1,6 +1,6 @@
 """The gateway's side of following the log: states, published outbox rows and position move in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from proto import events
 from proto.envelope import Opened
@@ -10,7 +10,7 @@ from proto.problem import Problem
 from proto.wire.ledger import Appended
 from services import states
 from services.edge import Log
-from services.follow import Applied, Evidence, Health, Observer, Position
+from services.follow import Applied, Evidence, Observer, Position
 from services.issuer_gateway.arrivals import Arrival, Arrivals, Signal
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import followed, outbox
@@ -76,10 +76,9 @@ def _place(item: Applied) -> Appended:
 class FollowObserver(Observer):
     """Turns what the follower does into metrics and log lines."""
 
-    def __init__(self, log: Log, metrics: Metrics, health: Callable[[], Health]) -> None:
+    def __init__(self, log: Log, metrics: Metrics) -> None:
         self._log = log
         self._metrics = metrics
-        self._health = health
         self._last_trouble = ""
 
     def advanced(self, position: Position, entry_count: int, seconds: float) -> None:

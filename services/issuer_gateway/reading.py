@@ -1,5 +1,6 @@
 """What institutions and the public are shown: credentials with their status, documents opened, institutions, events."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -67,7 +68,8 @@ async def document(
     if proof == "none":
         return found
     signer = await gateway.speakers.signer(tenant, "assertion")
-    made = create_proof(
+    made = await asyncio.to_thread(
+        create_proof,
         found,
         key_id=signer.key_id,
         sign=signer.sign,

@@ -13,7 +13,8 @@ from services.postgres import Connection, Pool
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
-        credential.revision, content, event_id, ects_hundredths, components, sealed_document, credential.created_at, sealed_key
+        credential.revision, content, event_id, ects_hundredths, components, sealed_document,
+        credential.created_at, sealed_key
     FROM credential
     JOIN learner USING (learner_id)
     JOIN achievement_revision ON achievement_revision.institution_id = credential.institution_id

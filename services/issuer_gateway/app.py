@@ -1,0 +1,261 @@
+"""Puts a gateway together, starts and stops its parts in order, and ends the process when one fails for good."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import aiohttp
+import asyncpg
+import uvloop
+from aiohttp import web
+
+from proto.policy import Policy, parse_policy
+from services import postgres
+from services.edge import LOG, REGISTRY, Log, Principal, serve, token_hash
+from services.edge import make_app as make_edge_app
+from services.follow import FollowBounds, Follower, Health
+from services.issuer_gateway import (
+    migrations,
+    routes_achievements,
+    routes_batches,
+    routes_credentials,
+    routes_institutions,
+    tenancy,
+)
+from services.issuer_gateway.arrivals import Arrivals, Signal
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.gateway import Gateway, wall_clock
+from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.projector import FollowObserver, Projector
+from services.issuer_gateway.relay import Relay
+from services.issuer_gateway.routes import GATEWAY, find_caller
+from services.issuer_gateway.speakers import Speakers
+from services.issuer_gateway.store import outbox
+from services.log_client import LogClient
+from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
+from services.settings import read_secret
+
+FATAL_STATUS = 70
+"""EX_SOFTWARE: a background part ended by itself; a new start is the recovery."""
+BACKGROUND_CONNECTIONS_MAX = 4
+STOP_TIMEOUT_SECONDS = 15.0
+_MEASURE_SECONDS = 5.0
+_DATABASE_PAUSE_SECONDS = 1.0
+DESCRIPTION = """What institutions use: describe achievements, issue, stack and revoke credentials, recognise those of
+others. Everything said becomes a signed event on the ledger's log; documents stay here, sealed under their learner's
+key."""
+
+EndProcess = Callable[[int], Any]
+
+
+def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
+    """Return the gateway as an application; its `cleanup_ctx` start and stop everything.
+
+    Starting raises `MasterKeyProblem`, `NotDurableProblem`, `SettingsProblem`, `DatabaseUnavailableProblem`. The ledger
+    need not answer. `end_process` is called with 70 when a part fails for good.
+    """
+    operator_hash = token_hash(read_secret(config.operator_token_file).decode())
+    keystore = Keystore.from_file(config.master_key_file)
+
+    async def authenticate(hashed: bytes) -> Principal | None:
+        return await find_caller(app[GATEWAY], operator_hash, hashed)
+
+    app = make_edge_app(
+        "gateway",
+        [
+            *routes_institutions.ROUTES,
+            *routes_achievements.ROUTES,
+            *routes_credentials.ROUTES,
+            *routes_batches.routes(config),
+        ],
+        config=config,
+        log=log or Log("gateway", sys.stdout.buffer),
+        version=version("credentify"),
+        description=DESCRIPTION,
+        readiness={"database": lambda: _database_answers(app), "log": lambda: _is_followed(app)},
+        authenticate=authenticate,
+    )
+
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        async with _running(app, config, keystore, end_process):
+            yield
+
+    app.cleanup_ctx.append(running)
+    return app
+
+
+async def _database_answers(app: web.Application) -> str | None:
+    await app[GATEWAY].pool.fetchval("SELECT 1")
+    return None
+
+
+async def _is_followed(app: web.Application) -> str | None:
+    """A stale log is no reason to turn institutions away: what they say waits in the outbox. A faulty one is."""
+    health = app[GATEWAY].follower.health()
+    if health.state in {"faulty", "unknown_rules"}:
+        return health.detail
+    position = app[GATEWAY].follower.position
+    return None if position and position.size else "The log's opening has not been met yet"
+
+
+async def apply_migrations(config: Config) -> None:
+    """Bring the tables to this version if the owner's URL is given; the running role is whoever `database_url` is."""
+    if config.migration_database_url is None:
+        return
+    async with postgres.connected(config.database_url, application_name="credentify-gateway") as connection:
+        role = await connection.fetchval("SELECT current_user")
+    await postgres.migrate(config.migration_database_url, migrations.__name__, running_role=role)
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    app: web.Application, config: Config, keystore: Keystore, end_process: EndProcess
+) -> AsyncIterator[None]:
+    """Start (1) tables, (2) pools, (3) keys, (4) parts; stop in the reverse order."""
+    await apply_migrations(config)  # (1)
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await _open_pool(stack, config, config.database_connections_max)  # (2)
+        background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX)
+        async with pool.acquire() as connection:
+            await postgres.assert_durable(connection)
+        await tenancy.check_master_key(pool, keystore)  # (3)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        gateway = _gateway(app, config, keystore, pool=pool, background=background, session=session)
+        app[GATEWAY] = gateway
+        await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)
+        yield
+
+
+async def _open_pool(stack: contextlib.AsyncExitStack, config: Config, connections_max: int) -> Pool:
+    pool = await postgres.create_pool(
+        config.database_url,
+        application_name="credentify-gateway",
+        limits=PoolLimits(connections_max=connections_max),
+    )
+    stack.push_async_callback(_close, pool)
+    return pool
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+
+
+def _gateway(
+    app: web.Application,
+    config: Config,
+    keystore: Keystore,
+    *,
+    pool: Pool,
+    background: Pool,
+    session: aiohttp.ClientSession,
+) -> Gateway:
+    """Wire the parts together."""
+    log, metrics = app[LOG], Metrics(app[REGISTRY])
+    arrivals, advanced = Arrivals(), Signal()
+    observer = FollowObserver(log, metrics)
+    follower = Follower(
+        LogClient(session, config.ledger_url),
+        Projector(background, arrivals=arrivals, advanced=advanced),
+        verifier_key=config.log_verifier_key,
+        policy=_policy(config),
+        clock=wall_clock,
+        bounds=FollowBounds(freshness_seconds_max=config.stale_seconds_max),
+        observer=observer,
+    )
+    client = LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds)
+    return Gateway(
+        config=config,
+        pool=pool,
+        keystore=keystore,
+        speakers=Speakers(pool, keystore),
+        origin=follower.origin,
+        follower=follower,
+        relay=Relay(background, client, config=config, arrivals=arrivals, log=log, metrics=metrics),
+        arrivals=arrivals,
+        advanced=advanced,
+        log=log,
+        metrics=metrics,
+    )
+
+
+def _policy(config: Config) -> Policy | None:
+    return parse_policy(config.policy_file.read_bytes()) if config.policy_file else None
+
+
+async def _follow(gateway: Gateway) -> None:
+    """Follow for ever; an outage of our own database is waited out, and the position read again after it."""
+    while True:
+        try:
+            await gateway.follower.run()
+        except (
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            OSError,
+            TimeoutError,
+            CommitUnknownError,
+            DatabaseUnavailableProblem,
+        ) as error:
+            gateway.log.failure("follow_database", error)
+            await asyncio.sleep(_DATABASE_PAUSE_SECONDS)
+
+
+async def _measure(gateway: Gateway, pool: Pool) -> None:
+    """Put the outbox and the age of the projection into the metrics, every few seconds."""
+    metrics = gateway.metrics
+    while True:
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            depth = await outbox.depth(pool)
+            metrics.outbox_events.labels("pending").set(depth.pending)
+            metrics.outbox_events.labels("sequenced").set(depth.sequenced)
+            metrics.outbox_refused.set(depth.refused)
+            oldest = depth.oldest_pending_at
+            metrics.outbox_oldest_seconds.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0)
+        health: Health = gateway.follower.health()
+        metrics.follow_age_seconds.set(-1.0 if health.age_seconds is None else health.age_seconds)
+        await asyncio.sleep(_MEASURE_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _supervised(gateway: Gateway, background: Pool, end_process: EndProcess) -> AsyncIterator[None]:
+    """Run the background tasks; one that ends by itself ends the process, for nothing can put it right from here."""
+    works: dict[str, Coroutine[Any, Any, None]] = {
+        "follower": _follow(gateway),
+        "relay": gateway.relay.run(),
+        "measure": _measure(gateway, background),
+    }
+    tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+    for task in tasks:
+        task.add_done_callback(lambda ended: _end_if_failed(ended, gateway.log, end_process))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.failure("fatal", error, task=task.get_name())
+    log.flush()
+    end_process(FATAL_STATUS)
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT; what is in the outbox then waits there for the next start."""
+
+    async def main() -> None:
+        await serve(make_app(config), host=config.host, port=config.port)
+
+    uvloop.run(main())

@@ -1,0 +1,169 @@
+"""Checks a gateway's database: outbox against the followed log, documents against their ids. Repairs and writes nothing.
+
+Every envelope is opened and its signature checked with the institution's key on the log; every document of a learner
+who was not erased is opened, and its digest must lead to its credential id.
+"""
+
+import msgspec
+
+from proto.document import credential_id_of
+from proto.envelope import Envelope, open_envelope
+from proto.ids import Did, KeyId
+from proto.keys import decode_public_key, is_signature
+from proto.lifecycle import Book, Needs
+from proto.problem import Problem
+from services import states
+from services.issuer_gateway.issuing import Sealed
+from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.store import check as rows
+from services.issuer_gateway.store import followed
+from services.postgres import Connection
+
+DAMAGES_MAX = 1_000
+"""More are not listed, only counted: the rest mostly follow from the first."""
+_DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
+_DECODE_SEALED = msgspec.json.Decoder(Sealed).decode
+_ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong: where (`event 3f…`, `credential 9a…`), and what, in a sentence."""
+
+    place: str
+    what: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked (`counts` by kind) and what is wrong; `damage_count` may exceed the damages listed."""
+
+    followed_size: int
+    root_hash: str
+    counts: dict[str, int]
+    damage_count: int
+    damages: tuple[Damage, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.damage_count
+
+
+async def check(connection: Connection, keystore: Keystore) -> Report:
+    """Return what was checked and what is wrong, all of one snapshot; only errors of the connection are raised."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        run = _Run(connection, keystore)
+        await run.followed_log()
+        await run.secrets()
+        await run.outbox()
+        await run.credentials()
+        return run.report()
+
+
+class _Run:
+    """One pass: what was counted and found so far."""
+
+    def __init__(self, connection: Connection, keystore: Keystore) -> None:
+        self.connection = connection
+        self.keystore = keystore
+        self.book = Book()
+        self.counts: dict[str, int] = {}
+        self.damages: list[Damage] = []
+        self.damage_count = 0
+        self.followed_size = 0
+        self.root_hash = ""
+
+    def report(self) -> Report:
+        """Return what was found."""
+        return Report(
+            followed_size=self.followed_size,
+            root_hash=self.root_hash,
+            counts=self.counts,
+            damage_count=self.damage_count,
+            damages=tuple(self.damages),
+        )
+
+    def count(self, what: str) -> None:
+        """Add one to what was checked."""
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    def expect(self, condition: bool, place: str, what: str) -> None:
+        """Add a damage unless the condition holds."""
+        if condition:
+            return
+        self.damage_count += 1
+        if len(self.damages) < DAMAGES_MAX:
+            self.damages.append(Damage(place=place, what=what))
+
+    async def followed_log(self) -> None:
+        """The position agrees with itself and with the events that were met."""
+        await states.load_log(self.connection, self.book)
+        counts = await rows.counts(self.connection)
+        position = await followed.position(self.connection)
+        self.followed_size = position.size if position else 0
+        self.root_hash = position.root_hash.hex() if position else ""
+        if position is not None:
+            self.expect(position.tree().root() == position.root_hash, "position", "Its hashes do not lead to its root")
+        sizes = {self.followed_size, counts["followed_events"], counts["followed_indices"], counts["followed_size"]}
+        self.expect(len(sizes) == 1, "followed log", f"Position and events disagree: {sorted(sizes)}")
+        missing = counts["issues_without_document"]
+        self.expect(missing == 0, "outbox", f"{missing} issues have no document")
+
+    async def secrets(self) -> None:
+        """Every secret key opens, and is the one that its name says."""
+        for row in await rows.secret_rows(self.connection):
+            self.count("secret keys")
+            try:
+                self.keystore.open(row["sealed"], "secret-key", row["key_id"])
+            except Problem as problem:
+                self.expect(False, row["key_id"], problem.detail)
+
+    async def outbox(self) -> None:
+        """Every event is what its id says, signed, and stands on the log where the row says."""
+        async for row in rows.outbox_rows(self.connection):
+            self.count(f"events {row['state']}")
+            place = f"event {row['event_id'].hex()}"
+            try:
+                opened = open_envelope(_DECODE_ENVELOPE(row["envelope"]))
+            except (Problem, msgspec.DecodeError) as problem:
+                self.expect(False, place, f"The envelope cannot be opened: {problem}")
+                continue
+            self.expect(opened.event_id == row["event_id"].hex(), place, "The payload's hash is another")
+            self.expect(opened.event.issuer == row["did"], place, "It speaks for another institution")
+            is_published = row["state"] == "published"
+            self.expect(
+                row["followed_index"] == (row["leaf_index"] if is_published else None),
+                place,
+                f"The row is {row['state']} at {row['leaf_index']}, the followed log has it at {row['followed_index']}",
+            )
+            if is_published:
+                await self._signature(place, opened.key_id, opened.pae, opened.signature)
+
+    async def _signature(self, place: str, key_id: KeyId, message: bytes, signature: bytes) -> None:
+        owner = Did(key_id.partition("#")[0])
+        if owner not in self.book.issuers:
+            await states.load(self.connection, self.book, Needs(issuers={owner}))
+        key = self.book.key(key_id)
+        is_good = key is not None and is_signature(decode_public_key(key.public_key), message, signature)
+        self.expect(is_good, place, "The signature does not verify with the institution's key on the log")
+
+    async def credentials(self) -> None:
+        """Every credential has its event, and its document, unless its learner was erased."""
+        async for row in rows.credential_rows(self.connection):
+            credential_id = row["credential_id"].hex()
+            place = f"credential {credential_id}"
+            self.expect(
+                row["event_type"] in _ISSUES and row["stream"] == row["credential_id"],
+                place,
+                "No event in the outbox issues it",
+            )
+            if row["sealed_key"] is None:
+                self.count("credentials erased")
+                continue
+            self.count("credentials")
+            try:
+                key = self.keystore.learner_key(row["sealed_key"], row["learner_id"])
+                sealed = _DECODE_SEALED(key.open(row["sealed_document"], "document", credential_id))
+                found = credential_id_of(sealed.document, Did(row["did"]))
+                self.expect(found == credential_id, place, "The document leads to another credential id")
+            except (Problem, msgspec.DecodeError) as problem:
+                self.expect(False, place, f"The document cannot be opened: {problem}")

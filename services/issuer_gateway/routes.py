@@ -1,0 +1,75 @@
+"""What the gateway's routes share: who is asking, pages, idempotent requests. Answers nothing itself."""
+
+import hmac
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.problem import Problem
+from proto.wire.gateway import EventAnswer
+from services.edge import Principal, Reply
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.once import AnswerGoneProblem, Once, OtherRequestProblem, once_of
+from services.issuer_gateway.saying import (
+    BusyProblem,
+    LogNotFollowedProblem,
+    OutcomeUnknownProblem,
+    RefusedByLogProblem,
+    status_of,
+)
+from services.issuer_gateway.store import tenants
+from services.issuer_gateway.store.answers import OPERATOR
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+OPERATOR_SCOPE = "operator"
+WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
+SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)
+CursorText = Annotated[str, Meta(max_length=1024, description="`next_cursor` of the page before")]
+PageLimit = Annotated[int, Meta(ge=1, le=LIMITS.page_rows_max, description="Rows at most")]
+
+
+class Caller(Principal, frozen=True, kw_only=True):
+    """Who sent an API key: an institution's, or the operator, who has no tenant."""
+
+    tenant: Tenant | None = None
+
+    @property
+    def own(self) -> Tenant:
+        """The institution; a route with an institution's scope has no other callers."""
+        assert self.tenant is not None, "the operator has no scope of an institution"
+        return self.tenant
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a page of a list is asked for."""
+
+    cursor: CursorText | None = None
+    limit: PageLimit = LIMITS.page_rows_default
+
+
+async def find_caller(gateway: Gateway, operator_hash: bytes, hashed: bytes) -> Caller | None:
+    """Return who a token's hash belongs to; the operator's is compared in constant time."""
+    if hmac.compare_digest(operator_hash, hashed):
+        return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
+    found = await tenants.live_api_key(gateway.pool, hashed)
+    if found is None:
+        return None
+    return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant)
+
+
+def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> Once | None:
+    """Return the request as one that is carried out once, or None where it came without an Idempotency-Key."""
+    institution_id = caller.tenant.institution_id if caller.tenant else OPERATOR
+    gateway = request.app[GATEWAY]
+    target = request.method.encode(), request.path.encode(), request.query_string.encode()
+    return once_of(gateway, institution_id, key, *target, request.content_type.encode(), raw)
+
+
+def event_reply(answer: EventAnswer) -> Reply:
+    """Return an event's answer with its status: 201 on the log, 202 on its way; raises `RefusedByLogProblem`."""
+    headers = {"Location": answer.location} if answer.location else {}
+    return Reply(answer, status=status_of(answer), headers=headers)

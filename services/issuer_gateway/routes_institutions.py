@@ -1,0 +1,198 @@
+"""Routes of institutions, their API keys and their DID documents."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proto.wire.gateway import (
+    ApiKeyCreated,
+    ApiKeyList,
+    ApiKeyRequest,
+    Institution,
+    InstitutionCreated,
+    InstitutionPage,
+    InstitutionRequest,
+    Slug,
+    Uuid,
+)
+from services.edge import ForbiddenProblem, Media, Reply, Route, decode_cursor, encode_cursor, etag_of
+from services.issuer_gateway import tenancy
+from services.issuer_gateway.domain.tenancy import UnknownInstitutionProblem, did_document, institution_answer
+from services.issuer_gateway.once import done
+from services.issuer_gateway.routes import GATEWAY, OPERATOR_SCOPE, WORK_PROBLEMS, Caller, PageQuery, once_from
+from services.issuer_gateway.store import tenants
+from services.postgres import Connection, transaction
+
+_LIST = "institutions"
+
+
+class SlugPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An institution by its slug."""
+
+    slug: Slug
+
+
+class ApiKeyPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An API key by its id."""
+
+    api_key_id: Uuid
+
+
+async def create_institution(
+    request: web.Request, *, body: InstitutionRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Make a tenant with its keys and first API key."""
+    gateway = request.app[GATEWAY]
+
+    async def work(connection: Connection) -> InstitutionCreated:
+        return await tenancy.create(gateway, connection, body)
+
+    once = once_from(request, principal, idempotency_key, raw)
+    created = await done(gateway, once, InstitutionCreated, work, is_secret=True)
+    return Reply(created, status=201, headers={"Location": f"/v1/institutions/{created.slug}"})
+
+
+async def list_institutions(request: web.Request, *, query: PageQuery) -> InstitutionPage:
+    """Return the institutions of this gateway."""
+    gateway = request.app[GATEWAY]
+    after = decode_cursor(_LIST, query.cursor, str) if query.cursor else ""
+    found = await tenants.institutions(gateway.pool, after=after, limit=query.limit + 1)
+    shown = found[: query.limit]
+    async with transaction(gateway.pool) as connection:
+        book = await tenancy.book_of_issuers(connection, {tenant.did for tenant in shown})
+    more = encode_cursor(_LIST, shown[-1].slug) if len(found) > len(shown) else None
+    return InstitutionPage(institutions=tuple(institution_answer(each, book) for each in shown), next_cursor=more)
+
+
+async def read_institution(request: web.Request, *, path: SlugPath) -> Institution:
+    """Return one institution and what the log says of it."""
+    gateway = request.app[GATEWAY]
+    tenant = await tenancy.tenant_of(gateway.pool, path.slug)
+    async with transaction(gateway.pool) as connection:
+        book = await tenancy.book_of_issuers(connection, {tenant.did})
+    return institution_answer(tenant, book)
+
+
+async def read_did_document(request: web.Request, *, path: SlugPath) -> Reply:
+    """Return an institution's DID document."""
+    gateway = request.app[GATEWAY]
+    tenant = await tenancy.tenant_of(gateway.pool, path.slug)
+    async with transaction(gateway.pool) as connection:
+        book = await tenancy.book_of_issuers(connection, {tenant.did})
+    content = msgspec.json.encode(did_document(tenant, book))
+    return Reply(content, etag=etag_of(content))
+
+
+async def create_key(
+    request: web.Request, *, body: ApiKeyRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Make an API key."""
+    gateway = request.app[GATEWAY]
+
+    async def work(connection: Connection) -> ApiKeyCreated:
+        return await tenancy.add_key(connection, principal.own, body, own_scopes=principal.scopes)
+
+    once = once_from(request, principal, idempotency_key, raw)
+    return Reply(await done(gateway, once, ApiKeyCreated, work, is_secret=True), status=201)
+
+
+async def list_keys(request: web.Request, *, principal: Caller) -> ApiKeyList:
+    """Return the institution's API keys without their secrets."""
+    found = await tenants.api_keys(
+        request.app[GATEWAY].pool, principal.own.institution_id, limit=10 * tenancy.API_KEYS_MAX
+    )
+    return ApiKeyList(keys=tuple(found))
+
+
+async def revoke_key(request: web.Request, *, path: ApiKeyPath, principal: Caller) -> Reply:
+    """Revoke an API key; it works no more from the next request on."""
+    pool = request.app[GATEWAY].pool
+    if not await tenants.revoke_api_key(pool, principal.own.institution_id, path.api_key_id):
+        raise tenancy.UnknownApiKeyProblem(f"{principal.own.slug} has no API key {path.api_key_id}")
+    return Reply(status=204)
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/institutions",
+        create_institution,
+        summary="Make a tenant",
+        description="The answer holds its first API key, shown once, and the admission request for the registrar.",
+        request=InstitutionRequest,
+        response={201: InstitutionCreated},
+        problems=(tenancy.SlugTakenProblem, *WORK_PROBLEMS),
+        auth="bearer",
+        scope=OPERATOR_SCOPE,
+        idempotency="optional",
+        unique_keys=True,
+        tag="institutions",
+    ),
+    Route(
+        "GET",
+        "/v1/institutions",
+        list_institutions,
+        summary="List the institutions",
+        query=PageQuery,
+        response={200: InstitutionPage},
+        tag="institutions",
+    ),
+    Route(
+        "GET",
+        "/v1/institutions/{slug}",
+        read_institution,
+        summary="Read an institution",
+        path_parameters=SlugPath,
+        response={200: Institution},
+        problems=(UnknownInstitutionProblem,),
+        tag="institutions",
+    ),
+    Route(
+        "GET",
+        "/issuers/{slug}/did.json",
+        read_did_document,
+        summary="Read an institution's DID document",
+        path_parameters=SlugPath,
+        response={200: Media("application/did+json", dict[str, Any])},
+        problems=(UnknownInstitutionProblem,),
+        tag="institutions",
+    ),
+    Route(
+        "POST",
+        "/v1/keys",
+        create_key,
+        summary="Make an API key",
+        description="Its scopes are among those of the key that asks. The secret is shown once.",
+        request=ApiKeyRequest,
+        response={201: ApiKeyCreated},
+        problems=(ForbiddenProblem, tenancy.TooManyKeysProblem, *WORK_PROBLEMS),
+        auth="bearer",
+        scope="keys:manage",
+        idempotency="optional",
+        unique_keys=True,
+        tag="API keys",
+    ),
+    Route(
+        "GET",
+        "/v1/keys",
+        list_keys,
+        summary="List the institution's API keys",
+        response={200: ApiKeyList},
+        auth="bearer",
+        scope="keys:manage",
+        tag="API keys",
+    ),
+    Route(
+        "DELETE",
+        "/v1/keys/{api_key_id}",
+        revoke_key,
+        summary="Revoke an API key",
+        path_parameters=ApiKeyPath,
+        response={204: None},
+        problems=(tenancy.UnknownApiKeyProblem,),
+        auth="bearer",
+        scope="keys:manage",
+        tag="API keys",
+    ),
+]

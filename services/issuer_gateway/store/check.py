@@ -1,0 +1,54 @@
+"""SQL of the gateway's check: reads everything in chunks, within the caller's snapshot. Judges nothing."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+
+from services.postgres import Connection
+
+ROWS_PER_READ = 500
+
+
+async def outbox_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Yield every outbox row with where the projection has its event."""
+    async for row in connection.cursor(
+        """SELECT event_id, institution_id::text, did, stream, event_type, envelope, state, leaf_index, leaf_hash,
+               received_at, followed_index
+           FROM outbox JOIN institution USING (institution_id)
+           LEFT JOIN event AS followed (followed_id, followed_index) ON followed_id = event_id
+           ORDER BY outbox_id""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield row
+
+
+async def credential_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Yield every credential with its learner's sealed key and its event's row."""
+    async for row in connection.cursor(
+        """SELECT credential_id, did, learner_id::text, sealed_document, sealed_key, event_id, stream, state, event_type
+           FROM credential JOIN institution USING (institution_id) JOIN learner USING (learner_id)
+           LEFT JOIN outbox USING (event_id) ORDER BY credential_id""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield row
+
+
+async def secret_rows(connection: Connection) -> list[asyncpg.Record]:
+    """Return every sealed secret key."""
+    return await connection.fetch("SELECT key_id, sealed FROM secret_key ORDER BY key_id")
+
+
+async def counts(connection: Connection) -> dict[str, Any]:
+    """Return what must agree by number: issues in the outbox without a credential, holes in the followed log."""
+    row = await connection.fetchrow(
+        """SELECT
+               (SELECT count(*) FROM outbox LEFT JOIN credential USING (event_id)
+                WHERE event_type IN ('credential-issued.v1', 'credential-stacked.v1')
+                    AND credential_id IS NULL) AS issues_without_document,
+               (SELECT count(*) FROM event) AS followed_events,
+               (SELECT count(DISTINCT leaf_index) FROM event) AS followed_indices,
+               (SELECT coalesce(max(leaf_index) + 1, 0) FROM event) AS followed_size"""
+    )
+    assert row is not None, "counts are one row"
+    return dict(row)
