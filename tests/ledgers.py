@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -94,6 +94,7 @@ class RunningLedger:
         self.log = io.BytesIO()
         self.ended_with: list[int] = []
         self.info: InitialisedLog | None = None
+        self.opening = registrar.opening_file()
         self._stack: contextlib.AsyncExitStack | None = None
 
     @property
@@ -109,7 +110,7 @@ class RunningLedger:
 
     async def init(self) -> InitialisedLog:
         """Create the log from the registrar's opening."""
-        self.info = await init_log(self.config, self.registrar.opening_file())
+        self.info = await init_log(self.config, self.opening)
         return self.info
 
     async def start(self) -> None:
@@ -156,6 +157,15 @@ class RunningLedger:
         """Recompute everything that the database holds."""
         async with postgres.connected(self.database.owner_url, application_name="fsck") as connection:
             return await check(connection)
+
+    async def post(self, body: bytes, media_type: str = "application/json") -> tuple[int, Any]:
+        """Return status and decoded body of a submission of raw bytes; NDJSON as a list."""
+        headers = {"Content-Type": media_type}
+        async with self.session.post(f"{self.url}/v1/events", data=io.BytesIO(body), headers=headers) as response:
+            content = await response.read()
+            if response.content_type == "application/x-ndjson":
+                return response.status, [msgspec.json.decode(line) for line in content.splitlines()]
+            return response.status, msgspec.json.decode(content)
 
     async def get(self, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Return status, body and headers of a GET, the path sent exactly as given."""

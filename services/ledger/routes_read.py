@@ -7,25 +7,22 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.base64_strict import encode_base64
-from proto.checkpoint import open_checkpoint
 from proto.events import INTEGER_MAX, EventIdField
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book
 from proto.merkle import ProofProblem, check_consistency
 from proto.problem import NotFoundProblem, UnavailableProblem
-from proto.receipt import Receipt, check_receipt
 from proto.tile_proof import (
     consistency_proof,
     frontier_of_tiles,
-    inclusion_proof,
     tiles_for_consistency,
-    tiles_for_inclusion,
     tiles_for_root,
 )
 from proto.wire.ledger import ConsistencyProof, EventPlace, LogInfo
 from services import states
 from services.edge import LineWriter, Media, Reply, Route, parameter_problem
 from services.ledger import store
+from services.ledger.receipts import make_receipt
 from services.ledger.service import LEDGER
 
 EntriesRangeField = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
@@ -133,16 +130,7 @@ async def receipt(request: web.Request, *, path: IndexPath) -> Reply:
     published = ledger.publication.now
     if path.index >= published.size:
         raise NotPublishedProblem(f"Entry {path.index} is not published; the checkpoint is of {published.size} entries")
-    index = LeafIndex(path.index)
-    tiles = await store.tiles(ledger.pool, tiles_for_inclusion(index, published.size))
-    made = Receipt(
-        index=index,
-        proof=tuple(inclusion_proof(index, published.size, tiles)),
-        note=open_checkpoint(published.note, ledger.verifier).note,
-    )
-    entry = (await store.entries(ledger.pool, index, index + 1))[0]
-    check_receipt(made, entry.data, ledger.policy)
-    return Reply(made.encode(), headers=NO_STORE)
+    return Reply(await make_receipt(ledger, LeafIndex(path.index), published), headers=NO_STORE)
 
 
 async def event(request: web.Request, *, path: EventPath) -> Reply:

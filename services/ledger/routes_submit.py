@@ -11,10 +11,11 @@ from proto.envelope import ENVELOPE_BYTES_MAX, Envelope, Opened
 from proto.lifecycle import Refusal
 from proto.problem import MalformedProblem, Problem
 from proto.wire.ledger import Appended, AppendLine
-from services.edge import Media, Reply, Route, annotate, read_lines
+from services.edge import LOG, Media, Reply, Route, annotate, read_lines
 from services.edge.body import LINE_MEDIA_TYPES
 from services.ledger.config import Config
 from services.ledger.intake import BusyProblem, OutcomeUnknownProblem
+from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencer import NotAppendedProblem
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.submission import Answer, Outcome, Submission
@@ -42,7 +43,24 @@ async def append(request: web.Request, *, raw: bytes) -> Reply | web.Response:
     _count(ledger, outcomes)
     if isinstance(outcome, Problem):
         raise outcome
-    return Reply(outcome.appended, status=_CREATED if outcome.is_new else _KNOWN)
+    status = _CREATED if outcome.is_new else _KNOWN
+    appended, applied = await _with_receipt(request, outcome.appended)
+    return Reply(appended, status=status, headers={"Content-Type": "application/json", **applied})
+
+
+async def _with_receipt(request: web.Request, appended: Appended) -> tuple[Appended, dict[str, str]]:
+    """Return the answer with its receipt where that was preferred and came in time, and the header that says so."""
+    seconds = wait_seconds_of(request.headers.getall("Prefer", ()))
+    if seconds is None:
+        return appended, {}
+    try:
+        receipt = await awaited_receipt(request.app[LEDGER], appended.index, wait_seconds=seconds)
+    except Exception as error:  # noqa: BLE001 - the event is appended, whatever becomes of its receipt
+        request.app[LOG].failure("receipt_failed", error, index=appended.index)
+        receipt = None
+    if receipt is None:
+        return appended, {}
+    return msgspec.structs.replace(appended, receipt=receipt.decode()), {"Preference-Applied": f"wait={seconds}"}
 
 
 async def _append_lines(request: web.Request) -> web.Response:
@@ -100,7 +118,8 @@ def _count(ledger: Ledger, outcomes: list[Outcome]) -> None:
 _DESCRIPTION = """Anyone may submit: the signature is the authority. `application/json` holds one DSSE envelope and is
 answered 201, or 200 with the first answer if the event is on the log already. `application/x-ndjson` holds up to 1,000
 envelopes, one a line, and is answered 200 with one line per line sent, in order; a refused line disturbs no other.
-Nothing is answered before it is committed. After a 503 or a lost connection send the same bytes again."""
+Nothing is answered before it is committed. After a 503 or a lost connection send the same bytes again. With `Prefer:
+wait=N`, one envelope's answer carries the receipt if the entry is published within N seconds."""
 
 
 def submit_routes(config: Config) -> list[Route]:

@@ -42,6 +42,8 @@ _TILES = """
     JOIN unnest($1::smallint[], $2::bigint[]) AS wanted (level, tile_index) USING (level, tile_index)"""
 _ENTRIES = """
     SELECT leaf_index, leaf_hash, entry FROM entry WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index"""
+_ENTRIES_AT = """
+    SELECT leaf_index, leaf_hash, entry FROM entry WHERE leaf_index = ANY($1::bigint[]) ORDER BY leaf_index"""
 _PUBLISH = """
     INSERT INTO checkpoint (size, root_hash, note) VALUES ($1, $2, $3)
     ON CONFLICT (size) DO UPDATE SET root_hash = excluded.root_hash, note = excluded.note, published_at = now()"""
@@ -190,6 +192,14 @@ async def entries(reader: Reader, begin: int, end: int) -> list[StoredEntry]:
     rows = await reader.fetch(_ENTRIES, begin, end)
     if len(rows) != end - begin or (rows and (rows[0][0] != begin or rows[-1][0] != end - 1)):
         raise MissingRowsError(f"Of the entries {begin} to {end - 1} only {len(rows)} are there")
+    return [StoredEntry(*row) for row in rows]
+
+
+async def entries_at(reader: Reader, indices: Sequence[LeafIndex]) -> list[StoredEntry]:
+    """Return the entries at these distinct indices, in order; raises `MissingRowsError` unless all are there."""
+    rows = await reader.fetch(_ENTRIES_AT, list(indices))
+    if len(rows) != len(indices):
+        raise MissingRowsError(f"Of {len(indices)} entries only {len(rows)} are there")
     return [StoredEntry(*row) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of integration tests: a registrar, and a ledger that runs on a free port with a fresh log."""
+"""Fixtures of integration tests: a registrar, a ledger on a free port with a fresh log, a gateway that follows it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import MakeDatabase
+from tests.gateways import RunningGateway, running_gateway
 from tests.ledgers import Registrar, RunningLedger, running_ledger
 
 
@@ -19,4 +20,11 @@ def registrar() -> Registrar:
 async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
     """A running ledger with a fresh log; `fsck` finds no damage when the test is over."""
     async with running_ledger(make_database, tmp_path / "ledger", registrar) as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger) -> AsyncIterator[RunningGateway]:
+    """A running issuer gateway on the test's ledger; its own `fsck` finds no damage when the test is over."""
+    async with running_gateway(make_database, tmp_path / "gateway", ledger) as running:
         yield running

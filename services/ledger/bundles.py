@@ -1,0 +1,117 @@
+"""Offline bundles (`proto.bundle`), made from the log's own states, entries and tiles. Speaks no SQL.
+
+What is handed out was verified as whoever receives it will: a ledger whose database was altered hands out nothing.
+"""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from proto import entry as entries
+from proto.bundle import BUNDLE_ENTRIES_MAX, MEDIA_TYPE, Bundle, BundledEntry, bundled, encode_bundle
+from proto.bundle_check import FaultyBundleProblem, check_bundle, require_faultless
+from proto.bundle_scope import entries_about
+from proto.events import CredentialIdField
+from proto.ids import CredentialId, LeafIndex
+from proto.lifecycle import ROUNDS_MAX, Book, credential_needs
+from proto.problem import NotFoundProblem, Problem
+from proto.tile_proof import inclusion_proof, tiles_for_inclusion
+from services import states
+from services.edge import Media, Reply, Route
+from services.ledger import store
+from services.ledger.publication import Published
+from services.ledger.routes_read import NO_STORE, NotPublishedProblem, Parameters
+from services.ledger.service import LEDGER, Ledger
+
+
+class CredentialPath(Parameters, frozen=True, kw_only=True):
+    """A credential id: 64 lower-case hex digits."""
+
+    credential_id: CredentialIdField
+
+
+class BundleTooLargeProblem(Problem):
+    """More entries belong into the bundle than one may hold."""
+
+    slug = "bundle-too-large"
+    title = "The bundle would be too large"
+    status = 422
+
+
+class UnprovenBundleProblem(Problem):
+    """What the database returned is not what the log signed; the member `faults` says where."""
+
+    slug = "bundle-unproven"
+    title = "The bundle could not be verified, so it is not handed out"
+    status = 500
+
+
+async def bundle(request: web.Request, *, path: CredentialPath) -> Reply:
+    """Return all that shows offline that a credential is authentic, verified before it is handed out."""
+    ledger = request.app[LEDGER]
+    published = ledger.publication.now
+    book = await _book_about(ledger, path.credential_id)
+    if book.credential(path.credential_id) is None:
+        raise NotFoundProblem("No credential of this id is on the log")
+    indices = entries_about(book, path.credential_id, published.size)
+    if not indices:
+        raise NotPublishedProblem("The credential is on the log, and its issue is not published yet: ask again shortly")
+    if len(indices) > BUNDLE_ENTRIES_MAX:
+        raise BundleTooLargeProblem(f"{len(indices)} entries belong into it; at most {BUNDLE_ENTRIES_MAX} are bundled")
+    made = Bundle(
+        media_type=MEDIA_TYPE,
+        credential_id=path.credential_id,
+        checkpoint=published.note.decode(),
+        entries=tuple(await _bundled(ledger, indices, published)),
+    )
+    try:
+        require_faultless(check_bundle(made, ledger.policy))
+    except FaultyBundleProblem as problem:
+        raise UnprovenBundleProblem(problem.detail, members=problem.members) from problem
+    return Reply(encode_bundle(made), headers={**NO_STORE, "Content-Type": MEDIA_TYPE})
+
+
+async def _book_about(ledger: Ledger, credential_id: CredentialId) -> Book:
+    """Return a book with the credential, its parts, and all who said something about them."""
+    book = Book()
+    async with ledger.pool.acquire() as connection:
+        await states.load_log(connection, book)
+        for _ in range(ROUNDS_MAX + 1):
+            missing = credential_needs(book, (credential_id,))
+            if missing.is_empty:
+                break
+            await states.load(connection, book, missing)
+    return book
+
+
+async def _bundled(ledger: Ledger, indices: Sequence[LeafIndex], published: Published) -> list[BundledEntry]:
+    """Return these entries, each with its inclusion proof in the published tree."""
+    wanted = {tile for index in indices for tile in tiles_for_inclusion(index, published.size)}
+    tiles = await store.tiles(ledger.pool, wanted)
+    stored = await store.entries_at(ledger.pool, indices)
+    return [
+        bundled(entries.decode(found.data), inclusion_proof(found.index, published.size, tiles)) for found in stored
+    ]
+
+
+_DESCRIPTION = """The entry that issued the credential and those that it rests on (opening of the log, admission of the
+issuer, addition of keys, parts of a stack), what was said against any of it, each with its inclusion proof, and one
+signed checkpoint. `credentify verify --offline` reads it. It shows that a credential is authentic as of the time of the
+checkpoint, and can never show that it still holds."""
+
+
+def bundle_routes() -> list[Route]:
+    """Return the one route of bundles."""
+    return [
+        Route(
+            "GET",
+            "/v1/bundles/{credential_id}",
+            bundle,
+            summary="All that shows offline that a credential is authentic",
+            description=_DESCRIPTION,
+            tag="log",
+            path_parameters=CredentialPath,
+            response={200: Media(MEDIA_TYPE, Bundle)},
+            problems=(NotFoundProblem, NotPublishedProblem, BundleTooLargeProblem, UnprovenBundleProblem),
+        )
+    ]

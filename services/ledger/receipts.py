@@ -1,0 +1,57 @@
+"""Receipts as the ledger makes them: from stored tiles, and verified as a client would before they are handed out.
+
+Knows `Prefer: wait=N` (RFC 7240), by which a submitter asks for the receipt with the answer. Speaks no SQL.
+"""
+
+import re
+from collections.abc import Iterable
+
+from proto.checkpoint import open_checkpoint
+from proto.ids import LeafIndex
+from proto.receipt import Receipt, check_receipt
+from proto.tile_proof import inclusion_proof, tiles_for_inclusion
+from services.ledger import store
+from services.ledger.publication import Published
+from services.ledger.service import Ledger
+
+_PREFERENCES = re.compile(r""",(?=(?:[^"]*"[^"]*")*[^"]*$)""")
+_WAIT = re.compile(r"""\s*wait\s*=\s*("?)([0-9]{1,6})\1\s*(?:;.*)?""", re.IGNORECASE)
+
+
+async def make_receipt(ledger: Ledger, index: LeafIndex, published: Published) -> bytes:
+    """Return the receipt of an entry that lies under the published checkpoint, verified before it leaves.
+
+    Raises what `check_receipt` raises if anything that the database returned is not what was signed.
+    """
+    tiles = await store.tiles(ledger.pool, tiles_for_inclusion(index, published.size))
+    made = Receipt(
+        index=index,
+        proof=tuple(inclusion_proof(index, published.size, tiles)),
+        note=open_checkpoint(published.note, ledger.verifier).note,
+    )
+    entry = (await store.entries(ledger.pool, index, index + 1))[0]
+    check_receipt(made, entry.data, ledger.policy)
+    return made.encode()
+
+
+def wait_seconds_of(headers: Iterable[str]) -> int | None:
+    """Return the seconds of the first `wait` among the values of `Prefer` headers, or None without one (RFC 7240).
+
+    What is no preference of ours, or is not well formed, is ignored, as section 2 asks.
+    """
+    for header in headers:
+        for preference in _PREFERENCES.split(header):
+            if match := _WAIT.fullmatch(preference):
+                return int(match[2])
+    return None
+
+
+async def awaited_receipt(ledger: Ledger, index: LeafIndex, *, wait_seconds: float) -> bytes | None:
+    """Return the entry's receipt as soon as it is published; None if that takes longer than the caller waits.
+
+    Waits no longer than the longest long poll, and not at all where too many requests wait already.
+    """
+    is_full = ledger.publication.waiting_count >= ledger.config.long_polls_max
+    seconds = 0.0 if is_full else min(wait_seconds, ledger.config.long_poll_wait_seconds_max)
+    published = await ledger.publication.larger_than(index, wait_seconds=seconds, stopping=ledger.stopping)
+    return await make_receipt(ledger, index, published) if published else None
