@@ -12,13 +12,17 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """What an HTTP body is: immutable and strict."""
 
 
-class Appended(Body, frozen=True, kw_only=True):
-    """Where an event stands on the log: the answer to `POST /v1/events`, the first time and every time after."""
+class Appended(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an event stands on the log: the answer to `POST /v1/events`, the first time and every time after.
+
+    `receipt` is the C2SP tlog-proof, where the request preferred to wait for it (`Prefer: wait=N`, RFC 7240).
+    """
 
     index: LeafIndex
     leaf_hash: str
     received_at: Moment
     event_id: EventId
+    receipt: str | None = None
 
 
 class AppendLine(Body, frozen=True, kw_only=True, omit_defaults=True):
