@@ -175,6 +175,19 @@ def applied(candidates: Sequence[Candidate], stamps: Sequence[Stamp]) -> list[Ap
     ]
 
 
+def moved(position: Position, applied: Sequence[Applied]) -> Position:
+    """Return the position after these entries, at least one; checkpoint and times stay, for the log may show more."""
+    tree = position.tree().extend([item.leaf_hash for item in applied])
+    return msgspec.structs.replace(
+        position,
+        size=tree.size,
+        root_hash=tree.root(),
+        frontier=tree.hashes,
+        last_leaf_hash=applied[-1].leaf_hash,
+        last_received_at=applied[-1].stamp.received_at,
+    )
+
+
 def _fault(kind: FaultKind, index: LeafIndex, line: bytes, now: Moment, detail: str) -> FaultyLogProblem:
     words = f"Entry {index} of the log is under a checkpoint that the log signed, and is wrong: {detail}"
     return FaultyLogProblem(

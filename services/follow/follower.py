@@ -312,7 +312,7 @@ class Follower:
             book, verdicts = await self._judged(candidates, now=now)
         applied = chunk.applied(candidates, verdicts.stamps)
         if applied:
-            position = _moved(position, applied, opened)
+            position = replace(chunk.moved(position, applied), checkpoint=opened.encoded)
             await self._store(book, applied, position)
         return position, stop
 
@@ -373,17 +373,3 @@ class Follower:
 
 def _hashes(proof: list[bytes]) -> list[Hash]:
     return [Hash(item) for item in proof]
-
-
-def _moved(position: Position, applied: list[Applied], opened: OpenedCheckpoint) -> Position:
-    """Return the position after these entries; the times stay, for the log may show more than this."""
-    tree = position.tree().extend([item.leaf_hash for item in applied])
-    return replace(
-        position,
-        size=tree.size,
-        root_hash=tree.root(),
-        frontier=tree.hashes,
-        last_leaf_hash=applied[-1].leaf_hash,
-        last_received_at=applied[-1].stamp.received_at,
-        checkpoint=opened.encoded,
-    )

@@ -52,7 +52,7 @@ class Snapshot:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.position = _position(connection) or Position()
+        self.position = read_position(connection) or Position()
 
     def book(self, credential_ids: Iterable[CredentialId]) -> Book:
         """Return a book that holds these credentials and all that their effective state rests on."""
@@ -142,7 +142,7 @@ class Store:
 
     async def position(self) -> Position | None:
         """Return the position stored last, or None."""
-        return await self._write(lambda: _position(self._own))
+        return await self._write(lambda: read_position(self._own))
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
         """Load all that deciding these events reads."""
@@ -214,7 +214,8 @@ def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: 
         raise DamagedProjectionProblem("The stored tree does not grow to the proven root: remove the projection's file")
 
 
-def _position(connection: sqlite3.Connection) -> Position | None:
+def read_position(connection: sqlite3.Connection) -> Position | None:
+    """Return the position that a connection sees, or None."""
     stored = rows.read_meta(connection, _POSITION)
     return _DECODE_POSITION(stored) if stored else None
 

@@ -1,0 +1,293 @@
+"""Recomputes everything that a projection holds, from the log's entries, and names what is damaged. Repairs nothing.
+
+Works in two parts: what the file says of itself (its pages, its tree against the signed checkpoint), and a replay of
+the log's entries up to the same position into a fresh projection, which is then compared row by row. Runs beside a
+verifier that is running: it reads one snapshot.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+
+from proto.checkpoint import open_checkpoint
+from proto.ids import Origin, TreeSize
+from proto.lifecycle import Book
+from proto.merkle import Frontier, Hash
+from proto.moment import Moment
+from proto.note_key import VerifierKey, parse_vkey
+from proto.problem import Problem
+from proto.tile import TileId, level_count, split_tile, tiles_of
+from proto.tile_edge import fold_hashes
+from services.follow import Position, chunk
+from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.verifier import rows
+from services.verifier.config import Config
+from services.verifier.store import Store, StoreProblem, read_position
+
+DAMAGES_MAX = 1_000
+"""More are not listed, only counted: the rest mostly follow from the first."""
+ENTRIES_PER_CHUNK = 1_000
+_COMPARED = ("issuer", "public_key", "credential", "recognition", "event", "tile")
+_KEY_COLUMNS = {"tile": 2}
+_FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
+Progress = Callable[[int, int], None]
+"""Called with the count of entries replayed so far and of those there are."""
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong: where (`entry 17`, `tile/0/000`, `credential 3f…`), and what, in a sentence."""
+
+    place: str
+    what: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked (`counts` by kind) and what is wrong; `damage_count` may exceed the damages listed.
+
+    `incomplete` says why the projection could not be compared with the log, or is empty.
+    """
+
+    origin: str
+    tree_size: int
+    root_hash: str
+    counts: dict[str, int]
+    damage_count: int
+    damages: tuple[Damage, ...]
+    incomplete: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong and everything was checked."""
+        return not self.damage_count and not self.incomplete
+
+
+class _Findings:
+    """Gathers counts and damages while a check runs."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.damages: list[Damage] = []
+        self.damage_count = 0
+        self.incomplete = ""
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def damaged(self, place: str, what: str) -> None:
+        self.damage_count += 1
+        if len(self.damages) < DAMAGES_MAX:
+            self.damages.append(Damage(place=place, what=what))
+
+
+async def check(config: Config, *, progress: Progress | None = None) -> Report:
+    """Return what was checked and what is wrong; a file that cannot be read at all is one damage.
+
+    Raises nothing but `MalformedProblem` or `InvalidProblem` for the configured key, and `StoreProblem` where there is
+    no room for a second projection.
+    """
+    key, findings, position = parse_vkey(config.log_verifier_key), _Findings(), Position()
+    try:
+        with contextlib.closing(_open(config.database_file)) as connection:
+            position = read_position(connection) or position
+            await asyncio.to_thread(_check_file, connection, position, key, findings)
+            await _compare_with_log(connection, position, config, findings, progress)
+    except (sqlite3.Error, msgspec.DecodeError, StoreProblem) as error:
+        findings.damaged("file", f"The projection's file cannot be read: {error}")
+    return Report(
+        origin=key.name,
+        tree_size=position.size,
+        root_hash=position.root_hash.hex(),
+        counts=findings.counts,
+        damage_count=findings.damage_count,
+        damages=tuple(findings.damages),
+        incomplete=findings.incomplete,
+    )
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Open the file for reading one snapshot."""
+    if not path.is_file():
+        raise StoreProblem(f"There is no file {path}")
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    connection.isolation_level = None
+    connection.execute("BEGIN")
+    return connection
+
+
+# What the file says of itself.
+
+
+def _check_file(connection: sqlite3.Connection, position: Position, key: VerifierKey, findings: _Findings) -> None:
+    for (words,) in connection.execute("PRAGMA integrity_check(100)"):
+        if words != "ok":
+            findings.damaged("file", f"SQLite says: {words}")
+    findings.count("pages", connection.execute("PRAGMA page_count").fetchone()[0])
+    _check_checkpoint(position, key, findings)
+    _check_tree(connection, position, findings)
+
+
+def _check_checkpoint(position: Position, key: VerifierKey, findings: _Findings) -> None:
+    if not position.checkpoint:
+        if position.size:
+            findings.damaged("position", "There are entries and no checkpoint that was signed")
+        return
+    try:
+        signed = open_checkpoint(position.checkpoint, key).checkpoint
+        root = position.tree().root()
+    except Problem as problem:
+        findings.damaged("checkpoint", problem.detail)
+        return
+    findings.count("checkpoints")
+    if root != position.root_hash:
+        findings.damaged("position", "The frontier does not lead to the root hash")
+    if signed.size < position.size or (signed.size == position.size and signed.root_hash != position.root_hash):
+        findings.damaged("checkpoint", "The checkpoint is not one of this position")
+
+
+def _check_tree(connection: sqlite3.Connection, position: Position, findings: _Findings) -> None:
+    """Compute every tile above level 0 from the tiles below it, and the root from level 0 alone."""
+    tree = Frontier()
+    for tile in tiles_of(position.size):
+        try:
+            data = rows.read_tile(connection, tile)
+        except rows.MissingTileError as error:
+            findings.damaged(tile.path, str(error))
+            continue
+        findings.count("tiles")
+        if tile.level == 0:
+            tree = tree.extend(split_tile(tile, data))
+        else:
+            _check_tile(connection, tile, data, findings)
+    if tree.root() != position.root_hash:
+        findings.damaged("tree", "The leaf hashes do not lead to the position's root hash")
+    findings.count("levels", level_count(position.size))
+
+
+def _check_tile(connection: sqlite3.Connection, tile: TileId, data: bytes, findings: _Findings) -> None:
+    for offset, found in enumerate(split_tile(tile, data)):
+        below = TileId(tile.level - 1, (tile.index << 8) + offset)
+        try:
+            expected: Hash | None = fold_hashes(rows.read_tile(connection, below))
+        except rows.MissingTileError:
+            expected = None
+        if found != expected:
+            findings.damaged(tile.path, f"Hash {offset} is not the root of {below.path}")
+
+
+# Against the log.
+
+
+async def _compare_with_log(
+    connection: sqlite3.Connection,
+    position: Position,
+    config: Config,
+    findings: _Findings,
+    progress: Progress | None,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="credentify-fsck-") as folder:
+        path = Path(folder) / "projection.sqlite"
+        store = Store(path, reader_threads=1)
+        try:
+            async with aiohttp.ClientSession() as session:
+                client = LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds)
+                replayed = await _Replay(
+                    client, store, Origin(parse_vkey(config.log_verifier_key).name), findings
+                ).up_to(position.size, progress)
+        except (LogUnreachableProblem, LogProblem, LogAnswerProblem) as problem:
+            findings.incomplete = f"The projection was not compared with the log: {problem.detail}"
+            return
+        finally:
+            await asyncio.to_thread(store.close)
+        if replayed.size != position.size or replayed.root_hash != position.root_hash:
+            findings.damaged("position", "The log's entries lead to another root hash than the projection's")
+        with contextlib.closing(_open(path)) as fresh:
+            await asyncio.to_thread(_compare, connection, fresh, findings)
+
+
+class _Replay:
+    """Reads the log's entries into a fresh projection, with every check that a follower makes of them."""
+
+    def __init__(self, client: LogClient, store: Store, origin: Origin, findings: _Findings) -> None:
+        self._client, self._store, self._origin, self._findings = client, store, origin, findings
+
+    async def up_to(self, size: TreeSize, progress: Progress | None) -> Position:
+        """Return the position reached: `size`, or where an entry is wrong."""
+        position = Position()
+        while position.size < size:
+            reached = await self._chunk(position, min(position.size + ENTRIES_PER_CHUNK, size))
+            if reached is None:
+                break
+            position = reached
+            if progress is not None:
+                progress(position.size, size)
+        return position
+
+    async def _chunk(self, position: Position, end: int) -> Position | None:
+        async with contextlib.aclosing(self._client.entries(position.size, end)) as stream:
+            lines = [line async for line in stream]
+        if not lines:
+            raise LogAnswerProblem(f"The log sends no entries from {position.size} on")
+        origin = self._origin
+        leaves, _ = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
+        candidates, stop = chunk.open_chunk(position, origin, lines, leaves, now=_FAR_FUTURE)
+        book = Book()
+        await self._store.load(book, [candidate.opened for candidate in candidates])
+        verdicts = await asyncio.to_thread(chunk.judge, book, origin, candidates, now=_FAR_FUTURE)
+        bad = await asyncio.to_thread(chunk.first_bad, verdicts.checks)
+        if bad is not None:
+            stop = chunk.signature_fault(candidates[bad], now=_FAR_FUTURE)
+        stop = stop or verdicts.stop
+        if stop is not None:
+            self._findings.damaged("log", stop.detail)
+            return None
+        applied = chunk.applied(candidates, verdicts.stamps)
+        self._findings.count("entries", len(applied))
+        moved = chunk.moved(position, applied)
+        await self._store.apply(book, applied, moved)
+        return moved
+
+
+def _compare(stored: sqlite3.Connection, fresh: sqlite3.Connection, findings: _Findings) -> None:
+    """Compare every table of two projections, row by row in the order of their keys."""
+    for table in _COMPARED:
+        width = _KEY_COLUMNS.get(table, 1)
+        for place, what in _differences(_ordered(stored, table, width), _ordered(fresh, table, width), width):
+            findings.damaged(f"{table} {place}", what)
+        findings.count(table, stored.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours
+    if rows.read_meta(stored, "log") != rows.read_meta(fresh, "log"):
+        findings.damaged("log state", "It is not what the log's entries say")
+
+
+_Row = tuple[object, ...]
+
+
+def _ordered(connection: sqlite3.Connection, table: str, width: int) -> Iterator[_Row]:
+    order = ",".join(str(column + 1) for column in range(width))
+    return iter(connection.execute(f"SELECT * FROM {table} ORDER BY {order}"))  # noqa: S608 - names of ours
+
+
+def _differences(stored: Iterator[_Row], fresh: Iterator[_Row], width: int) -> Iterator[tuple[str, str]]:
+    """Yield the key of each row that differs, and how; both come in the order of their keys."""
+    ours, theirs = next(stored, None), next(fresh, None)
+    while ours is not None or theirs is not None:
+        if theirs is None or (ours is not None and ours[:width] < theirs[:width]):
+            assert ours is not None
+            yield _named(ours, width), "It is in the projection, and the log does not say it"
+            ours = next(stored, None)
+        elif ours is None or theirs[:width] < ours[:width]:
+            yield _named(theirs, width), "The log says it, and it is missing from the projection"
+            theirs = next(fresh, None)
+        else:
+            if ours != theirs:
+                yield _named(ours, width), "It is not what the log's entries say"
+            ours, theirs = next(stored, None), next(fresh, None)
+
+
+def _named(row: _Row, width: int) -> str:
+    return "/".join(value.hex() if isinstance(value, bytes) else str(value) for value in row[:width])
