@@ -1,4 +1,4 @@
-"""Checks a gateway's database: outbox against the followed log, documents against their ids. Repairs and writes nothing.
+"""Checks a gateway's database: outbox against followed log, documents against their ids. Repairs and writes nothing.
 
 Every envelope is opened and its signature checked with the institution's key on the log; every document of a learner
 who was not erased is opened, and its digest must lead to its credential id.

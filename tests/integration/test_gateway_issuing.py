@@ -1,0 +1,138 @@
+"""Issuing through a running gateway onto a running ledger: from the request to the published event and its document."""
+
+import asyncio
+
+from proto.document import credential_id_of
+from proto.keys import decode_public_key
+from proto.open_badge_claims import claims
+from proto.wire.gateway import CredentialAnswer
+from services.data_integrity import verify_proof
+from services.postgres import connected
+from tests.gateways import RunningGateway
+from tests.ledgers import RunningLedger
+
+
+async def test_a_credential_goes_from_the_request_to_a_published_event(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    described = await office.describe()
+    issued = await office.issue(described.achievement.uri)
+    assert issued.issue.state in {"sequenced", "published"}
+    assert issued.issue.index == 2
+    published = await office.published(issued.credential_id)
+    assert published.status is not None
+    assert (published.status.state, published.status.credits_remaining) == ("active", 350)
+    entry = await gateway.ledger.client.event(issued.issue.event_id)
+    assert entry is not None
+    assert entry.index == issued.issue.index
+
+
+async def test_the_document_carries_a_proof_and_leads_to_the_credential_id(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    issued = await office.issue(uri)
+    path = f"/v1/credentials/{issued.credential_id}/document"
+    answered = await office.client.get(path)
+    document = answered.body
+    assert answered.headers["Content-Type"] == "application/vc"
+    assert credential_id_of(document, office.did) == issued.credential_id
+    assert claims(document).ects_hundredths == 350
+    assertion = next(key for key in office.created.admission_request.keys if key.purpose == "assertion")
+    assert document["proof"]["verificationMethod"] == assertion.key_id
+    verify_proof(document, document["proof"], decode_public_key(assertion.public_key))
+    again = await office.client.get(path)
+    assert again.body == document
+    jcs = (await office.client.get(f"{path}?proof=eddsa-jcs-2022")).body
+    assert jcs["proof"]["cryptosuite"] == "eddsa-jcs-2022"
+    assert "proof" not in (await office.client.get(f"{path}?proof=none")).body
+
+
+async def test_the_same_key_and_body_give_the_same_credential(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    first = await office.client.post("/v1/credentials", office.award(uri), key="one")
+    again = await office.client.post("/v1/credentials", office.award(uri), key="one")
+    assert (again.status, again.body) == (first.status, first.body)
+    other = await office.client.post("/v1/credentials", office.award(uri, "learner-2"), key="one")
+    assert (other.status, other.slug) == (409, "idempotency-conflict")
+    without = await office.client.post("/v1/credentials", office.award(uri))
+    assert without.body["credential_id"] != first.body["credential_id"]
+
+
+async def test_parallel_requests_with_one_key_issue_one_credential(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    requests = [office.client.post("/v1/credentials", office.award(uri), key="parallel") for _ in range(8)]
+    answered = await asyncio.gather(*requests)
+    assert {each.status for each in answered} == {201}
+    assert len({each.body["credential_id"] for each in answered}) == 1
+    page = await office.client.get("/v1/credentials")
+    assert len(page.body["credentials"]) == 1
+
+
+async def test_a_ledger_that_is_down_makes_a_request_wait_in_the_outbox(
+    gateway: RunningGateway, ledger: RunningLedger
+) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    await ledger.stop()
+    answered = await office.client.post("/v1/credentials", office.award(uri), key="waits")
+    assert answered.status == 202
+    assert answered.as_(CredentialAnswer).issue.state == "pending"
+    assert answered.headers["Location"] == f"/v1/credentials/{answered.body['credential_id']}"
+    await gateway.stop()
+    await gateway.start()
+    await ledger.start()
+    published = await office.published(answered.body["credential_id"])
+    again = await office.client.post("/v1/credentials", office.award(uri), key="waits")
+    assert again.status == 201
+    assert again.as_(CredentialAnswer).issue.index == published.issue.index
+
+
+async def test_what_the_rules_refuse_is_refused_at_once_and_not_stored(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    described = await office.describe("too-large", ects_hundredths=90_000)
+    answered = await office.client.post("/v1/credentials", office.award(described.achievement.uri))
+    assert (answered.status, answered.slug, answered.body["pointer"]) == (403, "out-of-scope", "/ects_hundredths")
+    assert (await office.client.get("/v1/credentials")).body["credentials"] == []
+
+
+async def test_an_institution_that_is_not_admitted_is_told_so(gateway: RunningGateway) -> None:
+    office = await gateway.tenant("waterland")
+    described = await office.describe()
+    answered = await office.client.post("/v1/credentials", office.award(described.achievement.uri))
+    assert (answered.status, answered.slug) == (403, "unknown-key")
+    await gateway.admit(office)
+    assert (await office.issue(described.achievement.uri)).issue.index is not None
+
+
+async def test_nothing_personal_lies_in_the_database_or_the_log_in_the_clear(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    await office.issue(uri, key="private", narrative="A secret narrative")
+    async with connected(gateway.database.owner_url, application_name="test") as connection:
+        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for row in tables:
+            content = await connection.fetch(f"SELECT * FROM {row['tablename']}")
+            told = b"".join(bytes(v) if isinstance(v, bytes) else str(v).encode() for r in content for v in r.values())
+            for word in ("Łukasiewicz", "Zoë", "secret narrative"):
+                assert word.encode() not in told, (row["tablename"], word)
+    assert "Łukasiewicz" not in gateway.log.getvalue().decode()
+    assert b"learner-1" not in gateway.log.getvalue()
+
+
+async def test_an_erased_learner_takes_the_documents_along(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    issued = await office.issue(uri)
+    await office.published(issued.credential_id)
+    erased = await office.client.send("DELETE", "/v1/learners/learner-1")
+    assert (erased.status, erased.body["document_count"]) == (200, 1)
+    document = await office.client.get(f"/v1/credentials/{issued.credential_id}/document")
+    assert (document.status, document.slug) == (410, "erased")
+    shown = (await office.client.get(f"/v1/credentials/{issued.credential_id}")).as_(CredentialAnswer)
+    assert shown.is_erased
+    assert shown.status is not None
+    assert shown.status.state == "active"
+    again = await office.client.send("DELETE", "/v1/learners/learner-1")
+    assert (again.status, again.slug) == (404, "unknown-learner")
+    assert (await office.issue(uri)).credential_id != issued.credential_id
