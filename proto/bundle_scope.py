@@ -1,6 +1,7 @@
 """Which entries of a log belong into the bundle about a credential. Pure reading of a book; fetches nothing.
 
-An entry belongs to it if the credential's issue rests on it, and if it counts against something in it: transitions of
+An entry belongs to it if the credential's issue rests on it (or the document's own proof: the addition of the issuer's
+assertion keys), and if it counts against something in it: transitions of
 the credential and of its parts, and statements that condemn a key. So that whoever asks for a bundle of a revoked
 credential is told. What a holder leaves out again cannot be missed by anybody offline, and no verdict relies on it.
 """
@@ -22,6 +23,7 @@ def entries_about(book: Book, credential_id: CredentialId, size: TreeSize) -> li
     gathering = _Gathering(book, size)
     if not gathering.credential(credential_id):
         return []
+    gathering.assertion_keys(credential_id)
     gathering.take(_OPENING)
     for rule in book.opened_log().rules:
         gathering.stamp(rule.stamp)
@@ -93,6 +95,14 @@ class _Gathering:
                 self._successors(credential.issuer, change.stamp)
                 self.stamp(change.stamp)
         return True
+
+    def assertion_keys(self, credential_id: CredentialId) -> None:
+        """Take the keys with which the credential's issuer signs documents."""
+        credential = self._book.credential(credential_id)
+        issuer = self._book.issuer(credential.issuer) if credential else None
+        for key in issuer.keys if issuer else ():
+            if key.purpose == "assertion" and key.added.index < self._size:
+                self._key(key)
 
     def _life(self, credential: Credential) -> Life | None:
         """Return the life that counts, if it lies within the tree, else the last one that does."""

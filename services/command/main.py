@@ -10,6 +10,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "demo": ("services.command.demo", "Run the main job against running services."),
     "env": ("services.command.env", "Print addresses and files of a running `up` for the shell."),
     "verify": ("services.command.verify", "Ask whether a credential document is authentic and still holds."),
+    "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
     "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),
     "registrar": ("services.command.registrar", "Sign what only the registrar may say."),

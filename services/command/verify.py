@@ -1,16 +1,20 @@
-"""`credentify verify FILE`: asks a verifier and prints its answer for a person.
+"""`credentify verify FILE`: asks a verifier, or a bundle with `--offline`, and prints the answer for a person.
 
-Exit status: 0 valid, 1 invalid, 2 indeterminate, 3 could not ask (no such file, no verifier, not a document).
+Exit status: 0 valid, 1 invalid, 2 indeterminate (offline: authentic as of a time), 3 could not ask (no such file, no
+verifier, not a document).
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import click
 
+from proto.moment import from_datetime
 from proto.problem import NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AsOf
+from services.command.offline import UsageProblem, heading, verify_offline
 from services.command.output import as_json_option, command, console, print_json, print_problem
 from services.command.verifier_client import VerifierClient
 
@@ -26,17 +30,29 @@ _WORDS = {
 
 
 async def _ask(verifier: str, file: str) -> Answer:
-    try:
-        document = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise NotFoundProblem(f"{file} cannot be read: {error.strerror}") from error
+    document = _read(file)
     async with aiohttp.ClientSession() as session:
         return await VerifierClient(session, verifier).verify(document)
 
 
-def print_answer(answer: Answer) -> None:
+def _ask_offline(file: str, bundle: str | None, policy: str | None) -> Answer:
+    if bundle is None or policy is None:
+        raise UsageProblem(
+            "Offline, name the bundle and a policy: credentify verify --offline FILE BUNDLE --policy FILE"
+        )
+    return verify_offline(_read(file), _read(bundle), _read(policy), now=from_datetime(datetime.now(UTC)))
+
+
+def _read(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise NotFoundProblem(f"{file} cannot be read: {error.strerror}") from error
+
+
+def print_answer(answer: Answer, *, words: str = "") -> None:
     """Print a verdict with its checks, what the register says of the issuer, and how fresh the answer is."""
-    console.print(_WORDS[answer.verdict])
+    console.print(words or _WORDS[answer.verdict])
     for check in answer.checks:
         console.print(f"  {_SIGNS[check.result]} {check.check:<10} ", end="")
         console.print(check.detail, markup=False)
@@ -58,18 +74,25 @@ def _print_freshness(as_of: AsOf) -> None:
 
 @click.command()
 @click.argument("file")
+@click.argument("bundle", required=False)
 @click.option("--verifier", default=DEFAULT_VERIFIER, show_default=True, help="The verifier's address.")
+@click.option("--offline", is_flag=True, help="Ask nobody: use BUNDLE, as fetched by `credentify bundle`.")
+@click.option("--policy", metavar="FILE", help="Offline: the logs and witnesses that you trust (C2SP tlog-policy).")
 @as_json_option
 @command
-async def verify(*, file: str, verifier: str, as_json: bool) -> None:
+async def verify(
+    *, file: str, bundle: str | None, verifier: str, offline: bool, policy: str | None, as_json: bool
+) -> None:
     """Ask whether the credential document FILE (- for standard input) is authentic and still holds."""
     try:
-        answer = await _ask(verifier, file)
+        if bundle and not offline:
+            raise UsageProblem("A bundle is used with --offline only; without it, a verifier is asked")
+        answer = _ask_offline(file, bundle, policy) if offline else await _ask(verifier, file)
     except Problem as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_ASK)
     if as_json:
         print_json(answer)
     else:
-        print_answer(answer)
+        print_answer(answer, words=heading(answer) if offline else "")
     sys.exit(EXIT_STATUS[answer.verdict])

@@ -99,6 +99,15 @@ def test_a_key_of_the_registrars_hand_brings_the_registrars_key(world: World) ->
     assert (found.faults, [item.index for item in found.bundle.entries]) == ((), [0, 1, 2, 3, 4])
 
 
+def test_keys_that_sign_documents_are_in_the_bundle_even_if_added_later(world: World) -> None:
+    school = world.admit("school")
+    credential_id = world.issued(school)
+    world.say(world.key_addition(school, school, school.key("assertion", 1)), key=school.recovery)
+    world.say(world.key_addition(school, school, school.key("event", 1)), key=school.recovery)
+    found = proven(world, bundle_of(world, credential_id))
+    assert (found.faults, [item.index for item in found.bundle.entries]) == ((), [0, 1, 2, 3])
+
+
 def test_the_scope_that_was_in_force_is_in_the_bundle(world: World) -> None:
     school = world.admit("school")
     world.say(world.scope_change(school, ects_hundredths_max=9000))

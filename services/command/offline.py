@@ -1,0 +1,145 @@
+"""The verify answer from three files: a document, its bundle and a policy. Asks nobody: no network and no database.
+
+What the entries in the bundle say is judged by the verifier's own nine checks; what nobody offline can know is said to
+be unknown, so that the verdict is never above `indeterminate`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from proto.bundle import decode_bundle
+from proto.bundle_check import Fault, Proven, check_bundle
+from proto.ids import Origin
+from proto.lifecycle import Book
+from proto.moment import Moment, to_ms
+from proto.policy import parse_policy
+from proto.problem import Problem
+from proto.wire.verifier import Answer, AsOf, Check, Question, Result
+from services.follow import Health, Position
+from services.verifier import documents
+from services.verifier.documents import ReadDocument
+from services.verifier.domain import Document, Grounds, evaluate
+from services.verifier.words import when
+
+_NOWHERE = Origin("")
+_SECOND_MS = 1000
+_LATER = {
+    "status-active": (
+        "status-later-unknown",
+        "Nothing in the bundle was said against the credential by {time}. Whether it was revoked since is unknown.",
+    ),
+    "components-hold": (
+        "components-later-unknown",
+        "Nothing in the bundle was said by {time} against the credentials that this one is made of.",
+    ),
+}
+
+
+class UsageProblem(Problem):
+    """The command was called in a way that it cannot follow."""
+
+    slug = "usage"
+    title = "The command is incomplete"
+
+
+def verify_offline(document: bytes, bundle: bytes, policy: bytes, *, now: Moment) -> Answer:
+    """Return the answer; its verdict is `invalid` or `indeterminate`.
+
+    Raises a `Problem` where document or policy cannot be read at all. A bundle that cannot be read is a finding.
+    """
+    read, trusted = documents.read(document), parse_policy(policy)
+    try:
+        found = decode_bundle(bundle)
+    except Problem as problem:
+        return _unreadable(problem, now)
+    return _answer(read, check_bundle(found, trusted, document=read.content), now)
+
+
+def heading(answer: Answer) -> str:
+    """Return the first line for a person, in rich's markup."""
+    if answer.verdict == "invalid":
+        return "[bold red]INVALID[/]"
+    if answer.as_of.time is None or any(_is_wrong(item) for item in answer.checks):
+        return "[bold yellow]INDETERMINATE[/]: could not be decided; do not rely on it"
+    return (
+        f"[bold yellow]AUTHENTIC AS OF {when(answer.as_of.time)}[/] (indeterminate): whether it still holds is not "
+        "known offline"
+    )
+
+
+def _is_wrong(item: Check) -> bool:
+    """Tell whether a check is unknown for another reason than that we are offline."""
+    return item.result == "unknown" and not item.code.endswith("later-unknown") and item.check != "freshness"
+
+
+def _unreadable(problem: Problem, now: Moment) -> Answer:
+    detail = f"The bundle cannot be read: {problem.detail}"
+    nothing = AsOf(origin=_NOWHERE, size=Position().size, root_hash="", time=None, time_source="log", age_seconds=None)
+    return Answer(
+        verdict="invalid",
+        checks=(Check(check="inclusion", result="invalid", code="bundle-malformed", detail=detail),),
+        question=Question(at=now),
+        as_of=nothing,
+    )
+
+
+def _answer(read: ReadDocument, proven: Proven, now: Moment) -> Answer:
+    answer = evaluate(_grounds(read, proven, now))
+    checks = tuple(_offline(item, proven) for item in answer.checks)
+    is_invalid = proven.verdict(now) == "invalid" or any(item.result == "invalid" for item in checks)
+    return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate")
+
+
+def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:
+    """Return what the verifier's checks rest on: the replayed book in place of a projection, and nothing fresh."""
+    is_same = read.credential_id == proven.bundle.credential_id
+    credential, life = (proven.credential, proven.life) if is_same else (None, None)
+    book = proven.book if proven.book.log else Book()
+    signed = proven.opened.checkpoint if proven.opened else None
+    age_ms = None if proven.time is None else max(0, to_ms(now) - to_ms(proven.time))
+    return Grounds(
+        book=book,
+        credential=credential,
+        recognitions=(),
+        is_included=not any(fault.check == "inclusion" for fault in proven.faults),
+        document=Document(
+            claims=read.claims, fault=read.fault, proof=documents.check_proofs(read, book, life, now=now)
+        ),
+        health=Health(
+            state="stale",
+            detail="offline",
+            age_seconds=None if age_ms is None else age_ms / _SECOND_MS,
+            time=proven.time,
+            time_source="witnesses" if proven.is_time_witnessed else "log",
+        ),
+        position=Position(size=signed.size, root_hash=signed.root_hash) if signed else Position(),
+        origin=signed.origin if signed else _NOWHERE,
+        now=now,
+        at=now,
+        known_at=None,
+    )
+
+
+def _offline(item: Check, proven: Proven) -> Check:
+    """Return a finding as it can be known offline: faults of the bundle first, then what nobody can know here."""
+    faults = [fault for fault in proven.faults if fault.check == item.check]
+    if faults:
+        result: Result = "unknown" if all(fault.is_unknown for fault in faults) else "invalid"
+        return Check(check=item.check, result=result, code=faults[0].code, detail=" ".join(_sentences(faults)))
+    time = when(proven.time) if proven.time else "an unknown time"
+    if item.check == "freshness":
+        source = "by the word of its witnesses" if proven.is_time_witnessed else "by the log's own word"
+        detail = f"Nothing newer than {time} ({source}) is known offline: ask a verifier whether it still holds."
+        return Check(check="freshness", result="unknown", code="offline", detail=detail)
+    if item.code in _LATER:
+        code, sentence = _LATER[item.code]
+        return Check(check=item.check, result="unknown", code=code, detail=sentence.format(time=time))
+    if item.check == "signature" and item.result == "valid":
+        return replace(item, detail="The institution's signature and the keys that it rests on were checked here.")
+    return item
+
+
+def _sentences(faults: Sequence[Fault]) -> Iterator[str]:
+    for fault in faults:
+        yield fault.detail.rstrip(".") + "."
