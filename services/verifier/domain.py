@@ -17,6 +17,7 @@ from proto.lifecycle import (
     Recognition,
     UnloadedStateError,
     effective,
+    is_known,
     life_of,
     profile,
 )
@@ -62,8 +63,17 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def life(self) -> Life | None:
-        """The issue that is asked about, as far as it was known."""
-        return life_of(self.book, self.credential, known_at=self.known_at) if self.credential else None
+        """The issue that is asked about, as far as it was known; None also where the records are incomplete."""
+        if self.credential is None or not _is_complete(self):
+            return None
+        return life_of(self.book, self.credential, known_at=self.known_at)
+
+    @property
+    def is_issued(self) -> bool:
+        """Whether the log had an issue of the credential by the asked moment of knowledge."""
+        return self.credential is not None and any(
+            is_known(life.stamp, self.known_at) for life in self.credential.lives
+        )
 
 
 def check(name: CheckName, result: Result, code: str, /, **values: object) -> Check:
@@ -74,7 +84,7 @@ def check(name: CheckName, result: Result, code: str, /, **values: object) -> Ch
 def evaluate(grounds: Grounds) -> Answer:
     """Return the verify answer; raises nothing for any grounds."""
     # (1) Is all there that the state rests on? What is missing makes a check unknown, never good or bad.
-    life = grounds.life if _is_complete(grounds) else None
+    life = grounds.life
     found = _effective(grounds) if life else None
     # (2) The nine checks, each by itself.
     checks = (
@@ -133,7 +143,8 @@ def _is_complete(grounds: Grounds) -> bool:
         return False
     stamps = [stamp for life in credential.lives for stamp in (life.stamp, *(c.stamp for c in life.changes))]
     try:
-        return all(book.key(stamp.key_id) is not None for stamp in stamps)
+        registrar = book.issuer(book.log.registrar)
+        return registrar is not None and all(book.key(stamp.key_id) is not None for stamp in stamps)
     except UnloadedStateError:
         return False
 
@@ -158,9 +169,12 @@ def _document(grounds: Grounds, life: Life | None) -> Check:
     if grounds.credential is None:
         return _document_not_found(grounds, document.claims)
     if life is None:
-        is_later = grounds.life is None
-        code = "document-not-yet-on-log" if is_later else "document-not-found"
-        return check("document", "invalid" if is_later else "unknown", code)
+        is_later = not grounds.is_issued
+        return check(
+            "document",
+            "invalid" if is_later else "unknown",
+            "document-not-yet-on-log" if is_later else "document-not-found",
+        )
     fields = _differences(document.claims, life)
     if fields:
         return check("document", "invalid", "document-differs", fields=", ".join(fields))
@@ -192,7 +206,7 @@ def _differences(claims: DocumentClaims, life: Life) -> list[str]:
 
 def _no_entry(grounds: Grounds, name: CheckName, code: str) -> Check:
     """Return the finding where there is no usable entry: nothing to check, or records that are incomplete."""
-    if grounds.life is None:
+    if not grounds.is_issued:
         return check(name, "not_applicable", "no-entry")
     return check(name, "unknown", code)
 

@@ -132,7 +132,7 @@ class Inquiry:
         if credential is None:
             raise _unknown(asked.health)
         grounds = self._grounds(snapshot, book, credential, asked)
-        if grounds.life is None:
+        if not grounds.is_issued:
             raise UnknownCredentialProblem(f"This credential was not on record yet at {asked.moments.known_at}")
         return evaluate(grounds)
 
