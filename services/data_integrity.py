@@ -80,6 +80,16 @@ def create_proof(
     return proof | {"proofValue": "z" + base58.b58encode(signature).decode()}
 
 
+def with_proof(document: Mapping[str, Any], proof: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with `proof` as its only one, in the shape that the checkers of others read.
+
+    The Open Badges schema wants a list, which readers of `eddsa-rdfc-2022` take; readers of `eddsa-jcs-2022`, and of
+    status lists, want a single object (tests/interop shows who refuses what).
+    """
+    is_listed = proof["cryptosuite"] == "eddsa-rdfc-2022" and "OpenBadgeCredential" in _as_list(document.get("type"))
+    return without_proof(document) | {"proof": [dict(proof)] if is_listed else dict(proof)}
+
+
 def verify_proof(
     document: Mapping[str, Any],
     proof: Mapping[str, Any],

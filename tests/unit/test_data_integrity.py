@@ -18,6 +18,7 @@ from services.data_integrity import (
     create_proof,
     proofs_of,
     verify_proof,
+    with_proof,
 )
 from services.rdf_canonical import (
     UndefinedTermsProblem,
@@ -257,3 +258,19 @@ def test_proofs_are_none_one_or_several() -> None:
     assert proofs_of({}) == ()
     assert proofs_of({"proof": {"type": "a"}}) == ({"type": "a"},)
     assert len(proofs_of({"proof": [{"type": "a"}, {"type": "b"}]})) == 2
+
+
+@pytest.mark.parametrize(
+    ("suite", "kind", "is_listed"),
+    [
+        ("eddsa-rdfc-2022", ["VerifiableCredential", "OpenBadgeCredential"], True),
+        ("eddsa-jcs-2022", ["VerifiableCredential", "OpenBadgeCredential"], False),
+        ("eddsa-rdfc-2022", ["VerifiableCredential", "BitstringStatusListCredential"], False),
+    ],
+)
+def test_a_proof_stands_in_the_shape_that_others_read(suite: Suite, kind: list[str], is_listed: bool) -> None:
+    document = full_document() | {"type": kind, "proof": {"an": "older proof"}}
+    proof = {"type": "DataIntegrityProof", "cryptosuite": suite}
+    secured = with_proof(document, proof)
+    assert secured["proof"] == ([proof] if is_listed else proof)
+    assert {**secured, "proof": document["proof"]} == document
