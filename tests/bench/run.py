@@ -20,7 +20,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 QUICK = Size(rounds=5, factor=1)
-FULL = Size(rounds=7, factor=4)
+FULL = Size(rounds=7, factor=6)
 
 
 class Run:

@@ -44,17 +44,28 @@ class Stand(Stack):
 
     async def only(self, *names: str) -> None:
         """Have exactly these services running, each ready; what measures one is not disturbed by the others."""
-        if names and not self._has_log:
-            await self._ensure_log()
-            self.addresses, self._has_log = self._addresses(), True
-        makers = {"ledger": self._ledger, "gateway": self._gateway, "verifier": self._verifier}
         for name in [name for name in self.running if name not in names]:
             await self.running.pop(name).stop()
         for name in names:
-            if name not in self.running:
-                self.running[name] = makers[name](self.addresses)
-                await self.running[name].start()
-                await self.running[name].ready(self.session)
+            await self.launch(name)
+            await self.running[name].ready(self.session)
+
+    async def launch(self, name: str) -> None:
+        """Start a service unless it runs, and do not wait until it is ready."""
+        if not self._has_log:
+            await self._ensure_log()
+            self.addresses, self._has_log = self._addresses(), True
+        if name not in self.running:
+            makers = {"ledger": self._ledger, "gateway": self._gateway, "verifier": self._verifier}
+            self.running[name] = makers[name](self.addresses)
+            await self.running[name].start()
+
+    async def forget_verifier(self) -> None:
+        """Stop the verifier if it runs and remove its file, so that the next one replays the whole log."""
+        if "verifier" in self.running:
+            await self.running.pop("verifier").stop()
+        for file in self.home.folder.glob("verifier.sqlite*"):
+            file.unlink()
 
     async def close(self) -> None:
         """Stop every service and PostgreSQL."""

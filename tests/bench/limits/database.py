@@ -11,9 +11,9 @@ import asyncpg
 
 ENTRY_BYTES = 1_000
 GROUP_ROWS = 512
-GROUPS = 12
+GROUPS = 10
 ONE_ROW_CONNECTIONS = 16
-ONE_ROW_COUNT = 2_400
+ONE_ROW_COUNT = 1_600
 COLUMNS = ("leaf_index", "leaf_hash", "event_id", "entry")
 
 _TABLE = """

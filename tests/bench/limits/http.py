@@ -11,8 +11,8 @@ from tests.bench.limits.http_server import HOST
 from tests.bench.load import Burst, fire, request
 
 ROOT = Path(__file__).parents[3]
-GET_COUNT = 8_000
-POST_COUNT = 5_000
+GET_COUNT = 4_000
+POST_COUNT = 3_000
 START_TIMEOUT_S = 20.0
 _OK = 200
 

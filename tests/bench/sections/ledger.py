@@ -9,10 +9,10 @@ from tests.bench.signing import fresh_ids, issue_requests, sign_issues
 from tests.bench.stand import HOST, INSTITUTIONS, port_of
 
 SECTION = "ledger"
-BATCHES = {100: 4_000, 1_000: 6_000}
+BATCHES = {100: 2_000, 1_000: 4_000}
 """Events in one round of a quick run, by events per request."""
 BATCH_CONNECTIONS = 8
-SINGLE_COUNT = 2_500
+SINGLE_COUNT = 1_000
 SINGLE_CONNECTIONS = 64
 CREATED = 201
 OK = 200

@@ -1,0 +1,94 @@
+"""Section `gateway`: credentials issued one by one and from CSV, each with document, outbox and place on the log."""
+
+import asyncio
+import time
+
+from tests.bench.crew import interleaved
+from tests.bench.figures import Goal, Row, Series, percentile
+from tests.bench.limits.signatures import sign_and_verify_limit
+from tests.bench.load import Burst, Outcome, fire
+from tests.bench.run import Run
+from tests.bench.stand import HOST, port_of
+from tests.bench.tenant import Tenant, make_tenant
+
+SECTION = "gateway"
+CONNECTIONS = 16
+SINGLE_COUNT = 100
+BATCH_ROWS = 250
+BATCH_CONNECTIONS = 2
+SEQUENCED_TIMEOUT_S = 120.0
+POLL_S = 0.01
+CREATED = 201
+OK = 200
+
+
+async def measure(run: Run) -> list[Row]:
+    """Return the rows of this section."""
+    await run.stand.only("ledger", "gateway")
+    issuing = Issuing(run, await make_tenant(run.stand, "bench-gateway"))
+    one_row, signing = f"asyncpg one row, {CONNECTIONS} connections", "PyNaCl sign and verify, 2 processes"
+    single, batch = f"single issue, {CONNECTIONS} connections", f"batch issue, CSV of {BATCH_ROWS}, to the log"
+    found = await interleaved(
+        {
+            one_row: run.database_limits.one_row,
+            single: issuing.single,
+            signing: sign_and_verify_limit(run.crew),
+            batch: issuing.batch,
+        },
+        run.size.rounds,
+    )
+    return [
+        Row(
+            section=SECTION,
+            what=single,
+            ours=Series(name=single, unit="/s", samples=found[single]),
+            limit=Series(name=one_row, unit="/s", samples=found[one_row]),
+            goals=(Goal(on="ratio", at_least=0.15),),
+        ),
+        Row(section=SECTION, what="the same, p99", ours=issuing.latency(99)),
+        Row(
+            section=SECTION,
+            what=batch,
+            ours=Series(name=batch, unit="/s", samples=found[batch]),
+            limit=Series(name=signing, unit="/s", samples=found[signing]),
+            goals=(Goal(on="ratio", at_least=0.30),),
+        ),
+    ]
+
+
+class Issuing:
+    """Issues through the gateway; what was not sequenced does not count."""
+
+    def __init__(self, run: Run, tenant: Tenant) -> None:
+        self._run = run
+        self._tenant = tenant
+        self._outcomes: list[Outcome] = []
+
+    async def single(self, _round: int) -> float:
+        """Return credentials per second; raises `LoadError` unless each answer says that it is on the log."""
+        requests = self._tenant.issue_requests(self._run.size.count(SINGLE_COUNT))
+        outcome = await self._fire(requests, CONNECTIONS)
+        outcome.check(status=CREATED)
+        self._outcomes.append(outcome)
+        return outcome.per_second(len(requests))
+
+    async def batch(self, _round: int) -> float:
+        """Return rows per second, from the first byte of CSV until the log has grown by all of them."""
+        requests = self._tenant.batch_requests(BATCH_CONNECTIONS * self._run.size.factor, BATCH_ROWS)
+        stand, count = self._run.stand, len(requests) * BATCH_ROWS
+        before = (await stand.log()).tree_size
+        started = time.perf_counter()
+        (await self._fire(requests, BATCH_CONNECTIONS)).check(status=OK)
+        async with asyncio.timeout(SEQUENCED_TIMEOUT_S):
+            while (await stand.log()).tree_size < before + count:  # noqa: ASYNC110 - another process's
+                await asyncio.sleep(POLL_S)
+        return count / (time.perf_counter() - started)
+
+    async def _fire(self, requests: list[bytes], connections: int) -> Outcome:
+        port = port_of(self._run.stand.addresses.gateway)
+        return await self._run.crew.run(fire, Burst(host=HOST, port=port, requests=requests, connections=connections))
+
+    def latency(self, percent: int) -> Series:
+        """Return a percentile of each counted round in milliseconds."""
+        samples = tuple(percentile(outcome.latencies_ms, percent) for outcome in self._outcomes[1:])
+        return Series(name=f"p{percent}", unit="ms", samples=samples)

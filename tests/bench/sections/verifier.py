@@ -1,0 +1,160 @@
+"""Section `verifier`: status by id, whole documents, and the replay of a log, each by one verifier process."""
+
+import asyncio
+import itertools
+import random
+import time
+
+import aiohttp
+
+from proto.ids import CredentialId
+from tests.bench.crew import Measure, interleaved
+from tests.bench.figures import Goal, Row, Series, percentile
+from tests.bench.limits.signatures import verify_limit
+from tests.bench.load import Burst, Outcome, fire, request
+from tests.bench.run import Run
+from tests.bench.signing import append_requests, fresh_ids, sign_documents, sign_issues
+from tests.bench.stand import HOST, port_of
+
+SECTION = "verifier"
+CONNECTIONS = 64
+STATUS_COUNT = 1_000
+DOCUMENT_COUNT = 200
+"""Documents on the log; each is verified several times in a round."""
+DOCUMENT_REPEATS = 2
+REPLAY_COUNT = 5_000
+PER_REQUEST = 500
+APPEND_CONNECTIONS = 4
+CAUGHT_UP_TIMEOUT_S = 120.0
+POLL_S = 0.01
+OK = 200
+VALID = b'"verdict":"valid"'
+JSON = {"Content-Type": "application/json"}
+
+
+async def measure(run: Run) -> list[Row]:
+    """Return the rows of this section: first the log is filled, then it is replayed, then the questions are asked."""
+    await run.stand.only("ledger")
+    await run.stand.admit()
+    ids = fresh_ids(run.size.count(REPLAY_COUNT))
+    await _append(run, await run.crew.run(sign_issues, run.stand.origin, 1, ids))
+    documents, lines = await run.crew.run(sign_documents, run.stand.origin, 0, DOCUMENT_COUNT)
+    await _append(run, lines)
+    rows = await _replay(run, ids[-1])
+    return rows + await _questions(run, ids, documents)
+
+
+async def _append(run: Run, lines: list[bytes]) -> None:
+    """Append envelopes and return when they are published."""
+    requests = append_requests(lines, PER_REQUEST)
+    port = port_of(run.stand.addresses.ledger)
+    outcome = await run.crew.run(
+        fire, Burst(host=HOST, port=port, requests=requests, connections=APPEND_CONNECTIONS, marker=b'"status":201')
+    )
+    outcome.check(status=OK, markers=len(lines))
+    async with asyncio.timeout(CAUGHT_UP_TIMEOUT_S):
+        while (log := await run.stand.log()).published_size < log.tree_size:  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(POLL_S)
+
+
+async def _replay(run: Run, last: CredentialId) -> list[Row]:
+    """Replay the whole log into an empty file, from the first answer of the process to the last credential known."""
+    against, name = "PyNaCl verify, 2 processes", "replay, events"
+
+    async def replay(_round: int) -> float:
+        await run.stand.forget_verifier()
+        count = (await run.stand.log()).published_size
+        await run.stand.launch("verifier")
+        url = run.stand.addresses.verifier
+        await _until(run.stand.session, f"{url}/livez")
+        started = time.perf_counter()
+        await _until(run.stand.session, f"{url}/v1/credentials/{last}")
+        return count / (time.perf_counter() - started)
+
+    limits: dict[str, Measure] = {against: verify_limit(run.crew)}
+    found = await interleaved(limits | {name: replay}, run.size.rounds)
+    return [
+        Row(
+            section=SECTION,
+            what=name,
+            ours=Series(name=name, unit="/s", samples=found[name]),
+            limit=Series(name=against, unit="/s", samples=found[against]),
+            goals=(Goal(on="ratio", at_least=0.60),),
+        )
+    ]
+
+
+async def _until(session: aiohttp.ClientSession, url: str) -> None:
+    """Return once this address answers 200."""
+    async with asyncio.timeout(CAUGHT_UP_TIMEOUT_S):
+        while True:
+            try:
+                async with session.get(url) as response:
+                    if response.status == OK:
+                        return
+            except aiohttp.ClientError:
+                pass  # it does not listen yet
+            await asyncio.sleep(POLL_S)
+
+
+async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) -> list[Row]:
+    await run.stand.only("ledger", "verifier")
+    await _until(run.stand.session, f"{run.stand.addresses.verifier}/v1/credentials/{ids[-1]}")
+    chosen = random.choices(ids, k=run.size.count(STATUS_COUNT))
+    gets = [request("GET", f"/v1/credentials/{credential_id}") for credential_id in chosen]
+    posts = [request("POST", "/v1/verifications", document, headers=JSON) for document in documents]
+    posts = list(itertools.chain.from_iterable([posts] * DOCUMENT_REPEATS * run.size.factor))
+    status, documented = Questions(run, gets), Questions(run, posts)
+    get_limit, post_limit = f"aiohttp GET JSON, {CONNECTIONS} connections", f"aiohttp POST 1 KB, {CONNECTIONS}"
+    body = sign_issues(run.stand.origin, 0, fresh_ids(1))[0]
+    names = (f"status by id, {CONNECTIONS} connections", "documents verified, one process")
+    found = await interleaved(
+        {
+            get_limit: run.http_limits.get_json(CONNECTIONS),
+            names[0]: status.measure,
+            post_limit: run.http_limits.post_envelope(body, CONNECTIONS),
+            names[1]: documented.measure,
+        },
+        run.size.rounds,
+    )
+    return [
+        Row(
+            section=SECTION,
+            what=names[0],
+            ours=Series(name=names[0], unit="/s", samples=found[names[0]]),
+            limit=Series(name=get_limit, unit="/s", samples=found[get_limit]),
+            goals=(Goal(on="ratio", at_least=0.70),),
+        ),
+        Row(section=SECTION, what="the same, p99", ours=status.latency(99)),
+        Row(
+            section=SECTION,
+            what=names[1],
+            ours=Series(name=names[1], unit="/s", samples=found[names[1]]),
+            limit=Series(name=post_limit, unit="/s", samples=found[post_limit]),
+            goals=(Goal(on="ratio", at_least=0.45),),
+        ),
+        Row(section=SECTION, what="the same, p99", ours=documented.latency(99)),
+    ]
+
+
+class Questions:
+    """Asks the verifier; every answer must be that the credential is valid."""
+
+    def __init__(self, run: Run, requests: list[bytes]) -> None:
+        self._run = run
+        self._requests = requests
+        self._outcomes: list[Outcome] = []
+
+    async def measure(self, _round: int) -> float:
+        """Return answers per second; raises `LoadError` unless each verdict is `valid`."""
+        port = port_of(self._run.stand.addresses.verifier)
+        burst = Burst(host=HOST, port=port, requests=self._requests, connections=CONNECTIONS, marker=VALID)
+        outcome = await self._run.crew.run(fire, burst)
+        outcome.check(status=OK, markers=len(self._requests))
+        self._outcomes.append(outcome)
+        return outcome.per_second(len(self._requests))
+
+    def latency(self, percent: int) -> Series:
+        """Return a percentile of each counted round in milliseconds."""
+        samples = tuple(percentile(outcome.latencies_ms, percent) for outcome in self._outcomes[1:])
+        return Series(name=f"p{percent}", unit="ms", samples=samples)
