@@ -6,6 +6,7 @@ from typing import Literal
 from proto.ids import CredentialId, Did, owner_of
 from proto.lifecycle import (
     Book,
+    Change,
     Credential,
     Effective,
     Issuer,
@@ -66,15 +67,15 @@ def status_facts(book: Book, credential: Credential, found: Effective, known_at:
         ects_hundredths_remaining=found.credits_remaining,
         reason=found.reason,
         replaced_by=found.replaced_by,
-        history=tuple(_history(book, credential, known_at)),
+        history=_history(book, credential, known_at),
     )
 
 
-def _history(book: Book, credential: Credential, known_at: Moment | None) -> Iterable[HistoryItem]:
+def _history(book: Book, credential: Credential, known_at: Moment | None) -> tuple[HistoryItem, ...]:
+    """Return all that was said, in the order of the log; a transition stands in every life and is told once."""
+    items: dict[int, HistoryItem] = {}
     for life in credential.lives:
-        if not is_known(life.stamp, known_at):
-            continue
-        yield HistoryItem(
+        issued = HistoryItem(
             kind="issued",
             by=life.issuer,
             received_at=life.stamp.received_at,
@@ -82,18 +83,23 @@ def _history(book: Book, credential: Credential, known_at: Moment | None) -> Ite
             index=life.stamp.index,
             is_void=is_void(book, life.stamp, known_at=known_at),
         )
-        for change in life.changes:
-            if is_known(change.stamp, known_at):
-                yield HistoryItem(
-                    kind=change.kind,
-                    by=change.stamp.speaker,
-                    received_at=change.stamp.received_at,
-                    effective_at=change.effective_at,
-                    index=change.stamp.index,
-                    reason=change.reason,
-                    replaced_by=change.replaced_by,
-                    is_void=is_void(book, change.stamp, known_at=known_at),
-                )
+        items[issued.index] = issued
+        items.update((change.stamp.index, _told(book, change, known_at)) for change in life.changes)
+    found = (items[index] for index in sorted(items))
+    return tuple(item for item in found if known_at is None or item.received_at <= known_at)
+
+
+def _told(book: Book, change: Change, known_at: Moment | None) -> HistoryItem:
+    return HistoryItem(
+        kind=change.kind,
+        by=change.stamp.speaker,
+        received_at=change.stamp.received_at,
+        effective_at=change.effective_at,
+        index=change.stamp.index,
+        reason=change.reason,
+        replaced_by=change.replaced_by,
+        is_void=is_void(book, change.stamp, known_at=known_at),
+    )
 
 
 def issuer_facts(book: Book, did: Did, *, life: Life | None = None, known_at: Moment | None = None) -> IssuerFacts:

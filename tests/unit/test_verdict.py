@@ -215,6 +215,27 @@ def test_revoked_and_suspended_are_invalid_and_say_why(scene: Scene) -> None:
     assert [item.kind for item in answer.status.history] == ["issued", "suspended", "reinstated", "revoked"]
 
 
+def test_a_void_issue_and_its_second_issue_are_both_told_each_once(scene: Scene) -> None:
+    world, school = scene.world, scene.school
+    stolen_at = world.now
+    name = world.issued(school, "b")
+    world.say(world.hold(school, name))
+    world.say(world.condemnation(school, school, school.event, stolen_at), key=school.recovery)
+    key = school.key("event", 1)
+    world.say(world.key_addition(school, school, key), key=school.recovery)
+    assert evaluate(scene.grounds(name)).status is not None
+    assert found(evaluate(scene.grounds(name)), "status").code == "status-void"
+    world.say(world.issue(school, "b"), key=key)
+    answer = evaluate(scene.grounds(name))
+    assert answer.verdict == "valid"
+    assert answer.status is not None
+    assert [(item.kind, item.is_void) for item in answer.status.history] == [
+        ("issued", True),
+        ("suspended", True),
+        ("issued", False),
+    ]
+
+
 def test_before_its_beginning_and_after_its_end_a_credential_is_invalid(scene: Scene) -> None:
     world = scene.world
     name = world.issued(scene.school, "b", valid_from=world.moment(days=1), valid_until=world.moment(days=2))
