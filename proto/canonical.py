@@ -17,6 +17,9 @@ from proto.problem import MalformedProblem
 INTEGER_MAX = 2**53 - 1
 FLOAT_FAST_MAX = 1e15
 FLOAT_FAST_MIN = 1e-4
+EXPONENT_FROM = (
+    1e21  # from here on JCS writes whole numbers with an exponent, so that no reader takes them for integers
+)
 DEPTH_MAX = 64
 DOCUMENT_BYTES_MAX = 1_048_576
 
@@ -102,7 +105,11 @@ def _float(text: str) -> float | int:
     value = float(text)
     if math.isinf(value):
         raise MalformedProblem(f"The number {text[:40]} is larger than JSON readers agree on")
-    return int(value) if value.is_integer() and abs(value) <= INTEGER_MAX else value
+    if not value.is_integer():
+        return value
+    if INTEGER_MAX < abs(value) < EXPONENT_FROM:
+        raise MalformedProblem(f"The number {text[:40]} is beyond ±(2^53-1), where JSON readers disagree")
+    return int(value) if abs(value) <= INTEGER_MAX else value
 
 
 def _int(text: str) -> int:

@@ -24,7 +24,8 @@ PARAMETERS = replace(
     transitions_per_credential_max=4,
     parts_per_stack_max=6,
 )
-KEYS = 4
+KEYS = 5
+PURPOSES: tuple[events.Purpose, ...] = ("event", "event", "recovery")
 NAMES = ("a", "b", "c", "d", "e", "f", "g")
 Said = tuple[events.Event, events.KeyRecord]
 
@@ -44,7 +45,7 @@ class Chaos:
         """Return the next event and the key to sign it with; the clock may have moved on."""
         self.world.advance(seconds=self.rng.choice([0, 0, 0.001, 1, 30, 61]))
         self.moments.append(self.world.now)
-        kinds = [self._keys] * 5 + [self._credential] * 10 + [self._standing] * 2 + [self._recognition] * 2
+        kinds = [self._keys] * 6 + [self._credential] * 12 + [self._standing] * 2 + [self._recognition] * 2
         event, purpose = self.rng.choice(kinds)()
         if self.rng.random() < 0.02:
             event = self._spoilt(event)
@@ -90,21 +91,24 @@ class Chaos:
         return self.institutions[self.credentials.index(credential_id) // len(NAMES)]
 
     def _keys(self) -> tuple[Any, events.Purpose]:
-        subject = self.rng.choice([self.registrar, self._institution(), self._institution()])
-        speaker: Party = self.rng.choice([subject, subject, self.registrar, self._anybody()])
+        """Keys are added, rotated and condemned, most often by the recovery key of their owner."""
+        subject = self.rng.choice([self.registrar, *self.institutions[:2] * 3, self._institution()])
+        speaker: Party = self.rng.choice([subject] * 6 + [self.registrar, self._anybody()])
         purpose: events.Purpose = "event" if speaker is self.registrar and self.rng.random() < 0.6 else "recovery"
-        key = subject.key(self.rng.choice(["event", "event", "recovery"]), self.rng.randrange(KEYS))
-        if self.rng.random() < 0.8:
-            ring = self.world.book.issuer(subject.did)
-            known = [subject.key(each, number) for each in ("event", "recovery") for number in range(KEYS)]
-            key = self.rng.choice([each for each in known if ring and ring.key(each.key_id)] or [key])
-        act = self.rng.randrange(12)
+        wanted: events.Purpose = self.rng.choice(PURPOSES)
+        key, act = subject.key(wanted, self.rng.randrange(KEYS)), self.rng.randrange(12)
         if act < 6:
-            key = subject.key(self.rng.choice(["event", "recovery"]), self.rng.randrange(KEYS))
-            return self.world.key_addition(speaker, subject, key), purpose
+            unknown = [each for each in range(KEYS) if not self._ring_key(subject.key(wanted, each))]
+            number = self.rng.choice(unknown) if unknown else 0
+            return self.world.key_addition(speaker, subject, subject.key(wanted, number)), purpose
+        known = [each for each in map(subject.key, [wanted] * KEYS, range(KEYS)) if self._ring_key(each)]
+        key = self.rng.choice(known) if known and self.rng.random() < 0.9 else key
         if act < 7:
             return self.world.rotation(speaker, subject, key), self.rng.choice([purpose, "event"])
-        return self.world.condemnation(speaker, subject, key, self.rng.choice(self.moments[-15:])), purpose
+        return self.world.condemnation(speaker, subject, key, self.rng.choice(self.moments[-25:])), purpose
+
+    def _ring_key(self, record: events.KeyRecord) -> bool:
+        return self.world.book.key(record.key_id) is not None
 
     def _standing(self) -> tuple[Any, events.Purpose]:
         subject, heir, world = self._institution(), self.rng.choice([None, self._institution()]), self.world
@@ -145,8 +149,9 @@ class Chaos:
 
     def _issue(self, speaker: Party, fields: dict[str, Any]) -> Any:
         begin = self.rng.choice([self.world.now, self.world.now, self._past(), self.world.moment(seconds=20)])
-        end = self.rng.choice([UNSET, UNSET, UNSET, self.world.moment(seconds=900)])
+        end: Any = self.rng.choice([UNSET, UNSET, UNSET, self.world.moment(seconds=900)])
         claimed = self.rng.choice([100, 300, 300, 350, 350, 350, SCOPE.ects_hundredths_max + 1])
+        self.moments += [end] if end else []
         return self.world.issue(speaker, **fields, valid_from=begin, valid_until=end, ects_hundredths=claimed)
 
     def _stack(self, speaker: Party, fields: dict[str, Any]) -> Any:

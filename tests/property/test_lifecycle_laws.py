@@ -26,8 +26,8 @@ from tests.chaos import PARAMETERS, Chaos, begin
 from tests.lifecycle_model import Model
 from tests.worlds import replay
 
-STATEMENTS = 40
-EXAMPLES = 40
+STATEMENTS = 60
+EXAMPLES = 30
 slowly = settings(
     max_examples=EXAMPLES,
     deadline=None,  # a history takes as long as it is
