@@ -49,6 +49,10 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     log_verifier_key: str
     operator_token_file: str
     registrar_key_file: str
+    master_key_file: str
+    ledger_database: str
+    gateway_database: str
+    verifier_file: str
     pid: int
 
 

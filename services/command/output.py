@@ -19,7 +19,9 @@ _R = TypeVar("_R")
 
 EXIT_PROBLEM = 1
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
-console = Console(highlight=False, soft_wrap=True)
+WIDTH_ELSEWHERE = 120
+"""Columns where the output is no terminal."""
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
 
 
 def print_json(value: Any) -> None:

@@ -55,7 +55,7 @@ def verifier() -> None:
     from services.verifier import app, config  # noqa: PLC0415 - the same
 
     with _problems_end():
-        app.run(load_settings(config.Config, config.PREFIX, os.environ))
+        app.run(load_settings(config.Config, config.SETTINGS_PREFIX, os.environ))
 
 
 class _problems_end:  # noqa: N801 - used as a word: with _problems_end()

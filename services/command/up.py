@@ -196,6 +196,10 @@ class Stack:
             log_verifier_key=signer.verifier.text,
             operator_token_file=str(self.home.path("operator-token")),
             registrar_key_file=str(self.home.path("registrar", "registrar.key")),
+            master_key_file=str(self.home.path("master.key")),
+            ledger_database=self.postgres.url(role="ledger_running", database="ledger"),
+            gateway_database=self.postgres.url(role="gateway_running", database="gateway"),
+            verifier_file=str(self.home.path("verifier.sqlite")),
             pid=os.getpid(),
         )
 
@@ -219,12 +223,12 @@ class Stack:
         settings = {
             "HOST": HOST,
             "PORT": str(self.settings.gateway_port),
-            "DATABASE_URL": self.postgres.url(role="gateway_running", database="gateway"),
+            "DATABASE_URL": addresses.gateway_database,
             "MIGRATION_DATABASE_URL": self.postgres.url(role="gateway_owner", database="gateway"),
             "LEDGER_URL": addresses.ledger,
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
             "PUBLIC_URL": self.settings.public_url,
-            "MASTER_KEY_FILE": str(self.home.path("master.key")),
+            "MASTER_KEY_FILE": addresses.master_key_file,
             "OPERATOR_TOKEN_FILE": addresses.operator_token_file,
         }
         return self._service("gateway", addresses.gateway, "GATEWAY", settings)
@@ -235,7 +239,7 @@ class Stack:
             "PORT": str(self.settings.verifier_port),
             "LEDGER_URL": addresses.ledger,
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
-            "DATABASE_FILE": str(self.home.path("verifier.sqlite")),
+            "DATABASE_FILE": addresses.verifier_file,
         }
         return self._service("verifier", addresses.verifier, "VERIFIER", settings)
 

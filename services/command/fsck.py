@@ -1,0 +1,128 @@
+"""`credentify fsck`: recomputes what the three services hold, says what it checked and what is wrong; repairs nothing.
+
+Without options it checks the services that `credentify up` runs on a data folder; with options, the databases that
+they name. Exit status: 0 clean, 1 damaged, 3 could not check.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import click
+import msgspec
+
+from proto.problem import InvalidProblem, Problem
+from services import postgres
+from services.command.home import default_folder, read_addresses
+from services.command.output import as_json_option, command, console, print_json, print_problem
+from services.issuer_gateway import fsck as gateway_fsck
+from services.issuer_gateway.keystore import Keystore
+from services.ledger import fsck as ledger_fsck
+from services.verifier import fsck as verifier_fsck
+from services.verifier.config import Config as VerifierConfig
+
+EXIT_DAMAGED, EXIT_COULD_NOT_CHECK = 1, 3
+_DAMAGES_SHOWN = 50
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class Report(Protocol):
+    """What the three services' reports have in common; `counts` is what was checked, by kind."""
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether everything was checked and nothing is wrong."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much of what was checked."""
+
+
+class Targets(msgspec.Struct, frozen=True, kw_only=True):
+    """What to check; None leaves a service out."""
+
+    ledger_database: str | None = None
+    gateway_database: str | None = None
+    master_key_file: Path | None = None
+    verifier_file: Path | None = None
+    ledger: str | None = None
+    log_verifier_key: str | None = None
+
+
+def targets_of(folder: Path) -> Targets:
+    """Return what the running `up` on a data folder holds."""
+    addresses = read_addresses(folder)
+    return Targets(
+        ledger_database=addresses.ledger_database,
+        gateway_database=addresses.gateway_database,
+        master_key_file=Path(addresses.master_key_file),
+        verifier_file=Path(addresses.verifier_file),
+        ledger=addresses.ledger,
+        log_verifier_key=addresses.log_verifier_key,
+    )
+
+
+async def check(targets: Targets) -> dict[str, Report]:
+    """Return a report per service; raises a problem where something cannot be reached."""
+    reports: dict[str, Report] = {}
+    if targets.ledger_database:
+        async with postgres.connected(targets.ledger_database, application_name="credentify-fsck") as connection:
+            reports["ledger"] = await ledger_fsck.check(connection)
+    if targets.gateway_database:
+        if targets.master_key_file is None:
+            raise InvalidProblem("The gateway's documents are checked with its master key: add --master-key-file")
+        keystore = Keystore.from_file(targets.master_key_file)
+        async with postgres.connected(targets.gateway_database, application_name="credentify-fsck") as connection:
+            reports["gateway"] = await gateway_fsck.check(connection, keystore)
+    if targets.verifier_file:
+        reports["verifier"] = await verifier_fsck.check(_verifier_config(targets, targets.verifier_file))
+    return reports
+
+
+def _verifier_config(targets: Targets, file: Path) -> VerifierConfig:
+    if targets.ledger is None or targets.log_verifier_key is None:
+        raise InvalidProblem("A projection is compared with its log: add --ledger and --log-verifier-key")
+    return VerifierConfig(ledger_url=targets.ledger, log_verifier_key=targets.log_verifier_key, database_file=file)
+
+
+def _lines(name: str, report: Report) -> Iterator[str]:
+    checked = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in report.counts.items())
+    yield f"{name:<9} {'clean' if report.is_clean else 'DAMAGED'}: checked {checked or 'nothing'}"
+    found = msgspec.to_builtins(report)
+    for damage in found["damages"][:_DAMAGES_SHOWN]:
+        yield f"  {damage['place']}: {damage['what']}"
+    if found["damage_count"] > _DAMAGES_SHOWN:
+        yield f"  … and {found['damage_count'] - _DAMAGES_SHOWN} more"
+    if found.get("incomplete"):
+        yield f"  not everything could be checked: {found['incomplete']}"
+
+
+@click.command()
+@click.option(
+    "--data", envvar="CREDENTIFY_DATA", type=click.Path(path_type=Path), help="Data folder of a running `up`."
+)
+@click.option("--ledger-database", help="Check this ledger's database (postgresql://…).")
+@click.option("--gateway-database", help="Check this gateway's database (postgresql://…).")
+@click.option("--master-key-file", type=_FILE, help="The gateway's master key.")
+@click.option("--verifier-file", type=_FILE, help="Check this verifier's projection.")
+@click.option("--ledger", help="The log that the projection follows.")
+@click.option("--log-verifier-key", help="The log's public key (vkey).")
+@as_json_option
+@command
+async def fsck(*, data: Path | None, as_json: bool, **named: str | Path | None) -> None:
+    """Recompute every leaf, chain link, signature, rule, tile, root, document and projection."""
+    try:
+        targets = msgspec.convert(named, Targets) if any(named.values()) else targets_of(data or default_folder())
+        reports = await check(targets)
+    except Problem as problem:
+        print_problem(problem, as_json=as_json)
+        sys.exit(EXIT_COULD_NOT_CHECK)
+    is_clean = all(report.is_clean for report in reports.values())
+    if as_json:
+        print_json({"is_clean": is_clean, "reports": reports})
+    else:
+        for name, report in reports.items():
+            for line in _lines(name, report):
+                console.print(line, markup=False)
+    sys.exit(0 if is_clean else EXIT_DAMAGED)
