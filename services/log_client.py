@@ -15,7 +15,7 @@ from proto.envelope import Envelope
 from proto.ids import EventId, LeafIndex, TreeSize
 from proto.merkle import HASH_BYTES
 from proto.note import NOTE_BYTES_MAX
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.wire.ledger import Appended, AppendLine, ConsistencyProof, EventPlace, LogInfo
 
 TIMEOUT_SECONDS = 10.0
@@ -26,6 +26,7 @@ _OK, _CREATED, _NO_CONTENT, _NOT_FOUND = 200, 201, 204, 404
 _TOO_MANY, _SERVER_FAULT = 429, 500
 _CHUNK_BYTES = 65_536
 
+_TOO_LONG = f"The log sent a line longer than an entry may be ({ENTRY_BYTES_MAX} bytes)"
 _T = TypeVar("_T")
 
 
@@ -105,7 +106,10 @@ class LogClient:
         body = _decoded(await self._get(f"/v1/consistency/{first}/{second}"), ConsistencyProof)
         if len(body.proof) > _PROOF_HASHES_MAX:
             raise LogAnswerProblem("The log's consistency proof is longer than any tree is high")
-        return [decode_base64(text, length=HASH_BYTES) for text in body.proof]
+        try:
+            return [decode_base64(text, length=HASH_BYTES) for text in body.proof]
+        except MalformedProblem as problem:
+            raise LogAnswerProblem(f"The log's consistency proof holds something else: {problem.detail}") from problem
 
     async def entries(self, start: int, end: int) -> AsyncGenerator[bytes]:
         """Yield the bytes of the entries `[start, end)` in order; the log may stop earlier, then ask again from there.
@@ -232,9 +236,11 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
+            if len(line) > ENTRY_BYTES_MAX:
+                raise LogAnswerProblem(_TOO_LONG)
             yield line
         if len(rest) > ENTRY_BYTES_MAX:
-            raise LogAnswerProblem(f"The log sent a line longer than an entry may be ({ENTRY_BYTES_MAX} bytes)")
+            raise LogAnswerProblem(_TOO_LONG)
         await asyncio.sleep(0)  # a fast log must not starve the other tasks
     if rest:
         raise LogAnswerProblem("The log's entries broke off inside a line")

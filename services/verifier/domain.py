@@ -89,7 +89,7 @@ def evaluate(grounds: Grounds) -> Answer:
     # (2) The nine checks, each by itself.
     checks = (
         _document(grounds, life),
-        grounds.document.proof if grounds.document else check("proof", "not_applicable", "proof-absent"),
+        grounds.document.proof if grounds.document else check("proof", "not_applicable", "no-document"),
         _signature(grounds, life),
         _inclusion(grounds, life),
         _issuer(grounds, life),

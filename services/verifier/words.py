@@ -72,7 +72,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "components-none": "The credential is not made of other credentials.",
         "components-hold": "All {count} credentials that this one is made of still hold.",
         "components-impaired": (
-            "{fallen} of the {count} credentials that this one is made of do not hold: {remaining} of {declared} "
+            "Of the {count} credentials that this one is made of, {fallen} fell away: {remaining} of {declared} ECTS "
             "credits still hold."
         ),
         "components-unknown": "A credential that this one is made of is missing from this verifier's records.",

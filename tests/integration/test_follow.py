@@ -9,13 +9,15 @@ import aiohttp
 import msgspec
 import pytest
 
+from proto import entry as entries
 from proto import events
+from proto.base64_strict import encode_base64
 from proto.checkpoint import cosign, parse_checkpoint, sign_checkpoint, with_cosignatures
-from proto.envelope import Envelope
-from proto.ids import CredentialId, Origin
+from proto.envelope import PAYLOAD_TYPE, Envelope, Signature, pre_authentication_encoding
+from proto.ids import CredentialId, LeafIndex, Origin
 from proto.keys import SecretKey
 from proto.lifecycle import Book
-from proto.merkle import Hash
+from proto.merkle import Hash, leaf_hash
 from proto.moment import Moment, from_ms, to_ms
 from proto.note import parse_note
 from proto.note_key import KeyKind, SignerKey
@@ -341,6 +343,25 @@ async def test_rules_of_a_version_that_is_not_known_stop_the_follower(stage: Sta
         await stage.follower.step()
     assert stage.follower.health().state == "unknown_rules"
     assert int((await stage.position()).size) == index
+
+
+async def test_an_event_type_that_is_not_known_stops_the_follower_before_it(stage: Stage) -> None:
+    world = stage.world
+    payload = events.encode(world.issue(world.party("school"), "c")).replace(
+        b"credential-issued.v1", b"credential-x.v9"
+    )
+    message = pre_authentication_encoding(payload)
+    key_id = world.party("school").event.key_id
+    signature = Signature(keyid=key_id, sig=encode_base64(world.party("school").sign(key_id, message)))
+    envelope = Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(signature,))
+    size = int(world.size)
+    line = entries.encode(envelope, LeafIndex(size), world.leaf_hashes[-1], world.now)
+    world.entries.append(line)
+    world.leaf_hashes.append(leaf_hash(line))
+    with pytest.raises(UnknownRulesProblem):
+        await stage.follower.step()
+    assert stage.follower.health().state == "unknown_rules"
+    assert int((await stage.position()).size) == size
 
 
 async def test_a_log_that_does_not_begin_with_its_opening_is_refused(stage: Stage) -> None:

@@ -14,15 +14,15 @@ from services.verifier.words import REASONS, STATES, when
 _FOLDER = Path(__file__).parent
 WORDS: Mapping[Verdict, str] = {"valid": "Valid", "invalid": "Not valid", "indeterminate": "Cannot be confirmed"}
 NAMES: Mapping[CheckName, str] = {
-    "document": "Content of the document",
-    "proof": "The document's own signature",
-    "signature": "The institution's signature on record",
+    "document": "The document is as it was issued",
+    "proof": "The document's own signature holds",
+    "signature": "Signed by the institution",
     "inclusion": "Part of the public log",
-    "issuer": "The institution's right to award",
-    "status": "Not revoked or suspended",
-    "period": "Period of validity",
-    "components": "What it is made of",
-    "freshness": "How recent the records are",
+    "issuer": "The institution may award it",
+    "status": "Neither revoked nor suspended",
+    "period": "Within its period of validity",
+    "components": "All of its parts hold",
+    "freshness": "The records are recent",
 }
 RESULTS: Mapping[Result, str] = {
     "valid": "yes",

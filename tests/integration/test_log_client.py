@@ -1,0 +1,127 @@
+"""The client of the log against a server that answers badly: every fault has its problem, and nothing is unbounded."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from proto.base64_strict import encode_base64
+from proto.ids import EventId, LeafIndex, TreeSize
+from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from tests.worlds import World
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@contextlib.asynccontextmanager
+async def client_of(answer: Answer, *, timeout_seconds: float = 5.0) -> AsyncIterator[LogClient]:
+    """A client of a server that answers everything with `answer`."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        yield LogClient(session, url, timeout_seconds=timeout_seconds)
+    await runner.cleanup()
+
+
+def saying(body: bytes = b"", status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body, status=status, headers=headers)
+
+    return answer
+
+
+async def all_entries(client: LogClient) -> list[bytes]:
+    return [line async for line in client.entries(0, 10)]
+
+
+async def test_entries_come_line_by_line_as_they_were_sent() -> None:
+    lines = [b"x" * length for length in (1, 65_535, 3, 70, 65_535)]
+    async with client_of(saying(b"".join(line + b"\n" for line in lines))) as client:
+        assert await all_entries(client) == lines
+
+
+@pytest.mark.parametrize("body", [b"x" * 65_536 + b"\ny\n", b"x\nbroken off", b"x" * 200_000])
+async def test_lines_that_are_no_entries_are_refused(body: bytes) -> None:
+    async with client_of(saying(body)) as client:
+        with pytest.raises(LogAnswerProblem):
+            await all_entries(client)
+
+
+async def test_a_checkpoint_without_end_is_refused() -> None:
+    async with client_of(saying(b"x" * 1_000_001)) as client:
+        with pytest.raises(LogAnswerProblem):
+            await client.checkpoint()
+
+
+async def test_an_answer_of_another_shape_is_refused() -> None:
+    async with client_of(saying(b'{"other": 1}')) as client:
+        with pytest.raises(LogAnswerProblem):
+            await client.log()
+        with pytest.raises(LogAnswerProblem):
+            await client.consistency(TreeSize(1), TreeSize(2))
+
+
+@pytest.mark.parametrize("item", ["AAAA", "!", encode_base64(bytes(31))])
+async def test_a_proof_of_other_than_hashes_is_refused(item: str) -> None:
+    body = b'{"first":1,"second":2,"proof":["' + item.encode() + b'"]}'
+    async with client_of(saying(body)) as client:
+        with pytest.raises(LogAnswerProblem):
+            await client.consistency(TreeSize(1), TreeSize(2))
+
+
+async def test_a_refusal_is_told_in_the_log_s_own_words() -> None:
+    document = b'{"type":"urn:credentify:problem:unknown-key","title":"T","status":403,"detail":"no such key"}'
+    world = World()
+    envelope = world.seal(world.issue(world.admit("school")))
+    async with client_of(saying(document, status=403)) as client:
+        with pytest.raises(LogProblem, match="no such key") as caught:
+            await client.submit_one(envelope)
+    assert (caught.value.log_slug, caught.value.log_status) == ("unknown-key", 403)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_log_without_room_is_unreachable_and_says_for_how_long(status: int) -> None:
+    async with client_of(saying(status=status, headers={"Retry-After": "7"})) as client:
+        with pytest.raises(LogUnreachableProblem) as caught:
+            await client.checkpoint()
+    assert caught.value.retry_after_seconds == 7
+
+
+async def test_an_event_that_is_not_on_the_log_is_none() -> None:
+    async with client_of(saying(b"{}", status=404)) as client:
+        assert await client.event(EventId("00" * 32)) is None
+        with pytest.raises(LogProblem):
+            await client.receipt(LeafIndex(0))
+
+
+async def test_a_long_poll_that_ends_without_growth_is_none() -> None:
+    async with client_of(saying(status=204)) as client:
+        assert await client.checkpoint_after(3, wait_seconds=1) is None
+
+
+async def test_a_log_that_never_answers_is_unreachable_in_time() -> None:
+    async def never(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with client_of(never, timeout_seconds=0.2) as client:
+        with pytest.raises(LogUnreachableProblem, match="in time"):
+            await client.checkpoint()
+        with pytest.raises(LogUnreachableProblem, match="in time"):
+            await all_entries(client)
+
+
+async def test_fewer_answers_than_envelopes_are_refused() -> None:
+    world = World()
+    school = world.admit("school")
+    envelopes = [world.seal(world.issue(school)) for _ in range(2)]
+    async with client_of(saying(b'{"line":1,"status":503}\n')) as client:
+        with pytest.raises(LogAnswerProblem):
+            await client.submit(envelopes)
