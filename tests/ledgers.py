@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
+from aiohttp import web
 from yarl import URL
 
 from proto import events
@@ -30,6 +31,7 @@ from services.ledger.config import Config
 from services.ledger.fsck import check
 from services.ledger.fsck_report import Report
 from services.ledger.opening import InitialisedLog, apply_migrations, init_log
+from services.ledger.service import LEDGER
 from services.log_client import LogClient
 from tests.databases import Database, MakeDatabase
 from tests.statements import Party, Statements, secret_key
@@ -95,6 +97,7 @@ class RunningLedger:
         self.ended_with: list[int] = []
         self.info: InitialisedLog | None = None
         self.opening = registrar.opening_file()
+        self.app: web.Application | None = None
         self._stack: contextlib.AsyncExitStack | None = None
 
     @property
@@ -116,7 +119,7 @@ class RunningLedger:
     async def start(self) -> None:
         """Start the service; the port stays the same over restarts."""
         stack = contextlib.AsyncExitStack()
-        app = make_app(self.config, log=Log("ledger", self.log), end_process=self.ended_with.append)
+        app = self.app = make_app(self.config, log=Log("ledger", self.log), end_process=self.ended_with.append)
         address = await stack.enter_async_context(listening(app, host=self.config.host, port=self.config.port))
         self._stack, self.url = stack, address.url
         self.config = msgspec.structs.replace(self.config, port=address.port)
@@ -166,6 +169,13 @@ class RunningLedger:
             if response.content_type == "application/x-ndjson":
                 return response.status, [msgspec.json.decode(line) for line in content.splitlines()]
             return response.status, msgspec.json.decode(content)
+
+    def cut_connection(self, pid: int) -> None:
+        """Drop our end of the connection to the server process `pid`, which goes on with what it does."""
+        assert self.app is not None
+        pool: Any = self.app[LEDGER].pool
+        held = [holder._con for holder in pool._holders if holder._con is not None]
+        next(connection for connection in held if connection.get_server_pid() == pid).terminate()
 
     async def get(self, path: str, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Return status, body and headers of a GET, the path sent exactly as given."""
