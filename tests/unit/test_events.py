@@ -73,14 +73,14 @@ def test_a_leap_day_is_a_day() -> None:
     ("change", "pointer"),
     [
         ({"keys": []}, "/keys"),
-        ({"keys": [ADMISSION["keys"][0] | {"purpose": "root"}, ADMISSION["keys"][1]]}, "/keys"),
+        ({"keys": [ADMISSION["keys"][0] | {"purpose": "root"}, ADMISSION["keys"][1]]}, "/keys/0/purpose"),
         ({"scope": ADMISSION["scope"] | {"eqf_min": 0}}, "/scope/eqf_min"),
         ({"scope": ADMISSION["scope"] | {"may_issue": 1}}, "/scope/may_issue"),
         (
             {"accreditation": {"body": "A", "url": "https://a/", "until": "2026-02-31T00:00:00.000Z"}},
             "/accreditation/until",
         ),
-        ({"uri_prefixes": ["https://a.example"]}, "/uri_prefixes"),
+        ({"uri_prefixes": ["https://a.example"]}, "/uri_prefixes/0"),
         ({"country": "at"}, "/country"),
         ({"legal_name": ""}, "/legal_name"),
         ({"legal_name": "a" * 201}, "/legal_name"),
