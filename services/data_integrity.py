@@ -17,7 +17,8 @@ from proto.ids import KeyId
 from proto.keys import SIGNATURE_BYTES, Sign, is_signature
 from proto.moment import Moment, normalise
 from proto.problem import InvalidProblem
-from services.rdf_canonical import UndefinedTermsProblem, canonical_quads, covered_quads
+from proto.vc import check_credential
+from services.rdf_canonical import UndefinedTermsProblem, canonical_quads, covered_quads, pinned_contexts
 
 Suite = Literal["eddsa-jcs-2022", "eddsa-rdfc-2022"]
 SUITES: tuple[Suite, ...] = ("eddsa-jcs-2022", "eddsa-rdfc-2022")
@@ -78,6 +79,16 @@ def create_proof(
     signature = sign(_hash_data(document, proof, None, is_safe=True))
     assert len(signature) == SIGNATURE_BYTES
     return proof | {"proofValue": "z" + base58.b58encode(signature).decode()}
+
+
+def secure(document: Mapping[str, Any], *, key_id: KeyId, sign: Sign, suite: Suite, created: Moment) -> dict[str, Any]:
+    """Return a credential of ours with its proof, after it was judged by the data model (`proto.vc`).
+
+    Raises `DataModelProblem` and `ContextNotGivenProblem` for what is no credential or says what no pinned context
+    defines, in both suites: JCS would sign it. What was signed is then always found whole by both.
+    """
+    check_credential(without_proof(document), contexts=pinned_contexts())
+    return with_proof(document, create_proof(document, key_id=key_id, sign=sign, suite=suite, created=created))
 
 
 def with_proof(document: Mapping[str, Any], proof: Mapping[str, Any]) -> dict[str, Any]:

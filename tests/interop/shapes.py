@@ -16,7 +16,7 @@ from proto.moment import Moment
 from proto.open_badge import Component, build_document
 from proto.open_badge_import import import_open_badge
 from proto.status_list import build_list_credential, empty_bits, status_entry, with_bits
-from services.data_integrity import Suite, create_proof, with_proof
+from services.data_integrity import Suite, secure
 from services.rdf_canonical import pinned_contexts
 from tests.documents import EXAMPLES, full_achievement, full_award
 
@@ -45,10 +45,9 @@ def sign(document: Mapping[str, Any], suite: Suite, *, key: SecretKey = KEY, key
     """Return the document with its proof, by the key of its issuer."""
     issuer = document["issuer"]
     did = Did(issuer["id"] if isinstance(issuer, Mapping) else issuer)
-    proof = create_proof(
+    return secure(
         document, key_id=key_id or _key_id(did), sign=key.sign, suite=suite, created=Moment("2026-11-01T09:30:00.000Z")
     )
-    return with_proof(document, proof)
 
 
 def _key_id(did: Did) -> KeyId:
