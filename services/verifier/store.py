@@ -17,14 +17,16 @@ import msgspec
 from proto.envelope import Opened
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
 from proto.lifecycle import Book, Issuer, Recognition, credential_needs, needs
-from proto.merkle import ProofProblem, check_inclusion
+from proto.merkle import Hash, ProofProblem, check_inclusion
 from proto.problem import Problem, UnavailableProblem
+from proto.tile import TILE_HEIGHT, TileId
 from proto.tile_proof import inclusion_proof, tiles_for_inclusion
 from services.follow import Applied, Evidence, Position
 from services.verifier import rows
 
 BUSY_TIMEOUT_SECONDS = 5.0
 MMAP_BYTES = 256 * 1024 * 1024
+PROVEN_TILES_MAX = 16_384
 _POSITION, _FAULT = "position", "fault"
 _T = TypeVar("_T")
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -50,8 +52,9 @@ class StoreProblem(Problem):
 class Snapshot:
     """The projection as of one moment: everything read through it belongs to one position. Lives in a reader thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, proven_tiles: set[tuple[Hash, int]] | None = None) -> None:
         self._connection = connection
+        self._proven_tiles = set() if proven_tiles is None else proven_tiles
         self.position = read_position(connection) or Position()
 
     def book(self, credential_ids: Iterable[CredentialId]) -> Book:
@@ -77,18 +80,29 @@ class Snapshot:
         return book.issuer(did)
 
     def is_included(self, index: LeafIndex) -> bool:
-        """Tell whether the entry's leaf hash lies under the proven root, by a proof made and checked anew.
+        """Tell whether the entry's leaf hash lies under the proven root, by a proof that is made and checked here.
 
-        Raises `MissingTileError` where the tree is not all there.
+        The siblings of one leaf are folded from all other leaves of its tile, so one good proof binds the whole tile to
+        the root: it is made once for each tile and root. Raises `MissingTileError` where the tree is not all there.
         """
         size, root = self.position.size, self.position.root_hash
+        tile_key = (root, index >> TILE_HEIGHT)
+        if tile_key in self._proven_tiles and index < size:
+            return True
         leaf = rows.leaf_hash_at(self._connection, size, index)
         try:
             tiles = {tile: rows.read_tile(self._connection, tile) for tile in tiles_for_inclusion(index, size)}
             check_inclusion(index, size, leaf, inclusion_proof(index, size, tiles), root)
         except ProofProblem:
             return False
+        if len(self._proven_tiles) >= PROVEN_TILES_MAX:
+            self._proven_tiles.clear()
+        self._proven_tiles.add(tile_key)
         return True
+
+    def tile(self, tile: TileId) -> bytes:
+        """Return a tile of the proven tree, or of one that it grew from; raises `MissingTileError` beyond it."""
+        return rows.read_tile(self._connection, tile)
 
     def credential_count(self) -> int:
         """Return how many credentials there are."""
@@ -106,6 +120,7 @@ class Store:
         """
         self._path = path
         self._local = threading.local()
+        self._proven_tiles: set[tuple[Hash, int]] = set()
         self._connections: list[sqlite3.Connection] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
         self._readers = ThreadPoolExecutor(reader_threads, thread_name_prefix="projection-reader")
@@ -195,7 +210,7 @@ class Store:
             connection = self._local.connection = self._connect()
         connection.execute("BEGIN")
         try:
-            return work(Snapshot(connection))
+            return work(Snapshot(connection, self._proven_tiles))
         finally:
             connection.execute("COMMIT")
 
