@@ -50,7 +50,8 @@ def check_credential(document: Any, *, contexts: Mapping[str, Any] | None = None
     if faults:
         pointer, sentence = faults[0]
         listed = [{"pointer": place, "detail": said} for place, said in faults[:FAULT_COUNT_MAX]]
-        raise DataModelProblem(f"{pointer or 'The document'}: {sentence}", pointer=pointer, members={"faults": listed})
+        said_first = sentence[:1].upper() + sentence[1:]
+        raise DataModelProblem(said_first, pointer=pointer, members={"faults": listed})
 
 
 def _faults(document: Any) -> _Faults:

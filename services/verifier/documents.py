@@ -16,6 +16,7 @@ from proto.lifecycle import Book, Key, Life, compromised_from, is_void
 from proto.moment import Moment
 from proto.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.vc import check_credential
 from proto.wire.verifier import Check
 from services.data_integrity import InvalidProofProblem, proofs_of, verify_proof
 from services.verifier.domain import check
@@ -70,6 +71,7 @@ def read(data: bytes) -> ReadDocument:
         raise NotAnOpenBadgeProblem("This is not a credential: it names neither an issuer nor a subject", pointer="")
     try:
         found = claims(content)
+        check_credential(content)
     except InvalidProblem as problem:
         where = f" (at {problem.pointer})" if problem.pointer else ""
         return ReadDocument(content=content, claims=None, credential_id=None, fault=f"{problem.detail}{where}")

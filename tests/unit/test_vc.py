@@ -1,6 +1,7 @@
 """The normative statements of the VC data model 2.0: what is a credential, and what is none."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from proto.vc import DataModelProblem, check_credential
 from proto.vc_terms import ContextNotGivenProblem
 from services.data_integrity import SUITES, Suite, secure
 from services.rdf_canonical import covered_quads, pinned_contexts
+from services.verifier.documents import read
 from tests.documents import ISSUER, KEY, full_document
 
 V2 = "https://www.w3.org/ns/credentials/v2"
@@ -269,3 +271,19 @@ def test_what_is_no_credential_is_not_signed_in_either_suite(suite: Suite) -> No
         document = copy.deepcopy(full_document()) | change
         with pytest.raises(DataModelProblem):
             secure(document, key_id=key_id, sign=KEY.sign, suite=suite, created=created)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"@context": [V2, V2]},
+        {"type": "OpenBadgeCredential"},
+        {"validUntil": "2020-07-01T00:00:00Z"},
+        {"evidence": [{}]},
+    ],
+)
+def test_a_verifier_reads_nothing_that_is_no_credential(change: dict[str, Any]) -> None:
+    assert read(json.dumps(full_document()).encode()).credential_id
+    found = read(json.dumps(full_document() | change).encode())
+    assert found.credential_id is None
+    assert found.fault
