@@ -17,9 +17,7 @@ from proto.problem import MalformedProblem
 INTEGER_MAX = 2**53 - 1
 FLOAT_FAST_MAX = 1e15
 FLOAT_FAST_MIN = 1e-4
-EXPONENT_FROM = (
-    1e21  # from here on JCS writes whole numbers with an exponent, so that no reader takes them for integers
-)
+EXPONENT_FROM = 1e21  # from here on JCS writes whole numbers with an exponent: no reader takes them for integers
 DEPTH_MAX = 64
 DOCUMENT_BYTES_MAX = 1_048_576
 
