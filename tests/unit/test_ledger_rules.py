@@ -1,0 +1,20 @@
+"""A ledger admits no version of the rules that it could not judge by."""
+
+from proto.envelope import open_envelope
+from proto.lifecycle import UnknownRulesProblem
+from proto.merkle import Hash
+from services.ledger.domain import Head, NewEntry, plan_batch
+from tests.worlds import World
+
+
+def test_rules_that_the_ledger_does_not_have_are_not_activated_and_sink_nothing_else() -> None:
+    world = World()
+    university = world.admit("uni")
+    head = Head(
+        size=world.size, root_hash=world.root_hash(), last_leaf_hash=Hash(bytes(32)), last_received_at_ms=world.now_ms
+    )
+    batch = [open_envelope(world.seal(event)) for event in (world.activation(2, 100), world.issue(university))]
+    plan = plan_batch(world.book, batch, head, world.now)
+    assert isinstance(plan.outcomes[0], UnknownRulesProblem)
+    assert isinstance(plan.outcomes[1], NewEntry)
+    assert len(plan.entries) == 1
