@@ -14,7 +14,7 @@ from proto.checkpoint import open_checkpoint
 from proto.entry import Entry
 from proto.envelope import Opened, open_envelope
 from proto.ids import LeafIndex, Origin
-from proto.keys import decode_public_key, is_signature
+from proto.keys import PublicKey, decode_public_key, is_signature
 from proto.lifecycle import Book, decide, evolve, needs, signing_key
 from proto.merkle import Frontier, Hash, leaf_hash
 from proto.moment import Moment, to_ms
@@ -65,6 +65,7 @@ class _Run:
         self.previous: bytes = entries.first_previous(origin)
         self.received_at = Moment("")
         self.roots: dict[int, Hash] = {}
+        self.raw_keys: dict[PublicKey, bytes] = {}
 
     async def all(self, verifier: VerifierKey, progress: Progress | None) -> Report:
         """Check entries chunk by chunk, then all that follows from them."""
@@ -134,7 +135,9 @@ class _Run:
             states.mark_absent(self.book, missing)  # the book holds all there is
         decide(self.book, opened, index=index, received_at=entry.received_at)
         key = signing_key(self.book, opened, received_at=entry.received_at)
-        checks.append((index, decode_public_key(key.public_key), opened.pae, opened.signature))
+        if key.public_key not in self.raw_keys:
+            self.raw_keys[key.public_key] = decode_public_key(key.public_key)
+        checks.append((index, self.raw_keys[key.public_key], opened.pae, opened.signature))
         evolve(self.book, opened, index=index, received_at=entry.received_at)
 
     async def signatures(self, checks: Sequence[_Check]) -> None:
