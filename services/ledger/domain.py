@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import msgspec
 
 from proto import entry as entries
+from proto import events
 from proto.envelope import Opened
 from proto.ids import EventId, LeafIndex, TreeSize
-from proto.lifecycle import Book, UnloadedStateError, decide, evolve
+from proto.lifecycle import RULES_VERSIONS_KNOWN, Book, UnknownRulesProblem, UnloadedStateError, decide, evolve
 from proto.merkle import Hash, leaf_hash
 from proto.moment import Moment
 from proto.problem import Problem, UnavailableProblem
@@ -95,6 +96,7 @@ def _admit(plan: BatchPlan, book: Book, opened: Opened) -> NewEntry:
     """Return the entry of an admissible event and write what it changes; nothing is written for one that is refused."""
     index = LeafIndex(plan.head.size + len(plan.entries))
     previous = plan.entries[-1].leaf_hash if plan.entries else plan.head.last_leaf_hash
+    _check_activation(opened.event)
     _decide(book, opened, index, plan.received_at)
     data = entries.encode(opened.envelope, index, previous, plan.received_at)
     evolve(book, opened, index=index, received_at=plan.received_at)
@@ -108,6 +110,12 @@ def _decide(book: Book, opened: Opened, index: LeafIndex, received_at: Moment) -
         raise
     except Exception as error:  # a rule that fails on one event must not sink the others of its batch
         raise DecisionFaultProblem("The rules could not be applied to this event; this is a fault of ours") from error
+
+
+def _check_activation(event: events.Event) -> None:
+    """Admit no rules that this ledger could not judge by: from their index on it would have to refuse everything."""
+    if isinstance(event, events.RulesActivated) and event.version not in RULES_VERSIONS_KNOWN:
+        raise UnknownRulesProblem(f"This ledger does not have rules version {event.version}: bring it up to date first")
 
 
 def appended(entry: NewEntry, received_at: Moment) -> Appended:
