@@ -15,6 +15,7 @@ from proto.problem import InvalidProblem
 from proto.vc_terms import Fault, undefined_names
 
 FAULT_COUNT_MAX: Final = 20
+CONTEXT_COUNT_MAX: Final = 64
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+(?!\n)$")
 _LANGUAGE = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*(?!\n)$")
 _TIME_STAMP = re.compile(
@@ -90,6 +91,9 @@ def _context(context: Any) -> _Faults:
     """4.3: an ordered set that begins with the address of the base context; then addresses and objects."""
     if not isinstance(context, list) or not context or context[0] != VC_CONTEXT:
         yield "/@context", f"@context is a list that begins with {VC_CONTEXT} (4.3)"
+        return
+    if len(context) > CONTEXT_COUNT_MAX:
+        yield "/@context", f"more than {CONTEXT_COUNT_MAX} contexts are not read here"
         return
     for place, item in enumerate(context):
         if not (isinstance(item, Mapping) or _is_url(item)):
@@ -204,14 +208,14 @@ def _typed(value: Any, pointer: str, section: str, *, needs_id: bool) -> _Faults
 
 def _related(value: Any) -> _Faults:
     """5.3: objects with an `id` that is not repeated, and at least one digest."""
-    seen: list[Any] = []
+    seen: set[str] = set()
     for place, item in _places(value, "/relatedResource"):
         if not isinstance(item, Mapping) or not _is_url(item.get("id")):
             yield place, "a related resource is an object with a URL as its id (5.3)"
             continue
         if item["id"] in seen:
             yield f"{place}/id", "a related resource stands only once (5.3)"
-        seen.append(item["id"])
+        seen.add(item["id"])
         if not any(isinstance(item.get(name), str) for name in ("digestSRI", "digestMultibase")):
             yield place, "a related resource has a digestSRI or a digestMultibase (5.3)"
 

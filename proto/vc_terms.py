@@ -75,7 +75,7 @@ class _Walk:
         for item in context if isinstance(context, list) else [context]:
             if isinstance(item, str):
                 terms = self._extended(terms, self._known(item))
-            elif isinstance(item, Mapping):
+            elif isinstance(item, Mapping) and item:
                 own = {name: value for name, value in item.items() if not name.startswith("@") or name == "@vocab"}
                 is_protected = item.get("@protected") is True
                 terms = {**terms, **({n: _protected(v) for n, v in own.items()} if is_protected else own)}
