@@ -18,6 +18,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 EXIT_PROBLEM = 1
+EXIT_INTERRUPTED = 130
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
 WIDTH_ELSEWHERE = 120
 """Columns where the output is no terminal."""
@@ -49,5 +50,7 @@ def command(function: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, _R]
         except Problem as problem:
             print_problem(problem, as_json=bool(kwargs.get("as_json")))
             sys.exit(EXIT_PROBLEM)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
 
     return run

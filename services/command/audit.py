@@ -1,0 +1,166 @@
+"""`credentify audit URL`: follows a log as a monitor that knows its public key alone, and says what it found.
+
+Exit status: 0 all was proven (`--once`), 1 the log is faulty (the evidence is in a file), 2 it follows rules that
+this version does not know, 3 it could not be audited (no log there, no quorum, files that cannot be used).
+"""
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from proto.moment import Moment, from_datetime
+from proto.note_key import parse_vkey
+from proto.policy import Policy, QuorumProblem, parse_policy
+from proto.problem import NotFoundProblem, Problem
+from services.auditor import Auditor, AuditProgress, AuditState, LyingLogProblem, Seen
+from services.auditor.state import write_durably
+from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
+from services.follow import UnknownRulesProblem
+from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
+from services.verifier.store import Store
+
+EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
+EVIDENCE_DEFAULT = Path("audit-evidence.json")
+_NOT_NOW = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
+
+
+class _Bars(AuditProgress):
+    """Progress bars on the terminal; shows nothing where there is none."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def entries(self, done: int, total: int) -> None:
+        """Show how many entries are proven."""
+        self._show("entries", done, total)
+
+    def tiles(self, done: int, total: int) -> None:
+        """Show how many tiles are compared."""
+        self._show("tiles", done, total)
+
+    def _show(self, name: str, done: int, total: int) -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._tasks[name], completed=done, total=total)
+
+
+@contextlib.contextmanager
+def _bars(*, is_wanted: bool) -> Iterator[AuditProgress]:
+    terminal = Console(stderr=True)
+    if not (is_wanted and terminal.is_terminal):
+        yield AuditProgress()
+        return
+    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=terminal, transient=True) as progress:
+        yield _Bars(progress)
+
+
+def _now() -> Moment:
+    return from_datetime(datetime.now(UTC))
+
+
+def _read_policy(path: str | None) -> Policy | None:
+    if path is None:
+        return None
+    try:
+        return parse_policy(Path(path).read_bytes())
+    except OSError as error:
+        raise NotFoundProblem(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _print_seen(seen: Seen, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"result": "proven", **msgspec.to_builtins(seen), "root_hash": seen.root_hash.hex(), "at": _now()})
+        return
+    words = f"{seen.size} entries proven ({seen.entry_count} new), {seen.tile_count} tiles compared"
+    console.print(f"{_now()[:19]}Z  {seen.origin}: {words}", markup=False)
+
+
+def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> None:
+    finding = problem.finding
+    write_durably(evidence, msgspec.json.format(msgspec.json.encode(finding), indent=2) + b"\n")
+    if as_json:
+        print_json({"result": "faulty", "evidence_file": str(evidence), "finding": finding})
+        return
+    strength = "conclusive: anybody can check it" if finding.is_conclusive else "as served to this auditor, repeatedly"
+    click.echo(f"FAULTY ({finding.kind}): {finding.detail}\n  evidence ({strength}): {evidence}", err=True)
+
+
+async def _follow(auditor: Auditor, *, once: bool, interval_seconds: float, as_json: bool) -> None:
+    """Look once, or again and again; what is merely not there now is said and tried again."""
+    size = -1
+    while True:
+        try:
+            seen = await auditor.step()
+        except _NOT_NOW as problem:
+            if once:
+                raise
+            print_problem(problem, as_json=as_json)
+        else:
+            if once or seen.size != size:
+                _print_seen(seen, as_json=as_json)
+            size = seen.size
+        if once:
+            return
+        await asyncio.sleep(interval_seconds)
+
+
+@click.command()
+@click.argument("url")
+@click.option("--key", required=True, metavar="VKEY", help="The log's public key, as its operator publishes it.")
+@click.option("--policy", metavar="FILE", help="Witnesses whose cosignatures you want to see (C2SP tlog-policy).")
+@click.option("--state", metavar="FOLDER", help="Where to remember what was proven; without it, nothing is.")
+@click.option("--evidence", metavar="FILE", help="Where to write evidence; default: in FOLDER, or the working folder.")
+@click.option("--once", is_flag=True, help="Audit all that the log shows now, and end.")
+@click.option("--interval", default=10.0, show_default=True, metavar="SECONDS", help="How often to look.")
+@as_json_option
+@command
+async def audit(
+    *,
+    url: str,
+    key: str,
+    policy: str | None,
+    state: str | None,
+    evidence: str | None,
+    once: bool,
+    interval: float,
+    as_json: bool,
+) -> None:
+    """Audit the log at URL: growth, every entry, signature, rule and tile, trusting its public key alone."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(state or stack.enter_context(tempfile.TemporaryDirectory(prefix="credentify-audit-")))
+        try:
+            kept = AuditState(folder, parse_vkey(key))
+            file = Path(evidence) if evidence else kept.evidence_path if state else EVIDENCE_DEFAULT
+            store = Store(kept.projection_path)
+            stack.callback(store.close)
+            progress = stack.enter_context(_bars(is_wanted=not as_json))
+            async with aiohttp.ClientSession() as session:
+                auditor = Auditor(
+                    session,
+                    url,
+                    verifier_key=key,
+                    policy=_read_policy(policy),
+                    state=kept,
+                    store=store,
+                    clock=_now,
+                    progress=progress,
+                )
+                await _follow(auditor, once=once, interval_seconds=interval, as_json=as_json)
+        except LyingLogProblem as problem:
+            _print_lie(problem, file, as_json=as_json)
+            sys.exit(EXIT_PROBLEM)
+        except Problem as problem:
+            print_problem(problem, as_json=as_json)
+            sys.exit(EXIT_UNKNOWN_RULES if isinstance(problem, UnknownRulesProblem) else EXIT_COULD_NOT_AUDIT)

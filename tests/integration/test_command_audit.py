@@ -1,0 +1,138 @@
+"""`credentify audit` as a process of its own: what it prints, writes and returns."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.auditor import Finding
+from services.command.audit import EXIT_COULD_NOT_AUDIT, EXIT_UNKNOWN_RULES
+from tests.bundles import witness_policy_text
+from tests.served_logs import force, force_and_believe
+from tests.tiled_logs import ServedTiles, served_tiles
+from tests.worlds import World
+
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS = 30
+
+
+def world_of(count: int = 5) -> World:
+    world = World()
+    school = world.admit("school")
+    while world.size < count:
+        world.issued(school)
+    return world
+
+
+async def audit(log: ServedTiles, *arguments: str, key: str | None = None) -> tuple[int, str, str]:
+    """Run the command to its end; return its exit status and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", "audit", log.url, "--key", key or log.world.log_key.verifier.text),
+        *arguments,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(WAIT_SECONDS):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def audit_json(log: ServedTiles, *arguments: str) -> tuple[int, dict[str, Any]]:
+    status, out, err = await audit(log, "--once", "--json", *arguments)
+    assert err == ""
+    return status, json.loads(out)
+
+
+def finding_in(path: Path) -> Finding:
+    return msgspec.json.decode(path.read_bytes(), type=Finding)
+
+
+async def test_an_honest_log_is_proven(tmp_path: Path) -> None:
+    async with served_tiles(world_of()) as log:
+        status, out, err = await audit(log, "--once", "--state", str(tmp_path))
+        assert (status, err) == (0, "")
+        assert "5 entries proven (5 new), 1 tiles compared" in out
+        status, found = await audit_json(log, "--state", str(tmp_path))
+        assert status == 0
+        assert (found["result"], found["size"], found["entry_count"]) == ("proven", 5, 0)
+        assert found["root_hash"] == log.world.root_hash().hex()
+
+
+async def test_a_lie_is_written_to_a_file_and_is_remembered(tmp_path: Path) -> None:
+    world = world_of()
+    force(world, world.seal(world.issue(world.party("stranger")), key=world.party("stranger").event))
+    async with served_tiles(world) as log:
+        status, found = await audit_json(log, "--state", str(tmp_path))
+        assert (status, found["result"], found["finding"]["kind"]) == (1, "faulty", "rule")
+        written = finding_in(Path(found["evidence_file"]))
+        assert (written.index, written.is_conclusive) == (5, True)
+        log.world = world_of()
+        status, again = await audit_json(log, "--state", str(tmp_path))
+        assert (status, again["finding"]) == (1, found["finding"])
+
+
+async def test_a_fork_is_found_between_two_runs(tmp_path: Path) -> None:
+    async with served_tiles(world_of()) as log:
+        assert (await audit(log, "--once", "--state", str(tmp_path)))[0] == 0
+        log.world = World()
+        log.world.admit("college")
+        status, _, err = await audit(log, "--once", "--state", str(tmp_path), "--evidence", str(tmp_path / "lie.json"))
+        assert status == 1
+        assert err.startswith("FAULTY (fork): ")
+        written = finding_in(tmp_path / "lie.json")
+        assert len(written.checkpoints) == 2
+
+
+async def test_what_could_not_be_audited_has_a_status_of_its_own(tmp_path: Path) -> None:
+    policy = tmp_path / "policy"
+    async with served_tiles(world_of()) as log:
+        policy.write_text(witness_policy_text(log.world))
+        for arguments in (("--policy", str(policy)), ("--policy", "missing"), ("--state", str(policy))):
+            status, _, err = await audit(log, "--once", *arguments)
+            assert (status, err[:7]) == (EXIT_COULD_NOT_AUDIT, "error: "), arguments
+        assert (await audit(log, "--once", key="no key"))[0] == EXIT_COULD_NOT_AUDIT
+        log.url = "http://127.0.0.1:1"
+        assert (await audit(log, "--once"))[0] == EXIT_COULD_NOT_AUDIT
+
+
+async def test_unknown_rules_have_a_status_of_their_own() -> None:
+    world = world_of()
+    world.say(world.activation(2, world.size + 1))
+    force_and_believe(world, world.seal(world.issue(world.party("school"), "c")))
+    async with served_tiles(world) as log:
+        assert (await audit(log, "--once"))[0] == EXIT_UNKNOWN_RULES
+
+
+async def test_without_once_growth_is_followed_until_it_is_stopped(tmp_path: Path) -> None:
+    async with served_tiles(world_of()) as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services", "audit", log.url, "--key", log.world.log_key.verifier.text),
+            *("--state", str(tmp_path), "--interval", "0.05"),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                assert b"5 entries proven" in await process.stdout.readline()
+                log.world.issued(log.world.party("school"))
+                assert b"6 entries proven (1 new)" in await process.stdout.readline()
+                process.send_signal(signal.SIGINT)
+                assert await process.wait() == 130
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+    assert json.loads((tmp_path / "audited.json").read_bytes())["tiles_size"] == 6
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
