@@ -13,6 +13,14 @@ _LINES_MIN = 3
 _DECIMAL_DIGITS_MAX = len(str(SIZE_MAX))
 
 
+class EmptyTreeProblem(MalformedProblem):
+    """A checkpoint of size 0 whose root is not that of the empty tree (tlog-witness v1.0.0 answers it with 422)."""
+
+    slug = "empty-tree-root"
+    title = "The empty tree has another root"
+    status = 422
+
+
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a log commits to: its origin, the tree size and the 32-byte root hash, with any extension lines kept."""
 
@@ -52,7 +60,7 @@ def parse_decimal(text: str, *, maximum: int = SIZE_MAX) -> int:
 def parse_checkpoint(text: str) -> Checkpoint:
     """Return the checkpoint in a note's text: origin, size, root hash and any extension lines, none of them empty.
 
-    Raises `MalformedProblem`, also for a tree of size 0 whose root is not that of the empty tree.
+    Raises `MalformedProblem`, and `EmptyTreeProblem` for a tree of size 0 whose root is not that of the empty tree.
     """
     lines = text.split("\n")
     if lines.pop() != "" or len(lines) < _LINES_MIN or "" in lines:
@@ -60,7 +68,7 @@ def parse_checkpoint(text: str) -> Checkpoint:
     size = TreeSize(parse_decimal(lines[1]))
     root_hash = Hash(decode_base64(lines[2], length=HASH_BYTES))
     if size == 0 and root_hash != EMPTY_ROOT:
-        raise MalformedProblem("The checkpoint of size 0 does not have the root of the empty tree")
+        raise EmptyTreeProblem("The checkpoint of size 0 does not have the root of the empty tree")
     return Checkpoint(origin=Origin(lines[0]), size=size, root_hash=root_hash, extensions=tuple(lines[3:]))
 
 

@@ -5,16 +5,23 @@ from pathlib import Path
 import click
 
 from proto.keys import SecretKey
-from services.command.key_file import write_key
+from proto.note_key import KeyKind, SignerKey, check_key_name
+from services.command.key_file import write_key, write_secret
 from services.command.output import as_json_option, command, console, print_json
 
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The new key file.")
+@click.option(
+    "--witness", metavar="NAME", help="Make a witness key of this name instead, such as witness.example.org/credentify."
+)
 @as_json_option
 @command
-async def keygen(*, out: Path, as_json: bool) -> None:
-    """Make an Ed25519 key: an institution's recovery key, or a registrar's. Keep the file offline."""
+async def keygen(*, out: Path, witness: str | None, as_json: bool) -> None:
+    """Make an Ed25519 key: an institution's recovery key, a registrar's, or a witness's. Keep the first two offline."""
+    if witness is not None:
+        _make_witness_key(out, witness, as_json=as_json)
+        return
     key = SecretKey.generate()
     write_key(out, key)
     if as_json:
@@ -22,3 +29,15 @@ async def keygen(*, out: Path, as_json: bool) -> None:
         return
     console.print(f"secret key  {out} (mode 0600; keep it offline, and a copy of it elsewhere)")
     console.print(f"public key  {key.public_key}")
+
+
+def _make_witness_key(out: Path, name: str, *, as_json: bool) -> None:
+    """Write a cosigner's key in Go's form; without a copy: a witness that lost key or memory begins with a new key."""
+    check_key_name(name)
+    key = SignerKey(name=name, kind=KeyKind.COSIGNATURE, secret=SecretKey.generate())
+    write_secret(out, key.private_text.encode() + b"\n")
+    if as_json:
+        print_json({"file": str(out), "verifier_key": key.verifier.text})
+        return
+    console.print(f"secret key    {out} (mode 0600; for one running witness, and no other)")
+    console.print(f"verifier key  {key.verifier.text}", soft_wrap=True, markup=False)

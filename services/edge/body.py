@@ -10,6 +10,8 @@ from proto.problem import MalformedProblem
 from services.edge.problems import BodyTimeoutProblem, BodyTooLargeProblem, MediaTypeProblem, TooManyLinesProblem
 
 LINE_MEDIA_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+ANY_MEDIA_TYPE = "*/*"
+"""In a route's `request_media`: the protocol names no type, so any is taken, or none."""
 
 
 class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +40,8 @@ def check_declared(request: web.Request, bytes_max: int, accepted: tuple[str, ..
     length = request.content_length
     if length is not None and length > bytes_max:
         raise BodyTooLargeProblem(bytes_max)
-    if request.content_type not in accepted or "Content-Type" not in request.headers:
+    is_taken = request.content_type in accepted and "Content-Type" in request.headers
+    if not is_taken and ANY_MEDIA_TYPE not in accepted:
         raise MediaTypeProblem(
             f"Send the body with Content-Type: {' or '.join(accepted)}", members={"accepted": list(accepted)}
         )

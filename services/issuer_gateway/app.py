@@ -14,7 +14,7 @@ import asyncpg
 import uvloop
 from aiohttp import web
 
-from proto.policy import Policy, parse_policy
+from proto.note_key import parse_vkey
 from services import postgres
 from services.edge import LOG, REGISTRY, Log, Principal, serve, token_hash
 from services.edge import make_app as make_edge_app
@@ -38,6 +38,7 @@ from services.issuer_gateway.routes import GATEWAY, find_caller
 from services.issuer_gateway.speakers import Speakers
 from services.issuer_gateway.store import outbox
 from services.log_client import LogClient
+from services.policy_file import read_policy_about
 from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
 from services.settings import read_secret
 
@@ -167,7 +168,7 @@ def _gateway(
         LogClient(session, config.ledger_url),
         Projector(background, arrivals=arrivals, advanced=advanced),
         verifier_key=config.log_verifier_key,
-        policy=_policy(config),
+        policy=read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key)),
         clock=wall_clock,
         bounds=FollowBounds(freshness_seconds_max=config.stale_seconds_max),
         observer=observer,
@@ -186,10 +187,6 @@ def _gateway(
         log=log,
         metrics=metrics,
     )
-
-
-def _policy(config: Config) -> Policy | None:
-    return parse_policy(config.policy_file.read_bytes()) if config.policy_file else None
 
 
 async def _follow(gateway: Gateway) -> None:

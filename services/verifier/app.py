@@ -14,19 +14,23 @@ import uvloop
 from aiohttp import web
 
 from proto.moment import Moment, from_datetime
-from proto.policy import Policy, parse_policy
+from proto.note_key import parse_vkey
+from proto.policy import Policy
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow import FollowBounds, Follower
 from services.log_client import LogClient
-from services.settings import SettingsProblem
+from services.policy_file import read_policy_about
 from services.verifier.config import Config
 from services.verifier.inquiry import Inquiry
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.projector import Projector
 from services.verifier.routes import INQUIRY, PAGES, SETTINGS, make_routes
+from services.verifier.routes_witness import WITNESS
 from services.verifier.store import Store
+from services.verifier.witness import Witness, open_witness
+from services.verifier.witness_memory import WitnessMemory
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
@@ -44,8 +48,9 @@ def now() -> Moment:
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
     """Return the verifier as an application; its `cleanup_ctx` start and stop everything.
 
-    Starting raises `SettingsProblem` for a policy file that cannot be read, `MalformedProblem` or `InvalidProblem` for
-    the log's key, and `StoreProblem`. `end_process` is called with 70 when following fails for good.
+    Starting raises `SettingsProblem` for a policy or witness file that cannot be used, `MalformedProblem` or
+    `InvalidProblem` for the log's key, `StoreProblem` and `WitnessMemoryProblem`. `end_process` is called with 70 when
+    following fails for good.
     """
     app = make_edge_app(
         "verifier",
@@ -73,11 +78,18 @@ async def _is_fresh(app: web.Application) -> str | None:
 
 @contextlib.asynccontextmanager
 async def _running(app: web.Application, config: Config, end_process: EndProcess) -> AsyncIterator[None]:
-    """Start (1) the projection's file, (2) the follower over it, (3) questions; stop in the reverse order."""
-    log, policy = app[LOG], read_policy(config)
+    """Start (1) the projection's file, (2) the follower over it, (3) questions; stop in the reverse order.
+
+    A witness depends on none of them, and they not on it.
+    """
+    log, policy = app[LOG], read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
     store = await asyncio.to_thread(Store, config.database_file, reader_threads=config.reader_threads)  # (1)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, store.close)
+        if (opened := await asyncio.to_thread(open_witness, config)) is not None:
+            app[WITNESS], memory = opened
+            stack.push_async_callback(asyncio.to_thread, memory.close)
+            _say_witnessing(log, app[WITNESS], memory)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         projector = Projector(store, log)
         follower = await _follower(config, session, store, policy, projector)
@@ -89,14 +101,11 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         yield
 
 
-def read_policy(config: Config) -> Policy | None:
-    """Return the witness policy, or None where none is configured; raises `SettingsProblem` where it cannot be read."""
-    if config.policy_file is None:
-        return None
-    try:
-        return parse_policy(config.policy_file.read_bytes())
-    except OSError as error:
-        raise SettingsProblem(f"The witness policy {config.policy_file} cannot be read: {error.strerror}") from error
+def _say_witnessing(log: Log, witness: Witness, memory: WitnessMemory) -> None:
+    origins = sorted({key.name for key in witness.logs})
+    log.event("witnessing", key=witness.key.verifier.text, logs=origins)
+    if memory.is_new:
+        log.warning("witness_memory_new", words="Nothing is known to be cosigned. Never begin anew under a used key")
 
 
 async def _follower(

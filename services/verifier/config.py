@@ -52,3 +52,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verification_bytes_max: Annotated[
         int, Meta(ge=65_536, description="Bytes that one request for verification may have")
     ] = 8_388_608
+    witness_key_file: Annotated[
+        Path | None,
+        Meta(description="File (mode 0600) with a witness key; with it, this verifier cosigns checkpoints for others"),
+    ] = None
+    witness_memory_file: Annotated[
+        Path | None,
+        Meta(description="SQLite file of what the witness cosigned; never removed, and never restored from a backup"),
+    ] = None
+    witness_logs_file: Annotated[
+        Path | None,
+        Meta(description="File with `log` lines (C2SP tlog-policy) of further logs that the witness may cosign"),
+    ] = None

@@ -23,6 +23,7 @@ from services.verifier.inquiry import (
     UnknownIssuerProblem,
 )
 from services.verifier.pages import Pages
+from services.verifier.routes_witness import witness_routes
 from services.verifier.store import DamagedProjectionProblem
 from services.verifier.words import when
 
@@ -200,6 +201,7 @@ def make_routes(config: Config) -> list[Route]:
             response={200: IssuerAnswer},
             problems=(UnknownIssuerProblem, DamagedProjectionProblem),
         ),
+        *witness_routes(),
         Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),
         Route(
             "POST",
