@@ -39,6 +39,25 @@ class DatabaseUnavailableProblem(UnavailableProblem):
 
     slug = "database-unavailable"
     title = "The database is not available now"
+    retry_after_seconds = 1
+
+
+_PASSING_ERRORS = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+def explain_unavailable(error: Exception) -> Problem | None:
+    """Return what an error of a query means to a client: the database is away for now, or None for a fault of ours."""
+    if isinstance(error, _PASSING_ERRORS):
+        return DatabaseUnavailableProblem("The database is away for a moment; send the same request again")
+    return None
 
 
 class NotDurableProblem(Problem):

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from services.edge.auth import Authenticate
 from services.edge.config import EdgeConfig
-from services.edge.dispatch import DISPATCH, Dispatch
+from services.edge.dispatch import DISPATCH, Dispatch, Explain
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
 from services.edge.metrics import RequestMetrics
@@ -31,15 +31,17 @@ def make_app(
     readiness: Mapping[str, ReadinessCheck] | None = None,
     authenticate: Authenticate | None = None,
     registry: CollectorRegistry | None = None,
+    explain: Explain | None = None,
 ) -> web.Application:
     """Return the application of a service: its routes, the operator's routes, and the edge around both.
 
     The app holds `LOG`, `REGISTRY`, `CONFIG` and `STOPPING`; the service adds its own keys and `cleanup_ctx`, and no
     route of its own behind the edge's back: what no `Route` takes is answered 404. Raises `TypeError` where a route and
-    its handler contradict each other. `service` is one word: `ledger`, `gateway`.
+    its handler contradict each other. `service` is one word: `ledger`, `gateway`. `explain` turns what is no refusal
+    but no fault of ours either (a database that restarts) into one; None from it means a fault, answered 500.
     """
     registry = registry if registry is not None else CollectorRegistry()
-    dispatch = Dispatch(config=config, log=log)
+    dispatch = Dispatch(config=config, log=log, explain=explain)
     app = web.Application()
     app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[STOPPING] = asyncio.Event()

@@ -35,6 +35,14 @@ _ERROR_STATUS_MIN = 400
 _HEADER_OF_ALL = "Referrer-Policy"  # no handler sets this one, so an answer that has it has all of them
 
 
+Explain = Callable[[Exception], Problem | None]
+"""What a service makes of an exception that is no refusal: a problem, or None for a fault of ours."""
+
+
+def _unexplained(_: Exception) -> Problem | None:
+    return None
+
+
 class Noted:
     """What is known of one request besides itself: its id, once somebody asked, and values for its log line."""
 
@@ -54,7 +62,8 @@ class Dispatch:
     It is bound around each handler and not an aiohttp middleware: that machinery costs a third of a short request.
     """
 
-    def __init__(self, *, config: EdgeConfig, log: Log) -> None:
+    def __init__(self, *, config: EdgeConfig, log: Log, explain: Explain | None = None) -> None:
+        self._explain = explain or _unexplained
         self.tallies: list[RouteTally] = []
         self._config = config
         self._log = log
@@ -183,7 +192,7 @@ class Dispatch:
         elif request.transport is None or request.transport.is_closing():
             return web.Response(status=_CLIENT_GONE), "client-gone"
         else:
-            problem = self._fault(request, error, tally)
+            problem = self._explain(error) or self._fault(request, error, tally)
         if request.writer.output_size > 0:
             self._cut(request, problem, tally)
         tally.add_problem(problem.slug)

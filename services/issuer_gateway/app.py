@@ -80,6 +80,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "log": lambda: _is_followed(app)},
+        explain=postgres.explain_unavailable,
         authenticate=authenticate,
     )
 

@@ -59,6 +59,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "published": lambda: _is_published(app)},
+        explain=postgres.explain_unavailable,
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:

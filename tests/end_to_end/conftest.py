@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,12 +36,14 @@ class Up:
         self.output = data.with_name(data.name + ".log")
         self.ports = [free_port() for _ in range(3)]
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_from = 0
 
     def start(self, *options: str) -> Addresses:
         (self.data / "addresses.json").unlink(missing_ok=True)
         ports = zip(("--ledger-port", "--gateway-port", "--verifier-port"), map(str, self.ports), strict=True)
         command = [sys.executable, "-m", "services", "up", "--data", str(self.data), *options]
         with self.output.open("ab") as output:
+            self._said_from = output.tell()
             self._process = subprocess.Popen(
                 [*command, *(word for pair in ports for word in pair)], stdout=output, stderr=output, cwd=ROOT
             )
@@ -50,9 +53,19 @@ class Up:
     def addresses(self) -> Addresses:
         return read_addresses(self.data)
 
+    def is_ready(self) -> bool:
+        """Whether all three services say that they are ready."""
+        addresses = self.addresses()
+        try:
+            for url in (addresses.ledger, addresses.gateway, addresses.verifier):
+                with urllib.request.urlopen(url + "/readyz", timeout=5):
+                    pass
+        except OSError:
+            return False
+        return True
+
     def said(self) -> str:
-        text = self.output.read_text(encoding="utf-8", errors="replace")
-        return text[text.rfind("data   ") :]
+        return self.output.read_bytes()[self._said_from :].decode("utf-8", "replace")
 
     @property
     def pid(self) -> int:

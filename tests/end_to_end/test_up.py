@@ -70,6 +70,7 @@ def test_what_was_acknowledged_survives_a_kill(up: Up, victim: str) -> None:
     else:
         os.kill(_pid_of(up, victim), signal.SIGKILL)
         up.wait(f"{victim} was started again", lambda: "starting it again" in up.said(), seconds=60)
+    up.wait("all three are ready", up.is_ready, seconds=60)
     up.wait("the verifier answers as before", lambda: _status(up, credential_id) == before, seconds=60)
     assert "demo: ok" in up.command("demo").stdout
     up.fsck_is_clean()
