@@ -20,6 +20,7 @@ class ClockProblem(UnavailableProblem):
 
     slug = "clock"
     title = "The log's clock cannot be relied upon now"
+    retry_after_seconds = 5.0
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,13 +39,13 @@ from services.ledger.domain import (
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.store import MissingRowsError
 from services.ledger.submission import Answer, Pending
-from services.postgres import Connection, Pool
+from services.postgres import Connection, DatabaseUnavailableProblem, Pool
 
 ISSUERS_REMEMBERED_MAX = 20_000
 RETRY_AFTER_SECONDS = 1.0
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux has a clock that also counts the time for which the machine slept."""
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
 
 
 class NotAppendedProblem(UnavailableProblem):
@@ -140,10 +140,10 @@ class Sequencer:
             await self._append(batch)
         except (postgres.CommitUnknownError, ForkedTreeError, MissingRowsError):
             raise
-        except Problem as problem:
-            self._refuse(batch, problem, problem)
         except _DATABASE_ERRORS as error:
             self._refuse(batch, NotAppendedProblem("The database did not take the batch; nothing was appended"), error)
+        except Problem as problem:
+            self._refuse(batch, problem, problem)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the service, nor be taken for success
             self._refuse(batch, InternalProblem("The batch was not appended; this is a fault of ours"), error)
         finally:

@@ -2,7 +2,9 @@
 
 import asyncio
 
+import msgspec
 import pytest
+from openapi_spec_validator import validate
 from securesystemslib.dsse import Envelope as ForeignEnvelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # re-exported without __all__
 
@@ -17,7 +19,9 @@ from proto.policy import parse_policy
 from proto.receipt import check_receipt, parse_receipt
 from proto.tile import BundleId, TileId, bundles_of, decode_bundle, split_tile, tiles_of
 from proto.tile_proof import frontier_of_tiles, tiles_for_root
+from services.ledger.config import SETTINGS_PREFIX, Config
 from services.log_client import LogProblem
+from services.settings import describe_settings
 from tests.ledgers import Registrar, RunningLedger
 
 COUNT = 700
@@ -181,8 +185,10 @@ async def test_securesystemslib_verifies_the_envelope_of_a_stored_entry(
 
 
 async def test_the_service_describes_itself(ledger: RunningLedger) -> None:
-    for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"):
+    for path in ("/livez", "/readyz", "/metrics", "/docs"):
         assert (await ledger.get(path))[0] == 200, path
+    validate(msgspec.json.decode((await ledger.get("/openapi.json"))[1]))
+    assert all(description for *_, description in describe_settings(Config, SETTINGS_PREFIX))
     info = await ledger.client.log()
     assert (info.origin, info.verifier_key) == (ledger.registrar.origin, ledger.verifier_key)
     assert (info.tree_size, info.published_size, info.rules_version) == (1, 1, 1)
