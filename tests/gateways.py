@@ -6,7 +6,7 @@ uses the fixture.
 
 import contextlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,7 +45,7 @@ class Answered(msgspec.Struct, frozen=True):
 
     status: int
     body: Any
-    headers: dict[str, str]
+    headers: Mapping[str, str]
 
     def as_(self, kind: type[_T]) -> _T:
         """Return the body as a record."""
@@ -81,13 +81,13 @@ class Client:
             sent["Authorization"] = f"Bearer {self._token}"
         if key is not None:
             sent["Idempotency-Key"] = key
-        data = body if isinstance(body, bytes) or body is None else msgspec.json.encode(body)
+        data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else msgspec.json.encode(body))
         async with self._session.request(
             method, self._url + path, data=data, headers=sent | (headers or {})
         ) as response:
             content = await response.read()
             decoded = msgspec.json.decode(content) if content else None
-            return Answered(response.status, decoded, dict(response.headers))
+            return Answered(response.status, decoded, response.headers)
 
     async def get(self, path: str, **headers: str) -> Answered:
         """Return the answer to a GET."""

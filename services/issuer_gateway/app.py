@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -48,6 +48,7 @@ BACKGROUND_CONNECTIONS_MAX = 4
 STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
 _DATABASE_PAUSE_SECONDS = 1.0
+_CANCEL_SECONDS = 0.5
 DESCRIPTION = """What institutions use: describe achievements, issue, stack and revoke credentials, recognise those of
 others. Everything said becomes a signed event on the ledger's log; documents stay here, sealed under their learner's
 key."""
@@ -237,9 +238,16 @@ async def _supervised(gateway: Gateway, background: Pool, end_process: EndProces
     try:
         yield
     finally:
-        for task in tasks:
+        await _stop(tasks)
+
+
+async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all have ended: a cancellation that hits a COMMIT becomes a doubt about it, and the task goes on."""
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, waiting = await asyncio.wait(waiting, timeout=_CANCEL_SECONDS)
 
 
 def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:

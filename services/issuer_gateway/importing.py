@@ -15,9 +15,9 @@ from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.issuing import issue_now, prepared
 from services.issuer_gateway.once import Once, check_unused, said_once
-from services.issuer_gateway.saying import Said, check_followed, location_of
-from services.issuer_gateway.store import credentials, outbox
-from services.postgres import Connection, Pool
+from services.issuer_gateway.saying import Said, check_followed, stands
+from services.issuer_gateway.store import credentials
+from services.postgres import Connection
 
 _NOTES_MAX = 64
 
@@ -35,7 +35,7 @@ async def import_document(
     content = canonical_json(without_proof(document))
     fingerprint = gateway.keystore.fingerprint(b"import", tenant.institution_id.encode(), content)
     await check_unused(gateway, once)
-    known = await _known(gateway.pool, tenant, fingerprint)
+    known = await _known(gateway, tenant, fingerprint)
     if known is not None:
         return known
 
@@ -47,7 +47,7 @@ async def import_document(
     try:
         answer = await said_once(gateway, once, work)
     except asyncpg.UniqueViolationError:
-        known = await _known(gateway.pool, tenant, fingerprint)  # a parallel import of the same document was first
+        known = await _known(gateway, tenant, fingerprint)  # a parallel import of the same document was first
         if known is None:
             raise
         return known
@@ -55,11 +55,12 @@ async def import_document(
     return answer.credential_id, answer
 
 
-async def _known(pool: Pool, tenant: Tenant, fingerprint: bytes) -> tuple[CredentialId, EventAnswer] | None:
-    credential_id = await credentials.imported(pool, tenant.institution_id, fingerprint)
-    stored = await credentials.get(pool, tenant.institution_id, credential_id) if credential_id else None
-    row = await outbox.get(pool, stored.event_id) if stored else None
-    return (row.stream, row.answer(location_of(row.event_id))) if row else None
+async def _known(gateway: Gateway, tenant: Tenant, fingerprint: bytes) -> tuple[CredentialId, EventAnswer] | None:
+    credential_id = await credentials.imported(gateway.pool, tenant.institution_id, fingerprint)
+    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id) if credential_id else None
+    if stored is None:
+        return None
+    return stored.credential_id, await stands(gateway, stored.event_id)
 
 
 async def _issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, imported: Imported) -> Said:

@@ -15,7 +15,7 @@ from proto.problem import ConflictProblem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.arrivals import Expected
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.saying import Said, awaited, carried_out, location_of
+from services.issuer_gateway.saying import Said, awaited, carried_out, stands
 from services.issuer_gateway.store import answers, outbox
 from services.postgres import Connection
 
@@ -178,15 +178,7 @@ async def _again(gateway: Gateway, once: Once, found: answers.Answered) -> Event
     if found.sealed_answer is not None:
         return _DECODE_EVENT(gateway.keystore.open(found.sealed_answer, "answer", once.name))
     assert found.event_id is not None, "an answer without a body is that of an event"
-    row = await outbox.get(gateway.pool, found.event_id)
-    assert row is not None, "nothing leaves the outbox"
-    answer = row.answer(location_of(row.event_id))
-    if row.state == "pending":
-        expected = gateway.arrivals.expect(row.event_id)
-        try:
-            answer = await awaited(gateway, expected)
-        finally:
-            gateway.arrivals.forget(expected)
+    answer = await stands(gateway, found.event_id)
     await _keep(gateway, once, answer)
     return answer
 

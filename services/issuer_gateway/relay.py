@@ -120,9 +120,9 @@ class Relay:
                     arrived |= {event_id: Arrival(problem=problem) for event_id in followers}
             pauses = [self._pause_seconds(item.attempt_count) for item, _ in later]
             await outbox.postpone(connection, [i.event_id for i, _ in later], [p for _, p in later], pauses)
+        self._count(len(taken), [problem for _, problem in refused], [problem for _, problem in later])
         for event_id, arrival in arrived.items():
             self._arrivals.arrived(event_id, arrival)
-        self._count(len(taken), [problem for _, problem in refused], [problem for _, problem in later])
 
     def _count(self, taken: int, refused: list[dict[str, Any]], later: list[dict[str, Any]]) -> None:
         for result, count in (("taken", taken), ("refused", len(refused)), ("later", len(later))):

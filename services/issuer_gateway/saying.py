@@ -207,6 +207,19 @@ async def awaited(gateway: Gateway, expected: Expected) -> EventAnswer:
     return row.answer(location_of(expected.event_id))
 
 
+async def stands(gateway: Gateway, event_id: EventId) -> EventAnswer:
+    """Return where an event that was said earlier stands, after waiting the configured time if it is on its way."""
+    expected = gateway.arrivals.expect(event_id)
+    try:
+        row = await outbox.get(gateway.pool, event_id)
+        assert row is not None, "nothing leaves the outbox"
+        if row.state != "pending":
+            return row.answer(location_of(event_id))
+        return await awaited(gateway, expected)
+    finally:
+        gateway.arrivals.forget(expected)
+
+
 def location_of(event_id: EventId) -> str:
     """Return where an institution asks how an event of its own stands."""
     return f"/v1/events/{event_id}"
