@@ -7,8 +7,7 @@ credential is told. What a holder leaves out again cannot be missed by anybody o
 """
 
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
-from proto.lifecycle.effective import life_of
-from proto.lifecycle.states import Book, Credential, Key, Life, Stamp
+from proto.lifecycle.states import Book, Key, Stamp
 from proto.lifecycle.voidness import counts, profile
 
 _OPENING = LeafIndex(0)
@@ -79,18 +78,19 @@ class _Gathering:
                 self.stamp(retirement.stamp)
 
     def credential(self, credential_id: CredentialId) -> bool:
-        """Take a credential's issue, its components and its transitions; False if it is not within the tree."""
+        """Take a credential's issues, its components and its transitions; False if it is not within the tree."""
         if credential_id in self._credentials:
             return True
         credential = self._book.credential(credential_id)
-        life = self._life(credential) if credential else None
-        if credential is None or life is None:
+        lives = [life for life in credential.lives if life.stamp.index < self._size] if credential else []
+        if credential is None or not lives:
             return False
         self._credentials.add(credential_id)
-        self.stamp(life.stamp)
-        for component in life.components:
+        for life in lives:  # more than one only where earlier issues are void: what was done under them outlives them
+            self.stamp(life.stamp)
+        for component in lives[0].components:
             self.credential(component)
-        for change in life.changes:
+        for change in lives[-1].changes:
             if change.stamp.index < self._size:
                 self._successors(credential.issuer, change.stamp)
                 self.stamp(change.stamp)
@@ -103,14 +103,6 @@ class _Gathering:
         for key in issuer.keys if issuer else ():
             if key.purpose == "assertion" and key.added.index < self._size:
                 self._key(key)
-
-    def _life(self, credential: Credential) -> Life | None:
-        """Return the life that counts, if it lies within the tree, else the last one that does."""
-        life = life_of(self._book, credential)
-        if life is not None and life.stamp.index < self._size:
-            return life
-        within = [each for each in credential.lives if each.stamp.index < self._size]
-        return within[-1] if within else None
 
     def _successors(self, did: Did, stamp: Stamp) -> None:
         """Take the closings by which somebody else than issuer and registrar came to answer for the credential."""

@@ -166,6 +166,19 @@ def test_a_bundle_under_a_stolen_key_says_so(world: World) -> None:
     assert (state.state, found.verdict(world.now)) == ("void", "invalid")
 
 
+def test_a_credential_that_was_issued_again_brings_what_was_done_before(world: World) -> None:
+    school, fresh = world.admit("school"), world.party("school").key("event", 1)
+    world.say(world.key_addition(school, school, fresh), key=school.recovery)
+    event = world.issue(school, "a")
+    world.say(event)
+    world.say(world.hold(world.registrar, event.credential_id))
+    world.say(world.condemnation(school, school, school.event, world.received_at(3)), key=school.recovery)
+    world.say(world.issue(school, "a"), key=fresh)
+    found = proven(world, bundle_of(world, event.credential_id))
+    assert (found.faults, [item.index for item in found.bundle.entries]) == ((), list(range(7)))
+    assert found.state(world.now) == world.effective(event.credential_id)
+
+
 def test_an_expired_credential_is_not_called_authentic(world: World) -> None:
     credential_id = world.issued(world.admit("school"), valid_until=world.moment(days=10))
     found = proven(world, bundle_of(world, credential_id))

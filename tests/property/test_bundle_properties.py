@@ -1,0 +1,82 @@
+"""Bundles over whole histories: each is faultless and says what the whole log says; an altered one proves nothing."""
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from proto.bundle import decode_bundle, encode_bundle
+from proto.bundle_check import check_bundle
+from proto.lifecycle import Refusal
+from proto.policy import parse_policy
+from proto.problem import Problem
+from tests.bundles import bundle_of, cosigned, log_policy, without, witness_policy_text
+from tests.chaos import begin
+from tests.golden_rules_v1 import golden_world
+from tests.worlds import World
+
+STATEMENTS = 120
+SEEDS = st.integers(min_value=0, max_value=2**32).map(Random)
+slowly = settings(
+    max_examples=15,
+    deadline=None,  # a history takes as long as it is
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+def check_every_bundle(world: World) -> None:
+    """The bundle of each credential proves it, and says of it what the whole log says."""
+    policy = log_policy(world)
+    for credential_id in list(world.book.credentials):
+        found = check_bundle(decode_bundle(encode_bundle(bundle_of(world, credential_id))), policy)
+        assert found.faults == (), credential_id
+        assert found.state(world.now) == world.effective(credential_id), credential_id
+        assert found.verdict(world.now) == ("indeterminate" if world.state(credential_id) == "active" else "invalid")
+
+
+def test_every_bundle_of_the_golden_log_says_what_the_log_says() -> None:
+    check_every_bundle(golden_world())
+
+
+@slowly
+@given(SEEDS)
+def test_every_bundle_of_any_history_says_what_the_log_says(rng: Random) -> None:
+    chaos = begin(rng)
+    for _ in range(STATEMENTS):
+        event, key = chaos.statement()
+        try:
+            chaos.world.say(event, key=key)
+        except Refusal:
+            continue
+    check_every_bundle(chaos.world)
+
+
+WORLD = World()
+_SCHOOL, _COLLEGE = WORLD.admit("school"), WORLD.admit("college")
+STACK = WORLD.stacked(_SCHOOL, [WORLD.issued(_SCHOOL), WORLD.issued(_COLLEGE)])
+BUNDLE = bundle_of(WORLD, STACK, checkpoint=cosigned(WORLD))
+DATA = encode_bundle(BUNDLE)
+POLICY = parse_policy(witness_policy_text(WORLD).encode())
+
+
+def test_the_bundle_that_is_altered_below_is_good() -> None:
+    assert check_bundle(decode_bundle(DATA), POLICY).faults == ()
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(0, len(DATA) - 1), st.binary(max_size=3), st.integers(0, 3))
+def test_no_altered_bundle_proves_anything(at: int, put: bytes, removed: int) -> None:
+    changed = DATA[:at] + put + DATA[at + removed :]
+    assume(changed != DATA)
+    try:
+        found = check_bundle(decode_bundle(changed), POLICY)
+    except Problem:
+        return
+    assert found.faults
+    assert found.verdict(WORLD.now) == "invalid"
+
+
+@pytest.mark.parametrize("index", [item.index for item in BUNDLE.entries])
+def test_no_entry_of_a_bundle_can_be_left_out(index: int) -> None:
+    assert check_bundle(without(BUNDLE, index), POLICY).faults
