@@ -83,14 +83,15 @@ async def _opened(*, is_quick: bool) -> AsyncIterator[Callable[[str], Awaitable[
     from tests.bench.limits.database import database_limits  # noqa: PLC0415 - the same
     from tests.bench.limits.http import http_limits  # noqa: PLC0415 - the same
 
+    size = run.QUICK if is_quick else run.FULL
     with crew.Crew() as workers:
         async with (
             stand.open_stand() as services,
-            http_limits(workers) as http,
-            database_limits(services.limits_url) as database,
+            http_limits(workers, seconds=size.seconds) as http,
+            database_limits(services.limits_url, seconds=size.seconds) as database,
         ):
             shared = run.Run(
-                size=run.QUICK if is_quick else run.FULL,
+                size=size,
                 crew=workers,
                 stand=services,
                 http_limits=http,

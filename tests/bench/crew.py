@@ -35,13 +35,15 @@ class Crew:
         return await asyncio.gather(*(self.run(function, *args, **kwargs) for _ in range(WORKERS)))
 
 
-async def interleaved(measures: dict[str, Measure], rounds: int) -> dict[str, tuple[float, ...]]:
+async def interleaved(
+    measures: dict[str, Measure], rounds: int, *, is_warm: bool = False
+) -> dict[str, tuple[float, ...]]:
     """Take every measure once per round, so that a slow minute of the machine falls on all of them alike.
 
-    One round more is run before and not counted: the first of anything is slow.
+    Unless it is warm, one round (number 0) is run before and not counted: the first of anything is slow.
     """
     samples: dict[str, list[float]] = {name: [] for name in measures}
-    for number in range(rounds + 1):
+    for number in range(1 if is_warm else 0, rounds + 1):
         for name, measure in measures.items():
             value = await measure(number)
             if number:

@@ -19,12 +19,16 @@ _CHUNKS_END = b"0\r\n\r\n"
 
 
 class Burst(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send: whole requests, over so many connections; `marker` is counted in the bodies of the answers."""
+    """What to send: whole requests over so many connections, until all are sent or the time is over.
+
+    `marker` is counted in the bodies of the answers. What was sent in time is waited for, and counts.
+    """
 
     host: str
     port: int
     requests: list[bytes]
     connections: int
+    seconds: float
     marker: bytes = b""
 
 
@@ -37,9 +41,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     markers: int
     first_refusal: bytes
 
-    def per_second(self, count: int) -> float:
-        """Return `count` things per second over the burst."""
-        return count / self.seconds
+    @property
+    def count(self) -> int:
+        """How many requests were sent and answered."""
+        return len(self.latencies_ms)
+
+    @property
+    def per_second(self) -> float:
+        """Answers per second over the burst."""
+        return self.count / self.seconds
 
     def check(self, *, status: int, markers: int | None = None) -> None:
         """Raise `LoadError` unless every answer had this status (and all of them together so many markers)."""
@@ -70,6 +80,7 @@ class _Tally:
     def __init__(self, burst: Burst) -> None:
         self.requests: Iterator[bytes] = iter(burst.requests)
         self.marker = burst.marker
+        self.deadline = 0.0
         self.latencies_ms: list[float] = []
         self.statuses: Counter[int] = Counter()
         self.markers = 0
@@ -109,13 +120,13 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own class, which only looks like one
 
     def send_next(self) -> None:
-        data = next(self._tally.requests, None)
+        self._sent_at = time.perf_counter()
+        data = next(self._tally.requests, None) if self._sent_at < self._tally.deadline else None
         if data is None:
             self._is_finished = True
             self._transport.close()
             self._tally.finished()
             return
-        self._sent_at = time.perf_counter()
         self._transport.write(data)
 
     def data_received(self, data: bytes) -> None:
@@ -151,6 +162,7 @@ async def _fire(burst: Burst) -> Outcome:
         _, connection = await loop.create_connection(lambda: _Connection(tally), burst.host, burst.port)
         connections.append(connection)
     started = time.perf_counter()
+    tally.deadline = started + burst.seconds
     for connection in connections:
         connection.send_next()
     async with asyncio.timeout(BURST_TIMEOUT_S):

@@ -9,18 +9,20 @@ from tests.bench.stand import Stand
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a section does: rounds that count, and a factor on everything that is sent in one round."""
+    """How much a section does: rounds that count, and the seconds that one measure takes in each."""
 
     rounds: int
-    factor: int
+    seconds: float
 
-    def count(self, quick: int) -> int:
-        """Return how many to send, from how many a quick run sends."""
-        return quick * self.factor
+    def prepare(self, per_second: int) -> int:
+        """Return how many to make ready for one measure, where nobody will manage more than so many per second."""
+        return max(MEASURED_MIN, round(per_second * self.seconds))
 
 
-QUICK = Size(rounds=5, factor=1)
-FULL = Size(rounds=7, factor=6)
+MEASURED_MIN = 64
+"""Below this a single slow answer would be the figure."""
+QUICK = Size(rounds=5, seconds=0.2)
+FULL = Size(rounds=7, seconds=1.5)
 
 
 class Run:

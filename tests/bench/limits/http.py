@@ -11,8 +11,7 @@ from tests.bench.limits.http_server import HOST
 from tests.bench.load import Burst, fire, request
 
 ROOT = Path(__file__).parents[3]
-GET_COUNT = 4_000
-POST_COUNT = 3_000
+PER_SECOND_MAX = 60_000
 START_TIMEOUT_S = 20.0
 _OK = 200
 
@@ -20,34 +19,33 @@ _OK = 200
 class HttpLimits:
     """Measures against a running limit server."""
 
-    def __init__(self, crew: Crew, port: int) -> None:
+    def __init__(self, crew: Crew, port: int, *, seconds: float) -> None:
         self._crew = crew
         self._port = port
+        self._seconds = seconds
 
-    def get_json(self, connections: int, *, count: int = GET_COUNT) -> Measure:
+    def get_json(self, connections: int) -> Measure:
         """Return a measure of GETs per second, each answered with a kilobyte of JSON."""
-        return self._measure([request("GET", "/json")] * count, connections)
+        return self._measure(request("GET", "/json"), connections)
 
-    def post_envelope(self, body: bytes, connections: int, *, count: int = POST_COUNT) -> Measure:
+    def post_envelope(self, body: bytes, connections: int) -> Measure:
         """Return a measure of POSTs per second of one envelope, decoded to its record."""
-        return self._measure([request("POST", "/envelope", body)] * count, connections)
+        return self._measure(request("POST", "/envelope", body), connections)
 
-    def post_json(self, body: bytes, connections: int, *, count: int = POST_COUNT) -> Measure:
-        """Return a measure of POSTs per second of any JSON object, decoded."""
-        return self._measure([request("POST", "/json", body)] * count, connections)
+    def _measure(self, sent: bytes, connections: int) -> Measure:
+        requests = [sent] * round(PER_SECOND_MAX * self._seconds)
 
-    def _measure(self, requests: list[bytes], connections: int) -> Measure:
         async def measure(_round: int) -> float:
-            burst = Burst(host=HOST, port=self._port, requests=requests, connections=connections)
+            burst = Burst(host=HOST, port=self._port, requests=requests, connections=connections, seconds=self._seconds)
             outcome = await self._crew.run(fire, burst)
             outcome.check(status=_OK)
-            return outcome.per_second(len(requests))
+            return outcome.per_second
 
         return measure
 
 
 @asynccontextmanager
-async def http_limits(crew: Crew) -> AsyncIterator[HttpLimits]:
+async def http_limits(crew: Crew, *, seconds: float) -> AsyncIterator[HttpLimits]:
     """Run the limit server as a process of its own while the block runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -62,7 +60,7 @@ async def http_limits(crew: Crew) -> AsyncIterator[HttpLimits]:
     try:
         async with asyncio.timeout(START_TIMEOUT_S):
             port = int(await process.stdout.readline())
-        yield HttpLimits(crew, port)
+        yield HttpLimits(crew, port, seconds=seconds)
     finally:
         process.stdin.close()
         await process.wait()

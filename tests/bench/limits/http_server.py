@@ -36,12 +36,6 @@ async def _post_envelope(request: web.Request) -> web.Response:
     return web.Response(body=_ENCODER.encode(answer), content_type=_JSON)
 
 
-async def _post_bytes(request: web.Request) -> web.Response:
-    """Read the body, whatever it is, and decode it as JSON of any form."""
-    members = msgspec.json.decode(await request.read())
-    return web.Response(body=_ENCODER.encode(_STATUS | {"count": len(members)}), content_type=_JSON)
-
-
 async def _get_json(_request: web.Request) -> web.Response:
     """Answer with a kilobyte of JSON, encoded anew."""
     return web.Response(body=_ENCODER.encode(_STATUS), content_type=_JSON)
@@ -50,7 +44,6 @@ async def _get_json(_request: web.Request) -> web.Response:
 async def _serve() -> None:
     app = web.Application()
     app.router.add_post("/envelope", _post_envelope)
-    app.router.add_post("/json", _post_bytes)
     app.router.add_get("/json", _get_json)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

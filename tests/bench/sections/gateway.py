@@ -13,7 +13,7 @@ from tests.bench.tenant import Tenant, make_tenant
 
 SECTION = "gateway"
 CONNECTIONS = 16
-SINGLE_COUNT = 100
+SINGLE_PER_SECOND_MAX = 4_000
 BATCH_ROWS = 250
 BATCH_CONNECTIONS = 2
 SEQUENCED_TIMEOUT_S = 120.0
@@ -32,7 +32,7 @@ async def measure(run: Run) -> list[Row]:
         {
             one_row: run.database_limits.one_row,
             single: issuing.single,
-            signing: sign_and_verify_limit(run.crew),
+            signing: sign_and_verify_limit(run.crew, run.size.seconds),
             batch: issuing.batch,
         },
         run.size.rounds,
@@ -66,27 +66,29 @@ class Issuing:
 
     async def single(self, _round: int) -> float:
         """Return credentials per second; raises `LoadError` unless each answer says that it is on the log."""
-        requests = self._tenant.issue_requests(self._run.size.count(SINGLE_COUNT))
-        outcome = await self._fire(requests, CONNECTIONS)
+        requests = self._tenant.issue_requests(self._run.size.prepare(SINGLE_PER_SECOND_MAX))
+        outcome = await self._fire(requests, CONNECTIONS, seconds=self._run.size.seconds)
         outcome.check(status=CREATED)
         self._outcomes.append(outcome)
-        return outcome.per_second(len(requests))
+        return outcome.per_second
 
     async def batch(self, _round: int) -> float:
         """Return rows per second, from the first byte of CSV until the log has grown by all of them."""
-        requests = self._tenant.batch_requests(BATCH_CONNECTIONS * self._run.size.factor, BATCH_ROWS)
+        requests = self._tenant.batch_requests(BATCH_CONNECTIONS * max(1, round(self._run.size.seconds)), BATCH_ROWS)
         stand, count = self._run.stand, len(requests) * BATCH_ROWS
         before = (await stand.log()).tree_size
         started = time.perf_counter()
-        (await self._fire(requests, BATCH_CONNECTIONS)).check(status=OK)
+        (await self._fire(requests, BATCH_CONNECTIONS, seconds=SEQUENCED_TIMEOUT_S)).check(status=OK)
         async with asyncio.timeout(SEQUENCED_TIMEOUT_S):
             while (await stand.log()).tree_size < before + count:  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(POLL_S)
         return count / (time.perf_counter() - started)
 
-    async def _fire(self, requests: list[bytes], connections: int) -> Outcome:
+    async def _fire(self, requests: list[bytes], connections: int, *, seconds: float) -> Outcome:
         port = port_of(self._run.stand.addresses.gateway)
-        return await self._run.crew.run(fire, Burst(host=HOST, port=port, requests=requests, connections=connections))
+        return await self._run.crew.run(
+            fire, Burst(host=HOST, port=port, requests=requests, connections=connections, seconds=seconds)
+        )
 
     def latency(self, percent: int) -> Series:
         """Return a percentile of each counted round in milliseconds."""

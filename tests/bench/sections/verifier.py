@@ -18,17 +18,19 @@ from tests.bench.stand import HOST, port_of
 
 SECTION = "verifier"
 CONNECTIONS = 64
-STATUS_COUNT = 1_000
+STATUS_PER_SECOND_MAX = 30_000
 DOCUMENT_COUNT = 200
 """Documents on the log; each is verified several times in a round."""
-DOCUMENT_REPEATS = 2
-REPLAY_COUNT = 5_000
+DOCUMENTS_PER_SECOND_MAX = 15_000
+REPLAY_COUNTS = (3_000, 30_000)
+"""Events on the log, in a quick run and in a full one."""
 PER_REQUEST = 500
 APPEND_CONNECTIONS = 4
 CAUGHT_UP_TIMEOUT_S = 120.0
 POLL_S = 0.01
 OK = 200
 VALID = b'"verdict":"valid"'
+APPENDED = b'"status":201'
 JSON = {"Content-Type": "application/json"}
 
 
@@ -36,7 +38,7 @@ async def measure(run: Run) -> list[Row]:
     """Return the rows of this section: first the log is filled, then it is replayed, then the questions are asked."""
     await run.stand.only("ledger")
     await run.stand.admit()
-    ids = fresh_ids(run.size.count(REPLAY_COUNT))
+    ids = fresh_ids(REPLAY_COUNTS[run.size.seconds >= 1])
     await _append(run, await run.crew.run(sign_issues, run.stand.origin, 1, ids))
     documents, lines = await run.crew.run(sign_documents, run.stand.origin, 0, DOCUMENT_COUNT)
     await _append(run, lines)
@@ -49,7 +51,15 @@ async def _append(run: Run, lines: list[bytes]) -> None:
     requests = append_requests(lines, PER_REQUEST)
     port = port_of(run.stand.addresses.ledger)
     outcome = await run.crew.run(
-        fire, Burst(host=HOST, port=port, requests=requests, connections=APPEND_CONNECTIONS, marker=b'"status":201')
+        fire,
+        Burst(
+            host=HOST,
+            port=port,
+            requests=requests,
+            connections=APPEND_CONNECTIONS,
+            seconds=CAUGHT_UP_TIMEOUT_S,
+            marker=APPENDED,
+        ),
     )
     outcome.check(status=OK, markers=len(lines))
     async with asyncio.timeout(CAUGHT_UP_TIMEOUT_S):
@@ -71,8 +81,8 @@ async def _replay(run: Run, last: CredentialId) -> list[Row]:
         await _until(run.stand.session, f"{url}/v1/credentials/{last}")
         return count / (time.perf_counter() - started)
 
-    limits: dict[str, Measure] = {against: verify_limit(run.crew)}
-    found = await interleaved(limits | {name: replay}, run.size.rounds)
+    limits: dict[str, Measure] = {against: verify_limit(run.crew, run.size.seconds)}
+    found = await interleaved(limits | {name: replay}, run.size.rounds, is_warm=True)
     return [
         Row(
             section=SECTION,
@@ -100,10 +110,10 @@ async def _until(session: aiohttp.ClientSession, url: str) -> None:
 async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) -> list[Row]:
     await run.stand.only("ledger", "verifier")
     await _until(run.stand.session, f"{run.stand.addresses.verifier}/v1/credentials/{ids[-1]}")
-    chosen = random.choices(ids, k=run.size.count(STATUS_COUNT))
+    chosen = random.choices(ids, k=run.size.prepare(STATUS_PER_SECOND_MAX))
     gets = [request("GET", f"/v1/credentials/{credential_id}") for credential_id in chosen]
     posts = [request("POST", "/v1/verifications", document, headers=JSON) for document in documents]
-    posts = list(itertools.chain.from_iterable([posts] * DOCUMENT_REPEATS * run.size.factor))
+    posts = list(itertools.islice(itertools.cycle(posts), run.size.prepare(DOCUMENTS_PER_SECOND_MAX)))
     status, documented = Questions(run, gets), Questions(run, posts)
     get_limit, post_limit = f"aiohttp GET JSON, {CONNECTIONS} connections", f"aiohttp POST 1 KB, {CONNECTIONS}"
     body = sign_issues(run.stand.origin, 0, fresh_ids(1))[0]
@@ -148,11 +158,18 @@ class Questions:
     async def measure(self, _round: int) -> float:
         """Return answers per second; raises `LoadError` unless each verdict is `valid`."""
         port = port_of(self._run.stand.addresses.verifier)
-        burst = Burst(host=HOST, port=port, requests=self._requests, connections=CONNECTIONS, marker=VALID)
+        burst = Burst(
+            host=HOST,
+            port=port,
+            requests=self._requests,
+            connections=CONNECTIONS,
+            seconds=self._run.size.seconds,
+            marker=VALID,
+        )
         outcome = await self._run.crew.run(fire, burst)
-        outcome.check(status=OK, markers=len(self._requests))
+        outcome.check(status=OK, markers=outcome.count)
         self._outcomes.append(outcome)
-        return outcome.per_second(len(self._requests))
+        return outcome.per_second
 
     def latency(self, percent: int) -> Series:
         """Return a percentile of each counted round in milliseconds."""
