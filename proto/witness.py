@@ -1,11 +1,12 @@
 """What a witness is asked and how it decides (C2SP tlog-witness v1.0.0). Knows no HTTP, no clock and no database."""
 
+import hashlib
 from collections.abc import Collection
 
 import msgspec
 
 from proto.checkpoint import Checkpoint, parse_checkpoint, parse_decimal
-from proto.ids import TreeSize
+from proto.ids import Origin, TreeSize
 from proto.merkle import Hash, ProofProblem, check_consistency
 from proto.note import Note, SignatureProblem, open_note, parse_note
 from proto.note_key import VerifierKey
@@ -14,6 +15,11 @@ from proto.proof_lines import format_hashes, parse_hashes, split_head
 
 REQUEST_BYTES_MAX = 16_384
 SIZE_MEDIA_TYPE = "text/x.tlog.size"
+
+
+def origin_hash(origin: Origin) -> bytes:
+    """Return the SHA-256 of an origin (32 bytes), whose hex names the log at the monitoring endpoint."""
+    return hashlib.sha256(origin.encode()).digest()
 
 
 class UnknownLogProblem(NotFoundProblem):

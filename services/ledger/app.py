@@ -9,16 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
+import aiohttp
 import uvloop
 from aiohttp import web
 
-from proto.note_key import parse_vkey
-from proto.policy import parse_policy
+from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import UnavailableProblem
 from services import postgres
 from services.edge import LOG, REGISTRY, STOPPING, Log, serve
 from services.edge import make_app as make_edge_app
 from services.ledger import store
+from services.ledger.asked_witness import AskedWitness
 from services.ledger.config import Config
 from services.ledger.domain import ClockGuard
 from services.ledger.intake import Intake
@@ -31,6 +32,11 @@ from services.ledger.sequencer import Sequencer
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.signer import Signer, load_key
 from services.ledger.store import LogRow
+from services.ledger.witness_client import WitnessClient
+from services.ledger.witness_metrics import WitnessMetrics
+from services.ledger.witness_policy import WitnessPolicy, witness_policy
+from services.ledger.witness_proofs import Proofs
+from services.ledger.witnesses import Witnesses
 from services.postgres import PoolLimits
 from services.settings import SettingsProblem
 
@@ -102,7 +108,8 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
             await postgres.assert_durable(connection)
             log_row = await require_log(connection)  # (3)
         executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
-        parts = _Parts(app, config, log_row, pool, executor)  # (4)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        parts = _Parts(app, config, log_row, pool, executor, session=session)  # (4)
         app[LEDGER] = parts.ledger
         await stack.enter_async_context(_supervised(parts, app[LOG], end_process))  # (5)
         app[LOG].event("log_open", origin=log_row.origin, published_size=parts.publication.size)
@@ -121,13 +128,22 @@ class _Parts:
     """The parts of a running ledger, wired together."""
 
     def __init__(
-        self, app: web.Application, config: Config, log_row: LogRow, pool: postgres.Pool, executor: ThreadPoolExecutor
+        self,
+        app: web.Application,
+        config: Config,
+        log_row: LogRow,
+        pool: postgres.Pool,
+        executor: ThreadPoolExecutor,
+        *,
+        session: aiohttp.ClientSession,
     ) -> None:
         self.config = config
         self.first_published = asyncio.Event()
         metrics, log = LedgerMetrics(app[REGISTRY]), app[LOG]
         verifier = parse_vkey(log_row.verifier_key)
         self.publication = Publication(verifier, metrics)
+        policy = witness_policy(config, verifier)
+        self.witnesses = self._witnesses(app, policy, Proofs(pool), session, verifier)
         self.publisher = self._publisher(log_row, metrics, log) if config.log_key_file else None
         self.sequencer = Sequencer(
             pool,
@@ -148,18 +164,46 @@ class _Parts:
             metrics=metrics,
             log=log,
         )
-        policy_text = f"log {log_row.verifier_key}\nquorum none\n"
         self.ledger = Ledger(
             config=config,
             origin=log_row.origin,
             verifier=verifier,
-            policy=parse_policy(policy_text.encode()),
-            policy_text=policy_text,
+            policy=policy.own,
+            policy_text=policy.text,
             pool=pool,
             intake=self.intake,
             publication=self.publication,
             metrics=metrics,
             stopping=app[STOPPING],
+        )
+
+    def _witnesses(
+        self,
+        app: web.Application,
+        policy: WitnessPolicy,
+        proofs: Proofs,
+        session: aiohttp.ClientSession,
+        log_key: VerifierKey,
+    ) -> Witnesses:
+        config, metrics = self.config, WitnessMetrics(app[REGISTRY])
+        asked = [
+            AskedWitness(
+                witness,
+                WitnessClient(session, witness.url or "", timeout_seconds=config.witness_timeout_ms / 1000),
+                log_key=log_key,
+                prover=proofs,
+                metrics=metrics,
+                log=app[LOG],
+            )
+            for witness in policy.asked
+        ]
+        return Witnesses(
+            policy.required,
+            asked,
+            wait_seconds=config.witness_wait_ms / 1000,
+            is_fail_open=config.witness_fail_open,
+            metrics=metrics,
+            log=app[LOG],
         )
 
     def _publisher(self, log_row: LogRow, metrics: LedgerMetrics, log: Log) -> Publisher:
@@ -177,6 +221,7 @@ class _Parts:
             lock_wait_ms=self.config.signer_lock_wait_ms,
             metrics=metrics,
             log=log,
+            witnesses=self.witnesses,
         )
 
     def background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
@@ -193,7 +238,8 @@ class _Parts:
             )
         )
         intakes = [("intake", self.intake.run()) for _ in range(INTAKES)]
-        return [("sequencer", self.sequencer.run()), ("publisher", publishing), *intakes]
+        asking = [("witnesses", self.witnesses.run())] if self.publisher else []
+        return [("sequencer", self.sequencer.run()), ("publisher", publishing), *asking, *intakes]
 
 
 @contextlib.asynccontextmanager

@@ -43,6 +43,22 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     idle_publish_interval_ms: Annotated[
         int, Meta(ge=100, le=600_000, description="Milliseconds after which the same checkpoint is published again")
     ] = 20_000
+    policy_file: Annotated[
+        Path | None,
+        Meta(
+            description="Witness policy (C2SP tlog-policy): witnesses with a URL are asked to cosign, and nothing is "
+            "published without its quorum"
+        ),
+    ] = None
+    witness_fail_open: Annotated[
+        bool, Meta(description="Publish although the witnesses' quorum is missing; followers with a policy refuse that")
+    ] = False
+    witness_wait_ms: Annotated[
+        int, Meta(ge=10, le=60_000, description="Milliseconds that one publication waits for the witnesses' quorum")
+    ] = 5_000
+    witness_timeout_ms: Annotated[
+        int, Meta(ge=10, le=60_000, description="Milliseconds after which a witness counts as not answering")
+    ] = 5_000
     signer_lock_wait_ms: Annotated[
         int, Meta(ge=0, description="Milliseconds to wait at start-up for an earlier signer to go away")
     ] = 15_000

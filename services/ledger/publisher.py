@@ -2,19 +2,20 @@
 
 Protects what gets signed beyond all else: entries are read back and hashed again, and the tree grown from them must be
 the committed one, before the key is used (DESIGN 5.5). Regress and forks are fatal; everything else is tried again.
+What is signed is published once the witnesses' quorum has cosigned it; until then the last cosigned one stays.
 """
 
 import asyncio
 import contextlib
+import math
 import time
-from collections.abc import Awaitable, Callable
 
 import asyncpg
 
 from proto.checkpoint import OpenedCheckpoint
 from proto.ids import TreeSize
 from proto.merkle import Hash, leaf_hash
-from proto.problem import Problem
+from proto.problem import Problem, UnavailableProblem
 from proto.tile_edge import TileEdge, grow
 from proto.tile_proof import edge_of_tiles, frontier_of_tiles, tiles_for_root
 from services import postgres
@@ -24,14 +25,12 @@ from services.ledger.metrics import LedgerMetrics
 from services.ledger.publication import Publication
 from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryProblem, refuse_regress
 from services.ledger.store import StoredCheckpoint
-from services.postgres import Connection, DatabaseUnavailableProblem
+from services.ledger.witnesses import Witnesses
+from services.postgres import Connection
 
 READ_BACK_ENTRIES = 1_024
 RETRY_SECONDS = 0.5
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
-
-Collect = Callable[[OpenedCheckpoint], Awaitable[bytes]]
-"""From a signed checkpoint to the note to publish: with whatever cosignatures were collected."""
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnavailableProblem)
 
 
 class SecondSignerProblem(Problem):
@@ -40,11 +39,6 @@ class SecondSignerProblem(Problem):
     slug = "second-signer"
     title = "Another process signs this log"
     status = 500
-
-
-async def without_witnesses(signed: OpenedCheckpoint) -> bytes:
-    """Return the note as the log signed it: this log has no witnesses."""
-    return signed.encoded
 
 
 class Publisher:
@@ -62,7 +56,7 @@ class Publisher:
         lock_wait_ms: int,
         metrics: LedgerMetrics,
         log: Log,
-        collect: Collect = without_witnesses,
+        witnesses: Witnesses,
     ) -> None:
         self._database_url = database_url
         self._limits = limits
@@ -73,11 +67,11 @@ class Publisher:
         self._lock_wait_seconds = lock_wait_ms / 1000
         self._metrics = metrics
         self._log = log
-        self._collect = collect
+        self._witnesses = witnesses
         self._grown = asyncio.Event()
         self._last: OpenedCheckpoint | None = None
         self._edge = TileEdge()
-        self._published_at = 0.0
+        self._published_at = -math.inf
 
     def hint(self) -> None:
         """Say that the log has grown, so that it is published sooner than the next look."""
@@ -116,8 +110,9 @@ class Publisher:
     async def _recover(self, connection: Connection) -> None:
         """Bring memory, database and what was signed together, from scratch: at start-up and after each reconnect.
 
-        (1) The last signed checkpoint is on disk; (2) the database still holds that tree; (3) it is published, if a
-        crash came between signing and publishing; (4) the right edge is read for its size.
+        (1) The last signed checkpoint is on disk; (2) the database still holds that tree; (3) no witness can show
+        that more was signed; (4) the right edge is read for its size; (5) it is published, if a crash or a missing
+        quorum came between signing and publishing. Meanwhile what was published last is served.
         """
         last = await asyncio.to_thread(self._signer.last)  # (1)
         stored = await store.last_checkpoint(connection)
@@ -134,12 +129,14 @@ class Publisher:
         tiles = await store.tiles(connection, tiles_for_root(size))
         if frontier_of_tiles(size, tiles).root() != root:
             raise InconsistentTreeError(f"The stored tiles do not lead to the root that was signed for size {size}")
+        await self._witnesses.compare(last)  # (3)
         self._last, self._edge = last, edge_of_tiles(size, tiles)  # (4)
-        if stored is None or stored.size < size:
-            await self._publish(connection, last)  # (3)
-        else:
+        if stored is not None:
             self._publication.set(stored.note)
-        self._published_at = time.monotonic()
+        if stored is None or stored.size < size:
+            await self._publish(connection, last)  # (5)
+        elif self._witnesses.is_empty:
+            self._published_at = time.monotonic()
 
     async def _publish_for_ever(self, connection: Connection) -> None:
         while True:
@@ -163,18 +160,31 @@ class Publisher:
                 signed = await asyncio.to_thread(self._signer.sign, head.size, head.root_hash, last)  # (2) sign, keep
                 self._last, self._edge = signed, edge
                 await self._publish(connection, signed)  # (3)
-        elif time.monotonic() - self._published_at >= self._idle_interval_seconds:
+        elif self._publication.size < last.checkpoint.size or self._is_due():
             await self._publish(connection, last)
+        elif (note := self._witnesses.later()) is not None:
+            await self._show(connection, last, note)
+
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._published_at >= self._idle_interval_seconds
 
     async def _publish(self, connection: Connection, signed: OpenedCheckpoint) -> None:
-        """Collect cosignatures, store, and show. A crash before the last step: start-up publishes what was signed."""
-        note = await self._collect(signed)
+        """Publish with fresh cosignatures; without a quorum what was published last stays, and this is tried again.
+
+        A crash before the last step: start-up publishes what was signed.
+        """
+        note = await self._witnesses.cosigned(signed)
+        if note is not None:
+            await self._show(connection, signed, note)
+            self._published_at = time.monotonic()
+
+    async def _show(self, connection: Connection, signed: OpenedCheckpoint, note: bytes) -> None:
+        """Store a note, then show it."""
         checkpoint = signed.checkpoint
         await store.publish(
             connection, StoredCheckpoint(size=checkpoint.size, root_hash=checkpoint.root_hash, note=note)
         )
         self._publication.set(note)
-        self._published_at = time.monotonic()
 
     async def _read_back(self, connection: Connection, size: int, root_hash: Hash) -> TileEdge:
         """Return the edge of the committed tree, grown from the stored entries' bytes and nothing else.

@@ -6,7 +6,6 @@ it is never in a backup that gets restored, and every change is on the disk befo
 
 import asyncio
 import contextlib
-import hashlib
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from proto.checkpoint import Checkpoint, parse_checkpoint
 from proto.ids import Origin
 from proto.note import Note, parse_note
 from proto.problem import Problem, UnavailableProblem
+from proto.witness import origin_hash
 
 _T = TypeVar("_T")
 
@@ -67,11 +67,6 @@ class Cosigned(msgspec.Struct, frozen=True, kw_only=True):
 
 Decide = Callable[[Checkpoint | None], Cosigned]
 """From what was cosigned last to what is cosigned now; raises the `Problem` that refuses."""
-
-
-def origin_hash(origin: Origin) -> bytes:
-    """Return the SHA-256 of an origin (32 bytes): the name under which the monitoring endpoint serves its log."""
-    return hashlib.sha256(origin.encode()).digest()
 
 
 class WitnessMemory:

@@ -1,0 +1,64 @@
+"""What a ledger makes of its witness policy: whom it asks, what it tells its clients. Asks nobody itself."""
+
+import msgspec
+
+from proto.note_key import VerifierKey
+from proto.policy import NO_QUORUM, Policy, PolicyLog, PolicyWitness, parse_policy
+from services.ledger.config import Config
+from services.policy_file import read_policy
+from services.settings import SettingsProblem
+
+
+class WitnessPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """`required` decides what is published, and `text` tells clients; `own` checks what this ledger hands out itself.
+
+    In `own` every witness is known and none is needed: receipts must be made also of what was published before the
+    policy was configured, or without a quorum where that is configured.
+    """
+
+    required: Policy
+    own: Policy
+    text: str
+
+    @property
+    def asked(self) -> tuple[PolicyWitness, ...]:
+        """The witnesses that are asked: those with a URL."""
+        return tuple(witness for witness in self.required.witnesses if witness.url)
+
+
+def witness_policy(config: Config, log: VerifierKey) -> WitnessPolicy:
+    """Return the policy of the settings, `quorum none` without a file.
+
+    Raises `SettingsProblem` for a file that cannot be used: one that lists other logs only, has URLs of another kind,
+    or whose quorum could never be met by those that are asked.
+    """
+    if config.policy_file is None:
+        text = f"log {log.text}\nquorum {NO_QUORUM}\n"
+        policy = parse_policy(text.encode())
+        return WitnessPolicy(required=policy, own=policy, text=text)
+    policy = read_policy(config.policy_file)
+    if fault := _fault(policy, log):
+        raise SettingsProblem(f"The witness policy {config.policy_file}: {fault}")
+    known = policy.logs or (PolicyLog(key=log),)
+    required = msgspec.structs.replace(policy, logs=known)
+    own = msgspec.structs.replace(required, quorum=NO_QUORUM)
+    return WitnessPolicy(required=required, own=own, text=_text(required))
+
+
+def _fault(policy: Policy, log: VerifierKey) -> str | None:
+    if policy.logs and log not in [known.key for known in policy.logs]:
+        return f"it lists logs, and not {log.text}"
+    for witness in policy.witnesses:
+        if witness.url and not witness.url.startswith(("http://", "https://")):
+            return f"the URL of the witness {witness.name} does not begin with http:// or https://"
+    if not policy.is_quorum([witness.key for witness in policy.witnesses if witness.url]):
+        return f"its quorum {policy.quorum} can never be met by the witnesses that have a URL"
+    return None
+
+
+def _text(policy: Policy) -> str:
+    """Return the policy for clients: without comments, and without URLs, which clients do not need."""
+    lines = [f"log {log.key.text}" for log in policy.logs]
+    lines += [f"witness {witness.name} {witness.key.text}" for witness in policy.witnesses]
+    lines += [f"group {group.name} {group.threshold} {' '.join(group.members)}" for group in policy.groups]
+    return "\n".join([*lines, f"quorum {policy.quorum}", ""]).encode("utf-8", "replace").decode()
