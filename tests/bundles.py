@@ -16,7 +16,7 @@ from proto.note import parse_note
 from proto.note_key import KeyKind, SignerKey
 from proto.open_badge_claims import claims
 from proto.policy import Policy, parse_policy
-from tests.documents import ISSUER, KEY, full_document
+from tests.documents import ISSUER, full_document
 from tests.statements import Party, secret_key
 from tests.worlds import World
 
@@ -26,7 +26,12 @@ WITNESSED_AT = 1_800_000_000
 
 def log_policy(world: World) -> Policy:
     """Return the policy that trusts the world's log and no witness."""
-    return parse_policy(f"log {world.log_key.verifier.text}\nquorum none\n".encode())
+    return policy_of(world.log_key.verifier.text)
+
+
+def policy_of(vkey: str) -> Policy:
+    """Return the policy that trusts one log and no witness."""
+    return parse_policy(f"log {vkey}\nquorum none\n".encode())
 
 
 def witness_policy_text(world: World) -> str:
@@ -59,7 +64,7 @@ def without(bundle: Bundle, *indices: int) -> Bundle:
 
 
 class DocumentParty(Party):
-    """The institution that awards `tests.documents.full_document`; its first event key is that of the documents."""
+    """The institution that awards `tests.documents.full_document`."""
 
     def __init__(self) -> None:
         super().__init__("nadmorska", ISSUER.did)
@@ -88,6 +93,3 @@ def issue_document(world: World, **other: Any) -> tuple[dict[str, Any], Credenti
     assert isinstance(event, events.CredentialIssued)
     world.say(event)
     return document, credential_id
-
-
-__all__ = ["KEY", "DocumentParty", "bundle_of", "cosigned", "issue_document", "log_policy", "without"]

@@ -10,15 +10,11 @@ from proto.bundle import MEDIA_TYPE, decode_bundle
 from proto.bundle_check import check_bundle
 from proto.envelope import Envelope
 from proto.ids import CredentialId, LeafIndex
-from proto.policy import Policy, parse_policy
 from proto.receipt import check_receipt, parse_receipt
 from services import postgres
 from services.ledger.receipts import wait_seconds_of
+from tests.bundles import policy_of
 from tests.ledgers import RunningLedger
-
-
-def policy(ledger: RunningLedger) -> Policy:
-    return parse_policy(f"log {ledger.verifier_key}\nquorum none\n".encode())
 
 
 async def post(ledger: RunningLedger, envelope: Envelope, **headers: str) -> tuple[int, dict[str, Any], str | None]:
@@ -37,7 +33,7 @@ async def test_who_prefers_to_wait_gets_the_receipt_with_the_answer(ledger: Runn
     status, answer, applied = await post(ledger, envelope, Prefer="respond-async, wait=10")
     assert (status, applied) == (201, "wait=10")
     [entry] = [line async for line in ledger.client.entries(answer["index"], answer["index"] + 1)]
-    check_receipt(parse_receipt(answer["receipt"].encode()), entry, policy(ledger))
+    check_receipt(parse_receipt(answer["receipt"].encode()), entry, policy_of(ledger.verifier_key))
 
 
 async def test_the_same_event_again_gets_the_same_answer_with_a_receipt(ledger: RunningLedger) -> None:
@@ -97,7 +93,7 @@ async def test_the_bundle_of_a_credential_proves_it(ledger: RunningLedger) -> No
     await ledger.published(3)
     status, body, media_type = await bundle(ledger, credential_id)
     assert (status, media_type) == (200, MEDIA_TYPE)
-    found = check_bundle(decode_bundle(body), policy(ledger))
+    found = check_bundle(decode_bundle(body), policy_of(ledger.verifier_key))
     assert found.faults == ()
     assert found.verdict(ledger.registrar.now) == "indeterminate"
     exact = [line async for line in ledger.client.entries(0, 3)]
@@ -114,7 +110,7 @@ async def test_the_bundle_of_a_revoked_stack_of_several_institutions_says_so(led
     await ledger.published(7)
     status, body, _ = await bundle(ledger, event.credential_id)
     assert status == 200
-    found = check_bundle(decode_bundle(body), policy(ledger))
+    found = check_bundle(decode_bundle(body), policy_of(ledger.verifier_key))
     state = found.state(registrar.now)
     assert state is not None
     assert (found.faults, state.state, found.verdict(registrar.now)) == ((), "impaired", "invalid")
