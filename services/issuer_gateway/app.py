@@ -103,7 +103,7 @@ async def _is_followed(app: web.Application) -> str | None:
     health = app[GATEWAY].follower.health()
     if health.state in {"faulty", "unknown_rules"}:
         return health.detail
-    position = app[GATEWAY].follower.position
+    position = app[GATEWAY].projector.latest
     return None if position and position.size else "The log's opening has not been met yet"
 
 
@@ -166,9 +166,10 @@ def _gateway(
     log, metrics = app[LOG], Metrics(app[REGISTRY])
     arrivals, advanced = Arrivals(), Signal()
     observer = FollowObserver(log, metrics)
+    projector = Projector(background, arrivals=arrivals, advanced=advanced)
     follower = Follower(
         LogClient(session, config.ledger_url),
-        Projector(background, arrivals=arrivals, advanced=advanced),
+        projector,
         verifier_key=config.log_verifier_key,
         policy=read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key)),
         clock=wall_clock,
@@ -183,6 +184,7 @@ def _gateway(
         speakers=Speakers(pool, keystore),
         origin=follower.origin,
         follower=follower,
+        projector=projector,
         relay=Relay(background, client, config=config, arrivals=arrivals, log=log, metrics=metrics),
         arrivals=arrivals,
         advanced=advanced,

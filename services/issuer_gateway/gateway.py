@@ -12,6 +12,7 @@ from services.issuer_gateway.arrivals import Arrivals, Signal
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.keystore import Keystore
 from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.projector import Projector
 from services.issuer_gateway.relay import Relay
 from services.issuer_gateway.speakers import Speakers
 from services.postgres import Pool
@@ -32,6 +33,7 @@ class Gateway:
     speakers: Speakers
     origin: Origin
     follower: Follower
+    projector: Projector
     relay: Relay
     arrivals: Arrivals
     advanced: Signal
@@ -41,7 +43,7 @@ class Gateway:
 
     def now(self) -> Moment:
         """Return the time, never before what the log said last."""
-        position = self.follower.position
+        position = self.projector.latest
         last = position.last_received_at if position else None
         now = self.clock()
         return max(now, last) if last else now

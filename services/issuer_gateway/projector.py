@@ -24,10 +24,13 @@ class Projector:
         self._pool = pool
         self._arrivals = arrivals
         self._advanced = advanced
+        self.latest: Position | None = None
+        """What is known to be stored; the follower's own position is uncertain while a transaction runs."""
 
     async def position(self) -> Position | None:
         """Return the position stored last."""
-        return await followed.position(self._pool)
+        self.latest = await followed.position(self._pool)
+        return self.latest
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
         """Load what deciding the batch reads."""
@@ -46,6 +49,7 @@ class Projector:
             await followed.keep_position(connection, position)
         # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
         book.forget_changes()
+        self.latest = position
         places = {item.opened.event_id: item for item in applied}
         for event_id in own:
             self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id])))
