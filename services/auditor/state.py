@@ -71,6 +71,13 @@ class AuditState:
         write_durably(self._folder / PIN_FILE, msgspec.json.encode(pin))
         self.pin, self.pinned = pin, opened
 
+    def forget_projection(self) -> None:
+        """Throw away all but the pin and the evidence, so that every entry and tile is read anew."""
+        for path in self._folder.glob(f"{PROJECTION_FILE}*"):
+            path.unlink()
+        if self.pin is not None:
+            self.keep(self.pin.checkpoint.encode(), tiles_size=TreeSize(0))
+
     def _read(self, name: str, kind: type[_T]) -> _T | None:
         path = self._folder / name
         try:

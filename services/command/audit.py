@@ -6,11 +6,13 @@ this version does not know, 3 it could not be audited (no log there, no quorum, 
 
 import asyncio
 import contextlib
+import fcntl
 import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import aiohttp
 import click
@@ -22,7 +24,7 @@ from proto.moment import Moment, from_datetime
 from proto.note_key import parse_vkey
 from proto.policy import Policy, QuorumProblem, parse_policy
 from proto.problem import NotFoundProblem, Problem
-from services.auditor import Auditor, AuditProgress, AuditState, LyingLogProblem, Seen
+from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.state import write_durably
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
 from services.follow import UnknownRulesProblem
@@ -31,6 +33,7 @@ from services.verifier.store import Store
 
 EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
 EVIDENCE_DEFAULT = Path("audit-evidence.json")
+LOCK_FILE = "audit.lock"
 _NOT_NOW = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 
 
@@ -66,6 +69,21 @@ def _bars(*, is_wanted: bool) -> Iterator[AuditProgress]:
         yield _Bars(progress)
 
 
+def _held(folder: Path) -> IO[str]:
+    """Return the folder's lock, held until it is closed; raises `AuditStateProblem` where another audit runs in it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK_FILE).open("w")
+    except OSError as error:
+        raise AuditStateProblem(f"{folder} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise AuditStateProblem(f"Another audit runs in {folder}: stop it, or name another folder") from error
+    return lock
+
+
 def _now() -> Moment:
     return from_datetime(datetime.now(UTC))
 
@@ -89,7 +107,11 @@ def _print_seen(seen: Seen, *, as_json: bool) -> None:
 
 def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> None:
     finding = problem.finding
-    write_durably(evidence, msgspec.json.format(msgspec.json.encode(finding), indent=2) + b"\n")
+    try:
+        write_durably(evidence, msgspec.json.format(msgspec.json.encode(finding), indent=2) + b"\n")
+    except OSError as error:  # evidence is too dear to be lost for want of a folder
+        click.echo(f"error: {evidence} cannot be written: {error.strerror}", err=True)
+        as_json = True
     if as_json:
         print_json({"result": "faulty", "evidence_file": str(evidence), "finding": finding})
         return
@@ -121,6 +143,7 @@ async def _follow(auditor: Auditor, *, once: bool, interval_seconds: float, as_j
 @click.option("--key", required=True, metavar="VKEY", help="The log's public key, as its operator publishes it.")
 @click.option("--policy", metavar="FILE", help="Witnesses whose cosignatures you want to see (C2SP tlog-policy).")
 @click.option("--state", metavar="FOLDER", help="Where to remember what was proven; without it, nothing is.")
+@click.option("--again", is_flag=True, help="Read every entry and tile anew, whatever FOLDER remembers of them.")
 @click.option("--evidence", metavar="FILE", help="Where to write evidence; default: in FOLDER, or the working folder.")
 @click.option("--once", is_flag=True, help="Audit all that the log shows now, and end.")
 @click.option("--interval", default=10.0, show_default=True, metavar="SECONDS", help="How often to look.")
@@ -133,6 +156,7 @@ async def audit(
     policy: str | None,
     state: str | None,
     evidence: str | None,
+    again: bool,
     once: bool,
     interval: float,
     as_json: bool,
@@ -141,7 +165,10 @@ async def audit(
     with contextlib.ExitStack() as stack:
         folder = Path(state or stack.enter_context(tempfile.TemporaryDirectory(prefix="credentify-audit-")))
         try:
+            stack.enter_context(_held(folder))
             kept = AuditState(folder, parse_vkey(key))
+            if again:
+                kept.forget_projection()
             file = Path(evidence) if evidence else kept.evidence_path if state else EVIDENCE_DEFAULT
             store = Store(kept.projection_path)
             stack.callback(store.close)

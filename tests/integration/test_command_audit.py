@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import signal
 import sys
@@ -64,6 +65,25 @@ async def test_an_honest_log_is_proven(tmp_path: Path) -> None:
         assert status == 0
         assert (found["result"], found["size"], found["entry_count"]) == ("proven", 5, 0)
         assert found["root_hash"] == log.world.root_hash().hex()
+
+
+async def test_everything_can_be_read_anew_without_forgetting_what_was_signed(tmp_path: Path) -> None:
+    async with served_tiles(world_of()) as log:
+        assert (await audit_json(log, "--state", str(tmp_path)))[1]["tile_count"] == 1
+        _, again = await audit_json(log, "--state", str(tmp_path), "--again")
+        assert (again["entry_count"], again["tile_count"]) == (5, 1)
+        log.size = 3
+        status, found = await audit_json(log, "--state", str(tmp_path), "--again")
+        assert (status, found["finding"]["kind"]) == (1, "rollback")
+
+
+async def test_two_audits_do_not_share_a_folder(tmp_path: Path) -> None:
+    async with served_tiles(world_of()) as log:
+        with (tmp_path / "audit.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            status, _, err = await audit(log, "--once", "--state", str(tmp_path))
+        assert status == EXIT_COULD_NOT_AUDIT
+        assert "Another audit" in err
 
 
 async def test_a_lie_is_written_to_a_file_and_is_remembered(tmp_path: Path) -> None:
