@@ -10,6 +10,7 @@ import importlib
 import os
 import platform
 import sys
+import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -55,9 +56,10 @@ def _arguments() -> argparse.Namespace:
 async def _measure(names: list[str], *, is_quick: bool) -> Result:
     rows: list[Row] = []
     not_measured: dict[str, str] = {}
+    started = time.monotonic()
     async with _opened(is_quick=is_quick) as measure:
         for name in names:
-            _say(f"measuring {name}")
+            _say(f"{time.monotonic() - started:5.0f} s  measuring {name}")
             try:
                 rows += await measure(name)
             except ModuleNotFoundError as error:

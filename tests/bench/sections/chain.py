@@ -17,7 +17,7 @@ AT_ONCE = 12
 PER_ROUNDS = (12, 48)
 """Credentials in a round, of a quick run and of a full one."""
 VISIBLE_TIMEOUT_S = 30.0
-POLL_S = 0.02
+POLL_S = 0.05
 CREATED = 201
 OK = 200
 
