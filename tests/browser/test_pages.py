@@ -1,0 +1,95 @@
+"""The verifier's pages as an employer sees them: a real browser, the real services, the demo's documents."""
+
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from services.command.home import Addresses
+from tests.end_to_end.conftest import Up
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[tuple[Addresses, dict[str, str]]]:
+    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
+    folder.chmod(0o711)  # root's database server runs as another user
+    stack = Up(folder / "data")
+    addresses = stack.start("--demo")
+    rows = msgspec.json.decode(stack.command("demo", "--json").stdout)["rows"]
+    yield addresses, {row["step"]: row["id"] for row in rows if row["id"]}
+    stack.stop()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    yield opened
+    context.close()
+
+
+def _document(addresses: Addresses, credential_id: str) -> bytes:
+    state = msgspec.json.decode((Path(addresses.data) / "demo" / "state.json").read_bytes())
+    request = urllib.request.Request(
+        f"{addresses.gateway}/v1/credentials/{credential_id}/document",
+        headers={"Authorization": f"Bearer {state['api_keys']['waterland']}"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        data: bytes = answer.read()
+        return data
+
+
+def test_a_pasted_document_gets_a_verdict_in_words(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:
+    addresses, ids = demo
+    page.goto(addresses.verifier + "/")
+    page.locator("textarea").fill(_document(addresses, ids["imported"]).decode())
+    page.locator("button[type=submit], input[type=submit]").first.click()
+    expect(page.locator(".verdict .word")).to_have_text("Valid")
+    expect(page.locator("body")).to_contain_text("Hogeschool Waterland")
+
+
+def test_a_chosen_file_of_an_altered_document_is_refused(
+    page: Page, demo: tuple[Addresses, dict[str, str]], tmp_path: Path
+) -> None:
+    addresses, ids = demo
+    file = tmp_path / "altered.json"
+    file.write_bytes(_document(addresses, ids["imported"]).replace(b"Waterland", b"Wasserland", 1))
+    page.goto(addresses.verifier + "/")
+    page.locator("input[type=file]").set_input_files(file)
+    page.locator("button[type=submit], input[type=submit]").first.click()
+    expect(page.locator(".verdict .word")).to_have_text("Not valid")
+
+
+def test_the_public_page_of_an_impaired_stack_says_what_still_holds(
+    page: Page, demo: tuple[Addresses, dict[str, str]]
+) -> None:
+    addresses, ids = demo
+    page.goto(f"{addresses.verifier}/c/{ids['stacked']}")
+    for words in ("3.5", "6.5", "impaired", "revoked"):
+        expect(page.locator("body")).to_contain_text(words, ignore_case=True)
+
+
+def test_an_unknown_credential_has_a_page_with_words(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:
+    answer = page.goto(f"{demo[0].verifier}/c/{'0' * 64}")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator("h1, .word").first).to_be_visible()
