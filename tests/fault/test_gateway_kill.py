@@ -1,0 +1,140 @@
+"""The gateway killed with SIGKILL in the middle of a batch, again and again: nothing is lost and nothing is doubled."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto.wire.gateway import BatchAnswer
+from tests.databases import MakeDatabase
+from tests.gateways import Answered, Client, Office, RunningGateway, gateway_config, gateway_database
+from tests.ledgers import Registrar, RunningLedger, running_ledger, until
+
+ROWS = 400
+KILLS = 4
+
+
+class KilledGateway(RunningGateway):
+    """A gateway in a process of its own, which ends only by SIGKILL."""
+
+    _process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until it answers."""
+        values = {name: getattr(self.config, name) for name in _SETTINGS}
+        settings = {f"CREDENTIFY_GATEWAY_{name.upper()}": str(value) for name, value in values.items()}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDENTIFY_")}
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services", "gateway"),
+            env=environment | settings,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        self.url = f"http://{self.config.host}:{self.config.port}"
+        await until(self._answers, "the gateway answers")
+
+    async def _answers(self) -> bool | None:
+        try:
+            return True if (await self.client().get("/readyz")).status == 200 else None
+        except aiohttp.ClientError:
+            return None
+
+    async def stop(self) -> None:
+        """Kill the process without a word."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+
+_SETTINGS = (
+    "host",
+    "port",
+    "public_url",
+    "database_url",
+    "migration_database_url",
+    "ledger_url",
+    "log_verifier_key",
+    "master_key_file",
+    "operator_token_file",
+    "relay_backoff_ms_min",
+    "relay_backoff_ms_max",
+    "relay_poll_ms",
+)
+
+
+@pytest.fixture
+async def killed(
+    make_database: MakeDatabase, tmp_path: Path, unused_tcp_port: int
+) -> AsyncIterator[tuple[KilledGateway, RunningLedger]]:
+    """A gateway to be killed and the ledger that it talks to."""
+    async with running_ledger(make_database, tmp_path / "ledger", Registrar()) as ledger:
+        folder = tmp_path / "gateway"
+        database = await gateway_database(make_database, folder, ledger)
+        config = gateway_config(database, folder, ledger, port=unused_tcp_port)
+        gateway = KilledGateway(config, database, ledger)
+        await gateway.start()
+        try:
+            yield gateway, ledger
+        finally:
+            await gateway.stop()
+        report = await gateway.fsck()
+        assert report.damages == (), report.damages
+
+
+async def _send(client: Client, body: bytes) -> Answered | None:
+    """Send the batch; None where the connection broke."""
+    try:
+        return await client.send("POST", "/v1/batches", body, media_type="application/x-ndjson", key="the-import")
+    except aiohttp.ClientError:
+        return None
+
+
+async def _ids(office: Office) -> list[str]:
+    found: list[str] = []
+    query = "limit=200"
+    while query:
+        page: dict[str, Any] = (await office.client.get(f"/v1/credentials?{query}")).body
+        found += [each["credential_id"] for each in page["credentials"]]
+        query = f"limit=200&cursor={page['next_cursor']}" if page.get("next_cursor") else ""
+    return found
+
+
+async def test_a_batch_completes_though_the_gateway_is_killed_in_the_middle_of_it(
+    killed: tuple[KilledGateway, RunningLedger],
+) -> None:
+    gateway, ledger = killed
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    body = b"\n".join(msgspec.json.encode(office.award(uri, f"learner-{number}")) for number in range(ROWS))
+    seen: set[str] = set()
+    for kill in range(KILLS):
+        sending = asyncio.create_task(_send(office.client, body))
+        await asyncio.wait([sending], timeout=0.05 + 0.15 * kill)
+        if not sending.done():
+            seen |= set(await _ids(office))
+        await gateway.stop()
+        await sending
+        await gateway.start()
+        assert seen <= set(await _ids(office))
+    answered = await _send(office.client, body)
+    assert answered is not None
+    batch = answered.as_(BatchAnswer)
+    assert (batch.accepted_count, batch.is_complete) == (ROWS, True)
+
+    async def published() -> bool | None:
+        found = (await office.client.get(f"/v1/batches/{batch.batch_id}")).as_(BatchAnswer)
+        return True if found.published_count == ROWS else None
+
+    await until(published, "every row is published")
+    ids = await _ids(office)
+    assert sorted(ids) == sorted(row.credential_id for row in batch.rows if row.credential_id)
+    assert len(set(ids)) == ROWS
+    info = await ledger.client.log()
+    assert info.tree_size == ROWS + 2  # the opening, the admission, and each credential once
