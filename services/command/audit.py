@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import sys
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -34,14 +33,18 @@ from services.verifier.store import Store
 EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
 EVIDENCE_DEFAULT = Path("audit-evidence.json")
 LOCK_FILE = "audit.lock"
+LONG_COUNT = 1000
+"""Entries still to be read from which on a progress bar is shown."""
 _NOT_NOW = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 
 
 class _Bars(AuditProgress):
-    """Progress bars on the terminal; shows nothing where there is none."""
+    """Progress bars on the terminal while a long look lasts; nothing for short ones, or where there is no terminal."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._terminal = Console(stderr=True)
+        self._is_wanted = is_wanted and self._terminal.is_terminal
+        self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
     def entries(self, done: int, total: int) -> None:
@@ -53,20 +56,22 @@ class _Bars(AuditProgress):
         self._show("tiles", done, total)
 
     def _show(self, name: str, done: int, total: int) -> None:
+        if self._progress is None:
+            if not self._is_wanted or total - done < LONG_COUNT:
+                return
+            columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._progress = Progress(*columns, console=self._terminal, transient=True)
+            self._progress.start()
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total)
         self._progress.update(self._tasks[name], completed=done, total=total)
 
-
-@contextlib.contextmanager
-def _bars(*, is_wanted: bool) -> Iterator[AuditProgress]:
-    terminal = Console(stderr=True)
-    if not (is_wanted and terminal.is_terminal):
-        yield AuditProgress()
-        return
-    columns = (TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=terminal, transient=True) as progress:
-        yield _Bars(progress)
+    def clear(self) -> None:
+        """Take the bars away."""
+        if self._progress is not None:
+            self._progress.stop()
+        self._progress = None
+        self._tasks.clear()
 
 
 def _held(folder: Path) -> IO[str]:
@@ -119,12 +124,12 @@ def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> No
     click.echo(f"FAULTY ({finding.kind}): {finding.detail}\n  evidence ({strength}): {evidence}", err=True)
 
 
-async def _follow(auditor: Auditor, *, once: bool, interval_seconds: float, as_json: bool) -> None:
+async def _follow(auditor: Auditor, bars: _Bars, *, once: bool, interval_seconds: float, as_json: bool) -> None:
     """Look once, or again and again; what is merely not there now is said and tried again."""
     size = -1
     while True:
         try:
-            seen = await auditor.step()
+            seen = await _step(auditor, bars)
         except _NOT_NOW as problem:
             if once:
                 raise
@@ -136,6 +141,13 @@ async def _follow(auditor: Auditor, *, once: bool, interval_seconds: float, as_j
         if once:
             return
         await asyncio.sleep(interval_seconds)
+
+
+async def _step(auditor: Auditor, bars: _Bars) -> Seen:
+    try:
+        return await auditor.step()
+    finally:
+        bars.clear()
 
 
 @click.command()
@@ -172,7 +184,7 @@ async def audit(
             file = Path(evidence) if evidence else kept.evidence_path if state else EVIDENCE_DEFAULT
             store = Store(kept.projection_path)
             stack.callback(store.close)
-            progress = stack.enter_context(_bars(is_wanted=not as_json))
+            bars = _Bars(is_wanted=not as_json)
             async with aiohttp.ClientSession() as session:
                 auditor = Auditor(
                     session,
@@ -182,9 +194,9 @@ async def audit(
                     state=kept,
                     store=store,
                     clock=_now,
-                    progress=progress,
+                    progress=bars,
                 )
-                await _follow(auditor, once=once, interval_seconds=interval, as_json=as_json)
+                await _follow(auditor, bars, once=once, interval_seconds=interval, as_json=as_json)
         except LyingLogProblem as problem:
             _print_lie(problem, file, as_json=as_json)
             sys.exit(EXIT_PROBLEM)
