@@ -27,6 +27,8 @@ class ServedTiles:
         """What becomes of a tile or bundle on its way."""
         self.missing: set[str] = set()
         """Paths that are not served."""
+        self.refusals: list[web.Response] = []
+        """Given, one each, in place of the next tiles and bundles."""
         self.paths: list[str] = []
         """What was asked for."""
         self._grown: dict[tuple[int, bytes], Growth] = {}
@@ -51,6 +53,8 @@ class ServedTiles:
     async def _tile(self, request: web.Request) -> web.Response:
         path = request.match_info["path"]
         self.paths.append(path)
+        if self.refusals:
+            return self.refusals.pop()
         if path in self.missing:
             raise web.HTTPNotFound
         wanted = parse_path(path)

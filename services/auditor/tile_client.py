@@ -3,6 +3,7 @@
 One checkpoint at a time is looked at: `refresh` fetches it, and tiles and bundles are those of its size until the next.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import aiohttp
@@ -14,9 +15,12 @@ from proto.note import NOTE_BYTES_MAX, parse_note
 from proto.problem import NotFoundProblem, Problem
 from proto.tile import ENTRY_BYTES_MAX, TILE_BYTES, TILE_WIDTH, BundleId, TileId, decode_bundle, tile_at
 from proto.tile_proof import consistency_proof, tiles_for_consistency
-from services.log_client import TIMEOUT_SECONDS, LogAnswerProblem, LogClient, LogProblem
+from services.log_client import TIMEOUT_SECONDS, LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 
 TILES_KEPT_MAX = 512
+ATTEMPTS_MAX, UNASKED_ATTEMPTS_MAX = 60, 4
+"""How often one tile is asked for: where the log asks to wait (429, 503 with Retry-After), and where it is not there."""
+PAUSE_SECONDS_MAX, _PAUSE_SECONDS_MIN = 30.0, 0.05
 _BUNDLE_BYTES_MAX = TILE_WIDTH * (ENTRY_BYTES_MAX + 2)
 _NOT_FOUND = 404
 
@@ -100,10 +104,23 @@ class TileClient(LogClient):
             self._tiles[tile] = data[: tile.byte_count]
         return self._tiles[tile]
 
+    async def _patient_get(self, path: str, bytes_max: int) -> bytes:
+        """Fetch, and wait as long as the log asks to: an audit reads much, and need not be fast."""
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                return await self._get(path, bytes_max=bytes_max)
+            except LogUnreachableProblem as problem:
+                asked = problem.retry_after_seconds
+                if attempt + 1 >= (ATTEMPTS_MAX if asked is not None else UNASKED_ATTEMPTS_MAX):
+                    raise
+                pause_seconds = _PAUSE_SECONDS_MIN * 2**attempt if asked is None else max(asked, _PAUSE_SECONDS_MIN)
+                await asyncio.sleep(min(PAUSE_SECONDS_MAX, pause_seconds))
+        raise AssertionError("the last attempt returns or raises")
+
     async def _fetch(self, wanted: TileId | BundleId, full: TileId | BundleId, bytes_max: int) -> tuple[bytes, int]:
         try:
-            return await self._get(f"/{wanted.path}", bytes_max=bytes_max), wanted.width
+            return await self._patient_get(f"/{wanted.path}", bytes_max), wanted.width
         except LogProblem as problem:
             if wanted.is_full or problem.log_status != _NOT_FOUND:
                 raise
-        return await self._get(f"/{full.path}", bytes_max=bytes_max), full.width
+        return await self._patient_get(f"/{full.path}", bytes_max), full.width

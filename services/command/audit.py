@@ -21,13 +21,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from proto.moment import Moment, from_datetime
 from proto.note_key import parse_vkey
-from proto.policy import Policy, QuorumProblem, parse_policy
-from proto.problem import NotFoundProblem, Problem
+from proto.policy import QuorumProblem
+from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.state import write_durably
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
 from services.follow import UnknownRulesProblem
 from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
+from services.policy_file import read_policy_about
 from services.verifier.store import Store
 
 EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
@@ -91,15 +92,6 @@ def _held(folder: Path) -> IO[str]:
 
 def _now() -> Moment:
     return from_datetime(datetime.now(UTC))
-
-
-def _read_policy(path: str | None) -> Policy | None:
-    if path is None:
-        return None
-    try:
-        return parse_policy(Path(path).read_bytes())
-    except OSError as error:
-        raise NotFoundProblem(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _print_seen(seen: Seen, *, as_json: bool) -> None:
@@ -190,7 +182,7 @@ async def audit(
                     session,
                     url,
                     verifier_key=key,
-                    policy=_read_policy(policy),
+                    policy=read_policy_about(Path(policy) if policy else None, parse_vkey(key)),
                     state=kept,
                     store=store,
                     clock=_now,

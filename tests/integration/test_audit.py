@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from proto.base64_strict import decode_base64
 from proto.checkpoint import open_checkpoint, sign_checkpoint
@@ -170,6 +171,21 @@ async def test_a_partial_tile_that_is_not_served_any_more_is_cut_from_the_full_o
     log.checkpoint = log.world.checkpoint(500)
     log.missing = {TileId(0, 1, 244).path, BundleId(1, 244).path}
     assert (await large_stage.auditor.step()).size == 500
+
+
+async def test_a_log_that_asks_to_wait_is_waited_for(stage: Stage) -> None:
+    stage.log.refusals = [
+        *(web.Response(status=429, headers={"Retry-After": "0"}) for _ in range(6)),
+        *(web.Response(status=503) for _ in range(2)),
+    ]
+    assert (await stage.auditor.step()).size == stage.world.size
+    assert stage.log.refusals == []
+
+
+async def test_a_log_that_goes_away_is_not_held_to_lie(stage: Stage) -> None:
+    stage.log.refusals = [web.Response(status=503) for _ in range(100)]
+    with pytest.raises(LogUnreachableProblem):
+        await stage.auditor.step()
 
 
 async def test_an_empty_log_is_no_fault(stage: Stage) -> None:
