@@ -10,7 +10,12 @@ from proto.lifecycle.decide_issuer import admitted, living_end
 from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
 from proto.lifecycle.evolve import evolve
 from proto.lifecycle.needs import ROUNDS_MAX, Needs, credential_needs, needs
-from proto.lifecycle.refusals import BadSignatureRefusal, Refusal, UnknownRulesProblem
+from proto.lifecycle.refusals import (
+    BadSignatureRefusal,
+    Refusal,
+    UnknownPredecessorProblem,
+    UnknownRulesProblem,
+)
 from proto.lifecycle.states import (
     Book,
     Change,
@@ -50,6 +55,7 @@ __all__ = [
     "Stamp",
     "Standing",
     "StateName",
+    "UnknownPredecessorProblem",
     "UnknownRulesProblem",
     "UnloadedStateError",
     "admitted",

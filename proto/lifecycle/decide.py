@@ -22,6 +22,7 @@ from proto.lifecycle.refusals import (
     SuspendedSpeakerRefusal,
     TooOldRefusal,
     UnknownKeyRefusal,
+    UnknownPredecessorProblem,
     UnknownRulesProblem,
     WrongLogRefusal,
 )
@@ -38,11 +39,12 @@ _RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyRetired)
 def decide(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment) -> None:
     """Admit the event at `index`, received at `received_at`, or raise the `Refusal` that names the broken rule.
 
-    The book must hold what `needs` asks for. Raises nothing else for any input that `open_envelope` let through, but
-    `UnknownRulesProblem` where a version of the rules is in force that this software does not have.
+    The book must hold what `needs` asks for; for the opening of a log that continues another, the final state of that
+    one. Raises nothing else for any input that `open_envelope` let through, but `UnknownRulesProblem` where a version
+    of the rules is in force that this software does not have, and `UnknownPredecessorProblem` without that state.
     """
     if isinstance(opened.event, events.LogOpened):
-        _decide_opening(book, opened, opened.event)
+        _decide_opening(book, opened, opened.event, index, received_at)
         return
     log = book.log
     if log is None:
@@ -67,7 +69,7 @@ def _check_rules_version(log: LogState, index: LeafIndex) -> None:
 
 def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
     """Return the key that the event is said to be signed with, if it may sign now; else raise a `Refusal`."""
-    if isinstance(opened.event, events.LogOpened):
+    if isinstance(opened.event, events.LogOpened) and not opened.event.predecessor:
         return _opening_key(opened, opened.event, received_at)
     key = book.key(opened.key_id)
     if key is None:
@@ -88,20 +90,56 @@ def _opening_key(opened: Opened, event: events.LogOpened, received_at: Moment) -
     return decide_issuer.key_from(record, stamp=None, opened=opened, received_at=received_at)
 
 
-def _decide_opening(book: Book, opened: Opened, event: events.LogOpened) -> None:
-    if book.log is not None:
-        raise AlreadyExistsRefusal(f"The log {book.log.origin} is open already")
-    decide_issuer.check_new_keys(book, event.issuer, event.keys, limit=len(event.keys))
+def _decide_opening(book: Book, opened: Opened, event: events.LogOpened, index: LeafIndex, received_at: Moment) -> None:
+    if index != 0 or (book.log is not None and not event.predecessor):
+        raise AlreadyExistsRefusal(f"The log {event.log} is open already; a log has one opening, entry 0")
     purposes = [record.purpose for record in event.keys]
     if purposes.count("recovery") != 1 or not 1 <= purposes.count("event") == len(purposes) - 1:
         raise FieldRefusal("A log is opened with one to three event keys and one recovery key", pointer="/keys")
+    if event.rules_version not in RULES_VERSIONS_KNOWN:
+        raise FieldRefusal(f"Rules version {event.rules_version} is not known here", pointer="/rules_version")
+    if event.predecessor:
+        _decide_succession(book, opened, event, event.predecessor, received_at)
+        return
+    decide_issuer.check_new_keys(book, event.issuer, event.keys, limit=len(event.keys))
     signer = next((record for record in event.keys if record.key_id == opened.key_id), None)
     if signer is None or signer.purpose != "event" or did_key(signer.public_key) != event.issuer:
         raise NotAllowedRefusal(
             "The registrar is the did:key of the event key that signs the opening", pointer="/issuer"
         )
-    if event.rules_version not in RULES_VERSIONS_KNOWN:
-        raise FieldRefusal(f"Rules version {event.rules_version} is not known here", pointer="/rules_version")
+
+
+def _decide_succession(
+    book: Book, opened: Opened, event: events.LogOpened, predecessor: events.Predecessor, received_at: Moment
+) -> None:
+    """A log is continued by its own registrar, with keys that live on it: whoever else names it inherits nothing.
+
+    The book holds the predecessor's final state; that it is the state at the named size and root is for whoever loaded
+    it to prove.
+    """
+    before = book.log
+    if before is None:
+        raise UnknownPredecessorProblem(
+            f"{event.log} continues {predecessor.origin} from its {predecessor.size} entries, which are not known here"
+        )
+    if before.origin != predecessor.origin or event.log == before.origin:
+        raise WrongLogRefusal(
+            f"The final state at hand is that of {before.origin}; {event.log} continues {predecessor.origin}",
+            pointer="/predecessor/origin",
+        )
+    if event.issuer != before.registrar:
+        raise NotAllowedRefusal(f"{before.origin} is continued by its registrar, {before.registrar}", pointer="/issuer")
+    for record in event.keys:
+        key = book.key(record.key_id)
+        is_same = key is not None and (key.purpose, key.public_key) == (record.purpose, record.public_key)
+        if key is None or not is_same or not _may_sign(book, key, received_at):
+            raise UnknownKeyRefusal(f"{record.key_id} is no living key of {before.origin}'s registrar", pointer="/keys")
+    if not any(record.key_id == opened.key_id and record.purpose == "event" for record in event.keys):
+        raise NotAllowedRefusal("The opening is signed with one of the event keys that it names", pointer="/keys")
+
+
+def _may_sign(book: Book, key: Key, received_at: Moment) -> bool:
+    return not is_retired(book, key) and not is_void(book, key.added) and received_at >= key.usable_from
 
 
 def _check_claimed_time(book: Book, event: events.Event, received_at: Moment) -> None:

@@ -30,7 +30,10 @@ _SECOND_MS = 1000
 
 def evolve(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment) -> Stamp:
     """Write what the event at `index` says into the book and return its stamp."""
-    stamp = Stamp(index=index, event_id=opened.event_id, key_id=opened.key_id, received_at=received_at)
+    first_stamp = _first_stamp(book, opened.event)
+    stamp = Stamp(
+        index=LeafIndex(first_stamp + index), event_id=opened.event_id, key_id=opened.key_id, received_at=received_at
+    )
     match opened.event:
         case events.LogOpened() as event:
             _open_log(book, event, opened, stamp)
@@ -54,17 +57,26 @@ def evolve(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment)
     return stamp
 
 
+def _first_stamp(book: Book, event: events.Event) -> int:
+    """Return the number of entries before this log's first, on the logs that it continues."""
+    before = book.log.first_stamp if book.log else 0
+    return before + event.predecessor.size if isinstance(event, events.LogOpened) and event.predecessor else before
+
+
 def _open_log(book: Book, event: events.LogOpened, opened: Opened, stamp: Stamp) -> None:
-    first = RulesVersion(stamp=stamp, version=event.rules_version, from_index=0)
+    """Where the log continues another, its states stay, the registrar's ring among them."""
     book.put_log(
         LogState(
             origin=event.log,
             registrar=event.issuer,
             parameters=event.parameters,
-            rules=(first,),
+            rules=(RulesVersion(stamp=stamp, version=event.rules_version, from_index=0),),
             predecessor=event.predecessor or None,
+            first_stamp=stamp.index,
         )
     )
+    if event.predecessor:
+        return
     keys = tuple(key_from(r, stamp=stamp, opened=opened, received_at=stamp.received_at) for r in event.keys)
     book.put_issuer(Issuer(did=event.issuer, keys=keys))
 

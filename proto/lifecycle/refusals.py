@@ -31,6 +31,13 @@ class UnknownRulesProblem(UnavailableProblem):
     title = "The rules in force are not known to this version"
 
 
+class UnknownPredecessorProblem(UnavailableProblem):
+    """No judgement, and so no refusal: the log continues another, whose final state was not loaded."""
+
+    slug = "unknown-predecessor"
+    title = "The log continues another log, which must be known first"
+
+
 class WrongLogRefusal(Refusal):
     """The event is meant for another log."""
 

@@ -20,7 +20,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Stamp(State, frozen=True, kw_only=True):
-    """Which entry said something: its index, event id, signing key and the time the log received it."""
+    """Which entry said something: its index, event id, signing key and the time the log received it.
+
+    Where a log continues another, the index counts the entries of both (see `LogState`).
+    """
 
     index: LeafIndex
     event_id: EventId
@@ -159,13 +162,18 @@ class RulesVersion(State, frozen=True, kw_only=True):
 
 
 class LogState(State, frozen=True, kw_only=True):
-    """What the opening said, and the rules' versions since."""
+    """What the opening said, and the rules' versions since.
+
+    A log that continues another (`predecessor`) inherits its states, so stamps count entries across both: the entry at
+    `index` of this log is stamped `first_stamp + index`, which is more than any entry of the predecessor has.
+    """
 
     origin: Origin
     registrar: Did
     parameters: Parameters
     rules: tuple[RulesVersion, ...]
     predecessor: Predecessor | None = None
+    first_stamp: int = 0
 
     def rules_version_at(self, index: LeafIndex) -> int:
         """Return the version of the rules that judges the entry at `index`."""

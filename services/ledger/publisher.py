@@ -16,11 +16,14 @@ from proto.checkpoint import OpenedCheckpoint
 from proto.ids import TreeSize
 from proto.merkle import Hash, leaf_hash
 from proto.problem import Problem, UnavailableProblem
+from proto.tile import TILE_WIDTH, TileId
 from proto.tile_edge import TileEdge, grow
 from proto.tile_proof import edge_of_tiles, frontier_of_tiles, tiles_for_root
 from services import postgres
 from services.edge.log import Log
 from services.ledger import store
+from services.ledger.database_identity import DatabaseIdentity, database_identity
+from services.ledger.domain import Head
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.publication import Publication
 from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryProblem, refuse_regress
@@ -70,6 +73,7 @@ class Publisher:
         self._witnesses = witnesses
         self._grown = asyncio.Event()
         self._last: OpenedCheckpoint | None = None
+        self._identity: DatabaseIdentity | None = None
         self._edge = TileEdge()
         self._published_at = -math.inf
 
@@ -110,16 +114,18 @@ class Publisher:
     async def _recover(self, connection: Connection) -> None:
         """Bring memory, database and what was signed together, from scratch: at start-up and after each reconnect.
 
-        (1) The last signed checkpoint is on disk; (2) the database still holds that tree; (3) no witness can show
-        that more was signed; (4) the right edge is read for its size; (5) it is published, if a crash or a missing
-        quorum came between signing and publishing. Meanwhile what was published last is served.
+        (0) The database is a durable primary; (1) the last signed checkpoint is on disk; (2) the database still holds
+        that tree; (3) no witness can show that more was signed; (4) the right edge is read for its size; (5) it is
+        published, if a crash or a missing quorum came between signing and publishing. Meanwhile what was published
+        last is served.
         """
+        await self._look_at_database(connection)  # (0)
         last = await asyncio.to_thread(self._signer.last)  # (1)
         stored = await store.last_checkpoint(connection)
         if last is None:
             raise SignerMemoryProblem(
                 f"{self._signer.path} is missing, so nobody knows what this log has signed. Put the newest checkpoint "
-                "that any follower or witness has into its place"
+                "that any follower or witness has into its place (RUNBOOK.md: signer-memory)"
             )
         size, root = last.checkpoint.size, last.checkpoint.root_hash
         head = await store.head(connection)
@@ -129,6 +135,7 @@ class Publisher:
         tiles = await store.tiles(connection, tiles_for_root(size))
         if frontier_of_tiles(size, tiles).root() != root:
             raise InconsistentTreeError(f"The stored tiles do not lead to the root that was signed for size {size}")
+        await check_right_edge(connection, size, head)
         await self._witnesses.compare(last)  # (3)
         self._last, self._edge = last, edge_of_tiles(size, tiles)  # (4)
         if stored is not None:
@@ -138,8 +145,18 @@ class Publisher:
         elif self._witnesses.is_empty:
             self._published_at = time.monotonic()
 
+    async def _look_at_database(self, connection: Connection) -> None:
+        """Say whether it is another one than last time; raises `NotDurableProblem`, or that it is not available."""
+        await postgres.assert_durable(connection)
+        found, before = await database_identity(connection), self._identity
+        self._identity = found
+        if before not in {None, found}:
+            self._log.warning("database_changed", before=repr(before), now=repr(found))
+
     async def _publish_for_ever(self, connection: Connection) -> None:
         while True:
+            if await database_identity(connection) != self._identity:  # a pooler may change it under one session
+                await self._recover(connection)
             await self.publish_once(connection)
             await asyncio.sleep(self._interval_seconds)
             with contextlib.suppress(TimeoutError):
@@ -210,12 +227,31 @@ class Publisher:
         return edge
 
 
+async def check_right_edge(connection: Connection, size: TreeSize, head: Head | None) -> None:
+    """Hash the last stored entries of a signed tree again, and compare the edge with the head.
+
+    Raises `InconsistentTreeError` where one is not what the other gives. What lies beyond `size` is read before it is
+    signed.
+    """
+    begin = (size - 1) // TILE_WIDTH * TILE_WIDTH
+    tile = TileId(level=0, index=begin // TILE_WIDTH, width=size - begin)
+    leaves = [leaf_hash(entry.data) for entry in await store.entries(connection, begin, size)]
+    if (await store.tiles(connection, [tile]))[tile] != b"".join(leaves):
+        raise InconsistentTreeError(
+            f"The entries {begin} to {size - 1} as stored are not those that were signed (RUNBOOK.md: altered)"
+        )
+    edge = await store.read_edge(connection)
+    if head is None or edge.size < head.size or (edge.size == head.size and edge.root() != head.root_hash):
+        raise InconsistentTreeError("The right edge of the tree is not that of its head (RUNBOOK.md: altered)")
+
+
 def refuse_later(stored: StoredCheckpoint, size: TreeSize, root_hash: Hash) -> None:
     """Raise if a published checkpoint is not covered by what the signer remembers to have signed last."""
     if stored.size > size:
         raise SignerMemoryProblem(
             f"A checkpoint of {stored.size} is published, but the signer remembers only one of {size}: its memory is "
-            "an earlier state. Put the newest checkpoint that any follower or witness has into its place"
+            "an earlier state. Put the newest checkpoint that any follower or witness has into its place "
+            "(RUNBOOK.md: signer-memory)"
         )
     if stored.size == size and stored.root_hash != root_hash:
         raise InconsistentTreeError(f"The published checkpoint of {size} is not the one that was signed")

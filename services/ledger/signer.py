@@ -28,8 +28,12 @@ class SignerMemoryProblem(Problem):
     status = 500
 
 
-class InconsistentTreeError(Exception):
+class InconsistentTreeError(Problem):
     """What is to be signed contradicts what was signed before: a fork. Nothing may be signed until somebody looked."""
+
+    slug = "inconsistent-tree"
+    title = "Signing now would fork the log"
+    status = 500
 
 
 def load_key(path: Path) -> SignerKey:
@@ -93,7 +97,8 @@ class Signer:
         except (MalformedProblem, SignatureProblem) as problem:
             raise SignerMemoryProblem(
                 f"{self.path} is not a checkpoint signed by this log ({problem.detail}). Put the newest checkpoint "
-                "that any follower or witness has into its place; the log must never sign less than that"
+                "that any follower or witness has into its place; the log must never sign less than that "
+                "(RUNBOOK.md: signer-memory)"
             ) from problem
 
     def sign(self, size: TreeSize, root_hash: Hash, last: OpenedCheckpoint | None) -> OpenedCheckpoint:
@@ -118,10 +123,11 @@ def refuse_regress(last: OpenedCheckpoint | None, size: int, root_hash: Hash) ->
     if size < before.size:
         raise InconsistentTreeError(
             f"The database holds {size} entries, but a checkpoint of {before.size} was signed: it is an earlier state "
-            "of the log, perhaps from a backup. Bring the missing entries back; signing now would fork the log"
+            "of the log, from a backup or a failover that lost commits. Bring the missing entries back with "
+            "`credentify ledger recover`; signing now would fork the log (RUNBOOK.md: older-database)"
         )
     if size == before.size and root_hash != before.root_hash:
         raise InconsistentTreeError(
             f"The database's tree of {size} entries has the root {root_hash.hex()}, but {before.root_hash.hex()} was "
-            "signed for this size: the entries were altered. Signing now would fork the log"
+            "signed for this size: the entries were altered. Signing now would fork the log (RUNBOOK.md: altered)"
         )
