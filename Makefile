@@ -26,6 +26,23 @@ lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+interop: $(VENV)/dev.stamp interop-judges ## have third-party libraries from npm and PyPI judge what we issue
+	@exec $(BIN)/python -m pytest tests/interop $(ARGS)
+
+JUDGES := tests/interop/judges
+interop-judges: $(JUDGES)/node_modules/made.stamp $(JUDGES)/.venv/made.stamp
+
+$(JUDGES)/node_modules/made.stamp: $(JUDGES)/package-lock.json
+	@echo "installing the judges from npm"
+	@npm ci --prefix $(JUDGES) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
+	@echo "installing the judge from PyPI"
+	@$(PYTHON) -m venv $(JUDGES)/.venv
+	@$(JUDGES)/.venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r $(JUDGES)/requirements.txt
+	@touch $@
+
 bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
@@ -57,4 +74,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test lint bench lock clean help
+.PHONY: up test lint bench interop interop-judges lock clean help
