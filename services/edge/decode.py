@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from proto.problem import InvalidProblem, MalformedProblem, Problem
+from services.edge.expected import expected_at
 from services.edge.problems import parameter_problem
 
 T = TypeVar("T")
@@ -15,6 +16,7 @@ T = TypeVar("T")
 DETAIL_CHARACTERS_MAX = 300  # of a decoder's message, which may quote the sender
 _LOCATED = re.compile(r"^(?P<detail>.*) - at `(?:key` in `)?(?P<path>\$.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
+_PATTERN = re.compile(r"^Expected `str` matching regex .*$", re.DOTALL)
 _FIELD = re.compile(r"field `(?P<name>[^`]*)`")
 
 
@@ -28,7 +30,7 @@ def decode_json(data: bytes, decoder: "msgspec.json.Decoder[T]", *, unique_keys:
     try:
         value = decoder.decode(data)
     except msgspec.ValidationError as error:
-        raise invalid(str(error), under=under) from error
+        raise invalid(str(error), under=under, kind=decoder.type) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedProblem(f"The body is not JSON: {error}"[:DETAIL_CHARACTERS_MAX]) from error
     except RecursionError as error:
@@ -38,11 +40,17 @@ def decode_json(data: bytes, decoder: "msgspec.json.Decoder[T]", *, unique_keys:
     return value
 
 
-def invalid(message: str, *, under: str = "") -> InvalidProblem:
-    """Return msgspec's validation message as a problem with an RFC 6901 pointer (`$.a[0].b` is `/a/0/b`)."""
+def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProblem:
+    """Return msgspec's validation message as a problem with an RFC 6901 pointer (`$.a[0].b` is `/a/0/b`).
+
+    With `kind`, the type that was decoded, the detail also says what the field takes.
+    """
     located = _LOCATED.match(message)
     detail, path = (located["detail"], located["path"]) if located else (message, "$")
-    return InvalidProblem(detail[:DETAIL_CHARACTERS_MAX], pointer=under + pointer_of(path))
+    pointer = pointer_of(path)
+    expected = expected_at(kind, pointer) if kind is not None and "..." not in path else ""
+    said = _PATTERN.sub("The text does not have the form that is asked for", detail) if expected else detail
+    return InvalidProblem(". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected))), pointer=under + pointer)
 
 
 def pointer_of(path: str) -> str:
