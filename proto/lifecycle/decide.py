@@ -68,9 +68,14 @@ def _check_rules_version(log: LogState, index: LeafIndex) -> None:
 
 
 def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
-    """Return the key that the event is said to be signed with, if it may sign now; else raise a `Refusal`."""
-    if isinstance(opened.event, events.LogOpened) and not opened.event.predecessor:
-        return _opening_key(opened, opened.event, received_at)
+    """Return the key that the event is said to be signed with, if it may sign now; else raise a `Refusal`.
+
+    Raises `UnknownPredecessorProblem` as `decide` does.
+    """
+    if isinstance(opened.event, events.LogOpened):
+        if not opened.event.predecessor:
+            return _opening_key(opened, opened.event, received_at)
+        _require_predecessor(book, opened.event)
     key = book.key(opened.key_id)
     if key is None:
         raise UnknownKeyRefusal(
@@ -117,11 +122,7 @@ def _decide_succession(
     The book holds the predecessor's final state; that it is the state at the named size and root is for whoever loaded
     it to prove.
     """
-    before = book.log
-    if before is None:
-        raise UnknownPredecessorProblem(
-            f"{event.log} continues {predecessor.origin} from its {predecessor.size} entries, which are not known here"
-        )
+    before = _require_predecessor(book, event)
     if before.origin != predecessor.origin or event.log == before.origin:
         raise WrongLogRefusal(
             f"The final state at hand is that of {before.origin}; {event.log} continues {predecessor.origin}",
@@ -136,6 +137,12 @@ def _decide_succession(
             raise UnknownKeyRefusal(f"{record.key_id} is no living key of {before.origin}'s registrar", pointer="/keys")
     if not any(record.key_id == opened.key_id and record.purpose == "event" for record in event.keys):
         raise NotAllowedRefusal("The opening is signed with one of the event keys that it names", pointer="/keys")
+
+
+def _require_predecessor(book: Book, event: events.LogOpened) -> LogState:
+    if book.log is None:
+        raise UnknownPredecessorProblem(f"{event.log} continues another log, whose final state is not known here")
+    return book.log
 
 
 def _may_sign(book: Book, key: Key, received_at: Moment) -> bool:

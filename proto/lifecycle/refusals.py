@@ -31,7 +31,7 @@ class UnknownRulesProblem(UnavailableProblem):
     title = "The rules in force are not known to this version"
 
 
-class UnknownPredecessorProblem(UnavailableProblem):
+class UnknownPredecessorProblem(UnknownRulesProblem):
     """No judgement, and so no refusal: the log continues another, whose final state was not loaded."""
 
     slug = "unknown-predecessor"

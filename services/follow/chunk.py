@@ -16,7 +16,16 @@ from proto.envelope import Opened, open_envelope
 from proto.events import UnknownEventTypeProblem
 from proto.ids import LeafIndex, Origin
 from proto.keys import PublicKey, decode_public_key, is_signature
-from proto.lifecycle import RULES_VERSIONS_KNOWN, Book, Refusal, Stamp, decide, evolve, signing_key
+from proto.lifecycle import (
+    RULES_VERSIONS_KNOWN,
+    Book,
+    Refusal,
+    Stamp,
+    UnknownPredecessorProblem,
+    decide,
+    evolve,
+    signing_key,
+)
 from proto.merkle import Frontier, Hash, leaf_hash
 from proto.moment import Moment
 from proto.problem import Problem
@@ -124,8 +133,11 @@ def _judge_one(book: Book, origin: Origin, candidate: Candidate) -> tuple[Stamp,
     _check_rules_version(book, opened.event, entry.index)
     if (entry.index == 0) != isinstance(opened.event, events.LogOpened) or opened.event.log != origin:
         raise _OpeningRefusal(f"Entry 0, and no other, opens the log {origin}, and every event is meant for it")
-    key = signing_key(book, opened, received_at=entry.received_at)
-    decide(book, opened, index=entry.index, received_at=entry.received_at)
+    try:
+        key = signing_key(book, opened, received_at=entry.received_at)
+        decide(book, opened, index=entry.index, received_at=entry.received_at)
+    except UnknownPredecessorProblem as problem:
+        raise UnknownRulesProblem(f"{problem.detail}: this projection has to begin with that log") from problem
     stamp = evolve(book, opened, index=entry.index, received_at=entry.received_at)
     return stamp, SignatureCheck(_raw_key(key.public_key), opened.pae, opened.signature)
 

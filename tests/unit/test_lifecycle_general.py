@@ -329,8 +329,49 @@ def test_a_log_is_opened_once_and_under_known_rules() -> None:
     world.refuses(world.opening(), refusals.AlreadyExistsRefusal)
 
 
-def test_a_log_that_continues_another_names_it() -> None:
+def _frozen_and_next() -> tuple[World, World, events.Predecessor]:
+    """A log with some history, the one that continues it (registrar and book are the old one's), and its last tree."""
+    old, new = World(origin=Origin("old.example/log")), World(is_open=False)
+    college = old.admit("college")
+    old.issued(college, "first")
+    new.parties, new.book, new.now_ms = old.parties, old.book, old.now_ms
+    return old, new, events.Predecessor(origin=old.origin, size=old.size, root_hash=old.root_hash().hex())
+
+
+def test_a_log_that_continues_another_begins_with_its_state() -> None:
+    old, new, predecessor = _frozen_and_next()
+    college = old.party("college")
+    first = old.credential_id(college, "first")
+    assert new.say(new.opening(predecessor=predecessor)) == 0
+    log = new.book.opened_log()
+    assert (log.origin, log.predecessor, log.first_stamp) == (new.origin, predecessor, old.size)
+    new.issued(college, "second")
+    new.say(new.revocation(college, first))
+    assert new.state(first) == "revoked"
+    changed = new.book.credential(first)
+    assert changed is not None
+    assert changed.lives[0].changes[0].stamp.index == old.size + 2
+    new.say(new.condemnation(new.registrar, college, college.event, new.now))
+    assert new.state(new.credential_id(college, "second")) == "active", "what was said before the theft holds"
+
+
+def test_a_log_is_continued_only_by_its_registrar_with_a_living_key() -> None:
+    old, new, predecessor = _frozen_and_next()
+    other = events.Predecessor(origin=Origin("other.example"), size=TreeSize(3), root_hash="ab" * 32)
+    new.refuses(new.opening(predecessor=other), refusals.WrongLogRefusal)
+    thief = new.party("thief")
+    keys = (thief.event, thief.recovery)
+    new.refuses(new.opening(predecessor=predecessor, issuer=thief.did, keys=keys), refusals.NotAllowedRefusal)
+    stranger = (old.registrar.key("event", 5), old.registrar.recovery)
+    new.refuses(new.opening(predecessor=predecessor, keys=stranger), refusals.UnknownKeyRefusal)
+    new.refuses(new.opening(), refusals.AlreadyExistsRefusal)
+    old.say(old.rotation(old.registrar, old.registrar, old.registrar.event))
+    new.now_ms = old.now_ms
+    new.refuses(new.opening(predecessor=predecessor), refusals.UnknownKeyRefusal)
+
+
+def test_a_log_whose_predecessor_is_not_known_is_not_judged() -> None:
     world = World(is_open=False)
     predecessor = events.Predecessor(origin=Origin("old.example"), size=TreeSize(9), root_hash="ab" * 32)
-    world.say(world.opening(predecessor=predecessor))
-    assert world.book.opened_log().predecessor == predecessor
+    with pytest.raises(refusals.UnknownPredecessorProblem):
+        world.say(world.opening(predecessor=predecessor))
