@@ -52,16 +52,26 @@ class BundledEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A bundle about one credential; entries in the order of the log. Nothing of it is verified by being here."""
+    """A bundle about one credential; entries in the order of the log. Nothing of it is verified by being here.
+
+    `latest` is the last entry of the checkpoint's tree where it is not among `entries`: proven to be there and no more,
+    so that a log without witnesses says how late it is by its own word.
+    """
 
     media_type: MediaType
     credential_id: CredentialIdField
     checkpoint: Annotated[str, Meta(max_length=NOTE_BYTES_MAX, description="A signed note (C2SP tlog-checkpoint)")]
     entries: Annotated[tuple[BundledEntry, ...], Meta(min_length=1, max_length=BUNDLE_ENTRIES_MAX)]
+    latest: BundledEntry | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def all_entries(self) -> tuple[BundledEntry, ...]:
+        """The entries, and the latest one of the tree where it is given."""
+        return (*self.entries, self.latest) if self.latest else self.entries
 
     def receipt(self, index: LeafIndex) -> Receipt:
         """Return the tlog-proof of one of the entries; raises `KeyError` where there is no such entry."""
-        found = {item.index: item for item in self.entries}[index]
+        found = {item.index: item for item in self.all_entries}[index]
         return Receipt(index=index, proof=found.hashes, note=parse_note(self.checkpoint.encode()))
 
 
@@ -102,10 +112,10 @@ def decode_bundle(data: bytes) -> Bundle:
 
 
 def _check_entries(bundle: Bundle) -> None:
-    indices = [item.index for item in bundle.entries]
+    indices = [item.index for item in bundle.all_entries]
     if indices != sorted(set(indices)):
         raise InvalidProblem("The entries of a bundle are distinct and in the order of the log", pointer="/entries")
-    for place, item in enumerate(bundle.entries):
+    for place, item in enumerate(bundle.all_entries):
         if len(item.data) > ENTRY_BYTES_MAX:
             raise InvalidProblem(f"An entry has at most {ENTRY_BYTES_MAX} bytes", pointer=f"/entries/{place}/entry")
         for text in item.proof:

@@ -62,7 +62,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle shows: the verified checkpoint (None if it is not trusted), the replayed states, every fault.
 
     `time` is when the log was in this state: the newest time by which the witness quorum had cosigned, or, without a
-    quorum, when the log says that it received the last of the entries.
+    quorum, when the log says that it received the latest of the entries.
     """
 
     bundle: Bundle
@@ -161,15 +161,18 @@ def _open_checkpoint(
 
 
 def _inclusion_faults(bundle: Bundle, checkpoint: Checkpoint) -> Iterator[Fault]:
-    for item in bundle.entries:
+    for item in bundle.all_entries:
         try:
             check_inclusion(item.index, checkpoint.size, leaf_hash(item.data), item.hashes, checkpoint.root_hash)
         except ProofProblem as problem:
             yield Fault(check="inclusion", code="not-included", detail=problem.detail, index=item.index)
+    if bundle.latest and bundle.latest.index + 1 != checkpoint.size:
+        detail = f"Entry {bundle.latest.index} is not the latest of the {checkpoint.size} entries"
+        yield Fault(check="inclusion", code="not-latest", detail=detail, index=bundle.latest.index)
 
 
 def _chain_faults(bundle: Bundle) -> Iterator[Fault]:
-    for earlier, later in zip(bundle.entries, bundle.entries[1:], strict=False):
+    for earlier, later in zip(bundle.all_entries, bundle.all_entries[1:], strict=False):
         if later.entry.received_at < earlier.entry.received_at:
             detail = f"Entry {later.index} was received before entry {earlier.index}: time goes back"
             yield Fault(check="inclusion", code="order", detail=detail, index=later.index)
@@ -304,4 +307,4 @@ def _time(bundle: Bundle, opened: OpenedCheckpoint | None, policy: Policy) -> tu
     seconds = policy.quorum_at(opened.cosigned_at)
     if seconds is not None:
         return from_ms(seconds * _SECOND_MS), True
-    return bundle.entries[-1].entry.received_at, False
+    return bundle.all_entries[-1].entry.received_at, False

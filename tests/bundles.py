@@ -6,11 +6,11 @@ import msgspec
 
 from proto import entry as entries
 from proto import events
-from proto.bundle import MEDIA_TYPE, Bundle, bundled
+from proto.bundle import MEDIA_TYPE, Bundle, BundledEntry, bundled
 from proto.bundle_scope import entries_about
 from proto.checkpoint import cosign, with_cosignatures
 from proto.document import credential_id_of
-from proto.ids import CredentialId, TreeSize
+from proto.ids import CredentialId, LeafIndex, TreeSize
 from proto.merkle import inclusion_proof
 from proto.note import parse_note
 from proto.note_key import KeyKind, SignerKey
@@ -49,12 +49,21 @@ def cosigned(world: World, size: int | None = None) -> str:
 def bundle_of(world: World, credential_id: CredentialId, *, checkpoint: str | None = None) -> Bundle:
     """Return the bundle about a credential under the world's checkpoint of all its entries, or under another."""
     size = TreeSize(world.size)
-    found = [
-        bundled(entries.decode(world.entries[index]), inclusion_proof(index, size, world.read_node))
-        for index in entries_about(world.book, credential_id, size)
-    ]
-    note = checkpoint or world.checkpoint().decode()
-    return Bundle(media_type=MEDIA_TYPE, credential_id=credential_id, checkpoint=note, entries=tuple(found))
+    indices = entries_about(world.book, credential_id, size)
+    latest = LeafIndex(size - 1)
+    return Bundle(
+        media_type=MEDIA_TYPE,
+        credential_id=credential_id,
+        checkpoint=checkpoint or world.checkpoint().decode(),
+        entries=tuple(bundled_entry(world, index) for index in indices),
+        latest=msgspec.UNSET if latest in indices else bundled_entry(world, latest),
+    )
+
+
+def bundled_entry(world: World, index: int) -> BundledEntry:
+    """Return an entry with its inclusion proof in the world's whole tree."""
+    proof = inclusion_proof(LeafIndex(index), world.size, world.read_node)
+    return bundled(entries.decode(world.entries[index]), proof)
 
 
 def without(bundle: Bundle, *indices: int) -> Bundle:

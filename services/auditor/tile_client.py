@@ -19,7 +19,7 @@ from services.log_client import TIMEOUT_SECONDS, LogAnswerProblem, LogClient, Lo
 
 TILES_KEPT_MAX = 512
 ATTEMPTS_MAX, UNASKED_ATTEMPTS_MAX = 60, 4
-"""How often one tile is asked for: where the log asks to wait (429, 503 with Retry-After), and where it is not there."""
+"""How often one tile is asked for: where the log asks to wait (429, 503 with Retry-After), and where it is gone."""
 PAUSE_SECONDS_MAX, _PAUSE_SECONDS_MIN = 30.0, 0.05
 _BUNDLE_BYTES_MAX = TILE_WIDTH * (ENTRY_BYTES_MAX + 2)
 _NOT_FOUND = 404

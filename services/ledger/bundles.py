@@ -6,6 +6,7 @@ What is handed out was verified as whoever receives it will: a ledger whose data
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 from aiohttp import web
 
 from proto import entry as entries
@@ -60,11 +61,14 @@ async def bundle(request: web.Request, *, path: CredentialPath) -> Reply:
         raise NotPublishedProblem("The credential is on the log, and its issue is not published yet: ask again shortly")
     if len(indices) > BUNDLE_ENTRIES_MAX:
         raise BundleTooLargeProblem(f"{len(indices)} entries belong into it; at most {BUNDLE_ENTRIES_MAX} are bundled")
+    latest = LeafIndex(published.size - 1)
+    found = await _bundled(ledger, sorted({*indices, latest}), published)
     made = Bundle(
         media_type=MEDIA_TYPE,
         credential_id=path.credential_id,
         checkpoint=published.note.decode(),
-        entries=tuple(await _bundled(ledger, indices, published)),
+        entries=tuple(found[: len(indices)]),
+        latest=found[-1] if len(found) > len(indices) else msgspec.UNSET,
     )
     data = await asyncio.to_thread(_verified, made, ledger.policy)
     return Reply(data, headers={**NO_STORE, "Content-Type": MEDIA_TYPE})

@@ -11,7 +11,16 @@ from proto.moment import from_ms
 from proto.policy import Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from proto.receipt import check_receipt
-from tests.bundles import WITNESSED_AT, bundle_of, cosigned, issue_document, log_policy, without, witness_policy_text
+from tests.bundles import (
+    WITNESSED_AT,
+    bundle_of,
+    bundled_entry,
+    cosigned,
+    issue_document,
+    log_policy,
+    without,
+    witness_policy_text,
+)
 from tests.worlds import World
 
 
@@ -31,10 +40,11 @@ def codes(found: Proven) -> set[str]:
 def test_a_credential_is_authentic_as_of_the_last_entry_without_witnesses(world: World) -> None:
     school = world.admit("school")
     credential_id = world.issued(school)
+    world.advance(days=30)
     world.issued(school)
     found = proven(world, bundle_of(world, credential_id))
     assert found.faults == ()
-    assert (found.time, found.is_time_witnessed) == (world.received_at(2), False)
+    assert (found.time, found.is_time_witnessed) == (world.received_at(3), False)
     assert found.verdict(world.now) == "indeterminate"
     require_faultless(found)
 
@@ -220,6 +230,21 @@ def test_an_entry_that_does_not_belong_is_a_fault(world: World) -> None:
     assert codes(proven(world, bundle)) == {"does-not-belong"}
 
 
+def test_an_entry_that_is_not_the_latest_does_not_say_how_late_it_is(world: World) -> None:
+    school = world.admit("school")
+    credential_id, _, _ = world.issued(school), world.issued(school), world.issued(school)
+    bundle = bundle_of(world, credential_id)
+    assert bundle.latest
+    assert bundle.latest.index == 4
+    older = msgspec.structs.replace(bundle, latest=bundled_entry(world, 3))
+    assert codes(proven(world, older)) == {"not-latest"}
+    lifted = msgspec.structs.replace(bundle.latest, entry=older.entries[-1].entry)
+    with pytest.raises(InvalidProblem):
+        proven(world, msgspec.structs.replace(bundle, latest=lifted))
+    none = msgspec.structs.replace(bundle, latest=msgspec.UNSET)
+    assert (proven(world, none).faults, proven(world, none).time) == ((), world.received_at(2))
+
+
 def test_a_proof_of_another_tree_is_a_fault(world: World) -> None:
     school = world.admit("school")
     credential_id = world.issued(school)
@@ -243,7 +268,7 @@ def test_a_signature_of_somebody_else_is_a_fault(world: World) -> None:
     )
     entries = (*bundle.entries[:2], msgspec.structs.replace(issue, entry=forged))
     found = proven(world, msgspec.structs.replace(bundle, entries=entries))
-    assert codes(found) == {"not-included", "bad-signature", "not-issued"}
+    assert codes(found) == {"not-included", "chain", "bad-signature", "not-issued"}
     with pytest.raises(FaultyBundleProblem):
         require_faultless(found)
 
