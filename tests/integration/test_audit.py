@@ -1,6 +1,9 @@
 """An auditor over the tiles alone, against logs that are honest and logs that lie in every way."""
 
 import contextlib
+import errno
+import itertools
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from proto.policy import QuorumProblem, parse_policy
 from proto.receipt import check_receipt, parse_receipt
 from proto.tile import BundleId, TileId, bundles_of, parse_path, tiles_of
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, Finding, LyingLogProblem
-from services.auditor.state import PIN_FILE, PROJECTION_FILE
+from services.auditor.state import PIN_FILE, PROJECTION_FILE, write_durably
 from services.follow import UnknownRulesProblem
 from services.log_client import LogProblem, LogUnreachableProblem
 from services.verifier.store import Store
@@ -431,3 +434,20 @@ async def test_no_byte_of_the_pin_can_be_altered_unseen(stage: Stage) -> None:
             assert state.pinned == whole  # the count of tiles alone is not signed
             assert state.pin is not None
             assert state.pin.tiles_size < TreeSize(7)
+
+
+def test_a_write_that_fails_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, fsync = tmp_path / "file", os.fsync
+    write_durably(path, b"old")
+    for fails_at, content in ((1, b"old"), (2, b"new")):  # before the rename: not persisted; after it: persisted
+        calls = itertools.count(1)
+
+        def fail(descriptor: int, calls: itertools.count[int] = calls, fails_at: int = fails_at) -> None:
+            if next(calls) == fails_at:
+                raise OSError(errno.EIO, "the disk is gone")
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="gone"):
+            write_durably(path, b"new")
+        assert (path.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (content, ["file"])
