@@ -4,7 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -440,9 +440,9 @@ def test_a_write_that_fails_leaves_the_old_file_or_the_new_one(tmp_path: Path, m
     path, fsync = tmp_path / "file", os.fsync
     write_durably(path, b"old")
     for fails_at, content in ((1, b"old"), (2, b"new")):  # before the rename: not persisted; after it: persisted
-        calls = itertools.count(1)
+        calls: Iterator[int] = itertools.count(1)
 
-        def fail(descriptor: int, calls: itertools.count[int] = calls, fails_at: int = fails_at) -> None:
+        def fail(descriptor: int, calls: Iterator[int] = calls, fails_at: int = fails_at) -> None:
             if next(calls) == fails_at:
                 raise OSError(errno.EIO, "the disk is gone")
             fsync(descriptor)
