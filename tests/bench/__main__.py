@@ -21,6 +21,7 @@ import uvloop
 
 from tests.bench.figures import Row, table
 from tests.bench.plot import plot
+from tests.bench.size import FULL, QUICK
 
 SECTIONS = ("ledger", "verifier", "gateway", "chain")
 RESULTS = Path(__file__).parents[2] / "bench-results"
@@ -45,7 +46,11 @@ def _say(text: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
     parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="five short rounds of everything, within a minute")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="short rounds of everything, about a minute; five, or fewer on a busy machine",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON and the plot")
     chosen = parser.parse_args()
     if unknown := set(chosen.sections) - set(SECTIONS):
@@ -85,7 +90,7 @@ async def _opened(*, is_quick: bool) -> AsyncIterator[Callable[[str], Awaitable[
     from tests.bench.limits.database import database_limits  # noqa: PLC0415 - the same
     from tests.bench.limits.http import http_limits  # noqa: PLC0415 - the same
 
-    size = run.QUICK if is_quick else run.FULL
+    size = QUICK if is_quick else FULL
     with crew.Crew() as workers:
         async with (
             stand.open_stand() as services,

@@ -2,9 +2,12 @@
 
 import asyncio
 import multiprocessing
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import ParamSpec, Self, TypeVar
+
+from tests.bench.size import Size
 
 WORKERS = 2
 Measure = Callable[[int], Awaitable[float]]
@@ -36,16 +39,20 @@ class Crew:
 
 
 async def interleaved(
-    measures: dict[str, Measure], rounds: int, *, is_warm: bool = False
+    measures: dict[str, Measure], size: Size, *, is_warm: bool = False
 ) -> dict[str, tuple[float, ...]]:
     """Take every measure once per round, so that a slow minute of the machine falls on all of them alike.
 
-    Unless it is warm, one round (number 0) is run before and not counted: the first of anything is slow.
+    Unless it is warm, one round (number 0) is run before and not counted: the first of anything is slow. There are
+    fewer rounds than asked for, but at least one, where the machine is so busy that they would take too long.
     """
     samples: dict[str, list[float]] = {name: [] for name in measures}
-    for number in range(1 if is_warm else 0, rounds + 1):
+    give_up_at = time.monotonic() + size.rounds_seconds_max
+    for number in range(1 if is_warm else 0, size.rounds + 1):
         for name, measure in measures.items():
             value = await measure(number)
             if number:
                 samples[name].append(value)
+        if number and time.monotonic() > give_up_at:
+            break
     return {name: tuple(values) for name, values in samples.items()}

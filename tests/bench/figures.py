@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 
 COLUMNS = ("what", "ours", "limit or peer", "ratio", "goal")
+ROUNDS_MIN = 5
+"""A median of fewer is marked as such."""
 _SMALL = 10
 _PERCENT = 100
 
@@ -25,9 +27,10 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """Median, least and greatest, as `15,600 (14,900 to 16,300)/s`."""
-        low, high = min(self.samples), max(self.samples)
-        return f"{_number(self.median)} ({_number(low)} to {_number(high)}) {self.unit}"
+        """Median, least and greatest, as `15,600 (14,900 to 16,300) /s`; and of how few rounds, if they are few."""
+        low, high, count = min(self.samples), max(self.samples), len(self.samples)
+        few = f" [{count} of {ROUNDS_MIN} rounds]" if count < ROUNDS_MIN else ""
+        return f"{_number(self.median)} ({_number(low)} to {_number(high)}) {self.unit}{few}"
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):

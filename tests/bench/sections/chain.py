@@ -33,7 +33,7 @@ async def measure(run: Run) -> list[Row]:
     await run.stand.only("ledger", "gateway", "verifier")
     interval_s = (await run.stand.log()).publish_interval_ms / 1000
     chain = Chain(run, await make_tenant(run.stand, "bench-chain"), interval_s=interval_s)
-    await interleaved({"visible": chain.measure}, run.size.rounds, is_warm=True)
+    await interleaved({"visible": chain.measure}, run.size, is_warm=True)
     what = f"request to visible, publication every {interval_s:g} s"
     return [
         Row(section=SECTION, what=f"{what}, p50", ours=chain.percentile(50)),

@@ -35,7 +35,7 @@ async def measure(run: Run) -> list[Row]:
             signing: sign_and_verify_limit(run.crew, run.size.seconds),
             batch: issuing.batch,
         },
-        run.size.rounds,
+        run.size,
     )
     return [
         Row(

@@ -85,7 +85,7 @@ async def _batches(run: Run) -> list[Row]:
         ).measure
         for per_request in BATCHES
     }
-    found = await interleaved(limits | ours, run.size.rounds)
+    found = await interleaved(limits | ours, run.size)
     limit = least([Series(name=name, unit="/s", samples=found[name]) for name in limits])
     goals = (Goal(on="ratio", at_least=0.60), Goal(on="ratio", at_least=0.70))
     return [
@@ -106,7 +106,7 @@ async def _singles(run: Run) -> list[Row]:
     name = f"appends, one event per request, {SINGLE_CONNECTIONS} connections"
     against = f"aiohttp POST 1 KB, {SINGLE_CONNECTIONS} connections"
     found = await interleaved(
-        {against: run.http_limits.post_envelope(body, SINGLE_CONNECTIONS), name: appends.measure}, run.size.rounds
+        {against: run.http_limits.post_envelope(body, SINGLE_CONNECTIONS), name: appends.measure}, run.size
     )
     return [
         Row(

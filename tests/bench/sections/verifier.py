@@ -82,7 +82,7 @@ async def _replay(run: Run, last: CredentialId) -> list[Row]:
         return count / (time.perf_counter() - started)
 
     limits: dict[str, Measure] = {against: verify_limit(run.crew, run.size.seconds)}
-    found = await interleaved(limits | {name: replay}, run.size.rounds, is_warm=True)
+    found = await interleaved(limits | {name: replay}, run.size, is_warm=True)
     return [
         Row(
             section=SECTION,
@@ -125,7 +125,7 @@ async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) 
             post_limit: run.http_limits.post_envelope(body, CONNECTIONS),
             names[1]: documented.measure,
         },
-        run.size.rounds,
+        run.size,
     )
     return [
         Row(

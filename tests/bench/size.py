@@ -1,0 +1,24 @@
+"""How much a run of the benchmark does: a quick one and a full one. Measures nothing."""
+
+import msgspec
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a section does: rounds that count, and the seconds that one measure takes in each.
+
+    After `rounds_seconds_max` no further round of the same measures begins.
+    """
+
+    rounds: int
+    seconds: float
+    rounds_seconds_max: float
+
+    def prepare(self, per_second: int) -> int:
+        """Return how many to make ready for one measure, where nobody will manage more than so many per second."""
+        return max(MEASURED_MIN, round(per_second * self.seconds))
+
+
+MEASURED_MIN = 64
+"""Below this a single slow answer would be the figure."""
+QUICK = Size(rounds=5, seconds=0.2, rounds_seconds_max=5)
+FULL = Size(rounds=7, seconds=1.5, rounds_seconds_max=900)
