@@ -19,6 +19,7 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 
 VERSION_MIN = 150_000
 """`server_version_num` of PostgreSQL 15.0."""
+RELEASE_TIMEOUT_S = 5.0
 MIGRATION_LOCK = 0x63_72_65_64
 """Key of the advisory lock under which migrations are applied ("cred")."""
 MIGRATION_FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -162,7 +163,8 @@ async def transaction(pool: Pool, *, acquire_timeout_ms: int = 5_000) -> AsyncIt
     """Run the block in one transaction on a connection of the pool: committed when left, rolled back by an exception.
 
     Raises DatabaseUnavailableProblem if no connection is free in time, CommitUnknownError if it cannot be known whether
-    COMMIT happened, and what the server says otherwise: then nothing was committed.
+    COMMIT happened, and what the server says otherwise: then nothing was committed. A connection that is lost after
+    COMMIT was answered changes nothing: it is committed.
     """
     connection = await _acquire(pool, acquire_timeout_ms)
     try:
@@ -173,9 +175,15 @@ async def transaction(pool: Pool, *, acquire_timeout_ms: int = 5_000) -> AsyncIt
         except BaseException:
             await _roll_back(started)
             raise
-        await _commit(started)
+        await _commit(connection, started)
     finally:
-        await pool.release(connection)
+        await _release(pool, connection)
+
+
+async def _release(pool: Pool, connection: PoolConnectionProxy) -> None:
+    """Give the connection back; the pool drops one that died, and that says nothing of what was committed."""
+    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
 
 
 async def _acquire(pool: Pool, timeout_ms: int) -> PoolConnectionProxy:
@@ -189,9 +197,20 @@ async def _roll_back(started: Transaction) -> None:
         await started.rollback()
 
 
-async def _commit(started: Transaction) -> None:
-    """Commit; only an error that the server itself sent in time says for certain that nothing was committed."""
+async def _commit(connection: PoolConnectionProxy, started: Transaction) -> None:
+    """Commit; only an error that the server itself sent in time says for certain that nothing was committed.
+
+    A time-out or cancel during the wait for a synchronous standby commits locally with a mere warning (PostgreSQL,
+    syncrep.c): a failover may lose it, so after any warning of COMMIT the outcome counts as unknown.
+    """
+    warnings: list[str] = []
+
+    def heed(_: object, message: asyncpg.PostgresLogMessage) -> None:
+        if message.severity_en == "WARNING":
+            warnings.append(message.message)
+
     try:
+        connection.add_log_listener(heed)
         await started.commit()
     except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError) as error:
         raise CommitUnknownError("the server went away during COMMIT") from error
@@ -199,6 +218,11 @@ async def _commit(started: Transaction) -> None:
         raise
     except BaseException as error:
         raise CommitUnknownError("COMMIT was not answered") from error
+    finally:
+        with contextlib.suppress(asyncpg.InterfaceError):  # the proxy of a connection that died says so in this way
+            connection.remove_log_listener(heed)
+    if warnings:
+        raise CommitUnknownError(f"the server warned during COMMIT: {warnings[0]}")
 
 
 async def assert_durable(connection: Connection | Pool) -> None:
