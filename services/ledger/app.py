@@ -22,6 +22,7 @@ from services.ledger import store
 from services.ledger.asked_witness import AskedWitness
 from services.ledger.config import Config
 from services.ledger.domain import ClockGuard
+from services.ledger.free_space import FreeSpace
 from services.ledger.intake import Intake
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.opening import apply_migrations, key_files, require_log
@@ -31,6 +32,7 @@ from services.ledger.routes import make_routes
 from services.ledger.sequencer import Sequencer
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.signer import Signer, load_key
+from services.ledger.storage import PostgresStorage
 from services.ledger.store import LogRow
 from services.ledger.witness_client import WitnessClient
 from services.ledger.witness_metrics import WitnessMetrics
@@ -91,7 +93,7 @@ def _limits(config: Config) -> PoolLimits:
         command_timeout_ms=config.database_timeout_ms * 2,
         statement_timeout_ms=config.database_timeout_ms,
         lock_timeout_ms=max(1, config.database_timeout_ms // 2),
-        idle_in_transaction_timeout_ms=config.database_timeout_ms,
+        idle_in_transaction_timeout_ms=config.frozen_after_ms,
     )
 
 
@@ -145,8 +147,9 @@ class _Parts:
         policy = witness_policy(config, verifier)
         self.witnesses = self._witnesses(app, policy, Proofs(pool), session, verifier)
         self.publisher = self._publisher(log_row, metrics, log) if config.log_key_file else None
+        storage = PostgresStorage(pool, frozen_after_ms=config.frozen_after_ms)
         self.sequencer = Sequencer(
-            pool,
+            storage,
             batch_events_max=config.batch_events_max,
             batch_wait_ms=config.batch_wait_ms,
             clock_guard=ClockGuard(difference_ms_max=config.clock_difference_ms_max, settle_ms=config.clock_settle_ms),
@@ -156,11 +159,12 @@ class _Parts:
             on_growth=self.publisher.hint if self.publisher else lambda: None,
         )
         self.intake = Intake(
-            pool,
+            storage,
             sequencer=self.sequencer,
             executor=executor,
             events_max=config.queue_events_max,
             append_timeout_ms=config.append_timeout_ms,
+            free_space=FreeSpace(config.free_space_folder, bytes_min=config.free_space_bytes_min),
             metrics=metrics,
             log=log,
         )

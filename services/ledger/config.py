@@ -27,6 +27,25 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database_timeout_ms: Annotated[
         int, Meta(ge=100, description="Milliseconds that one statement may take before the database ends it")
     ] = 10_000
+    frozen_after_ms: Annotated[
+        int,
+        Meta(
+            ge=100,
+            le=60_000,
+            description="Milliseconds after which a replica that holds the head of the log and does not move loses its "
+            "session, so that another can go on",
+        ),
+    ] = 2_500
+    free_space_folder: Annotated[
+        Path | None,
+        Meta(
+            description="Folder on the database's disk whose free space is watched; without it, nothing watches (the "
+            "database is on another machine)"
+        ),
+    ] = None
+    free_space_bytes_min: Annotated[
+        int, Meta(ge=0, description="Bytes that must be free in that folder; below, nothing is appended (503)")
+    ] = 536_870_912
     log_key_file: Annotated[
         Path | None,
         Meta(

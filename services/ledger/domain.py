@@ -9,9 +9,10 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import RULES_VERSIONS_KNOWN, Book, UnknownRulesProblem, UnloadedStateError, decide, evolve
-from proto.merkle import Hash, leaf_hash
-from proto.moment import Moment
+from proto.merkle import HASH_BYTES, Hash, leaf_hash
+from proto.moment import Moment, to_ms
 from proto.problem import Problem, UnavailableProblem
+from proto.tile_edge import Growth, TileEdge
 from proto.wire.ledger import Appended
 
 
@@ -117,6 +118,37 @@ def _check_activation(event: events.Event) -> None:
     """Admit no rules that this ledger could not judge by: from their index on it would have to refuse everything."""
     if isinstance(event, events.RulesActivated) and event.version not in RULES_VERSIONS_KNOWN:
         raise UnknownRulesProblem(f"This ledger does not have rules version {event.version}: bring it up to date first")
+
+
+def head_after(last: NewEntry, grown: Growth, received_at_ms: int) -> Head:
+    """Return the head of the log after a batch that ends with the entry `last`."""
+    return Head(
+        size=grown.edge.size, root_hash=grown.root, last_leaf_hash=last.leaf_hash, last_received_at_ms=received_at_ms
+    )
+
+
+def damage_of_tail(head: Head, edge: TileEdge, last_leaf: Hash, last_data: bytes) -> str | None:
+    """Return what does not fit together of head, right edge and last entry as stored, in a sentence; None if all does.
+
+    One flipped bit in any of the three is found: each value is bound to the last entry's bytes or to the root.
+    """
+    place = f"entry {head.size - 1}"
+    if edge.size != head.size:
+        return f"The head says {head.size} entries, the right edge {edge.size}"
+    try:
+        last = entries.decode(last_data)
+    except Problem as problem:
+        return f"The stored bytes of {place} are no entry: {problem.detail}"
+    faults = {
+        f"The stored bytes of {place} do not have its leaf hash": leaf_hash(last_data) != last_leaf,
+        "The root in the head is not that of the right edge": edge.root() != head.root_hash,
+        f"The right edge does not end with the leaf hash of {place}": edge.partials[0][-HASH_BYTES:]
+        not in {b"", last_leaf},
+        f"The last leaf hash in the head is not that of {place}": head.last_leaf_hash != last_leaf,
+        f"The last time in the head is not that of {place}": head.last_received_at_ms != to_ms(last.received_at),
+        f"The entry stored as {place} says that its index is {last.index}": last.index != head.size - 1,
+    }
+    return next((sentence for sentence, is_fault in faults.items() if is_fault), None)
 
 
 def appended(entry: NewEntry, received_at: Moment) -> Appended:

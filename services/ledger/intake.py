@@ -15,24 +15,24 @@ import asyncpg
 from proto import events
 from proto.ids import KeyId, owner_of
 from proto.keys import decode_public_key, is_signature
-from proto.lifecycle import BadSignatureRefusal, Book, Needs
+from proto.lifecycle import BadSignatureRefusal, Book
 from proto.lifecycle.refusals import AlreadyExistsRefusal, UnknownKeyRefusal
 from proto.problem import Problem, UnavailableProblem
-from services import states
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
-from services.ledger import store
+from services.ledger.free_space import FreeSpace
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.sequencer import NotAppendedProblem, Sequencer
+from services.ledger.storage import Storage
 from services.ledger.submission import Answer, Pending, Submission
-from services.postgres import Pool
+from services.postgres import DatabaseUnavailableProblem
 
 KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
 CHUNK_EVENTS = 64
 """Signatures that one thread checks at a time: enough to outweigh the hand-over, few enough to share the work."""
 RETRY_AFTER_SECONDS = 1.0
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
 _Check = tuple[bytes, bytes, bytes]
 
 
@@ -62,8 +62,8 @@ class Keys:
     Whether a key may sign now is decided by the rules, when the event is sequenced.
     """
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
         self._known: OrderedDict[KeyId, bytes] = OrderedDict()
 
     async def find(self, key_ids: Iterable[KeyId]) -> dict[KeyId, bytes]:
@@ -79,8 +79,7 @@ class Keys:
 
     async def _load(self, missing: set[KeyId]) -> None:
         book, owners = Book(), {owner_of(key_id) for key_id in missing}
-        async with self._pool.acquire() as connection:
-            await states.load(connection, book, Needs(issuers=owners))
+        await self._storage.load_issuers(book, owners)
         for owner in owners:
             issuer = book.issuer(owner)
             for key in issuer.keys if issuer else ():
@@ -92,17 +91,19 @@ class Intake:
 
     def __init__(
         self,
-        pool: Pool,
+        storage: Storage,
         *,
         sequencer: Sequencer,
         executor: ThreadPoolExecutor,
         events_max: int,
         append_timeout_ms: int,
+        free_space: FreeSpace,
         metrics: LedgerMetrics,
         log: Log,
     ) -> None:
-        self._pool = pool
-        self._keys = Keys(pool)
+        self._storage = storage
+        self._keys = Keys(storage)
+        self._free_space = free_space
         self._sequencer = sequencer
         self._executor = executor
         self._events_max = events_max
@@ -169,6 +170,7 @@ class Intake:
         """Run a group through the steps; where one fails nothing has happened, and the senders are told."""
         try:
             await self._answer_known(group)  # (1)
+            self._refuse_without_space(group)
             checks = await self._refuse_unknown_keys(group)  # (2)
             await self._refuse_bad_signatures(checks)  # (3)
         except _DATABASE_ERRORS as error:
@@ -184,11 +186,18 @@ class Intake:
             submission.fail(problem)
 
     async def _answer_known(self, group: Sequence[Submission]) -> None:
-        known = await store.places(self._pool, {event.event_id for each in group for event in each.events})
+        known = await self._storage.places({event.event_id for each in group for event in each.events})
         for submission in group if known else ():
             for position, event in enumerate(submission.events):
                 if place := known.get(event.event_id):
                     submission.settle(position, Answer(place, is_new=False))
+
+    def _refuse_without_space(self, group: Sequence[Submission]) -> None:
+        """Take nothing new while the disk is nearly full; what is on the log was answered before."""
+        problem = self._free_space.problem()
+        for submission in group if problem else ():
+            assert problem is not None
+            submission.fail(problem)
 
     async def _refuse_unknown_keys(self, group: Sequence[Submission]) -> list[tuple[Pending, _Check]]:
         """Refuse events whose key is not on the log; return what is to be verified for the others."""

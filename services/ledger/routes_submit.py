@@ -14,6 +14,7 @@ from proto.wire.ledger import Appended, AppendLine
 from services.edge import LOG, Media, Reply, Route, annotate, read_lines
 from services.edge.body import LINE_MEDIA_TYPES
 from services.ledger.config import Config
+from services.ledger.free_space import NoSpaceProblem
 from services.ledger.intake import BusyProblem, OutcomeUnknownProblem
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencer import NotAppendedProblem
@@ -137,7 +138,14 @@ def submit_routes(config: Config) -> list[Route]:
             request_media=("application/json",),
             request_lines=Envelope,
             response=responses,
-            problems=(MalformedProblem, Refusal, BusyProblem, NotAppendedProblem, OutcomeUnknownProblem),
+            problems=(
+                MalformedProblem,
+                Refusal,
+                BusyProblem,
+                NotAppendedProblem,
+                OutcomeUnknownProblem,
+                NoSpaceProblem,
+            ),
             body_bytes_max=config.submission_bytes_max,
         )
     ]

@@ -17,13 +17,12 @@ import asyncpg
 from proto.ids import EventId
 from proto.lifecycle import Book, UnloadedStateError
 from proto.moment import from_ms
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import InvalidProblem, Problem, UnavailableProblem
 from proto.tile_edge import Growth, TileEdge, grow
 from proto.wire.ledger import Appended
-from services import postgres, states
+from services import postgres
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
-from services.ledger import store
 from services.ledger.domain import (
     BatchPlan,
     ClockGuard,
@@ -34,12 +33,15 @@ from services.ledger.domain import (
     Known,
     NewEntry,
     appended,
+    damage_of_tail,
     extend_plan,
+    head_after,
 )
 from services.ledger.metrics import LedgerMetrics
+from services.ledger.storage import Storage, Transaction
 from services.ledger.store import MissingRowsError
 from services.ledger.submission import Answer, Pending
-from services.postgres import Connection, DatabaseUnavailableProblem, Pool
+from services.postgres import DatabaseUnavailableProblem
 
 ISSUERS_REMEMBERED_MAX = 20_000
 RETRY_AFTER_SECONDS = 1.0
@@ -62,16 +64,22 @@ class ForkedTreeError(Exception):
     """The stored tree contradicts the head row: nothing may be appended or signed until somebody has looked."""
 
 
+def read_clocks(database_ms: int) -> Clocks:
+    """Return this machine's clocks beside the database's, all of now."""
+    steady_ms = time.clock_gettime_ns(_STEADY) // 1_000_000
+    return Clocks(own_ms=time.time_ns() // 1_000_000, steady_ms=steady_ms, database_ms=database_ms)
+
+
 class Sequencer:
     """Takes checked events in the order offered and answers each after its batch is committed.
 
     `is_more_coming` says whether events are being checked that will be offered soon, so that it is worth to wait for
-    them; `on_growth` is called after each commit that added entries.
+    them; `on_growth` is called after each commit that added entries; `clocks` reads this machine's clocks.
     """
 
     def __init__(
         self,
-        pool: Pool,
+        storage: Storage,
         *,
         batch_events_max: int,
         batch_wait_ms: int,
@@ -80,8 +88,10 @@ class Sequencer:
         log: Log,
         is_more_coming: Callable[[], bool],
         on_growth: Callable[[], None],
+        clocks: Callable[[int], Clocks] = read_clocks,
     ) -> None:
-        self._pool = pool
+        self._storage = storage
+        self._clocks = clocks
         self._batch_events_max = batch_events_max
         self._batch_wait_seconds = batch_wait_ms / 1000
         self._clock_guard = clock_guard
@@ -93,7 +103,7 @@ class Sequencer:
         self._arrived = asyncio.Event()
         self._stopping = False
         self._edge: TileEdge | None = None
-        self._root: bytes = b""
+        self._head: Head | None = None
         self._book: Book | None = None
 
     @property
@@ -151,7 +161,7 @@ class Sequencer:
 
     def _refuse(self, batch: list[Pending], problem: Problem, error: Exception) -> None:
         """Nothing of the batch was committed, so what was evolved in memory is forgotten."""
-        self._edge, self._book = None, None
+        self._edge, self._head, self._book = None, None, None
         self._metrics.batches_failed.labels("clock" if isinstance(error, ClockProblem) else "database").inc()
         self._log.failure("batch_failed", error, events=len(batch), problem=problem.slug)
         for pending in batch:
@@ -159,50 +169,56 @@ class Sequencer:
 
     async def _append(self, batch: list[Pending]) -> None:
         """The protocol of DESIGN 5.4, numbered. A crash before (7) leaves the log as it was; after it, complete."""
-        async with postgres.transaction(self._pool) as connection:
+        async with self._storage.transaction() as transaction:
             # (1) the fence: from here to COMMIT nobody else appends, on this or any other replica
-            head, database_ms = await store.locked_head(connection)
-            # (2) memory counts only if it is of exactly this head
-            edge = await self._edge_at(connection, head)
+            head, database_ms = await transaction.locked_head()
+            # (2) memory counts only if it is of exactly this head; what is read instead must fit it
+            edge = await self._edge_at(transaction, head)
             # (3) one time for the whole batch, never before the last entry's
-            now_ms = self._clock_guard.received_at_ms(_clocks(database_ms), head.last_received_at_ms)
+            now_ms = self._clock_guard.received_at_ms(self._clocks(database_ms), head.last_received_at_ms)
             # (4) which events are known, and every state that the rules read; decided in memory, nothing written yet
-            book, plan = await self._plan(connection, batch, head, now_ms)
-            earlier = await store.places(connection, _known_before(batch, plan))
+            book, plan = await self._plan(transaction, batch, head, now_ms)
+            earlier = await transaction.places(_known_before(batch, plan))
             grown: Growth | None = None
             if plan.entries:
                 # (5) entries, full tiles, right edge and head: none is true without the others
                 grown = grow(edge, [entry.leaf_hash for entry in plan.entries])
-                await store.append(connection, plan.entries, grown, now_ms)
+                await transaction.append(plan.entries, grown, now_ms)
                 # (6) the states that follow from the entries; fsck computes them again and compares
-                await states.save(connection, book, with_events=False)
+                await transaction.save(book)
             # (7) COMMIT, on leaving the block. Where its outcome is unknown the process ends, and nobody was answered
         # committed: a crash from here on loses answers only; whoever sends the same event again gets the first answer
-        self._remember(book, grown)
+        self._remember(book, plan, grown, now_ms)
         # (8) only now the answers
         self._answer(batch, plan, earlier)
 
-    async def _edge_at(self, connection: Connection, head: Head) -> TileEdge:
-        """Return the right edge of the tree at `head`: the remembered one, or read again if it is of another tree."""
-        if self._edge is not None and self._edge.size == head.size and self._root == head.root_hash:
+    async def _edge_at(self, transaction: Transaction, head: Head) -> TileEdge:
+        """Return the right edge of the tree at `head`: the remembered one, or read again if it is of another head.
+
+        Raises `ForkedTreeError` where the stored edge, the last entry and the head do not fit each other: what was
+        appended to them would be signed, and wrong for ever.
+        """
+        if self._edge is not None and self._head == head:
             return self._edge
         self._book = None
-        edge = await store.read_edge(connection)
-        if edge.size != head.size or edge.root() != head.root_hash:
-            raise ForkedTreeError(
-                f"The stored edge is of {edge.size} leaves, the head of {head.size} with another root"
-            )
-        self._edge, self._root = edge, head.root_hash
-        return edge
+        try:
+            tail = await transaction.tail()
+        except InvalidProblem as problem:
+            raise ForkedTreeError(f"The stored right edge is damaged: {problem.detail}") from problem
+        damage = damage_of_tail(head, tail.edge, tail.entry.leaf_hash, tail.entry.data)
+        if damage is not None:
+            raise ForkedTreeError(f"{damage}. Nothing is appended; `credentify fsck` names all that is damaged")
+        self._edge, self._head = tail.edge, head
+        return tail.edge
 
     async def _plan(
-        self, connection: Connection, batch: list[Pending], head: Head, now_ms: int
+        self, transaction: Transaction, batch: list[Pending], head: Head, now_ms: int
     ) -> tuple[Book, BatchPlan]:
         """Load what the batch reads and decide it; what a decided event makes necessary is loaded before going on."""
         opened = [pending.opened for pending in batch]
         book, plan, stuck_at = self._new_book(), BatchPlan(head=head, received_at=from_ms(now_ms)), -1
         while plan.decided_count < len(opened):
-            await states.load_all(connection, book, opened[plan.decided_count :])
+            await transaction.load_all(book, opened[plan.decided_count :])
             try:
                 extend_plan(plan, book, opened)
             except UnloadedStateError:
@@ -218,10 +234,10 @@ class Sequencer:
             book.log, book.issuers, book.condemned = self._book.log, self._book.issuers, self._book.condemned
         return book
 
-    def _remember(self, book: Book, grown: Growth | None) -> None:
+    def _remember(self, book: Book, plan: BatchPlan, grown: Growth | None, now_ms: int) -> None:
         """Keep what the next batch needs; nobody else has appended as long as the head row still says the same."""
         if grown is not None:
-            self._edge, self._root = grown.edge, grown.root
+            self._edge, self._head = grown.edge, head_after(plan.entries[-1], grown, now_ms)
             self._metrics.tree_size.set(grown.edge.size)
             self._on_growth()
         book.forget_changes()
@@ -251,8 +267,3 @@ def _known_before(batch: Sequence[Pending], plan: BatchPlan) -> list[EventId]:
         for pending, outcome in zip(batch, plan.outcomes, strict=True)
         if isinstance(outcome, Known) and outcome.index < plan.head.size
     ]
-
-
-def _clocks(database_ms: int) -> Clocks:
-    steady_ms = time.clock_gettime_ns(_STEADY) // 1_000_000
-    return Clocks(own_ms=time.time_ns() // 1_000_000, steady_ms=steady_ms, database_ms=database_ms)

@@ -21,9 +21,15 @@ Reader = Connection | Pool
 SIGNER_LOCK = 0x6C_6F_67_73
 """Key of the advisory lock that the one process with the log's key holds ("logs")."""
 
-_HEAD = """
-    SELECT size, root_hash, last_leaf_hash, last_received_at_ms,
-           floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS database_ms FROM head"""
+_HEAD = "SELECT size, root_hash, last_leaf_hash, last_received_at_ms FROM head"
+_LOCKED_HEAD = """
+    WITH locked AS MATERIALIZED (SELECT size, root_hash, last_leaf_hash, last_received_at_ms FROM head FOR UPDATE)
+    SELECT locked.*, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS database_ms FROM locked"""
+"""The clock is read after the lock was given: a column beside FOR UPDATE would be computed before the wait for it."""
+_END_FROZEN = """
+    SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid = ANY(pg_blocking_pids($1)) AND usename = current_user AND datname = current_database()
+      AND wait_event_type = 'Client' AND state_change < clock_timestamp() - $2::bigint * interval '1 millisecond'"""
 _PLACES = "SELECT event_id, leaf_index, leaf_hash, received_at_ms FROM entry WHERE event_id = ANY($1::bytea[])"
 _INSERT_ENTRIES = """
     INSERT INTO entry (leaf_index, leaf_hash, event_id, received_at_ms, entry)
@@ -44,6 +50,7 @@ _ENTRIES = """
     SELECT leaf_index, leaf_hash, entry FROM entry WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index"""
 _ENTRIES_AT = """
     SELECT leaf_index, leaf_hash, entry FROM entry WHERE leaf_index = ANY($1::bigint[]) ORDER BY leaf_index"""
+_LAST_ENTRY = "SELECT leaf_index, leaf_hash, entry FROM entry WHERE leaf_index = $1"
 _PUBLISH = """
     INSERT INTO checkpoint (size, root_hash, note) VALUES ($1, $2, $3)
     ON CONFLICT (size) DO UPDATE SET root_hash = excluded.root_hash, note = excluded.note, published_at = now()"""
@@ -62,6 +69,13 @@ class StoredEntry(msgspec.Struct, frozen=True):
     index: LeafIndex
     leaf_hash: Hash
     data: bytes
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the next entry goes on: the right edge of the tree, and the last entry. Nothing of it is checked."""
+
+    edge: TileEdge
+    entry: StoredEntry
 
 
 class StoredCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +117,7 @@ async def locked_head(connection: Connection) -> tuple[Head, int]:
 
     Waits at most as long as the session's `lock_timeout`. Raises `MissingRowsError` before the log was opened.
     """
-    row = await connection.fetchrow(_HEAD + " FOR UPDATE")
+    row = await connection.fetchrow(_LOCKED_HEAD)
     if row is None:
         raise MissingRowsError("The log was not opened")
     return _head_of(row), row["database_ms"]
@@ -116,6 +130,24 @@ def _head_of(row: asyncpg.Record) -> Head:
         last_leaf_hash=row["last_leaf_hash"],
         last_received_at_ms=row["last_received_at_ms"],
     )
+
+
+async def end_frozen(reader: Reader, *, blocked_pid: int, frozen_after_ms: int) -> list[int]:
+    """End the sessions that block the session `blocked_pid` and wait for a client that is silent; return their pids.
+
+    Only sessions of our own role, and none that the server itself works for, however long that takes: their
+    transaction is rolled back, and their replica answers that nothing was appended.
+    """
+    return [row["pid"] for row in await reader.fetch(_END_FROZEN, blocked_pid, frozen_after_ms)]
+
+
+async def tail(connection: Connection) -> Tail:
+    """Return the right edge and the last entry, as stored; raises `MissingRowsError` where either is not there."""
+    edge = await read_edge(connection)
+    row = await connection.fetchrow(_LAST_ENTRY, edge.size - 1)
+    if row is None:
+        raise MissingRowsError(f"Entry {edge.size - 1} is missing, the last one of the right edge")
+    return Tail(edge=edge, entry=StoredEntry(row["leaf_index"], row["leaf_hash"], row["entry"]))
 
 
 async def read_edge(reader: Reader) -> TileEdge:
