@@ -19,7 +19,7 @@ from proto.ids import Origin, TreeSize
 from proto.merkle import Frontier, Hash, consistency_proof, leaf_hash, reader_of
 from proto.note_key import KeyKind, SignerKey, VerifierKey
 from proto.policy import PolicyWitness
-from proto.witness import AddCheckpoint, origin_hash, parse_add_checkpoint
+from proto.witness import AddCheckpoint, parse_add_checkpoint
 from services.edge import EdgeConfig, Log, listening, make_app
 from services.ledger.asked_witness import AskedWitness, AskingBounds
 from services.ledger.witness_client import WitnessClient
@@ -133,7 +133,7 @@ async def scripted(key: SignerKey, answer: Answer) -> AsyncIterator[Served]:
 
     app = web.Application()
     app.router.add_post("/add-checkpoint", add_checkpoint)
-    app.router.add_get(f"/{origin_hash(ORIGIN).hex()}/checkpoint", monitoring)
+    app.router.add_get("/{origin_hash:[0-9a-f]{64}}/checkpoint", monitoring)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -187,8 +187,21 @@ def after(gate: asyncio.Event, then: Answer) -> Answer:
     return answer
 
 
+def forwards(session: aiohttp.ClientSession, served: Served, *, gate: asyncio.Event | None = None) -> Answer:
+    """Return the answer of another witness, asked once the gate is open; this one's monitoring shows nothing."""
+
+    async def answer(body: bytes) -> web.StreamResponse:
+        if gate is not None:
+            await gate.wait()
+        async with session.post(f"{served.url}/add-checkpoint", data=io.BytesIO(body)) as response:
+            headers = {"Content-Type": response.headers["Content-Type"]}
+            return web.Response(status=response.status, body=await response.read(), headers=headers)
+
+    return answer
+
+
 @contextlib.asynccontextmanager
-async def running_witness(name: str, folder: Path, *logs: VerifierKey) -> AsyncIterator[Served]:
+async def running_witness(name: str, folder: Path, *logs: VerifierKey, port: int = 0) -> AsyncIterator[Served]:
     """Run what a verifier with a witness key serves, with its memory in `folder`, while the block runs."""
     served = Served(witness_key(name))
     memory = WitnessMemory(folder / f"{name}.sqlite")
@@ -202,7 +215,7 @@ async def running_witness(name: str, folder: Path, *logs: VerifierKey) -> AsyncI
     )
     app[WITNESS] = Witness(served.key, logs or (LOG.verifier,), memory)
     try:
-        async with listening(app, host="127.0.0.1", port=0) as address:
+        async with listening(app, host="127.0.0.1", port=port) as address:
             served.url = address.url
             yield served
     finally:
