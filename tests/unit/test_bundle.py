@@ -10,7 +10,7 @@ from proto.ids import CredentialId, Did, LeafIndex, Origin, TreeSize
 from proto.moment import from_ms
 from proto.policy import Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem, Problem
-from proto.receipt import check_receipt
+from proto.receipt import check_receipt, parse_receipt
 from tests.bundles import (
     WITNESSED_AT,
     bundle_of,
@@ -340,3 +340,16 @@ def test_every_single_byte_change_of_a_bundle_is_refused(world: World) -> None:
             except Problem:
                 continue
             assert found.faults, f"byte {at} became {byte:#x} and nobody noticed"
+
+
+def test_every_single_byte_change_of_a_receipt_is_refused(world: World) -> None:
+    credential_id = world.issued(world.admit("school"))
+    policy = parse_policy(witness_policy_text(world).encode())
+    bundle = bundle_of(world, credential_id, checkpoint=cosigned(world))
+    entry, data = bundle.entries[2].data, bundle.receipt(LeafIndex(2)).encode()
+    check_receipt(parse_receipt(data), entry, policy)
+    for at in range(len(data)):
+        for byte in (data[at] ^ 1, data[at] ^ 0x20):
+            changed = data[:at] + bytes([byte]) + data[at + 1 :]
+            with pytest.raises(Problem):
+                check_receipt(parse_receipt(changed), entry, policy)
