@@ -34,7 +34,7 @@ from proto.lifecycle import (
     signing_key,
 )
 from proto.merkle import ProofProblem, check_inclusion, leaf_hash
-from proto.moment import Moment, from_ms
+from proto.moment import SECONDS_MAX, Moment, from_ms
 from proto.note import parse_note
 from proto.open_badge_claims import DocumentClaims, claims
 from proto.policy import Policy, open_under_policy
@@ -304,7 +304,7 @@ def differences(claimed: DocumentClaims, life: Life) -> list[str]:
 def _time(bundle: Bundle, opened: OpenedCheckpoint | None, policy: Policy) -> tuple[Moment | None, bool]:
     if opened is None:
         return None, False
-    seconds = policy.quorum_at(opened.cosigned_at)
+    seconds = policy.quorum_at(opened.cosigned_at, latest=SECONDS_MAX)
     if seconds is not None:
         return from_ms(seconds * _SECOND_MS), True
     return bundle.all_entries[-1].entry.received_at, False

@@ -21,6 +21,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+SECONDS_MAX = 221_845_391_999
+"""POSIX time of the last second that a moment can name, the end of the year 8999."""
+
+
 def from_ms(milliseconds: int) -> Moment:
     """Return the moment that lies `milliseconds` after 1970-01-01T00:00:00Z."""
     return from_datetime(_EPOCH + milliseconds * _MILLISECOND)

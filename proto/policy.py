@@ -6,7 +6,7 @@ import msgspec
 
 from proto.checkpoint import OpenedCheckpoint, open_checkpoint, parse_checkpoint, parse_decimal
 from proto.note import parse_note
-from proto.note_key import KeyKind, VerifierKey, parse_vkey
+from proto.note_key import TIMESTAMP_MAX, KeyKind, VerifierKey, parse_vkey
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 
 POLICY_BYTES_MAX = 65_536
@@ -62,13 +62,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Tell whether the witnesses whose cosignatures verified satisfy the quorum; always so for `none`."""
         return self.quorum == NO_QUORUM or self.quorum_at(dict.fromkeys(cosigners, 0)) is not None
 
-    def quorum_at(self, cosigned_at: Mapping[VerifierKey, int]) -> int | None:
+    def quorum_at(self, cosigned_at: Mapping[VerifierKey, int], *, latest: int = TIMESTAMP_MAX) -> int | None:
         """Return the newest POSIX time (seconds) such that cosignatures of that time or later satisfy the quorum.
 
         None where they do not, and for `none`, where no witness vouches for any time. `cosigned_at` are times of
-        verified cosignatures.
+        verified cosignatures; those after `latest` are no times that a witness can have seen, and do not count.
         """
-        times: dict[str, int | None] = {w.name: cosigned_at.get(w.key) for w in self.witnesses}
+        believed = {key: time for key, time in cosigned_at.items() if time <= latest}
+        times: dict[str, int | None] = {w.name: believed.get(w.key) for w in self.witnesses}
         for group in self.groups:  # members stand before their group, so theirs are known
             known = (times[member] for member in group.members)
             newest_first = sorted((time for time in known if time is not None), reverse=True)

@@ -42,6 +42,7 @@ from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnre
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
+_AHEAD_SECONDS_MAX = 60  # how far the clock of a witness may be ahead of ours
 _LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 
 
@@ -344,14 +345,21 @@ class Follower:
         is_moved: bool,
     ) -> None:
         """Take the time, and store it where entries came or the stored one is old enough."""
-        seconds = self._policy.quorum_at(opened.cosigned_at)
-        witnessed_at = None if seconds is None else from_ms(seconds * _SECOND_MS)
+        witnessed_at = self._witnessed_at(opened, fetched_at)
         stored_ms = to_ms(position.fetched_at) if position.fetched_at else 0
         is_old = not 0 <= to_ms(fetched_at) - stored_ms < self._bounds.remember_seconds * _SECOND_MS
         if is_moved or is_old:
             fresh = replace(position, checkpoint=opened.encoded, fetched_at=fetched_at, witnessed_at=witnessed_at)
             await self._store(Book(), [], fresh)
         self._condition.caught_up(fetched_at=fetched_at, fetched_monotonic=fetched_monotonic, witnessed_at=witnessed_at)
+        if witnessed_at is None and self._policy.quorum != NO_QUORUM:
+            self._condition.trouble = "The witnesses' cosignatures carry times that are still to come: check the clocks"
+
+    def _witnessed_at(self, opened: OpenedCheckpoint, now: Moment) -> Moment | None:
+        """Return the newest time by which the quorum had cosigned; times that are still to come vouch for nothing."""
+        latest = to_ms(now) // _SECOND_MS + _AHEAD_SECONDS_MAX
+        seconds = self._policy.quorum_at(opened.cosigned_at, latest=latest)
+        return None if seconds is None else from_ms(seconds * _SECOND_MS)
 
     def _fork(self, earlier: bytes, opened: OpenedCheckpoint) -> FaultyLogProblem:
         words = "The log signed two different trees of the same entries: its two checkpoints contradict each other"

@@ -6,7 +6,9 @@ many witnesses at least, and one honest witness among those cosigns one history 
 
 import asyncio
 import contextlib
+import io
 import random
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -15,6 +17,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from proto.bundle import decode_bundle
+from proto.bundle_check import check_bundle, require_faultless
 from proto.checkpoint import OpenedCheckpoint, open_checkpoint, with_cosignatures
 from proto.ids import LeafIndex, Origin
 from proto.note import SignatureProblem
@@ -234,6 +238,21 @@ async def cosigned(ledger: RunningLedger, policy: Policy, size: int, cosigners: 
     return await until(look, f"a cosigned checkpoint of {size}")
 
 
+@contextlib.asynccontextmanager
+async def verifier_of(ledger: RunningLedger, folder: Path) -> AsyncIterator[str]:
+    """Run a verifier that obeys the ledger's own policy, and yield its address."""
+    config = VerifierConfig(
+        ledger_url=ledger.url,
+        log_verifier_key=ledger.verifier_key,
+        database_file=folder / "projection.sqlite",
+        policy_file=folder / "policy",
+        poll_seconds=1,
+    )
+    app = verifier_app.make_app(config, log=Log("verifier", io.BytesIO()), end_process=ledger.ended_with.append)
+    async with listening(app, host="127.0.0.1", port=0) as address:
+        yield address.url
+
+
 async def test_the_ledger_publishes_what_a_quorum_cosigned_while_one_lies_one_is_dead_and_one_is_slow(
     ledger: RunningLedger, tmp_path: Path
 ) -> None:
@@ -252,12 +271,14 @@ async def test_the_ledger_publishes_what_a_quorum_cosigned_while_one_lies_one_is
         gate.set()
         opened = await cosigned(ledger, policy, 2)
         assert slow.key.verifier in opened.cosigned_at
-        for number in range(3):
-            await ledger.issued(college, f"{number}")
+        issued = [await ledger.issued(college, f"{number}") for number in range(3)]
         await cosigned(ledger, policy, 5)
         receipt = parse_receipt(await ledger.client.receipt(LeafIndex(4)))
         [line] = [entry async for entry in ledger.client.entries(4, 5)]
         check_receipt(receipt, line, policy)
+        status, bundle, _ = await ledger.get(f"/v1/bundles/{issued[-1]}")
+        assert status == 200
+        require_faultless(check_bundle(decode_bundle(bundle), policy))
         told = parse_policy((await ledger.client.log()).witness_policy.encode())
         assert open_under_policy(await ledger.client.checkpoint(), told).checkpoint.size == 5
     await ledger.stop()
@@ -342,16 +363,8 @@ async def test_an_idle_log_gets_fresh_cosignatures_and_the_verifier_takes_the_wi
             newest = policy.quorum_at(open_under_policy(await ledger.client.checkpoint(), policy).cosigned_at)
             return True if newest is not None and newest > first else None
 
-        config = VerifierConfig(
-            ledger_url=ledger.url,
-            log_verifier_key=ledger.verifier_key,
-            database_file=tmp_path / "projection.sqlite",
-            policy_file=tmp_path / "policy",
-            poll_seconds=1,
-        )
-        app = verifier_app.make_app(config, log=Log("verifier", ledger.log), end_process=ledger.ended_with.append)
-        async with listening(app, host="127.0.0.1", port=0) as address:
-            url = f"{address.url}/v1/credentials/{credential}"
+        async with verifier_of(ledger, tmp_path) as verifier_url:
+            url = f"{verifier_url}/v1/credentials/{credential}"
 
             async def valid() -> dict[str, object] | None:
                 async with ledger.session.get(url) as response:
@@ -363,28 +376,40 @@ async def test_an_idle_log_gets_fresh_cosignatures_and_the_verifier_takes_the_wi
             await until(fresher, "the idle log is cosigned again")
 
 
+@pytest.mark.parametrize("ahead_seconds", [3_600, 2**62])
+async def test_a_witness_whose_clock_is_ahead_makes_nothing_fresh(
+    ledger: RunningLedger, tmp_path: Path, ahead_seconds: int
+) -> None:
+    key = witness_key("hasty")
+    async with scripted(key, cosigns(key, at=int(time.time()) + ahead_seconds)) as served:
+        policy = obey(ledger, tmp_path, [served], 1)
+        await ledger.start()
+        await ledger.admit("college")
+        await cosigned(ledger, policy, 2)
+        async with verifier_of(ledger, tmp_path) as url:
+
+            async def stale() -> bool | None:
+                async with ledger.session.get(f"{url}/readyz") as response:
+                    return True if "still to come" in await response.text() else None
+
+            await until(stale, "the verifier says why it is stale")
+        assert ledger.ended_with == []
+
+
 async def test_a_verifier_believes_nothing_that_no_quorum_cosigned(ledger: RunningLedger, tmp_path: Path) -> None:
     async with scripted(witness_key("dead"), says(503)) as served:
         obey(ledger, tmp_path, [served], 1, witness_fail_open=True)
         await ledger.start()
         credential = await ledger.issued(await ledger.admit("college"), "a course")
         await ledger.published(3)
-        config = VerifierConfig(
-            ledger_url=ledger.url,
-            log_verifier_key=ledger.verifier_key,
-            database_file=tmp_path / "projection.sqlite",
-            policy_file=tmp_path / "policy",
-            poll_seconds=1,
-        )
-        app = verifier_app.make_app(config, log=Log("verifier", ledger.log), end_process=ledger.ended_with.append)
-        async with listening(app, host="127.0.0.1", port=0) as address:
+        async with verifier_of(ledger, tmp_path) as verifier_url:
 
             async def refused() -> bool | None:
-                async with ledger.session.get(f"{address.url}/readyz") as response:
+                async with ledger.session.get(f"{verifier_url}/readyz") as response:
                     return True if "quorum" in await response.text() else None
 
             await until(refused, "the verifier says that the quorum is missing")
-            async with ledger.session.get(f"{address.url}/v1/credentials/{credential}") as response:
+            async with ledger.session.get(f"{verifier_url}/v1/credentials/{credential}") as response:
                 assert response.status == 404
                 assert (await response.json(content_type=None))["fresh"] is False
 

@@ -113,3 +113,12 @@ def test_a_policy_that_could_be_misread_is_refused(text: str) -> None:
 def test_the_faulty_line_is_named() -> None:
     with pytest.raises(InvalidProblem, match="Line 8 of the policy"):
         parsed(f"# one\n{WITNESSES}group G any Z\nquorum G\n")
+
+
+def test_times_that_are_still_to_come_do_not_count() -> None:
+    policy = parsed(EXAMPLE)
+    times = {KEYS["X1"]: 10, KEYS["X2"]: 2**63 - 1, KEYS["X3"]: 12, KEYS["Y1"]: 2**62, KEYS["Y2"]: 11}
+    assert policy.quorum_at(times) == 12
+    assert policy.quorum_at(times, latest=100) == 10
+    assert policy.quorum_at(times, latest=10) is None
+    assert policy.is_quorum(times)
