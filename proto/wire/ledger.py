@@ -55,8 +55,11 @@ class ConsistencyProof(Body, frozen=True, kw_only=True):
     proof: tuple[str, ...]
 
 
-class LogInfo(Body, frozen=True, kw_only=True):
-    """`GET /v1/log`: what a client configures: a C2SP vkey and a C2SP tlog-policy text, and how far it is."""
+class LogInfo(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """`GET /v1/log`: what a client configures: a C2SP vkey and a C2SP tlog-policy text, and how far it is.
+
+    A frozen log takes no event any more; `successor` is what its operator says of where it goes on.
+    """
 
     origin: Origin
     verifier_key: str
@@ -65,3 +68,5 @@ class LogInfo(Body, frozen=True, kw_only=True):
     published_size: TreeSize
     rules_version: int
     publish_interval_ms: int
+    is_frozen: bool = False
+    successor: str | None = None

@@ -17,6 +17,7 @@ from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import AdmissionRequest
 from proto.wire.ledger import Appended
 from services.command.output import as_json_option, command, console, print_json
+from services.command.predecessor import read_predecessor
 from services.command.speaker import Speaker, now
 from services.log_client import LogClient
 
@@ -32,14 +33,24 @@ class RefusedProblem(Problem):
 
 
 def open_log(
-    *, origin: Origin, key: Path, recovery: PublicKey, more: tuple[PublicKey, ...], parameters: events.Parameters
+    *,
+    origin: Origin,
+    key: Path,
+    recovery: PublicKey,
+    more: tuple[PublicKey, ...],
+    parameters: events.Parameters,
+    predecessor: events.Predecessor | None = None,
+    did: Did | None = None,
 ) -> Envelope:
-    """Return the signed opening of a new log: the registrar is the did:key of the key in the file `key`."""
-    speaker = Speaker.from_file(key, origin)
+    """Return the signed opening of a new log: the registrar is the did:key of the key in the file `key`.
+
+    A log that continues another has its registrar (`did`, where `key` is not the first) and names keys of that ring.
+    """
+    speaker = Speaker.from_file(key, origin, did=did)
     named = [(speaker.key_id, "event"), *((key_id_of(speaker.did, other), "event") for other in more)]
     named.append((key_id_of(speaker.did, recovery), "recovery"))
     keys = [{"key_id": name, "purpose": purpose, "public_key": name.split("#")[1]} for name, purpose in named]
-    return speaker.say(events.LogOpened, keys=keys, rules_version=1, parameters=parameters)
+    return speaker.say(events.LogOpened, keys=keys, rules_version=1, parameters=parameters, predecessor=predecessor)
 
 
 async def submit(ledger: str, envelope: Envelope) -> Appended:
@@ -105,6 +116,9 @@ def _print_appended(what: str, appended: Appended, as_json: bool) -> None:
 @click.option("--recovery-public-key", required=True, help="z6Mk… of the registrar's recovery key, kept offline.")
 @click.option("--more-public-key", multiple=True, help="Up to two more registrar keys, z6Mk….")
 @click.option("--key-delay-seconds", type=int, default=events.DEFAULT_PARAMETERS.registrar_key_delay_seconds)
+@click.option("--predecessor", help="Continue this frozen log: the file of its last checkpoint, or its address.")
+@click.option("--predecessor-key", help="The verifier key of that log.")
+@click.option("--did", help="The registrar's DID, where --key is not its first key (with --predecessor only).")
 @click.option("--out", type=_FILE, help="Where to write the opening; standard output if left out.")
 @command
 async def open_log_command(
@@ -114,9 +128,14 @@ async def open_log_command(
     recovery_public_key: str,
     more_public_key: tuple[str, ...],
     key_delay_seconds: int,
+    predecessor: str | None,
+    predecessor_key: str | None,
+    did: str | None,
     out: Path | None,
 ) -> None:
     """Make entry 0 of a new log; give it to `credentify ledger init --opening FILE`."""
+    if bool(predecessor) != bool(predecessor_key):
+        raise InvalidProblem("--predecessor and --predecessor-key belong together")
     parameters = msgspec.structs.replace(events.DEFAULT_PARAMETERS, registrar_key_delay_seconds=key_delay_seconds)
     envelope = open_log(
         origin=Origin(origin),
@@ -124,6 +143,8 @@ async def open_log_command(
         recovery=PublicKey(recovery_public_key),
         more=tuple(map(PublicKey, more_public_key)),
         parameters=parameters,
+        predecessor=await read_predecessor(predecessor, predecessor_key) if predecessor and predecessor_key else None,
+        did=Did(did) if did else None,
     )
     data = msgspec.json.encode(envelope) + b"\n"
     if out:

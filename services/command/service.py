@@ -2,11 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 
+import aiohttp
 import click
 
-from proto.problem import Problem
+from proto.problem import InvalidProblem, Problem
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
+from services.log_client import LogClient
 from services.settings import load_settings
 
 
@@ -24,20 +27,57 @@ def ledger(context: click.Context) -> None:
 
 @ledger.command("init")
 @click.option("--opening", type=click.File("rb"), required=True, help="The envelope of `registrar open-log`.")
+@click.option("--predecessor-log", help="Address of the frozen log that the opening continues.")
+@click.option("--predecessor-key", help="The verifier key of that log.")
 @as_json_option
 @command
-async def init_command(*, opening: click.File, as_json: bool) -> None:
-    """Create the log once, from the opening that the registrar signed; makes the log's own key if there is none."""
+async def init_command(
+    *, opening: click.File, predecessor_log: str | None, predecessor_key: str | None, as_json: bool
+) -> None:
+    """Create the log once, from the opening that the registrar signed; makes the log's own key if there is none.
+
+    A log that continues another begins with that one's final state, replayed and proven from its address.
+    """
     from services.ledger import config  # noqa: PLC0415 - the same
+    from services.ledger.inheritance import PredecessorLog  # noqa: PLC0415 - the same
     from services.ledger.opening import init_log  # noqa: PLC0415 - the same
 
+    if bool(predecessor_log) != bool(predecessor_key):
+        raise InvalidProblem("--predecessor-log and --predecessor-key belong together")
     settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
-    created = await init_log(settings, opening.read())  # type: ignore[attr-defined] # click gives the open file
+    data = opening.read()  # type: ignore[attr-defined] # click gives the open file
+    async with aiohttp.ClientSession() as session:
+        before = None
+        if predecessor_log and predecessor_key:
+            before = PredecessorLog(client=LogClient(session, predecessor_log), verifier_key=predecessor_key)
+        created = await init_log(settings, data, before)
     if as_json:
         print_json(created)
         return
     console.print(f"log opened      {created.origin}")
     console.print(f"verifier key    {created.verifier_key}", soft_wrap=True)
+
+
+@ledger.command("freeze")
+@click.option("--successor", help="Where the log goes on, for those who still send: an address, a sentence.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the last checkpoint here.")
+@click.option("--wait-seconds", type=float, default=60.0, show_default=True, help="For the signer, at most.")
+@click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
+@command
+async def freeze_command(*, successor: str | None, out: Path | None, wait_seconds: float, yes: bool) -> None:
+    """Take no more events, for ever, and print the last checkpoint; run again to name the successor."""
+    from services.ledger import config  # noqa: PLC0415 - the same
+    from services.ledger.freezing import freeze  # noqa: PLC0415 - the same
+
+    settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
+    if not yes:
+        click.confirm("Nothing can be appended to this log ever again. Freeze it?", abort=True)
+    last = await freeze(settings, successor=successor, wait_seconds=wait_seconds)
+    if out:
+        out.write_bytes(last.note)
+        console.print(f"frozen at {last.size} entries; the last checkpoint is in {out}")
+    else:
+        click.echo(last.note.decode(), nl=False)
 
 
 @click.command()

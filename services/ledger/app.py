@@ -28,6 +28,7 @@ from services.ledger.metrics import LedgerMetrics
 from services.ledger.opening import apply_migrations, key_files, require_log
 from services.ledger.publication import Publication
 from services.ledger.publisher import Publisher, follow_publication
+from services.ledger.room import keep_room, make_room
 from services.ledger.routes import make_routes
 from services.ledger.sequencer import Sequencer
 from services.ledger.service import LEDGER, Ledger
@@ -109,6 +110,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         async with pool.acquire() as connection:
             await postgres.assert_durable(connection)
             log_row = await require_log(connection)  # (3)
+        await make_room(pool)
         executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         parts = _Parts(app, config, log_row, pool, executor, session=session)  # (4)
@@ -139,7 +141,7 @@ class _Parts:
         *,
         session: aiohttp.ClientSession,
     ) -> None:
-        self.config = config
+        self.config, self.pool, self.log = config, pool, app[LOG]
         self.first_published = asyncio.Event()
         metrics, log = LedgerMetrics(app[REGISTRY]), app[LOG]
         verifier = parse_vkey(log_row.verifier_key)
@@ -243,7 +245,8 @@ class _Parts:
         )
         intakes = [("intake", self.intake.run()) for _ in range(INTAKES)]
         asking = [("witnesses", self.witnesses.run())] if self.publisher else []
-        return [("sequencer", self.sequencer.run()), ("publisher", publishing), *asking, *intakes]
+        room = ("room", keep_room(self.pool, self.log))
+        return [("sequencer", self.sequencer.run()), ("publisher", publishing), room, *asking, *intakes]
 
 
 @contextlib.asynccontextmanager

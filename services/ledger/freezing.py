@@ -5,8 +5,11 @@ refuses what any sequencer tries afterwards. There is no way back: a successor m
 """
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 
+import asyncpg
 import msgspec
 
 from proto.problem import ConflictProblem, UnavailableProblem
@@ -14,6 +17,7 @@ from services import postgres
 from services.ledger import store
 from services.ledger.config import Config
 from services.ledger.store import Reader, StoredCheckpoint
+from services.postgres import Pool
 
 POLL_SECONDS = 0.1
 _FROZEN = "SELECT successor FROM frozen"
@@ -55,6 +59,20 @@ async def frozen(reader: Reader) -> Frozen | None:
     """Return that the log is frozen, or None while it grows."""
     row = await reader.fetchrow(_FROZEN)
     return Frozen(successor=row["successor"]) if row else None
+
+
+@contextlib.asynccontextmanager
+async def refused_if_frozen(pool: Pool) -> AsyncIterator[None]:
+    """Say of a batch that the database refused why it did: raises `LogFrozenProblem` if the log was frozen.
+
+    Asked afterwards only, so a log that grows pays nothing for it.
+    """
+    try:
+        yield
+    except asyncpg.RestrictViolationError as error:
+        if found := await frozen(pool):
+            raise LogFrozenProblem(found) from error
+        raise
 
 
 async def freeze(config: Config, *, successor: str | None, wait_seconds: float) -> StoredCheckpoint:

@@ -1,7 +1,8 @@
 """Recomputes everything that a ledger's database holds, and names what is damaged. Repairs and writes nothing.
 
 Works from the entries' bytes alone: every leaf hash, chain link, event id, signature and rule is computed again with a
-fresh book; then tiles, right edge, head, checkpoints and projected states are compared with what came out.
+fresh book (a log that continues another begins with the state that was proven and copied at init); then tiles, right
+edge, head, checkpoints and projected states are compared with what came out.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from services import states
 from services.ledger import store
 from services.ledger.fsck_report import Findings, Report
 from services.ledger.fsck_states import compare_states
+from services.ledger.inheritance import inherited_book
 from services.postgres import Connection
 
 ENTRIES_PER_READ = 512
@@ -48,18 +50,18 @@ async def check(connection: Connection, *, progress: Progress | None = None) -> 
             findings = Findings()
             findings.damaged("log", "There is no log in this database")
             return Report.of(findings, origin="", tree_size=0, root_hash=b"", published_size=0)
-        run = _Run(connection, log.origin)
+        run = _Run(connection, log.origin, await inherited_book(connection))
         return await run.all(parse_vkey(log.verifier_key), progress)
 
 
 class _Run:
     """One pass over one log: what the entries give so far."""
 
-    def __init__(self, connection: Connection, origin: Origin) -> None:
+    def __init__(self, connection: Connection, origin: Origin, book: Book) -> None:
         self.connection = connection
         self.origin = origin
         self.findings = Findings()
-        self.book = Book()
+        self.book = book
         self.edge = TileEdge()
         self.frontier = Frontier()
         self.previous: bytes = entries.first_previous(origin)

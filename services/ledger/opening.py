@@ -14,7 +14,7 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import LeafIndex, Origin
 from proto.keys import decode_public_key, is_signature
-from proto.lifecycle import BadSignatureRefusal, Book, decide, evolve, needs, signing_key
+from proto.lifecycle import BadSignatureRefusal, Book, decide, evolve, signing_key
 from proto.lifecycle.refusals import AheadOfTimeRefusal, TooOldRefusal
 from proto.merkle import leaf_hash
 from proto.moment import Moment, from_ms, to_ms
@@ -25,12 +25,18 @@ from services import postgres, states
 from services.ledger import migrations, store
 from services.ledger.config import Config
 from services.ledger.domain import NewEntry
+from services.ledger.inheritance import PredecessorLog, inherit
 from services.ledger.signer import Signer, load_key, make_key
 from services.ledger.store import LogRow, StoredCheckpoint
 from services.postgres import Connection
 from services.settings import SettingsProblem
 
 _SECOND_MS = 1_000
+_CLOCK_MS = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+_INIT_LIMITS = postgres.PoolLimits(
+    statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000
+)
+"""A predecessor is replayed within the transaction that opens the log."""
 
 
 class NotInitialisedProblem(NotFoundProblem):
@@ -84,40 +90,55 @@ async def require_log(connection: Connection) -> LogRow:
     return found
 
 
-async def init_log(config: Config, opening: bytes) -> InitialisedLog:
+async def init_log(config: Config, opening: bytes, predecessor: PredecessorLog | None = None) -> InitialisedLog:
     """Create the log from its opening (a DSSE envelope in JSON), or finish what an interrupted call began.
 
     (1) check the opening by itself; (2) make the log's key, if there is none; (3) entry 0, states and head in one
-    transaction; (4) sign and publish the first checkpoint. Each step finds what a crash before it left behind. Raises
-    `ConflictProblem` if the database holds another log, and refusals, `SettingsProblem` or `InvalidProblem` by what is
-    wrong with opening, settings or key.
+    transaction, for a log that continues another after the proven final state of that one; (4) sign and publish the
+    first checkpoint. Each step finds what a crash before it left behind. Raises `ConflictProblem` if the database holds
+    another log, and refusals, `SettingsProblem` or `InvalidProblem` by what is wrong with opening, settings or key.
     """
     key_file, folder = key_files(config)
     opened = envelopes.open_envelope(envelopes.decode(opening))
     if not isinstance(opened.event, events.LogOpened):
         raise InvalidProblem("This file holds another event; make an opening with: credentify registrar open-log")
+    _check_predecessor_given(opened.event, predecessor)
     await apply_migrations(config)
-    async with postgres.connected(config.database_url, application_name="credentify-ledger") as connection:
+    async with postgres.connected(
+        config.database_url, application_name="credentify-ledger", limits=_INIT_LIMITS
+    ) as connection:
         await postgres.assert_durable(connection)
         known = await store.log_row(connection)
         signer_key = load_key(key_file) if known else make_key(key_file, opened.event.log)  # (2)
         if signer_key.name != opened.event.log:
             raise ConflictProblem(f"{key_file} is the key of {signer_key.name}, not of {opened.event.log}")
         if known is None:
-            await _insert_opening(connection, opened, signer_key)  # (1) (3)
+            await _insert_opening(connection, opened, signer_key, predecessor)  # (1) (3)
         await _refuse_other_log(connection, opened, signer_key)
         is_new = await _publish_first(connection, Signer(signer_key, folder))  # (4)
     return InitialisedLog(origin=opened.event.log, verifier_key=signer_key.verifier.text, is_new=is_new)
 
 
-async def _insert_opening(connection: Connection, opened: Opened, signer_key: SignerKey) -> None:
+def _check_predecessor_given(event: events.LogOpened, predecessor: PredecessorLog | None) -> None:
+    if event.predecessor and predecessor is None:
+        raise InvalidProblem(
+            f"This log continues {event.predecessor.origin}: add --predecessor-log URL and --predecessor-key VKEY"
+        )
+    if predecessor is not None and not event.predecessor:
+        raise InvalidProblem("The opening names no predecessor: make it with `registrar open-log --predecessor …`")
+
+
+async def _insert_opening(
+    connection: Connection, opened: Opened, signer_key: SignerKey, predecessor: PredecessorLog | None
+) -> None:
     """Write entry 0 and all that follows from it, in one transaction: after a crash there is all of it or nothing."""
     origin = Origin(signer_key.name)
     try:
         async with connection.transaction():
-            now_ms = await connection.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+            last_ms = await _inherited_until_ms(connection, opened, predecessor)
+            now_ms = max(last_ms, await connection.fetchval(_CLOCK_MS))
             received_at = from_ms(now_ms)
-            book = _checked(opened, received_at)
+            book = await _checked(connection, opened, received_at)
             await store.insert_log(connection, LogRow(origin=origin, verifier_key=signer_key.verifier.text))
             data = entries.encode(opened.envelope, LeafIndex(0), entries.first_previous(origin), received_at)
             entry = NewEntry(index=LeafIndex(0), leaf_hash=leaf_hash(data), event_id=opened.event_id, data=data)
@@ -128,10 +149,19 @@ async def _insert_opening(connection: Connection, opened: Opened, signer_key: Si
         raise ConflictProblem("Another process created the log of this database just now; run this again") from error
 
 
-def _checked(opened: Opened, received_at: Moment) -> Book:
+async def _inherited_until_ms(connection: Connection, opened: Opened, predecessor: PredecessorLog | None) -> int:
+    """Take over the predecessor's final state, if there is one; return when it received its last entry, or 0."""
+    event = opened.event
+    if predecessor is None or not isinstance(event, events.LogOpened) or not event.predecessor:
+        return 0
+    now = from_ms(await connection.fetchval(_CLOCK_MS))
+    return to_ms(await inherit(connection, predecessor, event.predecessor, now=now))
+
+
+async def _checked(connection: Connection, opened: Opened, received_at: Moment) -> Book:
     """Return the book after the opening; raises the refusal of an opening that breaks a rule or is not self-signed."""
     book = Book()
-    states.mark_absent(book, needs(book, [opened]))
+    await states.load_all(connection, book, [opened])
     _check_claimed_time(opened, received_at)
     decide(book, opened, index=LeafIndex(0), received_at=received_at)
     key = signing_key(book, opened, received_at=received_at)

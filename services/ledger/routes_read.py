@@ -22,6 +22,7 @@ from proto.wire.ledger import ConsistencyProof, EventPlace, LogInfo
 from services import states
 from services.edge import LineWriter, Media, Reply, Route, parameter_problem
 from services.ledger import store
+from services.ledger.freezing import frozen
 from services.ledger.receipts import make_receipt
 from services.ledger.service import LEDGER
 
@@ -96,6 +97,7 @@ async def log_info(request: web.Request) -> Reply:
     async with ledger.pool.acquire() as connection:
         book = Book()
         await states.load_log(connection, book)
+        end = await frozen(connection)
     info = LogInfo(
         origin=ledger.origin,
         verifier_key=ledger.verifier.text,
@@ -104,6 +106,8 @@ async def log_info(request: web.Request) -> Reply:
         published_size=ledger.publication.size,
         rules_version=book.opened_log().rules_version_at(LeafIndex(size)),
         publish_interval_ms=ledger.config.publish_interval_ms,
+        is_frozen=end is not None,
+        successor=end.successor if end else None,
     )
     return Reply(info, headers=NO_STORE)
 

@@ -17,6 +17,7 @@ from proto.wire.ledger import Appended
 from services import postgres, states
 from services.ledger import store
 from services.ledger.domain import Head, NewEntry
+from services.ledger.freezing import refused_if_frozen
 from services.ledger.store import Tail
 from services.postgres import Connection, Pool
 
@@ -74,8 +75,8 @@ class PostgresStorage:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Run the block in one transaction on a connection of the pool."""
-        async with postgres.transaction(self._pool) as connection:
+        """Run the block in one transaction on a connection of the pool; raises `LogFrozenProblem` at a frozen log."""
+        async with refused_if_frozen(self._pool), postgres.transaction(self._pool) as connection:
             yield _PostgresTransaction(self._pool, connection, self._frozen_after_ms)
 
     async def places(self, event_ids: Iterable[EventId]) -> dict[EventId, Appended]:

@@ -1,0 +1,121 @@
+"""What a log begins with that continues another: the predecessor's final state, replayed and proven. Once, at init.
+
+The predecessor is followed over HTTP to its last checkpoint as any follower does: signature, consistency, leaves,
+chain, rules. Its entries stay there; here are the states that they give, a copy of them that never changes (for fsck),
+and where its events stand. All of it belongs to the transaction that writes entry 0, so there is all of it or nothing.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from proto.envelope import Opened
+from proto.events import Predecessor
+from proto.ids import CredentialId, Did, EventId, LeafIndex
+from proto.lifecycle import Book, Credential, Issuer, LogState, Recognition
+from proto.moment import Moment
+from proto.problem import ConflictProblem
+from services import states
+from services.follow import Applied, Follower, Position
+from services.log_client import LogClient
+from services.postgres import Connection
+
+_COPY = """
+    INSERT INTO inherited_state (kind, name, state)
+    SELECT 'log', '', state FROM log_state
+    UNION ALL SELECT 'issuer', did, state FROM issuer
+    UNION ALL SELECT 'credential', encode(credential_id, 'hex'), state FROM credential_state
+    UNION ALL SELECT 'recognition', encode(event_id, 'hex'), state FROM recognition"""
+_SAVE_EVENTS = "INSERT INTO inherited_event (event_id, leaf_index) SELECT * FROM unnest($1::bytea[], $2::bigint[])"
+_LOAD_EVENTS = "SELECT event_id, leaf_index FROM inherited_event WHERE event_id = ANY($1::bytea[])"
+_ROWS = "SELECT kind, name, state FROM inherited_state"
+_DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
+_DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
+_DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
+_DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
+
+
+class OtherPredecessorProblem(ConflictProblem):
+    """The log at that address does not end where the opening says that its predecessor ends."""
+
+    slug = "other-predecessor"
+    title = "The predecessor is not what the opening names"
+
+
+class PredecessorLog(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the predecessor is read, and the vkey under which its checkpoints are signed."""
+
+    client: LogClient
+    verifier_key: str
+
+
+class _States:
+    """The sink: this log's own state tables, before its first entry, in the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._position: Position | None = None
+
+    async def position(self) -> Position | None:
+        """Return how far the predecessor has been replayed in this transaction."""
+        return self._position
+
+    async def load(self, book: Book, batch: Sequence[Opened]) -> None:
+        """Load what the batch reads, also which of its events the predecessor had already."""
+        await states.load_all(self._connection, book, batch)
+        names = [bytes.fromhex(opened.event_id) for opened in batch]
+        for row in await self._connection.fetch(_LOAD_EVENTS, names):
+            book.events[EventId(row["event_id"].hex())] = LeafIndex(row["leaf_index"])
+
+    async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        """Save the states, and where the events stand on the predecessor."""
+        await states.save(self._connection, book, with_events=False)
+        if applied:
+            names = [bytes.fromhex(each.opened.event_id) for each in applied]
+            await self._connection.execute(_SAVE_EVENTS, names, [each.index for each in applied])
+        self._position = position
+
+
+async def inherit(connection: Connection, log: PredecessorLog, named: Predecessor, *, now: Moment) -> Moment:
+    """Replay the predecessor into the empty state tables, and return when it received its last entry.
+
+    Raises `OtherPredecessorProblem` unless its last checkpoint is the named tree, and what a follower raises where the
+    log cannot be reached or proven. Part of the caller's transaction.
+    """
+    sink = _States(connection)
+    follower = Follower(log.client, sink, verifier_key=log.verifier_key, clock=lambda: now)
+    if follower.origin != named.origin:
+        raise OtherPredecessorProblem(f"The key is that of {follower.origin}; the opening continues {named.origin}")
+    await follower.step()
+    position = await sink.position()
+    if position is None or position.last_received_at is None:
+        raise OtherPredecessorProblem(f"The log at {log.client.url} has no entries")
+    if (position.size, position.root_hash.hex()) != (named.size, named.root_hash):
+        raise OtherPredecessorProblem(
+            f"{named.origin} ends with {position.size} entries and the root {position.root_hash.hex()}; the opening "
+            f"continues it from {named.size} and {named.root_hash}. Freeze the predecessor, then sign a new opening"
+        )
+    await connection.execute(_COPY)
+    return position.last_received_at
+
+
+async def inherited_book(connection: Connection) -> Book:
+    """Return a book with what this log began with: all of it, or an empty book for a log that continues none."""
+    book = Book()
+    async for row in connection.cursor(_ROWS, prefetch=1_000):
+        _put(book, row["kind"], row["name"], row["state"])
+    book.forget_changes()
+    return book
+
+
+def _put(book: Book, kind: str, name: str, state: bytes) -> None:
+    match kind:
+        case "log":
+            book.log = _DECODE_LOG(state)
+        case "issuer":
+            book.issuers[Did(name)] = issuer = _DECODE_ISSUER(state)
+            book.public_keys |= {key.public_key: key.key_id for key in issuer.keys}
+        case "credential":
+            book.credentials[CredentialId(name)] = _DECODE_CREDENTIAL(state)
+        case _:
+            book.put_recognition(_DECODE_RECOGNITION(state))

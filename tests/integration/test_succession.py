@@ -1,0 +1,159 @@
+"""A log is frozen, and another continues it: what was issued on the first is revoked on the second."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto import events
+from proto.checkpoint import open_checkpoint
+from proto.ids import Origin
+from proto.note_key import parse_vkey
+from proto.problem import InvalidProblem
+from services.command.predecessor import read_predecessor
+from services.ledger.freezing import LastCheckpointProblem, freeze
+from services.ledger.inheritance import OtherPredecessorProblem, PredecessorLog
+from services.ledger.opening import init_log
+from services.log_client import LogClient, LogProblem
+from tests.databases import MakeDatabase
+from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, running_ledger
+
+NEXT = Origin("log.example/credentify-next")
+
+
+class NextRegistrar(Registrar):
+    """The same registrar, whose statements are meant for the log that comes after."""
+
+    def __init__(self, before: Registrar, predecessor: events.Predecessor) -> None:
+        super().__init__(NEXT)
+        self.parties = before.parties
+        self.predecessor = predecessor
+
+    def opening_file(self) -> bytes:
+        """Return the opening that continues the predecessor."""
+        return msgspec.json.encode(self.seal(self.opening(predecessor=self.predecessor)))
+
+
+@pytest.fixture
+async def old(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
+    """A running log that will be frozen."""
+    async with running_ledger(make_database, tmp_path / "old", registrar) as running:
+        yield running
+
+
+async def end_of(ledger: RunningLedger, successor: str | None = None) -> events.Predecessor:
+    """Freeze a log and return its last tree."""
+    last = await freeze(ledger.config, successor=successor, wait_seconds=10)
+    checkpoint = open_checkpoint(last.note, parse_vkey(ledger.verifier_key)).checkpoint
+    return events.Predecessor(origin=checkpoint.origin, size=checkpoint.size, root_hash=checkpoint.root_hash.hex())
+
+
+async def next_log(
+    old: RunningLedger, predecessor: events.Predecessor, make_database: MakeDatabase, folder: Path
+) -> RunningLedger:
+    """Return a log, created but not started, that continues the old one."""
+    database = await new_database(make_database)
+    made = RunningLedger(
+        ledger_config(database, folder), database, NextRegistrar(old.registrar, predecessor), old.session
+    )
+    source = PredecessorLog(client=old.client, verifier_key=old.verifier_key)
+    made.info = await init_log(made.config, made.opening, source)
+    return made
+
+
+async def test_a_frozen_log_takes_nothing_more_and_names_its_successor(old: RunningLedger) -> None:
+    college = await old.admit("college")
+    first = old.registrar.seal(old.registrar.issue(college, "first"))
+    answer = await old.client.submit_one(first)
+    predecessor = await end_of(old)
+    assert predecessor.size == 3
+    with pytest.raises(LogProblem, match="not said yet") as refused:
+        await old.issued(college, "second")
+    assert (refused.value.log_status, refused.value.log_slug) == (409, "log-frozen")
+    await freeze(old.config, successor="https://next.example/", wait_seconds=10)
+    with pytest.raises(LogProblem, match=r"continued by https://next\.example/") as refused:
+        await old.issued(college, "second")
+    assert refused.value.problem["final"] is True
+    assert await old.client.submit_one(first) == answer, "what is on the log keeps its answer"
+    await old.stop()
+    await old.start()
+    info = await old.client.log()
+    assert (info.is_frozen, info.successor, info.published_size) == (True, "https://next.example/", 3)
+
+
+async def test_a_log_that_is_frozen_while_nobody_signs_says_what_is_missing(old: RunningLedger) -> None:
+    old.config = msgspec.structs.replace(old.config, publish_interval_ms=60_000)
+    await old.stop()
+    await old.start()
+    await old.admit("college")
+    with pytest.raises(LastCheckpointProblem, match="frozen at 2 entries, of which 1 are published"):
+        await freeze(old.config, successor=None, wait_seconds=0)
+    await old.stop()
+    await old.start()
+    assert (await freeze(old.config, successor=None, wait_seconds=10)).size == 2
+
+
+async def test_a_credential_of_the_old_log_is_revoked_on_the_new_one(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    academy = await old.admit("academy")
+    first, second = await old.issued(college, "first"), await old.issued(college, "second")
+    recognition = old.registrar.recognition(academy, first)
+    recognised = await old.say(recognition)
+    predecessor = await end_of(old, "https://next.example/")
+    new = await next_log(old, predecessor, make_database, tmp_path / "new")
+    await new.start()
+    try:
+        say = new.registrar
+        await new.say(say.revocation(college, first))
+        with pytest.raises(LogProblem, match="revoked"):
+            await new.say(say.revocation(college, first))
+        with pytest.raises(LogProblem):
+            await new.say(say.issue(college, "second"))
+        await new.say(say.withdrawal(academy, recognised.event_id))
+        await new.say(say.issue(college, "third"))
+        await new.say(say.stack(college, [second, say.credential_id(college, "third")], "stack"))
+        with pytest.raises(LogProblem, match="signed for"):
+            await new.client.submit_one(old.registrar.seal(old.registrar.issue(college, "for the old log")))
+        await new.published(5)
+    finally:
+        await new.stop()
+    report = await new.fsck()
+    assert report.damages == ()
+    assert (report.tree_size, report.counts["credential_state"]) == (5, 4)
+
+
+async def test_only_the_end_of_a_frozen_log_is_continued(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    await old.admit("college")
+    await old.published(2)
+    with pytest.raises(InvalidProblem, match="still grows"):
+        await read_predecessor(old.url, old.verifier_key)
+    predecessor = await end_of(old)
+    assert await read_predecessor(old.url, old.verifier_key) == predecessor
+    earlier = msgspec.structs.replace(predecessor, size=1)
+    with pytest.raises(OtherPredecessorProblem, match="ends with 2 entries"):
+        await next_log(old, earlier, make_database, tmp_path / "earlier")
+    other_root = msgspec.structs.replace(predecessor, root_hash="ab" * 32)
+    with pytest.raises(OtherPredecessorProblem, match="sign a new opening"):
+        await next_log(old, other_root, make_database, tmp_path / "other")
+
+
+async def test_an_opening_and_its_predecessor_belong_together(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    predecessor = await end_of(old)
+    database = await new_database(make_database)
+    config = ledger_config(database, tmp_path / "new")
+    opening = NextRegistrar(old.registrar, predecessor).opening_file()
+    with pytest.raises(InvalidProblem, match="add --predecessor-log"):
+        await init_log(config, opening)
+    async with aiohttp.ClientSession() as session:
+        source = PredecessorLog(client=LogClient(session, old.url), verifier_key=old.verifier_key)
+        with pytest.raises(InvalidProblem, match="names no predecessor"):
+            await init_log(config, Registrar(NEXT).opening_file(), source)
+        assert (await init_log(config, opening, source)).is_new
