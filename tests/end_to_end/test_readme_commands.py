@@ -33,6 +33,14 @@ def test_the_commands_of_the_readme_run_as_printed(up: Up) -> None:
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    for words in ("VALID", "refused, with status 1", "authentic, with status 2", "no longer valid: status 1", '"impaired"', '"active"', "clean"):
+    for words in (
+        "VALID",
+        "refused, with status 1",
+        "authentic, with status 2",
+        "no longer valid: status 1",
+        '"impaired"',
+        '"active"',
+        "clean",
+    ):
         assert words in done.stdout, f"{words}\n{done.stdout}"
     up.fsck_is_clean()
