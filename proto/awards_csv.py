@@ -1,4 +1,4 @@
-"""Awards as a CSV file, one a row: strict, with line and field in every fault. Knows no achievement but by its URI.
+"""Awards as a CSV file, one a row: strict, with line and field in every fault. Knows no achievement but by name.
 
 UTF-8 (a byte order mark is allowed), commas, RFC 4180 quoting, a header line. One wrong row does not sink the others:
 its faults are collected beside the awards of the rows that are right.
@@ -7,7 +7,7 @@ its faults are collected beside the awards of the rows that are right.
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from proto.credential import Award
 from proto.events import Record
 from proto.problem import MalformedProblem
+from proto.records import FileRecord
 
 CSV_BYTES_MAX = 10_485_760
 ROW_COUNT_MAX = 10_000
@@ -87,7 +88,9 @@ class Awards(Record, frozen=True, kw_only=True):
     faults: tuple[RowFault, ...]
 
 
-class _RowError(ValueError):
+class RowError(ValueError):
+    """A row that cannot be read: the column (empty for the row as a whole), a code, and a sentence."""
+
     def __init__(self, field: str, code: str, detail: str) -> None:
         super().__init__(detail)
         self.field, self.code, self.detail = field, code, detail
@@ -101,17 +104,53 @@ def parse_awards(data: bytes) -> Awards:
     bare date means the beginning of that day in UTC. Raises `CsvProblem` for what sinks the whole file.
     """
     reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
-    header = _header(reader)
+    try:
+        header = check_header(next(reader, []))
+    except csv.Error as error:
+        raise CsvProblem(f"Line 1 is not CSV: {error}") from error
     rows: list[AwardRow] = []
     faults: list[RowFault] = []
     seen: dict[tuple[str, ...], int] = {}
     for line, cells in _lines(reader):
         try:
             _refuse_repeated(seen, line, cells)
-            rows.append(AwardRow(line=line, award=_award(_named(header, cells))))
-        except _RowError as error:
+            rows.append(AwardRow(line=line, award=award_of(_named(header, cells, REQUIRED_COLUMNS))))
+        except RowError as error:
             faults.append(RowFault(line=line, field=error.field, code=error.code, detail=error.detail))
     return Awards(rows=tuple(rows), faults=tuple(faults))
+
+
+def read_header(record: FileRecord, *, known: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that the first record of a file names; raises `CsvProblem` for one that does not fit."""
+    try:
+        return check_header(_cells(record.content), known=known, required=required)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CsvProblem(f"Line {record.line} is not CSV in UTF-8: {error}") from error
+
+
+def read_cells(header: Sequence[str], record: FileRecord, *, required: Sequence[str]) -> dict[str, str]:
+    """Return the cells of a record that say something, by column; raises `RowError`."""
+    try:
+        return _named(tuple(header), _cells(record.content), required)
+    except UnicodeDecodeError as error:
+        raise RowError("", "not-utf-8", "The row is not UTF-8: save the file as CSV UTF-8") from error
+    except csv.Error as error:
+        raise RowError("", "not-csv", f"The row is not CSV: {error}") from error
+
+
+def _cells(content: bytes) -> list[str]:
+    found = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+    if len(found) != 1:
+        raise csv.Error("a carriage return stands where no quotes are")
+    return found[0]
+
+
+def read_award(header: Sequence[str], record: FileRecord) -> AwardRow | RowFault:
+    """Return the award of one record of a file with this header, or what is wrong in it."""
+    try:
+        return AwardRow(line=record.line, award=award_of(read_cells(header, record, required=REQUIRED_COLUMNS)))
+    except RowError as error:
+        return RowFault(line=record.line, field=error.field, code=error.code, detail=error.detail)
 
 
 def _decode(data: bytes) -> str:
@@ -123,16 +162,16 @@ def _decode(data: bytes) -> str:
         raise CsvProblem(f"The file is not UTF-8: byte {error.start}. Save it as CSV UTF-8") from error
 
 
-def _header(reader: Iterator[list[str]]) -> tuple[str, ...]:
-    try:
-        header = tuple(name.strip() for name in next(reader, []))
-    except csv.Error as error:
-        raise CsvProblem(f"Line 1 is not CSV: {error}") from error
-    unknown = [name for name in header if name not in COLUMNS]
-    missing = [name for name in REQUIRED_COLUMNS if name not in header]
+def check_header(
+    cells: Sequence[str], *, known: Sequence[str] = COLUMNS, required: Sequence[str] = REQUIRED_COLUMNS
+) -> tuple[str, ...]:
+    """Return the names in a header, if all are known, distinct, and the required ones are there, else `CsvProblem`."""
+    header = tuple(name.strip() for name in cells)
+    unknown = [name for name in header if name not in known]
+    missing = [name for name in required if name not in header]
     if unknown:
         hint = " (columns are separated by commas)" if ";" in "".join(unknown) else ""
-        raise CsvProblem(f"Unknown columns: {', '.join(map(repr, unknown))[:300]}{hint}. Known: {', '.join(COLUMNS)}")
+        raise CsvProblem(f"Unknown columns: {', '.join(map(repr, unknown))[:300]}{hint}. Known: {', '.join(known)}")
     if missing:
         raise CsvProblem(f"Columns are missing: {', '.join(missing)}")
     if len(set(header)) != len(header):
@@ -162,28 +201,29 @@ def _lines(reader: Any) -> Iterator[tuple[int, list[str]]]:
 def _refuse_repeated(seen: dict[tuple[str, ...], int], line: int, cells: list[str]) -> None:
     first = seen.setdefault(tuple(cells), line)
     if first != line:
-        raise _RowError("", "row-repeated", f"The same row stands on line {first}: it would be awarded twice")
+        raise RowError("", "row-repeated", f"The same row stands on line {first}: it would be awarded twice")
 
 
-def _named(header: tuple[str, ...], cells: list[str]) -> dict[str, str]:
+def _named(header: tuple[str, ...], cells: list[str], required: Sequence[str]) -> dict[str, str]:
     if len(cells) != len(header):
-        raise _RowError("", "cell-count", f"The row has {len(cells)} cells, the header {len(header)}")
+        raise RowError("", "cell-count", f"The row has {len(cells)} cells, the header {len(header)}")
     named = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
     for name, cell in named.items():
         if _CONTROL.search(cell):
-            raise _RowError(name, "control-character", "The cell holds a control character")
-        if not cell and name in REQUIRED_COLUMNS:
-            raise _RowError(name, "missing", f"{name} is empty")
+            raise RowError(name, "control-character", "The cell holds a control character")
+        if not cell and name in required:
+            raise RowError(name, "missing", f"{name} is empty")
     return {name: cell for name, cell in named.items() if cell}
 
 
-def _award(cells: Mapping[str, str]) -> Award:
+def award_of(cells: Mapping[str, str]) -> Award:
+    """Return the award that cells of a row say, by column; raises `RowError`."""
     fields: dict[str, Any] = {
         name: cell
         for name, cell in cells.items()
         if name in {"achievement", "activity_start", "activity_end", "narrative"}
     }
-    fields |= {name: _time(cells[name]) for name in _TIME_COLUMNS if name in cells}
+    fields |= {name: time_of(cells[name]) for name in _TIME_COLUMNS if name in cells}
     fields["learner"] = _renamed(cells, _LEARNER_COLUMNS)
     result = _renamed(cells, _RESULT_COLUMNS)
     if result:
@@ -202,14 +242,15 @@ def _renamed(cells: Mapping[str, str], names: Mapping[str, str]) -> dict[str, st
     return {member: cells[column] for column, member in names.items() if column in cells}
 
 
-def _time(cell: str) -> str:
+def time_of(cell: str) -> str:
+    """Return a cell's time as a time: a bare date is the beginning of that day in UTC."""
     return f"{cell}T00:00:00.000Z" if _DATE.match(cell) else cell
 
 
 def _hundredths(cell: str) -> int:
     match = _ECTS.match(cell)
     if match is None:
-        raise _RowError(
+        raise RowError(
             "ects",
             "invalid",
             f"{cell[:20]!r} is not a number of credits such as 3.5 (decimal point, at most two decimals)",
@@ -217,8 +258,8 @@ def _hundredths(cell: str) -> int:
     return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
 
 
-def _row_error(error: msgspec.ValidationError) -> _RowError:
+def _row_error(error: msgspec.ValidationError) -> RowError:
     sentence, _, path = str(error).partition(" - at `$")
     pointer = path.rstrip("`").split("[")[0].replace(".", "/")
     field = _COLUMN_OF.get(pointer, pointer.removeprefix("/"))
-    return _RowError("" if field == "learner" else field, "invalid", sentence)
+    return RowError("" if field == "learner" else field, "invalid", sentence)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from proto.events import AchievementField, CountryField, DidField, EctsField, EqfField, NameField, Record, UriField
+from proto.ids import AchievementUri
 from proto.moment import Moment, normalise
 from proto.problem import InvalidProblem
 from proto.stacking import Recipe
@@ -57,6 +58,14 @@ _EXTENSION = "ext:[A-Za-z0-9._-]{1,60}"
 IdentifierType = Annotated[str, Meta(pattern=rf"^({IDENTIFIER_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
 ResultType = Annotated[str, Meta(pattern=rf"^({RESULT_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
 AlignmentType = Annotated[str, Meta(pattern=rf"^({ALIGNMENT_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
+AwardedField = Annotated[
+    AchievementUri,
+    Meta(
+        pattern=r"^(https?://[!-~]{1,490}|[a-z0-9](-?[a-z0-9]){0,62})(?!\n)$",
+        max_length=500,
+        description="URI of the achievement, or the institution's own short id of it",
+    ),
+]
 EmailField = Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}(?!\n)$", max_length=320)]
 
 
@@ -210,10 +219,14 @@ class Result(Record, frozen=True, kw_only=True):
 
 
 class Award(Record, frozen=True, kw_only=True):
-    """One achievement awarded to one learner. `valid_until` is exclusive; times carry their offset."""
+    """One achievement awarded to one learner. `valid_until` is exclusive; times carry their offset.
+
+    `achievement` is the achievement's URI, or the short id under which its institution described it: the gateway
+    replaces that by the URI before it makes a document.
+    """
 
     learner: Learner
-    achievement: AchievementField
+    achievement: AwardedField
     awarded_at: TimeField | None = None
     valid_from: TimeField
     valid_until: TimeField | None = None

@@ -110,11 +110,12 @@ async def lock(connection: Connection, institution_id: str, achievement_id: str)
 async def by_uris(
     connection: Connection | Pool, institution_id: str, uris: Sequence[str]
 ) -> dict[str, StoredAchievement]:
-    """Return the current revisions of achievements by the URI they were asked by: their own, or an imported one's."""
+    """Return the current revisions of achievements by what they were asked by: URI, imported one's URI, or short id."""
     rows = await connection.fetch(
         """SELECT asked.uri AS asked, achievement_id, revision, content
            FROM unnest($2::text[]) AS asked (uri)
-           JOIN achievement ON institution_id = $1 AND (achievement.uri = asked.uri OR source_uri = asked.uri)
+           JOIN achievement ON institution_id = $1
+               AND (achievement.uri = asked.uri OR source_uri = asked.uri OR achievement_id = asked.uri)
            JOIN achievement_revision USING (institution_id, achievement_id, revision)
            ORDER BY achievement.uri = asked.uri""",
         institution_id,
