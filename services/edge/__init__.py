@@ -42,7 +42,7 @@ and answered 500 with nothing but the request id.
 from services.edge.address import RateLimit, TrustedProxies
 from services.edge.app import CONFIG, LOG, REGISTRY, make_app
 from services.edge.auth import Authenticate, Principal, token_hash
-from services.edge.body import Line, read_lines
+from services.edge.body import Line, read_chunks, read_lines
 from services.edge.config import EdgeConfig, Port
 from services.edge.cursor import decode_cursor, encode_cursor
 from services.edge.decode import decode_json, decode_parameters, refuse_duplicate_keys
@@ -105,6 +105,7 @@ __all__ = [
     "parameter_problem",
     "problem_line",
     "problem_response",
+    "read_chunks",
     "read_lines",
     "refuse_duplicate_keys",
     "request_id",

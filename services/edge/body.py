@@ -63,6 +63,11 @@ async def read_body(request: web.Request, limits: BodyLimits) -> bytes:
     return bytes(gathered)
 
 
+def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield the body of a `streamed` route as it comes, within the route's bounds; raises what `read_body` raises."""
+    return _chunks(request, request[LIMITS_KEY])
+
+
 async def _chunks(request: web.Request, limits: BodyLimits) -> AsyncIterator[bytes]:
     """Yield the body as it comes, within its limits."""
     received_bytes = 0

@@ -32,7 +32,8 @@ class Endpoint:
         self.route = route
         self.wanted = _wanted(route)
         self.limits = BodyLimits(
-            bytes_max=route.body_bytes_max or config.body_bytes_max, timeout_seconds=config.body_timeout_seconds
+            bytes_max=route.body_bytes_max or config.body_bytes_max,
+            timeout_seconds=route.body_timeout_seconds or config.body_timeout_seconds,
         )
         self._authenticate = authenticate
         self._realm = realm
@@ -78,7 +79,7 @@ class Endpoint:
 
     async def _body(self, request: web.Request) -> tuple[Any, bytes]:
         check_declared(request, self.limits.bytes_max, self._media)
-        if request.content_type in LINE_MEDIA_TYPES and self.route.request_lines is not None:
+        if self.route.streamed or (request.content_type in LINE_MEDIA_TYPES and self.route.request_lines is not None):
             request[LIMITS_KEY] = self.limits
             return None, b""
         if self.route.request is Form:

@@ -68,6 +68,10 @@ class Route:
     """Let the request's types ignore unknown fields; otherwise every Struct in it must forbid them."""
     body_bytes_max: int | None = None
     """None: the configured `body_bytes_max`."""
+    body_timeout_seconds: float | None = None
+    """None: the configured `body_timeout_seconds`."""
+    streamed: bool = False
+    """The handler itself reads the body as it comes, with `read_chunks` (`request=bytes`); it is not held."""
     rate_limited: bool = True
     logged: bool = True
     """False: only answers of 400 and more get a request log line (probes come every second)."""
