@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import uvloop
 from aiohttp import web
+from prometheus_client import Counter
 
 from proto.moment import Moment, from_datetime
 from proto.note_key import parse_vkey
@@ -29,7 +30,7 @@ from services.verifier.projector import Projector
 from services.verifier.routes import INQUIRY, PAGES, SETTINGS, make_routes
 from services.verifier.routes_witness import WITNESS
 from services.verifier.store import Store
-from services.verifier.witness import Witness, open_witness
+from services.verifier.witness import OnFork, Witness, open_witness
 from services.verifier.witness_memory import WitnessMemory
 
 FATAL_STATUS = 70
@@ -86,7 +87,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
     store = await asyncio.to_thread(Store, config.database_file, reader_threads=config.reader_threads)  # (1)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, store.close)
-        if (opened := await asyncio.to_thread(open_witness, config)) is not None:
+        if (opened := await asyncio.to_thread(open_witness, config, _on_fork(app))) is not None:
             app[WITNESS], memory = opened
             stack.push_async_callback(asyncio.to_thread, memory.close)
             _say_witnessing(log, app[WITNESS], memory)
@@ -99,6 +100,22 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         await stack.enter_async_context(_following(follower, log, end_process))  # (2)
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield
+
+
+def _on_fork(app: web.Application) -> OnFork:
+    """Return what a witness calls, from its own thread, when a log showed it a second history."""
+    forks = Counter(
+        "credentify_verifier_witness_forks",
+        "Checkpoints that contradict one that was cosigned, signed by the log itself. Anything but 0 is the gravest "
+        "alarm there is: the log line holds both.",
+        registry=app[REGISTRY],
+    )
+
+    def on_fork(cosigned: bytes, shown: bytes) -> None:
+        forks.inc()
+        app[LOG].failure("log_forked", cosigned=cosigned.decode(), shown=shown.decode())
+
+    return on_fork
 
 
 def _say_witnessing(log: Log, witness: Witness, memory: WitnessMemory) -> None:

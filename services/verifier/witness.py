@@ -27,6 +27,14 @@ class NothingCosignedProblem(NotFoundProblem):
     title = "Nothing was cosigned"
 
 
+OnFork = Callable[[bytes, bytes], None]
+"""Told of two checkpoints of one size and two roots that a log signed: conclusive evidence against it."""
+
+
+def _unheard(_: bytes, __: bytes) -> None:
+    """Nobody wants to know."""
+
+
 class Witness:
     """Cosigns with one key, with the memory of what it cosigned; `logs` are the trusted keys, named by their origin."""
 
@@ -37,11 +45,13 @@ class Witness:
         memory: WitnessMemory,
         *,
         clock: Callable[[], float] = time.time,
+        on_fork: OnFork = _unheard,
     ) -> None:
         self.key = key
         self.logs = tuple(dict.fromkeys(logs))
         self._memory = memory
         self._clock = clock
+        self._on_fork = on_fork
 
     async def add_checkpoint(self, data: bytes) -> SignatureLine:
         """Return the cosignature of the checkpoint in an add-checkpoint request; it is remembered durably by then.
@@ -57,8 +67,11 @@ class Witness:
         )
         return cosigned.note.signatures[-1]
 
-    def _cosigned(self, request: AddCheckpoint, new: Checkpoint, note: Note, last: Checkpoint | None) -> Cosigned:
-        check_growth(request, new, last)  # (3)
+    def _cosigned(self, request: AddCheckpoint, new: Checkpoint, note: Note, last: Cosigned | None) -> Cosigned:
+        before = last.checkpoint if last else None
+        if last and before and before.size == new.size and before.root_hash != new.root_hash:
+            self._on_fork(last.note.encode(), note.encode())
+        check_growth(request, new, before)  # (3)
         line = cosign(note, self.key, int(self._clock()))  # (4)
         return Cosigned(checkpoint=new, note=Note(text=note.text, signatures=(*note.signatures, line)))
 
@@ -94,7 +107,7 @@ def cosigned_logs(config: Config) -> tuple[VerifierKey, ...]:
     return tuple(dict.fromkeys((own, *more)))
 
 
-def open_witness(config: Config) -> tuple[Witness, WitnessMemory] | None:
+def open_witness(config: Config, on_fork: OnFork) -> tuple[Witness, WitnessMemory] | None:
     """Return the witness that the settings describe, with its memory to close, or None where there is no key.
 
     Raises `SettingsProblem` and `WitnessMemoryProblem`; blocks shortly.
@@ -105,4 +118,4 @@ def open_witness(config: Config) -> tuple[Witness, WitnessMemory] | None:
         raise SettingsProblem("A witness needs a memory: set CREDENTIFY_VERIFIER_WITNESS_MEMORY_FILE as well")
     key, logs = load_witness_key(config.witness_key_file), cosigned_logs(config)
     memory = WitnessMemory(config.witness_memory_file)
-    return Witness(key, logs, memory), memory
+    return Witness(key, logs, memory, on_fork=on_fork), memory

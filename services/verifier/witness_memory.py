@@ -65,7 +65,7 @@ class Cosigned(msgspec.Struct, frozen=True, kw_only=True):
     note: Note
 
 
-Decide = Callable[[Checkpoint | None], Cosigned]
+Decide = Callable[[Cosigned | None], Cosigned]
 """From what was cosigned last to what is cosigned now; raises the `Problem` that refuses."""
 
 
@@ -111,7 +111,7 @@ class WitnessMemory:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             last = _last(self._connection, hashed)
-            new = decide(last.checkpoint if last else None)
+            new = decide(last)
             checkpoint = new.checkpoint
             row = (hashed, origin, checkpoint.size, checkpoint.root_hash, new.note.encode())
             self._connection.execute(_STORE, row)

@@ -281,6 +281,15 @@ async def test_a_verifier_with_a_key_of_keygen_is_a_witness_though_its_log_is_aw
         served.url = address.url
         await Asker(served, session).cosigned(history.request(0, 5))
         assert await Asker(served, session).status(history.request(0, 5, key=OTHER_LOG)) == 200
+        other = history.fork(4, 1, "another").request(0, 5)
+        assert b"log_forked" not in lines.getvalue()
+        assert await Asker(served, session).status(other) == 409
+        async with session.get(f"{address.url}/metrics") as response:
+            assert "credentify_verifier_witness_forks_total 1.0" in await response.text()
+    evidence = next(line for line in map(msgspec.json.decode, lines.getvalue().splitlines()) if "shown" in line)
+    shown, cosigned = (open_checkpoint(evidence[name].encode(), LOG.verifier) for name in ("shown", "cosigned"))
+    assert shown.checkpoint.size == cosigned.checkpoint.size
+    assert shown.checkpoint.root_hash != cosigned.checkpoint.root_hash
     assert served.key.verifier.text.encode() in lines.getvalue()
     assert served.key.private_text.encode() not in lines.getvalue()
 
