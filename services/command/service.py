@@ -9,6 +9,7 @@ import click
 
 from proto.problem import InvalidProblem, Problem
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
+from services.command.speaker import now
 from services.log_client import LogClient
 from services.settings import load_settings
 
@@ -78,6 +79,25 @@ async def freeze_command(*, successor: str | None, out: Path | None, wait_second
         console.print(f"frozen at {last.size} entries; the last checkpoint is in {out}")
     else:
         click.echo(last.note.decode(), nl=False)
+
+
+@ledger.command("recover")
+@click.option("--from", "source", required=True, help="A mirror's folder, or the address of what serves its tiles.")
+@as_json_option
+@command
+async def recover_command(*, source: str, as_json: bool) -> None:
+    """Bring back entries that the log has signed and its database has lost; stop the ledger before."""
+    from services.command.tile_source import open_source  # noqa: PLC0415 - the same
+    from services.ledger import config  # noqa: PLC0415 - the same
+    from services.ledger.recovery import recover  # noqa: PLC0415 - the same
+
+    settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
+    async with open_source(source) as opened:
+        done = await recover(settings, opened, now=now())
+    if as_json:
+        print_json(done)
+    else:
+        console.print(f"the database had {done.size_before} entries and has {done.size}; start the ledger now")
 
 
 @click.command()

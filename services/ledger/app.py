@@ -25,6 +25,7 @@ from services.ledger.domain import ClockGuard
 from services.ledger.free_space import FreeSpace
 from services.ledger.intake import Intake
 from services.ledger.metrics import LedgerMetrics
+from services.ledger.mirror import MirrorFolder, keep_mirror
 from services.ledger.opening import apply_migrations, key_files, require_log
 from services.ledger.publication import Publication
 from services.ledger.publisher import Publisher, follow_publication
@@ -246,7 +247,20 @@ class _Parts:
         intakes = [("intake", self.intake.run()) for _ in range(INTAKES)]
         asking = [("witnesses", self.witnesses.run())] if self.publisher else []
         room = ("room", keep_room(self.pool, self.log))
-        return [("sequencer", self.sequencer.run()), ("publisher", publishing), room, *asking, *intakes]
+        return [
+            ("sequencer", self.sequencer.run()),
+            ("publisher", publishing),
+            room,
+            *self._mirroring(),
+            *asking,
+            *intakes,
+        ]
+
+    def _mirroring(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
+        if self.config.mirror_folder is None:
+            return []
+        mirror = MirrorFolder(self.config.mirror_folder, self.ledger.verifier)
+        return [("mirror", keep_mirror(mirror, self.pool, self.publication, self.ledger.stopping, self.log))]
 
 
 @contextlib.asynccontextmanager

@@ -56,6 +56,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_folder: Annotated[
         Path | None, Meta(description="Folder of the signer's own memory: the last checkpoint that it signed")
     ] = None
+    mirror_folder: Annotated[
+        Path | None,
+        Meta(
+            description="Folder that gets a copy of all that is published, for a web server or CDN (C2SP tlog-tiles), "
+            "and from which lost entries can be brought back"
+        ),
+    ] = None
     publish_interval_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="Milliseconds between two checkpoints while the log grows")
     ] = 1_000

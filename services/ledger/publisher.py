@@ -23,7 +23,6 @@ from services import postgres
 from services.edge.log import Log
 from services.ledger import store
 from services.ledger.database_identity import DatabaseIdentity, database_identity
-from services.ledger.domain import Head
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.publication import Publication
 from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryProblem, refuse_regress
@@ -135,7 +134,7 @@ class Publisher:
         tiles = await store.tiles(connection, tiles_for_root(size))
         if frontier_of_tiles(size, tiles).root() != root:
             raise InconsistentTreeError(f"The stored tiles do not lead to the root that was signed for size {size}")
-        await check_right_edge(connection, size, head)
+        await check_right_edge(connection, size)
         await self._witnesses.compare(last)  # (3)
         self._last, self._edge = last, edge_of_tiles(size, tiles)  # (4)
         if stored is not None:
@@ -227,21 +226,22 @@ class Publisher:
         return edge
 
 
-async def check_right_edge(connection: Connection, size: TreeSize, head: Head | None) -> None:
-    """Hash the last stored entries of a signed tree again, and compare the edge with the head.
+async def check_right_edge(connection: Connection, size: TreeSize) -> None:
+    """Hash the last stored entries of a signed tree again, and compare the stored edge with the head.
 
     Raises `InconsistentTreeError` where one is not what the other gives. What lies beyond `size` is read before it is
     signed.
     """
     begin = (size - 1) // TILE_WIDTH * TILE_WIDTH
     tile = TileId(level=0, index=begin // TILE_WIDTH, width=size - begin)
-    leaves = [leaf_hash(entry.data) for entry in await store.entries(connection, begin, size)]
-    if (await store.tiles(connection, [tile]))[tile] != b"".join(leaves):
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        stored, tiles = await store.entries(connection, begin, size), await store.tiles(connection, [tile])
+        edge, head = await store.read_edge(connection), await store.head(connection)
+    if tiles[tile] != b"".join(leaf_hash(entry.data) for entry in stored):
         raise InconsistentTreeError(
             f"The entries {begin} to {size - 1} as stored are not those that were signed (RUNBOOK.md: altered)"
         )
-    edge = await store.read_edge(connection)
-    if head is None or edge.size < head.size or (edge.size == head.size and edge.root() != head.root_hash):
+    if head is None or edge.size != head.size or edge.root() != head.root_hash:
         raise InconsistentTreeError("The right edge of the tree is not that of its head (RUNBOOK.md: altered)")
 
 
