@@ -285,8 +285,34 @@ class BatchRow(Record, frozen=True, kw_only=True):
     problem: dict[str, Any] | None = None
 
 
+BatchStateName = Literal["waiting", "running", "finished", "cancelled", "failed"]
+
+
+class BatchProgress(Record, frozen=True, kw_only=True):
+    """How far a batch is. `failed` is a fault of the gateway, for its operator; what was done before it stays done."""
+
+    batch_id: str
+    state: BatchStateName
+    row_count: int
+    accepted_count: int
+    refused_count: int
+    published_count: Annotated[int, Meta(description="Accepted rows whose event is in a published checkpoint")] = 0
+    is_dry_run: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens to it."""
+        if self.state == "finished" and not self.is_dry_run:
+            return self.published_count >= self.accepted_count
+        return self.state not in {"waiting", "running"}
+
+
 class BatchAnswer(Record, frozen=True, kw_only=True):
-    """`POST /v1/batches`: a result per row; send the same under the same key again to continue after a failure."""
+    """`POST /v1/batches`: a result per row; send the same under the same key again to continue after a failure.
+
+    Of a batch in the background `state` says how far it is; of more than 1,000 rows, `rows` is empty and `rows_at` says
+    where they are.
+    """
 
     batch_id: str | None
     is_dry_run: bool
@@ -295,6 +321,8 @@ class BatchAnswer(Record, frozen=True, kw_only=True):
     accepted_count: int
     refused_count: int
     published_count: Annotated[int, Meta(description="Accepted rows whose event is in a published checkpoint")] = 0
+    state: BatchStateName | None = None
+    rows_at: str | None = None
     rows: tuple[BatchRow, ...]
 
 

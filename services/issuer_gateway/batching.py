@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
-from proto.awards_csv import parse_awards
+from proto.awards_csv import RowFault, parse_awards
 from proto.credential import Award
 from proto.lifecycle import Refusal
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow
 from services.edge import decode_json
+from services.issuer_gateway.batch_upload import CSV, JSON_LIST, TooManyRowsProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -30,15 +31,6 @@ _AWARD = msgspec.json.Decoder(Award)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
-CSV, JSON_LIST = "text/csv", "application/json"
-
-
-class TooManyRowsProblem(InvalidProblem):
-    """The batch has more rows than one batch may have."""
-
-    slug = "too-many-rows"
-    title = "The batch has too many rows"
-    status = 413
 
 
 class UnknownBatchProblem(NotFoundProblem):
@@ -65,10 +57,10 @@ def rows_of(body: bytes, media_type: str) -> list[Row]:
         rows = _csv_rows(body)
     elif media_type == JSON_LIST:
         items = decode_json(body, _LIST)
-        rows = [_json_row(line, bytes(item)) for line, item in enumerate(items, start=1)]
+        rows = [json_row(line, bytes(item)) for line, item in enumerate(items, start=1)]
     else:
         lines = enumerate(body.split(b"\n"), start=1)
-        rows = [_json_row(line, content) for line, content in lines if content.strip()]
+        rows = [json_row(line, content) for line, content in lines if content.strip()]
     if not rows:
         raise MalformedProblem("The batch has no rows")
     if len(rows) > BATCH_ROWS_MAX:
@@ -79,17 +71,17 @@ def rows_of(body: bytes, media_type: str) -> list[Row]:
 def _csv_rows(body: bytes) -> list[Row]:
     awards = parse_awards(body)
     right = [Row(row.line, row.award) for row in awards.rows]
-    wrong = [
-        Row(
-            fault.line,
-            problem=InvalidProblem(fault.detail, pointer=f"/{fault.field}", members={"code": fault.code}),
-        )
-        for fault in awards.faults
-    ]
+    wrong = [Row(fault.line, problem=fault_problem(fault)) for fault in awards.faults]
     return sorted([*right, *wrong], key=lambda row: row.line)
 
 
-def _json_row(line: int, content: bytes) -> Row:
+def fault_problem(fault: RowFault) -> Problem:
+    """Return what is wrong in a row of a CSV file as a problem; the pointer names the column."""
+    return InvalidProblem(fault.detail, pointer=f"/{fault.field}", members={"code": fault.code})
+
+
+def json_row(line: int, content: bytes) -> Row:
+    """Return the row that a line of NDJSON says."""
     try:
         return Row(line, decode_json(content, _AWARD, unique_keys=True))
     except Problem as problem:
@@ -100,7 +92,7 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     """Check every row as issuing would, by the rules too, and store nothing."""
     check_followed(gateway)
     now = gateway.now()
-    items, refused = await _prepared(gateway, tenant, rows, now)
+    items, refused = await prepare_rows(gateway, tenant, rows, now)
     async with transaction(gateway.pool) as connection:
         book = await book_for(connection, [item.opened for item in items.values()], now=now)
         for line, item in items.items():
@@ -163,7 +155,7 @@ async def _run_chunk(gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Seq
         todo = [row for row in chunk if row.line not in finished]
         if not todo:
             return {}
-        items, refused = await _prepared(gateway, tenant, todo, gateway.now())
+        items, refused = await prepare_rows(gateway, tenant, todo, gateway.now())
         if items:
             by_id = await issue_many(gateway, connection, tenant, list(items.values()))
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
@@ -199,7 +191,7 @@ def _results(
     return [*accepted, *final]
 
 
-async def _prepared(
+async def prepare_rows(
     gateway: Gateway, tenant: Tenant, rows: Sequence[Row], now: Moment
 ) -> tuple[dict[int, Prepared], dict[int, Problem]]:
     """Return by line what is ready to be issued, and why the other rows are not."""

@@ -61,8 +61,8 @@ async def change(
     async def work(connection: Connection) -> Said:
         now = gateway.now()
         book = await book_for(connection, [], also=[credential_id], now=now)
-        await _check_tenant(connection, tenant, book, credential_id)
-        effective_at = _effective_at(gateway, book, credential_id, now)
+        await check_tenant(connection, tenant, book, credential_id)
+        effective_at = effective_from(gateway, book, credential_id, now)
         event = change_event(common(gateway, tenant, now=now), verb, credential_id, request, effective_at=effective_at)
         item = Said(opened=await signed(gateway, tenant, event), stream=credential_id)
         return await _say(gateway, connection, tenant, item, now=now)
@@ -76,7 +76,8 @@ async def _say(gateway: Gateway, connection: Connection, tenant: Tenant, item: S
     return item
 
 
-async def _check_tenant(connection: Connection, tenant: Tenant, book: Book, credential_id: CredentialId) -> None:
+async def check_tenant(connection: Connection, tenant: Tenant, book: Book, credential_id: CredentialId) -> None:
+    """Raise `UnknownCredentialProblem` or `IssueRefusedProblem` where this institution has nothing to change."""
     own = await credentials.get(connection, tenant.institution_id, credential_id)
     if own is not None:
         issue = await outbox.get(connection, own.event_id)
@@ -88,7 +89,7 @@ async def _check_tenant(connection: Connection, tenant: Tenant, book: Book, cred
         raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
 
 
-def _effective_at(gateway: Gateway, book: Book, credential_id: CredentialId, now: Moment) -> Moment:
+def effective_from(gateway: Gateway, book: Book, credential_id: CredentialId, now: Moment) -> Moment:
     """Return since when a change holds that does not say so: now, a little back, but not before it may.
 
     The bounds are the rules': not before the credential's beginning, nor before an earlier change (DESIGN 3.6).

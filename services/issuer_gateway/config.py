@@ -70,7 +70,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=1, description="Hours that an answer with a secret in it is kept for a repeated request")
     ] = 24
     import_bytes_max: Annotated[int, Meta(ge=1, description="Largest Open Badges document in bytes")] = 1_048_576
-    batch_bytes_max: Annotated[int, Meta(ge=1, description="Largest batch in bytes")] = 16_777_216
+    batch_bytes_max: Annotated[int, Meta(ge=1, description="Largest batch in bytes; it is never held as a whole")] = (
+        268_435_456
+    )
+    batch_rows_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Rows that one batch has at most")] = 100_000
+    batch_upload_seconds_max: Annotated[float, Meta(gt=0, description="Seconds that a batch may take to arrive")] = (
+        900.0
+    )
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +85,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     page_rows_default: int = 50
     page_rows_max: int = 200
     batch_chunk_rows: int = 100
+    batch_held_bytes_max: int = 8_388_608
+    """A batch of more bytes is not held in memory, however few its rows: it is worked on in the background."""
+    batch_parts_stored_at_once: int = 10
+    batch_parts_kept_hours: int = 24
+    result_rows_per_read: int = 500
     search_characters_max: int = 100
 
 

@@ -40,6 +40,10 @@ class Gateway:
     log: Log
     metrics: Metrics
     clock: Callable[[], Moment] = wall_clock
+    batch_called: Signal = dataclasses.field(default_factory=Signal)
+    """Fires when there is a batch to work on, or one was cancelled."""
+    batch_moved: Signal = dataclasses.field(default_factory=Signal)
+    """Fires when rows of some batch have their results."""
 
     def now(self) -> Moment:
         """Return the time, never before what the log said last."""

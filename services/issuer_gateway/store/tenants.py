@@ -56,6 +56,12 @@ async def institution(connection: Connection | Pool, slug: str) -> Tenant | None
     return _DECODE(record) if record else None
 
 
+async def by_id(connection: Connection | Pool, institution_id: str) -> Tenant:
+    """Return the institution of that id, which is there."""
+    record = await connection.fetchval("SELECT record FROM institution WHERE institution_id = $1", institution_id)
+    return _DECODE(record)
+
+
 async def institutions(connection: Connection | Pool, *, after: str, limit: int) -> list[Tenant]:
     """Return institutions in the order of their slugs, behind `after`."""
     rows = await connection.fetch("SELECT record FROM institution WHERE slug > $1 ORDER BY slug LIMIT $2", after, limit)

@@ -1,0 +1,127 @@
+"""Changes of many credentials in one transaction: each row is decided by itself, in order, by the rules of the log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from proto.changes_csv import ChangeRow
+from proto.envelope import Opened
+from proto.ids import CredentialId, EventId
+from proto.lifecycle import Book
+from proto.moment import Moment
+from proto.problem import Problem
+from proto.wire.gateway import ChangeRequest
+from services import states
+from services.issuer_gateway.changing import check_tenant, effective_from
+from services.issuer_gateway.domain.awarding import change_event
+from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.issuing import Prepared, achievement_of, learners_for, prepared, store
+from services.issuer_gateway.saying import Said, admit, book_for, common, put, signed
+from services.issuer_gateway.store import outbox
+from services.postgres import Connection
+
+
+class MayNotIssueProblem(Problem):
+    """A reissue issues a credential, which the API key of this batch may not."""
+
+    slug = "may-not-issue"
+    title = "The API key may not issue"
+    status = 403
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a change: its event and, of a reissue, the new credential."""
+
+    event_id: EventId
+    credential_id: CredentialId | None = None
+
+
+class Changes:
+    """Some changes of one institution, in the caller's transaction."""
+
+    def __init__(self, gateway: Gateway, connection: Connection, tenant: Tenant, *, may_issue: bool) -> None:
+        self._gateway = gateway
+        self._connection = connection
+        self._tenant = tenant
+        self._may_issue = may_issue
+        self._now: Moment = gateway.now()
+        self._issues: list[Prepared] = []
+        self._said: list[Said] = []
+
+    async def make(
+        self, rows: Mapping[int, ChangeRow], *, is_dry_run: bool
+    ) -> tuple[dict[int, Changed], dict[int, Problem]]:
+        """Make the changes that the rules admit; return by line what was made, and why the others were not."""
+        # (1) Nobody else speaks about these credentials; (2) what the log and we said of them; (3) each row by itself.
+        ids = list(dict.fromkeys(row.credential_id for row in rows.values()))
+        if not is_dry_run:
+            await outbox.lock_streams(self._connection, ids)
+        self._now = self._gateway.now()
+        book = await book_for(self._connection, [], also=ids, now=self._now)
+        made: dict[int, Changed] = {}
+        refused: dict[int, Problem] = {}
+        for line, row in rows.items():
+            try:
+                made[line] = await self._make(book, row)
+            except Problem as problem:
+                if problem.status >= _OURS:
+                    raise
+                refused[line] = problem
+        if not is_dry_run:  # (4) events, then the documents of what was issued
+            await self._keep()
+        return made, refused
+
+    async def _make(self, book: Book, row: ChangeRow) -> Changed:
+        await check_tenant(self._connection, self._tenant, book, row.credential_id)
+        issue = await self._reissued(book, row) if row.award else None
+        verb = "revoke" if row.action == "reissue" else row.action
+        fields: dict[str, Any] = {"reason": row.reason, "effective_at": row.effective_at}
+        fields["replaced_by"] = issue.credential_id if issue else row.replaced_by
+        effective_at = effective_from(self._gateway, book, row.credential_id, self._now)
+        event = change_event(
+            common(self._gateway, self._tenant, now=self._now),
+            verb,
+            row.credential_id,
+            ChangeRequest(**fields),
+            effective_at=effective_at,
+        )
+        opened = await signed(self._gateway, self._tenant, event)
+        await self._admit(book, opened)
+        # What is refused up to here stays in the book at most as a fresh credential, which nobody else can name.
+        if issue:
+            self._issues.append(issue)
+            self._said.append(issue.said)
+        self._said.append(Said(opened=opened, stream=row.credential_id))
+        return Changed(event_id=opened.event_id, credential_id=issue.credential_id if issue else None)
+
+    async def _reissued(self, book: Book, row: ChangeRow) -> Prepared:
+        if not self._may_issue:
+            raise MayNotIssueProblem("A reissue needs the scope credentials:issue", pointer="/action")
+        assert row.award, "the caller asks for reissues only"
+        try:
+            achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
+            issue = await prepared(self._gateway, self._tenant, row.award, achievement, now=self._now)
+            await self._admit(book, issue.opened)
+        except Problem as problem:
+            if problem.pointer is not None:
+                problem.pointer = f"/award{problem.pointer}"
+            raise
+        return issue
+
+    async def _admit(self, book: Book, opened: Opened) -> None:
+        await states.load_all(self._connection, book, [opened])
+        admit(book, opened, now=max(self._now, opened.event.at))
+
+    async def _keep(self) -> None:
+        if self._said:
+            await put(self._gateway, self._connection, self._tenant, self._said)
+        if self._issues:
+            refs = [issue.award.learner.ref for issue in self._issues]
+            learners = await learners_for(self._gateway, self._connection, self._tenant, refs)
+            await store(self._gateway, self._connection, self._tenant, self._issues, learners)
+
+
+_OURS = 500
+"""Problems from here on are not the row's fault: the whole is tried again."""

@@ -1,0 +1,237 @@
+"""SQL of batches in the background: their sealed parts, how far they are, and the results of their rows."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import asyncpg
+import msgspec
+
+from proto.ids import CredentialId, EventId
+from services.postgres import Connection, Pool
+
+BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
+Kind = Literal["awards", "changes"]
+_SELECT = """
+    SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
+        media_type, may_issue, state, sealed_key, accepted_count, refused_count
+    FROM batch"""
+
+
+class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch; one that was answered at once (`is_background` is false) has neither state nor counts that mean much."""
+
+    batch_id: str
+    institution_id: str
+    request_fingerprint: bytes
+    row_count: int
+    kind: Kind
+    is_background: bool
+    is_dry_run: bool
+    media_type: str | None
+    may_issue: bool
+    state: BatchState
+    sealed_key: bytes | None
+    accepted_count: int
+    refused_count: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is done for it."""
+        return self.state not in {"waiting", "running"}
+
+
+class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch whose parts are all stored and that is to be worked on."""
+
+    batch_id: str
+    institution_id: str
+    key_fingerprint: bytes
+    request_fingerprint: bytes
+    row_count: int
+    kind: Kind
+    is_dry_run: bool
+    media_type: str
+    may_issue: bool
+    sealed_key: bytes
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a row: a credential, an event, a check that it passed, or a sealed problem."""
+
+    line: int
+    credential_id: CredentialId | None = None
+    event_id: EventId | None = None
+    is_checked: bool = False
+    sealed_problem: bytes | None = None
+    fingerprint: bytes | None = None
+
+
+def _batch(row: asyncpg.Record | None) -> BackgroundBatch | None:
+    return BackgroundBatch(**dict(row)) if row else None
+
+
+async def by_key(connection: Connection | Pool, institution_id: str, key_fingerprint: bytes) -> BackgroundBatch | None:
+    """Return the batch of an idempotency key."""
+    return _batch(
+        await connection.fetchrow(
+            f"{_SELECT} WHERE institution_id = $1 AND key_fingerprint = $2", institution_id, key_fingerprint
+        )
+    )
+
+
+async def get(connection: Connection | Pool, institution_id: str, batch_id: str) -> BackgroundBatch | None:
+    """Return a batch of the institution."""
+    return _batch(
+        await connection.fetchrow(f"{_SELECT} WHERE institution_id = $1 AND batch_id = $2", institution_id, batch_id)
+    )
+
+
+async def add_parts(connection: Connection | Pool, batch_id: str, first: int, sealed: Sequence[bytes]) -> None:
+    """Store parts of an upload, numbered from `first`."""
+    await connection.execute(
+        """INSERT INTO batch_part (batch_id, part, sealed)
+           SELECT $1::uuid, $2 + place - 1, sealed FROM unnest($3::bytea[]) WITH ORDINALITY AS new (sealed, place)""",
+        batch_id,
+        first,
+        list(sealed),
+    )
+
+
+async def drop_parts(connection: Connection | Pool, batch_id: str) -> None:
+    """Take away what is left of a batch's input."""
+    await connection.execute("DELETE FROM batch_part WHERE batch_id = $1", batch_id)
+
+
+async def drop_part(connection: Connection, batch_id: str, part: int) -> None:
+    """Take away a part whose rows have their results."""
+    await connection.execute("DELETE FROM batch_part WHERE batch_id = $1 AND part = $2", batch_id, part)
+
+
+async def sweep(connection: Connection | Pool, *, hours: int) -> None:
+    """Take away parts of uploads that broke off so many hours ago."""
+    await connection.execute(
+        """DELETE FROM batch_part WHERE created_at < now() - make_interval(hours => $1)
+           AND NOT EXISTS (SELECT FROM batch WHERE batch.batch_id = batch_part.batch_id)""",
+        hours,
+    )
+
+
+async def add(connection: Connection, batch: NewBatch) -> bool:
+    """Let a batch be worked on; False where its idempotency key has one already."""
+    status = await connection.execute(
+        """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, kind,
+               is_background, is_dry_run, media_type, may_issue, sealed_key)
+           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10)
+           ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
+        batch.batch_id,
+        batch.institution_id,
+        batch.key_fingerprint,
+        batch.request_fingerprint,
+        batch.row_count,
+        batch.kind,
+        batch.is_dry_run,
+        batch.media_type,
+        batch.may_issue,
+        batch.sealed_key,
+    )
+    return status == "INSERT 0 1"
+
+
+async def take(connection: Connection) -> BackgroundBatch | None:
+    """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""
+    return _batch(
+        await connection.fetchrow(
+            f"""{_SELECT} WHERE is_background AND state IN ('waiting', 'running')
+                ORDER BY worked_at LIMIT 1 FOR UPDATE SKIP LOCKED"""
+        )
+    )
+
+
+async def next_part(connection: Connection, batch_id: str) -> tuple[int, bytes] | None:
+    """Return the first part that is left, with its number."""
+    row = await connection.fetchrow(
+        "SELECT part, sealed FROM batch_part WHERE batch_id = $1 ORDER BY part LIMIT 1", batch_id
+    )
+    return (row["part"], row["sealed"]) if row else None
+
+
+async def count(connection: Connection, batch_id: str, *, accepted: int, refused: int) -> None:
+    """Count rows that have their results now, and give the next batch its turn."""
+    await connection.execute(
+        """UPDATE batch SET state = 'running', accepted_count = accepted_count + $2, refused_count = refused_count + $3,
+               worked_at = clock_timestamp() WHERE batch_id = $1""",
+        batch_id,
+        accepted,
+        refused,
+    )
+
+
+async def end(connection: Connection | Pool, batch_id: str, state: BatchState) -> None:
+    """End a batch that is not over, and throw its key away: what input is left can be read by nobody."""
+    await connection.execute(
+        """UPDATE batch SET state = $2, sealed_key = NULL, finished_at = clock_timestamp()
+           WHERE batch_id = $1 AND state IN ('waiting', 'running')""",
+        batch_id,
+        state,
+    )
+
+
+async def repeated(connection: Connection, batch_id: str, fingerprints: Sequence[bytes]) -> dict[bytes, int]:
+    """Return which of these fingerprints the batch has met, with the line of the first row of each."""
+    rows = await connection.fetch(
+        """SELECT fingerprint, min(line) AS line FROM batch_row
+           WHERE batch_id = $1 AND fingerprint = ANY($2::bytea[]) GROUP BY fingerprint""",
+        batch_id,
+        list(fingerprints),
+    )
+    return {row["fingerprint"]: row["line"] for row in rows}
+
+
+async def add_results(connection: Connection, batch_id: str, results: Sequence[Result]) -> None:
+    """Keep the results of rows, in the same transaction as what they made."""
+    await connection.execute(
+        """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint)
+           SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[], $6::bytea[],
+               $7::bytea[])""",
+        batch_id,
+        [row.line for row in results],
+        [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
+        [bytes.fromhex(row.event_id) if row.event_id else None for row in results],
+        [row.is_checked for row in results],
+        [row.sealed_problem for row in results],
+        [row.fingerprint for row in results],
+    )
+
+
+async def results(connection: Connection | Pool, batch_id: str, *, after: int, limit: int) -> list[Result]:
+    """Return results by line, behind `after`; a change names the credential that it is about."""
+    rows = await connection.fetch(
+        """SELECT line, coalesce(batch_row.credential_id, stream) AS credential_id,
+               coalesce(batch_row.event_id, credential.event_id) AS event_id, is_checked, sealed_problem
+           FROM batch_row LEFT JOIN credential ON credential.credential_id = batch_row.credential_id
+           LEFT JOIN outbox ON outbox.event_id = batch_row.event_id
+           WHERE batch_id = $1 AND line > $2 ORDER BY line LIMIT $3""",
+        batch_id,
+        after,
+        limit,
+    )
+    return [
+        Result(
+            line=row["line"],
+            credential_id=CredentialId(row["credential_id"].hex()) if row["credential_id"] else None,
+            event_id=EventId(row["event_id"].hex()) if row["event_id"] else None,
+            is_checked=row["is_checked"],
+            sealed_problem=row["sealed_problem"],
+        )
+        for row in rows
+    ]
+
+
+async def count_published(connection: Connection | Pool, batch_id: str) -> int:
+    """Return how many rows of a batch in the background have their event in a published checkpoint."""
+    found: int = await connection.fetchval(
+        """SELECT count(*) FROM batch_row JOIN outbox USING (event_id)
+           WHERE batch_id = $1 AND outbox.state = 'published'""",
+        batch_id,
+    )
+    return found
