@@ -27,7 +27,8 @@ from services.verifier.inquiry import Inquiry
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.projector import Projector
-from services.verifier.routes import INQUIRY, PAGES, SETTINGS, make_routes
+from services.verifier.ready import ReadyAnswers
+from services.verifier.routes import INQUIRY, PAGES, READY, SETTINGS, make_routes
 from services.verifier.routes_witness import WITNESS
 from services.verifier.store import Store
 from services.verifier.witness import OnFork, Witness, open_witness
@@ -84,7 +85,9 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
     A witness depends on none of them, and they not on it.
     """
     log, policy = app[LOG], read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
-    store = await asyncio.to_thread(Store, config.database_file, reader_threads=config.reader_threads)  # (1)
+    store = await asyncio.to_thread(  # (1)
+        Store, config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
+    )
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, store.close)
         if (opened := await asyncio.to_thread(open_witness, config, _on_fork(app))) is not None:
@@ -97,6 +100,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         projector.metrics = Metrics(follower.health, lambda: follower.position)
         app[REGISTRY].register(projector.metrics)
         app[INQUIRY] = Inquiry(store, follower, clock=now, count=projector.metrics.count_verdict)  # (3)
+        app[READY] = ReadyAnswers(store, app[INQUIRY], clock=now)
         await stack.enter_async_context(_following(follower, log, end_process))  # (2)
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield

@@ -48,6 +48,9 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=64, description="Threads that check signatures while catching up")
     ] = 2
     reader_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that answer questions")] = 2
+    answers_max: Annotated[
+        int, Meta(ge=0, description="Answers kept ready in memory, about 2 KB each; none outlives a change of the log")
+    ] = 30_000
     documents_max: Annotated[int, Meta(ge=1, le=1_000, description="Documents that one list may hold")] = 100
     verification_bytes_max: Annotated[
         int, Meta(ge=65_536, description="Bytes that one request for verification may have")

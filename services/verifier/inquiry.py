@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from proto.ids import CredentialId, Did
+from proto.ids import CredentialId, Did, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
@@ -44,12 +44,20 @@ class Moments(msgspec.Struct, frozen=True, kw_only=True):
     known_at: Moment | None = None
 
 
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What belongs to one question: its moments, the health read before the snapshot, and the time of asking."""
 
     moments: Moments
     health: Health
     now: Moment
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer with what it rests on; `credential_id` is the one that was asked about, or that the document makes."""
+
+    answer: Answer
+    grounds: Grounds
+    credential_id: CredentialId | None
 
 
 class Inquiry:
@@ -64,7 +72,12 @@ class Inquiry:
         self._store = store
         self._follower = follower
         self._clock = clock
-        self._count = count
+        self.count = count
+
+    @property
+    def origin(self) -> Origin:
+        """The name of the log."""
+        return self._follower.origin
 
     def health(self) -> Health:
         """Return how far the projection can be relied on now."""
@@ -72,9 +85,12 @@ class Inquiry:
 
     async def credential(self, credential_id: CredentialId, moments: Moments) -> Answer:
         """Return the answer for a credential id; raises `UnknownCredentialProblem`, or `DamagedProjectionProblem`."""
-        asked = self._asked(moments)
-        answer = await self._store.read(lambda snapshot: self._credential(snapshot, credential_id, asked))
-        return self._counted(answer)
+        return (await self.found_credential(credential_id, moments)).answer
+
+    async def found_credential(self, credential_id: CredentialId, moments: Moments) -> Found:
+        """Return what `credential` does, with what it rests on."""
+        asked = self.asked(moments)
+        return self._counted(await self._store.read(lambda snapshot: self._credential(snapshot, credential_id, asked)))
 
     async def stack(self, credential_id: CredentialId, moments: Moments) -> StackAnswer:
         """Return the tree of a stack; raises `UnknownCredentialProblem` or `NotAStackProblem`."""
@@ -96,9 +112,12 @@ class Inquiry:
 
         Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document at all.
         """
-        asked = self._asked(moments)
-        answer = await self._store.read(lambda snapshot: self._document(snapshot, data, asked))
-        return self._counted(answer)
+        return (await self.found_document(data, moments)).answer
+
+    async def found_document(self, data: bytes, moments: Moments) -> Found:
+        """Return what `document` does, with what it rests on."""
+        asked = self.asked(moments)
+        return self._counted(await self._store.read(lambda snapshot: self._document(snapshot, data, asked)))
 
     async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
         """Return one line per document, in order; one that cannot be read has its problem there and sinks no other."""
@@ -114,29 +133,34 @@ class Inquiry:
 
     async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
         """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
-        asked = self._asked(Moments())
+        asked = self.asked(Moments())
         return await self._store.read(lambda snapshot: self._issuer(snapshot, dids, asked))
 
     async def credential_count(self) -> int:
         """Return how many credentials the projection holds."""
         return await self._store.read(lambda snapshot: snapshot.credential_count())
 
-    def _asked(self, moments: Moments) -> _Asked:
-        return _Asked(moments=moments, health=self.health(), now=self._clock())
+    def asked(self, moments: Moments) -> Asked:
+        """Return what belongs to a question that is asked now."""
+        return Asked(moments=moments, health=self.health(), now=self._clock())
 
     # In a reader thread.
 
-    def _credential(self, snapshot: Snapshot, credential_id: CredentialId, asked: _Asked) -> Answer:
+    def _credential(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found:
         book = snapshot.book([credential_id])
         credential = book.credential(credential_id)
         if credential is None:
             raise _unknown(asked.health)
+        return self.evaluated(snapshot, book, credential, asked)
+
+    def evaluated(self, snapshot: Snapshot, book: Book, credential: Credential, asked: Asked) -> Found:
+        """Return the answer for a credential of the book; raises `UnknownCredentialProblem`, and as the snapshot."""
         grounds = self._grounds(snapshot, book, credential, asked)
         if not grounds.is_issued:
             raise UnknownCredentialProblem(f"This credential was not on record yet at {asked.moments.known_at}")
-        return evaluate(grounds)
+        return Found(answer=evaluate(grounds), grounds=grounds, credential_id=credential.credential_id)
 
-    def _document(self, snapshot: Snapshot, data: bytes, asked: _Asked) -> Answer:
+    def _document(self, snapshot: Snapshot, data: bytes, asked: Asked) -> Found:
         document = documents.read(data)
         book = snapshot.book([document.credential_id] if document.credential_id else [])
         if document.claims is not None:
@@ -145,9 +169,10 @@ class Inquiry:
         grounds = self._grounds(snapshot, book, credential, asked)
         proof = documents.check_proofs(document, book, grounds.life, now=asked.now)
         read = Document(claims=document.claims, fault=document.fault, proof=proof)
-        return evaluate(msgspec.structs.replace(grounds, document=read))
+        grounds = msgspec.structs.replace(grounds, document=read)
+        return Found(answer=evaluate(grounds), grounds=grounds, credential_id=document.credential_id)
 
-    def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: _Asked) -> IssuerAnswer:
+    def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: Asked) -> IssuerAnswer:
         book = Book()
         for did in dids:
             issuer = snapshot.issuer(book, did)
@@ -161,7 +186,7 @@ class Inquiry:
                 )
         raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
 
-    def _grounds(self, snapshot: Snapshot, book: Book, credential: Credential | None, asked: _Asked) -> Grounds:
+    def _grounds(self, snapshot: Snapshot, book: Book, credential: Credential | None, asked: Asked) -> Grounds:
         grounds = Grounds(
             book=book,
             credential=credential,
@@ -177,9 +202,9 @@ class Inquiry:
         )
         return msgspec.structs.replace(grounds, is_included=_is_included(snapshot, grounds))
 
-    def _counted(self, answer: Answer) -> Answer:
-        self._count(answer.verdict)
-        return answer
+    def _counted(self, found: Found) -> Found:
+        self.count(found.answer.verdict)
+        return found
 
 
 def _unknown(health: Health) -> UnknownCredentialProblem:

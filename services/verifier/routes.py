@@ -11,7 +11,7 @@ from proto.open_badge_claims import NotAnOpenBadgeProblem
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from proto.wire.ledger import Body
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, TimeQuery
-from services.edge import Form, Media, Route, annotate, parameter_problem
+from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
 from services.verifier import documents
 from services.verifier.config import Config
 from services.verifier.documents import TooManyDocumentsProblem
@@ -23,11 +23,13 @@ from services.verifier.inquiry import (
     UnknownIssuerProblem,
 )
 from services.verifier.pages import Pages
+from services.verifier.ready import ReadyAnswers, encoded
 from services.verifier.routes_witness import witness_routes
 from services.verifier.store import DamagedProjectionProblem
 from services.verifier.words import when
 
 INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
+READY: web.AppKey[ReadyAnswers] = web.AppKey("ready", ReadyAnswers)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
 SETTINGS: web.AppKey[Config] = web.AppKey("verifier_config", Config)
 
@@ -39,6 +41,8 @@ DOCUMENT_MEDIA = (
     "application/vc+ld+json",
 )
 _ISSUERS = "/v1/issuers/"
+_REVALIDATE = {"Cache-Control": "public, no-cache"}
+"""May be kept, and is asked for again each time: a kept answer must not outlive a revocation."""
 
 
 class CredentialPath(Body, frozen=True, kw_only=True):
@@ -73,11 +77,14 @@ def _moment(name: str, text: str | None) -> Moment | None:
         raise parameter_problem(name, problem.detail) from problem
 
 
-async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Answer:
+async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
     """Answer for a credential id."""
-    answer = await request.app[INQUIRY].credential(path.credential_id, moments_of(query))
-    annotate(request, verdict=answer.verdict)
-    return answer
+    if query.at is None and query.known_at is None:
+        found = await request.app[READY].status(path.credential_id)
+    else:
+        found = encoded(await request.app[INQUIRY].credential(path.credential_id, moments_of(query)))
+    annotate(request, verdict=found.verdict)
+    return Reply(found.body, etag=found.etag, headers=_REVALIDATE)
 
 
 async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
@@ -91,14 +98,17 @@ async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
     return await request.app[INQUIRY].issuer((Did(path.did), Did(raw[:600])))
 
 
-async def verifications(request: web.Request, *, raw: bytes, query: TimeQuery) -> Answer | tuple[AnswerLine, ...]:
+async def verifications(request: web.Request, *, raw: bytes, query: TimeQuery) -> bytes | tuple[AnswerLine, ...]:
     """Answer for one document, or for each of a list."""
     inquiry, moments = request.app[INQUIRY], moments_of(query)
     items = documents.split(raw, documents_max=request.app[SETTINGS].documents_max)
     if items is None:
-        answer = await inquiry.document(raw, moments)
-        annotate(request, verdict=answer.verdict)
-        return answer
+        is_about_now = moments.at is None and moments.known_at is None
+        found = (
+            await request.app[READY].document(raw) if is_about_now else encoded(await inquiry.document(raw, moments))
+        )
+        annotate(request, verdict=found.verdict)
+        return found.body
     annotate(request, documents=len(items))
     return await inquiry.listed(items, moments)
 

@@ -5,7 +5,8 @@ of C2SP tlog-tiles, one row for each place, partial ones at the right edge overw
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -40,6 +41,7 @@ CREATE TABLE tile (level INTEGER, place INTEGER, hashes BLOB NOT NULL, PRIMARY K
 """
 TABLES = ("meta", "issuer", "public_key", "credential", "recognition", "event", "tile")
 _VARIABLES_MAX = 10_000
+_NOTHING: Mapping[Did, Issuer | None] = MappingProxyType({})
 _ROUNDS_MAX = 16
 
 _T = TypeVar("_T")
@@ -96,11 +98,17 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
     _load_recognitions(connection, book, wanted)
 
 
-def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]) -> None:
-    """Load institutions and all that were ever named as their successors, however long the chain."""
+def load_issuers(
+    connection: sqlite3.Connection, book: Book, dids: Iterable[Did], known: Mapping[Did, Issuer | None] = _NOTHING
+) -> None:
+    """Load institutions and all that were ever named as their successors, however long the chain.
+
+    What is `known` (of the same position) is not read again.
+    """
     waiting = set(dids)
     while waiting := waiting - book.issuers.keys():
-        for (state,) in _rows(connection, "state", "issuer", "did", waiting):
+        book.issuers.update((did, known[did]) for did in waiting if did in known)
+        for (state,) in _rows(connection, "state", "issuer", "did", waiting - book.issuers.keys()):
             issuer = _DECODE_ISSUER(state)
             book.issuers[issuer.did] = issuer
         _put_absent(book.issuers, waiting)
@@ -108,9 +116,19 @@ def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]
         waiting = {s.successor for issuer in found if issuer for s in issuer.standings if s.successor}
 
 
+def credential_of(connection: sqlite3.Connection, credential_id: CredentialId) -> Credential | None:
+    """Return a credential, or None."""
+    row = connection.execute(
+        "SELECT state FROM credential WHERE credential_id = ?", (bytes.fromhex(credential_id),)
+    ).fetchone()
+    return _DECODE_CREDENTIAL(row[0]) if row else None
+
+
 def recognitions_of(connection: sqlite3.Connection, credential_id: CredentialId) -> list[Recognition]:
     """Return every recognition of a credential, withdrawn ones too, in the order of the log."""
-    rows = _rows(connection, "state", "recognition", "credential_id", [bytes.fromhex(credential_id)])
+    rows = connection.execute(
+        "SELECT state FROM recognition WHERE credential_id = ?", (bytes.fromhex(credential_id),)
+    ).fetchall()
     return sorted((_DECODE_RECOGNITION(state) for (state,) in rows), key=lambda found: found.stamp.index)
 
 
