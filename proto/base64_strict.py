@@ -1,6 +1,5 @@
 """Strict base64 (RFC 4648 section 4): one text for each byte string. Knows nothing of what the bytes mean."""
 
-import base64
 import binascii
 
 from proto.problem import MalformedProblem
@@ -8,7 +7,7 @@ from proto.problem import MalformedProblem
 
 def encode_base64(data: bytes) -> str:
     """Return `data` in the standard alphabet, padded, on one line."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def decode_base64(text: str, *, length: int | None = None) -> bytes:
@@ -18,7 +17,7 @@ def decode_base64(text: str, *, length: int | None = None) -> bytes:
     would mean the same bytes) and for another length.
     """
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedProblem(f"{text[:40]!r} is not base64 of the standard alphabet with its padding") from error
     if encode_base64(data) != text:

@@ -42,10 +42,14 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _is_fast(value: Any) -> bool:
+    """Tell whether `msgspec` writes this as JCS does. Most values are plain strings, which are not asked further."""
     if isinstance(value, dict):
-        return all(isinstance(k, str) and k.isascii() and _is_fast(v) for k, v in value.items())
+        for key, member in value.items():
+            if not (isinstance(key, str) and key.isascii() and (type(member) is str or _is_fast(member))):
+                return False
+        return True
     if isinstance(value, list | tuple):
-        return all(map(_is_fast, value))
+        return all(type(member) is str or _is_fast(member) for member in value)
     if isinstance(value, float):
         return FLOAT_FAST_MIN <= abs(value) < FLOAT_FAST_MAX and not value.is_integer()
     if isinstance(value, int):

@@ -4,7 +4,10 @@ Knows the form of an event and nothing of who may say it when (that is `proto.li
 and none is free text about a person (DESIGN 3.3). Optional fields that are absent are omitted, never null.
 """
 
-from typing import Annotated, Literal
+import types
+import typing
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -340,17 +343,45 @@ def _refuse_unknown_type(payload: bytes) -> None:
         )
 
 
-def _check_days(record: msgspec.Struct, pointer: str = "") -> None:
+def _check_days(record: Record, pointer: str = "") -> None:
     """Refuse days that no month has; the pattern of a moment already bounds everything else."""
-    for name in record.__struct_fields__:
+    dated = _DATED[type(record)]
+    for name in dated.moments:
         value = getattr(record, name)
-        if isinstance(value, msgspec.Struct):
-            _check_days(value, f"{pointer}/{name}")
-        elif name in _MOMENT_FIELDS and isinstance(value, str) and value[8:10] > _LAST_DAY_ALWAYS:
+        if value and value[8:10] > _LAST_DAY_ALWAYS:
             try:
-                to_datetime(Moment(value))
+                to_datetime(value)
             except InvalidProblem as problem:
                 raise InvalidProblem(problem.detail, pointer=f"{pointer}/{name}") from problem
+    for name in dated.records:
+        if value := getattr(record, name):
+            _check_days(value, f"{pointer}/{name}")
+
+
+class _Dated(msgspec.Struct, frozen=True):
+    """Which fields of a record are moments, and which are records that hold some."""
+
+    moments: tuple[str, ...]
+    records: tuple[str, ...]
+
+
+def _dated(kinds: Iterable[type[Record]]) -> dict[type[Record], _Dated]:
+    found: dict[type[Record], _Dated] = {}
+    for kind in kinds:
+        inner = {field.name: _record_in(field.type) for field in msgspec.structs.fields(kind)}
+        found |= _dated(record for record in inner.values() if record)
+        found[kind] = _Dated(
+            moments=tuple(name for name in inner if name in _MOMENT_FIELDS),
+            records=tuple(name for name, record in inner.items() if record and found[record] != _Dated((), ())),
+        )
+    return found
+
+
+def _record_in(annotation: Any) -> type[Record] | None:
+    """Return the record that a field holds where it holds one; no record within a tuple has a moment."""
+    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
+    return next((each for each in options if isinstance(each, type) and issubclass(each, Record)), None)
 
 
 _MOMENT_FIELDS = frozenset({"at", "until", "invalid_from", "valid_from", "valid_until", "effective_at"})
+_DATED = _dated(EVENT_TYPES.values())

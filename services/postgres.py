@@ -20,6 +20,8 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 VERSION_MIN = 150_000
 """`server_version_num` of PostgreSQL 15.0."""
 RELEASE_TIMEOUT_S = 5.0
+ARRAY_TYPES = ("bytea", "bigint", "integer", "smallint", "uuid", "float8", "timestamptz", "boolean")
+"""What arrays are sent of; asyncpg knows those of text by itself."""
 MIGRATION_LOCK = 0x63_72_65_64
 """Key of the advisory lock under which migrations are applied ("cred")."""
 MIGRATION_FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -126,7 +128,46 @@ async def create_pool(url: str, *, application_name: str, limits: PoolLimits | N
             timeout=limits.connect_timeout_ms / 1000,
             command_timeout=limits.command_timeout_ms / 1000,
             server_settings=_session_settings(limits, application_name),
+            init=_know_types,
+            reset=_keep_as_it_is,
         )
+
+
+async def _know_types(connection: asyncpg.Connection) -> None:
+    """Learn all array types in one look-up; asyncpg would ask for each with the first query that has it.
+
+    Where that takes too long now, it still does.
+    """
+    arrays = ", ".join(f"${number}::{name}[]" for number, name in enumerate(ARRAY_TYPES, start=1))
+    with contextlib.suppress(asyncpg.QueryCanceledError):
+        await connection.execute(f"SELECT {arrays}", *([] for _ in ARRAY_TYPES))
+
+
+async def _keep_as_it_is(_: asyncpg.Connection) -> None:
+    """Do not reset a session that is given back, which is a round trip: nobody leaves anything behind in one.
+
+    asyncpg itself has rolled back an open transaction and dropped listeners. Settings are changed for a transaction at
+    most (SET LOCAL), and a lock of the session is taken with `session_lock` only.
+    """
+
+
+@contextlib.asynccontextmanager
+async def session_lock(pool: Pool, key: int) -> AsyncIterator[Connection | None]:
+    """Hold the advisory lock `key` and a connection of the pool, or None at once where another session holds the lock.
+
+    The lock is free on leaving in every case: where it cannot be known to be, the session is ended.
+    """
+    async with pool.acquire() as connection:
+        is_free = False
+        try:
+            is_held = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
+            try:
+                yield connection if is_held else None
+            finally:
+                is_free = not is_held or await connection.fetchval("SELECT pg_advisory_unlock($1)", key)
+        finally:
+            if not is_free:
+                connection.terminate()
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,8 @@
 entry's `received_at`. The signature itself is checked by the caller, with the key that `signing_key` returns.
 """
 
+import functools
+
 from proto import events
 from proto.envelope import Opened
 from proto.ids import LeafIndex, owner_of
@@ -27,8 +29,8 @@ from proto.lifecycle.refusals import (
     WrongLogRefusal,
 )
 from proto.lifecycle.states import Book, Key, LogState
-from proto.lifecycle.voidness import is_retired, is_void, standing
-from proto.moment import Moment, to_ms
+from proto.lifecycle.voidness import may_sign, standing
+from proto.moment import Moment, from_ms, to_ms
 
 RULES_VERSIONS_KNOWN = frozenset({1})
 _SECOND_MS = 1000
@@ -81,7 +83,7 @@ def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
         raise UnknownKeyRefusal(
             f"{opened.key_id} is not on this log; admit the institution or add the key first", pointer="/signatures/0"
         )
-    if is_retired(book, key) or is_void(book, key.added):
+    if not may_sign(book, key):
         raise RetiredKeyRefusal(f"{key.key_id} was retired; sign with another key of {owner_of(key.key_id)}")
     if received_at < key.usable_from:
         raise DelayedKeyRefusal(f"{key.key_id} was added by the registrar and may sign from {key.usable_from}")
@@ -133,7 +135,7 @@ def _decide_succession(
     for record in event.keys:
         key = book.key(record.key_id)
         is_same = key is not None and (key.purpose, key.public_key) == (record.purpose, record.public_key)
-        if key is None or not is_same or not _may_sign(book, key, received_at):
+        if key is None or not is_same or not may_sign(book, key) or received_at < key.usable_from:
             raise UnknownKeyRefusal(f"{record.key_id} is no living key of {before.origin}'s registrar", pointer="/keys")
     if not any(record.key_id == opened.key_id and record.purpose == "event" for record in event.keys):
         raise NotAllowedRefusal("The opening is signed with one of the event keys that it names", pointer="/keys")
@@ -145,19 +147,24 @@ def _require_predecessor(book: Book, event: events.LogOpened) -> LogState:
     return book.log
 
 
-def _may_sign(book: Book, key: Key, received_at: Moment) -> bool:
-    return not is_retired(book, key) and not is_void(book, key.added) and received_at >= key.usable_from
-
-
 def _check_claimed_time(book: Book, event: events.Event, received_at: Moment) -> None:
-    parameters = book.opened_log().parameters
-    behind_ms = to_ms(received_at) - to_ms(event.at)
-    if -behind_ms > parameters.at_ahead_seconds_max * _SECOND_MS:
+    earliest, latest = _window(received_at, book.opened_log().parameters)
+    if event.at > latest:
         raise AheadOfTimeRefusal(
             f"The event says {event.at}, the log's clock {received_at}: set the clock", pointer="/at"
         )
-    if behind_ms > parameters.at_behind_seconds_max * _SECOND_MS:
+    if event.at < earliest:
         raise TooOldRefusal(f"The event says {event.at}, the log's clock {received_at}: sign it anew", pointer="/at")
+
+
+@functools.lru_cache(maxsize=64)
+def _window(received_at: Moment, parameters: events.Parameters) -> tuple[Moment, Moment]:
+    """Return the first and the last moment that an event may claim; the same for all events of a batch."""
+    now_ms = to_ms(received_at)
+    return (
+        from_ms(now_ms - parameters.at_behind_seconds_max * _SECOND_MS),
+        from_ms(now_ms + parameters.at_ahead_seconds_max * _SECOND_MS),
+    )
 
 
 def _check_purpose(key: Key, event: events.Event) -> None:

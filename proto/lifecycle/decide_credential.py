@@ -17,20 +17,21 @@ from proto.lifecycle.refusals import (
     UnknownIssuerRefusal,
     UnknownRecognitionRefusal,
 )
-from proto.lifecycle.states import Book, Credential, Life
+from proto.lifecycle.states import Book, Credential, Life, Profile
 from proto.lifecycle.voidness import counts, is_void, profile
 from proto.moment import Moment
 
 
 def issue(book: Book, event: events.Issue, received_at: Moment) -> None:
     """Issue or stack: within scope, id new (or its issue void), and for a stack the parts make it."""
-    scope = _scope(book, event.issuer)
+    known = _institution(book, event.issuer)
+    scope = known.scope
     is_stack = isinstance(event, events.CredentialStacked)
     if not (scope.may_stack if is_stack else scope.may_issue):
         raise OutOfScopeRefusal(
             f"{event.issuer} may not {'stack' if is_stack else 'issue'} on this log", pointer="/issuer"
         )
-    _check_scope(book, event, scope)
+    _check_scope(event, known)
     if event.valid_until and event.valid_until <= event.valid_from:
         raise EffectiveTimeRefusal("valid_until lies after valid_from", pointer="/valid_until")
     _check_id_is_free(book, event)
@@ -38,17 +39,18 @@ def issue(book: Book, event: events.Issue, received_at: Moment) -> None:
         _check_components(book, event, received_at)
 
 
-def _scope(book: Book, did: Did) -> events.Scope:
+def _institution(book: Book, did: Did) -> Profile:
     if did == book.opened_log().registrar:
         raise NotAllowedRefusal("The registrar is no institution: it neither issues nor recognises", pointer="/issuer")
     issuer = book.issuer(did)
     known = profile(book, issuer) if issuer else None
     if known is None:
         raise UnknownIssuerRefusal(f"{did} does not issue: it is not an institution on this log", pointer="/issuer")
-    return known.scope
+    return known
 
 
-def _check_scope(book: Book, event: events.Issue, scope: events.Scope) -> None:
+def _check_scope(event: events.Issue, known: Profile) -> None:
+    scope = known.scope
     if event.eqf_level and not scope.eqf_min <= event.eqf_level <= scope.eqf_max:
         raise OutOfScopeRefusal(
             f"EQF level {event.eqf_level} is outside this institution's {scope.eqf_min} to {scope.eqf_max}",
@@ -59,14 +61,12 @@ def _check_scope(book: Book, event: events.Issue, scope: events.Scope) -> None:
             f"{event.ects_hundredths / 100:g} ECTS is above this institution's {scope.ects_hundredths_max / 100:g}",
             pointer="/ects_hundredths",
         )
-    _check_prefix(book, event.issuer, event.achievement, pointer="/achievement")
+    _check_prefix(known, event.issuer, event.achievement, pointer="/achievement")
 
 
-def _check_prefix(book: Book, did: Did, uri: str, *, pointer: str) -> None:
-    issuer = book.issuer(did)
-    known = profile(book, issuer) if issuer else None
-    if known is None or not uri.startswith(known.uri_prefixes):
-        prefixes = ", ".join(known.uri_prefixes) if known else "none"
+def _check_prefix(known: Profile, did: Did, uri: str, *, pointer: str) -> None:
+    if not uri.startswith(known.uri_prefixes):
+        prefixes = ", ".join(known.uri_prefixes)
         raise OutOfScopeRefusal(f"{uri} is not under a URI prefix that {did} registered: {prefixes}", pointer=pointer)
 
 
@@ -226,9 +226,10 @@ def _check_effective_at(book: Book, event: events.Transition, life: Life, receiv
 
 def recognise(book: Book, event: events.CredentialRecognised, received_at: Moment) -> None:
     """An institution that may recognise counts an active credential, once."""
-    if not _scope(book, event.issuer).may_recognise:
+    known = _institution(book, event.issuer)
+    if not known.scope.may_recognise:
         raise OutOfScopeRefusal(f"{event.issuer} may not recognise on this log", pointer="/issuer")
-    _check_prefix(book, event.issuer, event.programme, pointer="/programme")
+    _check_prefix(known, event.issuer, event.programme, pointer="/programme")
     _active_life(book, event.credential_id, received_at, pointer="/credential_id")
     made = book.recognitions_by((event.credential_id, event.issuer))
     for event_id in made:

@@ -84,7 +84,10 @@ class Issuer(State, frozen=True, kw_only=True):
 
     def key(self, key_id: KeyId) -> Key | None:
         """Return the key of that name, or None."""
-        return next((key for key in self.keys if key.key_id == key_id), None)
+        for key in self.keys:
+            if key.key_id == key_id:
+                return key
+        return None
 
 
 class Change(State, frozen=True, kw_only=True):
@@ -177,9 +180,12 @@ class LogState(State, frozen=True, kw_only=True):
 
     def rules_version_at(self, index: LeafIndex) -> int:
         """Return the version of the rules that judges the entry at `index`."""
+        if len(self.rules) == 1 and self.rules[0].from_index <= index:
+            return self.rules[0].version
         return max(rule.version for rule in self.rules if rule.from_index <= index)
 
 
+RULINGS_MAX = 8_192
 RecognisedPair = tuple[CredentialId, Did]
 _Name = TypeVar("_Name")
 _Aggregate = TypeVar("_Aggregate")
@@ -190,9 +196,27 @@ class UnloadedStateError(LookupError):
 
 
 def _loaded(states: dict[_Name, _Aggregate | None], name: _Name) -> _Aggregate | None:
-    if name not in states:
-        raise UnloadedStateError(f"{name} was not loaded before deciding")
-    return states[name]
+    try:
+        return states[name]
+    except KeyError:
+        raise UnloadedStateError(f"{name} was not loaded before deciding") from None
+
+
+class Ruling:
+    """What all that is known says of one institution; true for as long as both aggregates are these same objects.
+
+    All that was said of an institution and its keys was said by itself or by the registrar, so nothing else matters.
+    `proto.lifecycle.voidness` fills it in as it is asked; what was not asked yet is not there.
+    """
+
+    __slots__ = ("may_sign", "own", "profile", "registrar", "standing")
+
+    def __init__(self, own: Issuer | None, registrar: Issuer | None) -> None:
+        self.own = own
+        self.registrar = registrar
+        self.profile: tuple[Profile | None] | None = None
+        self.standing: tuple[Standing | None] | None = None
+        self.may_sign: dict[KeyId, bool] = {}
 
 
 class Book:
@@ -213,7 +237,17 @@ class Book:
         self.condemned: dict[
             tuple[Did, Moment | None], tuple[Issuer | None, Issuer | None, Mapping[KeyId, Moment]]
         ] = {}
+        self.rulings: dict[Did, Ruling] = {}
         self.forget_changes()
+
+    @classmethod
+    def of_the_next_batch(cls, before: "Book | None") -> "Book":
+        """Return a book that shares with an earlier one what most events touch: the log's state and issuers."""
+        book = cls()
+        if before is not None:
+            book.log, book.issuers = before.log, before.issuers
+            book.condemned, book.rulings = before.condemned, before.rulings
+        return book
 
     def forget_changes(self) -> None:
         """Call after the changes were saved: what is in the book is then what is in the store."""
@@ -253,6 +287,16 @@ class Book:
     def index_of(self, event_id: EventId) -> LeafIndex | None:
         """Return where this event is on the log, or None."""
         return _loaded(self.events, event_id)
+
+    def ruling(self, did: Did) -> Ruling:
+        """Return what was found out about an institution from its aggregate and the registrar's as they are now."""
+        own, registrar = self.issuer(did), self.issuer(self.opened_log().registrar)
+        found = self.rulings.get(did)
+        if found is None or found.own is not own or found.registrar is not registrar:
+            if len(self.rulings) >= RULINGS_MAX:
+                self.rulings.clear()
+            found = self.rulings[did] = Ruling(own, registrar)
+        return found
 
     def key(self, key_id: KeyId) -> Key | None:
         """Return the key of that name, or None."""

@@ -5,6 +5,8 @@ An event is void if its key is, as far as is known at the asked moment, compromi
 after it on the log: what came before had been judged when it was admitted. So two keys that condemn each other have one
 answer (the later statement prevails). The opening is where trust begins, and is never void: a log whose first key is
 condemned from the first moment on still has its recovery key.
+
+What every event of a batch asks of its institution, by all that is known, is remembered in the book (`Ruling`).
 """
 
 from collections.abc import Mapping
@@ -94,6 +96,15 @@ def is_retired(book: Book, key: Key, *, known_at: Moment | None = None) -> bool:
     )
 
 
+def may_sign(book: Book, key: Key) -> bool:
+    """Tell whether a key is neither retired nor void, by all that is known; whether it is usable yet is not asked."""
+    ruling = book.ruling(owner_of(key.key_id))
+    found = ruling.may_sign.get(key.key_id)
+    if found is None:
+        found = ruling.may_sign[key.key_id] = not is_retired(book, key) and not is_void(book, key.added)
+    return found
+
+
 def compromised_from(book: Book, key_id: KeyId, *, known_at: Moment | None = None) -> Moment | None:
     """Return since when a key is condemned (the earliest `invalid_from` that counts), or None."""
     return _condemned(book, owner_of(key_id), known_at).get(key_id)
@@ -104,6 +115,15 @@ def profile(book: Book, issuer: Issuer, *, known_at: Moment | None = None, befor
 
     `before` asks what it said for the entry at that index: only what stands before it on the log.
     """
+    ruling = book.ruling(issuer.did) if known_at is None and before is None else None
+    if ruling is None or ruling.own is not issuer:
+        return _profile(book, issuer, known_at, before)
+    if ruling.profile is None:
+        ruling.profile = (_profile(book, issuer, None, None),)
+    return ruling.profile[0]
+
+
+def _profile(book: Book, issuer: Issuer, known_at: Moment | None, before: int | None) -> Profile | None:
     found = [
         entry
         for entry in issuer.profiles
@@ -114,5 +134,14 @@ def profile(book: Book, issuer: Issuer, *, known_at: Moment | None = None, befor
 
 def standing(book: Book, issuer: Issuer, *, known_at: Moment | None = None) -> Standing | None:
     """Return the latest suspension, reinstatement or closing that counts, or None."""
+    ruling = book.ruling(issuer.did) if known_at is None else None
+    if ruling is None or ruling.own is not issuer:
+        return _standing(book, issuer, known_at)
+    if ruling.standing is None:
+        ruling.standing = (_standing(book, issuer, None),)
+    return ruling.standing[0]
+
+
+def _standing(book: Book, issuer: Issuer, known_at: Moment | None) -> Standing | None:
     found = [entry for entry in issuer.standings if counts(book, entry.stamp, known_at)]
     return found[-1] if found else None

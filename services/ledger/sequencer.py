@@ -216,7 +216,7 @@ class Sequencer:
     ) -> tuple[Book, BatchPlan]:
         """Load what the batch reads and decide it; what a decided event makes necessary is loaded before going on."""
         opened = [pending.opened for pending in batch]
-        book, plan, stuck_at = self._new_book(), BatchPlan(head=head, received_at=from_ms(now_ms)), -1
+        book, plan, stuck_at = Book.of_the_next_batch(self._book), BatchPlan(head=head, received_at=from_ms(now_ms)), -1
         while plan.decided_count < len(opened):
             await transaction.load_all(book, opened[plan.decided_count :])
             try:
@@ -226,13 +226,6 @@ class Sequencer:
                     raise
                 stuck_at = plan.decided_count
         return book, plan
-
-    def _new_book(self) -> Book:
-        """Return a book that begins with what is remembered: the log's state and issuers, which most events touch."""
-        book = Book()
-        if self._book is not None:
-            book.log, book.issuers, book.condemned = self._book.log, self._book.issuers, self._book.condemned
-        return book
 
     def _remember(self, book: Book, plan: BatchPlan, grown: Growth | None, now_ms: int) -> None:
         """Keep what the next batch needs; nobody else has appended as long as the head row still says the same."""

@@ -117,6 +117,68 @@ async def test_a_block_that_fails_because_the_connection_was_lost_raises_its_own
             await _lose_the_connection(pool, database.owner_url, then_fail=True)
 
 
+async def _hold(pool: postgres.Pool, held: asyncio.Event) -> None:
+    async with postgres.session_lock(pool, 7) as connection:
+        assert connection is not None
+        held.set()
+        await asyncio.Event().wait()
+
+
+async def _lock_and_fail(pool: postgres.Pool, url: str, *, lose_connection: bool) -> None:
+    async with postgres.session_lock(pool, 7) as connection:
+        assert connection is not None
+        if lose_connection:
+            pid = await connection.fetchval("SELECT pg_backend_pid()")
+            await _execute(url, f"SELECT pg_terminate_backend({pid}, 5000)")
+        raise ZeroDivisionError
+
+
+async def _is_free(url: str) -> object:
+    """Whether a session other than those of the pool gets the lock."""
+    return await _value(url, "SELECT pg_try_advisory_lock(7)")
+
+
+async def test_a_lock_of_a_session_is_held_by_one_and_free_after_the_block(database: Database) -> None:
+    async with await postgres.create_pool(database.owner_url, application_name="test", limits=QUICK) as pool:
+        async with postgres.session_lock(pool, 7) as connection, postgres.session_lock(pool, 7) as other:
+            assert connection is not None
+            assert other is None
+            assert not await _is_free(database.owner_url)
+        assert await _is_free(database.owner_url)
+
+
+@pytest.mark.parametrize("lose_connection", [False, True])
+async def test_a_lock_of_a_session_is_free_after_a_block_that_failed(
+    database: Database, *, lose_connection: bool
+) -> None:
+    async with await postgres.create_pool(database.owner_url, application_name="test", limits=QUICK) as pool:
+        with pytest.raises((ZeroDivisionError, asyncpg.InterfaceError, asyncpg.PostgresError)):
+            await _lock_and_fail(pool, database.owner_url, lose_connection=lose_connection)
+        assert await _is_free(database.owner_url)
+        assert await pool.fetchval("SELECT 1") == 1
+
+
+async def test_a_lock_of_a_session_is_free_after_its_holder_was_cancelled(database: Database) -> None:
+    async with await postgres.create_pool(database.owner_url, application_name="test", limits=QUICK) as pool:
+        held = asyncio.Event()
+        holder = asyncio.create_task(_hold(pool, held))
+        await held.wait()
+        assert not await _is_free(database.owner_url)
+        holder.cancel()
+        await asyncio.wait({holder})
+        assert await _is_free(database.owner_url)
+
+
+async def test_a_session_that_is_given_back_is_out_of_its_transaction(database: Database) -> None:
+    limits = postgres.PoolLimits(connections_max=1)
+    async with await postgres.create_pool(database.owner_url, application_name="test", limits=limits) as pool:
+        async with postgres.transaction(pool) as connection:
+            await connection.execute("SET LOCAL statement_timeout = '7s'")
+            await connection.execute("SELECT pg_advisory_xact_lock(7)")
+        assert await pool.fetchval("SHOW statement_timeout") == "20s"
+        assert await _is_free(database.owner_url)
+
+
 async def test_migrations_are_applied_once_and_in_order(database: Database, migrations: Path) -> None:
     assert await _migrate(database, migrations) == (1,)
     (migrations / "0002_size.sql").write_text(SECOND, encoding="utf-8")
