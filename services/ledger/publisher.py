@@ -75,6 +75,8 @@ class Publisher:
         self._identity: DatabaseIdentity | None = None
         self._edge = TileEdge()
         self._published_at = -math.inf
+        self._is_confirmed = False
+        """Whether the last signed checkpoint is published, cosigned by the quorum since this process knows it."""
 
     def hint(self) -> None:
         """Say that the log has grown, so that it is published sooner than the next look."""
@@ -114,9 +116,9 @@ class Publisher:
         """Bring memory, database and what was signed together, from scratch: at start-up and after each reconnect.
 
         (0) The database is a durable primary; (1) the last signed checkpoint is on disk; (2) the database still holds
-        that tree; (3) no witness can show that more was signed; (4) the right edge is read for its size; (5) it is
-        published, if a crash or a missing quorum came between signing and publishing. Meanwhile what was published
-        last is served.
+        that tree; (3) no witness can show that more was signed; (4) the right edge is read for its size; (5) the
+        quorum cosigns it once more, and it is published. Nothing new is signed before that: a quorum that knows more
+        than we do would not. Meanwhile what was published last is served.
         """
         await self._look_at_database(connection)  # (0)
         last = await asyncio.to_thread(self._signer.last)  # (1)
@@ -139,10 +141,11 @@ class Publisher:
         self._last, self._edge = last, edge_of_tiles(size, tiles)  # (4)
         if stored is not None:
             self._publication.set(stored.note)
-        if stored is None or stored.size < size:
-            await self._publish(connection, last)  # (5)
-        elif self._witnesses.is_empty:
+        self._is_confirmed = stored is not None and stored.size == size and self._witnesses.is_empty
+        if self._is_confirmed:
             self._published_at = time.monotonic()
+        else:
+            await self._publish(connection, last)  # (5)
 
     async def _look_at_database(self, connection: Connection) -> None:
         """Say whether it is another one than last time; raises `NotDurableProblem`, or that it is not available."""
@@ -164,19 +167,24 @@ class Publisher:
             self._grown.clear()
 
     async def publish_once(self, connection: Connection) -> None:
-        """Publish the committed tree if it grew, or the same checkpoint again when it is time."""
+        """Publish the committed tree if it grew, or the same checkpoint again when it is time.
+
+        A checkpoint that was signed and lacks its quorum is offered again first; nothing new is signed beside it.
+        """
         head = await store.head(connection)
         last = self._last
         if head is None or last is None:
             raise InconsistentTreeError("The head of the log is gone")
         refuse_regress(last, head.size, head.root_hash)
-        if head.size > last.checkpoint.size:
+        if not self._is_confirmed:
+            await self._publish(connection, last)
+        elif head.size > last.checkpoint.size:
             with self._metrics.publish_seconds.time():
                 edge = await self._read_back(connection, head.size, head.root_hash)  # (1) stored bytes, hashed again
                 signed = await asyncio.to_thread(self._signer.sign, head.size, head.root_hash, last)  # (2) sign, keep
-                self._last, self._edge = signed, edge
+                self._last, self._edge, self._is_confirmed = signed, edge, False
                 await self._publish(connection, signed)  # (3)
-        elif self._publication.size < last.checkpoint.size or self._is_due():
+        elif self._is_due():
             await self._publish(connection, last)
         elif (note := self._witnesses.later()) is not None:
             await self._show(connection, last, note)
@@ -187,12 +195,12 @@ class Publisher:
     async def _publish(self, connection: Connection, signed: OpenedCheckpoint) -> None:
         """Publish with fresh cosignatures; without a quorum what was published last stays, and this is tried again.
 
-        A crash before the last step: start-up publishes what was signed.
+        Nothing else is signed until it went well. A crash before the last step: start-up publishes what was signed.
         """
         note = await self._witnesses.cosigned(signed)
         if note is not None:
             await self._show(connection, signed, note)
-            self._published_at = time.monotonic()
+            self._published_at, self._is_confirmed = time.monotonic(), True
 
     async def _show(self, connection: Connection, signed: OpenedCheckpoint, note: bytes) -> None:
         """Store a note, then show it."""

@@ -444,6 +444,32 @@ async def test_a_restored_backup_is_found_out_by_what_a_witness_holds(
         assert shown.checkpoint.size == 3
 
 
+async def test_after_a_start_nothing_is_signed_before_the_quorum_stands_behind_the_last(
+    ledger: RunningLedger, tmp_path: Path
+) -> None:
+    """A restored backup whose witnesses are away at first: they come back before anything contradicts them."""
+    assert ledger.config.state_folder is not None
+    memory = ledger.config.state_folder / LAST_SIGNED
+    async with running_witness("w", tmp_path, parse_vkey(ledger.verifier_key)) as served:
+        policy = obey(ledger, tmp_path, [served], 1)
+        await ledger.start()
+        await ledger.admit("college")
+        await cosigned(ledger, policy, 2)
+        await ledger.stop()
+    remembered = memory.read_bytes()
+    await ledger.start()
+    await ledger.admit("school")
+
+    async def missed() -> bool | None:
+        return True if b'"quorum_missed"' in ledger.log.getvalue() else None
+
+    await until(missed, "the quorum is missed")
+    assert memory.read_bytes() == remembered, "nothing was signed"
+    port = int(served.url.rpartition(":")[2])
+    async with running_witness("w", tmp_path, parse_vkey(ledger.verifier_key), port=port):
+        await cosigned(ledger, policy, 3)
+
+
 async def copy_of(postgres: Postgres, database: Database) -> Database:
     return await postgres._copy(database)
 
@@ -457,10 +483,16 @@ async def ledger_of(served: Served, ledger: RunningLedger) -> bytes:
 async def test_a_witness_that_shows_a_fork_ends_the_signer(ledger: RunningLedger, tmp_path: Path) -> None:
     assert ledger.config.log_key_file is not None
     key = load_key(ledger.config.log_key_file)
-    liar = witness_key("liar")
-    async with scripted(liar, has_size(900)) as served:
-        obey(ledger, tmp_path, [served], 1)
+    witness, is_shown = witness_key("w"), asyncio.Event()
+
+    async def answer(body: bytes) -> web.StreamResponse:
+        return await (says(422) if is_shown.is_set() else cosigns(witness))(body)
+
+    async with scripted(witness, answer) as served:
+        policy = obey(ledger, tmp_path, [served], 1)
         await ledger.start()
+        await cosigned(ledger, policy, 1)
+        is_shown.set()
         served.shows = History().grow(900).signed(key=key).encoded
         await ledger.admit("college")
 
