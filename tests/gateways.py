@@ -239,6 +239,12 @@ class RunningGateway:
         await self.admit(office)
         return office
 
+    async def database_count(self, table: str) -> int:
+        """Return how many rows a table has."""
+        async with postgres.connected(self.database.owner_url, application_name="count") as connection:
+            count: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
+            return count
+
     async def fsck(self) -> Report:
         """Check everything that the database holds."""
         keystore = Keystore.from_file(self.config.master_key_file)

@@ -28,6 +28,7 @@ from services.issuer_gateway import (
     tenancy,
 )
 from services.issuer_gateway.arrivals import Arrivals, Signal
+from services.issuer_gateway.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.gateway import Gateway, wall_clock
 from services.issuer_gateway.keystore import Keystore
@@ -233,6 +234,7 @@ async def _supervised(gateway: Gateway, background: Pool, end_process: EndProces
         "follower": _follow(gateway),
         "relay": gateway.relay.run(),
         "measure": _measure(gateway, background),
+        "batches": BatchWorker(gateway).run(),
     }
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
     for task in tasks:

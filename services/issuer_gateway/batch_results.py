@@ -1,5 +1,6 @@
 """What is said of a batch: how far it is, and what became of each row. Changes nothing but to cancel."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from services.issuer_gateway.saying import carried_out
 from services.issuer_gateway.store import answers, batches
 from services.postgres import Connection
 
+_MS = 1000
+_LOOK_SECONDS = 0.2
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -54,6 +57,16 @@ async def answer(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchAnswe
         rows_at=f"{location(batch.batch_id)}/rows",
         rows=tuple(rows),
     )
+
+
+async def finished(gateway: Gateway, tenant: Tenant, batch: batches.BackgroundBatch) -> batches.BackgroundBatch:
+    """Return the batch once it is over, or as it stands after a request's wait."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + gateway.config.sequencing_wait_ms / _MS
+    while not batch.is_over and loop.time() < deadline:
+        await gateway.batch_moved.wait(min(_LOOK_SECONDS, deadline - loop.time()))
+        batch = await own(gateway, tenant, batch.batch_id)
+    return batch
 
 
 async def progress(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchProgress:

@@ -236,11 +236,3 @@ def _batch_row(gateway: Gateway, batch_id: str, row: answers.StoredRow) -> Batch
         return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)
     problem = gateway.keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
     return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))
-
-
-async def own_batch(gateway: Gateway, tenant: Tenant, batch_id: str) -> answers.StoredBatch:
-    """Return a batch of the institution or raise `UnknownBatchProblem`."""
-    found = await answers.batch(gateway.pool, tenant.institution_id, batch_id)
-    if found is None:
-        raise UnknownBatchProblem(f"{tenant.slug} has no batch {batch_id}")
-    return found

@@ -90,6 +90,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     batch_parts_stored_at_once: int = 10
     batch_parts_kept_hours: int = 24
     result_rows_per_read: int = 500
+    stream_pause_seconds: float = 0.5
+    stream_silence_seconds: float = 15.0
     search_characters_max: int = 100
 
 

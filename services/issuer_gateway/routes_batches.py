@@ -1,6 +1,7 @@
 """Routes of batches and of imports: many awards at once, and documents of other systems."""
 
-from typing import Annotated
+import time
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -11,16 +12,28 @@ from proto.canonical import decode_json
 from proto.credential import LearnerRef
 from proto.lifecycle import Refusal
 from proto.open_badge_claims import NotAnOpenBadgeProblem
-from proto.wire.gateway import BatchAnswer, CredentialAnswer, Uuid
-from services.edge import Reply, Route, annotate
-from services.issuer_gateway import batching, importing
-from services.issuer_gateway.config import Config
+from proto.problem import Problem
+from proto.records import RecordTooLongProblem
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow, CredentialAnswer, Uuid
+from services.edge import STOPPING, BodyTooLargeProblem, ForbiddenProblem, LineWriter, Media, Reply, Route, annotate, read_chunks
+from services.edge.route import Handler
+from services.issuer_gateway import batch_results, batch_upload, batching, importing
+from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.once import OtherRequestProblem
 from services.issuer_gateway.routes import GATEWAY, SAY_PROBLEMS, Caller, once_from
 from services.issuer_gateway.routes_credentials import credential_reply
-from services.issuer_gateway.saying import LogNotFollowedProblem
+from services.issuer_gateway.saying import BusyProblem, LogNotFollowedProblem, OutcomeUnknownProblem
+from services.issuer_gateway.store import batches
 
-_BATCH_MEDIA = ("text/csv", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json")
+_BATCH_MEDIA = ("text/csv", "application/x-ndjson", "application/ndjson", "application/jsonl")
+_BATCH_PROBLEMS: tuple[type[Problem], ...] = (
+    CsvProblem,
+    RecordTooLongProblem,
+    batch_upload.TooManyRowsProblem,
+    OtherRequestProblem,
+    BusyProblem,
+    OutcomeUnknownProblem,
+)
 
 
 class BatchPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +48,13 @@ class BatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dry_run: Annotated[bool, Meta(description="Check every row and issue nothing")] = False
 
 
+class RowsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows of a batch."""
+
+    after: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Only rows behind this line")] = 0
+    limit: Annotated[int, Meta(ge=1, le=1_000_000, description="Rows at most")] = 1_000_000
+
+
 class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose the imported document is."""
 
@@ -42,10 +62,19 @@ class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 async def run_batch(
-    request: web.Request, *, raw: bytes, query: BatchQuery, principal: Caller, idempotency_key: str
-) -> BatchAnswer:
-    """Issue what the rows award."""
+    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str
+) -> BatchAnswer | Reply:
+    """Issue what the rows award: at once where they are few, else in the background."""
     gateway = request.app[GATEWAY]
+    if request.content_type == batch_upload.JSON_LIST:
+        raw = await _whole(request)
+    else:
+        upload = _upload(request, "awards", query, principal)
+        held = await upload.receive(read_chunks(request))
+        if held is None:
+            annotate(request, rows=upload.row_count, dry_run=query.dry_run)
+            return await _in_background(request, upload, query, principal, idempotency_key)
+        raw = held
     rows = batching.rows_of(raw, request.content_type)
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
@@ -55,10 +84,103 @@ async def run_batch(
     return await batching.run(gateway, principal.own, rows, once)
 
 
-async def read_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
-    """Return the results of a batch so far."""
+async def change_batch(
+    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str
+) -> BatchAnswer | Reply:
+    """Make changes to credentials: a few are waited for."""
+    upload = _upload(request, "changes", query, principal)
+    await upload.receive(read_chunks(request))
+    annotate(request, rows=upload.row_count, dry_run=query.dry_run)
+    return await _in_background(request, upload, query, principal, idempotency_key)
+
+
+async def _whole(request: web.Request) -> bytes:
+    """Return the body of a list, which has no records to be cut into."""
+    held = bytearray()
+    async for chunk in read_chunks(request):
+        held += chunk
+        if len(held) > LIMITS.batch_held_bytes_max:
+            raise BodyTooLargeProblem(LIMITS.batch_held_bytes_max)
+    return bytes(held)
+
+
+def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller: Caller) -> batch_upload.Upload:
+    asked = batch_upload.Request(
+        kind=kind,
+        media_type=request.content_type,
+        is_dry_run=query.dry_run,
+        may_issue="credentials:issue" in caller.scopes,
+        may_be_held=kind == "awards",
+    )
+    return batch_upload.Upload(request.app[GATEWAY], caller.own, asked)
+
+
+async def _in_background(
+    request: web.Request, upload: batch_upload.Upload, query: BatchQuery, caller: Caller, key: str
+) -> Reply:
+    """Hand a batch to the worker; 200 with the rows of a small one that is done in time, else 202."""
     gateway = request.app[GATEWAY]
-    return await batching.answer(gateway, await batching.own_batch(gateway, principal.own, path.batch_id))
+    # A dry run and the real one may come under the same key.
+    once = once_from(request, caller, f"{key} (dry run)" if query.dry_run else key, upload.digest)
+    assert once is not None, "the route asks for an Idempotency-Key"
+    batch = await upload.finish(once)
+    if batch.row_count <= BATCH_ROWS_MAX:
+        batch = await batch_results.finished(gateway, caller.own, batch)
+    status = 200 if batch.is_over and batch.row_count <= BATCH_ROWS_MAX else 202
+    answer = await batch_results.answer(gateway, batch)
+    return Reply(answer, status=status, headers={"Location": batch_results.location(batch.batch_id)})
+
+
+async def read_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
+    """Return how far a batch is."""
+    gateway = request.app[GATEWAY]
+    return await batch_results.answer(gateway, await batch_results.own(gateway, principal.own, path.batch_id))
+
+
+async def read_rows(
+    request: web.Request, *, path: BatchPath, query: RowsQuery, principal: Caller
+) -> web.StreamResponse:
+    """Send the results of a batch's rows, as many as there are so far."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_results.own(gateway, principal.own, path.batch_id)
+    async with LineWriter(request) as lines:
+        async for row in batch_results.rows_of(gateway, batch, after=query.after, limit=query.limit):
+            await lines.write(row)
+    return lines.response
+
+
+async def follow_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> web.StreamResponse:
+    """Send how far a batch is whenever that changes, until nothing more happens to it."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_results.own(gateway, principal.own, path.batch_id)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    sent, quiet_since = None, time.monotonic()
+    while not request.app[STOPPING].is_set():
+        progress = await batch_results.progress(gateway, batch)
+        if progress != sent:
+            await response.write(b"event: progress\ndata: " + msgspec.json.encode(progress) + b"\n\n")
+            sent, quiet_since = progress, time.monotonic()
+        elif time.monotonic() - quiet_since > LIMITS.stream_silence_seconds:
+            await response.write(b": still here\n\n")
+            quiet_since = time.monotonic()
+        if progress.is_over:
+            await response.write(b"event: end\ndata: {}\n\n")
+            break
+        await gateway.batch_moved.wait(LIMITS.stream_pause_seconds)
+        batch = await batch_results.own(gateway, principal.own, path.batch_id)
+    await response.write_eof()
+    return response
+
+
+async def cancel_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
+    """Stop a batch; whoever may send one of its kind may."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_results.own(gateway, principal.own, path.batch_id)
+    scope = "credentials:issue" if batch.kind == "awards" else "credentials:revoke"
+    if scope not in principal.scopes:
+        raise ForbiddenProblem(f"The API key has not the scope {scope}, which this batch was sent with")
+    return await batch_results.answer(gateway, await batch_results.cancel(gateway, principal.own, path.batch_id))
 
 
 async def import_open_badge(
@@ -73,6 +195,24 @@ async def import_open_badge(
     return await credential_reply(request, principal, issue)
 
 
+def _batch_route(
+    method: Literal["GET", "DELETE"], end: str, handler: Handler, summary: str, response: dict[int, Any], **fields: Any
+) -> Route:
+    values = {"scope": "credentials:read"} | fields
+    return Route(
+        method,
+        f"/v1/batches/{{batch_id}}{end}",
+        handler,
+        summary=summary,
+        path_parameters=BatchPath,
+        response=response,
+        problems=(batching.UnknownBatchProblem,),
+        auth="bearer",
+        tag="batches",
+        **values,
+    )
+
+
 def routes(config: Config) -> list[Route]:
     """Return the routes, with the bounds of their bodies as configured."""
     return [
@@ -81,30 +221,61 @@ def routes(config: Config) -> list[Route]:
             "/v1/batches",
             run_batch,
             summary="Issue a list of awards",
-            description="CSV, NDJSON or a JSON list of at most 1,000 rows. Each row has its own result. Sent again "
-            "under the same key, it goes on where it stopped.",
+            description="CSV or NDJSON of up to 100,000 rows, or a JSON list of up to 1,000. Each row has its own "
+            "result. Up to 1,000 rows are answered at once (sent again under the same key, it goes on where it "
+            "stopped); more are worked on in the background, over restarts too: 202, and Location says where to ask.",
             request=bytes,
-            request_media=_BATCH_MEDIA,
+            request_media=(*_BATCH_MEDIA, batch_upload.JSON_LIST),
             query=BatchQuery,
-            response={200: BatchAnswer},
-            problems=(CsvProblem, batching.TooManyRowsProblem, OtherRequestProblem, LogNotFollowedProblem),
+            response={200: BatchAnswer, 202: BatchAnswer},
+            problems=(*_BATCH_PROBLEMS, LogNotFollowedProblem),
             auth="bearer",
             scope="credentials:issue",
             idempotency="required",
             body_bytes_max=config.batch_bytes_max,
+            body_timeout_seconds=config.batch_upload_seconds_max,
+            streamed=True,
             tag="batches",
         ),
         Route(
-            "GET",
-            "/v1/batches/{batch_id}",
-            read_batch,
-            summary="Read the results of a batch",
-            path_parameters=BatchPath,
-            response={200: BatchAnswer},
-            problems=(batching.UnknownBatchProblem,),
+            "POST",
+            "/v1/batches/changes",
+            change_batch,
+            summary="Revoke, suspend, reinstate and reissue a list of credentials",
+            description="CSV with the columns action, credential_id, reason, effective_at, replaced_by and, to "
+            "reissue, those of an award; or NDJSON. A reissue needs the scope credentials:issue too.",
+            request=bytes,
+            request_media=_BATCH_MEDIA,
+            query=BatchQuery,
+            response={200: BatchAnswer, 202: BatchAnswer},
+            problems=_BATCH_PROBLEMS,
             auth="bearer",
-            scope="credentials:read",
+            scope="credentials:revoke",
+            idempotency="required",
+            body_bytes_max=config.batch_bytes_max,
+            body_timeout_seconds=config.batch_upload_seconds_max,
+            streamed=True,
             tag="batches",
+        ),
+        _batch_route("GET", "", read_batch, "Read how far a batch is", {200: BatchAnswer}),
+        _batch_route(
+            "GET",
+            "/rows",
+            read_rows,
+            "Read the results of a batch's rows, one a line",
+            {200: Media("application/x-ndjson", BatchRow)},
+            query=RowsQuery,
+        ),
+        _batch_route(
+            "GET", "/events", follow_batch, "Follow a batch as server-sent events", {200: Media("text/event-stream")}
+        ),
+        _batch_route(
+            "DELETE",
+            "",
+            cancel_batch,
+            "Cancel a batch",
+            {200: BatchAnswer},
+            scope="credentials:issue",
         ),
         Route(
             "POST",

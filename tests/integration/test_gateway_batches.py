@@ -140,7 +140,7 @@ async def _all_ids(office: Office) -> set[str]:
 
 async def test_a_batch_beyond_its_bounds_is_refused_as_a_whole(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
-    many = await _batch(office, b"{}\n" * 1_001, "application/x-ndjson")
+    many = await _batch(office, b"[" + b"{}," * 1_000 + b"{}]", "application/json")
     assert (many.status, many.slug) == (413, "too-many-rows")
     header = await _batch(office, b"learner;achievement\n")
     assert (header.status, header.slug) == (400, "malformed-csv")
