@@ -11,12 +11,11 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-import pytest
 
 from tests.witnesses import LOG, History, witness_key
 
 START_SECONDS = 30.0
-ROUNDS = 4
+ROUNDS, TORTURE_ROUNDS = 4, 60
 
 
 @contextlib.asynccontextmanager
@@ -64,19 +63,20 @@ async def send(session: aiohttp.ClientSession, url: str, history: History, old: 
         return 0, ""
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_no_cosignature_is_forgotten_when_the_process_is_killed(tmp_path: Path, seed: int) -> None:
+async def test_no_cosignature_is_forgotten_when_the_process_is_killed(
+    tmp_path: Path, seed: int, *, torture: bool
+) -> None:
     """Each round begins with another history of one size more: it must meet the size that was answered last."""
     chance = random.Random(seed)
     (tmp_path / "witness.key").touch(mode=0o600)
     (tmp_path / "witness.key").write_text(witness_key("w").private_text)
-    history = History().grow(1_000)
+    history = History().grow(15_000)
     answered = sent = 0
     async with aiohttp.ClientSession() as session:
-        for number in range(ROUNDS):
+        for number in range(TORTURE_ROUNDS if torture else ROUNDS):
             async with witness_process(tmp_path) as (process, url):
                 if number:
-                    status, body = await send(session, url, history.fork(0, 1_000, "another"), 0, 1_000)
+                    status, body = await send(session, url, history.fork(0, 15_000, "another"), 0, 15_000)
                     assert (status, answered <= int(body) <= sent) == (409, True), (answered, sent, body)
                     answered = int(body)
                     other = history.fork(answered - 1, 9, "another")
