@@ -13,6 +13,8 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
+    "backup": ("services.command.backup", "Copy ledger and gateway with the log's key and the signer's memory."),
+    "restore": ("services.command.restore", "Fill empty databases from a backup, and check everything again."),
     "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),
     "registrar": ("services.command.registrar", "Sign what only the registrar may say."),
     "ledger": ("services.command.service", "Run the ledger alone, or create its log."),

@@ -7,9 +7,9 @@ import aiohttp
 from proto.checkpoint import open_checkpoint
 from proto.events import Predecessor
 from proto.ids import Origin
-from proto.note import NOTE_BYTES_MAX
 from proto.note_key import parse_vkey
 from proto.problem import InvalidProblem
+from services.command.note_file import read_note
 from services.log_client import LogClient
 
 
@@ -20,19 +20,11 @@ async def read_predecessor(source: str, verifier_key: str) -> Predecessor:
     raises where the key did not sign it.
     """
     key = parse_vkey(verifier_key)
-    note = await _from_log(source) if source.startswith(("http://", "https://")) else _from_file(Path(source))
+    note = await _from_log(source) if source.startswith(("http://", "https://")) else read_note(Path(source))
     checkpoint = open_checkpoint(note, key).checkpoint
     if checkpoint.size == 0:
         raise InvalidProblem(f"The checkpoint of {key.name} covers no entries: there is nothing to continue")
     return Predecessor(origin=Origin(key.name), size=checkpoint.size, root_hash=checkpoint.root_hash.hex())
-
-
-def _from_file(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(NOTE_BYTES_MAX + 1)
-    except OSError as error:
-        raise InvalidProblem(f"The last checkpoint {path} cannot be read: {error.strerror}") from error
 
 
 async def _from_log(url: str) -> bytes:

@@ -10,16 +10,17 @@ import asyncpg
 
 from services.edge.log import Log
 from services.ledger import store
+from services.ledger.store import Reader
 from services.postgres import Pool
 
 LOOK_EVERY_SECONDS = 60.0
 _MAKE_ROOM = "SELECT make_room($1)"
 
 
-async def make_room(pool: Pool) -> int:
+async def make_room(reader: Reader) -> int:
     """Make the next partition if it is time, and return how many entries there is room for beyond the head."""
-    head = await store.head(pool)
-    return int(await pool.fetchval(_MAKE_ROOM, head.size if head else 0))
+    head = await store.head(reader)
+    return int(await reader.fetchval(_MAKE_ROOM, head.size if head else 0))
 
 
 async def keep_room(pool: Pool, log: Log) -> None:

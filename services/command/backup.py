@@ -1,0 +1,112 @@
+"""`credentify backup`: one consistent copy of ledger and gateway with what cannot be made again. Changes nothing.
+
+The order makes the copy usable: (1) the gateway, which follows the log, (2) the log, which so has all that the gateway
+knew, (3) the signer's memory, which so is never older than the log it signs for. Secrets that open other people's data
+or speak for the registrar stay out unless they are asked for.
+"""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from proto.problem import InvalidProblem
+from services import postgres
+from services.command import backup_folder as names
+from services.command.backup_folder import BackupFolder, Manifest
+from services.command.home import default_folder, read_addresses
+from services.command.output import as_json_option, command, console, print_json
+from services.command.pg_tools import dump
+from services.command.speaker import now
+from services.ledger import store
+from services.ledger.opening import require_log
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+class Origins(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the things to back up are; URLs are those of the owners' roles. None leaves a thing out."""
+
+    ledger_database: str | None = None
+    gateway_database: str | None = None
+    log_key_file: Path | None = None
+    state_folder: Path | None = None
+    master_key_file: Path | None = None
+    data: Path | None = None
+
+
+def origins_of(folder: Path) -> Origins:
+    """Return what the running `up` on a data folder has."""
+    addresses = read_addresses(folder)
+    return Origins(
+        ledger_database=addresses.ledger_database.replace("//ledger_running@", "//ledger_owner@"),
+        gateway_database=addresses.gateway_database.replace("//gateway_running@", "//gateway_owner@"),
+        log_key_file=folder / "ledger" / "log.key",
+        state_folder=folder / "ledger",
+        master_key_file=Path(addresses.master_key_file),
+        data=folder,
+    )
+
+
+async def back_up(origins: Origins, folder: BackupFolder, *, with_master_key: bool, with_registrar: bool) -> Manifest:
+    """Write a complete backup into a new folder; raises a problem with words, and leaves no manifest then."""
+    if origins.ledger_database is None or origins.log_key_file is None or origins.state_folder is None:
+        raise InvalidProblem("A backup needs --ledger-database, --log-key-file and --state-folder, or --data")
+    async with postgres.connected(origins.ledger_database, application_name="credentify-backup") as connection:
+        log, head = await require_log(connection), await store.head(connection)
+    folder.create()
+    if origins.gateway_database:
+        await dump(origins.gateway_database, folder.new_file(names.GATEWAY_DUMP))  # (1)
+    await dump(origins.ledger_database, folder.new_file(names.LEDGER_DUMP))  # (2)
+    folder.take(names.LAST_SIGNED, origins.state_folder / names.LAST_SIGNED)  # (3)
+    folder.take(names.LOG_KEY, origins.log_key_file)
+    if with_master_key and origins.master_key_file:
+        folder.take(names.MASTER_KEY, origins.master_key_file)
+    if origins.data is not None:
+        folder.take(names.SETTINGS, origins.data / names.SETTINGS)
+        for name in names.REGISTRAR_FILES if with_registrar else ():
+            folder.take(name, origins.data / name)
+    return folder.complete(
+        made_at=now(),
+        origin=log.origin,
+        log_verifier_key=log.verifier_key,
+        tree_size=head.size if head else 0,
+    )
+
+
+@click.command()
+@click.option("--to", "folder", type=_FOLDER, required=True, help="A new folder for this backup.")
+@click.option("--data", envvar="CREDENTIFY_DATA", type=_FOLDER, help="Data folder of a running `up`.")
+@click.option("--ledger-database", help="The ledger's database as its owner (postgresql://…).")
+@click.option("--gateway-database", help="The gateway's database as its owner (postgresql://…).")
+@click.option("--log-key-file", type=_FILE, help="The log's secret key.")
+@click.option("--state-folder", type=_FOLDER, help="The signer's memory.")
+@click.option("--master-key-file", type=_FILE, help="The gateway's master key, for --with-master-key.")
+@click.option("--with-master-key", is_flag=True, help="Put the key that opens all documents beside them.")
+@click.option("--with-registrar", is_flag=True, help="Put the registrar's keys of `up` in as well.")
+@as_json_option
+@command
+async def backup(
+    *,
+    folder: Path,
+    data: Path | None,
+    with_master_key: bool,
+    with_registrar: bool,
+    as_json: bool,
+    **named: str | Path | None,
+) -> None:
+    """Copy ledger and gateway, the log's key and the signer's memory into a folder; services may run meanwhile."""
+    origins = msgspec.convert(named, Origins) if any(named.values()) else origins_of(data or default_folder())
+    made = await back_up(origins, BackupFolder(folder), with_master_key=with_master_key, with_registrar=with_registrar)
+    if as_json:
+        print_json(made)
+        return
+    console.print(f"backed up {made.origin} with {made.tree_size} entries to {folder}")
+    console.print("it holds the log's secret key: keep it as you keep keys")
+    if not with_master_key:
+        console.print("not in it: the gateway's master key, without which no document can be read. Keep it elsewhere")
+    if origins.gateway_database:
+        console.print("never in it: the learners' keys (folder learner-keys). Copy them elsewhere, over the last copy")
+    if origins.data is not None and not with_registrar:
+        console.print("not in it: the registrar's keys (folder registrar). Keep them elsewhere")

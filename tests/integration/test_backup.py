@@ -1,0 +1,178 @@
+"""A backup is made while all runs, and restored elsewhere: rehearsed up to bringing back what was lost."""
+
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from proto.problem import ConflictProblem, InvalidProblem
+from services import postgres
+from services.command import backup_folder as names
+from services.command.backup import Origins, back_up
+from services.command.backup_folder import BackupFolder
+from services.command.pg_tools import ToolProblem, dump
+from services.command.restore import Destinations, put_back
+from services.command.speaker import now
+from services.command.tile_source import open_source
+from services.ledger.recovery import recover
+from services.ledger.signer import InconsistentTreeError
+from tests.databases import Database, MakeDatabase
+from tests.gateways import RunningGateway
+from tests.ledgers import RunningLedger, ledger_config, until
+
+
+def origins(ledger: RunningLedger, gateway: RunningGateway | None = None) -> Origins:
+    return Origins(
+        ledger_database=ledger.database.owner_url,
+        gateway_database=gateway.database.owner_url if gateway else None,
+        log_key_file=ledger.config.log_key_file,
+        state_folder=ledger.config.state_folder,
+        master_key_file=gateway.config.master_key_file if gateway else None,
+    )
+
+
+async def backed_up(ledger: RunningLedger, folder: Path, gateway: RunningGateway | None = None) -> BackupFolder:
+    made = BackupFolder(folder)
+    await back_up(origins(ledger, gateway), made, with_master_key=False, with_registrar=False)
+    return made
+
+
+def destinations(database: Database, folder: Path) -> Destinations:
+    return Destinations(
+        ledger_database=database.owner_url, log_key_file=folder / "log.key", state_folder=folder / "state"
+    )
+
+
+@contextlib.asynccontextmanager
+async def restored(ledger: RunningLedger, database: Database, folder: Path) -> AsyncIterator[RunningLedger]:
+    """A ledger on what was restored; not started."""
+    config = replace(ledger_config(database, folder), state_folder=folder / "state")
+    made = RunningLedger(config, database, ledger.registrar, ledger.session)
+    made.info = ledger.info
+    try:
+        yield made
+    finally:
+        await made.stop()
+    report = await made.fsck()
+    assert report.damages == ()
+
+
+async def test_a_backup_of_a_running_ledger_and_gateway_is_restored_elsewhere(
+    ledger: RunningLedger, gateway: RunningGateway, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    office = await gateway.institution("delta")
+    described = await office.describe()
+    await office.client.post("/v1/credentials", office.award(described.id), key=secrets.token_hex(8))
+    size = (await ledger.client.log()).tree_size
+    await ledger.published(size)
+    backup = await backed_up(ledger, tmp_path / "backup", gateway)
+    assert not backup.has(names.MASTER_KEY), "the key that opens the documents is not beside them"
+    one, other = await make_database(), await make_database()
+    to = msgspec.structs.replace(
+        destinations(one, tmp_path / "new"),
+        gateway_database=other.owner_url,
+        master_key_file=gateway.config.master_key_file,
+    )
+    done = await put_back(backup, to, published=f"{ledger.url}", nothing_newer=False)
+    assert (done.is_clean, done.tree_size, done.can_sign) == (True, size, True)
+    assert set(done.damages) == {"ledger", "gateway"}
+    async with restored(ledger, one, tmp_path / "new") as again:
+        await again.start()
+        await again.admit("college")
+        await again.published(size + 1)
+
+
+async def test_a_log_that_went_on_after_its_backup_does_not_sign_until_the_lost_entries_are_back(
+    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    """The rehearsal: a backup, more entries, the machine is lost; the mirror is on another one."""
+    await ledger.stop()
+    ledger.config = replace(ledger.config, mirror_folder=tmp_path / "mirror")
+    await ledger.start()
+    await ledger.published(1)
+    backup = await backed_up(ledger, tmp_path / "backup")
+    college = await ledger.admit("college")
+    await ledger.submit(ledger.registrar.issues(college, 20))
+    note = await ledger.published(22)
+
+    async def is_mirrored() -> bool | None:
+        path = tmp_path / "mirror" / "checkpoint"
+        return (path.exists() and path.read_bytes().splitlines()[1] == note.splitlines()[1]) or None
+
+    await until(is_mirrored, "the mirror has all")
+    await ledger.stop()
+
+    database = await make_database()
+    to = destinations(database, tmp_path / "new")
+    with pytest.raises(InvalidProblem, match="Nobody knows here what the log has signed since"):
+        await put_back(backup, to, published=None, nothing_newer=False)
+    done = await put_back(backup, to, published=str(tmp_path / "mirror" / "checkpoint"), nothing_newer=False)
+    assert (done.is_clean, done.tree_size, done.signed_size, done.can_sign) == (True, 1, 22, False)
+    async with restored(ledger, database, tmp_path / "new") as again:
+        with pytest.raises(InconsistentTreeError, match=r"RUNBOOK\.md: older-database"):
+            await again.start()
+        async with open_source(str(tmp_path / "mirror")) as source:
+            assert (await recover(again.config, source, now=now())).size == 22
+        await again.start()
+        await again.issued(college, "after the loss")
+        await again.published(23)
+    await ledger.start()
+
+
+async def test_a_newer_memory_of_the_signer_is_kept(
+    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    backup = await backed_up(ledger, tmp_path / "backup")
+    await ledger.admit("college")
+    await ledger.published(2)
+    database = await make_database()
+    to = destinations(database, tmp_path / "new")
+    state = tmp_path / "new" / "state" / names.LAST_SIGNED
+    state.parent.mkdir(parents=True)
+    assert ledger.config.state_folder is not None
+    state.write_bytes((ledger.config.state_folder / names.LAST_SIGNED).read_bytes())
+    done = await put_back(backup, to, published=None, nothing_newer=False)
+    assert (done.tree_size, done.signed_size, done.can_sign) == (1, 2, False)
+
+
+async def test_a_damaged_or_incomplete_backup_is_refused_before_anything_is_touched(
+    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    backup = await backed_up(ledger, tmp_path / "backup")
+    database = await make_database()
+    to = destinations(database, tmp_path / "new")
+    file = backup.path(names.LEDGER_DUMP)
+    data = file.read_bytes()
+    file.write_bytes(data[:500] + bytes([data[500] ^ 1]) + data[501:])
+    with pytest.raises(InvalidProblem, match=r"damaged: ledger\.dump"):
+        await put_back(backup, to, published=None, nothing_newer=True)
+    file.write_bytes(data)
+    manifest = backup.path(names.MANIFEST)
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    with pytest.raises(InvalidProblem, match="no complete backup"):
+        await put_back(backup, to, published=None, nothing_newer=True)
+    manifest.write_bytes(kept)
+    async with postgres.connected(database.owner_url, application_name="test") as connection:
+        assert await connection.fetchval("SELECT to_regclass('entry') IS NULL")
+    assert (await put_back(backup, to, published=None, nothing_newer=True)).can_sign
+    with pytest.raises(ConflictProblem, match="not empty"):
+        await put_back(backup, to, published=None, nothing_newer=True)
+
+
+async def test_every_file_of_a_backup_can_be_read_by_nobody_else(ledger: RunningLedger, tmp_path: Path) -> None:
+    backup = await backed_up(ledger, tmp_path / "backup")
+    assert backup.folder.stat().st_mode & 0o077 == 0
+    assert all(path.stat().st_mode & 0o077 == 0 for path in backup.folder.rglob("*"))
+    with pytest.raises(ConflictProblem, match="not empty"):
+        await backed_up(ledger, tmp_path / "backup")
+
+
+async def test_a_database_that_cannot_be_read_is_refused_in_words(database: Database, tmp_path: Path) -> None:
+    missing = database.owner_url.replace(f"/{database.name}", "/no_such_database")
+    with pytest.raises(ToolProblem, match="no_such_database"):
+        await dump(missing, tmp_path / "file")
