@@ -45,7 +45,17 @@ class DatabaseUnavailableProblem(UnavailableProblem):
     retry_after_seconds = 1
 
 
+DATABASE_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # asyncpg's word for a statement on a session that the server has just ended
+    OSError,
+    TimeoutError,
+    DatabaseUnavailableProblem,
+)
+"""All that a statement raises where the database, or the way to it, fails."""
 _PASSING_ERRORS = (
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
@@ -223,7 +233,7 @@ async def transaction(pool: Pool, *, acquire_timeout_ms: int = 5_000) -> AsyncIt
 
 async def _release(pool: Pool, connection: PoolConnectionProxy) -> None:
     """Give the connection back; the pool drops one that died, and that says nothing of what was committed."""
-    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with contextlib.suppress(*DATABASE_ERRORS):
         await pool.release(connection, timeout=RELEASE_TIMEOUT_S)
 
 
@@ -234,7 +244,7 @@ async def _acquire(pool: Pool, timeout_ms: int) -> PoolConnectionProxy:
 
 async def _roll_back(started: Transaction) -> None:
     """Roll back if the connection still lives; the server rolls back by itself what it lost."""
-    with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with contextlib.suppress(*DATABASE_ERRORS):
         await started.rollback()
 
 

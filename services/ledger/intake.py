@@ -10,14 +10,13 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import asyncpg
-
 from proto import events
 from proto.ids import KeyId, owner_of
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import BadSignatureRefusal, Book
 from proto.lifecycle.refusals import AlreadyExistsRefusal, UnknownKeyRefusal
 from proto.problem import Problem, UnavailableProblem
+from services import postgres
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
 from services.ledger.free_space import FreeSpace
@@ -25,14 +24,12 @@ from services.ledger.metrics import LedgerMetrics
 from services.ledger.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.storage import Storage
 from services.ledger.submission import Answer, Pending, Submission
-from services.postgres import DatabaseUnavailableProblem
 
 KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
 CHUNK_EVENTS = 64
 """Signatures that one thread checks at a time: enough to outweigh the hand-over, few enough to share the work."""
 RETRY_AFTER_SECONDS = 1.0
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
 _Check = tuple[bytes, bytes, bytes]
 
 
@@ -173,7 +170,7 @@ class Intake:
             self._refuse_without_space(group)
             checks = await self._refuse_unknown_keys(group)  # (2)
             await self._refuse_bad_signatures(checks)  # (3)
-        except _DATABASE_ERRORS as error:
+        except postgres.DATABASE_ERRORS as error:
             self._fail(group, NotAppendedProblem("The database does not answer; nothing was appended"), error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the service, nor leave senders waiting
             self._fail(group, InternalProblem("The events could not be checked; this is a fault of ours"), error)

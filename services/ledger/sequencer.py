@@ -12,8 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-import asyncpg
-
 from proto.ids import EventId
 from proto.lifecycle import Book, UnloadedStateError
 from proto.moment import from_ms
@@ -41,13 +39,11 @@ from services.ledger.metrics import LedgerMetrics
 from services.ledger.storage import Storage, Transaction
 from services.ledger.store import MissingRowsError
 from services.ledger.submission import Answer, Pending
-from services.postgres import DatabaseUnavailableProblem
 
 ISSUERS_REMEMBERED_MAX = 20_000
 RETRY_AFTER_SECONDS = 1.0
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux has a clock that also counts the time for which the machine slept."""
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
 
 
 class NotAppendedProblem(UnavailableProblem):
@@ -150,7 +146,7 @@ class Sequencer:
             await self._append(batch)
         except (postgres.CommitUnknownError, ForkedTreeError, MissingRowsError):
             raise
-        except _DATABASE_ERRORS as error:
+        except postgres.DATABASE_ERRORS as error:
             self._refuse(batch, NotAppendedProblem("The database did not take the batch; nothing was appended"), error)
         except Problem as problem:
             self._refuse(batch, problem, problem)
