@@ -29,6 +29,7 @@ from services.issuer_gateway.fsck import Report, check
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.keystore import Keystore, create_master_key
 from services.issuer_gateway.routes import GATEWAY
+from services.issuer_gateway.store.vault import Vault, vault_folder
 from tests.databases import Database, MakeDatabase
 from tests.ledgers import RunningLedger, until
 from tests.statements import ACCREDITATION, SCOPE
@@ -248,8 +249,9 @@ class RunningGateway:
     async def fsck(self) -> Report:
         """Check everything that the database holds."""
         keystore = Keystore.from_file(self.config.master_key_file)
-        async with postgres.connected(self.database.owner_url, application_name="fsck") as connection:
-            return await check(connection, keystore)
+        with contextlib.closing(Vault(vault_folder(self.config.key_folder, self.config.master_key_file))) as vault:
+            async with postgres.connected(self.database.owner_url, application_name="fsck") as connection:
+                return await check(connection, keystore, vault)
 
 
 def gateway_config(database: Database, folder: Path, ledger: RunningLedger, **fields: Any) -> Config:

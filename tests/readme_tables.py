@@ -15,6 +15,7 @@ from services.issuer_gateway import (
     routes_batches,
     routes_credentials,
     routes_institutions,
+    routes_status,
 )
 from services.ledger import config as ledger_config
 from services.ledger.routes import make_routes as ledger_routes
@@ -51,6 +52,7 @@ def routes_of(service: str) -> Sequence[Route]:
         *routes_institutions.ROUTES,
         *routes_achievements.ROUTES,
         *routes_credentials.ROUTES,
+        *routes_status.ROUTES,
         *routes_batches.routes(gateway),
     ]
 

@@ -19,13 +19,15 @@ from proto.events import (
     MomentField,
     NameField,
     PublicKeyField,
+    Purpose,
     Reason,
     Record,
     Scope,
     UriField,
     UriPrefixField,
 )
-from proto.ids import AchievementUri, CredentialId, Did, EventId, LeafIndex
+from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex
+from proto.keys import PublicKey
 from proto.moment import Moment
 
 BATCH_ROWS_MAX = 1_000
@@ -100,8 +102,20 @@ class InstitutionCreated(Record, frozen=True, kw_only=True):
     admission_request: AdmissionRequest
 
 
+class RegisteredKey(Record, frozen=True, kw_only=True):
+    """A key of an institution as the log has it; `compromised_from` where it was condemned."""
+
+    key_id: KeyId
+    purpose: Purpose
+    public_key: PublicKey
+    state: Literal["active", "waiting", "rotated", "compromised"]
+    added_at: Moment
+    usable_from: Moment
+    compromised_from: Moment | None = None
+
+
 class Institution(Record, frozen=True, kw_only=True):
-    """An institution of this gateway; `state` is what the followed log says of it."""
+    """An institution of this gateway; `state`, `scope`, `accreditation` and `keys` are what the followed log says."""
 
     slug: str
     did: Did
@@ -112,6 +126,8 @@ class Institution(Record, frozen=True, kw_only=True):
     url: str | None = None
     successor: Did | None = None
     scope: Scope | None = None
+    accreditation: Accreditation | None = None
+    keys: tuple[RegisteredKey, ...] = ()
 
 
 class InstitutionPage(Record, frozen=True, kw_only=True):
@@ -119,6 +135,12 @@ class InstitutionPage(Record, frozen=True, kw_only=True):
 
     institutions: tuple[Institution, ...]
     next_cursor: str | None = None
+
+
+class SigningKeyRequest(Record, frozen=True, kw_only=True):
+    """`POST /v1/signing-keys`: what the new key signs: events, or documents and status lists."""
+
+    purpose: Literal["event", "assertion"]
 
 
 class ApiKeyRequest(Record, frozen=True, kw_only=True):

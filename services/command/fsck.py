@@ -4,6 +4,7 @@ Without options it checks the services that `credentify up` runs on a data folde
 they name. Exit status: 0 clean, 1 damaged, 3 could not check.
 """
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.command.home import default_folder, read_addresses
 from services.command.output import as_json_option, command, console, print_json, print_problem
 from services.issuer_gateway import fsck as gateway_fsck
 from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.store.vault import Vault, vault_folder
 from services.ledger import fsck as ledger_fsck
 from services.verifier import fsck as verifier_fsck
 from services.verifier.config import Config as VerifierConfig
@@ -45,6 +47,7 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True):
     ledger_database: str | None = None
     gateway_database: str | None = None
     master_key_file: Path | None = None
+    key_folder: Path | None = None
     verifier_file: Path | None = None
     ledger: str | None = None
     log_verifier_key: str | None = None
@@ -73,8 +76,9 @@ async def check(targets: Targets) -> dict[str, Report]:
         if targets.master_key_file is None:
             raise InvalidProblem("The gateway's documents are checked with its master key: add --master-key-file")
         keystore = Keystore.from_file(targets.master_key_file)
-        async with postgres.connected(targets.gateway_database, application_name="credentify-fsck") as connection:
-            reports["gateway"] = await gateway_fsck.check(connection, keystore)
+        with contextlib.closing(Vault(vault_folder(targets.key_folder, targets.master_key_file))) as vault:
+            async with postgres.connected(targets.gateway_database, application_name="credentify-fsck") as connection:
+                reports["gateway"] = await gateway_fsck.check(connection, keystore, vault)
     if targets.verifier_file:
         reports["verifier"] = await verifier_fsck.check(_verifier_config(targets, targets.verifier_file))
     return reports
@@ -105,6 +109,9 @@ def _lines(name: str, report: Report) -> Iterator[str]:
 @click.option("--ledger-database", help="Check this ledger's database (postgresql://…).")
 @click.option("--gateway-database", help="Check this gateway's database (postgresql://…).")
 @click.option("--master-key-file", type=_FILE, help="The gateway's master key.")
+@click.option(
+    "--key-folder", type=click.Path(path_type=Path, file_okay=False), help="The gateway's folder of learners' keys."
+)
 @click.option("--verifier-file", type=_FILE, help="Check this verifier's projection.")
 @click.option("--ledger", help="The log that the projection follows.")
 @click.option("--log-verifier-key", help="The log's public key (vkey).")

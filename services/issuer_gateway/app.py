@@ -25,19 +25,23 @@ from services.issuer_gateway import (
     routes_batches,
     routes_credentials,
     routes_institutions,
+    routes_status,
     tenancy,
 )
 from services.issuer_gateway.arrivals import Arrivals, Signal
 from services.issuer_gateway.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.gateway import Gateway, wall_clock
+from services.issuer_gateway.gateway import Gateway, now_after, wall_clock
 from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.learner_keys import LearnerKeys
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.projector import FollowObserver, Projector
 from services.issuer_gateway.relay import Relay
 from services.issuer_gateway.routes import GATEWAY, find_caller
 from services.issuer_gateway.speakers import Speakers
+from services.issuer_gateway.statuses import StatusLists
 from services.issuer_gateway.store import outbox
+from services.issuer_gateway.store.vault import Vault, vault_folder
 from services.log_client import LogClient
 from services.policy_file import read_policy_about
 from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
@@ -45,7 +49,7 @@ from services.settings import read_secret
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: a background part ended by itself; a new start is the recovery."""
-BACKGROUND_CONNECTIONS_MAX = 4
+BACKGROUND_CONNECTIONS_MAX = 8
 STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
 _DATABASE_PAUSE_SECONDS = 1.0
@@ -75,6 +79,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
             *routes_institutions.ROUTES,
             *routes_achievements.ROUTES,
             *routes_credentials.ROUTES,
+            *routes_status.ROUTES,
             *routes_batches.routes(config),
         ],
         config=config,
@@ -129,8 +134,11 @@ async def _running(
         async with pool.acquire() as connection:
             await postgres.assert_durable(connection)
         await tenancy.check_master_key(pool, keystore)  # (3)
+        vault = Vault(vault_folder(config.key_folder, config.master_key_file))
+        stack.callback(vault.close)
+        await LearnerKeys(vault, keystore).put_in_order(background)
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        gateway = _gateway(app, config, keystore, pool=pool, background=background, session=session)
+        gateway = _gateway(app, config, keystore, vault, pool=pool, background=background, session=session)
         app[GATEWAY] = gateway
         await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)
         yield
@@ -158,6 +166,7 @@ def _gateway(
     app: web.Application,
     config: Config,
     keystore: Keystore,
+    vault: Vault,
     *,
     pool: Pool,
     background: Pool,
@@ -167,7 +176,8 @@ def _gateway(
     log, metrics = app[LOG], Metrics(app[REGISTRY])
     arrivals, advanced = Arrivals(), Signal()
     observer = FollowObserver(log, metrics)
-    projector = Projector(background, arrivals=arrivals, advanced=advanced)
+    speakers = Speakers(background, keystore, now=lambda: now_after(projector, wall_clock))
+    projector = Projector(background, speakers=speakers, arrivals=arrivals, advanced=advanced)
     follower = Follower(
         LogClient(session, config.ledger_url),
         projector,
@@ -182,7 +192,19 @@ def _gateway(
         config=config,
         pool=pool,
         keystore=keystore,
-        speakers=Speakers(pool, keystore),
+        learner_keys=LearnerKeys(vault, keystore),
+        speakers=speakers,
+        statuses=StatusLists(
+            background,
+            keystore=keystore,
+            vault=vault,
+            speakers=speakers,
+            advanced=advanced,
+            config=config,
+            now=lambda: now_after(projector, wall_clock),
+            log=log,
+            metrics=metrics,
+        ),
         origin=follower.origin,
         follower=follower,
         projector=projector,
@@ -194,11 +216,11 @@ def _gateway(
     )
 
 
-async def _follow(gateway: Gateway) -> None:
-    """Follow for ever; an outage of our own database is waited out, and the position read again after it."""
+async def _lasting(gateway: Gateway, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Work for ever; an outage of our own database is waited out, and what lies there is read again after it."""
     while True:
         try:
-            await gateway.follower.run()
+            await work()
         except (
             asyncpg.PostgresError,
             asyncpg.InterfaceError,
@@ -207,7 +229,7 @@ async def _follow(gateway: Gateway) -> None:
             CommitUnknownError,
             DatabaseUnavailableProblem,
         ) as error:
-            gateway.log.failure("follow_database", error)
+            gateway.log.failure(name, error)
             await asyncio.sleep(_DATABASE_PAUSE_SECONDS)
 
 
@@ -231,7 +253,8 @@ async def _measure(gateway: Gateway, pool: Pool) -> None:
 async def _supervised(gateway: Gateway, background: Pool, end_process: EndProcess) -> AsyncIterator[None]:
     """Run the background tasks; one that ends by itself ends the process, for nothing can put it right from here."""
     works: dict[str, Coroutine[Any, Any, None]] = {
-        "follower": _follow(gateway),
+        "follower": _lasting(gateway, "follow_database", gateway.follower.run),
+        "status lists": _lasting(gateway, "status_database", gateway.statuses.run),
         "relay": gateway.relay.run(),
         "measure": _measure(gateway, background),
         "batches": BatchWorker(gateway).run(),

@@ -119,7 +119,7 @@ class Changes:
             await put(self._gateway, self._connection, self._tenant, self._said)
         if self._issues:
             refs = [issue.award.learner.ref for issue in self._issues]
-            learners = await learners_for(self._gateway, self._connection, self._tenant, refs)
+            learners = await learners_for(self._connection, self._tenant, refs)
             await store(self._gateway, self._connection, self._tenant, self._issues, learners)
 
 

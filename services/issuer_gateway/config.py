@@ -39,6 +39,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     master_key_file: Annotated[
         Path, Meta(description="File of 32 bytes and mode 0600 with the key that wraps all other keys")
     ]
+    key_folder: Annotated[
+        Path | None,
+        Meta(
+            description="Folder (mode 0700) of the learners' keys; copied by overwriting, never kept in generations. "
+            "If not set: `learner-keys` beside the master key"
+        ),
+    ] = None
     operator_token_file: Annotated[Path, Meta(description="File with the token that may create institutions")]
     sequencing_wait_ms: Annotated[
         int,
@@ -68,6 +75,12 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 60.0
     answer_hours_max: Annotated[
         int, Meta(ge=1, description="Hours that an answer with a secret in it is kept for a repeated request")
+    ] = 24
+    status_ttl_seconds: Annotated[
+        int, Meta(ge=1, le=86_400, description="Seconds that a status list may be kept before it is asked for again")
+    ] = 60
+    status_valid_hours: Annotated[
+        int, Meta(ge=1, le=720, description="Hours that a signed status list is valid; it is renewed at half of them")
     ] = 24
     import_bytes_max: Annotated[int, Meta(ge=1, description="Largest Open Badges document in bytes")] = 1_048_576
     batch_bytes_max: Annotated[int, Meta(ge=1, description="Largest batch in bytes; it is never held as a whole")] = (

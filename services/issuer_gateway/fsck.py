@@ -8,15 +8,18 @@ import msgspec
 
 from proto.document import credential_id_of
 from proto.envelope import Envelope, open_envelope
-from proto.ids import Did, KeyId
+from proto.ids import CredentialId, Did, KeyId
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
 from proto.problem import Problem
 from services import states
+from services.issuer_gateway.domain.statuses import is_withdrawn
 from services.issuer_gateway.issuing import Sealed
 from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.learner_keys import LearnerKeys
 from services.issuer_gateway.store import check as rows
 from services.issuer_gateway.store import followed
+from services.issuer_gateway.store.vault import Vault
 from services.postgres import Connection
 
 DAMAGES_MAX = 1_000
@@ -48,23 +51,25 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.damage_count
 
 
-async def check(connection: Connection, keystore: Keystore) -> Report:
+async def check(connection: Connection, keystore: Keystore, vault: Vault) -> Report:
     """Return what was checked and what is wrong, all of one snapshot; only errors of the connection are raised."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        run = _Run(connection, keystore)
+        run = _Run(connection, keystore, LearnerKeys(vault, keystore))
         await run.followed_log()
         await run.secrets()
         await run.outbox()
         await run.credentials()
+        await run.statuses()
         return run.report()
 
 
 class _Run:
     """One pass: what was counted and found so far."""
 
-    def __init__(self, connection: Connection, keystore: Keystore) -> None:
+    def __init__(self, connection: Connection, keystore: Keystore, learner_keys: LearnerKeys) -> None:
         self.connection = connection
         self.keystore = keystore
+        self.learner_keys = learner_keys
         self.book = Book()
         self.counts: dict[str, int] = {}
         self.damages: list[Damage] = []
@@ -156,14 +161,33 @@ class _Run:
                 place,
                 "No event in the outbox issues it",
             )
-            if row["sealed_key"] is None:
-                self.count("credentials erased")
-                continue
-            self.count("credentials")
             try:
-                key = self.keystore.learner_key(row["sealed_key"], row["learner_id"])
+                learner_id = row["learner_id"]
+                key = None if row["erased_at"] else (await self.learner_keys.known([learner_id]))[learner_id]
+                self.count("credentials" if key else "credentials erased")
+                if key is None:
+                    continue
                 sealed = _DECODE_SEALED(key.open(row["sealed_document"], "document", credential_id))
                 found = credential_id_of(sealed.document, Did(row["did"]))
                 self.expect(found == credential_id, place, "The document leads to another credential id")
             except (Problem, msgspec.DecodeError) as problem:
                 self.expect(False, place, f"The document cannot be opened: {problem}")
+
+    async def statuses(self) -> None:
+        """Every status bit is what the followed log says (or its refusal), unless its list waits to be derived anew."""
+        position = await followed.position(self.connection)
+        at = position.last_received_at if position else None
+        async for page in rows.status_pages(self.connection):
+            names = [CredentialId(row["credential_id"].hex()) for row in page]
+            book = await followed.book_of_credentials(self.connection, names)
+            for row, name in zip(page, names, strict=True):
+                self.count("status places")
+                credential = book.credential(name)
+                is_set = bool(row["is_refused"])
+                if credential is not None and at is not None:
+                    is_set = is_withdrawn(book, credential, at=at)
+                self.expect(
+                    row["is_set"] == is_set or row["is_waiting"],
+                    f"status of {name}",
+                    f"The bit is {row['is_set']}, by the followed log it is {is_set}",
+                )

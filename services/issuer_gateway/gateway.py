@@ -11,11 +11,19 @@ from services.follow import Follower
 from services.issuer_gateway.arrivals import Arrivals, Signal
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.learner_keys import LearnerKeys
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.projector import Projector
 from services.issuer_gateway.relay import Relay
 from services.issuer_gateway.speakers import Speakers
+from services.issuer_gateway.statuses import StatusLists
 from services.postgres import Pool
+
+
+def now_after(projector: Projector, clock: Callable[[], Moment]) -> Moment:
+    """Return the clock's time, never before what the log said last."""
+    last = projector.latest.last_received_at if projector.latest else None
+    return max(clock(), last) if last else clock()
 
 
 def wall_clock() -> Moment:
@@ -30,7 +38,9 @@ class Gateway:
     config: Config
     pool: Pool
     keystore: Keystore
+    learner_keys: LearnerKeys
     speakers: Speakers
+    statuses: StatusLists
     origin: Origin
     follower: Follower
     projector: Projector
@@ -47,7 +57,4 @@ class Gateway:
 
     def now(self) -> Moment:
         """Return the time, never before what the log said last."""
-        position = self.projector.latest
-        last = position.last_received_at if position else None
-        now = self.clock()
-        return max(now, last) if last else now
+        return now_after(self.projector, self.clock)

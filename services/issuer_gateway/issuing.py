@@ -15,15 +15,27 @@ from proto.ids import CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
+from proto.vc import check_credential
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.domain.awarding import document_of, issued_event
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.keystore import DataKey
 from services.issuer_gateway.once import Once, said_once
-from services.issuer_gateway.saying import Said, admit, book_for, check_followed, common, put, say, signed
-from services.issuer_gateway.store import achievements, credentials
+from services.issuer_gateway.saying import (
+    BusyProblem,
+    Said,
+    admit,
+    book_for,
+    check_followed,
+    common,
+    put,
+    say,
+    signed,
+)
+from services.issuer_gateway.statuses import Given
+from services.issuer_gateway.store import achievements, credentials, status_lists
 from services.postgres import Connection, Pool
+from services.rdf_canonical import pinned_contexts
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -52,6 +64,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId
     opened: Opened
     sealed: Sealed
+    place: Given | None
     components: tuple[CredentialId, ...] = ()
 
     @property
@@ -89,10 +102,22 @@ async def prepared(
     now: Moment,
     notes: tuple[str, ...] = (),
     unmapped: tuple[str, ...] = (),
+    is_dry: bool = False,
 ) -> Prepared:
-    """Return the credential of an award: a fresh document, its credential id, its signed event."""
+    """Return the credential of an award: a fresh document, judged by the data model, its credential id, signed event.
+
+    `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`.
+    """
     award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
-    document, credential_id = document_of(tenant, achievement.achievement, award, document_id=fresh_document_id())
+    place = None if is_dry else await gateway.statuses.place(tenant)
+    document, credential_id = document_of(
+        tenant,
+        achievement.achievement,
+        award,
+        document_id=fresh_document_id(),
+        credential_status=place.entry if place else None,
+    )
+    check_credential(document, contexts=pinned_contexts())
     event = issued_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id)
     return Prepared(
         award=award,
@@ -100,18 +125,15 @@ async def prepared(
         credential_id=credential_id,
         opened=await signed(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
+        place=place,
     )
 
 
 async def learners_for(
-    gateway: Gateway, connection: Connection, tenant: Tenant, refs: Sequence[str]
+    connection: Connection, tenant: Tenant, refs: Sequence[str]
 ) -> dict[str, credentials.StoredLearner]:
     """Return the institution's learners of these names, made where they are new, and keep them from being erased."""
-    wanted = []
-    for ref in dict.fromkeys(refs):
-        learner_id = str(uuid.uuid4())
-        sealed_key = gateway.keystore.new_learner_key(learner_id)
-        wanted.append(credentials.NewLearner(learner_id=learner_id, ref=ref, sealed_key=sealed_key))
+    wanted = [credentials.StoredLearner(learner_id=str(uuid.uuid4()), ref=ref) for ref in dict.fromkeys(refs)]
     return await credentials.learners(connection, tenant.institution_id, wanted)
 
 
@@ -122,14 +144,16 @@ async def store(
     items: Sequence[Prepared],
     learners: Mapping[str, credentials.StoredLearner],
 ) -> None:
-    """Store documents under their learners' keys; their events are in the outbox already."""
-    keys: dict[str, DataKey] = {}
-    rows = []
+    """Store documents under their learners' keys, and their places; their events are in the outbox already."""
+    keys = await gateway.learner_keys.made(learner.learner_id for learner in learners.values())
+    rows, places = [], []
     for item in items:
         learner = learners[item.award.learner.ref]
-        key = keys.get(learner.learner_id)
+        key = keys[learner.learner_id]
         if key is None:
-            key = keys[learner.learner_id] = gateway.keystore.learner_key(learner.sealed_key, learner.learner_id)
+            raise BusyProblem("The learner is being erased; send this again for a new one")
+        assert item.place is not None, "what was prepared dry is not stored"
+        places.append(item.place.of(item.credential_id))
         rows.append(
             credentials.NewCredential(
                 credential_id=item.credential_id,
@@ -144,6 +168,7 @@ async def store(
             )
         )
     await credentials.add(connection, rows)
+    await status_lists.add_places(connection, places)
 
 
 async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
@@ -151,7 +176,7 @@ async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, it
     now = max(gateway.now(), item.opened.event.at)
     book = await book_for(connection, [item.opened], now=now)
     await say(gateway, connection, tenant, [item.said], book, now=now)
-    learners = await learners_for(gateway, connection, tenant, [item.award.learner.ref])
+    learners = await learners_for(connection, tenant, [item.award.learner.ref])
     await store(gateway, connection, tenant, [item], learners)
     return item.said
 
@@ -186,6 +211,6 @@ async def issue_many(
     taken = [item for item in items if item.credential_id not in refused]
     if taken:
         await put(gateway, connection, tenant, [item.said for item in taken])
-        learners = await learners_for(gateway, connection, tenant, [item.award.learner.ref for item in taken])
+        learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
         await store(gateway, connection, tenant, taken, learners)
     return refused

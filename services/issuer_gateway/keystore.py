@@ -20,7 +20,18 @@ from proto.problem import Problem
 KEY_BYTES = 32
 _NONCE_BYTES = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 _VERSION = b"\x01"
-Purpose = Literal["check", "secret-key", "learner-key", "document", "answer", "problem", "batch-key", "batch-part"]
+Purpose = Literal[
+    "check",
+    "secret-key",
+    "learner-key",
+    "document",
+    "proof",
+    "status-list",
+    "answer",
+    "problem",
+    "batch-key",
+    "batch-part",
+]
 
 
 class MasterKeyProblem(Problem):

@@ -71,6 +71,11 @@ class Metrics:
             ["result"],
             registry=registry,
         )
+        self.status_lists_published = Counter(
+            "credentify_gateway_status_lists_published",
+            "Status lists signed. It follows revocations and time; a standstill while revocations come needs a look.",
+            registry=registry,
+        )
         self.documents_read = Counter(
             "credentify_gateway_documents_read",
             "Documents opened for an institution, by proof asked for.",

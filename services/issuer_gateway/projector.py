@@ -13,6 +13,8 @@ from services.edge import Log
 from services.follow import Applied, Evidence, Observer, Position
 from services.issuer_gateway.arrivals import Arrival, Arrivals, Signal
 from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.speakers import Speakers
+from services.issuer_gateway.statuses import changed
 from services.issuer_gateway.store import followed, outbox
 from services.postgres import Connection, Pool, transaction
 
@@ -20,8 +22,9 @@ from services.postgres import Connection, Pool, transaction
 class Projector:
     """The follower's sink (`services.follow.Sink`); `advanced` fires after every transaction."""
 
-    def __init__(self, pool: Pool, *, arrivals: Arrivals, advanced: Signal) -> None:
+    def __init__(self, pool: Pool, *, speakers: Speakers, arrivals: Arrivals, advanced: Signal) -> None:
         self._pool = pool
+        self._speakers = speakers
         self._arrivals = arrivals
         self._advanced = advanced
         self.latest: Position | None = None
@@ -38,7 +41,7 @@ class Projector:
             await states.load_all(connection, book, batch)
 
     async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
-        """Store states, close the outbox rows of what was seen, and move the position, all or nothing."""
+        """Store states, set status bits, close the outbox rows of what was seen, move the position: all or nothing."""
         async with transaction(self._pool) as connection:
             await states.save(connection, book)
             for item in applied:
@@ -46,8 +49,12 @@ class Projector:
                 if isinstance(event, events.CredentialStacked):
                     await followed.add_parts(connection, event.credential_id, event.issuer, event.components)
             own = await _close_rows(connection, applied) if applied else []
+            if applied:
+                await changed(connection, book, applied, at=applied[-1].stamp.received_at)
             await followed.keep_position(connection, position)
         # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
+        if book.changed_issuers:
+            self._speakers.forget()
         book.forget_changes()
         self.latest = position
         places = {item.opened.event_id: item for item in applied}

@@ -1,7 +1,7 @@
 """What institutions and the public are shown: credentials with their status, documents opened, institutions, events."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,13 +13,15 @@ from proto.lifecycle import Book, effective
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
-from services.data_integrity import create_proof
+from services.data_integrity import Suite, secure, with_proof
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.issuing import Sealed
-from services.issuer_gateway.saying import book_of_credentials, location_of
-from services.issuer_gateway.store import credentials, outbox
+from services.issuer_gateway.keystore import DataKey
+from services.issuer_gateway.saying import location_of
+from services.issuer_gateway.store import credentials, outbox, proofs
+from services.issuer_gateway.store.followed import book_of_credentials
 from services.postgres import transaction
 
 ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
@@ -42,41 +44,74 @@ class AlteredDocumentProblem(Problem):
     status = 500
 
 
-def opened(gateway: Gateway, stored: credentials.StoredCredential) -> Sealed:
-    """Return what was sealed of a credential; raises `ErasedProblem` or `UnsealableProblem`."""
-    if stored.sealed_key is None:
+_DECODE_PROOF = msgspec.json.Decoder(dict[str, Any]).decode
+_ENCODE = msgspec.json.Encoder().encode
+
+
+async def key_of(gateway: Gateway, stored: credentials.StoredCredential) -> DataKey:
+    """Return the key of a credential's learner; raises `ErasedProblem` or `UnsealableProblem`."""
+    key = None
+    if stored.erased_at is None:
+        key = (await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id]
+    if key is None:
         raise ErasedProblem(
             "The learner was erased, and with the learner's key this document; its status can still be asked by its id"
         )
-    key = gateway.keystore.learner_key(stored.sealed_key, stored.learner_id)
+    return key
+
+
+def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
+    """Return what was sealed of a credential under its learner's key; raises `UnsealableProblem`."""
     return _DECODE(key.open(stored.sealed_document, "document", stored.credential_id))
 
 
 async def document(
     gateway: Gateway, tenant: Tenant, credential_id: CredentialId, *, proof: ProofChoice
 ) -> dict[str, Any]:
-    """Return a document of the institution, with the proof asked for, made now by its assertion key.
+    """Return a document of the institution with the proof asked for: made when first read, by its assertion key, kept.
 
-    The same bytes every time: the proof's time is that of the issue. Raises `UnknownCredentialProblem`,
-    `ErasedProblem`.
+    The same every time, until that key is condemned: then the proof is made anew (it is no part of the credential).
+    Raises `UnknownCredentialProblem`, `ErasedProblem`, `NoKeyProblem`.
     """
     stored = await _own(gateway, tenant, credential_id)
-    found = opened(gateway, stored).document
+    key = await key_of(gateway, stored)
+    found = opened(key, stored).document
     if credential_id_of(found, tenant.did) != credential_id:
         raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
     gateway.metrics.documents_read.labels(proof).inc()
     if proof == "none":
         return found
+    return await _with_proof(gateway, tenant, stored, key, document=found, suite=proof)
+
+
+async def _with_proof(
+    gateway: Gateway,
+    tenant: Tenant,
+    stored: credentials.StoredCredential,
+    key: DataKey,
+    *,
+    document: dict[str, Any],
+    suite: Suite,
+) -> dict[str, Any]:
+    name = f"{stored.credential_id}\n{suite}"
+    kept = await proofs.get(gateway.pool, stored.credential_id, suite)
+    if kept is not None and kept.key_id in (await gateway.speakers.ring(tenant)).good:
+        return with_proof(document, _DECODE_PROOF(key.open(kept.sealed_proof, "proof", name)))
     signer = await gateway.speakers.signer(tenant, "assertion")
     made = await asyncio.to_thread(
-        create_proof,
-        found,
+        secure,
+        document,
         key_id=signer.key_id,
         sign=signer.sign,
-        suite=proof,
-        created=from_datetime(stored.created_at.replace(microsecond=0)),
+        suite=suite,
+        created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else gateway.now(),
     )
-    return found | {"proof": made}
+    single = made["proof"][0] if isinstance(made["proof"], list) else made["proof"]
+    sealed = key.seal(_ENCODE(single), "proof", name)
+    await proofs.keep(
+        gateway.pool, stored.credential_id, suite, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
+    )
+    return made
 
 
 async def _own(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> credentials.StoredCredential:
@@ -95,7 +130,7 @@ async def credential(
     """
     stored = await _own(gateway, tenant, credential_id)
     if issue is not None:
-        return _answer(gateway, stored, issue, None)
+        return _answer(stored, await _keys(gateway, [stored]), issue, None)
     return (await described(gateway, [stored]))[0]
 
 
@@ -124,8 +159,9 @@ async def described(gateway: Gateway, stored: Sequence[credentials.StoredCredent
     async with transaction(gateway.pool) as connection:
         rows = await outbox.get_many(connection, [item.event_id for item in stored])
         book = await book_of_credentials(connection, [item.credential_id for item in stored])
+    keys = await _keys(gateway, stored)
     return [
-        _answer(gateway, item, rows[item.event_id].answer(location_of(item.event_id)), _status(book, item, now))
+        _answer(item, keys, rows[item.event_id].answer(location_of(item.event_id)), _status(book, item, now))
         for item in stored
     ]
 
@@ -144,11 +180,19 @@ def _status(book: Book, stored: credentials.StoredCredential, now: Moment) -> St
     )
 
 
+async def _keys(gateway: Gateway, stored: Sequence[credentials.StoredCredential]) -> dict[str, DataKey | None]:
+    return await gateway.learner_keys.known(item.learner_id for item in stored if item.erased_at is None)
+
+
 def _answer(
-    gateway: Gateway, stored: credentials.StoredCredential, issue: EventAnswer, status: Status | None
+    stored: credentials.StoredCredential,
+    keys: Mapping[str, DataKey | None],
+    issue: EventAnswer,
+    status: Status | None,
 ) -> CredentialAnswer:
-    is_erased = stored.sealed_key is None
-    sealed = None if is_erased else opened(gateway, stored)
+    key = keys.get(stored.learner_id)
+    is_erased = key is None
+    sealed = opened(key, stored) if key else None
     return CredentialAnswer(
         credential_id=stored.credential_id,
         achievement=stored.achievement.uri,

@@ -19,7 +19,7 @@ from proto.wire.gateway import (
 from services.edge import PreconditionProblem, Reply, Route, decode_cursor, encode_cursor, etag_of, require_match
 from services.issuer_gateway import describing, tenancy
 from services.issuer_gateway.config import LIMITS
-from services.issuer_gateway.domain.awarding import ForeignUriProblem
+from services.issuer_gateway.domain.awarding import ForeignUriProblem, words_of
 from services.issuer_gateway.domain.tenancy import UnknownInstitutionProblem
 from services.issuer_gateway.once import done
 from services.issuer_gateway.routes import (
@@ -51,7 +51,7 @@ class PublicPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class CatalogueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to look for: every word of `q` must occur."""
+    """What to look for: every word of `q` begins a word of the achievement or of the institution's name."""
 
     q: Annotated[str, Meta(max_length=LIMITS.search_characters_max, description="Words to look for")] = ""
     cursor: CursorText | None = None
@@ -130,7 +130,7 @@ async def read_public_achievement(request: web.Request, *, path: PublicPath) -> 
 async def read_catalogue(request: web.Request, *, query: CatalogueQuery) -> CataloguePage:
     """Return what can be achieved at all institutions."""
     after = decode_cursor(_CATALOGUE, query.cursor, tuple[str, str]) if query.cursor else ("", "")
-    words = query.q.casefold().split()
+    words = words_of(query.q)
     found = await achievements.search(request.app[GATEWAY].pool, words=words, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     entries = tuple(

@@ -221,15 +221,17 @@ async def read_event(request: web.Request, *, path: EventPath, principal: Caller
 
 
 async def erase_learner(request: web.Request, *, path: LearnerPath, principal: Caller) -> ErasureAnswer:
-    """Destroy a learner's key."""
+    """Close a learner's documents, then destroy the key; if we end in between, the next start destroys it."""
+    gateway = request.app[GATEWAY]
 
-    async def work(connection: Connection) -> tuple[int, datetime] | None:
+    async def work(connection: Connection) -> credentials.Erased | None:
         return await credentials.erase(connection, principal.own.institution_id, path.ref)
 
-    erased = await carried_out(request.app[GATEWAY], work)
+    erased = await carried_out(gateway, work)
     if erased is None:
         raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
-    return ErasureAnswer(document_count=erased[0], erased_at=from_datetime(erased[1]))
+    await gateway.learner_keys.destroy(gateway.pool, erased.learner_id)
+    return ErasureAnswer(document_count=erased.document_count, erased_at=from_datetime(erased.erased_at))
 
 
 def _change_route(verb: str, handler: Any, summary: str) -> Route:

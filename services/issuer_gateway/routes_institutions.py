@@ -1,9 +1,10 @@
 """Routes of institutions, their API keys and their DID documents."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from proto.wire.gateway import (
     ApiKeyCreated,
@@ -18,10 +19,11 @@ from proto.wire.gateway import (
 )
 from services.edge import ForbiddenProblem, Media, Reply, Route, decode_cursor, encode_cursor, etag_of
 from services.issuer_gateway import tenancy
+from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import UnknownInstitutionProblem, did_document, institution_answer
 from services.issuer_gateway.once import done
 from services.issuer_gateway.routes import GATEWAY, OPERATOR_SCOPE, WORK_PROBLEMS, Caller, PageQuery, once_from
-from services.issuer_gateway.store import tenants
+from services.issuer_gateway.store import followed, tenants
 from services.postgres import Connection, transaction
 
 _LIST = "institutions"
@@ -31,6 +33,12 @@ class SlugPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """An institution by its slug."""
 
     slug: Slug
+
+
+class InstitutionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which institutions: every word of `q` must occur in name, place, country or slug."""
+
+    q: Annotated[str, Meta(max_length=LIMITS.search_characters_max, description="Words to look for")] = ""
 
 
 class ApiKeyPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,16 +61,19 @@ async def create_institution(
     return Reply(created, status=201, headers={"Location": f"/v1/institutions/{created.slug}"})
 
 
-async def list_institutions(request: web.Request, *, query: PageQuery) -> InstitutionPage:
-    """Return the institutions of this gateway."""
+async def list_institutions(request: web.Request, *, query: InstitutionQuery) -> InstitutionPage:
+    """Return the institutions of this gateway, or those whose name, place or slug hold every word."""
     gateway = request.app[GATEWAY]
     after = decode_cursor(_LIST, query.cursor, str) if query.cursor else ""
-    found = await tenants.institutions(gateway.pool, after=after, limit=query.limit + 1)
+    words = query.q.casefold().split()
+    found = await tenants.institutions(gateway.pool, words=words, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     async with transaction(gateway.pool) as connection:
-        book = await tenancy.book_of_issuers(connection, {tenant.did for tenant in shown})
+        book = await followed.book_of_issuers(connection, {tenant.did for tenant in shown})
     more = encode_cursor(_LIST, shown[-1].slug) if len(found) > len(shown) else None
-    return InstitutionPage(institutions=tuple(institution_answer(each, book) for each in shown), next_cursor=more)
+    return InstitutionPage(
+        institutions=tuple(institution_answer(each, book, now=gateway.now()) for each in shown), next_cursor=more
+    )
 
 
 async def read_institution(request: web.Request, *, path: SlugPath) -> Institution:
@@ -70,8 +81,8 @@ async def read_institution(request: web.Request, *, path: SlugPath) -> Instituti
     gateway = request.app[GATEWAY]
     tenant = await tenancy.tenant_of(gateway.pool, path.slug)
     async with transaction(gateway.pool) as connection:
-        book = await tenancy.book_of_issuers(connection, {tenant.did})
-    return institution_answer(tenant, book)
+        book = await followed.book_of_issuers(connection, {tenant.did})
+    return institution_answer(tenant, book, now=gateway.now())
 
 
 async def read_did_document(request: web.Request, *, path: SlugPath) -> Reply:
@@ -79,7 +90,7 @@ async def read_did_document(request: web.Request, *, path: SlugPath) -> Reply:
     gateway = request.app[GATEWAY]
     tenant = await tenancy.tenant_of(gateway.pool, path.slug)
     async with transaction(gateway.pool) as connection:
-        book = await tenancy.book_of_issuers(connection, {tenant.did})
+        book = await followed.book_of_issuers(connection, {tenant.did})
     content = msgspec.json.encode(did_document(tenant, book))
     return Reply(content, etag=etag_of(content))
 
@@ -133,8 +144,9 @@ ROUTES = [
         "GET",
         "/v1/institutions",
         list_institutions,
-        summary="List the institutions",
-        query=PageQuery,
+        summary="Search the institutions",
+        description="With scope, accreditation and keys, as the log has them.",
+        query=InstitutionQuery,
         response={200: InstitutionPage},
         tag="institutions",
     ),

@@ -16,7 +16,7 @@ import uuid_utils
 from proto import events
 from proto.envelope import Envelope, Opened, open_envelope, seal
 from proto.ids import CredentialId, EventId, LeafIndex
-from proto.lifecycle import ROUNDS_MAX, Book, Refusal, credential_needs, decide, evolve
+from proto.lifecycle import Book, Refusal, decide, evolve
 from proto.moment import Moment
 from proto.problem import Problem, UnavailableProblem
 from proto.wire.gateway import EventAnswer
@@ -26,6 +26,7 @@ from services.issuer_gateway.domain.awarding import Common, named_credentials
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.store import outbox
+from services.issuer_gateway.store.followed import load_credentials
 from services.postgres import CommitUnknownError, Connection, transaction
 
 T = TypeVar("T")
@@ -92,23 +93,6 @@ def check_followed(gateway: Gateway) -> None:
         raise LogNotFollowedProblem(f"Nothing is said to a log that cannot be relied on: {health.detail}")
 
 
-async def book_of_credentials(connection: Connection, credential_ids: Sequence[CredentialId]) -> Book:
-    """Return a book that holds these credentials with all that their state rests on, as the log is followed."""
-    book = Book()
-    await states.load_log(connection, book)
-    await _load_credentials(connection, book, credential_ids)
-    return book
-
-
-async def _load_credentials(connection: Connection, book: Book, credential_ids: Iterable[CredentialId]) -> None:
-    wanted = list(credential_ids)
-    for _ in range(ROUNDS_MAX + 1):
-        missing = credential_needs(book, wanted)
-        if missing.is_empty:
-            return
-        await states.load(connection, book, missing)
-
-
 async def book_for(
     connection: Connection, batch: Sequence[Opened], *, also: Iterable[CredentialId] = (), now: Moment
 ) -> Book:
@@ -137,7 +121,7 @@ async def _load(
     connection: Connection, book: Book, batch: Sequence[Opened], credential_ids: Iterable[CredentialId]
 ) -> None:
     await states.load_all(connection, book, batch)
-    await _load_credentials(connection, book, credential_ids)
+    await load_credentials(connection, book, credential_ids)
 
 
 async def _replay(connection: Connection, book: Book, envelope: Envelope, now: Moment) -> None:

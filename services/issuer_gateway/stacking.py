@@ -8,6 +8,7 @@ from proto.lifecycle import Book, effective
 from proto.moment import Moment
 from proto.open_badge import Component
 from proto.problem import InvalidProblem
+from proto.vc import check_credential
 from proto.wire.gateway import EventAnswer, StackRequest
 from services.issuer_gateway.domain.awarding import check_recipe, document_of, parts_of, stacked_event
 from services.issuer_gateway.domain.tenancy import Tenant
@@ -24,6 +25,7 @@ from services.issuer_gateway.once import Once, said_once
 from services.issuer_gateway.saying import Said, book_for, check_followed, common, say, signed
 from services.issuer_gateway.store import achievements, credentials, followed
 from services.postgres import Connection
+from services.rdf_canonical import pinned_contexts
 
 _LIVE = frozenset({"active", "suspended", "impaired", "not_yet_valid"})
 
@@ -71,7 +73,7 @@ async def _stack_now(
     live = {part: _live(book, stack_ids, now) for part, stack_ids in earlier.items()}
     documented, judged = parts_of(book, components, live, now)
     # (3) One learner; (4) the recipe; (5) the rules; (6) outbox and document.
-    learners = await learners_for(gateway, connection, tenant, [request.learner.ref])
+    learners = await learners_for(connection, tenant, [request.learner.ref])
     notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
     if len(judged) == len(components):
         check_recipe(achievement.achievement, judged, now=now)
@@ -133,9 +135,16 @@ async def _prepared(
 ) -> Prepared:
     fields = {name: getattr(request, name) for name in Award.__struct_fields__}
     award = Award(**(fields | {"achievement": achievement.achievement.uri}))
+    place = await gateway.statuses.place(tenant)
     document, credential_id = document_of(
-        tenant, achievement.achievement, award, document_id=fresh_document_id(), components=documented
+        tenant,
+        achievement.achievement,
+        award,
+        document_id=fresh_document_id(),
+        credential_status=place.entry,
+        components=documented,
     )
+    check_credential(document, contexts=pinned_contexts())
     event = stacked_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id, components)
     return Prepared(
         award=award,
@@ -143,5 +152,6 @@ async def _prepared(
         credential_id=credential_id,
         opened=await signed(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes),
+        place=place,
         components=tuple(components),
     )

@@ -3,10 +3,9 @@
 import base64
 import secrets
 import uuid
+from typing import Literal
 
 from proto.events import KeyRecord
-from proto.ids import Did
-from proto.lifecycle import Book, Needs
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import (
@@ -17,7 +16,6 @@ from proto.wire.gateway import (
     InstitutionCreated,
     InstitutionRequest,
 )
-from services import states
 from services.edge import ForbiddenProblem, token_hash
 from services.issuer_gateway.domain.tenancy import (
     Tenant,
@@ -34,6 +32,7 @@ from services.postgres import Connection, Pool
 
 TOKEN_PREFIX = "cfy_"  # noqa: S105 - what every token begins with, so that scanners find lost ones
 API_KEYS_MAX = 100
+SECRETS_MAX = 64
 _TOKEN_BYTES = 32
 _CHECK = b"credentify gateway"
 
@@ -53,7 +52,7 @@ class UnknownApiKeyProblem(NotFoundProblem):
 
 
 class TooManyKeysProblem(ConflictProblem):
-    """The institution has as many API keys as it may."""
+    """The institution has as many keys as it may."""
 
     slug = "too-many-api-keys"
     title = "The institution has too many API keys"
@@ -113,6 +112,17 @@ async def _add_key(connection: Connection, tenant: Tenant, request: ApiKeyReques
     return ApiKeyCreated(key=key, api_key=token)
 
 
+async def add_secret(
+    gateway: Gateway, connection: Connection, tenant: Tenant, purpose: Literal["event", "assertion"]
+) -> KeyRecord:
+    """Make a secret key in the caller's transaction; it signs once the log has it. Raises `TooManyKeysProblem`."""
+    if len(await tenants.secrets(connection, tenant.institution_id)) >= SECRETS_MAX:
+        raise TooManyKeysProblem(f"An institution has at most {SECRETS_MAX} keys in its life")
+    secret, stored = new_secret(gateway.keystore, tenant, purpose)
+    await tenants.add_secret(connection, tenant.institution_id, stored)
+    return key_record(tenant.did, purpose, secret.public_key)
+
+
 async def add_key(
     connection: Connection, tenant: Tenant, request: ApiKeyRequest, *, own_scopes: frozenset[str]
 ) -> ApiKeyCreated:
@@ -134,12 +144,3 @@ async def tenant_of(pool: Pool, slug: str) -> Tenant:
     if tenant is None:
         raise UnknownInstitutionProblem(f"This gateway has no institution {slug}")
     return tenant
-
-
-async def book_of_issuers(connection: Connection, dids: set[Did]) -> Book:
-    """Return a book with what the followed log says of these institutions and of the registrar."""
-    book = Book()
-    await states.load_log(connection, book)
-    wanted = {*dids, book.log.registrar} if book.log else dids
-    await states.load(connection, book, Needs(issuers=wanted))
-    return book

@@ -37,8 +37,9 @@ async def test_the_document_carries_a_proof_and_leads_to_the_credential_id(gatew
     assert credential_id_of(document, office.did) == issued.credential_id
     assert claims(document).ects_hundredths == 350
     assertion = next(key for key in office.created.admission_request.keys if key.purpose == "assertion")
-    assert document["proof"]["verificationMethod"] == assertion.key_id
-    verify_proof(document, document["proof"], decode_public_key(assertion.public_key))
+    (proof,) = document["proof"]
+    assert proof["verificationMethod"] == assertion.key_id
+    verify_proof(document, proof, decode_public_key(assertion.public_key))
     again = await office.client.get(path)
     assert again.body == document
     jcs = (await office.client.get(f"{path}?proof=eddsa-jcs-2022")).body

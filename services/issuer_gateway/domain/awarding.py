@@ -21,6 +21,8 @@ from services.issuer_gateway.domain.tenancy import Tenant
 
 _ACHIEVEMENT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}")
 _HASH_DIGITS = 16
+_WORD = re.compile(r"[^\W_]+")
+_WORD_CHARACTERS_MAX = 64
 
 
 class ForeignUriProblem(InvalidProblem):
@@ -81,7 +83,7 @@ def achievement_from(request: AchievementRequest, tenant: Tenant, *, fresh_id: s
 
 
 def search_text(achievement: Achievement, tenant: Tenant) -> str:
-    """Return the text in which the catalogue searches, in lower case."""
+    """Return the words in which the catalogue searches, each once."""
     texts = [
         tenant.legal_name,
         *achievement.title.values(),
@@ -89,15 +91,31 @@ def search_text(achievement: Achievement, tenant: Tenant) -> str:
         *achievement.tags,
         *(text for outcome in achievement.learning_outcomes for text in outcome.title.values()),
     ]
-    return "\n".join(texts).casefold()
+    return " ".join(dict.fromkeys(words_of("\n".join(texts))))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text: runs of letters and digits in lower case, the longest ones cut."""
+    return [word[:_WORD_CHARACTERS_MAX] for word in _WORD.findall(text.casefold())]
 
 
 def document_of(
-    tenant: Tenant, achievement: Achievement, award: Award, *, document_id: str, components: Sequence[Component] = ()
+    tenant: Tenant,
+    achievement: Achievement,
+    award: Award,
+    *,
+    document_id: str,
+    credential_status: Mapping[str, Any] | None = None,
+    components: Sequence[Component] = (),
 ) -> tuple[dict[str, Any], CredentialId]:
     """Return the document without a proof, and the credential id that it and the institution make."""
     document = build_document(
-        document_id=document_id, issuer=tenant.issuer, achievement=achievement, award=award, components=components
+        document_id=document_id,
+        issuer=tenant.issuer,
+        achievement=achievement,
+        award=award,
+        components=components,
+        credential_status=credential_status,
     )
     return document, credential_id_of(document, tenant.did)
 

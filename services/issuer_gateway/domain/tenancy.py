@@ -8,10 +8,11 @@ from proto.credential import Identifier, Issuer
 from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import Did
 from proto.keys import PublicKey, decode_public_key, key_id_of
-from proto.lifecycle import Book, compromised_from, living_end, profile, standing
+from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end, profile, standing
 from proto.lifecycle import Issuer as LogIssuer
+from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
-from proto.wire.gateway import AdmissionRequest, Institution, InstitutionRequest
+from proto.wire.gateway import AdmissionRequest, Institution, InstitutionRequest, RegisteredKey
 
 _DID_CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 
@@ -116,7 +117,7 @@ def key_record(did: Did, purpose: Literal["event", "assertion", "recovery"], pub
     return KeyRecord(key_id=key_id_of(did, public_key), purpose=purpose, public_key=public_key)
 
 
-def institution_answer(tenant: Tenant, book: Book) -> Institution:
+def institution_answer(tenant: Tenant, book: Book, *, now: Moment) -> Institution:
     """Return what the public learns of an institution; its state is what the log says, by the issuer in the book."""
     issuer = book.issuer(tenant.did)
     known = profile(book, issuer) if issuer else None
@@ -135,6 +136,26 @@ def institution_answer(tenant: Tenant, book: Book) -> Institution:
         url=tenant.url,
         successor=successor if successor != tenant.did else None,
         scope=known.scope if known else None,
+        accreditation=known.accreditation if known else None,
+        keys=tuple(_registered(book, key, now) for key in issuer.keys) if issuer and known else (),
+    )
+
+
+def _registered(book: Book, key: Key, now: Moment) -> RegisteredKey:
+    condemned = compromised_from(book, key.key_id)
+    state: Literal["active", "waiting", "rotated", "compromised"] = "active" if key.usable_from <= now else "waiting"
+    if condemned is not None:
+        state = "compromised"
+    elif is_retired(book, key):
+        state = "rotated"
+    return RegisteredKey(
+        key_id=key.key_id,
+        purpose=key.purpose,
+        public_key=key.public_key,
+        state=state,
+        added_at=key.added.received_at,
+        usable_from=key.usable_from,
+        compromised_from=condemned,
     )
 
 

@@ -137,16 +137,20 @@ async def page(
 async def search(
     connection: Connection | Pool, *, words: Sequence[str], after: tuple[str, str], limit: int
 ) -> list[Offered]:
-    """Return achievements of all institutions whose text holds every word, by slug and id, behind `after`."""
-    patterns = ["%" + word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%" for word in words]
+    """Return achievements of all institutions in which every word begins a word, by slug and id, behind `after`.
+
+    `words` are letters and digits only (`domain.awarding.words_of`); the index `achievement_by_words` finds them.
+    """
+    asked = " & ".join(f"'{word}':*" for word in words) or None
     rows = await connection.fetch(
-        """SELECT record, achievement_id, content FROM achievement
+        r"""SELECT record, achievement_id, content FROM achievement
            JOIN institution USING (institution_id)
            JOIN achievement_revision USING (institution_id, achievement_id, revision)
-           WHERE (slug, achievement_id) > ($1, $2) AND search_text LIKE ALL ($3::text[])
+           WHERE (slug, achievement_id) > ($1, $2) AND ($3::text IS NULL OR
+               array_to_tsvector(array_remove(regexp_split_to_array(search_text, '\s+'), '')) @@ $3::tsquery)
            ORDER BY slug, achievement_id LIMIT $4""",
         *after,
-        patterns,
+        asked,
         limit,
     )
     return [

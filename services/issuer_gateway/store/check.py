@@ -24,9 +24,9 @@ async def outbox_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
 
 
 async def credential_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
-    """Yield every credential with its learner's sealed key and its event's row."""
+    """Yield every credential with when its learner was erased, and its event's row."""
     async for row in connection.cursor(
-        """SELECT credential_id, did, learner_id::text, sealed_document, sealed_key, event_id, stream, state, event_type
+        """SELECT credential_id, did, learner_id::text, sealed_document, erased_at, event_id, stream, state, event_type
            FROM credential JOIN institution USING (institution_id) JOIN learner USING (learner_id)
            LEFT JOIN outbox USING (event_id) ORDER BY credential_id""",
         prefetch=ROWS_PER_READ,
@@ -52,3 +52,18 @@ async def counts(connection: Connection) -> dict[str, Any]:
     )
     assert row is not None, "counts are one row"
     return dict(row)
+
+
+async def status_pages(connection: Connection) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield every place on status lists in pages, with whether its list waits to be derived anew."""
+    after = b""
+    while page := await connection.fetch(
+        """SELECT credential_id, is_set, review <> reviewed AS is_waiting, state = 'refused' AS is_refused
+           FROM status_place JOIN credential USING (credential_id) JOIN outbox USING (event_id)
+           JOIN status_list ON status_list.institution_id = status_place.institution_id AND number = list_number
+           WHERE credential_id > $1 ORDER BY credential_id LIMIT $2""",
+        after,
+        ROWS_PER_READ,
+    ):
+        yield page
+        after = page[-1]["credential_id"]

@@ -14,7 +14,7 @@ _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
         credential.revision, content, event_id, ects_hundredths, components, sealed_document,
-        credential.created_at, sealed_key
+        credential.created_at, erased_at
     FROM credential
     JOIN learner USING (learner_id)
     JOIN achievement_revision ON achievement_revision.institution_id = credential.institution_id
@@ -23,19 +23,10 @@ _SELECT = """
 
 
 class StoredLearner(msgspec.Struct, frozen=True, kw_only=True):
-    """A learner of an institution and the learner's own key, sealed under the master key."""
+    """A learner of an institution; the learner's key lies outside the database."""
 
     learner_id: str
     ref: str
-    sealed_key: bytes
-
-
-class NewLearner(msgspec.Struct, frozen=True, kw_only=True):
-    """A learner to be added, unless the institution has one of that name."""
-
-    learner_id: str
-    ref: str
-    sealed_key: bytes
 
 
 class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,11 +44,11 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredCredential(NewCredential, frozen=True, kw_only=True):
-    """A credential as it lies there; `sealed_key` is None once the learner was erased."""
+    """A credential as it lies there; `erased_at` is when its learner was erased."""
 
     achievement: Achievement
     created_at: datetime
-    sealed_key: bytes | None
+    erased_at: datetime | None
 
 
 def _stored(row: asyncpg.Record) -> StoredCredential:
@@ -73,12 +64,12 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
         components=tuple(CredentialId(part.hex()) for part in row["components"]),
         sealed_document=row["sealed_document"],
         created_at=row["created_at"],
-        sealed_key=row["sealed_key"],
+        erased_at=row["erased_at"],
     )
 
 
 async def learners(
-    connection: Connection, institution_id: str, wanted: Sequence[NewLearner]
+    connection: Connection, institution_id: str, wanted: Sequence[StoredLearner]
 ) -> dict[str, StoredLearner]:
     """Return the learners of these names, adding those that are not there, and keep them from being erased meanwhile.
 
@@ -86,16 +77,15 @@ async def learners(
     """
     ordered = sorted(wanted, key=lambda learner: learner.ref)
     rows = await connection.fetch(
-        """INSERT INTO learner (learner_id, institution_id, ref, sealed_key)
-           SELECT learner_id, $1::uuid, ref, sealed_key FROM unnest($2::uuid[], $3::text[], $4::bytea[]) WITH ORDINALITY
-               AS new (learner_id, ref, sealed_key, place)
+        """INSERT INTO learner (learner_id, institution_id, ref)
+           SELECT learner_id, $1::uuid, ref FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY
+               AS new (learner_id, ref, place)
            ORDER BY place
            ON CONFLICT (institution_id, ref) DO UPDATE SET ref = excluded.ref
-           RETURNING learner_id::text, ref, sealed_key""",
+           RETURNING learner_id::text, ref""",
         institution_id,
         [learner.learner_id for learner in ordered],
         [learner.ref for learner in ordered],
-        [learner.sealed_key for learner in ordered],
     )
     return {row["ref"]: StoredLearner(**dict(row)) for row in rows}
 
@@ -108,18 +98,69 @@ async def learner_id(connection: Connection | Pool, institution_id: str, ref: st
     return found
 
 
-async def erase(connection: Connection, institution_id: str, ref: str) -> tuple[int, datetime] | None:
-    """Destroy a learner's key and name; return how many documents that closes for good, and when; None if unknown."""
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """A learner who was erased here, when, and how many documents that closes once the key is destroyed."""
+
+    learner_id: str
+    erased_at: datetime
+    document_count: int
+
+
+async def erase(connection: Connection, institution_id: str, ref: str) -> Erased | None:
+    """Forget the institution's name for a learner and close the documents; None if it has no learner of that name."""
     row = await connection.fetchrow(
         """UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now()
-           WHERE institution_id = $1 AND ref = $2 RETURNING learner_id, erased_at""",
+           WHERE institution_id = $1 AND ref = $2 RETURNING learner_id::text, erased_at""",
         institution_id,
         ref,
     )
     if row is None:
         return None
     count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", row["learner_id"])
-    return count, row["erased_at"]
+    return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
+
+
+async def to_destroy(connection: Connection | Pool, *, limit: int) -> list[str]:
+    """Return learners who were erased, and whose key may still be there."""
+    rows = await connection.fetch(
+        """SELECT learner_id::text FROM learner WHERE erased_at IS NOT NULL AND key_destroyed_at IS NULL
+           ORDER BY learner_id LIMIT $1""",
+        limit,
+    )
+    return [row["learner_id"] for row in rows]
+
+
+async def note_destroyed(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+    """Note that the keys of erased learners are destroyed."""
+    await connection.execute(
+        "UPDATE learner SET key_destroyed_at = now() WHERE learner_id = ANY($1::uuid[]) AND key_destroyed_at IS NULL",
+        list(learner_ids),
+    )
+
+
+async def erase_again(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+    """Erase learners whose keys are destroyed, where this database is from before that."""
+    await connection.execute(
+        """UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now(), key_destroyed_at = now()
+           WHERE learner_id = ANY($1::uuid[]) AND erased_at IS NULL""",
+        list(learner_ids),
+    )
+
+
+async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[str, bytes]:
+    """Return sealed keys that an earlier version kept in the database."""
+    rows = await connection.fetch(
+        "SELECT learner_id::text, sealed_key FROM learner WHERE sealed_key IS NOT NULL ORDER BY learner_id LIMIT $1",
+        limit,
+    )
+    return {row["learner_id"]: row["sealed_key"] for row in rows}
+
+
+async def drop_keys(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+    """Forget keys that lie outside the database now."""
+    await connection.execute(
+        "UPDATE learner SET sealed_key = NULL WHERE learner_id = ANY($1::uuid[])", list(learner_ids)
+    )
 
 
 async def add(connection: Connection, credentials: Sequence[NewCredential]) -> None:

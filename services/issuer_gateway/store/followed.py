@@ -1,10 +1,15 @@
-"""SQL of the followed log: how far it has come, and which stacks count a part. The states are `services.states`'s."""
+"""SQL of the followed log: how far it has come, which stacks count a part, and books of what it says of somebody.
 
-from collections.abc import Sequence
+The states themselves are `services.states`'s.
+"""
+
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from proto.ids import CredentialId, Did
+from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
+from services import states
 from services.follow import Position
 from services.postgres import Connection, Pool
 
@@ -54,3 +59,30 @@ async def stacks_of(
     for row in rows:
         found.setdefault(CredentialId(row["part_id"].hex()), []).append(CredentialId(row["stack_id"].hex()))
     return found
+
+
+async def book_of_issuers(connection: Connection, dids: set[Did]) -> Book:
+    """Return a book with what the followed log says of these institutions and of the registrar."""
+    book = Book()
+    await states.load_log(connection, book)
+    wanted = {*dids, book.log.registrar} if book.log else dids
+    await states.load(connection, book, Needs(issuers=wanted))
+    return book
+
+
+async def book_of_credentials(connection: Connection, credential_ids: Iterable[CredentialId]) -> Book:
+    """Return a book that holds these credentials with all that their state rests on, as the log is followed."""
+    book = Book()
+    await states.load_log(connection, book)
+    await load_credentials(connection, book, credential_ids)
+    return book
+
+
+async def load_credentials(connection: Connection, book: Book, credential_ids: Iterable[CredentialId]) -> None:
+    """Put credentials into a book with all that their state rests on."""
+    wanted = list(credential_ids)
+    for _ in range(ROUNDS_MAX + 1):
+        missing = credential_needs(book, wanted)
+        if missing.is_empty:
+            return
+        await states.load(connection, book, missing)

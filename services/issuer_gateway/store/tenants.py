@@ -1,5 +1,6 @@
 """SQL of institutions, their sealed secret keys and their API keys. Opens no seal and judges no scope."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -62,10 +63,27 @@ async def by_id(connection: Connection | Pool, institution_id: str) -> Tenant:
     return _DECODE(record)
 
 
-async def institutions(connection: Connection | Pool, *, after: str, limit: int) -> list[Tenant]:
-    """Return institutions in the order of their slugs, behind `after`."""
-    rows = await connection.fetch("SELECT record FROM institution WHERE slug > $1 ORDER BY slug LIMIT $2", after, limit)
+async def institutions(connection: Connection | Pool, *, words: Sequence[str], after: str, limit: int) -> list[Tenant]:
+    """Return institutions whose name, place, country or slug hold every word, in the order of slugs behind `after`.
+
+    `words` are in lower case. They are looked for in every record: a gateway has hundreds of institutions.
+    """
+    rows = await connection.fetch(
+        """SELECT record FROM institution
+               CROSS JOIN LATERAL (SELECT convert_from(record, 'UTF8')::jsonb AS said) AS decoded
+           WHERE slug > $1 AND lower(concat_ws(' ', slug, said ->> 'legal_name', said ->> 'locality', said ->> 'region',
+               said ->> 'country')) LIKE ALL ($3::text[])
+           ORDER BY slug LIMIT $2""",
+        after,
+        limit,
+        [containing(word) for word in words],
+    )
     return [_DECODE(row["record"]) for row in rows]
+
+
+def containing(word: str) -> str:
+    """Return the LIKE pattern of what contains a word."""
+    return "%" + word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
 
 
 async def add_secret(connection: Connection, institution_id: str, secret: StoredSecret) -> None:

@@ -1,0 +1,176 @@
+"""What must not come back with a backup of the database: learners' keys, and how many status places were given.
+
+A SQLite file in the key folder, outside PostgreSQL. A learner who is erased loses the key here, and what backups of the
+database hold of the learner stays closed for ever (DESIGN 8). So the key folder has its own rule: it is copied by
+overwriting, never kept in generations. Keys come and go sealed under the master key. A key that was destroyed leaves a
+mark, so that a database that was restored from before the erasure is told so, and does not get another key.
+
+The count of places that was given on each status list lies here too: a restored database, whose own count has gone
+back, is found out by it, and begins new lists.
+
+Several gateway processes on one machine may share the file. Each call is one transaction, committed when it returns.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from proto.problem import Problem
+
+FILE_NAME = "learner-keys.sqlite"
+_BUSY_MS = 10_000
+_NAMES_MAX = 500
+_T = TypeVar("_T")
+_TABLES = """
+    CREATE TABLE IF NOT EXISTS learner_key (
+        learner_id TEXT PRIMARY KEY,
+        sealed BLOB,
+        destroyed INTEGER NOT NULL DEFAULT 0,
+        CHECK ((destroyed = 0) = (sealed IS NOT NULL))
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS learner_key_destroyed ON learner_key (learner_id) WHERE destroyed;
+    CREATE TABLE IF NOT EXISTS status_places (
+        institution_id TEXT PRIMARY KEY,
+        number INTEGER NOT NULL,
+        given INTEGER NOT NULL
+    ) WITHOUT ROWID;
+"""
+
+
+def vault_folder(key_folder: Path | None, master_key_file: Path) -> Path:
+    """Return the key folder: the one that is set, or `learner-keys` beside the master key."""
+    return key_folder or master_key_file.parent / "learner-keys"
+
+
+class KeyFolderProblem(Problem):
+    """The key folder is missing, open to others, not writable, or its file is damaged."""
+
+    slug = "key-folder"
+    title = "The key folder cannot be used"
+    status = 500
+
+
+class Vault:
+    """The file, opened. Works in a thread of its own, one call after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vault")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & 0o077:
+                raise KeyFolderProblem(f"{folder} can be read by others; say chmod 700 {folder}")
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._file = self._opened()
+        except (OSError, sqlite3.Error) as error:
+            raise KeyFolderProblem(f"{self._path} cannot be opened: {error}") from error
+
+    def _opened(self) -> sqlite3.Connection:
+        """Open for the vault's thread. `secure_delete` overwrites with zeros what is removed."""
+        file = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={_BUSY_MS}"):
+            file.execute(f"PRAGMA {pragma}")
+        file.executescript(_TABLES)
+        return file
+
+    def close(self) -> None:
+        """Close the file."""
+        self._thread.shutdown(wait=True)
+        self._file.close()
+
+    async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        def run() -> _T:
+            self._file.execute("BEGIN IMMEDIATE")
+            try:
+                found = work(self._file)
+            except BaseException:
+                self._file.execute("ROLLBACK")
+                raise
+            self._file.execute("COMMIT")
+            return found
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+    async def keys(self, learner_ids: Iterable[str]) -> dict[str, bytes | None]:
+        """Return the sealed keys of learners: None where it was destroyed, nothing where there never was one."""
+        names = list(dict.fromkeys(learner_ids))
+
+        def read() -> dict[str, bytes | None]:
+            return _keys(self._file, names)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    async def keep(self, keys: Mapping[str, bytes]) -> dict[str, bytes | None]:
+        """Keep the sealed keys of learners who have none; return what is kept for all of them, as `keys` does."""
+
+        def work(file: sqlite3.Connection) -> dict[str, bytes | None]:
+            file.executemany("INSERT OR IGNORE INTO learner_key (learner_id, sealed) VALUES (?, ?)", keys.items())
+            return _keys(file, list(keys))
+
+        return await self._run(work)
+
+    async def destroy(self, learner_ids: Iterable[str]) -> None:
+        """Destroy the keys of learners for good; a mark stays behind. The file's journal is emptied as well."""
+        names = [(name,) for name in learner_ids]
+
+        def work(file: sqlite3.Connection) -> None:
+            file.executemany(
+                """INSERT INTO learner_key (learner_id, sealed, destroyed) VALUES (?, NULL, 1)
+                   ON CONFLICT (learner_id) DO UPDATE SET sealed = NULL, destroyed = 1""",
+                names,
+            )
+
+        await self._run(work)
+        await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        )
+
+    async def destroyed(self, *, after: str, limit: int) -> list[str]:
+        """Return learners whose keys were destroyed, in the order of their ids."""
+
+        def read() -> list[str]:
+            rows = self._file.execute(
+                "SELECT learner_id FROM learner_key WHERE destroyed AND learner_id > ? ORDER BY 1 LIMIT ?",
+                (after, limit),
+            )
+            return [row[0] for row in rows]
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    async def given(self, institution_id: str) -> tuple[int, int]:
+        """Return an institution's newest list from which places were given, and how many; (0, 0) if none."""
+
+        def read() -> tuple[int, int]:
+            row = self._file.execute(
+                "SELECT number, given FROM status_places WHERE institution_id = ?", (institution_id,)
+            ).fetchone()
+            return (row[0], row[1]) if row else (0, 0)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    async def note_given(self, institution_id: str, number: int, given: int) -> None:
+        """Note that so many places of a list may be in use; never goes back."""
+
+        def work(file: sqlite3.Connection) -> None:
+            file.execute(
+                """INSERT INTO status_places (institution_id, number, given) VALUES (?, ?, ?)
+                   ON CONFLICT (institution_id) DO UPDATE SET number = excluded.number, given = excluded.given
+                   WHERE (excluded.number, excluded.given) > (number, given)""",
+                (institution_id, number, given),
+            )
+
+        await self._run(work)
+
+
+def _keys(file: sqlite3.Connection, names: list[str]) -> dict[str, bytes | None]:
+    found: dict[str, bytes | None] = {}
+    for start in range(0, len(names), _NAMES_MAX):
+        part = names[start : start + _NAMES_MAX]
+        marks = ", ".join("?" * len(part))
+        rows = file.execute(f"SELECT learner_id, sealed FROM learner_key WHERE learner_id IN ({marks})", part)  # noqa: S608 - the text holds question marks only
+        found |= dict(rows.fetchall())
+    return found
