@@ -18,7 +18,7 @@ from services.edge import Log
 from services.issuer_gateway.arrivals import Arrival, Arrivals
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.metrics import Metrics
-from services.issuer_gateway.store import answers, outbox
+from services.issuer_gateway.store import answers, outbox, status_lists
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, session_lock, transaction
 
@@ -116,6 +116,8 @@ class Relay:
                 await outbox.mark_refused(connection, item.event_id, problem)
                 arrived[item.event_id] = Arrival(problem=problem)
                 if item.event_type in _ISSUES:
+                    await status_lists.lock_bits(connection)
+                    await status_lists.set_bits(connection, {item.stream: True})
                     followers = await outbox.refuse_followers(connection, item.stream, problem)
                     arrived |= {event_id: Arrival(problem=problem) for event_id in followers}
             pauses = [self._pause_seconds(item.attempt_count) for item, _ in later]
