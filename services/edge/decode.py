@@ -48,9 +48,17 @@ def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProble
     located = _LOCATED.match(message)
     detail, path = (located["detail"], located["path"]) if located else (message, "$")
     pointer = pointer_of(path)
-    expected = expected_at(kind, pointer) if kind is not None and "..." not in path else ""
+    said = _with_expected(detail, kind, pointer) if kind is not None and "..." not in path else detail
+    return InvalidProblem(
+        said if "..." not in path and kind is not None else said[:DETAIL_CHARACTERS_MAX], pointer=under + pointer
+    )
+
+
+def _with_expected(detail: str, kind: Any, pointer: str) -> str:
+    """Return what was wrong, in at most `DETAIL_CHARACTERS_MAX`, and what the field at `pointer` takes."""
+    expected = expected_at(kind, pointer)
     said = _PATTERN.sub("The text does not have the form that is asked for", detail) if expected else detail
-    return InvalidProblem(". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected))), pointer=under + pointer)
+    return ". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected)))
 
 
 def pointer_of(path: str) -> str:
@@ -128,7 +136,7 @@ def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) 
         located = _LOCATED.match(str(error))
         if located:
             name = pointer_of(located["path"]).split("/")[1] if pointer_of(located["path"]) else ""
-            detail = located["detail"]
+            detail = _with_expected(located["detail"], kind, pointer_of(located["path"]))
         else:
             field = _FIELD.search(str(error))
             name, detail = (field["name"] if field else ""), str(error)
