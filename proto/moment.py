@@ -32,8 +32,7 @@ def from_ms(milliseconds: int) -> Moment:
 
 def from_datetime(value: datetime) -> Moment:
     """Return an aware datetime as a moment, cut (not rounded) to milliseconds."""
-    utc = value.astimezone(UTC)
-    return Moment(f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z")
+    return Moment(value.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z")  # instead of +00:00
 
 
 def to_ms(moment: Moment) -> int:

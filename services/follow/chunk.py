@@ -51,6 +51,18 @@ class SignatureCheck(msgspec.Struct, frozen=True):
     signature: bytes
 
 
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of entries that was proven to be on the log: what is well formed of it, and what stops there, if anything.
+
+    `after` is the position behind the whole run, were it all admitted.
+    """
+
+    candidates: list[Candidate]
+    stop: Stop | None
+    now: Moment
+    after: Position
+
+
 class Verdicts(msgspec.Struct, frozen=True, kw_only=True):
     """How far the rules carried: one stamp and one signature check per admitted entry, and what stopped it, if any."""
 

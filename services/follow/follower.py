@@ -42,6 +42,7 @@ from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnre
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
+_CHUNKS_AHEAD = 1  # that wait, proven, for the chunk before to be applied; one more may be under way
 _AHEAD_SECONDS_MAX = 60  # how far the clock of a witness may be ahead of ours
 _LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 
@@ -165,8 +166,8 @@ class Follower:
             return 0
         await self._check_newer(position, opened)
         # (4) Entries in chunks, each proven before it is applied.
-        while position.size < opened.checkpoint.size:
-            position = await self._next_chunk(position, opened)
+        if position.size < opened.checkpoint.size:
+            position = await self._catch_up(position, opened)
         # (5) The projection holds all that the log shows: remember when.
         await self._caught_up(position, opened, fetched_at, fetched_monotonic, is_moved=position.size > begun_at)
         return position.size - begun_at
@@ -245,8 +246,46 @@ class Follower:
         words = f"The log cannot show that it only grew: {problem.detail}"
         return self._fault("fork", words, position.checkpoint, opened.encoded)
 
-    async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> Position:
-        """Fetch, prove, judge and apply the next entries; return the position after them."""
+    async def _catch_up(self, position: Position, opened: OpenedCheckpoint) -> Position:
+        """Apply everything up to the checkpoint, and return the position there.
+
+        Two tasks side by side: one fetches and proves a chunk while signatures of the one before are checked, which
+        holds no interpreter lock. Chunks are applied in their order; what stops one is raised after all before it.
+        """
+        ready: asyncio.Queue[chunk.Proven | Exception] = asyncio.Queue(maxsize=_CHUNKS_AHEAD)
+        fetching = asyncio.create_task(self._fetch_all(position, opened, ready), name="follower-fetch")
+        try:
+            while position.size < opened.checkpoint.size:
+                proven = await ready.get()
+                if isinstance(proven, Exception):
+                    raise proven
+                # (4.4) One transaction of the sink for what holds.
+                position, stop = await self._judge_and_apply(position, opened, proven)
+                stop = stop or proven.stop
+                if stop is not None:
+                    raise stop
+        finally:
+            fetching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await fetching
+        return position
+
+    async def _fetch_all(
+        self, position: Position, opened: OpenedCheckpoint, ready: "asyncio.Queue[chunk.Proven | Exception]"
+    ) -> None:
+        """Hand over every chunk up to the checkpoint, or up to what is wrong, which comes last."""
+        try:
+            while position.size < opened.checkpoint.size:
+                proven = await self._next_chunk(position, opened)
+                await ready.put(proven)
+                if proven.stop is not None:
+                    return
+                position = proven.after
+        except Exception as error:  # noqa: BLE001 - it is raised where the chunks are applied
+            await ready.put(error)
+
+    async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> chunk.Proven:
+        """Fetch and prove the next entries, and look at their form."""
         # (4.1) The bytes, within bounds; they end where a suspect checkpoint can be compared.
         lines = await self._download(position.size, self._chunk_end(position, opened))
         leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
@@ -256,12 +295,16 @@ class Follower:
         # (4.3) Form, chain, order, rules and signatures; all of it was signed by the log.
         now = self._clock()
         candidates, stop = await asyncio.to_thread(chunk.open_chunk, position, self.origin, lines, leaves, now=now)
-        # (4.4) One transaction of the sink for what holds.
-        position, earlier_stop = await self._judge_and_apply(position, opened, candidates, now=now)
-        stop = earlier_stop or stop
-        if stop is not None:
-            raise stop
-        return position
+        received_at = candidates[-1].entry.received_at if candidates else position.last_received_at
+        after = replace(
+            position,
+            size=tree.size,
+            root_hash=tree.root(),
+            frontier=tree.hashes,
+            last_leaf_hash=leaves[-1],
+            last_received_at=received_at,
+        )
+        return chunk.Proven(candidates=candidates, stop=stop, now=now, after=after)
 
     def _chunk_end(self, position: Position, opened: OpenedCheckpoint) -> int:
         end = min(position.size + self._bounds.chunk_entries_max, opened.checkpoint.size)
@@ -302,9 +345,10 @@ class Follower:
             raise self._fork(suspect.encoded, opened)
 
     async def _judge_and_apply(
-        self, position: Position, opened: OpenedCheckpoint, candidates: list[chunk.Candidate], *, now: Moment
+        self, position: Position, opened: OpenedCheckpoint, proven: chunk.Proven
     ) -> tuple[Position, chunk.Stop | None]:
         """Apply the candidates up to the first that breaks a rule or whose signature is bad; return what stopped it."""
+        candidates, now = proven.candidates, proven.now
         book, verdicts = await self._judged(candidates, now=now)
         stop = verdicts.stop
         bad = await self._first_bad(verdicts.checks)
@@ -313,7 +357,8 @@ class Follower:
             book, verdicts = await self._judged(candidates, now=now)
         applied = chunk.applied(candidates, verdicts.stamps)
         if applied:
-            position = replace(chunk.moved(position, applied), checkpoint=opened.encoded)
+            is_whole = applied[-1].index + 1 == proven.after.size
+            position = replace(proven.after if is_whole else chunk.moved(position, applied), checkpoint=opened.encoded)
             await self._store(book, applied, position)
         return position, stop
 
