@@ -208,6 +208,18 @@ class AnswerLine(Body, frozen=True, kw_only=True, omit_defaults=True):
     problem: dict[str, Any] | None = None
 
 
+class VerificationLine(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """One document's outcome where NDJSON was sent: `answer`, or `problem` where it could not be read (RFC 9457).
+
+    `line` is the 1-based number of the sender's line, and `status` what the document alone would have been answered.
+    """
+
+    line: int
+    status: int
+    answer: Answer | None = None
+    problem: dict[str, Any] | None = None
+
+
 class StackAnswer(Body, frozen=True, kw_only=True):
     """`GET /v1/stacks/{id}`: the tree with what of each part still counts; `verdict` and checks as for a credential."""
 

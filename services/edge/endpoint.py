@@ -35,6 +35,10 @@ class Endpoint:
             bytes_max=route.body_bytes_max or config.body_bytes_max,
             timeout_seconds=route.body_timeout_seconds or config.body_timeout_seconds,
         )
+        self.line_limits = BodyLimits(
+            bytes_max=route.lines_bytes_max or self.limits.bytes_max,
+            timeout_seconds=route.lines_seconds_max or config.body_timeout_seconds,
+        )
         self._authenticate = authenticate
         self._realm = realm
         self.is_plain = not self.wanted and not (
@@ -53,7 +57,8 @@ class Endpoint:
 
     async def expect(self, request: web.Request) -> None:
         """Let a client that waits for `100 Continue` send its body, unless it said that it is too large."""
-        if (request.content_length or 0) <= self.limits.bytes_max and request.headers[hdrs.EXPECT] == "100-continue":
+        limits = self.line_limits if self._is_lines(request) else self.limits
+        if (request.content_length or 0) <= limits.bytes_max and request.headers[hdrs.EXPECT] == "100-continue":
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # the answer itself has not begun
 
@@ -88,6 +93,9 @@ class Endpoint:
         if self._decoder is None:
             return raw, raw
         return decode_json(raw, self._decoder, unique_keys=self.route.unique_keys), raw
+
+    def _is_lines(self, request: web.Request) -> bool:
+        return self.route.request_lines is not None and request.content_type in LINE_MEDIA_TYPES
 
     def _query_values(self, request: web.Request) -> dict[str, Any]:
         query = request.query

@@ -68,6 +68,10 @@ class Route:
     """Let the request's types ignore unknown fields; otherwise every Struct in it must forbid them."""
     body_bytes_max: int | None = None
     """None: the configured `body_bytes_max`."""
+    lines_bytes_max: int | None = None
+    """Bound of an NDJSON body, which is never held as a whole; None: that of any other body."""
+    lines_seconds_max: float | None = None
+    """Seconds that an NDJSON body may take, answers and all; None: the configured `body_timeout_seconds`."""
     body_timeout_seconds: float | None = None
     """None: the configured `body_timeout_seconds`."""
     streamed: bool = False

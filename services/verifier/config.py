@@ -19,6 +19,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")
     ]
+    predecessors: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Logs that the followed one continues, oldest first, each as address, blank, vkey; their final "
+            "state is where the projection begins"
+        ),
+    ] = ()
     database_file: Annotated[
         Path, Meta(description="SQLite file of the projection; it may be removed at any time and is filled again")
     ]
@@ -52,6 +59,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=0, description="Answers kept ready in memory, about 2 KB each; none outlives a change of the log")
     ] = 30_000
     documents_max: Annotated[int, Meta(ge=1, le=1_000, description="Documents that one list may hold")] = 100
+    lines_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Documents that one NDJSON request may hold")] = (
+        10_000
+    )
+    lines_bytes_max: Annotated[
+        int, Meta(ge=65_536, description="Bytes that one NDJSON request may have; it is never held as a whole")
+    ] = 268_435_456
+    lines_seconds_max: Annotated[
+        float, Meta(gt=0, le=86_400, description="Seconds that one NDJSON request may take, answers and all")
+    ] = 900.0
     verification_bytes_max: Annotated[
         int, Meta(ge=65_536, description="Bytes that one request for verification may have")
     ] = 8_388_608

@@ -24,6 +24,7 @@ from services.verifier.store import Snapshot, Store
 
 DOCUMENT_BYTES_MAX = 65_536
 """Larger documents are read in a thread: decoding them would hold up everybody else."""
+NOW = Moments()
 _MILLISECOND_NS = 1_000_000
 _ENCODE = msgspec.json.Encoder().encode
 _NO_PROOF = b""
@@ -64,8 +65,10 @@ class ReadyAnswers:
         self._millisecond = -1
         self._instant: Instant | None = None
 
-    async def status(self, credential_id: CredentialId) -> Ready:
-        """Return the answer for a credential id and now; raises as `Inquiry.credential`."""
+    async def status(self, credential_id: CredentialId, moments: Moments = NOW) -> Ready:
+        """Return the answer for a credential id; raises as `Inquiry.credential`."""
+        if moments != NOW:
+            return _encoded(await self._inquiry.credential(credential_id, moments))
         instant = self._now()
         if instant is not None:
             prepared = self._prepared(credential_id, instant)
@@ -73,13 +76,15 @@ class ReadyAnswers:
                 verdict, body = prepared.status(instant)
                 self._inquiry.count(verdict)
                 return Ready(verdict=verdict, body=body, etag=prepared.etag(verdict))
-        found = await self._inquiry.found_credential(credential_id, Moments())
+        found = await self._inquiry.found_credential(credential_id, NOW)
         prepared = self._put(credential_id, found)
         verdict = found.answer.verdict
         return Ready(verdict=verdict, body=_ENCODE(found.answer), etag=prepared.etag(verdict) if prepared else None)
 
-    async def document(self, data: bytes) -> Ready:
-        """Return the answer for one document and now; raises as `Inquiry.document`."""
+    async def document(self, data: bytes, moments: Moments = NOW) -> Ready:
+        """Return the answer for one document; raises as `Inquiry.document`."""
+        if moments != NOW:
+            return _encoded(await self._inquiry.document(data, moments))
         named = _named(data) if len(data) <= DOCUMENT_BYTES_MAX else None
         instant = self._now()
         if named is not None and instant is not None:
@@ -89,7 +94,7 @@ class ReadyAnswers:
                 verdict, body = prepared.document(proof, instant)
                 self._inquiry.count(verdict)
                 return Ready(verdict=verdict, body=body)
-        found = await self._inquiry.found_document(data, Moments())
+        found = await self._inquiry.found_document(data, NOW)
         if named is not None and named.may_keep:
             self._remember(named, found)
         return Ready(verdict=found.answer.verdict, body=_ENCODE(found.answer))
@@ -111,7 +116,7 @@ class ReadyAnswers:
         prepared = self._shelf.get(credential_id, instant.at)
         if prepared is not None:
             return prepared
-        asked = self._inquiry.asked(Moments())
+        asked = self._inquiry.asked(NOW)
         try:
             found = self._store.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
         except (sqlite3.Error, msgspec.DecodeError, MissingTileError):
@@ -168,6 +173,5 @@ def _named(data: bytes) -> _Named | None:
     return _Named(credential_id=credential_id(Did(did), digest), form=form, may_keep=may_keep)
 
 
-def encoded(answer: Answer) -> Ready:
-    """Return an answer of the inquiry as a ready one."""
+def _encoded(answer: Answer) -> Ready:
     return Ready(verdict=answer.verdict, body=_ENCODE(answer))

@@ -23,7 +23,8 @@ from services.verifier.inquiry import (
     UnknownIssuerProblem,
 )
 from services.verifier.pages import Pages
-from services.verifier.ready import ReadyAnswers, encoded
+from services.verifier.ready import ReadyAnswers
+from services.verifier.routes_lines import LINE_MEDIA_TYPES, verify_lines
 from services.verifier.routes_witness import witness_routes
 from services.verifier.store import DamagedProjectionProblem
 from services.verifier.words import when
@@ -79,10 +80,7 @@ def _moment(name: str, text: str | None) -> Moment | None:
 
 async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
     """Answer for a credential id."""
-    if query.at is None and query.known_at is None:
-        found = await request.app[READY].status(path.credential_id)
-    else:
-        found = encoded(await request.app[INQUIRY].credential(path.credential_id, moments_of(query)))
+    found = await request.app[READY].status(path.credential_id, moments_of(query))
     annotate(request, verdict=found.verdict)
     return Reply(found.body, etag=found.etag, headers=_REVALIDATE)
 
@@ -98,15 +96,16 @@ async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
     return await request.app[INQUIRY].issuer((Did(path.did), Did(raw[:600])))
 
 
-async def verifications(request: web.Request, *, raw: bytes, query: TimeQuery) -> bytes | tuple[AnswerLine, ...]:
-    """Answer for one document, or for each of a list."""
+async def verifications(
+    request: web.Request, *, raw: bytes, query: TimeQuery
+) -> bytes | tuple[AnswerLine, ...] | web.StreamResponse:
+    """Answer for one document, for each of a list, or line by line for NDJSON."""
     inquiry, moments = request.app[INQUIRY], moments_of(query)
+    if request.content_type in LINE_MEDIA_TYPES:
+        return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments)
     items = documents.split(raw, documents_max=request.app[SETTINGS].documents_max)
     if items is None:
-        is_about_now = moments.at is None and moments.known_at is None
-        found = (
-            await request.app[READY].document(raw) if is_about_now else encoded(await inquiry.document(raw, moments))
-        )
+        found = await request.app[READY].document(raw, moments)
         annotate(request, verdict=found.verdict)
         return found.body
     annotate(request, documents=len(items))
@@ -169,14 +168,19 @@ def make_routes(config: Config) -> list[Route]:
             verifications,
             summary="Is this document authentic, and does it hold?",
             description="One document, or a JSON list of them: then a list comes back, and a document that cannot be "
-            "read has its problem in its place. Nothing of what is sent is stored.",
+            "read has its problem in its place. As NDJSON, one document a line, there may be thousands: each is "
+            "answered by a line `{line, status, answer | problem}` as soon as it is checked, in the order sent. "
+            "Nothing of what is sent is stored.",
             tag="verification",
             request=bytes,
             request_media=DOCUMENT_MEDIA,
+            request_lines=dict[str, Any],
             query=TimeQuery,
             response={200: Answer | tuple[AnswerLine, ...]},
             problems=(MalformedProblem, NotAnOpenBadgeProblem, TooManyDocumentsProblem, DamagedProjectionProblem),
             body_bytes_max=config.verification_bytes_max,
+            lines_bytes_max=config.lines_bytes_max,
+            lines_seconds_max=config.lines_seconds_max,
         ),
         Route(
             "GET",

@@ -1,0 +1,125 @@
+"""Many documents in one NDJSON request: streamed in and out, one answer for each line, whatever the others are."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto.wire.verifier import Answer, VerificationLine
+from services.edge import Log, listening
+from services.verifier.app import make_app
+from services.verifier.config import Config
+from tests.awarded import Awarded, award, documented
+from tests.served_logs import ServedLog, served
+from tests.worlds import World
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+class Desk:
+    """A running verifier and the log that it follows."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, log: ServedLog, lines: io.BytesIO) -> None:
+        self.url, self.session, self.log, self.lines = f"{url}/v1/verifications", session, log, lines
+        self.world = log.world
+        self.party = self.world.admit("school")
+
+    async def answers(self, body: object, status: int = 200) -> list[VerificationLine]:
+        async with self.session.post(self.url, data=body, headers=NDJSON) as response:
+            assert response.status == status, await response.text()
+            text = await response.read()
+        return [msgspec.json.decode(line, type=VerificationLine) for line in text.splitlines()] if status == 200 else []
+
+    async def alone(self, data: bytes) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        async with self.session.post(self.url, data=io.BytesIO(data), headers=headers) as response:
+            return msgspec.json.decode(await response.read(), type=Answer)
+
+    async def knows(self, awarded: Awarded) -> None:
+        async with asyncio.timeout(15):
+            while (await self.alone(awarded.data)).verdict != "valid":  # noqa: ASYNC110 - another task follows the log
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with served(World()) as log, aiohttp.ClientSession() as session:
+        config = Config(
+            ledger_url=log.url,
+            log_verifier_key=log.world.log_key.verifier.text,
+            database_file=tmp_path / "projection.sqlite",
+            poll_seconds=1,
+            lines_max=50,
+        )
+        lines = io.BytesIO()
+        app = make_app(config, log=Log("verifier", lines), end_process=lambda _: None)
+        async with listening(app, host="127.0.0.1", port=0) as address:
+            yield Desk(address.url, session, log, lines)
+
+
+async def test_each_line_is_answered_in_order_and_a_bad_one_sinks_no_other(desk: Desk) -> None:
+    good, travelled = award(desk.world, desk.party), award(desk.world, desk.party, suite=None)
+    strange = documented(desk.world, desk.party)
+    await desk.knows(travelled)
+    reordered = msgspec.json.encode(dict(reversed(travelled.document.items())))
+    twice = b'{"issuer": 1, "issuer": 2}'
+    body = b"\n".join([good.data, b"not json", b"", strange.data, twice, b" " + reordered + b"\r", good.data])
+    found = await desk.answers(io.BytesIO(body))
+    assert [line.line for line in found] == [1, 2, 4, 5, 6, 7]
+    assert [line.answer.verdict if line.answer else line.problem and line.status for line in found] == [
+        "valid",
+        400,
+        "invalid",
+        400,
+        "valid",
+        "valid",
+    ]
+
+
+async def test_answers_come_while_documents_are_still_being_sent(desk: Desk) -> None:
+    awarded = award(desk.world, desk.party)
+    await desk.knows(awarded)
+    answered = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield awarded.data + b"\n"
+        async with asyncio.timeout(10):
+            await answered.wait()
+        yield awarded.data + b"\n"
+
+    async with desk.session.post(desk.url, data=body(), headers=NDJSON) as response:
+        first = await response.content.readline()
+        answered.set()
+        rest = await response.read()
+    assert b'"verdict":"valid"' in first
+    assert rest.count(b"\n") == 1
+
+
+async def test_a_line_says_what_the_document_alone_is_answered(desk: Desk) -> None:
+    awarded = award(desk.world, desk.party)
+    await desk.knows(awarded)
+    lines = await desk.answers(io.BytesIO(awarded.data))
+    alone = await desk.alone(awarded.data)
+    assert lines[0].answer is not None
+    assert msgspec.structs.replace(lines[0].answer, question=alone.question, as_of=alone.as_of) == alone
+
+
+async def test_more_lines_than_are_taken_are_refused_after_those_that_are(desk: Desk) -> None:
+    awarded = award(desk.world, desk.party, suite=None)
+    await desk.knows(awarded)
+    found = await desk.answers(io.BytesIO(b"\n".join([awarded.data] * 51)))
+    assert [line.line for line in found] == [*range(1, 51), 0]
+    assert found[-1].status == 413
+
+
+async def test_nothing_of_the_documents_is_logged(desk: Desk) -> None:
+    awarded = award(desk.world, desk.party)
+    await desk.knows(awarded)
+    await desk.answers(io.BytesIO(awarded.data))
+    await asyncio.sleep(0)
+    assert awarded.credential_id.encode() not in desk.lines.getvalue()
+    assert awarded.document["id"].encode() not in desk.lines.getvalue()
