@@ -95,6 +95,7 @@ class Sequencer:
         self._log = log
         self._is_more_coming = is_more_coming
         self._on_growth = on_growth
+        self._batch_events = batch_events_max
         self._waiting: deque[Pending] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
@@ -124,7 +125,7 @@ class Sequencer:
             self._arrived.clear()
             while self._waiting:
                 await self._gather()
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_events_max))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_events))]
                 await self._append_or_refuse(batch)
             if self._stopping:
                 return
@@ -133,7 +134,7 @@ class Sequencer:
         """Wait a little for what is still being checked: a commit costs the same for one event as for many."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._batch_wait_seconds
-        while len(self._waiting) < self._batch_events_max and self._is_more_coming() and loop.time() < deadline:
+        while len(self._waiting) < self._batch_events and self._is_more_coming() and loop.time() < deadline:
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(deadline):
@@ -144,9 +145,12 @@ class Sequencer:
         started = time.perf_counter()
         try:
             await self._append(batch)
+            self._batch_events = min(2 * self._batch_events, self._batch_events_max)
         except (postgres.CommitUnknownError, ForkedTreeError, MissingRowsError):
             raise
         except postgres.DATABASE_ERRORS as error:
+            # what took too long together may be quick enough in halves: without this, it would fail for ever
+            self._batch_events = max(1, len(batch) // 2)
             self._refuse(batch, NotAppendedProblem("The database did not take the batch; nothing was appended"), error)
         except Problem as problem:
             self._refuse(batch, problem, problem)
