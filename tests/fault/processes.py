@@ -106,6 +106,11 @@ class LedgerProcess:
             await asyncio.sleep(0.05)
         raise AssertionError(f"ledger {self.name} was not ready within {READY_SECONDS} s; it ended {self.statuses}")
 
+    async def ends_by_itself(self) -> int:
+        """Start it once, without a supervisor; return the status with which it ends."""
+        async with asyncio.timeout(READY_SECONDS):
+            return await (await self._spawn()).wait()
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the process."""
         with contextlib.suppress(ProcessLookupError):
