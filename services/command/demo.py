@@ -41,7 +41,6 @@ WAIT_S = 60.0
 POLL_S = 0.2
 _STACKED = ("waterland-dike-assessment.json", "waterland-risk-communication.json")
 _OTHERS = ("waterland-hydrology-online.json", "waterland-pump-operator.json")
-_FORMER_PREFIX = "https://nadmorska.example/achievements/"
 _SCOPE = events.Scope(
     eqf_min=1, eqf_max=7, ects_hundredths_max=6_000, may_issue=True, may_stack=True, may_recognise=True
 )
@@ -186,21 +185,17 @@ class Demo:
         return answers
 
     async def _issue_list(self) -> None:
-        """Describe two achievements, then issue the list; rows name the achievements by the gateway's URIs."""
+        """Describe two achievements, then issue the list, whose rows name them by their short ids."""
         gateway = self._gateway("nadmorska")
-        uris = {}
         for name in ("data-literacy", "spatial-statistics"):
-            described = await gateway.put_achievement(_achievement(name), key=f"demo-{name}")
-            uris[_FORMER_PREFIX + name] = described.achievement.uri
-        rows = (EXAMPLES / "awards.csv").read_text(encoding="utf-8")
-        for former, uri in uris.items():
-            rows = rows.replace(former, uri)
-        answer = await gateway.issue_batch(rows.encode(), content_type="text/csv", key="demo-awards.csv")
+            await gateway.put_achievement(_achievement(name), key=f"demo-{name}")
+        rows = (EXAMPLES / "awards.csv").read_bytes()
+        answer = await gateway.issue_batch(rows, content_type="text/csv", key="demo-awards.csv")
         if answer.refused_count:
             raise DemoProblem(f"awards.csv: {msgspec.json.encode(answer.rows).decode()[:1000]}")
         last = next(row.credential_id for row in reversed(answer.rows) if row.credential_id)
         await self._published(last)
-        learners = len({row["learner_ref"] for row in csv.DictReader(io.StringIO(rows))})
+        learners = len({row["learner_ref"] for row in csv.DictReader(io.StringIO(rows.decode()))})
         self._note("issued", f"awards.csv: {answer.accepted_count} credentials to {learners} learners", "all accepted")
 
     async def _stack(self, parts: list[CredentialAnswer]) -> CredentialAnswer:

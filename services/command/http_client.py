@@ -43,8 +43,8 @@ class HttpClient:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, token: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._session = session
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.session = session
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def request(
         self,
@@ -77,20 +77,21 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Send one request and return the bytes of its answer; raises as `request` does."""
-        sent = self._headers | dict(headers or {}) | ({"Content-Type": content_type} if body is not None else {})
+        sent = self.headers | dict(headers or {}) | ({"Content-Type": content_type} if body is not None else {})
         try:
-            async with self._session.request(
+            async with self.session.request(
                 method, self.url + path, data=body, params=query, headers=sent, timeout=_TIMEOUT
             ) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
         if response.status >= _ERROR_MIN:
-            raise AnsweredProblem(_problem_document(data), response.status)
+            raise AnsweredProblem(problem_document(data), response.status)
         return data
 
 
-def _problem_document(data: bytes) -> dict[str, Any]:
+def problem_document(data: bytes) -> dict[str, Any]:
+    """Return the problem document that an answer's body is, or one that quotes it."""
     try:
         return msgspec.json.decode(data, type=dict[str, Any])
     except msgspec.DecodeError:

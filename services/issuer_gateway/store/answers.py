@@ -142,7 +142,7 @@ async def lock_batch(connection: Connection, batch_id: str) -> None:
 async def rows(connection: Connection | Pool, batch_id: str, lines: Sequence[int] | None = None) -> list[StoredRow]:
     """Return the results of a batch, or of these lines, by line."""
     found = await connection.fetch(
-        """SELECT line, credential_id, event_id, sealed_problem
+        """SELECT line, credential_id, credential.event_id, sealed_problem
            FROM batch_row LEFT JOIN credential USING (credential_id)
            WHERE batch_id = $1 AND ($2::integer[] IS NULL OR line = ANY($2)) ORDER BY line""",
         batch_id,
@@ -162,7 +162,8 @@ async def rows(connection: Connection | Pool, batch_id: str, lines: Sequence[int
 async def count_published(connection: Connection | Pool, batch_id: str) -> int:
     """Return how many credentials of a batch are in a published checkpoint."""
     count: int = await connection.fetchval(
-        """SELECT count(*) FROM batch_row JOIN credential USING (credential_id) JOIN outbox USING (event_id)
+        """SELECT count(*) FROM batch_row JOIN credential USING (credential_id)
+           JOIN outbox ON outbox.event_id = credential.event_id
            WHERE batch_id = $1 AND state = 'published'""",
         batch_id,
     )

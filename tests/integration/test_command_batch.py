@@ -1,0 +1,84 @@
+"""`credentify batch` as a process of its own against a running gateway."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proto.awards_csv import read_header
+from proto.changes_csv import COLUMNS, REQUIRED_COLUMNS, NumberedChange, read_change
+from proto.records import RecordCutter
+from tests.gateways import Office, RunningGateway
+
+EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
+
+
+async def _batch(office: Office, folder: Path, file: Path, *options: str) -> tuple[int, Any, str]:
+    key = folder / "api-key"
+    key.write_text(office.created.api_key + "\n")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", "batch", str(file), "--gateway", office.gateway.url),
+        *("--api-key-file", str(key), "--json", *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, msgspec.json.decode(out) if out else None, err.decode()
+
+
+async def test_a_large_file_is_sent_followed_and_its_results_are_written(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    lines = "".join(f"l-{n},Zoë,Nowak,hydrology,2026-01-01\n" for n in range(1_200))
+    file = tmp_path / "awards.csv"
+    file.write_text(f"learner_ref,given_name,family_name,achievement,valid_from\n{lines}x,Zoë,,none,2026-01-01\n")
+    results = tmp_path / "results.ndjson"
+    status, answer, _ = await _batch(office, tmp_path, file, "--results", str(results))
+    assert (status, answer["accepted_count"], answer["refused_count"]) == (1, 1_200, 1)
+    assert answer["published_count"] == 1_200
+    assert [row["line"] for row in answer["rows"]] == [1_202]
+    assert len(results.read_text().splitlines()) == 1_201
+    again, repeated, _ = await _batch(office, tmp_path, file)
+    assert (again, repeated["batch_id"]) == (1, answer["batch_id"])
+
+
+async def test_the_examples_are_issued_checked_and_changed(gateway: RunningGateway, tmp_path: Path) -> None:
+    office = await gateway.institution("nadmorska", country="PL")
+    for name in ("data-literacy", "spatial-statistics"):
+        body = msgspec.json.decode((EXAMPLES / "achievements" / f"{name}.json").read_bytes())
+        assert (await office.client.post("/v1/achievements", body)).status == 201
+    checked, answer, _ = await _batch(office, tmp_path, EXAMPLES / "awards.csv", "--dry-run")
+    assert (checked, answer["is_dry_run"], answer["refused_count"]) == (0, True, 0)
+    status, issued, error = await _batch(office, tmp_path, EXAMPLES / "awards.csv", "--results", str(tmp_path / "r"))
+    assert (status, issued.get("accepted_count")) == (0, 12), (issued, error)
+    ids = [msgspec.json.decode(line)["credential_id"] for line in (tmp_path / "r").read_bytes().splitlines()]
+    await office.published(ids[-1])
+    file = tmp_path / "changes.csv"
+    file.write_text("action,credential_id,reason\n" + "".join(f"suspend,{each},legal-order\n" for each in ids))
+    assert (await _batch(office, tmp_path, file))[0] == 0
+    assert (await _batch(office, tmp_path, EXAMPLES / "changes.csv"))[1]["refused_count"] == 4
+
+
+def test_the_example_of_changes_can_be_read() -> None:
+    cutter = RecordCutter("csv")
+    data = (EXAMPLES / "changes.csv").read_bytes()
+    first, *rest = [*cutter.feed(data), *cutter.close()]
+    header = read_header(first, known=COLUMNS, required=REQUIRED_COLUMNS)
+    assert all(isinstance(read_change(header, each), NumberedChange) for each in rest)
+
+
+async def test_what_cannot_be_sent_is_said_in_words(gateway: RunningGateway, tmp_path: Path) -> None:
+    office = await gateway.institution("waterland")
+    file = tmp_path / "awards.xlsx"
+    file.write_text("x")
+    status, answer, _ = await _batch(office, tmp_path, file)
+    assert (status, answer["detail"]) == (1, "awards.xlsx is neither .csv nor .ndjson")
+    file = tmp_path / "awards.csv"
+    file.write_text("learner;achievement\n")
+    status, answer, _ = await _batch(office, tmp_path, file)
+    assert (status, answer["answer"]["type"].rpartition(":")[2]) == (1, "malformed-csv")
