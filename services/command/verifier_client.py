@@ -1,8 +1,14 @@
 """The verifier's HTTP as a typed client, as far as the command uses it."""
 
+from collections.abc import Sequence
+
+import msgspec
+
 from proto.ids import CredentialId
-from proto.wire.verifier import Answer, StackAnswer
-from services.command.http_client import HttpClient
+from proto.wire.verifier import Answer, StackAnswer, VerificationLine
+from services.command.http_client import HttpClient, UnreachableProblem
+
+_LINE = msgspec.json.Decoder(VerificationLine)
 
 
 class VerifierClient(HttpClient):
@@ -11,6 +17,22 @@ class VerifierClient(HttpClient):
     async def verify(self, document: bytes) -> Answer:
         """Return the answer for one document, exactly the bytes that the learner sent."""
         return await self.request("POST", "/v1/verifications", Answer, body=document)
+
+    async def verify_lines(self, documents: Sequence[bytes]) -> list[VerificationLine]:
+        """Return the answer for each of these documents, one line each, in their order.
+
+        Raises `UnreachableProblem` too where the answers broke off.
+        """
+        body = b"\n".join(documents)
+        data = await self.request_bytes("POST", "/v1/verifications", body=body, content_type="application/x-ndjson")
+        try:
+            found = [_LINE.decode(line) for line in data.splitlines()]
+        except msgspec.DecodeError as error:
+            raise UnreachableProblem(f"{self.url} answered with something else: {error}") from error
+        if len(found) != len(documents) or any(line.line == 0 for line in found):
+            detail = (found[-1].problem or {}).get("detail", "") if found else ""
+            raise UnreachableProblem(f"{self.url} answered {len(found)} of {len(documents)} documents. {detail}")
+        return found
 
     async def status(
         self, credential_id: CredentialId, *, at: str | None = None, known_at: str | None = None

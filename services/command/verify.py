@@ -1,7 +1,7 @@
-"""`credentify verify FILE`: asks a verifier, or a bundle with `--offline`, and prints the answer for a person.
+"""`credentify verify FILE|FOLDER`: asks a verifier, or a bundle with `--offline`, and prints the answer for a person.
 
-Exit status: 0 valid, 1 invalid, 2 indeterminate (offline: authentic as of a time), 3 could not ask (no such file, no
-verifier, not a document).
+Exit status (of a folder: the worst of its documents): 0 valid, 1 invalid, 2 indeterminate (offline: authentic as of a
+time), 3 could not ask (no such file, no verifier, not a document).
 """
 
 import sys
@@ -17,6 +17,7 @@ from proto.wire.verifier import Answer, AsOf
 from services.command.offline import UsageProblem, heading, verify_offline
 from services.command.output import as_json_option, command, console, print_json, print_problem
 from services.command.verifier_client import VerifierClient
+from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
 
 DEFAULT_VERIFIER = "http://127.0.0.1:8103"
 EXIT_STATUS = {"valid": 0, "invalid": 1, "indeterminate": 2}
@@ -50,6 +51,19 @@ def _read(file: str) -> bytes:
         raise NotFoundProblem(f"{file} cannot be read: {error.strerror}") from error
 
 
+async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, *, as_json: bool) -> int:
+    """Print how many documents had which verdict, and return the exit status of the worst."""
+    counts = await verify_folder(folder, verifier, report)
+    if as_json:
+        print_json(counts)
+    else:
+        print_counts(counts, report)
+    for verdict in ("invalid", "indeterminate"):
+        if counts[verdict]:
+            return EXIT_STATUS[verdict]
+    return EXIT_COULD_NOT_ASK if counts[UNREADABLE] else EXIT_STATUS["valid"]
+
+
 def print_answer(answer: Answer, *, words: str = "") -> None:
     """Print a verdict with its checks, what the register says of the issuer, and how fresh the answer is."""
     console.print(words or _WORDS[answer.verdict])
@@ -78,15 +92,33 @@ def _print_freshness(as_of: AsOf) -> None:
 @click.option("--verifier", default=DEFAULT_VERIFIER, show_default=True, help="The verifier's address.")
 @click.option("--offline", is_flag=True, help="Ask nobody: use BUNDLE, as fetched by `credentify bundle`.")
 @click.option("--policy", metavar="FILE", help="Offline: the logs and witnesses that you trust (C2SP tlog-policy).")
+@click.option("--report", metavar="CSV", type=click.Path(path_type=Path), help="For a folder: one row per document.")
 @as_json_option
 @command
 async def verify(
-    *, file: str, bundle: str | None, verifier: str, offline: bool, policy: str | None, as_json: bool
+    *,
+    file: str,
+    bundle: str | None,
+    verifier: str,
+    offline: bool,
+    policy: str | None,
+    report: Path | None,
+    as_json: bool,
 ) -> None:
-    """Ask whether the credential document FILE (- for standard input) is authentic and still holds."""
+    """Ask whether the credential document FILE (- for standard input) is authentic and still holds.
+
+    For a FOLDER, ask for each document in it; --report FILE.csv writes one row for each.
+    """
     try:
         if bundle and not offline:
             raise UsageProblem("A bundle is used with --offline only; without it, a verifier is asked")
+        is_folder = file != "-" and Path(file).is_dir()
+        if is_folder and offline:
+            raise UsageProblem("Offline, name one document and its bundle; a folder is for a verifier to check")
+        if report and not is_folder:
+            raise UsageProblem("A report is written for a folder; for one document use --json")
+        if is_folder:
+            sys.exit(await _ask_for_folder(Path(file), verifier, report, as_json=as_json))
         answer = _ask_offline(file, bundle, policy) if offline else await _ask(verifier, file)
     except Problem as problem:
         print_problem(problem, as_json=as_json)

@@ -1,7 +1,9 @@
 """Many documents in one NDJSON request: streamed in and out, one answer for each line, whatever the others are."""
 
 import asyncio
+import csv
 import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import msgspec
 import pytest
 
 from proto.wire.verifier import Answer, VerificationLine
+from services.command import verify_folder
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
@@ -123,3 +126,26 @@ async def test_nothing_of_the_documents_is_logged(desk: Desk) -> None:
     await asyncio.sleep(0)
     assert awarded.credential_id.encode() not in desk.lines.getvalue()
     assert awarded.document["id"].encode() not in desk.lines.getvalue()
+
+
+async def test_a_folder_is_verified_with_a_report(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_folder, "REQUEST_DOCUMENTS_MAX", 2)
+    good, strange = award(desk.world, desk.party), documented(desk.world, desk.party)
+    await desk.knows(good)
+    folder = tmp_path / "inbox"
+    (folder / "sub").mkdir(parents=True)
+    pretty = json.dumps(good.document, indent=2, ensure_ascii=False)
+    (folder / "a.json").write_text(pretty)
+    (folder / "b.json").write_bytes(b"{")
+    (folder / "empty.json").write_bytes(b"")
+    (folder / "sub" / "=c.jsonld").write_bytes(strange.data)
+    (folder / "notes.txt").write_text("no document")
+    url = desk.url.removesuffix("/v1/verifications")
+    counts = await verify_folder.verify_folder(folder, url, tmp_path / "report.csv")
+    assert counts == {"valid": 1, "invalid": 1, "unreadable": 2}
+    with (tmp_path / "report.csv").open(newline="") as stream:
+        rows = {row["file"]: row for row in csv.DictReader(stream)}
+    assert rows["a.json"]["verdict"] == "valid"
+    assert rows["a.json"]["ects"] == "3.5"
+    assert rows["b.json"]["verdict"] == rows["empty.json"]["verdict"] == "unreadable"
+    assert "altered" in rows["sub/=c.jsonld"]["finding"]

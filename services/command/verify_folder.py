@@ -1,0 +1,151 @@
+"""`credentify verify FOLDER`: every document of a folder in NDJSON requests, with a progress bar and a CSV report."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TextIO
+
+import aiohttp
+import msgspec
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from proto.canonical import DOCUMENT_BYTES_MAX
+from proto.problem import NotFoundProblem
+from proto.wire.verifier import Answer, VerificationLine
+from services.command.output import console
+from services.command.verifier_client import VerifierClient
+
+SUFFIXES = (".json", ".jsonld", ".vc")
+REQUEST_DOCUMENTS_MAX = 500
+REQUEST_BYTES_MAX = 4 * 1024 * 1024
+COLUMNS = ("file", "verdict", "state", "issuer", "issuer_name", "ects", "credential_id", "finding", "as_of")
+UNREADABLE = "unreadable"
+_HUNDRED = 100
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One document's outcome, as the report has it; `verdict` may also be `unreadable`."""
+
+    file: str
+    verdict: str
+    state: str = ""
+    issuer: str = ""
+    issuer_name: str = ""
+    ects: str = ""
+    credential_id: str = ""
+    finding: str = ""
+    as_of: str = ""
+
+
+async def verify_folder(folder: Path, verifier: str, report: Path | None) -> Counter[str]:
+    """Verify every document under a folder, write the report, and return how many had which verdict.
+
+    Raises `NotFoundProblem` where there is no document or no report can be written, and what `VerifierClient` raises.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not files:
+        raise NotFoundProblem(f"{folder} holds no document (files that end in {', '.join(SUFFIXES)})")
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        writer = csv.DictWriter(stack.enter_context(_opened(report)), COLUMNS) if report else None
+        if writer:
+            writer.writeheader()
+        progress = stack.enter_context(_progress())
+        bar = progress.add_task("verifying", total=len(files))
+        async with aiohttp.ClientSession() as session:
+            client = VerifierClient(session, verifier)
+            for group in _groups(files):
+                for row in await _verified(client, folder, group):
+                    counts[row.verdict] += 1
+                    if writer:
+                        writer.writerow({name: _inert(value) for name, value in msgspec.to_builtins(row).items()})
+                    progress.advance(bar)
+    return counts
+
+
+def print_counts(counts: Counter[str], report: Path | None) -> None:
+    """Print how many documents had which verdict, and where the report is."""
+    said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    console.print(f"{sum(counts.values())} documents: {said}", markup=False)
+    if report:
+        console.print(f"report    {report}", markup=False)
+
+
+def _opened(report: Path) -> TextIO:
+    try:
+        return report.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise NotFoundProblem(f"{report} cannot be written: {error.strerror}") from error
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _groups(files: Sequence[Path]) -> Iterator[list[tuple[Path, bytes | None]]]:
+    """Yield files with their content, as many as fit one request; None for what cannot be read or is too large."""
+    group: list[tuple[Path, bytes | None]] = []
+    byte_count = 0
+    for path in files:
+        data = _content(path)
+        if group and (len(group) >= REQUEST_DOCUMENTS_MAX or byte_count + len(data or b"") > REQUEST_BYTES_MAX):
+            yield group
+            group, byte_count = [], 0
+        group.append((path, data))
+        byte_count += len(data or b"")
+    if group:
+        yield group
+
+
+def _content(path: Path) -> bytes | None:
+    """Return a document as one line (a line end is never inside of a JSON string), or None."""
+    try:
+        if path.stat().st_size > DOCUMENT_BYTES_MAX:
+            return None
+        data = path.read_bytes().replace(b"\r", b" ").replace(b"\n", b" ").strip()
+    except OSError:
+        return None
+    return data or None
+
+
+async def _verified(client: VerifierClient, folder: Path, group: list[tuple[Path, bytes | None]]) -> list[Row]:
+    lines = [data for _, data in group if data is not None]
+    answers = iter(await client.verify_lines(lines) if lines else [])
+    names = [(str(path.relative_to(folder)), data) for path, data in group]
+    return [
+        _row(name, next(answers))
+        if data is not None
+        else Row(file=name, verdict=UNREADABLE, finding="The file is empty, too large or cannot be read")
+        for name, data in names
+    ]
+
+
+def _row(name: str, line: VerificationLine) -> Row:
+    answer = line.answer
+    if answer is None:
+        problem: dict[str, Any] = line.problem or {}
+        return Row(file=name, verdict=UNREADABLE, finding=str(problem.get("detail") or problem.get("title") or ""))
+    return Row(
+        file=name,
+        verdict=answer.verdict,
+        state=answer.status.state if answer.status else "",
+        issuer=answer.issuer.did if answer.issuer else "",
+        issuer_name=answer.issuer.legal_name if answer.issuer else "",
+        ects=f"{answer.credential.ects_hundredths / _HUNDRED:g}" if answer.credential else "",
+        credential_id=answer.credential.credential_id if answer.credential else "",
+        finding=_finding(answer),
+        as_of=answer.as_of.time or "",
+    )
+
+
+def _finding(answer: Answer) -> str:
+    """Return the sentences of the checks that did not go well."""
+    return " ".join(check.detail for check in answer.checks if check.result in {"invalid", "unknown"})
+
+
+def _inert(value: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
