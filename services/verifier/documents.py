@@ -3,24 +3,28 @@
 Runs in a reader thread: canonical JSON and RDF of a large document take a while.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from proto.canonical import decode_json
-from proto.document import credential_id_of
-from proto.ids import CredentialId, KeyId, owner_of
+from proto.document import credential_id_of, without_proof
+from proto.ids import CredentialId, KeyId, credential_id, owner_of
 from proto.keys import decode_public_key
 from proto.lifecycle import Book, Key, Life, compromised_from, is_void
 from proto.moment import Moment
 from proto.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
+from proto.plain_json import decode_plain, plain_bytes
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from proto.vc import check_credential
 from proto.wire.verifier import Check
 from services.data_integrity import InvalidProofProblem, proofs_of, verify_proof
+from services.verifier import outside
 from services.verifier.domain import check
 
+_T = TypeVar("_T")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _WORST_FIRST = ("invalid", "unknown", "valid")
 
@@ -33,31 +37,55 @@ class TooManyDocumentsProblem(InvalidProblem):
     status = 413
 
 
+class PresentationProblem(InvalidProblem):
+    """A presentation inside of a list: it has several answers, and there is place for one."""
+
+    slug = "presentation-in-list"
+    title = "A presentation is sent alone"
+
+
 class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that is JSON and claims to be a credential; `claims` is None, with a `fault`, where it is not one."""
+    """A document that is JSON and claims to be a credential; `claims` is None, with a `fault`, where it is not one.
+
+    `is_credential` tells whether it is one by the data model, if not by the profile that institutions here follow.
+    """
 
     content: Mapping[str, Any]
     claims: DocumentClaims | None
     credential_id: CredentialId | None
+    is_credential: bool
     fault: str = ""
 
 
 def split(body: bytes, *, documents_max: int) -> list[bytes] | None:
-    """Return the documents of a list as they were sent, or None where the body is one document.
+    """Return the documents of a list or a presentation, or None where the body is one document.
 
     Raises `MalformedProblem` where a list is not JSON, `TooManyDocumentsProblem` and `InvalidProblem` by its length.
     """
     if not body.lstrip(b" \t\r\n").startswith(b"["):
-        return None
+        return _presented(body, documents_max=documents_max)
     try:
         found = _LIST.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedProblem(f"The body is not a JSON list: {error}") from error
+    return _bounded([bytes(item) for item in found], documents_max=documents_max)
+
+
+def _presented(body: bytes, *, documents_max: int) -> list[bytes] | None:
+    """Return the credentials of a presentation, which must be JSON that all readers understand alike; None for none."""
+    if b"VerifiablePresentation" not in body and b"\\u" not in body:
+        return None
+    content = decode_json(body)
+    found = outside.presented(content) if isinstance(content, Mapping) else None
+    return None if found is None else _bounded(found, documents_max=documents_max)
+
+
+def _bounded(found: list[bytes], *, documents_max: int) -> list[bytes]:
     if len(found) > documents_max:
-        raise TooManyDocumentsProblem(f"A list has at most {documents_max} documents, not {len(found)}")
+        raise TooManyDocumentsProblem(f"At most {documents_max} documents are taken at once, not {len(found)}")
     if not found:
-        raise InvalidProblem("The list holds no document", pointer="")
-    return [bytes(item) for item in found]
+        raise InvalidProblem("This holds no document", pointer="")
+    return found
 
 
 def read(data: bytes) -> ReadDocument:
@@ -66,16 +94,33 @@ def read(data: bytes) -> ReadDocument:
     Raises `MalformedProblem` for what is not JSON that all readers understand alike, and `NotAnOpenBadgeProblem` for
     JSON that does not even claim to be a credential. What claims to be one and is not gets a verdict, not a problem.
     """
-    content = decode_json(data)
+    plain = decode_plain(data)
+    content = plain[0] if plain else decode_json(data)
+    if isinstance(content, Mapping) and outside.presented(content) is not None:
+        raise PresentationProblem("This is a presentation: send it alone, as a request of its own", pointer="/type")
     if not isinstance(content, Mapping) or not {"credentialSubject", "issuer"} & content.keys():
         raise NotAnOpenBadgeProblem("This is not a credential: it names neither an issuer nor a subject", pointer="")
+    found, fault = _judged(content, claims)
+    _, no_credential = _judged(content, check_credential)
+    if found is None or no_credential:
+        fault = no_credential or fault
+        return ReadDocument(
+            content=content, claims=None, credential_id=None, fault=fault, is_credential=not no_credential
+        )
+    if plain:
+        digest = hashlib.sha256(plain_bytes(without_proof(content))).digest()
+        name = credential_id(found.issuer, digest)
+    else:
+        name = credential_id_of(content, found.issuer)
+    return ReadDocument(content=content, claims=found, credential_id=name, is_credential=True)
+
+
+def _judged(content: Mapping[str, Any], judge: Callable[[Mapping[str, Any]], _T]) -> tuple[_T | None, str]:
+    """Return what a judgement gives, or None and its fault in words."""
     try:
-        found = claims(content)
-        check_credential(content)
+        return judge(content), ""
     except InvalidProblem as problem:
-        where = f" (at {problem.pointer})" if problem.pointer else ""
-        return ReadDocument(content=content, claims=None, credential_id=None, fault=f"{problem.detail}{where}")
-    return ReadDocument(content=content, claims=found, credential_id=credential_id_of(content, found.issuer))
+        return None, f"{problem.detail} (at {problem.pointer})" if problem.pointer else problem.detail
 
 
 def check_proofs(document: ReadDocument, book: Book, life: Life | None, *, now: Moment) -> Check:
@@ -86,6 +131,10 @@ def check_proofs(document: ReadDocument, book: Book, life: Life | None, *, now: 
         return check("proof", "invalid", "proof-wrong", fault=problem.detail)
     if not proofs:
         return check("proof", "not_applicable", "proof-absent")
+    issuer = document.claims.issuer if document.claims else outside.issuer_of(document.content)
+    proofs = tuple(proof for proof in proofs if outside.is_by(proof, issuer))
+    if not proofs:  # anybody may add a signature of their own to a document, and take nothing from it
+        return check("proof", "not_applicable", "proof-of-others")
     found = [_check_proof(document, proof, book, life, now) for proof in proofs]
     return _worst(found)
 

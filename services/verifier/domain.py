@@ -15,6 +15,7 @@ from proto.lifecycle import (
     Effective,
     Life,
     Recognition,
+    Stamp,
     UnloadedStateError,
     effective,
     is_known,
@@ -34,12 +35,25 @@ MUST_APPLY: frozenset[CheckName] = frozenset({"signature", "inclusion", "issuer"
 _GONE = ("void", "revoked", "suspended")
 
 
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document shows by itself whose institution is not on the register: proof, dates, status."""
+
+    proof: Check
+    period: Check
+    status: Check
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read of a document: its claims, or why it has none (`fault`), and what its own proof is worth."""
+    """What was read of a document: its claims, or why it has none (`fault`), and what its own proof is worth.
+
+    `outside` is there where the institution that it names is not on the register, and then stands for what the log
+    would say; a verdict is never `valid` by it, since no entry is there.
+    """
 
     claims: DocumentClaims | None
     fault: str = ""
     proof: Check
+    outside: Outside | None = None
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +74,10 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     now: Moment
     at: Moment
     known_at: Moment | None
+
+    def index_of(self, stamp: Stamp) -> int:
+        """Return the index of an entry on this log; negative for what it inherited from the log that it continues."""
+        return stamp.index - (self.book.log.first_stamp if self.book.log else 0)
 
     @property
     def life(self) -> Life | None:
@@ -89,7 +107,7 @@ def evaluate(grounds: Grounds) -> Answer:
     # (2) The nine checks, each by itself.
     checks = (
         _document(grounds, life),
-        grounds.document.proof if grounds.document else check("proof", "not_applicable", "no-document"),
+        _proof(grounds),
         _signature(grounds, life),
         _inclusion(grounds, life),
         _issuer(grounds, life),
@@ -164,8 +182,8 @@ def _document(grounds: Grounds, life: Life | None) -> Check:
     document = grounds.document
     if document is None:
         return check("document", "not_applicable", "no-document")
-    if document.claims is None:
-        return check("document", "invalid", "document-unreadable", fault=document.fault)
+    if document.claims is None or _outside(grounds) is not None:
+        return _document_of_nobody(grounds, document)
     if grounds.credential is None:
         return _document_not_found(grounds, document.claims)
     if life is None:
@@ -179,6 +197,24 @@ def _document(grounds: Grounds, life: Life | None) -> Check:
     if fields:
         return check("document", "invalid", "document-differs", fields=", ".join(fields))
     return check("document", "valid", "document-matches")
+
+
+def _document_of_nobody(grounds: Grounds, document: Document) -> Check:
+    if _outside(grounds) is not None:
+        return check("document", "unknown", "document-issuer-unknown")
+    return check("document", "invalid", "document-unreadable", fault=document.fault)
+
+
+def _proof(grounds: Grounds) -> Check:
+    outside = _outside(grounds)
+    if outside is not None:
+        return outside.proof
+    return grounds.document.proof if grounds.document else check("proof", "not_applicable", "no-document")
+
+
+def _outside(grounds: Grounds) -> Outside | None:
+    """Return what the document shows by itself, where the log knows neither it nor its institution."""
+    return grounds.document.outside if grounds.document and grounds.credential is None else None
 
 
 def _document_not_found(grounds: Grounds, claims: DocumentClaims) -> Check:
@@ -220,7 +256,7 @@ def _signature(grounds: Grounds, life: Life | None) -> Check:
 def _inclusion(grounds: Grounds, life: Life | None) -> Check:
     if life is None:
         return _no_entry(grounds, "inclusion", "inclusion-unknown")
-    if grounds.is_included is None or life.stamp.index >= grounds.position.size:
+    if grounds.is_included is None or grounds.index_of(life.stamp) >= grounds.position.size:
         return check("inclusion", "unknown", "inclusion-unknown")
     if not grounds.is_included:
         return check("inclusion", "invalid", "inclusion-wrong")
@@ -262,6 +298,8 @@ def _issuer_code(grounds: Grounds, life: Life) -> str:
 
 def _status(grounds: Grounds, life: Life | None, found: Effective | None) -> Check:
     """Void, revoked or suspended; period and components are checks of their own."""
+    if (outside := _outside(grounds)) is not None:
+        return outside.status
     if life is None:
         return _no_entry(grounds, "status", "status-unknown")
     if found is None:
@@ -275,6 +313,8 @@ def _status(grounds: Grounds, life: Life | None, found: Effective | None) -> Che
 
 
 def _period(grounds: Grounds, life: Life | None) -> Check:
+    if (outside := _outside(grounds)) is not None:
+        return outside.period
     if life is None:
         return _no_entry(grounds, "period", "status-unknown")
     if grounds.at < life.valid_from:

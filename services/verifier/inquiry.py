@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from proto.ids import CredentialId, Did, Origin
+from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, Verdict
 from services.follow import Follower, Health
-from services.verifier import documents, facts
+from services.verifier import documents, facts, outside
 from services.verifier.domain import Document, Grounds, as_of, evaluate, freshness
 from services.verifier.rows import MissingTileError
 from services.verifier.store import DamagedProjectionProblem, Snapshot, Store
@@ -168,7 +168,10 @@ class Inquiry:
         credential = book.credential(document.credential_id) if document.credential_id else None
         grounds = self._grounds(snapshot, book, credential, asked)
         proof = documents.check_proofs(document, book, grounds.life, now=asked.now)
-        read = Document(claims=document.claims, fault=document.fault, proof=proof)
+        by_itself = None
+        if document.is_credential and not _is_registered(snapshot, book, document):
+            by_itself = outside.findings(document.content, at=grounds.at, now=asked.now)
+        read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
         grounds = msgspec.structs.replace(grounds, document=read)
         return Found(answer=evaluate(grounds), grounds=grounds, credential_id=document.credential_id)
 
@@ -207,6 +210,11 @@ class Inquiry:
         return found
 
 
+def _is_registered(snapshot: Snapshot, book: Book, document: documents.ReadDocument) -> bool:
+    """Tell whether the log knows anything of the issuer that the document names, itself or by its keys."""
+    return snapshot.issuer(book, Did(outside.issuer_of(document.content))) is not None
+
+
 def _unknown(health: Health) -> UnknownCredentialProblem:
     is_fresh = health.state == "healthy"
     words = "" if is_fresh else f"; but the records are not up to date, so it may exist: {health.detail}"
@@ -214,10 +222,15 @@ def _unknown(health: Health) -> UnknownCredentialProblem:
 
 
 def _is_included(snapshot: Snapshot, grounds: Grounds) -> bool | None:
-    """Tell whether the issue is under the proven root; None where the tree is not all there."""
+    """Tell whether the issue is under the proven root; None where the tree is not all there.
+
+    What a log inherited was proven under the root of the log before, when that one was followed to its end.
+    """
     if grounds.life is None:
         return None
+    if (index := grounds.index_of(grounds.life.stamp)) < 0:
+        return True
     try:
-        return snapshot.is_included(grounds.life.stamp.index)
+        return snapshot.is_included(LeafIndex(index))
     except MissingTileError:
         return None

@@ -14,7 +14,7 @@ from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, T
 from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
 from services.verifier import documents
 from services.verifier.config import Config
-from services.verifier.documents import TooManyDocumentsProblem
+from services.verifier.documents import PresentationProblem, TooManyDocumentsProblem
 from services.verifier.inquiry import (
     Inquiry,
     Moments,
@@ -128,7 +128,7 @@ async def check_form(request: web.Request, *, body: Form) -> web.Response:
         return pages.home(fault="Choose a file or paste the text of a credential first.", status=422)
     try:
         answer = await request.app[INQUIRY].document(data, Moments())
-    except (MalformedProblem, NotAnOpenBadgeProblem) as problem:
+    except (MalformedProblem, NotAnOpenBadgeProblem, PresentationProblem) as problem:
         annotate(request, problem=problem.slug)
         return pages.home(fault=problem.detail, status=problem.status)
     annotate(request, verdict=answer.verdict)
@@ -167,8 +167,9 @@ def make_routes(config: Config) -> list[Route]:
             "/v1/verifications",
             verifications,
             summary="Is this document authentic, and does it hold?",
-            description="One document, or a JSON list of them: then a list comes back, and a document that cannot be "
-            "read has its problem in its place. As NDJSON, one document a line, there may be thousands: each is "
+            description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
+            "document that cannot be read has its problem in its place. A presentation's own proof, which binds it to "
+            "whoever shows it, is not judged. As NDJSON, one document a line, there may be thousands: each is "
             "answered by a line `{line, status, answer | problem}` as soon as it is checked, in the order sent. "
             "Nothing of what is sent is stored.",
             tag="verification",
@@ -177,7 +178,13 @@ def make_routes(config: Config) -> list[Route]:
             request_lines=dict[str, Any],
             query=TimeQuery,
             response={200: Answer | tuple[AnswerLine, ...]},
-            problems=(MalformedProblem, NotAnOpenBadgeProblem, TooManyDocumentsProblem, DamagedProjectionProblem),
+            problems=(
+                MalformedProblem,
+                NotAnOpenBadgeProblem,
+                PresentationProblem,
+                TooManyDocumentsProblem,
+                DamagedProjectionProblem,
+            ),
             body_bytes_max=config.verification_bytes_max,
             lines_bytes_max=config.lines_bytes_max,
             lines_seconds_max=config.lines_seconds_max,

@@ -31,6 +31,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "proof-key-purpose": "The document's own signature was made with a key that may not sign documents.",
         "proof-key-compromised": "The key of the document's own signature had been reported stolen by then.",
         "proof-not-checked": "The document's own signature could not be checked: {fault}.",
+        "proof-of-others": "The document carries signatures of others only; it is recognised by its content.",
+        "proof-holds-outside": (
+            "The document was signed with the key that its issuer is named after, and not altered since. Who holds "
+            "that key, and whether it may award anything, nobody vouches for here."
+        ),
+        "proof-absent-outside": "The document carries no signature, so anybody may have written it.",
+        "proof-key-of-another": "The document was signed with a key that is not its issuer's.",
+        "proof-key-elsewhere": "The issuer's key stands on a website, which this verifier does not ask.",
         # signature
         "signature-verified": "The institution's signature of the entry was checked when it was read from the log.",
         "signature-key-missing": "The key that signed the entry is missing from this verifier's records.",
@@ -63,11 +71,18 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "status-void": "The credential was signed with a key that had been stolen by then, so it never held.",
         "status-open": "Nobody can know yet whether the credential will be revoked before {at}.",
         "status-unknown": "This verifier's records are incomplete, so the status could not be determined.",
+        "status-not-stated": "The document does not say where its status stands, so a withdrawal could not be seen.",
+        "status-elsewhere": (
+            "The document's status stands in a list elsewhere, which this verifier does not fetch: it may be withdrawn."
+        ),
+        "status-not-read": "The document's status is of a kind that is not read here: {fault}.",
+        "status-entry-wrong": "What the document says about its status cannot be right: {fault}.",
         # period
         "period-within": "The credential is within its period of validity, which ends on {until}.",
         "period-open": "The credential is within its period of validity, which has no end.",
         "period-not-begun": "The credential is valid from {since} only.",
         "period-over": "The credential was valid until {until}.",
+        "period-unreadable": "The document's own dates could not be read.",
         # components
         "components-none": "The credential is not made of other credentials.",
         "components-hold": "All {count} credentials that this one is made of still hold.",

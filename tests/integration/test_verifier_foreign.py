@@ -1,0 +1,197 @@
+"""Documents that travelled, presentations, and documents of strangers: each verdict is what the fixture's name says."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto.ids import KeyId
+from proto.keys import SecretKey, did_key, key_id_of
+from proto.moment import Moment
+from services.data_integrity import Suite, create_proof
+from services.edge import Log, listening
+from services.verifier.app import make_app
+from services.verifier.config import Config
+from tests.awarded import Awarded, award
+from tests.served_logs import ServedLog, served
+from tests.worlds import World
+
+STRANGER, ANOTHER = SecretKey(bytes([7]) * 32), SecretKey(bytes([8]) * 32)
+DID = did_key(STRANGER.public_key)
+CREATED = Moment("2026-01-02T00:00:00.000Z")
+Json = dict[str, Any]
+
+
+def badge(**changed: Any) -> Json:
+    """Return a credential of somebody who is not on the register; None removes a member."""
+    document = {
+        "@context": [
+            "https://www.w3.org/ns/credentials/v2",
+            "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+        ],
+        "id": "urn:uuid:6b1f7f4e-8f2f-4d3c-9a55-0f7f7c0a1d11",
+        "type": ["VerifiableCredential", "OpenBadgeCredential"],
+        "issuer": {"id": DID, "type": ["Profile"], "name": "Somebody"},
+        "validFrom": "2026-01-01T00:00:00Z",
+        "name": "Welding",
+        "credentialSubject": {
+            "type": ["AchievementSubject"],
+            "achievement": {
+                "id": "https://somebody.example/welding",
+                "type": ["Achievement"],
+                "name": "Welding",
+                "criteria": {"narrative": "Weld"},
+                "description": "Welds",
+            },
+        },
+    }
+    return {name: value for name, value in (document | changed).items() if value is not None}
+
+
+def signed(document: Json, *, key: SecretKey = STRANGER, suite: Suite = "eddsa-jcs-2022", did: str = DID) -> Json:
+    key_id = KeyId(key_id_of(did_key(key.public_key), key.public_key)) if did == DID else KeyId(f"{did}#key-1")
+    proof = create_proof(document, key_id=key_id, sign=key.sign, suite=suite, created=CREATED)
+    return document | {"proof": proof}
+
+
+def status(**changed: Any) -> Json:
+    entry = {
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "revocation",
+        "statusListIndex": "94567",
+        "statusListCredential": "https://somebody.example/list",
+    }
+    return entry | changed
+
+
+FIXTURES: dict[str, tuple[Callable[[], Json], str, str, str]] = {
+    "signed, jcs": (lambda: signed(badge()), "indeterminate", "proof", "proof-holds-outside"),
+    "signed, rdfc": (
+        lambda: signed(badge(), suite="eddsa-rdfc-2022"), "indeterminate", "proof", "proof-holds-outside",
+    ),
+    "unsigned": (badge, "indeterminate", "proof", "proof-absent-outside"),
+    "altered": (lambda: signed(badge()) | {"name": "Diving"}, "invalid", "proof", "proof-wrong"),
+    "signed by another": (lambda: signed(badge(), key=ANOTHER), "invalid", "proof", "proof-key-of-another"),
+    "expired": (
+        lambda: signed(badge(validUntil="2026-01-02T00:00:00Z")), "invalid", "period", "period-over",
+    ),
+    "not yet valid": (lambda: signed(badge(validFrom="2999-01-01T00:00:00Z")), "invalid", "period", "period-not-begun"),
+    "status elsewhere": (
+        lambda: signed(badge(credentialStatus=status())), "indeterminate", "status", "status-elsewhere",
+    ),
+    "status index 94abc": (
+        lambda: signed(badge(credentialStatus=status(statusListIndex="94abc"))),
+        "invalid", "status", "status-entry-wrong",
+    ),
+    "status of an unknown kind": (
+        lambda: signed(badge(credentialStatus={"type": "OtherStatus"})), "indeterminate", "status", "status-not-read",
+    ),
+    "no open badge": (
+        lambda: signed(badge(type=["VerifiableCredential"], credentialSubject={"name": "A"})),
+        "indeterminate", "proof", "proof-holds-outside",
+    ),
+    "issuer of did:web": (
+        lambda: signed(badge(issuer="did:web:somebody.example"), did="did:web:somebody.example"),
+        "indeterminate", "proof", "proof-key-elsewhere",
+    ),
+    "no credential": (lambda: signed(badge(credentialSubject=[])), "invalid", "document", "document-unreadable"),
+}  # fmt: skip
+
+NOT_JSON_FOR_ALL = {
+    "a key that stands twice": b'{"issuer": "did:key:a", "issuer": "did:key:b", "credentialSubject": {}}',
+    "a number beyond all readers": b'{"issuer": "x", "credentialSubject": {"n": 123456789012345678901234567890}}',
+    "a number that is infinite": b'{"issuer": "x", "credentialSubject": {"n": 1e999}}',
+    "nested too deep": b'{"issuer":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "half a surrogate": b'{"issuer": "\\ud800", "credentialSubject": {}}',
+}
+
+
+class Desk:
+    """A running verifier over a served log."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, log: ServedLog) -> None:
+        self.url, self.session, self.world = url, session, log.world
+        self.party = self.world.admit("school")
+
+    async def post(self, data: bytes, status: int = 200) -> Any:
+        headers = {"Content-Type": "application/json"}
+        url = f"{self.url}/v1/verifications"
+        async with self.session.post(url, data=io.BytesIO(data), headers=headers) as response:
+            assert response.status == status, await response.text()
+            return await response.json(content_type=None)
+
+    async def awarded(self) -> Awarded:
+        found = award(self.world, self.party)
+        async with asyncio.timeout(15):
+            while (await self.post(found.data))["verdict"] != "valid":  # noqa: ASYNC110 - another task follows the log
+                await asyncio.sleep(0.02)
+        return found
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with served(World()) as log, aiohttp.ClientSession() as session:
+        config = Config(
+            ledger_url=log.url,
+            log_verifier_key=log.world.log_key.verifier.text,
+            database_file=tmp_path / "projection.sqlite",
+            poll_seconds=1,
+        )
+        app = make_app(config, log=Log("verifier", io.BytesIO()), end_process=lambda _: None)
+        async with listening(app, host="127.0.0.1", port=0) as address:
+            yield Desk(address.url, session, log)
+
+
+async def test_each_document_of_a_stranger_gets_the_verdict_of_its_name_and_never_valid(desk: Desk) -> None:
+    await desk.awarded()
+    for name, (make, verdict, place, code) in FIXTURES.items():
+        answer = await desk.post(msgspec.json.encode(make()))
+        found = {item["check"]: item["code"] for item in answer["checks"]}
+        assert (answer["verdict"], found[place]) == (verdict, code), (name, answer["checks"])
+
+
+@pytest.mark.parametrize("name", NOT_JSON_FOR_ALL)
+async def test_what_readers_could_understand_differently_is_refused(desk: Desk, name: str) -> None:
+    problem = await desk.post(NOT_JSON_FOR_ALL[name], status=400)
+    assert problem["detail"]
+
+
+async def test_a_document_that_travelled_is_still_valid_and_an_altered_one_is_not(desk: Desk) -> None:
+    awarded = await desk.awarded()
+    document = awarded.document
+    stranger = signed({name: value for name, value in document.items() if name != "proof"}, key=ANOTHER)["proof"]
+    travelled = {
+        "reordered": dict(reversed(document.items())),
+        "with a stranger's proof beside": document | {"proof": [document["proof"], stranger]},
+        "with a stranger's proof instead": document | {"proof": stranger},
+    }
+    for name, form in travelled.items():
+        for text in (json.dumps(form), json.dumps(form, indent=3, ensure_ascii=False)):
+            answer = await desk.post(text.encode())
+            assert answer["verdict"] == "valid", (name, answer["checks"])
+            again = await desk.post(text.encode())
+            assert [item["code"] for item in again["checks"]] == [item["code"] for item in answer["checks"]]
+    broken = document["proof"] | {"proofValue": "z" + "2" * 87}
+    assert (await desk.post(msgspec.json.encode(document | {"proof": broken})))["verdict"] == "invalid"
+    assert (await desk.post(msgspec.json.encode(document | {"name": "Other"})))["verdict"] == "invalid"
+
+
+async def test_a_presentation_is_answered_credential_by_credential(desk: Desk) -> None:
+    awarded = await desk.awarded()
+    presentation = {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiablePresentation"],
+        "holder": DID,
+        "verifiableCredential": [awarded.document, signed(badge()) | {"name": "Diving"}],
+    }
+    data = msgspec.json.encode(presentation)
+    assert [line["answer"]["verdict"] for line in await desk.post(data)] == ["valid", "invalid"]
+    listed = await desk.post(b"[" + data + b"]")
+    assert listed[0]["problem"]["type"].endswith("presentation-in-list")
+    await desk.post(data.replace(b'"holder"', b'"type":[],"holder"'), status=400)
