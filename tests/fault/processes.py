@@ -28,6 +28,7 @@ run(load_settings(Config, {SETTINGS_PREFIX!r}, os.environ))
 """
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 30.0
+LINES_MAX, LINE_MAX = 20, 1_000
 
 
 def free_port() -> int:
@@ -84,9 +85,9 @@ class LedgerProcess:
         return self._process
 
     def failures(self) -> list[str]:
-        """Return what the process wrote of failures, a line each: where something went wrong that should not."""
-        lines = self.log_file.read_text().splitlines()
-        return [line for line in lines if '"level":"error"' in line or not line.startswith("{")]
+        """Return the last of what the process wrote of failures, a line each, cut short."""
+        lines = [line[:LINE_MAX] for line in self.log_file.read_text().splitlines() if '"level":"error"' in line]
+        return lines[-LINES_MAX:]
 
     async def _supervise(self, process: asyncio.subprocess.Process) -> None:
         while True:

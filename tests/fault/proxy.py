@@ -111,7 +111,7 @@ class _Wire:
             self.is_answer_lost = True
         else:
             self.proxy.hold(self)
-            trap.sprung()
+        trap.sprung()
         self.to_server.write(message)
         while kind not in {_QUERY, _SYNC}:
             head = await self.from_client.readexactly(5)
