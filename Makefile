@@ -20,6 +20,9 @@ up: $(VENV)/run.stamp ## start everything and run the demo; DATA=… LEDGER_PORT
 test: $(VENV)/dev.stamp ## run all tests; ARGS="-k words" chooses
 	@exec $(BIN)/python -m pytest $(ARGS)
 
+torture: $(VENV)/dev.stamp ## the whole fault list, seed printed; again with ARGS="--torture-seed N"
+	@exec $(BIN)/python -m pytest tests/fault --torture $(ARGS)
+
 lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -74,4 +77,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test lint bench interop interop-judges lock clean help
+.PHONY: up test torture lint bench interop interop-judges lock clean help
