@@ -39,8 +39,8 @@ async def init_command(
 
     A log that continues another begins with that one's final state, replayed and proven from its address.
     """
+    from services.follow import PredecessorLog  # noqa: PLC0415 - the same
     from services.ledger import config  # noqa: PLC0415 - the same
-    from services.ledger.inheritance import PredecessorLog  # noqa: PLC0415 - the same
     from services.ledger.opening import init_log  # noqa: PLC0415 - the same
 
     if bool(predecessor_log) != bool(predecessor_key):

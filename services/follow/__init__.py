@@ -18,6 +18,7 @@ from services.follow.interface import (
     Sink,
     UnknownRulesProblem,
 )
+from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
 
 __all__ = [
     "Applied",
@@ -28,8 +29,11 @@ __all__ = [
     "FollowerState",
     "ForeignPositionProblem",
     "Health",
+    "HeirSink",
     "Observer",
     "Position",
+    "PredecessorLog",
     "Sink",
     "UnknownRulesProblem",
+    "follow_predecessors",
 ]

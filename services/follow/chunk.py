@@ -93,6 +93,8 @@ def open_chunk(
             return found, UnknownRulesProblem(f"Entry {index}: {problem.detail}. Use a newer version of this software")
         except Problem as problem:
             return found, _fault("entry", index, line, now, problem.detail)
+        if index == 0 and (stop := _other_beginning(opened.event, position)) is not None:
+            return found, stop
         fault = _misplaced(entry, index, previous, received_at)
         if fault is not None:
             kind, detail = fault
@@ -100,6 +102,19 @@ def open_chunk(
         found.append(Candidate(line=line, leaf_hash=leaf, entry=entry, opened=opened))
         previous, received_at = leaf, entry.received_at
     return found, None
+
+
+def _other_beginning(event: events.Event, position: Position) -> UnknownRulesProblem | None:
+    """Return why nothing can be judged: the log continues another one than the projection began with."""
+    named = event.predecessor or None if isinstance(event, events.LogOpened) else None
+    if named == position.inherited:
+        return None
+    if named is None:
+        return UnknownRulesProblem("The log continues no other, but this projection began with one: begin anew")
+    return UnknownRulesProblem(
+        f"The log continues {named.origin} from its {named.size} entries: this projection has to begin with that log. "
+        "Name it among the predecessors, and begin with an empty projection"
+    )
 
 
 def _misplaced(

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from proto.envelope import Opened
+from proto.events import Predecessor
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book, Stamp
 from proto.merkle import EMPTY_ROOT, Frontier, Hash
@@ -32,6 +33,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: bytes = b""
     fetched_at: Moment | None = None
     witnessed_at: Moment | None = None
+    inherited: Predecessor | None = None
+    """For a log that continues another: the end of that one, whose final state the projection began with."""
 
     def tree(self) -> Frontier:
         """Return the frontier of the tree so far; raises `InvalidProblem` if it does not fit the size."""

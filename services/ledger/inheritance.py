@@ -16,8 +16,7 @@ from proto.lifecycle import Book, Credential, Issuer, LogState, Recognition
 from proto.moment import Moment
 from proto.problem import ConflictProblem
 from services import states
-from services.follow import Applied, Follower, Position
-from services.log_client import LogClient
+from services.follow import Applied, Follower, Position, PredecessorLog
 from services.postgres import Connection
 
 _COPY = """
@@ -40,13 +39,6 @@ class OtherPredecessorProblem(ConflictProblem):
 
     slug = "other-predecessor"
     title = "The predecessor is not what the opening names"
-
-
-class PredecessorLog(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the predecessor is read, and the vkey under which its checkpoints are signed."""
-
-    client: LogClient
-    verifier_key: str
 
 
 class _States:

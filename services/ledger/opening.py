@@ -22,10 +22,11 @@ from proto.note_key import SignerKey
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
 from proto.tile_edge import TileEdge, grow
 from services import postgres, states
+from services.follow import PredecessorLog
 from services.ledger import migrations, store
 from services.ledger.config import Config
 from services.ledger.domain import NewEntry
-from services.ledger.inheritance import PredecessorLog, inherit
+from services.ledger.inheritance import inherit
 from services.ledger.signer import Signer, load_key, make_key
 from services.ledger.store import LogRow, StoredCheckpoint
 from services.postgres import Connection

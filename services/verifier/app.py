@@ -24,6 +24,7 @@ from services.log_client import LogClient
 from services.policy_file import read_policy_about
 from services.verifier.config import Config
 from services.verifier.inquiry import Inquiry
+from services.verifier.lineage import Beginning
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.projector import Projector
@@ -101,7 +102,8 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         app[REGISTRY].register(projector.metrics)
         app[INQUIRY] = Inquiry(store, follower, clock=now, count=projector.metrics.count_verdict)  # (3)
         app[READY] = ReadyAnswers(store, app[INQUIRY], clock=now)
-        await stack.enter_async_context(_following(follower, log, end_process))  # (2)
+        beginning = Beginning(config, lambda url: _client(config, session, url), clock=now, observer=projector)
+        await stack.enter_async_context(_following(follower, beginning, store, log, end_process))  # (2)
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield
 
@@ -129,11 +131,15 @@ def _say_witnessing(log: Log, witness: Witness, memory: WitnessMemory) -> None:
         log.warning("witness_memory_new", words="Nothing is known to be cosigned. Never begin anew under a used key")
 
 
+def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
+    return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
+
+
 async def _follower(
     config: Config, session: aiohttp.ClientSession, store: Store, policy: Policy | None, projector: Projector
 ) -> Follower:
     return Follower(
-        LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds),
+        _client(config, session, config.ledger_url),
         store,
         verifier_key=config.log_verifier_key,
         policy=policy,
@@ -152,9 +158,16 @@ async def _follower(
 
 
 @contextlib.asynccontextmanager
-async def _following(follower: Follower, log: Log, end_process: EndProcess) -> AsyncIterator[None]:
-    """Follow while the block runs; where that fails for good, say why and end the process."""
-    task = asyncio.create_task(follower.run(), name="follower")
+async def _following(
+    follower: Follower, beginning: Beginning, store: Store, log: Log, end_process: EndProcess
+) -> AsyncIterator[None]:
+    """Follow while the block runs, after the logs before; where that fails for good, say why and end the process."""
+
+    async def follow() -> None:
+        await beginning.reach_at_last(store)
+        await follower.run()
+
+    task = asyncio.create_task(follow(), name="follower")
     task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
     try:
         yield

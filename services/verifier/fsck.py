@@ -28,6 +28,7 @@ from services.follow import Position, chunk
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.verifier import rows
 from services.verifier.config import Config
+from services.verifier.lineage import Beginning
 from services.verifier.store import Store, StoreProblem, read_position
 
 DAMAGES_MAX = 1_000
@@ -196,6 +197,7 @@ async def _compare_with_log(
         try:
             async with aiohttp.ClientSession() as session:
                 client = LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds)
+                await Beginning(config, lambda url: LogClient(session, url), clock=lambda: _FAR_FUTURE).reach(store)
                 replayed = await _Replay(
                     client, store, Origin(parse_vkey(config.log_verifier_key).name), findings
                 ).up_to(position.size, progress)
@@ -218,7 +220,7 @@ class _Replay:
 
     async def up_to(self, size: TreeSize, progress: Progress | None) -> Position:
         """Return the position reached: `size`, or where an entry is wrong."""
-        position = Position()
+        position = await self._store.position() or Position()
         while position.size < size:
             reached = await self._chunk(position, min(position.size + ENTRIES_PER_CHUNK, size))
             if reached is None:

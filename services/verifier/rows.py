@@ -222,6 +222,12 @@ def grow_tree(connection: sqlite3.Connection, size: TreeSize, leaves: Sequence[H
     return growth.root
 
 
+def forget_tree(connection: sqlite3.Connection) -> None:
+    """Remove tiles and places of events: what follows is the tree of another log."""
+    connection.execute("DELETE FROM tile")
+    connection.execute("DELETE FROM event")
+
+
 def _edge(connection: sqlite3.Connection, size: TreeSize) -> TileEdge:
     partials = []
     for level in range(level_count(size)):

@@ -196,6 +196,24 @@ class Store:
             self.shelf.forget()
         self.shelf.advance(book, position)
 
+    async def hand_over(self, position: Position) -> None:
+        """Keep all states and go on with the log that continues this one: the tree and the events were that one's."""
+        self.shelf.forget()
+        self._proven_tiles.clear()
+        await self._write(lambda: self._hand_over(position))
+        self.shelf.position = position
+
+    def _hand_over(self, position: Position) -> None:
+        connection = self._own
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            rows.forget_tree(connection)
+            rows.write_meta(connection, _POSITION, _ENCODE(position))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
     def _apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
         connection = self._own
         connection.execute("BEGIN IMMEDIATE")
@@ -230,15 +248,18 @@ class Store:
         """
         return await self._in(self._readers, lambda: self._read(work))
 
-    def read_at_once(self, work: Callable[[Snapshot], _T]) -> _T:
+    def read_at_once(self, work: Callable[[Snapshot], _T]) -> _T | None:
         """Run `work`, which makes a handful of point look-ups, over one snapshot on the calling thread.
 
-        A look-up takes microseconds, a hop to a thread a hundred. Never waits for a lock: raises `sqlite3.Error` where
-        the file is busy or cannot be read; then `read` waits, or says what is wrong.
+        A look-up takes microseconds, a hop to a thread a hundred. Never waits for a lock. None where the file is busy
+        or cannot be read: then `read` waits, or says what is wrong.
         """
-        if self._near is None:
-            self._near = self._connect(timeout_seconds=0)
-        return self._over(self._near, work)
+        try:
+            if self._near is None:
+                self._near = self._connect(timeout_seconds=0)
+            return self._over(self._near, work)
+        except (sqlite3.Error, msgspec.DecodeError, rows.MissingTileError):
+            return None
 
     def _read(self, work: Callable[[Snapshot], _T]) -> _T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -1,5 +1,6 @@
 """A log is frozen, and another continues it: what was issued on the first is revoked on the second."""
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from proto.ids import Origin
 from proto.note_key import parse_vkey
 from proto.problem import InvalidProblem
 from services.command.predecessor import read_predecessor
+from services.edge import Log, listening
+from services.follow import PredecessorLog
 from services.ledger.freezing import LastCheckpointProblem, freeze
-from services.ledger.inheritance import OtherPredecessorProblem, PredecessorLog
+from services.ledger.inheritance import OtherPredecessorProblem
 from services.ledger.opening import init_log
 from services.log_client import LogClient, LogProblem
+from services.verifier import fsck as verifier_fsck
+from services.verifier.app import make_app as make_verifier
+from services.verifier.config import Config as VerifierConfig
 from tests.databases import MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, running_ledger
+from tests.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
 
 NEXT = Origin("log.example/credentify-next")
 
@@ -157,3 +163,73 @@ async def test_an_opening_and_its_predecessor_belong_together(
         with pytest.raises(InvalidProblem, match="names no predecessor"):
             await init_log(config, Registrar(NEXT).opening_file(), source)
         assert (await init_log(config, opening, source)).is_new
+
+
+def verifier_config(new: RunningLedger, old: RunningLedger | None, file: Path) -> VerifierConfig:
+    return VerifierConfig(
+        ledger_url=new.url,
+        log_verifier_key=new.verifier_key,
+        predecessors=(f"{old.url} {old.verifier_key}",) if old else (),
+        database_file=file,
+        poll_seconds=5,
+        port=0,
+    )
+
+
+async def test_a_verifier_begins_with_the_old_log_and_answers_for_both(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    first, second = await old.issued(college, "first"), await old.issued(college, "second")
+    new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+    await new.start()
+    try:
+        third = await new.issued(college, "third")
+        config = verifier_config(new, old, tmp_path / "projection.sqlite")
+        for start in range(2):  # the second time, the projection has begun already
+            app = make_verifier(config, log=Log("verifier", io.BytesIO()), end_process=lambda _: None)
+            async with listening(app, host="127.0.0.1", port=0) as address:
+
+                async def verdict(credential_id: str, state: str, url: str = address.url) -> str | None:
+                    async with old.session.get(f"{url}/v1/credentials/{credential_id}") as response:
+                        answer = await response.json(content_type=None)
+                    is_known = response.status == 200 and answer["status"]["state"] == state
+                    return answer["verdict"] if is_known and answer["verdict"] != "indeterminate" else None
+
+                assert await until(lambda: verdict(third, "active"), "the new log is followed") == "valid"
+                assert await until(lambda: verdict(second, "active"), "the old log is known") == "valid"
+                if start == 0:
+                    await new.say(new.registrar.revocation(college, first))
+                assert await until(lambda: verdict(first, "revoked"), "the revocation is known") == "invalid"
+        report = await verifier_fsck.check(config)
+        assert report.is_clean, report
+        assert report.tree_size == 3
+    finally:
+        await new.stop()
+
+
+async def test_a_verifier_that_does_not_know_the_old_log_says_so_and_nothing_else(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    first = await old.issued(college, "first")
+    new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+    await new.start()
+    app = make_verifier(
+        verifier_config(new, None, tmp_path / "projection.sqlite"),
+        log=Log("verifier", io.BytesIO()),
+        end_process=lambda _: None,
+    )
+    try:
+        async with listening(app, host="127.0.0.1", port=0) as address:
+
+            async def refusal() -> str | None:
+                async with old.session.get(f"{address.url}/v1/credentials/{first}") as response:
+                    answer = await response.json(content_type=None)
+                assert response.status == 404
+                assert answer["fresh"] is False
+                return str(answer["detail"]) if "begin with that log" in answer["detail"] else None
+
+            assert ORIGIN in await until(refusal, "the verifier says what it lacks")
+    finally:
+        await new.stop()
