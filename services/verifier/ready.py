@@ -5,7 +5,6 @@ was found to agree with the record.
 """
 
 import hashlib
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,13 +18,13 @@ from proto.wire.verifier import Answer, Verdict
 from services.follow import Health
 from services.verifier.inquiry import Asked, Found, Inquiry, Moments
 from services.verifier.prepared import Instant, Prepared, instant_of
-from services.verifier.rows import MissingTileError
 from services.verifier.store import Snapshot, Store
 
 DOCUMENT_BYTES_MAX = 65_536
 """Larger documents are read in a thread: decoding them would hold up everybody else."""
 NOW = Moments()
-_MILLISECOND_NS = 1_000_000
+_INSTANT_NS = 2_000_000
+"""How long one moment serves all who ask: an answer says that it is about that moment, and how old the records were."""
 _ENCODE = msgspec.json.Encoder().encode
 _NO_PROOF = b""
 
@@ -62,7 +61,7 @@ class ReadyAnswers:
         self._inquiry = inquiry
         self._clock = clock
         self._monotonic_ns = monotonic_ns
-        self._millisecond = -1
+        self._tick = -1
         self._instant: Instant | None = None
 
     async def status(self, credential_id: CredentialId, moments: Moments = NOW) -> Ready:
@@ -100,15 +99,15 @@ class ReadyAnswers:
         return Ready(verdict=found.answer.verdict, body=_ENCODE(found.answer))
 
     def _now(self) -> Instant | None:
-        """Return this millisecond's instant, or None where it is not known what the records are."""
+        """Return the instant of now, or None where it is not known what the records are."""
         position = self._shelf.position
         if position is None:
             return None
-        millisecond = self._monotonic_ns() // _MILLISECOND_NS
-        if self._instant is None or millisecond != self._millisecond or self._instant.position is not position:
+        tick = self._monotonic_ns() // _INSTANT_NS
+        if self._instant is None or tick != self._tick or self._instant.position is not position:
             health: Health = self._inquiry.health()
             self._instant = instant_of(self._inquiry.origin, position, health, self._clock())
-            self._millisecond = millisecond
+            self._tick = tick
         return self._instant
 
     def _prepared(self, credential_id: CredentialId, instant: Instant) -> Prepared | None:
@@ -117,10 +116,7 @@ class ReadyAnswers:
         if prepared is not None:
             return prepared
         asked = self._inquiry.asked(NOW)
-        try:
-            found = self._store.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
-        except (sqlite3.Error, msgspec.DecodeError, MissingTileError):
-            return None  # the inquiry says what is wrong
+        found = self._store.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
         return self._put(credential_id, found) if found is not None else None
 
     def _look_up(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found | None:
