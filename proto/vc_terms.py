@@ -7,14 +7,20 @@ JSON-LD 1.1 are followed (contexts of types and of properties, protected terms);
 
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
+
+import msgspec
 
 from proto.problem import InvalidProblem
 
 NODE_DEPTH_MAX: Final = 64
+TERMS_REMEMBERED_MAX: Final = 256
+INLINE_BYTES_MAX: Final = 8_192
+"""An inline context of more bytes is worked out again for each document."""
 _IRI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+(?!\n)$")
 _KEYWORDS = frozenset({"@id", "@type", "@value", "@language", "@direction"})
-_Terms = Mapping[str, Any]
+_ENCODE = msgspec.json.Encoder().encode
 Fault = tuple[str, str]
 
 
@@ -28,63 +34,107 @@ class ContextNotGivenProblem(InvalidProblem):
 def undefined_names(document: Mapping[str, Any], contexts: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield JSON pointer and sentence for every key and type that has no meaning, and for meanings that were changed.
 
-    `contexts` maps the addresses that a document may name to their contexts. Raises `ContextNotGivenProblem`.
+    `contexts` maps the addresses that a document may name to their contexts. Raises `ContextNotGivenProblem`. What
+    follows from contexts that cannot change (a `MappingProxyType`) is remembered for the next document.
     """
-    yield from _Walk(contexts).node(document, {}, "", 0)
+    walk = _walk_with(contexts)
+    yield from walk.node(document, walk.begin(), "", 0)
+
+
+class _Terms:
+    """The terms in force at a place, and those in force once further contexts lie on top, as far as asked before."""
+
+    __slots__ = ("_are_defined", "definitions", "extended")
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self.definitions = definitions
+        self._are_defined: dict[str, bool] = {}
+        self.extended: dict[str | bytes | int, tuple[Any, _Terms]] = {}
+
+    def get(self, name: str) -> Any:
+        """Return the definition of a term, or None."""
+        return self.definitions.get(name)
+
+    def defines(self, name: str) -> bool:
+        """Tell whether a key or type means something; remembered for terms, of which there are not more and more."""
+        found = self._are_defined.get(name)
+        if found is None:
+            found = _is_defined(name, self.definitions)
+            if name in self.definitions:
+                self._are_defined[name] = found
+        return found
 
 
 class _Walk:
     """Goes through a document with the terms that are in force at each place."""
 
     def __init__(self, contexts: Mapping[str, Any]) -> None:
-        self._contexts = contexts
+        self.contexts = contexts
+        self._none = _Terms({})
+        self._remembered_count = 0
+
+    def begin(self) -> _Terms:
+        """Return the terms before any context; forgets what is remembered once it is as much as is kept."""
+        if self._remembered_count >= TERMS_REMEMBERED_MAX:
+            self._none, self._remembered_count = _Terms({}), 0
+        return self._none
 
     def node(self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int) -> Iterator[Fault]:
         """Yield the faults of one object and of all below it; `terms` are those that come from above."""
-        if depth > NODE_DEPTH_MAX:
-            yield pointer, "nested too deep"
-            return
         if "@context" in node:
             yield from self._changed_meanings(node["@context"], terms, pointer)
-            terms = self._extended(terms, node["@context"])
+            terms = self._extended(terms, node["@context"], is_inline=True)
         scoped = terms
         for name in _types(node, terms):
-            if not _is_defined(name, terms):
+            if not terms.defines(name):
                 yield f"{pointer}/type", f"{name[:60]!r} is a type that no context defines"
             scoped = self._extended(scoped, _scope(terms.get(name)))
         for key, value in node.items():
-            place = f"{pointer}/{_escaped(key)}"
             if key == "@context" or key in _KEYWORDS:
                 continue
-            if not _is_defined(key, scoped):
+            place = f"{pointer}/{_escaped(key)}"
+            if not scoped.defines(key):
                 yield place, f"{key[:60]!r} is a name that no context defines"
             elif value is None:
                 yield place, "null says nothing: leave the member out"
-            elif not _is_closed(scoped.get(key)):
-                yield from self._below(value, self._extended(terms, _scope(scoped.get(key))), place, depth)
+            elif not _is_closed(definition := scoped.get(key)):
+                below = self._extended(terms, scope) if (scope := _scope(definition)) else terms
+                if not isinstance(value, str):
+                    yield from self._below(value, below, place, depth)
 
     def _below(self, value: Any, terms: _Terms, pointer: str, depth: int) -> Iterator[Fault]:
         for place, item in _items(value, pointer):
-            if isinstance(item, Mapping):
+            if isinstance(item, Mapping) and depth >= NODE_DEPTH_MAX:
+                yield place, "nested too deep"
+            elif isinstance(item, Mapping):
                 yield from self.node(item, terms, place, depth + 1)
             elif isinstance(item, list):
                 yield place, "a list inside a list is flattened by some readers"
 
-    def _extended(self, terms: _Terms, context: Any) -> _Terms:
-        """Return the terms with a context (an address, an object, a list of them) on top."""
+    def _extended(self, terms: _Terms, context: Any, *, is_inline: bool = False) -> _Terms:
+        """Return the terms with a context (an address, an object, a list of them) on top.
+
+        An inline context is known again by its bytes, any other by being the same object, which is kept for that.
+        """
         for item in context if isinstance(context, list) else [context]:
-            if isinstance(item, str):
-                terms = self._extended(terms, self._known(item))
-            elif isinstance(item, Mapping) and item:
-                own = {name: value for name, value in item.items() if not name.startswith("@") or name == "@vocab"}
-                is_protected = item.get("@protected") is True
-                terms = {**terms, **({n: _protected(v) for n, v in own.items()} if is_protected else own)}
+            if not isinstance(item, str | Mapping) or not item:
+                continue
+            key = item if isinstance(item, str) else _bytes_of(item) if is_inline else id(item)
+            found = terms.extended.get(key) if key is not None else None
+            if found is not None:
+                terms = found[1]
+                continue
+            above = self._extended(terms, self._known(item)) if isinstance(item, str) else _with(terms, item)
+            if key is not None and self._remembered_count < TERMS_REMEMBERED_MAX:
+                terms.extended[key] = (item, above)
+                self._remembered_count += 1
+            terms = above
         return terms
 
     def _known(self, address: str) -> Any:
-        if address not in self._contexts:
+        if address not in self.contexts:
             raise ContextNotGivenProblem(f"The context {address[:200]!r} is not known here", pointer="/@context")
-        context = self._contexts[address]
+        context = self.contexts[address]
         return context.get("@context", context) if isinstance(context, Mapping) else context
 
     def _changed_meanings(self, context: Any, terms: _Terms, pointer: str) -> Iterator[Fault]:
@@ -92,9 +142,42 @@ class _Walk:
         for item in context if isinstance(context, list) else [context]:
             if isinstance(item, Mapping):
                 for name, value in item.items():
-                    if name in terms and _is_protected(terms[name]) and _protected(value) != terms[name]:
+                    known = terms.get(name)
+                    if _is_protected(known) and _protected(value) != known:
                         yield f"{pointer}/@context", f"{name[:60]!r} is a protected term and cannot mean something else"
-            terms = self._extended(terms, item)
+            terms = self._extended(terms, item, is_inline=True)
+
+
+_WALKS: dict[int, _Walk] = {}
+_WALKS_MAX = 4
+
+
+def _walk_with(contexts: Mapping[str, Any]) -> _Walk:
+    """Return the walk that remembers what follows from these contexts, or a new one where they may change."""
+    if not isinstance(contexts, MappingProxyType):
+        return _Walk(contexts)
+    found = _WALKS.get(id(contexts))
+    if found is None or found.contexts is not contexts:
+        if len(_WALKS) >= _WALKS_MAX:
+            _WALKS.clear()
+        found = _WALKS[id(contexts)] = _Walk(contexts)
+    return found
+
+
+def _with(terms: _Terms, context: Mapping[str, Any]) -> _Terms:
+    own = {name: value for name, value in context.items() if not name.startswith("@") or name == "@vocab"}
+    if context.get("@protected") is True:
+        own = {name: _protected(value) for name, value in own.items()}
+    return _Terms({**terms.definitions, **own})
+
+
+def _bytes_of(context: Mapping[str, Any]) -> bytes | None:
+    """Return what an inline context is known by, or None where it is too large to be kept."""
+    try:
+        data = _ENCODE(context)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return data if len(data) <= INLINE_BYTES_MAX else None
 
 
 def _types(node: Mapping[str, Any], terms: _Terms) -> list[str]:
@@ -121,7 +204,7 @@ def _is_protected(definition: Any) -> bool:
     return isinstance(definition, Mapping) and definition.get("@protected") is True
 
 
-def _is_defined(name: str, terms: _Terms) -> bool:
+def _is_defined(name: str, terms: Mapping[str, Any]) -> bool:
     """Tell whether a key or type means something: a term that stands for an IRI, an IRI, or under a vocabulary."""
     definition = terms.get(name, {})
     if definition is None or (isinstance(definition, Mapping) and definition.get("@id", "") is None):

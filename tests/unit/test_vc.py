@@ -14,7 +14,7 @@ from proto.keys import key_id_of
 from proto.moment import Moment
 from proto.problem import InvalidProblem
 from proto.vc import DataModelProblem, check_credential
-from proto.vc_terms import ContextNotGivenProblem
+from proto.vc_terms import TERMS_REMEMBERED_MAX, ContextNotGivenProblem
 from services.data_integrity import SUITES, Suite, secure
 from services.rdf_canonical import covered_quads, pinned_contexts
 from services.verifier.documents import read
@@ -283,6 +283,31 @@ def test_an_object_without_end_is_refused() -> None:
         inner = {"type": ["AchievementSubject"], "achievement": inner}
     document["credentialSubject"] = inner
     assert any(pointer.startswith("/credentialSubject/achievement/") for pointer in faults(document, contexts=CONTEXTS))
+
+
+def test_what_one_document_defines_means_nothing_in_another() -> None:
+    assert not faults(credential(**{"@context": [V2, {"honours": "urn:honours"}], "honours": "x"}), contexts=CONTEXTS)
+    assert faults(credential(honours="x"), contexts=CONTEXTS) == ["/honours"]
+    assert faults(credential(**{"@context": [V2, {"honour": "urn:h"}], "honours": "x"}), contexts=CONTEXTS)
+
+
+def test_names_are_judged_alike_however_many_contexts_came_before() -> None:
+    for number in range(TERMS_REMEMBERED_MAX + 3):
+        context = [V2, {f"term{number}": {"@id": "urn:term", "@context": {"inner": f"urn:{number}"}}}]
+        known = credential(**{"@context": context, f"term{number}": {"inner": "x"}})
+        assert not faults(known, contexts=CONTEXTS)
+        assert faults(known | {"inner": "x", f"term{number + 1}": "x"}, contexts=CONTEXTS) == [
+            "/inner",
+            f"/term{number + 1}",
+        ]
+
+
+def test_contexts_that_were_changed_are_read_again() -> None:
+    contexts = {V2: CONTEXTS[V2], "https://own.example/": {"@context": {"honours": "urn:honours"}}}
+    document = credential(**{"@context": [V2, "https://own.example/"], "honours": "x"})
+    assert not faults(document, contexts=contexts)
+    contexts["https://own.example/"] = {"@context": {}}
+    assert faults(document, contexts=contexts) == ["/honours"]
 
 
 @pytest.mark.parametrize("suite", SUITES)
