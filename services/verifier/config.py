@@ -15,6 +15,12 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     host: Annotated[str, Meta(description="Address to listen on")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on; 0 takes a free one")] = 8103
+    rate_per_second: Annotated[
+        float, Meta(ge=0, description="Requests per second that one client address may keep up; 0 sets no limit")
+    ] = 50.0
+    rate_burst: Annotated[
+        int, Meta(ge=1, description="Requests that one client address may send at once before its rate counts")
+    ] = 500
     ledger_url: Annotated[str, Meta(description="Address of the log that is followed, http://… or https://…")]
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")

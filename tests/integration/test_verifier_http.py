@@ -247,6 +247,67 @@ async def test_an_expired_credential_says_so_and_was_valid_before(verifier: Veri
     assert (await verifier.get(path))["verdict"] == "valid"
 
 
+async def test_what_lies_ready_is_what_the_records_say_and_follows_every_change(verifier: Verifier) -> None:
+    world = verifier.world
+    school, other = world.admit("school"), world.admit("other")
+    parts = [award(world, school), award(world, school)]
+    whole = stack(world, school, parts)
+    ids = [awarded.credential_id for awarded in (*parts, whole)]
+
+    async def compare() -> list[str]:
+        await verifier.catches_up()
+        verdicts = []
+        for credential_id in ids:
+            path = f"/v1/credentials/{credential_id}"
+            ready = [await verifier.get(path) for _ in range(2)][-1]
+            at = ready["question"]["at"]
+            looked_up = await verifier.get(f"{path}?at={at}")
+            assert looked_up["checks"][-1]["result"] == ready["checks"][-1]["result"] == "valid"
+            for answer in (ready, looked_up):
+                answer["as_of"].pop("age_seconds")
+                answer["checks"].pop()  # freshness tells the age in words
+                answer["as_of"].pop("time")
+            assert ready == looked_up
+            verdicts.append(ready["verdict"])
+        return verdicts
+
+    assert await compare() == ["valid"] * 3
+    world.say(world.recognition(other, parts[1].credential_id))
+    assert await compare() == ["valid"] * 3
+    world.say(world.hold(school, parts[0].credential_id))
+    assert await compare() == ["invalid", "valid", "invalid"]
+    world.say(world.release(school, parts[0].credential_id))
+    assert await compare() == ["valid"] * 3
+    world.say(world.condemnation(school, school, school.event, world.received_at(2)), key=school.recovery)
+    assert set(await compare()) == {"invalid"}
+
+
+async def test_an_etag_saves_the_answer_until_the_record_changes(verifier: Verifier) -> None:
+    world = verifier.world
+    school = world.admit("school")
+    awarded = award(world, school)
+    await verifier.catches_up()
+    url = f"{verifier.url}/v1/credentials/{awarded.credential_id}"
+    async with verifier.session.get(url) as response:
+        etag = response.headers["ETag"]
+        assert response.headers["Cache-Control"] == "public, no-cache"
+    async with verifier.session.get(url, headers={"If-None-Match": etag}) as response:
+        assert (response.status, await response.read()) == (304, b"")
+    world.say(world.revocation(school, awarded.credential_id))
+    await verifier.catches_up()
+    async with verifier.session.get(url, headers={"If-None-Match": etag}) as response:
+        assert response.status == 200
+        assert response.headers["ETag"] != etag
+
+
+async def test_an_address_that_asks_too_often_is_told_to_wait(tmp_path: Path) -> None:
+    async with served(World()) as log, running(log, tmp_path / "p.sqlite", rate_per_second=0.1, rate_burst=3) as desk:
+        for _ in range(3):
+            await desk.get(f"/v1/credentials/{'00' * 32}", status=404)
+        problem = await desk.get(f"/v1/credentials/{'00' * 32}", status=429)
+        assert problem["type"].endswith("rate-limited")
+
+
 async def test_the_future_is_not_promised(verifier: Verifier) -> None:
     awarded = award(verifier.world, verifier.world.admit("school"))
     await verifier.catches_up()
