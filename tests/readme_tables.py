@@ -14,6 +14,7 @@ from services.issuer_gateway import (
     routes_achievements,
     routes_batches,
     routes_credentials,
+    routes_esco,
     routes_institutions,
     routes_status,
 )
@@ -54,6 +55,7 @@ def routes_of(service: str) -> Sequence[Route]:
         *routes_credentials.ROUTES,
         *routes_status.ROUTES,
         *routes_batches.routes(gateway),
+        *routes_esco.routes(gateway),
     ]
 
 

@@ -1,6 +1,6 @@
-"""Imports: an Open Badges document of another system becomes a credential of ours, once, however often it is sent."""
+"""Imports: a document of another system becomes a credential of ours, once, however often it is sent."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import msgspec
@@ -22,16 +22,29 @@ from services.postgres import Connection
 _NOTES_MAX = 64
 
 
+class Read(Protocol):
+    """Reads a document of one kind; raises an `InvalidProblem` with the pointer to its fault."""
+
+    def __call__(self, document: Any, *, learner_ref: str | None = None) -> Imported:
+        """Return what the document says."""
+
+
 async def import_document(
-    gateway: Gateway, tenant: Tenant, document: Any, *, learner_ref: str | None, once: Once | None
+    gateway: Gateway,
+    tenant: Tenant,
+    document: Any,
+    *,
+    learner_ref: str | None,
+    once: Once | None,
+    read: Read = import_open_badge,
 ) -> tuple[CredentialId, EventAnswer]:
     """Issue what a document of another system says, and return the credential and where its event stands.
 
-    The same content (without its proof) for the same learner gives the same credential. Raises `NotAnOpenBadgeProblem`
-    and what issuing raises.
+    The same content (without its proof) for the same learner gives the same credential. Raises what `read`
+    and issuing raise.
     """
     check_followed(gateway)
-    imported = import_open_badge(document, learner_ref=learner_ref)
+    imported = read(document, learner_ref=learner_ref)
     content = canonical_json(without_proof(document))
     fingerprint = gateway.keystore.fingerprint(b"import", tenant.institution_id.encode(), content)
     await check_unused(gateway, once)

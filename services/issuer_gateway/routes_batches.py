@@ -10,12 +10,25 @@ from msgspec import Meta
 from proto.awards_csv import CsvProblem
 from proto.canonical import decode_json
 from proto.credential import LearnerRef
+from proto.elm_import import NotAnElmCredentialProblem, import_elm
 from proto.lifecycle import Refusal
+from proto.microhe_import import NotMicroHeProblem, import_microhe
 from proto.open_badge_claims import NotAnOpenBadgeProblem
+from proto.open_badge_import import import_open_badge
 from proto.problem import Problem
 from proto.records import RecordTooLongProblem
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow, CredentialAnswer, Uuid
-from services.edge import STOPPING, BodyTooLargeProblem, ForbiddenProblem, LineWriter, Media, Reply, Route, annotate, read_chunks
+from services.edge import (
+    STOPPING,
+    BodyTooLargeProblem,
+    ForbiddenProblem,
+    LineWriter,
+    Media,
+    Reply,
+    Route,
+    annotate,
+    read_chunks,
+)
 from services.edge.route import Handler
 from services.issuer_gateway import batch_results, batch_upload, batching, importing
 from services.issuer_gateway.config import LIMITS, Config
@@ -183,16 +196,45 @@ async def cancel_batch(request: web.Request, *, path: BatchPath, principal: Call
     return await batch_results.answer(gateway, await batch_results.cancel(gateway, principal.own, path.batch_id))
 
 
-async def import_open_badge(
-    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+async def _import(
+    request: web.Request,
+    *,
+    raw: bytes,
+    query: ImportQuery,
+    principal: Caller,
+    idempotency_key: str | None,
+    read: importing.Read,
 ) -> Reply:
-    """Issue what an Open Badges document says."""
     document = decode_json(raw, bytes_max=request.app[GATEWAY].config.import_bytes_max)
     once = once_from(request, principal, idempotency_key, raw)
     _, issue = await importing.import_document(
-        request.app[GATEWAY], principal.own, document, learner_ref=query.learner_ref, once=once
+        request.app[GATEWAY], principal.own, document, learner_ref=query.learner_ref, once=once, read=read
     )
     return await credential_reply(request, principal, issue)
+
+
+async def import_open_badges(
+    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue what an Open Badges document says."""
+    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
+    return await _import(request, **fields, read=import_open_badge)
+
+
+async def import_elm_document(
+    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue what a European Learning Model credential says."""
+    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
+    return await _import(request, **fields, read=import_elm)
+
+
+async def import_microhe_metadata(
+    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue what MicroHE metadata say."""
+    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
+    return await _import(request, **fields, read=import_microhe)
 
 
 def _batch_route(
@@ -210,6 +252,28 @@ def _batch_route(
         auth="bearer",
         tag="batches",
         **values,
+    )
+
+
+def _import_route(config: Config, name: str, handler: Handler, what: str, problem: type[Problem]) -> Route:
+    return Route(
+        "POST",
+        f"/v1/imports/{name}",
+        handler,
+        summary=f"Import {what}",
+        description="Its achievement is described if it is not, and a credential of ours is issued. The same "
+        "document again gives the same credential; what has no place here is listed in `unmapped`, what was guessed "
+        "in `notes`.",
+        request=bytes,
+        request_media=("application/json", "application/ld+json", "application/vc", "application/vc+ld+json"),
+        query=ImportQuery,
+        response={201: CredentialAnswer, 202: CredentialAnswer},
+        problems=(problem, Refusal, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        body_bytes_max=config.import_bytes_max,
+        tag="batches",
     )
 
 
@@ -277,22 +341,11 @@ def routes(config: Config) -> list[Route]:
             {200: BatchAnswer},
             scope="credentials:issue",
         ),
-        Route(
-            "POST",
-            "/v1/imports/open-badges",
-            import_open_badge,
-            summary="Import an Open Badges 3.0 document",
-            description="Its achievement is described if it is not, and a credential of ours is issued. The same "
-            "document again gives the same credential; what has no place here is listed in `unmapped`.",
-            request=bytes,
-            request_media=("application/json", "application/ld+json", "application/vc", "application/vc+ld+json"),
-            query=ImportQuery,
-            response={201: CredentialAnswer, 202: CredentialAnswer},
-            problems=(NotAnOpenBadgeProblem, Refusal, *SAY_PROBLEMS),
-            auth="bearer",
-            scope="credentials:issue",
-            idempotency="optional",
-            body_bytes_max=config.import_bytes_max,
-            tag="batches",
+        _import_route(config, "open-badges", import_open_badges, "an Open Badges 3.0 document", NotAnOpenBadgeProblem),
+        _import_route(
+            config, "elm", import_elm_document, "a European Learning Model v3 credential", NotAnElmCredentialProblem
+        ),
+        _import_route(
+            config, "microhe", import_microhe_metadata, "the flat metadata of a MicroHE credential", NotMicroHeProblem
         ),
     ]

@@ -1,0 +1,444 @@
+"""European Learning Model v3 credentials of others (JSON-LD), read into an achievement and an award. Trusts no seal.
+
+Reads the shape that the European Digital Credentials infrastructure writes (context edc-ap): claims of a person, each
+specified by something. What has no place here is listed by JSON pointer, what was guessed is named with the guess.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from proto.credential import Achievement, Award, Identifier, Learner, QualityAssurance, Result
+from proto.duration import hours_of
+from proto.events import invalid
+from proto.ids import AchievementUri
+from proto.moment import normalise
+from proto.open_badge_import import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer
+from proto.open_badge_reader import Reader
+from proto.problem import InvalidProblem
+from proto.vocabulary import (
+    CONCEPTS,
+    ECTS_FRAMEWORK,
+    AssessmentType,
+    ParticipationMode,
+    QualityAssuranceType,
+    Supervision,
+    eqf_level_of,
+    is_esco,
+    is_language,
+)
+
+CONTEXT = "http://data.europa.eu/snb/model/context/edc-ap"
+_TYPE = "EuropeanDigitalCredential"
+_CLAIMS = ("LearningAchievement", "Qualification", "LearningActivity", "LearningAssessment", "LearningEntitlement")
+_BY_URI = {concept.uri: kind for kind, concept in CONCEPTS.items() if concept.uri}
+_LANGUAGES: Mapping[str, str] = {
+    "BUL": "bg", "CES": "cs", "DAN": "da", "DEU": "de", "ELL": "el", "ENG": "en", "SPA": "es", "EST": "et",
+    "FIN": "fi", "FRA": "fr", "GLE": "ga", "HRV": "hr", "HUN": "hu", "ITA": "it", "LIT": "lt", "LAV": "lv",
+    "MLT": "mt", "NLD": "nl", "POL": "pl", "POR": "pt", "RON": "ro", "SLK": "sk", "SLV": "sl", "SWE": "sv",
+    "NOR": "no", "ISL": "is", "UKR": "uk", "TUR": "tr",
+}  # fmt: skip
+_COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
+_ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
+_CREDITS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
+_T = TypeVar("_T")
+
+
+class NotAnElmCredentialProblem(InvalidProblem):
+    """Not a credential of the European Learning Model v3; `pointer` says where."""
+
+    slug = "not-an-elm-credential"
+    title = "This is not a European Learning Model v3 credential"
+
+
+def import_elm(document: Any, *, learner_ref: str | None = None) -> Imported:
+    """Return achievement and award of a European Learning Model v3 credential (decoded JSON-LD).
+
+    Of several claims the first achievement, else the first claim, is read; the others are listed as unmapped.
+    `learner_ref` is the institution's own name for the learner; without it one is derived, the same for the same
+    learner. Raises `NotAnElmCredentialProblem` with a JSON pointer.
+    """
+    if not isinstance(document, Mapping):
+        raise NotAnElmCredentialProblem("The document is not a JSON object", pointer="")
+    types = document.get("type")
+    if _TYPE not in (types if isinstance(types, list) else [types]):
+        raise NotAnElmCredentialProblem(f"type must hold {_TYPE}", pointer="/type")
+    try:
+        return _ElmImport(document).run(learner_ref)
+    except NotAnElmCredentialProblem:
+        raise
+    except InvalidProblem as problem:
+        raise NotAnElmCredentialProblem(problem.detail, pointer=problem.pointer, members=problem.members) from problem
+
+
+class _ElmImport:
+    """One import: the reader of the document and the doubts met so far."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._root = Reader(document)
+        self._doubts: list[Doubt] = []
+
+    def run(self, learner_ref: str | None) -> Imported:
+        root = self._root
+        root.only("@context", CONTEXT, "https://www.w3.org/2018/credentials/v1", "https://www.w3.org/ns/credentials/v2")
+        root.only("type", "VerifiableCredential", _TYPE)
+        person = _one(root, "credentialSubject")
+        claim = self._claim(person)
+        achievement = self._achievement(claim)
+        award = self._award(person, claim, achievement, learner_ref)
+        issuer = self._issuer()
+        return Imported(
+            achievement=achievement,
+            award=award,
+            issuer=issuer,
+            unmapped=root.unmapped(),
+            doubtful=tuple(self._doubts),
+        )
+
+    def _doubt(self, pointer: str, detail: str) -> None:
+        self._doubts.append(Doubt(pointer=pointer, detail=detail))
+
+    def _claim(self, person: Reader) -> Reader:
+        claims = [each for each in _all(person, "hasClaim") if _types(each) & set(_CLAIMS)]
+        if not claims:
+            raise NotAnElmCredentialProblem("The person has no claim of learning", pointer=person.at("hasClaim"))
+        achieved = [each for each in claims if _types(each) & {"LearningAchievement", "Qualification"}]
+        claim = (achieved or claims)[0]
+        if not achieved:
+            kind = ", ".join(sorted(_types(claim)))
+            self._doubt(claim.pointer, f"It claims no LearningAchievement; the {kind} was read as the achievement")
+        if len(claims) > 1:
+            self._doubt(person.at("hasClaim"), f"Of {len(claims)} claims one was read; import the others by themselves")
+        claim.only("type", *_CLAIMS)
+        return claim
+
+    def _achievement(self, claim: Reader) -> Achievement:
+        spec = _one(claim, "specifiedBy", needed=False) or claim
+        spec.only("type", "LearningAchievementSpecification", "LearningActivitySpecification", "Qualification")
+        title = self._text(spec, "title") or self._text(claim, "title")
+        if title is None:
+            raise NotAnElmCredentialProblem("The achievement has no title", pointer=claim.at("title"))
+        if self._same(claim, "title", title) and spec is not claim:
+            claim.take("title")
+        description = self._text(spec, "description") or self._text(claim, "description")
+        outcomes = [*self._outcomes(spec)]
+        summary = self._text(spec, "learningOutcomeSummary")
+        if description is None:
+            self._doubt(spec.at("description"), "No description is stated; the title stands in")
+        self._doubt(claim.at("provenBy"), "The model has no criteria in words; the description stands in")
+        fields = {
+            "uri": self._uri(spec, title),
+            "title": title,
+            "description": description or title,
+            "criteria": summary or description or title,
+            "language": self._language(spec, title),
+            "learning_outcomes": outcomes,
+            "ects_hundredths": self._credits(spec),
+            "workload_hours": self._hours(spec, claim),
+            "eqf_level": self._level(spec),
+            "participation_modes": self._concepts(spec, "mode", ParticipationMode),
+            "isced_f": [*self._fields_of_study(spec)],
+            "prerequisites": self._note(spec, "entryRequirement"),
+            "further_information": self._note(spec, "additionalNote"),
+            "quality_assurance": [*self._quality(spec)],
+        }
+        return _convert(fields | self._assessed(claim), Achievement, spec.pointer)
+
+    def _same(self, source: Reader, name: str, texts: Mapping[str, str]) -> bool:
+        return bool(source.value.get(name) == texts)
+
+    def _uri(self, spec: Reader, title: Mapping[str, str]) -> str:
+        stated = spec.value.get("id")
+        if isinstance(stated, str) and stated.startswith(("http://", "https://")):
+            spec.take("id")
+            return stated
+        digest = hashlib.sha256(msgspec.json.encode(title, order="sorted")).hexdigest()[:32]
+        self._doubt(spec.at("id"), "The achievement has no URI of its own; one is made from its title")
+        return f"https://elm.invalid/{digest}"
+
+    def _text(self, source: Reader, name: str) -> dict[str, str] | None:
+        """Take a language map; a plain text is kept under und."""
+        value = source.value.get(name)
+        if isinstance(value, str) and value:
+            self._doubt(source.at(name), "The text names no language; kept under und (undetermined)")
+            source.take(name)
+            return {LANGUAGE_UNKNOWN: value}
+        if not isinstance(value, Mapping) or not value:
+            return None
+        found: dict[str, str] = {}
+        for tag, text in value.items():
+            first = text[0] if isinstance(text, list) and text else text
+            if isinstance(tag, str) and is_language(tag) and isinstance(first, str) and first:
+                found[tag] = first
+                if not isinstance(text, list) or len(text) == 1:
+                    source.child(name).take(tag)  # type: ignore[union-attr] # it is an object, by the lines above
+        return found or None
+
+    def _note(self, source: Reader, name: str) -> dict[str, str] | None:
+        for each in _all(source, name):
+            found = self._text(each, "noteLiteral")
+            if found:
+                each.only("type", "Note")
+                return found
+        return None
+
+    def _outcomes(self, spec: Reader) -> Iterator[dict[str, Any]]:
+        for each in _all(spec, "learningOutcome"):
+            title = self._text(each, "title")
+            if title is None:
+                continue
+            each.only("type", "LearningOutcome")
+            yield {"title": title, "esco_skills": [*_esco(each)]}
+
+    def _language(self, spec: Reader, title: Mapping[str, str]) -> str:
+        for each in _all(spec, "language"):
+            code = str(each.value.get("id", "")).rpartition("/")[2]
+            if code in _LANGUAGES:
+                _take_concept(each)
+                return _LANGUAGES[code]
+        language = next(iter(title))
+        self._doubt(
+            spec.at("language"), f"No language of instruction is stated; that of the title, {language}, is kept"
+        )
+        return language
+
+    def _credits(self, spec: Reader) -> int:
+        found = self._points(spec, "creditPoint")
+        if found is None:
+            self._doubt(spec.at("creditPoint"), "No ECTS credits are stated; kept as 0")
+        return found or 0
+
+    def _points(self, source: Reader, name: str) -> int | None:
+        """Take the first ECTS credits, in hundredths; the model writes the number as a text."""
+        for each in _all(source, name):
+            framework = _one(each, "framework", needed=False)
+            point = each.value.get("point")
+            match = _CREDITS.match(str(point))
+            if framework is None or framework.value.get("id") != ECTS_FRAMEWORK or match is None:
+                self._doubt(each.pointer, "These credits are not of the ECTS, or no number of them; left out")
+                continue
+            each.take("point")
+            each.only("type", "CreditPoint")
+            _take_concept(framework)
+            return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
+        return None
+
+    def _hours(self, spec: Reader, claim: Reader) -> int | None:
+        for source, name in ((spec, "volumeOfLearning"), (claim, "workload")):
+            stated = source.value.get(name)
+            if not isinstance(stated, str):
+                continue
+            read = hours_of(stated)
+            if read.doubt:
+                self._doubt(source.at(name), read.doubt)
+            if read.hours:
+                source.take(name)
+                return read.hours
+        return None
+
+    def _level(self, spec: Reader) -> int | None:
+        for name in ("eqfLevel", "eQFLevel", "EQFLevel"):
+            for each in _all(spec, name):
+                level = eqf_level_of(str(each.value.get("id", "")))
+                if level is not None:
+                    _take_concept(each)
+                    return level
+        return None
+
+    def _concepts(self, source: Reader, name: str, kind: type[_T]) -> list[_T]:
+        found = []
+        for each in _all(source, name):
+            concept = _BY_URI.get(str(each.value.get("id", "")))
+            if isinstance(concept, kind):
+                _take_concept(each)
+                found.append(concept)
+        return found
+
+    def _fields_of_study(self, spec: Reader) -> Iterator[str]:
+        for name in ("thematicArea", "ISCEDFCode"):
+            for each in _all(spec, name):
+                match = _ISCED.search(str(each.value.get("id", "")))
+                if match:
+                    _take_concept(each)
+                    yield match[1]
+
+    def _quality(self, spec: Reader) -> Iterator[QualityAssurance]:
+        for each in _all(spec, "accreditation"):
+            kinds = self._concepts(each, "dcType", QualityAssuranceType)
+            title = self._text(each, "title")
+            if kinds and title:
+                each.only("type", "Accreditation")
+                yield QualityAssurance(type=kinds[0], name=next(iter(title.values())))
+
+    def _assessed(self, claim: Reader) -> dict[str, Any]:
+        """Take types of assessment, and supervision, of the assessments that prove the claim."""
+        types: list[AssessmentType] = []
+        supervision: Supervision | None = None
+        for each in _all(claim, "provenBy"):
+            each.only("type", "LearningAssessment")
+            spec = _one(each, "specifiedBy", needed=False)
+            if spec is not None:
+                spec.only("type", "LearningAssessmentSpecification")
+                types += self._concepts(spec, "dcType", AssessmentType)
+            found = self._concepts(each, "idVerification", Supervision)
+            supervision = found[0] if found else supervision
+        return {"assessment_types": list(dict.fromkeys(types)), "supervision": supervision}
+
+    def _award(self, person: Reader, claim: Reader, achievement: Achievement, ref: str | None) -> Award:
+        root = self._root
+        fields = {
+            "learner": self._learner(person, ref),
+            "achievement": AchievementUri(achievement.uri),
+            "valid_from": self._begins(),
+            "valid_until": self._time(root, "validUntil") or self._time(root, "expirationDate"),
+            "awarded_at": self._awarded(claim),
+            "ects_hundredths": self._points(claim, "creditReceived"),
+            "result": self._result(claim),
+            "other_identifiers": [Identifier(identifier=root.needed_text("id"), type="identifier")],
+        }
+        return _convert(fields | self._period(claim), Award, "")
+
+    def _begins(self) -> str:
+        for name in ("validFrom", "issuanceDate", "issued"):
+            found = self._time(self._root, name)
+            if found is not None:
+                return found
+        raise NotAnElmCredentialProblem("validFrom is missing", pointer="/validFrom")
+
+    def _time(self, source: Reader, name: str) -> str | None:
+        stated = source.value.get(name)
+        if not isinstance(stated, str):
+            return None
+        try:
+            found = normalise(stated)
+        except InvalidProblem as problem:
+            raise NotAnElmCredentialProblem(problem.detail, pointer=source.at(name)) from problem
+        source.take(name)
+        return found
+
+    def _awarded(self, claim: Reader) -> str | None:
+        process = _one(claim, "awardedBy", needed=False)
+        return self._time(process, "awardingDate") if process is not None else None
+
+    def _result(self, claim: Reader) -> Result | None:
+        for each in _all(claim, "provenBy"):
+            grade = self._note(each, "grade")
+            if grade:
+                return Result(value=next(iter(grade.values()))[:100])
+        return None
+
+    def _period(self, claim: Reader) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for each in _all(claim, "temporal")[:1]:
+            each.only("type", "PeriodOfTime")
+            for name, field in (("startDate", "activity_start"), ("endDate", "activity_end")):
+                stated = self._time(each, name)
+                if stated:
+                    found[field] = stated[:10]
+        return found
+
+    def _learner(self, person: Reader, ref: str | None) -> Learner:
+        names = {name: self._text(person, name) for name in ("givenName", "familyName", "fullName")}
+        given, family, full = (next(iter(texts.values())) if texts else None for texts in names.values())
+        if full and not (given or family):
+            self._doubt(person.at("fullName"), "One name, not split into given and family name; kept as family name")
+            family = full
+        person.only("type", "Person")
+        email = self._email(person)
+        identity = email or full or given or family
+        if identity is None:
+            raise NotAnElmCredentialProblem("The document does not say whose it is", pointer=person.at("fullName"))
+        born = self._born(person)
+        fields = {
+            "ref": ref or f"imported-{hashlib.sha256(f'{identity}{born or str()}'.encode()).hexdigest()[:32]}",
+            "given_name": given,
+            "family_name": family,
+            "date_of_birth": born,
+            "email": email,
+        }
+        return _convert(fields, Learner, person.pointer)
+
+    def _born(self, person: Reader) -> str | None:
+        stated = person.value.get("dateOfBirth")
+        if not isinstance(stated, str):
+            return None
+        person.take("dateOfBirth")
+        if "T" in stated and not stated.partition("T")[2].startswith("00:00"):
+            self._doubt(
+                person.at("dateOfBirth"), f"{stated} is a time: which day it is depends on the zone; the day is kept"
+            )
+        return stated[:10]
+
+    def _email(self, person: Reader) -> str | None:
+        for contact in _all(person, "contactPoint"):
+            for each in _all(contact, "emailAddress"):
+                stated = each.value.get("id")
+                if isinstance(stated, str) and stated.startswith("mailto:"):
+                    each.take("id")
+                    each.only("type", "Mailbox")
+                    return stated.removeprefix("mailto:")
+        return None
+
+    def _issuer(self) -> ImportedIssuer:
+        issuer = _one(self._root, "issuer")
+        issuer.only("type", "Organisation")
+        name = self._text(issuer, "legalName")
+        country = None
+        for place in _all(issuer, "location"):
+            for address in _all(place, "address"):
+                for each in _all(address, "countryCode"):
+                    match = _COUNTRY.search(str(each.value.get("id", "")))
+                    country = match[1] if match else country
+        return ImportedIssuer(
+            id=issuer.needed_text("id"), name=next(iter(name.values())) if name else None, country=country
+        )
+
+
+def _all(source: Reader, name: str) -> list[Reader]:
+    """Return the objects under a name: JSON-LD writes one as itself, several as a list."""
+    value = source.value.get(name)
+    if isinstance(value, Mapping):
+        found = source.child(name)
+        return [found] if found is not None else []
+    return source.children(name) if isinstance(value, list) else []
+
+
+def _one(source: Reader, name: str, *, needed: bool = True) -> Reader:
+    found = _all(source, name)
+    if not found:
+        if needed:
+            raise NotAnElmCredentialProblem(f"{name} is missing", pointer=source.at(name))
+        return None  # type: ignore[return-value] # only where it is not needed
+    return found[0]
+
+
+def _types(source: Reader) -> set[str]:
+    stated = source.value.get("type")
+    return {each for each in (stated if isinstance(stated, list) else [stated]) if isinstance(each, str)}
+
+
+def _take_concept(source: Reader) -> None:
+    """Take a concept of a controlled vocabulary: with its URI, its labels and list are known."""
+    for name in source.value:
+        source.take(name)
+
+
+def _esco(outcome: Reader) -> Iterator[str]:
+    for name in ("relatedESCOSkill", "relatedSkill"):
+        for each in _all(outcome, name):
+            uri = each.value.get("id")
+            if isinstance(uri, str) and is_esco(uri):
+                _take_concept(each)
+                yield uri
+
+
+def _convert(fields: Mapping[str, Any], kind: type[_T], pointer: str) -> _T:
+    stated = {name: value for name, value in fields.items() if value is not None}
+    try:
+        return msgspec.convert(msgspec.to_builtins(stated), kind)
+    except msgspec.ValidationError as error:
+        problem = invalid(error, within=f"document ({kind.__name__.lower()})")
+        raise NotAnElmCredentialProblem(problem.detail, pointer=pointer, members={"field": problem.pointer}) from error
