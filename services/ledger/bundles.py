@@ -41,6 +41,14 @@ class BundleTooLargeProblem(Problem):
     status = 422
 
 
+class InheritedBundleProblem(Problem):
+    """The log continues another: what a credential rests on stands on two logs, and a bundle holds entries of one."""
+
+    slug = "bundle-inherited"
+    title = "There are no bundles on a log that continues another"
+    status = 422
+
+
 class UnprovenBundleProblem(Problem):
     """What the database returned is not what the log signed; the member `faults` says where."""
 
@@ -56,6 +64,8 @@ async def bundle(request: web.Request, *, path: CredentialPath) -> Reply:
     book = await _book_about(ledger, path.credential_id)
     if book.credential(path.credential_id) is None:
         raise NotFoundProblem("No credential of this id is on the log")
+    if (before := book.opened_log().predecessor) is not None:
+        raise InheritedBundleProblem(f"This log continues {before.origin}; ask a verifier that follows both")
     indices = entries_about(book, path.credential_id, published.size)
     if not indices:
         raise NotPublishedProblem("The credential is on the log, and its issue is not published yet: ask again shortly")
@@ -124,6 +134,12 @@ def bundle_routes() -> list[Route]:
             tag="log",
             path_parameters=CredentialPath,
             response={200: Media(MEDIA_TYPE, Bundle)},
-            problems=(NotFoundProblem, NotPublishedProblem, BundleTooLargeProblem, UnprovenBundleProblem),
+            problems=(
+                NotFoundProblem,
+                NotPublishedProblem,
+                BundleTooLargeProblem,
+                InheritedBundleProblem,
+                UnprovenBundleProblem,
+            ),
         )
     ]

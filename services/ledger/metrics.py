@@ -31,7 +31,7 @@ class LedgerMetrics:
         )
         self.batches_failed = Counter(
             "credentify_ledger_batches_failed",
-            "Batches of which nothing was appended, by reason (clock, database). Their senders were told to try again.",
+            "Batches of which nothing was appended, by reason (clock, database, frozen); their senders were told.",
             ("reason",),
             registry=registry,
         )

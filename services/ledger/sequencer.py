@@ -35,6 +35,7 @@ from services.ledger.domain import (
     extend_plan,
     head_after,
 )
+from services.ledger.freezing import LogFrozenProblem
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.storage import Storage, Transaction
 from services.ledger.store import MissingRowsError
@@ -162,7 +163,8 @@ class Sequencer:
     def _refuse(self, batch: list[Pending], problem: Problem, error: Exception) -> None:
         """Nothing of the batch was committed, so what was evolved in memory is forgotten."""
         self._edge, self._head, self._book = None, None, None
-        self._metrics.batches_failed.labels("clock" if isinstance(error, ClockProblem) else "database").inc()
+        reasons = {ClockProblem: "clock", LogFrozenProblem: "frozen"}
+        self._metrics.batches_failed.labels(reasons.get(type(error), "database")).inc()
         self._log.failure("batch_failed", error, events=len(batch), problem=problem.slug)
         for pending in batch:
             pending.settle(problem)

@@ -121,6 +121,9 @@ async def test_a_credential_of_the_old_log_is_revoked_on_the_new_one(
             await new.say(say.issue(college, "second"))
         await new.say(say.withdrawal(academy, recognised.event_id))
         await new.say(say.issue(college, "third"))
+        await new.published(4)
+        status, body, _ = await new.get(f"/v1/bundles/{first}")
+        assert (status, b"bundle-inherited" in body) == (422, True)
         await new.say(say.stack(college, [second, say.credential_id(college, "third")], "stack"))
         with pytest.raises(LogProblem, match="signed for"):
             await new.client.submit_one(old.registrar.seal(old.registrar.issue(college, "for the old log")))
