@@ -19,7 +19,7 @@ TERMS_REMEMBERED_MAX: Final = 256
 INLINE_BYTES_MAX: Final = 8_192
 """An inline context of more bytes is worked out again for each document."""
 _IRI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+(?!\n)$")
-_KEYWORDS = frozenset({"@id", "@type", "@value", "@language", "@direction"})
+_KEYWORDS = frozenset({"@context", "@id", "@type", "@value", "@language", "@direction"})
 _ENCODE = msgspec.json.Encoder().encode
 Fault = tuple[str, str]
 
@@ -44,16 +44,36 @@ def undefined_names(document: Mapping[str, Any], contexts: Mapping[str, Any]) ->
 class _Terms:
     """The terms in force at a place, and those in force once further contexts lie on top, as far as asked before."""
 
-    __slots__ = ("_are_defined", "definitions", "extended")
+    __slots__ = ("_are_defined", "_are_plain", "_type_names", "definitions", "extended")
 
     def __init__(self, definitions: Mapping[str, Any]) -> None:
         self.definitions = definitions
         self._are_defined: dict[str, bool] = {}
+        self._are_plain: dict[str, bool] = {}
+        self._type_names: frozenset[str] | None = None
         self.extended: dict[str | bytes | int, tuple[Any, _Terms]] = {}
 
     def get(self, name: str) -> Any:
         """Return the definition of a term, or None."""
         return self.definitions.get(name)
+
+    @property
+    def type_names(self) -> frozenset[str]:
+        """The keys under which a node says its types."""
+        if self._type_names is None:
+            aliases = (name for name, definition in self.definitions.items() if _iri_of(definition) == "@type")
+            self._type_names = frozenset(("@type", *aliases))
+        return self._type_names
+
+    def is_plain(self, name: str) -> bool:
+        """Tell whether a text under this key has nothing to be asked: a defined term without a context of its own."""
+        found = self._are_plain.get(name)
+        if found is None:
+            definition = self.definitions.get(name)
+            found = definition is not None and self.defines(name) and not _scope(definition)
+            if definition is not None:
+                self._are_plain[name] = found
+        return found
 
     def defines(self, name: str) -> bool:
         """Tell whether a key or type means something; remembered for terms, of which there are not more and more."""
@@ -90,7 +110,7 @@ class _Walk:
                 yield f"{pointer}/type", f"{name[:60]!r} is a type that no context defines"
             scoped = self._extended(scoped, _scope(terms.get(name)))
         for key, value in node.items():
-            if key == "@context" or key in _KEYWORDS:
+            if key in _KEYWORDS or (type(value) is str and scoped.is_plain(key)):
                 continue
             place = f"{pointer}/{_escaped(key)}"
             if not scoped.defines(key):
@@ -182,7 +202,7 @@ def _bytes_of(context: Mapping[str, Any]) -> bytes | None:
 
 def _types(node: Mapping[str, Any], terms: _Terms) -> list[str]:
     """Return the types of a node in the order in which their contexts apply (JSON-LD 1.1 section 4.1.3)."""
-    named = [node[key] for key in node if key == "@type" or _iri_of(terms.get(key)) == "@type"]
+    named = [value for key, value in node.items() if key in terms.type_names]
     flat = [item for value in named for item in (value if isinstance(value, list) else [value])]
     return sorted(item for item in flat if isinstance(item, str))
 
