@@ -57,7 +57,7 @@ FLIPS = {
     "the head's link": Flip(table="head", column="last_leaf_hash", place="head", stops_signing=False),
     "the head's time": Flip(table="head", column="last_received_at_ms", place="head", stops_signing=False),
 }
-FAST = ("an entry", "a tile", "the edge", "the head's root", "the head's link")
+FAST = ("an entry", "a tile", "the head's root", "the head's link")
 
 
 @contextlib.asynccontextmanager

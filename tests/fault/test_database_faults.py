@@ -27,6 +27,7 @@ WORDS = ("BEGIN", "FOR UPDATE", "FROM credential_state", "INSERT INTO entry", "U
 POINTS: tuple[tuple[str, Where], ...] = tuple(
     (words, where) for words in WORDS for where in ("before", "half", "after")
 )
+CUT_COMMITS: dict[Where, Told] = {"before": "appended", "after": "known"}
 COMMITS: tuple[tuple[str, Where], ...] = (("COMMIT", "before"), ("COMMIT", "half"), ("COMMIT", "after"))
 
 
@@ -66,34 +67,37 @@ async def test_a_connection_cut_at_any_statement_breaks_nothing(
     make_database: MakeDatabase, folder: Path, session: aiohttp.ClientSession, torture: bool
 ) -> None:
     """Cut before, in the middle of and after each: failed and not persisted, and failed but persisted."""
+    points = [*POINTS, *COMMITS] if torture else POINTS[1::4]
     async with stand(await new_database(make_database), folder, session) as made:
-        clients = [(made.process.client, name) for name in ("one", "two", "three")]
-        async with made.crew.loading(*clients):
-            for words, where in (*POINTS, *COMMITS) if torture else (*POINTS[::2], COMMITS[0], COMMITS[2]):
+        async with made.crew.loading(*((made.process.client, name) for name in ("one", "two", "three"))):
+            for words, where in points:
                 sprung = asyncio.Event()
                 made.process.proxy.set_trap(Trap(words=words, where=where, sprung=sprung.set, is_cut=True))
                 async with asyncio.timeout(GOES_ON_SECONDS):
                     await sprung.wait()
                 await made.crew.until_new("one", seconds=GOES_ON_SECONDS)
-        commits = len(COMMITS) if torture else 2
-        assert made.process.statuses == [70] * commits, "only an unknown outcome ends the process"
+        for where, told in CUT_COMMITS.items():
+            await is_told_after_a_cut_commit(made, where, told)
+        commit_count = sum(words == "COMMIT" for words, _ in points) + len(CUT_COMMITS)
+        assert made.process.statuses == [70] * commit_count, "only an unknown outcome ends the process"
 
 
-async def test_the_outcome_of_a_cut_commit_is_what_the_database_says(
-    make_database: MakeDatabase, folder: Path, session: aiohttp.ClientSession
-) -> None:
-    """Each form by itself: sent again, the events are new where COMMIT never came, and known where it did."""
-    async with stand(await new_database(make_database), folder, session) as made:
-        outcomes: dict[Where, Told] = {"before": "appended", "after": "known"}
-        for where, told in outcomes.items():
-            envelopes = made.crew.envelopes()
-            made.process.proxy.set_trap(Trap(words="COMMIT", where=where, sprung=lambda: None, is_cut=True))
-            assert not any(await made.crew.attempt(made.process.client, "one", envelopes))
-            await made.crew.send(made.process.client, "one", envelopes)
-            assert {attempt.told for attempt in made.crew.attempts[-len(envelopes) :]} == {told}
+async def is_told_after_a_cut_commit(made: Stand, where: Where, told: Told) -> None:
+    """Sent again, the events are new where COMMIT never came, and known where it did."""
+    envelopes = made.crew.envelopes()
+    made.process.proxy.set_trap(Trap(words="COMMIT", where=where, sprung=lambda: None, is_cut=True))
+    assert not any(await made.crew.attempt(made.process.client, "one", envelopes))
+    await made.crew.send(made.process.client, "one", envelopes)
+    assert {attempt.told for attempt in made.crew.attempts[-len(envelopes) :]} == {told}
 
 
-@pytest.mark.parametrize("is_deferred", [False, True], ids=["in a statement", "in COMMIT"])
+@pytest.mark.parametrize(
+    "is_deferred",
+    [
+        pytest.param(False, id="in a statement"),
+        pytest.param(True, id="in COMMIT", marks=pytest.mark.torture),
+    ],
+)
 async def test_a_statement_that_takes_too_long_appends_nothing(
     make_database: MakeDatabase, folder: Path, session: aiohttp.ClientSession, is_deferred: bool
 ) -> None:
@@ -129,7 +133,7 @@ async def test_a_server_that_is_killed_under_load_loses_nothing(
     rng = Random(seed)
     async with stand(own.database, folder, session) as made:
         async with made.crew.loading(*((made.process.client, name) for name in ("one", "two", "three"))):
-            for _ in range(10 if torture else 2):
+            for _ in range(10 if torture else 1):
                 await made.crew.until_new("one", seconds=GOES_ON_SECONDS, more=2)
                 await asyncio.sleep(rng.uniform(0, 0.05))  # at no moment in particular
                 await own.kill()

@@ -130,12 +130,12 @@ async def test_replicas_that_are_killed_under_load_make_one_log(
     async with stand(make_database, folder, session) as made:
         clients = [(each.client, each.name) for each in (made.first, made.second, made.first, made.second)]
         async with made.crew.loading(*clients):
-            for number in range(12 if torture else 2):
+            for number in range(12 if torture else 1):
                 process, other = rng.sample((made.first, made.second), 2) if number else (made.second, made.first)
                 await made.crew.until_new(process.name, seconds=30, more=2)
                 process.send(signal.SIGKILL)
                 await made.crew.until_new(other.name, seconds=GOES_ON_SECONDS, more=2)
-        assert len(made.first.statuses + made.second.statuses) >= (12 if torture else 2)
+        assert len(made.first.statuses + made.second.statuses) >= (12 if torture else 1)
         assert set(made.first.statuses + made.second.statuses) == {-signal.SIGKILL}
 
 

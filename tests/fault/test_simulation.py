@@ -15,7 +15,7 @@ from services.ledger.submission import Pending
 from services.postgres import CommitUnknownError
 from tests.fault.simulation import Kind, Plan, simulate
 
-SEEDS, TORTURE_SEEDS = 20, 3_000
+SEEDS, TORTURE_SEEDS = 12, 3_000
 SMALL = Plan(seed=0, replicas=2, clients=2, submissions=2, events_max=3, only=(0, "go"))
 LARGER = Plan(seed=0, replicas=3, clients=3, submissions=4, events_max=4, only=(0, "go"))
 MUTANT_SEEDS = 40
