@@ -34,7 +34,7 @@ from services.verifier.store import Store, StoreProblem, read_position
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
 ENTRIES_PER_CHUNK = 1_000
-_COMPARED = ("issuer", "public_key", "credential", "recognition", "event", "tile")
+_COMPARED = ("issuer", "public_key", "name", "credential", "recognition", "event", "tile")
 _KEY_COLUMNS = {"tile": 2}
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]

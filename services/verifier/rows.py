@@ -1,7 +1,8 @@
 """The SQL of the projection: tables, aggregates, tiles and meta rows of one SQLite connection. Knows no thread.
 
-States are msgpack of the array-like records of `proto.lifecycle.states`; ids in columns are raw bytes. Tiles are those
-of C2SP tlog-tiles, one row for each place, partial ones at the right edge overwritten as the tree grows.
+States are msgpack of the array-like records of `proto.lifecycle.states`, those of credentials packed further; ids in
+columns are raw bytes. Tiles are those of C2SP tlog-tiles, one row for each place, partial ones at the right edge
+overwritten as the tree grows.
 """
 
 import sqlite3
@@ -25,12 +26,14 @@ from proto.lifecycle import (
 from proto.merkle import HASH_BYTES, Hash
 from proto.tile import TileId, level_count, tile_at
 from proto.tile_edge import TileEdge, grow
+from services.verifier.packing import NameOf, name_digest, names_in, pack, unpack
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE public_key (public_key TEXT PRIMARY KEY, key_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE name (digest BLOB PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE credential (credential_id BLOB PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE recognition (
     event_id BLOB PRIMARY KEY, credential_id BLOB NOT NULL, recogniser TEXT NOT NULL, state BLOB NOT NULL
@@ -39,8 +42,11 @@ CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
 CREATE TABLE event (event_id BLOB PRIMARY KEY, leaf_index INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE tile (level INTEGER, place INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, place)) WITHOUT ROWID;
 """
-TABLES = ("meta", "issuer", "public_key", "credential", "recognition", "event", "tile")
+TABLES = ("meta", "issuer", "public_key", "name", "credential", "recognition", "event", "tile")
 _VARIABLES_MAX = 10_000
+NAMES_MAX = 16_384
+_NAMES: dict[bytes, str] = {}
+"""Names by their digests: what any projection says under a digest is the same, so that all may share them."""
 _NOTHING: Mapping[Did, Issuer | None] = MappingProxyType({})
 _ROUNDS_MAX = 16
 
@@ -48,7 +54,6 @@ _T = TypeVar("_T")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
 _DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
-_DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
 _DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
 
 
@@ -91,9 +96,10 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
         book.public_keys[PublicKey(key)] = KeyId(key_id)
     _put_absent(book.public_keys, wanted.public_keys)
     ids = [bytes.fromhex(name) for name in wanted.credentials]
-    for (state,) in _rows(connection, "state", "credential", "credential_id", ids):
-        credential = _DECODE_CREDENTIAL(state)
-        book.credentials[credential.credential_id] = credential
+    name_of = names(connection)
+    for raw, state in _rows(connection, "credential_id, state", "credential", "credential_id", ids):
+        credential_id = CredentialId(raw.hex())
+        book.credentials[credential_id] = unpack(credential_id, state, name_of)
     _put_absent(book.credentials, wanted.credentials)
     _load_recognitions(connection, book, wanted)
 
@@ -121,7 +127,25 @@ def credential_of(connection: sqlite3.Connection, credential_id: CredentialId) -
     row = connection.execute(
         "SELECT state FROM credential WHERE credential_id = ?", (bytes.fromhex(credential_id),)
     ).fetchone()
-    return _DECODE_CREDENTIAL(row[0]) if row else None
+    return unpack(credential_id, row[0], names(connection)) if row else None
+
+
+def names(connection: sqlite3.Connection) -> NameOf:
+    """Return how a name is found by its digest; each is read once, since a name never changes."""
+
+    def name_of(digest: bytes) -> str:
+        known = _NAMES.get(digest)
+        if known is not None:
+            return known
+        row = connection.execute("SELECT name FROM name WHERE digest = ?", (digest,)).fetchone()
+        if row is None or name_digest(row[0]) != digest:
+            raise msgspec.DecodeError("a name that a credential refers to is missing")
+        if len(_NAMES) >= NAMES_MAX:
+            _NAMES.clear()
+        _NAMES[digest] = row[0]
+        return str(row[0])
+
+    return name_of
 
 
 def recognitions_of(connection: sqlite3.Connection, credential_id: CredentialId) -> list[Recognition]:
@@ -184,10 +208,13 @@ def save(connection: sqlite3.Connection, book: Book) -> None:
         "INSERT OR REPLACE INTO public_key VALUES (?, ?)",
         [(key, book.public_keys[key]) for key in book.changed_public_keys],
     )
+    credentials = [found for name in sorted(book.changed_credentials) if (found := book.credentials[name])]
     connection.executemany(
         "INSERT OR REPLACE INTO credential VALUES (?, ?)",
-        [(bytes.fromhex(name), _ENCODE(book.credentials[name])) for name in sorted(book.changed_credentials)],
+        [(bytes.fromhex(found.credential_id), pack(found)) for found in credentials],
     )
+    said = set().union(*map(names_in, credentials)) if credentials else set()
+    connection.executemany("INSERT OR IGNORE INTO name VALUES (?, ?)", [(name_digest(name), name) for name in said])
     connection.executemany(
         "INSERT OR REPLACE INTO recognition VALUES (?, ?, ?, ?)",
         [_recognition_row(book, name) for name in book.changed_recognitions],
