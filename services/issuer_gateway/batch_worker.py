@@ -188,7 +188,9 @@ class _Work:
         self._results[line] = batches.Result(line=line, sealed_problem=sealed)
 
     async def _issue(self, rows: Sequence[Row]) -> None:
-        items, refused = await prepare_rows(self._gateway, self._tenant, rows, self._gateway.now())
+        items, refused = await prepare_rows(
+            self._gateway, self._tenant, rows, self._gateway.now(), is_dry=self._batch.is_dry_run
+        )
         if items and self._batch.is_dry_run:
             now = self._gateway.now()
             book = await book_for(self._connection, [item.opened for item in items.values()], now=now)

@@ -92,7 +92,7 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     """Check every row as issuing would, by the rules too, and store nothing."""
     check_followed(gateway)
     now = gateway.now()
-    items, refused = await prepare_rows(gateway, tenant, rows, now)
+    items, refused = await prepare_rows(gateway, tenant, rows, now, is_dry=True)
     async with transaction(gateway.pool) as connection:
         book = await book_for(connection, [item.opened for item in items.values()], now=now)
         for line, item in items.items():
@@ -192,9 +192,9 @@ def _results(
 
 
 async def prepare_rows(
-    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], now: Moment
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], now: Moment, *, is_dry: bool = False
 ) -> tuple[dict[int, Prepared], dict[int, Problem]]:
-    """Return by line what is ready to be issued, and why the other rows are not."""
+    """Return by line what is ready to be issued, and why the others are not; `is_dry` is for what is never stored."""
     uris = [row.award.achievement for row in rows if row.award is not None]
     known = await achievements.by_uris(gateway.pool, tenant.institution_id, uris)
     items: dict[int, Prepared] = {}
@@ -206,7 +206,8 @@ async def prepare_rows(
             refused[row.line] = unknown_achievement(row.award.achievement)
         else:
             try:
-                items[row.line] = await prepared(gateway, tenant, row.award, known[row.award.achievement], now=now)
+                achievement = known[row.award.achievement]
+                items[row.line] = await prepared(gateway, tenant, row.award, achievement, now=now, is_dry=is_dry)
             except InvalidProblem as problem:
                 refused[row.line] = problem
     return items, refused

@@ -6,7 +6,7 @@ not yet met on the log. So a refusal is given at once and nothing is stored; wha
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
 import asyncpg
@@ -25,8 +25,7 @@ from services.issuer_gateway.arrivals import Expected
 from services.issuer_gateway.domain.awarding import Common, named_credentials
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.store import outbox
-from services.issuer_gateway.store.followed import load_credentials
+from services.issuer_gateway.store import followed, outbox
 from services.postgres import CommitUnknownError, Connection, transaction
 
 T = TypeVar("T")
@@ -34,6 +33,7 @@ T = TypeVar("T")
 # Where events are put that the log has not placed yet: behind all that it has.
 _UNPLACED = LeafIndex(2**52)
 _MS = 1000
+_READ_TRIES = 5
 
 
 class LogNotFollowedProblem(UnavailableProblem):
@@ -94,12 +94,25 @@ def check_followed(gateway: Gateway) -> None:
 
 
 async def book_for(
-    connection: Connection, batch: Sequence[Opened], *, also: Iterable[CredentialId] = (), now: Moment
+    connection: Connection, batch: Sequence[Opened], *, also: Collection[CredentialId] = (), now: Moment
 ) -> Book:
     """Return a book that holds what deciding the batch reads, and what was said here and is not followed yet.
 
     `also` names credentials that the caller reads besides. Raises `LogNotFollowedProblem` before the first checkpoint.
+    A book is of one position: where the projection moved while it was read, what was said may be missing both from the
+    states and from the outbox, so it is read again.
     """
+    for _ in range(_READ_TRIES):
+        before = await followed.stored_position(connection)
+        book = await _book_for(connection, batch, also=also, now=now)
+        if await followed.stored_position(connection) == before:
+            break
+    return book
+
+
+async def _book_for(
+    connection: Connection, batch: Sequence[Opened], *, also: Iterable[CredentialId], now: Moment
+) -> Book:
     book = Book()
     explicit = {*also, *(name for opened in batch for name in named_credentials(opened.event))}
     unfollowed = await outbox.unfollowed(connection, sorted(explicit)) if explicit else []
@@ -121,7 +134,7 @@ async def _load(
     connection: Connection, book: Book, batch: Sequence[Opened], credential_ids: Iterable[CredentialId]
 ) -> None:
     await states.load_all(connection, book, batch)
-    await load_credentials(connection, book, credential_ids)
+    await followed.load_credentials(connection, book, credential_ids)
 
 
 async def _replay(connection: Connection, book: Book, envelope: Envelope, now: Moment) -> None:

@@ -17,9 +17,15 @@ _DECODE = msgspec.msgpack.Decoder(Position).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
+async def stored_position(connection: Connection | Pool) -> bytes | None:
+    """Return how far the projection has come as it lies there: enough to tell whether it moved."""
+    stored: bytes | None = await connection.fetchval("SELECT position FROM followed")
+    return stored
+
+
 async def position(connection: Connection | Pool) -> Position | None:
     """Return how far the projection has come."""
-    stored = await connection.fetchval("SELECT position FROM followed")
+    stored = await stored_position(connection)
     return _DECODE(stored) if stored else None
 
 

@@ -1,0 +1,67 @@
+"""The public register of a running gateway: institutions by name and place, achievements by the beginnings of words."""
+
+from services.postgres import connected
+from tests.gateways import RunningGateway
+
+
+async def _found(gateway: RunningGateway, query: str) -> list[str]:
+    answered = await gateway.client().get(f"/v1/catalogue?q={query}")
+    assert answered.status == 200, answered
+    return [entry["achievement"]["uri"].rpartition("/")[2] for entry in answered.body["entries"]]
+
+
+SEARCHES = [
+    ("", ["hydrology", "ucitel"]),
+    ("hydro", ["hydrology"]),
+    ("HYDRO about", ["hydrology"]),
+    ("Učitel", ["ucitel"]),
+    ("%C3%BCber", ["ucitel"]),
+    ("c%2B%2B%20data-base", ["ucitel"]),
+    ("waterland", ["hydrology", "ucitel"]),
+    ("hydro ucitel", []),
+    ("%27%3A%2A%20%26%20%21", ["hydrology", "ucitel"]),
+    ("ydrology", []),
+]
+
+
+async def test_every_word_of_a_search_begins_a_word(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe()
+    await office.describe("ucitel", title={"cs": "Učitel"}, description={"de": "Über C++, data-base"})
+    for query, expected in SEARCHES:
+        assert await _found(gateway, query) == expected, query
+
+
+async def test_the_search_has_an_index(gateway: RunningGateway) -> None:
+    async with connected(gateway.database.running_url, application_name="test") as connection:
+        await connection.execute("SET enable_seqscan = off")
+        plan = await connection.fetch(
+            """EXPLAIN SELECT FROM achievement
+               WHERE array_to_tsvector(array_remove(regexp_split_to_array(search_text, '\\s+'), ''))
+                   @@ '''hydro'':*'::tsquery"""
+        )
+    assert any("achievement_by_words" in row[0] for row in plan), plan
+
+
+async def test_institutions_are_found_with_scope_accreditation_and_keys(gateway: RunningGateway) -> None:
+    await gateway.institution("waterland", locality="Dordrecht")
+    await gateway.tenant("nadmorska", country="PL", legal_name="Politechnika 100%_Nadmorska")
+    for query, slugs in (
+        ("", ["nadmorska", "waterland"]),
+        ("dordrecht NL", ["waterland"]),
+        ("hogeschool%20dord", ["waterland"]),
+        ("100%25_", ["nadmorska"]),
+        ("0_N", []),
+    ):
+        page = (await gateway.client().get(f"/v1/institutions?q={query}")).body
+        assert [each["slug"] for each in page["institutions"]] == slugs, query
+    shown = (await gateway.client().get("/v1/institutions/waterland")).body
+    assert shown["scope"]["may_issue"]
+    assert shown["accreditation"]["body"]
+    assert {(key["purpose"], key["state"]) for key in shown["keys"]} == {
+        ("event", "active"),
+        ("assertion", "active"),
+        ("recovery", "active"),
+    }
+    waiting = (await gateway.client().get("/v1/institutions/nadmorska")).body
+    assert (waiting["state"], waiting.get("keys", [])) == ("not-admitted", [])
