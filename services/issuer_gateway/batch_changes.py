@@ -64,7 +64,7 @@ class Changes:
         refused: dict[int, Problem] = {}
         for line, row in rows.items():
             try:
-                made[line] = await self._make(book, row)
+                made[line] = await self._make(book, row, is_dry=is_dry_run)
             except Problem as problem:
                 if problem.status >= _OURS:
                     raise
@@ -73,9 +73,9 @@ class Changes:
             await self._keep()
         return made, refused
 
-    async def _make(self, book: Book, row: ChangeRow) -> Changed:
+    async def _make(self, book: Book, row: ChangeRow, *, is_dry: bool) -> Changed:
         await check_tenant(self._connection, self._tenant, book, row.credential_id)
-        issue = await self._reissued(book, row) if row.award else None
+        issue = await self._reissued(book, row, is_dry=is_dry) if row.award else None
         verb = "revoke" if row.action == "reissue" else row.action
         fields: dict[str, Any] = {"reason": row.reason, "effective_at": row.effective_at}
         fields["replaced_by"] = issue.credential_id if issue else row.replaced_by
@@ -96,13 +96,13 @@ class Changes:
         self._said.append(Said(opened=opened, stream=row.credential_id))
         return Changed(event_id=opened.event_id, credential_id=issue.credential_id if issue else None)
 
-    async def _reissued(self, book: Book, row: ChangeRow) -> Prepared:
+    async def _reissued(self, book: Book, row: ChangeRow, *, is_dry: bool) -> Prepared:
         if not self._may_issue:
             raise MayNotIssueProblem("A reissue needs the scope credentials:issue", pointer="/action")
         assert row.award, "the caller asks for reissues only"
         try:
             achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
-            issue = await prepared(self._gateway, self._tenant, row.award, achievement, now=self._now)
+            issue = await prepared(self._gateway, self._tenant, row.award, achievement, now=self._now, is_dry=is_dry)
             await self._admit(book, issue.opened)
         except Problem as problem:
             if problem.pointer is not None:

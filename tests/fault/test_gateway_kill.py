@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,34 @@ async def test_a_batch_completes_though_the_gateway_is_killed_in_the_middle_of_i
     assert len(set(ids)) == ROWS
     info = await ledger.client.log()
     assert info.tree_size == ROWS + 2  # the opening, the admission, and each credential once
+
+
+async def test_a_batch_in_the_background_is_finished_by_whoever_starts_next(
+    killed: tuple[KilledGateway, RunningLedger],
+) -> None:
+    gateway, ledger = killed
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    rows = 1_200
+    lines = "".join(f"l-{n},Zoë,Nowak,hydrology,2026-01-01\n" for n in range(rows))
+    body = f"learner_ref,given_name,family_name,achievement,valid_from\n{lines}".encode()
+    answered = await office.client.send("POST", "/v1/batches", body, media_type="text/csv", key="batch")
+    assert answered.status == 202, answered
+    path = f"/v1/batches/{answered.body['batch_id']}"
+
+    async def more_than(count: int) -> bool | None:
+        found = (await office.client.get(path)).as_(BatchAnswer)
+        return True if found.accepted_count > count else None
+
+    for kill in range(3):
+        await until(partial(more_than, 300 * kill), "some more rows are done")
+        await gateway.stop()
+        await gateway.start()
+
+    async def published() -> bool | None:
+        found = (await office.client.get(path)).as_(BatchAnswer)
+        return True if found.published_count == rows and found.is_complete else None
+
+    await until(published, "every row is published")
+    assert len(set(await _ids(office))) == rows
+    assert (await ledger.client.log()).tree_size == rows + 2  # the opening, the admission, each credential once
