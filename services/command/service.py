@@ -28,12 +28,14 @@ def ledger(context: click.Context) -> None:
 
 @ledger.command("init")
 @click.option("--opening", type=click.File("rb"), required=True, help="The envelope of `registrar open-log`.")
-@click.option("--predecessor-log", help="Address of the frozen log that the opening continues.")
-@click.option("--predecessor-key", help="The verifier key of that log.")
+@click.option(
+    "--predecessor-log", multiple=True, help="Address of the frozen log that the opening continues; older ones first."
+)
+@click.option("--predecessor-key", multiple=True, help="The verifier key of that log.")
 @as_json_option
 @command
 async def init_command(
-    *, opening: click.File, predecessor_log: str | None, predecessor_key: str | None, as_json: bool
+    *, opening: click.File, predecessor_log: tuple[str, ...], predecessor_key: tuple[str, ...], as_json: bool
 ) -> None:
     """Create the log once, from the opening that the registrar signed; makes the log's own key if there is none.
 
@@ -43,14 +45,15 @@ async def init_command(
     from services.ledger import config  # noqa: PLC0415 - the same
     from services.ledger.opening import init_log  # noqa: PLC0415 - the same
 
-    if bool(predecessor_log) != bool(predecessor_key):
+    if len(predecessor_log) != len(predecessor_key):
         raise InvalidProblem("--predecessor-log and --predecessor-key belong together")
     settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
     data = opening.read()  # type: ignore[attr-defined] # click gives the open file
     async with aiohttp.ClientSession() as session:
-        before = None
-        if predecessor_log and predecessor_key:
-            before = PredecessorLog(client=LogClient(session, predecessor_log), verifier_key=predecessor_key)
+        before = [
+            PredecessorLog(client=LogClient(session, url), verifier_key=key)
+            for url, key in zip(predecessor_log, predecessor_key, strict=True)
+        ]
         created = await init_log(settings, data, before)
     if as_json:
         print_json(created)

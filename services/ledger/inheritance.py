@@ -16,7 +16,7 @@ from proto.lifecycle import Book, Credential, Issuer, LogState, Recognition
 from proto.moment import Moment
 from proto.problem import ConflictProblem
 from services import states
-from services.follow import Applied, Follower, Position, PredecessorLog
+from services.follow import Applied, Follower, Position, PredecessorLog, follow_predecessors
 from services.postgres import Connection
 
 _COPY = """
@@ -67,14 +67,22 @@ class _States:
             await self._connection.execute(_SAVE_EVENTS, names, [each.index for each in applied])
         self._position = position
 
+    async def hand_over(self, position: Position) -> None:
+        """Go on with the log that continues this one: the states stay as they are."""
+        self._position = position
 
-async def inherit(connection: Connection, log: PredecessorLog, named: Predecessor, *, now: Moment) -> Moment:
+
+async def inherit(connection: Connection, logs: Sequence[PredecessorLog], named: Predecessor, *, now: Moment) -> Moment:
     """Replay the predecessor into the empty state tables, and return when it received its last entry.
+
+    `logs` ends with the predecessor; before it stand those that it continues itself, oldest first.
 
     Raises `OtherPredecessorProblem` unless its last checkpoint is the named tree, and what a follower raises where the
     log cannot be reached or proven. Part of the caller's transaction.
     """
-    sink = _States(connection)
+    sink, log = _States(connection), logs[-1]
+    if len(logs) > 1:
+        await follow_predecessors(sink, logs[:-1], log, clock=lambda: now)
     follower = Follower(log.client, sink, verifier_key=log.verifier_key, clock=lambda: now)
     if follower.origin != named.origin:
         raise OtherPredecessorProblem(f"The key is that of {follower.origin}; the opening continues {named.origin}")

@@ -3,6 +3,7 @@
 No service holds the registrar's key: the opening comes as a file from `credentify registrar open-log` (DESIGN 3.5).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -91,19 +92,20 @@ async def require_log(connection: Connection) -> LogRow:
     return found
 
 
-async def init_log(config: Config, opening: bytes, predecessor: PredecessorLog | None = None) -> InitialisedLog:
+async def init_log(config: Config, opening: bytes, predecessors: Sequence[PredecessorLog] = ()) -> InitialisedLog:
     """Create the log from its opening (a DSSE envelope in JSON), or finish what an interrupted call began.
 
     (1) check the opening by itself; (2) make the log's key, if there is none; (3) entry 0, states and head in one
     transaction, for a log that continues another after the proven final state of that one; (4) sign and publish the
-    first checkpoint. Each step finds what a crash before it left behind. Raises `ConflictProblem` if the database holds
+    first checkpoint. `predecessors` ends with the log that is continued, after those that it continues itself. Each
+    step finds what a crash before it left behind. Raises `ConflictProblem` if the database holds
     another log, and refusals, `SettingsProblem` or `InvalidProblem` by what is wrong with opening, settings or key.
     """
     key_file, folder = key_files(config)
     opened = envelopes.open_envelope(envelopes.decode(opening))
     if not isinstance(opened.event, events.LogOpened):
         raise InvalidProblem("This file holds another event; make an opening with: credentify registrar open-log")
-    _check_predecessor_given(opened.event, predecessor)
+    _check_predecessor_given(opened.event, predecessors)
     await apply_migrations(config)
     async with postgres.connected(
         config.database_url, application_name="credentify-ledger", limits=_INIT_LIMITS
@@ -114,29 +116,29 @@ async def init_log(config: Config, opening: bytes, predecessor: PredecessorLog |
         if signer_key.name != opened.event.log:
             raise ConflictProblem(f"{key_file} is the key of {signer_key.name}, not of {opened.event.log}")
         if known is None:
-            await _insert_opening(connection, opened, signer_key, predecessor)  # (1) (3)
+            await _insert_opening(connection, opened, signer_key, predecessors)  # (1) (3)
         await _refuse_other_log(connection, opened, signer_key)
         is_new = await _publish_first(connection, Signer(signer_key, folder))  # (4)
     return InitialisedLog(origin=opened.event.log, verifier_key=signer_key.verifier.text, is_new=is_new)
 
 
-def _check_predecessor_given(event: events.LogOpened, predecessor: PredecessorLog | None) -> None:
-    if event.predecessor and predecessor is None:
+def _check_predecessor_given(event: events.LogOpened, predecessors: Sequence[PredecessorLog]) -> None:
+    if event.predecessor and not predecessors:
         raise InvalidProblem(
             f"This log continues {event.predecessor.origin}: add --predecessor-log URL and --predecessor-key VKEY"
         )
-    if predecessor is not None and not event.predecessor:
+    if predecessors and not event.predecessor:
         raise InvalidProblem("The opening names no predecessor: make it with `registrar open-log --predecessor …`")
 
 
 async def _insert_opening(
-    connection: Connection, opened: Opened, signer_key: SignerKey, predecessor: PredecessorLog | None
+    connection: Connection, opened: Opened, signer_key: SignerKey, predecessors: Sequence[PredecessorLog]
 ) -> None:
     """Write entry 0 and all that follows from it, in one transaction: after a crash there is all of it or nothing."""
     origin = Origin(signer_key.name)
     try:
         async with connection.transaction():
-            last_ms = await _inherited_until_ms(connection, opened, predecessor)
+            last_ms = await _inherited_until_ms(connection, opened, predecessors)
             now_ms = max(last_ms, await connection.fetchval(_CLOCK_MS))
             received_at = from_ms(now_ms)
             book = await _checked(connection, opened, received_at)
@@ -150,13 +152,13 @@ async def _insert_opening(
         raise ConflictProblem("Another process created the log of this database just now; run this again") from error
 
 
-async def _inherited_until_ms(connection: Connection, opened: Opened, predecessor: PredecessorLog | None) -> int:
+async def _inherited_until_ms(connection: Connection, opened: Opened, predecessors: Sequence[PredecessorLog]) -> int:
     """Take over the predecessor's final state, if there is one; return when it received its last entry, or 0."""
     event = opened.event
-    if predecessor is None or not isinstance(event, events.LogOpened) or not event.predecessor:
+    if not predecessors or not isinstance(event, events.LogOpened) or not event.predecessor:
         return 0
     now = from_ms(await connection.fetchval(_CLOCK_MS))
-    return to_ms(await inherit(connection, predecessor, event.predecessor, now=now))
+    return to_ms(await inherit(connection, predecessors, event.predecessor, now=now))
 
 
 async def _checked(connection: Connection, opened: Opened, received_at: Moment) -> Book:

@@ -1,7 +1,7 @@
 """A log is frozen, and another continues it: what was issued on the first is revoked on the second."""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -32,8 +32,8 @@ NEXT = Origin("log.example/credentify-next")
 class NextRegistrar(Registrar):
     """The same registrar, whose statements are meant for the log that comes after."""
 
-    def __init__(self, before: Registrar, predecessor: events.Predecessor) -> None:
-        super().__init__(NEXT)
+    def __init__(self, before: Registrar, predecessor: events.Predecessor, origin: Origin = NEXT) -> None:
+        super().__init__(origin)
         self.parties = before.parties
         self.predecessor = predecessor
 
@@ -57,15 +57,21 @@ async def end_of(ledger: RunningLedger, successor: str | None = None) -> events.
 
 
 async def next_log(
-    old: RunningLedger, predecessor: events.Predecessor, make_database: MakeDatabase, folder: Path
+    old: RunningLedger,
+    predecessor: events.Predecessor,
+    make_database: MakeDatabase,
+    folder: Path,
+    *,
+    origin: Origin = NEXT,
+    before: Sequence[PredecessorLog] = (),
 ) -> RunningLedger:
     """Return a log, created but not started, that continues the old one."""
     database = await new_database(make_database)
     made = RunningLedger(
-        ledger_config(database, folder), database, NextRegistrar(old.registrar, predecessor), old.session
+        ledger_config(database, folder), database, NextRegistrar(old.registrar, predecessor, origin), old.session
     )
     source = PredecessorLog(client=old.client, verifier_key=old.verifier_key)
-    made.info = await init_log(made.config, made.opening, source)
+    made.info = await init_log(made.config, made.opening, [*before, source])
     return made
 
 
@@ -164,8 +170,8 @@ async def test_an_opening_and_its_predecessor_belong_together(
     async with aiohttp.ClientSession() as session:
         source = PredecessorLog(client=LogClient(session, old.url), verifier_key=old.verifier_key)
         with pytest.raises(InvalidProblem, match="names no predecessor"):
-            await init_log(config, Registrar(NEXT).opening_file(), source)
-        assert (await init_log(config, opening, source)).is_new
+            await init_log(config, Registrar(NEXT).opening_file(), [source])
+        assert (await init_log(config, opening, [source])).is_new
 
 
 def verifier_config(new: RunningLedger, old: RunningLedger | None, file: Path) -> VerifierConfig:
@@ -236,3 +242,29 @@ async def test_a_verifier_that_does_not_know_the_old_log_says_so_and_nothing_els
             assert ORIGIN in await until(refusal, "the verifier says what it lacks")
     finally:
         await new.stop()
+
+
+async def test_a_third_log_goes_on_from_the_second(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    first = await old.issued(college, "first")
+    new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+    await new.start()
+    third: RunningLedger | None = None
+    try:
+        second = await new.issued(college, "second")
+        oldest = PredecessorLog(client=old.client, verifier_key=old.verifier_key)
+        origin = Origin("log.example/credentify-third")
+        third = await next_log(
+            new, await end_of(new), make_database, tmp_path / "third", origin=origin, before=[oldest]
+        )
+        await third.start()
+        await third.say(third.registrar.revocation(college, first))
+        await third.say(third.registrar.revocation(college, second))
+    finally:
+        await new.stop()
+        if third is not None:
+            await third.stop()
+    assert third is not None
+    assert (await third.fsck()).damages == ()
