@@ -1,0 +1,55 @@
+"""Files cut into records in any pieces give the rows that a reader of the whole file gives."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proto.awards_csv import CsvProblem, read_header
+from proto.records import FileRecord, RecordCutter, RecordTooLongProblem
+
+_CELL = st.text(st.sampled_from('ab",\n\r ęЖ'), max_size=6)
+_ROWS = st.lists(st.lists(_CELL, min_size=2, max_size=3), max_size=6)
+
+
+def _cut(data: bytes, size: int, cutter: RecordCutter) -> list[FileRecord]:
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    return [record for piece in pieces for record in cutter.feed(piece)] + list(cutter.close())
+
+
+@settings(max_examples=200, deadline=None)
+@given(_ROWS, st.integers(1, 9), st.sampled_from(["\n", "\r\n"]))
+def test_any_pieces_give_the_rows_of_the_whole_file(rows: list[list[str]], size: int, end: str) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=end, quoting=csv.QUOTE_ALL).writerows(rows)
+    records = _cut(text.getvalue().encode(), size, RecordCutter("csv"))
+    read = [
+        cells
+        for record in records
+        for cells in csv.reader(io.StringIO(record.content.decode(), newline=""), strict=True)
+    ]
+    assert read == rows
+    assert [record.line for record in records] == sorted({record.line for record in records})
+
+
+def test_a_quote_inside_a_cell_opens_nothing() -> None:
+    data = b'a,6" pipe\n"b ""quoted""\nover lines",c\n\nlast'
+    records = _cut(data, 7, RecordCutter("csv"))
+    assert [record.line for record in records] == [1, 2, 5]
+
+
+def test_a_byte_order_mark_is_passed_over_and_lines_are_counted_as_in_the_file() -> None:
+    records = _cut(b"\xef\xbb\xbf{}\r\n\r\n  \n{}", 3, RecordCutter("ndjson"))
+    assert records == [FileRecord(1, b"{}"), FileRecord(4, b"{}")]
+
+
+def test_a_record_over_the_limit_is_refused_before_it_is_held() -> None:
+    with pytest.raises(RecordTooLongProblem, match="line 2"):
+        _cut(b'a\n"' + b"x\n" * 100, 10, RecordCutter("csv", bytes_max=50))
+
+
+def test_a_header_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(CsvProblem, match="UTF-8"):
+        read_header(FileRecord(1, b"learner_ref\xff"), known=(), required=())
