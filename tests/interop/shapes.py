@@ -123,8 +123,11 @@ def shapes() -> Iterator[tuple[str, Json]]:
             spoken = msgspec.structs.replace(achievement, language=language)
             award = full_award(achievement=uri, result=None)
             yield f"{uri.rpartition('/')[2]}-{language}", document(achievement=spoken, award=award, components=[])
+    by_id = {uri.rpartition("/")[2]: achievement for uri, achievement in known.items()}
     for row in parse_awards((EXAMPLES / "awards.csv").read_bytes()).rows:
-        yield f"awards-{row.line}", document(achievement=known[row.award.achievement], award=row.award, components=[])
+        achievement = by_id[row.award.achievement]
+        award = msgspec.structs.replace(row.award, achievement=achievement.uri)  # as the gateway resolves a short id
+        yield f"awards-{row.line}", document(achievement=achievement, award=award, components=[])
     for path in sorted((EXAMPLES / "open-badges").glob("*.json")):
         found = import_open_badge(decode_json(path.read_bytes()))
         yield path.stem, document(achievement=found.achievement, award=found.award, components=[])
