@@ -103,16 +103,18 @@ class _PostgresTransaction:
         The server's own time-out ends a session that is idle in its transaction, but none that is stuck in sending a
         large answer to a frozen process: only `pg_terminate_backend` reaches that one.
         """
-        locking = asyncio.create_task(store.locked_head(self._connection))
-        pid = self._connection.get_server_pid()
+        watching = asyncio.create_task(self._end_frozen_holders(self._connection.get_server_pid()))
         try:
-            while not (await asyncio.wait({locking}, timeout=self._frozen_after_ms / 4_000))[0]:
-                await store.end_frozen(self._pool, blocked_pid=pid, frozen_after_ms=self._frozen_after_ms)
-            return locking.result()
+            return await store.locked_head(self._connection)
         finally:
-            if not locking.done():
-                locking.cancel()
-                await asyncio.wait({locking})
+            watching.cancel()  # and not waited for: from here on others wait for us
+
+    async def _end_frozen_holders(self, pid: int) -> None:
+        """Look again and again, on another connection, at who blocks the session `pid`."""
+        while True:
+            await asyncio.sleep(self._frozen_after_ms / 4_000)
+            with contextlib.suppress(*postgres.DATABASE_ERRORS):
+                await store.end_frozen(self._pool, blocked_pid=pid, frozen_after_ms=self._frozen_after_ms)
 
     async def tail(self) -> Tail:
         """Return the right edge of the tree and the last entry."""

@@ -120,6 +120,25 @@ async def test_a_statement_that_takes_too_long_appends_nothing(
         assert made.process.statuses == ([70] if is_deferred else [])
 
 
+async def test_a_wait_for_the_head_is_not_taken_for_a_wrong_clock(
+    make_database: MakeDatabase, folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """The database's clock is read after the wait, though the statement began before it."""
+    database, registrar = await new_database(make_database), Registrar()
+    config = replace(ledger_config(database, folder), clock_difference_ms_max=200)
+    ledger = RunningLedger(config, database, registrar, session)
+    await ledger.init()
+    await ledger.start()
+    async with postgres.connected(database.admin_url, application_name="test") as connection:
+        async with connection.transaction():
+            await connection.execute("SELECT FROM head FOR UPDATE")
+            sending = asyncio.create_task(ledger.admit("college"))
+            await connection.execute("SELECT pg_sleep(0.6)")
+        await sending
+    await ledger.stop()
+    assert (await ledger.fsck()).is_clean
+
+
 @pytest.fixture
 async def own(folder: Path) -> AsyncIterator[OwnServer]:
     """A server of the test's own."""
