@@ -21,6 +21,7 @@ DOCUMENTS_MAX = 8
 _ENCODE = msgspec.json.Encoder().encode
 _NO_DOCUMENT = _ENCODE(check("document", "not_applicable", "no-document"))
 _NO_PROOF = _ENCODE(check("proof", "not_applicable", "no-document"))
+_FRESH = check("freshness", "valid", "fresh-log", age="")
 _MATCHES = _ENCODE(check("document", "valid", "document-matches"))
 _ABSTRACT_CHECKS = 2  # document and proof come first, then what is prepared, then freshness
 
@@ -30,6 +31,7 @@ class Instant(msgspec.Struct, frozen=True, kw_only=True):
 
     at: Moment
     position: Position
+    health: Health
     freshness: Check
     middle: bytes
     """The encoded answer from the check `freshness` to `as_of`."""
@@ -57,7 +59,7 @@ class Prepared:
         self.credential_ids: tuple[CredentialId, ...] = tuple(book.credentials)
         self.issuers: tuple[Did, ...] = tuple(book.issuers)
         self.verdict = _by_itself(answer)
-        self.findings = b"".join(_ENCODE(item) + b"," for item in answer.checks[_ABSTRACT_CHECKS:-1])
+        self.findings = _ENCODE(answer.checks[_ABSTRACT_CHECKS:-1])[1:-1] + b","
         self.tail = _tail(answer)
         hashed = hashlib.sha256(self.findings + self.tail).hexdigest()
         self.tag = f'W/"{{}}-{hashed[:32]}"'
@@ -115,6 +117,7 @@ def instant_of(origin: Origin, position: Position, health: Health, at: Moment) -
     return Instant(
         at=at,
         position=position,
+        health=health,
         freshness=found,
         middle=_middle(found, Question(at=at), as_of(origin, position, health)),
     )
@@ -134,8 +137,7 @@ def _tail(answer: Answer) -> bytes:
 
 def _by_itself(answer: Answer) -> Verdict:
     """Return the verdict on the credential alone, were the records fresh."""
-    fresh = check("freshness", "valid", "fresh-log", age="")
-    return verdict((*answer.checks[_ABSTRACT_CHECKS:-1], fresh))
+    return verdict((*answer.checks[_ABSTRACT_CHECKS:-1], _FRESH))
 
 
 def _boundaries(grounds: Grounds) -> Iterable[Moment]:

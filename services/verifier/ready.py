@@ -115,7 +115,7 @@ class ReadyAnswers:
         prepared = self._shelf.get(credential_id, instant.at)
         if prepared is not None:
             return prepared
-        asked = self._inquiry.asked(NOW)
+        asked = Asked(moments=NOW, health=instant.health, now=instant.at)
         found = self._store.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
         return self._put(credential_id, found) if found is not None else None
 
