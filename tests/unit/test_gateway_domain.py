@@ -5,7 +5,8 @@ import pytest
 
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
-from services.issuer_gateway.batching import TooManyRowsProblem, rows_of
+from services.issuer_gateway.batch_upload import TooManyRowsProblem
+from services.issuer_gateway.batching import rows_of
 from services.issuer_gateway.domain.awarding import ForeignUriProblem, achievement_from, achievement_id_from
 from services.issuer_gateway.domain.tenancy import Tenant, did_of, prefix_of, tenant_from
 from services.issuer_gateway.relay import is_final
