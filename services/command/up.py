@@ -216,6 +216,7 @@ class Stack:
             "MIGRATION_DATABASE_URL": config.migration_database_url or "",
             "LOG_KEY_FILE": str(config.log_key_file),
             "STATE_FOLDER": str(config.state_folder),
+            "FREE_SPACE_FOLDER": str(self.postgres.cluster),
         }
         return self._service("ledger", addresses.ledger, "LEDGER", settings)
 
