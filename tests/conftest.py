@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 
 from services.embedded import BinariesMissingProblem, EmbeddedPostgres
@@ -32,6 +33,10 @@ RIVALS = ("proto-plus", "proto", "services")
 """Distributions on PyPI that install a top-level `proto` or `services`: ours would be shadowed or mixed with theirs."""
 TEST_SETTINGS = {"min_wal_size": "80MB", "max_connections": "200"}
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+# How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 T = TypeVar("T")
 
