@@ -59,7 +59,7 @@ async def test_no_byte_of_a_request_may_be_missing_or_be_there_twice(memory: Wit
     await refused(memory, [REQUEST[:at] for at in range(len(REQUEST))])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(at=st.integers(0, len(REQUEST) - 1), length=st.integers(0, 40), word=st.binary(max_size=40))
 def test_no_part_of_a_request_may_be_replaced(memory: WitnessMemory, at: int, length: int, word: bytes) -> None:
     asyncio.run(refused(memory, [REQUEST[:at] + word + REQUEST[at + length :]]))
@@ -74,7 +74,7 @@ def lines_of(history: History, *sizes: int) -> list[bytes]:
 OTHERS = lines_of(HISTORY, 5, 6, 7, 20, 21) + lines_of(HISTORY.fork(6, 15, "another"), 6, 20, 21)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_no_line_of_another_request_may_stand_in_it(memory: WitnessMemory, data: st.DataObject) -> None:
     lines = REQUEST.split(b"\n")
