@@ -54,6 +54,8 @@ DATABASE_ERRORS = (
     DatabaseUnavailableProblem,
 )
 """All that a statement raises where the database, or the way to it, fails."""
+CONFLICT_ERRORS = (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+"""What undoes a transaction for what others do at the same time: nothing of it has happened."""
 _PASSING_ERRORS = (
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,

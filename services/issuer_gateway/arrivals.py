@@ -15,6 +15,7 @@ class Arrival(msgspec.Struct, frozen=True):
 
     appended: Appended | None = None
     problem: dict[str, Any] | None = None
+    is_published: bool = False
 
 
 class Expected:

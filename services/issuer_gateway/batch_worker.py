@@ -200,7 +200,8 @@ class _Work:
                 except Refusal as refusal:
                     refused[line] = refusal
         elif items:
-            by_id = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
+            issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
+            by_id = issues.refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         for line, problem in refused.items():
             self._refuse(line, problem)

@@ -157,7 +157,7 @@ async def _run_chunk(gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Seq
             return {}
         items, refused = await prepare_rows(gateway, tenant, todo, gateway.now())
         if items:
-            by_id = await issue_many(gateway, connection, tenant, list(items.values()))
+            by_id = (await issue_many(gateway, connection, tenant, list(items.values()))).refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         results = _results(gateway, batch_id, items, refused)
         await answers.add_rows(connection, batch_id, results)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from proto.ids import Origin
 from proto.moment import Moment, from_datetime
@@ -10,6 +11,7 @@ from services.edge import Log
 from services.follow import Follower
 from services.issuer_gateway.arrivals import Arrivals, Signal
 from services.issuer_gateway.config import Config
+from services.issuer_gateway.gathering import Gathered
 from services.issuer_gateway.keystore import Keystore
 from services.issuer_gateway.learner_keys import LearnerKeys
 from services.issuer_gateway.metrics import Metrics
@@ -54,6 +56,8 @@ class Gateway:
     """Fires when there is a batch to work on, or one was cancelled."""
     batch_moved: Signal = dataclasses.field(default_factory=Signal)
     """Fires when rows of some batch have their results."""
+    gathered: dict[str, Gathered[Any, Any]] = dataclasses.field(default_factory=dict)
+    """What concurrent requests have done together, by what it is and for whom."""
 
     def now(self) -> Moment:
         """Return the time, never before what the log said last."""

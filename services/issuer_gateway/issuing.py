@@ -5,6 +5,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -129,6 +130,13 @@ async def prepared(
     )
 
 
+class Issues(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of several issues: who was refused, and when the others were made."""
+
+    refused: dict[CredentialId, Refusal]
+    created_at: datetime
+
+
 async def learners_for(
     connection: Connection, tenant: Tenant, refs: Sequence[str]
 ) -> dict[str, credentials.StoredLearner]:
@@ -143,8 +151,11 @@ async def store(
     tenant: Tenant,
     items: Sequence[Prepared],
     learners: Mapping[str, credentials.StoredLearner],
-) -> None:
-    """Store documents under their learners' keys, and their places; their events are in the outbox already."""
+) -> datetime:
+    """Store documents under their learners' keys, and their places; their events are in the outbox already.
+
+    Returns when: the transaction's time.
+    """
     keys = await gateway.learner_keys.made(learner.learner_id for learner in learners.values())
     rows, places = [], []
     for item in items:
@@ -167,8 +178,9 @@ async def store(
                 sealed_document=key.seal(_ENCODE(item.sealed), "document", item.credential_id),
             )
         )
-    await credentials.add(connection, rows)
+    created_at = await credentials.add(connection, rows)
     await status_lists.add_places(connection, places)
+    return created_at
 
 
 async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
@@ -196,13 +208,12 @@ async def issue(gateway: Gateway, tenant: Tenant, award: Award, once: Once | Non
     return await said_once(gateway, once, work)
 
 
-async def issue_many(
-    gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]
-) -> dict[CredentialId, Refusal]:
+async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]) -> Issues:
     """In the caller's transaction: issue what the rules admit, in order; return the refusals of the others."""
     now = max(gateway.now(), *(item.opened.event.at for item in items))
     book = await book_for(connection, [item.opened for item in items], now=now)
     refused: dict[CredentialId, Refusal] = {}
+    created_at = datetime.fromisoformat(now)
     for item in items:
         try:
             admit(book, item.opened, now=now)
@@ -212,5 +223,5 @@ async def issue_many(
     if taken:
         await put(gateway, connection, tenant, [item.said for item in taken])
         learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
-        await store(gateway, connection, tenant, taken, learners)
-    return refused
+        created_at = await store(gateway, connection, tenant, taken, learners)
+    return Issues(refused=refused, created_at=created_at)

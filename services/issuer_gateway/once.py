@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from proto.ids import CredentialId
+from proto.ids import CredentialId, EventId
 from proto.problem import ConflictProblem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.arrivals import Expected
+from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.gathering import Gathered
 from services.issuer_gateway.saying import Said, awaited, carried_out, stands
 from services.issuer_gateway.store import answers, outbox
 from services.postgres import Connection
@@ -66,8 +68,13 @@ def once_of(gateway: Gateway, institution_id: str, key: str | None, *parts: byte
 async def _found(connection: Connection | asyncpg.Pool, once: Once) -> answers.Answered | None:
     found = await answers.find(connection, once.institution_id, once.key_fingerprint)
     if found is not None and found.request_fingerprint != once.request_fingerprint:
-        raise OtherRequestProblem("The key was sent with another request before; take a new key for a new request")
+        raise other_request()
     return found
+
+
+def other_request() -> OtherRequestProblem:
+    """Return the refusal of a key that was sent with another request."""
+    return OtherRequestProblem("The key was sent with another request before; take a new key for a new request")
 
 
 async def check_unused(gateway: Gateway, once: Once | None) -> None:
@@ -143,37 +150,44 @@ async def said_once(
     that was given, or, where that was "pending", how it stands now.
     """
     expected: Expected | None = None
+    said: Said | None = None
 
     async def recorded(connection: Connection) -> None:
-        nonlocal expected
+        nonlocal expected, said
         # (1) After the locks nobody else is at it; (2) so a repeated request is found here; (3) work; (4) remember it.
         if locks:
             await outbox.lock_streams(connection, locks)
         if once is not None and (found := await _found(connection, once)) is not None:
             raise _RepeatedError(found)
-        item = await work(connection)
+        said = await work(connection)
         if once is not None:
-            await answers.add(connection, once.institution_id, _record(once, event_id=item.opened.event_id))
-        expected = gateway.arrivals.expect(item.opened.event_id)
+            await answers.add(connection, once.institution_id, _record(once, event_id=said.opened.event_id))
+        expected = gateway.arrivals.expect(said.opened.event_id)
 
     try:
         await carried_out(gateway, recorded)
         assert expected is not None, "the work said something"
-        answer = await awaited(gateway, expected)
+        assert said is not None, "the work said something"
+        return await arrived(gateway, once, said, expected)
     except _RepeatedError as repeated:
         assert once is not None, "only a request with a key is repeated"
-        return await _again(gateway, once, repeated.found)
+        return await again(gateway, once, repeated.found)
     except asyncpg.UniqueViolationError as error:
         if once is None:
             raise
-        return await _again(gateway, once, await _after_conflict(gateway, once, error))
+        return await again(gateway, once, await _after_conflict(gateway, once, error))
     finally:
         gateway.arrivals.forget(expected)
+
+
+async def arrived(gateway: Gateway, once: Once | None, said: Said, expected: Expected) -> EventAnswer:
+    """Wait a little for what was said and committed to come to the log; keep how it stands then, and return it."""
+    answer = await awaited(gateway, expected, event_type=said.event_type, stream=said.stream)
     await _keep(gateway, once, answer)
     return answer
 
 
-async def _again(gateway: Gateway, once: Once, found: answers.Answered) -> EventAnswer:
+async def again(gateway: Gateway, once: Once, found: answers.Answered) -> EventAnswer:
     """Return the answer that was given, or how the event stands now if it was still on its way."""
     if found.sealed_answer is not None:
         return _DECODE_EVENT(gateway.keystore.open(found.sealed_answer, "answer", once.name))
@@ -188,9 +202,30 @@ async def _keep(gateway: Gateway, once: Once | None, answer: EventAnswer) -> Non
     if once is None or answer.state == "pending":
         return
     sealed = gateway.keystore.seal(_ENCODE(answer), "answer", once.name)
-    await answers.keep_answer(
-        gateway.pool, once.institution_id, once.key_fingerprint, status=status_code(answer), sealed_answer=sealed
-    )
+    kept = _record(once, status=status_code(answer), sealed_answer=sealed)
+    await _keeping(gateway).done((once.institution_id, kept))
+
+
+def _keeping(gateway: Gateway) -> Gathered[tuple[str, answers.Answered], None]:
+    async def keep(given: Sequence[tuple[str, answers.Answered]]) -> Sequence[None]:
+        await answers.keep_answers(gateway.pool, given)
+        return [None] * len(given)
+
+    return gateway.gathered.setdefault("answers", Gathered(keep, count_max=LIMITS.gathered_max))
+
+
+async def answered(connection: Connection, onces: Sequence[Once | None]) -> dict[bytes, answers.Answered]:
+    """Return what was answered under the keys of these requests of one institution, by fingerprint of the key."""
+    given = [once for once in onces if once is not None]
+    if not given:
+        return {}
+    return await answers.find_many(connection, given[0].institution_id, [once.key_fingerprint for once in given])
+
+
+async def remember(connection: Connection, said: Sequence[tuple[Once, EventId]]) -> None:
+    """Remember which requests said which events; raises `asyncpg.UniqueViolationError` where a key was used."""
+    for_each = [(once.institution_id, _record(once, event_id=event_id)) for once, event_id in said]
+    await answers.add_many(connection, for_each)
 
 
 def status_code(answer: EventAnswer) -> int:

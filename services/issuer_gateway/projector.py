@@ -59,7 +59,7 @@ class Projector:
         self.latest = position
         places = {item.opened.event_id: item for item in applied}
         for event_id in own:
-            self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id])))
+            self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id]), is_published=True))
         self._advanced.fire()
 
 

@@ -17,7 +17,7 @@ from services.data_integrity import Suite, secure, with_proof
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.issuing import Sealed
+from services.issuer_gateway.issuing import Prepared, Sealed
 from services.issuer_gateway.keystore import DataKey
 from services.issuer_gateway.saying import location_of
 from services.issuer_gateway.store import credentials, outbox, proofs
@@ -132,6 +132,24 @@ async def credential(
     if issue is not None:
         return _answer(stored, await _keys(gateway, [stored]), issue, None)
     return (await described(gateway, [stored]))[0]
+
+
+def issued(item: Prepared, issue: EventAnswer, created_at: datetime) -> CredentialAnswer:
+    """Return what `credential` says of one that was issued just now."""
+    return CredentialAnswer(
+        credential_id=item.credential_id,
+        achievement=item.achievement.achievement.uri,
+        achievement_revision=item.achievement.revision,
+        ects_hundredths=item.award.earned_hundredths(item.achievement.achievement),
+        components=item.components,
+        issued_at=from_datetime(created_at),
+        issue=issue,
+        status=None,
+        document=f"/v1/credentials/{item.credential_id}/document",
+        is_erased=False,
+        notes=item.sealed.notes,
+        unmapped=item.sealed.unmapped,
+    )
 
 
 async def page(

@@ -1,6 +1,7 @@
 """What the gateway's routes share: who is asking, pages, idempotent requests. Answers nothing itself."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ from services.edge import Principal, Reply
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.gathering import Gathered
 from services.issuer_gateway.once import AnswerGoneProblem, Once, OtherRequestProblem, once_of
 from services.issuer_gateway.saying import (
     BusyProblem,
@@ -55,10 +57,18 @@ async def find_caller(gateway: Gateway, operator_hash: bytes, hashed: bytes) -> 
     """Return who a token's hash belongs to; the operator's is compared in constant time."""
     if hmac.compare_digest(operator_hash, hashed):
         return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
-    found = await tenants.live_api_key(gateway.pool, hashed)
+    found = await _keys(gateway).done(hashed)
     if found is None:
         return None
     return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant)
+
+
+def _keys(gateway: Gateway) -> Gathered[bytes, tenants.StoredApiKey | None]:
+    async def find(hashes: Sequence[bytes]) -> Sequence[tenants.StoredApiKey | None]:
+        found = await tenants.live_api_keys(gateway.pool, list(set(hashes)))
+        return [found.get(hashed) for hashed in hashes]
+
+    return gateway.gathered.setdefault("API keys", Gathered(find, count_max=LIMITS.gathered_max))
 
 
 def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> Once | None:

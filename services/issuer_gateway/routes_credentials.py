@@ -23,7 +23,7 @@ from proto.wire.gateway import (
     StackRequest,
 )
 from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
-from services.issuer_gateway import changing, issuing, reading, stacking
+from services.issuer_gateway import changing, issue_groups, issuing, reading, stacking
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.awarding import StackUnmetProblem
 from services.issuer_gateway.routes import (
@@ -86,6 +86,10 @@ async def credential_reply(request: web.Request, caller: Caller, issue: EventAns
     status = status_of(issue)
     assert issue.credential_id is not None, "an issue is about a credential"
     answer = await reading.credential(request.app[GATEWAY], caller.own, issue.credential_id, issue=issue)
+    return _credential(answer, status)
+
+
+def _credential(answer: CredentialAnswer, status: int) -> Reply:
     return Reply(answer, status=status, headers={"Location": f"/v1/credentials/{answer.credential_id}"})
 
 
@@ -94,9 +98,11 @@ async def issue_credential(
 ) -> Reply:
     """Issue one credential."""
     once = once_from(request, principal, idempotency_key, raw)
-    return await credential_reply(
-        request, principal, await issuing.issue(request.app[GATEWAY], principal.own, body, once)
-    )
+    issue = await issue_groups.issue(request.app[GATEWAY], principal.own, body, once)
+    made = issue.committed
+    if made is None:
+        return await credential_reply(request, principal, issue.event)
+    return _credential(reading.issued(made.item, issue.event, made.created_at), status_of(issue.event))
 
 
 async def stack_credentials(

@@ -74,6 +74,11 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     opened: Opened
     stream: CredentialId
 
+    @property
+    def event_type(self) -> str:
+        """The event's type, as the outbox names it."""
+        return str(self.opened.event.__struct_config__.tag)
+
 
 def common(gateway: Gateway, tenant: Tenant, *, now: Moment) -> Common:
     """Return what the institution's next event carries."""
@@ -169,7 +174,7 @@ async def put(gateway: Gateway, connection: Connection, tenant: Tenant, said: Se
         [outbox.Said(institution_id=tenant.institution_id, stream=s.stream, opened=s.opened) for s in said],
     )
     for item in said:
-        gateway.metrics.said.labels(str(item.opened.event.__struct_config__.tag)).inc()
+        gateway.metrics.said.labels(item.event_type).inc()
 
 
 async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
@@ -195,10 +200,21 @@ async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T
             ) from error
 
 
-async def awaited(gateway: Gateway, expected: Expected) -> EventAnswer:
+async def awaited(gateway: Gateway, expected: Expected, *, event_type: str, stream: CredentialId) -> EventAnswer:
     """Call the relay, wait the configured time for the log to take the event, and return where it stands."""
     gateway.relay.call()
-    await expected.within(gateway.config.sequencing_wait_ms / _MS)
+    arrival = await expected.within(gateway.config.sequencing_wait_ms / _MS)
+    if arrival is not None and arrival.appended is not None:
+        return EventAnswer(
+            event_id=expected.event_id,
+            event_type=event_type,
+            state="published" if arrival.is_published else "sequenced",
+            credential_id=stream,
+            index=arrival.appended.index,
+            leaf_hash=arrival.appended.leaf_hash,
+            received_at=arrival.appended.received_at,
+            location=location_of(expected.event_id),
+        )
     row = await outbox.get(gateway.pool, expected.event_id)
     assert row is not None, "it was committed, and nothing leaves the outbox"
     return row.answer(location_of(expected.event_id))
@@ -212,7 +228,7 @@ async def stands(gateway: Gateway, event_id: EventId) -> EventAnswer:
         assert row is not None, "nothing leaves the outbox"
         if row.state != "pending":
             return row.answer(location_of(event_id))
-        return await awaited(gateway, expected)
+        return await awaited(gateway, expected, event_type=row.event_type, stream=row.stream)
     finally:
         gateway.arrivals.forget(expected)
 

@@ -3,6 +3,7 @@
 import asyncio
 
 from proto.document import credential_id_of
+from proto.ids import AchievementUri
 from proto.keys import decode_public_key
 from proto.open_badge_claims import claims
 from proto.wire.gateway import CredentialAnswer
@@ -68,6 +69,36 @@ async def test_parallel_requests_with_one_key_issue_one_credential(gateway: Runn
     assert len({each.body["credential_id"] for each in answered}) == 1
     page = await office.client.get("/v1/credentials")
     assert len(page.body["credentials"]) == 1
+
+
+async def test_of_many_requests_at_the_same_time_each_gets_its_own_answer(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    good = (await office.describe()).achievement.uri
+    too_large = (await office.describe("too-large", ects_hundredths=90_000)).achievement.uri
+    taken = await office.client.post("/v1/credentials", office.award(good), key="taken")
+    asked = [(str(good), f"learner-{number}", f"key-{number}") for number in range(40)]
+    asked += [(good, "learner-2", "taken"), (too_large, "learner-1", "large"), ("https://nowhere.example/x", "y", "z")]
+    asked += [(good, "learner-7", "key-7")]
+    found = await asyncio.gather(
+        *(
+            office.client.post("/v1/credentials", office.award(AchievementUri(uri), learner), key=key)
+            for uri, learner, key in asked
+        )
+    )
+    assert [answer.status for answer in found] == [201] * 40 + [409, 403, 422, 201]
+    assert [answer.slug for answer in found[40:43]] == ["idempotency-conflict", "out-of-scope", "unknown-achievement"]
+    made = [answer.as_(CredentialAnswer) for answer in found[:40]]
+    assert found[7].body["credential_id"] == found[43].body["credential_id"]
+    assert len({answer.credential_id for answer in made} | {taken.body["credential_id"]}) == 41
+    assert len({answer.issue.index for answer in made}) == 40
+    for answer, described in zip(made[:3], found[:3], strict=True):
+        read = (await office.client.get(described.headers["Location"])).as_(CredentialAnswer)
+        assert (read.achievement, read.ects_hundredths, read.issued_at, read.document) == (
+            answer.achievement,
+            answer.ects_hundredths,
+            answer.issued_at,
+            answer.document,
+        )
 
 
 async def test_a_ledger_that_is_down_makes_a_request_wait_in_the_outbox(

@@ -41,46 +41,60 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 async def find(connection: Connection | Pool, institution_id: str, key_fingerprint: bytes) -> Answered | None:
     """Return what was answered under this idempotency key."""
-    row = await connection.fetchrow(
+    return (await find_many(connection, institution_id, [key_fingerprint])).get(key_fingerprint)
+
+
+async def find_many(
+    connection: Connection | Pool, institution_id: str, key_fingerprints: Sequence[bytes]
+) -> dict[bytes, Answered]:
+    """Return what was answered under these idempotency keys."""
+    rows = await connection.fetch(
         """SELECT key_fingerprint, request_fingerprint, event_id, status, sealed_answer, is_secret
-           FROM answered WHERE institution_id = $1 AND key_fingerprint = $2""",
+           FROM answered WHERE institution_id = $1 AND key_fingerprint = ANY($2::bytea[])""",
         institution_id,
-        key_fingerprint,
+        list(key_fingerprints),
     )
-    if row is None:
-        return None
-    values = dict(row)
-    values["event_id"] = EventId(row["event_id"].hex()) if row["event_id"] else None
-    return Answered(**values)
+    found = [dict(row) for row in rows]
+    for values in found:
+        values["event_id"] = EventId(values["event_id"].hex()) if values["event_id"] else None
+    return {values["key_fingerprint"]: Answered(**values) for values in found}
 
 
 async def add(connection: Connection, institution_id: str, answered: Answered) -> None:
     """Remember an answer; waits for a parallel request of the same key, then raises `asyncpg.UniqueViolationError`."""
+    await add_many(connection, [(institution_id, answered)])
+
+
+async def add_many(connection: Connection, answered: Sequence[tuple[str, Answered]]) -> None:
+    """Remember answers of institutions, as `add` does, in the order of their keys."""
+    ordered = sorted(answered, key=lambda each: each[1].key_fingerprint)
     await connection.execute(
         """INSERT INTO answered (institution_id, key_fingerprint, request_fingerprint, event_id, status,
                sealed_answer, is_secret)
-           VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-        institution_id,
-        answered.key_fingerprint,
-        answered.request_fingerprint,
-        bytes.fromhex(answered.event_id) if answered.event_id else None,
-        answered.status,
-        answered.sealed_answer,
-        answered.is_secret,
+           SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::bytea[], $5::integer[], $6::bytea[],
+               $7::boolean[])""",
+        [institution_id for institution_id, _ in ordered],
+        [each.key_fingerprint for _, each in ordered],
+        [each.request_fingerprint for _, each in ordered],
+        [bytes.fromhex(each.event_id) if each.event_id else None for _, each in ordered],
+        [each.status for _, each in ordered],
+        [each.sealed_answer for _, each in ordered],
+        [each.is_secret for _, each in ordered],
     )
 
 
-async def keep_answer(
-    connection: Connection | Pool, institution_id: str, key_fingerprint: bytes, *, status: int, sealed_answer: bytes
-) -> None:
-    """Keep the answer that was given, unless one is kept already."""
+async def keep_answers(connection: Connection | Pool, answered: Sequence[tuple[str, Answered]]) -> None:
+    """Keep the answers that were given, each unless one is kept already."""
     await connection.execute(
-        """UPDATE answered SET status = $3, sealed_answer = $4
-           WHERE institution_id = $1 AND key_fingerprint = $2 AND sealed_answer IS NULL""",
-        institution_id,
-        key_fingerprint,
-        status,
-        sealed_answer,
+        """UPDATE answered SET status = given.status, sealed_answer = given.sealed_answer
+           FROM (SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::integer[], $4::bytea[])
+                   AS rows (institution_id, key_fingerprint, status, sealed_answer)) AS given
+           WHERE answered.institution_id = given.institution_id AND answered.key_fingerprint = given.key_fingerprint
+               AND answered.sealed_answer IS NULL""",
+        [institution_id for institution_id, _ in answered],
+        [each.key_fingerprint for _, each in answered],
+        [each.status for _, each in answered],
+        [each.sealed_answer for _, each in answered],
     )
 
 

@@ -163,27 +163,28 @@ async def drop_keys(connection: Connection | Pool, learner_ids: Sequence[str]) -
     )
 
 
-async def add(connection: Connection, credentials: Sequence[NewCredential]) -> None:
-    """Add credentials; their events are in the outbox already."""
-    await connection.executemany(
+async def add(connection: Connection, credentials: Sequence[NewCredential]) -> datetime:
+    """Add at least one credential, whose event is in the outbox already; return the transaction's time."""
+    created_at: datetime = await connection.fetchval(
         """INSERT INTO credential (credential_id, institution_id, learner_id, achievement_id, revision, event_id,
                ects_hundredths, components, sealed_document)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
-        [
-            (
-                bytes.fromhex(item.credential_id),
-                item.institution_id,
-                item.learner_id,
-                item.achievement_id,
-                item.revision,
-                bytes.fromhex(item.event_id),
-                item.ects_hundredths,
-                [bytes.fromhex(part) for part in item.components],
-                item.sealed_document,
-            )
-            for item in credentials
-        ],
+           SELECT credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
+               ARRAY(SELECT decode(part, 'hex') FROM unnest(string_to_array(components, ',')) AS part), sealed_document
+           FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::integer[],
+               $8::text[], $9::bytea[]) AS new (credential_id, institution_id, learner_id, achievement_id, revision,
+               event_id, ects_hundredths, components, sealed_document)
+           RETURNING created_at""",
+        [bytes.fromhex(item.credential_id) for item in credentials],
+        [item.institution_id for item in credentials],
+        [item.learner_id for item in credentials],
+        [item.achievement_id for item in credentials],
+        [item.revision for item in credentials],
+        [bytes.fromhex(item.event_id) for item in credentials],
+        [item.ects_hundredths for item in credentials],
+        [",".join(item.components) for item in credentials],
+        [item.sealed_document for item in credentials],
     )
+    return created_at
 
 
 async def get(

@@ -122,16 +122,19 @@ async def add_api_key(
     return created_at
 
 
-async def live_api_key(connection: Connection | Pool, token_hash: bytes) -> StoredApiKey | None:
-    """Return whose key has this hash, unless it was revoked."""
-    row = await connection.fetchrow(
-        """SELECT api_key_id::text, scopes, record FROM api_key JOIN institution USING (institution_id)
-           WHERE token_hash = $1 AND revoked_at IS NULL""",
-        token_hash,
+async def live_api_keys(connection: Connection | Pool, hashes: Sequence[bytes]) -> dict[bytes, StoredApiKey]:
+    """Return whose keys have these hashes, without those that were revoked."""
+    rows = await connection.fetch(
+        """SELECT token_hash, api_key_id::text, scopes, record FROM api_key JOIN institution USING (institution_id)
+           WHERE token_hash = ANY($1::bytea[]) AND revoked_at IS NULL""",
+        hashes,
     )
-    if row is None:
-        return None
-    return StoredApiKey(api_key_id=row["api_key_id"], scopes=frozenset(row["scopes"]), tenant=_DECODE(row["record"]))
+    return {
+        row["token_hash"]: StoredApiKey(
+            api_key_id=row["api_key_id"], scopes=frozenset(row["scopes"]), tenant=_DECODE(row["record"])
+        )
+        for row in rows
+    }
 
 
 async def api_keys(connection: Connection | Pool, institution_id: str, *, limit: int) -> list[ApiKey]:

@@ -1,0 +1,58 @@
+"""Work that concurrent requests have done together: many share one transaction. Knows neither work nor database.
+
+Who comes while nothing is done is served at once; who comes meanwhile goes with the next group, in order of arrival.
+Nobody waits for others to come.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
+
+class Gathered(Generic[Item, Outcome]):
+    """One kind of work. `work` takes 1 to `count_max` items and returns an outcome for each, in their order.
+
+    What it raises, all who had asked are told. A request that is cancelled leaves the work of the others alone.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], *, count_max: int) -> None:
+        self._work = work
+        self._count_max = count_max
+        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._runner: asyncio.Task[None] | None = None
+
+    async def done(self, item: Item) -> Outcome:
+        """Have `item` done with those of others and return its outcome."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._runner is None:
+            self._runner = asyncio.create_task(self._run())
+        return await future
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                count = min(self._count_max, len(self._waiting))
+                await self._settle([self._waiting.popleft() for _ in range(count)])
+        finally:
+            self._runner = None
+
+    async def _settle(self, group: Sequence[tuple[Item, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._work([item for item, _ in group])
+        except Exception as error:  # noqa: BLE001 - it is raised again, by each who waits
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+        except BaseException:
+            for _, future in group:
+                future.cancel()
+            raise
+        else:
+            for (_, future), outcome in zip(group, outcomes, strict=True):
+                if not future.done():
+                    future.set_result(outcome)
