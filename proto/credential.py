@@ -168,6 +168,7 @@ class Achievement(Record, frozen=True, kw_only=True):
     image: AnyUri | None = None
     further_information: Text | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
+    takes_requests: Annotated[bool, Meta(description="Learners may ask for it on its public page")] = False
 
     def __post_init__(self) -> None:
         for texts in (self.title, self.description, self.criteria, self.prerequisites, self.further_information):

@@ -13,9 +13,11 @@ from services.issuer_gateway import (
 from services.issuer_gateway import (
     routes_achievements,
     routes_batches,
+    routes_claims,
     routes_credentials,
     routes_esco,
     routes_institutions,
+    routes_requests,
     routes_status,
 )
 from services.ledger import config as ledger_config
@@ -54,6 +56,8 @@ def routes_of(service: str) -> Sequence[Route]:
         *routes_achievements.ROUTES,
         *routes_credentials.ROUTES,
         *routes_status.ROUTES,
+        *routes_requests.ROUTES,
+        *routes_claims.ROUTES,
         *routes_batches.routes(gateway),
         *routes_esco.routes(gateway),
     ]

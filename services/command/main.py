@@ -11,6 +11,8 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "env": ("services.command.env", "Print addresses and files of a running `up` for the shell."),
     "verify": ("services.command.verify", "Ask whether a credential document is authentic and still holds."),
     "batch": ("services.command.batch", "Issue, revoke, suspend or reissue what a file lists."),
+    "request": ("services.command.request", "Ask for an achievement, or decide on who asked."),
+    "claim": ("services.command.claim", "Make one-time links to credentials, or use one."),
     "esco": ("services.command.esco", "Load ESCO's official list of skills into a gateway."),
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),

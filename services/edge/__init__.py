@@ -39,7 +39,7 @@ and answered 500 with nothing but the request id.
 - `RateLimit` may also be used by a service for limits of its own, and `encode_cursor`/`decode_cursor` for pages.
 """
 
-from services.edge.address import RateLimit, TrustedProxies
+from services.edge.address import RateLimit, TrustedProxies, rate_key
 from services.edge.app import CONFIG, LOG, REGISTRY, make_app
 from services.edge.auth import Authenticate, Principal, token_hash
 from services.edge.body import Line, read_chunks, read_lines
@@ -50,6 +50,7 @@ from services.edge.dispatch import annotate, client_address, request_id
 from services.edge.form import Form
 from services.edge.log import Log
 from services.edge.operations import STOPPING, ReadinessCheck
+from services.edge.pages import Templates
 from services.edge.problems import (
     BodyTooLargeProblem,
     ForbiddenProblem,
@@ -89,6 +90,7 @@ __all__ = [
     "ReadinessCheck",
     "Reply",
     "Route",
+    "Templates",
     "TrustedProxies",
     "UnauthenticatedProblem",
     "annotate",
@@ -105,6 +107,7 @@ __all__ = [
     "parameter_problem",
     "problem_line",
     "problem_response",
+    "rate_key",
     "read_chunks",
     "read_lines",
     "refuse_duplicate_keys",

@@ -16,29 +16,33 @@ from aiohttp import web
 
 from proto.note_key import parse_vkey
 from services import postgres
-from services.edge import LOG, REGISTRY, Log, Principal, serve, token_hash
+from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
 from services.follow import FollowBounds, Follower, Health
 from services.issuer_gateway import (
     migrations,
     routes_achievements,
     routes_batches,
+    routes_claims,
     routes_credentials,
     routes_esco,
     routes_institutions,
+    routes_requests,
     routes_status,
     tenancy,
 )
 from services.issuer_gateway.arrivals import Arrivals, Signal
+from services.issuer_gateway.asking import keep_swept
 from services.issuer_gateway.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.gateway import Gateway, now_after, wall_clock
 from services.issuer_gateway.keystore import Keystore
 from services.issuer_gateway.learner_keys import LearnerKeys
 from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.projector import FollowObserver, Projector
 from services.issuer_gateway.relay import Relay
-from services.issuer_gateway.routes import GATEWAY, find_caller
+from services.issuer_gateway.routes import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
 from services.issuer_gateway.speakers import Speakers
 from services.issuer_gateway.statuses import StatusLists
 from services.issuer_gateway.store import outbox
@@ -53,6 +57,7 @@ FATAL_STATUS = 70
 BACKGROUND_CONNECTIONS_MAX = 8
 STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
+_HOUR_SECONDS = 3_600
 _DATABASE_PAUSE_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5
 DESCRIPTION = """What institutions use: describe achievements, issue, stack and revoke credentials, recognise those of
@@ -81,6 +86,8 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
             *routes_achievements.ROUTES,
             *routes_credentials.ROUTES,
             *routes_status.ROUTES,
+            *routes_requests.ROUTES,
+            *routes_claims.ROUTES,
             *routes_batches.routes(config),
             *routes_esco.routes(config),
         ],
@@ -98,6 +105,12 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
             yield
 
     app.cleanup_ctx.append(running)
+    app[PAGES] = Pages()
+    app[REQUEST_LIMIT] = RateLimit(
+        per_second=config.requests_per_hour / _HOUR_SECONDS,
+        burst=config.requests_burst,
+        keys_max=config.rate_addresses_max,
+    )
     return app
 
 
@@ -260,6 +273,7 @@ async def _supervised(gateway: Gateway, background: Pool, end_process: EndProces
         "relay": gateway.relay.run(),
         "measure": _measure(gateway, background),
         "batches": BatchWorker(gateway).run(),
+        "requests": _lasting(gateway, "request_database", lambda: keep_swept(gateway)),
     }
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
     for task in tasks:

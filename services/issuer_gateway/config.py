@@ -90,6 +90,23 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_upload_seconds_max: Annotated[float, Meta(gt=0, description="Seconds that a batch may take to arrive")] = (
         900.0
     )
+    requests_per_hour: Annotated[
+        float, Meta(gt=0, le=1_000_000, description="Requests for achievements an hour that one address may keep up")
+    ] = 60.0
+    requests_burst: Annotated[
+        int, Meta(ge=1, description="Requests for achievements that one address may send before its rate counts")
+    ] = 20
+    requests_open_max: Annotated[
+        int, Meta(ge=1, description="Requests that may wait for one institution; more are answered 503")
+    ] = 5_000
+    request_kept_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3_650,
+            description="Days after which what was said in a request that waits or was rejected is erased",
+        ),
+    ] = 180
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

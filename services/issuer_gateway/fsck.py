@@ -60,6 +60,7 @@ async def check(connection: Connection, keystore: Keystore, vault: Vault) -> Rep
         await run.outbox()
         await run.credentials()
         await run.statuses()
+        await run.wishes()
         return run.report()
 
 
@@ -172,6 +173,19 @@ class _Run:
                 self.expect(found == credential_id, place, "The document leads to another credential id")
             except (Problem, msgspec.DecodeError) as problem:
                 self.expect(False, place, f"The document cannot be opened: {problem}")
+
+    async def wishes(self) -> None:
+        """What lies sealed of requests and of awards to be claimed opens, unless its learner was erased."""
+        async for row in rows.wish_rows(self.connection):
+            self.count(f"{row['purpose']}s")
+            place = f"{row['purpose']} {row['name']}"
+            try:
+                key = (await self.learner_keys.known([row["learner_id"]]))[row["learner_id"]]
+                if key is None:
+                    continue
+                key.open(row["sealed"], row["purpose"], row["name"])
+            except Problem as problem:
+                self.expect(False, place, f"What is sealed cannot be opened: {problem}")
 
     async def statuses(self) -> None:
         """Every status bit is what the followed log says (or its refusal), unless its list waits to be derived anew."""

@@ -31,6 +31,9 @@ Purpose = Literal[
     "problem",
     "batch-key",
     "batch-part",
+    "request",
+    "request-reason",
+    "claim-award",
 ]
 
 

@@ -82,3 +82,14 @@ class Metrics:
             ["proof"],
             registry=registry,
         )
+        self.requests = Counter(
+            "credentify_gateway_requests_for_achievements",
+            "Requests of learners, by what became of them. `open` that rises alone means that nobody decides.",
+            ["state"],
+            registry=registry,
+        )
+        self.claims_used = Counter(
+            "credentify_gateway_claims_used",
+            "One-time links that led their learners to a credential.",
+            registry=registry,
+        )

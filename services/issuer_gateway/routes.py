@@ -10,12 +10,13 @@ from msgspec import Meta
 
 from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
-from services.edge import Principal, Reply
+from services.edge import Principal, RateLimit, Reply
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.gathering import Gathered
 from services.issuer_gateway.once import AnswerGoneProblem, Once, OtherRequestProblem, once_of
+from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.saying import (
     BusyProblem,
     LogNotFollowedProblem,
@@ -27,6 +28,9 @@ from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.answers import OPERATOR
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
+REQUEST_LIMIT: web.AppKey[RateLimit] = web.AppKey("request_limit", RateLimit)
+"""How often one address may ask for an achievement."""
 OPERATOR_SCOPE = "operator"
 WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
 SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)

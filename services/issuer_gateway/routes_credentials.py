@@ -36,7 +36,7 @@ from services.issuer_gateway.routes import (
     once_from,
 )
 from services.issuer_gateway.saying import carried_out, location_of, status_of
-from services.issuer_gateway.store import credentials
+from services.issuer_gateway.store import claims, credentials, requests
 from services.postgres import Connection
 
 _LIST = "credentials"
@@ -231,7 +231,11 @@ async def erase_learner(request: web.Request, *, path: LearnerPath, principal: C
     gateway = request.app[GATEWAY]
 
     async def work(connection: Connection) -> credentials.Erased | None:
-        return await credentials.erase(connection, principal.own.institution_id, path.ref)
+        erased = await credentials.erase(connection, principal.own.institution_id, path.ref)
+        if erased is not None:
+            await requests.withdraw_all(connection, erased.learner_id)
+            await claims.cancel_all(connection, erased.learner_id)
+        return erased
 
     erased = await carried_out(gateway, work)
     if erased is None:

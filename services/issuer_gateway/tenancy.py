@@ -70,9 +70,9 @@ async def check_master_key(pool: Pool, keystore: Keystore) -> None:
         ) from error
 
 
-def new_token() -> str:
-    """Return a new API token with 256 random bits."""
-    return TOKEN_PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
+def new_token(prefix: str = TOKEN_PREFIX) -> str:
+    """Return a new token with 256 random bits: an API key's, or with its own prefix that of a link."""
+    return prefix + base64.urlsafe_b64encode(secrets.token_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
 
 
 async def create(gateway: Gateway, connection: Connection, request: InstitutionRequest) -> InstitutionCreated:

@@ -2,29 +2,16 @@
 
 import shutil
 import tempfile
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from services.command.home import Addresses
+from tests.browser.conftest import send
 from tests.end_to_end.conftest import Up
-
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=OPTIONS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +36,8 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def _document(addresses: Addresses, credential_id: str) -> bytes:
     state = msgspec.json.decode((Path(addresses.data) / "demo" / "state.json").read_bytes())
-    request = urllib.request.Request(
-        f"{addresses.gateway}/v1/credentials/{credential_id}/document",
-        headers={"Authorization": f"Bearer {state['api_keys']['waterland']}"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        data: bytes = answer.read()
-        return data
+    headers = {"Authorization": f"Bearer {state['api_keys']['waterland']}"}
+    return send("GET", f"{addresses.gateway}/v1/credentials/{credential_id}/document", headers=headers)
 
 
 def test_a_pasted_document_gets_a_verdict_in_words(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:

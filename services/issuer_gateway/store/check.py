@@ -67,3 +67,16 @@ async def status_pages(connection: Connection) -> AsyncIterator[list[asyncpg.Rec
     ):
         yield page
         after = page[-1]["credential_id"]
+
+
+async def wish_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Yield what lies sealed of requests, their reasons and awards to be claimed, of learners who were not erased."""
+    async for row in connection.cursor(
+        """SELECT purpose, name, learner_id::text, sealed FROM (
+               SELECT 'request' AS purpose, request_id::text AS name, learner_id, sealed_content AS sealed FROM request
+               UNION ALL SELECT 'request-reason', request_id::text, learner_id, sealed_reason FROM request
+               UNION ALL SELECT 'claim-award', claim_id::text, learner_id, sealed_award FROM claim) AS found
+           JOIN learner USING (learner_id) WHERE sealed IS NOT NULL AND erased_at IS NULL ORDER BY purpose, name""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield row

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 from aiohttp import web
 
 from proto.stacking import ects_text
 from proto.wire.verifier import Answer, CheckName, Result, Verdict
-from services.edge import html_page
+from services.edge import Templates
 from services.verifier.words import REASONS, STATES, when
 
 _FOLDER = Path(__file__).parent
@@ -31,32 +30,23 @@ RESULTS: Mapping[Result, str] = {
     "not_applicable": "does not apply",
 }
 MARKS: Mapping[Result, str] = {"valid": "\u2713", "invalid": "\u2717", "unknown": "?", "not_applicable": "\u2013"}
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Pages:
     """Renders the pages; made once, used by every request."""
 
     def __init__(self) -> None:
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_FOLDER),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
+        self._templates = Templates(_FOLDER)
+        environment = self._templates.environment
         environment.filters["ects"] = ects_text
         environment.filters["when"] = when
-        self._style = (_FOLDER / "style.css").read_text(encoding="utf-8")
-        environment.globals.update(
-            style=self._style, names=NAMES, results=RESULTS, marks=MARKS, states=STATES, reasons=REASONS
-        )
+        environment.globals.update(names=NAMES, results=RESULTS, marks=MARKS, states=STATES, reasons=REASONS)
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
 
     def home(self, *, fault: str = "", status: int = 200) -> web.Response:
         """Return the page with the forms, saying above them what was wrong with the last one."""
-        return self._page(self._home.render(fault=fault), status)
+        return self._templates.page(self._home.render(fault=fault), status=status)
 
     def answer(self, answer: Answer, *, heading: str, asked: str = "") -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
@@ -66,12 +56,7 @@ class Pages:
         page = self._answer.render(
             answer=answer, heading=heading, word=WORDS[answer.verdict], lead=_lead(answer), asked=asked
         )
-        return self._page(page, 200)
-
-    def _page(self, html: str, status: int) -> web.Response:
-        response = html_page(html, style=self._style, status=status)
-        response.headers.update(_NO_STORE)
-        return response
+        return self._templates.page(page)
 
 
 def _lead(answer: Answer) -> list[str]:

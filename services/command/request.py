@@ -1,0 +1,225 @@
+"""`credentify request`: learners ask for achievements, look and withdraw; staff list, accept and reject."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import click
+import msgspec
+
+from proto.problem import InvalidProblem
+from proto.wire.gateway import CredentialAnswer
+from proto.wire.requests import RequestAnswer, RequestDecision, RequestMade, RequestPage, RequestSeen
+from services.command.http_client import HttpClient
+from services.command.links import gateway_option, read_link
+from services.command.output import as_json_option, command, console, print_json
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_STATES = ("open", "accepted", "rejected", "withdrawn", "lapsed")
+_key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
+
+
+class RequestClient(HttpClient):
+    """What the gateway offers for requests of learners."""
+
+    async def ask(self, body: dict[str, Any]) -> RequestMade:
+        """Ask for an achievement."""
+        return await self.request("POST", "/v1/requests", RequestMade, body=msgspec.json.encode(body))
+
+    async def seen(self, secret: str) -> RequestSeen:
+        """Return how a request stands."""
+        return await self.request("GET", f"/v1/request-links/{secret}", RequestSeen)
+
+    async def withdraw(self, secret: str) -> RequestSeen:
+        """Withdraw a request."""
+        return await self.request("DELETE", f"/v1/request-links/{secret}", RequestSeen)
+
+    async def document(self, secret: str) -> bytes:
+        """Return the document of an accepted request."""
+        return await self.request_bytes("GET", f"/requests/{secret}/document")
+
+    async def page(self, state: str | None, cursor: str | None) -> RequestPage:
+        """Return some requests to the institution."""
+        query = {name: text for name, text in (("state", state), ("cursor", cursor)) if text}
+        return await self.request("GET", "/v1/requests", RequestPage, query=query)
+
+    async def read(self, request_id: str) -> RequestAnswer:
+        """Return a request to the institution."""
+        return await self.request("GET", f"/v1/requests/{request_id}", RequestAnswer)
+
+    async def accept(self, request_id: str, body: dict[str, Any]) -> CredentialAnswer:
+        """Accept a request; again with the same body gives the same answer."""
+        path = f"/v1/requests/{request_id}/accept"
+        return await self.request("POST", path, CredentialAnswer, body=msgspec.json.encode(body))
+
+    async def reject(self, request_id: str, reason: str) -> RequestDecision:
+        """Reject a request."""
+        body = msgspec.json.encode({"reason": reason})
+        return await self.request("POST", f"/v1/requests/{request_id}/reject", RequestDecision, body=body)
+
+
+@click.group()
+def request() -> None:
+    """Ask for an achievement, or decide on who asked."""
+
+
+@request.command("ask")
+@gateway_option
+@click.option("--institution", required=True, metavar="SLUG", help="The institution's short name at the gateway.")
+@click.option("--achievement", required=True, metavar="ID", help="The achievement's id at the institution.")
+@click.option("--given-name", metavar="TEXT")
+@click.option("--family-name", metavar="TEXT")
+@click.option("--email", metavar="ADDRESS")
+@click.option("--message", metavar="TEXT", help="What the institution should know.")
+@click.option("--credential", "credentials", multiple=True, metavar="ID", help="A credential that is a prerequisite.")
+@as_json_option
+@command
+async def ask(*, gateway: str, as_json: bool, credentials: Sequence[str], **stated: str | None) -> None:
+    """Ask an institution for an achievement; prints the secret link that shows what is decided."""
+    body: dict[str, Any] = {name: text for name, text in stated.items() if text} | {"credentials": list(credentials)}
+    async with aiohttp.ClientSession() as session:
+        made = await RequestClient(session, gateway).ask(body)
+    if as_json:
+        print_json(made)
+    else:
+        console.print(f"asked; keep this link, it is shown this once:\n{made.link}", markup=False)
+
+
+@request.command("status")
+@click.argument("link")
+@click.option("--document", type=click.Path(dir_okay=False, path_type=Path), help="Write the credential here.")
+@as_json_option
+@command
+async def status(*, link: str, document: Path | None, as_json: bool) -> None:
+    """Show what became of the request behind LINK."""
+    url, secret = read_link(link, "requests")
+    async with aiohttp.ClientSession() as session:
+        client = RequestClient(session, url)
+        seen = await client.seen(secret)
+        if document is not None:
+            document.write_bytes(await client.document(secret))
+    _print_seen(seen, as_json=as_json)
+
+
+@request.command("withdraw")
+@click.argument("link")
+@as_json_option
+@command
+async def withdraw(*, link: str, as_json: bool) -> None:
+    """Withdraw the request behind LINK; what was said in it is erased."""
+    url, secret = read_link(link, "requests")
+    async with aiohttp.ClientSession() as session:
+        _print_seen(await RequestClient(session, url).withdraw(secret), as_json=as_json)
+
+
+def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:
+    if as_json:
+        print_json(seen)
+        return
+    console.print(f"{seen.state}: {seen.title}, {seen.legal_name}", markup=False)
+    for label, text in (("reason", seen.reason), ("credential", seen.credential_id)):
+        if text:
+            console.print(f"  {label}: {text}", markup=False)
+
+
+@request.command("list")
+@gateway_option
+@_key_option
+@click.option("--state", type=click.Choice(_STATES), default="open", show_default=True)
+@as_json_option
+@command
+async def list_(*, gateway: str, api_key_file: Path, state: str, as_json: bool) -> None:
+    """List requests to the institution, the oldest first."""
+    found: list[RequestAnswer] = []
+    async with aiohttp.ClientSession() as session:
+        client, cursor = _client(session, gateway, api_key_file), None
+        while True:
+            page = await client.page(state, cursor)
+            found += page.requests
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    if as_json:
+        print_json(RequestPage(requests=tuple(found)))
+        return
+    for item in found:
+        console.print(_line(item), markup=False)
+    console.print(f"{len(found)} {state}")
+
+
+def _line(item: RequestAnswer) -> str:
+    if item.wish is None:
+        return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  (erased)"
+    name = " ".join(filter(None, (item.wish.given_name, item.wish.family_name)))
+    return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  {name}"
+
+
+def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> RequestClient:
+    return RequestClient(session, gateway, token=api_key_file.read_text().strip())
+
+
+@request.command("accept")
+@click.argument("request_id")
+@gateway_option
+@_key_option
+@click.option("--ref", metavar="REF", help="The institution's own name for the learner; default: the request's own.")
+@click.option("--grade", metavar="TEXT", help="The result.")
+@click.option("--body", "body_file", type=_FILE, help="JSON with everything else that an award may say.")
+@as_json_option
+@command
+async def accept(
+    *,
+    request_id: str,
+    gateway: str,
+    api_key_file: Path,
+    ref: str | None,
+    grade: str | None,
+    body_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Accept REQUEST_ID: its credential is issued, once, however often this is said."""
+    body: dict[str, Any] = _read_body(body_file)
+    if grade:
+        body["result"] = {"value": grade}
+    async with aiohttp.ClientSession() as session:
+        client = _client(session, gateway, api_key_file)
+        if ref:
+            body["learner"] = {**_learner(await client.read(request_id)), **body.get("learner", {}), "ref": ref}
+        issued = await client.accept(request_id, body)
+    if as_json:
+        print_json(issued)
+    else:
+        console.print(f"accepted: credential {issued.credential_id} ({issued.issue.state})", markup=False)
+
+
+def _read_body(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise InvalidProblem(f"{path} is not a JSON object: {error}") from error
+
+
+def _learner(asked: RequestAnswer) -> dict[str, str]:
+    wish = asked.wish
+    named = {} if wish is None else {name: getattr(wish, name) for name in ("given_name", "family_name", "email")}
+    return {name: text for name, text in named.items() if text}
+
+
+@request.command("reject")
+@click.argument("request_id")
+@gateway_option
+@_key_option
+@click.option("--reason", required=True, metavar="TEXT", help="Why; the learner reads it.")
+@as_json_option
+@command
+async def reject(*, request_id: str, gateway: str, api_key_file: Path, reason: str, as_json: bool) -> None:
+    """Reject REQUEST_ID."""
+    async with aiohttp.ClientSession() as session:
+        decision = await _client(session, gateway, api_key_file).reject(request_id, reason)
+    if as_json:
+        print_json(decision)
+    else:
+        console.print(f"{decision.state}", markup=False)

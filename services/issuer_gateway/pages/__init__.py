@@ -1,0 +1,92 @@
+"""The gateway's pages for learners: no script, nothing loaded, every value escaped. Decides and stores nothing."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proto.credential import Achievement
+from proto.moment import Moment
+from proto.problem import Problem
+from proto.stacking import ects_text
+from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
+from services.edge import Templates
+from services.issuer_gateway.domain.tenancy import Tenant
+
+_STATES = {
+    "open": "Waiting for the institution",
+    "accepted": "Accepted",
+    "rejected": "Not accepted",
+    "withdrawn": "Withdrawn",
+    "lapsed": "Lapsed: it was not decided in time",
+}
+_TEXTS = ("title", "description", "criteria", "prerequisites")
+FORM_FIELDS = ("given_name", "family_name", "email", "message", "credentials")
+_ID_DIGITS = 12
+
+
+def _when(moment: Moment) -> str:
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+class Pages:
+    """Renders the pages; made once, used by every request."""
+
+    def __init__(self) -> None:
+        self._templates = Templates(Path(__file__).parent)
+        self._templates.environment.filters.update(ects=ects_text, when=_when)
+        self._templates.environment.globals.update(states=_STATES)
+
+    def achievement(
+        self,
+        tenant: Tenant,
+        achievement_id: str,
+        achievement: Achievement,
+        *,
+        fault: str = "",
+        typed: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        """Return the page of an achievement: what it is and, where it takes requests, the form that asks for it.
+
+        `fault` says what was wrong with what was typed, which stands in the form again.
+        """
+        html = self._rendered(
+            "achievement",
+            tenant=tenant,
+            achievement_id=achievement_id,
+            achievement=achievement,
+            texts={name: achievement.text_in(getattr(achievement, name) or {"en": ""}) for name in _TEXTS},
+            fault=fault,
+            typed=dict.fromkeys(FORM_FIELDS, "") | dict(typed or {}),
+        )
+        return self._templates.page(html, status=422 if fault else 200)
+
+    def request(self, seen: RequestSeen, *, secret: str) -> web.Response:
+        """Return the page of a request, as whoever has its link sees it."""
+        return self._templates.page(self._rendered("request", seen=seen, secret=secret))
+
+    def claim(self, seen: ClaimSeen) -> web.Response:
+        """Return the page of a link before it is used: a button, so that looking at it uses nothing up."""
+        return self._templates.page(self._rendered("claim", seen=seen))
+
+    def claimed(self, claimed: Claimed) -> web.Response:
+        """Return the page with the document: as a file to keep, and as text."""
+        content = msgspec.json.format(msgspec.json.encode(claimed.document), indent=2)
+        html = self._rendered(
+            "claimed",
+            credential_id=claimed.credential_id,
+            name=f"credential-{claimed.credential_id[:_ID_DIGITS]}.json",
+            data=base64.b64encode(content).decode(),
+            text=content.decode(),
+        )
+        return self._templates.page(html)
+
+    def fault(self, problem: Problem) -> web.Response:
+        """Return the page that says why something was refused."""
+        return self._templates.page(self._rendered("fault", problem=problem), status=problem.status)
+
+    def _rendered(self, template: str, /, **values: Any) -> str:
+        return self._templates.environment.get_template(f"{template}.html.jinja").render(**values)

@@ -1,0 +1,203 @@
+"""Routes of claims: one-time links that institutions make, and their use, as a page and as JSON."""
+
+import msgspec
+from aiohttp import web
+
+from proto.claim import HolderProofProblem
+from proto.lifecycle import Refusal
+from proto.problem import Problem
+from proto.wire.gateway import Uuid
+from proto.wire.requests import (
+    CLAIM_HOURS_DEFAULT,
+    Claim,
+    Claimed,
+    ClaimHours,
+    ClaimMade,
+    ClaimRequest,
+    ClaimSeen,
+    ClaimUse,
+)
+from services.edge import Form, LineWriter, Media, Reply, Route
+from services.issuer_gateway import batch_results, batching, claiming, issuing, reading
+from services.issuer_gateway.changing import UnknownCredentialProblem
+from services.issuer_gateway.routes import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
+from services.issuer_gateway.routes_batches import BatchPath
+from services.issuer_gateway.routes_requests import PAGE, SecretPath, for_people
+
+_FORM_BYTES_MAX = 65_536
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class ClaimPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim by its id."""
+
+    claim_id: Uuid
+
+
+class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how long the links work."""
+
+    hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
+
+
+async def make_claim(
+    request: web.Request, *, body: ClaimRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Make a one-time link."""
+    once = once_from(request, principal, idempotency_key, raw)
+    made = await claiming.make(request.app[GATEWAY], principal.own, body, once)
+    return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
+
+
+async def make_batch_claims(
+    request: web.Request, *, path: BatchPath, query: HoursQuery, principal: Caller
+) -> web.StreamResponse:
+    """Send a one-time link for each credential of a batch."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_results.own(gateway, principal.own, path.batch_id)
+    async with LineWriter(request, headers=_NO_STORE) as lines:
+        async for made in claiming.make_for_batch(gateway, principal.own, batch.batch_id, hours=query.hours_valid):
+            await lines.write(made)
+    return lines.response
+
+
+async def read_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
+    """Return how a link stands."""
+    return await claiming.get(request.app[GATEWAY], principal.own, path.claim_id)
+
+
+async def cancel_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
+    """Cancel a link."""
+    return await claiming.cancel(request.app[GATEWAY], principal.own, path.claim_id)
+
+
+async def see_claim(request: web.Request, *, path: SecretPath) -> Reply:
+    """Return what a link leads to; uses nothing up."""
+    return Reply(await claiming.seen(request.app[GATEWAY], path.secret), headers=_NO_STORE)
+
+
+async def use_claim(request: web.Request, *, path: SecretPath, body: ClaimUse) -> Reply:
+    """Use a link up."""
+    return Reply(await claiming.use(request.app[GATEWAY], path.secret, body), headers=_NO_STORE)
+
+
+@for_people
+async def show_claim(request: web.Request) -> web.Response:
+    """Show what a link leads to; uses nothing up."""
+    return request.app[PAGES].claim(await claiming.seen(request.app[GATEWAY], request.match_info["secret"]))
+
+
+@for_people
+async def claim_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """Use a link up and show the document."""
+    claimed = await claiming.use(request.app[GATEWAY], request.match_info["secret"], ClaimUse())
+    return request.app[PAGES].claimed(claimed)
+
+
+_USE_PROBLEMS: tuple[type[Problem], ...] = (
+    claiming.UnknownClaimProblem,
+    claiming.ClaimUsedProblem,
+    claiming.ClaimExpiredProblem,
+    claiming.CannotBindProblem,
+    HolderProofProblem,
+    reading.ErasedProblem,
+    Refusal,
+    *SAY_PROBLEMS,
+)
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/claims",
+        make_claim,
+        summary="Make a one-time link by which a learner claims a credential",
+        description="To an award, which is issued when the link is used, or to a credential that was issued.",
+        request=ClaimRequest,
+        response={201: ClaimMade},
+        problems=(
+            issuing.UnknownAchievementProblem,
+            UnknownCredentialProblem,
+            reading.ErasedProblem,
+            *WORK_PROBLEMS,
+        ),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        unique_keys=True,
+        tag="claims",
+    ),
+    Route(
+        "GET",
+        "/v1/claims/{claim_id}",
+        read_claim,
+        summary="Read how a one-time link stands",
+        path_parameters=ClaimPath,
+        response={200: Claim},
+        problems=(claiming.UnknownClaimProblem,),
+        auth="bearer",
+        scope="credentials:read",
+        tag="claims",
+    ),
+    Route(
+        "DELETE",
+        "/v1/claims/{claim_id}",
+        cancel_claim,
+        summary="Cancel a one-time link",
+        path_parameters=ClaimPath,
+        response={200: Claim},
+        problems=(claiming.UnknownClaimProblem, claiming.ClaimUsedProblem),
+        auth="bearer",
+        scope="credentials:issue",
+        tag="claims",
+    ),
+    Route(
+        "POST",
+        "/v1/batches/{batch_id}/claims",
+        make_batch_claims,
+        summary="Make one-time links to all credentials of a batch, one a line",
+        description="Again: new links; those that were made before and not used work no more.",
+        path_parameters=BatchPath,
+        query=HoursQuery,
+        response={200: Media("application/x-ndjson", ClaimMade)},
+        problems=(batching.UnknownBatchProblem, *WORK_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        tag="claims",
+    ),
+    Route(
+        "GET",
+        "/v1/claim-links/{secret}",
+        see_claim,
+        summary="Read what a one-time link leads to",
+        description="Uses nothing up.",
+        path_parameters=SecretPath,
+        response={200: ClaimSeen},
+        problems=(claiming.UnknownClaimProblem,),
+        tag="claims",
+    ),
+    Route(
+        "POST",
+        "/v1/claim-links/{secret}",
+        use_claim,
+        summary="Claim the credential of a one-time link",
+        description="Works once. With `holder` an award is issued to that DID, whose key signs the claim.",
+        request=ClaimUse,
+        path_parameters=SecretPath,
+        response={200: Claimed},
+        problems=_USE_PROBLEMS,
+        body_bytes_max=_FORM_BYTES_MAX,
+        unique_keys=True,
+        tag="claims",
+    ),
+    Route("GET", "/claims/{secret}", show_claim, summary="The page of a one-time link", tag="pages", response=PAGE),
+    Route(
+        "POST",
+        "/claims/{secret}",
+        claim_by_form,
+        summary="Claim a credential on the page of its link",
+        request=Form,
+        response=PAGE,
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    ),
+]
