@@ -43,13 +43,27 @@ def canonical_json(value: Any) -> bytes:
 
 def _is_fast(value: Any) -> bool:
     """Tell whether `msgspec` writes this as JCS does. Most values are plain strings, which are not asked further."""
-    if isinstance(value, dict):
-        for key, member in value.items():
-            if not (isinstance(key, str) and key.isascii() and (type(member) is str or _is_fast(member))):
+    kind = type(value)
+    if kind is dict:
+        try:
+            if not "".join(value).isascii():
                 return False
-        return True
-    if isinstance(value, list | tuple):
-        return all(type(member) is str or _is_fast(member) for member in value)
+        except TypeError:  # a key that is no text
+            return False
+        members = value.values()
+    elif kind is list or kind is tuple:
+        members = value
+    else:
+        return _is_fast_scalar(value)
+    for member in members:  # not `all`: this runs over every value of every document
+        if type(member) is not str and not _is_fast(member):  # noqa: SIM110 - see above
+            return False
+    return True
+
+
+def _is_fast_scalar(value: Any) -> bool:
+    if isinstance(value, dict | list | tuple):  # of a class of its own
+        return False
     if isinstance(value, float):
         return FLOAT_FAST_MIN <= abs(value) < FLOAT_FAST_MAX and not value.is_integer()
     if isinstance(value, int):

@@ -49,12 +49,13 @@ def build_document(
     award: Award,
     components: Sequence[Component] = (),
     credential_status: Mapping[str, Any] | None = None,
+    part: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the document without a proof, as JSON values.
 
     `document_id` is `urn:uuid:` and a fresh random UUIDv4 (DESIGN 3.1); `components` are the parts of a stack;
-    `credential_status` is an entry such as a BitstringStatusListEntry, taken as it is. Raises `MismatchProblem` and
-    `InvalidProblem`.
+    `credential_status` is an entry such as a BitstringStatusListEntry, taken as it is;
+    `part` is `achievement_part(achievement)` where that was made before. Raises `MismatchProblem` and `InvalidProblem`.
     """
     if not _DOCUMENT_ID.match(document_id):
         raise InvalidProblem("A document's id is urn:uuid: and a random UUID of version 4", pointer="/id")
@@ -69,7 +70,7 @@ def build_document(
         "awardedDate": normalise(award.awarded_at) if award.awarded_at else None,
         "validFrom": award.begins_at,
         "validUntil": award.ends_at,
-        "credentialSubject": _subject(achievement, award, components),
+        "credentialSubject": _subject(achievement, award, components, part),
         "credentialSchema": [{"id": OPEN_BADGES_SCHEMA, "type": SCHEMA_TYPE}],
         "credentialStatus": dict(credential_status) if credential_status else None,
         "otherIdentifier": _identifiers(award.other_identifiers),
@@ -114,7 +115,9 @@ def _identifiers(identifiers: Sequence[Identifier]) -> list[dict[str, str]]:
     ]
 
 
-def _subject(achievement: Achievement, award: Award, components: Sequence[Component]) -> dict[str, Any]:
+def _subject(
+    achievement: Achievement, award: Award, components: Sequence[Component], part: dict[str, Any] | None
+) -> dict[str, Any]:
     learner = award.learner
     earned = award.earned_hundredths(achievement)
     return _stated(
@@ -130,7 +133,7 @@ def _subject(achievement: Achievement, award: Award, components: Sequence[Compon
             "creditsEarned": credits_number(earned) if earned else None,
             "narrative": award.narrative,
             "result": _results(achievement, award),
-            "achievement": _achievement(achievement),
+            "achievement": achievement_part(achievement) if part is None else part,
             "component": [_component(component) for component in components],
         }
     )
@@ -177,7 +180,8 @@ def _scheme_uri(achievement: Achievement, scheme: GradingScheme) -> str:
     return scheme.uri or f"{achievement.uri}#result"
 
 
-def _achievement(achievement: Achievement) -> dict[str, Any]:
+def achievement_part(achievement: Achievement) -> dict[str, Any]:
+    """Return what the documents of all awards of an achievement say of it: `credentialSubject.achievement`."""
     credits_ = achievement.ects_hundredths
     official = {
         "id": achievement.uri,

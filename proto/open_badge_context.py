@@ -89,8 +89,8 @@ EU_CONTEXT: Mapping[str, Any] = MappingProxyType(
 
 def contexts() -> list[Any]:
     """Return a new `@context` of a document of ours: VC 2.0, Open Badges 3.0.3, and the EU terms inline."""
-    return [VC_CONTEXT, OPEN_BADGES_CONTEXT, {term: _plain(value) for term, value in EU_CONTEXT.items()}]
+    return [VC_CONTEXT, OPEN_BADGES_CONTEXT, {**EU_CONTEXT, **{term: {**value} for term, value in _STRUCTURED}}]
 
 
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
+_STRUCTURED = tuple((term, value) for term, value in EU_CONTEXT.items() if isinstance(value, Mapping))
+"""The terms whose definitions are objects, of which each document gets its own."""

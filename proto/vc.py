@@ -36,18 +36,25 @@ class DataModelProblem(InvalidProblem):
     title = "The document is not a verifiable credential of the data model 2.0"
 
 
-def check_credential(document: Any, *, contexts: Mapping[str, Any] | None = None, needs_proof: bool = False) -> None:
+def check_credential(
+    document: Any,
+    *,
+    contexts: Mapping[str, Any] | None = None,
+    needs_proof: bool = False,
+    known: Mapping[str, Any] | None = None,
+) -> None:
     """Return if `document` is a credential of the data model, else raise `DataModelProblem`.
 
     With `contexts` (addresses to contexts), every name in it must be defined too; `ContextNotGivenProblem` where it
     names another. `needs_proof` for a credential that was secured (section 4.12); a proof that is there is always
-    looked at, for its form.
+    looked at, for its form. `known` is an object below the top whose names were found defined at the same place of
+    another document (`undefined_names`).
     """
     faults = list(_faults(document))
     if needs_proof and isinstance(document, Mapping) and "proof" not in document:
         faults.append(("/proof", "a verifiable credential has a proof (4.12)"))
     if contexts is not None and not faults:
-        faults = list(undefined_names(document, contexts))
+        faults = list(undefined_names(document, contexts, known=known))
     if faults:
         pointer, sentence = faults[0]
         listed = [{"pointer": place, "detail": said} for place, said in faults[:FAULT_COUNT_MAX]]

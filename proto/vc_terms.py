@@ -31,23 +31,28 @@ class ContextNotGivenProblem(InvalidProblem):
     title = "The document uses a context that is not known here"
 
 
-def undefined_names(document: Mapping[str, Any], contexts: Mapping[str, Any]) -> Iterator[Fault]:
+def undefined_names(
+    document: Mapping[str, Any], contexts: Mapping[str, Any], *, known: Mapping[str, Any] | None = None
+) -> Iterator[Fault]:
     """Yield JSON pointer and sentence for every key and type that has no meaning, and for meanings that were changed.
 
     `contexts` maps the addresses that a document may name to their contexts. Raises `ContextNotGivenProblem`. What
-    follows from contexts that cannot change (a `MappingProxyType`) is remembered for the next document.
+    follows from contexts that cannot change (a `MappingProxyType`) is remembered for the next document. `known` is an
+    object of this document in which nothing was found at the same place of another one, under the same contexts and
+    types; it is passed over, and must be the very same object.
     """
     walk = _walk_with(contexts)
-    yield from walk.node(document, walk.begin(), "", 0)
+    yield from walk.node(document, walk.begin(), "", 0, known)
 
 
 class _Terms:
     """The terms in force at a place, and those in force once further contexts lie on top, as far as asked before."""
 
-    __slots__ = ("_are_defined", "_are_plain", "_type_names", "definitions", "extended")
+    __slots__ = ("_are_defined", "_are_plain", "_type_names", "changed", "definitions", "extended")
 
-    def __init__(self, definitions: Mapping[str, Any]) -> None:
+    def __init__(self, definitions: Mapping[str, Any], changed: tuple[str, ...] = ()) -> None:
         self.definitions = definitions
+        self.changed = changed
         self._are_defined: dict[str, bool] = {}
         self._are_plain: dict[str, bool] = {}
         self._type_names: frozenset[str] | None = None
@@ -99,11 +104,12 @@ class _Walk:
             self._none, self._remembered_count = _Terms({}), 0
         return self._none
 
-    def node(self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int) -> Iterator[Fault]:
-        """Yield the faults of one object and of all below it; `terms` are those that come from above."""
+    def node(self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int, known: Any) -> Iterator[Fault]:
+        """Yield the faults of one object and of all below it but `known`; `terms` are those that come from above."""
         if "@context" in node:
-            yield from self._changed_meanings(node["@context"], terms, pointer)
-            terms = self._extended(terms, node["@context"], is_inline=True)
+            terms, changed = self._opened(terms, node["@context"])
+            for name in changed:
+                yield f"{pointer}/@context", f"{name[:60]!r} is a protected term and cannot mean something else"
         scoped = terms
         for name in _types(node, terms):
             if not terms.defines(name):
@@ -120,14 +126,17 @@ class _Walk:
             elif not _is_closed(definition := scoped.get(key)):
                 below = self._extended(terms, scope) if (scope := _scope(definition)) else terms
                 if not isinstance(value, str):
-                    yield from self._below(value, below, place, depth)
+                    yield from self._below(value, below, place, depth, known)
 
-    def _below(self, value: Any, terms: _Terms, pointer: str, depth: int) -> Iterator[Fault]:
+    def _below(self, value: Any, terms: _Terms, pointer: str, depth: int, known: Any) -> Iterator[Fault]:
+        if value is known:
+            return
         for place, item in _items(value, pointer):
-            if isinstance(item, Mapping) and depth >= NODE_DEPTH_MAX:
+            is_node = type(item) is dict or isinstance(item, Mapping)  # the first is asked much faster
+            if is_node and depth >= NODE_DEPTH_MAX:
                 yield place, "nested too deep"
-            elif isinstance(item, Mapping):
-                yield from self.node(item, terms, place, depth + 1)
+            elif is_node:
+                yield from self.node(item, terms, place, depth + 1, known)
             elif isinstance(item, list):
                 yield place, "a list inside a list is flattened by some readers"
 
@@ -157,15 +166,15 @@ class _Walk:
         context = self.contexts[address]
         return context.get("@context", context) if isinstance(context, Mapping) else context
 
-    def _changed_meanings(self, context: Any, terms: _Terms, pointer: str) -> Iterator[Fault]:
-        """Yield the protected terms to which an inline context of the document gives another meaning."""
+    def _opened(self, terms: _Terms, context: Any) -> tuple[_Terms, list[str]]:
+        """Return the terms under a document's own context, and the protected ones to which it gives another meaning."""
+        changed: list[str] = []
         for item in context if isinstance(context, list) else [context]:
-            if isinstance(item, Mapping):
-                for name, value in item.items():
-                    known = terms.get(name)
-                    if _is_protected(known) and _protected(value) != known:
-                        yield f"{pointer}/@context", f"{name[:60]!r} is a protected term and cannot mean something else"
-            terms = self._extended(terms, item, is_inline=True)
+            above = self._extended(terms, item, is_inline=True)
+            if above is not terms and isinstance(item, Mapping):
+                changed += above.changed
+            terms = above
+        return terms, changed
 
 
 _WALKS: dict[int, _Walk] = {}
@@ -188,7 +197,9 @@ def _with(terms: _Terms, context: Mapping[str, Any]) -> _Terms:
     own = {name: value for name, value in context.items() if not name.startswith("@") or name == "@vocab"}
     if context.get("@protected") is True:
         own = {name: _protected(value) for name, value in own.items()}
-    return _Terms({**terms.definitions, **own})
+    changed = (name for name in context if _is_protected(terms.get(name)))
+    differing = tuple(name for name in changed if _protected(context[name]) != terms.get(name))
+    return _Terms({**terms.definitions, **own}, differing)
 
 
 def _bytes_of(context: Mapping[str, Any]) -> bytes | None:
@@ -212,6 +223,8 @@ def _iri_of(definition: Any) -> Any:
 
 
 def _scope(definition: Any) -> Any:
+    if type(definition) is str:
+        return {}
     return definition.get("@context", {}) if isinstance(definition, Mapping) else {}
 
 
@@ -237,7 +250,7 @@ def _is_defined(name: str, terms: Mapping[str, Any]) -> bool:
 
 def _is_closed(definition: Any) -> bool:
     """Tell whether what stands under a term holds no names: JSON literals, and texts by language."""
-    if not isinstance(definition, Mapping):
+    if type(definition) is not dict and not isinstance(definition, Mapping):
         return False
     container = definition.get("@container")
     in_containers = "@language" in (container if isinstance(container, list) else [container])

@@ -199,6 +199,8 @@ async def prepare_rows(
     known = await achievements.by_uris(gateway.pool, tenant.institution_id, uris)
     items: dict[int, Prepared] = {}
     refused: dict[int, Problem] = {}
+    if not is_dry:
+        await gateway.statuses.reserve(tenant, len(uris))
     for row in rows:
         if row.award is None:
             refused[row.line] = row.problem or MalformedProblem("The row cannot be read")

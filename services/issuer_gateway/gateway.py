@@ -9,6 +9,7 @@ from proto.ids import Origin
 from proto.moment import Moment, from_datetime
 from services.edge import Log
 from services.follow import Follower
+from services.issuer_gateway.achievement_parts import AchievementParts
 from services.issuer_gateway.arrivals import Arrivals, Signal
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.gathering import Gathered
@@ -56,6 +57,7 @@ class Gateway:
     """Fires when there is a batch to work on, or one was cancelled."""
     batch_moved: Signal = dataclasses.field(default_factory=Signal)
     """Fires when rows of some batch have their results."""
+    parts: AchievementParts = dataclasses.field(default_factory=AchievementParts)
     gathered: dict[str, Gathered[Any, Any]] = dataclasses.field(default_factory=dict)
     """What concurrent requests have done together, by what it is and for whom."""
 

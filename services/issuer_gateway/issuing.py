@@ -110,6 +110,7 @@ async def prepared(
     `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`.
     """
     award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
+    part = gateway.parts.of(tenant, achievement)
     place = None if is_dry else await gateway.statuses.place(tenant)
     document, credential_id = document_of(
         tenant,
@@ -117,8 +118,10 @@ async def prepared(
         award,
         document_id=fresh_document_id(),
         credential_status=place.entry if place else None,
+        part=part.content,
     )
-    check_credential(document, contexts=pinned_contexts())
+    check_credential(document, contexts=pinned_contexts(), known=part.known)
+    part.is_known = True
     event = issued_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id)
     return Prepared(
         award=award,

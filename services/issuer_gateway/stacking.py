@@ -135,6 +135,7 @@ async def _prepared(
 ) -> Prepared:
     fields = {name: getattr(request, name) for name in Award.__struct_fields__}
     award = Award(**(fields | {"achievement": achievement.achievement.uri}))
+    part = gateway.parts.of(tenant, achievement)
     place = await gateway.statuses.place(tenant)
     document, credential_id = document_of(
         tenant,
@@ -143,8 +144,10 @@ async def _prepared(
         document_id=fresh_document_id(),
         credential_status=place.entry,
         components=documented,
+        part=part.content,
     )
-    check_credential(document, contexts=pinned_contexts())
+    check_credential(document, contexts=pinned_contexts(), known=part.known)
+    part.is_known = True
     event = stacked_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id, components)
     return Prepared(
         award=award,

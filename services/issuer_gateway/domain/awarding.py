@@ -107,8 +107,12 @@ def document_of(
     document_id: str,
     credential_status: Mapping[str, Any] | None = None,
     components: Sequence[Component] = (),
+    part: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], CredentialId]:
-    """Return the document without a proof, and the credential id that it and the institution make."""
+    """Return the document without a proof, and the credential id that it and the institution make.
+
+    `part` is what the document says of the achievement, where that was made before.
+    """
     document = build_document(
         document_id=document_id,
         issuer=tenant.issuer,
@@ -116,6 +120,7 @@ def document_of(
         award=award,
         components=components,
         credential_status=credential_status,
+        part=part,
     )
     return document, credential_id_of(document, tenant.did)
 
