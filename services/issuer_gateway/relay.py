@@ -27,7 +27,7 @@ _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 _ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
 _MS = 1000
 _HOUSEKEEPING_SECONDS = 60.0
-_GATHER_SECONDS = 0.01
+_GATHER_SECONDS = 0.002
 """Between two submissions. Who comes to an idle relay is sent at once, and those who come close behind go together."""
 _DATABASE_TROUBLE = (
     asyncpg.PostgresError,
