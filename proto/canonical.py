@@ -55,10 +55,7 @@ def _is_fast(value: Any) -> bool:
         members = value
     else:
         return _is_fast_scalar(value)
-    for member in members:  # not `all`: this runs over every value of every document
-        if type(member) is not str and not _is_fast(member):  # noqa: SIM110 - see above
-            return False
-    return True
+    return all(_is_fast(member) for member in members if type(member) is not str)
 
 
 def _is_fast_scalar(value: Any) -> bool:

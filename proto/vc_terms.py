@@ -108,8 +108,7 @@ class _Walk:
         """Yield the faults of one object and of all below it but `known`; `terms` are those that come from above."""
         if "@context" in node:
             terms, changed = self._opened(terms, node["@context"])
-            for name in changed:
-                yield f"{pointer}/@context", f"{name[:60]!r} is a protected term and cannot mean something else"
+            yield from ((f"{pointer}/@context", said) for said in changed)
         scoped = terms
         for name in _types(node, terms):
             if not terms.defines(name):
@@ -172,7 +171,8 @@ class _Walk:
         for item in context if isinstance(context, list) else [context]:
             above = self._extended(terms, item, is_inline=True)
             if above is not terms and isinstance(item, Mapping):
-                changed += above.changed
+                said = "is a protected term and cannot mean something else"
+                changed += (f"{name[:60]!r} {said}" for name in above.changed)
             terms = above
         return terms, changed
 

@@ -1,4 +1,4 @@
-"""What documents say of achievements, made and judged once for all awards of a revision. Knows no award, no database."""
+"""What documents say of achievements, made and judged once for all awards of a revision. Knows no award."""
 
 from collections import OrderedDict
 from typing import Any
