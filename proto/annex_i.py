@@ -68,7 +68,7 @@ def _optional(achievement: Achievement, award: Award | None) -> Iterator[Element
     supervision = CONCEPTS[achievement.supervision].label if achievement.supervision else ""
     grade = award.result.value or award.result.status or "" if award and award.result else ""
     judged = [
-        ("Prerequisites to enrol", achievement.text_in(achievement.prerequisites) if achievement.prerequisites else ""),
+        ("Prerequisites to enrol", _prerequisites(achievement)),
         ("Supervision and identity verification during assessment", supervision),
         ("Grade achieved", grade),
         ("Integration and stackability", achievement.stackability or ""),
@@ -80,6 +80,13 @@ def _optional(achievement: Achievement, award: Award | None) -> Iterator[Element
     for number, (element, detail) in enumerate(judged, start=12):
         state, sentence = _stackability(achievement) if number == _STACKABILITY and detail else _stated(detail)
         yield Element(number=number, element=element, is_mandatory=False, state=state, detail=sentence)
+
+
+def _prerequisites(achievement: Achievement) -> str:
+    if achievement.prerequisites:
+        return achievement.text_in(achievement.prerequisites)
+    required = achievement.entry_requirements
+    return f"{len(required.named)} achievements that must be held" if required else ""
 
 
 def _stated(detail: str) -> tuple[State, str]:

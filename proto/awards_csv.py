@@ -35,6 +35,7 @@ OPTIONAL_COLUMNS = (
     "status",
     "narrative",
     "former_id",
+    "prerequisites",
 )
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 _LEARNER_COLUMNS = {
@@ -232,6 +233,8 @@ def award_of(cells: Mapping[str, str]) -> Award:
         fields["ects_hundredths"] = _hundredths(cells["ects"])
     if "former_id" in cells:
         fields["other_identifiers"] = [{"identifier": cells["former_id"], "type": "identifier"}]
+    if "prerequisites" in cells:
+        fields["prerequisites"] = cells["prerequisites"].split()
     try:
         return msgspec.convert(fields, Award)
     except msgspec.ValidationError as error:

@@ -9,9 +9,20 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from proto.events import AchievementField, CountryField, DidField, EctsField, EqfField, NameField, Record, UriField
+from proto.events import (
+    AchievementField,
+    CountryField,
+    CredentialIdField,
+    DidField,
+    EctsField,
+    EqfField,
+    NameField,
+    Record,
+    UriField,
+)
 from proto.ids import AchievementUri
 from proto.moment import Moment, normalise
+from proto.prerequisites import EntryRequirements
 from proto.problem import InvalidProblem
 from proto.stacking import Recipe
 from proto.vocabulary import (
@@ -157,6 +168,9 @@ class Achievement(Record, frozen=True, kw_only=True):
     participation_modes: Annotated[tuple[ParticipationMode, ...], Meta(max_length=8)] = ()
     quality_assurance: Annotated[tuple[QualityAssurance, ...], Meta(max_length=16)] = ()
     prerequisites: Text | None = None
+    entry_requirements: Annotated[
+        EntryRequirements, Meta(description="What must be held, valid, before it is awarded; enforced")
+    ] | (None) = None
     supervision: Supervision | None = None
     grading_scheme: GradingScheme | None = None
     stackability: Stackability | None = None
@@ -173,6 +187,8 @@ class Achievement(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for texts in (self.title, self.description, self.criteria, self.prerequisites, self.further_information):
             check_languages(texts)
+        if self.entry_requirements is not None and self.uri in self.entry_requirements.named:
+            raise ValueError("An achievement that requires itself could never be awarded")
 
     def text_in(self, texts: dict[str, str]) -> str:
         """Return the text in the achievement's own language, else in English, else the first that there is."""
@@ -239,6 +255,10 @@ class Award(Record, frozen=True, kw_only=True):
     result: Result | None = None
     narrative: LongText | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
+    prerequisites: Annotated[
+        tuple[CredentialIdField, ...],
+        Meta(max_length=16, description="Credentials of other institutions that meet the entry requirements"),
+    ] = ()
 
     def __post_init__(self) -> None:
         for moment in (self.awarded_at, self.valid_from, self.valid_until):

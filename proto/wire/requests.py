@@ -113,6 +113,13 @@ class AcceptBody(Record, frozen=True, kw_only=True):
     ects_hundredths: EctsField | None = None
     result: Result | None = None
     narrative: LongText | None = None
+    prerequisites: (
+        Annotated[
+            tuple[CredentialIdField, ...],
+            Meta(max_length=PREREQUISITES_MAX, description="Instead of those that the learner named"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class RejectBody(Record, frozen=True, kw_only=True):

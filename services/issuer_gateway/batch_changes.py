@@ -8,7 +8,7 @@ import msgspec
 from proto.changes_csv import ChangeRow
 from proto.envelope import Opened
 from proto.ids import CredentialId, EventId
-from proto.lifecycle import Book
+from proto.lifecycle import Book, life_of
 from proto.moment import Moment
 from proto.problem import Problem
 from proto.wire.gateway import ChangeRequest
@@ -18,8 +18,9 @@ from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.issuing import Prepared, achievement_of, learners_for, prepared, store
+from services.issuer_gateway.prerequisites import Holdings
 from services.issuer_gateway.saying import Said, admit, book_for, common, put, signed
-from services.issuer_gateway.store import outbox
+from services.issuer_gateway.store import credentials, outbox
 from services.postgres import Connection
 
 
@@ -103,12 +104,26 @@ class Changes:
         try:
             achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
             issue = await prepared(self._gateway, self._tenant, row.award, achievement, now=self._now, is_dry=is_dry)
+            issue = await self._entitled(book, row.credential_id, issue)
             await self._admit(book, issue.opened)
         except Problem as problem:
             if problem.pointer is not None:
                 problem.pointer = f"/award{problem.pointer}"
             raise
         return issue
+
+    async def _entitled(self, book: Book, corrected: CredentialId, issue: Prepared) -> Prepared:
+        """Check prerequisites, unless it is the same achievement for the same learner: those were checked then."""
+        if issue.asking.required is None:
+            return issue
+        owners = await credentials.refs_of(self._connection, self._tenant.institution_id, [corrected])
+        credential = book.credential(corrected)
+        life = life_of(book, credential) if credential else None
+        is_same = life is not None and life.achievement == issue.award.achievement
+        if is_same and owners.get(corrected) == issue.award.learner.ref:
+            return issue
+        holdings = await Holdings.read(self._gateway, self._connection, self._tenant, [issue.asking], now=self._now)
+        return issue.noted(holdings.check(issue.asking))
 
     async def _admit(self, book: Book, opened: Opened) -> None:
         await states.load_all(self._connection, book, [opened])

@@ -14,7 +14,6 @@ import msgspec
 
 from proto.awards_csv import AwardRow, read_award
 from proto.changes_csv import ChangeRow, NumberedChange, read_change
-from proto.lifecycle import Refusal
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.records import FileRecord
 from services.edge import decode_json
@@ -24,9 +23,9 @@ from services.issuer_gateway.batching import Row, fault_problem, json_row, prepa
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.issuing import issue_many
+from services.issuer_gateway.issuing import issue_many, judged
 from services.issuer_gateway.keystore import DataKey
-from services.issuer_gateway.saying import admit, book_for, check_followed
+from services.issuer_gateway.saying import check_followed
 from services.issuer_gateway.store import batches, tenants
 from services.postgres import CommitUnknownError, Connection, DatabaseUnavailableProblem, transaction
 
@@ -193,12 +192,8 @@ class _Work:
         )
         if items and self._batch.is_dry_run:
             now = self._gateway.now()
-            book = await book_for(self._connection, [item.opened for item in items.values()], now=now)
-            for line, item in items.items():
-                try:
-                    admit(book, item.opened, now=max(now, item.opened.event.at))
-                except Refusal as refusal:
-                    refused[line] = refusal
+            _, by_id = await judged(self._gateway, self._connection, self._tenant, list(items.values()), now=now)
+            refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         elif items:
             issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
             by_id = issues.refused

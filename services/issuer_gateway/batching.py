@@ -21,9 +21,9 @@ from services.issuer_gateway.batch_upload import CSV, JSON_LIST, TooManyRowsProb
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.issuing import Prepared, issue_many, prepared, unknown_achievement
+from services.issuer_gateway.issuing import Prepared, issue_many, judged, prepared, unknown_achievement
 from services.issuer_gateway.once import Once, OtherRequestProblem
-from services.issuer_gateway.saying import admit, book_for, carried_out, check_followed
+from services.issuer_gateway.saying import carried_out, check_followed
 from services.issuer_gateway.store import achievements, answers
 from services.postgres import Connection, transaction
 
@@ -94,12 +94,8 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     now = gateway.now()
     items, refused = await prepare_rows(gateway, tenant, rows, now, is_dry=True)
     async with transaction(gateway.pool) as connection:
-        book = await book_for(connection, [item.opened for item in items.values()], now=now)
-        for line, item in items.items():
-            try:
-                admit(book, item.opened, now=max(now, item.opened.event.at))
-            except Refusal as refusal:
-                refused[line] = refusal
+        _, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now)
+    refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
     results = [
         BatchRow(line=row.line, state="refused", problem=refused[row.line].document())
         if row.line in refused
@@ -163,12 +159,13 @@ async def _run_chunk(gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Seq
         await answers.add_rows(connection, batch_id, results)
         gateway.metrics.batch_rows.labels("accepted").inc(len(items) - sum(line in items for line in refused))
         gateway.metrics.batch_rows.labels("refused").inc(len(refused))
-        return {line: problem for line, problem in refused.items() if _may_pass(problem)}
+        return {line: problem for line, problem in refused.items() if may_pass(problem)}
 
     return await carried_out(gateway, work)
 
 
-def _may_pass(problem: Problem) -> bool:
+def may_pass(problem: Problem) -> bool:
+    """Tell whether the same event may be admitted later."""
     return isinstance(problem, Refusal) and not problem.is_final
 
 
@@ -186,7 +183,7 @@ def _results(
             sealed_problem=gateway.keystore.seal(_ENCODE(problem.document()), "problem", f"{batch_id}\n{line}"),
         )
         for line, problem in refused.items()
-        if not _may_pass(problem)
+        if not may_pass(problem)
     ]
     return [*accepted, *final]
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from proto.credential import Award, Learner
 from proto.ids import AchievementUri
 from proto.moment import from_datetime
@@ -34,7 +36,8 @@ from services.issuer_gateway.store import achievements, credentials, requests
 from services.postgres import Connection
 
 Answer = TypeVar("Answer")
-_AWARD_FIELDS = tuple(name for name in AcceptBody.__struct_fields__ if name not in {"learner", "valid_from"})
+_NOT_COPIED = {"learner", "valid_from", "prerequisites"}
+_AWARD_FIELDS = tuple(name for name in AcceptBody.__struct_fields__ if name not in _NOT_COPIED)
 
 
 async def listed(
@@ -92,6 +95,7 @@ def award_of(uri: AchievementUri, wish: Wish, body: AcceptBody, *, request_id: s
         ref=provisional_ref(request_id), given_name=wish.given_name, family_name=wish.family_name, email=wish.email
     )
     fields = {name: getattr(body, name) for name in _AWARD_FIELDS}
+    fields["prerequisites"] = wish.credentials if body.prerequisites is UNSET else body.prerequisites
     try:
         return Award(learner=learner, achievement=uri, valid_from=body.valid_from or now, **fields)
     except ValueError as error:

@@ -15,7 +15,7 @@ from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway import issuing
 from services.issuer_gateway.arrivals import Expected
-from services.issuer_gateway.batching import Row, prepare_rows
+from services.issuer_gateway.batching import Row, may_pass, prepare_rows
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -143,7 +143,7 @@ async def _issued(
     for place, item in items.items():
         refusal = issues.refused.get(item.credential_id)
         if refusal is not None:
-            refusals[place] = refusal if refusal.is_final else None
+            refusals[place] = None if may_pass(refusal) else refusal
             continue
         taken[place] = item
         if (once := group[place].once) is not None:

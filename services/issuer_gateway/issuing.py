@@ -15,13 +15,14 @@ from proto.envelope import Opened
 from proto.ids import CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
-from proto.problem import NotFoundProblem, Problem
+from proto.problem import InvalidProblem, NotFoundProblem, Problem
 from proto.vc import check_credential
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.domain.awarding import document_of, issued_event
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.once import Once, said_once
+from services.issuer_gateway.prerequisites import Asking, Holdings
 from services.issuer_gateway.saying import (
     BusyProblem,
     Said,
@@ -72,6 +73,18 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     def said(self) -> Said:
         """The event, in its credential's stream."""
         return Said(opened=self.opened, stream=self.credential_id)
+
+    @property
+    def asking(self) -> Asking:
+        """What is asked of its learner."""
+        return Asking(award=self.award, achievement=self.achievement)
+
+    def noted(self, notes: tuple[str, ...]) -> "Prepared":
+        """Return the same with notes for the institution added."""
+        if not notes:
+            return self
+        sealed = msgspec.structs.replace(self.sealed, notes=(*self.sealed.notes, *notes))
+        return msgspec.structs.replace(self, sealed=sealed)
 
 
 def fresh_document_id() -> str:
@@ -136,7 +149,7 @@ async def prepared(
 class Issues(msgspec.Struct, frozen=True, kw_only=True):
     """What became of several issues: who was refused, and when the others were made."""
 
-    refused: dict[CredentialId, Refusal]
+    refused: dict[CredentialId, Problem]
     created_at: datetime
 
 
@@ -187,8 +200,13 @@ async def store(
 
 
 async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
-    """In the caller's transaction: decide, put the event into the outbox, store the document."""
+    """In the caller's transaction: prerequisites, the rules, the event into the outbox, the document.
+
+    Raises a `Refusal`, and what `Holdings.check` raises.
+    """
     now = max(gateway.now(), item.opened.event.at)
+    holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
+    item = item.noted(holdings.check(item.asking))
     book = await book_for(connection, [item.opened], now=now)
     await say(gateway, connection, tenant, [item.said], book, now=now)
     learners = await learners_for(connection, tenant, [item.award.learner.ref])
@@ -211,18 +229,31 @@ async def issue(gateway: Gateway, tenant: Tenant, award: Award, once: Once | Non
     return await said_once(gateway, once, work)
 
 
-async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]) -> Issues:
-    """In the caller's transaction: issue what the rules admit, in order; return the refusals of the others."""
-    now = max(gateway.now(), *(item.opened.event.at for item in items))
+async def judged(
+    gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared], *, now: Moment
+) -> tuple[list[Prepared], dict[CredentialId, Problem]]:
+    """Return what may be issued, judged in order by prerequisites and rules, and why the others may not."""
+    holdings = await Holdings.read(gateway, connection, tenant, [item.asking for item in items], now=now)
     book = await book_for(connection, [item.opened for item in items], now=now)
-    refused: dict[CredentialId, Refusal] = {}
-    created_at = datetime.fromisoformat(now)
+    taken: list[Prepared] = []
+    refused: dict[CredentialId, Problem] = {}
     for item in items:
         try:
-            admit(book, item.opened, now=now)
-        except Refusal as refusal:
-            refused[item.credential_id] = refusal
-    taken = [item for item in items if item.credential_id not in refused]
+            notes = holdings.check(item.asking)
+            admit(book, item.opened, now=max(now, item.opened.event.at))
+        except (Refusal, InvalidProblem) as problem:
+            refused[item.credential_id] = problem
+            continue
+        holdings.issued(item.asking, item.credential_id)
+        taken.append(item.noted(notes))
+    return taken, refused
+
+
+async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]) -> Issues:
+    """In the caller's transaction: issue what may be issued, in order; return the refusals of the others."""
+    now = max(gateway.now(), *(item.opened.event.at for item in items))
+    taken, refused = await judged(gateway, connection, tenant, items, now=now)
+    created_at = datetime.fromisoformat(now)
     if taken:
         await put(gateway, connection, tenant, [item.said for item in taken])
         learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])

@@ -11,7 +11,6 @@ from proto.awards_csv import CsvProblem
 from proto.canonical import decode_json
 from proto.credential import LearnerRef
 from proto.elm_import import NotAnElmCredentialProblem, import_elm
-from proto.lifecycle import Refusal
 from proto.microhe_import import NotMicroHeProblem, import_microhe
 from proto.open_badge_claims import NotAnOpenBadgeProblem
 from proto.open_badge_import import import_open_badge
@@ -34,7 +33,7 @@ from services.issuer_gateway import batch_results, batch_upload, batching, impor
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.once import OtherRequestProblem
 from services.issuer_gateway.routes import GATEWAY, SAY_PROBLEMS, Caller, once_from
-from services.issuer_gateway.routes_credentials import credential_reply
+from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.saying import BusyProblem, LogNotFollowedProblem, OutcomeUnknownProblem
 from services.issuer_gateway.store import batches
 
@@ -268,7 +267,7 @@ def _import_route(config: Config, name: str, handler: Handler, what: str, proble
         request_media=("application/json", "application/ld+json", "application/vc", "application/vc+ld+json"),
         query=ImportQuery,
         response={201: CredentialAnswer, 202: CredentialAnswer},
-        problems=(problem, Refusal, *SAY_PROBLEMS),
+        problems=(problem, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",
         idempotency="optional",

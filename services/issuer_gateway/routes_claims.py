@@ -4,7 +4,6 @@ import msgspec
 from aiohttp import web
 
 from proto.claim import HolderProofProblem
-from proto.lifecycle import Refusal
 from proto.problem import Problem
 from proto.wire.gateway import Uuid
 from proto.wire.requests import (
@@ -22,6 +21,7 @@ from services.issuer_gateway import batch_results, batching, claiming, issuing, 
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.routes import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
 from services.issuer_gateway.routes_batches import BatchPath
+from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS
 from services.issuer_gateway.routes_requests import PAGE, SecretPath, for_people
 
 _FORM_BYTES_MAX = 65_536
@@ -101,7 +101,7 @@ _USE_PROBLEMS: tuple[type[Problem], ...] = (
     claiming.CannotBindProblem,
     HolderProofProblem,
     reading.ErasedProblem,
-    Refusal,
+    *ISSUE_PROBLEMS,
     *SAY_PROBLEMS,
 )
 

@@ -12,7 +12,7 @@ from proto.credential import Award, LearnerRef
 from proto.events import CredentialIdField, EventIdField
 from proto.lifecycle import Refusal
 from proto.moment import from_datetime
-from proto.problem import NotFoundProblem
+from proto.problem import NotFoundProblem, Problem
 from proto.wire.gateway import (
     ChangeRequest,
     CredentialAnswer,
@@ -26,6 +26,11 @@ from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
 from services.issuer_gateway import changing, issue_groups, issuing, reading, stacking
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.awarding import StackUnmetProblem
+from services.issuer_gateway.prerequisites import (
+    OtherHolderProblem,
+    PrerequisiteProblem,
+    PrerequisiteUnknownProblem,
+)
 from services.issuer_gateway.routes import (
     GATEWAY,
     SAY_PROBLEMS,
@@ -40,6 +45,14 @@ from services.issuer_gateway.store import claims, credentials, requests
 from services.postgres import Connection
 
 _LIST = "credentials"
+ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
+    issuing.UnknownAchievementProblem,
+    PrerequisiteProblem,
+    PrerequisiteUnknownProblem,
+    OtherHolderProblem,
+    Refusal,
+)
+"""Why a credential is not issued."""
 
 
 class UnknownLearnerProblem(NotFoundProblem):
@@ -277,7 +290,7 @@ ROUTES = [
         description="201: it is on the log, at `issue.index`. 202: it is on its way; ask at Location.",
         request=Award,
         response={201: CredentialAnswer, 202: CredentialAnswer},
-        problems=(issuing.UnknownAchievementProblem, Refusal, *SAY_PROBLEMS),
+        problems=(*ISSUE_PROBLEMS, *SAY_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",
         idempotency="optional",
@@ -332,13 +345,7 @@ ROUTES = [
         description="The parts are held against the achievement's recipe; the institution's own are one learner's.",
         request=StackRequest,
         response={201: CredentialAnswer, 202: CredentialAnswer},
-        problems=(
-            issuing.UnknownAchievementProblem,
-            StackUnmetProblem,
-            stacking.OtherLearnerProblem,
-            Refusal,
-            *SAY_PROBLEMS,
-        ),
+        problems=(*ISSUE_PROBLEMS, StackUnmetProblem, stacking.OtherLearnerProblem, *SAY_PROBLEMS),
         auth="bearer",
         scope="stacks:write",
         idempotency="optional",

@@ -10,7 +10,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.lifecycle import Refusal
 from proto.problem import Problem
 from proto.wire.gateway import CredentialAnswer, Uuid
 from proto.wire.requests import (
@@ -49,7 +48,7 @@ from services.issuer_gateway.routes import (
     PageQuery,
     once_from,
 )
-from services.issuer_gateway.routes_credentials import credential_reply
+from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.store import tenants
 
 _LIST = "requests"
@@ -337,7 +336,7 @@ ROUTES = [
         request=AcceptBody,
         path_parameters=RequestPath,
         response={201: CredentialAnswer, 202: CredentialAnswer},
-        problems=(*_DECIDE_PROBLEMS, Refusal, *SAY_PROBLEMS),
+        problems=(*_DECIDE_PROBLEMS, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",
         idempotency="optional",

@@ -22,6 +22,7 @@ from services.issuer_gateway.issuing import (
     store,
 )
 from services.issuer_gateway.once import Once, said_once
+from services.issuer_gateway.prerequisites import Holdings
 from services.issuer_gateway.saying import Said, book_for, check_followed, common, say, signed
 from services.issuer_gateway.store import achievements, credentials, followed
 from services.postgres import Connection
@@ -72,7 +73,7 @@ async def _stack_now(
     book = await book_for(connection, [], also=[*components, *stacks], now=now)
     live = {part: _live(book, stack_ids, now) for part, stack_ids in earlier.items()}
     documented, judged = parts_of(book, components, live, now)
-    # (3) One learner; (4) the recipe; (5) the rules; (6) outbox and document.
+    # (3) One learner; (4) the recipe; (5) prerequisites and rules; (6) outbox and document.
     learners = await learners_for(connection, tenant, [request.learner.ref])
     notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
     if len(judged) == len(components):
@@ -87,6 +88,8 @@ async def _stack_now(
         now=now,
         notes=notes,
     )
+    holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
+    item = item.noted(holdings.check(item.asking))
     book = await book_for(connection, [item.opened], now=now)
     await say(gateway, connection, tenant, [item.said], book, now=now)
     await followed.add_parts(connection, item.credential_id, tenant.did, components)

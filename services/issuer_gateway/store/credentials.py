@@ -233,6 +233,39 @@ async def learners_of(
     return {CredentialId(row["credential_id"].hex()): row["learner_id"] for row in rows}
 
 
+async def refs_of(
+    connection: Connection | Pool, institution_id: str, credential_ids: Sequence[CredentialId]
+) -> dict[CredentialId, str]:
+    """Return to whom these credentials were issued, by the institution's own names; "" for learners who were erased."""
+    rows = await connection.fetch(
+        """SELECT credential_id, ref FROM credential JOIN learner USING (learner_id)
+           WHERE credential.institution_id = $1 AND credential_id = ANY($2::bytea[])""",
+        institution_id,
+        [bytes.fromhex(each) for each in credential_ids],
+    )
+    return {CredentialId(row["credential_id"].hex()): row["ref"] or "" for row in rows}
+
+
+async def of_learners(
+    connection: Connection | Pool, institution_id: str, refs: Sequence[str], uris: Sequence[str]
+) -> dict[str, list[CredentialId]]:
+    """Return by learner the credentials that the institution issued here for achievements of these URIs."""
+    rows = await connection.fetch(
+        """SELECT ref, credential_id FROM learner JOIN credential USING (learner_id)
+           JOIN achievement ON achievement.institution_id = $1
+               AND achievement.achievement_id = credential.achievement_id
+           WHERE learner.institution_id = $1 AND ref = ANY($2::text[]) AND uri = ANY($3::text[])
+           ORDER BY credential.created_at, credential_id""",
+        institution_id,
+        list(dict.fromkeys(refs)),
+        list(uris),
+    )
+    found: dict[str, list[CredentialId]] = {}
+    for row in rows:
+        found.setdefault(row["ref"], []).append(CredentialId(row["credential_id"].hex()))
+    return found
+
+
 async def imported(connection: Connection | Pool, institution_id: str, fingerprint: bytes) -> CredentialId | None:
     """Return the credential that a document with this fingerprint became."""
     found: bytes | None = await connection.fetchval(

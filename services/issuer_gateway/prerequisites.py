@@ -1,0 +1,173 @@
+"""Prerequisites at work: what learners hold, by the followed log, against what achievements ask for before an award.
+
+A learner is known by the institution's own `ref`: credentials that it issued to the same ref here are found by
+themselves. Those of other institutions are named in the award; that they are the learner's is the institution's word,
+as with the parts of a stack (DESIGN 7), and a note says so. What cannot be read refuses the award.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from proto.credential import Award
+from proto.ids import AchievementUri, CredentialId
+from proto.lifecycle import Book, effective, life_of, living_end
+from proto.moment import Moment
+from proto.prerequisites import EntryRequirements, Held, Missing, missing_prerequisites
+from proto.problem import InvalidProblem
+from services.issuer_gateway.domain.awarding import is_own_uri
+from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.gateway import Gateway
+from services.issuer_gateway.saying import LogNotFollowedProblem, book_for
+from services.issuer_gateway.store import achievements, credentials
+from services.postgres import Connection
+
+_DETAIL_CHARACTERS_MAX = 1_000
+_REMEDY = (
+    "Award it first; where another institution did, name that credential in `prerequisites`; or describe the "
+    "achievement without it in `entry_requirements`"
+)
+
+
+class PrerequisiteProblem(InvalidProblem):
+    """The learner does not hold what the achievement asks for; the member `missing` lists each requirement."""
+
+    slug = "prerequisite-missing"
+    title = "The learner does not hold what this achievement asks for"
+
+
+class PrerequisiteUnknownProblem(InvalidProblem):
+    """A credential that the award names as a prerequisite is not on the log that the gateway follows."""
+
+    slug = "prerequisite-unknown"
+    title = "A prerequisite cannot be checked"
+
+
+class OtherHolderProblem(InvalidProblem):
+    """A credential that the award names as a prerequisite was issued here to another learner."""
+
+    slug = "prerequisite-of-another"
+    title = "A prerequisite belongs to another learner"
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """An award of an achievement that may ask for something."""
+
+    award: Award
+    achievement: achievements.StoredAchievement
+
+    @property
+    def required(self) -> EntryRequirements | None:
+        """What must be held."""
+        return self.achievement.achievement.entry_requirements
+
+    @property
+    def ref(self) -> str:
+        """The learner."""
+        return self.award.learner.ref
+
+
+class Holdings:
+    """What the learners of some awards hold, within one transaction; read only where something is asked for."""
+
+    def __init__(self, tenant: Tenant, book: Book, now: Moment) -> None:
+        self._tenant = tenant
+        self._book = book
+        self._now = now
+        self._by_ref: dict[str, list[CredentialId]] = {}
+        self._owners: dict[CredentialId, str] = {}
+        self._titles: dict[AchievementUri, str] = {}
+        self._fresh: dict[str, list[Held]] = {}
+
+    @classmethod
+    async def read(
+        cls, gateway: Gateway, connection: Connection, tenant: Tenant, items: Iterable[Asking], *, now: Moment
+    ) -> "Holdings":
+        """Return what the learners hold of what is asked for.
+
+        Raises `LogNotFollowedProblem` where the log was not followed lately: a revocation may have been missed.
+        """
+        asking = [item for item in items if item.required is not None]
+        if not asking:
+            return cls(tenant, Book(), now)
+        health = gateway.follower.health()
+        if health.state != "healthy":
+            raise LogNotFollowedProblem(f"Whether prerequisites still hold cannot be checked now: {health.detail}")
+        uris = list(dict.fromkeys(uri for item in asking if item.required for uri in item.required.named))
+        own = await credentials.of_learners(connection, tenant.institution_id, [item.ref for item in asking], uris)
+        named = [CredentialId(name) for item in asking for name in item.award.prerequisites]
+        ids = [*(name for names in own.values() for name in names), *named]
+        holdings = cls(tenant, await book_for(connection, [], also=ids, now=now), now)
+        holdings._by_ref = own
+        holdings._owners = await credentials.refs_of(connection, tenant.institution_id, named)
+        known = await achievements.by_uris(connection, tenant.institution_id, uris)
+        holdings._titles = {
+            AchievementUri(uri): found.achievement.text_in(found.achievement.title) for uri, found in known.items()
+        }
+        return holdings
+
+    def check(self, item: Asking) -> tuple[str, ...]:
+        """Return notes on an award that may be made.
+
+        Raises `PrerequisiteProblem`, `PrerequisiteUnknownProblem` and `OtherHolderProblem`.
+        """
+        if item.required is None:
+            return ()
+        named = self._named(item)
+        own = [held for name in self._by_ref.get(item.ref, ()) if (held := self._held(name)) is not None]
+        every = [*own, *named, *self._fresh.get(item.ref, ())]
+        missing = missing_prerequisites(item.required, every, titles=self._titles)
+        if missing:
+            raise _problem(missing)
+        return self._notes(named)
+
+    def issued(self, item: Asking, credential_id: CredentialId) -> None:
+        """Count what this transaction has just issued for awards that come after it."""
+        award = item.award
+        if award.begins_at <= self._now and (award.ends_at is None or award.ends_at > self._now):
+            held = Held(credential_id, item.achievement.achievement.uri, self._tenant.did, "active")
+            self._fresh.setdefault(item.ref, []).append(held)
+
+    def _named(self, item: Asking) -> list[Held]:
+        """Return what the award itself names, each of which must be there and be nobody else's."""
+        found = []
+        for place, name in enumerate(item.award.prerequisites):
+            credential_id, pointer = CredentialId(name), f"/prerequisites/{place}"
+            if self._owners.get(credential_id, item.ref) != item.ref:
+                raise OtherHolderProblem(f"{name} was issued to another learner of this institution", pointer=pointer)
+            held = self._held(credential_id)
+            if held is None:
+                detail = "is not on the log, or was not issued to be counted; name one that is, or send this later"
+                raise PrerequisiteUnknownProblem(f"{name} {detail}", pointer=pointer)
+            found.append(held)
+        return found
+
+    def _held(self, credential_id: CredentialId) -> Held | None:
+        """Return a credential by the log; None where it is not there, or not issued by whom its URI belongs to."""
+        credential = self._book.credential(credential_id)
+        life = life_of(self._book, credential) if credential else None
+        state = effective(self._book, credential, at=self._now) if credential else None
+        if life is None or state is None:
+            return None
+        is_own = living_end(self._book, life.issuer) == self._tenant.did
+        if is_own_uri(self._tenant, life.achievement) and not is_own:
+            return None
+        return Held(credential_id, life.achievement, life.issuer, state.state)
+
+    def _notes(self, named: Sequence[Held]) -> tuple[str, ...]:
+        foreign = [held for held in named if held.credential_id not in self._owners]
+        if not foreign:
+            return ()
+        names = ", ".join(held.credential_id for held in foreign)
+        return (f"Prerequisites not issued here: that they are the learner's is the institution's word ({names})",)
+
+
+def _problem(missing: Sequence[Missing]) -> PrerequisiteProblem:
+    words = "; ".join(item.detail for item in missing)
+    listed: list[dict[str, Any]] = [
+        {"code": item.code, "detail": item.detail, "achievements": list(item.achievements)} for item in missing
+    ]
+    return PrerequisiteProblem(
+        f"{words[:_DETAIL_CHARACTERS_MAX]}. {_REMEDY}", pointer="/achievement", members={"missing": listed}
+    )
