@@ -3,7 +3,7 @@
 Council Recommendation of 16 June 2022 (2022/C 243/02), Annex I: eleven mandatory elements, and five for where relevant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from proto.credential import Achievement, Award, Issuer
@@ -12,6 +12,28 @@ from proto.stacking import ects_text
 from proto.vocabulary import CONCEPTS, Stackability, is_user_assigned_country
 
 State = Literal["present", "missing", "doubtful"]
+Within = Literal["achievement", "award", "institution"]
+AnnexGate = Literal["off", "warn", "refuse-missing", "refuse-doubtful"]
+_GATES: tuple[AnnexGate, ...] = ("off", "warn", "refuse-missing", "refuse-doubtful")
+_PLACES: Mapping[int, tuple[Within, str]] = {
+    1: ("award", "/learner"),
+    2: ("achievement", "/title"),
+    3: ("institution", "/country"),
+    4: ("institution", "/legal_name"),
+    5: ("award", "/valid_from"),
+    6: ("achievement", "/learning_outcomes"),
+    7: ("achievement", "/ects_hundredths"),
+    8: ("achievement", "/eqf_level"),
+    9: ("achievement", "/assessment_types"),
+    10: ("achievement", "/participation_modes"),
+    11: ("achievement", "/quality_assurance"),
+    12: ("achievement", "/prerequisites"),
+    13: ("achievement", "/supervision"),
+    14: ("award", "/result"),
+    15: ("achievement", "/stackability"),
+    16: ("achievement", "/further_information"),
+}
+"""Where an element is stated: in which record, and the JSON pointer in it."""
 # ECTS Users' Guide 2015: one credit corresponds to 25 to 30 hours of work.
 HOURS_PER_CREDIT_MIN, HOURS_PER_CREDIT_MAX = 25, 30
 _HUNDRED = 100
@@ -19,13 +41,18 @@ _STACKABILITY = 15
 
 
 class Element(Record, frozen=True, kw_only=True):
-    """One element of Annex I: `number` counts from 1 as the Annex does, optional elements from 12 on."""
+    """One element of Annex I: `number` counts from 1 as the Annex does, optional elements from 12 on.
+
+    `within` names the record in which it is stated, and `pointer` is the JSON pointer to where.
+    """
 
     number: int
     element: str
     is_mandatory: bool
     state: State
     detail: str
+    within: Within
+    pointer: str
 
 
 class AnnexReport(Record, frozen=True, kw_only=True):
@@ -46,6 +73,17 @@ def annex_i(achievement: Achievement, *, issuer: Issuer | None = None, award: Aw
     return AnnexReport(elements=elements, is_complete=not missing)
 
 
+def strictest(*gates: AnnexGate) -> AnnexGate:
+    """Return the gate that lets the least pass."""
+    return max(gates, key=_GATES.index)
+
+
+def failing(report: AnnexReport, gate: AnnexGate) -> tuple[Element, ...]:
+    """Return the mandatory elements that a gate does not let pass, or warns of."""
+    states = {"off": (), "refuse-missing": ("missing",)}.get(gate, ("missing", "doubtful"))
+    return tuple(item for item in report.elements if item.is_mandatory and item.state in states)
+
+
 def _mandatory(achievement: Achievement, issuer: Issuer | None, award: Award | None) -> Iterator[Element]:
     judged: list[tuple[str, tuple[State, str]]] = [
         ("Identification of the learner", _learner(award)),
@@ -61,7 +99,7 @@ def _mandatory(achievement: Achievement, issuer: Issuer | None, award: Award | N
         ("Type of quality assurance", _quality(achievement)),
     ]
     for number, (element, (state, detail)) in enumerate(judged, start=1):
-        yield Element(number=number, element=element, is_mandatory=True, state=state, detail=detail)
+        yield _element(number, element, state, detail, is_mandatory=True)
 
 
 def _optional(achievement: Achievement, award: Award | None) -> Iterator[Element]:
@@ -79,7 +117,20 @@ def _optional(achievement: Achievement, award: Award | None) -> Iterator[Element
     ]
     for number, (element, detail) in enumerate(judged, start=12):
         state, sentence = _stackability(achievement) if number == _STACKABILITY and detail else _stated(detail)
-        yield Element(number=number, element=element, is_mandatory=False, state=state, detail=sentence)
+        yield _element(number, element, state, sentence, is_mandatory=False)
+
+
+def _element(number: int, element: str, state: State, detail: str, *, is_mandatory: bool) -> Element:
+    within, pointer = _PLACES[number]
+    return Element(
+        number=number,
+        element=element,
+        is_mandatory=is_mandatory,
+        state=state,
+        detail=detail,
+        within=within,
+        pointer=pointer,
+    )
 
 
 def _prerequisites(achievement: Achievement) -> str:

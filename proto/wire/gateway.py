@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from proto.annex_i import Element
+from proto.annex_i import AnnexGate, Element
 from proto.credential import Achievement, Award, EmailField, Identifier, ShortText
 from proto.events import (
     Accreditation,
@@ -77,6 +77,7 @@ class InstitutionRequest(Record, frozen=True, kw_only=True):
     url: UriField | None = None
     email: EmailField | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
+    annex_gate: AnnexGate = "off"
 
 
 class AdmissionRequest(Record, frozen=True, kw_only=True):
@@ -135,6 +136,19 @@ class InstitutionPage(Record, frozen=True, kw_only=True):
 
     institutions: tuple[Institution, ...]
     next_cursor: str | None = None
+
+
+class SettingsRequest(Record, frozen=True, kw_only=True):
+    """`PUT /v1/settings`: what becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02)."""
+
+    annex_gate: AnnexGate
+
+
+class InstitutionSettings(Record, frozen=True, kw_only=True):
+    """The institution's own settings; `annex_gate_in_force` is the stricter of its own and the gateway's."""
+
+    annex_gate: AnnexGate
+    annex_gate_in_force: AnnexGate
 
 
 class SigningKeyRequest(Record, frozen=True, kw_only=True):

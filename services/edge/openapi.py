@@ -159,7 +159,7 @@ def problems_of(route: Route) -> list[type[Problem]]:
     """Return every refusal that the route can give: its own and those of the edge, each once."""
     kinds = list(route.problems)
     if route.auth:
-        kinds += [UnauthenticatedProblem, *([ForbiddenProblem] if route.scope else [])]
+        kinds += [UnauthenticatedProblem, ForbiddenProblem]
     if route.takes_body:
         kinds += [MalformedProblem, BodyTimeoutProblem, BodyTooLargeProblem, MediaTypeProblem, InvalidProblem]
     if route.query or route.path_parameters or route.idempotency:

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from proto.annex_i import AnnexGate
 from services.edge import EdgeConfig, Port
 
 PREFIX = "CREDENTIFY_GATEWAY_"
@@ -90,6 +91,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_upload_seconds_max: Annotated[float, Meta(gt=0, description="Seconds that a batch may take to arrive")] = (
         900.0
     )
+    annex_gate: Annotated[
+        AnnexGate,
+        Meta(
+            description="What becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02): `off`, "
+            "`warn` (a note), `refuse-missing`, `refuse-doubtful`. An institution may be stricter, never laxer"
+        ),
+    ] = "off"
     requests_per_hour: Annotated[
         float, Meta(gt=0, le=1_000_000, description="Requests for achievements an hour that one address may keep up")
     ] = 60.0

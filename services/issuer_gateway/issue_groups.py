@@ -79,7 +79,7 @@ async def issue(gateway: Gateway, tenant: Tenant, award: Award, once: Once | Non
 
 def _groups(gateway: Gateway, tenant: Tenant) -> Gathered[Asked, _Outcome]:
     made = Gathered(partial(_together, gateway, tenant), count_max=LIMITS.gathered_max)
-    return gateway.gathered.setdefault(f"issue {tenant.institution_id}", made)
+    return gateway.gathered.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate}", made)
 
 
 async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:

@@ -18,6 +18,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem, Problem
 from proto.vc import check_credential
 from proto.wire.gateway import EventAnswer
+from services.issuer_gateway.completeness import check_complete
 from services.issuer_gateway.domain.awarding import document_of, issued_event
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -120,9 +121,11 @@ async def prepared(
 ) -> Prepared:
     """Return the credential of an award: a fresh document, judged by the data model, its credential id, signed event.
 
-    `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`.
+    `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem` and
+    `AnnexIncompleteProblem`.
     """
     award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
+    notes = (*notes, *check_complete(gateway, tenant, achievement.achievement, award))
     part = gateway.parts.of(tenant, achievement)
     place = None if is_dry else await gateway.statuses.place(tenant)
     document, credential_id = document_of(

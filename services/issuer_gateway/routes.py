@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
-from services.edge import Principal, RateLimit, Reply
+from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -45,8 +45,9 @@ class Caller(Principal, frozen=True, kw_only=True):
 
     @property
     def own(self) -> Tenant:
-        """The institution; a route with an institution's scope has no other callers."""
-        assert self.tenant is not None, "the operator has no scope of an institution"
+        """The institution; raises `ForbiddenProblem` for the operator, who speaks for none."""
+        if self.tenant is None:
+            raise ForbiddenProblem("Use an institution's API key: the operator's token speaks for no institution")
         return self.tenant
 
 

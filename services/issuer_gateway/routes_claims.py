@@ -19,6 +19,7 @@ from proto.wire.requests import (
 from services.edge import Form, LineWriter, Media, Reply, Route
 from services.issuer_gateway import batch_results, batching, claiming, issuing, reading
 from services.issuer_gateway.changing import UnknownCredentialProblem
+from services.issuer_gateway.completeness import AnnexIncompleteProblem
 from services.issuer_gateway.routes import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
 from services.issuer_gateway.routes_batches import BatchPath
 from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS
@@ -116,6 +117,7 @@ ROUTES = [
         response={201: ClaimMade},
         problems=(
             issuing.UnknownAchievementProblem,
+            AnnexIncompleteProblem,
             UnknownCredentialProblem,
             reading.ErasedProblem,
             *WORK_PROBLEMS,

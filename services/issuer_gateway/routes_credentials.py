@@ -24,6 +24,7 @@ from proto.wire.gateway import (
 )
 from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
 from services.issuer_gateway import changing, issue_groups, issuing, reading, stacking
+from services.issuer_gateway.completeness import AnnexIncompleteProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.awarding import StackUnmetProblem
 from services.issuer_gateway.prerequisites import (
@@ -47,6 +48,7 @@ from services.postgres import Connection
 _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
     issuing.UnknownAchievementProblem,
+    AnnexIncompleteProblem,
     PrerequisiteProblem,
     PrerequisiteUnknownProblem,
     OtherHolderProblem,

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.annex_i import strictest
 from proto.wire.gateway import (
     ApiKeyCreated,
     ApiKeyList,
@@ -14,13 +15,15 @@ from proto.wire.gateway import (
     InstitutionCreated,
     InstitutionPage,
     InstitutionRequest,
+    InstitutionSettings,
+    SettingsRequest,
     Slug,
     Uuid,
 )
 from services.edge import ForbiddenProblem, Media, Reply, Route, decode_cursor, encode_cursor, etag_of
 from services.issuer_gateway import tenancy
 from services.issuer_gateway.config import LIMITS
-from services.issuer_gateway.domain.tenancy import UnknownInstitutionProblem, did_document, institution_answer
+from services.issuer_gateway.domain.tenancy import Tenant, UnknownInstitutionProblem, did_document, institution_answer
 from services.issuer_gateway.once import done
 from services.issuer_gateway.routes import GATEWAY, OPERATOR_SCOPE, WORK_PROBLEMS, Caller, PageQuery, once_from
 from services.issuer_gateway.store import followed, tenants
@@ -124,6 +127,23 @@ async def revoke_key(request: web.Request, *, path: ApiKeyPath, principal: Calle
     return Reply(status=204)
 
 
+async def read_settings(request: web.Request, *, principal: Caller) -> InstitutionSettings:
+    """Return the institution's settings."""
+    return _settings(request, principal.own)
+
+
+async def change_settings(request: web.Request, *, body: SettingsRequest, principal: Caller) -> InstitutionSettings:
+    """Change the institution's settings; they hold for what is issued from now on."""
+    async with transaction(request.app[GATEWAY].pool) as connection:
+        tenant = await tenants.set_annex_gate(connection, principal.own.institution_id, body.annex_gate)
+    return _settings(request, tenant)
+
+
+def _settings(request: web.Request, tenant: Tenant) -> InstitutionSettings:
+    in_force = strictest(request.app[GATEWAY].config.annex_gate, tenant.annex_gate)
+    return InstitutionSettings(annex_gate=tenant.annex_gate, annex_gate_in_force=in_force)
+
+
 ROUTES = [
     Route(
         "POST",
@@ -168,6 +188,28 @@ ROUTES = [
         path_parameters=SlugPath,
         response={200: Media("application/did+json", dict[str, Any])},
         problems=(UnknownInstitutionProblem,),
+        tag="institutions",
+    ),
+    Route(
+        "GET",
+        "/v1/settings",
+        read_settings,
+        summary="Read the institution's settings",
+        response={200: InstitutionSettings},
+        auth="bearer",
+        tag="institutions",
+    ),
+    Route(
+        "PUT",
+        "/v1/settings",
+        change_settings,
+        summary="Change the institution's settings",
+        description="Which credentials are refused for what they lack of Annex I; never laxer than the gateway's gate.",
+        request=SettingsRequest,
+        response={200: InstitutionSettings},
+        auth="bearer",
+        scope="achievements:write",
+        unique_keys=True,
         tag="institutions",
     ),
     Route(

@@ -10,6 +10,7 @@ from proto.open_badge import Component
 from proto.problem import InvalidProblem
 from proto.vc import check_credential
 from proto.wire.gateway import EventAnswer, StackRequest
+from services.issuer_gateway.completeness import check_complete
 from services.issuer_gateway.domain.awarding import check_recipe, document_of, parts_of, stacked_event
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -138,6 +139,7 @@ async def _prepared(
 ) -> Prepared:
     fields = {name: getattr(request, name) for name in Award.__struct_fields__}
     award = Award(**(fields | {"achievement": achievement.achievement.uri}))
+    notes = (*notes, *check_complete(gateway, tenant, achievement.achievement, award))
     part = gateway.parts.of(tenant, achievement)
     place = await gateway.statuses.place(tenant)
     document, credential_id = document_of(

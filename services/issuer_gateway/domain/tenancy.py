@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
+from proto.annex_i import AnnexGate
 from proto.credential import Identifier, Issuer
 from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import Did
@@ -25,7 +26,10 @@ class UnknownInstitutionProblem(NotFoundProblem):
 
 
 class Tenant(Record, frozen=True, kw_only=True):
-    """An institution of this gateway, as it is stored; `uri_prefixes` includes the gateway's own prefix for it."""
+    """An institution of this gateway, as it is stored; `uri_prefixes` includes the gateway's own prefix for it.
+
+    Only `annex_gate` ever changes.
+    """
 
     institution_id: str
     slug: str
@@ -40,6 +44,7 @@ class Tenant(Record, frozen=True, kw_only=True):
     url: str | None = None
     email: str | None = None
     other_identifiers: tuple[Identifier, ...] = ()
+    annex_gate: AnnexGate = "off"
 
     @property
     def issuer(self) -> Issuer:
@@ -96,6 +101,7 @@ def tenant_from(request: InstitutionRequest, *, institution_id: str, public_url:
         url=request.url,
         email=request.email,
         other_identifiers=request.other_identifiers,
+        annex_gate=request.annex_gate,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from proto.annex_i import AnnexGate
 from proto.events import Purpose
 from proto.ids import KeyId
 from proto.moment import from_datetime
@@ -61,6 +62,18 @@ async def by_id(connection: Connection | Pool, institution_id: str) -> Tenant:
     """Return the institution of that id, which is there."""
     record = await connection.fetchval("SELECT record FROM institution WHERE institution_id = $1", institution_id)
     return _DECODE(record)
+
+
+async def set_annex_gate(connection: Connection, institution_id: str, gate: AnnexGate) -> Tenant:
+    """Set an institution's gate of Annex I and return the institution as it is now."""
+    record = await connection.fetchval(
+        "SELECT record FROM institution WHERE institution_id = $1 FOR UPDATE", institution_id
+    )
+    tenant = msgspec.structs.replace(_DECODE(record), annex_gate=gate)
+    await connection.execute(
+        "UPDATE institution SET record = $2 WHERE institution_id = $1", institution_id, _ENCODE(tenant)
+    )
+    return tenant
 
 
 async def institutions(connection: Connection | Pool, *, words: Sequence[str], after: str, limit: int) -> list[Tenant]:
