@@ -96,7 +96,7 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
             new = await _to_award(gateway, connection, tenant, body.award, secret)
         else:
             assert body.credential_id, "the body states one of the two"
-            new = await _to_credential(gateway, tenant, CredentialId(body.credential_id), secret)
+            new = await _to_credential(gateway, connection, tenant, CredentialId(body.credential_id), secret)
         expires_at = await claims.add(connection, [new], hours=body.hours_valid)
         return ClaimMade(
             claim_id=new.claim_id,
@@ -125,8 +125,10 @@ async def _to_award(
     )
 
 
-async def _to_credential(gateway: Gateway, tenant: Tenant, credential_id: CredentialId, secret: str) -> claims.NewClaim:
-    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
+async def _to_credential(
+    gateway: Gateway, connection: Connection, tenant: Tenant, credential_id: CredentialId, secret: str
+) -> claims.NewClaim:
+    stored = await credentials.get(connection, tenant.institution_id, credential_id)
     if stored is None:
         raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}", pointer="/credential_id")
     await reading.key_of(gateway, stored)

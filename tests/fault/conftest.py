@@ -10,6 +10,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.databases import MakeDatabase
+from tests.killed_gateways import KilledGateway, killed_gateway
+from tests.ledgers import RunningLedger
+
 FAST_SEED = 1
 
 
@@ -78,3 +82,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 def folder(open_folder: Path) -> Path:
     """A folder with a short path: sockets lie in it."""
     return open_folder
+
+
+@pytest.fixture
+async def killed(
+    make_database: MakeDatabase, tmp_path: Path, unused_tcp_port: int
+) -> AsyncIterator[tuple[KilledGateway, RunningLedger]]:
+    """A gateway to be killed and the ledger that it talks to."""
+    async with killed_gateway(make_database, tmp_path, unused_tcp_port) as running:
+        yield running

@@ -9,6 +9,7 @@ import pytest
 
 from proto.status_check import read_entries
 from proto.wire.gateway import CredentialAnswer
+from proto.wire.requests import RequestMade
 from services import postgres
 from services.issuer_gateway.keystore import Keystore, UnsealableProblem
 from services.issuer_gateway.learner_keys import LearnerKeys
@@ -172,3 +173,31 @@ async def test_a_key_folder_that_others_may_read_is_refused(gateway: RunningGate
         await gateway.start()
     shutil.rmtree(_folder(gateway))
     await gateway.start()
+
+
+async def test_a_backup_from_before_a_withdrawal_opens_nothing_of_the_request(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe(takes_requests=True)
+    asked = {"institution": "waterland", "achievement": "hydrology", "family_name": "Ó Briain"}
+    made = (await gateway.client().post("/v1/requests", asked)).as_(RequestMade)
+    backup = Backup(gateway)
+    await backup.take()
+    await gateway.client().send("DELETE", f"/v1/request-links/{made.secret}")
+    await backup.restore()
+    office = Office(gateway, office.created)
+    found = (await office.client.get(f"/v1/requests/{made.request_id}")).body
+    assert (found.get("wish"), found["is_erased"]) == (None, True)
+    refused = await office.client.post(f"/v1/requests/{made.request_id}/accept", {})
+    assert (refused.status, refused.slug) == (410, "erased")
+
+
+async def test_a_request_that_was_altered_in_the_database_is_found(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe(takes_requests=True)
+    asked = {"institution": "waterland", "achievement": "hydrology", "family_name": "Ó Briain"}
+    await gateway.client().post("/v1/requests", asked)
+    async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+        sealed = await connection.fetchval("SELECT sealed_content FROM request")
+        await connection.execute("UPDATE request SET sealed_content = $1", sealed[:-1] + bytes([sealed[-1] ^ 1]))
+        assert [damage.place.split()[0] for damage in (await gateway.fsck()).damages] == ["request"]
+        await connection.execute("UPDATE request SET sealed_content = $1", sealed)

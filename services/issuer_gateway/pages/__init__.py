@@ -1,6 +1,7 @@
 """The gateway's pages for learners: no script, nothing loaded, every value escaped. Decides and stores nothing."""
 
 import base64
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,10 @@ class Pages:
 
     def fault(self, problem: Problem) -> web.Response:
         """Return the page that says why something was refused."""
-        return self._templates.page(self._rendered("fault", problem=problem), status=problem.status)
+        page = self._templates.page(self._rendered("fault", problem=problem), status=problem.status)
+        if seconds := getattr(problem, "retry_after_seconds", None):
+            page.headers["Retry-After"] = str(math.ceil(seconds))
+        return page
 
     def _rendered(self, template: str, /, **values: Any) -> str:
         return self._templates.environment.get_template(f"{template}.html.jinja").render(**values)

@@ -1,0 +1,99 @@
+"""`credentify request` and `credentify claim` against a running gateway, as learners and staff use them."""
+
+import asyncio
+import csv
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.gateways import Office, RunningGateway
+
+
+class Shell:
+    """Runs the command with the gateway's address in the environment, as `credentify env` sets it."""
+
+    def __init__(self, gateway: RunningGateway, folder: Path, office: Office) -> None:
+        self._gateway = gateway
+        self.folder = folder
+        self.key = folder / "api.key"
+        self.key.write_text(office.created.api_key)
+
+    async def run(self, *words: str, staff: bool = False, status: int = 0) -> str:
+        options = ("--api-key-file", str(self.key)) if staff else ()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services", *words, *options),
+            env={"GATEWAY": self._gateway.url, "PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        out, _ = await process.communicate()
+        assert process.returncode == status, out.decode()
+        return out.decode()
+
+    def link(self, link: str) -> str:
+        """Return a link at the port of this test: the public address is a fixed one."""
+        return link.replace(self._gateway.config.public_url, self._gateway.url)
+
+
+@pytest.fixture
+async def office(gateway: RunningGateway) -> Office:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology", takes_requests=True)
+    return office
+
+
+@pytest.fixture
+def shell(gateway: RunningGateway, tmp_path: Path, office: Office) -> Shell:
+    return Shell(gateway, tmp_path, office)
+
+
+async def test_requests_are_made_rejected_withdrawn_and_accepted_by_command(shell: Shell) -> None:
+    ask = ("request", "ask", "--institution", "waterland", "--achievement", "hydrology")
+    first, second, third = [
+        json.loads(await shell.run(*ask, "--family-name", name, "--json")) for name in ("Bo", "Vo", "Zo")
+    ]
+    listed = await shell.run("request", "list", staff=True)
+    assert [line.split()[-1] for line in listed.splitlines()] == ["Bo", "Vo", "Zo", "open"]
+    reason = ("--reason", "The exam was not passed")
+    assert "rejected" in await shell.run("request", "reject", first["request_id"], *reason, staff=True)
+    assert "reason: The exam was not passed" in await shell.run("request", "status", shell.link(first["link"]))
+    assert "withdrawn: Hydrology" in await shell.run("request", "withdraw", shell.link(second["link"]))
+    body = shell.folder / "body.json"
+    body.write_text('{"valid_from": "2026-02-01T00:00:00Z", "learner": {"ref": "ignored", "given_name": "Zoë"}}')
+    accept = ("request", "accept", third["request_id"], "--ref", "s-1", "--grade", "8", "--body", str(body))
+    assert await shell.run(*accept, staff=True) == await shell.run(*accept, staff=True)
+    document = shell.folder / "document.json"
+    await shell.run("request", "status", shell.link(third["link"]), "--document", str(document))
+    subject = json.loads(document.read_bytes())["credentialSubject"]
+    assert (subject["givenName"], subject["familyName"], subject["result"][0]["value"]) == ("Zoë", "Zo", "8")
+    refused = await shell.run("request", "accept", second["request_id"], staff=True, status=1)
+    assert "withdrawn" in refused
+    assert "no link" in await shell.run("request", "status", "https://gateway.example/requests/x", status=1)
+
+
+async def test_links_of_a_batch_and_of_a_credential_are_made_used_and_cancelled_by_command(
+    shell: Shell, office: Office, gateway: RunningGateway
+) -> None:
+    awards = [office.award("hydrology", f"s-{number}") for number in range(2)]
+    batch = await office.client.send("POST", "/v1/batches", json.dumps(awards).encode(), key="exams")
+    links = shell.folder / "links.csv"
+    await shell.run("claim", "batch", batch.body["batch_id"], "--out", str(links), staff=True)
+    assert stat.S_IMODE(links.stat().st_mode) == 0o600
+    with links.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["line"] for row in rows] == ["1", "2"]
+    out = shell.folder / "mine.json"
+    await shell.run("claim", "use", shell.link(rows[0]["link"]), "--out", str(out))
+    assert json.loads(out.read_bytes())["credentialSubject"]["givenName"] == "Zoë"
+    again = await shell.run("claim", "use", shell.link(rows[0]["link"]), "--out", str(out) + "2", status=1)
+    assert "works once" in again
+    assert "exists already" in await shell.run("claim", "use", shell.link(rows[1]["link"]), "--out", str(out), status=1)
+    make = ("claim", "make", "--credential", rows[1]["credential_id"], "--json")
+    made = json.loads(await shell.run(*make, staff=True))
+    assert json.loads(await shell.run("claim", "status", made["claim_id"], staff=True))["state"] == "open"
+    assert json.loads(await shell.run("claim", "cancel", made["claim_id"], staff=True))["state"] == "cancelled"
+    assert "either" in await shell.run("claim", "make", staff=True, status=1)
+    assert gateway.ended_with == []
