@@ -5,7 +5,7 @@ The elements are those of the Council Recommendation of 16 June 2022 on a Europe
 """
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -77,6 +77,9 @@ AwardedField = Annotated[
         description="URI of the achievement, or the institution's own short id of it",
     ),
 ]
+Presented = (
+    CredentialIdField | Annotated[dict[str, Any], Meta(description="The credential document, whose holder is compared")]
+)
 EmailField = Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}(?!\n)$", max_length=320)]
 
 
@@ -256,7 +259,7 @@ class Award(Record, frozen=True, kw_only=True):
     narrative: LongText | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
     prerequisites: Annotated[
-        tuple[CredentialIdField, ...],
+        tuple[Presented, ...],
         Meta(max_length=16, description="Credentials of other institutions that meet the entry requirements"),
     ] = ()
 

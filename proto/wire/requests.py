@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.claim import Holder
-from proto.credential import Award, DateField, EmailField, Learner, LongText, Result, ShortText, TimeField
+from proto.credential import Award, DateField, EmailField, Learner, LongText, Presented, Result, ShortText, TimeField
 from proto.events import CredentialIdField, EctsField, Record
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
@@ -115,7 +115,7 @@ class AcceptBody(Record, frozen=True, kw_only=True):
     narrative: LongText | None = None
     prerequisites: (
         Annotated[
-            tuple[CredentialIdField, ...],
+            tuple[Presented, ...],
             Meta(max_length=PREREQUISITES_MAX, description="Instead of those that the learner named"),
         ]
         | UnsetType

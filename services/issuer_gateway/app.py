@@ -105,7 +105,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
             yield
 
     app.cleanup_ctx.append(running)
-    app[PAGES] = Pages()
+    app[PAGES] = Pages(kept_days=config.request_kept_days)
     app[REQUEST_LIMIT] = RateLimit(
         per_second=config.requests_per_hour / _HOUR_SECONDS,
         burst=config.requests_burst,

@@ -1,21 +1,23 @@
 """Prerequisites at work: what learners hold, by the followed log, against what achievements ask for before an award.
 
 A learner is known by the institution's own `ref`: credentials that it issued to the same ref here are found by
-themselves. Those of other institutions are named in the award; that they are the learner's is the institution's word,
-as with the parts of a stack (DESIGN 7), and a note says so. What cannot be read refuses the award.
+themselves. Those of other institutions are shown with the award: as documents, whose holder must be the learner (by
+DID, else by names and date of birth), or by id only; then that they are the learner's is the institution's word, as
+with the parts of a stack (DESIGN 7), and a note says so. What cannot be read refuses the award.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
 from proto.credential import Award
+from proto.holder import Recognised, presented_id, recognised
 from proto.ids import AchievementUri, CredentialId
 from proto.lifecycle import Book, effective, life_of, living_end
 from proto.moment import Moment
 from proto.prerequisites import EntryRequirements, Held, Missing, missing_prerequisites
-from proto.problem import InvalidProblem
+from proto.problem import InvalidProblem, MalformedProblem
 from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -28,6 +30,14 @@ _REMEDY = (
     "Award it first; where another institution did, name that credential in `prerequisites`; or describe the "
     "achievement without it in `entry_requirements`"
 )
+
+
+_SHOWN: Mapping[Recognised | None, str] = {
+    None: "not issued here; that it is the learner's is the institution's word",
+    "did": "not issued here; its document names the learner's DID",
+    "name-and-birth": "not issued here; its document states the learner's names and date of birth",
+    "name": "not issued here; its document states the learner's names, and no DID or date of birth to compare",
+}
 
 
 class PrerequisiteProblem(InvalidProblem):
@@ -49,6 +59,14 @@ class OtherHolderProblem(InvalidProblem):
 
     slug = "prerequisite-of-another"
     title = "A prerequisite belongs to another learner"
+
+
+class _Named(NamedTuple):
+    """A credential that an award names, and by what its holder was recognised: None where only its id is known."""
+
+    pointer: str
+    credential_id: CredentialId
+    by: Recognised | None
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +114,7 @@ class Holdings:
             raise LogNotFollowedProblem(f"Whether prerequisites still hold cannot be checked now: {health.detail}")
         uris = list(dict.fromkeys(uri for item in asking if item.required for uri in item.required.named))
         own = await credentials.of_learners(connection, tenant.institution_id, [item.ref for item in asking], uris)
-        named = [CredentialId(name) for item in asking for name in item.award.prerequisites]
+        named = [name.credential_id for item in asking for name in _readable(item.award)]
         ids = [*(name for names in own.values() for name in names), *named]
         holdings = cls(tenant, await book_for(connection, [], also=ids, now=now), now)
         holdings._by_ref = own
@@ -116,11 +134,11 @@ class Holdings:
             return ()
         named = self._named(item)
         own = [held for name in self._by_ref.get(item.ref, ()) if (held := self._held(name)) is not None]
-        every = [*own, *named, *self._fresh.get(item.ref, ())]
+        every = [*own, *(held for _, held in named), *self._fresh.get(item.ref, ())]
         missing = missing_prerequisites(item.required, every, titles=self._titles)
         if missing:
             raise _problem(missing)
-        return self._notes(named)
+        return self._notes([name for name, _ in named])
 
     def issued(self, item: Asking, credential_id: CredentialId) -> None:
         """Count what this transaction has just issued for awards that come after it."""
@@ -129,18 +147,18 @@ class Holdings:
             held = Held(credential_id, item.achievement.achievement.uri, self._tenant.did, "active")
             self._fresh.setdefault(item.ref, []).append(held)
 
-    def _named(self, item: Asking) -> list[Held]:
+    def _named(self, item: Asking) -> list[tuple[_Named, Held]]:
         """Return what the award itself names, each of which must be there and be nobody else's."""
         found = []
-        for place, name in enumerate(item.award.prerequisites):
-            credential_id, pointer = CredentialId(name), f"/prerequisites/{place}"
-            if self._owners.get(credential_id, item.ref) != item.ref:
-                raise OtherHolderProblem(f"{name} was issued to another learner of this institution", pointer=pointer)
-            held = self._held(credential_id)
+        for name in named_by(item.award):
+            if self._owners.get(name.credential_id, item.ref) != item.ref:
+                detail = f"{name.credential_id} was issued to another learner of this institution"
+                raise OtherHolderProblem(detail, pointer=name.pointer)
+            held = self._held(name.credential_id)
             if held is None:
                 detail = "is not on the log, or was not issued to be counted; name one that is, or send this later"
-                raise PrerequisiteUnknownProblem(f"{name} {detail}", pointer=pointer)
-            found.append(held)
+                raise PrerequisiteUnknownProblem(f"{name.credential_id} {detail}", pointer=name.pointer)
+            found.append((name, held))
         return found
 
     def _held(self, credential_id: CredentialId) -> Held | None:
@@ -155,12 +173,39 @@ class Holdings:
             return None
         return Held(credential_id, life.achievement, life.issuer, state.state)
 
-    def _notes(self, named: Sequence[Held]) -> tuple[str, ...]:
-        foreign = [held for held in named if held.credential_id not in self._owners]
-        if not foreign:
-            return ()
-        names = ", ".join(held.credential_id for held in foreign)
-        return (f"Prerequisites not issued here: that they are the learner's is the institution's word ({names})",)
+    def _notes(self, named: Sequence[_Named]) -> tuple[str, ...]:
+        foreign = [name for name in named if name.credential_id not in self._owners]
+        return tuple(f"Prerequisite {name.credential_id}: {_SHOWN[name.by]}" for name in foreign)
+
+
+def named_by(award: Award) -> list[_Named]:
+    """Return the credentials that an award names, by id or by document.
+
+    Raises `OtherHolderProblem` for a document whose holder is not shown to be the learner, and `InvalidProblem` for
+    what is no credential document.
+    """
+    found = []
+    for place, presented in enumerate(award.prerequisites):
+        pointer = f"/prerequisites/{place}"
+        if isinstance(presented, str):
+            found.append(_Named(pointer, CredentialId(presented), None))
+            continue
+        try:
+            name, by = presented_id(presented), recognised(presented, award.learner)
+        except (InvalidProblem, MalformedProblem) as problem:
+            raise InvalidProblem(problem.detail, pointer=f"{pointer}{problem.pointer or ''}") from problem
+        if by is None:
+            detail = "The document's holder is not shown to be the learner: DID, or both names, must be the same"
+            raise OtherHolderProblem(detail, pointer=pointer)
+        found.append(_Named(pointer, name, by))
+    return found
+
+
+def _readable(award: Award) -> list[_Named]:
+    try:
+        return named_by(award)
+    except InvalidProblem:  # said again when the award itself is judged
+        return []
 
 
 def _problem(missing: Sequence[Missing]) -> PrerequisiteProblem:

@@ -34,6 +34,7 @@ from services.issuer_gateway.routes import (
 from services.issuer_gateway.store import achievements
 from services.postgres import Connection
 
+_SEE_OTHER = 303
 _LIST, _CATALOGUE = "achievements", "catalogue"
 
 
@@ -120,11 +121,19 @@ async def list_achievements(request: web.Request, *, query: PageQuery, principal
 
 
 async def read_public_achievement(request: web.Request, *, path: PublicPath) -> Reply:
-    """Return what an achievement's URI stands for, as it is described now."""
+    """Return what an achievement's URI stands for, as it is described now; a browser is sent to its page."""
+    if _wants_page(request.headers.get("Accept", "")):
+        return Reply(status=_SEE_OTHER, headers={"Location": f"{path.achievement_id}/page", "Vary": "Accept"})
     pool = request.app[GATEWAY].pool
     tenant = await tenancy.tenant_of(pool, path.slug)
     content = msgspec.json.encode((await describing.get(pool, tenant, path.achievement_id)).achievement)
-    return Reply(content, etag=etag_of(content))
+    return Reply(content, etag=etag_of(content), headers={"Vary": "Accept"})
+
+
+def _wants_page(accept: str) -> bool:
+    """Tell whether a browser asks: it names HTML before JSON, where programs name JSON or nothing."""
+    named = [item.partition(";")[0].strip().lower() for item in accept.split(",")]
+    return "text/html" in named and "application/json" not in named[: named.index("text/html")]
 
 
 async def read_catalogue(request: web.Request, *, query: CatalogueQuery) -> CataloguePage:
@@ -210,8 +219,9 @@ ROUTES = [
         "/issuers/{slug}/achievements/{achievement_id}",
         read_public_achievement,
         summary="Read what an achievement's URI stands for",
+        description="A browser is sent to its page.",
         path_parameters=PublicPath,
-        response={200: Achievement},
+        response={200: Achievement, 303: None},
         problems=(UnknownInstitutionProblem, describing.NoSuchAchievementProblem),
         tag="public",
     ),

@@ -217,6 +217,11 @@ async def _page(gateway: RunningGateway, method: str, path: str, **form: str) ->
 async def test_the_pages_need_no_script_and_say_what_is_wrong_in_words(gateway: RunningGateway) -> None:
     office = await _office(gateway)
     path = "/issuers/waterland/achievements/hydrology/page"
+    uri = path.removesuffix("/page")
+    session, browser = gateway.ledger.session, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with session.get(gateway.url + uri, headers=browser, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (303, "hydrology/page")
+    assert (await gateway.client().get(uri)).body["takes_requests"] is True
     status, html, _ = await _page(gateway, "GET", path)
     assert status == 200
     assert "<script" not in html

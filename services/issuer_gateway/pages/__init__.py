@@ -36,10 +36,10 @@ def _when(moment: Moment) -> str:
 class Pages:
     """Renders the pages; made once, used by every request."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept_days: int) -> None:
         self._templates = Templates(Path(__file__).parent)
         self._templates.environment.filters.update(ects=ects_text, when=_when)
-        self._templates.environment.globals.update(states=_STATES)
+        self._templates.environment.globals.update(states=_STATES, kept_days=kept_days)
 
     def achievement(
         self,

@@ -1,0 +1,34 @@
+"""Whose document it is: DIDs decide alone, else both names and, where both state it, the date of birth."""
+
+from typing import Any
+
+import pytest
+
+from proto.credential import Learner
+from proto.holder import Recognised, recognised
+
+LEARNER = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", date_of_birth="2001-02-03")
+BOUND = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", uri="did:example:zoe")
+NAMES = {"givenName": "ZOE\u0308", "familyName": "ó  briain"}
+
+
+@pytest.mark.parametrize(
+    ("learner", "subject", "by"),
+    [
+        (LEARNER, NAMES, "name"),
+        (LEARNER, NAMES | {"dateOfBirth": "2001-02-03"}, "name-and-birth"),
+        (LEARNER, NAMES | {"dateOfBirth": "2001-02-04"}, None),
+        (LEARNER, {"givenName": "Zoë"}, None),
+        (LEARNER, {}, None),
+        (LEARNER, NAMES | {"id": "did:example:other"}, "name"),
+        (BOUND, {"id": "did:example:zoe"}, "did"),
+        (BOUND, NAMES | {"id": "did:example:other"}, None),
+        (BOUND, NAMES, "name"),
+        (Learner(ref="s-1", email="a@b.example"), {}, None),
+        (Learner(ref="s-1", given_name="Zoë"), {"givenName": "Zoë"}, None),
+    ],
+)
+def test_a_holder_is_recognised_by_did_or_by_names(
+    learner: Learner, subject: dict[str, Any], by: Recognised | None
+) -> None:
+    assert recognised({"credentialSubject": subject}, learner) == by
