@@ -14,11 +14,11 @@ from proto.problem import ConflictProblem, NotFoundProblem, UnavailableProblem
 from proto.wire.requests import RequestBody, RequestMade, RequestSeen, RequestState, Wish
 from services.edge import token_hash
 from services.issuer_gateway import describing, tenancy
-from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.domain.tenancy import Tenant, institution_answer
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.keystore import DataKey
 from services.issuer_gateway.saying import BusyProblem, carried_out
-from services.issuer_gateway.store import achievements, claims, credentials, requests, tenants
+from services.issuer_gateway.store import achievements, claims, credentials, followed, requests, tenants
 from services.postgres import Connection, transaction
 
 SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones
@@ -96,6 +96,11 @@ async def askable(gateway: Gateway, slug: str, achievement_id: str) -> tuple[Ten
     stored = await describing.get(gateway.pool, tenant, achievement_id)
     if not stored.achievement.takes_requests:
         raise NotAskableProblem(f"{tenant.legal_name} takes no requests for it here; ask the institution itself")
+    async with transaction(gateway.pool) as connection:
+        book = await followed.book_of_issuers(connection, {tenant.did})
+    state = institution_answer(tenant, book, now=gateway.now()).state
+    if state in {"not-admitted", "closed"}:
+        raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
     return tenant, stored
 
 

@@ -4,6 +4,7 @@ What is true if we crash here: an award is issued and its link used up in one tr
 credential is used up before the document is sent, so nobody gets it twice; whoever lost the answer gets a new link.
 """
 
+import base64
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -90,8 +91,9 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
         achievement = await achievement_of(gateway.pool, tenant, body.award.achievement)
         await prepared(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
 
+    secret = _secret_of(gateway, once)
+
     async def work(connection: Connection) -> ClaimMade:
-        secret = tenancy.new_token(SECRET_PREFIX)
         if body.award:
             new = await _to_award(gateway, connection, tenant, body.award, secret)
         else:
@@ -99,13 +101,24 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
             new = await _to_credential(gateway, connection, tenant, CredentialId(body.credential_id), secret)
         expires_at = await claims.add(connection, [new], hours=body.hours_valid)
         return ClaimMade(
-            claim_id=new.claim_id,
-            link=link_of(gateway, secret),
-            expires_at=from_datetime(expires_at),
-            credential_id=new.credential_id,
+            claim_id=new.claim_id, link="", expires_at=from_datetime(expires_at), credential_id=new.credential_id
         )
 
-    return await done(gateway, once, ClaimMade, work, is_secret=True)
+    made = await done(gateway, once, ClaimMade, work)
+    return msgspec.structs.replace(made, link=link_of(gateway, secret))
+
+
+def _secret_of(gateway: Gateway, once: Once | None) -> str:
+    """Return the secret of a new link: random, or made of the request's key, so that a repeated one can be answered.
+
+    No secret is kept for that: the answer that is kept has no link, and without the master key nobody makes it again.
+    """
+    if once is None:
+        return tenancy.new_token(SECRET_PREFIX)
+    made = gateway.keystore.fingerprint(
+        b"claim", once.institution_id.encode(), once.key_fingerprint, once.request_fingerprint
+    )
+    return SECRET_PREFIX + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 async def _to_award(

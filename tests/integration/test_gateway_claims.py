@@ -119,9 +119,21 @@ async def test_a_claim_is_refused_early_where_the_award_is_wrong(gateway: Runnin
     ):
         refused = await office.client.post("/v1/claims", body)
         assert (refused.status, refused.slug) == (status, slug), refused
-    key = await office.client.post("/v1/claims", {"award": office.award(uri)}, key="one")
+
+
+async def test_a_repeated_request_gets_the_same_link_though_no_secret_is_kept(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    first = await office.client.post("/v1/claims", {"award": office.award(uri)}, key="one")
     same = await office.client.post("/v1/claims", {"award": office.award(uri)}, key="one")
-    assert key.body == same.body
+    other = await office.client.post("/v1/claims", {"award": office.award(uri)}, key="two")
+    assert first.body == same.body
+    assert other.body["link"] != first.body["link"]
+    secret = _secret(first.as_(ClaimMade))
+    assert gateway.inside is not None
+    for row in await gateway.inside.pool.fetch("SELECT * FROM answered WHERE sealed_answer IS NOT NULL"):
+        name = f"{row['institution_id']}\n{row['key_fingerprint'].hex()}"
+        assert secret.encode() not in gateway.inside.keystore.open(row["sealed_answer"], "answer", name)
+    assert (await _use(gateway, secret)).status == 200
 
 
 async def test_a_batch_has_a_link_for_each_credential_and_only_the_last_links_work(gateway: RunningGateway) -> None:

@@ -191,6 +191,12 @@ async def test_bounds_hold_strangers_off(gateway: RunningGateway) -> None:
     ):
         refused = await public.post("/v1/requests", body)
         assert (refused.status, refused.slug) == (status, slug)
+    strangers = await gateway.tenant("bergland")
+    await strangers.describe("hydrology", takes_requests=True)
+    body = {"institution": "bergland", "achievement": "hydrology", "given_name": "A"}
+    refused = await public.post("/v1/requests", body)
+    assert (refused.status, refused.slug) == (409, "takes-no-requests")
+    assert "not-admitted" in refused.body["detail"]
     wrong = await public.get("/v1/request-links/cfr_" + "x" * 43)
     assert (wrong.status, wrong.slug) == (404, "unknown-request")
     assert (await public.get("/v1/requests")).status == 401
