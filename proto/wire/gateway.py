@@ -319,6 +319,9 @@ class BatchRow(Record, frozen=True, kw_only=True):
     credential_id: CredentialId | None = None
     event_id: EventId | None = None
     problem: dict[str, Any] | None = None
+    notes: Annotated[
+        tuple[str, ...], Meta(description="Of a dry run: what the credential will be noted for; else they are with it")
+    ] = ()
 
 
 BatchStateName = Literal["waiting", "running", "finished", "cancelled", "failed"]

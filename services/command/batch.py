@@ -183,6 +183,7 @@ class _Results:
     def __init__(self, path: Path | None) -> None:
         self._file = path.open("wb") if path else None
         self.refused: list[BatchRow] = []
+        self.noted: list[BatchRow] = []
 
     def add(self, row: BatchRow) -> None:
         """Keep one result."""
@@ -190,6 +191,8 @@ class _Results:
             self._file.write(msgspec.json.encode(row) + b"\n")
         if row.state == "refused" and len(self.refused) < SHOWN_ROWS_MAX:
             self.refused.append(row)
+        elif row.notes and len(self.noted) < SHOWN_ROWS_MAX:
+            self.noted.append(row)
 
     def close(self) -> None:
         """End the file."""
@@ -218,6 +221,8 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
         problem: dict[str, Any] = row.problem or {}
         where = f" {problem['pointer']}" if problem.get("pointer") else ""
         console.print(f"  line {row.line}{where}: {problem.get('detail') or problem.get('title')}", markup=False)
+    for row in results.noted:
+        console.print(f"  line {row.line}, noted: {'; '.join(row.notes)}", markup=False)
     if answer.refused_count > len(results.refused):
         console.print(f"  … and {answer.refused_count - len(results.refused)} more (--results FILE keeps all)")
 

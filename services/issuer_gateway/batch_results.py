@@ -18,6 +18,7 @@ from services.postgres import Connection
 
 _MS = 1000
 _LOOK_SECONDS = 0.2
+_DECODE_NOTES = msgspec.json.Decoder(tuple[str, ...]).decode
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -111,10 +112,16 @@ async def rows_of(
 def _row(gateway: Gateway, batch_id: str, row: batches.Result) -> BatchRow:
     if row.sealed_problem is None:
         if row.is_checked:
-            return BatchRow(line=row.line, state="checked")
+            return BatchRow(line=row.line, state="checked", notes=_notes(gateway, batch_id, row))
         return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)
     problem = gateway.keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
     return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))
+
+
+def _notes(gateway: Gateway, batch_id: str, row: batches.Result) -> tuple[str, ...]:
+    if row.sealed_notes is None:
+        return ()
+    return _DECODE_NOTES(gateway.keystore.open(row.sealed_notes, "notes", f"{batch_id}\n{row.line}"))
 
 
 async def cancel(gateway: Gateway, tenant: Tenant, batch_id: str) -> batches.BackgroundBatch:

@@ -14,6 +14,7 @@ import msgspec
 
 from proto.awards_csv import AwardRow, read_award
 from proto.changes_csv import ChangeRow, NumberedChange, read_change
+from proto.ids import CredentialId
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.records import FileRecord
 from services.edge import decode_json
@@ -186,13 +187,22 @@ class _Work:
         sealed = self._gateway.keystore.seal(_ENCODE(problem.document()), "problem", name)
         self._results[line] = batches.Result(line=line, sealed_problem=sealed)
 
+    def _checked(self, line: int, notes: Sequence[str]) -> batches.Result:
+        """Return the result of a row that a dry run passes, with what it warns of."""
+        sealed = None
+        if notes:
+            sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch.batch_id}\n{line}")
+        return batches.Result(line=line, is_checked=True, sealed_notes=sealed)
+
     async def _issue(self, rows: Sequence[Row]) -> None:
+        notes: dict[CredentialId, tuple[str, ...]] = {}
         items, refused = await prepare_rows(
             self._gateway, self._tenant, rows, self._gateway.now(), is_dry=self._batch.is_dry_run
         )
         if items and self._batch.is_dry_run:
             now = self._gateway.now()
-            _, by_id = await judged(self._gateway, self._connection, self._tenant, list(items.values()), now=now)
+            taken, by_id = await judged(self._gateway, self._connection, self._tenant, list(items.values()), now=now)
+            notes = {item.credential_id: item.sealed.notes for item in taken}
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         elif items:
             issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
@@ -203,7 +213,7 @@ class _Work:
         for line in items.keys() - refused.keys():
             item = items[line]
             self._results[line] = (
-                batches.Result(line=line, is_checked=True)
+                self._checked(line, notes.get(item.credential_id, ()))
                 if self._batch.is_dry_run
                 else batches.Result(line=line, credential_id=item.credential_id, event_id=item.opened.event_id)
             )

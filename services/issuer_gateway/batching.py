@@ -94,12 +94,13 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     now = gateway.now()
     items, refused = await prepare_rows(gateway, tenant, rows, now, is_dry=True)
     async with transaction(gateway.pool) as connection:
-        _, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now)
+        taken, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now)
     refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+    notes = {item.credential_id: item.sealed.notes for item in taken}
     results = [
         BatchRow(line=row.line, state="refused", problem=refused[row.line].document())
         if row.line in refused
-        else BatchRow(line=row.line, state="checked")
+        else BatchRow(line=row.line, state="checked", notes=notes[items[row.line].credential_id])
         for row in rows
     ]
     return BatchAnswer(

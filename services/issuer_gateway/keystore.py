@@ -29,6 +29,7 @@ Purpose = Literal[
     "status-list",
     "answer",
     "problem",
+    "notes",
     "batch-key",
     "batch-part",
     "request",

@@ -70,6 +70,29 @@ async def test_a_warning_stands_in_the_notes_of_the_credential(gateway: RunningG
     ]
 
 
+async def test_a_dry_run_says_what_would_be_noted(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    await _gate(office, "warn")
+    answered = await office.client.send(
+        "POST", "/v1/batches?dry_run=true", json.dumps([office.award(uri)]).encode(), key="some"
+    )
+    assert [note[:21] for note in answered.body["rows"][0]["notes"]] == [
+        "Annex I, element 10, ",
+        "Annex I, element 11, ",
+    ]
+    lines = b"\n".join(json.dumps(office.award(uri, f"s-{n}")).encode() for n in range(1_001))
+    many = await office.client.send(
+        "POST", "/v1/batches?dry_run=true", lines, key="many", media_type="application/x-ndjson"
+    )
+    path, key = f"/v1/batches/{many.body['batch_id']}", {"Authorization": f"Bearer {office.created.api_key}"}
+    async with gateway.ledger.session.get(f"{gateway.url}{path}/events", headers=key) as response:
+        await response.read()  # ends when the batch is over
+    async with gateway.ledger.session.get(f"{gateway.url}{path}/rows?limit=2", headers=key) as response:
+        rows = [json.loads(line) for line in (await response.text()).splitlines()]
+    assert [(row["state"], len(row["notes"])) for row in rows] == [("checked", 2), ("checked", 2)]
+
+
 async def test_lists_batches_requests_claims_stacks_and_imports_are_held_to_it(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
     uri = (await office.describe(takes_requests=True)).achievement.uri

@@ -64,6 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     is_checked: bool = False
     sealed_problem: bytes | None = None
     fingerprint: bytes | None = None
+    sealed_notes: bytes | None = None
 
 
 def _batch(row: asyncpg.Record | None) -> BackgroundBatch | None:
@@ -190,9 +191,10 @@ async def repeated(connection: Connection, batch_id: str, fingerprints: Sequence
 async def add_results(connection: Connection, batch_id: str, results: Sequence[Result]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
-        """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint)
+        """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
+               sealed_notes)
            SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[], $6::bytea[],
-               $7::bytea[])""",
+               $7::bytea[], $8::bytea[])""",
         batch_id,
         [row.line for row in results],
         [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
@@ -200,6 +202,7 @@ async def add_results(connection: Connection, batch_id: str, results: Sequence[R
         [row.is_checked for row in results],
         [row.sealed_problem for row in results],
         [row.fingerprint for row in results],
+        [row.sealed_notes for row in results],
     )
 
 
@@ -207,7 +210,8 @@ async def results(connection: Connection | Pool, batch_id: str, *, after: int, l
     """Return results by line, behind `after`; a change names the credential that it is about."""
     rows = await connection.fetch(
         """SELECT line, coalesce(batch_row.credential_id, stream) AS credential_id,
-               coalesce(batch_row.event_id, credential.event_id) AS event_id, is_checked, sealed_problem
+               coalesce(batch_row.event_id, credential.event_id) AS event_id, is_checked, sealed_problem,
+               sealed_notes
            FROM batch_row LEFT JOIN credential ON credential.credential_id = batch_row.credential_id
            LEFT JOIN outbox ON outbox.event_id = batch_row.event_id
            WHERE batch_id = $1 AND line > $2 ORDER BY line LIMIT $3""",
@@ -222,6 +226,7 @@ async def results(connection: Connection | Pool, batch_id: str, *, after: int, l
             event_id=EventId(row["event_id"].hex()) if row["event_id"] else None,
             is_checked=row["is_checked"],
             sealed_problem=row["sealed_problem"],
+            sealed_notes=row["sealed_notes"],
         )
         for row in rows
     ]
