@@ -1,7 +1,8 @@
 """Puts a service together: its routes, the operator's routes, and what happens around every handler. Runs nothing."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -57,12 +58,26 @@ def make_app(
     every = [*routes, *operations.routes()]
     for route in every:
         _add(app, Endpoint(route, config=config, authenticate=authenticate, realm=service))
+    for path, allowed in _shadowing(every):
+        app.router.add_route("*", path, dispatch.around_unmatched(allowed))
     app.router.add_route("*", "/{path:.*}", dispatch.around_unmatched())
     operations.describe(title=f"Credentify {service}", description=description, routes=every)
     registry.register(RequestMetrics(dispatch.tallies))
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return app
+
+
+def _shadowing(routes: Sequence[Route]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each path without placeholders that another route's placeholder would take too, and its own methods.
+
+    `DELETE /v1/batches/changes` must not delete a batch of the name "changes".
+    """
+    templates = [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(r.template))) for r in routes if r.placeholders]
+    for path in dict.fromkeys(route.path for route in routes if not route.placeholders):
+        if any(template.fullmatch(path) for template in templates):
+            methods = {route.method for route in routes if route.path == path}
+            yield path, tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 def _add(app: web.Application, endpoint: Endpoint) -> None:

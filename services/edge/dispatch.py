@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -137,10 +138,14 @@ class Dispatch:
 
         return handle
 
-    def around_unmatched(self) -> Handle:
-        """Return the handler for what no route takes: 404, or 405 where another method of its path exists."""
+    def around_unmatched(self, allowed: tuple[str, ...] = ()) -> Handle:
+        """Return the handler for what no route takes: 404, or 405 where another method of its path exists.
+
+        `allowed` are the methods of the path, where they are known.
+        """
+        refuse = partial(_refuse_unmatched, allowed=allowed)
         by_method = {
-            method: self.around(_refuse_unmatched, arguments=None, render=_as_is, method=method, template="unmatched")
+            method: self.around(refuse, arguments=None, render=_as_is, method=method, template="unmatched")
             for method in (*sorted(METHODS), "other")
         }
 
@@ -227,13 +232,13 @@ def _as_is(_: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     return response
 
 
-async def _refuse_unmatched(request: web.Request) -> web.StreamResponse:
-    allowed: set[str] = set()
-    for resource in request.app.router.resources():
+async def _refuse_unmatched(request: web.Request, *, allowed: tuple[str, ...]) -> web.StreamResponse:
+    found = set(allowed)
+    for resource in () if allowed else request.app.router.resources():
         _, methods = await resource.resolve(request)
-        allowed |= methods - {hdrs.METH_ANY}
-    if allowed:
-        names = tuple(sorted(allowed))
+        found |= methods - {hdrs.METH_ANY}
+    if found:
+        names = tuple(sorted(found))
         raise MethodNotAllowedProblem(f"This path takes {', '.join(names)}", allowed=names)
     raise UnknownPathProblem("No route has this path; /docs lists those there are")
 

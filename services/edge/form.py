@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from proto.problem import MalformedProblem
 from services.edge.body import BodyLimits, read_body
@@ -32,9 +33,10 @@ async def read_form(request: web.Request, limits: BodyLimits) -> Form:
     try:
         if request.content_type == "multipart/form-data":
             return await _multipart(request, limits)
-        pairs = parse_qsl(await read_body(request, limits), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX)
-        return Form({name.decode(): value for name, value in pairs})
-    except (ValueError, AssertionError, LookupError, web.RequestPayloadError) as error:
+        text = (await read_body(request, limits)).decode("ascii")  # what is not ASCII comes percent-encoded
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="strict")
+        return Form({name: value.encode() for name, value in pairs})
+    except (ValueError, AssertionError, LookupError, web.RequestPayloadError, HttpProcessingError) as error:
         raise MalformedProblem("The body is not the form that its Content-Type says") from error
 
 

@@ -171,6 +171,7 @@ ROUTES = [
           response={200: Media("application/x-ndjson", dict[str, Any])}),
     Route("POST", "/upload", upload, summary="Upload", request=bytes, request_media=("text/csv",),
           response={200: Media("text/plain")}, body_bytes_max=2_000_000),
+    Route("POST", "/things/changes", count_lines, summary="Changes", request=Thing, request_lines=Part),
     Route("POST", "/form", send_form, summary="Form", request=Form, response={200: Media("text/html")}),
     Route("GET", "/fail", fail, summary="Fail"),
     Route("GET", "/break", break_off, summary="Break off", response={200: Media("application/x-ndjson", Part)}),
@@ -426,8 +427,8 @@ async def test_raw_bodies_and_forms_arrive_whole(sample: Sample) -> None:
     data = bytes(range(256)) * 4000
     async with sample.client.post("/upload", data=io.BytesIO(data), headers={"Content-Type": "text/csv"}) as response:
         assert await response.text() == hashlib.sha256(data).hexdigest()
-    async with sample.client.post("/form", data={"words": "a b"}) as response:
-        assert "<p>a b 0" in await response.text()
+    async with sample.client.post("/form", data={"words": "Zoë b", "ö": "ü"}) as response:
+        assert "<p>Zoë b 0" in await response.text()
     form = aiohttp.FormData()
     form.add_field("words", "é")
     form.add_field("file", data[:5000], filename="document.json")
@@ -437,6 +438,18 @@ async def test_raw_bodies_and_forms_arrive_whole(sample: Sample) -> None:
         "POST", "/form", data=b"nonsense", headers={"Content-Type": "multipart/form-data; boundary=x"}
     )
     assert refused.status == 400
+    for media_type, sent in {
+        "multipart/form-data; boundary=x": b"--x\r\n\x0c: \xc2\n\r\n\r\n--x--\r\n",
+        "application/x-www-form-urlencoded": b"words=%ff",
+    }.items():
+        body, refused = await sample.problem("POST", "/form", data=sent, headers={"Content-Type": media_type})
+        assert (refused.status, body["type"]) == (400, "urn:credentify:problem:malformed")
+
+
+async def test_a_path_that_is_written_out_is_not_taken_for_a_name(sample: Sample) -> None:
+    for method in ("GET", "DELETE", "OPTIONS"):
+        body, refused = await sample.problem(method, "/things/changes")
+        assert (refused.status, refused.headers["Allow"], body["allowed"]) == (405, "POST", ["POST"])
 
 
 async def test_a_page_runs_no_script_and_only_its_own_style(sample: Sample) -> None:
