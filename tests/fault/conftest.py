@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.databases import MakeDatabase
-from tests.killed_gateways import KilledGateway, killed_gateway
+from tests.killed_services import KilledGateway, killed_gateway
 from tests.ledgers import RunningLedger
 
 FAST_SEED = 1

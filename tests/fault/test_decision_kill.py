@@ -7,7 +7,7 @@ import aiohttp
 
 from proto.wire.requests import ClaimMade, RequestMade
 from tests.gateways import Answered, Client, Office
-from tests.killed_gateways import KilledGateway
+from tests.killed_services import KilledGateway
 from tests.ledgers import RunningLedger, until
 
 COUNT = 24

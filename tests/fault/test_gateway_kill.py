@@ -9,7 +9,7 @@ import msgspec
 
 from proto.wire.gateway import BatchAnswer
 from tests.gateways import Answered, Client, Office
-from tests.killed_gateways import KilledGateway
+from tests.killed_services import KilledGateway
 from tests.ledgers import RunningLedger, until
 
 ROWS = 400

@@ -1,0 +1,96 @@
+"""A large file is issued while gateway and ledger are killed in turn: each row once, each with its result.
+
+The fast selection has 1,500 rows, the whole list 100,000 (a few minutes).
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto.wire.gateway import BatchAnswer, BatchRow
+from tests.databases import MakeDatabase
+from tests.gateways import Office, gateway_config, gateway_database
+from tests.killed_services import KilledGateway, KilledLedger
+from tests.ledgers import Registrar, ledger_config, new_database
+
+ROWS, ROWS_TORTURE = 1_500, 100_000
+KILLS, KILLS_TORTURE = 4, 24
+STALL_SECONDS = 60.0
+"""So long nothing may move, before the test gives up."""
+HEADER = "learner_ref,given_name,family_name,achievement,valid_from"
+
+
+@pytest.fixture
+async def both(
+    make_database: MakeDatabase, tmp_path: Path, unused_tcp_port_factory: Callable[[], int]
+) -> AsyncIterator[tuple[KilledGateway, KilledLedger]]:
+    """A gateway and a ledger to be killed; at the end nothing may be damaged in either."""
+    database = await new_database(make_database)
+    async with aiohttp.ClientSession() as session:
+        config = msgspec.structs.replace(ledger_config(database, tmp_path), port=unused_tcp_port_factory())
+        ledger = KilledLedger(config, database, Registrar(), session)
+        await ledger.init()
+        await ledger.start()
+        folder = tmp_path / "gateway"
+        own = await gateway_database(make_database, folder, ledger)
+        gateway = KilledGateway(gateway_config(own, folder, ledger, port=unused_tcp_port_factory()), own, ledger)
+        await gateway.start()
+        try:
+            yield gateway, ledger
+        finally:
+            await gateway.stop()
+            await ledger.stop()
+        assert (await gateway.fsck()).damages == ()
+        assert (await ledger.fsck()).damages == ()
+
+
+async def test_each_row_is_issued_once_although_gateway_and_ledger_are_killed_in_turn(
+    both: tuple[KilledGateway, KilledLedger], torture: bool
+) -> None:
+    gateway, ledger = both
+    rows, kills = (ROWS_TORTURE, KILLS_TORTURE) if torture else (ROWS, KILLS)
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    lines = "".join(f"l-{number},Zoë,Nowak,hydrology,2026-01-01\n" for number in range(rows))
+    body = f"{HEADER}\n{lines}".encode()
+    sent = await office.client.send("POST", "/v1/batches", body, media_type="text/csv", key="everybody")
+    assert sent.status == 202, sent
+    path = f"/v1/batches/{sent.body['batch_id']}"
+    for kill in range(kills):
+        await progressed(office, path, accepted=rows * kill // (kills + 1) + 1)
+        victim = ledger if kill % 2 else gateway
+        await victim.stop()
+        await victim.start()
+    done = await progressed(office, path, accepted=rows, published=rows)
+    assert (done.row_count, done.accepted_count, done.refused_count) == (rows, rows, 0)
+    results = await results_of(office, path)
+    assert [result.line for result in results] == list(range(2, rows + 2))
+    assert {result.state for result in results} == {"accepted"}
+    assert len({result.credential_id for result in results}) == rows
+    assert (await ledger.client.log()).tree_size == rows + 2  # the opening, the admission, and each credential once
+
+
+async def progressed(office: Office, path: str, *, accepted: int, published: int = 0) -> BatchAnswer:
+    """Return how far the batch is once so many rows are done; fails where nothing moves for a minute."""
+    last, moved_at = (-1, -1), time.monotonic()
+    while time.monotonic() - moved_at < STALL_SECONDS:
+        found = (await office.client.get(path)).as_(BatchAnswer)
+        if found.accepted_count >= accepted and found.published_count >= published:
+            return found
+        if (found.accepted_count, found.published_count) != last:
+            last, moved_at = (found.accepted_count, found.published_count), time.monotonic()
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"nothing moves: {last} of {accepted} accepted, {published} published")
+
+
+async def results_of(office: Office, path: str) -> list[BatchRow]:
+    """Return the results of all rows, as an integrator streams them."""
+    session, headers = office.gateway.ledger.session, {"Authorization": f"Bearer {office.created.api_key}"}
+    async with session.get(f"{office.gateway.url}{path}/rows", headers=headers) as response:
+        assert response.status == 200
+        return [msgspec.json.decode(line, type=BatchRow) async for line in response.content]
