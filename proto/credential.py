@@ -80,7 +80,8 @@ AwardedField = Annotated[
 Presented = (
     CredentialIdField | Annotated[dict[str, Any], Meta(description="The credential document, whose holder is compared")]
 )
-EmailField = Annotated[str, Meta(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}(?!\n)$", max_length=320)]
+_NO_SPACE = r"[^@\s\x00-\x1f\x7f-\x9f\ufeff]"  # written out where readers' ideas of \s differ (Python, ECMA-262)
+EmailField = Annotated[str, Meta(pattern=rf"^{_NO_SPACE}{{1,64}}@{_NO_SPACE}{{1,255}}(?!\n)$", max_length=320)]
 
 
 class Identifier(Record, frozen=True, kw_only=True):

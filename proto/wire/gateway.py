@@ -346,6 +346,13 @@ class BatchProgress(Record, frozen=True, kw_only=True):
         return self.state not in {"waiting", "running"}
 
 
+class BatchEvent(Record, frozen=True, kw_only=True):
+    """A server-sent event of a batch: `data` is a `BatchProgress` as JSON text, `{}` at the end."""
+
+    event: Literal["progress", "end"]
+    data: str
+
+
 class BatchAnswer(Record, frozen=True, kw_only=True):
     """`POST /v1/batches`: a result per row; send the same under the same key again to continue after a failure.
 

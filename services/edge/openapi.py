@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from proto.problem import InvalidProblem, MalformedProblem, Problem
+from services.edge.auth import IDEMPOTENCY_KEY_PATTERN
 from services.edge.body import LINE_MEDIA_TYPES
-from services.edge.form import FORM_MEDIA_TYPES, Form
+from services.edge.form import FORM_FIELDS_MAX, FORM_MEDIA_TYPES, Form
 from services.edge.problems import (
     PROBLEM_MEDIA_TYPE,
     BodyTimeoutProblem,
@@ -35,6 +36,11 @@ _PROBLEM_SCHEMA: Mapping[str, Any] = {
         "pointer": {"type": "string", "format": "json-pointer"},
     },
     "required": ["type", "title", "status", "detail"],
+}
+_FORM_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "maxProperties": FORM_FIELDS_MAX,
+    "propertyNames": {"pattern": "^[A-Za-z0-9_-]{1,64}$"},
 }
 _STATUS_WORDS = {200: "OK", 201: "Made", 202: "Accepted, not finished", 204: "Done, nothing to say", 303: "See there"}
 
@@ -64,6 +70,7 @@ def _types(route: Route) -> Iterable[Any]:
     """Yield every type of the route that a schema is made from."""
     if route.request not in (None, bytes, Form):
         yield route.request
+    yield from route.request_shapes.values()
     if route.request_lines is not None:
         yield route.request_lines
     yield from filter(None, (route.query, route.path_parameters))
@@ -110,7 +117,7 @@ def _parameters(route: Route, schemas: Mapping[int, Any], components: Mapping[st
             "in": "header",
             "required": route.idempotency == "required",
             "description": "The same key with the same body gives the same answer, and nothing is done twice.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+            "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY_PATTERN},
         }
 
 
@@ -134,10 +141,10 @@ def _properties(
 def _request_content(route: Route, schemas: Mapping[int, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if route.request is Form:
-        content |= {media: {"schema": {"type": "object"}} for media in FORM_MEDIA_TYPES}
+        content |= {media: {"schema": _FORM_SCHEMA} for media in FORM_MEDIA_TYPES}
     elif route.request is not None:
-        schema = {} if route.request is bytes else schemas[id(route.request)]
-        content |= {media: {"schema": schema} for media in route.request_media}
+        shapes = {media: route.request_shapes.get(media, route.request) for media in route.request_media}
+        content |= {media: {"schema": schemas.get(id(shape), {})} for media, shape in shapes.items()}
     if route.request_lines is not None:
         content[LINE_MEDIA_TYPES[0]] = {"schema": schemas[id(route.request_lines)]}
     return content
@@ -148,11 +155,18 @@ def _responses(route: Route, schemas: Mapping[int, Any]) -> dict[str, Any]:
     for status, content in route.response.items():
         answer: dict[str, Any] = {"description": _STATUS_WORDS.get(status, "Answer")}
         if isinstance(content, Media):
-            answer["content"] = {content.media_type: {"schema": schemas[id(content.of)]}}
+            answer["content"] = {content.media_type: {"schema": _shape(content, schemas)}}
         elif content is not None:
             answer["content"] = {"application/json": {"schema": schemas[id(content)]}}
         responses[str(status)] = answer
     return responses | _problem_responses(route, taken=responses)
+
+
+def _shape(content: Media, schemas: Mapping[int, Any]) -> Mapping[str, Any]:
+    """Return the schema of an answer; that of a sequence is an array's, as OpenAPI 3.2 has it for such media types."""
+    schema: Mapping[str, Any] = schemas[id(content.of)]
+    is_sequence = content.media_type in LINE_MEDIA_TYPES
+    return {"type": "array", "items": schema} if is_sequence else schema
 
 
 def problems_of(route: Route) -> list[type[Problem]]:

@@ -51,6 +51,8 @@ class Route:
     request: Any = None
     """Type of the JSON body; `bytes` for a body taken as it is (with `request_media`); `Form` for an HTML form."""
     request_media: tuple[str, ...] = ("application/json",)
+    request_shapes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """For `request=bytes`: by media type, what the body holds (for NDJSON: a line), to be described, not decoded."""
     request_lines: Any = None
     """Type of one line, where the route (also) takes NDJSON; the handler reads it with `read_lines(request, …)`."""
     response: Mapping[int, Any] = dataclasses.field(default_factory=lambda: {204: None})

@@ -9,14 +9,15 @@ from msgspec import Meta
 
 from proto.awards_csv import CsvProblem
 from proto.canonical import decode_json
-from proto.credential import LearnerRef
+from proto.changes_csv import ChangeRow
+from proto.credential import Award, LearnerRef
 from proto.elm_import import NotAnElmCredentialProblem, import_elm
 from proto.microhe_import import NotMicroHeProblem, import_microhe
 from proto.open_badge_claims import NotAnOpenBadgeProblem
 from proto.open_badge_import import import_open_badge
 from proto.problem import Problem
 from proto.records import RecordTooLongProblem
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow, CredentialAnswer, Uuid
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer, Uuid
 from services.edge import (
     STOPPING,
     BodyTooLargeProblem,
@@ -37,7 +38,11 @@ from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS, credentia
 from services.issuer_gateway.saying import BusyProblem, LogNotFollowedProblem, OutcomeUnknownProblem
 from services.issuer_gateway.store import batches
 
-_BATCH_MEDIA = ("text/csv", "application/x-ndjson", "application/ndjson", "application/jsonl")
+_LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)
+_AwardList = Annotated[list[Award], Meta(min_length=1, max_length=BATCH_ROWS_MAX)]
+_AWARD_SHAPES = {"text/csv": str, batch_upload.JSON_LIST: _AwardList, **dict.fromkeys(_LINE_MEDIA, Award)}
+_CHANGE_SHAPES = {"text/csv": str, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
 _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     CsvProblem,
     RecordTooLongProblem,
@@ -289,6 +294,7 @@ def routes(config: Config) -> list[Route]:
             "stopped); more are worked on in the background, over restarts too: 202, and Location says where to ask.",
             request=bytes,
             request_media=(*_BATCH_MEDIA, batch_upload.JSON_LIST),
+            request_shapes=_AWARD_SHAPES,
             query=BatchQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
             problems=(*_BATCH_PROBLEMS, LogNotFollowedProblem),
@@ -309,6 +315,7 @@ def routes(config: Config) -> list[Route]:
             "reissue, those of an award; or NDJSON. A reissue needs the scope credentials:issue too.",
             request=bytes,
             request_media=_BATCH_MEDIA,
+            request_shapes=_CHANGE_SHAPES,
             query=BatchQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
             problems=_BATCH_PROBLEMS,
@@ -330,7 +337,11 @@ def routes(config: Config) -> list[Route]:
             query=RowsQuery,
         ),
         _batch_route(
-            "GET", "/events", follow_batch, "Follow a batch as server-sent events", {200: Media("text/event-stream")}
+            "GET",
+            "/events",
+            follow_batch,
+            "Follow a batch as server-sent events",
+            {200: Media("text/event-stream", BatchEvent)},
         ),
         _batch_route(
             "DELETE",
