@@ -204,8 +204,26 @@ async def withdraw(gateway: Gateway, secret: str) -> RequestState:
 
 
 async def _erase(connection: Connection, stored: requests.StoredRequest) -> str | None:
-    """Erase the learner that a request has of its own; return whose key is to be destroyed after the commit."""
+    """Erase what was said in a closed request; return whose key is to be destroyed after the commit."""
+    learner_id = await leave(connection, stored)
+    if learner_id is None and not stored.is_erased:
+        # Something else was issued to that learner, and stays: what was said goes by itself.
+        nobody = credentials.StoredLearner(learner_id=str(uuid.uuid4()), ref=f"left-{stored.request_id}")
+        await credentials.learners(connection, stored.institution_id, [nobody])
+        await requests.detach(connection, stored.request_id, nobody.learner_id)
+        await credentials.erase(connection, stored.institution_id, nobody.ref)
+        learner_id = nobody.learner_id
+    return learner_id
+
+
+async def leave(connection: Connection, stored: requests.StoredRequest) -> str | None:
+    """Erase the learner that a request has of its own; return whose key is to be destroyed after the commit.
+
+    None where the learner is another, or where the institution has issued something to it by its ref.
+    """
     if stored.ref != provisional_ref(stored.request_id):
+        return None
+    if await credentials.lock_and_count(connection, stored.learner_id):
         return None
     await credentials.erase(connection, stored.institution_id, stored.ref)
     return stored.learner_id

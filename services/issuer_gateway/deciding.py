@@ -20,6 +20,7 @@ from services.issuer_gateway.asking import (
     RequestDecidedProblem,
     UnknownRequestProblem,
     key_of,
+    leave,
     open_key,
     provisional_ref,
     reason_of,
@@ -32,7 +33,7 @@ from services.issuer_gateway.issuing import issue_now, learners_for, prepared
 from services.issuer_gateway.once import Once, OtherRequestProblem, done, said_once
 from services.issuer_gateway.reading import ErasedProblem
 from services.issuer_gateway.saying import Said, check_followed
-from services.issuer_gateway.store import achievements, credentials, requests
+from services.issuer_gateway.store import achievements, requests
 from services.postgres import Connection
 
 Answer = TypeVar("Answer")
@@ -165,8 +166,7 @@ class _Acceptance:
             learner_id = (await learners_for(connection, self._tenant, [ref]))[ref].learner_id
             key = open_key((await self._gateway.learner_keys.made([learner_id]))[learner_id])
             sealed = sealed_wish(key, wish, stored.request_id)
-            await credentials.erase(connection, stored.institution_id, provisional_ref(stored.request_id))
-            self.left_learner = stored.learner_id
+            self.left_learner = await leave(connection, stored)
         await requests.accept(
             connection, stored.request_id, learner_id=learner_id, sealed_content=sealed, credential_id=said.stream
         )

@@ -16,7 +16,7 @@ from proto.wire.requests import (
     ClaimSeen,
     ClaimUse,
 )
-from services.edge import Form, LineWriter, Media, Reply, Route
+from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
 from services.issuer_gateway import batch_results, batching, claiming, issuing, reading
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.completeness import AnnexIncompleteProblem
@@ -85,13 +85,15 @@ async def use_claim(request: web.Request, *, path: SecretPath, body: ClaimUse) -
 @for_people
 async def show_claim(request: web.Request) -> web.Response:
     """Show what a link leads to; uses nothing up."""
-    return request.app[PAGES].claim(await claiming.seen(request.app[GATEWAY], request.match_info["secret"]))
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    return request.app[PAGES].claim(await claiming.seen(request.app[GATEWAY], secret))
 
 
 @for_people
 async def claim_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
     """Use a link up and show the document."""
-    claimed = await claiming.use(request.app[GATEWAY], request.match_info["secret"], ClaimUse())
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    claimed = await claiming.use(request.app[GATEWAY], secret, ClaimUse())
     return request.app[PAGES].claimed(claimed)
 
 

@@ -147,7 +147,9 @@ async def list_credentials(request: web.Request, *, query: CredentialQuery, prin
     gateway = request.app[GATEWAY]
     before = None
     if query.cursor:
-        created_at, credential_id = decode_cursor(_LIST, query.cursor, tuple[datetime, CredentialIdField])
+        created_at, credential_id = decode_cursor(
+            _LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], CredentialIdField]
+        )
         before = (created_at, bytes.fromhex(credential_id))
     found = await reading.page(gateway, principal.own, learner=query.learner, before=before, limit=query.limit + 1)
     shown = found[: query.limit]

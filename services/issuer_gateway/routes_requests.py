@@ -32,6 +32,7 @@ from services.edge import (
     annotate,
     client_address,
     decode_cursor,
+    decode_parameters,
     encode_cursor,
     rate_key,
 )
@@ -48,6 +49,7 @@ from services.issuer_gateway.routes import (
     PageQuery,
     once_from,
 )
+from services.issuer_gateway.routes_achievements import PublicPath
 from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.store import tenants
 
@@ -107,21 +109,24 @@ async def ask(request: web.Request, *, body: RequestBody) -> Reply:
 @for_people
 async def show_achievement(request: web.Request) -> web.Response:
     """Show what an achievement is, with the form that asks for it."""
-    slug, achievement_id = request.match_info["slug"], request.match_info["achievement_id"]
-    pool = request.app[GATEWAY].pool
-    tenant = await tenancy.tenant_of(pool, slug)
-    stored = await describing.get(pool, tenant, achievement_id)
+    path, pool = decode_parameters(request.match_info, PublicPath), request.app[GATEWAY].pool
+    tenant = await tenancy.tenant_of(pool, path.slug)
+    stored = await describing.get(pool, tenant, path.achievement_id)
     return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement)
 
 
 @for_people
 async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Take a request from the page's form and go to its own page; what is wrong is said above the form."""
-    slug, achievement_id = request.match_info["slug"], request.match_info["achievement_id"]
-    tenant, stored = await asking.askable(request.app[GATEWAY], slug, achievement_id)
+    path = decode_parameters(request.match_info, PublicPath)
+    tenant, stored = await asking.askable(request.app[GATEWAY], path.slug, path.achievement_id)
     typed = {name: body.text(name).strip().replace("\r\n", "\n") for name in FORM_FIELDS}
     values: dict[str, Any] = {name: text for name, text in typed.items() if text}
-    values |= {"institution": slug, "achievement": achievement_id, "credentials": typed["credentials"].split()}
+    values |= {
+        "institution": path.slug,
+        "achievement": path.achievement_id,
+        "credentials": typed["credentials"].split(),
+    }
     try:
         wished = msgspec.convert(values, RequestBody)
     except msgspec.ValidationError as error:
@@ -143,7 +148,7 @@ async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
 @for_people
 async def show_request(request: web.Request) -> web.Response:
     """Show how a request stands."""
-    secret = request.match_info["secret"]
+    secret = decode_parameters(request.match_info, SecretPath).secret
     return request.app[PAGES].request(await asking.seen(request.app[GATEWAY], secret), secret=secret)
 
 
@@ -156,7 +161,7 @@ async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
 @for_people
 async def withdraw_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
     """Withdraw a request and go back to its page."""
-    secret = request.match_info["secret"]
+    secret = decode_parameters(request.match_info, SecretPath).secret
     await asking.withdraw(request.app[GATEWAY], secret)
     return web.Response(status=_SEE_OTHER, headers={"Location": f"../{secret}"})
 
@@ -177,7 +182,9 @@ async def read_asked_document(request: web.Request, *, path: SecretPath) -> Repl
 async def list_requests(request: web.Request, *, query: RequestQuery, principal: Caller) -> RequestPage:
     """Return requests to the institution."""
     gateway = request.app[GATEWAY]
-    after = decode_cursor(_LIST, query.cursor, tuple[datetime, Uuid]) if query.cursor else None
+    after = (
+        decode_cursor(_LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
+    )
     found = await deciding.listed(gateway, principal.own, state=query.state, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     last = (shown[-1].created_at, shown[-1].request_id) if len(found) > len(shown) else None

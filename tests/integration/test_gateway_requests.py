@@ -10,6 +10,7 @@ import msgspec
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import RequestAnswer, RequestMade, RequestPage, RequestSeen
 from services import postgres
+from services.edge import encode_cursor
 from services.issuer_gateway import asking
 from tests.gateways import Answered, Office, RunningGateway
 from tests.ledgers import until
@@ -130,6 +131,20 @@ async def test_withdrawing_erases_what_was_said(gateway: RunningGateway) -> None
     assert await gateway.inside.learner_keys.known([learner_id]) == {learner_id: None}
 
 
+async def test_what_was_issued_to_a_requests_own_learner_outlives_its_withdrawal(gateway: RunningGateway) -> None:
+    office = await _office(gateway)
+    withdrawn, accepted = await _ask(gateway), await _ask(gateway)
+    issued = [await office.issue("hydrology", f"request-{made.request_id}") for made in (withdrawn, accepted)]
+    answer = await gateway.client().send("DELETE", f"/v1/request-links/{withdrawn.secret}")
+    assert (answer.body["state"], answer.body["is_erased"]) == ("withdrawn", True)
+    assert (await office.client.get(f"/v1/requests/{withdrawn.request_id}")).body.get("wish") is None
+    await _accept(office, accepted, {"learner": {"ref": "s-1", "given_name": NAME}})
+    assert (await office.client.get(f"/v1/requests/{accepted.request_id}")).body["wish"]["given_name"] == NAME
+    for credential in issued:
+        document = await office.client.get(f"/v1/credentials/{credential.credential_id}/document")
+        assert document.status == 200
+
+
 async def test_erasing_a_learner_reaches_the_request_that_was_accepted(gateway: RunningGateway) -> None:
     office = await _office(gateway)
     made = await _ask(gateway)
@@ -246,7 +261,13 @@ async def test_the_pages_need_no_script_and_say_what_is_wrong_in_words(gateway: 
     assert (status, location) == (303, f"../{found[1]}")
     status, html, _ = await _page(gateway, "GET", f"/requests/{found[1]}")
     assert "Withdrawn" in html
-    for path, wanted in (("/requests/nothing", 404), ("/issuers/waterland/achievements/none/page", 404)):
+    for path, wanted in (
+        ("/requests/nothing", 422),
+        ("/requests/cfr_" + "x" * 43, 404),
+        ("/claims/%00", 422),
+        ("/issuers/waterland/achievements/none/page", 404),
+        ("/issuers/%00/achievements/none/page", 422),
+    ):
         status, html, _ = await _page(gateway, "GET", path)
         assert (status, "<h1>" in html) == (wanted, True)
     assert office.slug == "waterland"
@@ -264,6 +285,10 @@ async def test_a_list_of_requests_has_pages(gateway: RunningGateway) -> None:
             break
         cursor = f"&cursor={page.next_cursor}"
     assert found == [item.request_id for item in made]
+    for path, kind, last in (("requests", "requests", made[0].request_id), ("credentials", "credentials", "0" * 64)):
+        forged = encode_cursor(kind, ("2026-01-01T00:00:00", last))
+        refused = await office.client.get(f"/v1/{path}?cursor={forged}")
+        assert (refused.status, refused.body["parameter"]) == (422, "cursor")
     other = await gateway.institution("bergland")
     assert (await other.client.get(f"/v1/requests/{made[0].request_id}")).status == 404
     assert (await _accept(other, made[0])).status == 404

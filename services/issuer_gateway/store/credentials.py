@@ -120,6 +120,13 @@ async def erase(connection: Connection, institution_id: str, ref: str) -> Erased
     return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
 
 
+async def lock_and_count(connection: Connection, learner_id: str) -> int:
+    """Let nobody issue to a learner until the transaction ends; return how many credentials the learner has here."""
+    await connection.execute("SELECT FROM learner WHERE learner_id = $1 FOR UPDATE", learner_id)
+    count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", learner_id)
+    return count
+
+
 async def to_destroy(connection: Connection | Pool, *, limit: int) -> list[str]:
     """Return learners who were erased, and whose key may still be there."""
     rows = await connection.fetch(

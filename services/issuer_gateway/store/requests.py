@@ -138,6 +138,15 @@ async def close(
     return decided_at
 
 
+async def detach(connection: Connection, request_id: str, learner_id: str) -> None:
+    """Give a closed request another learner, and take away what was said in it."""
+    await connection.execute(
+        "UPDATE request SET learner_id = $2, sealed_content = '', sealed_reason = NULL WHERE request_id = $1",
+        request_id,
+        learner_id,
+    )
+
+
 async def withdraw_all(connection: Connection, learner_id: str) -> None:
     """Withdraw what a learner who is being erased has asked for."""
     await connection.execute(
