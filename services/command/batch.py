@@ -8,9 +8,9 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import click
@@ -21,26 +21,27 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from proto.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
 from proto.problem import InvalidProblem
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
-from services.command.http_client import AnsweredProblem, HttpClient, UnreachableProblem, problem_document
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
+from services.gateway_client import AnsweredProblem, GatewayClient, UnreachableProblem
+from services.gateway_client.batches import BatchMedia
 
 PIECE_BYTES = 65_536
 SHOWN_ROWS_MAX = 20
 RETRY_SECONDS = 1.0
 RETRY_COUNT_MAX = 120
 _FIRST_LINE_BYTES_MAX = 65_536
-_ERROR_MIN, _UNAVAILABLE_MIN = 400, 500
-_LIMITS = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
-_CSV, _NDJSON = "text/csv", "application/x-ndjson"
-_MEDIA = {".csv": _CSV, ".ndjson": _NDJSON, ".jsonl": _NDJSON}
+_UNAVAILABLE_MIN = 500
+_CSV: Final = "text/csv"
+_NDJSON: Final = "application/x-ndjson"
+_MEDIA: Mapping[str, BatchMedia] = {".csv": _CSV, ".ndjson": _NDJSON, ".jsonl": _NDJSON}
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A file to be sent: what it is, and where it goes."""
 
     path: Path
-    media_type: str
-    route: str
+    media_type: BatchMedia
+    is_change: bool
     size_bytes: int
     key: str
 
@@ -57,7 +58,7 @@ def read_source(path: Path, *, key: str | None = None) -> Source:
     return Source(
         path=path,
         media_type=media_type,
-        route="/v1/batches/changes" if _is_change(first, media_type) else "/v1/batches",
+        is_change=_is_change(first, media_type),
         size_bytes=path.stat().st_size,
         key=key or f"file-{digest[:48]}",
     )
@@ -111,61 +112,30 @@ class _Bar:
             self.show("published", now.published_count, now.accepted_count)
 
 
-class BatchClient(HttpClient):
-    """What the gateway offers for batches."""
+async def _send(client: GatewayClient, source: Source, *, is_dry_run: bool, bar: _Bar) -> BatchAnswer:
+    """Send the file; return the first answer. Raises `AnsweredProblem` or `UnreachableProblem`."""
+    send = client.change_batch if source.is_change else client.issue_batch
+    return await send(_pieces(source, bar), media_type=source.media_type, key=source.key, is_dry_run=is_dry_run)
 
-    async def send(self, source: Source, *, is_dry_run: bool, bar: _Bar) -> BatchAnswer:
-        """Send the file; return the first answer. Raises `AnsweredProblem` or `UnreachableProblem`."""
-        headers = self.headers | {"Content-Type": source.media_type, "Idempotency-Key": source.key}
-        query = {"dry_run": "true"} if is_dry_run else {}
+
+async def _follow(client: GatewayClient, batch_id: str, bar: _Bar) -> None:
+    """Show how far the batch is until nothing more happens to it; a gateway that restarts is waited for."""
+    failures = 0
+    while True:
         try:
-            async with self.session.post(
-                self.url + source.route, data=_pieces(source, bar), params=query, headers=headers, timeout=_LIMITS
-            ) as response:
-                data = await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            detail = f"{self.url} went away while the file was sent ({type(error).__name__})"
-            raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
-        if response.status >= _ERROR_MIN:
-            raise AnsweredProblem(problem_document(data), response.status)
-        return msgspec.json.decode(data, type=BatchAnswer)
-
-    async def follow(self, batch_id: str, bar: _Bar) -> None:
-        """Show how far the batch is until nothing more happens to it; a gateway that restarts is waited for."""
-        failures = 0
-        while True:
-            try:
-                async for now in self._progress_of(batch_id):
-                    failures = 0
-                    bar.rows(now)
-                    if now.is_over:
-                        return
-            except (aiohttp.ClientError, TimeoutError, AnsweredProblem) as error:
-                if isinstance(error, AnsweredProblem) and error.answer_status < _UNAVAILABLE_MIN:
-                    raise
-                failures += 1
-                if failures > RETRY_COUNT_MAX:
-                    detail = f"{self.url} does not answer any more. The batch {batch_id} goes on once it runs"
-                    raise UnreachableProblem(f"{detail}; send the same file again to follow it") from error
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _progress_of(self, batch_id: str) -> AsyncIterator[BatchProgress]:
-        """Yield the progress events of a batch (server-sent events, HTML Living Standard 9.2)."""
-        async for line in self._lines(f"/v1/batches/{batch_id}/events"):
-            if line.startswith(b"data: {") and line.strip() != b"data: {}":
-                yield msgspec.json.decode(line[len(b"data: ") :], type=BatchProgress)
-
-    async def rows(self, batch_id: str) -> AsyncIterator[BatchRow]:
-        """Yield the result of each row, by line."""
-        async for line in self._lines(f"/v1/batches/{batch_id}/rows"):
-            yield msgspec.json.decode(line, type=BatchRow)
-
-    async def _lines(self, path: str) -> AsyncIterator[bytes]:
-        async with self.session.get(self.url + path, headers=self.headers, timeout=_LIMITS) as response:
-            if response.status >= _ERROR_MIN:
-                raise AnsweredProblem(problem_document(await response.read()), response.status)
-            async for line in response.content:
-                yield line
+            async for now in client.batch_progress(batch_id):
+                failures = 0
+                bar.rows(now)
+                if now.is_over:
+                    return
+        except (UnreachableProblem, AnsweredProblem) as error:
+            if isinstance(error, AnsweredProblem) and error.answer_status < _UNAVAILABLE_MIN:
+                raise
+            failures += 1
+            if failures > RETRY_COUNT_MAX:
+                detail = f"{client.url} does not answer any more. The batch {batch_id} goes on once it runs"
+                raise UnreachableProblem(f"{detail}; send the same file again to follow it") from error
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _pieces(source: Source, bar: _Bar) -> AsyncIterator[bytes]:
@@ -200,16 +170,16 @@ class _Results:
             self._file.close()
 
 
-async def _run(client: BatchClient, source: Source, *, is_dry_run: bool, results: _Results, bar: _Bar) -> BatchAnswer:
-    answer = await client.send(source, is_dry_run=is_dry_run, bar=bar)
+async def _run(client: GatewayClient, source: Source, *, is_dry_run: bool, results: _Results, bar: _Bar) -> BatchAnswer:
+    answer = await _send(client, source, is_dry_run=is_dry_run, bar=bar)
     if answer.state is None or answer.batch_id is None:
         for row in answer.rows:
             results.add(row)
         return answer
-    await client.follow(answer.batch_id, bar)
-    async for row in client.rows(answer.batch_id):
+    await _follow(client, answer.batch_id, bar)
+    async for row in client.batch_rows(answer.batch_id):
         results.add(row)
-    return await client.request("GET", f"/v1/batches/{answer.batch_id}", BatchAnswer)
+    return await client.batch(answer.batch_id)
 
 
 def _print(answer: BatchAnswer, results: _Results) -> None:
@@ -251,7 +221,7 @@ async def batch(
     kept = _Results(results)
     try:
         async with aiohttp.ClientSession() as session:
-            client = BatchClient(session, gateway, token=api_key_file.read_text().strip())
+            client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
             with _Bar(is_wanted=not as_json) as bar:
                 answer = await _run(client, source, is_dry_run=dry_run, results=kept, bar=bar)
     finally:

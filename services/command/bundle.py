@@ -9,8 +9,8 @@ import click
 from proto.bundle import Bundle, decode_bundle
 from proto.ids import CredentialId, parse_credential_id
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
-from services.command.http_client import HttpClient
 from services.command.output import as_json_option, command, console, print_json
+from services.http_client import HttpClient
 from services.verifier import documents
 
 DEFAULT_LEDGER = "http://127.0.0.1:8101"

@@ -1,7 +1,6 @@
 """`credentify claim`: one-time links by which learners get their credentials: made by staff, used by learners."""
 
 import csv
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +12,18 @@ from proto.base64_strict import encode_base64
 from proto.claim import claim_message
 from proto.keys import did_key
 from proto.problem import InvalidProblem
-from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX, Claim, Claimed, ClaimMade
-from services.command.http_client import AnsweredProblem, HttpClient, UnreachableProblem, problem_document
+from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
+from services.gateway_client import GatewayClient
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
-_LIMITS = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
-_ERROR_MIN = 400
 _key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
 _hours_option = click.option(
     "--hours", type=click.IntRange(1, CLAIM_HOURS_MAX), default=CLAIM_HOURS_DEFAULT, show_default=True
 )
-
-
-class ClaimClient(HttpClient):
-    """What the gateway offers for one-time links."""
-
-    async def make(self, body: dict[str, Any]) -> ClaimMade:
-        """Make a link."""
-        return await self.request("POST", "/v1/claims", ClaimMade, body=msgspec.json.encode(body))
-
-    async def for_batch(self, batch_id: str, *, hours: int) -> AsyncIterator[ClaimMade]:
-        """Yield a link for each credential of a batch."""
-        target = f"{self.url}/v1/batches/{batch_id}/claims"
-        try:
-            async with self.session.post(
-                target, params={"hours_valid": str(hours)}, headers=self.headers, timeout=_LIMITS
-            ) as response:
-                if response.status >= _ERROR_MIN:
-                    raise AnsweredProblem(problem_document(await response.read()), response.status)
-                async for line in response.content:
-                    yield msgspec.json.decode(line, type=ClaimMade)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            detail = f"{self.url} went away ({type(error).__name__}); say it again: the new links replace these"
-            raise UnreachableProblem(detail) from error
-
-    async def stands(self, claim_id: str) -> Claim:
-        """Return how a link stands."""
-        return await self.request("GET", f"/v1/claims/{claim_id}", Claim)
-
-    async def cancel(self, claim_id: str) -> Claim:
-        """Cancel a link."""
-        return await self.request("DELETE", f"/v1/claims/{claim_id}", Claim)
-
-    async def use(self, secret: str, body: dict[str, Any]) -> Claimed:
-        """Use a link up."""
-        return await self.request("POST", f"/v1/claim-links/{secret}", Claimed, body=msgspec.json.encode(body))
 
 
 @click.group()
@@ -69,8 +31,8 @@ def claim() -> None:
     """Make one-time links to credentials, or use one."""
 
 
-def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> ClaimClient:
-    return ClaimClient(session, gateway, token=api_key_file.read_text().strip())
+def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
+    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
 
 
 @claim.command("make")
@@ -89,7 +51,7 @@ async def make(
         raise InvalidProblem("Say either --credential or --award")
     what = {"credential_id": credential} if award is None else {"award": msgspec.json.decode(award.read_bytes())}
     async with aiohttp.ClientSession() as session:
-        made = await _client(session, gateway, api_key_file).make(what | {"hours_valid": hours})
+        made = await _client(session, gateway, api_key_file).make_claim(what | {"hours_valid": hours})
     if as_json:
         print_json(made)
     else:
@@ -112,7 +74,7 @@ async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, h
         with out.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(("line", "credential_id", "link", "expires_at"))
-            async for made in _client(session, gateway, api_key_file).for_batch(batch_id, hours=hours):
+            async for made in _client(session, gateway, api_key_file).claims_of_batch(batch_id, hours_valid=hours):
                 rows.writerow((made.line, made.credential_id, made.link, made.expires_at))
                 count += 1
     if as_json:
@@ -129,7 +91,7 @@ async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, h
 async def status(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
     """Show how the link CLAIM_ID stands."""
     async with aiohttp.ClientSession() as session:
-        print_json(await _client(session, gateway, api_key_file).stands(claim_id))
+        print_json(await _client(session, gateway, api_key_file).claim(claim_id))
 
 
 @claim.command("cancel")
@@ -140,7 +102,7 @@ async def status(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
 async def cancel(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
     """Cancel the link CLAIM_ID."""
     async with aiohttp.ClientSession() as session:
-        print_json(await _client(session, gateway, api_key_file).cancel(claim_id))
+        print_json(await _client(session, gateway, api_key_file).cancel_claim(claim_id))
 
 
 @claim.command("use")
@@ -161,7 +123,7 @@ async def use(*, link: str, out: Path, key: Path | None, as_json: bool) -> None:
     if out.exists():
         raise InvalidProblem(f"{out} exists already: name a new file, the link works once")
     async with aiohttp.ClientSession() as session:
-        claimed = await ClaimClient(session, url).use(secret, body)
+        claimed = await GatewayClient(session, url).use_claim(secret, body)
     write_secret(out, msgspec.json.format(msgspec.json.encode(claimed.document), indent=2) + b"\n")
     if as_json:
         print_json({"credential_id": claimed.credential_id, "file": str(out)})

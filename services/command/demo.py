@@ -27,14 +27,14 @@ from proto.problem import NotFoundProblem, Problem, UnavailableProblem
 from proto.stacking import ects_text
 from proto.wire.gateway import CredentialAnswer, RecognitionRequest, StackRequest
 from proto.wire.verifier import Answer
-from services.command.gateway_client import GatewayClient
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
-from services.command.http_client import AnsweredProblem
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
 from services.command.registrar import submit
 from services.command.speaker import Speaker, now
 from services.command.verifier_client import VerifierClient
+from services.gateway_client import GatewayClient
+from services.http_client import AnsweredProblem
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
 WAIT_S = 60.0
@@ -178,7 +178,9 @@ class Demo:
         for name in names:
             ref = _LEARNER.ref if name in _STACKED else None
             data = (EXAMPLES / "open-badges" / name).read_bytes()
-            answer = await self._gateway("waterland").import_open_badge(data, key=f"demo-{name}", learner_ref=ref)
+            answer = await self._gateway("waterland").import_document(
+                "open-badges", data, key=f"demo-{name}", learner_ref=ref
+            )
             await self._published(answer.credential_id)
             answers.append(answer)
             self._note("imported", f"{name}: {ects_text(answer.ects_hundredths)} ECTS", id_=answer.credential_id)
@@ -188,9 +190,9 @@ class Demo:
         """Describe two achievements, then issue the list, whose rows name them by their short ids."""
         gateway = self._gateway("nadmorska")
         for name in ("data-literacy", "spatial-statistics"):
-            await gateway.put_achievement(_achievement(name), key=f"demo-{name}")
+            await gateway.describe(_achievement(name), key=f"demo-{name}")
         rows = (EXAMPLES / "awards.csv").read_bytes()
-        answer = await gateway.issue_batch(rows, content_type="text/csv", key="demo-awards.csv")
+        answer = await gateway.issue_batch(rows, media_type="text/csv", key="demo-awards.csv")
         if answer.refused_count:
             raise DemoProblem(f"awards.csv: {msgspec.json.encode(answer.rows).decode()[:1000]}")
         last = next(row.credential_id for row in reversed(answer.rows) if row.credential_id)
@@ -202,7 +204,7 @@ class Demo:
         gateway = self._gateway("waterland")
         achievement = _achievement("flood-risk-professional")
         achievement["recipe"]["required_achievements"] = [part.achievement for part in parts]
-        described = await gateway.put_achievement(achievement, key="demo-flood-risk-professional")
+        described = await gateway.describe(achievement, key="demo-flood-risk-professional")
         request = StackRequest(
             learner=_LEARNER,
             achievement=AchievementUri(described.achievement.uri),
@@ -266,7 +268,7 @@ class Demo:
         return _state(answer) == "revoked"
 
     async def _revoke(self, part: CredentialAnswer) -> None:
-        await self._gateway("waterland").revoke(part.credential_id, reason="error", key="demo-revoke")
+        await self._gateway("waterland").revoke(part.credential_id, {"reason": "error"}, key="demo-revoke")
 
         async def ask() -> bool | None:
             return await self._is_revoked(part.credential_id) or None
@@ -296,7 +298,9 @@ class Demo:
     async def _import_again(self, name: str) -> CredentialAnswer:
         """Ask again with the same idempotency key: the first answer, and no second credential."""
         data = (EXAMPLES / "open-badges" / name).read_bytes()
-        return await self._gateway("waterland").import_open_badge(data, key=f"demo-{name}", learner_ref=_LEARNER.ref)
+        return await self._gateway("waterland").import_document(
+            "open-badges", data, key=f"demo-{name}", learner_ref=_LEARNER.ref
+        )
 
     async def _remaining(self, credential_id: CredentialId) -> str:
         tree = (await self._verifier.stack(credential_id)).stack

@@ -9,54 +9,14 @@ import click
 import msgspec
 
 from proto.problem import InvalidProblem
-from proto.wire.gateway import CredentialAnswer
-from proto.wire.requests import RequestAnswer, RequestDecision, RequestMade, RequestPage, RequestSeen
-from services.command.http_client import HttpClient
+from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
+from services.gateway_client import GatewayClient
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STATES = ("open", "accepted", "rejected", "withdrawn", "lapsed")
 _key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
-
-
-class RequestClient(HttpClient):
-    """What the gateway offers for requests of learners."""
-
-    async def ask(self, body: dict[str, Any]) -> RequestMade:
-        """Ask for an achievement."""
-        return await self.request("POST", "/v1/requests", RequestMade, body=msgspec.json.encode(body))
-
-    async def seen(self, secret: str) -> RequestSeen:
-        """Return how a request stands."""
-        return await self.request("GET", f"/v1/request-links/{secret}", RequestSeen)
-
-    async def withdraw(self, secret: str) -> RequestSeen:
-        """Withdraw a request."""
-        return await self.request("DELETE", f"/v1/request-links/{secret}", RequestSeen)
-
-    async def document(self, secret: str) -> bytes:
-        """Return the document of an accepted request."""
-        return await self.request_bytes("GET", f"/requests/{secret}/document")
-
-    async def page(self, state: str | None, cursor: str | None) -> RequestPage:
-        """Return some requests to the institution."""
-        query = {name: text for name, text in (("state", state), ("cursor", cursor)) if text}
-        return await self.request("GET", "/v1/requests", RequestPage, query=query)
-
-    async def read(self, request_id: str) -> RequestAnswer:
-        """Return a request to the institution."""
-        return await self.request("GET", f"/v1/requests/{request_id}", RequestAnswer)
-
-    async def accept(self, request_id: str, body: dict[str, Any]) -> CredentialAnswer:
-        """Accept a request; again with the same body gives the same answer."""
-        path = f"/v1/requests/{request_id}/accept"
-        return await self.request("POST", path, CredentialAnswer, body=msgspec.json.encode(body))
-
-    async def reject(self, request_id: str, reason: str) -> RequestDecision:
-        """Reject a request."""
-        body = msgspec.json.encode({"reason": reason})
-        return await self.request("POST", f"/v1/requests/{request_id}/reject", RequestDecision, body=body)
 
 
 @click.group()
@@ -79,7 +39,7 @@ async def ask(*, gateway: str, as_json: bool, credentials: Sequence[str], **stat
     """Ask an institution for an achievement; prints the secret link that shows what is decided."""
     body: dict[str, Any] = {name: text for name, text in stated.items() if text} | {"credentials": list(credentials)}
     async with aiohttp.ClientSession() as session:
-        made = await RequestClient(session, gateway).ask(body)
+        made = await GatewayClient(session, gateway).ask(body)
     if as_json:
         print_json(made)
     else:
@@ -95,10 +55,10 @@ async def status(*, link: str, document: Path | None, as_json: bool) -> None:
     """Show what became of the request behind LINK."""
     url, secret = read_link(link, "requests")
     async with aiohttp.ClientSession() as session:
-        client = RequestClient(session, url)
-        seen = await client.seen(secret)
+        client = GatewayClient(session, url)
+        seen = await client.request_seen(secret)
         if document is not None:
-            document.write_bytes(await client.document(secret))
+            document.write_bytes(await client.requested_document(secret))
     _print_seen(seen, as_json=as_json)
 
 
@@ -110,7 +70,7 @@ async def withdraw(*, link: str, as_json: bool) -> None:
     """Withdraw the request behind LINK; what was said in it is erased."""
     url, secret = read_link(link, "requests")
     async with aiohttp.ClientSession() as session:
-        _print_seen(await RequestClient(session, url).withdraw(secret), as_json=as_json)
+        _print_seen(await GatewayClient(session, url).withdraw_request(secret), as_json=as_json)
 
 
 def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:
@@ -131,15 +91,8 @@ def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:
 @command
 async def list_(*, gateway: str, api_key_file: Path, state: str, as_json: bool) -> None:
     """List requests to the institution, the oldest first."""
-    found: list[RequestAnswer] = []
     async with aiohttp.ClientSession() as session:
-        client, cursor = _client(session, gateway, api_key_file), None
-        while True:
-            page = await client.page(state, cursor)
-            found += page.requests
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        found = [item async for item in _client(session, gateway, api_key_file).all_requests(state=state)]
     if as_json:
         print_json(RequestPage(requests=tuple(found)))
         return
@@ -155,8 +108,8 @@ def _line(item: RequestAnswer) -> str:
     return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  {name}"
 
 
-def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> RequestClient:
-    return RequestClient(session, gateway, token=api_key_file.read_text().strip())
+def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
+    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
 
 
 @request.command("accept")
@@ -185,7 +138,7 @@ async def accept(
     async with aiohttp.ClientSession() as session:
         client = _client(session, gateway, api_key_file)
         if ref:
-            body["learner"] = {**_learner(await client.read(request_id)), **body.get("learner", {}), "ref": ref}
+            body["learner"] = {**_learner(await client.asked(request_id)), **body.get("learner", {}), "ref": ref}
         issued = await client.accept(request_id, body)
     if as_json:
         print_json(issued)

@@ -6,7 +6,7 @@ import msgspec
 
 from proto.ids import CredentialId
 from proto.wire.verifier import Answer, StackAnswer, VerificationLine
-from services.command.http_client import HttpClient, UnreachableProblem
+from services.http_client import HttpClient, UnreachableProblem
 
 _LINE = msgspec.json.Decoder(VerificationLine)
 

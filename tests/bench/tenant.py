@@ -9,8 +9,8 @@ import msgspec
 from proto import events
 from proto.keys import SecretKey
 from services.command.demo import EXAMPLES
-from services.command.gateway_client import GatewayClient
 from services.command.registrar import submit
+from services.gateway_client import GatewayClient
 from services.settings import read_secret
 from tests.bench.load import request
 from tests.bench.stand import Stand
@@ -79,7 +79,7 @@ async def make_tenant(stand: Stand, slug: str) -> Tenant:
             await asyncio.sleep(POLL_S)
     achievement = msgspec.json.decode((EXAMPLES / "achievements" / "data-literacy.json").read_bytes())
     del achievement["uri"]
-    described = await GatewayClient(stand.session, stand.addresses.gateway, token=created.api_key).put_achievement(
+    described = await GatewayClient(stand.session, stand.addresses.gateway, token=created.api_key).describe(
         achievement, key=secrets.token_hex(16)
     )
     return Tenant(api_key=created.api_key, achievement=described.achievement.uri)

@@ -1,0 +1,191 @@
+"""JSON over HTTP for clients: one request, its typed answer, and problem documents as problems. Knows no route."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from proto.problem import Problem, UnavailableProblem
+
+_T = TypeVar("_T")
+_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
+_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
+_ERROR_MIN, _UNAVAILABLE = 400, frozenset({429, 502, 503, 504})
+_SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE"})
+_PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 0.5, 30.0
+
+
+class UnreachableProblem(UnavailableProblem):
+    """A service does not answer at its address."""
+
+    slug = "unreachable"
+    title = "The service does not answer"
+
+
+class AnsweredProblem(Problem):
+    """A service refused; `answer` is its RFC 9457 problem document and `answer_status` the HTTP status."""
+
+    slug = "service-refused"
+    title = "The service refused"
+
+    def __init__(self, answer: Mapping[str, Any], answer_status: int, retry_after: str | None = None) -> None:
+        detail = str(answer.get("detail") or answer.get("title") or f"HTTP status {answer_status}")
+        super().__init__(detail, pointer=answer.get("pointer"), members={"answer": dict(answer)})
+        self.answer = dict(answer)
+        self.answer_status = answer_status
+        self.retry_after_seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
+
+    @property
+    def answer_slug(self) -> str:
+        """The last part of the answer's problem type, such as `not-found`."""
+        return str(self.answer.get("type", "")).rpartition(":")[2]
+
+
+class HttpClient:
+    """One service at one address; the session belongs to the caller.
+
+    With `retry_count_max`, what may pass (no connection, 429, 503) is tried again that often, after the time that the
+    service asks for: only requests that do nothing twice, which are those that read, and those with an Idempotency-Key.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, *, token: str | None = None, retry_count_max: int = 0
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.session = session
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.retry_count_max = retry_count_max
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        answer: type[_T],
+        *,
+        send: Any = None,
+        query: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> _T:
+        """Send `send` as JSON (bytes as they are), under an Idempotency-Key if there is one; raises as `request` does.
+
+        Parameters of `query` that are None are left out.
+        """
+        body = None if send is None else send if isinstance(send, bytes) else msgspec.json.encode(send)
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.request(method, path, answer, body=body, query=query_of(query), headers=headers)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        answer: type[_T],
+        *,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> _T:
+        """Send one request and return its answer; raises `AnsweredProblem` or `UnreachableProblem`."""
+        data = await self.request_bytes(
+            method, path, body=body, content_type=content_type, query=query, headers=headers
+        )
+        try:
+            return msgspec.json.decode(data, type=answer)
+        except msgspec.DecodeError as error:
+            raise UnreachableProblem(f"{self.url}{path} answered with something else: {error}") from error
+
+    async def request_bytes(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Send one request and return the bytes of its answer; raises as `request` does."""
+        sent = self.headers | dict(headers or {}) | ({"Content-Type": content_type} if body is not None else {})
+        may_repeat = method in _SAFE_TO_REPEAT or "Idempotency-Key" in sent
+        for attempt in range(1 + (self.retry_count_max if may_repeat else 0)):
+            try:
+                return await self._once(method, path, body=body, query=query, headers=sent)
+            except (UnreachableProblem, AnsweredProblem) as problem:
+                if not may_repeat or attempt == self.retry_count_max or not _may_pass(problem):
+                    raise
+                pause = max(_PAUSE_SECONDS * 2**attempt, getattr(problem, "retry_after_seconds", None) or 0.0)
+                await asyncio.sleep(min(pause, _PAUSE_SECONDS_MAX))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(
+        self, method: str, path: str, *, body: bytes | None, query: Mapping[str, str] | None, headers: dict[str, str]
+    ) -> bytes:
+        try:
+            async with self.session.request(
+                method, self.url + path, data=body, params=query, headers=headers, timeout=_TIMEOUT
+            ) as response:
+                data = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
+        if response.status >= _ERROR_MIN:
+            raise AnsweredProblem(problem_document(data), response.status, response.headers.get("Retry-After"))
+        return data
+
+    async def send_stream(
+        self,
+        path: str,
+        answer: type[_T],
+        pieces: AsyncIterable[bytes],
+        *,
+        media_type: str,
+        method: str = "POST",
+        key: str | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> _T:
+        """Send a body as it comes and return the answer; raises as `request` does."""
+        headers = self.headers | {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
+        try:
+            async with self.session.request(
+                method, self.url + path, data=pieces, params=query_of(query), headers=headers, timeout=_STREAM_TIMEOUT
+            ) as response:
+                data = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            detail = f"{self.url} went away while the file was sent ({type(error).__name__})"
+            raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
+        if response.status >= _ERROR_MIN:
+            raise AnsweredProblem(problem_document(data), response.status, response.headers.get("Retry-After"))
+        return msgspec.json.decode(data, type=answer)
+
+    async def lines(self, method: str, path: str, *, query: Mapping[str, Any] | None = None) -> AsyncIterator[bytes]:
+        """Yield the lines of an answer as they come: NDJSON, or server-sent events. Raises as `request` does."""
+        try:
+            async with self.session.request(
+                method, self.url + path, params=query_of(query), headers=self.headers, timeout=_STREAM_TIMEOUT
+            ) as response:
+                if response.status >= _ERROR_MIN:
+                    raise AnsweredProblem(problem_document(await response.read()), response.status)
+                async for line in response.content:
+                    yield line
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise UnreachableProblem(f"{self.url} went away ({type(error).__name__}) in the middle of it") from error
+
+
+def _may_pass(problem: AnsweredProblem | UnreachableProblem) -> bool:
+    return isinstance(problem, UnreachableProblem) or problem.answer_status in _UNAVAILABLE
+
+
+def query_of(query: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return query parameters as text, without those that are None."""
+    words = {True: "true", False: "false"}
+    given = {name: value for name, value in (query or {}).items() if value is not None}
+    return {name: words[value] if isinstance(value, bool) else str(value) for name, value in given.items()}
+
+
+def problem_document(data: bytes) -> dict[str, Any]:
+    """Return the problem document that an answer's body is, or one that quotes it."""
+    try:
+        return msgspec.json.decode(data, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {"detail": data[:300].decode("utf-8", "replace")}
