@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta
 
 from proto.events import AchievementField, DidField, Record
-from proto.ids import AchievementUri, CredentialId, Did
+from proto.ids import AchievementUri, Did
 from proto.stacking import Group
 
 ACHIEVEMENTS_MAX = 16
@@ -45,7 +45,6 @@ class EntryRequirements(Record, frozen=True, kw_only=True):
 class Held(NamedTuple):
     """A credential of the learner: what it is for, who issued it, and its state by the log."""
 
-    credential_id: CredentialId
     achievement: AchievementUri
     issuer: Did
     state: str

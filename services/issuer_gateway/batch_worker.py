@@ -14,17 +14,17 @@ import msgspec
 
 from proto.awards_csv import AwardRow, read_award
 from proto.changes_csv import ChangeRow, NumberedChange, read_change
-from proto.ids import CredentialId
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.records import FileRecord
 from services.edge import decode_json
 from services.issuer_gateway.batch_changes import Changes
+from services.issuer_gateway.batch_dry_run import DryRun
 from services.issuer_gateway.batch_upload import Part, part_name
 from services.issuer_gateway.batching import Row, fault_problem, json_row, prepare_rows
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.issuing import issue_many, judged
+from services.issuer_gateway.issuing import issue_many
 from services.issuer_gateway.keystore import DataKey
 from services.issuer_gateway.saying import check_followed
 from services.issuer_gateway.store import batches, tenants
@@ -158,7 +158,7 @@ class _Work:
             fingerprints = {record.line: _fingerprint(record.content, key) for record in records}
             records = await self._without_repeated(records, fingerprints)
         if self._batch.kind == "awards":
-            await self._issue([_award_row(part.header, record) for record in records])
+            await self._issue([_award_row(part.header, record) for record in records], key)
         else:
             await self._change([_change_row(part.header, record) for record in records])
         return [
@@ -187,35 +187,25 @@ class _Work:
         sealed = self._gateway.keystore.seal(_ENCODE(problem.document()), "problem", name)
         self._results[line] = batches.Result(line=line, sealed_problem=sealed)
 
-    def _checked(self, line: int, notes: Sequence[str]) -> batches.Result:
-        """Return the result of a row that a dry run passes, with what it warns of."""
-        sealed = None
-        if notes:
-            sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch.batch_id}\n{line}")
-        return batches.Result(line=line, is_checked=True, sealed_notes=sealed)
-
-    async def _issue(self, rows: Sequence[Row]) -> None:
-        notes: dict[CredentialId, tuple[str, ...]] = {}
+    async def _issue(self, rows: Sequence[Row], key: bytes) -> None:
         items, refused = await prepare_rows(
             self._gateway, self._tenant, rows, self._gateway.now(), is_dry=self._batch.is_dry_run
         )
         if items and self._batch.is_dry_run:
-            now = self._gateway.now()
-            taken, by_id = await judged(self._gateway, self._connection, self._tenant, list(items.values()), now=now)
-            notes = {item.credential_id: item.sealed.notes for item in taken}
-            refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+            dry = DryRun(self._gateway, self._connection, self._tenant, self._batch.batch_id, key)
+            results, problems = await dry.results(items)
+            self._results |= results
+            refused |= problems
         elif items:
             issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
             by_id = issues.refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         for line, problem in refused.items():
             self._refuse(line, problem)
-        for line in items.keys() - refused.keys():
+        for line in items.keys() - self._results.keys():
             item = items[line]
-            self._results[line] = (
-                self._checked(line, notes.get(item.credential_id, ()))
-                if self._batch.is_dry_run
-                else batches.Result(line=line, credential_id=item.credential_id, event_id=item.opened.event_id)
+            self._results[line] = batches.Result(
+                line=line, credential_id=item.credential_id, event_id=item.opened.event_id
             )
 
     async def _change(self, rows: Sequence[NumberedChange | Row]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from proto.credential import Award
 from proto.envelope import Opened
-from proto.ids import CredentialId
+from proto.ids import AchievementUri, CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem, Problem
@@ -233,10 +233,20 @@ async def issue(gateway: Gateway, tenant: Tenant, award: Award, once: Once | Non
 
 
 async def judged(
-    gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared], *, now: Moment
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    items: Sequence[Prepared],
+    *,
+    now: Moment,
+    earlier: Mapping[str, Sequence[AchievementUri]] | None = None,
 ) -> tuple[list[Prepared], dict[CredentialId, Problem]]:
-    """Return what may be issued, judged in order by prerequisites and rules, and why the others may not."""
+    """Return what may be issued, judged in order by prerequisites and rules, and why the others may not.
+
+    `earlier` is what learners hold besides: in a dry run, what rows before these would give.
+    """
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking for item in items], now=now)
+    holdings.add(earlier or {})
     book = await book_for(connection, [item.opened for item in items], now=now)
     taken: list[Prepared] = []
     refused: dict[CredentialId, Problem] = {}
@@ -247,7 +257,7 @@ async def judged(
         except (Refusal, InvalidProblem) as problem:
             refused[item.credential_id] = problem
             continue
-        holdings.issued(item.asking, item.credential_id)
+        holdings.issued(item.asking)
         taken.append(item.noted(notes))
     return taken, refused
 

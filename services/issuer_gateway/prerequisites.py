@@ -140,12 +140,15 @@ class Holdings:
             raise _problem(missing)
         return self._notes([name for name, _ in named])
 
-    def issued(self, item: Asking, credential_id: CredentialId) -> None:
+    def issued(self, item: Asking) -> None:
         """Count what this transaction has just issued for awards that come after it."""
-        award = item.award
-        if award.begins_at <= self._now and (award.ends_at is None or award.ends_at > self._now):
-            held = Held(credential_id, item.achievement.achievement.uri, self._tenant.did, "active")
-            self._fresh.setdefault(item.ref, []).append(held)
+        if holds_at(item.award, self._now):
+            self.add({item.ref: [item.achievement.achievement.uri]})
+
+    def add(self, more: Mapping[str, Sequence[AchievementUri]]) -> None:
+        """Count, by learner, achievements that were or would be awarded by the institution just before."""
+        for ref, uris in more.items():
+            self._fresh.setdefault(ref, []).extend(Held(uri, self._tenant.did, "active") for uri in uris)
 
     def _named(self, item: Asking) -> list[tuple[_Named, Held]]:
         """Return what the award itself names, each of which must be there and be nobody else's."""
@@ -171,11 +174,16 @@ class Holdings:
         is_own = living_end(self._book, life.issuer) == self._tenant.did
         if is_own_uri(self._tenant, life.achievement) and not is_own:
             return None
-        return Held(credential_id, life.achievement, life.issuer, state.state)
+        return Held(life.achievement, life.issuer, state.state)
 
     def _notes(self, named: Sequence[_Named]) -> tuple[str, ...]:
         foreign = [name for name in named if name.credential_id not in self._owners]
         return tuple(f"Prerequisite {name.credential_id}: {_SHOWN[name.by]}" for name in foreign)
+
+
+def holds_at(award: Award, now: Moment) -> bool:
+    """Tell whether an award, once issued, holds at a moment."""
+    return award.begins_at <= now and (award.ends_at is None or award.ends_at > now)
 
 
 def named_by(award: Award) -> list[_Named]:

@@ -138,6 +138,21 @@ async def test_a_correction_for_the_same_learner_is_not_held_to_it_again(gateway
         assert [found["state"] for found in rows] == [state], rows
 
 
+async def test_a_long_dry_run_knows_what_earlier_rows_would_give(gateway: RunningGateway) -> None:
+    office, basics, advanced = await _office(gateway)
+    count = 600
+    rows = [office.award(basics, f"s-{number}") for number in range(count - 1)]
+    rows += [office.award(basics, "s-late", valid_from="2040-01-01T00:00:00Z")]
+    rows += [office.award(advanced, f"s-{number}") for number in range(count - 1)] + [office.award(advanced, "s-late")]
+    body = b"\n".join(json.dumps(row).encode() for row in rows)
+    answered = await office.client.send(
+        "POST", "/v1/batches?dry_run=true", body, key="long", media_type="application/x-ndjson"
+    )
+    found = await gateway_rows(gateway, office, answered.body["batch_id"])
+    assert [row["line"] for row in found if row["state"] != "checked"] == [2 * count]
+    assert found[-1]["problem"]["missing"][0]["code"] == "prerequisite-missing"
+
+
 async def gateway_rows(gateway: RunningGateway, office: Office, batch_id: str) -> list[dict[str, Any]]:
     async with gateway.ledger.session.get(
         f"{gateway.url}/v1/batches/{batch_id}/events", headers={"Authorization": f"Bearer {office.created.api_key}"}

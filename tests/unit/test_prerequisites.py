@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from proto.ids import AchievementUri, CredentialId, Did
+from proto.ids import AchievementUri, Did
 from proto.prerequisites import EntryRequirements, Held, missing_prerequisites
 from proto.stacking import Group
 
@@ -12,7 +12,7 @@ WATERLAND, BERGLAND = Did("did:web:waterland.example"), Did("did:web:bergland.ex
 
 
 def _held(uri: AchievementUri, state: str = "active", issuer: Did = WATERLAND) -> Held:
-    return Held(CredentialId("0" * 64), uri, issuer, state)
+    return Held(uri, issuer, state)
 
 
 def test_every_achievement_must_be_held() -> None:

@@ -65,6 +65,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     sealed_problem: bytes | None = None
     fingerprint: bytes | None = None
     sealed_notes: bytes | None = None
+    held_fingerprint: bytes | None = None
 
 
 def _batch(row: asyncpg.Record | None) -> BackgroundBatch | None:
@@ -188,13 +189,23 @@ async def repeated(connection: Connection, batch_id: str, fingerprints: Sequence
     return {row["fingerprint"]: row["line"] for row in rows}
 
 
+async def held(connection: Connection, batch_id: str, fingerprints: Sequence[bytes]) -> list[bytes]:
+    """Return those of the fingerprints that earlier rows of a dry run have left: what they would give."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT held_fingerprint FROM batch_row WHERE batch_id = $1 AND held_fingerprint = ANY($2::bytea[])",
+        batch_id,
+        list(fingerprints),
+    )
+    return [row["held_fingerprint"] for row in rows]
+
+
 async def add_results(connection: Connection, batch_id: str, results: Sequence[Result]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
         """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
-               sealed_notes)
+               sealed_notes, held_fingerprint)
            SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[], $6::bytea[],
-               $7::bytea[], $8::bytea[])""",
+               $7::bytea[], $8::bytea[], $9::bytea[])""",
         batch_id,
         [row.line for row in results],
         [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
@@ -203,6 +214,7 @@ async def add_results(connection: Connection, batch_id: str, results: Sequence[R
         [row.sealed_problem for row in results],
         [row.fingerprint for row in results],
         [row.sealed_notes for row in results],
+        [row.held_fingerprint for row in results],
     )
 
 
