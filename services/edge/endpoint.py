@@ -39,6 +39,7 @@ class Endpoint:
             bytes_max=route.lines_bytes_max or self.limits.bytes_max,
             timeout_seconds=route.lines_seconds_max or config.body_timeout_seconds,
         )
+        self._takes_lines = route.request_lines is not None
         self._authenticate = authenticate
         self._realm = realm
         self.is_plain = not self.wanted and not (
@@ -47,6 +48,7 @@ class Endpoint:
         self._status = next(iter(route.response))
         self._headers = {status: _headers(content) for status, content in route.response.items()}
         self._repeatable = _repeatable(route.query)
+        self._no_query = _without_query(route.query)
         self._media = _media(route)
         is_json = route.request not in (None, bytes, Form)
         self._decoder = msgspec.json.Decoder(route.request) if is_json else None
@@ -77,15 +79,16 @@ class Endpoint:
         if route.path_parameters:
             found["path"] = decode_parameters(request.match_info, route.path_parameters)
         if route.query:
-            found["query"] = decode_parameters(self._query_values(request), route.query)
+            found["query"] = self._query(request, route.query)
         if route.takes_body:
             found["body"], found["raw"] = await self._body(request)
         return found if found.keys() == self.wanted else {name: found[name] for name in self.wanted}
 
     async def _body(self, request: web.Request) -> tuple[Any, bytes]:
-        check_declared(request, self.limits.bytes_max, self._media)
-        if self.route.streamed or (request.content_type in LINE_MEDIA_TYPES and self.route.request_lines is not None):
-            request[LIMITS_KEY] = self.limits
+        limits = self.line_limits if self._takes_lines and self._is_lines(request) else self.limits
+        check_declared(request, limits.bytes_max, self._media)
+        if self.route.streamed or limits is self.line_limits:
+            request[LIMITS_KEY] = limits
             return None, b""
         if self.route.request is Form:
             return await read_form(request, self.limits), b""
@@ -95,7 +98,12 @@ class Endpoint:
         return decode_json(raw, self._decoder, unique_keys=self.route.unique_keys), raw
 
     def _is_lines(self, request: web.Request) -> bool:
-        return self.route.request_lines is not None and request.content_type in LINE_MEDIA_TYPES
+        return self._takes_lines and request.content_type in LINE_MEDIA_TYPES
+
+    def _query(self, request: web.Request, kind: type[msgspec.Struct]) -> Any:
+        if self._no_query is not None and "?" not in request.raw_path:
+            return self._no_query
+        return decode_parameters(self._query_values(request), kind)
 
     def _query_values(self, request: web.Request) -> dict[str, Any]:
         query = request.query
@@ -127,7 +135,8 @@ class Endpoint:
             response = self._encoded(reply.value, reply.status)
         if reply.etag is not None:
             response.headers[hdrs.ETAG] = reply.etag
-        response.headers.update(reply.headers)
+        if reply.headers:
+            response.headers.update(reply.headers)
         return response
 
     def _encoded(self, value: Any, status: int) -> web.Response:
@@ -163,6 +172,13 @@ def _repeatable(query: type[msgspec.Struct] | None) -> frozenset[str]:
     info = msgspec.inspect.type_info(query)
     assert isinstance(info, msgspec.inspect.StructType)
     return frozenset(field.encode_name for field in info.fields if isinstance(field.type, sequences))
+
+
+def _without_query(query: type[msgspec.Struct] | None) -> msgspec.Struct | None:
+    """Return what a request without a query asks; None where it must have one, or its defaults could be changed."""
+    if query is None or not query.__struct_config__.frozen or any(f.required for f in msgspec.structs.fields(query)):
+        return None
+    return query()
 
 
 def _wanted(route: Route) -> frozenset[str]:

@@ -57,11 +57,22 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             database_file=tmp_path / "projection.sqlite",
             poll_seconds=1,
             lines_max=50,
+            lines_bytes_max=1_000_000,
+            verification_bytes_max=65_536,
         )
         lines = io.BytesIO()
         app = make_app(config, log=Log("verifier", lines), end_process=lambda _: None)
         async with listening(app, host="127.0.0.1", port=0) as address:
             yield Desk(address.url, session, log, lines)
+
+
+async def test_lines_have_a_bound_of_their_own_however_small_that_of_one_document_is(desk: Desk) -> None:
+    good = award(desk.world, desk.party)
+    await desk.knows(good)
+    found = await desk.answers(io.BytesIO(b"\n".join([good.data] * 40)))
+    assert len(good.data) * 40 > 2 * 65_536
+    assert [line.answer and line.answer.verdict for line in found] == ["valid"] * 40
+    await desk.answers(io.BytesIO(b" " * 1_000_001), status=413)
 
 
 async def test_each_line_is_answered_in_order_and_a_bad_one_sinks_no_other(desk: Desk) -> None:
