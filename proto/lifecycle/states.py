@@ -5,6 +5,7 @@ Knows no rule and no database; stores keep the aggregates as they are encoded he
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, TypeVar
 
 import msgspec
@@ -13,6 +14,8 @@ from proto.events import Accreditation, Parameters, Predecessor, Purpose, Reason
 from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex, Origin, owner_of
 from proto.keys import PublicKey
 from proto.moment import Moment
+
+_owner = lru_cache(maxsize=8_192)(owner_of)  # of key ids on the log, which are short; strangers' texts are not kept
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -33,7 +36,7 @@ class Stamp(State, frozen=True, kw_only=True):
     @property
     def speaker(self) -> Did:
         """Who said it: the owner of the key."""
-        return owner_of(self.key_id)
+        return _owner(self.key_id)
 
 
 class Retirement(State, frozen=True, kw_only=True):
@@ -300,7 +303,7 @@ class Book:
 
     def key(self, key_id: KeyId) -> Key | None:
         """Return the key of that name, or None."""
-        owner = self.issuer(owner_of(key_id))
+        owner = self.issuer(_owner(key_id))
         return owner.key(key_id) if owner else None
 
     def put_issuer(self, issuer: Issuer) -> None:

@@ -226,9 +226,10 @@ def _is_included(snapshot: Snapshot, grounds: Grounds) -> bool | None:
 
     What a log inherited was proven under the root of the log before, when that one was followed to its end.
     """
-    if grounds.life is None:
+    life = grounds.life
+    if life is None:
         return None
-    if (index := grounds.index_of(grounds.life.stamp)) < 0:
+    if (index := grounds.index_of(life.stamp)) < 0:
         return True
     try:
         return snapshot.is_included(LeafIndex(index))

@@ -122,10 +122,11 @@ class ReadyAnswers:
     def _look_up(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found | None:
         if not self._shelf.is_at(snapshot.position):
             return None
-        book = snapshot.plain_book(credential_id, self._shelf.issuers)
+        book = snapshot.plain_book(credential_id, self._shelf.book())
         credential = book.credential(credential_id) if book else None
         if book is None or credential is None:
             return None
+        self._shelf.learn(book)
         return self._inquiry.evaluated(snapshot, book, credential, asked)
 
     def _put(self, credential_id: CredentialId, found: Found) -> Prepared | None:
@@ -135,7 +136,6 @@ class ReadyAnswers:
             return None
         prepared = Prepared(found.answer, grounds)
         self._shelf.put(credential_id, prepared, grounds.position)
-        self._shelf.put_issuers(grounds.book, grounds.position)
         return prepared
 
     def _remember(self, named: _Named, found: Found) -> None:

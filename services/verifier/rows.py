@@ -6,8 +6,7 @@ overwritten as the tree grows.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -47,7 +46,6 @@ _VARIABLES_MAX = 10_000
 NAMES_MAX = 16_384
 _NAMES: dict[bytes, str] = {}
 """Names by their digests: what any projection says under a digest is the same, so that all may share them."""
-_NOTHING: Mapping[Did, Issuer | None] = MappingProxyType({})
 _ROUNDS_MAX = 16
 
 _T = TypeVar("_T")
@@ -104,17 +102,11 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
     _load_recognitions(connection, book, wanted)
 
 
-def load_issuers(
-    connection: sqlite3.Connection, book: Book, dids: Iterable[Did], known: Mapping[Did, Issuer | None] = _NOTHING
-) -> None:
-    """Load institutions and all that were ever named as their successors, however long the chain.
-
-    What is `known` (of the same position) is not read again.
-    """
+def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]) -> None:
+    """Load institutions and all that were ever named as their successors, however long the chain."""
     waiting = set(dids)
     while waiting := waiting - book.issuers.keys():
-        book.issuers.update((did, known[did]) for did in waiting if did in known)
-        for (state,) in _rows(connection, "state", "issuer", "did", waiting - book.issuers.keys()):
+        for (state,) in _rows(connection, "state", "issuer", "did", waiting):
             issuer = _DECODE_ISSUER(state)
             book.issuers[issuer.did] = issuer
         _put_absent(book.issuers, waiting)

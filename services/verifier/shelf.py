@@ -6,8 +6,8 @@ applied entries changed, and whoever puts something in names the position it was
 
 from collections import OrderedDict, defaultdict
 
-from proto.ids import CredentialId, Did
-from proto.lifecycle import Book, Issuer
+from proto.ids import CredentialId
+from proto.lifecycle import Book
 from proto.moment import Moment
 from services.follow import Position
 from services.verifier.prepared import Prepared
@@ -21,7 +21,7 @@ class Shelf:
     def __init__(self, *, answers_max: int) -> None:
         self.position: Position | None = None
         """Where everything here is from; None: not known, and nothing is kept."""
-        self.issuers: dict[Did, Issuer | None] = {}
+        self._register = Book()
         self._answers: OrderedDict[CredentialId, Prepared] = OrderedDict()
         self._answers_max = answers_max
         self._resting_on: defaultdict[CredentialId, set[CredentialId]] = defaultdict(set)
@@ -50,12 +50,19 @@ class Shelf:
             self._drop(next(iter(self._answers)))
         return True
 
-    def put_issuers(self, book: Book, position: Position) -> None:
-        """Keep the institutions of a book that was read at a position."""
-        if self.is_at(position):
-            if len(self.issuers) > ISSUERS_MAX:
-                self.issuers.clear()
-            self.issuers.update(book.issuers)
+    def book(self) -> Book:
+        """Return a book with what is known of the register; what is loaded into it of that is known to the next one.
+
+        Only for reading, on the event loop, from the records of this position.
+        """
+        if len(self._register.issuers) > ISSUERS_MAX:
+            self._register = Book()
+        return Book.of_the_next_batch(self._register)
+
+    def learn(self, book: Book) -> None:
+        """Know the log's state from a book that `book` returned."""
+        if book.issuers is self._register.issuers:
+            self._register.log = book.log
 
     def is_at(self, position: Position) -> bool:
         """Tell whether records of that position are the ones kept here: same tree, so the same states."""
@@ -79,7 +86,7 @@ class Shelf:
     def forget(self) -> None:
         """Drop everything: what is stored now is not known, until `advance` says so."""
         self.position = None
-        self.issuers.clear()
+        self._register = Book()
         self._answers.clear()
         self._resting_on.clear()
 

@@ -7,8 +7,9 @@ agree. Nothing personal is in it. It can be thrown away at any time: it is fille
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,18 +59,19 @@ class Snapshot:
         self._proven_tiles = set() if proven_tiles is None else proven_tiles
         self.position = read_position(connection) or Position()
 
-    def plain_book(self, credential_id: CredentialId, known: Mapping[Did, Issuer | None]) -> Book | None:
-        """Return a book as `book` does, in few look-ups; None for a stack, which may ask for hundreds.
+    def plain_book(self, credential_id: CredentialId, book: Book) -> Book | None:
+        """Fill a book as `book` does, in few look-ups; None for a stack, which may ask for hundreds.
 
-        `known` are institutions of this very position, which are not read again.
+        What `book` holds already is of this very position, and is not read again.
         """
-        credential, book = rows.credential_of(self._connection, credential_id), Book()
+        credential = rows.credential_of(self._connection, credential_id)
         if credential is not None and any(life.parts for life in credential.lives):
             return None
         rows.load_log(self._connection, book)
         book.credentials[credential_id] = credential
         wanted = credential_needs(book, (credential_id,)).issuers
-        rows.load_issuers(self._connection, book, wanted, known)
+        if wanted:
+            rows.load_issuers(self._connection, book, wanted)
         return book
 
     def book(self, credential_ids: Iterable[CredentialId]) -> Book:
@@ -84,7 +86,8 @@ class Snapshot:
         for recognition in found:
             book.recognitions[recognition.stamp.event_id] = recognition
         speakers = {stamp.speaker for item in found for stamp in (item.stamp, *item.withdrawals)}
-        rows.load_issuers(self._connection, book, speakers)
+        if speakers:
+            rows.load_issuers(self._connection, book, speakers)
         return found
 
     def issuer(self, book: Book, did: Did) -> Issuer | None:
@@ -292,7 +295,13 @@ def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: 
 def read_position(connection: sqlite3.Connection) -> Position | None:
     """Return the position that a connection sees, or None."""
     stored = rows.read_meta(connection, _POSITION)
-    return _DECODE_POSITION(stored) if stored else None
+    return _position(stored) if stored else None
+
+
+@lru_cache(maxsize=4)
+def _position(stored: bytes) -> Position:
+    """Return the position of these bytes; nearly every look-up reads the same one."""
+    return _DECODE_POSITION(stored)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
