@@ -37,7 +37,7 @@ class ServiceProcess:
         self.name = name
         self.url = url
         self.log_file = log_file
-        self._settings = dict(settings)
+        self.settings = dict(settings)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -55,7 +55,7 @@ class ServiceProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(os.environ) | self._settings,
+                env=dict(os.environ) | self.settings,
                 start_new_session=True,
             )
 

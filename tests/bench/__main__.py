@@ -23,7 +23,7 @@ from tests.bench.figures import Row, table
 from tests.bench.plot import plot
 from tests.bench.size import FULL, QUICK
 
-SECTIONS = ("ledger", "verifier", "gateway", "chain")
+SECTIONS = ("ledger", "verifier", "gateway", "statuses", "chain")
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
