@@ -5,7 +5,7 @@ Times are moments, hashes and ids lower-case hex, credits integers in hundredths
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, Origin, TreeSize
 from proto.lifecycle import StateName
@@ -247,3 +247,41 @@ class TimeQuery(Body, frozen=True, kw_only=True):
         Annotated[str, Meta(max_length=64, description="By what the log said up to when? RFC 3339; default: all")]
         | None
     ) = None
+
+
+Dimension = Literal["issuer", "country", "eqf_level", "month"]
+
+
+class StatisticsRow(Body, frozen=True, kw_only=True):
+    """What was done on the log by one group; of `issuer`, `country`, `eqf_level`, `month` those by which was grouped.
+
+    Credentials and stacks count where they were first issued, and in the month in which the log received them; what
+    became of them (revoked, suspended, reinstated) is counted as an act, in its own month. Recognitions count for the
+    institution that recognised. `eqf_level` is null where none is stated. A stack's credits are those of its parts.
+    """
+
+    issuer: Did | UnsetType = UNSET
+    legal_name: str | UnsetType | None = UNSET
+    country: str | UnsetType | None = UNSET
+    eqf_level: int | UnsetType | None = UNSET
+    month: str | UnsetType = UNSET
+    credential_count: int = 0
+    ects_hundredths: int = 0
+    stack_count: int = 0
+    stacked_ects_hundredths: int = 0
+    revocation_count: int = 0
+    suspension_count: int = 0
+    reinstatement_count: int = 0
+    recognition_count: int = 0
+    recognised_ects_hundredths: int = 0
+    withdrawal_count: int = 0
+
+
+class StatisticsAnswer(Body, frozen=True, kw_only=True):
+    """Counts over the whole log as far as it is known here, in the order of the groups; `total` is that of all rows."""
+
+    by: tuple[Dimension, ...]
+    rows: tuple[StatisticsRow, ...]
+    total: StatisticsRow
+    as_of: AsOf
+    freshness: Check

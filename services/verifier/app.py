@@ -27,9 +27,10 @@ from services.verifier.inquiry import Inquiry
 from services.verifier.lineage import Beginning
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
+from services.verifier.parts import INQUIRY, PAGES, READY, SETTINGS
 from services.verifier.projector import Projector
 from services.verifier.ready import ReadyAnswers
-from services.verifier.routes import INQUIRY, PAGES, READY, SETTINGS, make_routes
+from services.verifier.routes import make_routes
 from services.verifier.routes_witness import WITNESS
 from services.verifier.store import Store
 from services.verifier.witness import OnFork, Witness, open_witness

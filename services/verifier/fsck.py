@@ -34,8 +34,8 @@ from services.verifier.store import Store, StoreProblem, read_position
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
 ENTRIES_PER_CHUNK = 1_000
-_COMPARED = ("issuer", "public_key", "name", "credential", "recognition", "event", "tile")
-_KEY_COLUMNS = {"tile": 2}
+_COMPARED = ("issuer", "public_key", "name", "credential", "recognition", "event", "statistic", "tile")
+_KEY_COLUMNS = {"statistic": 4, "tile": 2}
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]
 """Called with the count of entries replayed so far and of those there are."""

@@ -1,5 +1,6 @@
 """Takes questions to the projection: reads one snapshot, gathers the grounds, asks the domain. Knows no HTTP."""
 
+import functools
 from collections.abc import Callable
 
 import msgspec
@@ -8,11 +9,12 @@ from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
-from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, Verdict
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Verdict
 from services.follow import Follower, Health
 from services.verifier import documents, facts, outside
 from services.verifier.domain import Document, Grounds, as_of, evaluate, freshness
 from services.verifier.rows import MissingTileError
+from services.verifier.statistics import Institution, Wanted, gathered
 from services.verifier.store import DamagedProjectionProblem, Snapshot, Store
 
 
@@ -136,6 +138,11 @@ class Inquiry:
         asked = self.asked(Moments())
         return await self._store.read(lambda snapshot: self._issuer(snapshot, dids, asked))
 
+    async def statistics(self, wanted: Wanted) -> StatisticsAnswer:
+        """Return the counts that were asked for; raises `TooManyRowsProblem`."""
+        asked = self.asked(Moments())
+        return await self._store.read(lambda snapshot: self._statistics(snapshot, wanted, asked))
+
     async def credential_count(self) -> int:
         """Return how many credentials the projection holds."""
         return await self._store.read(lambda snapshot: snapshot.credential_count())
@@ -188,6 +195,24 @@ class Inquiry:
                     freshness=freshness(asked.health),
                 )
         raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
+
+    def _statistics(self, snapshot: Snapshot, wanted: Wanted, asked: Asked) -> StatisticsAnswer:
+        book = Book()
+
+        @functools.cache
+        def institution_of(did: Did) -> Institution:
+            snapshot.issuer(book, did)
+            found = facts.issuer_facts(book, did)
+            return Institution(found.legal_name, found.country)
+
+        rows, total = gathered(snapshot.statistics(wanted.months), wanted, institution_of)
+        return StatisticsAnswer(
+            by=wanted.by,
+            rows=tuple(rows),
+            total=total,
+            as_of=as_of(self._follower.origin, snapshot.position, asked.health),
+            freshness=freshness(asked.health),
+        )
 
     def _grounds(self, snapshot: Snapshot, book: Book, credential: Credential | None, asked: Asked) -> Grounds:
         grounds = Grounds(

@@ -16,23 +16,17 @@ from services.verifier import documents
 from services.verifier.config import Config
 from services.verifier.documents import PresentationProblem, TooManyDocumentsProblem
 from services.verifier.inquiry import (
-    Inquiry,
     Moments,
     NotAStackProblem,
     UnknownCredentialProblem,
     UnknownIssuerProblem,
 )
-from services.verifier.pages import Pages
-from services.verifier.ready import ReadyAnswers
+from services.verifier.parts import INQUIRY, PAGES, READY, SETTINGS
 from services.verifier.routes_lines import LINE_MEDIA_TYPES, verify_lines
+from services.verifier.routes_statistics import statistics_routes
 from services.verifier.routes_witness import witness_routes
 from services.verifier.store import DamagedProjectionProblem
 from services.verifier.words import when
-
-INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
-READY: web.AppKey[ReadyAnswers] = web.AppKey("ready", ReadyAnswers)
-PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
-SETTINGS: web.AppKey[Config] = web.AppKey("verifier_config", Config)
 
 DOCUMENT_MEDIA = (
     "application/json",
@@ -222,6 +216,7 @@ def make_routes(config: Config) -> list[Route]:
             response={200: IssuerAnswer},
             problems=(UnknownIssuerProblem, DamagedProjectionProblem),
         ),
+        *statistics_routes(),
         *witness_routes(),
         Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),
         Route(

@@ -26,8 +26,9 @@ from proto.merkle import HASH_BYTES, Hash
 from proto.tile import TileId, level_count, tile_at
 from proto.tile_edge import TileEdge, grow
 from services.verifier.packing import NameOf, name_digest, names_in, pack, unpack
+from services.verifier.tally import Place, Sum
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
@@ -39,9 +40,13 @@ CREATE TABLE recognition (
 ) WITHOUT ROWID;
 CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
 CREATE TABLE event (event_id BLOB PRIMARY KEY, leaf_index INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE statistic (
+    kind TEXT, issuer TEXT, eqf_level INTEGER, month TEXT, acts INTEGER NOT NULL, ects_hundredths INTEGER NOT NULL,
+    PRIMARY KEY (kind, issuer, eqf_level, month)
+) WITHOUT ROWID;
 CREATE TABLE tile (level INTEGER, place INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, place)) WITHOUT ROWID;
 """
-TABLES = ("meta", "issuer", "public_key", "name", "credential", "recognition", "event", "tile")
+TABLES = ("meta", "issuer", "public_key", "name", "credential", "recognition", "event", "statistic", "tile")
 _VARIABLES_MAX = 10_000
 NAMES_MAX = 16_384
 _NAMES: dict[bytes, str] = {}
@@ -226,6 +231,24 @@ def _recognition_row(book: Book, event_id: EventId) -> tuple[bytes, bytes, Did, 
         recognition.recogniser,
         _ENCODE(recognition),
     )
+
+
+# The statistics.
+
+
+def add_statistics(connection: sqlite3.Connection, sums: Mapping[Place, Sum]) -> None:
+    """Add sums to those that are kept; the caller owns the transaction."""
+    connection.executemany(
+        """INSERT INTO statistic VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+           SET acts = acts + excluded.acts, ects_hundredths = ects_hundredths + excluded.ects_hundredths""",
+        [(*place, *sum_) for place, sum_ in sums.items()],
+    )
+
+
+def statistics(connection: sqlite3.Connection, *, months: tuple[str, str]) -> Iterator[tuple[Place, Sum]]:
+    """Yield every sum of these months, both included."""
+    found = connection.execute("SELECT * FROM statistic WHERE month BETWEEN ? AND ?", months)
+    return ((Place(*row[:4]), Sum(*row[4:])) for row in found)
 
 
 # The tree.

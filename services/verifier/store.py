@@ -25,6 +25,7 @@ from proto.tile_proof import inclusion_proof, tiles_for_inclusion
 from services.follow import Applied, Evidence, Position
 from services.verifier import rows
 from services.verifier.shelf import Shelf
+from services.verifier.tally import Place, Sum, tally
 
 BUSY_TIMEOUT_SECONDS = 5.0
 MMAP_BYTES = 256 * 1024 * 1024
@@ -121,6 +122,10 @@ class Snapshot:
     def tile(self, tile: TileId) -> bytes:
         """Return a tile of the proven tree, or of one that it grew from; raises `MissingTileError` beyond it."""
         return rows.read_tile(self._connection, tile)
+
+    def statistics(self, months: tuple[str, str]) -> list[tuple[Place, Sum]]:
+        """Return every sum of these months, both included."""
+        return list(rows.statistics(self._connection, months=months))
 
     def credential_count(self) -> int:
         """Return how many credentials there are."""
@@ -223,6 +228,7 @@ class Store:
         try:
             if applied:
                 rows.save(connection, book)
+                rows.add_statistics(connection, tally(book, applied))
                 _grow(connection, applied, position)
             rows.write_meta(connection, _POSITION, _ENCODE(position))
         except BaseException:

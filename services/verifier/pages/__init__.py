@@ -1,16 +1,21 @@
 """Pages for people: no script, nothing loaded from anywhere, every value escaped. Decides and stores nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from proto.stacking import ects_text
-from proto.wire.verifier import Answer, CheckName, Result, Verdict
+from proto.wire.verifier import Answer, CheckName, Dimension, Result, StatisticsAnswer, StatisticsRow, Verdict
 from services.edge import Templates
+from services.verifier.statistics import DIMENSIONS
 from services.verifier.words import REASONS, STATES, when
 
 _FOLDER = Path(__file__).parent
+BARS_MAX = 60
+"""More groups are in the table only."""
 WORDS: Mapping[Verdict, str] = {"valid": "Valid", "invalid": "Not valid", "indeterminate": "Cannot be confirmed"}
 NAMES: Mapping[CheckName, str] = {
     "document": "The document is as it was issued",
@@ -43,10 +48,19 @@ class Pages:
         environment.globals.update(names=NAMES, results=RESULTS, marks=MARKS, states=STATES, reasons=REASONS)
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
+        self._statistics = environment.get_template("statistics.html.jinja")
 
     def home(self, *, fault: str = "", status: int = 200) -> web.Response:
         """Return the page with the forms, saying above them what was wrong with the last one."""
         return self._templates.page(self._home.render(fault=fault), status=status)
+
+    def statistics(self, answer: StatisticsAnswer, *, query: Mapping[str, str]) -> web.Response:
+        """Return the page of the counts: drawn, as a table, and the form that asks for others."""
+        link = urlencode({name: value for name, value in query.items() if value})
+        page = self._statistics.render(
+            answer=answer, bars=_bars(answer), label=label_of, query=query, link=link, dimensions=DIMENSIONS
+        )
+        return self._templates.page(page)
 
     def answer(self, answer: Answer, *, heading: str, asked: str = "") -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
@@ -57,6 +71,34 @@ class Pages:
             answer=answer, heading=heading, word=WORDS[answer.verdict], lead=_lead(answer), asked=asked
         )
         return self._templates.page(page)
+
+
+def _bars(answer: StatisticsAnswer) -> list[dict[str, Any]]:
+    """Return the rows as bars: a label, how many credentials, and the width in per cent of the longest."""
+    shown = answer.rows[:BARS_MAX]
+    longest = max((row.credential_count + row.stack_count for row in shown), default=0) or 1
+    return [
+        {
+            "label": label_of(row, answer.by),
+            "count": row.credential_count + row.stack_count,
+            "width": round((row.credential_count + row.stack_count) / longest * 100, 2),
+        }
+        for row in shown
+    ]
+
+
+def label_of(row: StatisticsRow, by: Sequence[Dimension]) -> str:
+    """Return a group in words: `NL, EQF 6, 2026-11`."""
+    parts = [_WORDS_OF[name](row) for name in by]
+    return ", ".join(parts) or "all"
+
+
+_WORDS_OF: Mapping[Dimension, Callable[[StatisticsRow], str]] = {
+    "issuer": lambda row: str(row.legal_name or row.issuer),
+    "country": lambda row: str(row.country or "country not stated"),
+    "eqf_level": lambda row: f"EQF {row.eqf_level}" if row.eqf_level else "EQF not stated",
+    "month": lambda row: str(row.month),
+}
 
 
 def _lead(answer: Answer) -> list[str]:

@@ -1,0 +1,87 @@
+"""What the statistics count, entry by entry: acts on the log, by who, EQF level and month. Pure; knows no table.
+
+An act is counted in the month in which the log received it, once: a credential whose void issue was said again is one
+credential, a recognition that was withdrawn twice is one withdrawal. Credentials, stacks and what became of them count
+for the institution that issued, recognitions for the one that recognised, under the level that the decision states.
+What states no EQF level counts under 0.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from proto import events
+from proto.ids import CredentialId, Did
+from proto.lifecycle import Book, Life
+from services.follow import Applied
+
+Kind = Literal["credential", "stack", "revocation", "suspension", "reinstatement", "recognition", "withdrawal"]
+NOT_STATED = 0
+_MONTH_CHARACTERS = 7
+_TRANSITIONS: dict[type[events.Event], Kind] = {
+    events.CredentialRevoked: "revocation",
+    events.CredentialSuspended: "suspension",
+    events.CredentialReinstated: "reinstatement",
+}
+
+
+class Place(NamedTuple):
+    """Where an act is counted; `month` as `2026-11`."""
+
+    kind: Kind
+    issuer: Did
+    eqf_level: int
+    month: str
+
+
+class Sum(NamedTuple):
+    """How many acts, and the credits (in hundredths) that they were about."""
+
+    acts: int
+    ects_hundredths: int
+
+
+def tally(book: Book, applied: Iterable[Applied]) -> dict[Place, Sum]:
+    """Return what these entries add, in the order of their places; the book holds what they evolved."""
+    found: dict[Place, Sum] = {}
+    for item in applied:
+        for place, ects_hundredths in _acts(book, item):
+            before = found.get(place, Sum(0, 0))
+            found[place] = Sum(before.acts + 1, before.ects_hundredths + ects_hundredths)
+    return dict(sorted(found.items()))
+
+
+def _acts(book: Book, item: Applied) -> Iterator[tuple[Place, int]]:
+    event, month = item.opened.event, item.stamp.received_at[:_MONTH_CHARACTERS]
+    if isinstance(event, events.CredentialIssued | events.CredentialStacked):
+        first = _life(book, event.credential_id)
+        if first.stamp.event_id == item.stamp.event_id:
+            kind: Kind = "stack" if isinstance(event, events.CredentialStacked) else "credential"
+            yield _place(kind, first, month), first.ects_hundredths
+    elif kind_of := _TRANSITIONS.get(type(event)):
+        life = _life(book, event.credential_id)  # type: ignore[union-attr] # all transitions name one
+        yield _place(kind_of, life, month), life.ects_hundredths
+    elif isinstance(event, events.CredentialRecognised):
+        yield Place("recognition", event.issuer, event.eqf_level or NOT_STATED, month), event.ects_hundredths
+    elif isinstance(event, events.RecognitionWithdrawn):
+        yield from _withdrawal(book, event, item, month)
+
+
+def _withdrawal(
+    book: Book, event: events.RecognitionWithdrawn, item: Applied, month: str
+) -> Iterator[tuple[Place, int]]:
+    recognition = book.recognition(event.recognition)
+    assert recognition is not None, "the rules admit no withdrawal of what is not there"
+    if recognition.withdrawals[0].event_id == item.stamp.event_id:
+        level = recognition.eqf_level or NOT_STATED
+        yield Place("withdrawal", recognition.recogniser, level, month), recognition.ects_hundredths
+
+
+def _life(book: Book, credential_id: CredentialId) -> Life:
+    """Return a credential's first issue: what an act is counted under does not change by what is said later."""
+    credential = book.credential(credential_id)
+    assert credential is not None, "the rules admit nothing about a credential that is not there"
+    return credential.lives[0]
+
+
+def _place(kind: Kind, life: Life, month: str) -> Place:
+    return Place(kind, life.issuer, life.eqf_level or NOT_STATED, month)
