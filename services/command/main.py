@@ -19,6 +19,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
     "backup": ("services.command.backup", "Copy ledger and gateway with the log's key and the signer's memory."),
     "restore": ("services.command.restore", "Fill empty databases from a backup, and check everything again."),
+    "verifier-key": ("services.command.verifier_key", "Make an API key of a verifier, with quotas."),
     "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),
     "registrar": ("services.command.registrar", "Sign what only the registrar may say."),
     "ledger": ("services.command.service", "Run the ledger alone, or create its log."),
@@ -38,7 +39,7 @@ class Rooms(click.Group):
         """Return the subcommand of that name, or None."""
         if cmd_name not in _ROOMS:
             return None
-        found = getattr(importlib.import_module(_ROOMS[cmd_name][0]), cmd_name)
+        found = getattr(importlib.import_module(_ROOMS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(found, click.Command), "each room holds a click command of its name"
         return found
 

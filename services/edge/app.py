@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
 from services.edge.auth import Authenticate
 from services.edge.config import EdgeConfig
-from services.edge.dispatch import DISPATCH, Dispatch, Explain
+from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
 from services.edge.metrics import RequestMetrics
@@ -33,6 +33,7 @@ def make_app(
     authenticate: Authenticate | None = None,
     registry: CollectorRegistry | None = None,
     explain: Explain | None = None,
+    admit: Admit | None = None,
 ) -> web.Application:
     """Return the application of a service: its routes, the operator's routes, and the edge around both.
 
@@ -40,9 +41,10 @@ def make_app(
     route of its own behind the edge's back: what no `Route` takes is answered 404. Raises `TypeError` where a route and
     its handler contradict each other. `service` is one word: `ledger`, `gateway`. `explain` turns what is no refusal
     but no fault of ours either (a database that restarts) into one; None from it means a fault, answered 500.
+    `admit` counts requests of clients that have a share of their own, and keeps them from their address's.
     """
     registry = registry if registry is not None else CollectorRegistry()
-    dispatch = Dispatch(config=config, log=log, explain=explain)
+    dispatch = Dispatch(config=config, log=log, explain=explain, admit=admit)
     app = web.Application()
     app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[STOPPING] = asyncio.Event()

@@ -4,7 +4,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -40,6 +40,10 @@ Explain = Callable[[Exception], Problem | None]
 """What a service makes of an exception that is no refusal: a problem, or None for a fault of ours."""
 
 
+Admit = Callable[[web.Request], bool]
+"""Whether a client is known and has a share of its own, which this request was counted in; raises what refuses it."""
+
+
 def _unexplained(_: Exception) -> Problem | None:
     return None
 
@@ -47,11 +51,12 @@ def _unexplained(_: Exception) -> Problem | None:
 class Noted:
     """What is known of one request besides itself: its id, once somebody asked, and values for its log line."""
 
-    __slots__ = ("request_id", "values")
+    __slots__ = ("headers", "request_id", "values")
 
     def __init__(self) -> None:
         self.request_id: str | None = None
         self.values: dict[str, Any] | None = None
+        self.headers: Mapping[str, str] | None = None
 
 
 _NOTED: web.RequestKey[Noted] = web.RequestKey("noted", Noted)
@@ -63,8 +68,11 @@ class Dispatch:
     It is bound around each handler and not an aiohttp middleware: that machinery costs a third of a short request.
     """
 
-    def __init__(self, *, config: EdgeConfig, log: Log, explain: Explain | None = None) -> None:
+    def __init__(
+        self, *, config: EdgeConfig, log: Log, explain: Explain | None = None, admit: Admit | None = None
+    ) -> None:
         self._explain = explain or _unexplained
+        self._admit_known = admit
         self.tallies: list[RouteTally] = []
         self._config = config
         self._log = log
@@ -93,7 +101,7 @@ class Dispatch:
         `arguments` makes the handler's keyword arguments (None: it has none), `render` a response of what it returns.
         """
         tally = self._tally(method, template)
-        is_limited = rate_limited and self._limit is not None
+        is_limited = rate_limited and (self._limit is not None or self._admit_known is not None)
         service = self._log.service
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -177,8 +185,9 @@ class Dispatch:
         return tally
 
     def _admit(self, request: web.Request) -> None:
-        """Raise `RateLimitedProblem` where this client has used up its share."""
-        assert self._limit is not None
+        """Raise `RateLimitedProblem` where this client has used up its share; who is known has one of its own."""
+        if (self._admit_known is not None and self._admit_known(request)) or self._limit is None:
+            return
         wait_seconds = self._limit.charge(rate_key(self.address_of(request)), time.monotonic())
         if wait_seconds > 0:
             raise RateLimitedProblem(
@@ -225,6 +234,8 @@ class Dispatch:
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         headers["X-Request-Id"] = known
+        if (more := request[_NOTED].headers) is not None:
+            headers.update(more)
         return response.content_length or 0
 
 
@@ -254,6 +265,11 @@ def request_id(request: web.Request) -> str:
 def client_address(request: web.Request) -> str:
     """Return the client's address: the peer's, or what a trusted proxy says of it. Never to be logged."""
     return request.app[DISPATCH].address_of(request)
+
+
+def add_headers(request: web.Request, headers: Mapping[str, str]) -> None:
+    """Add headers to whatever the answer will be, unless it has begun."""
+    request[_NOTED].headers = headers
 
 
 def annotate(request: web.Request, **values: Any) -> None:

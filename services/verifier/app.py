@@ -22,12 +22,13 @@ from services.edge import make_app as make_edge_app
 from services.follow import FollowBounds, Follower
 from services.log_client import LogClient
 from services.policy_file import read_policy_about
+from services.verifier.api_keys import ApiKeys
 from services.verifier.config import Config
 from services.verifier.inquiry import Inquiry
 from services.verifier.lineage import Beginning
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
-from services.verifier.parts import INQUIRY, PAGES, READY, SETTINGS
+from services.verifier.parts import API_KEYS, INQUIRY, PAGES, READY, SETTINGS, is_admitted
 from services.verifier.projector import Projector
 from services.verifier.ready import ReadyAnswers
 from services.verifier.routes import make_routes
@@ -64,8 +65,13 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"log": lambda: _is_fresh(app)},
+        admit=is_admitted if config.api_keys_file is not None else None,
     )
     app[SETTINGS], app[PAGES] = config, Pages()
+    if config.api_keys_file is not None:
+        app[API_KEYS] = ApiKeys(
+            config.api_keys_file, on_trouble=lambda detail: app[LOG].warning("api_keys_not_read", detail=detail)
+        )
 
     async def running(app: web.Application) -> AsyncIterator[None]:
         async with _running(app, config, end_process):

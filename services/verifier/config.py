@@ -21,6 +21,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_burst: Annotated[
         int, Meta(ge=1, description="Requests that one client address may send at once before its rate counts")
     ] = 500
+    api_keys_file: Annotated[
+        Path | None,
+        Meta(
+            description="TOML file with the hashes and quotas of API keys, as `credentify verifier-key` writes it; "
+            "read again when it changes. Quotas are counted by each process from its start on"
+        ),
+    ] = None
     ledger_url: Annotated[str, Meta(description="Address of the log that is followed, http://… or https://…")]
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")

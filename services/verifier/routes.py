@@ -13,6 +13,7 @@ from proto.wire.ledger import Body
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, TimeQuery
 from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
 from services.verifier import documents
+from services.verifier.api_keys import QuotaProblem
 from services.verifier.config import Config
 from services.verifier.documents import PresentationProblem, TooManyDocumentsProblem
 from services.verifier.inquiry import (
@@ -21,7 +22,7 @@ from services.verifier.inquiry import (
     UnknownCredentialProblem,
     UnknownIssuerProblem,
 )
-from services.verifier.parts import INQUIRY, PAGES, READY, SETTINGS
+from services.verifier.parts import INQUIRY, PAGES, READY, SETTINGS, charge_documents
 from services.verifier.routes_lines import LINE_MEDIA_TYPES, verify_lines
 from services.verifier.routes_statistics import statistics_routes
 from services.verifier.routes_witness import witness_routes
@@ -98,6 +99,7 @@ async def verifications(
     if request.content_type in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments)
     items = documents.split(raw, documents_max=request.app[SETTINGS].documents_max)
+    charge_documents(request, 1 if items is None else len(items))
     if items is None:
         found = await request.app[READY].document(raw, moments)
         annotate(request, verdict=found.verdict)
@@ -178,6 +180,7 @@ def make_routes(config: Config) -> list[Route]:
                 PresentationProblem,
                 TooManyDocumentsProblem,
                 DamagedProjectionProblem,
+                QuotaProblem,
             ),
             body_bytes_max=config.verification_bytes_max,
             lines_bytes_max=config.lines_bytes_max,

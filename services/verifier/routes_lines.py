@@ -10,8 +10,10 @@ from proto.problem import MalformedProblem, Problem
 from services.edge import Line, LineWriter, annotate, problem_line, read_lines
 from services.edge.body import LINE_MEDIA_TYPES
 from services.edge.problems import TooManyLinesProblem
+from services.verifier.api_keys import QuotaProblem
 from services.verifier.config import Config
 from services.verifier.inquiry import Moments
+from services.verifier.parts import charge_documents
 from services.verifier.ready import ReadyAnswers
 from services.verifier.store import DamagedProjectionProblem
 
@@ -26,19 +28,20 @@ async def verify_lines(
 ) -> web.StreamResponse:
     """Answer each line; a bad one has its problem in its place and sinks no other.
 
-    What ends the request before its last line (too many lines, a body that breaks off, records that are damaged) is
-    answered as a problem if nothing was sent yet, and as a last line with `line` 0 otherwise.
+    What ends the request before its last line (too many lines, a quota that is used up, a body that breaks off, records
+    that are damaged) is answered as a problem if nothing was sent yet, and as a last line with `line` 0 otherwise.
     """
     counts: dict[str, int] = {}
     async with LineWriter(request) as lines:
         try:
             async for line in read_lines(request, line_bytes_max=DOCUMENT_BYTES_MAX, line_count_max=config.lines_max):
+                charge_documents(request)
                 found, answer = await _answered(line, ready, moments)
                 counts[found] = counts.get(found, 0) + 1
                 await lines.write(answer)
                 if sum(counts.values()) % _LINES_PER_TURN == 0:
                     await asyncio.sleep(0)
-        except (DamagedProjectionProblem, TooManyLinesProblem) as problem:
+        except (DamagedProjectionProblem, QuotaProblem, TooManyLinesProblem) as problem:
             if not lines.response.prepared:
                 raise
             await lines.write(problem_line(0, problem))
