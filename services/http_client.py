@@ -158,11 +158,20 @@ class HttpClient:
             raise AnsweredProblem(problem_document(data), response.status, response.headers.get("Retry-After"))
         return msgspec.json.decode(data, type=answer)
 
-    async def lines(self, method: str, path: str, *, query: Mapping[str, Any] | None = None) -> AsyncIterator[bytes]:
+    async def lines(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[bytes]:
         """Yield the lines of an answer as they come: NDJSON, or server-sent events. Raises as `request` does."""
+        sent = self.headers | dict(headers or {})
         try:
             async with self.session.request(
-                method, self.url + path, params=query_of(query), headers=self.headers, timeout=_STREAM_TIMEOUT
+                method, self.url + path, data=body, params=query_of(query), headers=sent, timeout=_STREAM_TIMEOUT
             ) as response:
                 if response.status >= _ERROR_MIN:
                     raise AnsweredProblem(problem_document(await response.read()), response.status)

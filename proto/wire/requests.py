@@ -158,6 +158,14 @@ class ClaimMade(Record, frozen=True, kw_only=True):
     line: Annotated[int | None, Meta(description="Of a batch: the line whose row was issued")] = None
 
 
+class ClaimLine(Record, frozen=True, kw_only=True):
+    """What became of a row of awards to be claimed: a link, or why there is none; `line` is that of the file."""
+
+    line: int
+    claim: ClaimMade | None = None
+    problem: dict[str, Any] | None = None
+
+
 class Claim(Record, frozen=True, kw_only=True):
     """How a link stands; `credential_id` is there once there is a credential."""
 

@@ -1,6 +1,7 @@
 """`credentify claim`: one-time links by which learners get their credentials: made by staff, used by learners."""
 
 import csv
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from proto.claim import claim_message
 from proto.keys import did_key
 from proto.problem import InvalidProblem
 from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX
+from services.command.batch import read_source
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
-from services.command.output import as_json_option, command, console, print_json
+from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 from services.gateway_client import GatewayClient
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -81,6 +83,37 @@ async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, h
         print_json({"link_count": count, "file": str(out)})
     else:
         console.print(f"{count} links in {out}", markup=False)
+
+
+@claim.command("awards")
+@click.argument("file", type=_FILE)
+@gateway_option
+@_key_option
+@click.option("--out", required=True, type=_OUT, help="CSV of mode 0600: line, link, expires_at, problem.")
+@_hours_option
+@as_json_option
+@command
+async def awards(*, file: Path, gateway: str, api_key_file: Path, out: Path, hours: int, as_json: bool) -> None:
+    """Make a link for each award of FILE (CSV or NDJSON, 1,000 rows), issued when the link is used."""
+    source = read_source(file)
+    write_secret(out, b"")
+    counts = {"link_count": 0, "refused_count": 0}
+    async with aiohttp.ClientSession() as session:
+        with out.open("w", newline="", encoding="utf-8") as target:
+            rows = csv.writer(target)
+            rows.writerow(("line", "link", "expires_at", "problem"))
+            async for line in _client(session, gateway, api_key_file).claims_of_awards(
+                file.read_bytes(), media_type=source.media_type, key=source.key, hours_valid=hours
+            ):
+                made, problem = line.claim, (line.problem or {}).get("detail")
+                counts["link_count" if made else "refused_count"] += 1
+                rows.writerow((line.line, made and made.link, made and made.expires_at, problem))
+    if as_json:
+        print_json(counts | {"file": str(out)})
+    else:
+        console.print("{link_count} links and {refused_count} refusals in ".format(**counts) + str(out), markup=False)
+    if counts["refused_count"]:
+        sys.exit(EXIT_PROBLEM)
 
 
 @claim.command("status")

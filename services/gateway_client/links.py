@@ -11,6 +11,7 @@ from proto.wire.requests import (
     AcceptBody,
     Claim,
     Claimed,
+    ClaimLine,
     ClaimMade,
     ClaimRequest,
     ClaimSeen,
@@ -96,6 +97,14 @@ class LinkCalls(HttpClient):
         path, query = f"/v1/batches/{batch_id}/claims", {"hours_valid": hours_valid}
         async for line in self.lines("POST", path, query=query):
             yield msgspec.json.decode(line, type=ClaimMade)
+
+    async def claims_of_awards(
+        self, rows: bytes, *, media_type: str, key: str, hours_valid: int | None = None
+    ) -> AsyncIterator[ClaimLine]:
+        """Yield a one-time link, or a problem, for each award of a CSV or NDJSON file of at most 1,000 rows."""
+        headers, query = {"Content-Type": media_type, "Idempotency-Key": key}, {"hours_valid": hours_valid}
+        async for line in self.lines("POST", "/v1/claims/awards", query=query, body=rows, headers=headers):
+            yield msgspec.json.decode(line, type=ClaimLine)
 
     async def claim_seen(self, secret: str) -> ClaimSeen:
         """Return what a one-time link leads to."""

@@ -6,7 +6,7 @@ credential is used up before the document is sent, so nobody gets it twice; whoe
 
 import base64
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,23 +15,26 @@ from proto.claim import check_holder
 from proto.credential import Award
 from proto.ids import CredentialId
 from proto.moment import from_datetime
-from proto.problem import ConflictProblem, NotFoundProblem, Problem
-from proto.wire.requests import Claim, Claimed, ClaimMade, ClaimRequest, ClaimSeen, ClaimState, ClaimUse
+from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
+from proto.wire.requests import Claim, Claimed, ClaimLine, ClaimMade, ClaimRequest, ClaimSeen, ClaimState, ClaimUse
 from services.edge import token_hash
 from services.issuer_gateway import describing, reading, tenancy
 from services.issuer_gateway.asking import open_key
+from services.issuer_gateway.batching import Row
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.issuing import achievement_of, issue_now, learners_for, prepared
-from services.issuer_gateway.once import Once, done, said_once
+from services.issuer_gateway.once import Once, done, once_of, said_once
 from services.issuer_gateway.reading import ErasedProblem
 from services.issuer_gateway.saying import Said, carried_out, check_followed
 from services.issuer_gateway.store import achievements, claims, credentials, tenants
 from services.postgres import Connection
 
 SECRET_PREFIX = "cfc_"  # noqa: S105 - what every claim's secret begins with, so that scanners find lost ones
+_OURS = 500
+"""Problems from here on are not the row's fault: the list is sent again."""
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(Award).decode
 _PROOF: reading.ProofChoice = "eddsa-rdfc-2022"
@@ -153,6 +156,23 @@ async def _to_credential(
         token_hash=token_hash(secret),
         credential_id=credential_id,
     )
+
+
+async def make_for_rows(
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], *, key: str, hours: int
+) -> AsyncIterator[ClaimLine]:
+    """Make a link to each award of a list, a row by itself; the same list under the same key gives the same links."""
+    for row in rows:
+        try:
+            if row.award is None:
+                raise row.problem or MalformedProblem("The row cannot be read")
+            body = ClaimRequest(award=row.award, hours_valid=hours)
+            once = once_of(gateway, tenant.institution_id, f"{key}\n{row.line}", b"claim", _ENCODE(body))
+            yield ClaimLine(line=row.line, claim=await make(gateway, tenant, body, once))
+        except Problem as problem:
+            if problem.status >= _OURS:
+                raise
+            yield ClaimLine(line=row.line, problem=problem.document())
 
 
 async def make_for_batch(gateway: Gateway, tenant: Tenant, batch_id: str, *, hours: int) -> AsyncIterator[ClaimMade]:

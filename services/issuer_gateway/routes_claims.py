@@ -3,6 +3,7 @@
 import msgspec
 from aiohttp import web
 
+from proto.awards_csv import CsvProblem
 from proto.claim import HolderProofProblem
 from proto.problem import Problem
 from proto.wire.gateway import Uuid
@@ -11,6 +12,7 @@ from proto.wire.requests import (
     Claim,
     Claimed,
     ClaimHours,
+    ClaimLine,
     ClaimMade,
     ClaimRequest,
     ClaimSeen,
@@ -18,8 +20,10 @@ from proto.wire.requests import (
 )
 from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
 from services.issuer_gateway import batch_results, batching, claiming, issuing, reading
+from services.issuer_gateway.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.completeness import AnnexIncompleteProblem
+from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.routes import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
 from services.issuer_gateway.routes_batches import BatchPath
 from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS
@@ -59,6 +63,19 @@ async def make_batch_claims(
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for made in claiming.make_for_batch(gateway, principal.own, batch.batch_id, hours=query.hours_valid):
             await lines.write(made)
+    return lines.response
+
+
+async def make_award_claims(
+    request: web.Request, *, raw: bytes, query: HoursQuery, principal: Caller, idempotency_key: str
+) -> web.StreamResponse:
+    """Send a one-time link, or a problem, for each award of a list."""
+    rows = batching.rows_of(raw, request.content_type)
+    async with LineWriter(request, headers=_NO_STORE) as lines:
+        async for line in claiming.make_for_rows(
+            request.app[GATEWAY], principal.own, rows, key=idempotency_key, hours=query.hours_valid
+        ):
+            await lines.write(line)
     return lines.response
 
 
@@ -128,6 +145,24 @@ ROUTES = [
         scope="credentials:issue",
         idempotency="optional",
         unique_keys=True,
+        tag="claims",
+    ),
+    Route(
+        "POST",
+        "/v1/claims/awards",
+        make_award_claims,
+        summary="Make one-time links to a list of awards, each issued when its link is used",
+        description="Awards as for `POST /v1/batches`, at most 1,000 rows; the answer has a line for each row. The "
+        "same list under the same key gives the same links.",
+        request=bytes,
+        request_media=("text/csv", "application/x-ndjson", "application/json"),
+        query=HoursQuery,
+        response={200: Media("application/x-ndjson", ClaimLine)},
+        problems=(CsvProblem, TooManyRowsProblem, *WORK_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="required",
+        body_bytes_max=LIMITS.batch_held_bytes_max,
         tag="claims",
     ),
     Route(

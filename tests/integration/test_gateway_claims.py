@@ -11,6 +11,7 @@ from proto.claim import claim_message
 from proto.keys import SecretKey, did_key
 from proto.wire.requests import Claim, Claimed, ClaimMade, ClaimSeen
 from services import postgres
+from services.gateway_client import GatewayClient
 from tests.gateways import Answered, Office, RunningGateway
 from tests.ledgers import until
 
@@ -157,6 +158,26 @@ async def test_a_batch_has_a_link_for_each_credential_and_only_the_last_links_wo
     for made, award in zip(second, awards, strict=True):
         claimed = (await _use(gateway, _secret(made))).as_(Claimed)
         assert claimed.document["credentialSubject"]["familyName"] == award["learner"]["family_name"]
+
+
+async def test_awards_of_a_list_get_links_and_are_issued_when_they_are_used(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    rows = f"learner_ref,family_name,achievement,valid_from\ns-1,A,{uri},2026-01-01\ns-2,,{uri},2026-01-01\n".encode()
+    client = GatewayClient(gateway.ledger.session, gateway.url, token=office.created.api_key)
+    first, again = [
+        [line async for line in client.claims_of_awards(rows, media_type="text/csv", key="list")] for _ in range(2)
+    ]
+    assert first == again
+    assert [(line.line, line.problem is None) for line in first] == [(2, True), (3, False)]
+    assert first[0].claim is not None
+    assert await gateway.database_count("claim") == 1
+    assert await gateway.database_count("credential") == 0
+    claimed = (await _use(gateway, _secret(first[0].claim))).as_(Claimed)
+    assert claimed.document["credentialSubject"]["familyName"] == "A"
+    other = rows.replace(b"s-1,A", b"s-1,B")
+    changed = [line async for line in client.claims_of_awards(other, media_type="text/csv", key="list")]
+    assert changed[0].problem is not None
+    assert changed[0].problem["type"].endswith(":idempotency-conflict")
 
 
 async def test_the_page_of_a_link_uses_it_up_only_when_its_button_is_pressed(gateway: RunningGateway) -> None:
