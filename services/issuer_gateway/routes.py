@@ -37,6 +37,8 @@ SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem
 CursorText = Annotated[
     str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=1024, description="`next_cursor` of the page before")
 ]
+SEARCHED = r"^[^\x00]*$"
+"""What may be looked for: any text without the null character, which the database does not know."""
 PageLimit = Annotated[int, Meta(ge=1, le=LIMITS.page_rows_max, description="Rows at most")]
 
 

@@ -41,7 +41,8 @@ from services.issuer_gateway.store import batches
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)
 _AwardList = Annotated[list[Award], Meta(min_length=1, max_length=BATCH_ROWS_MAX)]
-_AWARD_SHAPES = {"text/csv": str, batch_upload.JSON_LIST: _AwardList, **dict.fromkeys(_LINE_MEDIA, Award)}
+AWARD_SHAPES = {"text/csv": str, batch_upload.JSON_LIST: _AwardList, **dict.fromkeys(_LINE_MEDIA, Award)}
+"""What a list of awards is, by media type."""
 _CHANGE_SHAPES = {"text/csv": str, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
 _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     CsvProblem,
@@ -294,7 +295,7 @@ def routes(config: Config) -> list[Route]:
             "stopped); more are worked on in the background, over restarts too: 202, and Location says where to ask.",
             request=bytes,
             request_media=(*_BATCH_MEDIA, batch_upload.JSON_LIST),
-            request_shapes=_AWARD_SHAPES,
+            request_shapes=AWARD_SHAPES,
             query=BatchQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
             problems=(*_BATCH_PROBLEMS, LogNotFollowedProblem),

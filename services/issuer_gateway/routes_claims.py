@@ -25,7 +25,7 @@ from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.completeness import AnnexIncompleteProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.routes import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
-from services.issuer_gateway.routes_batches import BatchPath
+from services.issuer_gateway.routes_batches import AWARD_SHAPES, BatchPath
 from services.issuer_gateway.routes_credentials import ISSUE_PROBLEMS
 from services.issuer_gateway.routes_requests import PAGE, SecretPath, for_people
 
@@ -155,7 +155,8 @@ ROUTES = [
         description="Awards as for `POST /v1/batches`, at most 1,000 rows; the answer has a line for each row. The "
         "same list under the same key gives the same links.",
         request=bytes,
-        request_media=("text/csv", "application/x-ndjson", "application/json"),
+        request_media=tuple(AWARD_SHAPES),
+        request_shapes=AWARD_SHAPES,
         query=HoursQuery,
         response={200: Media("application/x-ndjson", ClaimLine)},
         problems=(CsvProblem, TooManyRowsProblem, *WORK_PROBLEMS),

@@ -13,7 +13,7 @@ from proto.wire.gateway import EscoFoundList, EscoLoaded
 from services.edge import Route, annotate, read_chunks
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.routes import GATEWAY, OPERATOR_SCOPE
+from services.issuer_gateway.routes import GATEWAY, OPERATOR_SCOPE, SEARCHED
 from services.issuer_gateway.saying import BusyProblem, OutcomeUnknownProblem, carried_out
 from services.issuer_gateway.store import esco
 from services.postgres import Connection
@@ -22,7 +22,12 @@ from services.postgres import Connection
 class EscoQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Words that the labels hold, and in which language."""
 
-    q: Annotated[str, Meta(min_length=1, max_length=LIMITS.search_characters_max, description="What was typed so far")]
+    q: Annotated[
+        str,
+        Meta(
+            pattern=SEARCHED, min_length=1, max_length=LIMITS.search_characters_max, description="What was typed so far"
+        ),
+    ]
     language: Language = "en"
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 

@@ -25,7 +25,15 @@ from services.issuer_gateway import tenancy
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenancy import Tenant, UnknownInstitutionProblem, did_document, institution_answer
 from services.issuer_gateway.once import done
-from services.issuer_gateway.routes import GATEWAY, OPERATOR_SCOPE, WORK_PROBLEMS, Caller, PageQuery, once_from
+from services.issuer_gateway.routes import (
+    GATEWAY,
+    OPERATOR_SCOPE,
+    SEARCHED,
+    WORK_PROBLEMS,
+    Caller,
+    PageQuery,
+    once_from,
+)
 from services.issuer_gateway.store import followed, tenants
 from services.postgres import Connection, transaction
 
@@ -41,7 +49,9 @@ class SlugPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class InstitutionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which institutions: every word of `q` must occur in name, place, country or slug."""
 
-    q: Annotated[str, Meta(max_length=LIMITS.search_characters_max, description="Words to look for")] = ""
+    q: Annotated[
+        str, Meta(pattern=SEARCHED, max_length=LIMITS.search_characters_max, description="Words to look for")
+    ] = ""
 
 
 class ApiKeyPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -95,10 +95,10 @@ async def test_links_of_a_batch_and_of_a_credential_are_made_used_and_cancelled_
     made = json.loads(await shell.run(*make, staff=True))
     assert json.loads(await shell.run("claim", "status", made["claim_id"], staff=True))["state"] == "open"
     assert json.loads(await shell.run("claim", "cancel", made["claim_id"], staff=True))["state"] == "cancelled"
-    file = shell.folder / "awards.ndjson"
-    file.write_text("".join(json.dumps(award) + "\n" for award in awards))
+    listed = shell.folder / "awards.ndjson"
+    listed.write_text("".join(json.dumps(award) + "\n" for award in awards))
     to_awards = shell.folder / "award-links.csv"
-    await shell.run("claim", "awards", str(file), "--out", str(to_awards), staff=True)
+    await shell.run("claim", "awards", str(listed), "--out", str(to_awards), staff=True)
     with to_awards.open(newline="") as links_file:
         made_links = [row["link"] for row in csv.DictReader(links_file)]
     assert len(set(made_links)) == 2

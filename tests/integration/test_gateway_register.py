@@ -65,3 +65,10 @@ async def test_institutions_are_found_with_scope_accreditation_and_keys(gateway:
     }
     waiting = (await gateway.client().get("/v1/institutions/nadmorska")).body
     assert (waiting["state"], waiting.get("keys", [])) == ("not-admitted", [])
+
+
+async def test_a_search_for_a_null_character_is_refused_with_its_parameter(gateway: RunningGateway) -> None:
+    for path in ("/v1/institutions", "/v1/esco/skills"):
+        refused = await gateway.client().get(f"{path}?q=a%00b")
+        assert (refused.status, refused.body["parameter"]) == (422, "q")
+    assert (await gateway.client().get("/v1/catalogue?q=a%00b")).status == 200  # words only
