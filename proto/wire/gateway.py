@@ -160,7 +160,7 @@ class SigningKeyRequest(Record, frozen=True, kw_only=True):
 class ApiKeyRequest(Record, frozen=True, kw_only=True):
     """`POST /v1/keys`: a new API key; its scopes are among those of the key that asks for it."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    name: Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=100)]
     scopes: Annotated[tuple[ApiScope, ...], Meta(min_length=1, max_length=len(API_SCOPES))]
 
 

@@ -67,8 +67,11 @@ async def test_institutions_are_found_with_scope_accreditation_and_keys(gateway:
     assert (waiting["state"], waiting.get("keys", [])) == ("not-admitted", [])
 
 
-async def test_a_search_for_a_null_character_is_refused_with_its_parameter(gateway: RunningGateway) -> None:
+async def test_null_characters_are_refused_where_the_database_would_get_them(gateway: RunningGateway) -> None:
     for path in ("/v1/institutions", "/v1/esco/skills"):
         refused = await gateway.client().get(f"{path}?q=a%00b")
         assert (refused.status, refused.body["parameter"]) == (422, "q")
     assert (await gateway.client().get("/v1/catalogue?q=a%00b")).status == 200  # words only
+    office = await gateway.tenant("waterland")
+    named = await office.client.post("/v1/keys", {"name": "a\x00b", "scopes": ["credentials:read"]})
+    assert (named.status, named.body["pointer"]) == (422, "/name")
