@@ -24,6 +24,7 @@ from proto.policy import NO_QUORUM, Policy, QuorumProblem
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.follow import chunk
 from services.follow.condition import Condition
+from services.follow.early import Begun, EarlyChecks
 from services.follow.interface import (
     Applied,
     Evidence,
@@ -38,11 +39,13 @@ from services.follow.interface import (
     UnknownRulesProblem,
 )
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.signatures import SignatureCheckers
 
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
-_CHUNKS_AHEAD = 1  # that wait, proven, for the chunk before to be applied; one more may be under way
+_CHUNKS_AHEAD = 2  # that wait, proven, for the chunk before to be applied; one more may be under way
+_Ready = tuple[chunk.Proven, Begun] | Exception
 _AHEAD_SECONDS_MAX = 60  # how far the clock of a witness may be ahead of ours
 _LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 
@@ -77,6 +80,10 @@ class Follower:
         self._observer = observer or Observer()
         self._position: Position | None = None
         self._suspect: OpenedCheckpoint | None = None
+        self._checkers = SignatureCheckers(
+            thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
+        )
+        self._early = EarlyChecks(self._checkers)
         self._condition = Condition(
             is_witnessed=self._policy.quorum != NO_QUORUM,
             freshness_seconds_max=self._bounds.freshness_seconds_max,
@@ -251,35 +258,38 @@ class Follower:
     async def _catch_up(self, position: Position, opened: OpenedCheckpoint) -> Position:
         """Apply everything up to the checkpoint, and return the position there.
 
-        Two tasks side by side: one fetches and proves a chunk while signatures of the one before are checked, which
-        holds no interpreter lock. Chunks are applied in their order; what stops one is raised after all before it.
+        Two tasks side by side: one fetches and proves chunks, and begins to check their signatures, while the other
+        judges and applies the one before. Chunks are applied in their order; what stops one is raised after all before
+        it.
         """
-        ready: asyncio.Queue[chunk.Proven | Exception] = asyncio.Queue(maxsize=_CHUNKS_AHEAD)
-        fetching = asyncio.create_task(self._fetch_all(position, opened, ready), name="follower-fetch")
-        try:
+        ready: asyncio.Queue[_Ready] = asyncio.Queue(maxsize=_CHUNKS_AHEAD)
+        async with contextlib.AsyncExitStack() as stack:
+            if opened.checkpoint.size - position.size >= self._bounds.processes_from_entries:
+                await stack.enter_async_context(self._checkers.processes())
+            stack.push_async_callback(self._early.drop)
+            fetching = asyncio.create_task(self._fetch_all(position, opened, ready), name="follower-fetch")
+            stack.push_async_callback(_ended, fetching)
             while position.size < opened.checkpoint.size:
-                proven = await ready.get()
-                if isinstance(proven, Exception):
-                    raise proven
-                # (4.4) One transaction of the sink for what holds.
-                position, stop = await self._judge_and_apply(position, opened, proven)
-                stop = stop or proven.stop
-                if stop is not None:
-                    raise stop
-        finally:
-            fetching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await fetching
+                position = await self._apply_next(position, opened, await ready.get())
         return position
 
-    async def _fetch_all(
-        self, position: Position, opened: OpenedCheckpoint, ready: "asyncio.Queue[chunk.Proven | Exception]"
-    ) -> None:
+    async def _apply_next(self, position: Position, opened: OpenedCheckpoint, found: _Ready) -> Position:
+        if isinstance(found, Exception):
+            raise found
+        # (4.4) One transaction of the sink for what holds.
+        proven, begun = found
+        position, stop = await self._judge_and_apply(position, opened, proven, begun)
+        stop = stop or proven.stop
+        if stop is not None:
+            raise stop
+        return position
+
+    async def _fetch_all(self, position: Position, opened: OpenedCheckpoint, ready: "asyncio.Queue[_Ready]") -> None:
         """Hand over every chunk up to the checkpoint, or up to what is wrong, which comes last."""
         try:
             while position.size < opened.checkpoint.size:
                 proven = await self._next_chunk(position, opened)
-                await ready.put(proven)
+                await ready.put((proven, self._early.begin(proven.candidates)))
                 if proven.stop is not None:
                     return
                 position = proven.after
@@ -347,13 +357,13 @@ class Follower:
             raise self._fork(suspect.encoded, opened)
 
     async def _judge_and_apply(
-        self, position: Position, opened: OpenedCheckpoint, proven: chunk.Proven
+        self, position: Position, opened: OpenedCheckpoint, proven: chunk.Proven, begun: Begun
     ) -> tuple[Position, chunk.Stop | None]:
         """Apply the candidates up to the first that breaks a rule or whose signature is bad; return what stopped it."""
         candidates, now = proven.candidates, proven.now
         book, verdicts = await self._judged(candidates, now=now)
         stop = verdicts.stop
-        bad = await self._first_bad(verdicts.checks)
+        bad = await self._early.first_bad(begun, candidates, verdicts.checks)
         if bad is not None:
             stop, candidates = chunk.signature_fault(candidates[bad], now=now), candidates[:bad]
             book, verdicts = await self._judged(candidates, now=now)
@@ -368,13 +378,6 @@ class Follower:
         book = Book()
         await self._sink.load(book, [candidate.opened for candidate in candidates])
         return book, await asyncio.to_thread(chunk.judge, book, self.origin, candidates, now=now)
-
-    async def _first_bad(self, checks: list[chunk.SignatureCheck]) -> int | None:
-        """Check all signatures in threads and return the place of the first bad one."""
-        share = -(-len(checks) // self._bounds.signature_threads) or 1
-        starts = range(0, len(checks), share)
-        found = await asyncio.gather(*(asyncio.to_thread(chunk.first_bad, checks[at : at + share]) for at in starts))
-        return next((at + bad for at, bad in zip(starts, found, strict=True) if bad is not None), None)
 
     async def _store(self, book: Book, applied: list[Applied], position: Position) -> None:
         """If we are interrupted here, only the sink knows whether it happened: it is asked again."""
@@ -424,6 +427,12 @@ class Follower:
                 checkpoints=checkpoints,
             )
         )
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _hashes(proof: list[bytes]) -> list[Hash]:

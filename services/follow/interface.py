@@ -138,6 +138,10 @@ class FollowBounds(msgspec.Struct, frozen=True, kw_only=True):
     remember_seconds: float = 15.0
     """How often at most the time of the last fetch is stored while the log is idle."""
     signature_threads: int = 2
+    signature_processes: int = 0
+    """Run while many entries are to be caught up with; threads check before they are there, and without them."""
+    processes_from_entries: int = 4_000
+    """Fewer entries than this are not worth starting processes for."""
 
 
 class Observer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -37,6 +38,8 @@ from services.verifier.store import Store
 from services.verifier.witness import OnFork, Witness, open_witness
 from services.verifier.witness_memory import WitnessMemory
 
+GC_THRESHOLDS = (50_000, 20, 100)
+"""Objects, then rounds, after which the three generations are looked through."""
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
 DESCRIPTION = """Answers whether a micro-credential is authentic and still holds, from a replay of the log that it has
@@ -158,6 +161,7 @@ async def _follower(
             freshness_seconds_max=config.freshness_seconds_max,
             backoff_seconds_max=config.backoff_seconds_max,
             signature_threads=config.signature_threads,
+            signature_processes=config.signature_processes,
         ),
         known_fault=await store.fault(),
         observer=projector,
@@ -194,6 +198,10 @@ def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) 
 
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then stop."""
+    # What is here now stays, and what comes is mostly short-lived and without cycles: to look through all of it again
+    # and again for garbage takes a tenth of a replay.
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
     async def main() -> None:
         await serve(make_app(config), host=config.host, port=config.port)

@@ -67,6 +67,14 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     signature_threads: Annotated[
         int, Meta(ge=1, le=64, description="Threads that check signatures while catching up")
     ] = 2
+    signature_processes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=64,
+            description="Processes that check signatures while thousands of entries are caught up with; 0: threads do",
+        ),
+    ] = 2
     reader_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that answer questions")] = 2
     answers_max: Annotated[
         int, Meta(ge=0, description="Answers kept ready in memory, about 2 KB each; none outlives a change of the log")

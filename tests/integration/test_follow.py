@@ -76,6 +76,7 @@ class Stage:
         self.log, self.store, self.session = log, store, session
         self.world, self.clock, self.observer = log.world, Clock(), Kept()
         self.policy: Policy | None = None
+        self.bounds = BOUNDS
         self.follower = self.new()
 
     def new(self, **changed: object) -> Follower:
@@ -86,7 +87,7 @@ class Stage:
             policy=self.policy,
             clock=self.clock.now,
             monotonic=self.clock.monotonic,
-            bounds=BOUNDS,
+            bounds=self.bounds,
             observer=self.observer,
         )
         return self.follower
@@ -300,6 +301,12 @@ async def test_an_entry_with_a_wrong_signature_stops_the_follower_before_it(stag
     evidence = await stage.finds("signature", is_conclusive=True)
     assert (evidence.index, evidence.entry) == (index, stage.world.entries[index])
     assert int((await stage.position()).size) == index
+
+
+async def test_processes_for_signatures_find_the_same(stage: Stage) -> None:
+    stage.bounds = msgspec.structs.replace(BOUNDS, signature_processes=2, processes_from_entries=1)
+    stage.new()
+    await test_an_entry_with_a_wrong_signature_stops_the_follower_before_it(stage)
 
 
 async def test_an_entry_that_breaks_a_rule_stops_the_follower_before_it(stage: Stage) -> None:
