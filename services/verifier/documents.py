@@ -18,6 +18,7 @@ from proto.moment import Moment
 from proto.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.plain_json import decode_plain, plain_bytes
 from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.status_check import ENTRY_LIST_MAX
 from proto.vc import check_credential
 from proto.wire.verifier import Check
 from services.data_integrity import InvalidProofProblem, proofs_of, verify_proof
@@ -27,6 +28,8 @@ from services.verifier.domain import check
 _T = TypeVar("_T")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _WORST_FIRST = ("invalid", "unknown", "valid")
+_STATUS_LISTS = b'"status_lists"'
+_SENT_BYTES_MAX = 8_388_608
 
 
 class TooManyDocumentsProblem(InvalidProblem):
@@ -55,6 +58,31 @@ class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None
     is_credential: bool
     fault: str = ""
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """One document with what was sent along: the status lists that it names, as their issuer signed them."""
+
+    document: bytes
+    status_lists: tuple[Mapping[str, Any], ...]
+
+
+def with_status_lists(body: bytes) -> Sent | None:
+    """Return what a body `{"document": …, "status_lists": […]}` holds, or None where it is none.
+
+    Raises `MalformedProblem` and `InvalidProblem` for one that is wrong.
+    """
+    if _STATUS_LISTS not in body:
+        return None
+    content = decode_json(body, bytes_max=_SENT_BYTES_MAX)
+    if not isinstance(content, Mapping) or content.keys() != {"document", "status_lists"}:
+        return None
+    lists = content["status_lists"]
+    if not isinstance(lists, list) or len(lists) > ENTRY_LIST_MAX or not all(isinstance(x, Mapping) for x in lists):
+        raise InvalidProblem(
+            f"`status_lists` is a list of at most {ENTRY_LIST_MAX} status list credentials", pointer="/status_lists"
+        )
+    return Sent(document=msgspec.json.encode(content["document"]), status_lists=tuple(lists))
 
 
 def split(body: bytes, *, documents_max: int) -> list[bytes] | None:

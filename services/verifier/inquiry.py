@@ -1,7 +1,8 @@
 """Takes questions to the projection: reads one snapshot, gathers the grounds, asks the domain. Knows no HTTP."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -109,17 +110,22 @@ class Inquiry:
             stack=answer.stack,
         )
 
-    async def document(self, data: bytes, moments: Moments) -> Answer:
-        """Return the answer for one document.
+    async def document(
+        self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
+    ) -> Answer:
+        """Return the answer for one document; `status_lists` were sent along, and count for a stranger's only.
 
         Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document at all.
         """
-        return (await self.found_document(data, moments)).answer
+        return (await self.found_document(data, moments, status_lists=status_lists)).answer
 
-    async def found_document(self, data: bytes, moments: Moments) -> Found:
+    async def found_document(
+        self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
+    ) -> Found:
         """Return what `document` does, with what it rests on."""
         asked = self.asked(moments)
-        return self._counted(await self._store.read(lambda snapshot: self._document(snapshot, data, asked)))
+        found = await self._store.read(lambda snapshot: self._document(snapshot, data, asked, status_lists))
+        return self._counted(found)
 
     async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
         """Return one line per document, in order; one that cannot be read has its problem there and sinks no other."""
@@ -167,7 +173,9 @@ class Inquiry:
             raise UnknownCredentialProblem(f"This credential was not on record yet at {asked.moments.known_at}")
         return Found(answer=evaluate(grounds), grounds=grounds, credential_id=credential.credential_id)
 
-    def _document(self, snapshot: Snapshot, data: bytes, asked: Asked) -> Found:
+    def _document(
+        self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]]
+    ) -> Found:
         document = documents.read(data)
         book = snapshot.book([document.credential_id] if document.credential_id else [])
         if document.claims is not None:
@@ -177,7 +185,7 @@ class Inquiry:
         proof = documents.check_proofs(document, book, grounds.life, now=asked.now)
         by_itself = None
         if document.is_credential and not _is_registered(snapshot, book, document):
-            by_itself = outside.findings(document.content, at=grounds.at, now=asked.now)
+            by_itself = outside.findings(document.content, at=grounds.at, now=asked.now, status_lists=status_lists)
         read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
         grounds = msgspec.structs.replace(grounds, document=read)
         return Found(answer=evaluate(grounds), grounds=grounds, credential_id=document.credential_id)

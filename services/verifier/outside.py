@@ -5,7 +5,7 @@ signed exactly this, and no more. What is wrong in itself (a bad proof, a period
 read) makes the document invalid all the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,8 +14,8 @@ from proto.ids import Did, KeyId, owner_of
 from proto.keys import PublicKey, decode_public_key
 from proto.moment import Moment, normalise
 from proto.problem import InvalidProblem, Problem
-from proto.status_check import read_entries
-from proto.status_list import UnsupportedStatusProblem
+from proto.status_check import StatusEntry, read_entries, read_status
+from proto.status_list import StatusIndexProblem, UnsupportedStatusProblem
 from proto.wire.verifier import Check
 from services.data_integrity import InvalidProofProblem, proofs_of, verify_proof
 from services.verifier.domain import Outside, check
@@ -24,12 +24,16 @@ _DID_KEY = "did:key:"
 _WORST_FIRST = ("invalid", "unknown", "valid")
 
 
-def findings(document: Mapping[str, Any], *, at: Moment, now: Moment) -> Outside:
+def findings(
+    document: Mapping[str, Any], *, at: Moment, now: Moment, status_lists: Sequence[Mapping[str, Any]] = ()
+) -> Outside:
     """Return what a credential of a stranger shows by itself: its proof, its dates, where its status stands.
 
-    The document is a credential by the data model (`proto.vc.check_credential`), for whatever it says.
+    The document is a credential by the data model (`proto.vc.check_credential`), for whatever it says. `status_lists`
+    are what its sender sent along; they count as far as the issuer signed them.
     """
-    return Outside(proof=_proof(document, now), period=_period(document, at), status=_status(document))
+    status = _status(document, status_lists, now)
+    return Outside(proof=_proof(document, now), period=_period(document, at), status=status)
 
 
 def issuer_of(document: Mapping[str, Any]) -> str:
@@ -94,8 +98,8 @@ def _day(moment: Moment) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
-def _status(document: Mapping[str, Any]) -> Check:
-    """Say where the status stands; nothing is fetched, and what was not read is never `not revoked`."""
+def _status(document: Mapping[str, Any], status_lists: Sequence[Mapping[str, Any]], now: Moment) -> Check:
+    """Say what the status is by the lists at hand; nothing is fetched, and what was not read is never `not revoked`."""
     try:
         entries = read_entries(document)
     except UnsupportedStatusProblem as problem:
@@ -104,7 +108,31 @@ def _status(document: Mapping[str, Any]) -> Check:
         return check("status", "invalid", "status-entry-wrong", fault=problem.detail)
     if not entries:
         return check("status", "unknown", "status-not-stated")
-    return check("status", "unknown", "status-elsewhere", count=len(entries))
+    found = [_by_list(document, entry, status_lists, now) for entry in entries]
+    if missing := sum(item is None for item in found):
+        return check("status", "unknown", "status-elsewhere", count=missing)
+    return min((item for item in found if item), key=lambda item: _WORST_FIRST.index(item.result))
+
+
+def _by_list(
+    document: Mapping[str, Any], entry: StatusEntry, status_lists: Sequence[Mapping[str, Any]], now: Moment
+) -> Check | None:
+    """Return what the list at the entry's address says, or None where it is not at hand (Bitstring 1.0 section 3.2)."""
+    status_list = next((item for item in status_lists if item.get("id") == entry.list_url), None)
+    if status_list is None:
+        return None
+    proof = _proof(status_list, now)
+    if proof.result != "valid":
+        return check("status", "unknown", "status-list-refused", fault=proof.detail.rstrip("."))
+    try:
+        is_set = read_status(entry, status_list, issuer=Did(issuer_of(document)), now=now)
+    except StatusIndexProblem as problem:
+        return check("status", "invalid", "status-entry-wrong", fault=problem.detail)
+    except Problem as problem:
+        return check("status", "unknown", "status-list-refused", fault=problem.detail)
+    if is_set:
+        return check("status", "invalid", "status-list-set", purpose=entry.purpose)
+    return check("status", "valid", "status-list-clear", since=_day(normalise(str(status_list["validFrom"]))))
 
 
 def presented(content: Mapping[str, Any]) -> list[bytes] | None:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 from aiohttp import web
 from msgspec import Meta
 
@@ -98,6 +99,12 @@ async def verifications(
     inquiry, moments = request.app[INQUIRY], moments_of(query)
     if request.content_type in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments)
+    sent = documents.with_status_lists(raw)
+    if sent is not None:
+        charge_documents(request)
+        answer = await inquiry.document(sent.document, moments, status_lists=sent.status_lists)
+        annotate(request, verdict=answer.verdict)
+        return msgspec.json.encode(answer)
     items = documents.split(raw, documents_max=request.app[SETTINGS].documents_max)
     charge_documents(request, 1 if items is None else len(items))
     if items is None:
@@ -166,7 +173,9 @@ def make_routes(config: Config) -> list[Route]:
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
             "document that cannot be read has its problem in its place. A presentation's own proof, which binds it to "
             "whoever shows it, is not judged. As NDJSON, one document a line, there may be thousands: each is "
-            "answered by a line `{line, status, answer | problem}` as soon as it is checked, in the order sent. "
+            "answered by a line `{line, status, answer | problem}` as soon as it is checked, in the order sent. Beside "
+            "a document of an institution that is not on the register, the status lists that it names can be sent: "
+            "`{document, status_lists}`. "
             "Nothing of what is sent is stored.",
             tag="verification",
             request=bytes,

@@ -75,6 +75,12 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "status-elsewhere": (
             "The document's status stands in a list elsewhere, which this verifier does not fetch: it may be withdrawn."
         ),
+        "status-list-clear": (
+            "The status list that was sent along was signed by the issuer, says so from {since} on, and has not marked "
+            "the credential. Whether a newer list has, this verifier does not ask."
+        ),
+        "status-list-set": "The issuer's own status list has marked the credential: {purpose}.",
+        "status-list-refused": "The status list that was sent along cannot be relied on: {fault}.",
         "status-not-read": "The document's status is of a kind that is not read here: {fault}.",
         "status-entry-wrong": "What the document says about its status cannot be right: {fault}.",
         # period

@@ -11,9 +11,10 @@ import aiohttp
 import msgspec
 import pytest
 
-from proto.ids import KeyId
+from proto.ids import Did, KeyId
 from proto.keys import SecretKey, did_key, key_id_of
 from proto.moment import Moment
+from proto.status_list import ENTRY_COUNT_MIN, build_list_credential, empty_bits, with_bits
 from services.data_integrity import Suite, create_proof
 from services.edge import Log, listening
 from services.verifier.app import make_app
@@ -195,3 +196,64 @@ async def test_a_presentation_is_answered_credential_by_credential(desk: Desk) -
     listed = await desk.post(b"[" + data + b"]")
     assert listed[0]["problem"]["type"].endswith("presentation-in-list")
     await desk.post(data.replace(b'"holder"', b'"type":[],"holder"'), status=400)
+
+
+LIST_URL = "https://somebody.example/list"
+SET, CLEAR = 94_567, 7
+
+
+def status_list(*, key: SecretKey = STRANGER, did: str = DID, **changed: Any) -> Json:
+    """Return a stranger's status list on which one place is set; None removes a member."""
+    document = build_list_credential(
+        list_url=LIST_URL,
+        issuer=Did(did),
+        bits=with_bits(empty_bits(ENTRY_COUNT_MIN), {SET: True}),
+        valid_from=CREATED,
+        valid_until=Moment("2999-01-01T00:00:00.000Z"),
+        ttl_ms=60_000,
+    )
+    subject = document["credentialSubject"] | {"statusPurpose": "revocation"}
+    document = {name: value for name, value in (document | {"credentialSubject": subject} | changed).items() if value}
+    return signed(document, key=key)
+
+
+BESIDE: dict[str, tuple[int, Callable[[], list[Json]], str, str, str]] = {
+    "clear": (CLEAR, lambda: [status_list()], "indeterminate", "valid", "status-list-clear"),
+    "set": (SET, lambda: [status_list()], "invalid", "invalid", "status-list-set"),
+    "none": (CLEAR, list, "indeterminate", "unknown", "status-elsewhere"),
+    "of another address": (
+        CLEAR, lambda: [status_list(id=f"{LIST_URL}-2")], "indeterminate", "unknown", "status-elsewhere",
+    ),
+    "signed by another": (
+        CLEAR, lambda: [status_list(key=ANOTHER)], "indeterminate", "unknown", "status-list-refused",
+    ),
+    "of another issuer": (
+        CLEAR, lambda: [status_list(key=ANOTHER, did=did_key(ANOTHER.public_key))],
+        "indeterminate", "unknown", "status-list-refused",
+    ),
+    "altered": (
+        CLEAR, lambda: [status_list() | {"validUntil": "2998-01-01T00:00:00.000Z"}],
+        "indeterminate", "unknown", "status-list-refused",
+    ),
+    "over": (
+        CLEAR, lambda: [status_list(validUntil="2026-01-03T00:00:00.000Z")],
+        "indeterminate", "unknown", "status-list-refused",
+    ),
+    "too short": (10_000_000, lambda: [status_list()], "invalid", "invalid", "status-entry-wrong"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+async def test_a_status_list_that_is_sent_along_counts_as_far_as_the_issuer_signed_it(desk: Desk, name: str) -> None:
+    index, lists, verdict, result, code = BESIDE[name]
+    document = signed(badge(credentialStatus=status(statusListIndex=str(index))))
+    await desk.awarded()
+    answer = await desk.post(json.dumps({"document": document, "status_lists": lists()}).encode())
+    found = next(check for check in answer["checks"] if check["check"] == "status")
+    assert (answer["verdict"], found["result"], found["code"]) == (verdict, result, code), found
+
+
+async def test_a_list_says_nothing_of_a_credential_that_is_on_the_log(desk: Desk) -> None:
+    awarded = await desk.awarded()
+    body = {"document": json.loads(awarded.data), "status_lists": [status_list(key=ANOTHER)]}
+    assert (await desk.post(json.dumps(body).encode()))["verdict"] == "valid"
