@@ -77,9 +77,13 @@ AwardedField = Annotated[
         description="URI of the achievement, or the institution's own short id of it",
     ),
 ]
-Presented = (
-    CredentialIdField | Annotated[dict[str, Any], Meta(description="The credential document, whose holder is compared")]
-)
+PrerequisiteIds = Annotated[
+    tuple[CredentialIdField, ...],
+    Meta(max_length=16, description="Credentials of other institutions that meet the entry requirements, by id"),
+]
+PrerequisiteDocuments = Annotated[
+    tuple[dict[str, Any], ...], Meta(max_length=16, description="The same by document, whose holder is compared")
+]
 _NO_SPACE = r"[^@\s\x00-\x1f\x7f-\x9f\ufeff]"  # written out where readers' ideas of \s differ (Python, ECMA-262)
 EmailField = Annotated[str, Meta(pattern=rf"^{_NO_SPACE}{{1,64}}@{_NO_SPACE}{{1,255}}(?!\n)$", max_length=320)]
 
@@ -259,10 +263,8 @@ class Award(Record, frozen=True, kw_only=True):
     result: Result | None = None
     narrative: LongText | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
-    prerequisites: Annotated[
-        tuple[Presented, ...],
-        Meta(max_length=16, description="Credentials of other institutions that meet the entry requirements"),
-    ] = ()
+    prerequisites: PrerequisiteIds = ()
+    prerequisite_documents: PrerequisiteDocuments = ()
 
     def __post_init__(self) -> None:
         for moment in (self.awarded_at, self.valid_from, self.valid_until):

@@ -8,7 +8,18 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.claim import Holder
-from proto.credential import Award, DateField, EmailField, Learner, LongText, Presented, Result, ShortText, TimeField
+from proto.credential import (
+    Award,
+    DateField,
+    EmailField,
+    Learner,
+    LongText,
+    PrerequisiteDocuments,
+    PrerequisiteIds,
+    Result,
+    ShortText,
+    TimeField,
+)
 from proto.events import CredentialIdField, EctsField, Record
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
@@ -113,13 +124,10 @@ class AcceptBody(Record, frozen=True, kw_only=True):
     ects_hundredths: EctsField | None = None
     result: Result | None = None
     narrative: LongText | None = None
-    prerequisites: (
-        Annotated[
-            tuple[Presented, ...],
-            Meta(max_length=PREREQUISITES_MAX, description="Instead of those that the learner named"),
-        ]
-        | UnsetType
-    ) = UNSET
+    prerequisites: Annotated[
+        PrerequisiteIds | UnsetType, Meta(description="Instead of those that the learner named")
+    ] = UNSET
+    prerequisite_documents: PrerequisiteDocuments = ()
 
 
 class RejectBody(Record, frozen=True, kw_only=True):

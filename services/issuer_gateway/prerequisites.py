@@ -27,8 +27,8 @@ from services.postgres import Connection
 
 _DETAIL_CHARACTERS_MAX = 1_000
 _REMEDY = (
-    "Award it first; where another institution did, name that credential in `prerequisites`; or describe the "
-    "achievement without it in `entry_requirements`"
+    "Award it first; where another institution did, show that credential in `prerequisite_documents`, or name it in "
+    "`prerequisites`; or describe the achievement without it in `entry_requirements`"
 )
 
 
@@ -192,14 +192,13 @@ def named_by(award: Award) -> list[_Named]:
     Raises `OtherHolderProblem` for a document whose holder is not shown to be the learner, and `InvalidProblem` for
     what is no credential document.
     """
-    found = []
-    for place, presented in enumerate(award.prerequisites):
-        pointer = f"/prerequisites/{place}"
-        if isinstance(presented, str):
-            found.append(_Named(pointer, CredentialId(presented), None))
-            continue
+    found = [
+        _Named(f"/prerequisites/{place}", CredentialId(name), None) for place, name in enumerate(award.prerequisites)
+    ]
+    for place, document in enumerate(award.prerequisite_documents):
+        pointer = f"/prerequisite_documents/{place}"
         try:
-            name, by = presented_id(presented), recognised(presented, award.learner)
+            name, by = presented_id(document), recognised(document, award.learner)
         except (InvalidProblem, MalformedProblem) as problem:
             raise InvalidProblem(problem.detail, pointer=f"{pointer}{problem.pointer or ''}") from problem
         if by is None:

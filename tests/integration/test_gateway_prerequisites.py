@@ -67,17 +67,17 @@ async def test_another_institutions_credential_counts_where_the_award_names_it(g
     read = await office.client.get(f"/v1/credentials/{issued.body['credential_id']}")
     assert "institution's word" in read.body["notes"][0]
     document = (await other.client.get(f"/v1/credentials/{held.credential_id}/document")).body
-    shown = await _try(office, advanced, prerequisites=[document])  # both say the same names
+    shown = await _try(office, advanced, prerequisite_documents=[document])  # both say the same names
     read = await office.client.get(f"/v1/credentials/{shown.body['credential_id']}")
     assert "states the learner's names" in read.body["notes"][0]
     other_names = {"ref": "s-1", "given_name": "Zoë", "family_name": "Nowak"}
-    refused = await _try(office, advanced, prerequisites=[document], learner=other_names)
-    assert (refused.slug, refused.body["pointer"]) == ("prerequisite-of-another", "/prerequisites/0")
+    refused = await _try(office, advanced, prerequisite_documents=[document], learner=other_names)
+    assert (refused.slug, refused.body["pointer"]) == ("prerequisite-of-another", "/prerequisite_documents/0")
     altered = document | {"name": "Alps, with distinction"}
-    refused = await _try(office, advanced, prerequisites=[altered])
+    refused = await _try(office, advanced, prerequisite_documents=[altered])
     assert refused.slug == "prerequisite-unknown"
-    refused = await _try(office, advanced, prerequisites=[{"id": "no credential"}])
-    assert (refused.slug, refused.body["pointer"]) == ("invalid", "/prerequisites/0/@context")
+    refused = await _try(office, advanced, prerequisite_documents=[{"id": "no credential"}])
+    assert (refused.slug, refused.body["pointer"]) == ("invalid", "/prerequisite_documents/0/@context")
     unknown = await _try(office, advanced, prerequisites=["0" * 64])
     assert (unknown.status, unknown.slug) == (422, "prerequisite-unknown")
     assert unknown.body["pointer"] == "/prerequisites/0"
