@@ -15,8 +15,9 @@ class VerifierClient(HttpClient):
     """One verifier. Raises what `HttpClient` raises."""
 
     async def verify(self, document: bytes) -> Answer:
-        """Return the answer for one document, exactly the bytes that the learner sent."""
-        return await self.request("POST", "/v1/verifications", Answer, body=document)
+        """Return the answer for one document, exactly the bytes that the learner sent: JSON, or a PDF that holds it."""
+        media_type = "application/pdf" if document.startswith(b"%PDF-") else "application/json"
+        return await self.request("POST", "/v1/verifications", Answer, body=document, content_type=media_type)
 
     async def verify_lines(self, documents: Sequence[bytes]) -> list[VerificationLine]:
         """Return the answer for each of these documents, one line each, in their order.

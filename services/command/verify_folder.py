@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,13 +16,17 @@ from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, VerificationLine
 from services.command.output import console
 from services.command.verifier_client import VerifierClient
+from services.http_client import AnsweredProblem
 
-SUFFIXES = (".json", ".jsonld", ".vc")
+SUFFIXES = (".json", ".jsonld", ".vc", ".pdf")
+_PDF = ".pdf"
+PDF_BYTES_MAX = 8 * 1024 * 1024
 REQUEST_DOCUMENTS_MAX = 500
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
 COLUMNS = ("file", "verdict", "state", "issuer", "issuer_name", "ects", "credential_id", "finding", "as_of")
 UNREADABLE = "unreadable"
 _HUNDRED = 100
+_OK = 200
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,13 +59,11 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None) -> Cou
         progress = stack.enter_context(_progress())
         bar = progress.add_task("verifying", total=len(files))
         async with aiohttp.ClientSession() as session:
-            client = VerifierClient(session, verifier)
-            for group in _groups(files):
-                for row in await _verified(client, folder, group):
-                    counts[row.verdict] += 1
-                    if writer:
-                        writer.writerow({name: _inert(value) for name, value in msgspec.to_builtins(row).items()})
-                    progress.advance(bar)
+            async for row in _rows(VerifierClient(session, verifier), folder, files):
+                counts[row.verdict] += 1
+                if writer:
+                    writer.writerow({name: _inert(value) for name, value in msgspec.to_builtins(row).items()})
+                progress.advance(bar)
     return counts
 
 
@@ -83,6 +85,28 @@ def _opened(report: Path) -> TextIO:
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+async def _rows(client: VerifierClient, folder: Path, files: Sequence[Path]) -> AsyncIterator[Row]:
+    """Yield the outcome of each file: documents many at a time, PDFs one by one behind them."""
+    pdfs = [path for path in files if path.suffix.lower() == _PDF]
+    for group in _groups([path for path in files if path not in set(pdfs)]):
+        for row in await _verified(client, folder, group):
+            yield row
+    for path in pdfs:
+        yield await _verified_pdf(client, str(path.relative_to(folder)), path)
+
+
+async def _verified_pdf(client: VerifierClient, name: str, path: Path) -> Row:
+    try:
+        data = path.read_bytes() if path.stat().st_size <= PDF_BYTES_MAX else b""
+        if not data:
+            return Row(file=name, verdict=UNREADABLE, finding="The file is empty or too large")
+        return _row(name, VerificationLine(line=1, status=_OK, answer=await client.verify(data)))
+    except OSError as error:
+        return Row(file=name, verdict=UNREADABLE, finding=f"The file cannot be read: {error.strerror}")
+    except AnsweredProblem as problem:
+        return _row(name, VerificationLine(line=1, status=problem.answer_status, problem=problem.answer))
 
 
 def _groups(files: Sequence[Path]) -> Iterator[list[tuple[Path, bytes | None]]]:

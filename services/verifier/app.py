@@ -24,12 +24,13 @@ from services.follow import FollowBounds, Follower
 from services.log_client import LogClient
 from services.policy_file import read_policy_about
 from services.verifier.api_keys import ApiKeys
+from services.verifier.attached import PdfReader
 from services.verifier.config import Config
 from services.verifier.inquiry import Inquiry
 from services.verifier.lineage import Beginning
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
-from services.verifier.parts import API_KEYS, INQUIRY, PAGES, READY, SETTINGS, is_admitted
+from services.verifier.parts import API_KEYS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
 from services.verifier.projector import Projector
 from services.verifier.ready import ReadyAnswers
 from services.verifier.routes import make_routes
@@ -70,7 +71,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         readiness={"log": lambda: _is_fresh(app)},
         admit=is_admitted if config.api_keys_file is not None else None,
     )
-    app[SETTINGS], app[PAGES] = config, Pages()
+    app[SETTINGS], app[PAGES], app[PDF] = config, Pages(), PdfReader()
     if config.api_keys_file is not None:
         app[API_KEYS] = ApiKeys(
             config.api_keys_file, on_trouble=lambda detail: app[LOG].warning("api_keys_not_read", detail=detail)

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from services.edge.dispatch import add_headers
 from services.verifier.api_keys import Account, ApiKeys
+from services.verifier.attached import PdfReader
 from services.verifier.config import Config
 from services.verifier.inquiry import Inquiry
 from services.verifier.pages import Pages
@@ -11,6 +12,7 @@ from services.verifier.ready import ReadyAnswers
 
 INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
 READY: web.AppKey[ReadyAnswers] = web.AppKey("ready", ReadyAnswers)
+PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
 API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api_keys", ApiKeys)
 ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)

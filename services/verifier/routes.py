@@ -15,6 +15,7 @@ from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, T
 from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
 from services.verifier import documents
 from services.verifier.api_keys import QuotaProblem
+from services.verifier.attached import PDF_MEDIA, BusyProblem, PdfProblem, is_pdf
 from services.verifier.config import Config
 from services.verifier.documents import PresentationProblem, TooManyDocumentsProblem
 from services.verifier.inquiry import (
@@ -23,7 +24,7 @@ from services.verifier.inquiry import (
     UnknownCredentialProblem,
     UnknownIssuerProblem,
 )
-from services.verifier.parts import INQUIRY, PAGES, READY, SETTINGS, charge_documents
+from services.verifier.parts import INQUIRY, PAGES, PDF, READY, SETTINGS, charge_documents
 from services.verifier.routes_lines import LINE_MEDIA_TYPES, verify_lines
 from services.verifier.routes_statistics import statistics_routes
 from services.verifier.routes_witness import witness_routes
@@ -99,6 +100,8 @@ async def verifications(
     inquiry, moments = request.app[INQUIRY], moments_of(query)
     if request.content_type in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments)
+    if request.content_type == PDF_MEDIA or is_pdf(raw):
+        raw = await request.app[PDF].credential_in(raw)
     sent = documents.with_status_lists(raw)
     if sent is not None:
         charge_documents(request)
@@ -130,8 +133,10 @@ async def check_form(request: web.Request, *, body: Form) -> web.Response:
     if not data:
         return pages.home(fault="Choose a file or paste the text of a credential first.", status=422)
     try:
+        if is_pdf(data):
+            data = await request.app[PDF].credential_in(data)
         answer = await request.app[INQUIRY].document(data, Moments())
-    except (MalformedProblem, NotAnOpenBadgeProblem, PresentationProblem) as problem:
+    except (MalformedProblem, NotAnOpenBadgeProblem, PdfProblem, PresentationProblem) as problem:
         annotate(request, problem=problem.slug)
         return pages.home(fault=problem.detail, status=problem.status)
     annotate(request, verdict=answer.verdict)
@@ -171,15 +176,15 @@ def make_routes(config: Config) -> list[Route]:
             verifications,
             summary="Is this document authentic, and does it hold?",
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
-            "document that cannot be read has its problem in its place. A presentation's own proof, which binds it to "
-            "whoever shows it, is not judged. As NDJSON, one document a line, there may be thousands: each is "
-            "answered by a line `{line, status, answer | problem}` as soon as it is checked, in the order sent. Beside "
-            "a document of an institution that is not on the register, the status lists that it names can be sent: "
-            "`{document, status_lists}`. "
-            "Nothing of what is sent is stored.",
+            "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
+            "attached to it. A presentation's own proof, which binds it to whoever shows it, is not judged. As "
+            "NDJSON, one document a line, there may be thousands: each is answered by a line `{line, status, answer | "
+            "problem}` as soon as it is checked, in the order sent. Beside a document of an institution that is not on the "
+            "register, the status lists that it names can be sent: `{document, status_lists}`. Nothing of what is sent "
+            "is stored.",
             tag="verification",
             request=bytes,
-            request_media=DOCUMENT_MEDIA,
+            request_media=(*DOCUMENT_MEDIA, PDF_MEDIA),
             request_lines=dict[str, Any],
             query=TimeQuery,
             response={200: Answer | tuple[AnswerLine, ...]},
@@ -190,6 +195,8 @@ def make_routes(config: Config) -> list[Route]:
                 TooManyDocumentsProblem,
                 DamagedProjectionProblem,
                 QuotaProblem,
+                PdfProblem,
+                BusyProblem,
             ),
             body_bytes_max=config.verification_bytes_max,
             lines_bytes_max=config.lines_bytes_max,

@@ -1,0 +1,92 @@
+"""Credentials that travel inside of a PDF, over real HTTP: taken out within bounds, or refused with what to do."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from pypdf import PdfWriter
+from pypdf.generic import StreamObject
+
+from services.command.verify_folder import verify_folder
+from tests.awarded import award
+from tests.integration.test_verifier_http import Verifier, running
+from tests.served_logs import served
+from tests.worlds import World
+
+
+@pytest.fixture
+async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
+    async with served(World()) as log, running(log, tmp_path / "projection.sqlite") as found:
+        yield found
+
+
+def pdf(**attached: bytes) -> bytes:
+    """Return a PDF of one page with these files in it, as any PDF program attaches them."""
+    writer = PdfWriter()
+    writer.add_blank_page(width=200, height=100)
+    for name, content in attached.items():
+        writer.add_attachment(f"{name}.json", content)
+    for place, item in enumerate(writer._objects):
+        if isinstance(item, StreamObject):
+            writer._objects[place] = item.flate_encode()
+    stream = io.BytesIO()
+    writer.write(stream)
+    return stream.getvalue()
+
+
+async def ask(verifier: Verifier, body: bytes, status: int = 200) -> dict[str, str]:
+    headers = {"Content-Type": "application/pdf"}
+    url = f"{verifier.url}/v1/verifications"
+    async with verifier.session.post(url, data=io.BytesIO(body), headers=headers) as response:
+        assert response.status == status, await response.text()
+        found: dict[str, str] = await response.json(content_type=None)
+        return found
+
+
+async def test_the_credential_attached_to_a_pdf_is_verified(verifier: Verifier) -> None:
+    awarded = award(verifier.world, verifier.world.admit("school"))
+    await verifier.catches_up()
+    assert (await ask(verifier, pdf(credential=awarded.data, notes=b'{"a": 1}')))["verdict"] == "valid"
+    altered = awarded.data.replace(b"3.5", b"4.5", 1)
+    assert (await ask(verifier, pdf(credential=altered)))["verdict"] == "invalid"
+    form = aiohttp.FormData()
+    form.add_field("file", pdf(credential=awarded.data), filename="diploma.pdf", content_type="application/pdf")
+    async with verifier.session.post(verifier.url, data=form) as response:
+        assert ">Valid<" in await response.text()
+
+
+async def test_a_pdf_that_holds_none_or_several_or_is_none_is_refused_with_what_to_do(verifier: Verifier) -> None:
+    one, other = (award(verifier.world, verifier.world.admit(name)).data for name in ("school", "academy"))
+    await verifier.catches_up()
+    for body, words in (
+        (pdf(), "ask for the JSON file"),
+        (pdf(notes=b'{"a": 1}', picture=b"\xff\xd8"), "ask for the JSON file"),
+        (pdf(one=one, two=other), "2 credentials are attached"),
+        (b"%PDF-1.7\n" + b"\x00" * 5_000, "cannot be read"),
+        (pdf(one=one)[:-200], "ask for the JSON file|cannot be read"),
+    ):
+        problem = await ask(verifier, body, status=422)
+        assert problem["type"] == "urn:credentify:problem:pdf"
+        assert any(word in problem["detail"] for word in words.split("|")), problem
+
+
+async def test_a_pdf_that_unpacks_without_end_is_refused(verifier: Verifier) -> None:
+    bomb = pdf(credential=b'{"credentialSubject":"' + b"0" * 200_000_000 + b'"}')
+    assert len(bomb) < 1_000_000
+    problem = await ask(verifier, bomb, status=422)
+    assert problem["type"] == "urn:credentify:problem:pdf"
+
+
+async def test_a_folder_with_pdfs_is_reported_row_by_row(verifier: Verifier, tmp_path: Path) -> None:
+    awarded = award(verifier.world, verifier.world.admit("school"))
+    await verifier.catches_up()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.json").write_bytes(awarded.data)
+    (folder / "b.pdf").write_bytes(pdf(credential=awarded.data))
+    (folder / "c.PDF").write_bytes(pdf())
+    counts = await verify_folder(folder, verifier.url, tmp_path / "report.csv")
+    assert counts == {"valid": 2, "unreadable": 1}
+    assert "c.PDF,unreadable" in (tmp_path / "report.csv").read_text()
