@@ -177,11 +177,11 @@ def make_routes(config: Config) -> list[Route]:
             summary="Is this document authentic, and does it hold?",
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
             "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
-            "attached to it. A presentation's own proof, which binds it to whoever shows it, is not judged. As "
-            "NDJSON, one document a line, there may be thousands: each is answered by a line `{line, status, answer | "
-            "problem}` as soon as it is checked, in the order sent. Beside a document of an institution that is not on the "
-            "register, the status lists that it names can be sent: `{document, status_lists}`. Nothing of what is sent "
-            "is stored.",
+            "attached to it. A presentation's own proof, which binds it to whoever shows it, is not judged. As NDJSON, "
+            "one document a line, there may be thousands: each is answered by a line "
+            "`{line, status, answer | problem}` as soon as it is checked, in the order sent. Beside a document of an "
+            "institution that is not on the register, the status lists that it names can be sent: "
+            "`{document, status_lists}`. Nothing of what is sent is stored.",
             tag="verification",
             request=bytes,
             request_media=(*DOCUMENT_MEDIA, PDF_MEDIA),
