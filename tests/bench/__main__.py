@@ -19,11 +19,11 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from tests.bench.figures import Row, table
-from tests.bench.plot import plot
-from tests.bench.size import FULL, QUICK
+from tests.bench.figures import Curve, Row, table
+from tests.bench.plot import plot, plot_curve
+from tests.bench.size import FULL, QUICK, Size
 
-SECTIONS = ("ledger", "verifier", "gateway", "statuses", "chain")
+SECTIONS = ("ledger", "verifier", "projection", "gateway", "statuses", "chain")
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -36,6 +36,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     cpu_count: int
     is_quick: bool
     rows: list[Row]
+    curves: list[Curve]
     not_measured: dict[str, str]
 
 
@@ -51,6 +52,9 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="short rounds of everything, about a minute; five, or fewer on a busy machine",
     )
+    parser.add_argument(
+        "--credentials", type=int, metavar="N", help="credentials of the section projection; 1000000 takes minutes"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON and the plot")
     chosen = parser.parse_args()
     if unknown := set(chosen.sections) - set(SECTIONS):
@@ -58,11 +62,11 @@ def _arguments() -> argparse.Namespace:
     return chosen
 
 
-async def _measure(names: list[str], *, is_quick: bool) -> Result:
+async def _measure(names: list[str], size: Size) -> Result:
     rows: list[Row] = []
     not_measured: dict[str, str] = {}
     started = time.monotonic()
-    async with _opened(is_quick=is_quick) as measure:
+    async with _opened(size) as (measure, curves):
         for name in names:
             _say(f"{time.monotonic() - started:5.0f} s  measuring {name}")
             try:
@@ -77,20 +81,20 @@ async def _measure(names: list[str], *, is_quick: bool) -> Result:
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         cpu_count=os.cpu_count() or 1,
-        is_quick=is_quick,
+        is_quick=size.seconds == QUICK.seconds,
         rows=rows,
+        curves=curves,
         not_measured=not_measured,
     )
 
 
 @contextlib.asynccontextmanager
-async def _opened(*, is_quick: bool) -> AsyncIterator[Callable[[str], Awaitable[list[Row]]]]:
-    """Open what all sections share and yield what measures one of them."""
+async def _opened(size: Size) -> AsyncIterator[tuple[Callable[[str], Awaitable[list[Row]]], list[Curve]]]:
+    """Open what all sections share; yield what measures one of them, and the curves that they find."""
     from tests.bench import crew, run, stand  # noqa: PLC0415 - `--help` and workers need none of it
     from tests.bench.limits.database import database_limits  # noqa: PLC0415 - the same
     from tests.bench.limits.http import http_limits  # noqa: PLC0415 - the same
 
-    size = QUICK if is_quick else FULL
     with crew.Crew() as workers:
         async with (
             stand.open_stand() as services,
@@ -110,7 +114,7 @@ async def _opened(*, is_quick: bool) -> AsyncIterator[Callable[[str], Awaitable[
                 rows: list[Row] = await section.measure(shared)
                 return rows
 
-            yield measure
+            yield measure, shared.curves
 
 
 def _write(result: Result, folder: Path) -> None:
@@ -123,12 +127,17 @@ def _write(result: Result, folder: Path) -> None:
     picture = path.with_suffix(".png")
     if result.rows:
         _say(f"written: {picture}" if plot(result.rows, picture) else "no plot: the library `pillow` is not installed")
+    for number, curve in enumerate(result.curves, 1):
+        if plot_curve(curve, drawn := path.with_suffix(f".{number}.png")):
+            _say(f"written: {drawn} ({curve.name})")
 
 
 def main() -> int:
     """Run the benchmark and return the exit status."""
     arguments = _arguments()
-    result = uvloop.run(_measure(arguments.sections or list(SECTIONS), is_quick=arguments.quick))
+    size = QUICK if arguments.quick else FULL
+    size = msgspec.structs.replace(size, credentials=arguments.credentials or size.credentials)
+    result = uvloop.run(_measure(arguments.sections or list(SECTIONS), size))
     _say("")
     _say(table(result.rows))
     for name, words in result.not_measured.items():

@@ -48,6 +48,16 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         return f"≤ {self.at_most:g}, {_judged(self.at_most / value)}"
 
 
+class Curve(msgspec.Struct, frozen=True, kw_only=True):
+    """How figures go with another: one point per line for each value of x."""
+
+    name: str
+    x: str
+    y: str
+    xs: tuple[float, ...]
+    lines: dict[str, tuple[float, ...]]
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the table. `ratio` is ours to the limit, round by round; a row without a limit has none."""
 

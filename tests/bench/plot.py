@@ -2,11 +2,12 @@
 
 import importlib
 import importlib.util
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.bench.figures import Row, Series
+from tests.bench.figures import Curve, Row, Series
 
 LABELS_PX = 470
 BARS_PX = 560
@@ -14,6 +15,12 @@ TEXT_PX = 330
 MARGIN_PX = 24
 ROW_PX = 34
 FONT_PX = 15
+CURVE_PX = (760, 420)
+CURVE_MARGINS_PX = (80, 60, 30, 50)
+"""Left, top, right, bottom."""
+GRID_LINES = 5
+LABEL_PX = 80
+_COLOURS = ("#4477aa", "#cc3311", "#228833", "#aa3377")
 _INK, _BAR, _SPREAD, _GOAL, _GRID = "#222222", "#4477aa", "#222222", "#cc3311", "#dddddd"
 
 
@@ -71,3 +78,59 @@ class _Plot:
 
     def _text(self, x: int, y: int, text: str) -> None:
         self._draw.text((x, y), text, fill=_INK, font=self._font)
+
+
+def plot_curve(curve: Curve, path: Path) -> bool:
+    """Write a PNG of the curve; x on a logarithmic axis. Return False where Pillow is not installed."""
+    if importlib.util.find_spec("PIL") is None:
+        return False
+    canvas = importlib.import_module("PIL.Image").new("RGB", CURVE_PX, "white")
+    _CurvePlot(canvas, curve).draw()
+    canvas.save(path)
+    return True
+
+
+class _CurvePlot:
+    """Draws one curve on one canvas."""
+
+    def __init__(self, canvas: Any, curve: Curve) -> None:
+        self._draw = importlib.import_module("PIL.ImageDraw").Draw(canvas)
+        self._font = importlib.import_module("PIL.ImageFont").load_default(size=FONT_PX)
+        self._curve = curve
+        self._logs = [math.log(x) for x in curve.xs]
+        self._y_max = max(max(values) for values in curve.lines.values()) * 1.1 or 1.0
+
+    def draw(self) -> None:
+        """Draw axes, lines and their names."""
+        left, top, right, bottom = CURVE_MARGINS_PX
+        width, height = CURVE_PX
+        self._text(left, 8, f"{self._curve.name}: {self._curve.y} against {self._curve.x}")
+        for step in range(GRID_LINES + 1):
+            value = self._y_max * step / GRID_LINES
+            y = self._y(value)
+            self._draw.line([(left, y), (width - right, y)], fill=_GRID)
+            self._text(6, y - 8, f"{value:,.0f}" if self._y_max >= GRID_LINES else f"{value:.2f}")
+        free_from = 0
+        for value, x in zip(self._curve.xs, map(self._x, self._logs), strict=True):
+            if x >= free_from:
+                self._text(x - 14, height - bottom + 10, f"{value:,.0f}")
+                free_from = x + LABEL_PX
+        for number, (name, values) in enumerate(self._curve.lines.items()):
+            colour = _COLOURS[number % len(_COLOURS)]
+            points = [(self._x(log), self._y(value)) for log, value in zip(self._logs, values, strict=True)]
+            self._draw.line(points, fill=colour, width=2)
+            for x, y in points:
+                self._draw.ellipse([(x - 3, y - 3), (x + 3, y + 3)], fill=colour)
+            self._text(left + number * 160, top - 28, name, colour)
+
+    def _x(self, log: float) -> int:
+        left, _, right, _ = CURVE_MARGINS_PX
+        span = self._logs[-1] - self._logs[0] or 1.0
+        return left + round((CURVE_PX[0] - left - right) * (log - self._logs[0]) / span)
+
+    def _y(self, value: float) -> int:
+        _, top, _, bottom = CURVE_MARGINS_PX
+        return CURVE_PX[1] - bottom - round((CURVE_PX[1] - top - bottom) * value / self._y_max)
+
+    def _text(self, x: int, y: int, text: str, colour: str = _INK) -> None:
+        self._draw.text((x, y), text, fill=colour, font=self._font)

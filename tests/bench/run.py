@@ -1,6 +1,7 @@
 """What every section of the benchmark gets: how long to measure, the workers, the limits and the services."""
 
 from tests.bench.crew import Crew
+from tests.bench.figures import Curve
 from tests.bench.limits.database import DatabaseLimits
 from tests.bench.limits.http import HttpLimits
 from tests.bench.size import Size
@@ -18,3 +19,5 @@ class Run:
         self.stand = stand
         self.http_limits = http_limits
         self.database_limits = database_limits
+        self.curves: list[Curve] = []
+        """What sections found that is no single figure."""

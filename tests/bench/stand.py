@@ -23,6 +23,7 @@ from tests.statements import ACCREDITATION, SCOPE
 
 LIMITS_DATABASE = "limits"
 INSTITUTIONS = 4
+KIB_PER_MB = 1_000_000 / 1_024
 
 
 class Stand(Stack):
@@ -144,9 +145,26 @@ def _free_ports() -> Ports:
     return Ports(ledger=ledger, gateway=gateway, verifier=verifier)
 
 
+def resident_mb(process: ServiceProcess) -> float | None:
+    """Return the resident memory of the process; None where the system does not say (only Linux does, here)."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        return None
+    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) / KIB_PER_MB
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def port_of(url: str) -> int:
     """Return the port in a service's address."""
     return int(url.rpartition(":")[2])
 
 
-__all__ = ["HOST", "INSTITUTIONS", "Stand", "open_stand", "port_of"]
+__all__ = ["HOST", "INSTITUTIONS", "Stand", "free_port", "open_stand", "port_of", "resident_mb"]

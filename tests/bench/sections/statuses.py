@@ -56,7 +56,7 @@ async def measure(run: Run) -> list[Row]:
     ):
         gateway = app[GATEWAY]
         growing = Growing(gateway, connection, superuser, await tenant_of(gateway.pool, SLUG))
-        sizes = SIZES_QUICK if run.size == QUICK else SIZES
+        sizes = SIZES_QUICK if run.size.seconds == QUICK.seconds else SIZES
         found = {size: await growing.at(size) for size in sizes}
     return [row for size in sizes for row in _rows(size, found[size], found[sizes[0]], sizes[0])]
 

@@ -1,20 +1,23 @@
 """Section `verifier`: status by id, whole documents, and the replay of a log, each by one verifier process."""
 
 import asyncio
+import contextlib
 import itertools
 import random
 import time
+from collections.abc import AsyncIterator
 
 import aiohttp
 
 from proto.ids import CredentialId
 from tests.bench.crew import Measure, interleaved
 from tests.bench.figures import Goal, Row, Series, percentile
+from tests.bench.limits import digitalbazaar
 from tests.bench.limits.signatures import verify_limit
 from tests.bench.load import Burst, Outcome, fire, request
 from tests.bench.run import Run
-from tests.bench.signing import append_requests, fresh_ids, sign_documents, sign_issues
-from tests.bench.stand import HOST, port_of
+from tests.bench.signing import NDJSON, append_requests, fresh_ids, sign_documents, sign_issues
+from tests.bench.stand import HOST, port_of, resident_mb
 
 SECTION = "verifier"
 CONNECTIONS = 64
@@ -25,6 +28,7 @@ DOCUMENTS_PER_SECOND_MAX = 15_000
 REPLAY_COUNTS = (3_000, 30_000)
 """Events on the log, in a quick run and in a full one."""
 PER_REQUEST = 500
+LINES, LINES_ROUNDS = (100, 10_000), 5
 APPEND_CONNECTIONS = 4
 CAUGHT_UP_TIMEOUT_S = 120.0
 POLL_S = 0.01
@@ -118,15 +122,14 @@ async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) 
     get_limit, post_limit = f"aiohttp GET JSON, {CONNECTIONS} connections", f"aiohttp POST 1 KB, {CONNECTIONS}"
     body = sign_issues(run.stand.origin, 0, fresh_ids(1))[0]
     names = (f"status by id, {CONNECTIONS} connections", "documents verified, one process")
-    found = await interleaved(
-        {
-            get_limit: run.http_limits.get_json(CONNECTIONS),
-            names[0]: status.measure,
-            post_limit: run.http_limits.post_envelope(body, CONNECTIONS),
-            names[1]: documented.measure,
-        },
-        run.size,
-    )
+    measures: dict[str, Measure] = {
+        get_limit: run.http_limits.get_json(CONNECTIONS),
+        names[0]: status.measure,
+        post_limit: run.http_limits.post_envelope(body, CONNECTIONS),
+        names[1]: documented.measure,
+    }
+    async with _with_peer(run, measures):
+        found = await interleaved(measures, run.size)
     return [
         Row(
             section=SECTION,
@@ -144,7 +147,60 @@ async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) 
             goals=(Goal(on="ratio", at_least=0.45),),
         ),
         Row(section=SECTION, what="the same, p99", ours=documented.latency(99)),
+        *_against_peer(names[1], found),
+        *await _lines(run, documents),
     ]
+
+
+@contextlib.asynccontextmanager
+async def _with_peer(run: Run, measures: dict[str, Measure]) -> AsyncIterator[None]:
+    """Measure the peer too, where it is installed, else say why not."""
+    if (reason := digitalbazaar.missing()) is not None:
+        print(f"         {digitalbazaar.NAME} is not measured: {reason}", flush=True)  # noqa: T201 - a command prints
+        yield
+        return
+    async with digitalbazaar.digitalbazaar(run.size.seconds) as measure:
+        measures[digitalbazaar.NAME] = measure
+        yield
+
+
+def _against_peer(name: str, found: dict[str, tuple[float, ...]]) -> list[Row]:
+    if digitalbazaar.NAME not in found:
+        return []
+    return [
+        Row(
+            section=SECTION,
+            what=f"{name}, against a peer",
+            ours=Series(name=name, unit="/s", samples=found[name]),
+            limit=Series(name=digitalbazaar.NAME, unit="/s", samples=found[digitalbazaar.NAME]),
+            goals=(Goal(on="ratio", at_least=20),),
+        )
+    ]
+
+
+async def _lines(run: Run, documents: list[bytes]) -> list[Row]:
+    """Return what one NDJSON request takes: documents per second, and how the process grows from a small to a large."""
+    port, process = port_of(run.stand.addresses.verifier), run.stand.running["verifier"]
+    resident: dict[int, float] = {}
+    speeds: list[float] = []
+    for count in (LINES[0], *[LINES[1]] * LINES_ROUNDS):
+        body = b"\n".join(itertools.islice(itertools.cycle(documents), count))
+        sent = request("POST", "/v1/verifications", body, headers={"Content-Type": NDJSON})
+        burst = Burst(host=HOST, port=port, requests=[sent], connections=1, seconds=1, marker=VALID)
+        outcome = await run.crew.run(fire, burst)
+        outcome.check(status=OK, markers=count)
+        speeds.append(count / outcome.seconds)
+        resident.setdefault(count, resident_mb(process) or 0.0)
+        if count == LINES[1]:
+            resident[count] = max(resident[count], resident_mb(process) or 0.0)
+    name = f"documents verified, NDJSON of {LINES[1]:,} in one request"
+    rows = [Row(section=SECTION, what=name, ours=Series(name=name, unit="/s", samples=tuple(speeds[1:])))]
+    if resident[LINES[0]]:
+        growth = resident[LINES[1]] / resident[LINES[0]]
+        ours = Series(name="resident", unit="x", samples=(growth,))
+        what = f"resident memory after them, to that after {LINES[0]}"
+        rows.append(Row(section=SECTION, what=what, ours=ours, goals=(Goal(on="ours", at_most=1.2),)))
+    return rows
 
 
 class Questions:
