@@ -72,6 +72,16 @@ def seal(event: events.Event, key_id: KeyId, sign: Sign) -> Envelope:
     return Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(signature,))
 
 
+def seal_opened(event: events.Event, key_id: KeyId, sign: Sign) -> Opened:
+    """Return what `open_envelope(seal(event, key_id, sign))` returns, decoded once; raises what that raises."""
+    payload = events.encode(event)
+    decoded = events.decode(payload)
+    signature = sign(pre_authentication_encoding(payload))
+    stated = Signature(keyid=key_id, sig=encode_base64(signature))
+    envelope = Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(stated,))
+    return _opened(envelope, decoded, payload, signature)
+
+
 def decode(data: bytes) -> Envelope:
     """Return the envelope in `data` (JSON in any spacing), or raise `MalformedProblem` or `InvalidProblem`."""
     if len(data) > ENVELOPE_BYTES_MAX:
@@ -91,7 +101,11 @@ def open_envelope(envelope: Envelope) -> Opened:
     their limits or a key that is not the speaker's.
     """
     payload = decode_base64(envelope.payload)
-    event = events.decode(payload)
+    signature = decode_base64(envelope.signatures[0].sig, length=SIGNATURE_BYTES)
+    return _opened(envelope, events.decode(payload), payload, signature)
+
+
+def _opened(envelope: Envelope, event: events.Event, payload: bytes, signature: bytes) -> Opened:
     if events.encode(event) != payload:
         raise MalformedProblem("The payload is not canonical JSON (RFC 8785): sort keys, no spaces, no repeated keys")
     key_id = KeyId(envelope.signatures[0].keyid)
@@ -100,7 +114,6 @@ def open_envelope(envelope: Envelope) -> Opened:
             f"The event speaks for {event.issuer} but is signed with a key of {owner_of(key_id)}",
             pointer="/signatures/0",
         )
-    signature = decode_base64(envelope.signatures[0].sig, length=SIGNATURE_BYTES)
     return Opened(
         envelope=envelope,
         event=event,

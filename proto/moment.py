@@ -6,6 +6,7 @@ in time, so they are compared as they are; arithmetic goes through milliseconds 
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NewType
 
 from proto.problem import InvalidProblem
@@ -62,8 +63,13 @@ def normalise(text: str) -> Moment:
     """Return any RFC 3339 time with an offset as a moment (2026-11-23T10:00:00+01:00 → 2026-11-23T09:00:00.000Z).
 
     For times in documents and queries, which people write in many ways; a time without an offset is refused, since it
-    does not say when it is.
+    does not say when it is. Awards of one list say the same times: the latest are remembered.
     """
+    return _normalised(text)
+
+
+@lru_cache(maxsize=1_024)
+def _normalised(text: str) -> Moment:
     try:
         value = datetime.fromisoformat(text)
     except ValueError as error:

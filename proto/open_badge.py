@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from proto.credential import Achievement, Alignment, Award, GradingScheme, Identifier, Issuer, LearningOutcome
 from proto.events import CredentialIdField, Record
 from proto.ids import AchievementUri, Did
@@ -34,6 +36,30 @@ class Component(Record, frozen=True, kw_only=True):
     ects_hundredths: int
 
 
+class Fixed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the documents of all awards of an achievement have in common: members of the document and its subject."""
+
+    context: list[Any]
+    issuer: dict[str, Any]
+    schema: list[Any]
+    achievement: dict[str, Any]
+
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """All of them."""
+        return (self.context, self.issuer, self.schema, self.achievement)
+
+
+def fixed_of(issuer: Issuer, achievement: Achievement) -> Fixed:
+    """Return what the documents of this achievement have in common."""
+    return Fixed(
+        context=contexts(),
+        issuer=_issuer(issuer),
+        schema=[{"id": OPEN_BADGES_SCHEMA, "type": SCHEMA_TYPE}],
+        achievement=achievement_part(achievement),
+    )
+
+
 class MismatchProblem(InvalidProblem):
     """The award is for another achievement than the one it came with."""
 
@@ -49,29 +75,32 @@ def build_document(
     award: Award,
     components: Sequence[Component] = (),
     credential_status: Mapping[str, Any] | None = None,
-    part: dict[str, Any] | None = None,
+    fixed: Fixed | None = None,
 ) -> dict[str, Any]:
     """Return the document without a proof, as JSON values.
 
     `document_id` is `urn:uuid:` and a fresh random UUIDv4 (DESIGN 3.1); `components` are the parts of a stack;
     `credential_status` is an entry such as a BitstringStatusListEntry, taken as it is;
-    `part` is `achievement_part(achievement)` where that was made before. Raises `MismatchProblem` and `InvalidProblem`.
+    `fixed` is `fixed_of(issuer, achievement)` where that was made before.
+    Raises `MismatchProblem` and `InvalidProblem`.
     """
     if not _DOCUMENT_ID.match(document_id):
         raise InvalidProblem("A document's id is urn:uuid: and a random UUID of version 4", pointer="/id")
     if award.achievement != achievement.uri:
         raise MismatchProblem(f"The award names {award.achievement}, the achievement is {achievement.uri}")
+    if fixed is None:
+        fixed = fixed_of(issuer, achievement)
     document = {
-        "@context": contexts(),
+        "@context": fixed.context,
         "id": document_id,
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": achievement.text_in(achievement.title),
-        "issuer": _issuer(issuer),
+        "issuer": fixed.issuer,
         "awardedDate": normalise(award.awarded_at) if award.awarded_at else None,
         "validFrom": award.begins_at,
         "validUntil": award.ends_at,
-        "credentialSubject": _subject(achievement, award, components, part),
-        "credentialSchema": [{"id": OPEN_BADGES_SCHEMA, "type": SCHEMA_TYPE}],
+        "credentialSubject": _subject(achievement, award, components, fixed),
+        "credentialSchema": fixed.schema,
         "credentialStatus": dict(credential_status) if credential_status else None,
         "otherIdentifier": _identifiers(award.other_identifiers),
     }
@@ -115,9 +144,7 @@ def _identifiers(identifiers: Sequence[Identifier]) -> list[dict[str, str]]:
     ]
 
 
-def _subject(
-    achievement: Achievement, award: Award, components: Sequence[Component], part: dict[str, Any] | None
-) -> dict[str, Any]:
+def _subject(achievement: Achievement, award: Award, components: Sequence[Component], fixed: Fixed) -> dict[str, Any]:
     learner = award.learner
     earned = award.earned_hundredths(achievement)
     return _stated(
@@ -133,7 +160,7 @@ def _subject(
             "creditsEarned": credits_number(earned) if earned else None,
             "narrative": award.narrative,
             "result": _results(achievement, award),
-            "achievement": achievement_part(achievement) if part is None else part,
+            "achievement": fixed.achievement,
             "component": [_component(component) for component in components],
         }
     )

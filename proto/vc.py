@@ -41,14 +41,14 @@ def check_credential(
     *,
     contexts: Mapping[str, Any] | None = None,
     needs_proof: bool = False,
-    known: Mapping[str, Any] | None = None,
+    known: Sequence[Any] = (),
 ) -> None:
     """Return if `document` is a credential of the data model, else raise `DataModelProblem`.
 
     With `contexts` (addresses to contexts), every name in it must be defined too; `ContextNotGivenProblem` where it
     names another. `needs_proof` for a credential that was secured (section 4.12); a proof that is there is always
-    looked at, for its form. `known` is an object below the top whose names were found defined at the same place of
-    another document (`undefined_names`).
+    looked at, for its form. `known` are objects in it whose names were found defined at the same place of another
+    document (`undefined_names`).
     """
     faults = list(_faults(document))
     if needs_proof and isinstance(document, Mapping) and "proof" not in document:

@@ -6,7 +6,7 @@ JSON-LD 1.1 are followed (contexts of types and of properties, protected terms);
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -32,17 +32,17 @@ class ContextNotGivenProblem(InvalidProblem):
 
 
 def undefined_names(
-    document: Mapping[str, Any], contexts: Mapping[str, Any], *, known: Mapping[str, Any] | None = None
+    document: Mapping[str, Any], contexts: Mapping[str, Any], *, known: Sequence[Any] = ()
 ) -> Iterator[Fault]:
     """Yield JSON pointer and sentence for every key and type that has no meaning, and for meanings that were changed.
 
     `contexts` maps the addresses that a document may name to their contexts. Raises `ContextNotGivenProblem`. What
-    follows from contexts that cannot change (a `MappingProxyType`) is remembered for the next document. `known` is an
-    object of this document in which nothing was found at the same place of another one, under the same contexts and
-    types; it is passed over, and must be the very same object.
+    follows from contexts that cannot change (a `MappingProxyType`) is remembered for the next document. `known` are
+    objects of this document in which nothing was found at the same place of another one, under the same contexts and
+    types, and perhaps its `@context`; they are passed over, and must be the very same objects, unchanged.
     """
     walk = _walk_with(contexts)
-    yield from walk.node(document, walk.begin(), "", 0, known)
+    yield from walk.node(document, walk.begin(), "", 0, frozenset(map(id, known)))
 
 
 class _Terms:
@@ -104,10 +104,12 @@ class _Walk:
             self._none, self._remembered_count = _Terms({}), 0
         return self._none
 
-    def node(self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int, known: Any) -> Iterator[Fault]:
+    def node(
+        self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int, known: frozenset[int]
+    ) -> Iterator[Fault]:
         """Yield the faults of one object and of all below it but `known`; `terms` are those that come from above."""
         if "@context" in node:
-            terms, changed = self._opened(terms, node["@context"])
+            terms, changed = self._opened(terms, node["@context"], known)
             yield from ((f"{pointer}/@context", said) for said in changed)
         scoped = terms
         for name in _types(node, terms):
@@ -127,8 +129,8 @@ class _Walk:
                 if not isinstance(value, str):
                     yield from self._below(value, below, place, depth, known)
 
-    def _below(self, value: Any, terms: _Terms, pointer: str, depth: int, known: Any) -> Iterator[Fault]:
-        if value is known:
+    def _below(self, value: Any, terms: _Terms, pointer: str, depth: int, known: frozenset[int]) -> Iterator[Fault]:
+        if id(value) in known:
             return
         for place, item in _items(value, pointer):
             is_node = type(item) is dict or isinstance(item, Mapping)  # the first is asked much faster
@@ -165,11 +167,12 @@ class _Walk:
         context = self.contexts[address]
         return context.get("@context", context) if isinstance(context, Mapping) else context
 
-    def _opened(self, terms: _Terms, context: Any) -> tuple[_Terms, list[str]]:
+    def _opened(self, terms: _Terms, context: Any, known: frozenset[int]) -> tuple[_Terms, list[str]]:
         """Return the terms under a document's own context, and the protected ones to which it gives another meaning."""
         changed: list[str] = []
+        is_inline = id(context) not in known
         for item in context if isinstance(context, list) else [context]:
-            above = self._extended(terms, item, is_inline=True)
+            above = self._extended(terms, item, is_inline=is_inline)
             if above is not terms and isinstance(item, Mapping):
                 said = "is a protected term and cannot mean something else"
                 changed += (f"{name[:60]!r} {said}" for name in above.changed)

@@ -4,6 +4,7 @@ The results of a chunk of rows are committed with the events and documents that 
 unknown or finished; whoever sends the batch again under its key does only what is not finished.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,8 @@ from services.postgres import Connection, transaction
 _AWARD = msgspec.json.Decoder(Award)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODE = msgspec.json.Encoder().encode
+_ROWS_AT_A_TIME = 25
+"""After so many rows of a batch, others get their turn."""
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -199,7 +202,9 @@ async def prepare_rows(
     refused: dict[int, Problem] = {}
     if not is_dry:
         await gateway.statuses.reserve(tenant, len(uris))
-    for row in rows:
+    for count, row in enumerate(rows):
+        if count % _ROWS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
         if row.award is None:
             refused[row.line] = row.problem or MalformedProblem("The row cannot be read")
         elif row.award.achievement not in known:

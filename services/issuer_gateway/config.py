@@ -122,7 +122,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     page_rows_default: int = 50
     page_rows_max: int = 200
-    batch_chunk_rows: int = 100
+    batch_chunk_rows: int = 250
     gathered_max: int = 64
     """So many requests at most have their work done together."""
     batch_held_bytes_max: int = 8_388_608

@@ -13,6 +13,7 @@ from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
 from proto.problem import Problem
 from services import states
+from services.issuer_gateway.achievement_parts import with_part
 from services.issuer_gateway.domain.statuses import is_withdrawn
 from services.issuer_gateway.issuing import Sealed
 from services.issuer_gateway.keystore import Keystore
@@ -169,7 +170,7 @@ class _Run:
                 if key is None:
                     continue
                 sealed = _DECODE_SEALED(key.open(row["sealed_document"], "document", credential_id))
-                found = credential_id_of(sealed.document, Did(row["did"]))
+                found = credential_id_of(with_part(sealed.document, row["part"]), Did(row["did"]))
                 self.expect(found == credential_id, place, "The document leads to another credential id")
             except (Problem, msgspec.DecodeError) as problem:
                 self.expect(False, place, f"The document cannot be opened: {problem}")

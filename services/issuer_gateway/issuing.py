@@ -18,6 +18,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem, Problem
 from proto.vc import check_credential
 from proto.wire.gateway import EventAnswer
+from services.issuer_gateway.achievement_parts import Part, without_part
 from services.issuer_gateway.completeness import check_complete
 from services.issuer_gateway.domain.awarding import document_of, issued_event
 from services.issuer_gateway.domain.tenancy import Tenant
@@ -36,7 +37,7 @@ from services.issuer_gateway.saying import (
     signed,
 )
 from services.issuer_gateway.statuses import Given
-from services.issuer_gateway.store import achievements, credentials, status_lists
+from services.issuer_gateway.store import achievements, credentials, document_parts, status_lists
 from services.postgres import Connection, Pool
 from services.rdf_canonical import pinned_contexts
 
@@ -67,6 +68,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId
     opened: Opened
     sealed: Sealed
+    part: Part
     place: Given | None
     components: tuple[CredentialId, ...] = ()
 
@@ -86,6 +88,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
             return self
         sealed = msgspec.structs.replace(self.sealed, notes=(*self.sealed.notes, *notes))
         return msgspec.structs.replace(self, sealed=sealed)
+
+    @property
+    def to_seal(self) -> bytes:
+        """What is sealed under the learner's key: all but what the part, which is stored beside, says."""
+        return _ENCODE(msgspec.structs.replace(self.sealed, document=without_part(self.sealed.document)))
 
 
 def fresh_document_id() -> str:
@@ -134,7 +141,8 @@ async def prepared(
         award,
         document_id=fresh_document_id(),
         credential_status=place.entry if place else None,
-        part=part.content,
+        fixed=part.fixed,
+        plain=part.plain,
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
@@ -145,6 +153,7 @@ async def prepared(
         credential_id=credential_id,
         opened=await signed(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
+        part=part,
         place=place,
     )
 
@@ -194,9 +203,11 @@ async def store(
                 event_id=item.opened.event_id,
                 ects_hundredths=item.award.earned_hundredths(item.achievement.achievement),
                 components=item.components,
-                sealed_document=key.seal(_ENCODE(item.sealed), "document", item.credential_id),
+                part_digest=item.part.digest,
+                sealed_document=key.seal(item.to_seal, "document", item.credential_id),
             )
         )
+    await document_parts.keep(connection, {item.part.digest: item.part.stored for item in items})
     created_at = await credentials.add(connection, rows)
     await status_lists.add_places(connection, places)
     return created_at

@@ -14,6 +14,7 @@ from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
 from services.data_integrity import Suite, secure, with_proof
+from services.issuer_gateway.achievement_parts import with_part
 from services.issuer_gateway.changing import UnknownCredentialProblem
 from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
@@ -61,7 +62,7 @@ async def key_of(gateway: Gateway, stored: credentials.StoredCredential) -> Data
 
 
 def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
-    """Return what was sealed of a credential under its learner's key; raises `UnsealableProblem`."""
+    """Return what was sealed of a credential, without its part; raises `UnsealableProblem`."""
     return _DECODE(key.open(stored.sealed_document, "document", stored.credential_id))
 
 
@@ -75,7 +76,7 @@ async def document(
     """
     stored = await _own(gateway, tenant, credential_id)
     key = await key_of(gateway, stored)
-    found = opened(key, stored).document
+    found = with_part(opened(key, stored).document, stored.part)
     if credential_id_of(found, tenant.did) != credential_id:
         raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
     gateway.metrics.documents_read.labels(proof).inc()

@@ -14,7 +14,7 @@ import msgspec
 import uuid_utils
 
 from proto import events
-from proto.envelope import Envelope, Opened, open_envelope, seal
+from proto.envelope import Envelope, Opened, open_envelope, seal_opened
 from proto.ids import CredentialId, EventId, LeafIndex
 from proto.lifecycle import Book, Refusal, decide, evolve
 from proto.moment import Moment
@@ -88,7 +88,7 @@ def common(gateway: Gateway, tenant: Tenant, *, now: Moment) -> Common:
 async def signed(gateway: Gateway, tenant: Tenant, event: events.Event) -> Opened:
     """Return the event, signed with the institution's event key."""
     signer = await gateway.speakers.signer(tenant, "event")
-    return open_envelope(seal(event, signer.key_id, signer.sign))
+    return seal_opened(event, signer.key_id, signer.sign)
 
 
 def check_followed(gateway: Gateway) -> None:

@@ -149,7 +149,8 @@ async def _prepared(
         document_id=fresh_document_id(),
         credential_status=place.entry,
         components=documented,
-        part=part.content,
+        fixed=part.fixed,
+        plain=part.plain,
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
@@ -160,6 +161,7 @@ async def _prepared(
         credential_id=credential_id,
         opened=await signed(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes),
+        part=part,
         place=place,
         components=tuple(components),
     )

@@ -13,7 +13,7 @@ from proto.document import credential_id_of
 from proto.ids import AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
-from proto.open_badge import Component, build_document
+from proto.open_badge import Component, Fixed, build_document
 from proto.problem import ConflictProblem, InvalidProblem
 from proto.stacking import Part, Unmet, unmet_conditions
 from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
@@ -107,11 +107,13 @@ def document_of(
     document_id: str,
     credential_status: Mapping[str, Any] | None = None,
     components: Sequence[Component] = (),
-    part: dict[str, Any] | None = None,
+    fixed: Fixed | None = None,
+    plain: Sequence[Any] = (),
 ) -> tuple[dict[str, Any], CredentialId]:
     """Return the document without a proof, and the credential id that it and the institution make.
 
-    `part` is what the document says of the achievement, where that was made before.
+    `fixed` is what it has in common with others, where that was made before; `plain` are members of it of which
+    `is_plain` is known (`proto.canonical`).
     """
     document = build_document(
         document_id=document_id,
@@ -120,9 +122,9 @@ def document_of(
         award=award,
         components=components,
         credential_status=credential_status,
-        part=part,
+        fixed=fixed,
     )
-    return document, credential_id_of(document, tenant.did)
+    return document, credential_id_of(document, tenant.did, plain=plain)
 
 
 def issued_event(

@@ -13,10 +13,11 @@ from services.postgres import Connection, Pool
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
-        credential.revision, content, event_id, ects_hundredths, components, sealed_document,
-        credential.created_at, erased_at
+        credential.revision, achievement_revision.content, event_id, ects_hundredths, components, part_digest,
+        sealed_document, document_part.content AS part, credential.created_at, erased_at
     FROM credential
     JOIN learner USING (learner_id)
+    LEFT JOIN document_part ON digest = part_digest
     JOIN achievement_revision ON achievement_revision.institution_id = credential.institution_id
         AND achievement_revision.achievement_id = credential.achievement_id
         AND achievement_revision.revision = credential.revision"""
@@ -30,7 +31,7 @@ class StoredLearner(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential to be added, its document sealed under the learner's key."""
+    """A credential to be added, its document sealed under the learner's key, without the part that is stored apart."""
 
     credential_id: CredentialId
     institution_id: str
@@ -40,13 +41,15 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     event_id: EventId
     ects_hundredths: int
     components: tuple[CredentialId, ...]
+    part_digest: bytes | None
     sealed_document: bytes
 
 
 class StoredCredential(NewCredential, frozen=True, kw_only=True):
-    """A credential as it lies there; `erased_at` is when its learner was erased."""
+    """A credential as it lies there, with its part; `erased_at` is when its learner was erased."""
 
     achievement: Achievement
+    part: bytes | None
     created_at: datetime
     erased_at: datetime | None
 
@@ -62,7 +65,9 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
         event_id=EventId(row["event_id"].hex()),
         ects_hundredths=row["ects_hundredths"],
         components=tuple(CredentialId(part.hex()) for part in row["components"]),
+        part_digest=row["part_digest"],
         sealed_document=row["sealed_document"],
+        part=row["part"],
         created_at=row["created_at"],
         erased_at=row["erased_at"],
     )
@@ -174,12 +179,14 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
     """Add at least one credential, whose event is in the outbox already; return the transaction's time."""
     created_at: datetime = await connection.fetchval(
         """INSERT INTO credential (credential_id, institution_id, learner_id, achievement_id, revision, event_id,
-               ects_hundredths, components, sealed_document)
+               ects_hundredths, components, part_digest, sealed_document)
            SELECT credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
-               ARRAY(SELECT decode(part, 'hex') FROM unnest(string_to_array(components, ',')) AS part), sealed_document
+               CASE WHEN components = '' THEN '{}'
+                   ELSE ARRAY(SELECT decode(part, 'hex') FROM unnest(string_to_array(components, ',')) AS part) END,
+               part_digest, sealed_document
            FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::integer[],
-               $8::text[], $9::bytea[]) AS new (credential_id, institution_id, learner_id, achievement_id, revision,
-               event_id, ects_hundredths, components, sealed_document)
+               $8::text[], $9::bytea[], $10::bytea[]) AS new (credential_id, institution_id, learner_id, achievement_id,
+               revision, event_id, ects_hundredths, components, part_digest, sealed_document)
            RETURNING created_at""",
         [bytes.fromhex(item.credential_id) for item in credentials],
         [item.institution_id for item in credentials],
@@ -189,6 +196,7 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
         [bytes.fromhex(item.event_id) for item in credentials],
         [item.ects_hundredths for item in credentials],
         [",".join(item.components) for item in credentials],
+        [item.part_digest for item in credentials],
         [item.sealed_document for item in credentials],
     )
     return created_at

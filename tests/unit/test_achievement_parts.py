@@ -1,0 +1,144 @@
+"""Documents whose shared part was made before: the same documents, the same names, checked as strictly."""
+
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+
+from proto.canonical import canonical_json, is_plain
+from proto.credential import Award
+from proto.document import credential_id_of
+from proto.envelope import open_envelope, seal, seal_opened
+from proto.ids import CredentialId, Origin
+from proto.keys import SecretKey, key_id_of
+from proto.moment import Moment
+from proto.open_badge import build_document
+from proto.vc import DataModelProblem, check_credential
+from proto.wire.gateway import AchievementRequest, InstitutionRequest
+from services.command.demo import EXAMPLES
+from services.issuer_gateway.achievement_parts import AchievementParts, with_part, without_part
+from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of, issued_event
+from services.issuer_gateway.domain.tenancy import Tenant, tenant_from
+from services.issuer_gateway.store.achievements import StoredAchievement
+from services.rdf_canonical import pinned_contexts
+from tests.statements import ACCREDITATION, SCOPE
+
+KEY = SecretKey.generate()
+
+
+@pytest.fixture
+def tenant() -> Tenant:
+    request = InstitutionRequest(
+        slug="harbour",
+        legal_name="Harbour University",
+        country="NL",
+        recovery_public_key=KEY.public_key,
+        scope=SCOPE,
+        accreditation=ACCREDITATION,
+    )
+    return tenant_from(request, institution_id=str(uuid.uuid4()), public_url="https://gateway.example")
+
+
+@pytest.fixture
+def stored(tenant: Tenant) -> StoredAchievement:
+    content = msgspec.json.decode((EXAMPLES / "achievements" / "data-literacy.json").read_bytes())
+    del content["uri"]
+    name, achievement = achievement_from(msgspec.convert(content, AchievementRequest), tenant, fresh_id="literacy")
+    return StoredAchievement(achievement_id=name, revision=1, achievement=achievement)
+
+
+def award(stored: StoredAchievement) -> Award:
+    learner = {"ref": "s1", "given_name": "Zoë", "family_name": "Løvstad"}
+    fields = {"learner": learner, "achievement": stored.achievement.uri, "valid_from": "2026-01-01T00:00:00Z"}
+    return msgspec.convert(fields, Award)
+
+
+def made(tenant: Tenant, stored: StoredAchievement, parts: AchievementParts) -> tuple[dict[str, Any], CredentialId]:
+    part = parts.of(tenant, stored)
+    return document_of(
+        tenant,
+        stored.achievement,
+        award(stored),
+        document_id=f"urn:uuid:{uuid.uuid4()}",
+        fixed=part.fixed,
+        plain=part.plain,
+    )
+
+
+def test_a_document_with_a_part_made_before_is_the_one_made_without_and_has_its_name(
+    tenant: Tenant, stored: StoredAchievement
+) -> None:
+    document, name = made(tenant, stored, AchievementParts())
+    afresh = build_document(
+        document_id=document["id"], issuer=tenant.issuer, achievement=stored.achievement, award=award(stored)
+    )
+    assert afresh == document
+    assert credential_id_of(afresh, tenant.did) == name
+
+
+def test_what_is_sealed_without_its_part_is_whole_again_with_it_and_holds_nothing_of_it(
+    tenant: Tenant, stored: StoredAchievement
+) -> None:
+    parts = AchievementParts()
+    document, _ = made(tenant, stored, parts)
+    sealed = msgspec.json.encode(without_part(document))
+    assert tenant.legal_name.encode() not in sealed
+    assert next(iter(stored.achievement.title.values())).encode() not in without_name(sealed)
+    whole = with_part(msgspec.json.decode(sealed), parts.of(tenant, stored).stored)
+    assert list(whole) == list(document)
+    assert whole == document
+
+
+def without_name(sealed: bytes) -> bytes:
+    """The document's own name is the achievement's title, and stays with it."""
+    return msgspec.json.encode({key: value for key, value in msgspec.json.decode(sealed).items() if key != "name"})
+
+
+def test_a_document_that_was_stored_whole_is_taken_as_it_is(tenant: Tenant, stored: StoredAchievement) -> None:
+    document, _ = made(tenant, stored, AchievementParts())
+    assert with_part(document, None) == document
+
+
+def test_an_institution_with_another_name_has_another_part(tenant: Tenant, stored: StoredAchievement) -> None:
+    parts = AchievementParts()
+    before = parts.of(tenant, stored)
+    renamed = msgspec.structs.replace(tenant, legal_name="Harbour Institute")
+    after = parts.of(renamed, stored)
+    assert after.fixed.issuer["name"] == "Harbour Institute"
+    assert after.digest != before.digest
+    assert parts.of(msgspec.structs.replace(renamed), stored) is after
+
+
+def test_a_name_without_meaning_is_found_beside_a_part_that_is_known(tenant: Tenant, stored: StoredAchievement) -> None:
+    parts = AchievementParts()
+    document, _ = made(tenant, stored, parts)
+    part = parts.of(tenant, stored)
+    check_credential(document, contexts=pinned_contexts(), known=part.known)
+    part.is_known = True
+    document["credentialSubject"]["unheardOf"] = "x"
+    with pytest.raises(DataModelProblem) as caught:
+        check_credential(document, contexts=pinned_contexts(), known=part.known)
+    assert caught.value.pointer == "/credentialSubject/unheardOf"
+
+
+def test_only_what_is_known_to_be_plain_is_not_asked_again() -> None:
+    plain, whole_float = {"a": ["b", 1]}, {"f": 2.0}
+    assert is_plain(plain)
+    assert not is_plain(whole_float)
+    assert canonical_json({"x": plain, "y": whole_float}, plain=(plain,)) == b'{"x":{"a":["b",1]},"y":{"f":2}}'
+
+
+def test_an_event_sealed_and_opened_at_once_is_the_one_that_is_opened_after(
+    tenant: Tenant, stored: StoredAchievement
+) -> None:
+    _, name = made(tenant, stored, AchievementParts())
+    said = Common(
+        log=Origin("log.example/one"),
+        issuer=tenant.did,
+        at=Moment("2026-11-27T06:00:00.000Z"),
+        nonce="01890a5d-ac96-774b-bcce-b302099a8057",
+    )
+    event = issued_event(said, stored.achievement, award(stored), name)
+    key_id = key_id_of(tenant.did, KEY.public_key)
+    assert seal_opened(event, key_id, KEY.sign) == open_envelope(seal(event, key_id, KEY.sign))
