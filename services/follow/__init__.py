@@ -4,6 +4,7 @@
 no rule, in chunks, each with the position after it.
 """
 
+from services.follow.beginning import Beginning
 from services.follow.follower import Follower
 from services.follow.interface import (
     Applied,
@@ -22,6 +23,7 @@ from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessor
 
 __all__ = [
     "Applied",
+    "Beginning",
     "Evidence",
     "FaultyLogProblem",
     "FollowBounds",

@@ -18,7 +18,7 @@ from proto.note_key import parse_vkey
 from services import postgres
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
-from services.follow import FollowBounds, Follower, Health
+from services.follow import Beginning, FollowBounds, Follower, Health
 from services.issuer_gateway import (
     migrations,
     routes_achievements,
@@ -202,6 +202,14 @@ def _gateway(
         bounds=FollowBounds(freshness_seconds_max=config.stale_seconds_max),
         observer=observer,
     )
+    beginning = Beginning(
+        config.predecessors,
+        lambda url: LogClient(session, url),
+        ledger_url=config.ledger_url,
+        log_verifier_key=config.log_verifier_key,
+        clock=wall_clock,
+        observer=observer,
+    )
     client = LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds)
     return Gateway(
         config=config,
@@ -221,6 +229,7 @@ def _gateway(
             metrics=metrics,
         ),
         origin=follower.origin,
+        beginning=beginning,
         follower=follower,
         projector=projector,
         relay=Relay(background, client, config=config, arrivals=arrivals, log=log, metrics=metrics),
@@ -264,13 +273,25 @@ async def _measure(gateway: Gateway, pool: Pool) -> None:
         await asyncio.sleep(_MEASURE_SECONDS)
 
 
+async def _follow(gateway: Gateway) -> None:
+    """Follow the logs before to their ends, then this one."""
+    await gateway.beginning.reach_at_last(gateway.projector)
+    await gateway.follower.run()
+
+
+async def _relay(gateway: Gateway) -> None:
+    """Send only once it is known what the log before has taken: what it has not, this one is asked, and refuses."""
+    await gateway.beginning.wait()
+    await gateway.relay.run()
+
+
 @contextlib.asynccontextmanager
 async def _supervised(gateway: Gateway, background: Pool, end_process: EndProcess) -> AsyncIterator[None]:
     """Run the background tasks; one that ends by itself ends the process, for nothing can put it right from here."""
     works: dict[str, Coroutine[Any, Any, None]] = {
-        "follower": _lasting(gateway, "follow_database", gateway.follower.run),
+        "follower": _lasting(gateway, "follow_database", lambda: _follow(gateway)),
         "status lists": _lasting(gateway, "status_database", gateway.statuses.run),
-        "relay": gateway.relay.run(),
+        "relay": _relay(gateway),
         "measure": _measure(gateway, background),
         "batches": BatchWorker(gateway).run(),
         "requests": _lasting(gateway, "request_database", lambda: keep_swept(gateway)),

@@ -34,6 +34,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; the gateway trusts no other")
     ]
+    predecessors: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Logs that the followed one continues, oldest first, each as address, blank, vkey; they are "
+            "followed to their ends before anything is said to it"
+        ),
+    ] = ()
     policy_file: Annotated[
         Path | None, Meta(description="File with the witness policy (C2SP tlog-policy) that checkpoints must meet")
     ] = None

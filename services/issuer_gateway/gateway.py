@@ -8,7 +8,7 @@ from typing import Any
 from proto.ids import Origin
 from proto.moment import Moment, from_datetime
 from services.edge import Log
-from services.follow import Follower
+from services.follow import Beginning, Follower
 from services.issuer_gateway.achievement_parts import AchievementParts
 from services.issuer_gateway.arrivals import Arrivals, Signal
 from services.issuer_gateway.config import Config
@@ -45,6 +45,7 @@ class Gateway:
     speakers: Speakers
     statuses: StatusLists
     origin: Origin
+    beginning: Beginning
     follower: Follower
     projector: Projector
     relay: Relay

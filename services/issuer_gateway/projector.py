@@ -62,6 +62,19 @@ class Projector:
             self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id]), is_published=True))
         self._advanced.fire()
 
+    async def hand_over(self, position: Position) -> None:
+        """Keep all states and go on with the log that continues this one, in one transaction.
+
+        What waits in the outbox was signed for the log that ended, and took nothing more: the next one refuses it for
+        good, and the institution is told so as of any refusal.
+        """
+        assert position.inherited is not None, "a log that is handed over to names the one before"
+        async with transaction(self._pool) as connection:
+            await followed.hand_over(connection, position, ended=position.inherited.origin)
+        self.latest = position
+        self._speakers.forget()
+        self._advanced.fire()
+
 
 async def _close_rows(connection: Connection, applied: Sequence[Applied]) -> list[EventId]:
     event_ids = [item.opened.event_id for item in applied]

@@ -96,6 +96,8 @@ def check_followed(gateway: Gateway) -> None:
     health = gateway.follower.health()
     if health.state in {"faulty", "unknown_rules"}:
         raise LogNotFollowedProblem(f"Nothing is said to a log that cannot be relied on: {health.detail}")
+    if not gateway.beginning.is_reached:
+        raise LogNotFollowedProblem("The log before this one is still being followed to its end; ask again in a moment")
 
 
 async def book_for(

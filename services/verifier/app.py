@@ -20,14 +20,13 @@ from proto.note_key import parse_vkey
 from proto.policy import Policy
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
-from services.follow import FollowBounds, Follower
+from services.follow import Beginning, FollowBounds, Follower
 from services.log_client import LogClient
 from services.policy_file import read_policy_about
 from services.verifier.api_keys import ApiKeys
 from services.verifier.attached import PdfReader
 from services.verifier.config import Config
 from services.verifier.inquiry import Inquiry
-from services.verifier.lineage import Beginning
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.parts import API_KEYS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
@@ -113,7 +112,14 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         app[REGISTRY].register(projector.metrics)
         app[INQUIRY] = Inquiry(store, follower, clock=now, count=projector.metrics.count_verdict)  # (3)
         app[READY] = ReadyAnswers(store, app[INQUIRY], clock=now)
-        beginning = Beginning(config, lambda url: _client(config, session, url), clock=now, observer=projector)
+        beginning = Beginning(
+            config.predecessors,
+            lambda url: _client(config, session, url),
+            ledger_url=config.ledger_url,
+            log_verifier_key=config.log_verifier_key,
+            clock=now,
+            observer=projector,
+        )
         await stack.enter_async_context(_following(follower, beginning, store, log, end_process))  # (2)
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield

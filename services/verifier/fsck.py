@@ -24,11 +24,10 @@ from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import Problem
 from proto.tile import TileId, level_count, split_tile, tiles_of
 from proto.tile_edge import fold_hashes
-from services.follow import Position, chunk
+from services.follow import Beginning, Position, chunk
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.verifier import rows
 from services.verifier.config import Config
-from services.verifier.lineage import Beginning
 from services.verifier.store import Store, StoreProblem, read_position
 
 DAMAGES_MAX = 1_000
@@ -197,7 +196,13 @@ async def _compare_with_log(
         try:
             async with aiohttp.ClientSession() as session:
                 client = LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds)
-                await Beginning(config, lambda url: LogClient(session, url), clock=lambda: _FAR_FUTURE).reach(store)
+                await Beginning(
+                    config.predecessors,
+                    lambda url: LogClient(session, url),
+                    ledger_url=config.ledger_url,
+                    log_verifier_key=config.log_verifier_key,
+                    clock=lambda: _FAR_FUTURE,
+                ).reach(store)
                 replayed = await _Replay(
                     client, store, Origin(parse_vkey(config.log_verifier_key).name), findings
                 ).up_to(position.size, progress)

@@ -13,6 +13,7 @@ from proto.checkpoint import open_checkpoint
 from proto.ids import Origin
 from proto.note_key import parse_vkey
 from proto.problem import InvalidProblem
+from proto.wire.gateway import EventAnswer
 from services.command.predecessor import read_predecessor
 from services.edge import Log, listening
 from services.follow import PredecessorLog
@@ -24,6 +25,7 @@ from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
 from tests.databases import MakeDatabase
+from tests.gateways import running_gateway
 from tests.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
 
 NEXT = Origin("log.example/credentify-next")
@@ -268,3 +270,62 @@ async def test_a_third_log_goes_on_from_the_second(
             await third.stop()
     assert third is not None
     assert (await third.fsck()).damages == ()
+
+
+async def test_a_gateway_goes_on_with_the_next_log_and_loses_nothing_in_silence(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    async with running_gateway(make_database, tmp_path / "gateway", old) as gateway:
+        office = await gateway.institution("waterland")
+        uri = (await office.describe()).achievement.uri
+        first, second = await office.issue(uri, "one"), await office.issue(uri, "two")
+        await office.published(second.credential_id)
+        await old.stop()
+        waiting = await office.issue(uri, "three")
+        assert waiting.issue.state == "pending"
+        await gateway.stop()
+        await old.start()
+        new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+        await new.start()
+        try:
+            gateway.ledger = new
+            gateway.config = msgspec.structs.replace(
+                gateway.config,
+                ledger_url=new.url,
+                log_verifier_key=new.verifier_key,
+                predecessors=(f"{old.url} {old.verifier_key}",),
+            )
+            await gateway.start()
+            office.client = gateway.client(office.created.api_key)
+
+            async def revoked() -> bool | None:
+                body = {"reason": "error"}
+                answered = await office.client.post(f"/v1/credentials/{first.credential_id}/revoke", body, key="one")
+                return True if answered.status == 201 else None
+
+            await until(revoked, "the old credential is revoked on the new log")
+
+            async def refused() -> EventAnswer | None:
+                found = (await office.client.get(f"/v1/events/{waiting.issue.event_id}")).as_(EventAnswer)
+                return found if found.state == "refused" else None
+
+            problem = (await until(refused, "what the old log did not take is refused")).problem
+            assert problem is not None
+            assert problem["type"] == "urn:credentify:problem:wrong-log"
+            fresh = await office.published((await office.issue(uri, "four")).credential_id)
+            assert fresh.issue.index is not None
+            assert fresh.issue.index < 4, "its place is on the new log"
+            assert (await office.published(first.credential_id)).status is not None
+            await old.stop()
+            await gateway.stop()
+            await gateway.start()
+            office.client = gateway.client(office.created.api_key)
+            states = {
+                (await office.published(each.credential_id)).status.state  # type: ignore[union-attr] # it is published
+                for each in (first, second)
+            }
+            assert states == {"revoked", "active"}
+            await gateway.stop()
+        finally:
+            await new.stop()
+        assert (await new.fsck()).damages == ()

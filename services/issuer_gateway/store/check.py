@@ -14,7 +14,7 @@ async def outbox_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
     """Yield every outbox row with where the projection has its event."""
     async for row in connection.cursor(
         """SELECT event_id, institution_id::text, did, stream, event_type, envelope, state, leaf_index, leaf_hash,
-               received_at, followed_index
+               received_at, followed_index, ended_log
            FROM outbox JOIN institution USING (institution_id)
            LEFT JOIN event AS followed (followed_id, followed_index) ON followed_id = event_id
            ORDER BY outbox_id""",

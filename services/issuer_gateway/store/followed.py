@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from proto.ids import CredentialId, Did
+from proto.ids import CredentialId, Did, Origin
 from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
 from services import states
 from services.follow import Position
@@ -36,6 +36,15 @@ async def keep_position(connection: Connection, value: Position) -> None:
            ON CONFLICT (is_only) DO UPDATE SET position = excluded.position""",
         _ENCODE(value),
     )
+
+
+async def hand_over(connection: Connection, value: Position, *, ended: Origin) -> None:
+    """Keep all states and go on with the log that continues `ended`: places of events were that one's."""
+    await connection.execute(
+        "UPDATE outbox SET ended_log = $1 WHERE state = 'published' AND ended_log IS NULL", str(ended)
+    )
+    await connection.execute("DELETE FROM event")
+    await keep_position(connection, value)
 
 
 async def add_parts(
