@@ -14,6 +14,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     rounds_seconds_max: float
     credentials: int
     """In the projection that is measured for its size."""
+    file_rows: int
+    """In the file that is issued in the background."""
 
     def prepare(self, per_second: int) -> int:
         """Return how many to make ready for one measure, where nobody will manage more than so many per second."""
@@ -22,5 +24,5 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 MEASURED_MIN = 64
 """Below this a single slow answer would be the figure."""
-QUICK = Size(rounds=5, seconds=0.2, rounds_seconds_max=5, credentials=10_000)
-FULL = Size(rounds=7, seconds=1.5, rounds_seconds_max=900, credentials=200_000)
+QUICK = Size(rounds=5, seconds=0.2, rounds_seconds_max=5, credentials=10_000, file_rows=5_000)
+FULL = Size(rounds=7, seconds=1.5, rounds_seconds_max=900, credentials=200_000, file_rows=100_000)

@@ -34,9 +34,7 @@ class Tenant:
 
     def batch_requests(self, count: int, rows: int) -> list[bytes]:
         """Return so many requests, each to issue a CSV of so many rows."""
-        return [
-            request("POST", "/v1/batches", self._rows(rows), headers=self.headers("text/csv")) for _ in range(count)
-        ]
+        return [request("POST", "/v1/batches", self.csv(rows), headers=self.headers("text/csv")) for _ in range(count)]
 
     def headers(self, content_type: str = "application/json") -> dict[str, str]:
         """Return the headers of one request, with an idempotency key of its own."""
@@ -53,7 +51,8 @@ class Tenant:
             {"learner": learner, "achievement": self._achievement, "valid_from": "2026-01-01T00:00:00Z"}
         )
 
-    def _rows(self, count: int) -> bytes:
+    def csv(self, count: int) -> bytes:
+        """Return a file of so many awards, each to another learner who has none yet."""
         rows = (f"{secrets.token_hex(8)},Zoë,Løvstad,{self._achievement},2026-01-01" for _ in range(count))
         return "\n".join([CSV_HEADER, *rows, ""]).encode()
 
