@@ -32,6 +32,10 @@ class HttpLimits:
         """Return a measure of POSTs per second of one envelope, decoded to its record."""
         return self._measure(request("POST", "/envelope", body), connections)
 
+    def post_any(self, body: bytes, connections: int) -> Measure:
+        """Return a measure of POSTs per second of this JSON, decoded and answered with a kilobyte."""
+        return self._measure(request("POST", "/any", body), connections)
+
     def _measure(self, sent: bytes, connections: int) -> Measure:
         requests = [sent] * round(PER_SECOND_MAX * self._seconds)
 

@@ -15,6 +15,7 @@ from proto.envelope import Envelope
 HOST = "127.0.0.1"
 ANSWER_BYTES = 1_000
 _DECODER = msgspec.json.Decoder(Envelope)
+_ANY_DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
 _JSON = "application/json"
 
@@ -36,6 +37,12 @@ async def _post_envelope(request: web.Request) -> web.Response:
     return web.Response(body=_ENCODER.encode(answer), content_type=_JSON)
 
 
+async def _post_any(request: web.Request) -> web.Response:
+    """Decode the body, whatever it holds, and answer with a kilobyte of JSON, encoded anew."""
+    _ANY_DECODER.decode(await request.read())
+    return web.Response(body=_ENCODER.encode(_STATUS), content_type=_JSON)
+
+
 async def _get_json(_request: web.Request) -> web.Response:
     """Answer with a kilobyte of JSON, encoded anew."""
     return web.Response(body=_ENCODER.encode(_STATUS), content_type=_JSON)
@@ -44,6 +51,7 @@ async def _get_json(_request: web.Request) -> web.Response:
 async def _serve() -> None:
     app = web.Application()
     app.router.add_post("/envelope", _post_envelope)
+    app.router.add_post("/any", _post_any)
     app.router.add_get("/json", _get_json)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
