@@ -28,7 +28,8 @@ from services.verifier.shelf import Shelf
 from services.verifier.tally import Place, Sum, tally
 
 BUSY_TIMEOUT_SECONDS = 5.0
-MMAP_BYTES = 256 * 1024 * 1024
+MMAP_BYTES = 64 * 1024 * 1024
+"""Of the file, in our address space: what was read of it there counts as our memory. The rest is read by call."""
 PROVEN_TILES_MAX = 16_384
 _POSITION, _FAULT = "position", "fault"
 _T = TypeVar("_T")
