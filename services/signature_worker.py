@@ -4,6 +4,7 @@ It ends when its input does, so that it never outlives the parent, however that 
 is started in the middle of work.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -36,8 +37,11 @@ def main() -> None:
     received, sent = sys.stdin.buffer, sys.stdout.buffer
     answer = framed([])
     while True:
-        sent.write(answer)
-        sent.flush()
+        try:
+            sent.write(answer)
+            sent.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone, and nothing is to be tidied up
         head = received.read(LENGTH_BYTES)
         if len(head) < LENGTH_BYTES:
             return
