@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -19,15 +20,17 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from proto.checkpoint import open_checkpoint
 from proto.moment import Moment, from_datetime
 from proto.note_key import parse_vkey
 from proto.policy import QuorumProblem
 from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
+from services.auditor.finding import Accuser
 from services.auditor.state import write_durably
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
-from services.follow import UnknownRulesProblem
-from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
+from services.follow import Beginning, Evidence, FaultyLogProblem, UnknownRulesProblem
+from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.policy_file import read_policy_about
 from services.verifier.store import Store
 
@@ -135,6 +138,32 @@ async def _follow(auditor: Auditor, bars: _Bars, *, once: bool, interval_seconds
         await asyncio.sleep(interval_seconds)
 
 
+async def _inherit(
+    session: aiohttp.ClientSession, url: str, key: str, predecessors: tuple[str, ...], store: Store
+) -> None:
+    """Prove the logs that this one continues to their ends, unless that was done before; their states are its first.
+
+    Raises `FaultyLogProblem` where one of them lies, `LogAnswerProblem` where the next does not begin at its end.
+    """
+    beginning = Beginning(
+        [text.replace("=", " ", 1) for text in predecessors],
+        lambda address: LogClient(session, address),
+        ledger_url=url,
+        log_verifier_key=key,
+        clock=_now,
+    )
+    await beginning.reach(store)
+
+
+def _key_of(evidence: Evidence, keys: Sequence[str]) -> str:
+    """Return the key of the continued log that evidence is about: the one that signed it, else the last."""
+    for key in keys:
+        with contextlib.suppress(Problem):
+            if evidence.checkpoints and open_checkpoint(evidence.checkpoints[0], parse_vkey(key)):
+                return key
+    return keys[-1]
+
+
 async def _step(auditor: Auditor, bars: _Bars) -> Seen:
     try:
         return await auditor.step()
@@ -145,6 +174,10 @@ async def _step(auditor: Auditor, bars: _Bars) -> Seen:
 @click.command()
 @click.argument("url")
 @click.option("--key", required=True, metavar="VKEY", help="The log's public key, as its operator publishes it.")
+@click.option(
+    "--predecessor", "predecessors", metavar="URL=VKEY", multiple=True,
+    help="A log that this one continues, oldest first: read to its end and proven before.",
+)  # fmt: skip  # one option
 @click.option("--policy", metavar="FILE", help="Witnesses whose cosignatures you want to see (C2SP tlog-policy).")
 @click.option("--state", metavar="FOLDER", help="Where to remember what was proven; without it, nothing is.")
 @click.option("--again", is_flag=True, help="Read every entry and tile anew, whatever FOLDER remembers of them.")
@@ -157,6 +190,7 @@ async def audit(
     *,
     url: str,
     key: str,
+    predecessors: tuple[str, ...],
     policy: str | None,
     state: str | None,
     evidence: str | None,
@@ -178,6 +212,7 @@ async def audit(
             stack.callback(store.close)
             bars = _Bars(is_wanted=not as_json)
             async with aiohttp.ClientSession() as session:
+                await _inherit(session, url, key, predecessors, store)
                 auditor = Auditor(
                     session,
                     url,
@@ -191,6 +226,10 @@ async def audit(
                 await _follow(auditor, bars, once=once, interval_seconds=interval, as_json=as_json)
         except LyingLogProblem as problem:
             _print_lie(problem, file, as_json=as_json)
+            sys.exit(EXIT_PROBLEM)
+        except FaultyLogProblem as problem:
+            accused = _key_of(problem.evidence, [text.partition("=")[2] for text in predecessors])
+            _print_lie(Accuser(accused, _now).accuse_by(problem.evidence, b""), file, as_json=as_json)
             sys.exit(EXIT_PROBLEM)
         except Problem as problem:
             print_problem(problem, as_json=as_json)

@@ -1,6 +1,8 @@
 """A log is frozen, and another continues it: what was issued on the first is revoked on the second."""
 
+import asyncio
 import io
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -329,3 +331,39 @@ async def test_a_gateway_goes_on_with_the_next_log_and_loses_nothing_in_silence(
         finally:
             await new.stop()
         assert (await new.fsck()).damages == ()
+
+
+async def test_an_auditor_proves_the_old_log_and_then_the_one_that_continues_it(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    first = await old.issued(college, "first")
+    new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+    await new.start()
+    try:
+        await new.say(new.registrar.revocation(college, first))
+        await new.published(2)
+        state, before = tmp_path / "audit", f"{old.url}={old.verifier_key}"
+
+        async def audit(*arguments: str) -> tuple[int, str]:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "services", "audit", new.url, "--key", new.verifier_key, "--once"),
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            out, _ = await process.communicate()
+            assert process.returncode is not None
+            return process.returncode, out.decode()
+
+        assert (await audit())[0] == 2, "without its predecessor the log follows rules that nobody here knows"
+        status, words = await audit("--state", str(state), "--predecessor", before)
+        assert (status, "2 entries proven (2 new)" in words) == (0, True), words
+        await old.stop()
+        status, words = await audit("--state", str(state), "--predecessor", before)
+        assert (status, "2 entries proven (0 new)" in words) == (0, True), words
+        other = f"{new.url}={new.verifier_key}"
+        status, words = await audit("--predecessor", other)
+        assert status in {2, 3}, words
+    finally:
+        await new.stop()
