@@ -37,7 +37,7 @@ class Stand(Stack):
         """Start PostgreSQL and create the databases; there is no log yet, and no service runs."""
         self.session = session
         self.running = {}
-        self._has_log = False
+        self._has_log = self._has_institutions = False
         self.home.make_secrets()
         await self.postgres.start()
         for name in (*DATABASES, LIMITS_DATABASE):
@@ -94,8 +94,9 @@ class Stand(Stack):
 
     async def admit(self) -> None:
         """Admit the institutions of the benchmark, once per log."""
-        if (await self.log()).tree_size > 1:
+        if self._has_institutions:
             return
+        self._has_institutions = True
         for number in range(INSTITUTIONS):
             party = institution(number)
             admission = self.registrar.say(
