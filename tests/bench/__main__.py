@@ -23,7 +23,7 @@ from tests.bench.figures import Curve, Row, table
 from tests.bench.plot import plot, plot_curve
 from tests.bench.size import FULL, QUICK, Size
 
-SECTIONS = ("ledger", "verifier", "projection", "gateway", "statuses", "chain")
+SECTIONS = ("ledger", "growth", "verifier", "projection", "gateway", "statuses", "chain")
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--credentials", type=int, metavar="N", help="credentials of the section projection; 1000000 takes minutes"
     )
+    parser.add_argument("--entries", type=int, metavar="N", help="entries of the section growth; 1000000 takes minutes")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON and the plot")
     chosen = parser.parse_args()
     if unknown := set(chosen.sections) - set(SECTIONS):
@@ -136,7 +137,11 @@ def main() -> int:
     """Run the benchmark and return the exit status."""
     arguments = _arguments()
     size = QUICK if arguments.quick else FULL
-    size = msgspec.structs.replace(size, credentials=arguments.credentials or size.credentials)
+    size = msgspec.structs.replace(
+        size,
+        credentials=arguments.credentials or size.credentials,
+        entries=arguments.entries or size.entries,
+    )
     result = uvloop.run(_measure(arguments.sections or list(SECTIONS), size))
     _say("")
     _say(table(result.rows))

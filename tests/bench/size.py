@@ -14,6 +14,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     rounds_seconds_max: float
     credentials: int
     """In the projection that is measured for its size."""
+    entries: int
+    """To which the log is grown, tenfold at a time."""
     file_rows: int
     """In the file that is issued in the background."""
 
@@ -24,5 +26,5 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 MEASURED_MIN = 64
 """Below this a single slow answer would be the figure."""
-QUICK = Size(rounds=5, seconds=0.2, rounds_seconds_max=5, credentials=10_000, file_rows=5_000)
-FULL = Size(rounds=7, seconds=1.5, rounds_seconds_max=900, credentials=200_000, file_rows=100_000)
+QUICK = Size(rounds=5, seconds=0.2, rounds_seconds_max=5, credentials=10_000, entries=10_000, file_rows=5_000)
+FULL = Size(rounds=7, seconds=1.5, rounds_seconds_max=900, credentials=200_000, entries=100_000, file_rows=100_000)
