@@ -76,13 +76,22 @@ async def document(
     """
     stored = await _own(gateway, tenant, credential_id)
     key = await key_of(gateway, stored)
-    found = with_part(opened(key, stored).document, stored.part)
-    if credential_id_of(found, tenant.did) != credential_id:
+    found = _whole(key, stored)
+    if found is None or credential_id_of(found, tenant.did) != credential_id:
         raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
     gateway.metrics.documents_read.labels(proof).inc()
     if proof == "none":
         return found
     return await _with_proof(gateway, tenant, stored, key, document=found, suite=proof)
+
+
+def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any] | None:
+    """Return the document with the part that was stored beside it; None where that is no such part."""
+    sealed = opened(key, stored)
+    try:
+        return with_part(sealed.document, stored.part)
+    except msgspec.DecodeError:
+        return None
 
 
 async def _with_proof(

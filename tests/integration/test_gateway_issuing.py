@@ -1,13 +1,19 @@
 """Issuing through a running gateway onto a running ledger: from the request to the published event and its document."""
 
 import asyncio
+import contextlib
+from typing import Any
+
+import msgspec
 
 from proto.document import credential_id_of
-from proto.ids import AchievementUri
+from proto.ids import AchievementUri, CredentialId
 from proto.keys import decode_public_key
 from proto.open_badge_claims import claims
 from proto.wire.gateway import CredentialAnswer
 from services.data_integrity import verify_proof
+from services.issuer_gateway.keystore import Keystore
+from services.issuer_gateway.store.vault import Vault, vault_folder
 from services.postgres import connected
 from tests.gateways import RunningGateway
 from tests.ledgers import RunningLedger
@@ -46,6 +52,55 @@ async def test_the_document_carries_a_proof_and_leads_to_the_credential_id(gatew
     jcs = (await office.client.get(f"{path}?proof=eddsa-jcs-2022")).body
     assert jcs["proof"]["cryptosuite"] == "eddsa-jcs-2022"
     assert "proof" not in (await office.client.get(f"{path}?proof=none")).body
+
+
+async def test_a_part_of_documents_that_was_altered_in_the_database_is_found_and_never_served(
+    gateway: RunningGateway,
+) -> None:
+    office = await gateway.institution("waterland")
+    issued = await office.issue((await office.describe()).achievement.uri)
+    path = f"/v1/credentials/{issued.credential_id}/document"
+    async with connected(gateway.database.owner_url, application_name="test") as connection:
+        content = await connection.fetchval("SELECT content FROM document_part")
+        for altered in (content.replace(b"waterland", b"waterlust"), b"nothing"):
+            await connection.execute("UPDATE document_part SET content = $1", altered)
+            refused = await office.client.get(path)
+            assert (refused.status, refused.slug) == (500, "altered-document")
+            assert [damage.place.split()[0] for damage in (await gateway.fsck()).damages] == ["credential"]
+        await connection.execute("UPDATE document_part SET content = $1", content)
+    assert (await office.client.get(path)).status == 200
+
+
+async def test_documents_of_one_achievement_share_a_part_and_one_that_was_stored_whole_is_read_too(
+    gateway: RunningGateway,
+) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    first, second = await office.issue(uri), await office.issue(uri, "learner-2")
+    path = f"/v1/credentials/{first.credential_id}/document?proof=none"
+    document = (await office.client.get(path)).body
+    config = gateway.config
+    with contextlib.closing(Vault(vault_folder(config.key_folder, config.master_key_file))) as vault:
+        await _store_whole(gateway, vault, first.credential_id, document)
+    assert (await office.client.get(path)).body == document
+    assert (await office.client.get(f"/v1/credentials/{second.credential_id}/document")).status == 200
+
+
+async def _store_whole(
+    gateway: RunningGateway, vault: Vault, credential_id: CredentialId, document: dict[str, Any]
+) -> None:
+    """Store a document as an earlier version did."""
+    async with connected(gateway.database.owner_url, application_name="test") as connection:
+        assert await connection.fetchval("SELECT count(*) FROM document_part") == 1
+        name = bytes.fromhex(credential_id)
+        learner = await connection.fetchval("SELECT learner_id::text FROM credential WHERE credential_id = $1", name)
+        sealed_key = (await vault.keys([learner]))[learner]
+        assert sealed_key is not None
+        key = Keystore.from_file(gateway.config.master_key_file).learner_key(sealed_key, learner)
+        sealed = key.seal(msgspec.json.encode({"document": document}), "document", credential_id)
+        await connection.execute(
+            "UPDATE credential SET sealed_document = $2, part_digest = NULL WHERE credential_id = $1", name, sealed
+        )
 
 
 async def test_the_same_key_and_body_give_the_same_credential(gateway: RunningGateway) -> None:
