@@ -10,8 +10,6 @@ import contextlib
 import math
 import time
 
-import asyncpg
-
 from proto.checkpoint import OpenedCheckpoint
 from proto.ids import TreeSize
 from proto.merkle import Hash, leaf_hash
@@ -28,11 +26,11 @@ from services.ledger.publication import Publication
 from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryProblem, refuse_regress
 from services.ledger.store import StoredCheckpoint
 from services.ledger.witnesses import Witnesses
-from services.postgres import Connection
+from services.postgres import DATABASE_ERRORS, Connection
 
 READ_BACK_ENTRIES = 1_024
 RETRY_SECONDS = 0.5
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnavailableProblem)
+_PASSING = (*DATABASE_ERRORS, UnavailableProblem)
 
 
 class SecondSignerProblem(Problem):
@@ -97,7 +95,7 @@ class Publisher:
                     await self._recover(connection)
                     started.set()
                     await self._publish_for_ever(connection)
-            except _DATABASE_ERRORS as error:
+            except _PASSING as error:
                 self._log.failure("publisher_lost_database", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -275,7 +273,7 @@ async def follow_publication(
 ) -> None:
     """Show what another process publishes, for ever: for replicas without the log's key."""
     while True:
-        with contextlib.suppress(*_DATABASE_ERRORS):
+        with contextlib.suppress(*_PASSING):
             async with postgres.connected(
                 database_url, application_name="credentify-reader", limits=limits
             ) as connection:

@@ -1,15 +1,11 @@
 """Proofs for witnesses, made from the stored tiles. Knows no witness and no HTTP."""
 
-import asyncpg
-
 from proto.ids import TreeSize
 from proto.merkle import Hash
 from proto.problem import UnavailableProblem
 from proto.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
 from services.ledger import store
-from services.postgres import DatabaseUnavailableProblem, Pool
-
-_DATABASE_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, DatabaseUnavailableProblem)
+from services.postgres import DATABASE_ERRORS, Pool
 
 
 class Proofs:
@@ -24,7 +20,7 @@ class Proofs:
             return ()
         try:
             tiles = await store.tiles(self._pool, tiles_for_consistency(old, new))
-        except _DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             raise UnavailableProblem(f"No proof for a witness could be made: {error}") from error
         return tuple(consistency_proof(old, new, tiles))
 
@@ -32,6 +28,6 @@ class Proofs:
         """Return the root of the first `size` entries as they are stored now."""
         try:
             tiles = await store.tiles(self._pool, tiles_for_root(size))
-        except _DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             raise UnavailableProblem(f"No root for a witness could be computed: {error}") from error
         return frontier_of_tiles(size, tiles).root()
