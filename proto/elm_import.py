@@ -44,6 +44,8 @@ _LANGUAGES: Mapping[str, str] = {
 _COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _CREDITS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
+_GRADE_MAX, _NAME_MAX = 100, 300
+_CONCEPT_MEMBERS = frozenset({"id", "type", "inScheme", "prefLabel", "notation"})
 _T = TypeVar("_T")
 
 
@@ -177,6 +179,21 @@ class _ElmImport:
                     source.child(name).take(tag)  # type: ignore[union-attr] # it is an object, by the lines above
         return found or None
 
+    def _first(self, source: Reader, name: str, texts: Mapping[str, str] | None) -> str | None:
+        """Return the text in the first language, and name the others where there are some."""
+        if not texts:
+            return None
+        tag, *others = texts
+        if others:
+            self._doubt(source.at(name), f"One language can be kept here, {tag}; left out: {', '.join(others)}")
+        return texts[tag]
+
+    def _short(self, source: Reader, name: str, text: str, characters_max: int) -> str:
+        """Return so much of a text as can be kept, and say so where that is not all of it."""
+        if len(text) > characters_max:
+            self._doubt(source.at(name), f"Only the first {characters_max} of {len(text)} characters can be kept")
+        return text[:characters_max]
+
     def _note(self, source: Reader, name: str) -> dict[str, str] | None:
         for each in _all(source, name):
             found = self._text(each, "noteLiteral")
@@ -269,9 +286,15 @@ class _ElmImport:
         for each in _all(spec, "accreditation"):
             kinds = self._concepts(each, "dcType", QualityAssuranceType)
             title = self._text(each, "title")
-            if kinds and title:
-                each.only("type", "Accreditation")
-                yield QualityAssurance(type=kinds[0], name=next(iter(title.values())))
+            name = self._first(each, "title", title)
+            if not kinds or name is None:
+                each.leave("title")
+                self._doubt(each.pointer, "An accreditation without a known kind and a title is left out")
+                continue
+            if kinds[1:]:
+                self._doubt(each.at("dcType"), f"One kind can be kept, {kinds[0]}; left out: {', '.join(kinds[1:])}")
+            each.only("type", "Accreditation")
+            yield QualityAssurance(type=kinds[0], name=self._short(each, "title", name, _NAME_MAX))
 
     def _assessed(self, claim: Reader) -> dict[str, Any]:
         """Take types of assessment, and supervision, of the assessments that prove the claim."""
@@ -284,6 +307,8 @@ class _ElmImport:
                 spec.only("type", "LearningAssessmentSpecification")
                 types += self._concepts(spec, "dcType", AssessmentType)
             found = self._concepts(each, "idVerification", Supervision)
+            if found and supervision not in (None, found[0]):
+                self._doubt(each.at("idVerification"), f"One supervision can be kept; {supervision} is left out")
             supervision = found[0] if found else supervision
         return {"assessment_types": list(dict.fromkeys(types)), "supervision": supervision}
 
@@ -327,7 +352,8 @@ class _ElmImport:
         for each in _all(claim, "provenBy"):
             grade = self._note(each, "grade")
             if grade:
-                return Result(value=next(iter(grade.values()))[:100])
+                text = self._first(each, "grade", grade) or ""
+                return Result(value=self._short(each, "grade", text, _GRADE_MAX))
         return None
 
     def _period(self, claim: Reader) -> dict[str, str]:
@@ -338,14 +364,19 @@ class _ElmImport:
                 stated = self._time(each, name)
                 if stated:
                     found[field] = stated[:10]
+                    if not stated[10:].startswith("T00:00:00"):
+                        self._doubt(each.at(name), f"A day is kept, {stated[:10]}; the time of day is left out")
         return found
 
     def _learner(self, person: Reader, ref: str | None) -> Learner:
         names = {name: self._text(person, name) for name in ("givenName", "familyName", "fullName")}
-        given, family, full = (next(iter(texts.values())) if texts else None for texts in names.values())
+        given, family, full = (self._first(person, name, texts) for name, texts in names.items())
         if full and not (given or family):
             self._doubt(person.at("fullName"), "One name, not split into given and family name; kept as family name")
             family = full
+        elif full and full != " ".join(filter(None, (given, family))):
+            self._doubt(person.at("fullName"), "Given and family name are kept; the full name says it otherwise")
+            person.leave("fullName")
         person.only("type", "Person")
         email = self._email(person)
         identity = email or full or given or family
@@ -392,9 +423,7 @@ class _ElmImport:
                 for each in _all(address, "countryCode"):
                     match = _COUNTRY.search(str(each.value.get("id", "")))
                     country = match[1] if match else country
-        return ImportedIssuer(
-            id=issuer.needed_text("id"), name=next(iter(name.values())) if name else None, country=country
-        )
+        return ImportedIssuer(id=issuer.needed_text("id"), name=self._first(issuer, "legalName", name), country=country)
 
 
 def _all(source: Reader, name: str) -> list[Reader]:
@@ -421,8 +450,8 @@ def _types(source: Reader) -> set[str]:
 
 
 def _take_concept(source: Reader) -> None:
-    """Take a concept of a controlled vocabulary: with its URI, its labels and list are known."""
-    for name in source.value:
+    """Take a concept of a controlled vocabulary: with its URI, its labels and list are known; nothing else of it is."""
+    for name in _CONCEPT_MEMBERS & source.value.keys():
         source.take(name)
 
 

@@ -51,6 +51,7 @@ _MODES: Mapping[str, ParticipationMode] = {
     "presential": ParticipationMode.PRESENTIAL,
     "work": ParticipationMode.WORK_BASED,
 }
+_GRADE_MAX, _NAME_MAX = 100, 300
 _T = TypeVar("_T")
 
 
@@ -235,7 +236,14 @@ class _MicroHeImport:
         if found is None:
             return []
         self._doubt("accreditation", "Which kind of quality assurance is not said; read as that of the programme")
-        return [QualityAssurance(type=QualityAssuranceType.PROGRAMME_QUALITY, name=found[:300])]
+        name = self._short("accreditation", found, _NAME_MAX)
+        return [QualityAssurance(type=QualityAssuranceType.PROGRAMME_QUALITY, name=name)]
+
+    def _short(self, name: str, text: str, characters_max: int) -> str:
+        """Return so much of a text as can be kept, and say so where that is not all of it."""
+        if len(text) > characters_max:
+            self._doubt(name, f"Only the first {characters_max} of {len(text)} characters can be kept")
+        return text[:characters_max]
 
     def _award(self, achievement: Achievement, ref: str | None) -> Award:
         begins = self._time("dateOfIssue", "issueDate", "issued", "dateAwarded", "awardingDate", "date")
@@ -250,7 +258,7 @@ class _MicroHeImport:
             "valid_from": begins,
             "valid_until": self._time("expiryDate", "validUntil", "expires"),
             "ects_hundredths": awarded,
-            "result": Result(value=grade[:100]) if grade else None,
+            "result": Result(value=self._short("grade", grade, _GRADE_MAX)) if grade else None,
             "other_identifiers": [Identifier(identifier=identifier, type="identifier")] if identifier else [],
         }
         return _convert(fields, Award)
@@ -276,6 +284,8 @@ class _MicroHeImport:
         if holder and not (given or family):
             self._doubt("holder", "One name, not split into given and family name; kept as family name")
             family = holder
+        elif holder and holder != " ".join(filter(None, (given, family))):
+            self._doubt("holder", f"Given and family name are kept; the holder says it otherwise: {holder[:80]!r}")
         identity = email or holder or " ".join(filter(None, (given, family)))
         if not identity:
             raise NotMicroHeProblem("holder is missing: whose is it?", pointer=self._root.at("holder"))

@@ -103,6 +103,13 @@ class _Import:
     def _doubt(self, pointer: str, detail: str) -> None:
         self._doubts.append(Doubt(pointer=pointer, detail=detail))
 
+    def _day(self, subject: Reader, name: str) -> str | None:
+        """Take the day of a time: Open Badges' schema wants a time where its context says date."""
+        day, _, time = (subject.text(name) or "").partition("T")
+        if time and not time.startswith("00:00:00"):
+            self._doubt(subject.at(name), f"A day is kept, {day}; the time of day is left out")
+        return day or None
+
     def _frame(self, subject: Reader, achievement: Achievement) -> None:
         """Take what only says that this is an Open Badge."""
         root = self._root
@@ -260,8 +267,8 @@ class _Import:
             "awarded_at": self._moment("awardedDate"),
             "valid_from": moment(root.value, "validFrom"),
             "valid_until": self._moment("validUntil"),
-            "activity_start": _day(subject, "activityStartDate"),
-            "activity_end": _day(subject, "activityEndDate"),
+            "activity_start": self._day(subject, "activityStartDate"),
+            "activity_end": self._day(subject, "activityEndDate"),
             "ects_hundredths": self._earned(subject),
             "narrative": subject.text("narrative"),
             "result": _result(subject, achievement.grading_scheme),
@@ -392,9 +399,3 @@ def _result(subject: Reader, scheme: GradingScheme | None) -> Result | None:
         fields = {"value": item.text_or_number("value"), "status": item.text("status")}
         return _convert(fields, Result, item.pointer)
     return None
-
-
-def _day(subject: Reader, name: str) -> str | None:
-    """Take the day of a time: Open Badges' schema wants a time where its context says date."""
-    stated = subject.text(name)
-    return stated.partition("T")[0] if stated else None

@@ -88,7 +88,22 @@ async def _issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, i
         award,
         stored,
         now=gateway.now(),
-        notes=(*notes, *doubts)[:_NOTES_MAX],
+        notes=_bounded([_first_issued_by(imported), *notes, *doubts]),
         unmapped=imported.unmapped,
     )
     return await issue_now(gateway, connection, tenant, item)
+
+
+def _first_issued_by(imported: Imported) -> str:
+    """Return who issued the document, which the credential does not say: it is the institution's own."""
+    issuer = imported.issuer
+    named = ", ".join(filter(None, (issuer.name, issuer.country)))
+    return f"The document was issued by {issuer.id}{f' ({named})' if named else ''}; this credential is your own"
+
+
+def _bounded(notes: list[str]) -> tuple[str, ...]:
+    """Return as many notes as are kept, the last of which says how many there were besides."""
+    if len(notes) <= _NOTES_MAX:
+        return tuple(notes)
+    kept = notes[: _NOTES_MAX - 1]
+    return (*kept, f"There are {len(notes) - len(kept)} more notes than can be kept")

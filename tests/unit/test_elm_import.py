@@ -181,3 +181,97 @@ def test_credits_that_are_no_number_are_left_out_and_doubted() -> None:
     assert found.achievement.ects_hundredths == 0
     assert "/ECTSCreditPoints" in found.unmapped
     assert any(doubt.pointer == "/ECTSCreditPoints" for doubt in found.doubtful)
+
+
+def _pointers(value: Any, pointer: str = "") -> list[str]:
+    """Return a pointer to every text in the document."""
+    if isinstance(value, dict):
+        return [each for key, member in value.items() for each in _pointers(member, f"{pointer}/{key}")]
+    if isinstance(value, list):
+        return [each for place, member in enumerate(value) for each in _pointers(member, f"{pointer}/{place}")]
+    return [pointer] if isinstance(value, str) else []
+
+
+def _altered(document: dict[str, Any], pointer: str) -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(document))
+    *steps, last = pointer.split("/")[1:]
+    place: Any = copy
+    for step in steps:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    key: Any = int(last) if isinstance(place, list) else last
+    place[key] += "x"
+    return copy
+
+
+_LABELS = ("/prefLabel/", "/type")  # with a concept's URI its label is known; a type of another name changes nothing
+
+
+@pytest.mark.parametrize("pointer", [each for each in _pointers(_elm()) if not any(part in each for part in _LABELS)])
+def test_no_text_of_a_credential_can_change_without_a_trace(pointer: str) -> None:
+    before = import_elm(_elm(), learner_ref="l")
+    try:
+        after = import_elm(_altered(_elm(), pointer), learner_ref="l")
+    except NotAnElmCredentialProblem:
+        return
+    assert after != before or any(pointer.startswith(each) for each in after.unmapped), pointer
+
+
+def _claimed(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    document["credentialSubject"]["hasClaim"][0] |= changes
+    return document
+
+
+def _assessed(document: dict[str, Any], *more: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    first = document["credentialSubject"]["hasClaim"][0]["provenBy"] | changes
+    return _claimed(document, provenBy=[first, *more])
+
+
+def _person(**changes: Any) -> dict[str, Any]:
+    document = _elm()
+    document["credentialSubject"] |= changes
+    return document
+
+
+LOST: dict[str, tuple[dict[str, Any], str]] = {
+    "a full name beside the others": (_person(givenName={"en": "Zoë"}), "the full name says it otherwise"),
+    "a name in two languages": (_person(familyName={"el": "Παππάς", "en": "Pappas"}), "left out: en"),
+    "an issuer in two languages": (
+        _elm() | {"issuer": {"id": "urn:org:1", "type": "Organisation", "legalName": {"en": "Uni", "nl": "Uni NL"}}},
+        "left out: nl",
+    ),
+    "a grade in two languages": (
+        _assessed(_elm(), grade={"type": "Note", "noteLiteral": {"en": "good", "nl": "goed"}}), "left out: nl",
+    ),
+    "a long grade": (
+        _assessed(_elm(), grade={"type": "Note", "noteLiteral": {"en": "g" * 150}}), "first 100 of 150 characters",
+    ),
+    "a time of day": (
+        _claimed(_elm(), temporal={"type": "PeriodOfTime", "startDate": "2026-01-01T09:30:00Z"}), "the time of day",
+    ),
+    "a second supervision": (
+        _assessed(_elm(), {"idVerification": _concept("supervision-verification/df2880c5cb")}),
+        "One supervision can be kept",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_what_there_is_no_place_for_is_named(name: str) -> None:
+    document, words = LOST[name]
+    found = import_elm(document, learner_ref="l")
+    assert any(words in doubt.detail for doubt in found.doubtful), (found.doubtful, found.unmapped)
+
+
+def test_a_member_of_a_concept_that_nobody_knows_is_not_taken_for_its_label() -> None:
+    found = import_elm(_elm(eqfLevel=_concept("eqf/6") | {"remark": "provisional"}), learner_ref="l")
+    assert any(pointer.endswith("/eqfLevel/remark") for pointer in found.unmapped)
+
+
+def test_what_a_flat_record_cannot_keep_is_named() -> None:
+    record = {
+        "title": "Hydrology", "dateOfIssue": "2026-01-01", "holder": "Zoë Ó Briain", "familyName": "Briain",
+        "grade": "g" * 150, "accreditation": "a" * 400,
+    }  # fmt: skip
+    said = " ".join(doubt.detail for doubt in import_microhe(record).doubtful)
+    for words in ("the holder says it otherwise", "first 100 of 150", "first 300 of 400"):
+        assert words in said
