@@ -131,6 +131,9 @@ async def test_unknown_rules_have_a_status_of_their_own() -> None:
         assert (await audit(log, "--once"))[0] == EXIT_UNKNOWN_RULES
 
 
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="these tests were started by what ignores Ctrl-C for all"
+)
 async def test_without_once_growth_is_followed_until_it_is_stopped(tmp_path: Path) -> None:
     async with served_tiles(world_of()) as log:
         process = await asyncio.create_subprocess_exec(
