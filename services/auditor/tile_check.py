@@ -15,7 +15,8 @@ from proto.problem import Problem
 from proto.tile import TILE_WIDTH, TileId, tile_at, tiles_of
 from services.auditor.finding import Accuser
 from services.auditor.tile_client import TileClient
-from services.verifier.store import Snapshot, Store
+from services.verifier.records import Snapshot
+from services.verifier.store import Store
 
 TILES_AT_ONCE = 8
 Tell = Callable[[int, int], None]

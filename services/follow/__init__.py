@@ -5,6 +5,7 @@ no rule, in chunks, each with the position after it.
 """
 
 from services.follow.beginning import Beginning
+from services.follow.condition import Judge, Known
 from services.follow.follower import Follower
 from services.follow.interface import (
     Applied,
@@ -32,6 +33,8 @@ __all__ = [
     "ForeignPositionProblem",
     "Health",
     "HeirSink",
+    "Judge",
+    "Known",
     "Observer",
     "Position",
     "PredecessorLog",

@@ -1,9 +1,15 @@
 """How far a follower can be relied on: what stopped it, what troubles it, how old its knowledge is. Knows no HTTP."""
 
+import time
 from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from proto.moment import Moment, to_ms
 from services.follow.interface import (
+    Evidence,
     FaultyLogProblem,
     FollowerState,
     Health,
@@ -14,8 +20,23 @@ from services.follow.interface import (
 _SECOND_MS = 1000
 
 
-class Condition:
-    """Belongs to one follower, which writes it; `health` is read by anyone on the same loop."""
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What a follower knows at a moment, as other processes may read it too: monotonic times are the machine's.
+
+    `position` is where the projection stood when it had last caught up; `halt` is the state that `stop` brought about.
+    """
+
+    halt: FollowerState | None = None
+    words: str | None = None
+    evidence: Evidence | None = None
+    position: Position | None = None
+    fetched_at: Moment | None = None
+    fetched_monotonic: float | None = None
+    witnessed_at: Moment | None = None
+
+
+class Judge:
+    """Says how far what is known can be relied on, by the clocks of this process."""
 
     def __init__(
         self,
@@ -23,18 +44,57 @@ class Condition:
         is_witnessed: bool,
         freshness_seconds_max: float,
         clock: Callable[[], Moment],
-        monotonic: Callable[[], float],
-        stop: FaultyLogProblem | UnknownRulesProblem | None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.stop = stop
-        self.trouble: str | None = None
         self._is_witnessed = is_witnessed
         self._limit_seconds = freshness_seconds_max
         self._clock = clock
         self._monotonic = monotonic
-        self._fetched_at: Moment | None = None
-        self._fetched_monotonic: float | None = None
-        self._witnessed_at: Moment | None = None
+
+    def health(self, known: Known) -> Health:
+        """Return how far what is known can be relied on now."""
+        time = known.witnessed_at if self._is_witnessed else known.fetched_at
+        age_seconds = self._age_seconds(time, known.fetched_monotonic)
+        state, detail = self._state(known, age_seconds)
+        return Health(
+            state=state,
+            detail=detail,
+            age_seconds=age_seconds,
+            time=time,
+            time_source="witnesses" if self._is_witnessed else "log",
+            evidence=known.evidence,
+        )
+
+    def _state(self, known: Known, age_seconds: float | None) -> tuple[FollowerState, str]:
+        if known.halt is not None:
+            return known.halt, known.words or ""
+        if age_seconds is None:
+            return "stale", known.words or "The projection has not caught up with the log yet"
+        if age_seconds > self._limit_seconds:
+            return "stale", known.words or f"The log was last known {age_seconds:.0f} s ago"
+        return "healthy", "The projection holds all that the log shows"
+
+    def _age_seconds(self, time: Moment | None, fetched_monotonic: float | None) -> float | None:
+        """Return the age of a time; a wall clock that was set back makes nothing younger."""
+        if time is None:
+            return None
+        age = (to_ms(self._clock()) - to_ms(time)) / _SECOND_MS
+        if fetched_monotonic is not None:
+            age = max(age, self._monotonic() - fetched_monotonic)
+        return max(0.0, age)
+
+
+class Condition:
+    """Belongs to one follower, which writes it; anyone on the same loop reads `known`, and `tell` has each new one."""
+
+    def __init__(
+        self, *, stop: FaultyLogProblem | UnknownRulesProblem | None, tell: Callable[[Known], None] | None = None
+    ) -> None:
+        self.stop: FaultyLogProblem | UnknownRulesProblem | None = None
+        self.known = Known()
+        self._tell = tell
+        if stop is not None:
+            self.stopped(stop)
 
     @property
     def is_halted(self) -> bool:
@@ -43,44 +103,42 @@ class Condition:
             return self.stop.evidence.is_conclusive
         return self.stop is not None
 
-    def restored(self, position: Position) -> None:
-        """The position comes from an earlier run: its times count, by the wall clock alone."""
-        if self._fetched_at is None:
-            self._fetched_at, self._witnessed_at = position.fetched_at, position.witnessed_at
-
-    def caught_up(self, *, fetched_at: Moment, fetched_monotonic: float, witnessed_at: Moment | None) -> None:
-        """The projection held all that the log showed at that time; whatever troubled before is over."""
-        self.stop = self.trouble = None
-        self._fetched_at, self._fetched_monotonic, self._witnessed_at = fetched_at, fetched_monotonic, witnessed_at
-
-    def health(self) -> Health:
-        """Return how far the projection can be relied on now."""
-        time = self._witnessed_at if self._is_witnessed else self._fetched_at
-        age_seconds = self._age_seconds(time)
-        state, detail = self._state(age_seconds)
-        return Health(
-            state=state,
-            detail=detail,
-            age_seconds=age_seconds,
-            time=time,
-            time_source="witnesses" if self._is_witnessed else "log",
-            evidence=self.stop.evidence if isinstance(self.stop, FaultyLogProblem) else None,
+    def stopped(self, stop: FaultyLogProblem | UnknownRulesProblem) -> None:
+        """The log is faulty or not understood: nothing is answered from it before it shows otherwise."""
+        self.stop = stop
+        is_faulty = isinstance(stop, FaultyLogProblem)
+        self._say(
+            halt="faulty" if is_faulty else "unknown_rules",
+            words=stop.detail,
+            evidence=stop.evidence if isinstance(stop, FaultyLogProblem) else None,
         )
 
-    def _state(self, age_seconds: float | None) -> tuple[FollowerState, str]:
-        if self.stop is not None:
-            return "faulty" if isinstance(self.stop, FaultyLogProblem) else "unknown_rules", self.stop.detail
-        if age_seconds is None:
-            return "stale", self.trouble or "The projection has not caught up with the log yet"
-        if age_seconds > self._limit_seconds:
-            return "stale", self.trouble or f"The log was last known {age_seconds:.0f} s ago"
-        return "healthy", "The projection holds all that the log shows"
+    def troubled(self, words: str) -> None:
+        """A step failed; what was known only grows older. The words of what stopped it stay."""
+        if self.stop is None:
+            self._say(words=words)
 
-    def _age_seconds(self, time: Moment | None) -> float | None:
-        """Return the age of a time; a wall clock that was set back makes nothing younger."""
-        if time is None:
-            return None
-        age = (to_ms(self._clock()) - to_ms(time)) / _SECOND_MS
-        if self._fetched_monotonic is not None:
-            age = max(age, self._monotonic() - self._fetched_monotonic)
-        return max(0.0, age)
+    def restored(self, position: Position) -> None:
+        """The position comes from an earlier run: its times count, by the wall clock alone."""
+        if self.known.fetched_at is None:
+            self._say(position=position, fetched_at=position.fetched_at, witnessed_at=position.witnessed_at)
+
+    def caught_up(
+        self, position: Position, *, fetched_at: Moment, fetched_monotonic: float, witnessed_at: Moment | None
+    ) -> None:
+        """The projection held all that the log showed at that time; whatever troubled before is over."""
+        self.stop = None
+        self._say(
+            halt=None,
+            words=None,
+            evidence=None,
+            position=position,
+            fetched_at=fetched_at,
+            fetched_monotonic=fetched_monotonic,
+            witnessed_at=witnessed_at,
+        )
+
+    def _say(self, **changes: Any) -> None:
+        self.known = replace(self.known, **changes)
+        if self._tell is not None:
+            self._tell(self.known)

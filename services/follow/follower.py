@@ -23,7 +23,7 @@ from proto.note_key import parse_vkey
 from proto.policy import NO_QUORUM, Policy, QuorumProblem
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.follow import chunk
-from services.follow.condition import Condition
+from services.follow.condition import Condition, Judge, Known
 from services.follow.early import Begun, EarlyChecks
 from services.follow.interface import (
     Applied,
@@ -65,10 +65,12 @@ class Follower:
         bounds: FollowBounds | None = None,
         known_fault: Evidence | None = None,
         observer: Observer | None = None,
+        tell: Callable[[Known], None] | None = None,
     ) -> None:
         """Take the log's vkey and perhaps a witness policy; raises `MalformedProblem` or `InvalidProblem` for the key.
 
         `known_fault` is conclusive evidence kept from an earlier run: such a log is not followed any further.
+        `tell` is called with all that is known, each time that it changes.
         """
         self._client = client
         self._sink = sink
@@ -84,13 +86,13 @@ class Follower:
             thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
         )
         self._early = EarlyChecks(self._checkers)
-        self._condition = Condition(
+        self._judge = Judge(
             is_witnessed=self._policy.quorum != NO_QUORUM,
             freshness_seconds_max=self._bounds.freshness_seconds_max,
             clock=clock,
             monotonic=monotonic,
-            stop=FaultyLogProblem(known_fault) if known_fault else None,
         )
+        self._condition = Condition(stop=FaultyLogProblem(known_fault) if known_fault else None, tell=tell)
 
     @property
     def origin(self) -> Origin:
@@ -104,7 +106,7 @@ class Follower:
 
     def health(self) -> Health:
         """Return how far the projection can be relied on now; read it before the projection, never after."""
-        return self._condition.health()
+        return self._judge.health(self._condition.known)
 
     async def run(self) -> None:
         """Follow for ever; ends only by cancellation, or by a fault of ours or of the sink (which is raised).
@@ -146,12 +148,12 @@ class Follower:
         try:
             count = await self._step(wait_seconds)
         except (FaultyLogProblem, UnknownRulesProblem) as stop:
-            condition.stop = stop
+            condition.stopped(stop)
             if isinstance(stop, FaultyLogProblem):
                 await self._observer.faulted(stop.evidence)
             raise
         except _LOG_TROUBLES as problem:
-            condition.trouble = problem.detail
+            condition.troubled(problem.detail)
             raise
         self._observer.settled()
         if count and self._position is not None:
@@ -223,7 +225,7 @@ class Follower:
     async def _check_older(self, position: Position, opened: OpenedCheckpoint) -> None:
         """A smaller checkpoint that is consistent is merely old; nothing becomes fresher by it."""
         older = opened.checkpoint
-        self._condition.trouble = f"The log shows {older.size} entries; {position.size} are known already"
+        self._condition.troubled(f"The log shows {older.size} entries; {position.size} are known already")
         if older.size == 0:
             return
         try:
@@ -401,9 +403,14 @@ class Follower:
         if is_moved or is_old:
             fresh = replace(position, checkpoint=opened.encoded, fetched_at=fetched_at, witnessed_at=witnessed_at)
             await self._store(Book(), [], fresh)
-        self._condition.caught_up(fetched_at=fetched_at, fetched_monotonic=fetched_monotonic, witnessed_at=witnessed_at)
+        self._condition.caught_up(
+            self._position or position,
+            fetched_at=fetched_at,
+            fetched_monotonic=fetched_monotonic,
+            witnessed_at=witnessed_at,
+        )
         if witnessed_at is None and self._policy.quorum != NO_QUORUM:
-            self._condition.trouble = "The witnesses' cosignatures carry times that are still to come: check the clocks"
+            self._condition.troubled("The witnesses' cosignatures carry times that are still to come: check the clocks")
 
     def _witnessed_at(self, opened: OpenedCheckpoint, now: Moment) -> Moment | None:
         """Return the newest time by which the quorum had cosigned; times that are still to come vouch for nothing."""

@@ -28,7 +28,8 @@ from services.follow import Beginning, Position, chunk
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.verifier import rows
 from services.verifier.config import Config
-from services.verifier.store import Store, StoreProblem, read_position
+from services.verifier.records import StoreProblem, read_position
+from services.verifier.store import Store
 
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -11,12 +11,12 @@ from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Verdict
-from services.follow import Follower, Health
+from services.follow import Health
 from services.verifier import documents, facts, outside
 from services.verifier.domain import Document, Grounds, as_of, evaluate, freshness
+from services.verifier.records import DamagedProjectionProblem, Records, Snapshot
 from services.verifier.rows import MissingTileError
 from services.verifier.statistics import Institution, Wanted, gathered
-from services.verifier.store import DamagedProjectionProblem, Snapshot, Store
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -63,28 +63,39 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None
 
 
+class Guide(Protocol):
+    """Who knows how far the records can be relied on: the follower of this process, or of another."""
+
+    @property
+    def origin(self) -> Origin:
+        """The name of the log."""
+
+    def health(self) -> Health:
+        """Return how far the records can be relied on now; what is read after this is at least as new."""
+
+
 class Inquiry:
     """Answers questions from the projection; many at once, each from one snapshot in a reader thread.
 
-    The follower's health is read before the snapshot, so that an answer is never older than it says.
+    The guide's health is read before the snapshot, so that an answer is never older than it says.
     """
 
     def __init__(
-        self, store: Store, follower: Follower, *, clock: Callable[[], Moment], count: Callable[[Verdict], None]
+        self, records: Records, guide: Guide, *, clock: Callable[[], Moment], count: Callable[[Verdict], None]
     ) -> None:
-        self._store = store
-        self._follower = follower
+        self._records = records
+        self._guide = guide
         self._clock = clock
         self.count = count
 
     @property
     def origin(self) -> Origin:
         """The name of the log."""
-        return self._follower.origin
+        return self._guide.origin
 
     def health(self) -> Health:
         """Return how far the projection can be relied on now."""
-        return self._follower.health()
+        return self._guide.health()
 
     async def credential(self, credential_id: CredentialId, moments: Moments) -> Answer:
         """Return the answer for a credential id; raises `UnknownCredentialProblem`, or `DamagedProjectionProblem`."""
@@ -93,7 +104,9 @@ class Inquiry:
     async def found_credential(self, credential_id: CredentialId, moments: Moments) -> Found:
         """Return what `credential` does, with what it rests on."""
         asked = self.asked(moments)
-        return self._counted(await self._store.read(lambda snapshot: self._credential(snapshot, credential_id, asked)))
+        return self._counted(
+            await self._records.read(lambda snapshot: self._credential(snapshot, credential_id, asked))
+        )
 
     async def stack(self, credential_id: CredentialId, moments: Moments) -> StackAnswer:
         """Return the tree of a stack; raises `UnknownCredentialProblem` or `NotAStackProblem`."""
@@ -124,7 +137,7 @@ class Inquiry:
     ) -> Found:
         """Return what `document` does, with what it rests on."""
         asked = self.asked(moments)
-        found = await self._store.read(lambda snapshot: self._document(snapshot, data, asked, status_lists))
+        found = await self._records.read(lambda snapshot: self._document(snapshot, data, asked, status_lists))
         return self._counted(found)
 
     async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
@@ -142,16 +155,16 @@ class Inquiry:
     async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
         """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
         asked = self.asked(Moments())
-        return await self._store.read(lambda snapshot: self._issuer(snapshot, dids, asked))
+        return await self._records.read(lambda snapshot: self._issuer(snapshot, dids, asked))
 
     async def statistics(self, wanted: Wanted) -> StatisticsAnswer:
         """Return the counts that were asked for; raises `TooManyRowsProblem`."""
         asked = self.asked(Moments())
-        return await self._store.read(lambda snapshot: self._statistics(snapshot, wanted, asked))
+        return await self._records.read(lambda snapshot: self._statistics(snapshot, wanted, asked))
 
     async def credential_count(self) -> int:
         """Return how many credentials the projection holds."""
-        return await self._store.read(lambda snapshot: snapshot.credential_count())
+        return await self._records.read(lambda snapshot: snapshot.credential_count())
 
     def asked(self, moments: Moments) -> Asked:
         """Return what belongs to a question that is asked now."""
@@ -199,7 +212,7 @@ class Inquiry:
                 return IssuerAnswer(
                     issuer=found,
                     keys=facts.key_facts(book, issuer, now=asked.now),
-                    as_of=as_of(self._follower.origin, snapshot.position, asked.health),
+                    as_of=as_of(self._guide.origin, snapshot.position, asked.health),
                     freshness=freshness(asked.health),
                 )
         raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
@@ -218,7 +231,7 @@ class Inquiry:
             by=wanted.by,
             rows=tuple(rows),
             total=total,
-            as_of=as_of(self._follower.origin, snapshot.position, asked.health),
+            as_of=as_of(self._guide.origin, snapshot.position, asked.health),
             freshness=freshness(asked.health),
         )
 
@@ -231,7 +244,7 @@ class Inquiry:
             document=None,
             health=asked.health,
             position=snapshot.position,
-            origin=self._follower.origin,
+            origin=self._guide.origin,
             now=asked.now,
             at=asked.moments.at or asked.now,
             known_at=asked.moments.known_at,

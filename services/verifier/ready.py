@@ -15,10 +15,9 @@ from proto.ids import CredentialId, Did, credential_id
 from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
 from proto.wire.verifier import Answer, Verdict
-from services.follow import Health
 from services.verifier.inquiry import Asked, Found, Inquiry, Moments
 from services.verifier.prepared import Instant, Prepared, instant_of
-from services.verifier.store import Snapshot, Store
+from services.verifier.records import Records, Snapshot
 
 DOCUMENT_BYTES_MAX = 65_536
 """Larger documents are read in a thread: decoding them would hold up everybody else."""
@@ -50,14 +49,14 @@ class ReadyAnswers:
 
     def __init__(
         self,
-        store: Store,
+        records: Records,
         inquiry: Inquiry,
         *,
         clock: Callable[[], Moment],
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._store = store
-        self._shelf = store.shelf
+        self._records = records
+        self._shelf = records.shelf
         self._inquiry = inquiry
         self._clock = clock
         self._monotonic_ns = monotonic_ns
@@ -100,12 +99,12 @@ class ReadyAnswers:
 
     def _now(self) -> Instant | None:
         """Return the instant of now, or None where it is not known what the records are."""
-        position = self._shelf.position
-        if position is None:
-            return None
         tick = self._monotonic_ns() // _INSTANT_NS
-        if self._instant is None or tick != self._tick or self._instant.position is not position:
-            health: Health = self._inquiry.health()
+        if self._instant is None or tick != self._tick or self._instant.position is not self._shelf.position:
+            health = self._inquiry.health()  # before the position, which it may move on
+            position = self._shelf.position
+            if position is None:
+                return None
             self._instant = instant_of(self._inquiry.origin, position, health, self._clock())
             self._tick = tick
         return self._instant
@@ -116,7 +115,7 @@ class ReadyAnswers:
         if prepared is not None:
             return prepared
         asked = Asked(moments=NOW, health=instant.health, now=instant.at)
-        found = self._store.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
+        found = self._records.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
         return self._put(credential_id, found) if found is not None else None
 
     def _look_up(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found | None:

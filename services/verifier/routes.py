@@ -25,10 +25,10 @@ from services.verifier.inquiry import (
     UnknownIssuerProblem,
 )
 from services.verifier.parts import INQUIRY, PAGES, PDF, READY, SETTINGS, charge_documents
+from services.verifier.records import DamagedProjectionProblem
 from services.verifier.routes_lines import LINE_MEDIA_TYPES, verify_lines
 from services.verifier.routes_statistics import statistics_routes
 from services.verifier.routes_witness import witness_routes
-from services.verifier.store import DamagedProjectionProblem
 from services.verifier.words import when
 
 DOCUMENT_MEDIA = (

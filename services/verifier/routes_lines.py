@@ -15,7 +15,7 @@ from services.verifier.config import Config
 from services.verifier.inquiry import Moments
 from services.verifier.parts import charge_documents
 from services.verifier.ready import ReadyAnswers
-from services.verifier.store import DamagedProjectionProblem
+from services.verifier.records import DamagedProjectionProblem
 
 _ENCODE = msgspec.json.Encoder().encode
 _LINES_PER_TURN = 16  # then others get a turn on the event loop

@@ -11,8 +11,8 @@ from proto.wire.ledger import Body
 from proto.wire.verifier import StatisticsAnswer
 from services.edge import Media, Reply, Route, etag_of, parameter_problem
 from services.verifier.parts import INQUIRY, PAGES
+from services.verifier.records import DamagedProjectionProblem
 from services.verifier.statistics import DIMENSIONS, TooManyRowsProblem, Wanted, as_csv
-from services.verifier.store import DamagedProjectionProblem
 
 _FIRST, _LAST = "0000-00", "9999-99"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}

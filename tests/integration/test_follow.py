@@ -33,7 +33,8 @@ from services.follow import (
     UnknownRulesProblem,
 )
 from services.log_client import LogAnswerProblem, LogClient, LogUnreachableProblem
-from services.verifier.store import Snapshot, Store
+from services.verifier.records import Snapshot
+from services.verifier.store import Store
 from tests.served_logs import ServedLog, force, force_and_believe, served
 from tests.statements import secret_key
 from tests.worlds import ORIGIN, World
