@@ -115,10 +115,11 @@ def gateway() -> None:
 @click.command()
 def verifier() -> None:
     """Run the verifier alone, configured by CREDENTIFY_VERIFIER_…."""
-    from services.verifier import app, config  # noqa: PLC0415 - the same
+    from services.verifier import app, config, workers  # noqa: PLC0415 - the same
 
     with _problems_end():
-        app.run(load_settings(config.Config, config.SETTINGS_PREFIX, os.environ))
+        settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
+        (workers if settings.workers > 1 else app).run(settings)
 
 
 class _problems_end:  # noqa: N801 - used as a word: with _problems_end()

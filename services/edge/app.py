@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 
 from services.edge.auth import Authenticate
 from services.edge.config import EdgeConfig
@@ -34,6 +34,7 @@ def make_app(
     registry: CollectorRegistry | None = None,
     explain: Explain | None = None,
     admit: Admit | None = None,
+    expose: Callable[[CollectorRegistry], bytes] = generate_latest,
 ) -> web.Application:
     """Return the application of a service: its routes, the operator's routes, and the edge around both.
 
@@ -42,6 +43,7 @@ def make_app(
     its handler contradict each other. `service` is one word: `ledger`, `gateway`. `explain` turns what is no refusal
     but no fault of ours either (a database that restarts) into one; None from it means a fault, answered 500.
     `admit` counts requests of clients that have a share of their own, and keeps them from their address's.
+    `expose` makes the text of `/metrics` from the registry.
     """
     registry = registry if registry is not None else CollectorRegistry()
     dispatch = Dispatch(config=config, log=log, explain=explain, admit=admit)
@@ -52,7 +54,7 @@ def make_app(
         service=service,
         version=version,
         log=log,
-        registry=registry,
+        metrics=lambda: expose(registry),
         readiness=readiness or {},
         timeout_seconds=config.readiness_timeout_seconds,
         stopping=app[STOPPING],

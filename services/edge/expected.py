@@ -56,13 +56,22 @@ def _sentence(node: inspect.Type) -> str:
         case inspect.EnumType(cls=cls):
             return _one_of([str(member.value) for member in cls])
         case inspect.StrType(pattern=str(pattern)):
-            return next((f"It takes {form}" for start, form in _FORMS.items() if pattern.startswith(start)), "")
+            forms = (f"It takes {form}" for start, form in _FORMS.items() if pattern.startswith(start))
+            return next(forms, _described(node))
         case inspect.UnionType(types=types):
             return next((found for kind in types if (found := _sentence(kind))), "")
         case inspect.StructType(fields=fields):
             return _one_of([field.encode_name for field in fields], what="Its fields are")
         case _:
             return ""
+
+
+def _described(node: inspect.Type) -> str:
+    """Return what the field says of itself, where it does."""
+    if not isinstance(node, inspect.Metadata):
+        return ""
+    description = (node.extra_json_schema or {}).get("description")
+    return f"What it is: {description}" if description else _described(node.type)
 
 
 def _one_of(values: list[str], *, what: str = "It takes one of") -> str:

@@ -1,4 +1,4 @@
-"""API keys of machines and their quotas: read from a file of hashes, counted in this process. Knows no route.
+"""API keys of machines and their quotas, read from a file of hashes. Knows no route.
 
 Keys are optional: who sends none is held to the rate of its address. A key that is sent and not known is refused, never
 taken for nobody. The file is read again when it changes; a file that cannot be read changes nothing, and is reported.
@@ -17,6 +17,7 @@ from msgspec import Meta
 from services.edge.auth import token_hash
 from services.edge.problems import RateLimitedProblem, UnauthenticatedProblem
 from services.settings import SettingsProblem
+from services.verifier.quotas import Usage, Window
 
 TOKEN_PREFIX = "cfv_"  # noqa: S105 - what every token begins with, so that scanners find lost ones
 KEYS_MAX = 10_000
@@ -61,42 +62,13 @@ def read_keys(path: Path) -> dict[bytes, ApiKey]:
     return {bytes.fromhex(key.token_sha256): key for key in found.keys}
 
 
-class Window:
-    """How much of a quota is used in the window that runs now: `seconds` long, begun by whoever came first."""
-
-    __slots__ = ("_begins", "limit", "seconds", "used")
-
-    def __init__(self, limit: int, seconds: int) -> None:
-        self.limit, self.seconds = limit, seconds
-        self.used, self._begins = 0, 0.0
-
-    def charge(self, count: int, now: float) -> float:
-        """Count so many and return 0.0; where that is more than is left, count nothing and return the seconds left."""
-        if now >= self._begins + self.seconds:
-            self.used, self._begins = 0, now
-        if self.used + count > self.limit:
-            return self.left_seconds(now)
-        self.used += count
-        return 0.0
-
-    def left_seconds(self, now: float) -> float:
-        """Return the seconds until the window is over."""
-        return max(1.0, self._begins + self.seconds - now)
-
-    def words(self, name: str, now: float) -> str:
-        """Return an item of the `RateLimit` header (draft-ietf-httpapi-ratelimit-headers)."""
-        is_over = now >= self._begins + self.seconds
-        left = self.seconds if is_over else round(self.left_seconds(now))
-        return f'"{name}";r={self.limit if is_over else self.limit - self.used};t={left}'
-
-
 class Account:
-    """What one key has used; counted in this process, from its start on."""
+    """What one key has used, by all processes of this verifier, from its start on."""
 
-    def __init__(self, key: ApiKey) -> None:
+    def __init__(self, key: ApiKey, used: Usage) -> None:
         self.key = key
-        self.requests = Window(key.requests_per_minute, MINUTE)
-        self.documents = Window(key.documents_per_day, DAY)
+        self.requests = Window(used, f"requests {key.token_sha256}", key.requests_per_minute, MINUTE)
+        self.documents = Window(used, f"documents {key.token_sha256}", key.documents_per_day, DAY)
 
     def charge_request(self, now: float) -> None:
         """Count a request; raises `QuotaProblem`."""
@@ -127,12 +99,19 @@ class ApiKeys:
     """The keys of a file at work."""
 
     def __init__(
-        self, path: Path, *, on_trouble: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+        self,
+        path: Path,
+        *,
+        on_trouble: Callable[[str], None],
+        used: Usage | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Read the file; raises `SettingsProblem`. `used` is shared with other processes of this verifier."""
         self._path = path
+        self._used = used or Usage()
         self._on_trouble = on_trouble
         self._clock = clock
-        self._accounts = {hashed: Account(key) for hashed, key in read_keys(path).items()}
+        self._accounts = {hashed: Account(key, self._used) for hashed, key in read_keys(path).items()}
         self._stamp = self._stamp_now()
         self._looked_at = clock()
 
@@ -169,7 +148,7 @@ class ApiKeys:
             return
         kept = self._accounts
         self._accounts = {
-            hashed: kept[hashed] if hashed in kept and kept[hashed].key == key else Account(key)
+            hashed: kept[hashed] if hashed in kept and kept[hashed].key == key else Account(key, self._used)
             for hashed, key in keys.items()
         }
 

@@ -1,4 +1,4 @@
-"""Puts a verifier together, starts and stops its parts in order, and ends the process when following fails for good."""
+"""Puts a verifier together: a process that replays and answers, or one of several that answer from another's replay."""
 
 import asyncio
 import contextlib
@@ -6,82 +6,138 @@ import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from pathlib import Path
 
-import aiohttp
+import msgspec
 import uvloop
 from aiohttp import web
-from prometheus_client import Counter
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 
-from proto.moment import Moment, from_datetime
+from proto.ids import Origin
 from proto.note_key import parse_vkey
-from proto.policy import Policy
+from proto.policy import NO_QUORUM
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
-from services.follow import Beginning, FollowBounds, Follower
-from services.log_client import LogClient
+from services.follow import Judge
 from services.policy_file import read_policy_about
 from services.verifier.api_keys import ApiKeys
 from services.verifier.attached import PdfReader
+from services.verifier.board import Hearsay, Reader
 from services.verifier.config import Config
-from services.verifier.inquiry import Inquiry
+from services.verifier.inquiry import Guide, Inquiry
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.parts import API_KEYS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
-from services.verifier.projector import Projector
+from services.verifier.quotas import Usage
 from services.verifier.ready import ReadyAnswers
+from services.verifier.records import Records
+from services.verifier.replaying import EndProcess, now, replaying
 from services.verifier.routes import make_routes
 from services.verifier.routes_witness import WITNESS
-from services.verifier.store import Store
 from services.verifier.witness import OnFork, Witness, open_witness
 from services.verifier.witness_memory import WitnessMemory
 
 GC_THRESHOLDS = (50_000, 20, 100)
 """Objects, then rounds, after which the three generations are looked through."""
-FATAL_STATUS = 70
-"""EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
 DESCRIPTION = """Answers whether a micro-credential is authentic and still holds, from a replay of the log that it has
 proven itself. It asks neither the log nor the institution, and stores nothing of what is sent."""
+Running = Callable[[web.Application], contextlib.AbstractAsyncContextManager[None]]
 
-EndProcess = Callable[[int], Any]
 
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processes of one verifier share: files that the one which replays has made."""
 
-def now() -> Moment:
-    """Return the time."""
-    return from_datetime(datetime.now(UTC))
+    board_file: Path
+    quotas_file: Path
 
 
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
-    """Return the verifier as an application; its `cleanup_ctx` start and stop everything.
+    """Return a verifier that replays and answers; its `cleanup_ctx` start and stop everything.
 
     Starting raises `SettingsProblem` for a policy or witness file that cannot be used, `MalformedProblem` or
     `InvalidProblem` for the log's key, `StoreProblem` and `WitnessMemoryProblem`. `end_process` is called with 70 when
     following fails for good.
     """
+
+    @contextlib.asynccontextmanager
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        async with replaying(config, app[LOG], end_process=end_process) as replay:
+            _answer(app, replay.store, replay.follower, replay.metrics)
+            yield
+
+    return _app(config, log or Log("verifier", sys.stdout.buffer), running)
+
+
+def make_answering_app(
+    config: Config, shared: Shared, *, log: Log, expose: Callable[[CollectorRegistry], bytes] = generate_latest
+) -> web.Application:
+    """Return a verifier that answers from what another process replays; raises as `make_app`.
+
+    `expose` makes the text of `/metrics` from this process's registry.
+    """
+
+    @contextlib.asynccontextmanager
+    async def running(app: web.Application) -> AsyncIterator[None]:
+        key = parse_vkey(config.log_verifier_key)
+        policy = read_policy_about(config.policy_file, key)
+        judge = Judge(
+            is_witnessed=policy is not None and policy.quorum != NO_QUORUM,
+            freshness_seconds_max=config.freshness_seconds_max,
+            clock=now,
+        )
+        records = Records(config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max)
+        with contextlib.closing(Reader(shared.board_file)) as reader:
+            guide = Hearsay(reader, judge, records.shelf, Origin(key.name))
+            _answer(app, records, guide, Metrics(guide.health, lambda: guide.known.position))
+            try:
+                yield
+            finally:
+                await asyncio.to_thread(records.close)
+
+    return _app(config, log, running, quotas_file=shared.quotas_file, expose=expose)
+
+
+def _app(
+    config: Config,
+    log: Log,
+    running: Running,
+    *,
+    quotas_file: Path | None = None,
+    expose: Callable[[CollectorRegistry], bytes] = generate_latest,
+) -> web.Application:
     app = make_edge_app(
         "verifier",
         make_routes(config),
         config=config,
-        log=log or Log("verifier", sys.stdout.buffer),
+        log=log,
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"log": lambda: _is_fresh(app)},
         admit=is_admitted if config.api_keys_file is not None else None,
+        expose=expose,
     )
     app[SETTINGS], app[PAGES], app[PDF] = config, Pages(), PdfReader()
     if config.api_keys_file is not None:
         app[API_KEYS] = ApiKeys(
-            config.api_keys_file, on_trouble=lambda detail: app[LOG].warning("api_keys_not_read", detail=detail)
+            config.api_keys_file,
+            used=Usage(quotas_file),
+            on_trouble=lambda detail: log.warning("api_keys_not_read", detail=detail),
         )
 
-    async def running(app: web.Application) -> AsyncIterator[None]:
-        async with _running(app, config, end_process):
+    async def all_running(app: web.Application) -> AsyncIterator[None]:
+        async with _witnessing(app, config), running(app):
             yield
 
-    app.cleanup_ctx.append(running)
+    app.cleanup_ctx.append(all_running)
     return app
+
+
+def _answer(app: web.Application, records: Records, guide: Guide, metrics: Metrics) -> None:
+    """Have the routes answer from these records."""
+    app[REGISTRY].register(metrics)
+    app[INQUIRY] = Inquiry(records, guide, clock=now, count=metrics.count_verdict)
+    app[READY] = ReadyAnswers(records, app[INQUIRY], clock=now)
 
 
 async def _is_fresh(app: web.Application) -> str | None:
@@ -90,39 +146,18 @@ async def _is_fresh(app: web.Application) -> str | None:
 
 
 @contextlib.asynccontextmanager
-async def _running(app: web.Application, config: Config, end_process: EndProcess) -> AsyncIterator[None]:
-    """Start (1) the projection's file, (2) the follower over it, (3) questions; stop in the reverse order.
-
-    A witness depends on none of them, and they not on it.
-    """
-    log, policy = app[LOG], read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
-    store = await asyncio.to_thread(  # (1)
-        Store, config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
-    )
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(asyncio.to_thread, store.close)
-        if (opened := await asyncio.to_thread(open_witness, config, _on_fork(app))) is not None:
-            app[WITNESS], memory = opened
-            stack.push_async_callback(asyncio.to_thread, memory.close)
-            _say_witnessing(log, app[WITNESS], memory)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
-        projector = Projector(store, log)
-        follower = await _follower(config, session, store, policy, projector)
-        projector.metrics = Metrics(follower.health, lambda: follower.position)
-        app[REGISTRY].register(projector.metrics)
-        app[INQUIRY] = Inquiry(store, follower, clock=now, count=projector.metrics.count_verdict)  # (3)
-        app[READY] = ReadyAnswers(store, app[INQUIRY], clock=now)
-        beginning = Beginning(
-            config.predecessors,
-            lambda url: _client(config, session, url),
-            ledger_url=config.ledger_url,
-            log_verifier_key=config.log_verifier_key,
-            clock=now,
-            observer=projector,
-        )
-        await stack.enter_async_context(_following(follower, beginning, store, log, end_process))  # (2)
-        log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
+async def _witnessing(app: web.Application, config: Config) -> AsyncIterator[None]:
+    """Have the witness while the block runs, where there is one; several processes share its memory."""
+    opened = await asyncio.to_thread(open_witness, config, _on_fork(app))
+    if opened is None:
         yield
+        return
+    app[WITNESS], memory = opened
+    _say_witnessing(app[LOG], app[WITNESS], memory)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(memory.close)
 
 
 def _on_fork(app: web.Application) -> OnFork:
@@ -148,69 +183,20 @@ def _say_witnessing(log: Log, witness: Witness, memory: WitnessMemory) -> None:
         log.warning("witness_memory_new", words="Nothing is known to be cosigned. Never begin anew under a used key")
 
 
-def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
-    return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
-
-
-async def _follower(
-    config: Config, session: aiohttp.ClientSession, store: Store, policy: Policy | None, projector: Projector
-) -> Follower:
-    return Follower(
-        _client(config, session, config.ledger_url),
-        store,
-        verifier_key=config.log_verifier_key,
-        policy=policy,
-        clock=now,
-        bounds=FollowBounds(
-            chunk_entries_max=config.chunk_entries_max,
-            chunk_bytes_max=config.chunk_bytes_max,
-            poll_seconds=config.poll_seconds,
-            freshness_seconds_max=config.freshness_seconds_max,
-            backoff_seconds_max=config.backoff_seconds_max,
-            signature_threads=config.signature_threads,
-            signature_processes=config.signature_processes,
-        ),
-        known_fault=await store.fault(),
-        observer=projector,
-    )
-
-
-@contextlib.asynccontextmanager
-async def _following(
-    follower: Follower, beginning: Beginning, store: Store, log: Log, end_process: EndProcess
-) -> AsyncIterator[None]:
-    """Follow while the block runs, after the logs before; where that fails for good, say why and end the process."""
-
-    async def follow() -> None:
-        await beginning.reach_at_last(store)
-        await follower.run()
-
-    task = asyncio.create_task(follow(), name="follower")
-    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
-    if task.cancelled() or (error := task.exception()) is None:
-        return
-    log.failure("fatal", error, task=task.get_name())
-    log.flush()
-    end_process(FATAL_STATUS)
-
-
 def run(config: Config) -> None:
-    """Serve until SIGTERM or SIGINT, then stop."""
-    # What is here now stays, and what comes is mostly short-lived and without cycles: to look through all of it again
-    # and again for garbage takes a tenth of a replay.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    """Serve until SIGTERM or SIGINT, then stop; the process that answers alone, of one verifier."""
+    settle_memory()
 
     async def main() -> None:
         await serve(make_app(config), host=config.host, port=config.port)
 
     uvloop.run(main())
+
+
+def settle_memory() -> None:
+    """Look for garbage seldom: what is here now stays, and what comes is mostly short-lived and without cycles.
+
+    To look through all of it again and again takes a tenth of a replay.
+    """
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)

@@ -15,8 +15,18 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     host: Annotated[str, Meta(description="Address to listen on")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on; 0 takes a free one")] = 8103
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Processes that answer, on one port. 1: one process replays and answers; more (on Linux): so "
+            "many answer, and one more replays",
+        ),
+    ] = 1
     rate_per_second: Annotated[
-        float, Meta(ge=0, description="Requests per second that one client address may keep up; 0 sets no limit")
+        float,
+        Meta(ge=0, description="Requests per second that one client address may keep up, of each worker; 0: none"),
     ] = 50.0
     rate_burst: Annotated[
         int, Meta(ge=1, description="Requests that one client address may send at once before its rate counts")
@@ -25,7 +35,7 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Path | None,
         Meta(
             description="TOML file with the hashes and quotas of API keys, as `credentify verifier-key` writes it; "
-            "read again when it changes. Quotas are counted by each process from its start on"
+            "read again when it changes. Quotas are counted from the start on, by all workers together"
         ),
     ] = None
     ledger_url: Annotated[str, Meta(description="Address of the log that is followed, http://… or https://…")]

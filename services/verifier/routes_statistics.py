@@ -26,7 +26,9 @@ class StatisticsQuery(Body, frozen=True, kw_only=True, rename={"first": "from", 
 
     by: Annotated[str, Meta(pattern=_BY_PATTERN, description=f"Of {', '.join(DIMENSIONS)}, with commas")] = "month"
     issuer: Annotated[str, Meta(max_length=600, description="Only this institution, by its DID")] = ""
-    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?(?!\n)$", description="Only institutions of this country")] = ""
+    country: Annotated[
+        str, Meta(pattern=r"^([A-Z]{2})?(?!\n)$", description="Only institutions of this country, as PT")
+    ] = ""
     eqf_level: Annotated[str, Meta(pattern=r"^[0-8]?(?!\n)$", description="Only this level; 0: not stated")] = ""
     first: Annotated[str, Meta(pattern=_MONTH_PATTERN, description="From this month on, as 2026-01")] = ""
     last: Annotated[str, Meta(pattern=_MONTH_PATTERN, description="Up to and with this month")] = ""

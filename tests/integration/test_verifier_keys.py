@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 from services.command.verifier_key import verifier_key
 from services.settings import SettingsProblem
-from services.verifier.api_keys import Window, read_keys
+from services.verifier.api_keys import read_keys
+from services.verifier.quotas import Usage, Window
 from tests.awarded import award
 from tests.integration.test_verifier_http import Verifier, running, until
 from tests.served_logs import served
@@ -162,7 +163,7 @@ async def test_a_second_key_of_a_name_is_refused_and_the_file_stays_readable(tmp
 
 
 def test_a_window_counts_until_it_is_over() -> None:
-    window = Window(10, 60)
+    window = Window(Usage(), "requests", 10, 60)
     assert window.charge(10, 100.0) == 0.0
     assert window.charge(1, 130.0) == 30.0
     assert window.words("requests", 130.0) == '"requests";r=0;t=30'

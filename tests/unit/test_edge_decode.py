@@ -148,3 +148,11 @@ def test_a_refused_value_is_answered_with_what_the_field_takes() -> None:
         decode_json(b'{"kind": "sung"}', msgspec.json.Decoder(Graded))
     assert caught.value.detail == "Invalid enum value 'sung'. It takes one of: oral, written"
     assert caught.value.pointer == "/kind"
+
+
+def test_a_parameter_without_a_known_form_is_explained_by_its_own_description() -> None:
+    class Query(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+        by: Annotated[str, msgspec.Meta(pattern="^(month|country)$", description="Of month, country")] = "month"
+
+    with pytest.raises(InvalidProblem, match="form that is asked for. What it is: Of month, country"):
+        decode_parameters({"by": "year"}, Query)

@@ -1,0 +1,127 @@
+"""Replays the log into the projection while a block runs; a fault that a retry does not mend ends the process."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from proto.moment import Moment, from_datetime
+from proto.note_key import parse_vkey
+from services.edge import Log
+from services.follow import Beginning, FollowBounds, Follower, Known
+from services.log_client import LogClient
+from services.policy_file import read_policy_about
+from services.verifier.config import Config
+from services.verifier.metrics import Metrics
+from services.verifier.projector import Projector
+from services.verifier.store import Store
+
+FATAL_STATUS = 70
+"""EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
+EndProcess = Callable[[int], Any]
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What runs: the projection and who fills it."""
+
+    store: Store
+    follower: Follower
+    metrics: Metrics
+
+
+def now() -> Moment:
+    """Return the time."""
+    return from_datetime(datetime.now(UTC))
+
+
+@contextlib.asynccontextmanager
+async def replaying(
+    config: Config, log: Log, *, tell: Callable[[Known], None] | None = None, end_process: EndProcess = os._exit
+) -> AsyncIterator[Replay]:
+    """Open (1) the projection's file and (2) follow the log into it, while the block runs; closed in reverse order.
+
+    Raises `SettingsProblem` for a policy file that cannot be used, `MalformedProblem` or `InvalidProblem` for the log's
+    key, and `StoreProblem`. `tell` is called with all that is known, each time that it changes; `end_process` with 70
+    when following fails for good.
+    """
+    policy = read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
+    async with contextlib.AsyncExitStack() as stack:
+        store = await asyncio.to_thread(  # (1)
+            Store, config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
+        )
+        stack.push_async_callback(asyncio.to_thread, store.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        projector = Projector(store, log)
+        follower = Follower(
+            _client(config, session, config.ledger_url),
+            store,
+            verifier_key=config.log_verifier_key,
+            policy=policy,
+            clock=now,
+            bounds=bounds_of(config),
+            known_fault=await store.fault(),
+            observer=projector,
+            tell=tell,
+        )
+        projector.metrics = Metrics(follower.health, lambda: follower.position)
+        beginning = Beginning(
+            config.predecessors,
+            lambda url: _client(config, session, url),
+            ledger_url=config.ledger_url,
+            log_verifier_key=config.log_verifier_key,
+            clock=now,
+            observer=projector,
+        )
+        await stack.enter_async_context(_following(follower, beginning, store, log, end_process))  # (2)
+        log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
+        yield Replay(store, follower, projector.metrics)
+
+
+def bounds_of(config: Config) -> FollowBounds:
+    """Return the follower's bounds as they are set."""
+    return FollowBounds(
+        chunk_entries_max=config.chunk_entries_max,
+        chunk_bytes_max=config.chunk_bytes_max,
+        poll_seconds=config.poll_seconds,
+        freshness_seconds_max=config.freshness_seconds_max,
+        backoff_seconds_max=config.backoff_seconds_max,
+        signature_threads=config.signature_threads,
+        signature_processes=config.signature_processes,
+    )
+
+
+def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
+    return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
+
+
+@contextlib.asynccontextmanager
+async def _following(
+    follower: Follower, beginning: Beginning, store: Store, log: Log, end_process: EndProcess
+) -> AsyncIterator[None]:
+    """Follow while the block runs, after the logs before; where that fails for good, say why and end the process."""
+
+    async def follow() -> None:
+        await beginning.reach_at_last(store)
+        await follower.run()
+
+    task = asyncio.create_task(follow(), name="follower")
+    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.failure("fatal", error, task=task.get_name())
+    log.flush()
+    end_process(FATAL_STATUS)

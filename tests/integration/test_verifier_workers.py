@@ -1,0 +1,251 @@
+"""A verifier of several processes, started as an operator starts it: one replays, the others answer on one port."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto.ids import Origin
+from proto.moment import from_ms
+from services.follow import Evidence, FaultyLogProblem, Judge, Known, Position
+from services.follow.condition import Condition
+from services.verifier.board import CAPACITY_BYTES, Board, Hearsay, Reader
+from services.verifier.shelf import Shelf
+from tests.awarded import Awarded, award
+from tests.integration.test_verifier_http import until
+from tests.integration.test_verifier_keys import make
+from tests.served_logs import ServedLog, served
+from tests.worlds import START, World
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux deals a shared port's connections out")
+WORKERS = 3
+
+
+class Processes:
+    """A running verifier, asked over a new connection each time, so that the kernel deals the questions out."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process, self.url, self.lines = process, f"http://127.0.0.1:{port}", list[dict[str, Any]]()
+
+    async def ask(self, path: str, **headers: str) -> tuple[int, Any]:
+        async with aiohttp.ClientSession() as session, session.get(self.url + path, headers=headers) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if "json" in response.content_type else text
+
+    async def verdicts(self, awarded: Awarded, count: int = 24) -> set[str]:
+        found = [await self.ask(f"/v1/credentials/{awarded.credential_id}") for _ in range(count)]
+        return {answer["verdict"] if status == 200 else str(status) for status, answer in found}
+
+    async def all_say(self, awarded: Awarded, verdict: str) -> None:
+        """Wait until every process gives this verdict."""
+
+        async def ask() -> bool:
+            return await self.verdicts(awarded) == {verdict}
+
+        await until(ask)
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes that answer, by name."""
+        return {line["worker"]: line["pid"] for line in self.lines if line["event"] == "worker_started"}
+
+    async def read(self) -> None:
+        """Keep what it logs, until it ends."""
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.lines.append(json.loads(line))
+
+    async def logs(self, event: str, **values: Any) -> None:
+        """Wait for a line of the log."""
+
+        async def ask() -> bool:
+            return any(line["event"] == event and values.items() <= line.items() for line in self.lines)
+
+        await until(ask)
+
+
+async def start(log: ServedLog, file: Path, port: int, **settings: str) -> asyncio.subprocess.Process:
+    names = {
+        "ledger_url": log.url,
+        "log_verifier_key": log.world.log_key.verifier.text,
+        "database_file": str(file),
+        "port": str(port),
+        "workers": str(WORKERS),
+        "poll_seconds": "1",
+        "backoff_seconds_max": "0.1",
+        **settings,
+    }
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", "verifier"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **{f"CREDENTIFY_VERIFIER_{name.upper()}": value for name, value in names.items()}},
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(log: ServedLog, file: Path, **settings: str) -> AsyncIterator[Processes]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    found = Processes(await start(log, file, port, **settings), port)
+    reading = asyncio.create_task(found.read())
+    try:
+        await found.logs("started", workers=WORKERS)
+        yield found
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            found.process.send_signal(signal.SIGCONT)
+            found.process.terminate()
+        await found.process.wait()
+        await reading
+
+
+@pytest.fixture
+async def log() -> AsyncIterator[ServedLog]:
+    async with served(World()) as found:
+        yield found
+
+
+async def test_all_processes_answer_and_learn_of_a_revocation(log: ServedLog, tmp_path: Path) -> None:
+    school = log.world.admit("school")
+    kept, revoked = award(log.world, school), award(log.world, school)
+    async with running(log, tmp_path / "projection.sqlite") as verifier:
+        await verifier.all_say(kept, "valid")
+        await verifier.all_say(revoked, "valid")
+        log.world.say(log.world.revocation(school, revoked.credential_id))
+        await verifier.all_say(revoked, "invalid")
+        assert await verifier.verdicts(kept) == {"valid"}
+        assert (await verifier.ask("/readyz"))[0] == 200
+
+        async def are_counted() -> bool:
+            text = (await verifier.ask("/metrics"))[1]
+            names = ["replay", *(f"worker-{number}" for number in range(1, WORKERS + 1))]
+            answered = [f'credentify_verifier_verdicts_total{{process="{name}",verdict="valid"}}' for name in names]
+            lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+            return [float(lines[line]) > 0 for line in answered] == [False, *([True] * WORKERS)]
+
+        await until(are_counted)
+    assert verifier.process.returncode == 0
+    assert not (tmp_path / "projection.sqlite.workers").exists()
+
+
+async def test_nobody_answers_valid_once_the_process_that_replays_hangs(log: ServedLog, tmp_path: Path) -> None:
+    awarded = award(log.world, log.world.admit("school"))
+    async with running(log, tmp_path / "projection.sqlite", freshness_seconds_max="3") as verifier:
+        await verifier.all_say(awarded, "valid")
+        verifier.process.send_signal(signal.SIGSTOP)
+        await verifier.all_say(awarded, "indeterminate")
+        assert (await verifier.ask("/readyz"))[0] == 503
+        verifier.process.send_signal(signal.SIGCONT)
+        await verifier.all_say(awarded, "valid")
+
+
+async def test_who_answers_is_started_again_and_ends_with_who_replays(log: ServedLog, tmp_path: Path) -> None:
+    awarded = award(log.world, log.world.admit("school"))
+    async with running(log, tmp_path / "projection.sqlite") as verifier:
+        before = verifier.pids()
+        os.kill(before["worker-2"], signal.SIGKILL)
+        await verifier.logs("worker_ended", worker="worker-2", status=-signal.SIGKILL)
+        await until(lambda: _true(verifier.pids()["worker-2"] != before["worker-2"]))
+        await verifier.all_say(awarded, "valid")
+        verifier.process.kill()
+        await verifier.process.wait()
+        await until(lambda: _true(not any(_runs(pid) for pid in verifier.pids().values())))
+    async with running(log, tmp_path / "projection.sqlite") as verifier:  # what was left behind is in nobody's way
+        await verifier.all_say(awarded, "valid")
+
+
+async def test_a_faulty_log_is_known_to_all_at_once(log: ServedLog, tmp_path: Path) -> None:
+    school = log.world.admit("school")
+    awarded = award(log.world, school)
+    async with running(log, tmp_path / "projection.sqlite") as verifier:
+        await verifier.all_say(awarded, "valid")
+        other = World()
+        other.admit("other")
+        while other.size < log.world.size:
+            award(other, other.party("other"))
+        log.checkpoint = other.checkpoint()
+        await verifier.all_say(awarded, "indeterminate")
+        _, answer = await verifier.ask(f"/v1/credentials/{awarded.credential_id}")
+        assert "contradict each other" in next(c for c in answer["checks"] if c["check"] == "freshness")["detail"]
+
+
+async def test_a_quota_is_counted_by_all_together(log: ServedLog, tmp_path: Path) -> None:
+    key = await make(tmp_path / "keys.toml", "ats-example", "--requests-per-minute", "20")
+    settings = {"api_keys_file": str(tmp_path / "keys.toml")}
+    async with running(log, tmp_path / "projection.sqlite", **settings) as verifier:
+        path, headers = "/v1/statistics", {"Authorization": f"Bearer {key}"}
+        statuses = [(await verifier.ask(path, **headers))[0] for _ in range(50)]
+    assert statuses == [200] * 20 + [429] * 30
+
+
+async def test_a_second_one_is_refused_the_projection_and_the_port(log: ServedLog, tmp_path: Path) -> None:
+    async with running(log, tmp_path / "projection.sqlite") as verifier:
+        port = int(verifier.url.rpartition(":")[2])
+        second = await start(log, tmp_path / "projection.sqlite", 0)
+        _, said = await second.communicate()
+        assert (second.returncode, b"Another verifier replays into" in said) == (1, True)
+        third = await start(log, tmp_path / "other.sqlite", port)
+        _, said = await third.communicate()
+        assert (third.returncode, b"Cannot listen on" in said) == (1, True)
+
+
+def test_what_is_torn_on_the_board_is_not_read_and_grows_old(tmp_path: Path) -> None:
+    seconds = [0.0]
+    judge = Judge(is_witnessed=False, freshness_seconds_max=60, clock=lambda: from_ms(0), monotonic=lambda: seconds[0])
+    board = Board(tmp_path / "board")
+    shelf = Shelf(answers_max=10)
+    guide = Hearsay(Reader(tmp_path / "board"), judge, shelf, Origin("log.example"))
+    assert guide.health().state == "stale"
+    position = Position(checkpoint=b"note")
+    board.write(Known(position=position, fetched_at=from_ms(0), fetched_monotonic=0.0))
+    assert guide.health().state == "healthy"
+    assert shelf.position == position
+    fresher = Known(position=position, fetched_at=from_ms(60_000), fetched_monotonic=60.0)
+    board.write(fresher)
+    data = bytearray((tmp_path / "board").read_bytes())
+    data[40] ^= 1
+    with (tmp_path / "board").open("r+b") as file:
+        file.write(data)
+    seconds[0] = 61.0
+    assert guide.health().state == "stale"
+    board.write(fresher)
+    assert guide.health().state == "healthy"
+
+
+def test_evidence_that_does_not_fit_is_left_out_and_the_fault_is_not(tmp_path: Path) -> None:
+
+    board, reader = Board(tmp_path / "board"), Reader(tmp_path / "board")
+    evidence = Evidence(
+        kind="rule", detail="Bad", found_at=START, is_conclusive=True, entry=bytes(CAPACITY_BYTES), index=None
+    )
+    Condition(stop=FaultyLogProblem(evidence), tell=board.write)
+    known = reader.news()
+    assert known is not None
+    assert (known.halt, known.words, known.evidence) == (
+        "faulty",
+        "Bad",
+        msgspec.structs.replace(evidence, entry=None),
+    )
+
+
+async def _true(found: bool) -> bool:
+    return found
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
