@@ -88,6 +88,16 @@ def _is_sequence(hint: Any) -> bool:
     return get_origin(_plain(hint)) in _SEQUENCES
 
 
+def encode_settings(settings: msgspec.Struct) -> bytes:
+    """Return settings as one line of JSON, for a process of our own."""
+    return msgspec.json.encode(settings, enc_hook=str)
+
+
+def decode_settings(line: bytes, kind: type[Config]) -> Config:
+    """Return the settings that `encode_settings` wrote, also inside another Struct."""
+    return msgspec.json.decode(line, type=kind, dec_hook=_path)
+
+
 def describe_settings(kind: type[msgspec.Struct], prefix: str) -> list[tuple[str, str, str, str]]:
     """Return (variable, type, default, description) for each setting, in the order of the fields; README's table.
 

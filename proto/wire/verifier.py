@@ -165,7 +165,8 @@ class AsOf(Body, frozen=True, kw_only=True):
     """Which state of which log the answer rests on, and how old it is.
 
     `time_source` `witnesses`: independent witnesses vouch for `time`; `log`: it is the log's own word. `time` and
-    `age_seconds` are null where the projection never caught up with the log.
+    `age_seconds` are null where the projection never caught up with the log. `imported`: the records began with a
+    signed snapshot of another verifier, and are still being derived again from the log.
     """
 
     origin: Origin
@@ -174,6 +175,7 @@ class AsOf(Body, frozen=True, kw_only=True):
     time: Moment | None
     time_source: Literal["witnesses", "log"]
     age_seconds: float | None
+    imported: bool = False
 
 
 class Question(Body, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,6 +17,10 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
+    "snapshot": (
+        "services.command.snapshot",
+        "Copy a verifier's records, signed, or begin with such a copy.",
+    ),
     "backup": ("services.command.backup", "Copy ledger and gateway with the log's key and the signer's memory."),
     "restore": ("services.command.restore", "Fill empty databases from a backup, and check everything again."),
     "verifier-key": ("services.command.verifier_key", "Make an API key of a verifier, with quotas."),

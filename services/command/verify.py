@@ -84,6 +84,8 @@ def _print_freshness(as_of: AsOf) -> None:
     source = "by the log's word" if as_of.time_source == "log" else "by its witnesses' word"
     age = "of unknown age" if as_of.age_seconds is None else f"{as_of.age_seconds:g} s old"
     console.print(f"as of     {as_of.time} {source}, {age}; log {as_of.origin}, {as_of.size} entries", markup=False)
+    if as_of.imported:
+        console.print("          the verifier's records began with a snapshot, and are still being derived again")
 
 
 @click.command()

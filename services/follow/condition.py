@@ -33,6 +33,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: Moment | None = None
     fetched_monotonic: float | None = None
     witnessed_at: Moment | None = None
+    is_imported: bool = False
 
 
 class Judge:
@@ -63,6 +64,7 @@ class Judge:
             time=time,
             time_source="witnesses" if self._is_witnessed else "log",
             evidence=known.evidence,
+            is_imported=known.is_imported,
         )
 
     def _state(self, known: Known, age_seconds: float | None) -> tuple[FollowerState, str]:
@@ -137,6 +139,10 @@ class Condition:
             fetched_monotonic=fetched_monotonic,
             witnessed_at=witnessed_at,
         )
+
+    def imported(self, *, is_imported: bool) -> None:
+        """The projection rests on somebody's snapshot, or does no longer."""
+        self._say(is_imported=is_imported)
 
     def _say(self, **changes: Any) -> None:
         self.known = replace(self.known, **changes)

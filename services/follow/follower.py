@@ -108,6 +108,10 @@ class Follower:
         """Return how far the projection can be relied on now; read it before the projection, never after."""
         return self._judge.health(self._condition.known)
 
+    def imported(self, *, is_imported: bool) -> None:
+        """Say with all that is known that the projection rests on somebody's snapshot, or does no longer."""
+        self._condition.imported(is_imported=is_imported)
+
     async def run(self) -> None:
         """Follow for ever; ends only by cancellation, or by a fault of ours or of the sink (which is raised).
 

@@ -97,6 +97,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     time: Moment | None
     time_source: Literal["witnesses", "log"]
     evidence: Evidence | None = None
+    is_imported: bool = False
+    """Whether the projection began with somebody's snapshot, and was not yet derived again from the log."""
 
 
 class FaultyLogProblem(Problem):

@@ -151,6 +151,7 @@ def as_of(origin: Origin, position: Position, health: Health) -> AsOf:
         time=health.time,
         time_source=health.time_source,
         age_seconds=None if health.age_seconds is None else round(health.age_seconds, 3),
+        imported=health.is_imported,
     )
 
 

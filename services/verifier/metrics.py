@@ -68,6 +68,11 @@ class Metrics(Collector):
         for state in STATES:
             states.add_metric([state], float(state == health.state))
         yield states
+        yield GaugeMetricFamily(
+            "credentify_verifier_imported",
+            "1 while the records rest on a snapshot that is being derived again from the log. It goes to 0 by itself.",
+            value=float(health.is_imported),
+        )
 
     def _counters(self) -> Iterator[Metric]:
         verdicts = CounterMetricFamily(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +20,13 @@ from services.policy_file import read_policy_about
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.projector import Projector
+from services.verifier.rederive import RederivationError, rederived
 from services.verifier.store import Store
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
+REDERIVE_AGAIN_SECONDS = (5.0, 15.0)
+DAMAGES_SHOWN = 20
 EndProcess = Callable[[int], Any]
 
 
@@ -78,6 +82,9 @@ async def replaying(
             observer=projector,
         )
         await stack.enter_async_context(_following(follower, beginning, store, log, end_process))  # (2)
+        if await store.imported():
+            follower.imported(is_imported=True)
+            await stack.enter_async_context(_rederiving(config, store, follower, log, end_process))
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield Replay(store, follower, projector.metrics)
 
@@ -97,6 +104,46 @@ def bounds_of(config: Config) -> FollowBounds:
 
 def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
     return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
+
+
+@contextlib.asynccontextmanager
+async def _rederiving(
+    config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess
+) -> AsyncIterator[None]:
+    """Derive an imported projection again, while the block runs or until that is done."""
+    task = asyncio.create_task(_rederive(config, store, follower, log, end_process), name="rederive")
+    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _rederive(config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess) -> None:
+    """Try until the log was replayed; what it does not bear out is thrown away, and the process ends to begin anew."""
+    while True:
+        log.event("snapshot_rederiving")
+        try:
+            report = await rederived(config)
+        except (RederivationError, OSError) as error:
+            log.warning("snapshot_not_rederived", detail=str(error))
+        else:
+            if report.damage_count:
+                await store.condemn()
+                damages = [f"{damage.place}: {damage.what}" for damage in report.damages[:DAMAGES_SHOWN]]
+                log.failure("snapshot_wrong", None, damages=damages, count=report.damage_count)
+                log.flush()
+                end_process(FATAL_STATUS)
+                return
+            if report.is_clean:
+                await store.rederived()
+                follower.imported(is_imported=False)
+                log.event("snapshot_rederived", size=report.tree_size)
+                return
+            log.warning("snapshot_not_rederived", detail=report.incomplete)
+        await asyncio.sleep(random.uniform(*REDERIVE_AGAIN_SECONDS))
 
 
 @contextlib.asynccontextmanager

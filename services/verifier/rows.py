@@ -71,6 +71,11 @@ def write_meta(connection: sqlite3.Connection, name: str, value: bytes) -> None:
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
+def forget_meta(connection: sqlite3.Connection, name: str) -> None:
+    """Remove what is under a name."""
+    connection.execute("DELETE FROM meta WHERE name = ?", (name,))
+
+
 # Aggregates into the book.
 
 

@@ -20,7 +20,8 @@ from services.verifier import rows
 from services.verifier.records import POSITION, DamagedProjectionProblem, Records, StoreProblem, read_position
 from services.verifier.tally import tally
 
-_FAULT = "fault"
+FAULT = "fault"
+IMPORTED = "imported"
 _T = TypeVar("_T")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
@@ -112,12 +113,24 @@ class Store(Records):
 
     async def fault(self) -> Evidence | None:
         """Return conclusive evidence against the log that was kept earlier, or None."""
-        stored = await self._write(lambda: rows.read_meta(self._own, _FAULT))
+        stored = await self._write(lambda: rows.read_meta(self._own, FAULT))
         return _DECODE_FAULT(stored) if stored else None
+
+    async def imported(self) -> bytes | None:
+        """Return the signed note of the snapshot that the file began with, until it was derived again; else None."""
+        return await self._write(lambda: rows.read_meta(self._own, IMPORTED))
+
+    async def rederived(self) -> None:
+        """Forget that the file began with a snapshot: the log's entries lead to the same."""
+        await self._write(lambda: rows.forget_meta(self._own, IMPORTED))
+
+    async def condemn(self) -> None:
+        """Have the file emptied when it is opened next: what it began with is not what the log says."""
+        await self._write(lambda: self._own.execute("PRAGMA user_version = 0"))
 
     async def keep_fault(self, evidence: Evidence) -> None:
         """Keep conclusive evidence against the log: it stays so across restarts."""
-        await self._write(lambda: rows.write_meta(self._own, _FAULT, _ENCODE(evidence)))
+        await self._write(lambda: rows.write_meta(self._own, FAULT, _ENCODE(evidence)))
 
     async def _write(self, work: Callable[[], _T]) -> _T:
         return await self._in(self._writer, work)

@@ -6,16 +6,17 @@ replays, none that answers is left behind. Asked to interrupt (Ctrl-C reaches al
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import uvloop
 
 from services.edge import REGISTRY, Log, serve
+from services.settings import decode_settings
 from services.verifier.app import Shared, make_answering_app, settle_memory
 from services.verifier.config import Config
 from services.verifier.exposition import Exposition
@@ -28,22 +29,6 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     config: Config
     folder: Path
     shared: Shared
-
-
-def encode(orders: Orders) -> bytes:
-    """Return the line for standard input."""
-    return msgspec.json.encode(orders, enc_hook=str) + b"\n"
-
-
-def decode(line: bytes) -> Orders:
-    """Return the orders that `encode` wrote."""
-    return msgspec.json.decode(line, type=Orders, dec_hook=_path)
-
-
-def _path(kind: type, value: Any) -> Any:
-    if kind is Path:
-        return Path(value)
-    raise NotImplementedError(f"Orders hold no {kind.__name__}")
 
 
 async def work(orders: Orders, stop: asyncio.Event) -> None:
@@ -74,7 +59,7 @@ async def work(orders: Orders, stop: asyncio.Event) -> None:
 def main() -> None:
     """Read the orders and work until the end of standard input, or SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = decode(sys.stdin.buffer.readline())
+    orders = decode_settings(sys.stdin.buffer.readline(), Orders)
     settle_memory()
 
     async def run() -> None:
@@ -82,7 +67,7 @@ def main() -> None:
         loop.add_signal_handler(signal.SIGTERM, stop.set)
 
         def wait_for_the_end() -> None:
-            sys.stdin.buffer.read()
+            os.read(sys.stdin.fileno(), 1)  # not through the buffer, whose lock would be held when this process ends
             with contextlib.suppress(RuntimeError):  # the loop may have ended before
                 loop.call_soon_threadsafe(stop.set)
 

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from services.edge import ListenProblem, Log
-from services.settings import SettingsProblem
+from services.settings import SettingsProblem, encode_settings
 from services.verifier.api_keys import read_keys
 from services.verifier.app import Shared, settle_memory
 from services.verifier.board import Board
@@ -30,7 +30,7 @@ from services.verifier.exposition import SUFFIX, Exposition, forget
 from services.verifier.quotas import Usage
 from services.verifier.replaying import replaying
 from services.verifier.witness import open_witness
-from services.verifier.worker import Orders, encode
+from services.verifier.worker import Orders
 
 REPLAY = "replay"
 RESTART_SECONDS = (0.2, 30.0)
@@ -148,7 +148,7 @@ class Crew:
         self._log.event("worker_started", worker=orders.name, pid=process.pid)
         try:
             with contextlib.suppress(ConnectionError):  # it has ended already
-                process.stdin.write(encode(orders))
+                process.stdin.write(encode_settings(orders) + b"\n")
                 await process.stdin.drain()
             yield process
         finally:
