@@ -241,7 +241,13 @@ class IssuerAnswer(Body, frozen=True, kw_only=True):
     freshness: Check
 
 
-class TimeQuery(Body, frozen=True, kw_only=True):
+class LanguageQuery(Body, frozen=True, kw_only=True):
+    """`?lang=`: the language of sentences; without it, `Accept-Language` counts."""
+
+    lang: Annotated[str, Meta(max_length=35, description="Language of sentences: en, de, es or fr")] | None = None
+
+
+class TimeQuery(LanguageQuery, frozen=True, kw_only=True):
     """`?at=&known_at=`: RFC 3339 times with an offset."""
 
     at: Annotated[str, Meta(max_length=64, description="When should it hold? RFC 3339; default: now")] | None = None

@@ -18,6 +18,7 @@ from services.command.offline import UsageProblem, heading, verify_offline
 from services.command.output import as_json_option, command, console, print_json, print_problem
 from services.command.verifier_client import VerifierClient
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
+from services.verifier.languages import DEFAULT, LANGUAGES
 
 DEFAULT_VERIFIER = "http://127.0.0.1:8103"
 EXIT_STATUS = {"valid": 0, "invalid": 1, "indeterminate": 2}
@@ -30,9 +31,9 @@ _WORDS = {
 }
 
 
-async def _ask(verifier: str, file: str) -> Answer:
+async def _ask(verifier: str, file: str, lang: str) -> Answer:
     document = _read(file)
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(headers={"Accept-Language": lang}) as session:
         return await VerifierClient(session, verifier).verify(document)
 
 
@@ -51,9 +52,9 @@ def _read(file: str) -> bytes:
         raise NotFoundProblem(f"{file} cannot be read: {error.strerror}") from error
 
 
-async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, *, as_json: bool) -> int:
+async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, lang: str, *, as_json: bool) -> int:
     """Print how many documents had which verdict, and return the exit status of the worst."""
-    counts = await verify_folder(folder, verifier, report)
+    counts = await verify_folder(folder, verifier, report, lang=lang)
     if as_json:
         print_json(counts)
     else:
@@ -95,6 +96,13 @@ def _print_freshness(as_of: AsOf) -> None:
 @click.option("--offline", is_flag=True, help="Ask nobody: use BUNDLE, as fetched by `credentify bundle`.")
 @click.option("--policy", metavar="FILE", help="Offline: the logs and witnesses that you trust (C2SP tlog-policy).")
 @click.option("--report", metavar="CSV", type=click.Path(path_type=Path), help="For a folder: one row per document.")
+@click.option(
+    "--lang",
+    type=click.Choice(sorted(LANGUAGES)),
+    default=DEFAULT,
+    show_default=True,
+    help="Language of what the checks found.",
+)
 @as_json_option
 @command
 async def verify(
@@ -105,6 +113,7 @@ async def verify(
     offline: bool,
     policy: str | None,
     report: Path | None,
+    lang: str,
     as_json: bool,
 ) -> None:
     """Ask whether the credential document FILE (- for standard input) is authentic and still holds.
@@ -120,11 +129,12 @@ async def verify(
         if report and not is_folder:
             raise UsageProblem("A report is written for a folder; for one document use --json")
         if is_folder:
-            sys.exit(await _ask_for_folder(Path(file), verifier, report, as_json=as_json))
-        answer = _ask_offline(file, bundle, policy) if offline else await _ask(verifier, file)
+            sys.exit(await _ask_for_folder(Path(file), verifier, report, lang, as_json=as_json))
+        answer = _ask_offline(file, bundle, policy) if offline else await _ask(verifier, file, lang)
     except Problem as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_ASK)
+    answer = LANGUAGES[lang].answer(answer)
     if as_json:
         print_json(answer)
     else:

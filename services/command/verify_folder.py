@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str = ""
 
 
-async def verify_folder(folder: Path, verifier: str, report: Path | None) -> Counter[str]:
+async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lang: str = "en") -> Counter[str]:
     """Verify every document under a folder, write the report, and return how many had which verdict.
 
     Raises `NotFoundProblem` where there is no document or no report can be written, and what `VerifierClient` raises.
@@ -58,7 +58,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None) -> Cou
             writer.writeheader()
         progress = stack.enter_context(_progress())
         bar = progress.add_task("verifying", total=len(files))
-        async with aiohttp.ClientSession() as session:
+        async with aiohttp.ClientSession(headers={"Accept-Language": lang}) as session:
             async for row in _rows(VerifierClient(session, verifier), folder, files):
                 counts[row.verdict] += 1
                 if writer:

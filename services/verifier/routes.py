@@ -5,14 +5,16 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 from msgspec import Meta
+from msgspec.structs import replace
 
 from proto.ids import HEX_256_PATTERN, CredentialId, Did, parse_credential_id
 from proto.moment import Moment, normalise
 from proto.open_badge_claims import NotAnOpenBadgeProblem
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from proto.wire.ledger import Body
-from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, TimeQuery
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery, StackAnswer, TimeQuery
 from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
+from services.edge.dispatch import add_headers
 from services.verifier import documents
 from services.verifier.api_keys import QuotaProblem
 from services.verifier.attached import PDF_MEDIA, BusyProblem, PdfProblem, is_pdf
@@ -24,9 +26,11 @@ from services.verifier.inquiry import (
     UnknownCredentialProblem,
     UnknownIssuerProblem,
 )
+from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
+from services.verifier.pages import Said
 from services.verifier.parts import INQUIRY, PAGES, PDF, READY, SETTINGS, charge_documents
 from services.verifier.records import DamagedProjectionProblem
-from services.verifier.routes_lines import LINE_MEDIA_TYPES, verify_lines
+from services.verifier.routes_lines import LINE_MEDIA_TYPES, said_in, verify_lines
 from services.verifier.routes_statistics import statistics_routes
 from services.verifier.routes_witness import witness_routes
 from services.verifier.words import when
@@ -55,10 +59,25 @@ class IssuerPath(Body, frozen=True, kw_only=True):
     did: Annotated[str, Meta(max_length=600)]
 
 
-class HomeQuery(Body, frozen=True, kw_only=True):
+class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
     """A credential id typed into the page's second form."""
 
     id: Annotated[str, Meta(max_length=200)] = ""
+
+
+_ASKED = {
+    frozenset({"at"}): "Asked for {at}.",
+    frozenset({"known_at"}): "Asked by what was on record on {known_at}.",
+    frozenset({"at", "known_at"}): "Asked for {at}, by what was on record on {known_at}.",
+}
+
+
+def language_of(request: web.Request, query: LanguageQuery) -> Language:
+    """Return the language that is asked for by name, else by the header; and say so with the answer."""
+    named = query.lang or request.headers.get("Accept-Language")
+    language = negotiated(named) if named else LANGUAGES[DEFAULT]
+    add_headers(request, {"Content-Language": language.code, "Vary": "Accept-Language"})
+    return language
 
 
 def moments_of(query: TimeQuery) -> Moments:
@@ -77,14 +96,16 @@ def _moment(name: str, text: str | None) -> Moment | None:
 
 async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
     """Answer for a credential id."""
+    language = language_of(request, query)
     found = await request.app[READY].status(path.credential_id, moments_of(query))
     annotate(request, verdict=found.verdict)
-    return Reply(found.body, etag=found.etag, headers=_REVALIDATE)
+    etag = f'{found.etag[:-1]}-{language.code}"' if found.etag and language.code != DEFAULT else found.etag
+    return Reply(said_in(language, found.body), etag=etag, headers=_REVALIDATE)
 
 
 async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
     """Answer with the tree of a stack."""
-    return await request.app[INQUIRY].stack(path.credential_id, moments_of(query))
+    return language_of(request, query).answer(await request.app[INQUIRY].stack(path.credential_id, moments_of(query)))
 
 
 async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
@@ -97,9 +118,9 @@ async def verifications(
     request: web.Request, *, raw: bytes, query: TimeQuery
 ) -> bytes | tuple[AnswerLine, ...] | web.StreamResponse:
     """Answer for one document, for each of a list, or line by line for NDJSON."""
-    inquiry, moments = request.app[INQUIRY], moments_of(query)
+    inquiry, moments, language = request.app[INQUIRY], moments_of(query), language_of(request, query)
     if request.content_type in LINE_MEDIA_TYPES:
-        return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments)
+        return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments, language)
     if request.content_type == PDF_MEDIA or is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw)
     sent = documents.with_status_lists(raw)
@@ -107,15 +128,16 @@ async def verifications(
         charge_documents(request)
         answer = await inquiry.document(sent.document, moments, status_lists=sent.status_lists)
         annotate(request, verdict=answer.verdict)
-        return msgspec.json.encode(answer)
+        return msgspec.json.encode(language.answer(answer))
     items = documents.split(raw, documents_max=request.app[SETTINGS].documents_max)
     charge_documents(request, 1 if items is None else len(items))
     if items is None:
         found = await request.app[READY].document(raw, moments)
         annotate(request, verdict=found.verdict)
-        return found.body
+        return said_in(language, found.body)
     annotate(request, documents=len(items))
-    return await inquiry.listed(items, moments)
+    lines = await inquiry.listed(items, moments)
+    return tuple(replace(line, answer=language.answer(line.answer)) if line.answer else line for line in lines)
 
 
 async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
@@ -123,29 +145,29 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
     typed = query.id.strip().lower()
     if typed:
         raise web.HTTPSeeOther(f"/c/{typed[:64]}" if typed.isalnum() else "/")
-    return request.app[PAGES].home()
+    return request.app[PAGES].home(_said(request, query))
 
 
-async def check_form(request: web.Request, *, body: Form) -> web.Response:
+async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
     """Show the verdict on the document that was chosen or pasted."""
-    pages = request.app[PAGES]
+    pages, said = request.app[PAGES], _said(request, query)
     data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
     if not data:
-        return pages.home(fault="Choose a file or paste the text of a credential first.", status=422)
+        return pages.home(said, fault="Choose a file or paste the text of a credential first.", status=422)
     try:
         if is_pdf(data):
             data = await request.app[PDF].credential_in(data)
         answer = await request.app[INQUIRY].document(data, Moments())
     except (MalformedProblem, NotAnOpenBadgeProblem, PdfProblem, PresentationProblem) as problem:
         annotate(request, problem=problem.slug)
-        return pages.home(fault=problem.detail, status=problem.status)
+        return pages.home(said, fault=problem.detail, status=problem.status)
     annotate(request, verdict=answer.verdict)
-    return pages.answer(answer, heading="The document that you sent")
+    return pages.answer(answer, replace(said, is_linkable=False), heading="The document that you sent")
 
 
 async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
     """Show the public status of a credential."""
-    pages = request.app[PAGES]
+    pages, said = request.app[PAGES], _said(request, query)
     try:
         moments = moments_of(query)
         answer = await request.app[INQUIRY].credential(
@@ -153,16 +175,19 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
         )
     except (UnknownCredentialProblem, InvalidProblem, DamagedProjectionProblem) as problem:
         annotate(request, problem=problem.slug)
-        return pages.home(fault=problem.detail, status=problem.status)
+        return pages.home(said, fault=problem.detail, status=problem.status)
     annotate(request, verdict=answer.verdict)
-    return pages.answer(answer, heading="The record of this credential", asked=_asked(moments))
+    return pages.answer(answer, said, heading="The record of this credential", asked=_asked(moments, said.language))
 
 
-def _asked(moments: Moments) -> str:
+def _said(request: web.Request, query: LanguageQuery) -> Said:
+    return Said(language=language_of(request, query), is_named=query.lang is not None)
+
+
+def _asked(moments: Moments, language: Language) -> str:
     """Return for which moments was asked, in words."""
-    parts = [f"for {when(moments.at)}"] if moments.at else []
-    parts += [f"by what was on record on {when(moments.known_at)}"] if moments.known_at else []
-    return f"Asked {', '.join(parts)}." if parts else ""
+    values = {name: when(moment) for name, moment in msgspec.structs.asdict(moments).items() if moment}
+    return language.word(_ASKED[frozenset(values)], **values) if values else ""
 
 
 def make_routes(config: Config) -> list[Route]:
@@ -245,6 +270,7 @@ def make_routes(config: Config) -> list[Route]:
             summary="The page with the verdict on a document",
             tag="pages",
             request=Form,
+            query=LanguageQuery,
             response=html,
             body_bytes_max=config.verification_bytes_max,
         ),

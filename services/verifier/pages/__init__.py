@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 from aiohttp import web
 
 from proto.stacking import ects_text
 from proto.wire.verifier import Answer, CheckName, Dimension, Result, StatisticsAnswer, StatisticsRow, Verdict
 from services.edge import Templates
+from services.verifier.languages import DEFAULT, LANGUAGES, Language
 from services.verifier.statistics import DIMENSIONS
 from services.verifier.words import REASONS, STATES, when
 
@@ -37,6 +39,23 @@ RESULTS: Mapping[Result, str] = {
 MARKS: Mapping[Result, str] = {"valid": "\u2713", "invalid": "\u2717", "unknown": "?", "not_applicable": "\u2013"}
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """In which language a page is, and whether that was asked for by name, so that its forms ask so again."""
+
+    language: Language
+    is_named: bool = False
+    is_linkable: bool = True
+
+    def globals(self, *, choices: bool = True) -> dict[str, Any]:
+        """Return what every template uses."""
+        return {
+            "language": self.language,
+            "t": self.language.word,
+            "query": f"?lang={self.language.code}" if self.is_named else "",
+            "choices": [(item.code, item.name) for item in LANGUAGES.values()] if choices else [],
+        }
+
+
 class Pages:
     """Renders the pages; made once, used by every request."""
 
@@ -50,25 +69,39 @@ class Pages:
         self._answer = environment.get_template("answer.html.jinja")
         self._statistics = environment.get_template("statistics.html.jinja")
 
-    def home(self, *, fault: str = "", status: int = 200) -> web.Response:
+    def home(self, said: Said, *, fault: str = "", status: int = 200) -> web.Response:
         """Return the page with the forms, saying above them what was wrong with the last one."""
-        return self._templates.page(self._home.render(fault=fault), status=status)
+        page = self._home.render(fault=said.language.word(fault), **said.globals())
+        return self._templates.page(page, status=status)
 
     def statistics(self, answer: StatisticsAnswer, *, query: Mapping[str, str]) -> web.Response:
         """Return the page of the counts: drawn, as a table, and the form that asks for others."""
         link = urlencode({name: value for name, value in query.items() if value})
         page = self._statistics.render(
-            answer=answer, bars=_bars(answer), label=label_of, query=query, link=link, dimensions=DIMENSIONS
+            answer=answer,
+            bars=_bars(answer),
+            label=label_of,
+            query=query,
+            link=link,
+            dimensions=DIMENSIONS,
+            **Said(language=LANGUAGES[DEFAULT]).globals(choices=False),
         )
         return self._templates.page(page)
 
-    def answer(self, answer: Answer, *, heading: str, asked: str = "") -> web.Response:
+    def answer(self, answer: Answer, said: Said, *, heading: str, asked: str = "") -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
 
-        `asked` says for which other moment than now was asked.
+        `asked` says for which other moment than now was asked. A page that was asked for by a form cannot be asked for
+        in another language by a link.
         """
+        word = said.language.word
         page = self._answer.render(
-            answer=answer, heading=heading, word=WORDS[answer.verdict], lead=_lead(answer), asked=asked
+            answer=said.language.answer(answer),
+            heading=word(heading),
+            word=word(WORDS[answer.verdict]),
+            lead=[word(text) for text in _lead(said.language.answer(answer))],
+            asked=asked,
+            **said.globals(choices=said.is_linkable),
         )
         return self._templates.page(page)
 
