@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,10 +81,12 @@ async def replaying(
             clock=now,
             observer=projector,
         )
-        await stack.enter_async_context(_following(follower, beginning, store, log, end_process))  # (2)
+        following = _follow(follower, beginning, store)
+        await stack.enter_async_context(_beside(following, "follower", log, end_process))  # (2)
         if await store.imported():
             follower.imported(is_imported=True)
-            await stack.enter_async_context(_rederiving(config, store, follower, log, end_process))
+            rederiving = _rederive(config, store, follower, log, end_process)
+            await stack.enter_async_context(_beside(rederiving, "rederive", log, end_process))
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield Replay(store, follower, projector.metrics)
 
@@ -104,21 +106,6 @@ def bounds_of(config: Config) -> FollowBounds:
 
 def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
     return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
-
-
-@contextlib.asynccontextmanager
-async def _rederiving(
-    config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess
-) -> AsyncIterator[None]:
-    """Derive an imported projection again, while the block runs or until that is done."""
-    task = asyncio.create_task(_rederive(config, store, follower, log, end_process), name="rederive")
-    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _rederive(config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess) -> None:
@@ -146,17 +133,16 @@ async def _rederive(config: Config, store: Store, follower: Follower, log: Log, 
         await asyncio.sleep(random.uniform(*REDERIVE_AGAIN_SECONDS))
 
 
+async def _follow(follower: Follower, beginning: Beginning, store: Store) -> None:
+    """Follow the logs before, then the log itself, for ever."""
+    await beginning.reach_at_last(store)
+    await follower.run()
+
+
 @contextlib.asynccontextmanager
-async def _following(
-    follower: Follower, beginning: Beginning, store: Store, log: Log, end_process: EndProcess
-) -> AsyncIterator[None]:
-    """Follow while the block runs, after the logs before; where that fails for good, say why and end the process."""
-
-    async def follow() -> None:
-        await beginning.reach_at_last(store)
-        await follower.run()
-
-    task = asyncio.create_task(follow(), name="follower")
+async def _beside(work: Coroutine[Any, Any, None], name: str, log: Log, end_process: EndProcess) -> AsyncIterator[None]:
+    """Have work done while the block runs; where it fails for good, say why and end the process."""
+    task = asyncio.create_task(work, name=name)
     task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
     try:
         yield
