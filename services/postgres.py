@@ -342,12 +342,16 @@ async def migrate(
     lock, so several processes may start at once. In a file, `:"running_role"` stands for the running role, to be given
     exactly what it needs. Files hold no BEGIN, COMMIT or what cannot run in a transaction.
     Raises MigrationProblem if a landed file was edited or is unknown, or a file fails (it left nothing behind);
-    DatabaseUnavailableProblem if the lock is not free in time.
+    DatabaseUnavailableProblem if the lock is not free in time, or the database is a standby.
     """
     migrations = read_migrations(package)
     limits = limits or PoolLimits(lock_timeout_ms=60_000, statement_timeout_ms=600_000, command_timeout_ms=660_000)
     async with connected(url, application_name="credentify-migrate", limits=limits) as connection:
         with _reaching_database():
+            if await connection.fetchval("SELECT pg_is_in_recovery()"):
+                raise DatabaseUnavailableProblem(
+                    "The database is a standby, which takes no writes: name the primary, or promote this one"
+                )
             await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         try:
             return await _apply_missing(connection, migrations, running_role)
