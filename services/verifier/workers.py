@@ -167,21 +167,22 @@ class Crew:
 def _own_folder(config: Config) -> Iterator[Path]:
     """Make the folder of what is shared, beside the projection; nobody else replays into that while the block runs."""
     folder = config.database_file.with_name(f"{config.database_file.name}.workers")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / "lock").open("wb") as lock:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = stack.enter_context((folder / "lock").open("wb"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for file in folder.glob(f"*{SUFFIX}"):
                 file.unlink()
-            yield folder
-            shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError as error:
-        raise SettingsProblem(
-            f"Another verifier replays into {config.database_file}: stop it, or set another "
-            "CREDENTIFY_VERIFIER_DATABASE_FILE"
-        ) from error
-    except OSError as error:
-        raise SettingsProblem(f"The folder {folder} cannot be used: {error}") from error
+        except BlockingIOError as error:
+            raise SettingsProblem(
+                f"Another verifier replays into {config.database_file}: stop it, or set another "
+                "CREDENTIFY_VERIFIER_DATABASE_FILE"
+            ) from error
+        except OSError as error:
+            raise SettingsProblem(f"The folder {folder} cannot be used: {error}") from error
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -193,14 +194,15 @@ def _reserved(host: str, port: int) -> Iterator[int]:
     """
     if not hasattr(socket, "SO_REUSEPORT"):
         raise ListenProblem("This system cannot share a port: set CREDENTIFY_VERIFIER_WORKERS=1")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-        with socket.socket(family, kind, protocol) as kept:
+    with contextlib.ExitStack() as stack:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+            kept = stack.enter_context(socket.socket(family, kind, protocol))
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             kept.bind(address)
-            yield kept.getsockname()[1]
-    except OSError as error:
-        raise ListenProblem(f"Cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        except OSError as error:
+            raise ListenProblem(f"Cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        yield kept.getsockname()[1]

@@ -32,6 +32,8 @@ class Stand(Stack):
     addresses: Addresses
     session: aiohttp.ClientSession
     running: dict[str, ServiceProcess]
+    verifier_workers: int = 1
+    """Processes that answer, of the verifier that is launched next."""
 
     async def open(self, session: aiohttp.ClientSession) -> None:
         """Start PostgreSQL and create the databases; there is no log yet, and no service runs."""
@@ -60,6 +62,10 @@ class Stand(Stack):
             makers = {"ledger": self._ledger, "gateway": self._gateway, "verifier": self._verifier}
             self.running[name] = makers[name](self.addresses)
             await self.running[name].start()
+
+    def _service(self, name: str, url: str, prefix: str, settings: dict[str, str]) -> ServiceProcess:
+        more = {"WORKERS": str(self.verifier_workers)} if name == "verifier" else {}
+        return super()._service(name, url, prefix, settings | more)
 
     async def forget_verifier(self) -> None:
         """Stop the verifier if it runs and remove its file, so that the next one replays the whole log."""

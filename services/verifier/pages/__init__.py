@@ -51,7 +51,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         return {
             "language": self.language,
             "t": self.language.word,
-            "query": f"?lang={self.language.code}" if self.is_named else "",
+            "again": f"?lang={self.language.code}" if self.is_named else "",
             "choices": [(item.code, item.name) for item in LANGUAGES.values()] if choices else [],
         }
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -152,6 +153,37 @@ async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) 
         _against_same_bytes(names[1], found),
         *_against_peer(names[1], found),
         *await _lines(run, documents),
+        *await _on_all_cores(run, posts, body, ids[-1]),
+    ]
+
+
+async def _on_all_cores(run: Run, posts: list[bytes], body: bytes, last: CredentialId) -> list[Row]:
+    """Ask a verifier of as many processes as there are cores, which those who ask and one that replays share."""
+    workers, limit = os.cpu_count() or 1, f"aiohttp POST 1 KB, {CONNECTIONS}"
+    name = f"documents verified, {workers} processes"
+    await run.stand.only("ledger")
+    run.stand.verifier_workers = workers
+    try:
+        await run.stand.only("ledger", "verifier")
+        await _until(run.stand.session, f"{run.stand.addresses.verifier}/v1/credentials/{last}")
+        documented = Questions(run, posts)
+        measures: dict[str, Measure] = {
+            limit: run.http_limits.post_envelope(body, CONNECTIONS),
+            name: documented.measure,
+        }
+        found = await interleaved(measures, run.size)
+        await run.stand.only("ledger")
+    finally:
+        run.stand.verifier_workers = 1
+    return [
+        Row(
+            section=SECTION,
+            what=name,
+            ours=Series(name=name, unit="/s", samples=found[name]),
+            limit=Series(name=f"{limit}, one process", unit="/s", samples=found[limit]),
+            goals=(Goal(on="ratio", at_least=0.45),),
+        ),
+        Row(section=SECTION, what="the same, p99", ours=documented.latency(99)),
     ]
 
 
