@@ -63,7 +63,7 @@ async def serve_workers(
     and `ListenProblem`.
     """
     await asyncio.to_thread(_check_files, config)
-    with _own_folder(config) as folder, _reserved(config.host, config.port) as port:
+    with _own_folder(config) as folder, reserved(config.host, config.port) as port:
         shared = Shared(board_file=folder / "board", quotas_file=folder / "quotas")
         Usage.make(shared.quotas_file)
         with contextlib.closing(Board(shared.board_file)) as board:
@@ -186,7 +186,7 @@ def _own_folder(config: Config) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _reserved(host: str, port: int) -> Iterator[int]:
+def reserved(host: str, port: int) -> Iterator[int]:
     """Keep a port for those that share it, while the block runs, and yield its number; raises `ListenProblem`.
 
     A socket that does not listen is dealt no connection. Others who listen there already are found out first: they,
@@ -201,6 +201,7 @@ def _reserved(host: str, port: int) -> Iterator[int]:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
             kept = stack.enter_context(socket.socket(family, kind, protocol))
+            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier process may linger
             kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             kept.bind(address)
         except OSError as error:

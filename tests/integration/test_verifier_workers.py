@@ -21,6 +21,7 @@ from services.follow import Evidence, FaultyLogProblem, Judge, Known, Position
 from services.follow.condition import Condition
 from services.verifier.board import CAPACITY_BYTES, Board, Hearsay, Reader
 from services.verifier.shelf import Shelf
+from services.verifier.workers import reserved
 from tests.awarded import Awarded, award
 from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
@@ -198,6 +199,20 @@ async def test_a_second_one_is_refused_the_projection_and_the_port(log: ServedLo
         third = await start(log, tmp_path / "other.sqlite", port)
         _, said = await third.communicate()
         assert (third.returncode, b"Cannot listen on" in said) == (1, True)
+
+
+def test_a_port_is_kept_although_connections_of_an_earlier_process_linger() -> None:
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            accepted, _ = server.accept()
+            accepted.close()  # who closes first waits
+            assert client.recv(1) == b""
+    with reserved("127.0.0.1", port) as kept:
+        assert kept == port
 
 
 def test_what_is_torn_on_the_board_is_not_read_and_grows_old(tmp_path: Path) -> None:
