@@ -115,7 +115,7 @@ def gateway() -> None:
 @click.command()
 def verifier() -> None:
     """Run the verifier alone, configured by CREDENTIFY_VERIFIER_…."""
-    from services.verifier import app, config, workers  # noqa: PLC0415 - the same
+    from services.verifier import app, config, workers  # noqa: PLC0415 - one service's command does not import the others
 
     with _problems_end():
         settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)

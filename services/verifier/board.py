@@ -6,6 +6,7 @@ read it goes on with what was known before, which grows older, and in time too o
 """
 
 import mmap
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -18,7 +19,7 @@ from services.follow import Health, Judge, Known
 from services.verifier.shelf import Shelf
 
 CAPACITY_BYTES = 4 * 1024 * 1024
-"""Evidence holds at most an entry and two checkpoints; the file is sparse."""
+"""Evidence holds at most an entry and two checkpoints."""
 _HEAD = struct.Struct("<QII")  # sequence, length, CRC-32
 _SEQUENCE = struct.Struct("<Q")
 _ATTEMPTS = 20
@@ -30,8 +31,9 @@ class Board:
     """The writing end; there is one for a file."""
 
     def __init__(self, path: Path) -> None:
+        """Make the file; raises `OSError` where there is no room."""
         with path.open("w+b") as file:
-            file.truncate(CAPACITY_BYTES)
+            os.posix_fallocate(file.fileno(), 0, CAPACITY_BYTES)  # a full disk is found out here, not by a signal
             self._map = mmap.mmap(file.fileno(), CAPACITY_BYTES)
         self._sequence = 0
 

@@ -6,6 +6,8 @@ expects, and `sum without (process)` is the whole.
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 WRITE_SECONDS = 1.0
+OLD_SECONDS = 10.0
+"""Figures that were not written for so long are not shown: whoever wrote them hangs, or cannot write."""
 SUFFIX = ".prom"
 
 
@@ -48,14 +52,17 @@ class Exposition(Collector):
         for file in sorted(self._folder.glob(f"*{SUFFIX}")):
             if file.stem != self._name:
                 try:
-                    yield file.stem, file.read_text()
+                    is_old = time.time() - file.stat().st_mtime > OLD_SECONDS
+                    text = "" if is_old else file.read_text()
                 except OSError:  # its process has just ended
                     continue
+                yield file.stem, text
 
     async def keep_writing(self, registry: CollectorRegistry) -> None:
-        """Write this process's figures again and again, until cancelled."""
+        """Write this process's figures again and again, until cancelled; a full disk ends no process for them."""
         while True:
-            await asyncio.to_thread(self.write, registry)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self.write, registry)
             await asyncio.sleep(WRITE_SECONDS)
 
     def write(self, registry: CollectorRegistry) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import mmap
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,9 +25,9 @@ class Usage:
 
     @staticmethod
     def make(path: Path) -> None:
-        """Make the file of an empty table."""
+        """Make the file of an empty table; raises `OSError` where there is no room."""
         with path.open("wb") as file:
-            file.truncate(PLACES * _PLACE.size)
+            os.posix_fallocate(file.fileno(), 0, PLACES * _PLACE.size)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -99,11 +99,18 @@ def export(database_file: Path, key: SignerKey, out: Path) -> Manifest:
         with contextlib.closing(_opened(copy, "rw")) as connection:
             position = _exportable(connection)
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
-        raise SnapshotProblem(f"The projection {database_file} cannot be copied: {error}") from error
-    except SnapshotProblem:
-        shutil.rmtree(out)
+        return _signed(out, position, schema, key)
+    except (sqlite3.Error, OSError) as error:
+        shutil.rmtree(out, ignore_errors=True)
+        raise SnapshotProblem(f"The projection {database_file} cannot be copied to {out}: {error}") from error
+    except Problem:
+        shutil.rmtree(out, ignore_errors=True)
         raise
+
+
+def _signed(out: Path, position: Position, schema: int, key: SignerKey) -> Manifest:
+    """Sign for the copy in a folder, and have both on the disk."""
+    copy = out / DATABASE_NAME
     manifest = Manifest(
         origin=parse_note(position.checkpoint).text.partition("\n")[0],
         size=position.size,
@@ -139,6 +146,9 @@ def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_f
     """
     if database_file.exists():
         raise SnapshotProblem(f"{database_file} is there already: stop its verifier and move the file away, or keep it")
+    for left in (f"{database_file}-wal", f"{database_file}-shm"):
+        if Path(left).exists():  # SQLite would write what is in it into the new file
+            raise SnapshotProblem(f"{left} is left of a file that is gone: remove it, then import again")
     note = _signed_note(folder / NOTE_NAME, keys)
     manifest = Manifest.read(note.text)
     if manifest.origin != log_key.name:

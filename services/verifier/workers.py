@@ -8,12 +8,13 @@ answers become indeterminate; if it ends, however, they end with it. One that en
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvloop
@@ -54,10 +55,8 @@ async def _main(config: Config) -> None:
     await serve_workers(config, log=Log("verifier", sys.stdout.buffer), stop=stop)
 
 
-async def serve_workers(
-    config: Config, *, log: Log, stop: asyncio.Event, on_started: Callable[[int], None] | None = None
-) -> None:
-    """Replay here and answer there until `stop` is set; `on_started` is told the port once all of them listen.
+async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> None:
+    """Replay here and answer there until `stop` is set.
 
     Raises what `replaying` raises, `SettingsProblem` and `WitnessMemoryProblem` for files that no process could use,
     and `ListenProblem`.
@@ -65,8 +64,7 @@ async def serve_workers(
     await asyncio.to_thread(_check_files, config)
     with _own_folder(config) as folder, reserved(config.host, config.port) as port:
         shared = Shared(board_file=folder / "board", quotas_file=folder / "quotas")
-        Usage.make(shared.quotas_file)
-        with contextlib.closing(Board(shared.board_file)) as board:
+        with contextlib.closing(_made(shared)) as board:
             async with replaying(config, log, tell=board.write) as replay, asyncio.TaskGroup() as group:
                 names = [f"worker-{number}" for number in range(1, config.workers + 1)]
                 crew = Crew(log, stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS)
@@ -83,11 +81,20 @@ async def serve_workers(
                 await _listening(folder, names, stop)
                 if not stop.is_set():
                     log.event("started", host=config.host, port=port, workers=config.workers)
-                    if on_started is not None:
-                        on_started(port)
                 await stop.wait()
                 writing.cancel()
     log.flush()
+
+
+def _made(shared: Shared) -> Board:
+    """Make the files that all share."""
+    try:
+        Usage.make(shared.quotas_file)
+        return Board(shared.board_file)
+    except OSError as error:
+        raise SettingsProblem(
+            f"{shared.board_file.parent} has no room for what the processes share: {error}"
+        ) from error
 
 
 def _check_files(config: Config) -> None:
@@ -117,12 +124,16 @@ class Crew:
         """Have one process run until `stop`, starting it again when it ends."""
         failures = 0
         while not stop.is_set():
-            begun = time.monotonic()
-            async with self._process(orders) as process:
-                ended = asyncio.create_task(process.wait())
-                stopped = asyncio.create_task(stop.wait())
-                await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
-                stopped.cancel()
+            begun, status = time.monotonic(), "not started"
+            try:
+                async with self._process(orders) as process:
+                    ended = asyncio.create_task(process.wait())
+                    stopped = asyncio.create_task(stop.wait())
+                    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+                    stopped.cancel()
+                status = str(process.returncode)
+            except OSError as error:  # no memory, no more processes: the others go on
+                status = f"not started: {error}"
             if stop.is_set():
                 return
             seconds = time.monotonic() - begun
@@ -131,7 +142,7 @@ class Crew:
             self._log.warning(
                 "worker_ended",
                 worker=orders.name,
-                status=process.returncode,
+                status=status,
                 seconds=round(seconds, 1),
                 again_in_seconds=pause_seconds,
             )
@@ -192,8 +203,10 @@ def reserved(host: str, port: int) -> Iterator[int]:
     A socket that does not listen is dealt no connection. Others who listen there already are found out first: they,
     too, might have agreed to share.
     """
-    if not hasattr(socket, "SO_REUSEPORT"):
-        raise ListenProblem("This system cannot share a port: set CREDENTIFY_VERIFIER_WORKERS=1")
+    if not hasattr(socket, "SO_REUSEPORT") or not hasattr(os, "posix_fallocate"):
+        raise ListenProblem(
+            "This needs Linux, which deals a shared port's connections out: set CREDENTIFY_VERIFIER_WORKERS=1"
+        )
     with contextlib.ExitStack() as stack:
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

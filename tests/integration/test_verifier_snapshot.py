@@ -153,6 +153,10 @@ async def test_only_what_a_trusted_key_signed_of_this_log_is_imported(log: Serve
     result = await found.load(target)
     assert (result.exit_code, "is there already" in " ".join(result.output.split())) == (1, True)
     target.unlink()
+    left = tmp_path / "new.sqlite-wal"
+    left.write_bytes(b"what an earlier file left")
+    await refused("is left of a file that is gone")
+    left.unlink()
     assert (await found.load(target)).exit_code == 0
     with contextlib.closing(sqlite3.connect(target)) as file:
         assert file.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
@@ -163,3 +167,12 @@ async def test_keys_of_another_kind_sign_for_no_snapshot(tmp_path: Path) -> None
     arguments = ("--verifier-file", tmp_path / "none.sqlite", "--key", tmp_path / "w.key", "--out", tmp_path / "out")
     found = await invoke(snapshot, "export", *arguments)
     assert (found.exit_code, "key of another kind" in " ".join(found.output.split())) == (1, True)
+
+
+async def test_what_cannot_be_copied_leaves_nothing_behind(tmp_path: Path) -> None:
+    await invoke(keygen, "--snapshot", "verifier.example/s", "--out", tmp_path / "s.key")
+    (tmp_path / "broken.sqlite").write_bytes(b"no database at all" * 1000)
+    arguments = ("--verifier-file", tmp_path / "broken.sqlite", "--key", tmp_path / "s.key", "--out", tmp_path / "out")
+    found = await invoke(snapshot, "export", *arguments)
+    assert (found.exit_code, "cannot be copied" in " ".join(found.output.split())) == (1, True)
+    assert not (tmp_path / "out").exists()

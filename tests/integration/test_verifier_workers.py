@@ -14,12 +14,14 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, Gauge
 
 from proto.ids import Origin
 from proto.moment import from_ms
 from services.follow import Evidence, FaultyLogProblem, Judge, Known, Position
 from services.follow.condition import Condition
 from services.verifier.board import CAPACITY_BYTES, Board, Hearsay, Reader
+from services.verifier.exposition import Exposition
 from services.verifier.shelf import Shelf
 from services.verifier.workers import reserved
 from tests.awarded import Awarded, award
@@ -156,7 +158,7 @@ async def test_who_answers_is_started_again_and_ends_with_who_replays(log: Serve
     async with running(log, tmp_path / "projection.sqlite") as verifier:
         before = verifier.pids()
         os.kill(before["worker-2"], signal.SIGKILL)
-        await verifier.logs("worker_ended", worker="worker-2", status=-signal.SIGKILL)
+        await verifier.logs("worker_ended", worker="worker-2", status=str(-signal.SIGKILL))
         await until(lambda: _true(verifier.pids()["worker-2"] != before["worker-2"]))
         await verifier.all_say(awarded, "valid")
         verifier.process.kill()
@@ -252,6 +254,21 @@ def test_evidence_that_does_not_fit_is_left_out_and_the_fault_is_not(tmp_path: P
         "Bad",
         msgspec.structs.replace(evidence, entry=None),
     )
+
+
+async def test_figures_that_cannot_be_written_end_nothing_and_old_ones_are_not_shown(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    Gauge("credentify_test", "A figure.", registry=registry).set(1)
+    gone = Exposition(tmp_path / "gone", "worker-1")
+    writing = asyncio.create_task(gone.keep_writing(registry))
+    await asyncio.sleep(0.1)
+    assert not writing.done()
+    writing.cancel()
+    Exposition(tmp_path, "worker-2").write(registry)
+    ours = Exposition(tmp_path, "worker-1")
+    assert b'credentify_test{process="worker-2"} 1.0' in ours.expose(registry)
+    os.utime(tmp_path / "worker-2.prom", (1, 1))
+    assert b"worker-2" not in ours.expose(registry)
 
 
 async def _true(found: bool) -> bool:

@@ -11,7 +11,7 @@ test holds each of them to the whole list and the same values.
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -85,6 +85,7 @@ LANGUAGES: Mapping[str, Language] = {
 }
 
 
+@lru_cache(maxsize=256)
 def negotiated(accepted: str | None) -> Language:
     """Return the language that an `Accept-Language` header likes best of those there are (RFC 9110 section 12.5.4)."""
     best, best_weight = LANGUAGES[DEFAULT], 0.0
