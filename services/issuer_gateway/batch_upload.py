@@ -25,7 +25,7 @@ from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.keystore import KEY_BYTES, DataKey
 from services.issuer_gateway.once import Once, OtherRequestProblem
-from services.issuer_gateway.saying import carried_out
+from services.issuer_gateway.saying import carried_out, require_admitted
 from services.issuer_gateway.store import batches
 from services.postgres import Connection
 
@@ -160,8 +160,15 @@ class Upload:
     async def finish(self, once: Once) -> batches.BackgroundBatch:
         """Let the batch be worked on and return it, or the one that the same request has made already.
 
-        Raises `OtherRequestProblem` where the key belongs to another request.
+        Raises `OtherRequestProblem` where the key belongs to another request, and what `require_admitted` raises where
+        it is not only tried; nothing is left of the file then.
         """
+        if not self._request.is_dry_run:
+            try:
+                await require_admitted(self._gateway, self._tenant)
+            except BaseException:
+                await self.forget()
+                raise
         new = batches.NewBatch(
             batch_id=self.batch_id,
             institution_id=self._tenant.institution_id,

@@ -24,7 +24,7 @@ from services.issuer_gateway.domain.tenancy import Tenant
 from services.issuer_gateway.gateway import Gateway
 from services.issuer_gateway.issuing import Prepared, issue_many, judged, prepared, unknown_achievement
 from services.issuer_gateway.once import Once, OtherRequestProblem
-from services.issuer_gateway.saying import carried_out, check_followed
+from services.issuer_gateway.saying import carried_out, check_followed, require_admitted
 from services.issuer_gateway.store import achievements, answers
 from services.postgres import Connection, transaction
 
@@ -120,9 +120,10 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
 async def run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row], once: Once) -> BatchAnswer:
     """Issue what the rows award, chunk by chunk, and return a result for each row; what is done stays done.
 
-    Raises `OtherRequestProblem` where the key belongs to another batch.
+    Raises `OtherRequestProblem` where the key belongs to another batch, and what `require_admitted` raises.
     """
     check_followed(gateway)
+    await require_admitted(gateway, tenant)
 
     async def begin(connection: Connection) -> answers.StoredBatch:
         return await answers.begin_batch(

@@ -12,6 +12,7 @@ from proto.canonical import decode_json
 from proto.changes_csv import ChangeRow
 from proto.credential import Award, LearnerRef
 from proto.elm_import import NotAnElmCredentialProblem, import_elm
+from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.microhe_import import NotMicroHeProblem, import_microhe
 from proto.open_badge_claims import NotAnOpenBadgeProblem
 from proto.open_badge_import import import_open_badge
@@ -49,6 +50,8 @@ _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     RecordTooLongProblem,
     batch_upload.TooManyRowsProblem,
     OtherRequestProblem,
+    UnknownIssuerRefusal,
+    LogNotFollowedProblem,
     BusyProblem,
     OutcomeUnknownProblem,
 )
@@ -298,7 +301,7 @@ def routes(config: Config) -> list[Route]:
             request_shapes=AWARD_SHAPES,
             query=BatchQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
-            problems=(*_BATCH_PROBLEMS, LogNotFollowedProblem),
+            problems=_BATCH_PROBLEMS,
             auth="bearer",
             scope="credentials:issue",
             idempotency="required",

@@ -17,6 +17,7 @@ from proto import events
 from proto.envelope import Envelope, Opened, open_envelope, seal_opened
 from proto.ids import CredentialId, EventId, LeafIndex
 from proto.lifecycle import Book, Refusal, decide, evolve
+from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.moment import Moment
 from proto.problem import Problem, UnavailableProblem
 from proto.wire.gateway import EventAnswer
@@ -80,6 +81,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         return str(self.opened.event.__struct_config__.tag)
 
 
+def _not_opened() -> LogNotFollowedProblem:
+    return LogNotFollowedProblem("The gateway has not met the log's opening yet; is the ledger running?")
+
+
 def common(gateway: Gateway, tenant: Tenant, *, now: Moment) -> Common:
     """Return what the institution's next event carries."""
     return Common(log=gateway.origin, issuer=tenant.did, at=now, nonce=str(uuid_utils.uuid7()))
@@ -125,7 +130,7 @@ async def _book_for(
     unfollowed = await outbox.unfollowed(connection, sorted(explicit)) if explicit else []
     await states.load_log(connection, book)
     if book.log is None:
-        raise LogNotFollowedProblem("The gateway has not met the log's opening yet; is the ledger running?")
+        raise _not_opened()
     await _load(connection, book, batch, explicit)
     implicit = book.credentials.keys() - explicit
     if implicit:
@@ -200,6 +205,26 @@ async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T
             raise OutcomeUnknownProblem(
                 "The database went away while committing. Send the same request with the same Idempotency-Key again"
             ) from error
+
+
+async def require_admitted(gateway: Gateway, tenant: Tenant) -> None:
+    """Raise `UnknownIssuerRefusal` where the log, as far as it is followed, does not know the institution.
+
+    Waits first, as `carried_out` does: an admission is followed a moment after the registrar has said it. For files,
+    each row of which would be refused for good.
+    """
+
+    async def work(connection: Connection) -> None:
+        book = await followed.book_of_issuers(connection, {tenant.did})
+        if book.log is None:
+            raise _not_opened()
+        if book.issuer(tenant.did) is None:
+            raise UnknownIssuerRefusal(
+                f"{tenant.did} is not admitted to this log, as far as it is followed here, so nothing was begun. Have "
+                "the registrar admit it, and send the same again"
+            )
+
+    await carried_out(gateway, work)
 
 
 async def awaited(gateway: Gateway, expected: Expected, *, event_type: str, stream: CredentialId) -> EventAnswer:

@@ -256,3 +256,32 @@ async def test_memory_is_bounded_while_an_upload_waits_for_the_database(gateway:
 
     await until(swept, "what was stored of it is taken away")
     assert await gateway.database_count("batch") == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/batches/changes"])
+async def test_a_file_of_an_institution_that_is_not_admitted_is_refused_whole_and_leaves_nothing(
+    gateway: RunningGateway, path: str
+) -> None:
+    office = await gateway.tenant("waterland")
+    await office.describe("hydrology")
+    body = _rows(1_001, "hydrology") if path == "/v1/batches" else b"action,credential_id,reason\n"
+    if path == "/v1/batches/changes":
+        body += b"revoke," + b"0" * 64 + b",other\n"
+    answered = await _send(office, path, body)
+    assert (answered.status, answered.slug) == (422, "unknown-issuer"), answered
+    assert [await gateway.database_count(table) for table in ("batch", "batch_part")] == [0, 0]
+
+
+@pytest.mark.parametrize("count", [20, 1_001])
+async def test_a_list_that_comes_before_the_admission_is_followed_waits_for_it(
+    gateway: RunningGateway, count: int
+) -> None:
+    office = await gateway.tenant("waterland")
+    await office.describe("hydrology")
+    sending = asyncio.create_task(_send(office, "/v1/batches", _rows(count, "hydrology")))
+    await asyncio.sleep(0.3)
+    await gateway.admit(office)
+    answered = await sending
+    assert answered.status in {200, 202}, answered
+    done = answered.as_(BatchAnswer) if count == 20 else await _over(office, answered.body["batch_id"])
+    assert (done.accepted_count, done.refused_count) == (count, 0)
