@@ -160,15 +160,14 @@ class Upload:
     async def finish(self, once: Once) -> batches.BackgroundBatch:
         """Let the batch be worked on and return it, or the one that the same request has made already.
 
-        Raises `OtherRequestProblem` where the key belongs to another request, and what `require_admitted` raises where
-        it is not only tried; nothing is left of the file then.
+        Raises `OtherRequestProblem` where the key belongs to another request, and what `require_admitted` raises:
+        nothing is left of the file then.
         """
-        if not self._request.is_dry_run:
-            try:
-                await require_admitted(self._gateway, self._tenant)
-            except BaseException:
-                await self.forget()
-                raise
+        try:
+            await require_admitted(self._gateway, self._tenant)
+        except BaseException:
+            await self.forget()
+            raise
         new = batches.NewBatch(
             batch_id=self.batch_id,
             institution_id=self._tenant.institution_id,

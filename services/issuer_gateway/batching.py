@@ -92,8 +92,9 @@ def json_row(line: int, content: bytes) -> Row:
 
 
 async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> BatchAnswer:
-    """Check every row as issuing would, by the rules too, and store nothing."""
+    """Check every row as issuing would, by the rules too, and store nothing; raises what `require_admitted` raises."""
     check_followed(gateway)
+    await require_admitted(gateway, tenant)
     now = gateway.now()
     items, refused = await prepare_rows(gateway, tenant, rows, now, is_dry=True)
     async with transaction(gateway.pool) as connection:

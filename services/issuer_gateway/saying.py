@@ -210,8 +210,8 @@ async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T
 async def require_admitted(gateway: Gateway, tenant: Tenant) -> None:
     """Raise `UnknownIssuerRefusal` where the log, as far as it is followed, does not know the institution.
 
-    Waits first, as `carried_out` does: an admission is followed a moment after the registrar has said it. For files,
-    each row of which would be refused for good.
+    Waits first, as `carried_out` does: an admission is followed a moment after the registrar has said it. For lists and
+    files, each row of which would be refused, in the background for good.
     """
 
     async def work(connection: Connection) -> None:

@@ -258,30 +258,41 @@ async def test_memory_is_bounded_while_an_upload_waits_for_the_database(gateway:
     assert await gateway.database_count("batch") == 0
 
 
-@pytest.mark.parametrize("path", ["/v1/batches", "/v1/batches/changes"])
-async def test_a_file_of_an_institution_that_is_not_admitted_is_refused_whole_and_leaves_nothing(
-    gateway: RunningGateway, path: str
+_CHANGES = b"action,credential_id,reason\nrevoke," + b"0" * 64 + b",other\n"
+
+
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+@pytest.mark.parametrize(("path", "count"), [("/v1/batches", 20), ("/v1/batches", 1_001), ("/v1/batches/changes", 0)])
+async def test_a_list_without_an_admission_is_refused_whole_and_may_be_sent_again_as_it_is(
+    gateway: RunningGateway, path: str, count: int, query: str
 ) -> None:
     office = await gateway.tenant("waterland")
     await office.describe("hydrology")
-    body = _rows(1_001, "hydrology") if path == "/v1/batches" else b"action,credential_id,reason\n"
-    if path == "/v1/batches/changes":
-        body += b"revoke," + b"0" * 64 + b",other\n"
-    answered = await _send(office, path, body)
+    body = _rows(count, "hydrology") if count else _CHANGES
+    answered = await _send(office, path, body, query=query)
     assert (answered.status, answered.slug) == (422, "unknown-issuer"), answered
     assert [await gateway.database_count(table) for table in ("batch", "batch_part")] == [0, 0]
+    await gateway.admit(office)
+    answered = await _send(office, path, body, query=query)
+    assert answered.status in {200, 202}, answered
+    batch = answered.as_(BatchAnswer)
+    done = await _over(office, batch.batch_id) if batch.batch_id and count != 20 else batch
+    assert (done.row_count, done.refused_count) == ((count, 0) if count else (1, 1))
 
 
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
 @pytest.mark.parametrize("count", [20, 1_001])
 async def test_a_list_that_comes_before_the_admission_is_followed_waits_for_it(
-    gateway: RunningGateway, count: int
+    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path, count: int, query: str
 ) -> None:
-    office = await gateway.tenant("waterland")
-    await office.describe("hydrology")
-    sending = asyncio.create_task(_send(office, "/v1/batches", _rows(count, "hydrology")))
-    await asyncio.sleep(0.3)
-    await gateway.admit(office)
-    answered = await sending
-    assert answered.status in {200, 202}, answered
-    done = answered.as_(BatchAnswer) if count == 20 else await _over(office, answered.body["batch_id"])
-    assert (done.accepted_count, done.refused_count) == (count, 0)
+    async with running_gateway(make_database, tmp_path / "gateway", ledger, sequencing_wait_ms=20_000) as gateway:
+        office = await gateway.tenant("waterland")
+        await office.describe("hydrology")
+        sending = asyncio.create_task(_send(office, "/v1/batches", _rows(count, "hydrology"), query=query))
+        await asyncio.sleep(0.3)
+        assert not sending.done()
+        await gateway.admit(office)
+        answered = await sending
+        assert answered.status in {200, 202}, answered
+        done = answered.as_(BatchAnswer) if count == 20 else await _over(office, answered.body["batch_id"])
+        assert (done.is_complete, done.row_count, done.refused_count) == (True, count, 0)
