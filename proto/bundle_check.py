@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from proto import bundle_scope, events
+from proto.agreement import differences
 from proto.bundle import Bundle, BundledEntry
 from proto.checkpoint import Checkpoint, OpenedCheckpoint, parse_checkpoint
 from proto.document import credential_id_of
@@ -36,7 +37,7 @@ from proto.lifecycle import (
 from proto.merkle import ProofProblem, check_inclusion, leaf_hash
 from proto.moment import SECONDS_MAX, Moment, from_ms
 from proto.note import parse_note
-from proto.open_badge_claims import DocumentClaims, claims
+from proto.open_badge_claims import claims
 from proto.policy import Policy, open_under_policy
 from proto.problem import Problem
 from proto.wire.verifier import CheckName, Verdict
@@ -285,20 +286,6 @@ def _document_faults(book: Book, bundle: Bundle, document: Mapping[str, Any]) ->
     if life is not None and (fields := differences(claimed, life)):
         detail = f"The document and the institution's own entry disagree about: {', '.join(fields)}"
         yield Fault(check="document", code="document-differs", detail=detail)
-
-
-def differences(claimed: DocumentClaims, life: Life) -> list[str]:
-    """Return the names of what document and issue say differently; none if they agree."""
-    pairs = {
-        "issuer": (claimed.issuer, life.issuer),
-        "achievement": (claimed.achievement, life.achievement),
-        "credits": (claimed.ects_hundredths, life.ects_hundredths),
-        "EQF level": (claimed.eqf_level, life.eqf_level),
-        "valid from": (claimed.valid_from, life.valid_from),
-        "valid until": (claimed.valid_until, life.valid_until),
-        "components": (tuple(sorted(claimed.components)), tuple(sorted(life.components))),
-    }
-    return [name for name, (in_document, on_log) in pairs.items() if in_document != on_log]
 
 
 def _time(bundle: Bundle, opened: OpenedCheckpoint | None, policy: Policy) -> tuple[Moment | None, bool]:

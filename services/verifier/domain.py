@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from proto.agreement import differences
 from proto.ids import CredentialId, Origin
 from proto.lifecycle import (
     Book,
@@ -29,7 +30,7 @@ from proto.stacking import ects_text
 from proto.wire.verifier import Answer, AsOf, Check, CheckName, IssuerFacts, Question, Result, StackNode, Verdict
 from services.follow.interface import Health, Position
 from services.verifier import facts
-from services.verifier.words import REASONS, duration, sentence, when
+from services.verifier.words import FIELDS, REASONS, duration, sentence, when
 
 MUST_APPLY: frozenset[CheckName] = frozenset({"signature", "inclusion", "issuer", "status", "period", "freshness"})
 _GONE = ("void", "revoked", "suspended")
@@ -194,7 +195,7 @@ def _document(grounds: Grounds, life: Life | None) -> Check:
             "invalid" if is_later else "unknown",
             "document-not-yet-on-log" if is_later else "document-not-found",
         )
-    fields = _differences(document.claims, life)
+    fields = [FIELDS[name] for name in differences(document.claims, life)]
     if fields:
         return check("document", "invalid", "document-differs", fields=", ".join(fields))
     return check("document", "valid", "document-matches")
@@ -225,20 +226,6 @@ def _document_not_found(grounds: Grounds, claims: DocumentClaims) -> Check:
     if issuer is None or profile(grounds.book, issuer) is None:
         return check("document", "unknown", "document-issuer-unknown")
     return check("document", "invalid", "document-not-on-log")
-
-
-def _differences(claims: DocumentClaims, life: Life) -> list[str]:
-    """Return what document and event say differently, in words; both come from the institution, so neither wins."""
-    pairs = {
-        "the institution": (claims.issuer, life.issuer),
-        "the achievement": (claims.achievement, life.achievement),
-        "the credits": (claims.ects_hundredths, life.ects_hundredths),
-        "the EQF level": (claims.eqf_level, life.eqf_level),
-        "the beginning of validity": (claims.valid_from, life.valid_from),
-        "the end of validity": (claims.valid_until, life.valid_until),
-        "the components": (tuple(sorted(claims.components)), tuple(sorted(life.components))),
-    }
-    return [name for name, (claimed, said) in pairs.items() if claimed != said]
 
 
 def _no_entry(grounds: Grounds, name: CheckName, code: str) -> Check:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from proto.agreement import Field
 from proto.moment import Moment
 
 SENTENCES: Mapping[str, str] = MappingProxyType(
@@ -107,6 +108,18 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+FIELDS: Mapping[Field, str] = MappingProxyType(
+    {
+        "issuer": "the institution",
+        "achievement": "the achievement",
+        "credits": "the credits",
+        "EQF level": "the EQF level",
+        "valid from": "the beginning of validity",
+        "valid until": "the end of validity",
+        "components": "the components",
+    }
+)
+"""What document and event may say differently, in words; both come from the institution, so neither wins."""
 REASONS: Mapping[str, str] = MappingProxyType(
     {
         "error": "it was issued in error",
