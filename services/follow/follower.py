@@ -13,32 +13,29 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from proto.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.checkpoint import OpenedCheckpoint
 from proto.ids import Origin
 from proto.lifecycle import Book
-from proto.merkle import Frontier, Hash, ProofProblem, check_consistency
-from proto.moment import Moment, from_ms, to_ms
-from proto.note import SignatureProblem
+from proto.moment import Moment, to_ms
 from proto.note_key import parse_vkey
-from proto.policy import NO_QUORUM, Policy, QuorumProblem
-from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.policy import NO_QUORUM, Policy
+from proto.problem import Problem
 from services.follow import chunk
+from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.condition import Condition, Judge, Known
 from services.follow.early import Begun, EarlyChecks
 from services.follow.interface import (
     Applied,
     Evidence,
-    FaultKind,
     FaultyLogProblem,
     FollowBounds,
-    ForeignPositionProblem,
     Health,
     Observer,
     Position,
     Sink,
     UnknownRulesProblem,
 )
-from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.log_client import LogAnswerProblem, LogClient
 from services.signatures import SignatureCheckers
 
 _SECOND_MS = 1000
@@ -46,8 +43,6 @@ _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answ
 _BACKOFF_SECONDS_MIN = 0.25
 _CHUNKS_AHEAD = 2  # that wait, proven, for the chunk before to be applied; one more may be under way
 _Ready = tuple[chunk.Proven, Begun] | Exception
-_AHEAD_SECONDS_MAX = 60  # how far the clock of a witness may be ahead of ours
-_LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 
 
 class Follower:
@@ -81,7 +76,7 @@ class Follower:
         self._bounds = bounds or FollowBounds()
         self._observer = observer or Observer()
         self._position: Position | None = None
-        self._suspect: OpenedCheckpoint | None = None
+        self._checkpoints = Checkpoints(client, key=self._key, policy=self._policy, clock=clock)
         self._checkers = SignatureCheckers(
             thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
         )
@@ -122,7 +117,7 @@ class Follower:
             begun = self._monotonic()
             try:
                 count = await self.step(wait_seconds=self._bounds.poll_seconds)
-            except (*_LOG_TROUBLES, FaultyLogProblem, UnknownRulesProblem) as problem:
+            except (*LOG_TROUBLES, FaultyLogProblem, UnknownRulesProblem) as problem:
                 failures += 1
                 self._observer.troubled(problem)
                 pause_seconds = self._backoff_seconds(failures, problem)
@@ -156,7 +151,7 @@ class Follower:
             if isinstance(stop, FaultyLogProblem):
                 await self._observer.faulted(stop.evidence)
             raise
-        except _LOG_TROUBLES as problem:
+        except LOG_TROUBLES as problem:
             condition.troubled(problem.detail)
             raise
         self._observer.settled()
@@ -172,12 +167,15 @@ class Follower:
         note = note or await self._client.checkpoint()
         fetched_at, fetched_monotonic = self._clock(), self._monotonic()
         # (2) Signed by the log, cosigned as the policy asks.
-        opened = self._opened(note)
+        opened = self._checkpoints.opened(note)
         # (3) Consistent with what was proven before.
         if opened.checkpoint.size < begun_at:
-            await self._check_older(position, opened)
+            self._condition.troubled(
+                f"The log shows {opened.checkpoint.size} entries; {position.size} are known already"
+            )
+            await self._checkpoints.check_older(position, opened)
             return 0
-        await self._check_newer(position, opened)
+        await self._checkpoints.check_newer(position, opened)
         # (4) Entries in chunks, each proven before it is applied.
         if position.size < opened.checkpoint.size:
             position = await self._catch_up(position, opened)
@@ -190,76 +188,10 @@ class Follower:
         if self._position is None:
             stored = await self._sink.position()
             if stored is not None:
-                self._check_own(stored)
+                self._checkpoints.check_own(stored)
                 self._condition.restored(stored)
             self._position = stored or Position()
         return self._position
-
-    def _check_own(self, position: Position) -> None:
-        """Refuse to continue what another log, or nobody, made."""
-        if position.size == 0 and position.inherited is not None:
-            return  # handed over; entry 0 has to name what was inherited
-        try:
-            is_sound = position.tree().root() == position.root_hash
-            signed = open_checkpoint(position.checkpoint, self._key).checkpoint
-        except (MalformedProblem, InvalidProblem, SignatureProblem) as problem:
-            raise ForeignPositionProblem(
-                f"The projection was not made from the log {self.origin}: {problem.detail}. "
-                "Set the right key of the log, or begin with an empty database"
-            ) from problem
-        is_signed = signed.root_hash == position.root_hash if signed.size == position.size else True
-        if not is_sound or not is_signed or signed.size < position.size:
-            raise ForeignPositionProblem(
-                "The projection's stored position is damaged: begin with an empty database, it is filled from the log"
-            )
-
-    def _opened(self, note: bytes) -> OpenedCheckpoint:
-        try:
-            opened = open_checkpoint(note, self._key, self._policy.witness_keys)
-        except (MalformedProblem, InvalidProblem, SignatureProblem) as problem:
-            words = f"The log's checkpoint cannot be trusted: {problem.detail}"
-            raise self._fault("checkpoint", words, note) from problem
-        if not self._policy.is_quorum(opened.cosigned_at):
-            raise QuorumProblem(
-                f"{len(opened.cosigned_at)} of the known witnesses cosigned the log's checkpoint of size "
-                f"{opened.checkpoint.size}, which does not satisfy the quorum {self._policy.quorum!r}"
-            )
-        return opened
-
-    async def _check_older(self, position: Position, opened: OpenedCheckpoint) -> None:
-        """A smaller checkpoint that is consistent is merely old; nothing becomes fresher by it."""
-        older = opened.checkpoint
-        self._condition.troubled(f"The log shows {older.size} entries; {position.size} are known already")
-        if older.size == 0:
-            return
-        try:
-            proof = await self._client.consistency(older.size, position.size)
-        except _LOG_TROUBLES:  # an old copy of the log does not know our size: neither proven nor disproven
-            return
-        try:
-            check_consistency(older.size, position.size, older.root_hash, position.root_hash, _hashes(proof))
-        except ProofProblem as problem:
-            raise self._inconsistent(position, opened, problem) from problem
-
-    async def _check_newer(self, position: Position, opened: OpenedCheckpoint) -> None:
-        newer = opened.checkpoint
-        if position.size == 0:
-            return
-        if newer.size == position.size:
-            if newer.root_hash != position.root_hash:
-                raise self._fork(position.checkpoint, opened)
-            return
-        proof = await self._client.consistency(position.size, newer.size)
-        try:
-            check_consistency(position.size, newer.size, position.root_hash, newer.root_hash, _hashes(proof))
-        except ProofProblem as problem:
-            raise self._inconsistent(position, opened, problem) from problem
-
-    def _inconsistent(self, position: Position, opened: OpenedCheckpoint, problem: ProofProblem) -> FaultyLogProblem:
-        """The proof may be bad, or the log forked: compare again when the projection has grown to that size."""
-        self._suspect = opened
-        words = f"The log cannot show that it only grew: {problem.detail}"
-        return self._fault("fork", words, position.checkpoint, opened.encoded)
 
     async def _catch_up(self, position: Position, opened: OpenedCheckpoint) -> Position:
         """Apply everything up to the checkpoint, and return the position there.
@@ -308,8 +240,8 @@ class Follower:
         lines = await self._download(position.size, self._chunk_end(position, opened))
         leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
         # (4.2) The tree with these leaves is a prefix of the signed tree.
-        await self._prove(tree, position, opened)
-        self._compare_with_suspect(tree, opened)
+        await self._checkpoints.prove(tree, position, opened)
+        self._checkpoints.compare_with_suspect(tree, opened)
         # (4.3) Form, chain, order, rules and signatures; all of it was signed by the log.
         now = self._clock()
         candidates, stop = await asyncio.to_thread(chunk.open_chunk, position, self.origin, lines, leaves, now=now)
@@ -326,7 +258,7 @@ class Follower:
 
     def _chunk_end(self, position: Position, opened: OpenedCheckpoint) -> int:
         end = min(position.size + self._bounds.chunk_entries_max, opened.checkpoint.size)
-        suspect = self._suspect.checkpoint.size if self._suspect else 0
+        suspect = self._checkpoints.suspect_size
         return suspect if position.size < suspect < end else end
 
     async def _download(self, start: int, end: int) -> list[bytes]:
@@ -341,26 +273,6 @@ class Follower:
         if not lines:
             raise LogAnswerProblem(f"The log published more than {start} entries and sends none from there on")
         return lines
-
-    async def _prove(self, tree: Frontier, position: Position, opened: OpenedCheckpoint) -> None:
-        """Show that the tree is a prefix of the signed one; where they are of one size, that they are the same."""
-        signed, proof = opened.checkpoint, list[bytes]()
-        if tree.size < signed.size:
-            proof = await self._client.consistency(tree.size, signed.size)
-        try:
-            check_consistency(tree.size, signed.size, tree.root(), signed.root_hash, _hashes(proof))
-        except ProofProblem as problem:
-            words = f"The entries {position.size} to {tree.size - 1} are not those that the log signed"
-            raise self._fault("altered", f"{words}: {problem.detail}", opened.encoded) from problem
-
-    def _compare_with_suspect(self, tree: Frontier, opened: OpenedCheckpoint) -> None:
-        """Compare now that the tree has the size of a checkpoint that had not been shown to be consistent."""
-        suspect = self._suspect
-        if suspect is None or suspect.checkpoint.size != tree.size:
-            return
-        self._suspect = None
-        if suspect.checkpoint.root_hash != tree.root():
-            raise self._fork(suspect.encoded, opened)
 
     async def _judge_and_apply(
         self, position: Position, opened: OpenedCheckpoint, proven: chunk.Proven, begun: Begun
@@ -401,7 +313,7 @@ class Follower:
         is_moved: bool,
     ) -> None:
         """Take the time, and store it where entries came or the stored one is old enough."""
-        witnessed_at = self._witnessed_at(opened, fetched_at)
+        witnessed_at = self._checkpoints.witnessed_at(opened, fetched_at)
         stored_ms = to_ms(position.fetched_at) if position.fetched_at else 0
         is_old = not 0 <= to_ms(fetched_at) - stored_ms < self._bounds.remember_seconds * _SECOND_MS
         if is_moved or is_old:
@@ -416,35 +328,8 @@ class Follower:
         if witnessed_at is None and self._policy.quorum != NO_QUORUM:
             self._condition.troubled("The witnesses' cosignatures carry times that are still to come: check the clocks")
 
-    def _witnessed_at(self, opened: OpenedCheckpoint, now: Moment) -> Moment | None:
-        """Return the newest time by which the quorum had cosigned; times that are still to come vouch for nothing."""
-        latest = to_ms(now) // _SECOND_MS + _AHEAD_SECONDS_MAX
-        seconds = self._policy.quorum_at(opened.cosigned_at, latest=latest)
-        return None if seconds is None else from_ms(seconds * _SECOND_MS)
-
-    def _fork(self, earlier: bytes, opened: OpenedCheckpoint) -> FaultyLogProblem:
-        words = "The log signed two different trees of the same entries: its two checkpoints contradict each other"
-        return self._fault("fork", words, earlier, opened.encoded, is_conclusive=True)
-
-    def _fault(
-        self, kind: FaultKind, detail: str, *checkpoints: bytes, is_conclusive: bool = False
-    ) -> FaultyLogProblem:
-        return FaultyLogProblem(
-            Evidence(
-                kind=kind,
-                detail=detail,
-                found_at=self._clock(),
-                is_conclusive=is_conclusive,
-                checkpoints=checkpoints,
-            )
-        )
-
 
 async def _ended(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
-
-
-def _hashes(proof: list[bytes]) -> list[Hash]:
-    return [Hash(item) for item in proof]

@@ -1,0 +1,151 @@
+"""What the checkpoints of one log are worth: signed, cosigned, grown from each other, or forked (DESIGN 5.6).
+
+Asks the log for consistency proofs (RFC 9162 section 2.1.4.2); applies nothing and stores nothing.
+"""
+
+from collections.abc import Callable
+
+from proto.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.merkle import Frontier, Hash, ProofProblem, check_consistency
+from proto.moment import Moment, from_ms, to_ms
+from proto.note import SignatureProblem
+from proto.note_key import VerifierKey
+from proto.policy import Policy, QuorumProblem
+from proto.problem import InvalidProblem, MalformedProblem
+from services.follow.interface import Evidence, FaultKind, FaultyLogProblem, ForeignPositionProblem, Position
+from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+
+LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
+"""What a log, or the way to it, may be in for a while."""
+_SECOND_MS = 1000
+_AHEAD_SECONDS_MAX = 60  # how far the clock of a witness may be ahead of ours
+
+
+class Checkpoints:
+    """Judges the checkpoints of one log; remembers one that could not be shown to be consistent."""
+
+    def __init__(self, client: LogClient, *, key: VerifierKey, policy: Policy, clock: Callable[[], Moment]) -> None:
+        self._client = client
+        self._key = key
+        self._policy = policy
+        self._clock = clock
+        self._suspect: OpenedCheckpoint | None = None
+
+    @property
+    def suspect_size(self) -> int:
+        """The size at which a suspect checkpoint is to be compared; 0 where there is none."""
+        return self._suspect.checkpoint.size if self._suspect else 0
+
+    def check_own(self, position: Position) -> None:
+        """Refuse to continue what another log, or nobody, made."""
+        if position.size == 0 and position.inherited is not None:
+            return  # handed over; entry 0 has to name what was inherited
+        try:
+            is_sound = position.tree().root() == position.root_hash
+            signed = open_checkpoint(position.checkpoint, self._key).checkpoint
+        except (MalformedProblem, InvalidProblem, SignatureProblem) as problem:
+            raise ForeignPositionProblem(
+                f"The projection was not made from the log {self._key.name}: {problem.detail}. "
+                "Set the right key of the log, or begin with an empty database"
+            ) from problem
+        is_signed = signed.root_hash == position.root_hash if signed.size == position.size else True
+        if not is_sound or not is_signed or signed.size < position.size:
+            raise ForeignPositionProblem(
+                "The projection's stored position is damaged: begin with an empty database, it is filled from the log"
+            )
+
+    def opened(self, note: bytes) -> OpenedCheckpoint:
+        """Return the checkpoint in a signed note of the log; raises `FaultyLogProblem` and `QuorumProblem`."""
+        try:
+            opened = open_checkpoint(note, self._key, self._policy.witness_keys)
+        except (MalformedProblem, InvalidProblem, SignatureProblem) as problem:
+            words = f"The log's checkpoint cannot be trusted: {problem.detail}"
+            raise self._fault("checkpoint", words, note) from problem
+        if not self._policy.is_quorum(opened.cosigned_at):
+            raise QuorumProblem(
+                f"{len(opened.cosigned_at)} of the known witnesses cosigned the log's checkpoint of size "
+                f"{opened.checkpoint.size}, which does not satisfy the quorum {self._policy.quorum!r}"
+            )
+        return opened
+
+    async def check_older(self, position: Position, opened: OpenedCheckpoint) -> None:
+        """A smaller checkpoint that is consistent is merely old; nothing becomes fresher by it."""
+        older = opened.checkpoint
+        if older.size == 0:
+            return
+        try:
+            proof = await self._client.consistency(older.size, position.size)
+        except LOG_TROUBLES:  # an old copy of the log does not know our size: neither proven nor disproven
+            return
+        try:
+            check_consistency(older.size, position.size, older.root_hash, position.root_hash, _hashes(proof))
+        except ProofProblem as problem:
+            raise self._inconsistent(position, opened, problem) from problem
+
+    async def check_newer(self, position: Position, opened: OpenedCheckpoint) -> None:
+        """Raise `FaultyLogProblem` unless the checkpoint's tree is the known one, or shown to have grown from it."""
+        newer = opened.checkpoint
+        if position.size == 0:
+            return
+        if newer.size == position.size:
+            if newer.root_hash != position.root_hash:
+                raise self._fork(position.checkpoint, opened)
+            return
+        proof = await self._client.consistency(position.size, newer.size)
+        try:
+            check_consistency(position.size, newer.size, position.root_hash, newer.root_hash, _hashes(proof))
+        except ProofProblem as problem:
+            raise self._inconsistent(position, opened, problem) from problem
+
+    async def prove(self, tree: Frontier, position: Position, opened: OpenedCheckpoint) -> None:
+        """Show that the tree is a prefix of the signed one; where they are of one size, that they are the same."""
+        signed, proof = opened.checkpoint, list[bytes]()
+        if tree.size < signed.size:
+            proof = await self._client.consistency(tree.size, signed.size)
+        try:
+            check_consistency(tree.size, signed.size, tree.root(), signed.root_hash, _hashes(proof))
+        except ProofProblem as problem:
+            words = f"The entries {position.size} to {tree.size - 1} are not those that the log signed"
+            raise self._fault("altered", f"{words}: {problem.detail}", opened.encoded) from problem
+
+    def compare_with_suspect(self, tree: Frontier, opened: OpenedCheckpoint) -> None:
+        """Compare now that the tree has the size of a checkpoint that had not been shown to be consistent."""
+        suspect = self._suspect
+        if suspect is None or suspect.checkpoint.size != tree.size:
+            return
+        self._suspect = None
+        if suspect.checkpoint.root_hash != tree.root():
+            raise self._fork(suspect.encoded, opened)
+
+    def witnessed_at(self, opened: OpenedCheckpoint, now: Moment) -> Moment | None:
+        """Return the newest time by which the quorum had cosigned; times that are still to come vouch for nothing."""
+        latest = to_ms(now) // _SECOND_MS + _AHEAD_SECONDS_MAX
+        seconds = self._policy.quorum_at(opened.cosigned_at, latest=latest)
+        return None if seconds is None else from_ms(seconds * _SECOND_MS)
+
+    def _inconsistent(self, position: Position, opened: OpenedCheckpoint, problem: ProofProblem) -> FaultyLogProblem:
+        """The proof may be bad, or the log forked: compare again when the projection has grown to that size."""
+        self._suspect = opened
+        words = f"The log cannot show that it only grew: {problem.detail}"
+        return self._fault("fork", words, position.checkpoint, opened.encoded)
+
+    def _fork(self, earlier: bytes, opened: OpenedCheckpoint) -> FaultyLogProblem:
+        words = "The log signed two different trees of the same entries: its two checkpoints contradict each other"
+        return self._fault("fork", words, earlier, opened.encoded, is_conclusive=True)
+
+    def _fault(
+        self, kind: FaultKind, detail: str, *checkpoints: bytes, is_conclusive: bool = False
+    ) -> FaultyLogProblem:
+        return FaultyLogProblem(
+            Evidence(
+                kind=kind,
+                detail=detail,
+                found_at=self._clock(),
+                is_conclusive=is_conclusive,
+                checkpoints=checkpoints,
+            )
+        )
+
+
+def _hashes(proof: list[bytes]) -> list[Hash]:
+    return [Hash(item) for item in proof]
