@@ -7,20 +7,25 @@ specified by something. What has no place here is listed by JSON pointer, what w
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from proto.credential import Achievement, Award, Identifier, Learner, QualityAssurance, Result
 from proto.duration import hours_of
-from proto.events import invalid
+from proto.elm_reader import (
+    ElmReader,
+    NotAnElmCredentialProblem,
+    all_of,
+    one_of,
+    take_concept,
+    types_of,
+)
 from proto.ids import AchievementUri
-from proto.moment import normalise
-from proto.open_badge_import import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer
+from proto.imported import Imported, ImportedIssuer, converted
 from proto.open_badge_reader import Reader
 from proto.problem import InvalidProblem
 from proto.vocabulary import (
-    CONCEPTS,
     ECTS_FRAMEWORK,
     AssessmentType,
     ParticipationMode,
@@ -28,13 +33,11 @@ from proto.vocabulary import (
     Supervision,
     eqf_level_of,
     is_esco,
-    is_language,
 )
 
 CONTEXT = "http://data.europa.eu/snb/model/context/edc-ap"
 _TYPE = "EuropeanDigitalCredential"
 _CLAIMS = ("LearningAchievement", "Qualification", "LearningActivity", "LearningAssessment", "LearningEntitlement")
-_BY_URI = {concept.uri: kind for kind, concept in CONCEPTS.items() if concept.uri}
 _LANGUAGES: Mapping[str, str] = {
     "BUL": "bg", "CES": "cs", "DAN": "da", "DEU": "de", "ELL": "el", "ENG": "en", "SPA": "es", "EST": "et",
     "FIN": "fi", "FRA": "fr", "GLE": "ga", "HRV": "hr", "HUN": "hu", "ITA": "it", "LIT": "lt", "LAV": "lv",
@@ -45,15 +48,6 @@ _COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _CREDITS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
 _GRADE_MAX, _NAME_MAX = 100, 300
-_CONCEPT_MEMBERS = frozenset({"id", "type", "inScheme", "prefLabel", "notation"})
-_T = TypeVar("_T")
-
-
-class NotAnElmCredentialProblem(InvalidProblem):
-    """Not a credential of the European Learning Model v3; `pointer` says where."""
-
-    slug = "not-an-elm-credential"
-    title = "This is not a European Learning Model v3 credential"
 
 
 def import_elm(document: Any, *, learner_ref: str | None = None) -> Imported:
@@ -81,13 +75,13 @@ class _ElmImport:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._root = Reader(document)
-        self._doubts: list[Doubt] = []
+        self._read = ElmReader()
 
     def run(self, learner_ref: str | None) -> Imported:
         root = self._root
         root.only("@context", CONTEXT, "https://www.w3.org/2018/credentials/v1", "https://www.w3.org/ns/credentials/v2")
         root.only("type", "VerifiableCredential", _TYPE)
-        person = _one(root, "credentialSubject")
+        person = one_of(root, "credentialSubject")
         claim = self._claim(person)
         achievement = self._achievement(claim)
         award = self._award(person, claim, achievement, learner_ref)
@@ -97,40 +91,39 @@ class _ElmImport:
             award=award,
             issuer=issuer,
             unmapped=root.unmapped(),
-            doubtful=tuple(self._doubts),
+            doubtful=tuple(self._read.doubts),
         )
 
-    def _doubt(self, pointer: str, detail: str) -> None:
-        self._doubts.append(Doubt(pointer=pointer, detail=detail))
-
     def _claim(self, person: Reader) -> Reader:
-        claims = [each for each in _all(person, "hasClaim") if _types(each) & set(_CLAIMS)]
+        claims = [each for each in all_of(person, "hasClaim") if types_of(each) & set(_CLAIMS)]
         if not claims:
             raise NotAnElmCredentialProblem("The person has no claim of learning", pointer=person.at("hasClaim"))
-        achieved = [each for each in claims if _types(each) & {"LearningAchievement", "Qualification"}]
+        achieved = [each for each in claims if types_of(each) & {"LearningAchievement", "Qualification"}]
         claim = (achieved or claims)[0]
         if not achieved:
-            kind = ", ".join(sorted(_types(claim)))
-            self._doubt(claim.pointer, f"It claims no LearningAchievement; the {kind} was read as the achievement")
+            kind = ", ".join(sorted(types_of(claim)))
+            self._read.doubt(claim.pointer, f"It claims no LearningAchievement; the {kind} was read as the achievement")
         if len(claims) > 1:
-            self._doubt(person.at("hasClaim"), f"Of {len(claims)} claims one was read; import the others by themselves")
+            self._read.doubt(
+                person.at("hasClaim"), f"Of {len(claims)} claims one was read; import the others by themselves"
+            )
         claim.only("type", *_CLAIMS)
         return claim
 
     def _achievement(self, claim: Reader) -> Achievement:
-        spec = _one(claim, "specifiedBy", needed=False) or claim
+        spec = one_of(claim, "specifiedBy", needed=False) or claim
         spec.only("type", "LearningAchievementSpecification", "LearningActivitySpecification", "Qualification")
-        title = self._text(spec, "title") or self._text(claim, "title")
+        title = self._read.text(spec, "title") or self._read.text(claim, "title")
         if title is None:
             raise NotAnElmCredentialProblem("The achievement has no title", pointer=claim.at("title"))
         if self._same(claim, "title", title) and spec is not claim:
             claim.take("title")
-        description = self._text(spec, "description") or self._text(claim, "description")
+        description = self._read.text(spec, "description") or self._read.text(claim, "description")
         outcomes = [*self._outcomes(spec)]
-        summary = self._text(spec, "learningOutcomeSummary")
+        summary = self._read.text(spec, "learningOutcomeSummary")
         if description is None:
-            self._doubt(spec.at("description"), "No description is stated; the title stands in")
-        self._doubt(claim.at("provenBy"), "The model has no criteria in words; the description stands in")
+            self._read.doubt(spec.at("description"), "No description is stated; the title stands in")
+        self._read.doubt(claim.at("provenBy"), "The model has no criteria in words; the description stands in")
         fields = {
             "uri": self._uri(spec, title),
             "title": title,
@@ -141,13 +134,15 @@ class _ElmImport:
             "ects_hundredths": self._credits(spec),
             "workload_hours": self._hours(spec, claim),
             "eqf_level": self._level(spec),
-            "participation_modes": self._concepts(spec, "mode", ParticipationMode),
+            "participation_modes": self._read.concepts(spec, "mode", ParticipationMode),
             "isced_f": [*self._fields_of_study(spec)],
-            "prerequisites": self._note(spec, "entryRequirement"),
-            "further_information": self._note(spec, "additionalNote"),
+            "prerequisites": self._read.note(spec, "entryRequirement"),
+            "further_information": self._read.note(spec, "additionalNote"),
             "quality_assurance": [*self._quality(spec)],
         }
-        return _convert(fields | self._assessed(claim), Achievement, spec.pointer)
+        return converted(
+            fields | self._assessed(claim), Achievement, pointer=spec.pointer, refusal=NotAnElmCredentialProblem
+        )
 
     def _same(self, source: Reader, name: str, texts: Mapping[str, str]) -> bool:
         return bool(source.value.get(name) == texts)
@@ -158,66 +153,25 @@ class _ElmImport:
             spec.take("id")
             return stated
         digest = hashlib.sha256(msgspec.json.encode(title, order="sorted")).hexdigest()[:32]
-        self._doubt(spec.at("id"), "The achievement has no URI of its own; one is made from its title")
+        self._read.doubt(spec.at("id"), "The achievement has no URI of its own; one is made from its title")
         return f"https://elm.invalid/{digest}"
 
-    def _text(self, source: Reader, name: str) -> dict[str, str] | None:
-        """Take a language map; a plain text is kept under und."""
-        value = source.value.get(name)
-        if isinstance(value, str) and value:
-            self._doubt(source.at(name), "The text names no language; kept under und (undetermined)")
-            source.take(name)
-            return {LANGUAGE_UNKNOWN: value}
-        if not isinstance(value, Mapping) or not value:
-            return None
-        found: dict[str, str] = {}
-        for tag, text in value.items():
-            first = text[0] if isinstance(text, list) and text else text
-            if isinstance(tag, str) and is_language(tag) and isinstance(first, str) and first:
-                found[tag] = first
-                if not isinstance(text, list) or len(text) == 1:
-                    source.child(name).take(tag)  # type: ignore[union-attr] # it is an object, by the lines above
-        return found or None
-
-    def _first(self, source: Reader, name: str, texts: Mapping[str, str] | None) -> str | None:
-        """Return the text in the first language, and name the others where there are some."""
-        if not texts:
-            return None
-        tag, *others = texts
-        if others:
-            self._doubt(source.at(name), f"One language can be kept here, {tag}; left out: {', '.join(others)}")
-        return texts[tag]
-
-    def _short(self, source: Reader, name: str, text: str, characters_max: int) -> str:
-        """Return so much of a text as can be kept, and say so where that is not all of it."""
-        if len(text) > characters_max:
-            self._doubt(source.at(name), f"Only the first {characters_max} of {len(text)} characters can be kept")
-        return text[:characters_max]
-
-    def _note(self, source: Reader, name: str) -> dict[str, str] | None:
-        for each in _all(source, name):
-            found = self._text(each, "noteLiteral")
-            if found:
-                each.only("type", "Note")
-                return found
-        return None
-
     def _outcomes(self, spec: Reader) -> Iterator[dict[str, Any]]:
-        for each in _all(spec, "learningOutcome"):
-            title = self._text(each, "title")
+        for each in all_of(spec, "learningOutcome"):
+            title = self._read.text(each, "title")
             if title is None:
                 continue
             each.only("type", "LearningOutcome")
             yield {"title": title, "esco_skills": [*_esco(each)]}
 
     def _language(self, spec: Reader, title: Mapping[str, str]) -> str:
-        for each in _all(spec, "language"):
+        for each in all_of(spec, "language"):
             code = str(each.value.get("id", "")).rpartition("/")[2]
             if code in _LANGUAGES:
-                _take_concept(each)
+                take_concept(each)
                 return _LANGUAGES[code]
         language = next(iter(title))
-        self._doubt(
+        self._read.doubt(
             spec.at("language"), f"No language of instruction is stated; that of the title, {language}, is kept"
         )
         return language
@@ -225,21 +179,21 @@ class _ElmImport:
     def _credits(self, spec: Reader) -> int:
         found = self._points(spec, "creditPoint")
         if found is None:
-            self._doubt(spec.at("creditPoint"), "No ECTS credits are stated; kept as 0")
+            self._read.doubt(spec.at("creditPoint"), "No ECTS credits are stated; kept as 0")
         return found or 0
 
     def _points(self, source: Reader, name: str) -> int | None:
         """Take the first ECTS credits, in hundredths; the model writes the number as a text."""
-        for each in _all(source, name):
-            framework = _one(each, "framework", needed=False)
+        for each in all_of(source, name):
+            framework = one_of(each, "framework", needed=False)
             point = each.value.get("point")
             match = _CREDITS.match(str(point))
             if framework is None or framework.value.get("id") != ECTS_FRAMEWORK or match is None:
-                self._doubt(each.pointer, "These credits are not of the ECTS, or no number of them; left out")
+                self._read.doubt(each.pointer, "These credits are not of the ECTS, or no number of them; left out")
                 continue
             each.take("point")
             each.only("type", "CreditPoint")
-            _take_concept(framework)
+            take_concept(framework)
             return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
         return None
 
@@ -250,7 +204,7 @@ class _ElmImport:
                 continue
             read = hours_of(stated)
             if read.doubt:
-                self._doubt(source.at(name), read.doubt)
+                self._read.doubt(source.at(name), read.doubt)
             if read.hours:
                 source.take(name)
                 return read.hours
@@ -258,57 +212,50 @@ class _ElmImport:
 
     def _level(self, spec: Reader) -> int | None:
         for name in ("eqfLevel", "eQFLevel", "EQFLevel"):
-            for each in _all(spec, name):
+            for each in all_of(spec, name):
                 level = eqf_level_of(str(each.value.get("id", "")))
                 if level is not None:
-                    _take_concept(each)
+                    take_concept(each)
                     return level
         return None
 
-    def _concepts(self, source: Reader, name: str, kind: type[_T]) -> list[_T]:
-        found = []
-        for each in _all(source, name):
-            concept = _BY_URI.get(str(each.value.get("id", "")))
-            if isinstance(concept, kind):
-                _take_concept(each)
-                found.append(concept)
-        return found
-
     def _fields_of_study(self, spec: Reader) -> Iterator[str]:
         for name in ("thematicArea", "ISCEDFCode"):
-            for each in _all(spec, name):
+            for each in all_of(spec, name):
                 match = _ISCED.search(str(each.value.get("id", "")))
                 if match:
-                    _take_concept(each)
+                    take_concept(each)
                     yield match[1]
 
     def _quality(self, spec: Reader) -> Iterator[QualityAssurance]:
-        for each in _all(spec, "accreditation"):
-            kinds = self._concepts(each, "dcType", QualityAssuranceType)
-            title = self._text(each, "title")
-            name = self._first(each, "title", title)
+        for each in all_of(spec, "accreditation"):
+            kinds = self._read.concepts(each, "dcType", QualityAssuranceType)
+            title = self._read.text(each, "title")
+            name = self._read.first(each, "title", title)
             if not kinds or name is None:
                 each.leave("title")
-                self._doubt(each.pointer, "An accreditation without a known kind and a title is left out")
+                self._read.doubt(each.pointer, "An accreditation without a known kind and a title is left out")
                 continue
             if kinds[1:]:
-                self._doubt(each.at("dcType"), f"One kind can be kept, {kinds[0]}; left out: {', '.join(kinds[1:])}")
+                self._read.doubt(
+                    each.at("dcType"), f"One kind can be kept, {kinds[0]}; left out: {', '.join(kinds[1:])}"
+                )
             each.only("type", "Accreditation")
-            yield QualityAssurance(type=kinds[0], name=self._short(each, "title", name, _NAME_MAX))
+            yield QualityAssurance(type=kinds[0], name=self._read.short(each, "title", name, _NAME_MAX))
 
     def _assessed(self, claim: Reader) -> dict[str, Any]:
         """Take types of assessment, and supervision, of the assessments that prove the claim."""
         types: list[AssessmentType] = []
         supervision: Supervision | None = None
-        for each in _all(claim, "provenBy"):
+        for each in all_of(claim, "provenBy"):
             each.only("type", "LearningAssessment")
-            spec = _one(each, "specifiedBy", needed=False)
+            spec = one_of(each, "specifiedBy", needed=False)
             if spec is not None:
                 spec.only("type", "LearningAssessmentSpecification")
-                types += self._concepts(spec, "dcType", AssessmentType)
-            found = self._concepts(each, "idVerification", Supervision)
+                types += self._read.concepts(spec, "dcType", AssessmentType)
+            found = self._read.concepts(each, "idVerification", Supervision)
             if found and supervision not in (None, found[0]):
-                self._doubt(each.at("idVerification"), f"One supervision can be kept; {supervision} is left out")
+                self._read.doubt(each.at("idVerification"), f"One supervision can be kept; {supervision} is left out")
             supervision = found[0] if found else supervision
         return {"assessment_types": list(dict.fromkeys(types)), "supervision": supervision}
 
@@ -318,64 +265,55 @@ class _ElmImport:
             "learner": self._learner(person, ref),
             "achievement": AchievementUri(achievement.uri),
             "valid_from": self._begins(),
-            "valid_until": self._time(root, "validUntil") or self._time(root, "expirationDate"),
+            "valid_until": self._read.time(root, "validUntil") or self._read.time(root, "expirationDate"),
             "awarded_at": self._awarded(claim),
             "ects_hundredths": self._points(claim, "creditReceived"),
             "result": self._result(claim),
             "other_identifiers": [Identifier(identifier=root.needed_text("id"), type="identifier")],
         }
-        return _convert(fields | self._period(claim), Award, "")
+        return converted(fields | self._period(claim), Award, pointer="", refusal=NotAnElmCredentialProblem)
 
     def _begins(self) -> str:
         for name in ("validFrom", "issuanceDate", "issued"):
-            found = self._time(self._root, name)
+            found = self._read.time(self._root, name)
             if found is not None:
                 return found
         raise NotAnElmCredentialProblem("validFrom is missing", pointer="/validFrom")
 
-    def _time(self, source: Reader, name: str) -> str | None:
-        stated = source.value.get(name)
-        if not isinstance(stated, str):
-            return None
-        try:
-            found = normalise(stated)
-        except InvalidProblem as problem:
-            raise NotAnElmCredentialProblem(problem.detail, pointer=source.at(name)) from problem
-        source.take(name)
-        return found
-
     def _awarded(self, claim: Reader) -> str | None:
-        process = _one(claim, "awardedBy", needed=False)
-        return self._time(process, "awardingDate") if process is not None else None
+        process = one_of(claim, "awardedBy", needed=False)
+        return self._read.time(process, "awardingDate") if process is not None else None
 
     def _result(self, claim: Reader) -> Result | None:
-        for each in _all(claim, "provenBy"):
-            grade = self._note(each, "grade")
+        for each in all_of(claim, "provenBy"):
+            grade = self._read.note(each, "grade")
             if grade:
-                text = self._first(each, "grade", grade) or ""
-                return Result(value=self._short(each, "grade", text, _GRADE_MAX))
+                text = self._read.first(each, "grade", grade) or ""
+                return Result(value=self._read.short(each, "grade", text, _GRADE_MAX))
         return None
 
     def _period(self, claim: Reader) -> dict[str, str]:
         found: dict[str, str] = {}
-        for each in _all(claim, "temporal")[:1]:
+        for each in all_of(claim, "temporal")[:1]:
             each.only("type", "PeriodOfTime")
             for name, field in (("startDate", "activity_start"), ("endDate", "activity_end")):
-                stated = self._time(each, name)
+                stated = self._read.time(each, name)
                 if stated:
                     found[field] = stated[:10]
                     if not stated[10:].startswith("T00:00:00"):
-                        self._doubt(each.at(name), f"A day is kept, {stated[:10]}; the time of day is left out")
+                        self._read.doubt(each.at(name), f"A day is kept, {stated[:10]}; the time of day is left out")
         return found
 
     def _learner(self, person: Reader, ref: str | None) -> Learner:
-        names = {name: self._text(person, name) for name in ("givenName", "familyName", "fullName")}
-        given, family, full = (self._first(person, name, texts) for name, texts in names.items())
+        names = {name: self._read.text(person, name) for name in ("givenName", "familyName", "fullName")}
+        given, family, full = (self._read.first(person, name, texts) for name, texts in names.items())
         if full and not (given or family):
-            self._doubt(person.at("fullName"), "One name, not split into given and family name; kept as family name")
+            self._read.doubt(
+                person.at("fullName"), "One name, not split into given and family name; kept as family name"
+            )
             family = full
         elif full and full != " ".join(filter(None, (given, family))):
-            self._doubt(person.at("fullName"), "Given and family name are kept; the full name says it otherwise")
+            self._read.doubt(person.at("fullName"), "Given and family name are kept; the full name says it otherwise")
             person.leave("fullName")
         person.only("type", "Person")
         email = self._email(person)
@@ -390,7 +328,7 @@ class _ElmImport:
             "date_of_birth": born,
             "email": email,
         }
-        return _convert(fields, Learner, person.pointer)
+        return converted(fields, Learner, pointer=person.pointer, refusal=NotAnElmCredentialProblem)
 
     def _born(self, person: Reader) -> str | None:
         stated = person.value.get("dateOfBirth")
@@ -398,14 +336,14 @@ class _ElmImport:
             return None
         person.take("dateOfBirth")
         if "T" in stated and not stated.partition("T")[2].startswith("00:00"):
-            self._doubt(
+            self._read.doubt(
                 person.at("dateOfBirth"), f"{stated} is a time: which day it is depends on the zone; the day is kept"
             )
         return stated[:10]
 
     def _email(self, person: Reader) -> str | None:
-        for contact in _all(person, "contactPoint"):
-            for each in _all(contact, "emailAddress"):
+        for contact in all_of(person, "contactPoint"):
+            for each in all_of(contact, "emailAddress"):
                 stated = each.value.get("id")
                 if isinstance(stated, str) and stated.startswith("mailto:"):
                     each.take("id")
@@ -414,60 +352,24 @@ class _ElmImport:
         return None
 
     def _issuer(self) -> ImportedIssuer:
-        issuer = _one(self._root, "issuer")
+        issuer = one_of(self._root, "issuer")
         issuer.only("type", "Organisation")
-        name = self._text(issuer, "legalName")
+        name = self._read.text(issuer, "legalName")
         country = None
-        for place in _all(issuer, "location"):
-            for address in _all(place, "address"):
-                for each in _all(address, "countryCode"):
+        for place in all_of(issuer, "location"):
+            for address in all_of(place, "address"):
+                for each in all_of(address, "countryCode"):
                     match = _COUNTRY.search(str(each.value.get("id", "")))
                     country = match[1] if match else country
-        return ImportedIssuer(id=issuer.needed_text("id"), name=self._first(issuer, "legalName", name), country=country)
-
-
-def _all(source: Reader, name: str) -> list[Reader]:
-    """Return the objects under a name: JSON-LD writes one as itself, several as a list."""
-    value = source.value.get(name)
-    if isinstance(value, Mapping):
-        found = source.child(name)
-        return [found] if found is not None else []
-    return source.children(name) if isinstance(value, list) else []
-
-
-def _one(source: Reader, name: str, *, needed: bool = True) -> Reader:
-    found = _all(source, name)
-    if not found:
-        if needed:
-            raise NotAnElmCredentialProblem(f"{name} is missing", pointer=source.at(name))
-        return None  # type: ignore[return-value] # only where it is not needed
-    return found[0]
-
-
-def _types(source: Reader) -> set[str]:
-    stated = source.value.get("type")
-    return {each for each in (stated if isinstance(stated, list) else [stated]) if isinstance(each, str)}
-
-
-def _take_concept(source: Reader) -> None:
-    """Take a concept of a controlled vocabulary: with its URI, its labels and list are known; nothing else of it is."""
-    for name in _CONCEPT_MEMBERS & source.value.keys():
-        source.take(name)
+        return ImportedIssuer(
+            id=issuer.needed_text("id"), name=self._read.first(issuer, "legalName", name), country=country
+        )
 
 
 def _esco(outcome: Reader) -> Iterator[str]:
     for name in ("relatedESCOSkill", "relatedSkill"):
-        for each in _all(outcome, name):
+        for each in all_of(outcome, name):
             uri = each.value.get("id")
             if isinstance(uri, str) and is_esco(uri):
-                _take_concept(each)
+                take_concept(each)
                 yield uri
-
-
-def _convert(fields: Mapping[str, Any], kind: type[_T], pointer: str) -> _T:
-    stated = {name: value for name, value in fields.items() if value is not None}
-    try:
-        return msgspec.convert(msgspec.to_builtins(stated), kind)
-    except msgspec.ValidationError as error:
-        problem = invalid(error, within=f"document ({kind.__name__.lower()})")
-        raise NotAnElmCredentialProblem(problem.detail, pointer=pointer, members={"field": problem.pointer}) from error

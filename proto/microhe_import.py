@@ -9,14 +9,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
-
 from proto.credential import Achievement, Award, Identifier, Learner, QualityAssurance, Result
 from proto.duration import hours_of
-from proto.events import invalid
 from proto.ids import AchievementUri
+from proto.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted
 from proto.moment import normalise
-from proto.open_badge_import import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer
 from proto.open_badge_reader import Reader
 from proto.problem import InvalidProblem
 from proto.vocabulary import (
@@ -152,7 +149,7 @@ class _MicroHeImport:
             "isced_f": self._isced(),
             "quality_assurance": self._quality(),
         }
-        return _convert(fields, Achievement)
+        return converted(fields, Achievement, pointer="", refusal=NotMicroHeProblem, within="metadata")
 
     def _in(self, language: str, *names: str) -> dict[str, str] | None:
         found = self._text(*names)
@@ -261,7 +258,7 @@ class _MicroHeImport:
             "result": Result(value=self._short("grade", grade, _GRADE_MAX)) if grade else None,
             "other_identifiers": [Identifier(identifier=identifier, type="identifier")] if identifier else [],
         }
-        return _convert(fields, Award)
+        return converted(fields, Award, pointer="", refusal=NotMicroHeProblem, within="metadata")
 
     def _time(self, *names: str) -> str | None:
         found = self._named(*names)
@@ -295,13 +292,4 @@ class _MicroHeImport:
             "family_name": family,
             "email": email,
         }
-        return _convert(fields, Learner)
-
-
-def _convert(fields: Mapping[str, Any], kind: type[_T]) -> _T:
-    stated = {name: value for name, value in fields.items() if value is not None}
-    try:
-        return msgspec.convert(msgspec.to_builtins(stated), kind)
-    except msgspec.ValidationError as error:
-        problem = invalid(error, within=f"metadata ({kind.__name__.lower()})")
-        raise NotMicroHeProblem(problem.detail, pointer="", members={"field": problem.pointer}) from error
+        return converted(fields, Learner, pointer="", refusal=NotMicroHeProblem, within="metadata")

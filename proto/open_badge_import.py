@@ -6,9 +6,7 @@ silently. The Dutch profile (educredentials) is read with its own terms for cred
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from proto.credential import (
     IDENTIFIER_TYPES,
@@ -23,8 +21,8 @@ from proto.credential import (
     Result,
 )
 from proto.educredentials import ASSESSMENT, CONTEXT_ENDING, PARTICIPATION, SUPERVISION, UNCHECKED
-from proto.events import Record, invalid
 from proto.ids import AchievementUri
+from proto.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted
 from proto.open_badge import EQF_TARGET_TYPE, QUALITY_TARGET_TYPE
 from proto.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths, moment
 from proto.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, OPEN_BADGES_SCHEMA, SCHEMA_TYPE, VC_CONTEXT
@@ -38,34 +36,6 @@ from proto.vocabulary import (
     is_esco,
     is_language,
 )
-
-_Kind = TypeVar("_Kind")
-LANGUAGE_UNKNOWN = "und"
-
-
-class Doubt(Record, frozen=True, kw_only=True):
-    """Something that was read by a guess: where it stands, and what was made of it."""
-
-    pointer: str
-    detail: str
-
-
-class ImportedIssuer(Record, frozen=True, kw_only=True):
-    """Who issued the document, in its own words; nothing of it is proven."""
-
-    id: str
-    name: str | None = None
-    country: str | None = None
-
-
-class Imported(Record, frozen=True, kw_only=True):
-    """What became of a document: `unmapped` are JSON pointers to what has no place here, in the document's order."""
-
-    achievement: Achievement
-    award: Award
-    issuer: ImportedIssuer
-    unmapped: tuple[str, ...]
-    doubtful: tuple[Doubt, ...]
 
 
 def import_open_badge(document: Any, *, learner_ref: str | None = None) -> Imported:
@@ -158,7 +128,9 @@ class _Import:
             "participation_modes": self._participation(source),
             "supervision": self._supervision(source),
         }
-        return _convert(fields | self._alignments(source), Achievement, source.pointer)
+        return converted(
+            fields | self._alignments(source), Achievement, pointer=source.pointer, refusal=NotAnOpenBadgeProblem
+        )
 
     def _language(self, source: Reader) -> str:
         language = source.text("inLanguage")
@@ -275,7 +247,7 @@ class _Import:
             "other_identifiers": [old],
         }
         root.take("validFrom")
-        return _convert(fields, Award, "")
+        return converted(fields, Award, pointer="", refusal=NotAnOpenBadgeProblem)
 
     def _moment(self, name: str) -> str | None:
         if self._root.take(name) is None:
@@ -301,7 +273,7 @@ class _Import:
             "email": named.get("emailAddress"),
             "uri": uri,
         }
-        return _convert(fields, Learner, subject.pointer)
+        return converted(fields, Learner, pointer=subject.pointer, refusal=NotAnOpenBadgeProblem)
 
     def _identities(self, subject: Reader, *, is_named: bool) -> Iterator[tuple[str, str]]:
         """Take the first plain name and the first plain mail address; hashed identities say nothing here."""
@@ -321,16 +293,6 @@ class _Import:
 
 def _is_known_context(address: str) -> bool:
     return address.startswith(OPEN_BADGES_CONTEXT_PREFIX) or address.endswith(CONTEXT_ENDING)
-
-
-def _convert(fields: Mapping[str, Any], kind: type[_Kind], pointer: str) -> _Kind:
-    """Return a record of what was read, within its limits, or refuse with the pointer to the object it came from."""
-    stated = {name: value for name, value in fields.items() if value is not None}
-    try:
-        return msgspec.convert(msgspec.to_builtins(stated), kind)
-    except msgspec.ValidationError as error:
-        problem = invalid(error, within=f"document ({kind.__name__.lower()})")
-        raise NotAnOpenBadgeProblem(problem.detail, pointer=pointer, members={"field": problem.pointer}) from error
 
 
 def _image(source: Reader) -> str | None:
@@ -397,5 +359,5 @@ def _result(subject: Reader, scheme: GradingScheme | None) -> Result | None:
         if scheme is not None and scheme.uri is not None:
             item.only("resultDescription", scheme.uri)
         fields = {"value": item.text_or_number("value"), "status": item.text("status")}
-        return _convert(fields, Result, item.pointer)
+        return converted(fields, Result, pointer=item.pointer, refusal=NotAnOpenBadgeProblem)
     return None

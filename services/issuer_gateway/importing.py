@@ -8,7 +8,8 @@ import msgspec
 from proto.canonical import canonical_json
 from proto.document import without_proof
 from proto.ids import CredentialId
-from proto.open_badge_import import Imported, import_open_badge
+from proto.imported import Imported
+from proto.open_badge_import import import_open_badge
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway import describing
 from services.issuer_gateway.domain.tenancy import Tenant

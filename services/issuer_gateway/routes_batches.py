@@ -11,7 +11,8 @@ from proto.awards_csv import CsvProblem
 from proto.canonical import decode_json
 from proto.changes_csv import ChangeRow
 from proto.credential import Award, LearnerRef
-from proto.elm_import import NotAnElmCredentialProblem, import_elm
+from proto.elm_import import import_elm
+from proto.elm_reader import NotAnElmCredentialProblem
 from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.microhe_import import NotMicroHeProblem, import_microhe
 from proto.open_badge_claims import NotAnOpenBadgeProblem

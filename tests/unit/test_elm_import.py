@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from proto.duration import hours_of
-from proto.elm_import import NotAnElmCredentialProblem, import_elm
+from proto.elm_import import import_elm
+from proto.elm_reader import NotAnElmCredentialProblem
 from proto.microhe_import import NotMicroHeProblem, import_microhe
 
 _SNB = "http://data.europa.eu/snb/"
