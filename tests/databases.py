@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from services import database_setup
 from services import postgres as pg
 
 OWNER_ROLE = "credentify_test_owner"
@@ -75,7 +76,9 @@ class Postgres:
 
     async def _create_empty(self, name: str) -> Database:
         self._names.add(name)
-        await pg.ensure_database(self.admin_url, name=name, owner_role=OWNER_ROLE, running_role=RUNNING_ROLE)
+        await database_setup.ensure_database(
+            self.admin_url, name=name, owner_role=OWNER_ROLE, running_role=RUNNING_ROLE
+        )
         if self._password:
             for role in (OWNER_ROLE, RUNNING_ROLE):
                 await self._execute(f"ALTER ROLE {role} PASSWORD '{self._password}'")

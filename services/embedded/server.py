@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from proto.problem import Problem
-from services import postgres
+from services import database_setup
 from services.embedded import postmaster
 from services.embedded.account import choose_account
 from services.embedded.binaries import Binaries, find_binaries, reachable_binaries
@@ -161,8 +161,10 @@ class EmbeddedPostgres:
             self._data.close()
 
     async def ensure_database(self, *, name: str, owner_role: str, running_role: str) -> None:
-        """Create the database and both roles unless they exist (see postgres.ensure_database)."""
-        await postgres.ensure_database(self.admin_url, name=name, owner_role=owner_role, running_role=running_role)
+        """Create the database and both roles unless they exist (see database_setup.ensure_database)."""
+        await database_setup.ensure_database(
+            self.admin_url, name=name, owner_role=owner_role, running_role=running_role
+        )
 
     async def _prepare(self, binaries: Binaries) -> None:
         """Bring what the server needs into place: (1) right version, (2) programs, (3) cluster, (4) socket."""

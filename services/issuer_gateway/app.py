@@ -16,7 +16,7 @@ import uvloop
 from aiohttp import web
 
 from proto.note_key import parse_vkey
-from services import postgres
+from services import database_setup, postgres
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
 from services.follow import Beginning, FollowBounds, Follower, Health
@@ -137,7 +137,7 @@ async def apply_migrations(config: Config) -> None:
         return
     async with postgres.connected(config.database_url, application_name="credentify-gateway") as connection:
         role = await connection.fetchval("SELECT current_user")
-    await postgres.migrate(config.migration_database_url, migrations.__name__, running_role=role)
+    await database_setup.migrate(config.migration_database_url, migrations.__name__, running_role=role)
 
 
 @contextlib.asynccontextmanager

@@ -22,7 +22,7 @@ from proto.moment import Moment, from_ms, to_ms
 from proto.note_key import SignerKey
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
 from proto.tile_edge import TileEdge, grow
-from services import postgres, states
+from services import database_setup, postgres, states
 from services.follow import PredecessorLog
 from services.ledger import migrations, store
 from services.ledger.config import Config
@@ -75,7 +75,7 @@ async def apply_migrations(config: Config) -> None:
         return
     async with postgres.connected(config.database_url, application_name="credentify-ledger") as connection:
         role = await connection.fetchval("SELECT current_user")
-    await postgres.migrate(config.migration_database_url, migrations.__name__, running_role=role)
+    await database_setup.migrate(config.migration_database_url, migrations.__name__, running_role=role)
 
 
 async def is_initialised(config: Config) -> bool:

@@ -7,7 +7,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from services import postgres
+from services import database_setup, postgres
 from services.ledger import migrations, opening
 from services.ledger.room import make_room
 from tests.databases import Database, MakeDatabase
@@ -77,7 +77,7 @@ async def take_back(database: Database) -> list[asyncpg.Record]:
     """Bring the tables back to the first migration, with the log in them."""
     async with postgres.connected(database.admin_url, application_name="test") as connection:
         rows = await connection.fetch("SELECT * FROM entry ORDER BY leaf_index")
-        first = next(each for each in postgres.read_migrations(migrations.__name__) if each.number == 1)
+        first = next(each for each in database_setup.read_migrations(migrations.__name__) if each.number == 1)
         ddl = first.sql[first.sql.index("CREATE TABLE entry (") :].partition(";")[0]
         await connection.execute(
             "DROP VIEW event; DROP TABLE entry, frozen, inherited_event, inherited_state CASCADE;"

@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services import postgres
+from services import database_setup, postgres
 from tests.databases import RUNNING_ROLE, Database, MakeDatabase
 
 FIRST = """
@@ -34,7 +34,7 @@ async def _execute(url: str, sql: str) -> None:
 
 
 async def _migrate(database: Database, migrations: Path) -> tuple[int, ...]:
-    return await postgres.migrate(database.owner_url, migrations, running_role=RUNNING_ROLE)
+    return await database_setup.migrate(database.owner_url, migrations, running_role=RUNNING_ROLE)
 
 
 async def _insert_and_fail(pool: postgres.Pool) -> None:
@@ -198,7 +198,7 @@ async def test_the_running_role_has_what_the_migrations_grant_and_no_more(databa
 async def test_a_migration_edited_after_it_landed_is_refused(database: Database, migrations: Path) -> None:
     await _migrate(database, migrations)
     (migrations / "0001_entry.sql").write_text(FIRST + "-- only a word\n", encoding="utf-8")
-    with pytest.raises(postgres.MigrationProblem, match=r"0001_entry.sql was edited after it landed"):
+    with pytest.raises(database_setup.MigrationProblem, match=r"0001_entry.sql was edited after it landed"):
         await _migrate(database, migrations)
 
 
@@ -206,7 +206,7 @@ async def test_a_database_newer_than_the_program_is_refused(database: Database, 
     (migrations / "0002_size.sql").write_text(SECOND, encoding="utf-8")
     await _migrate(database, migrations)
     (migrations / "0002_size.sql").unlink()
-    with pytest.raises(postgres.MigrationProblem, match=r"0002_size.sql, which this program does not"):
+    with pytest.raises(database_setup.MigrationProblem, match=r"0002_size.sql, which this program does not"):
         await _migrate(database, migrations)
 
 
@@ -214,7 +214,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind_and_keeps_those_befo
     database: Database, migrations: Path
 ) -> None:
     (migrations / "0002_bad.sql").write_text("CREATE TABLE half (); SELECT no_such_function();", encoding="utf-8")
-    with pytest.raises(postgres.MigrationProblem, match=r"0002_bad.sql failed and left nothing behind"):
+    with pytest.raises(database_setup.MigrationProblem, match=r"0002_bad.sql failed and left nothing behind"):
         await _migrate(database, migrations)
     assert await _value(database.owner_url, "SELECT to_regclass('half')") is None
     assert await _value(database.owner_url, "SELECT max(number) FROM migration") == 1
@@ -229,8 +229,8 @@ async def test_several_processes_may_migrate_at_once(database: Database, migrati
 def test_badly_numbered_migrations_are_refused(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_text("SELECT 1;", encoding="utf-8")
-    with pytest.raises(postgres.MigrationProblem, match=r"0001"):
-        postgres.read_migrations(tmp_path)
+    with pytest.raises(database_setup.MigrationProblem, match=r"0001"):
+        database_setup.read_migrations(tmp_path)
 
 
 async def test_a_fresh_database_is_durable_for_the_running_role(database: Database) -> None:
@@ -267,4 +267,4 @@ async def test_a_template_is_prepared_once_and_its_copies_are_separate(
 @pytest.mark.parametrize("name", ["", 'a"; DROP', "Ledger", "1st", "x" * 64])
 def test_a_name_that_is_not_plain_is_never_put_into_sql(name: str) -> None:
     with pytest.raises(ValueError, match="not a plain name"):
-        postgres.identifier(name)
+        database_setup.identifier(name)
