@@ -11,7 +11,7 @@ from proto.merkle import HASH_BYTES, Hash, leaf_hash
 from proto.tile import TILE_HEIGHT, TILE_WIDTH, BundleId, level_count, tile_at
 from proto.tile_edge import fold_hashes
 from proto.tile_proof import frontier_of_tiles, tiles_for_root
-from services.auditor.tile_client import TileClient
+from services.tile_client import TileClient
 
 BUNDLES_MAX = 16
 

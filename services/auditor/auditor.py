@@ -29,9 +29,9 @@ from services.auditor.finding import Accuser, LyingLogProblem
 from services.auditor.history import History
 from services.auditor.state import AuditState
 from services.auditor.tile_check import check_prefix, compare_tiles
-from services.auditor.tile_client import TileClient
 from services.follow import Applied, Evidence, FaultyLogProblem, FollowBounds, Follower, Position
 from services.log_client import LogAnswerProblem, LogProblem
+from services.tile_client import TileClient
 from services.verifier.store import Store
 
 CHUNK_ENTRIES = 4 * TILE_WIDTH

@@ -15,8 +15,8 @@ from proto.tile_proof import (
 )
 from services.auditor.finding import Accuser, LyingLogProblem
 from services.auditor.state import AuditState
-from services.auditor.tile_client import TileClient
 from services.follow import Position
+from services.tile_client import TileClient
 from services.verifier.store import Store
 
 _FORKED = "The log signed two different trees: its two checkpoints contradict each other"

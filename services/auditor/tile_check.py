@@ -14,7 +14,7 @@ from proto.merkle import HASH_BYTES, Hash, leaf_hash
 from proto.problem import Problem
 from proto.tile import TILE_WIDTH, TileId, tile_at, tiles_of
 from services.auditor.finding import Accuser
-from services.auditor.tile_client import TileClient
+from services.tile_client import TileClient
 from services.verifier.records import Snapshot
 from services.verifier.store import Store
 

@@ -10,7 +10,7 @@ from proto.checkpoint import parse_checkpoint
 from proto.note import parse_note
 from proto.problem import InvalidProblem
 from proto.tile import TILE_WIDTH, BundleId, decode_bundle, tile_at
-from services.auditor.tile_client import TileClient
+from services.tile_client import TileClient
 
 
 class FolderSource:
