@@ -1,13 +1,16 @@
 """What a bundle proves: every step recomputed from its bytes, every fault named. Pure; knows no clock.
 
 The few entries are replayed into a book by the very rules by which the log admitted them (`proto.lifecycle`), as far as
-those can be judged without the rest of the log.
+those can be judged without the rest of the log. A bundle over several logs is gone through log by log, oldest first:
+the opening of each names the tree that the one before ended with, and that tree is what the entries there are under.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proto import bundle_scope, events
 from proto.agreement import differences
@@ -17,7 +20,7 @@ from proto.document import credential_id_of
 from proto.entry import first_previous
 from proto.envelope import Opened, open_envelope
 from proto.events import UnknownEventTypeProblem
-from proto.ids import LeafIndex, Origin, TreeSize
+from proto.ids import CredentialId, LeafIndex, Origin, TreeSize
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import (
     Book,
@@ -26,6 +29,7 @@ from proto.lifecycle import (
     Life,
     Needs,
     Refusal,
+    Stamp,
     UnknownRulesProblem,
     decide,
     effective,
@@ -38,7 +42,7 @@ from proto.merkle import ProofProblem, check_inclusion, leaf_hash
 from proto.moment import SECONDS_MAX, Moment, from_ms
 from proto.note import parse_note
 from proto.open_badge_claims import claims
-from proto.policy import Policy, open_under_policy
+from proto.policy import NO_QUORUM, Policy, open_under_policy
 from proto.problem import Problem
 from proto.wire.verifier import CheckName, Verdict
 
@@ -49,14 +53,30 @@ _SECOND_MS = 1000
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Something wrong in a bundle: which check it fails, a stable code, words, and the entry where it is one.
 
-    `is_unknown`: this version of the software cannot judge it, which makes it neither good nor bad.
+    `log` names the log of that entry where it is an earlier one than the checkpoint's. `is_unknown`: what is at hand
+    (this version of the software, this policy) cannot judge it, which makes it neither good nor bad.
     """
 
     check: CheckName
     code: str
     detail: str
     index: LeafIndex | None = None
+    log: Origin | None = None
     is_unknown: bool = False
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One log's share of a bundle; `checkpoint` is what its note says, None where it cannot be read."""
+
+    entries: tuple[BundledEntry, ...]
+    latest: BundledEntry | None
+    checkpoint: Checkpoint | None
+    is_earlier: bool
+
+    @property
+    def all_entries(self) -> tuple[BundledEntry, ...]:
+        """The entries, and the latest one of the tree where it is given."""
+        return (*self.entries, self.latest) if self.latest else self.entries
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,19 +141,22 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     With a document (decoded JSON), also that it is the one that the credential's issue is about.
     """
     faults: list[Fault] = []
-    # (1) The checkpoint: a log of the policy signed it, its quorum of witnesses cosigned it.
-    opened, checkpoint = _open_checkpoint(bundle, policy, faults)
-    # (2) Every entry is under it; what lies side by side is chained, and time never goes back.
-    if checkpoint is not None:
-        faults += _inclusion_faults(bundle, checkpoint)
-    faults += _chain_faults(bundle)
-    # (3) Forms, signatures and rules, replayed in the order of the log.
-    book = Book()
-    origin = checkpoint.origin if checkpoint else None
-    for item in bundle.entries:
-        faults += _replay(book, item, origin)
+    # (1) The checkpoints: a log of the policy signed each, and its quorum of witnesses cosigned the current one.
+    parts, opened = _parts(bundle, policy, faults)
+    # (2) Every entry is under its checkpoint; what lies side by side is chained, and time never goes back.
+    for part in parts:
+        faults += _of_part(part, _inclusion_faults(part))
+        faults += _of_part(part, _chain_faults(part))
+    faults += _order_faults(parts)
+    # (3) Forms, signatures and rules, replayed in the order of the logs, each of which begins where the last one ended.
+    book, openings = Book(), list[Stamp | None]()
+    for number, part in enumerate(parts):
+        stamp = _replay_part(book, part, faults)
+        openings.append(stamp)
+        if number and stamp is not None:
+            faults += _succession_faults(book, parts[number - 1])
     # (4) The credential is there, and nothing that does not belong to it.
-    faults += _scope_faults(book, bundle)
+    faults += _scope_faults(book, bundle.credential_id, parts, openings, is_unknown=any(f.is_unknown for f in faults))
     # (5) The document makes the credential's id, and says what its issue says.
     if document is not None:
         faults += _document_faults(book, bundle, document)
@@ -141,6 +164,42 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     return Proven(
         bundle=bundle, opened=opened, book=book, faults=tuple(faults), time=time, is_time_witnessed=is_witnessed
     )
+
+
+def _parts(bundle: Bundle, policy: Policy, faults: list[Fault]) -> tuple[list[_Part], OpenedCheckpoint | None]:
+    """Return what there is of each log, oldest first, and the verified checkpoint of the last one."""
+    parts = []
+    for part in bundle.earlier:
+        checkpoint = _earlier_checkpoint(part.checkpoint.encode(), policy, faults)
+        parts.append(_Part(entries=part.entries, latest=None, checkpoint=checkpoint, is_earlier=True))
+    opened, checkpoint = _open_checkpoint(bundle, policy, faults)
+    latest = bundle.latest or None
+    return [*parts, _Part(entries=bundle.entries, latest=latest, checkpoint=checkpoint, is_earlier=False)], opened
+
+
+def _earlier_checkpoint(note: bytes, policy: Policy, faults: list[Fault]) -> Checkpoint | None:
+    """Return what an earlier log's checkpoint says. No quorum is asked for: the next log's opening names the tree."""
+    try:
+        checkpoint = parse_checkpoint(parse_note(note).text)
+    except Problem as problem:
+        detail = f"The last checkpoint of an earlier log cannot be read: {problem.detail}"
+        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail))
+        return None
+    if not any(log.key.name == checkpoint.origin for log in policy.logs):
+        detail = (
+            f"The log continues {checkpoint.origin}, of which the policy has no key: add the line `log VKEY` with the "
+            "verifier key that was published for it"
+        )
+        faults.append(
+            Fault(check="inclusion", code="earlier-log-unknown", detail=detail, log=checkpoint.origin, is_unknown=True)
+        )
+        return checkpoint
+    try:
+        open_under_policy(note, replace(policy, quorum=NO_QUORUM))
+    except Problem as problem:
+        detail = f"The last checkpoint of {checkpoint.origin} cannot be trusted: {problem.detail}"
+        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail, log=checkpoint.origin))
+    return checkpoint
 
 
 def _open_checkpoint(
@@ -161,19 +220,30 @@ def _open_checkpoint(
         return None, None
 
 
-def _inclusion_faults(bundle: Bundle, checkpoint: Checkpoint) -> Iterator[Fault]:
-    for item in bundle.all_entries:
+def _of_part(part: _Part, faults: Iterator[Fault]) -> Iterator[Fault]:
+    """Say of which log the faults are, where it is an earlier one."""
+    origin = part.checkpoint.origin if part.checkpoint else None
+    for fault in faults:
+        is_said = not part.is_earlier or origin is None
+        yield fault if is_said else replace(fault, log=origin, detail=f"{fault.detail} (on {origin})")
+
+
+def _inclusion_faults(part: _Part) -> Iterator[Fault]:
+    checkpoint = part.checkpoint
+    if checkpoint is None:
+        return
+    for item in part.all_entries:
         try:
             check_inclusion(item.index, checkpoint.size, leaf_hash(item.data), item.hashes, checkpoint.root_hash)
         except ProofProblem as problem:
             yield Fault(check="inclusion", code="not-included", detail=problem.detail, index=item.index)
-    if bundle.latest and bundle.latest.index + 1 != checkpoint.size:
-        detail = f"Entry {bundle.latest.index} is not the latest of the {checkpoint.size} entries"
-        yield Fault(check="inclusion", code="not-latest", detail=detail, index=bundle.latest.index)
+    if part.latest and part.latest.index + 1 != checkpoint.size:
+        detail = f"Entry {part.latest.index} is not the latest of the {checkpoint.size} entries"
+        yield Fault(check="inclusion", code="not-latest", detail=detail, index=part.latest.index)
 
 
-def _chain_faults(bundle: Bundle) -> Iterator[Fault]:
-    for earlier, later in zip(bundle.all_entries, bundle.all_entries[1:], strict=False):
+def _chain_faults(part: _Part) -> Iterator[Fault]:
+    for earlier, later in pairwise(part.all_entries):
         if later.entry.received_at < earlier.entry.received_at:
             detail = f"Entry {later.index} was received before entry {earlier.index}: time goes back"
             yield Fault(check="inclusion", code="order", detail=detail, index=later.index)
@@ -183,30 +253,63 @@ def _chain_faults(bundle: Bundle) -> Iterator[Fault]:
             yield Fault(check="inclusion", code="chain", detail=detail, index=later.index)
 
 
-def _replay(book: Book, item: BundledEntry, origin: Origin | None) -> Iterator[Fault]:
-    """Open, verify, decide and evolve one entry; what is wrong with it is not evolved."""
+def _order_faults(parts: Sequence[_Part]) -> Iterator[Fault]:
+    for earlier, later in pairwise(parts):
+        last, first = earlier.all_entries[-1].entry, later.all_entries[0].entry
+        if first.received_at < last.received_at:
+            detail = f"Entry {first.index} was received before the log that it continues ended: time goes back"
+            yield Fault(check="inclusion", code="order", detail=detail, index=first.index)
+
+
+def _replay_part(book: Book, part: _Part, faults: list[Fault]) -> Stamp | None:
+    """Replay one log's entries, and return the stamp of its opening where that holds up."""
+    opening = None
+    origin = part.checkpoint.origin if part.checkpoint else None
+    for item in part.entries:
+        stamp = None
+        found = _replay(book, item, origin)
+        if isinstance(found, Fault):
+            faults += _of_part(part, iter((found,)))
+        else:
+            stamp = found
+        if item.index == 0:
+            opening = stamp
+    return opening
+
+
+def _succession_faults(book: Book, earlier: _Part) -> Iterator[Fault]:
+    """The opening that was replayed last names the tree that the log before ended with."""
+    named, ended = book.opened_log().predecessor, earlier.checkpoint
+    if named is None or ended is None:
+        return  # a log without a predecessor opens nothing after another; an unreadable checkpoint is a fault already
+    if (named.origin, named.size, named.root_hash) != (ended.origin, ended.size, ended.root_hash.hex()):
+        detail = (
+            f"The log continues {named.origin} after {named.size} entries with the root {named.root_hash}; the "
+            f"checkpoint is of {ended.origin}, {ended.size} entries and the root {ended.root_hash.hex()}"
+        )
+        yield Fault(check="inclusion", code="other-predecessor", detail=detail, index=LeafIndex(0))
+
+
+def _replay(book: Book, item: BundledEntry, origin: Origin | None) -> Stamp | Fault:
+    """Open, verify, decide and evolve one entry, and return its stamp; what is wrong with it is not evolved."""
     index, entry = item.index, item.entry
     try:
         opened = open_envelope(entry.envelope)
     except UnknownEventTypeProblem as problem:
-        yield Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
-        return
+        return Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
     except Problem as problem:
-        yield Fault(check="signature", code=problem.slug, detail=f"Entry {index}: {problem.detail}", index=index)
-        return
+        return Fault(check="signature", code=problem.slug, detail=f"Entry {index}: {problem.detail}", index=index)
     fault = _opening_fault(item, opened, origin) or _signature_fault(book, item, opened)
     if fault is not None:
-        yield fault
-        return
+        return fault
     try:
         decide(book, opened, index=index, received_at=entry.received_at)
     except UnknownRulesProblem as problem:
-        yield Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
+        return Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
     except Refusal as refusal:
         detail = f"Entry {index} breaks the rule {refusal.rule}: {refusal.detail}"
-        yield Fault(check="issuer", code=refusal.slug, detail=detail, index=index)
-    else:
-        evolve(book, opened, index=index, received_at=entry.received_at)
+        return Fault(check="issuer", code=refusal.slug, detail=detail, index=index)
+    return evolve(book, opened, index=index, received_at=entry.received_at)
 
 
 def _opening_fault(item: BundledEntry, opened: Opened, origin: Origin | None) -> Fault | None:
@@ -226,6 +329,9 @@ def _signature_fault(book: Book, item: BundledEntry, opened: Opened) -> Fault | 
     try:
         key = signing_key(book, opened, received_at=item.entry.received_at)
         is_good = is_signature(decode_public_key(key.public_key), opened.pae, opened.signature)
+    except UnknownRulesProblem as problem:
+        detail = f"Entry {item.index}: {problem.detail}"
+        return Fault(check="issuer", code=problem.slug, detail=detail, index=item.index, is_unknown=True)
     except Problem as problem:
         detail = f"Entry {item.index} cannot have been signed by {opened.key_id}: {problem.detail}"
         return Fault(check="signature", code=problem.slug, detail=detail, index=item.index)
@@ -254,14 +360,29 @@ def _mark_absent(book: Book, missing: Needs) -> None:
     book.recognised.update(dict.fromkeys(missing.recognised))
 
 
-def _scope_faults(book: Book, bundle: Bundle) -> Iterator[Fault]:
-    if book.log is None or book.credentials.get(bundle.credential_id) is None:
-        detail = f"No entry that holds up issued the credential {bundle.credential_id}"
-        yield Fault(check="document", code="not-issued", detail=detail)
+def _scope_faults(
+    book: Book,
+    credential_id: CredentialId,
+    parts: Sequence[_Part],
+    openings: Sequence[Stamp | None],
+    *,
+    is_unknown: bool,
+) -> Iterator[Fault]:
+    """The credential is there, and no entry that its bundle would not have; `openings` are those of the parts."""
+    stamps = [stamp for stamp in openings if stamp is not None]
+    if book.log is None or book.credentials.get(credential_id) is None or len(stamps) != len(parts):
+        detail = f"No entry that holds up issued the credential {credential_id}"
+        yield Fault(check="document", code="not-issued", detail=detail, is_unknown=is_unknown)
         return
-    size = TreeSize(bundle.entries[-1].index + 1)
-    belonging = set(bundle_scope.entries_about(book, bundle.credential_id, size))
-    for item in bundle.entries:
+    size = TreeSize(stamps[-1].index + parts[-1].entries[-1].index + 1)
+    belonging = bundle_scope.entries_about(book, credential_id, size, openings=stamps)
+    wanted = bundle_scope.by_log(belonging, [stamp.index for stamp in stamps])
+    for part, indices in zip(parts, wanted, strict=True):
+        yield from _of_part(part, _strangers(part, set(indices)))
+
+
+def _strangers(part: _Part, belonging: set[LeafIndex]) -> Iterator[Fault]:
+    for item in part.entries:
         if item.index not in belonging:
             detail = f"Entry {item.index} does not belong into a bundle about this credential"
             yield Fault(check="document", code="does-not-belong", detail=detail, index=item.index)

@@ -4,29 +4,44 @@ An entry belongs to it if the credential's issue rests on it (or the document's 
 assertion keys), and if it counts against something in it: transitions of
 the credential and of its parts, and statements that condemn a key. So that whoever asks for a bundle of a revoked
 credential is told. What a holder leaves out again cannot be missed by anybody offline, and no verdict relies on it.
+
+Where a log continues others, entries of all of them belong into it. They are then named by their stamps' indices, which
+count through (`proto.lifecycle.states.LogState`): the first entry of a log comes after the last of its predecessor.
 """
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
 from proto.lifecycle.states import Book, Key, Stamp
 from proto.lifecycle.voidness import counts, profile
 
-_OPENING = LeafIndex(0)
 
-
-def entries_about(book: Book, credential_id: CredentialId, size: TreeSize) -> list[LeafIndex]:
+def entries_about(
+    book: Book, credential_id: CredentialId, size: TreeSize, *, openings: Iterable[Stamp] = ()
+) -> list[LeafIndex]:
     """Return, in order, the indices of all entries among the first `size` that belong to this credential's bundle.
 
     The book must hold what `proto.lifecycle.credential_needs` asks for, and the log's state. Empty where the log does
-    not know the credential within that size.
+    not know the credential within that size. For a log that continues others, `openings` are the stamps of their
+    openings, which no state remembers, and indices and `size` count the entries of all.
     """
     gathering = _Gathering(book, size)
     if not gathering.credential(credential_id):
         return []
     gathering.assertion_keys(credential_id)
-    gathering.take(_OPENING)
-    for rule in book.opened_log().rules:
-        gathering.stamp(rule.stamp)
+    for stamp in (*openings, *(rule.stamp for rule in book.opened_log().rules)):
+        gathering.stamp(stamp)
     return sorted(gathering.found)
+
+
+def by_log(indices: Iterable[LeafIndex], firsts: Sequence[int]) -> list[list[LeafIndex]]:
+    """Return per log the indices there of entries that are counted through; `firsts` are the logs' first ones."""
+    found: list[list[LeafIndex]] = [[] for _ in firsts]
+    for index in indices:
+        log = bisect_right(firsts, index) - 1
+        found[log].append(LeafIndex(index - firsts[log]))
+    return found
 
 
 class _Gathering:

@@ -55,6 +55,10 @@ class TileClient(LogClient):
             self.size = TreeSize(0)
         return self.note
 
+    def forget_tiles(self) -> None:
+        """Fetch tiles anew: those at hand did not lead to the root that was signed."""
+        self._tiles.clear()
+
     async def checkpoint(self) -> bytes:
         """Return the checkpoint that is looked at; nothing of it is verified."""
         return self.note or await self.refresh()

@@ -1,16 +1,19 @@
 """Bundles of a `World`: made as a ledger makes them, from the world's own book, entries and tree."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from proto import entry as entries
 from proto import events
-from proto.bundle import MEDIA_TYPE, Bundle, BundledEntry, bundled
-from proto.bundle_scope import entries_about
+from proto.bundle import MEDIA_TYPE, Bundle, BundledEntry, BundlePart, bundled
+from proto.bundle_scope import by_log, entries_about
 from proto.checkpoint import cosign, with_cosignatures
 from proto.document import credential_id_of
 from proto.ids import CredentialId, LeafIndex, TreeSize
+from proto.lifecycle import Stamp
 from proto.merkle import inclusion_proof
 from proto.note import parse_note
 from proto.note_key import KeyKind, SignerKey
@@ -29,9 +32,10 @@ def log_policy(world: World) -> Policy:
     return policy_of(world.log_key.verifier.text)
 
 
-def policy_of(vkey: str) -> Policy:
-    """Return the policy that trusts one log and no witness."""
-    return parse_policy(f"log {vkey}\nquorum none\n".encode())
+def policy_of(*vkeys: str) -> Policy:
+    """Return the policy that trusts these logs and no witness."""
+    logs = "".join(f"log {vkey}\n" for vkey in vkeys)
+    return parse_policy(f"{logs}quorum none\n".encode())
 
 
 def witness_policy_text(world: World) -> str:
@@ -46,14 +50,34 @@ def cosigned(world: World, size: int | None = None) -> str:
     return with_cosignatures(note, line.text, WITNESS.verifier).encode().decode()
 
 
-def bundle_of(world: World, credential_id: CredentialId, *, checkpoint: str | None = None) -> Bundle:
-    """Return the bundle about a credential under the world's checkpoint of all its entries, or under another."""
-    size = TreeSize(world.size)
-    indices = entries_about(world.book, credential_id, size)
-    latest = LeafIndex(size - 1)
+def bundle_of(
+    world: World, credential_id: CredentialId, *, checkpoint: str | None = None, before: Sequence[World] = ()
+) -> Bundle:
+    """Return the bundle about a credential under the world's checkpoint of all its entries, or under another.
+
+    `before` are the worlds that this one continues, oldest first.
+    """
+    firsts = list(accumulate((each.size for each in before), initial=0))
+    openings = [
+        Stamp(
+            index=LeafIndex(first),
+            event_id=each.opened[0].event_id,
+            key_id=each.opened[0].key_id,
+            received_at=each.received_at(0),
+        )
+        for first, each in zip(firsts, before, strict=False)
+    ]
+    found = entries_about(world.book, credential_id, TreeSize(firsts[-1] + world.size), openings=openings)
+    *earlier, indices = by_log(found, firsts)
+    latest = LeafIndex(world.size - 1)
+    parts = tuple(
+        BundlePart(checkpoint=each.checkpoint().decode(), entries=tuple(bundled_entry(each, index) for index in places))
+        for each, places in zip(before, earlier, strict=True)
+    )
     return Bundle(
         media_type=MEDIA_TYPE,
         credential_id=credential_id,
+        predecessors=parts or msgspec.UNSET,
         checkpoint=checkpoint or world.checkpoint().decode(),
         entries=tuple(bundled_entry(world, index) for index in indices),
         latest=msgspec.UNSET if latest in indices else bundled_entry(world, latest),

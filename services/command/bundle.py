@@ -58,8 +58,8 @@ async def bundle(*, credential: str, ledger: str, out: str, as_json: bool) -> No
 def _print_written(found: Bundle, out: str, byte_count: int, *, as_json: bool) -> None:
     if as_json:
         print_json(
-            {"credential_id": found.credential_id, "file": out, "entries": len(found.entries), "bytes": byte_count}
+            {"credential_id": found.credential_id, "file": out, "entries": found.entry_count, "bytes": byte_count}
         )
         return
-    console.print(f"bundle    {out}: {len(found.entries)} entries, {byte_count} bytes", markup=False)
+    console.print(f"bundle    {out}: {found.entry_count} entries, {byte_count} bytes", markup=False)
     console.print("          not verified yet: credentify verify --offline DOCUMENT BUNDLE --policy FILE", markup=False)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from proto.moment import Moment
-from proto.note_key import parse_vkey
+from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import Problem
 from services.follow.interface import FaultyLogProblem, Observer, UnknownRulesProblem
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
@@ -18,17 +18,19 @@ Connect = Callable[[str], LogClient]
 """From the address of a log to its client."""
 
 
+def parse_predecessor(text: str) -> tuple[str, VerifierKey]:
+    """Return a configured predecessor as address and key; raises `SettingsProblem` for what is no address and vkey."""
+    url, _, verifier_key = text.partition(" ")
+    try:
+        return url, parse_vkey(verifier_key.strip())
+    except Problem as problem:
+        raise SettingsProblem(f"A predecessor is given as address, blank, vkey; {text!r} is not") from problem
+
+
 def predecessors_of(predecessors: Sequence[str], connect: Connect) -> list[PredecessorLog]:
     """Return the configured predecessors, oldest first; raises `SettingsProblem` for what is no address and vkey."""
-    found = []
-    for text in predecessors:
-        url, _, verifier_key = text.partition(" ")
-        try:
-            parse_vkey(verifier_key.strip())
-        except Problem as problem:
-            raise SettingsProblem(f"A predecessor is given as address, blank, vkey; {text!r} is not") from problem
-        found.append(PredecessorLog(client=connect(url), verifier_key=verifier_key.strip()))
-    return found
+    parsed = map(parse_predecessor, predecessors)
+    return [PredecessorLog(client=connect(url), verifier_key=key.text) for url, key in parsed]
 
 
 class Beginning:

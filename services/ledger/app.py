@@ -18,6 +18,7 @@ from proto.problem import UnavailableProblem
 from services import postgres
 from services.edge import LOG, REGISTRY, STOPPING, Log, serve
 from services.edge import make_app as make_edge_app
+from services.follow.beginning import parse_predecessor
 from services.ledger import store
 from services.ledger.asked_witness import AskedWitness
 from services.ledger.config import Config
@@ -26,6 +27,7 @@ from services.ledger.free_space import FreeSpace
 from services.ledger.intake import Intake
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.mirror import MirrorFolder, keep_mirror
+from services.ledger.older_logs import OlderLog, OlderLogs
 from services.ledger.opening import apply_migrations, key_files, require_log
 from services.ledger.publication import Publication
 from services.ledger.publisher import Publisher, follow_publication
@@ -43,6 +45,7 @@ from services.ledger.witness_proofs import Proofs
 from services.ledger.witnesses import Witnesses
 from services.postgres import PoolLimits
 from services.settings import SettingsProblem
+from services.tile_client import TileClient
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when start-up, and only start-up, can put things right."""
@@ -147,7 +150,8 @@ class _Parts:
         metrics, log = LedgerMetrics(app[REGISTRY]), app[LOG]
         verifier = parse_vkey(log_row.verifier_key)
         self.publication = Publication(verifier, metrics)
-        policy = witness_policy(config, verifier)
+        before = [parse_predecessor(text) for text in config.predecessors]
+        policy = witness_policy(config, verifier, before=[key for _, key in before])
         self.witnesses = self._witnesses(app, policy, Proofs(pool), session, verifier)
         self.publisher = self._publisher(log_row, metrics, log) if config.log_key_file else None
         storage = PostgresStorage(pool, frozen_after_ms=config.frozen_after_ms)
@@ -180,6 +184,7 @@ class _Parts:
             pool=pool,
             intake=self.intake,
             publication=self.publication,
+            older_logs=OlderLogs([OlderLog(TileClient(session, url), key) for url, key in before]),
             metrics=metrics,
             stopping=app[STOPPING],
         )

@@ -10,11 +10,11 @@ import msgspec
 from aiohttp import web
 
 from proto import entry as entries
-from proto.bundle import BUNDLE_ENTRIES_MAX, MEDIA_TYPE, Bundle, BundledEntry, bundled, encode_bundle
+from proto.bundle import BUNDLE_ENTRIES_MAX, MEDIA_TYPE, Bundle, BundledEntry, BundlePart, bundled, encode_bundle
 from proto.bundle_check import FaultyBundleProblem, check_bundle, require_faultless
-from proto.bundle_scope import entries_about
+from proto.bundle_scope import by_log, entries_about
 from proto.events import CredentialIdField
-from proto.ids import CredentialId, LeafIndex
+from proto.ids import CredentialId, LeafIndex, TreeSize
 from proto.lifecycle import ROUNDS_MAX, Book, credential_needs
 from proto.policy import Policy
 from proto.problem import NotFoundProblem, Problem
@@ -22,9 +22,13 @@ from proto.tile_proof import inclusion_proof, tiles_for_inclusion
 from services import states
 from services.edge import Media, Reply, Route
 from services.ledger import store
+from services.ledger.older_logs import InheritedBundleProblem
 from services.ledger.publication import Published
 from services.ledger.routes_read import NO_STORE, NotPublishedProblem, Parameters
 from services.ledger.service import LEDGER, Ledger
+from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
+
+OLDER_LOGS_SECONDS = 15.0
 
 
 class CredentialPath(Parameters, frozen=True, kw_only=True):
@@ -38,14 +42,6 @@ class BundleTooLargeProblem(Problem):
 
     slug = "bundle-too-large"
     title = "The bundle would be too large"
-    status = 422
-
-
-class InheritedBundleProblem(Problem):
-    """The log continues another: what a credential rests on stands on two logs, and a bundle holds entries of one."""
-
-    slug = "bundle-inherited"
-    title = "There are no bundles on a log that continues another"
     status = 422
 
 
@@ -64,24 +60,41 @@ async def bundle(request: web.Request, *, path: CredentialPath) -> Reply:
     book = await _book_about(ledger, path.credential_id)
     if book.credential(path.credential_id) is None:
         raise NotFoundProblem("No credential of this id is on the log")
-    if (before := book.opened_log().predecessor) is not None:
-        raise InheritedBundleProblem(f"This log continues {before.origin}; ask a verifier that follows both")
-    indices = entries_about(book, path.credential_id, published.size)
-    if not indices:
-        raise NotPublishedProblem("The credential is on the log, and its issue is not published yet: ask again shortly")
-    if len(indices) > BUNDLE_ENTRIES_MAX:
-        raise BundleTooLargeProblem(f"{len(indices)} entries belong into it; at most {BUNDLE_ENTRIES_MAX} are bundled")
+    try:
+        async with asyncio.timeout(OLDER_LOGS_SECONDS):
+            parts, indices = await _found(ledger, book, path.credential_id, published)
+    except TimeoutError as error:
+        raise LogUnreachableProblem(
+            f"The logs that this one continues did not answer within {OLDER_LOGS_SECONDS:g} seconds: ask again"
+        ) from error
     latest = LeafIndex(published.size - 1)
     found = await _bundled(ledger, sorted({*indices, latest}), published)
     made = Bundle(
         media_type=MEDIA_TYPE,
         credential_id=path.credential_id,
+        predecessors=parts or msgspec.UNSET,
         checkpoint=published.note.decode(),
         entries=tuple(found[: len(indices)]),
         latest=found[-1] if len(found) > len(indices) else msgspec.UNSET,
     )
     data = await asyncio.to_thread(_verified, made, ledger.policy)
     return Reply(data, headers={**NO_STORE, "Content-Type": MEDIA_TYPE})
+
+
+async def _found(
+    ledger: Ledger, book: Book, credential_id: CredentialId, published: Published
+) -> tuple[tuple[BundlePart, ...], list[LeafIndex]]:
+    """Return the parts of the logs that this one continues, and the indices of its own entries."""
+    log = book.opened_log()
+    older, openings = await ledger.older_logs.before(log.predecessor, log.first_stamp)
+    size = TreeSize(log.first_stamp + published.size)
+    counted = entries_about(book, credential_id, size, openings=openings)
+    if not counted:
+        raise NotPublishedProblem("The credential is on the log, and its issue is not published yet: ask again shortly")
+    if len(counted) > BUNDLE_ENTRIES_MAX:
+        raise BundleTooLargeProblem(f"{len(counted)} entries belong into it; at most {BUNDLE_ENTRIES_MAX} are bundled")
+    *earlier, indices = by_log(counted, [*(stamp.index for stamp in openings), log.first_stamp])
+    return await ledger.older_logs.parts(older, earlier), indices
 
 
 def _verified(made: Bundle, policy: Policy) -> bytes:
@@ -118,8 +131,9 @@ async def _bundled(ledger: Ledger, indices: Sequence[LeafIndex], published: Publ
 
 _DESCRIPTION = """The entry that issued the credential and those that it rests on (opening of the log, admission of the
 issuer, addition of keys, parts of a stack), what was said against any of it, each with its inclusion proof, and one
-signed checkpoint. `credentify verify --offline` reads it. It shows that a credential is authentic as of the time of the
-checkpoint, and can never show that it still holds."""
+signed checkpoint. Where the log continues others, what stands on them comes with their last checkpoints
+(`CREDENTIFY_LEDGER_PREDECESSORS`). `credentify verify --offline` reads it. It shows that a credential is authentic as
+of the time of the checkpoint, and can never show that it still holds."""
 
 
 def bundle_routes() -> list[Route]:
@@ -140,6 +154,9 @@ def bundle_routes() -> list[Route]:
                 BundleTooLargeProblem,
                 InheritedBundleProblem,
                 UnprovenBundleProblem,
+                LogUnreachableProblem,
+                LogAnswerProblem,
+                LogProblem,
             ),
         )
     ]

@@ -63,6 +63,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "and from which lost entries can be brought back"
         ),
     ] = None
+    predecessors: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Logs that this one continues, oldest first, each as address (of the ledger, or of a mirror), "
+            "blank, vkey; offline bundles hold what stands there"
+        ),
+    ] = ()
     publish_interval_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="Milliseconds between two checkpoints while the log grows")
     ] = 1_000

@@ -11,6 +11,7 @@ from proto.policy import Policy
 from services.ledger.config import Config
 from services.ledger.intake import Intake
 from services.ledger.metrics import LedgerMetrics
+from services.ledger.older_logs import OlderLogs
 from services.ledger.publication import Publication
 from services.postgres import Pool
 
@@ -26,6 +27,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     pool: Pool
     intake: Intake
     publication: Publication
+    older_logs: OlderLogs
     metrics: LedgerMetrics
     stopping: asyncio.Event
 

@@ -1,9 +1,11 @@
 """What a ledger makes of its witness policy: whom it asks, what it tells its clients. Asks nobody itself."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from proto.note_key import VerifierKey
-from proto.policy import NO_QUORUM, Policy, PolicyLog, PolicyWitness, parse_policy
+from proto.policy import NO_QUORUM, Policy, PolicyLog, PolicyWitness
 from services.ledger.config import Config
 from services.policy_file import read_policy
 from services.settings import SettingsProblem
@@ -26,23 +28,31 @@ class WitnessPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(witness for witness in self.required.witnesses if witness.url)
 
 
-def witness_policy(config: Config, log: VerifierKey) -> WitnessPolicy:
+def witness_policy(config: Config, log: VerifierKey, *, before: Sequence[VerifierKey] = ()) -> WitnessPolicy:
     """Return the policy of the settings, `quorum none` without a file.
 
-    Raises `SettingsProblem` for a file that cannot be used: one that lists other logs only, has URLs of another kind,
-    or whose quorum could never be met by those that are asked.
+    The logs `before`, which this one continues, are known in `own` and `text`: bundles hold their checkpoints. Raises
+    `SettingsProblem` for a file that cannot be used: one that lists other logs only, has URLs of another kind, or whose
+    quorum could never be met by those that are asked.
     """
     if config.policy_file is None:
-        text = f"log {log.text}\nquorum {NO_QUORUM}\n"
-        policy = parse_policy(text.encode())
-        return WitnessPolicy(required=policy, own=policy, text=text)
+        required = Policy(logs=(PolicyLog(key=log),))
+        own = _with_logs(required, before)
+        return WitnessPolicy(required=required, own=own, text=_text(own))
     policy = read_policy(config.policy_file)
     if fault := _fault(policy, log):
         raise SettingsProblem(f"The witness policy {config.policy_file}: {fault}")
     known = policy.logs or (PolicyLog(key=log),)
     required = msgspec.structs.replace(policy, logs=known)
-    own = msgspec.structs.replace(required, quorum=NO_QUORUM)
-    return WitnessPolicy(required=required, own=own, text=_text(required))
+    told = _with_logs(required, before)
+    own = msgspec.structs.replace(told, quorum=NO_QUORUM)
+    return WitnessPolicy(required=required, own=own, text=_text(told))
+
+
+def _with_logs(policy: Policy, keys: Sequence[VerifierKey]) -> Policy:
+    known = {log.key for log in policy.logs}
+    more = tuple(PolicyLog(key=key) for key in keys if key not in known)
+    return msgspec.structs.replace(policy, logs=(*policy.logs, *more))
 
 
 def _fault(policy: Policy, log: VerifierKey) -> str | None:

@@ -11,9 +11,12 @@ import msgspec
 import pytest
 
 from proto import events
+from proto.bundle import decode_bundle
+from proto.bundle_check import check_bundle
 from proto.checkpoint import open_checkpoint
 from proto.ids import Origin
 from proto.note_key import parse_vkey
+from proto.policy import parse_policy
 from proto.problem import InvalidProblem
 from proto.wire.gateway import EventAnswer
 from services.command.predecessor import read_predecessor
@@ -23,9 +26,11 @@ from services.ledger.freezing import LastCheckpointProblem, freeze
 from services.ledger.inheritance import OtherPredecessorProblem
 from services.ledger.opening import init_log
 from services.log_client import LogClient, LogProblem
+from services.settings import SettingsProblem
 from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
+from tests.bundles import policy_of
 from tests.databases import MakeDatabase
 from tests.gateways import running_gateway
 from tests.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
@@ -133,7 +138,7 @@ async def test_a_credential_of_the_old_log_is_revoked_on_the_new_one(
         await new.say(say.issue(college, "third"))
         await new.published(4)
         status, body, _ = await new.get(f"/v1/bundles/{first}")
-        assert (status, b"bundle-inherited" in body) == (422, True)
+        assert (status, b"CREDENTIFY_LEDGER_PREDECESSORS" in body) == (422, True)
         await new.say(say.stack(college, [second, say.credential_id(college, "third")], "stack"))
         with pytest.raises(LogProblem, match="signed for"):
             await new.client.submit_one(old.registrar.seal(old.registrar.issue(college, "for the old log")))
@@ -143,6 +148,67 @@ async def test_a_credential_of_the_old_log_is_revoked_on_the_new_one(
     report = await new.fsck()
     assert report.damages == ()
     assert (report.tree_size, report.counts["credential_state"]) == (5, 4)
+
+
+def knows(new: RunningLedger, *logs: RunningLedger) -> None:
+    """Tell a ledger that is not running yet which logs it continues."""
+    before = tuple(f"{log.url} {log.verifier_key}" for log in logs)
+    new.config = msgspec.structs.replace(new.config, predecessors=before)
+
+
+async def test_a_bundle_over_two_logs_is_checked_offline(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    await old.submit(old.registrar.issues(college, 300))  # more than one tile
+    first = await old.issued(college, "first")
+    new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+    knows(new, old)
+    await new.start()
+    try:
+        second = await new.issued(college, "second")
+        await new.say(new.registrar.revocation(college, first))
+        await new.published(3)
+        policy = parse_policy((await new.client.log()).witness_policy.encode())
+        assert [log.key.name for log in policy.logs] == [NEXT, ORIGIN]
+        for credential_id, counts, verdict in ((second, [2, 2], "indeterminate"), (first, [3, 2], "invalid")):
+            status, body, _ = await new.get(f"/v1/bundles/{credential_id}")
+            assert status == 200, body
+            bundle = decode_bundle(body)
+            found = check_bundle(bundle, policy)
+            assert (found.faults, found.verdict(new.registrar.now)) == ((), verdict)
+            assert [len(part.entries) for part in bundle.earlier] + [len(bundle.entries)] == counts
+        await old.stop()
+        assert (await new.get(f"/v1/bundles/{second}"))[0] == 200, "what was proven once is kept"
+        await new.stop()
+        await new.start()
+        status, body, _ = await new.get(f"/v1/bundles/{second}")
+        assert (status, b"log-unreachable" in body) == (503, True)
+    finally:
+        await new.stop()
+
+
+async def test_an_older_log_that_shows_another_end_gives_no_bundle(
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    college = await old.admit("college")
+    new = await next_log(old, await end_of(old), make_database, tmp_path / "new")
+    other = await next_log(old, await end_of(old), make_database, tmp_path / "other")
+    await other.start()
+    new.config = msgspec.structs.replace(new.config, predecessors=(f"{other.url} {old.verifier_key}",))
+    await new.start()
+    try:
+        first = await new.issued(college, "first")
+        await new.published(2)
+        status, body, _ = await new.get(f"/v1/bundles/{first}")
+        assert (status, b"log-answer" in body) == (502, True)
+        await new.stop()
+        new.config = msgspec.structs.replace(new.config, predecessors=("http://127.0.0.1:1",))
+        with pytest.raises(SettingsProblem, match="address, blank, vkey"):
+            await new.start()
+    finally:
+        await new.stop()
+        await other.stop()
 
 
 async def test_only_the_end_of_a_frozen_log_is_continued(
@@ -263,9 +329,17 @@ async def test_a_third_log_goes_on_from_the_second(
         third = await next_log(
             new, await end_of(new), make_database, tmp_path / "third", origin=origin, before=[oldest]
         )
+        knows(third, old, new)
         await third.start()
         await third.say(third.registrar.revocation(college, first))
         await third.say(third.registrar.revocation(college, second))
+        await third.published(3)
+        policy = policy_of(third.verifier_key, new.verifier_key, old.verifier_key)
+        for credential_id, counts in ((first, [3, 1, 2]), (second, [2, 2, 2])):
+            status, body, _ = await third.get(f"/v1/bundles/{credential_id}")
+            bundle = decode_bundle(body)
+            assert (status, check_bundle(bundle, policy).faults) == (200, ())
+            assert [len(part.entries) for part in bundle.earlier] + [len(bundle.entries)] == counts
     finally:
         await new.stop()
         if third is not None:
