@@ -85,7 +85,7 @@ async def freeze_command(*, successor: str | None, out: Path | None, wait_second
 
 
 @ledger.command("recover")
-@click.option("--from", "source", required=True, help="A mirror's folder, or the address of what serves its tiles.")
+@click.option("--from", "source", required=True, help="A mirror: folder, s3://BUCKET/FOLDER, or an address (http…).")
 @as_json_option
 @command
 async def recover_command(*, source: str, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from aiohttp import web
 from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import UnavailableProblem
 from services import postgres
+from services.bucket import Bucket
 from services.edge import LOG, REGISTRY, STOPPING, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow.beginning import parse_predecessor
@@ -26,7 +27,9 @@ from services.ledger.domain import ClockGuard
 from services.ledger.free_space import FreeSpace
 from services.ledger.intake import Intake
 from services.ledger.metrics import LedgerMetrics
-from services.ledger.mirror import MirrorFolder, keep_mirror
+from services.ledger.mirror import Mirror, keep_mirror
+from services.ledger.mirror_bucket import BucketMirror
+from services.ledger.mirror_folder import FolderMirror
 from services.ledger.older_logs import OlderLog, OlderLogs
 from services.ledger.opening import apply_migrations, key_files, require_log
 from services.ledger.publication import Publication
@@ -262,10 +265,13 @@ class _Parts:
         ]
 
     def _mirroring(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
-        if self.config.mirror_folder is None:
-            return []
-        mirror = MirrorFolder(self.config.mirror_folder, self.ledger.verifier)
-        return [("mirror", keep_mirror(mirror, self.pool, self.publication, self.ledger.stopping, self.log))]
+        mirrors: list[Mirror] = []
+        if self.config.mirror_folder is not None:
+            mirrors.append(FolderMirror(self.config.mirror_folder, self.ledger.verifier))
+        if self.config.mirror_bucket is not None:
+            mirrors.append(BucketMirror(Bucket(self.config.mirror_bucket), self.ledger.verifier))
+        stopping = self.ledger.stopping
+        return [("mirror", keep_mirror(each, self.pool, self.publication, stopping, self.log)) for each in mirrors]
 
 
 @contextlib.asynccontextmanager

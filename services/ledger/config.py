@@ -63,6 +63,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "and from which lost entries can be brought back"
         ),
     ] = None
+    mirror_bucket: Annotated[
+        str | None,
+        Meta(
+            description="The same in an S3-compatible store, s3://BUCKET/FOLDER; who may write there is said by "
+            "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL, or by the machine's role"
+        ),
+    ] = None
     predecessors: Annotated[
         tuple[str, ...],
         Meta(

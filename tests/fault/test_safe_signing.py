@@ -3,7 +3,6 @@
 An earlier state of a database is made as a restore from a backup makes one: a whole copy from before.
 """
 
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from msgspec.structs import replace
 
 from proto.checkpoint import open_checkpoint
 from proto.note_key import parse_vkey
-from services import postgres
 from services.command.speaker import now
 from services.command.tile_source import open_source
 from services.ledger.recovery import NotRecoverableProblem, recover
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
+from tests.database_copies import copied, ended, execute, on, renamed
 from tests.databases import Database, MakeDatabase
 from tests.ledgers import Registrar, RunningLedger, running_ledger, until
 
@@ -48,37 +47,6 @@ async def mirrored(ledger: RunningLedger, size: int) -> None:
         return open_checkpoint(path.read_bytes(), parse_vkey(ledger.verifier_key)).checkpoint.size >= size or None
 
     await until(shows, f"the mirror shows {size} entries")
-
-
-async def execute(database: Database, *statements: str) -> None:
-    """Run statements as the superuser in that database."""
-    async with postgres.connected(database.admin_url, application_name="test") as connection:
-        for statement in statements:
-            await connection.execute(statement)
-
-
-def renamed(database: Database, name: str) -> Database:
-    """Return the same server's database of another name."""
-    urls = (database.owner_url, database.running_url, database.admin_url)
-    owner, running, admin = (url.replace(f"/{database.name}", f"/{name}") for url in urls)
-    return replace(database, name=name, owner_url=owner, running_url=running, admin_url=admin)
-
-
-@contextlib.asynccontextmanager
-async def copied(ledger: RunningLedger) -> AsyncIterator[Database]:
-    """Hold a copy of the stopped ledger's database as it is now: what a backup would restore."""
-    copy, server = renamed(ledger.database, f"{ledger.database.name}_copy"), renamed(ledger.database, "postgres")
-    await execute(server, f"CREATE DATABASE {copy.name} OWNER {copy.owner_role} TEMPLATE {ledger.database.name}")
-    try:
-        yield copy
-    finally:
-        await execute(server, f"DROP DATABASE IF EXISTS {copy.name} WITH (FORCE)")
-
-
-def on(ledger: RunningLedger, database: Database) -> None:
-    """Point the stopped ledger at another database."""
-    ledger.database = database
-    ledger.config = replace(ledger.config, database_url=database.running_url, migration_database_url=database.owner_url)
 
 
 async def test_a_restored_backup_refuses_to_sign_and_the_mirror_brings_back_what_was_lost(
@@ -152,17 +120,6 @@ async def test_recovery_keeps_away_from_a_running_ledger(ledger: RunningLedger) 
     async with open_source(str(mirror_of(ledger))) as source:
         with pytest.raises(NotRecoverableProblem, match="stop it first"):
             await recover(ledger.config, source, now=now())
-
-
-async def ended(ledger: RunningLedger) -> None:
-    """Wait until the process would have ended, and take note of it."""
-
-    async def has_ended() -> bool | None:
-        return True if ledger.ended_with else None
-
-    await until(has_ended, "the process ends")
-    assert ledger.ended_with == [70]
-    ledger.ended_with.clear()
 
 
 async def cut(database: Database, application: str) -> None:

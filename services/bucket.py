@@ -1,0 +1,116 @@
+"""An S3-compatible bucket as a copy of a log needs it: read, put if absent, replace if unchanged. Knows no log.
+
+Who may write where is said by the variables that every S3 tool knows: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL (other stores than Amazon's), or by the machine's role.
+"""
+
+from datetime import timedelta
+from typing import Literal, TypedDict
+
+import msgspec
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import S3Store
+
+from proto.problem import UnavailableProblem
+from services.settings import SettingsProblem
+
+SCHEME = "s3://"
+TIMEOUT_SECONDS = 30
+CONNECT_SECONDS = 5
+RETRIES_MAX = 2
+_TROUBLES = (BaseError, OSError)
+
+
+class BucketProblem(UnavailableProblem):
+    """The store did not do it: it is away, or refuses; its own words are in the detail."""
+
+    slug = "bucket-unavailable"
+    title = "The bucket cannot be used now"
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """An object: its bytes, and the tag that changes with them."""
+
+    data: bytes
+    e_tag: str
+
+
+class _Tag(TypedDict):
+    """What an object must still be to be replaced."""
+
+    e_tag: str
+
+
+class Bucket:
+    """One folder of a bucket, `s3://BUCKET/FOLDER`; safe to use from many tasks of one event loop."""
+
+    def __init__(self, url: str) -> None:
+        """Take the address; raises `SettingsProblem` for another form. Nothing is asked of the store yet."""
+        name = url.removeprefix(SCHEME).partition("/")[0]
+        if not url.startswith(SCHEME) or not name:
+            raise SettingsProblem(f"A bucket is given as s3://BUCKET/FOLDER; {url!r} is not")
+        self.url = url.rstrip("/")
+        try:
+            self._store = S3Store.from_url(
+                self.url,
+                client_options={
+                    "timeout": f"{TIMEOUT_SECONDS}s",
+                    "connect_timeout": f"{CONNECT_SECONDS}s",
+                    "allow_http": True,  # who names an endpoint with http:// means it; what is stored is public
+                },
+                retry_config={"max_retries": RETRIES_MAX, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
+            )
+        except BaseError as error:
+            raise SettingsProblem(f"The bucket {url} cannot be used: {_words(error)}") from error
+
+    async def read(self, name: str) -> Found | None:
+        """Return an object, None where there is none; raises `BucketProblem`."""
+        try:
+            found = await self._store.get_async(name)
+            data = bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        except _TROUBLES as error:
+            raise self._problem("read", name, error) from error
+        return Found(data=data, e_tag=found.meta["e_tag"] or "")
+
+    async def create(self, name: str, data: bytes, headers: dict[str, str]) -> bool:
+        """Put an object unless there is one (If-None-Match: *); False where there is. Raises `BucketProblem`."""
+        try:
+            await self._put(name, data, headers, "create")
+        except AlreadyExistsError:
+            return False
+        except _TROUBLES as error:
+            raise self._problem("written", name, error) from error
+        return True
+
+    async def replace(self, name: str, data: bytes, headers: dict[str, str], *, was: Found | None) -> bool:
+        """Put an object in place of the one that was read (If-Match); False where another is there by now."""
+        if was is None:
+            return await self.create(name, data, headers)
+        try:
+            await self._put(name, data, headers, {"e_tag": was.e_tag})
+        except PreconditionError:
+            return False
+        except _TROUBLES as error:
+            raise self._problem("replaced", name, error) from error
+        return True
+
+    async def remove_under(self, folder: str) -> None:
+        """Remove all objects below a name; raises `BucketProblem`."""
+        try:
+            async for found in self._store.list(folder):
+                await self._store.delete_async([each["path"] for each in found])
+        except _TROUBLES as error:
+            raise self._problem("removed", folder, error) from error
+
+    async def _put(self, name: str, data: bytes, headers: dict[str, str], mode: Literal["create"] | _Tag) -> None:
+        await self._store.put_async(name, data, mode=mode, attributes=headers, use_multipart=False)  # type: ignore[arg-type] # both TypedDicts say the same
+
+    def _problem(self, what: str, name: str, error: Exception) -> BucketProblem:
+        return BucketProblem(f"{self.url}/{name} could not be {what}: {_words(error)}")
+
+
+def _words(error: Exception) -> str:
+    """Return the first line of what the library says; the rest is for its own developers."""
+    return str(error).partition("\n")[0][:500]
