@@ -83,6 +83,7 @@ class TileClient(LogClient):
 
     async def bundle(self, index: int) -> list[bytes]:
         """Return the entries of a bundle as far as the checkpoint goes; raises `LogAnswerProblem` for a bad length."""
+        await self.checkpoint()
         tile = tile_at(self.size, 0, index)
         if tile is None:
             raise NotFoundProblem(f"The tree of {self.size} entries has no bundle {index}")

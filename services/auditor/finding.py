@@ -13,7 +13,18 @@ from proto.problem import Problem
 from services.follow import Evidence
 
 Kind = Literal[
-    "fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule", "tile", "rollback", "unserved"
+    "fork",
+    "altered",
+    "checkpoint",
+    "entry",
+    "chain",
+    "order",
+    "signature",
+    "rule",
+    "tile",
+    "rollback",
+    "unserved",
+    "succession",
 ]
 
 
@@ -22,7 +33,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `is_conclusive`: what is shown was signed by the log itself, so that anybody can check it with `verifier_key` alone:
     two checkpoints that contradict each other (of one size; or `proof` begins with the root that the smaller tree has
-    inside the larger one, and goes on with the consistency proof from there), or an entry with its `receipt`.
+    inside the larger one, and goes on with the consistency proof from there), or an entry with its `receipt`. For a log
+    that begins where its predecessor did not end: the first checkpoint is that of the predecessor, `entry` the opening.
     Otherwise it is what the log served to this auditor, again and again.
     """
 

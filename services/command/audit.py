@@ -28,10 +28,12 @@ from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.finding import Accuser
 from services.auditor.state import write_durably
+from services.auditor.succession import accuse_heir
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
-from services.follow import Beginning, Evidence, FaultyLogProblem, UnknownRulesProblem
-from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.follow import Beginning, Evidence, FaultyLogProblem, OtherEndProblem, UnknownRulesProblem
+from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.policy_file import read_policy_about
+from services.tile_client import TileClient
 from services.verifier.store import Store
 
 EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
@@ -147,12 +149,30 @@ async def _inherit(
     """
     beginning = Beginning(
         [text.replace("=", " ", 1) for text in predecessors],
-        lambda address: LogClient(session, address),
+        lambda address: TileClient(session, address),
         ledger_url=url,
         log_verifier_key=key,
         clock=_now,
     )
     await beginning.reach(store)
+
+
+async def _show_heir(url: str, key: str, found: OtherEndProblem, evidence: Path, *, as_json: bool) -> bool:
+    """Print and keep the evidence against a log that begins elsewhere; False, and words, where it cannot be had."""
+    accuser = Accuser(key, _now)
+    async with aiohttp.ClientSession() as session:
+        try:
+            lie = await accuse_heir(TileClient(session, url), accuser, found)
+        except LyingLogProblem as problem:
+            lie = problem
+        except Problem:
+            print_problem(found, as_json=as_json)
+            return False
+    if not lie.finding.is_conclusive:
+        print_problem(found, as_json=as_json)
+        return False
+    _print_lie(lie, evidence, as_json=as_json)
+    return True
 
 
 def _key_of(evidence: Evidence, keys: Sequence[str]) -> str:
@@ -226,6 +246,10 @@ async def audit(
                 await _follow(auditor, bars, once=once, interval_seconds=interval, as_json=as_json)
         except LyingLogProblem as problem:
             _print_lie(problem, file, as_json=as_json)
+            sys.exit(EXIT_PROBLEM)
+        except OtherEndProblem as problem:
+            if not await _show_heir(url, key, problem, file, as_json=as_json):
+                sys.exit(EXIT_COULD_NOT_AUDIT)
             sys.exit(EXIT_PROBLEM)
         except FaultyLogProblem as problem:
             accused = _key_of(problem.evidence, [text.partition("=")[2] for text in predecessors])

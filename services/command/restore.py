@@ -9,14 +9,13 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-import aiohttp
 import click
 import msgspec
 
 from proto.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import ConflictProblem, InvalidProblem, Problem
-from services import postgres
+from services import bucket, postgres
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, Manifest
 from services.command.fsck import Report, Targets, check
@@ -25,11 +24,11 @@ from services.command.key_file import write_secret
 from services.command.note_file import read_note
 from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import restore as restore_database
+from services.command.tile_source import open_source
 from services.embedded import EmbeddedPostgres
 from services.issuer_gateway.store.vault import FILE_NAME
 from services.ledger import store
 from services.ledger.signer import write_durably
-from services.log_client import LogClient
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -108,9 +107,10 @@ def _opened(note: bytes, key: VerifierKey, where: str) -> OpenedCheckpoint:
 
 
 async def _fetch(source: str) -> bytes:
-    if source.startswith(("http://", "https://")):
-        async with aiohttp.ClientSession() as session:
-            return await LogClient(session, source).checkpoint()
+    """Return the checkpoint of a log or a mirror of it, by its address or bucket, or the one in a file."""
+    if source.startswith(("http://", "https://", bucket.SCHEME)):
+        async with open_source(source) as opened:
+            return await opened.checkpoint()
     return read_note(Path(source))
 
 
@@ -213,7 +213,10 @@ def copy_keys(source: Path, target: Path) -> None:
 @click.option("--state-folder", type=_FOLDER, help="Where the signer's memory goes.")
 @click.option("--master-key-file", type=_FILE, help="The gateway's master key, where it is not in the backup.")
 @click.option("--key-folder", type=_FOLDER, help="The learners' keys, which are in no backup.")
-@click.option("--published", help="The newest checkpoint of the log: a file, or who serves it (a mirror, a witness).")
+@click.option(
+    "--published",
+    help="The newest checkpoint of the log: a file, or who shows it (mirror, log, witness): http…, s3://BUCKET/FOLDER.",
+)
 @click.option("--nothing-newer", is_flag=True, help="The log was stopped before the backup was made.")
 @as_json_option
 @command

@@ -10,8 +10,8 @@ import click
 from proto.problem import InvalidProblem, Problem
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
 from services.command.speaker import now
-from services.log_client import LogClient
 from services.settings import load_settings
+from services.tile_client import TileClient
 
 
 @click.group(invoke_without_command=True)
@@ -51,7 +51,7 @@ async def init_command(
     data = opening.read()  # type: ignore[attr-defined] # click gives the open file
     async with aiohttp.ClientSession() as session:
         before = [
-            PredecessorLog(client=LogClient(session, url), verifier_key=key)
+            PredecessorLog(client=TileClient(session, url), verifier_key=key)
             for url, key in zip(predecessor_log, predecessor_key, strict=True)
         ]
         created = await init_log(settings, data, before)

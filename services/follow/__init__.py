@@ -20,7 +20,7 @@ from services.follow.interface import (
     Sink,
     UnknownRulesProblem,
 )
-from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
+from services.follow.lineage import HeirSink, OtherEndProblem, PredecessorLog, follow_predecessors
 
 __all__ = [
     "Applied",
@@ -36,6 +36,7 @@ __all__ = [
     "Judge",
     "Known",
     "Observer",
+    "OtherEndProblem",
     "Position",
     "PredecessorLog",
     "Sink",

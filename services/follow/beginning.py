@@ -34,7 +34,10 @@ def predecessors_of(predecessors: Sequence[str], connect: Connect) -> list[Prede
 
 
 class Beginning:
-    """Brings a projection to where the followed log begins; nothing to do for a log that continues none."""
+    """Brings a projection to where the followed log begins; nothing to do for a log that continues none.
+
+    Only what a mirror serves, too, is asked of the predecessors, where `connect` gives a client of tiles.
+    """
 
     def __init__(
         self,

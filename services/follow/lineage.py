@@ -31,6 +31,22 @@ class PredecessorLog(msgspec.Struct, frozen=True, kw_only=True):
     verifier_key: str
 
 
+class OtherEndProblem(LogAnswerProblem):
+    """A log does not end with the tree that the opening of the next one names; what it showed is proven, or empty.
+
+    `note` is its signed checkpoint and `shown_size` the size of that; `named` is what the opening says.
+    """
+
+    slug = "other-end"
+    title = "The log does not end where the next one begins"
+
+    def __init__(self, detail: str, *, note: bytes, shown_size: int, named: Predecessor) -> None:
+        super().__init__(detail)
+        self.note = note
+        self.shown_size = shown_size
+        self.named = named
+
+
 class HeirSink(Sink, Protocol):
     """A projection that can be handed over from a log to the one that continues it."""
 
@@ -64,13 +80,17 @@ async def follow_predecessors(
         )
         await follower.step()
         position = await sink.position()
-        if position is None or (position.size, position.root_hash.hex()) != (named.size, named.root_hash):
-            raise LogAnswerProblem(
-                f"{follower.origin} has {position.size if position else 0} entries, and the log that continues it "
-                f"begins after {named.size}"
-            )
         if follower.origin != named.origin:
             raise LogAnswerProblem(f"{follower.origin} is not the log that is continued, {named.origin}")
+        if position is None or (position.size, position.root_hash.hex()) != (named.size, named.root_hash):
+            shown = position or Position()
+            raise OtherEndProblem(
+                f"{follower.origin} has {shown.size} entries and the root {shown.root_hash.hex()}; the log that "
+                f"continues it begins after {named.size} and {named.root_hash}",
+                note=shown.checkpoint or b"",
+                shown_size=shown.size,
+                named=named,
+            )
         await sink.hand_over(Position(last_received_at=position.last_received_at, inherited=named))
 
 

@@ -52,6 +52,7 @@ from services.log_client import LogClient
 from services.policy_file import read_policy_about
 from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
 from services.settings import read_secret
+from services.tile_client import TileClient
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: a background part ended by itself; a new start is the recovery."""
@@ -207,7 +208,7 @@ def _gateway(
     )
     beginning = Beginning(
         config.predecessors,
-        lambda url: LogClient(session, url),
+        lambda url: TileClient(session, url),
         ledger_url=config.ledger_url,
         log_verifier_key=config.log_verifier_key,
         clock=wall_clock,

@@ -204,7 +204,12 @@ class _Parts:
         asked = [
             AskedWitness(
                 witness,
-                WitnessClient(session, witness.url or "", timeout_seconds=config.witness_timeout_ms / 1000),
+                WitnessClient(
+                    session,
+                    witness.url or "",
+                    timeout_seconds=config.witness_timeout_ms / 1000,
+                    monitoring_url=policy.monitoring.get(witness.name),
+                ),
                 log_key=log_key,
                 prover=proofs,
                 metrics=metrics,

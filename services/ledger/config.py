@@ -90,6 +90,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "published without its quorum"
         ),
     ] = None
+    witness_monitoring: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Witnesses that show what they cosigned under another prefix than the policy's URL, each as "
+            "name, blank, URL (tlog-witness, monitoring prefix)"
+        ),
+    ] = ()
     witness_fail_open: Annotated[
         bool, Meta(description="Publish although the witnesses' quorum is missing; followers with a policy refuse that")
     ] = False

@@ -57,11 +57,17 @@ class Failed(Outcome, frozen=True, kw_only=True):
 
 
 class WitnessClient:
-    """One witness; the session belongs to the caller. `url` is its submission prefix."""
+    """One witness; the session belongs to the caller. `url` is its submission prefix.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float) -> None:
+    `monitoring_url` is where it shows what it cosigned, by default under the same prefix.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float, monitoring_url: str | None = None
+    ) -> None:
         self._session = session
         self._url = url.rstrip("/")
+        self._monitoring_url = (monitoring_url or url).rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def add_checkpoint(self, request: AddCheckpoint) -> Outcome:
@@ -82,9 +88,9 @@ class WitnessClient:
     async def last_cosigned(self, origin: Origin) -> bytes | None:
         """Return the checkpoint that the witness shows as cosigned last (its monitoring endpoint), unverified.
 
-        None where it shows none under the same prefix, or does not answer.
+        None where it shows none, or does not answer.
         """
-        url = f"{self._url}/{origin_hash(origin).hex()}/checkpoint"
+        url = f"{self._monitoring_url}/{origin_hash(origin).hex()}/checkpoint"
         try:
             async with self._session.get(url, timeout=self._timeout, allow_redirects=False) as response:
                 return await _read(response, NOTE_BYTES_MAX) if response.status == _OK else None

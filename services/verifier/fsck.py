@@ -26,6 +26,7 @@ from proto.tile import TileId, level_count, split_tile, tiles_of
 from proto.tile_edge import fold_hashes
 from services.follow import Beginning, Position, chunk
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.tile_client import TileClient
 from services.verifier import rows
 from services.verifier.config import Config
 from services.verifier.records import StoreProblem, read_position
@@ -199,7 +200,7 @@ async def _compare_with_log(
                 client = LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds)
                 await Beginning(
                     config.predecessors,
-                    lambda url: LogClient(session, url),
+                    lambda url: TileClient(session, url),
                     ledger_url=config.ledger_url,
                     log_verifier_key=config.log_verifier_key,
                     clock=lambda: _FAR_FUTURE,

@@ -17,6 +17,7 @@ from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, Known
 from services.log_client import LogClient
 from services.policy_file import read_policy_about
+from services.tile_client import TileClient
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.projector import Projector
@@ -75,7 +76,7 @@ async def replaying(
         projector.metrics = Metrics(follower.health, lambda: follower.position)
         beginning = Beginning(
             config.predecessors,
-            lambda url: _client(config, session, url),
+            lambda url: TileClient(session, url, timeout_seconds=config.log_timeout_seconds),
             ledger_url=config.ledger_url,
             log_verifier_key=config.log_verifier_key,
             clock=now,

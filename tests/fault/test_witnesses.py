@@ -505,6 +505,28 @@ async def test_a_witness_that_shows_a_fork_ends_the_signer(ledger: RunningLedger
         assert b"would fork the log" in ledger.log.getvalue()
 
 
+async def test_a_witness_shows_what_it_cosigned_under_another_prefix(ledger: RunningLedger, tmp_path: Path) -> None:
+    assert ledger.config.log_key_file is not None
+    key = load_key(ledger.config.log_key_file)
+    witness = witness_key("w")
+    async with scripted(witness, cosigns(witness)) as served, scripted(witness, says(500)) as shown:
+        policy = obey(ledger, tmp_path, [served], 1)
+        await ledger.start()
+        await cosigned(ledger, policy, 1)
+        await ledger.stop()
+        shown.shows = History().grow(900).signed(key=key).encoded
+        name = witness.name
+        for words in (name, f"{name} ftp://{shown.url}", f"other {shown.url}"):
+            ledger.config = msgspec.structs.replace(ledger.config, witness_monitoring=(words,))
+            with pytest.raises(SettingsProblem, match="monitoring prefix"):
+                await ledger.start()
+        before = served.shown_count
+        ledger.config = msgspec.structs.replace(ledger.config, witness_monitoring=(f"{name} {shown.url}/",))
+        with pytest.raises(InconsistentTreeError, match="holds a checkpoint of 900 entries"):
+            await ledger.start()
+        assert (shown.shown_count > 0, served.shown_count) == (True, before)
+
+
 async def test_a_policy_that_can_never_be_met_does_not_start(ledger: RunningLedger, tmp_path: Path) -> None:
     key = witness_key("w").verifier.text
     wrong = {

@@ -12,9 +12,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from proto import entry as entries
+from proto import events
+from proto.base64_strict import decode_base64
+from proto.checkpoint import open_checkpoint
+from proto.envelope import open_envelope
+from proto.ids import Origin, TreeSize
+from proto.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
 from services.command.audit import EXIT_COULD_NOT_AUDIT, EXIT_UNKNOWN_RULES
-from tests.bundles import witness_policy_text
+from tests.bundles import policy_of, witness_policy_text
 from tests.served_logs import force, force_and_believe
 from tests.tiled_logs import ServedTiles, served_tiles
 from tests.worlds import World
@@ -121,6 +128,53 @@ async def test_what_could_not_be_audited_has_a_status_of_its_own(tmp_path: Path)
         assert (await audit(log, "--once", key="no key"))[0] == EXIT_COULD_NOT_AUDIT
         log.url = "http://127.0.0.1:1"
         assert (await audit(log, "--once"))[0] == EXIT_COULD_NOT_AUDIT
+
+
+def heir_of(old: World, named: events.Predecessor) -> World:
+    """Return a log that says that it continues the old one after that tree, whatever the old one says."""
+    new = World(origin=Origin("heir.example/log"), is_open=False)
+    new.parties, new.book, new.now_ms = old.parties, old.book, old.now_ms
+    new.say(new.opening(predecessor=named))
+    return new
+
+
+async def test_a_log_that_begins_where_the_last_one_does_not_end_is_shown_to_anybody(tmp_path: Path) -> None:
+    old = world_of()
+    end = events.Predecessor(origin=old.origin, size=old.size, root_hash=old.root_hash().hex())
+    other_root = msgspec.structs.replace(end, root_hash="ab" * 32)
+    earlier = msgspec.structs.replace(end, size=TreeSize(4), root_hash=old.root_hash(4).hex())
+    for named in (other_root, earlier):
+        async with served_tiles(world_of()) as before, served_tiles(heir_of(world_of(), named)) as log:
+            continued = f"{before.url}={before.world.log_key.verifier.text}"
+            file = tmp_path / "lie.json"
+            status, out, err = await audit(log, "--once", "--predecessor", continued, "--evidence", str(file))
+            assert (status, err[:21]) == (1, "FAULTY (succession): "), (out, err)
+            finding = finding_in(file)
+            assert (finding.is_conclusive, finding.origin, finding.verifier_key) == (
+                True,
+                log.world.origin,
+                log.world.log_key.verifier.text,
+            )
+            # Anybody can check it: the opening that the heir signed, and the tree that the old log signed.
+            assert finding.entry is not None
+            assert finding.receipt is not None
+            opening = decode_base64(finding.entry)
+            check_receipt(parse_receipt(finding.receipt.encode()), opening, policy_of(finding.verifier_key))
+            event = open_envelope(entries.decode(opening).envelope).event
+            signed = open_checkpoint(finding.checkpoints[0].encode(), before.world.log_key.verifier).checkpoint
+            assert isinstance(event, events.LogOpened)
+            assert event.predecessor == named
+            assert (signed.size, signed.root_hash.hex()) != (named.size, named.root_hash)
+
+
+async def test_a_predecessor_that_may_be_behind_is_no_lie(tmp_path: Path) -> None:
+    old = world_of()
+    later = events.Predecessor(origin=old.origin, size=TreeSize(9), root_hash="ab" * 32)
+    async with served_tiles(world_of()) as before, served_tiles(heir_of(old, later)) as log:
+        continued = f"{before.url}={before.world.log_key.verifier.text}"
+        status, _, err = await audit(log, "--once", "--predecessor", continued, "--state", str(tmp_path))
+        assert (status, err[:7]) == (EXIT_COULD_NOT_AUDIT, "error: "), err
+        assert "begins after 9" in err
 
 
 async def test_unknown_rules_have_a_status_of_their_own() -> None:
