@@ -21,7 +21,7 @@ from services.log_client import LogClient
 from tests.bench.signing import DOCUMENTS_PREFIX, institution
 from tests.statements import ACCREDITATION, SCOPE
 
-LIMITS_DATABASE = "limits"
+LIMITS_DATABASE, PEER_DATABASE = "limits", "peer"
 INSTITUTIONS = 4
 KIB_PER_MB = 1_000_000 / 1_024
 
@@ -42,7 +42,7 @@ class Stand(Stack):
         self._has_log = self._has_institutions = False
         self.home.make_secrets()
         await self.postgres.start()
-        for name in (*DATABASES, LIMITS_DATABASE):
+        for name in (*DATABASES, LIMITS_DATABASE, PEER_DATABASE):
             await self.postgres.ensure_database(name=name, owner_role=f"{name}_owner", running_role=f"{name}_running")
 
     async def only(self, *names: str) -> None:
@@ -88,6 +88,11 @@ class Stand(Stack):
     def limits_url(self) -> str:
         """The database of the limits, on the same server, as its owner."""
         return self.postgres.url(role=f"{LIMITS_DATABASE}_owner", database=LIMITS_DATABASE)
+
+    @property
+    def peer_url(self) -> str:
+        """The database of a peer, on the same server, as its owner."""
+        return self.postgres.url(role=f"{PEER_DATABASE}_owner", database=PEER_DATABASE)
 
     @property
     def registrar(self) -> Speaker:

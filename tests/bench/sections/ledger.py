@@ -2,6 +2,7 @@
 
 from tests.bench.crew import WORKERS, Measure, interleaved
 from tests.bench.figures import Goal, Row, Series, least, percentile
+from tests.bench.limits.peer_eventsourcing import NAME, peer
 from tests.bench.limits.signatures import verify_limit
 from tests.bench.load import Burst, Outcome, fire
 from tests.bench.run import Run
@@ -15,6 +16,9 @@ BATCH_PER_SECOND_MAX = 25_000
 BATCH_CONNECTIONS = 4
 SINGLE_PER_SECOND_MAX = 10_000
 SINGLE_CONNECTIONS = 64
+PEER = {1: SINGLE_CONNECTIONS, 10: 16, 100: BATCH_CONNECTIONS}
+"""By events per request, as the peer saves them at once: our connections."""
+PER_SECOND_MAX = {1: SINGLE_PER_SECOND_MAX, 10: 20_000, 100: BATCH_PER_SECOND_MAX}
 CREATED = 201
 OK = 200
 MARKER = b'"status":201'
@@ -67,7 +71,7 @@ async def measure(run: Run) -> list[Row]:
     """Return the rows of this section."""
     await run.stand.only("ledger")
     await run.stand.admit()
-    return [*await _batches(run), *await _singles(run)]
+    return [*await _batches(run), *await _singles(run), *await _beside_a_peer(run)]
 
 
 async def _batches(run: Run) -> list[Row]:
@@ -97,6 +101,31 @@ async def _batches(run: Run) -> list[Row]:
             goals=goals,
         )
         for name in ours
+    ]
+
+
+async def _beside_a_peer(run: Run) -> list[Row]:
+    """Compare with a library that keeps events on the same database, and checks and proves nothing."""
+    peers = {f"{NAME}, {batch} at once": peer(run.crew, run.stand.peer_url, batch, run.size.seconds) for batch in PEER}
+    ours = {
+        f"appends, {batch} at once": Appends(
+            run,
+            count=run.size.prepare(PER_SECOND_MAX[batch]),
+            per_request=batch,
+            connections=connections,
+        ).measure
+        for batch, connections in PEER.items()
+    }
+    found = await interleaved(peers | ours, run.size)
+    return [
+        Row(
+            section=SECTION,
+            what=name,
+            ours=Series(name=name, unit="/s", samples=found[name]),
+            limit=Series(name=against, unit="/s", samples=found[against]),
+            goals=(Goal(on="ratio", at_least=1.4),),
+        )
+        for name, against in zip(ours, peers, strict=True)
     ]
 
 
