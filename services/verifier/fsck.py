@@ -24,6 +24,7 @@ from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import Problem
 from proto.tile import TileId, level_count, split_tile, tiles_of
 from proto.tile_edge import fold_hashes
+from services import states_sqlite
 from services.follow import Beginning, Position, chunk
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.tile_client import TileClient
@@ -269,7 +270,7 @@ def _compare(stored: sqlite3.Connection, fresh: sqlite3.Connection, findings: _F
         for place, what in _differences(_ordered(stored, table, width), _ordered(fresh, table, width), width):
             findings.damaged(f"{table} {place}", what)
         findings.count(table, stored.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours
-    if rows.read_meta(stored, "log") != rows.read_meta(fresh, "log"):
+    if states_sqlite.read_meta(stored, "log") != states_sqlite.read_meta(fresh, "log"):
         findings.damaged("log state", "It is not what the log's entries say")
 
 

@@ -20,6 +20,7 @@ from proto.merkle import Hash, ProofProblem, check_inclusion
 from proto.problem import Problem, UnavailableProblem
 from proto.tile import TILE_HEIGHT, TileId
 from proto.tile_proof import inclusion_proof, tiles_for_inclusion
+from services import states_sqlite
 from services.follow import Position
 from services.verifier import rows
 from services.verifier.shelf import Shelf
@@ -62,37 +63,37 @@ class Snapshot:
 
         What `book` holds already is of this very position, and is not read again.
         """
-        credential = rows.credential_of(self._connection, credential_id)
+        credential = states_sqlite.credential_of(self._connection, credential_id)
         if credential is not None and any(life.parts for life in credential.lives):
             return None
-        rows.load_log(self._connection, book)
+        states_sqlite.load_log(self._connection, book)
         book.credentials[credential_id] = credential
         wanted = credential_needs(book, (credential_id,)).issuers
         if wanted:
-            rows.load_issuers(self._connection, book, wanted)
+            states_sqlite.load_issuers(self._connection, book, wanted)
         return book
 
     def book(self, credential_ids: Iterable[CredentialId]) -> Book:
         """Return a book that holds these credentials and all that their effective state rests on."""
         ids, book = tuple(credential_ids), Book()
-        rows.load_until_complete(self._connection, book, lambda: credential_needs(book, ids))
+        states_sqlite.load_until_complete(self._connection, book, lambda: credential_needs(book, ids))
         return book
 
     def recognitions(self, book: Book, credential_id: CredentialId) -> list[Recognition]:
         """Return a credential's recognitions in the order of the log; the book then holds them and their issuers."""
-        found = rows.recognitions_of(self._connection, credential_id)
+        found = states_sqlite.recognitions_of(self._connection, credential_id)
         for recognition in found:
             book.recognitions[recognition.stamp.event_id] = recognition
         speakers = {stamp.speaker for item in found for stamp in (item.stamp, *item.withdrawals)}
         if speakers:
-            rows.load_issuers(self._connection, book, speakers)
+            states_sqlite.load_issuers(self._connection, book, speakers)
         return found
 
     def issuer(self, book: Book, did: Did) -> Issuer | None:
         """Return an institution; the book then holds it, its successors and the registrar."""
-        rows.load_log(self._connection, book)
+        states_sqlite.load_log(self._connection, book)
         wanted = {did} | ({book.log.registrar} if book.log else set())
-        rows.load_issuers(self._connection, book, wanted)
+        states_sqlite.load_issuers(self._connection, book, wanted)
         return book.issuer(did)
 
     def is_included(self, index: LeafIndex) -> bool:
@@ -203,7 +204,7 @@ class Records:
 
 def read_position(connection: sqlite3.Connection) -> Position | None:
     """Return the position that a connection sees, or None."""
-    stored = rows.read_meta(connection, POSITION)
+    stored = states_sqlite.read_meta(connection, POSITION)
     return _position(stored) if stored else None
 
 

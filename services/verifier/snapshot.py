@@ -18,6 +18,7 @@ from proto.checkpoint import open_checkpoint
 from proto.note import Note, open_note, parse_note, sign_note
 from proto.note_key import KeyKind, SignerKey, VerifierKey, parse_signer_key
 from proto.problem import InvalidProblem, Problem
+from services import states_sqlite
 from services.follow import Position
 from services.settings import SettingsProblem, read_secret
 from services.verifier import rows
@@ -129,12 +130,12 @@ def _exportable(connection: sqlite3.Connection) -> Position:
     position = read_position(connection)
     if position is None or not position.checkpoint:
         raise SnapshotProblem("The projection has not caught up with its log yet: wait, and try again")
-    if rows.read_meta(connection, IMPORTED):
+    if states_sqlite.read_meta(connection, IMPORTED):
         raise SnapshotProblem(
             "The projection began with a snapshot itself and is still being derived again: nobody signs for what "
             "nobody has checked. Wait until answers are no longer marked as imported"
         )
-    if rows.read_meta(connection, FAULT):
+    if states_sqlite.read_meta(connection, FAULT):
         raise SnapshotProblem("The projection holds evidence against its log: no snapshot is made of that")
     return position
 
@@ -166,7 +167,7 @@ def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_f
             raise SnapshotProblem(f"{folder / DATABASE_NAME} is not the file that was signed for: fetch it again")
         with contextlib.closing(_opened(new, "rw")) as connection:
             _check_position(read_position(connection), manifest, log_key)
-            rows.write_meta(connection, IMPORTED, note.encode())
+            states_sqlite.write_meta(connection, IMPORTED, note.encode())
         _sync(new)
         new.replace(database_file)
     except (OSError, sqlite3.Error, msgspec.DecodeError) as error:

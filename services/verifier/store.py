@@ -15,6 +15,7 @@ import msgspec
 from proto.envelope import Opened
 from proto.ids import TreeSize
 from proto.lifecycle import Book, needs
+from services import states_sqlite
 from services.follow import Applied, Evidence, Position
 from services.verifier import rows
 from services.verifier.records import POSITION, DamagedProjectionProblem, Records, StoreProblem, read_position
@@ -62,7 +63,7 @@ class Store(Records):
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
         """Load all that deciding these events reads."""
-        await self._write(lambda: rows.load_until_complete(self._own, book, lambda: needs(book, batch)))
+        await self._write(lambda: states_sqlite.load_until_complete(self._own, book, lambda: needs(book, batch)))
 
     async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
         """Store states, events, leaf hashes and position in one transaction.
@@ -91,7 +92,7 @@ class Store(Records):
         connection.execute("BEGIN IMMEDIATE")
         try:
             rows.forget_tree(connection)
-            rows.write_meta(connection, POSITION, _ENCODE(position))
+            states_sqlite.write_meta(connection, POSITION, _ENCODE(position))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -102,10 +103,10 @@ class Store(Records):
         connection.execute("BEGIN IMMEDIATE")
         try:
             if applied:
-                rows.save(connection, book)
+                states_sqlite.save(connection, book)
                 rows.add_statistics(connection, tally(book, applied))
                 _grow(connection, applied, position)
-            rows.write_meta(connection, POSITION, _ENCODE(position))
+            states_sqlite.write_meta(connection, POSITION, _ENCODE(position))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -113,16 +114,16 @@ class Store(Records):
 
     async def fault(self) -> Evidence | None:
         """Return conclusive evidence against the log that was kept earlier, or None."""
-        stored = await self._write(lambda: rows.read_meta(self._own, FAULT))
+        stored = await self._write(lambda: states_sqlite.read_meta(self._own, FAULT))
         return _DECODE_FAULT(stored) if stored else None
 
     async def imported(self) -> bytes | None:
         """Return the signed note of the snapshot that the file began with, until it was derived again; else None."""
-        return await self._write(lambda: rows.read_meta(self._own, IMPORTED))
+        return await self._write(lambda: states_sqlite.read_meta(self._own, IMPORTED))
 
     async def rederived(self) -> None:
         """Forget that the file began with a snapshot: the log's entries lead to the same."""
-        await self._write(lambda: rows.forget_meta(self._own, IMPORTED))
+        await self._write(lambda: states_sqlite.forget_meta(self._own, IMPORTED))
 
     async def condemn(self) -> None:
         """Have the file emptied when it is opened next: what it began with is not what the log says."""
@@ -130,7 +131,7 @@ class Store(Records):
 
     async def keep_fault(self, evidence: Evidence) -> None:
         """Keep conclusive evidence against the log: it stays so across restarts."""
-        await self._write(lambda: rows.write_meta(self._own, FAULT, _ENCODE(evidence)))
+        await self._write(lambda: states_sqlite.write_meta(self._own, FAULT, _ENCODE(evidence)))
 
     async def _write(self, work: Callable[[], _T]) -> _T:
         return await self._in(self._writer, work)
