@@ -5,13 +5,13 @@ chain, rules. Its entries stay there; here are the states that they give, a copy
 and where its events stand. All of it belongs to the transaction that writes entry 0, so there is all of it or nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
 from proto.envelope import Opened
 from proto.events import Predecessor
-from proto.ids import CredentialId, Did, EventId, LeafIndex
+from proto.ids import EventId, LeafIndex
 from proto.lifecycle import Book, Credential, Issuer, LogState, Recognition
 from proto.moment import Moment
 from proto.problem import ConflictProblem
@@ -27,7 +27,8 @@ _COPY = """
     UNION ALL SELECT 'recognition', encode(event_id, 'hex'), state FROM recognition"""
 _SAVE_EVENTS = "INSERT INTO inherited_event (event_id, leaf_index) SELECT * FROM unnest($1::bytea[], $2::bigint[])"
 _LOAD_EVENTS = "SELECT event_id, leaf_index FROM inherited_event WHERE event_id = ANY($1::bytea[])"
-_ROWS = "SELECT kind, name, state FROM inherited_state"
+_ROWS_PER_BOOK = 1_000
+_ROWS = "SELECT kind, state FROM inherited_state"
 _DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
 _DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
 _DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
@@ -99,23 +100,23 @@ async def inherit(connection: Connection, logs: Sequence[PredecessorLog], named:
     return position.last_received_at
 
 
-async def inherited_book(connection: Connection) -> Book:
-    """Return a book with what this log began with: all of it, or an empty book for a log that continues none."""
-    book = Book()
-    async for row in connection.cursor(_ROWS, prefetch=1_000):
-        _put(book, row["kind"], row["name"], row["state"])
-    book.forget_changes()
-    return book
+async def inherited_books(connection: Connection) -> AsyncIterator[Book]:
+    """Yield what this log began with, some states to a book, all of them changed; nothing where it continues none."""
+    cursor = await connection.cursor(_ROWS)
+    while rows := await cursor.fetch(_ROWS_PER_BOOK):
+        book = Book()
+        for row in rows:
+            _put(book, row["kind"], row["state"])
+        yield book
 
 
-def _put(book: Book, kind: str, name: str, state: bytes) -> None:
+def _put(book: Book, kind: str, state: bytes) -> None:
     match kind:
         case "log":
-            book.log = _DECODE_LOG(state)
+            book.put_log(_DECODE_LOG(state))
         case "issuer":
-            book.issuers[Did(name)] = issuer = _DECODE_ISSUER(state)
-            book.public_keys |= {key.public_key: key.key_id for key in issuer.keys}
+            book.put_issuer(_DECODE_ISSUER(state))
         case "credential":
-            book.credentials[CredentialId(name)] = _DECODE_CREDENTIAL(state)
+            book.put_credential(_DECODE_CREDENTIAL(state))
         case _:
             book.put_recognition(_DECODE_RECOGNITION(state))

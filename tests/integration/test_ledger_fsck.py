@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from services import postgres
+from services.ledger import fsck, fsck_memory, fsck_states
 from services.ledger.fsck import check
+from services.ledger.fsck_memory import CheckSpaceProblem
 from tests.databases import Database, MakeDatabase
 from tests.ledgers import Registrar, RunningLedger, ledger_config
 
@@ -79,6 +81,35 @@ async def test_fsck_counts_what_it_checked(ledger: RunningLedger, registrar: Reg
     assert (report.counts["tiles"], report.counts["issuer"], report.counts["recognition"]) == (1, 3, 1)
 
 
+def at_a_time(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Have so little in memory that entries rest on others of long before."""
+    monkeypatch.setattr(fsck, "ENTRIES_PER_READ", count)
+    monkeypatch.setattr(fsck_states, "ROWS_PER_READ", count)
+    monkeypatch.setattr(fsck_memory, "ISSUERS_REMEMBERED_MAX", 1)
+
+
+@pytest.mark.parametrize("count", [1, 7, 256])
+async def test_fsck_finds_the_same_a_few_entries_at_a_time(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    database = await make_database("ledger_filled", prepare=with_a_log)
+    async with postgres.connected(database.owner_url, application_name="test") as connection:
+        whole = await check(connection)
+        at_a_time(monkeypatch, count)
+        assert await check(connection) == whole
+    assert whole.is_clean
+
+
+async def test_fsck_without_room_for_its_file_says_where_to_make_some(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await make_database("ledger_filled", prepare=with_a_log)
+    monkeypatch.setattr(fsck_memory, "_SETTINGS", "PRAGMA max_page_count = 20;")
+    async with postgres.connected(database.owner_url, application_name="test") as connection:
+        with pytest.raises(CheckSpaceProblem, match="name another folder in TMPDIR"):
+            await check(connection)
+
+
 FLIP = "set_byte({0}, 40, get_byte({0}, 40) # 1)"
 
 
@@ -107,10 +138,16 @@ FLIP = "set_byte({0}, 40, get_byte({0}, 40) # 1)"
         ("UPDATE recognition SET recogniser = 'did:web:other'", "recognition "),
         ("DELETE FROM public_key WHERE key_id LIKE 'did:web:college%'", "public_key"),
         ("UPDATE log_state SET state = '\\x00'", "log_state"),
+        ("UPDATE checkpoint SET size = 9999 WHERE size = 307", "checkpoint 9999"),
     ],
 )
-async def test_fsck_names_what_is_damaged(make_database: MakeDatabase, statement: str, place: str) -> None:
+@pytest.mark.parametrize("few", [False, True])
+async def test_fsck_names_what_is_damaged(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch, statement: str, place: str, *, few: bool
+) -> None:
     database = await make_database("ledger_filled", prepare=with_a_log)
+    if few:
+        at_a_time(monkeypatch, 16)
     async with postgres.connected(database.admin_url, application_name="test") as connection:
         for table in PROTECTED:
             await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
