@@ -4,8 +4,6 @@ The projection beside it (SQLite) can be thrown away and is filled from the log 
 that rolls back or forks is compared with.
 """
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +14,7 @@ from proto.ids import TreeSize
 from proto.note_key import VerifierKey
 from proto.problem import Problem
 from services.auditor.finding import Finding
+from services.durable_file import write_durably
 
 _T = TypeVar("_T")
 PIN_FILE, PROJECTION_FILE, EVIDENCE_FILE = "audited.json", "projection.sqlite", "evidence.json"
@@ -99,22 +98,3 @@ class AuditState:
         if pin.tiles_size > opened.size:
             raise AuditStateProblem(f"{path} says that more tiles were compared than there are: it is damaged")
         return opened
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: temporary file, fsync, rename, fsync of the folder (see golang/go #38348)."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -27,9 +27,9 @@ from proto.policy import QuorumProblem
 from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.finding import Accuser
-from services.auditor.state import write_durably
 from services.auditor.succession import accuse_heir
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
+from services.durable_file import write_durably
 from services.follow import Beginning, Evidence, FaultyLogProblem, OtherEndProblem, UnknownRulesProblem
 from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.policy_file import read_policy_about

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import os
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
 from services.command.key_file import write_secret
+from services.durable_file import sync
 
 MANIFEST = "backup.json"
 LEDGER_DUMP, GATEWAY_DUMP = "ledger.dump", "gateway.dump"
@@ -71,7 +71,7 @@ class BackupFolder:
         """Write every file through to the disk, then the manifest over them."""
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())
         for each in (*files, self.folder):
-            _write_through(each)
+            sync(each)
         manifest = Manifest(
             version=1,
             made_at=made_at,
@@ -81,7 +81,7 @@ class BackupFolder:
             files={path.relative_to(self.folder).as_posix(): _digest(path) for path in files},
         )
         write_secret(self.path(MANIFEST), msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
-        _write_through(self.folder)
+        sync(self.folder)
         return manifest
 
     def open(self) -> Manifest:
@@ -101,11 +101,3 @@ class BackupFolder:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_through(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

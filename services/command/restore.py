@@ -25,10 +25,10 @@ from services.command.note_file import read_note
 from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import restore as restore_database
 from services.command.tile_source import open_source
+from services.durable_file import write_durably
 from services.embedded import EmbeddedPostgres
 from services.issuer_gateway.store.vault import FILE_NAME
 from services.ledger import store
-from services.ledger.signer import write_durably
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from proto.problem import Problem
+from services.durable_file import sync
 from services.embedded.account import Account, can_reach, give
 
 PORT = 5432
@@ -190,7 +191,7 @@ class DataFolder:
             file.flush()
             os.fsync(file.fileno())
         new.rename(record)
-        sync_folder(self.folder)
+        sync(self.folder)
 
     def _make_home(self) -> None:
         """Make the cluster's home passable; only folders of ours are touched, never a parent of the data folder."""
@@ -246,7 +247,7 @@ class DataFolder:
         """Make a complete new cluster *the* cluster: whole after a crash, or not there."""
         with _in_words(self.folder):
             new_cluster.rename(self.cluster)
-            sync_folder(self.home)
+            sync(self.home)
 
     def record_initialised(self) -> None:
         """Remember that there is a cluster, so that a lost one is never silently replaced by an empty one."""
@@ -299,12 +300,3 @@ def _fits_socket(folder: Path) -> bool:
     """Say whether the socket's path is short enough, and plain enough for PostgreSQL's comma-separated setting."""
     path = os.fsencode(folder / f".s.PGSQL.{PORT}")
     return len(path) <= SOCKET_PATH_BYTES_MAX and not any(byte in UNFIT_FOR_SETTING for byte in path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

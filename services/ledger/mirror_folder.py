@@ -1,17 +1,15 @@
 """A mirror that is a folder, as any web server serves it. Written by one process, durably, and read by anybody."""
 
 import asyncio
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from proto.note_key import VerifierKey
 from proto.tile import BundleId, TileId
+from services.durable_file import READABLE, write_durably
 from services.ledger.mirror import CHECKPOINT, MirrorConflictProblem, refuse_smaller, shown_by
 from services.ledger.publication import Published
 
-_READABLE = 0o644
 _FOLDER_MODE = 0o755
 
 
@@ -55,29 +53,10 @@ class FolderMirror:
                 raise MirrorConflictProblem.of(str(path), there, data)
             return
         path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
-        self._write(path, data)
+        write_durably(path, data, mode=READABLE)
 
     def _show(self, published: Published) -> None:
         shown = self._published()
         if shown is not None:
             refuse_smaller(self.place, shown, published)
-        self._write(self.folder / CHECKPOINT, published.note)
-
-    def _write(self, path: Path, data: bytes) -> None:
-        """Write a whole file under its name or none of it: temporary sibling, fsync, rename, fsync of the folder."""
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), _READABLE)
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_durably(self.folder / CHECKPOINT, published.note, mode=READABLE)

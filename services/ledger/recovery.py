@@ -20,12 +20,13 @@ from proto.note_key import parse_vkey
 from proto.problem import ConflictProblem
 from proto.tile_edge import TileEdge, grow
 from services import postgres, states
+from services.durable_file import write_durably
 from services.follow import Position, chunk
 from services.ledger import store
 from services.ledger.config import Config
 from services.ledger.domain import Head, NewEntry
 from services.ledger.opening import key_files, require_log
-from services.ledger.signer import Signer, load_key, write_durably
+from services.ledger.signer import Signer, load_key
 from services.ledger.store import StoredCheckpoint
 from services.postgres import Connection
 

@@ -4,8 +4,6 @@ Two inconsistent signed checkpoints are the one fault that nothing repairs, so t
 of the database's reach, before it is anywhere else (DESIGN 5.5).
 """
 
-import os
-import tempfile
 from pathlib import Path
 
 from proto.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint, sign_checkpoint
@@ -15,6 +13,7 @@ from proto.merkle import Hash
 from proto.note import SignatureProblem
 from proto.note_key import SignerKey, parse_signer_key
 from proto.problem import MalformedProblem, Problem
+from services.durable_file import write_durably
 from services.settings import SettingsProblem, read_secret
 
 LAST_SIGNED = "last-signed.checkpoint"
@@ -52,26 +51,6 @@ def make_key(path: Path, origin: Origin) -> SignerKey:
     signer = SignerKey(name=origin, secret=SecretKey.generate())
     write_durably(path, signer.private_text.encode() + b"\n")
     return signer
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file (mode 0600) so that after a power loss it has its old or its new content, never another."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Signer:

@@ -7,7 +7,6 @@ the same rows; until then every answer says so. Personal data is in neither.
 
 import contextlib
 import hashlib
-import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -19,6 +18,7 @@ from proto.note import Note, open_note, parse_note, sign_note
 from proto.note_key import KeyKind, SignerKey, VerifierKey, parse_signer_key
 from proto.problem import InvalidProblem, Problem
 from services import states_sqlite
+from services.durable_file import sync
 from services.follow import Position
 from services.settings import SettingsProblem, read_secret
 from services.verifier import rows
@@ -119,10 +119,10 @@ def _signed(out: Path, position: Position, schema: int, key: SignerKey) -> Manif
         schema=schema,
         sha256=_digest(copy),
     )
-    _sync(copy)
+    sync(copy)
     note = out / NOTE_NAME
     note.write_bytes(sign_note(manifest.text(), [key]).encode())
-    _sync(note)
+    sync(note)
     return manifest
 
 
@@ -168,7 +168,7 @@ def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_f
         with contextlib.closing(_opened(new, "rw")) as connection:
             _check_position(read_position(connection), manifest, log_key)
             states_sqlite.write_meta(connection, IMPORTED, note.encode())
-        _sync(new)
+        sync(new)
         new.replace(database_file)
     except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
         raise SnapshotProblem(f"The snapshot cannot be copied to {database_file}: {error}") from error
@@ -212,8 +212,3 @@ def _digest(path: Path) -> str:
         while data := file.read(_CHUNK_BYTES):
             digest.update(data)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -22,7 +22,8 @@ from proto.policy import QuorumProblem, parse_policy
 from proto.receipt import check_receipt, parse_receipt
 from proto.tile import BundleId, TileId, bundles_of, parse_path, tiles_of
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, Finding, LyingLogProblem
-from services.auditor.state import PIN_FILE, PROJECTION_FILE, write_durably
+from services.auditor.state import PIN_FILE, PROJECTION_FILE
+from services.durable_file import write_durably
 from services.follow import UnknownRulesProblem
 from services.log_client import LogProblem, LogUnreachableProblem
 from services.verifier.store import Store
