@@ -191,6 +191,7 @@ class _Parts:
             metrics=metrics,
             stopping=app[STOPPING],
         )
+        self.mirrors = self._mirrors()
 
     def _witnesses(
         self,
@@ -269,14 +270,15 @@ class _Parts:
             *intakes,
         ]
 
+    def _mirrors(self) -> list[Mirror]:
+        config, verifier = self.config, self.ledger.verifier
+        folder = [FolderMirror(config.mirror_folder, verifier)] if config.mirror_folder else []
+        bucket = [BucketMirror(Bucket(config.mirror_bucket), verifier)] if config.mirror_bucket else []
+        return [*folder, *bucket]
+
     def _mirroring(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
-        mirrors: list[Mirror] = []
-        if self.config.mirror_folder is not None:
-            mirrors.append(FolderMirror(self.config.mirror_folder, self.ledger.verifier))
-        if self.config.mirror_bucket is not None:
-            mirrors.append(BucketMirror(Bucket(self.config.mirror_bucket), self.ledger.verifier))
         stopping = self.ledger.stopping
-        return [("mirror", keep_mirror(each, self.pool, self.publication, stopping, self.log)) for each in mirrors]
+        return [("mirror", keep_mirror(each, self.pool, self.publication, stopping, self.log)) for each in self.mirrors]
 
 
 @contextlib.asynccontextmanager

@@ -165,7 +165,11 @@ async def test_a_store_that_writes_over_what_is_there_is_not_used(
         assert "does not refuse to write over an object" in await start_fails(ledger)
 
 
-async def test_a_bucket_that_does_not_exist_or_has_no_name_is_said(place: str) -> None:
+async def test_a_bucket_that_does_not_exist_or_has_no_name_is_said(ledger: RunningLedger, place: str) -> None:
+    await ledger.stop()
+    ledger.config = replace(ledger.config, mirror_bucket="s3:/bucket")
+    with pytest.raises(SettingsProblem, match="s3://BUCKET/FOLDER"):
+        await ledger.start()
     for url in ("s3://", "bucket/folder", "gs://bucket"):
         with pytest.raises(SettingsProblem, match="s3://BUCKET/FOLDER"):
             Bucket(url)
