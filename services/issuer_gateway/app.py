@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -51,6 +50,7 @@ from services.issuer_gateway.store.vault import Vault, vault_folder
 from services.log_client import LogClient
 from services.policy_file import read_policy_about
 from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
+from services.process_memory import settle_memory
 from services.settings import read_secret
 from services.tile_client import TileClient
 
@@ -61,8 +61,6 @@ STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
 _HOUR_SECONDS = 3_600
 _DATABASE_PAUSE_SECONDS = 1.0
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Objects, then rounds, after which the three generations are looked through."""
 _CANCEL_SECONDS = 0.5
 DESCRIPTION = """What institutions use: describe achievements, issue, stack and revoke credentials, recognise those of
 others. Everything said becomes a signed event on the ledger's log; documents stay here, sealed under their learner's
@@ -328,10 +326,7 @@ def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) 
 
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT; what is in the outbox then waits there for the next start."""
-    # What is here now stays, and what comes has mostly no cycles: to look through all of it again and again for garbage
-    # takes time from issuing.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    settle_memory()
 
     async def main() -> None:
         await serve(make_app(config), host=config.host, port=config.port)

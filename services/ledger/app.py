@@ -47,6 +47,7 @@ from services.ledger.witness_policy import WitnessPolicy, witness_policy
 from services.ledger.witness_proofs import Proofs
 from services.ledger.witnesses import Witnesses
 from services.postgres import PoolLimits
+from services.process_memory import settle_memory
 from services.settings import SettingsProblem
 from services.tile_client import TileClient
 
@@ -271,6 +272,9 @@ class _Parts:
         ]
 
     def _mirrors(self) -> list[Mirror]:
+        """Return what this process mirrors to; nothing where it does not sign, for it learns late what is published."""
+        if self.publisher is None:
+            return []
         config, verifier = self.config, self.ledger.verifier
         folder = [FolderMirror(config.mirror_folder, verifier)] if config.mirror_folder else []
         bucket = [BucketMirror(Bucket(config.mirror_bucket), verifier)] if config.mirror_bucket else []
@@ -327,6 +331,7 @@ def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) 
 
 def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT, then stop without losing what was accepted."""
+    settle_memory()
 
     async def main() -> None:
         await serve(make_app(config), host=config.host, port=config.port)

@@ -60,7 +60,7 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Path | None,
         Meta(
             description="Folder that gets a copy of all that is published, for a web server or CDN (C2SP tlog-tiles), "
-            "and from which lost entries can be brought back"
+            "and from which lost entries can be brought back; kept by the process that signs"
         ),
     ] = None
     mirror_bucket: Annotated[

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,7 @@ from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow import Judge
 from services.policy_file import read_policy_about
+from services.process_memory import settle_memory
 from services.verifier.api_keys import ApiKeys
 from services.verifier.attached import PdfReader
 from services.verifier.board import Hearsay, Reader
@@ -38,8 +38,6 @@ from services.verifier.routes_witness import WITNESS
 from services.verifier.witness import OnFork, Witness, open_witness
 from services.verifier.witness_memory import WitnessMemory
 
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Objects, then rounds, after which the three generations are looked through."""
 DESCRIPTION = """Answers whether a micro-credential is authentic and still holds, from a replay of the log that it has
 proven itself. It asks neither the log nor the institution, and stores nothing of what is sent."""
 Running = Callable[[web.Application], contextlib.AbstractAsyncContextManager[None]]
@@ -191,12 +189,3 @@ def run(config: Config) -> None:
         await serve(make_app(config), host=config.host, port=config.port)
 
     uvloop.run(main())
-
-
-def settle_memory() -> None:
-    """Look for garbage seldom: what is here now stays, and what comes is mostly short-lived and without cycles.
-
-    To look through all of it again and again takes a tenth of a replay.
-    """
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)

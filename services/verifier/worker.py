@@ -16,8 +16,9 @@ import msgspec
 import uvloop
 
 from services.edge import REGISTRY, Log, serve
+from services.process_memory import settle_memory
 from services.settings import decode_settings
-from services.verifier.app import Shared, make_answering_app, settle_memory
+from services.verifier.app import Shared, make_answering_app
 from services.verifier.config import Config
 from services.verifier.exposition import Exposition
 

@@ -22,9 +22,10 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from services.edge import ListenProblem, Log
+from services.process_memory import settle_memory
 from services.settings import SettingsProblem, encode_settings
 from services.verifier.api_keys import read_keys
-from services.verifier.app import Shared, settle_memory
+from services.verifier.app import Shared
 from services.verifier.board import Board
 from services.verifier.config import Config
 from services.verifier.exposition import SUFFIX, Exposition, forget
