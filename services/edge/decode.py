@@ -14,6 +14,11 @@ from services.edge.problems import parameter_problem
 T = TypeVar("T")
 
 DETAIL_CHARACTERS_MAX = 300  # of a decoder's message, which may quote the sender
+NESTING_MAX = 500
+_OPENING = frozenset(b"[{")
+_NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_PEELS = 16
 _LOCATED = re.compile(r"^(?P<detail>.*) - at `(?:key` in `)?(?P<path>\$.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
 _PATTERN = re.compile(r"^Expected `str` matching regex .*$", re.DOTALL)
@@ -23,10 +28,12 @@ _FIELD = re.compile(r"field `(?P<name>[^`]*)`")
 def decode_json(data: bytes, decoder: "msgspec.json.Decoder[T]", *, unique_keys: bool = False, under: str = "") -> T:
     """Return `data` as the decoder's type.
 
-    Raises `MalformedProblem` where it is not JSON (or has duplicate keys, if `unique_keys`), and `InvalidProblem` with
-    the pointer to the nearest named parent of the first fault where it is JSON of another shape. `under` is a pointer
-    that goes before each pointer.
+    Raises `MalformedProblem` where it is not JSON, is nested more than `NESTING_MAX` deep or, if `unique_keys`, has
+    duplicate keys, and `InvalidProblem` with the pointer to the nearest named parent of the first fault where it is
+    JSON of another shape. `under` is a pointer that goes before each pointer.
     """
+    if _is_nested_deeply(data):
+        raise MalformedProblem(f"The JSON is nested more than {NESTING_MAX} deep")
     try:
         value = decoder.decode(data)
     except msgspec.ValidationError as error:
@@ -38,6 +45,30 @@ def decode_json(data: bytes, decoder: "msgspec.json.Decoder[T]", *, unique_keys:
     if unique_keys:
         refuse_duplicate_keys(data, under=under)
     return value
+
+
+def _is_nested_deeply(data: bytes) -> bool:
+    """Tell whether arrays and objects lie too deep in each other; where decoders give up differs between Pythons."""
+    if _opened(data) <= NESTING_MAX:
+        return False
+    # What stands between quotes is text, once no quote is an escaped one; of the rest, only brackets count.
+    unescaped = _ESCAPE.sub(b"", data) if b"\\" in data else data
+    brackets = b"".join(unescaped.translate(None, _NO_BRACKETS).split(b'"')[::2])
+    peeled = brackets
+    for _ in range(_PEELS):  # a long list of shallow things, which is the usual case, is gone after a few
+        peeled = peeled.replace(b"[]", b"").replace(b"{}", b"")  # at most two levels
+        if _opened(peeled) <= NESTING_MAX - 2 * _PEELS:
+            return False
+    depth = 0
+    for byte in brackets:
+        depth += 1 if byte in _OPENING else -1
+        if depth > NESTING_MAX:
+            return True
+    return False
+
+
+def _opened(data: bytes) -> int:
+    return data.count(b"[") + data.count(b"{")
 
 
 def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProblem:

@@ -7,7 +7,7 @@ import pytest
 
 from proto.problem import InvalidProblem, MalformedProblem
 from services.edge import decode_cursor, decode_json, decode_parameters, encode_cursor, refuse_duplicate_keys
-from services.edge.decode import invalid
+from services.edge.decode import NESTING_MAX, invalid
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,9 +59,18 @@ def test_what_is_not_json_is_malformed(body: bytes) -> None:
 
 
 def test_deep_nesting_is_refused_and_breaks_nothing() -> None:
-    for depth in (2_000, 200_000):
-        with pytest.raises(MalformedProblem):
-            decode_json(b"[" * depth + b"]" * depth, msgspec.json.Decoder(Any), unique_keys=True)
+    decoder = msgspec.json.Decoder(Any)
+    for depth in (NESTING_MAX + 1, 2_000, 200_000):
+        for body in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"0" + b"}" * depth, b"[" * depth):
+            with pytest.raises(MalformedProblem):
+                decode_json(body, decoder, unique_keys=True)
+    decode_json(b"[" * NESTING_MAX + b"]" * NESTING_MAX, decoder, unique_keys=True)
+    wide = msgspec.json.encode([{"text": '\\"[{' * 3, "list": [[]]}] * 2_000)
+    for body in (wide, b"[" + b"[]," * 5_000 + b"0]"):
+        assert decode_json(body, decoder, unique_keys=True)
+    hidden = b'["]",' * 2_000 + b"0" + b"]" * 2_000
+    with pytest.raises(MalformedProblem):
+        decode_json(hidden, decoder, unique_keys=True)
 
 
 def test_a_fault_under_a_pointer_is_named_from_there() -> None:
