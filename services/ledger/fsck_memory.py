@@ -39,9 +39,12 @@ class ReplayedStates:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="credentify-fsck-")
-        with self._words():
+        with self._words(), contextlib.ExitStack() as unless_opened:
+            unless_opened.callback(self._folder.cleanup)
             self._connection = sqlite3.connect(Path(self._folder.name) / "states.sqlite", isolation_level=None)
+            unless_opened.callback(self._connection.close)
             self._connection.executescript(_SETTINGS + states_sqlite.SCHEMA)
+            unless_opened.pop_all()
 
     def close(self) -> None:
         """Remove the file."""

@@ -118,8 +118,11 @@ def _open(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreProblem(f"There is no file {path}")
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-    connection.isolation_level = None
-    connection.execute("BEGIN")
+    with contextlib.ExitStack() as unless_opened:
+        unless_opened.callback(connection.close)
+        connection.isolation_level = None
+        connection.execute("BEGIN")
+        unless_opened.pop_all()
     return connection
 
 

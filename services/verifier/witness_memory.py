@@ -78,10 +78,13 @@ class WitnessMemory:
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.is_new = not path.exists()
-            self._connection = sqlite3.connect(
-                path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            _prepare(self._connection)
+            with contextlib.ExitStack() as unless_opened:
+                self._connection = sqlite3.connect(
+                    path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                unless_opened.callback(self._connection.close)
+                _prepare(self._connection)
+                unless_opened.pop_all()
         except (OSError, sqlite3.Error) as error:
             self._thread.shutdown()
             raise WitnessMemoryProblem(

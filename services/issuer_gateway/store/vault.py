@@ -12,6 +12,7 @@ Several gateway processes on one machine may share the file. Each call is one tr
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
@@ -71,10 +72,13 @@ class Vault:
 
     def _opened(self) -> sqlite3.Connection:
         """Open for the vault's thread. `secure_delete` overwrites with zeros what is removed."""
-        file = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={_BUSY_MS}"):
-            file.execute(f"PRAGMA {pragma}")
-        file.executescript(_TABLES)
+        with contextlib.ExitStack() as unless_opened:
+            file = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+            unless_opened.callback(file.close)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={_BUSY_MS}"):
+                file.execute(f"PRAGMA {pragma}")
+            file.executescript(_TABLES)
+            unless_opened.pop_all()
         return file
 
     def close(self) -> None:
