@@ -64,7 +64,8 @@ def postgres() -> Iterator[Postgres]:
     """One server for the whole run, reached by `admin_url`; skips only where no binaries exist for the platform."""
     external = os.environ.get(EXTERNAL_URL)
     if external:
-        server = Postgres(external, password=secrets.token_hex(8))
+        password = os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)  # workers share the roles
+        server = Postgres(external, password=password)
         yield server
         _in_a_loop_of_its_own(server.drop_all())
         return

@@ -1,15 +1,18 @@
 """The databases that tests get: makes, copies and drops them; starts no server."""
 
+import contextlib
 import secrets
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import asyncpg
 import msgspec
 
 from services import database_setup
 from services import postgres as pg
 
+_TRIES_MAX = 20
 OWNER_ROLE = "credentify_test_owner"
 RUNNING_ROLE = "credentify_test_running"
 
@@ -104,4 +107,8 @@ class Postgres:
 
     async def _execute(self, sql: str) -> None:
         async with pg.connected(self.admin_url, application_name="credentify-tests") as connection:
+            for _ in range(_TRIES_MAX):
+                with contextlib.suppress(asyncpg.InternalServerError):  # another worker changes the same role now
+                    await connection.execute(sql)
+                    return
             await connection.execute(sql)

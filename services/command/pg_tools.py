@@ -1,11 +1,13 @@
-"""Runs pg_dump and pg_restore, from the bundled wheel or the PATH. Knows no table; passwords are on no command line."""
+"""Runs pg_dump, pg_restore and psql, bundled or from the PATH. Knows no table; passwords are on no command line."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import tempfile
 import urllib.parse
-from collections.abc import Mapping
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from proto.problem import Problem
@@ -13,10 +15,12 @@ from services.embedded import BinariesMissingProblem, find_binaries
 
 _SERVICE = "credentify"
 _WORDS_MAX = 2_000
+_HEAD_BYTES, _PIECE_BYTES = 65_536, 1_048_576
+_UNKNOWN_SETTING = b"SET transaction_timeout = 0;\n"
 
 
 class ToolProblem(Problem):
-    """pg_dump or pg_restore is missing, or failed; nothing was changed that is not named."""
+    """A program is missing, or failed; nothing was changed that is not named."""
 
     slug = "postgres-tool"
     title = "The database could not be copied"
@@ -32,9 +36,35 @@ async def dump(url: str, file: Path) -> None:
 
 
 async def restore(url: str, file: Path) -> None:
-    """Fill an empty database from such a copy, in one transaction; everything belongs to the role of `url`."""
-    options = ("--exit-on-error", "--single-transaction", "--no-owner", "--no-password")
-    await _run("pg_restore", url, *options, f"--dbname=service={_SERVICE}", str(file))
+    """Fill an empty database from such a copy, in one transaction; everything belongs to the role of `url`.
+
+    By way of SQL: what pg_restore itself sends of its session's settings stops servers older than PostgreSQL 17.
+    """
+    async with _service(url) as environment:
+        reading = await _started("pg_restore", environment, "--no-owner", "--file=-", str(file), stdout=PIPE)
+        options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--single-transaction")
+        writing = await _started("psql", environment, *options, "--file=-", f"service={_SERVICE}", stdin=PIPE)
+        assert reading.stdout is not None
+        assert writing.stdin is not None
+        pumping = asyncio.create_task(_pump(reading.stdout, writing.stdin))
+        await _ended([("psql", writing), ("pg_restore", reading)], pumping)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    """Hand SQL on without the setting that older servers do not know, which stands at its beginning."""
+    head = b""
+    while len(head) < _HEAD_BYTES and (piece := await source.read(_HEAD_BYTES)):
+        head += piece
+    piece = head.replace(_UNKNOWN_SETTING, b"", 1)
+    try:
+        while piece:
+            sink.write(piece)
+            await sink.drain()
+            piece = await source.read(_PIECE_BYTES)
+    except ConnectionError:
+        pass  # whoever does not read on says why
+    finally:
+        sink.close()
 
 
 def _program(name: str) -> str:
@@ -51,29 +81,56 @@ def _program(name: str) -> str:
 
 
 async def _run(name: str, url: str, *options: str) -> None:
-    """Run a program on a database, named by a service file that only we can read (libpq, section 32.17)."""
+    """Run a program on a database to its end; raises `ToolProblem` where it fails."""
+    async with _service(url) as environment:
+        await _ended([(name, await _started(name, environment, *options))])
+
+
+@contextlib.asynccontextmanager
+async def _service(url: str) -> AsyncIterator[Mapping[str, str]]:
+    """Yield the environment of programs that find the database in a service file that only we can read (libpq)."""
     with tempfile.TemporaryDirectory(prefix="credentify-") as folder:
         service_file = Path(folder) / "service"
         service_file.touch(mode=0o600)
         lines = [f"[{_SERVICE}]", *(f"{key}={value}" for key, value in _parameters(url).items())]
         service_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        process = await asyncio.create_subprocess_exec(
-            await asyncio.to_thread(_program, name),
-            *options,
-            env=_environment(service_file),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            _, said = await process.communicate()
-        except BaseException:
-            process.kill()
+        yield _environment(service_file)
+
+
+async def _started(
+    name: str, environment: Mapping[str, str], *options: str, stdin: int = DEVNULL, stdout: int = DEVNULL
+) -> Process:
+    program = await asyncio.to_thread(_program, name)
+    return await asyncio.create_subprocess_exec(
+        program, *options, env=environment, stdin=stdin, stdout=stdout, stderr=PIPE
+    )
+
+
+async def _ended(programs: Sequence[tuple[str, Process]], pumping: asyncio.Task[None] | None = None) -> None:
+    """Wait until all have ended; raises `ToolProblem` with the words of the first of them that failed."""
+    try:
+        said = await asyncio.gather(*(_said(process) for _, process in programs))
+        if pumping is not None:
+            await pumping
+    except BaseException:
+        for _, process in programs:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             await process.wait()
-            raise
-    if process.returncode != 0:
-        words = said.decode("utf-8", "replace").strip()[-_WORDS_MAX:]
-        raise ToolProblem(f"{name} ended with status {process.returncode}: {words}")
+        if pumping is not None:
+            pumping.cancel()
+        raise
+    for (name, process), words in zip(programs, said, strict=True):
+        if process.returncode != 0:
+            raise ToolProblem(f"{name} ended with status {process.returncode}: {words}")
+
+
+async def _said(process: Process) -> str:
+    """Return the last of what a program says of its troubles, once it has ended."""
+    assert process.stderr is not None
+    said = await process.stderr.read()
+    await process.wait()
+    return said.decode("utf-8", "replace").strip()[-_WORDS_MAX:]
 
 
 def _environment(service_file: Path) -> Mapping[str, str]:

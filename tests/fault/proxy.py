@@ -36,12 +36,9 @@ class Trap(msgspec.Struct, frozen=True, kw_only=True):
 class _Wire:
     """One connection through the proxy."""
 
-    def __init__(
-        self, proxy: "Proxy", client: tuple[asyncio.StreamReader, asyncio.StreamWriter], upstream: str
-    ) -> None:
+    def __init__(self, proxy: "Proxy", client: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
         self.proxy = proxy
         self.from_client, self.to_client = client
-        self.upstream = upstream
         self.statements: dict[bytes, bytes] = {}
         self.open = asyncio.Event()
         self.open.set()
@@ -49,7 +46,7 @@ class _Wire:
 
     async def run(self) -> None:
         """Pass messages on until either side ends."""
-        self.from_server, self.to_server = await asyncio.open_unix_connection(self.upstream)
+        self.from_server, self.to_server = await self.proxy.connect()
         both = [asyncio.create_task(self._requests()), asyncio.create_task(self._answers())]
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -141,14 +138,23 @@ class Proxy:
     def __init__(self, folder: Path, database_url: str) -> None:
         parts = urllib.parse.urlsplit(database_url)
         query = urllib.parse.parse_qs(parts.query)
-        self._upstream = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        self._socket = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}" if "host" in query else None
+        self._address = parts.hostname, parts.port
         self._folder = folder
-        self.url = f"{parts.scheme}://{parts.netloc}{parts.path}?host={folder}&port=5432"
+        login = parts.netloc.rpartition("@")[0]
+        self.url = f"{parts.scheme}://{login}@{parts.path}?host={folder}&port=5432"
         if not parts.netloc:  # urlsplit drops what stands for an empty host
             self.url = f"{parts.scheme}://{parts.path}?host={folder}&port=5432"
         self._trap: Trap | None = None
         self._held: list[_Wire] = []
         self._wires: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a connection to the server."""
+        if self._socket is not None:
+            return await asyncio.open_unix_connection(self._socket)
+        host, port = self._address
+        return await asyncio.open_connection(host, port)
 
     def set_trap(self, trap: Trap | None) -> None:
         """Wait for a statement; springs once."""
@@ -180,7 +186,7 @@ class Proxy:
         try:
             # the server of asyncio's streams complains of a handler that ends cancelled
             with contextlib.suppress(OSError, asyncio.CancelledError):
-                await _Wire(self, (reader, writer), self._upstream).run()
+                await _Wire(self, (reader, writer)).run()
         finally:
             writer.close()
             self._wires.discard(task)
