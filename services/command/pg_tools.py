@@ -42,29 +42,43 @@ async def restore(url: str, file: Path) -> None:
     """
     async with _service(url) as environment:
         reading = await _started("pg_restore", environment, "--no-owner", "--file=-", str(file), stdout=PIPE)
-        options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--single-transaction")
-        writing = await _started("psql", environment, *options, "--file=-", f"service={_SERVICE}", stdin=PIPE)
-        assert reading.stdout is not None
-        assert writing.stdin is not None
-        pumping = asyncio.create_task(_pump(reading.stdout, writing.stdin))
+        options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-")
+        writing = await _started("psql", environment, *options, f"service={_SERVICE}", stdin=PIPE)
+        pumping = asyncio.create_task(_pump(reading, writing))
         await _ended([("psql", writing), ("pg_restore", reading)], pumping)
 
 
-async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Hand SQL on without the setting that older servers do not know, which stands at its beginning."""
+async def _pump(reading: Process, writing: Process) -> None:
+    """Hand SQL on in one transaction, committed only once the reader ended well: half a copy is none.
+
+    Left out is the setting that older servers do not know, which stands at the beginning.
+    """
+    source, sink = reading.stdout, writing.stdin
+    assert source is not None
+    assert sink is not None
     head = b""
     while len(head) < _HEAD_BYTES and (piece := await source.read(_HEAD_BYTES)):
         head += piece
-    piece = head.replace(_UNKNOWN_SETTING, b"", 1)
+    piece = b"BEGIN;\n" + head.replace(_UNKNOWN_SETTING, b"", 1)
     try:
         while piece:
             sink.write(piece)
             await sink.drain()
             piece = await source.read(_PIECE_BYTES)
-    except ConnectionError:
-        pass  # whoever does not read on says why
+        if await reading.wait() == 0:
+            sink.write(b"COMMIT;\n")
+            await sink.drain()
+    except ConnectionError:  # psql has ended, and says why; nobody takes the rest
+        _kill(reading)
+        while await source.read(_PIECE_BYTES):  # a pipe that is not read to its end is waited for
+            pass
     finally:
         sink.close()
+
+
+def _kill(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def _program(name: str) -> str:
@@ -114,8 +128,7 @@ async def _ended(programs: Sequence[tuple[str, Process]], pumping: asyncio.Task[
             await pumping
     except BaseException:
         for _, process in programs:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _kill(process)
             await process.wait()
         if pumping is not None:
             pumping.cancel()
