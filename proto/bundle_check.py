@@ -6,16 +6,15 @@ the opening of each names the tree that the one before ended with, and that tree
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from proto import bundle_scope, events
 from proto.agreement import differences
 from proto.bundle import Bundle, BundledEntry
-from proto.checkpoint import Checkpoint, OpenedCheckpoint, parse_checkpoint
+from proto.bundle_tree import Fault, Part, of_part, parts_of, tree_faults
+from proto.checkpoint import OpenedCheckpoint
 from proto.document import credential_id_of
 from proto.entry import first_previous
 from proto.envelope import Opened, open_envelope
@@ -38,45 +37,14 @@ from proto.lifecycle import (
     needs,
     signing_key,
 )
-from proto.merkle import ProofProblem, check_inclusion, leaf_hash
 from proto.moment import SECONDS_MAX, Moment, from_ms
-from proto.note import parse_note
 from proto.open_badge_claims import claims
-from proto.policy import NO_QUORUM, Policy, open_under_policy
+from proto.policy import Policy
 from proto.problem import Problem
-from proto.wire.verifier import CheckName, Verdict
+from proto.wire.verifier import Verdict
 
 _ROUNDS_MAX = 8
 _SECOND_MS = 1000
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """Something wrong in a bundle: which check it fails, a stable code, words, and the entry where it is one.
-
-    `log` names the log of that entry where it is an earlier one than the checkpoint's. `is_unknown`: what is at hand
-    (this version of the software, this policy) cannot judge it, which makes it neither good nor bad.
-    """
-
-    check: CheckName
-    code: str
-    detail: str
-    index: LeafIndex | None = None
-    log: Origin | None = None
-    is_unknown: bool = False
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    """One log's share of a bundle; `checkpoint` is what its note says, None where it cannot be read."""
-
-    entries: tuple[BundledEntry, ...]
-    latest: BundledEntry | None
-    checkpoint: Checkpoint | None
-    is_earlier: bool
-
-    @property
-    def all_entries(self) -> tuple[BundledEntry, ...]:
-        """The entries, and the latest one of the tree where it is given."""
-        return (*self.entries, self.latest) if self.latest else self.entries
 
 
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,12 +110,9 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     """
     faults: list[Fault] = []
     # (1) The checkpoints: a log of the policy signed each, and its quorum of witnesses cosigned the current one.
-    parts, opened = _parts(bundle, policy, faults)
+    parts, opened = parts_of(bundle, policy, faults)
     # (2) Every entry is under its checkpoint; what lies side by side is chained, and time never goes back.
-    for part in parts:
-        faults += _of_part(part, _inclusion_faults(part))
-        faults += _of_part(part, _chain_faults(part))
-    faults += _order_faults(parts)
+    faults += tree_faults(parts)
     # (3) Forms, signatures and rules, replayed in the order of the logs, each of which begins where the last one ended.
     book, openings = Book(), list[Stamp | None]()
     for number, part in enumerate(parts):
@@ -166,102 +131,7 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     )
 
 
-def _parts(bundle: Bundle, policy: Policy, faults: list[Fault]) -> tuple[list[_Part], OpenedCheckpoint | None]:
-    """Return what there is of each log, oldest first, and the verified checkpoint of the last one."""
-    parts = []
-    for part in bundle.earlier:
-        checkpoint = _earlier_checkpoint(part.checkpoint.encode(), policy, faults)
-        parts.append(_Part(entries=part.entries, latest=None, checkpoint=checkpoint, is_earlier=True))
-    opened, checkpoint = _open_checkpoint(bundle, policy, faults)
-    latest = bundle.latest or None
-    return [*parts, _Part(entries=bundle.entries, latest=latest, checkpoint=checkpoint, is_earlier=False)], opened
-
-
-def _earlier_checkpoint(note: bytes, policy: Policy, faults: list[Fault]) -> Checkpoint | None:
-    """Return what an earlier log's checkpoint says. No quorum is asked for: the next log's opening names the tree."""
-    try:
-        checkpoint = parse_checkpoint(parse_note(note).text)
-    except Problem as problem:
-        detail = f"The last checkpoint of an earlier log cannot be read: {problem.detail}"
-        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail))
-        return None
-    if not any(log.key.name == checkpoint.origin for log in policy.logs):
-        detail = (
-            f"The log continues {checkpoint.origin}, of which the policy has no key: add the line `log VKEY` with the "
-            "verifier key that was published for it"
-        )
-        faults.append(
-            Fault(check="inclusion", code="earlier-log-unknown", detail=detail, log=checkpoint.origin, is_unknown=True)
-        )
-        return checkpoint
-    try:
-        open_under_policy(note, replace(policy, quorum=NO_QUORUM))
-    except Problem as problem:
-        detail = f"The last checkpoint of {checkpoint.origin} cannot be trusted: {problem.detail}"
-        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail, log=checkpoint.origin))
-    return checkpoint
-
-
-def _open_checkpoint(
-    bundle: Bundle, policy: Policy, faults: list[Fault]
-) -> tuple[OpenedCheckpoint | None, Checkpoint | None]:
-    """Return the verified checkpoint, and what it says even where nobody may be believed to have said it."""
-    note = bundle.checkpoint.encode()
-    try:
-        opened = open_under_policy(note, policy)
-    except Problem as problem:
-        detail = f"The checkpoint cannot be trusted: {problem.detail}"
-        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail))
-    else:
-        return opened, opened.checkpoint
-    try:
-        return None, parse_checkpoint(parse_note(note).text)
-    except Problem:
-        return None, None
-
-
-def _of_part(part: _Part, faults: Iterator[Fault]) -> Iterator[Fault]:
-    """Say of which log the faults are, where it is an earlier one."""
-    origin = part.checkpoint.origin if part.checkpoint else None
-    for fault in faults:
-        is_said = not part.is_earlier or origin is None
-        yield fault if is_said else replace(fault, log=origin, detail=f"{fault.detail} (on {origin})")
-
-
-def _inclusion_faults(part: _Part) -> Iterator[Fault]:
-    checkpoint = part.checkpoint
-    if checkpoint is None:
-        return
-    for item in part.all_entries:
-        try:
-            check_inclusion(item.index, checkpoint.size, leaf_hash(item.data), item.hashes, checkpoint.root_hash)
-        except ProofProblem as problem:
-            yield Fault(check="inclusion", code="not-included", detail=problem.detail, index=item.index)
-    if part.latest and part.latest.index + 1 != checkpoint.size:
-        detail = f"Entry {part.latest.index} is not the latest of the {checkpoint.size} entries"
-        yield Fault(check="inclusion", code="not-latest", detail=detail, index=part.latest.index)
-
-
-def _chain_faults(part: _Part) -> Iterator[Fault]:
-    for earlier, later in pairwise(part.all_entries):
-        if later.entry.received_at < earlier.entry.received_at:
-            detail = f"Entry {later.index} was received before entry {earlier.index}: time goes back"
-            yield Fault(check="inclusion", code="order", detail=detail, index=later.index)
-        is_next = later.index == earlier.index + 1
-        if is_next and later.entry.previous != leaf_hash(earlier.data).hex():
-            detail = f"Entry {later.index} does not name entry {earlier.index} as the one before it"
-            yield Fault(check="inclusion", code="chain", detail=detail, index=later.index)
-
-
-def _order_faults(parts: Sequence[_Part]) -> Iterator[Fault]:
-    for earlier, later in pairwise(parts):
-        last, first = earlier.all_entries[-1].entry, later.all_entries[0].entry
-        if first.received_at < last.received_at:
-            detail = f"Entry {first.index} was received before the log that it continues ended: time goes back"
-            yield Fault(check="inclusion", code="order", detail=detail, index=first.index)
-
-
-def _replay_part(book: Book, part: _Part, faults: list[Fault]) -> Stamp | None:
+def _replay_part(book: Book, part: Part, faults: list[Fault]) -> Stamp | None:
     """Replay one log's entries, and return the stamp of its opening where that holds up."""
     opening = None
     origin = part.checkpoint.origin if part.checkpoint else None
@@ -269,7 +139,7 @@ def _replay_part(book: Book, part: _Part, faults: list[Fault]) -> Stamp | None:
         stamp = None
         found = _replay(book, item, origin)
         if isinstance(found, Fault):
-            faults += _of_part(part, iter((found,)))
+            faults += of_part(part, iter((found,)))
         else:
             stamp = found
         if item.index == 0:
@@ -277,7 +147,7 @@ def _replay_part(book: Book, part: _Part, faults: list[Fault]) -> Stamp | None:
     return opening
 
 
-def _succession_faults(book: Book, earlier: _Part) -> Iterator[Fault]:
+def _succession_faults(book: Book, earlier: Part) -> Iterator[Fault]:
     """The opening that was replayed last names the tree that the log before ended with."""
     named, ended = book.opened_log().predecessor, earlier.checkpoint
     if named is None or ended is None:
@@ -363,7 +233,7 @@ def _mark_absent(book: Book, missing: Needs) -> None:
 def _scope_faults(
     book: Book,
     credential_id: CredentialId,
-    parts: Sequence[_Part],
+    parts: Sequence[Part],
     openings: Sequence[Stamp | None],
     *,
     is_unknown: bool,
@@ -378,10 +248,10 @@ def _scope_faults(
     belonging = bundle_scope.entries_about(book, credential_id, size, openings=stamps)
     wanted = bundle_scope.by_log(belonging, [stamp.index for stamp in stamps])
     for part, indices in zip(parts, wanted, strict=True):
-        yield from _of_part(part, _strangers(part, set(indices)))
+        yield from of_part(part, _strangers(part, set(indices)))
 
 
-def _strangers(part: _Part, belonging: set[LeafIndex]) -> Iterator[Fault]:
+def _strangers(part: Part, belonging: set[LeafIndex]) -> Iterator[Fault]:
     for item in part.entries:
         if item.index not in belonging:
             detail = f"Entry {item.index} does not belong into a bundle about this credential"

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from proto.bundle import decode_bundle
-from proto.bundle_check import Fault, Proven, check_bundle
+from proto.bundle_check import Proven, check_bundle
+from proto.bundle_tree import Fault
 from proto.ids import Origin
 from proto.lifecycle import Book
 from proto.moment import Moment, to_ms
