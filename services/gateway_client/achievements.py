@@ -4,14 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from proto.credential import Achievement
-from proto.wire.gateway import (
-    AchievementAnswer,
-    AchievementPage,
-    AchievementRequest,
-    CataloguePage,
-    EscoFoundList,
-    EscoLoaded,
-)
+from proto.wire.esco import EscoFoundList, EscoLoaded
+from proto.wire.gateway import AchievementAnswer, AchievementPage, AchievementRequest, CataloguePage
 from services.http_client import HttpClient
 
 Json = dict[str, Any]

@@ -1,4 +1,4 @@
-"""Routes of credentials: issue, stack, read, change; of recognitions, of events, and of a learner's erasure."""
+"""Routes of credentials: issue, stack, read, change; of recognitions, and of events."""
 
 from datetime import datetime
 from functools import partial
@@ -11,13 +11,11 @@ from msgspec import Meta
 from proto.credential import Award, LearnerRef
 from proto.events import CredentialIdField, EventIdField
 from proto.lifecycle import Refusal
-from proto.moment import from_datetime
-from proto.problem import NotFoundProblem, Problem
+from proto.problem import Problem
 from proto.wire.gateway import (
     ChangeRequest,
     CredentialAnswer,
     CredentialPage,
-    ErasureAnswer,
     EventAnswer,
     RecognitionRequest,
     StackRequest,
@@ -41,9 +39,7 @@ from services.issuer_gateway.routes import (
     event_reply,
     once_from,
 )
-from services.issuer_gateway.saying import carried_out, location_of, status_of
-from services.issuer_gateway.store import claims, credentials, requests
-from services.postgres import Connection
+from services.issuer_gateway.saying import location_of, status_of
 
 _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
@@ -57,13 +53,6 @@ ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
 """Why a credential is not issued."""
 
 
-class UnknownLearnerProblem(NotFoundProblem):
-    """The institution has no learner of that name: never had, or has erased it."""
-
-    slug = "unknown-learner"
-    title = "No such learner"
-
-
 class CredentialPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A credential by its id."""
 
@@ -74,12 +63,6 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """An event by its id."""
 
     event_id: EventIdField
-
-
-class LearnerPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A learner by the institution's own name."""
-
-    ref: LearnerRef
 
 
 class DocumentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -243,24 +226,6 @@ async def read_event(request: web.Request, *, path: EventPath, principal: Caller
     return row.answer(location_of(row.event_id))
 
 
-async def erase_learner(request: web.Request, *, path: LearnerPath, principal: Caller) -> ErasureAnswer:
-    """Close a learner's documents, then destroy the key; if we end in between, the next start destroys it."""
-    gateway = request.app[GATEWAY]
-
-    async def work(connection: Connection) -> credentials.Erased | None:
-        erased = await credentials.erase(connection, principal.own.institution_id, path.ref)
-        if erased is not None:
-            await requests.withdraw_all(connection, erased.learner_id)
-            await claims.cancel_all(connection, erased.learner_id)
-        return erased
-
-    erased = await carried_out(gateway, work)
-    if erased is None:
-        raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
-    await gateway.learner_keys.destroy(gateway.pool, erased.learner_id)
-    return ErasureAnswer(document_count=erased.document_count, erased_at=from_datetime(erased.erased_at))
-
-
 def _change_route(verb: str, handler: Any, summary: str) -> Route:
     return Route(
         "POST",
@@ -393,18 +358,5 @@ ROUTES = [
         problems=(changing.UnknownEventProblem,),
         auth="bearer",
         tag="credentials",
-    ),
-    Route(
-        "DELETE",
-        "/v1/learners/{ref}",
-        erase_learner,
-        summary="Erase a learner",
-        description="Destroys the learner's key: the documents can be read by nobody; their status still answers.",
-        path_parameters=LearnerPath,
-        response={200: ErasureAnswer},
-        problems=(UnknownLearnerProblem,),
-        auth="bearer",
-        scope="learners:erase",
-        tag="learners",
     ),
 ]

@@ -9,7 +9,7 @@ from msgspec import Meta
 from proto.credential import Language
 from proto.esco_csv import EscoCsvProblem, EscoSkill, read_header, read_skill
 from proto.records import FileRecord, RecordCutter, RecordTooLongProblem
-from proto.wire.gateway import EscoFoundList, EscoLoaded
+from proto.wire.esco import EscoFoundList, EscoLoaded
 from services.edge import Route, annotate, read_chunks
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.gateway import Gateway

@@ -5,7 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from proto.wire.gateway import CredentialAnswer, EscoFoundList
+from proto.wire.esco import EscoFoundList
+from proto.wire.gateway import CredentialAnswer
 from tests.gateways import OPERATOR_TOKEN, RunningGateway
 
 ESCO_HEADER = b"conceptType,conceptUri,skillType,preferredLabel,altLabels,description\n"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from proto.esco_csv import EscoSkill
-from proto.wire.gateway import EscoFound
+from proto.wire.esco import EscoFound
 from services.postgres import Connection, Pool
 
 
