@@ -17,6 +17,7 @@ from proto.elm_reader import (
     ElmReader,
     NotAnElmCredentialProblem,
     all_of,
+    first_of,
     one_of,
     take_concept,
     types_of,
@@ -111,7 +112,7 @@ class _ElmImport:
         return claim
 
     def _achievement(self, claim: Reader) -> Achievement:
-        spec = one_of(claim, "specifiedBy", needed=False) or claim
+        spec = first_of(claim, "specifiedBy") or claim
         spec.only("type", "LearningAchievementSpecification", "LearningActivitySpecification", "Qualification")
         title = self._read.text(spec, "title") or self._read.text(claim, "title")
         if title is None:
@@ -185,7 +186,7 @@ class _ElmImport:
     def _points(self, source: Reader, name: str) -> int | None:
         """Take the first ECTS credits, in hundredths; the model writes the number as a text."""
         for each in all_of(source, name):
-            framework = one_of(each, "framework", needed=False)
+            framework = first_of(each, "framework")
             point = each.value.get("point")
             match = _CREDITS.match(str(point))
             if framework is None or framework.value.get("id") != ECTS_FRAMEWORK or match is None:
@@ -249,7 +250,7 @@ class _ElmImport:
         supervision: Supervision | None = None
         for each in all_of(claim, "provenBy"):
             each.only("type", "LearningAssessment")
-            spec = one_of(each, "specifiedBy", needed=False)
+            spec = first_of(each, "specifiedBy")
             if spec is not None:
                 spec.only("type", "LearningAssessmentSpecification")
                 types += self._read.concepts(spec, "dcType", AssessmentType)
@@ -281,7 +282,7 @@ class _ElmImport:
         raise NotAnElmCredentialProblem("validFrom is missing", pointer="/validFrom")
 
     def _awarded(self, claim: Reader) -> str | None:
-        process = one_of(claim, "awardedBy", needed=False)
+        process = first_of(claim, "awardedBy")
         return self._read.time(process, "awardingDate") if process is not None else None
 
     def _result(self, claim: Reader) -> Result | None:

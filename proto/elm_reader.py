@@ -41,7 +41,8 @@ class ElmReader:
             self.doubt(source.at(name), "The text names no language; kept under und (undetermined)")
             source.take(name)
             return {LANGUAGE_UNKNOWN: value}
-        if not isinstance(value, Mapping) or not value:
+        texts = source.child(name)
+        if not isinstance(value, Mapping) or texts is None:
             return None
         found: dict[str, str] = {}
         for tag, text in value.items():
@@ -49,7 +50,7 @@ class ElmReader:
             if isinstance(tag, str) and is_language(tag) and isinstance(first, str) and first:
                 found[tag] = first
                 if not isinstance(text, list) or len(text) == 1:
-                    source.child(name).take(tag)  # type: ignore[union-attr] # it is an object, by the lines above
+                    texts.take(tag)
         return found or None
 
     def first(self, source: Reader, name: str, texts: Mapping[str, str] | None) -> str | None:
@@ -108,14 +109,17 @@ def all_of(source: Reader, name: str) -> list[Reader]:
     return source.children(name) if isinstance(value, list) else []
 
 
-def one_of(source: Reader, name: str, *, needed: bool = True) -> Reader:
-    """Return the first object under a name; raises `NotAnElmCredentialProblem` where it is needed and absent."""
-    found = all_of(source, name)
-    if not found:
-        if needed:
-            raise NotAnElmCredentialProblem(f"{name} is missing", pointer=source.at(name))
-        return None  # type: ignore[return-value] # only where it is not needed
-    return found[0]
+def one_of(source: Reader, name: str) -> Reader:
+    """Return the first object under a name; raises `NotAnElmCredentialProblem` where there is none."""
+    found = first_of(source, name)
+    if found is None:
+        raise NotAnElmCredentialProblem(f"{name} is missing", pointer=source.at(name))
+    return found
+
+
+def first_of(source: Reader, name: str) -> Reader | None:
+    """Return the first object under a name, or None."""
+    return next(iter(all_of(source, name)), None)
 
 
 def types_of(source: Reader) -> set[str]:

@@ -5,7 +5,7 @@ AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL (other stores than Amazon's), or
 """
 
 from datetime import timedelta
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING
 
 import msgspec
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -13,6 +13,9 @@ from obstore.store import S3Store
 
 from proto.problem import UnavailableProblem
 from services.settings import SettingsProblem
+
+if TYPE_CHECKING:
+    from obstore import PutMode  # it is in the stubs only
 
 SCHEME = "s3://"
 TIMEOUT_SECONDS = 30
@@ -32,12 +35,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """An object: its bytes, and the tag that changes with them."""
 
     data: bytes
-    e_tag: str
-
-
-class _Tag(TypedDict):
-    """What an object must still be to be replaced."""
-
     e_tag: str
 
 
@@ -104,8 +101,8 @@ class Bucket:
         except _TROUBLES as error:
             raise self._problem("removed", folder, error) from error
 
-    async def _put(self, name: str, data: bytes, headers: dict[str, str], mode: Literal["create"] | _Tag) -> None:
-        await self._store.put_async(name, data, mode=mode, attributes=headers, use_multipart=False)  # type: ignore[arg-type] # both TypedDicts say the same
+    async def _put(self, name: str, data: bytes, headers: dict[str, str], mode: "PutMode") -> None:
+        await self._store.put_async(name, data, mode=mode, attributes=headers, use_multipart=False)
 
     def _problem(self, what: str, name: str, error: Exception) -> BucketProblem:
         return BucketProblem(f"{self.url}/{name} could not be {what}: {_words(error)}")

@@ -1,13 +1,12 @@
 """Compares the projected states in the database with those of a replay, some rows at a time. Knows no entry."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Literal
 
 import msgspec
 
-from proto.ids import CredentialId, Did, EventId
 from proto.keys import PublicKey
-from proto.lifecycle import Book, Credential, Issuer, LogState, Needs, Recognition
+from proto.lifecycle import Credential, Issuer, LogState, Needs, Recognition
 from services.ledger.fsck_memory import ReplayedStates
 from services.ledger.fsck_report import Findings
 from services.postgres import Connection
@@ -17,35 +16,27 @@ _Row = tuple[str, Any]
 
 
 class _Table(msgspec.Struct, frozen=True):
-    """A table of states: its name, the SQL of the name that the book uses, their type, what is to be loaded for it."""
+    """A table of states: its name, its rows (name in the book, state), their type, and where the book has them."""
 
     name: str
-    key: str
+    query: str
     kind: type[Any]
-    wanted: Callable[[Sequence[str]], Needs]
-    state: Callable[[Book, str], Any]
+    states: Literal["issuers", "credentials", "recognitions"]
+
+    def found(self, replayed: ReplayedStates, names: Sequence[str]) -> dict[str, Any]:
+        """Return what the entries give under these names; None where they give nothing."""
+        wanted = Needs()
+        getattr(wanted, self.states).update(names)
+        found: dict[str, Any] = getattr(replayed.found(wanted), self.states)
+        return found
 
 
-_ISSUERS = _Table(
-    "issuer",
-    "did",
-    Issuer,
-    lambda names: Needs(issuers={Did(name) for name in names}),
-    lambda book, name: book.issuer(Did(name)),
-)
+_ISSUERS = _Table("issuer", "SELECT did, state FROM issuer", Issuer, "issuers")
 _CREDENTIALS = _Table(
-    "credential_state",
-    "encode(credential_id, 'hex')",
-    Credential,
-    lambda names: Needs(credentials={CredentialId(name) for name in names}),
-    lambda book, name: book.credential(CredentialId(name)),
+    "credential_state", "SELECT encode(credential_id, 'hex'), state FROM credential_state", Credential, "credentials"
 )
 _RECOGNITIONS = _Table(
-    "recognition",
-    "encode(event_id, 'hex')",
-    Recognition,
-    lambda names: Needs(recognitions={EventId(name) for name in names}),
-    lambda book, name: book.recognition(EventId(name)),
+    "recognition", "SELECT encode(event_id, 'hex'), state FROM recognition", Recognition, "recognitions"
 )
 
 
@@ -71,11 +62,10 @@ async def _compare_log(connection: Connection, replayed: ReplayedStates, finding
 async def _compare(connection: Connection, replayed: ReplayedStates, findings: Findings, table: _Table) -> None:
     """Compare one table of states with what it should hold."""
     seen = 0
-    query = f"SELECT {table.key}, state FROM {table.name}"  # noqa: S608 - the names stand above
-    async for rows in _pages(connection, query):
-        book = replayed.found(table.wanted([name for name, _ in rows]))
+    async for rows in _pages(connection, table.query):
+        given = table.found(replayed, [name for name, _ in rows])
         for name, data in rows:
-            place, expected = f"{table.name} {name}".strip(), table.state(book, name)
+            place, expected = f"{table.name} {name}", given[name]
             findings.count(table.name)
             if expected is None:
                 findings.damaged(place, "No entry gives this row")
@@ -102,17 +92,17 @@ async def _compare_keys(connection: Connection, replayed: ReplayedStates, findin
 async def _compare_columns(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
     """Compare what stands beside the states: successors, and who recognised what."""
     async for rows in _pages(connection, "SELECT did, successors FROM issuer"):
-        book = replayed.found(_ISSUERS.wanted([did for did, _ in rows]))
+        given = _ISSUERS.found(replayed, [did for did, _ in rows])
         for did, successors in rows:
-            issuer = book.issuer(Did(did))
+            issuer = given[did]
             said = list(dict.fromkeys(each.successor for each in issuer.standings if each.successor)) if issuer else []
             is_same = issuer is None or said == successors
             findings.expect(is_same, f"issuer {did}", "The successors are not the state's")
     query = "SELECT encode(event_id, 'hex'), encode(credential_id, 'hex') || ' ' || recogniser FROM recognition"
     async for rows in _pages(connection, query):
-        book = replayed.found(_RECOGNITIONS.wanted([name for name, _ in rows]))
+        given = _RECOGNITIONS.found(replayed, [name for name, _ in rows])
         for name, pair in rows:
-            made = book.recognition(EventId(name))
+            made = given[name]
             is_same = made is None or pair == f"{made.credential_id} {made.recogniser}"
             findings.expect(is_same, f"recognition {name}", "The pair is not the state's")
 
