@@ -6,6 +6,7 @@ changes: a mirror of it serves as well as its ledger, and what was proven once i
 
 import asyncio
 from collections.abc import Sequence
+from itertools import groupby
 
 from proto import entry as entries
 from proto.bundle import BundledEntry, BundlePart, bundled
@@ -68,13 +69,23 @@ class OlderLog:
             self._note, self._end = note, end
 
     async def part(self, indices: Sequence[LeafIndex]) -> BundlePart:
-        """Return these entries with their proofs, each verified, under the last checkpoint."""
-        found = [await self._entry(index) for index in indices]
-        return BundlePart(checkpoint=self._note.decode(), entries=tuple(found))
+        """Return these entries with their proofs, each verified, under the last checkpoint; in the order given.
+
+        What a call proves is kept, so that one that is cut short leaves less to the next.
+        """
+        found = {index: self._kept[index] for index in indices if index in self._kept}
+        missing = sorted(set(indices) - found.keys())
+        if len(self._kept) + len(missing) > KEPT_ENTRIES_MAX:
+            self._kept.clear()
+        for number, group in groupby(missing, key=lambda index: index // TILE_WIDTH):
+            data = await self._client.bundle(number)
+            for index in group:
+                found[index] = self._kept[index] = await self._proven(index, data[index % TILE_WIDTH])
+        return BundlePart(checkpoint=self._note.decode(), entries=tuple(found[index] for index in indices))
 
     async def opening(self, first: int) -> tuple[Stamp, Predecessor | None]:
         """Return the stamp of entry 0, counted from `first`, and the end of the log that this one continues itself."""
-        item = await self._entry(_OPENING)
+        (item,) = (await self.part([_OPENING])).entries
         opened = open_envelope(item.entry.envelope)
         stamp = Stamp(
             index=LeafIndex(first), event_id=opened.event_id, key_id=opened.key_id, received_at=item.entry.received_at
@@ -82,19 +93,9 @@ class OlderLog:
         named = opened.event.predecessor if isinstance(opened.event, LogOpened) else None
         return stamp, named or None
 
-    async def _entry(self, index: LeafIndex) -> BundledEntry:
-        if index not in self._kept:
-            found = await self._proven(index)
-            if len(self._kept) >= KEPT_ENTRIES_MAX:
-                self._kept.clear()
-            self._kept[index] = found
-        return self._kept[index]
-
-    async def _proven(self, index: LeafIndex) -> BundledEntry:
+    async def _proven(self, index: LeafIndex, data: bytes) -> BundledEntry:
         end = self._end
         assert end is not None, "opened before it is read"
-        number, offset = divmod(index, TILE_WIDTH)
-        data = (await self._client.bundle(number))[offset]
         tiles = await self._client.tiles(tiles_for_inclusion(index, end.size))
         try:
             proof = inclusion_proof(index, end.size, tiles)

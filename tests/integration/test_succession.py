@@ -25,6 +25,7 @@ from proto.wire.gateway import EventAnswer
 from services.command.predecessor import read_predecessor
 from services.edge import Log, listening
 from services.follow import PredecessorLog
+from services.ledger import older_logs
 from services.ledger.freezing import LastCheckpointProblem, freeze
 from services.ledger.inheritance import OtherPredecessorProblem
 from services.ledger.opening import init_log
@@ -161,7 +162,7 @@ def knows(new: RunningLedger, *logs: RunningLedger) -> None:
 
 
 async def test_a_bundle_over_two_logs_is_checked_offline(
-    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+    old: RunningLedger, make_database: MakeDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     college = await old.admit("college")
     await old.submit(old.registrar.issues(college, 300))  # more than one tile
@@ -182,6 +183,12 @@ async def test_a_bundle_over_two_logs_is_checked_offline(
             found = check_bundle(bundle, policy)
             assert (found.faults, found.verdict(new.registrar.now)) == ((), verdict)
             assert [len(part.entries) for part in bundle.earlier] + [len(bundle.entries)] == counts
+        monkeypatch.setattr(older_logs, "KEPT_ENTRIES_MAX", 3)  # each of many at once throws out what others kept
+        wanted = [second, first, *(new.registrar.credential_id(college, f"credential {n}") for n in range(0, 300, 30))]
+        answers = await asyncio.gather(*(new.get(f"/v1/bundles/{each}") for each in wanted * 2))
+        assert {status for status, _, _ in answers} == {200}
+        monkeypatch.undo()
+        assert (await new.get(f"/v1/bundles/{second}"))[0] == 200
         await old.stop()
         assert (await new.get(f"/v1/bundles/{second}"))[0] == 200, "what was proven once is kept"
         await new.stop()
