@@ -21,6 +21,8 @@ SCHEME = "s3://"
 TIMEOUT_SECONDS = 30
 CONNECT_SECONDS = 5
 RETRIES_MAX = 2
+OBJECT_BYTES_MAX = 32 * 1024 * 1024
+"""More than 256 entries of the largest size."""
 _TROUBLES = (BaseError, OSError)
 
 
@@ -64,6 +66,8 @@ class Bucket:
         """Return an object, None where there is none; raises `BucketProblem`."""
         try:
             found = await self._store.get_async(name)
+            if found.meta["size"] > OBJECT_BYTES_MAX:
+                raise BucketProblem(f"{self.url}/{name} has {found.meta['size']} bytes: nothing of a log is as large")
             data = bytes(await found.bytes_async())
         except FileNotFoundError:
             return None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from proto.checkpoint import open_checkpoint
 from proto.note_key import parse_vkey
 from proto.problem import InvalidProblem, Problem
-from services.bucket import Bucket, BucketProblem
+from services.bucket import OBJECT_BYTES_MAX, Bucket, BucketProblem
 from services.command.tile_source import open_source
 from services.ledger.recovery import recover
 from services.settings import SettingsProblem
@@ -192,6 +192,9 @@ async def test_an_object_is_replaced_only_while_it_is_what_was_read(place: str) 
     assert not await bucket.replace("name", b"three", TEXT, was=first)
     assert not await bucket.replace("name", b"three", TEXT, was=None)
     assert await data_of(bucket, "name") == b"two"
+    await bucket.create("large", b"\0" * (OBJECT_BYTES_MAX + 1), TEXT)
+    with pytest.raises(BucketProblem, match="nothing of a log is as large"):
+        await bucket.read("large")
     await bucket.create("folder/1", b"", TEXT)
     await bucket.remove_under("folder")
     assert await bucket.read("folder/1") is None
