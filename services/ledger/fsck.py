@@ -26,7 +26,7 @@ from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import Problem
 from proto.tile_edge import TileEdge, grow
 from services.ledger import store
-from services.ledger.fsck_memory import ReplayedStates
+from services.ledger.fsck_memory import CheckSpaceProblem, ReplayedStates
 from services.ledger.fsck_report import Findings, Report
 from services.ledger.fsck_states import compare_states
 from services.ledger.inheritance import inherited_books
@@ -143,6 +143,8 @@ class _Run:
             try:
                 self.chain(index, read.entry, row, read.opened)
                 self.rules(index, read.entry, read.opened, checks)
+            except CheckSpaceProblem:  # says nothing of the entry
+                raise
             except Problem as problem:
                 self.findings.damaged(place, f"{problem.title}: {problem.detail}")
         self.previous = leaf

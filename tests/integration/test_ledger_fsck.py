@@ -7,10 +7,12 @@ import aiohttp
 import asyncpg
 import pytest
 
+from proto.ids import EventId
+from proto.lifecycle import Needs
 from services import postgres
 from services.ledger import fsck, fsck_memory, fsck_states
 from services.ledger.fsck import check
-from services.ledger.fsck_memory import CheckSpaceProblem
+from services.ledger.fsck_memory import CheckSpaceProblem, ReplayedStates
 from tests.databases import Database, MakeDatabase
 from tests.ledgers import Registrar, RunningLedger, ledger_config
 
@@ -107,6 +109,22 @@ async def test_fsck_without_room_for_its_file_says_where_to_make_some(
     monkeypatch.setattr(fsck_memory, "_SETTINGS", "PRAGMA max_page_count = 20;")
     async with postgres.connected(database.owner_url, application_name="test") as connection:
         with pytest.raises(CheckSpaceProblem, match="name another folder in TMPDIR"):
+            await check(connection)
+
+
+async def test_a_full_disk_is_no_damage_of_an_entry(
+    make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await make_database("ledger_filled", prepare=with_a_log)
+
+    def full(*_: object) -> None:
+        raise CheckSpaceProblem("full")
+
+    whole = ReplayedStates.load_for
+    monkeypatch.setattr(fsck, "needs", lambda *_: Needs(events={EventId("ab" * 32)}))
+    monkeypatch.setattr(ReplayedStates, "load_for", lambda *given: (full if len(given[2]) == 1 else whole)(*given))
+    async with postgres.connected(database.owner_url, application_name="test") as connection:
+        with pytest.raises(CheckSpaceProblem, match="full"):
             await check(connection)
 
 
