@@ -41,9 +41,9 @@ class ElmReader:
             self.doubt(source.at(name), "The text names no language; kept under und (undetermined)")
             source.take(name)
             return {LANGUAGE_UNKNOWN: value}
-        texts = source.child(name)
-        if not isinstance(value, Mapping) or texts is None:
+        if not isinstance(value, Mapping) or not value:
             return None
+        texts = source.needed_child(name)
         found: dict[str, str] = {}
         for tag, text in value.items():
             first = text[0] if isinstance(text, list) and text else text

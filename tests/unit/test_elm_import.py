@@ -8,8 +8,9 @@ import pytest
 
 from proto.duration import hours_of
 from proto.elm_import import import_elm
-from proto.elm_reader import NotAnElmCredentialProblem
+from proto.elm_reader import ElmReader, NotAnElmCredentialProblem
 from proto.microhe_import import NotMicroHeProblem, import_microhe
+from proto.open_badge_reader import Reader
 
 _SNB = "http://data.europa.eu/snb/"
 
@@ -276,3 +277,16 @@ def test_what_a_flat_record_cannot_keep_is_named() -> None:
     said = " ".join(doubt.detail for doubt in import_microhe(record).doubtful)
     for words in ("the holder says it otherwise", "first 100 of 150", "first 300 of 400"):
         assert words in said
+
+
+@pytest.mark.parametrize("value", [["Databases"], 7, True, {}, {"no language": "x"}, None, ""])
+def test_what_is_no_language_map_is_left_where_it_is(value: object) -> None:
+    source = Reader({"title": value}, "", set())
+    assert ElmReader().text(source, "title") is None
+    assert source.unmapped() == ("/title",)
+
+
+def test_each_language_of_a_map_is_taken_by_itself() -> None:
+    source = Reader({"title": {"en": "Databases", "nl": ["Databanken"], "de": ["Eins", "Zwei"], "!": "x"}}, "", set())
+    assert ElmReader().text(source, "title") == {"en": "Databases", "nl": "Databanken", "de": "Eins"}
+    assert source.unmapped() == ("/title/de", "/title/!")
