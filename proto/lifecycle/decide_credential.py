@@ -74,7 +74,14 @@ def _check_id_is_free(book: Book, event: events.Issue) -> None:
     known = book.credential(event.credential_id)
     if known is None:
         return
-    if known.issuer != event.issuer or any(not is_void(book, life.stamp) for life in known.lives):
+    if known.issuer != event.issuer:
+        raise AlreadyExistsRefusal(
+            f"{known.issuer} has put the credential {event.credential_id} on the log before. Whoever sees an id first "
+            "can take it under these rules; issue it anew, under a new id",
+            pointer="/credential_id",
+            members={"held_by": known.issuer},
+        )
+    if any(not is_void(book, life.stamp) for life in known.lives):
         raise AlreadyExistsRefusal(f"The credential {event.credential_id} is on the log", pointer="/credential_id")
     components = event.components if isinstance(event, events.CredentialStacked) else ()
     if components != known.lives[0].components:

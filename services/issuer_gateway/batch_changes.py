@@ -42,11 +42,20 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 class Changes:
     """Some changes of one institution, in the caller's transaction."""
 
-    def __init__(self, gateway: Gateway, connection: Connection, tenant: Tenant, *, may_issue: bool) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        connection: Connection,
+        tenant: Tenant,
+        *,
+        may_issue: bool,
+        api_key_id: str | None = None,
+    ) -> None:
         self._gateway = gateway
         self._connection = connection
         self._tenant = tenant
         self._may_issue = may_issue
+        self._api_key_id = api_key_id
         self._now: Moment = gateway.now()
         self._issues: list[Prepared] = []
         self._said: list[Said] = []
@@ -103,7 +112,15 @@ class Changes:
         assert row.award, "the caller asks for reissues only"
         try:
             achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
-            issue = await prepared(self._gateway, self._tenant, row.award, achievement, now=self._now, is_dry=is_dry)
+            issue = await prepared(
+                self._gateway,
+                self._tenant,
+                row.award,
+                achievement,
+                now=self._now,
+                is_dry=is_dry,
+                api_key_id=self._api_key_id,
+            )
             issue = await self._entitled(book, row.credential_id, issue)
             await self._admit(book, issue.opened)
         except Problem as problem:

@@ -55,6 +55,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     is_dry_run: bool
     may_issue: bool
+    api_key_id: str
     may_be_held: bool
     """Whether a small file is handed back whole, to be answered at once."""
 
@@ -179,6 +180,7 @@ class Upload:
             media_type=self._form,
             may_issue=self._request.may_issue,
             sealed_key=self._gateway.keystore.seal(self._key_bytes, "batch-key", self.batch_id),
+            api_key_id=self._request.api_key_id,
         )
 
         async def work(connection: Connection) -> tuple[bool, batches.BackgroundBatch | None]:
@@ -190,7 +192,9 @@ class Upload:
         if not is_new:
             await self.forget()
         if batch.request_fingerprint != once.request_fingerprint:
-            raise OtherRequestProblem("The key was sent with another batch before; take a new key for a new batch")
+            raise OtherRequestProblem(
+                "The key was sent before, with another batch or by another API key; take a new key for a new batch"
+            )
         self._gateway.batch_called.fire()
         return batch
 

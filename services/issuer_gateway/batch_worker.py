@@ -189,7 +189,12 @@ class _Work:
 
     async def _issue(self, rows: Sequence[Row], key: bytes) -> None:
         items, refused = await prepare_rows(
-            self._gateway, self._tenant, rows, self._gateway.now(), is_dry=self._batch.is_dry_run
+            self._gateway,
+            self._tenant,
+            rows,
+            self._gateway.now(),
+            is_dry=self._batch.is_dry_run,
+            api_key_id=self._batch.api_key_id,
         )
         if items and self._batch.is_dry_run:
             dry = DryRun(self._gateway, self._connection, self._tenant, self._batch.batch_id, key)
@@ -217,7 +222,10 @@ class _Work:
                 self._refuse(row.line, row.problem or MalformedProblem("The row cannot be read"))
         if not changes:
             return
-        acts = Changes(self._gateway, self._connection, self._tenant, may_issue=self._batch.may_issue)
+        batch = self._batch
+        acts = Changes(
+            self._gateway, self._connection, self._tenant, may_issue=batch.may_issue, api_key_id=batch.api_key_id
+        )
         made, refused = await acts.make(changes, is_dry_run=self._batch.is_dry_run)
         for line, problem in refused.items():
             self._refuse(line, problem)

@@ -118,7 +118,9 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     )
 
 
-async def run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row], once: Once) -> BatchAnswer:
+async def run(
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], once: Once, *, api_key_id: str | None = None
+) -> BatchAnswer:
     """Issue what the rows award, chunk by chunk, and return a result for each row; what is done stays done.
 
     Raises `OtherRequestProblem` where the key belongs to another batch, and what `require_admitted` raises.
@@ -134,20 +136,25 @@ async def run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row], once: Once)
             key_fingerprint=once.key_fingerprint,
             request_fingerprint=once.request_fingerprint,
             row_count=len(rows),
+            api_key_id=api_key_id,
         )
 
     batch = await carried_out(gateway, begin)
     if batch.request_fingerprint != once.request_fingerprint:
-        raise OtherRequestProblem("The key was sent with another batch before; take a new key for a new batch")
+        raise OtherRequestProblem(
+            "The key was sent before, with another batch or by another API key; take a new key for a new batch"
+        )
     passing: dict[int, Problem] = {}
     for start in range(0, len(rows), LIMITS.batch_chunk_rows):
         chunk = rows[start : start + LIMITS.batch_chunk_rows]
-        passing |= await _run_chunk(gateway, tenant, batch.batch_id, chunk)
+        passing |= await _run_chunk(gateway, tenant, batch.batch_id, chunk, api_key_id)
         gateway.relay.call()
     return await answer(gateway, batch, passing)
 
 
-async def _run_chunk(gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Sequence[Row]) -> dict[int, Problem]:
+async def _run_chunk(
+    gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Sequence[Row], api_key_id: str | None
+) -> dict[int, Problem]:
     """Finish a chunk's rows in one transaction; return refusals that may be over later, which are not kept."""
 
     async def work(connection: Connection) -> dict[int, Problem]:
@@ -157,7 +164,7 @@ async def _run_chunk(gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Seq
         todo = [row for row in chunk if row.line not in finished]
         if not todo:
             return {}
-        items, refused = await prepare_rows(gateway, tenant, todo, gateway.now())
+        items, refused = await prepare_rows(gateway, tenant, todo, gateway.now(), api_key_id=api_key_id)
         if items:
             by_id = (await issue_many(gateway, connection, tenant, list(items.values()))).refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
@@ -195,7 +202,13 @@ def _results(
 
 
 async def prepare_rows(
-    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], now: Moment, *, is_dry: bool = False
+    gateway: Gateway,
+    tenant: Tenant,
+    rows: Sequence[Row],
+    now: Moment,
+    *,
+    is_dry: bool = False,
+    api_key_id: str | None = None,
 ) -> tuple[dict[int, Prepared], dict[int, Problem]]:
     """Return by line what is ready to be issued, and why the others are not; `is_dry` is for what is never stored."""
     uris = [row.award.achievement for row in rows if row.award is not None]
@@ -214,7 +227,9 @@ async def prepare_rows(
         else:
             try:
                 achievement = known[row.award.achievement]
-                items[row.line] = await prepared(gateway, tenant, row.award, achievement, now=now, is_dry=is_dry)
+                items[row.line] = await prepared(
+                    gateway, tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id
+                )
             except InvalidProblem as problem:
                 refused[row.line] = problem
     return items, refused

@@ -17,7 +17,7 @@ from proto.ids import CredentialId
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
 from proto.wire.requests import Claim, Claimed, ClaimLine, ClaimMade, ClaimRequest, ClaimSeen, ClaimState, ClaimUse
-from services.edge import token_hash
+from services.edge import ForbiddenProblem, token_hash
 from services.issuer_gateway import describing, reading, tenancy
 from services.issuer_gateway.asking import open_key
 from services.issuer_gateway.batching import Row
@@ -30,8 +30,9 @@ from services.issuer_gateway.once import Once, done, once_of, said_once
 from services.issuer_gateway.reading import ErasedProblem
 from services.issuer_gateway.saying import Said, carried_out, check_followed
 from services.issuer_gateway.store import achievements, claims, credentials, tenants
-from services.postgres import Connection
+from services.postgres import Connection, Pool
 
+READ_SCOPE = "credentials:read"
 SECRET_PREFIX = "cfc_"  # noqa: S105 - what every claim's secret begins with, so that scanners find lost ones
 _OURS = 500
 """Problems from here on are not the row's fault: the list is sent again."""
@@ -70,6 +71,29 @@ class CannotBindProblem(ConflictProblem):
     title = "An issued credential cannot be bound to a DID"
 
 
+class MayNotReadProblem(ForbiddenProblem):
+    """The link would open a document that the API key neither may read nor has issued itself."""
+
+    slug = "may-not-read"
+    title = "The API key may not open this document"
+
+
+class Maker(msgspec.Struct, frozen=True, kw_only=True):
+    """The API key that makes a link: whoever has the link reads the document, so it reaches no further than the key."""
+
+    api_key_id: str
+    may_read: bool
+
+    def check(self, issued_by: str | None) -> None:
+        """Raise `MayNotReadProblem` unless the key may read every document, or has issued this one itself."""
+        if not self.may_read and issued_by != self.api_key_id:
+            raise MayNotReadProblem(
+                "A link opens the document. This API key may only issue, and did not issue this itself: make the link "
+                "with a key that has the scope `credentials:read` as well",
+                scope=READ_SCOPE,
+            )
+
+
 def link_of(gateway: Gateway, secret: str) -> str:
     """Return the address of a claim's page."""
     return f"{gateway.config.public_url.rstrip('/')}/claims/{secret}"
@@ -84,12 +108,15 @@ def state_of(stored: claims.StoredClaim) -> ClaimState:
     return "expired" if stored.is_over else "open"
 
 
-async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once | None) -> ClaimMade:
+async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once | None, *, maker: Maker) -> ClaimMade:
     """Make a link to an award, or to a credential of the institution.
 
     An award is checked as far as it can be now; what is still refused when the link is used leaves the link as it is.
-    Raises `UnknownAchievementProblem`, `UnknownCredentialProblem`, `ErasedProblem`, and what issuing raises.
+    What a repeated request may open is judged anew before it gets the first answer. Raises `MayNotReadProblem`,
+    `UnknownAchievementProblem`, `UnknownCredentialProblem`, `ErasedProblem`, and what issuing raises.
     """
+    if body.credential_id:
+        await _openable(gateway, gateway.pool, tenant, CredentialId(body.credential_id), maker)
     if body.award:
         achievement = await achievement_of(gateway.pool, tenant, body.award.achievement)
         await prepared(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
@@ -98,10 +125,11 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
 
     async def work(connection: Connection) -> ClaimMade:
         if body.award:
-            new = await _to_award(gateway, connection, tenant, body.award, secret)
+            new = await _to_award(gateway, connection, tenant, body.award, secret=secret, maker=maker)
         else:
             assert body.credential_id, "the body states one of the two"
-            new = await _to_credential(gateway, connection, tenant, CredentialId(body.credential_id), secret)
+            credential_id = CredentialId(body.credential_id)
+            new = await _to_credential(gateway, connection, tenant, credential_id, secret=secret, maker=maker)
         expires_at = await claims.add(connection, [new], hours=body.hours_valid)
         return ClaimMade(
             claim_id=new.claim_id, link="", expires_at=from_datetime(expires_at), credential_id=new.credential_id
@@ -125,7 +153,7 @@ def _secret_of(gateway: Gateway, once: Once | None) -> str:
 
 
 async def _to_award(
-    gateway: Gateway, connection: Connection, tenant: Tenant, award: Award, secret: str
+    gateway: Gateway, connection: Connection, tenant: Tenant, award: Award, *, secret: str, maker: Maker
 ) -> claims.NewClaim:
     achievement = await achievement_of(connection, tenant, award.achievement)
     learner = (await learners_for(connection, tenant, [award.learner.ref]))[award.learner.ref]
@@ -138,16 +166,32 @@ async def _to_award(
         achievement_id=achievement.achievement_id,
         token_hash=token_hash(secret),
         sealed_award=key.seal(_ENCODE(award), "claim-award", claim_id),
+        api_key_id=maker.api_key_id,
     )
 
 
-async def _to_credential(
-    gateway: Gateway, connection: Connection, tenant: Tenant, credential_id: CredentialId, secret: str
-) -> claims.NewClaim:
+async def _openable(
+    gateway: Gateway, connection: Connection | Pool, tenant: Tenant, credential_id: CredentialId, maker: Maker
+) -> credentials.StoredCredential:
+    """Return a credential that `maker` may hand to its learner, whose document can be read."""
     stored = await credentials.get(connection, tenant.institution_id, credential_id)
     if stored is None:
         raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}", pointer="/credential_id")
+    maker.check(stored.api_key_id)
     await reading.key_of(gateway, stored)
+    return stored
+
+
+async def _to_credential(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    credential_id: CredentialId,
+    *,
+    secret: str,
+    maker: Maker,
+) -> claims.NewClaim:
+    stored = await _openable(gateway, connection, tenant, credential_id, maker)
     return claims.NewClaim(
         claim_id=str(uuid.uuid4()),
         institution_id=tenant.institution_id,
@@ -159,7 +203,7 @@ async def _to_credential(
 
 
 async def make_for_rows(
-    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], *, key: str, hours: int
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], *, key: str, hours: int, maker: Maker
 ) -> AsyncIterator[ClaimLine]:
     """Make a link to each award of a list, a row by itself; the same list under the same key gives the same links."""
     for row in rows:
@@ -167,8 +211,9 @@ async def make_for_rows(
             if row.award is None:
                 raise row.problem or MalformedProblem("The row cannot be read")
             body = ClaimRequest(award=row.award, hours_valid=hours)
-            once = once_of(gateway, tenant.institution_id, f"{key}\n{row.line}", b"claim", _ENCODE(body))
-            yield ClaimLine(line=row.line, claim=await make(gateway, tenant, body, once))
+            asked = (maker.api_key_id.encode(), b"claim", _ENCODE(body))
+            once = once_of(gateway, tenant.institution_id, f"{key}\n{row.line}", *asked)
+            yield ClaimLine(line=row.line, claim=await make(gateway, tenant, body, once, maker=maker))
         except Problem as problem:
             if problem.status >= _OURS:
                 raise
@@ -320,7 +365,8 @@ async def _issued(gateway: Gateway, tenant: Tenant, claim_id: str, holder: str |
             award = msgspec.structs.replace(award, learner=msgspec.structs.replace(award.learner, uri=holder))
         achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
         assert achievement is not None, "a claim refers to it"
-        item = await prepared(gateway, tenant, award, achievement, now=gateway.now())
+        by = stored.api_key_id
+        item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=by)
         said = await issue_now(gateway, connection, tenant, item)
         await claims.use(connection, claim_id, said.stream)
         return said

@@ -38,6 +38,7 @@ async def import_document(
     learner_ref: str | None,
     once: Once | None,
     read: Read = import_open_badge,
+    api_key_id: str | None = None,
 ) -> tuple[CredentialId, EventAnswer]:
     """Issue what a document of another system says, and return the credential and where its event stands.
 
@@ -54,7 +55,7 @@ async def import_document(
         return known
 
     async def work(connection: Connection) -> Said:
-        item = await _issue_now(gateway, connection, tenant, imported)
+        item = await _issue_now(gateway, connection, tenant, imported, api_key_id)
         await credentials.add_imported(connection, tenant.institution_id, fingerprint, item.stream)
         return item
 
@@ -77,7 +78,9 @@ async def _known(gateway: Gateway, tenant: Tenant, fingerprint: bytes) -> tuple[
     return stored.credential_id, await stands(gateway, stored.event_id)
 
 
-async def _issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, imported: Imported) -> Said:
+async def _issue_now(
+    gateway: Gateway, connection: Connection, tenant: Tenant, imported: Imported, api_key_id: str | None
+) -> Said:
     stored, notes = await describing.described(connection, tenant, imported.achievement)
     award = imported.award
     if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
@@ -91,6 +94,7 @@ async def _issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, i
         now=gateway.now(),
         notes=_bounded([_first_issued_by(imported), *notes, *doubts]),
         unmapped=imported.unmapped,
+        api_key_id=api_key_id,
     )
     return await issue_now(gateway, connection, tenant, item)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from proto.credential import Award
 from proto.problem import Problem
@@ -35,6 +36,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     award: Award
     once: Once | None
+    api_key_id: str | None
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,20 +58,22 @@ _Outcome = Committed | Answered | Problem | None
 """None leaves a request alone."""
 
 
-async def issue(gateway: Gateway, tenant: Tenant, award: Award, once: Once | None) -> Issue:
+async def issue(
+    gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None = None
+) -> Issue:
     """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
 
     Raises what `issuing.issue` raises.
     """
     check_followed(gateway)
-    outcome = await _groups(gateway, tenant).done(Asked(award=award, once=once))
+    outcome = await _groups(gateway, tenant).done(Asked(award=award, once=once, api_key_id=api_key_id))
     if isinstance(outcome, Problem):
         raise outcome
     if isinstance(outcome, Answered):
         assert once is not None, "only a request with a key is repeated"
         return Issue(event=await again(gateway, once, outcome))
     if outcome is None:
-        return Issue(event=await issuing.issue(gateway, tenant, award, once))
+        return Issue(event=await issuing.issue(gateway, tenant, award, once, api_key_id=api_key_id))
     try:
         event = await arrived(gateway, once, outcome.item.said, outcome.expected)
     finally:
@@ -89,6 +93,7 @@ async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) ->
     """
     rows = [Row(place, asked.award) for place, asked in enumerate(group)]
     items, refused = await prepare_rows(gateway, tenant, rows, gateway.now())  # (1)
+    items = {place: replace(item, api_key_id=group[place].api_key_id) for place, item in items.items()}
     outcomes: dict[int, _Outcome] = dict(refused)
     committed: dict[int, Committed] = {}
     try:

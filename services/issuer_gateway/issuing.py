@@ -71,6 +71,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     part: Part
     place: Given | None
     components: tuple[CredentialId, ...] = ()
+    api_key_id: str | None = None
+    """The API key that stated the award; None where what it says of the learner are the learner's own words."""
 
     @property
     def said(self) -> Said:
@@ -125,6 +127,7 @@ async def prepared(
     notes: tuple[str, ...] = (),
     unmapped: tuple[str, ...] = (),
     is_dry: bool = False,
+    api_key_id: str | None = None,
 ) -> Prepared:
     """Return the credential of an award: a fresh document, judged by the data model, its credential id, signed event.
 
@@ -155,6 +158,7 @@ async def prepared(
         sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
         part=part,
         place=place,
+        api_key_id=api_key_id,
     )
 
 
@@ -205,6 +209,7 @@ async def store(
                 components=item.components,
                 part_digest=item.part.digest,
                 sealed_document=key.seal(item.to_seal, "document", item.credential_id),
+                api_key_id=item.api_key_id,
             )
         )
     await document_parts.keep(connection, {item.part.digest: item.part.stored for item in items})
@@ -228,14 +233,16 @@ async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, it
     return item.said
 
 
-async def issue(gateway: Gateway, tenant: Tenant, award: Award, once: Once | None) -> EventAnswer:
+async def issue(
+    gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None = None
+) -> EventAnswer:
     """Issue one credential and return where its event stands (DESIGN 5.1 to 5.3).
 
     Raises `UnknownAchievementProblem`, a `Refusal` of the rules, and what `said_once` raises.
     """
     check_followed(gateway)
     achievement = await achievement_of(gateway.pool, tenant, award.achievement)
-    item = await prepared(gateway, tenant, award, achievement, now=gateway.now())
+    item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=api_key_id)
 
     async def work(connection: Connection) -> Said:
         return await issue_now(gateway, connection, tenant, item)

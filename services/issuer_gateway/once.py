@@ -55,7 +55,7 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def once_of(gateway: Gateway, institution_id: str, key: str | None, *parts: bytes) -> Once | None:
-    """Return the request that `key` and `parts` (method, path, query, body) make, or None without a key."""
+    """Return the request that `key` and `parts` (who asks, method, path, query, body) make, or None without a key."""
     if key is None:
         return None
     return Once(
@@ -74,7 +74,9 @@ async def _found(connection: Connection | asyncpg.Pool, once: Once) -> answers.A
 
 def other_request() -> OtherRequestProblem:
     """Return the refusal of a key that was sent with another request."""
-    return OtherRequestProblem("The key was sent with another request before; take a new key for a new request")
+    return OtherRequestProblem(
+        "The key was sent before, with another request or by another API key; take a new key for a new request"
+    )
 
 
 async def check_unused(gateway: Gateway, once: Once | None) -> None:

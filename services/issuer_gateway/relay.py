@@ -12,19 +12,29 @@ from typing import Any
 
 import asyncpg
 
+from proto.ids import Did
+from proto.lifecycle import profile
 from proto.problem import Problem
 from proto.wire.ledger import Appended, AppendLine
 from services.edge import Log
 from services.issuer_gateway.arrivals import Arrival, Arrivals
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.metrics import Metrics
-from services.issuer_gateway.store import answers, outbox, status_lists
+from services.issuer_gateway.store import answers, followed, outbox, status_lists
 from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, session_lock, transaction
+from services.postgres import (
+    CommitUnknownError,
+    Connection,
+    DatabaseUnavailableProblem,
+    Pool,
+    session_lock,
+    transaction,
+)
 
 _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 """Refusals by form, which no later attempt can heal; refusals by rule say of themselves whether they are final."""
 _ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
+_DID_LENGTH_MAX = 600
 _MS = 1000
 _HOUSEKEEPING_SECONDS = 60.0
 _GATHER_SECONDS = 0.002
@@ -112,7 +122,8 @@ class Relay:
         async with transaction(self._pool) as connection:
             await outbox.lock_rows(connection, [item.event_id for item in waiting])
             await outbox.mark_sequenced(connection, taken)
-            for item, problem in refused:
+            for item, by_log in refused:
+                problem = await with_holder(connection, by_log)
                 await outbox.mark_refused(connection, item.event_id, problem)
                 arrived[item.event_id] = Arrival(problem=problem)
                 if item.event_type in _ISSUES:
@@ -173,6 +184,20 @@ class Relay:
             return
         self._kept_house_at = now
         await answers.forget_secrets(self._pool, hours=self._config.answer_hours_max)
+
+
+async def with_holder(connection: Connection, problem: dict[str, Any]) -> dict[str, Any]:
+    """Return a refusal with the legal name of the institution that holds the id before us, where it tells of one."""
+    did = problem.get("held_by")
+    if not isinstance(did, str) or len(did) > _DID_LENGTH_MAX or not did.isprintable():
+        return problem  # the ledger's word, and no DID
+    book = await followed.book_of_issuers(connection, {Did(did)})
+    issuer = book.issuer(Did(did))
+    known = profile(book, issuer) if issuer else None
+    if known is None:
+        return problem
+    detail = f"{problem.get('detail')} (it is {known.legal_name} that holds it)"
+    return problem | {"held_by_name": known.legal_name, "detail": detail}
 
 
 def is_final(problem: dict[str, Any]) -> bool:

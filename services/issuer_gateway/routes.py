@@ -46,6 +46,8 @@ class Caller(Principal, frozen=True, kw_only=True):
     """Who sent an API key: an institution's, or the operator, who has no tenant."""
 
     tenant: Tenant | None = None
+    api_key_id: str = OPERATOR
+    """The API key by its id; the operator's token may change and stays the operator's."""
 
     @property
     def own(self) -> Tenant:
@@ -69,7 +71,7 @@ async def find_caller(gateway: Gateway, operator_hash: bytes, hashed: bytes) -> 
     found = await _keys(gateway).done(hashed)
     if found is None:
         return None
-    return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant)
+    return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant, api_key_id=found.api_key_id)
 
 
 def _keys(gateway: Gateway) -> Gathered[bytes, tenants.StoredApiKey | None]:
@@ -81,11 +83,15 @@ def _keys(gateway: Gateway) -> Gathered[bytes, tenants.StoredApiKey | None]:
 
 
 def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> Once | None:
-    """Return the request as one that is carried out once, or None where it came without an Idempotency-Key."""
+    """Return the request as one that is carried out once, or None where it came without an Idempotency-Key.
+
+    Who asks belongs to it: what one API key was answered is not handed out to another.
+    """
     institution_id = caller.tenant.institution_id if caller.tenant else OPERATOR
     gateway = request.app[GATEWAY]
     target = request.method.encode(), request.path.encode(), request.query_string.encode()
-    return once_of(gateway, institution_id, key, *target, request.content_type.encode(), raw)
+    asked = (*target, request.content_type.encode(), raw)
+    return once_of(gateway, institution_id, key, caller.api_key_id.encode(), *asked)
 
 
 def event_reply(answer: EventAnswer) -> Reply:

@@ -103,7 +103,7 @@ async def run_batch(
         return await batching.dry_run(gateway, principal.own, rows)
     once = once_from(request, principal, idempotency_key, raw)
     assert once is not None, "the route asks for an Idempotency-Key"
-    return await batching.run(gateway, principal.own, rows, once)
+    return await batching.run(gateway, principal.own, rows, once, api_key_id=principal.api_key_id)
 
 
 async def change_batch(
@@ -132,6 +132,7 @@ def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller:
         media_type=request.content_type,
         is_dry_run=query.dry_run,
         may_issue="credentials:issue" in caller.scopes,
+        api_key_id=caller.api_key_id,
         may_be_held=kind == "awards",
     )
     return batch_upload.Upload(request.app[GATEWAY], caller.own, asked)
@@ -217,7 +218,13 @@ async def _import(
     document = decode_json(raw, bytes_max=request.app[GATEWAY].config.import_bytes_max)
     once = once_from(request, principal, idempotency_key, raw)
     _, issue = await importing.import_document(
-        request.app[GATEWAY], principal.own, document, learner_ref=query.learner_ref, once=once, read=read
+        request.app[GATEWAY],
+        principal.own,
+        document,
+        learner_ref=query.learner_ref,
+        once=once,
+        read=read,
+        api_key_id=principal.api_key_id,
     )
     return await credential_reply(request, principal, issue)
 

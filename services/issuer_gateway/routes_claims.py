@@ -45,12 +45,16 @@ class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
 
 
+def _maker(caller: Caller) -> claiming.Maker:
+    return claiming.Maker(api_key_id=caller.api_key_id, may_read=claiming.READ_SCOPE in caller.scopes)
+
+
 async def make_claim(
     request: web.Request, *, body: ClaimRequest, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Make a one-time link."""
     once = once_from(request, principal, idempotency_key, raw)
-    made = await claiming.make(request.app[GATEWAY], principal.own, body, once)
+    made = await claiming.make(request.app[GATEWAY], principal.own, body, once, maker=_maker(principal))
     return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
 
 
@@ -60,6 +64,7 @@ async def make_batch_claims(
     """Send a one-time link for each credential of a batch."""
     gateway = request.app[GATEWAY]
     batch = await batch_results.own(gateway, principal.own, path.batch_id)
+    _maker(principal).check(batch.api_key_id)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for made in claiming.make_for_batch(gateway, principal.own, batch.batch_id, hours=query.hours_valid):
             await lines.write(made)
@@ -73,7 +78,12 @@ async def make_award_claims(
     rows = batching.rows_of(raw, request.content_type)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claiming.make_for_rows(
-            request.app[GATEWAY], principal.own, rows, key=idempotency_key, hours=query.hours_valid
+            request.app[GATEWAY],
+            principal.own,
+            rows,
+            key=idempotency_key,
+            hours=query.hours_valid,
+            maker=_maker(principal),
         ):
             await lines.write(line)
     return lines.response
@@ -131,13 +141,15 @@ ROUTES = [
         "/v1/claims",
         make_claim,
         summary="Make a one-time link by which a learner claims a credential",
-        description="To an award, which is issued when the link is used, or to a credential that was issued.",
+        description="To an award, which is issued when the link is used, or to a credential that was issued. A key "
+        "without the scope `credentials:read` gets links only to what it issued itself.",
         request=ClaimRequest,
         response={201: ClaimMade},
         problems=(
             issuing.UnknownAchievementProblem,
             AnnexIncompleteProblem,
             UnknownCredentialProblem,
+            claiming.MayNotReadProblem,
             reading.ErasedProblem,
             *WORK_PROBLEMS,
         ),
@@ -195,11 +207,12 @@ ROUTES = [
         "/v1/batches/{batch_id}/claims",
         make_batch_claims,
         summary="Make one-time links to all credentials of a batch, one a line",
-        description="Again: new links; those that were made before and not used work no more.",
+        description="Again: new links; those that were made before and not used work no more. A key without the "
+        "scope `credentials:read` gets links only for batches that it sent itself.",
         path_parameters=BatchPath,
         query=HoursQuery,
         response={200: Media("application/x-ndjson", ClaimMade)},
-        problems=(batching.UnknownBatchProblem, *WORK_PROBLEMS),
+        problems=(batching.UnknownBatchProblem, claiming.MayNotReadProblem, *WORK_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",
         tag="claims",

@@ -96,7 +96,7 @@ async def issue_credential(
 ) -> Reply:
     """Issue one credential."""
     once = once_from(request, principal, idempotency_key, raw)
-    issue = await issue_groups.issue(request.app[GATEWAY], principal.own, body, once)
+    issue = await issue_groups.issue(request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id)
     made = issue.committed
     if made is None:
         return await credential_reply(request, principal, issue.event)
@@ -108,9 +108,8 @@ async def stack_credentials(
 ) -> Reply:
     """Stack credentials."""
     once = once_from(request, principal, idempotency_key, raw)
-    return await credential_reply(
-        request, principal, await stacking.stack(request.app[GATEWAY], principal.own, body, once)
-    )
+    stacked = await stacking.stack(request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id)
+    return await credential_reply(request, principal, stacked)
 
 
 async def read_credential(request: web.Request, *, path: CredentialPath, principal: Caller) -> CredentialAnswer:

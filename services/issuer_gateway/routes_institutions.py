@@ -115,8 +115,9 @@ async def create_key(
     gateway = request.app[GATEWAY]
 
     async def work(connection: Connection) -> ApiKeyCreated:
-        return await tenancy.add_key(connection, principal.own, body, own_scopes=principal.scopes)
+        return await tenancy.add_key(connection, principal.own, body)
 
+    tenancy.check_scopes(body, principal.scopes)
     once = once_from(request, principal, idempotency_key, raw)
     return Reply(await done(gateway, once, ApiKeyCreated, work, is_secret=True), status=201)
 

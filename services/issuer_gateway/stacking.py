@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from proto.credential import Award
 from proto.ids import CredentialId
 from proto.lifecycle import Book, effective
@@ -39,7 +41,9 @@ class OtherLearnerProblem(InvalidProblem):
     title = "The parts do not belong to one learner"
 
 
-async def stack(gateway: Gateway, tenant: Tenant, request: StackRequest, once: Once | None) -> EventAnswer:
+async def stack(
+    gateway: Gateway, tenant: Tenant, request: StackRequest, once: Once | None, *, api_key_id: str | None = None
+) -> EventAnswer:
     """Issue a credential made of credentials (DESIGN 7) and return where its event stands.
 
     Raises `OtherLearnerProblem`, `StackUnmetProblem`, `UnknownAchievementProblem` and the rules' refusals.
@@ -52,7 +56,13 @@ async def stack(gateway: Gateway, tenant: Tenant, request: StackRequest, once: O
 
     async def work(connection: Connection) -> Said:
         return await _stack_now(
-            gateway, connection, tenant, request=request, achievement=achievement, components=components
+            gateway,
+            connection,
+            tenant,
+            request=request,
+            achievement=achievement,
+            components=components,
+            api_key_id=api_key_id,
         )
 
     return await said_once(gateway, once, work, locks=components)
@@ -66,6 +76,7 @@ async def _stack_now(
     request: StackRequest,
     achievement: achievements.StoredAchievement,
     components: Sequence[CredentialId],
+    api_key_id: str | None,
 ) -> Said:
     now = gateway.now()
     # (1) What counts the parts already; (2) the parts as the log has them, with what was said here and is on its way.
@@ -89,6 +100,7 @@ async def _stack_now(
         now=now,
         notes=notes,
     )
+    item = replace(item, api_key_id=api_key_id)
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
     item = item.noted(holdings.check(item.asking))
     book = await book_for(connection, [item.opened], now=now)

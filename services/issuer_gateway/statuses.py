@@ -102,9 +102,15 @@ def _may_be_set(book: Book, name: CredentialId) -> bool:
 
 
 async def _derived(connection: Connection, names: list[CredentialId], at: Moment) -> dict[CredentialId, bool]:
+    """Return what each place says; where another institution took the id first, our document never held."""
     book = await followed.book_of_credentials(connection, names)
     found = {name: book.credential(name) for name in names}
-    return {name: is_withdrawn(book, credential, at=at) for name, credential in found.items() if credential}
+    owners = await status_lists.owners(connection, names)
+    return {
+        name: credential.issuer != owners[name] or is_withdrawn(book, credential, at=at)
+        for name, credential in found.items()
+        if credential
+    }
 
 
 class StatusLists:

@@ -123,16 +123,15 @@ async def add_secret(
     return key_record(tenant.did, purpose, secret.public_key)
 
 
-async def add_key(
-    connection: Connection, tenant: Tenant, request: ApiKeyRequest, *, own_scopes: frozenset[str]
-) -> ApiKeyCreated:
-    """Make an API key in the caller's transaction; it may do no more than the key that asks for it.
-
-    Raises `ForbiddenProblem` and `TooManyKeysProblem`.
-    """
+def check_scopes(request: ApiKeyRequest, own_scopes: frozenset[str]) -> None:
+    """Raise `ForbiddenProblem` where the new key could do more than the key that asks for it, also in a repetition."""
     beyond = sorted(set(request.scopes) - own_scopes)
     if beyond:
         raise ForbiddenProblem(f"Your key has not itself the scopes {', '.join(beyond)}")
+
+
+async def add_key(connection: Connection, tenant: Tenant, request: ApiKeyRequest) -> ApiKeyCreated:
+    """Make an API key in the caller's transaction; raises `TooManyKeysProblem`."""
     if await tenants.count_live_api_keys(connection, tenant.institution_id) >= API_KEYS_MAX:
         raise TooManyKeysProblem(f"An institution has at most {API_KEYS_MAX} API keys; revoke one first")
     return await _add_key(connection, tenant, request)

@@ -10,13 +10,13 @@ from proto.document import credential_id_of
 from proto.ids import AchievementUri, CredentialId
 from proto.keys import decode_public_key
 from proto.open_badge_claims import claims
-from proto.wire.gateway import CredentialAnswer
+from proto.wire.gateway import CredentialAnswer, EventAnswer
 from services.data_integrity import verify_proof
 from services.issuer_gateway.keystore import Keystore
 from services.issuer_gateway.store.vault import Vault, vault_folder
 from services.postgres import connected
 from tests.gateways import RunningGateway
-from tests.ledgers import RunningLedger
+from tests.ledgers import RunningLedger, until
 
 
 async def test_a_credential_goes_from_the_request_to_a_published_event(gateway: RunningGateway) -> None:
@@ -223,3 +223,44 @@ async def test_an_erased_learner_takes_the_documents_along(gateway: RunningGatew
     again = await office.client.send("DELETE", "/v1/learners/learner-1")
     assert (again.status, again.slug) == (404, "unknown-learner")
     assert (await office.issue(uri)).credential_id != issued.credential_id
+
+
+async def test_an_id_that_another_institution_took_first_is_refused_with_the_name_of_who_holds_it(
+    gateway: RunningGateway, ledger: RunningLedger
+) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    rival = await ledger.admit("rival")
+    await ledger.stop()
+    pending = await office.issue(uri)
+    assert pending.issue.state == "pending"
+    await gateway.stop()
+    await ledger.start()
+    taken = ledger.registrar.issue(rival, credential_id=CredentialId(pending.credential_id))
+    await ledger.say(taken)
+    await gateway.start()
+
+    async def ask() -> EventAnswer | None:
+        found = (await office.client.get(f"/v1/events/{pending.issue.event_id}")).as_(EventAnswer)
+        return found if found.state == "refused" else None
+
+    refused = (await until(ask, "the log has refused it")).problem
+    assert refused is not None
+    assert refused["type"].endswith("already-exists")
+    assert (refused["held_by"], refused["held_by_name"]) == (rival.did, "Rival of Example")
+    assert "Rival of Example" in refused["detail"]
+    assert (await office.issue(uri)).issue.state in {"sequenced", "published"}
+    # What becomes of the other's credential says nothing good of our document, which never held.
+    hold = ledger.registrar.hold(rival, taken.credential_id)
+    await ledger.say(hold)
+    last = await ledger.say(ledger.registrar.release(rival, taken.credential_id))
+
+    async def followed() -> bool | None:
+        async with connected(gateway.database.owner_url, application_name="test") as connection:
+            seen = await connection.fetchval("SELECT count(*) FROM event WHERE leaf_index = $1", last.index)
+            return bool(seen) or None
+
+    await until(followed, "the other's acts are followed")
+    async with connected(gateway.database.owner_url, application_name="test") as connection:
+        place = "SELECT is_set FROM status_place WHERE credential_id = $1"
+        assert await connection.fetchval(place, bytes.fromhex(taken.credential_id)) is True

@@ -116,16 +116,18 @@ async def begin_batch(
     key_fingerprint: bytes,
     request_fingerprint: bytes,
     row_count: int,
+    api_key_id: str | None,
 ) -> StoredBatch:
     """Return the batch of this idempotency key, begun now if it was not."""
     await connection.execute(
-        """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count)
-           VALUES ($1, $2, $3, $4, $5) ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
+        """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, api_key_id)
+           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
         batch_id,
         institution_id,
         key_fingerprint,
         request_fingerprint,
         row_count,
+        api_key_id,
     )
     row = await connection.fetchrow(
         """SELECT batch_id::text, request_fingerprint, row_count FROM batch

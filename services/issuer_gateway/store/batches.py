@@ -13,7 +13,7 @@ BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
 Kind = Literal["awards", "changes"]
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
-        media_type, may_issue, state, sealed_key, accepted_count, refused_count
+        media_type, may_issue, state, sealed_key, accepted_count, refused_count, api_key_id::text
     FROM batch"""
 
 
@@ -33,6 +33,8 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     sealed_key: bytes | None
     accepted_count: int
     refused_count: int
+    api_key_id: str | None
+    """The API key that sent it; None where that was not kept yet."""
 
     @property
     def is_over(self) -> bool:
@@ -53,6 +55,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     may_issue: bool
     sealed_key: bytes
+    api_key_id: str | None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +125,8 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
     """Let a batch be worked on; False where its idempotency key has one already."""
     status = await connection.execute(
         """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, kind,
-               is_background, is_dry_run, media_type, may_issue, sealed_key)
-           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10)
+               is_background, is_dry_run, media_type, may_issue, sealed_key, api_key_id)
+           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $11)
            ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
         batch.batch_id,
         batch.institution_id,
@@ -135,6 +138,7 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
         batch.media_type,
         batch.may_issue,
         batch.sealed_key,
+        batch.api_key_id,
     )
     return status == "INSERT 0 1"
 

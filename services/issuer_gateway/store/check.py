@@ -60,9 +60,10 @@ async def status_pages(connection: Connection) -> AsyncIterator[list[asyncpg.Rec
     """Yield every place on status lists in pages, with whether its list waits to be derived anew."""
     after = b""
     while page := await connection.fetch(
-        """SELECT credential_id, is_set, review <> reviewed AS is_waiting, state = 'refused' AS is_refused
+        """SELECT credential_id, did, is_set, review <> reviewed AS is_waiting, state = 'refused' AS is_refused
            FROM status_place JOIN credential USING (credential_id) JOIN outbox USING (event_id)
            JOIN status_list ON status_list.institution_id = status_place.institution_id AND number = list_number
+           JOIN institution ON institution.institution_id = status_place.institution_id
            WHERE credential_id > $1 ORDER BY credential_id LIMIT $2""",
         after,
         ROWS_PER_READ,

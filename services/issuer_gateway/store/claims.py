@@ -11,7 +11,7 @@ from services.postgres import Connection, Pool
 
 _SELECT = """
     SELECT claim_id::text, claim.institution_id::text, learner_id::text, achievement_id, sealed_award, credential_id,
-        claim.created_at, expires_at, used_at, cancelled_at, expires_at <= now() AS is_over,
+        api_key_id::text, claim.created_at, expires_at, used_at, cancelled_at, expires_at <= now() AS is_over,
         erased_at IS NOT NULL AS is_erased
     FROM claim JOIN learner USING (learner_id)"""
 
@@ -27,6 +27,8 @@ class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     sealed_award: bytes | None = None
     credential_id: CredentialId | None = None
     batch_id: str | None = None
+    api_key_id: str | None = None
+    """The API key that stated the award."""
 
 
 class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +40,7 @@ class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
     achievement_id: str
     sealed_award: bytes | None
     credential_id: CredentialId | None
+    api_key_id: str | None
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
@@ -66,8 +69,8 @@ async def add(connection: Connection, new: Sequence[NewClaim], *, hours: int) ->
     expires_at: datetime = await connection.fetchval("SELECT now() + make_interval(hours => $1)", hours)
     await connection.executemany(
         """INSERT INTO claim (claim_id, institution_id, learner_id, achievement_id, token_hash, sealed_award,
-               credential_id, batch_id, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+               credential_id, batch_id, api_key_id, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
         [
             (
                 item.claim_id,
@@ -78,6 +81,7 @@ async def add(connection: Connection, new: Sequence[NewClaim], *, hours: int) ->
                 item.sealed_award,
                 bytes.fromhex(item.credential_id) if item.credential_id else None,
                 item.batch_id,
+                item.api_key_id,
                 expires_at,
             )
             for item in new

@@ -14,7 +14,7 @@ _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
         credential.revision, achievement_revision.content, event_id, ects_hundredths, components, part_digest,
-        sealed_document, document_part.content AS part, credential.created_at, erased_at
+        sealed_document, api_key_id::text, document_part.content AS part, credential.created_at, erased_at
     FROM credential
     JOIN learner USING (learner_id)
     LEFT JOIN document_part ON digest = part_digest
@@ -43,6 +43,8 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[CredentialId, ...]
     part_digest: bytes | None
     sealed_document: bytes
+    api_key_id: str | None = None
+    """The API key whose words the document holds; None where they are a learner's, or it was not kept yet."""
 
 
 class StoredCredential(NewCredential, frozen=True, kw_only=True):
@@ -67,6 +69,7 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
         components=tuple(CredentialId(part.hex()) for part in row["components"]),
         part_digest=row["part_digest"],
         sealed_document=row["sealed_document"],
+        api_key_id=row["api_key_id"],
         part=row["part"],
         created_at=row["created_at"],
         erased_at=row["erased_at"],
@@ -179,14 +182,15 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
     """Add at least one credential, whose event is in the outbox already; return the transaction's time."""
     created_at: datetime = await connection.fetchval(
         """INSERT INTO credential (credential_id, institution_id, learner_id, achievement_id, revision, event_id,
-               ects_hundredths, components, part_digest, sealed_document)
+               ects_hundredths, components, part_digest, sealed_document, api_key_id)
            SELECT credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
                CASE WHEN components = '' THEN '{}'
                    ELSE ARRAY(SELECT decode(part, 'hex') FROM unnest(string_to_array(components, ',')) AS part) END,
-               part_digest, sealed_document
+               part_digest, sealed_document, api_key_id
            FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::integer[],
-               $8::text[], $9::bytea[], $10::bytea[]) AS new (credential_id, institution_id, learner_id, achievement_id,
-               revision, event_id, ects_hundredths, components, part_digest, sealed_document)
+               $8::text[], $9::bytea[], $10::bytea[], $11::uuid[]) AS new (credential_id, institution_id, learner_id,
+               achievement_id, revision, event_id, ects_hundredths, components, part_digest, sealed_document,
+               api_key_id)
            RETURNING created_at""",
         [bytes.fromhex(item.credential_id) for item in credentials],
         [item.institution_id for item in credentials],
@@ -198,6 +202,7 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
         [",".join(item.components) for item in credentials],
         [item.part_digest for item in credentials],
         [item.sealed_document for item in credentials],
+        [item.api_key_id for item in credentials],
     )
     return created_at
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.ids import CredentialId
+from proto.ids import CredentialId, Did
 from services.postgres import Connection, Pool
 
 
@@ -130,6 +130,16 @@ async def with_stacks(connection: Connection, credential_ids: Sequence[Credentia
         [bytes.fromhex(each) for each in credential_ids],
     )
     return [CredentialId(row["credential_id"].hex()) for row in rows]
+
+
+async def owners(connection: Connection, credential_ids: Sequence[CredentialId]) -> dict[CredentialId, Did]:
+    """Return whose documents these places are for, of those credentials that have one."""
+    rows = await connection.fetch(
+        """SELECT credential_id, did FROM status_place JOIN institution USING (institution_id)
+           WHERE credential_id = ANY($1::bytea[])""",
+        [bytes.fromhex(each) for each in credential_ids],
+    )
+    return {CredentialId(row["credential_id"].hex()): Did(row["did"]) for row in rows}
 
 
 async def lock_bits(connection: Connection) -> None:
