@@ -156,7 +156,8 @@ class GradingScheme(Record, frozen=True, kw_only=True):
 class Achievement(Record, frozen=True, kw_only=True):
     """What can be achieved: described once, awarded many times.
 
-    `ects_hundredths` (350 is 3.5 ECTS; 0 says that none are stated) and `workload_hours` are different things.
+    `ects_hundredths` (350 is 3.5 ECTS; 0 says that none are stated) and `workload_hours` are different things. No award
+    states more credits, unless `ects_hundredths_max` says how many at most.
     """
 
     uri: AchievementField
@@ -168,6 +169,9 @@ class Achievement(Record, frozen=True, kw_only=True):
     language: Annotated[Language, Meta(description="The language it is taught and assessed in")]
     learning_outcomes: Annotated[tuple[LearningOutcome, ...], Meta(max_length=64)] = ()
     ects_hundredths: EctsField
+    ects_hundredths_max: Annotated[
+        EctsField, Meta(description="The most credits that an award of it may state, where more than its own")
+    ] | (None) = None
     workload_hours: Annotated[int, Meta(ge=1, le=WORKLOAD_HOURS_MAX)] | None = None
     eqf_level: EqfField | None = None
     cycle: Cycle | None = None
@@ -195,6 +199,8 @@ class Achievement(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for texts in (self.title, self.description, self.criteria, self.prerequisites, self.further_information):
             check_languages(texts)
+        if self.ects_hundredths_max is not None and self.ects_hundredths_max < self.ects_hundredths:
+            raise ValueError("ects_hundredths_max is the most that an award may state: not less than ects_hundredths")
         if self.entry_requirements is not None and self.uri in self.entry_requirements.named:
             raise ValueError("An achievement that requires itself could never be awarded")
 

@@ -23,7 +23,7 @@ from proto.elm_reader import (
     types_of,
 )
 from proto.ids import AchievementUri
-from proto.imported import Imported, ImportedIssuer, converted
+from proto.imported import Imported, ImportedIssuer, converted, with_credits_of
 from proto.open_badge_reader import Reader
 from proto.problem import InvalidProblem
 from proto.vocabulary import (
@@ -88,7 +88,7 @@ class _ElmImport:
         award = self._award(person, claim, achievement, learner_ref)
         issuer = self._issuer()
         return Imported(
-            achievement=achievement,
+            achievement=with_credits_of(achievement, award),
             award=award,
             issuer=issuer,
             unmapped=root.unmapped(),

@@ -39,6 +39,13 @@ class Imported(Record, frozen=True, kw_only=True):
     doubtful: tuple[Doubt, ...]
 
 
+def with_credits_of(achievement: Achievement, award: Award) -> Achievement:
+    """Return the achievement with the credits of the award, where the document states none of the achievement's own."""
+    if achievement.ects_hundredths or not award.ects_hundredths:
+        return achievement
+    return msgspec.structs.replace(achievement, ects_hundredths=award.ects_hundredths)
+
+
 def converted(
     fields: Mapping[str, Any], kind: type[_T], *, pointer: str, refusal: type[InvalidProblem], within: str = "document"
 ) -> _T:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from proto.credential import Achievement, Award, Identifier, Learner, QualityAssurance, Result
 from proto.duration import hours_of
 from proto.ids import AchievementUri
-from proto.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted
+from proto.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
 from proto.moment import normalise
 from proto.open_badge_reader import Reader
 from proto.problem import InvalidProblem
@@ -85,7 +85,7 @@ class _MicroHeImport:
             country=self._text("country", "issuerCountry"),
         )
         return Imported(
-            achievement=achievement,
+            achievement=with_credits_of(achievement, award),
             award=award,
             issuer=issuer,
             unmapped=self._root.unmapped(),

@@ -146,7 +146,6 @@ def _identifiers(identifiers: Sequence[Identifier]) -> list[dict[str, str]]:
 
 def _subject(achievement: Achievement, award: Award, components: Sequence[Component], fixed: Fixed) -> dict[str, Any]:
     learner = award.learner
-    earned = award.earned_hundredths(achievement)
     return _stated(
         {
             "id": learner.uri,
@@ -157,13 +156,21 @@ def _subject(achievement: Achievement, award: Award, components: Sequence[Compon
             "dateOfBirth": learner.date_of_birth,
             "activityStartDate": _day(award.activity_start),
             "activityEndDate": _day(award.activity_end),
-            "creditsEarned": credits_number(earned) if earned else None,
+            "creditsEarned": _credits_earned(achievement, award),
             "narrative": award.narrative,
             "result": _results(achievement, award),
             "achievement": fixed.achievement,
             "component": [_component(component) for component in components],
         }
     )
+
+
+def _credits_earned(achievement: Achievement, award: Award) -> int | float | None:
+    """Return the credits of the award, 0 too: a reader takes the achievement's where the award states none."""
+    earned = award.earned_hundredths(achievement)
+    if not earned and award.ects_hundredths is None:
+        return None
+    return credits_number(earned)
 
 
 def _identities(*, name: str, email: str | None) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from proto.credential import (
 )
 from proto.educredentials import ASSESSMENT, CONTEXT_ENDING, PARTICIPATION, SUPERVISION, UNCHECKED
 from proto.ids import AchievementUri
-from proto.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted
+from proto.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
 from proto.open_badge import EQF_TARGET_TYPE, QUALITY_TARGET_TYPE
 from proto.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths, moment
 from proto.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, OPEN_BADGES_SCHEMA, SCHEMA_TYPE, VC_CONTEXT
@@ -63,7 +63,7 @@ class _Import:
         issuer = self._issuer()
         self._frame(subject, achievement)
         return Imported(
-            achievement=achievement,
+            achievement=with_credits_of(achievement, award),
             award=award,
             issuer=issuer,
             unmapped=root.unmapped(),

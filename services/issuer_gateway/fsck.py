@@ -1,16 +1,22 @@
 """Checks a gateway's database: outbox against followed log, documents against their ids. Repairs and writes nothing.
 
 Every envelope is opened and its signature checked with the institution's key on the log; every document of a learner
-who was not erased is opened, and its digest must lead to its credential id.
+who was not erased is opened, its digest must lead to its credential id, and it must say what its event says.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from proto.agreement import differences, issue_of
 from proto.document import credential_id_of
 from proto.envelope import Envelope, open_envelope
+from proto.events import CredentialIssued, CredentialStacked
 from proto.ids import CredentialId, Did, KeyId
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
+from proto.open_badge_claims import claims
 from proto.problem import Problem
 from services import states
 from services.issuer_gateway.achievement_parts import with_part
@@ -171,10 +177,27 @@ class _Run:
                 if key is None:
                     continue
                 sealed = _DECODE_SEALED(key.open(row["sealed_document"], "document", credential_id))
-                found = credential_id_of(with_part(sealed.document, row["part"]), Did(row["did"]))
+                document = with_part(sealed.document, row["part"])
+                found = credential_id_of(document, Did(row["did"]))
                 self.expect(found == credential_id, place, "The document leads to another credential id")
+                if found == credential_id:
+                    self._agreement(place, document, row["envelope"])
             except (Problem, msgspec.DecodeError) as problem:
                 self.expect(False, place, f"The document cannot be opened: {problem}")
+
+    def _agreement(self, place: str, document: Mapping[str, Any], envelope: bytes | None) -> None:
+        """Document and event say the same: a verifier refuses what does not, however well both are signed."""
+        if envelope is None:
+            return  # said already: no event issues it
+        event = open_envelope(_DECODE_ENVELOPE(envelope)).event
+        if not isinstance(event, CredentialIssued | CredentialStacked):
+            return
+        differing = differences(claims(document), issue_of(event))
+        self.expect(
+            not differing,
+            place,
+            f"Document and event disagree about: {', '.join(differing)}. No verifier calls it valid: issue it anew",
+        )
 
     async def wishes(self) -> None:
         """What lies sealed of requests and of awards to be claimed opens, unless its learner was erased."""

@@ -15,7 +15,7 @@ from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
 from proto.open_badge import Component, Fixed, build_document
 from proto.problem import ConflictProblem, InvalidProblem
-from proto.stacking import Part, Unmet, unmet_conditions
+from proto.stacking import Part, Unmet, ects_text, unmet_conditions
 from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
 from services.issuer_gateway.domain.tenancy import Tenant
 
@@ -30,6 +30,13 @@ class ForeignUriProblem(InvalidProblem):
 
     slug = "foreign-uri"
     title = "The URI is not the institution's"
+
+
+class CreditsExceedProblem(InvalidProblem):
+    """The award states more credits than its achievement has, or lets an award have."""
+
+    slug = "credits-exceed-achievement"
+    title = "More credits than the achievement has"
 
 
 class StackUnmetProblem(ConflictProblem):
@@ -113,8 +120,9 @@ def document_of(
     """Return the document without a proof, and the credential id that it and the institution make.
 
     `fixed` is what it has in common with others, where that was made before; `plain` are members of it of which
-    `is_plain` is known (`proto.canonical`).
+    `is_plain` is known (`proto.canonical`). Raises `CreditsExceedProblem`.
     """
+    check_credits(achievement, award)
     document = build_document(
         document_id=document_id,
         issuer=tenant.issuer,
@@ -125,6 +133,24 @@ def document_of(
         fixed=fixed,
     )
     return document, credential_id_of(document, tenant.did, plain=plain)
+
+
+def check_credits(achievement: Achievement, award: Award) -> None:
+    """Raise `CreditsExceedProblem` where the award states more than its achievement: mostly a comma was lost."""
+    earned, own = award.earned_hundredths(achievement), achievement.ects_hundredths
+    allowed = own if achievement.ects_hundredths_max is None else achievement.ects_hundredths_max
+    if earned <= allowed:
+        return
+    remedy = "If an award of it may state more, say in its description how many at most: ects_hundredths_max"
+    if not allowed:
+        stated = "the achievement states no credits. Describe it with its own"
+    else:
+        stated = (
+            f"the achievement has {ects_text(own)} and an award of it at most {ects_text(allowed)}. Correct the award"
+        )
+    raise CreditsExceedProblem(
+        f"The award states {ects_text(earned)} ECTS, {stated}. {remedy}", pointer="/ects_hundredths"
+    )
 
 
 def issued_event(

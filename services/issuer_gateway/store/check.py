@@ -24,10 +24,10 @@ async def outbox_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
 
 
 async def credential_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
-    """Yield every credential with when its learner was erased, and its event's row."""
+    """Yield every credential with when its learner was erased, and its event's row and envelope."""
     async for row in connection.cursor(
         """SELECT credential_id, did, learner_id::text, sealed_document, document_part.content AS part, erased_at,
-               event_id, stream, state, event_type
+               event_id, stream, state, event_type, envelope
            FROM credential JOIN institution USING (institution_id) JOIN learner USING (learner_id)
            LEFT JOIN document_part ON digest = part_digest
            LEFT JOIN outbox USING (event_id) ORDER BY credential_id""",
