@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from proto.note_key import VerifierKey
-from proto.policy import NO_QUORUM, POLICY_BYTES_MAX, Policy, parse_policy
+from proto.log.note_key import VerifierKey
+from proto.log.policy import NO_QUORUM, POLICY_BYTES_MAX, Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem
 from services.settings import SettingsProblem
 

@@ -26,7 +26,7 @@ import hypothesis
 import pytest
 
 from services.embedded import BinariesMissingProblem, EmbeddedPostgres
-from tests.databases import Database, MakeDatabase, Postgres, Prepare
+from tests.support.databases import Database, MakeDatabase, Postgres, Prepare
 
 EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
 RIVALS = ("proto-plus", "proto", "services")

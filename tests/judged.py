@@ -11,8 +11,8 @@ import aiohttp
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from tests.gateways import Office
-from tests.ledgers import RunningLedger, until
+from tests.support.gateways import Office
+from tests.support.ledgers import RunningLedger, until
 
 Json = dict[str, Any]
 

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from proto.annex_i import AnnexGate, Element
-from proto.credential import Achievement, Award, EmailField, Identifier, ShortText
+from proto.documents.annex_i import AnnexGate, Element
+from proto.documents.credential import Achievement, Award, EmailField, Identifier, ShortText
 from proto.events import (
     Accreditation,
     AchievementField,

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from proto.claim import Holder
-from proto.credential import (
+from proto.documents.claim import Holder
+from proto.documents.credential import (
     Award,
     DateField,
     EmailField,

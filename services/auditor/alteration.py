@@ -6,12 +6,12 @@ From the root down: the tiles on the right edge give the signed root, each full 
 
 import msgspec
 
-from proto.checkpoint import Checkpoint
-from proto.merkle import HASH_BYTES, Hash, leaf_hash
-from proto.tile import TILE_HEIGHT, TILE_WIDTH, BundleId, level_count, tile_at
-from proto.tile_edge import fold_hashes
-from proto.tile_proof import frontier_of_tiles, tiles_for_root
-from services.tile_client import TileClient
+from proto.log.checkpoint import Checkpoint
+from proto.log.merkle import HASH_BYTES, Hash, leaf_hash
+from proto.log.tile import TILE_HEIGHT, TILE_WIDTH, BundleId, level_count, tile_at
+from proto.log.tile_edge import fold_hashes
+from proto.log.tile_proof import frontier_of_tiles, tiles_for_root
+from services.clients.tile_client import TileClient
 
 BUNDLES_MAX = 16
 

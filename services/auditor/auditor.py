@@ -12,27 +12,27 @@ import aiohttp
 import msgspec
 
 from proto.base64_strict import encode_base64
-from proto.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.envelope import Opened
 from proto.ids import LeafIndex, Origin, TreeSize
 from proto.lifecycle import Book
-from proto.merkle import Hash
+from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.log.merkle import Hash
+from proto.log.note import SignatureProblem
+from proto.log.policy import Policy
+from proto.log.receipt import Receipt
+from proto.log.tile import TILE_WIDTH
+from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
 from proto.moment import Moment
-from proto.note import SignatureProblem
-from proto.policy import Policy
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem
-from proto.receipt import Receipt
-from proto.tile import TILE_WIDTH
-from proto.tile_proof import inclusion_proof, tiles_for_inclusion
 from services.auditor.alteration import find_alteration
 from services.auditor.finding import Accuser, LyingLogProblem
 from services.auditor.history import History
 from services.auditor.state import AuditState
 from services.auditor.tile_check import check_prefix, compare_tiles
+from services.clients.log_client import LogAnswerProblem, LogProblem
+from services.clients.tile_client import TileClient
 from services.follow import Applied, Evidence, FaultyLogProblem, FollowBounds, Follower, Position
-from services.log_client import LogAnswerProblem, LogProblem
-from services.tile_client import TileClient
-from services.verifier.store import Store
+from services.verifier.projection.store import Store
 
 CHUNK_ENTRIES = 4 * TILE_WIDTH
 

@@ -7,8 +7,8 @@ import msgspec
 
 from proto.base64_strict import encode_base64
 from proto.ids import LeafIndex, Origin
+from proto.log.note_key import parse_vkey
 from proto.moment import Moment
-from proto.note_key import parse_vkey
 from proto.problem import Problem
 from services.follow import Evidence
 

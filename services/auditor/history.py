@@ -1,23 +1,23 @@
 """What a log shows, compared with what it signed before: nothing less, and nothing other. Fetches tiles as evidence."""
 
 from proto.base64_strict import encode_base64
-from proto.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from proto.ids import TreeSize
-from proto.merkle import EMPTY_ROOT, Hash, Node, ProofProblem, check_consistency, range_hash, tree_range
-from proto.problem import Problem
-from proto.tile import TILE_HEIGHT, TILE_WIDTH, TileId, tile_at
-from proto.tile_proof import (
+from proto.log.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
+from proto.log.merkle import EMPTY_ROOT, Hash, Node, ProofProblem, check_consistency, range_hash, tree_range
+from proto.log.tile import TILE_HEIGHT, TILE_WIDTH, TileId, tile_at
+from proto.log.tile_proof import (
     consistency_proof,
     frontier_of_tiles,
     tile_reader,
     tiles_for_consistency,
     tiles_for_root,
 )
+from proto.problem import Problem
 from services.auditor.finding import Accuser, LyingLogProblem
 from services.auditor.state import AuditState
+from services.clients.tile_client import TileClient
 from services.follow import Position
-from services.tile_client import TileClient
-from services.verifier.store import Store
+from services.verifier.projection.store import Store
 
 _FORKED = "The log signed two different trees: its two checkpoints contradict each other"
 

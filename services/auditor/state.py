@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
-from proto.checkpoint import Checkpoint, open_checkpoint
 from proto.ids import TreeSize
-from proto.note_key import VerifierKey
+from proto.log.checkpoint import Checkpoint, open_checkpoint
+from proto.log.note_key import VerifierKey
 from proto.problem import Problem
 from services.auditor.finding import Finding
-from services.durable_file import write_durably
+from services.persistence.durable_file import write_durably
 
 _T = TypeVar("_T")
 PIN_FILE, PROJECTION_FILE, EVIDENCE_FILE = "audited.json", "projection.sqlite", "evidence.json"

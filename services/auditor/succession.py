@@ -1,18 +1,18 @@
 """A log that begins where its predecessor does not end, as evidence: its own opening and the other's tree."""
 
-from proto import entry as entries
 from proto.base64_strict import encode_base64
-from proto.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.envelope import open_envelope
 from proto.events import LogOpened
 from proto.ids import LeafIndex
-from proto.merkle import check_inclusion, leaf_hash
+from proto.log import entry as entries
+from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.log.merkle import check_inclusion, leaf_hash
+from proto.log.receipt import Receipt
+from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
 from proto.problem import InvalidProblem, NotFoundProblem, Problem
-from proto.receipt import Receipt
-from proto.tile_proof import inclusion_proof, tiles_for_inclusion
 from services.auditor.finding import Accuser, LyingLogProblem
+from services.clients.tile_client import TileClient
 from services.follow import OtherEndProblem
-from services.tile_client import TileClient
 
 _OPENING = LeafIndex(0)
 

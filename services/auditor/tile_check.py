@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from proto.base64_strict import encode_base64
-from proto.checkpoint import OpenedCheckpoint
 from proto.ids import LeafIndex, TreeSize
-from proto.merkle import HASH_BYTES, Hash, leaf_hash
+from proto.log.checkpoint import OpenedCheckpoint
+from proto.log.merkle import HASH_BYTES, Hash, leaf_hash
+from proto.log.tile import TILE_WIDTH, TileId, tile_at, tiles_of
 from proto.problem import Problem
-from proto.tile import TILE_WIDTH, TileId, tile_at, tiles_of
 from services.auditor.finding import Accuser
-from services.tile_client import TileClient
-from services.verifier.records import Snapshot
-from services.verifier.store import Store
+from services.clients.tile_client import TileClient
+from services.verifier.projection.reader import Snapshot
+from services.verifier.projection.store import Store
 
 TILES_AT_ONCE = 8
 Tell = Callable[[int, int], None]

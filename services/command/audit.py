@@ -20,21 +20,21 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from proto.checkpoint import open_checkpoint
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
+from proto.log.policy import QuorumProblem
 from proto.moment import Moment, from_datetime
-from proto.note_key import parse_vkey
-from proto.policy import QuorumProblem
 from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.finding import Accuser
 from services.auditor.succession import accuse_heir
+from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
+from services.clients.tile_client import TileClient
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
-from services.durable_file import write_durably
 from services.follow import Beginning, Evidence, FaultyLogProblem, OtherEndProblem, UnknownRulesProblem
-from services.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
+from services.persistence.durable_file import write_durably
 from services.policy_file import read_policy_about
-from services.tile_client import TileClient
-from services.verifier.store import Store
+from services.verifier.projection.store import Store
 
 EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
 EVIDENCE_DEFAULT = Path("audit-evidence.json")

@@ -11,7 +11,6 @@ import click
 import msgspec
 
 from proto.problem import InvalidProblem
-from services import postgres
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, Manifest
 from services.command.home import default_folder, read_addresses
@@ -19,7 +18,8 @@ from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import dump
 from services.command.speaker import now
 from services.ledger import store
-from services.ledger.opening import require_log
+from services.ledger.succession.opening import require_log
+from services.persistence import postgres
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -11,7 +11,7 @@ import msgspec
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
 from services.command.key_file import write_secret
-from services.durable_file import sync
+from services.persistence.durable_file import sync
 
 MANIFEST = "backup.json"
 LEDGER_DUMP, GATEWAY_DUMP = "ledger.dump", "gateway.dump"

@@ -18,12 +18,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from proto.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
 from proto.problem import InvalidProblem
+from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
+from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
+from services.clients.gateway.batches import BatchMedia
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
-from services.gateway_client import AnsweredProblem, GatewayClient, UnreachableProblem
-from services.gateway_client.batches import BatchMedia
 
 PIECE_BYTES = 65_536
 SHOWN_ROWS_MAX = 20

@@ -6,12 +6,12 @@ from pathlib import Path
 import aiohttp
 import click
 
-from proto.bundle import Bundle, decode_bundle
+from proto.bundles.bundle import Bundle, decode_bundle
 from proto.ids import CredentialId, parse_credential_id
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
+from services.clients.http_client import HttpClient
 from services.command.output import as_json_option, command, console, print_json
-from services.http_client import HttpClient
-from services.verifier import documents
+from services.verifier.documents import reader
 
 DEFAULT_LEDGER = "http://127.0.0.1:8101"
 _ID_LENGTH = 64
@@ -25,7 +25,7 @@ def credential_id_in(text: str) -> CredentialId:
         data = sys.stdin.buffer.read() if text == "-" else Path(text).read_bytes()
     except OSError as error:
         raise NotFoundProblem(f"{text} is no credential id, and cannot be read: {error.strerror}") from error
-    found = documents.read(data)
+    found = reader.read(data)
     if found.credential_id is None:
         raise InvalidProblem(f"{text} is no credential that could be on a log: {found.fault}")
     return found.credential_id

@@ -10,15 +10,15 @@ import click
 import msgspec
 
 from proto.base64_strict import encode_base64
-from proto.claim import claim_message
+from proto.documents.claim import claim_message
 from proto.keys import did_key
 from proto.problem import InvalidProblem
 from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX
+from services.clients.gateway import GatewayClient
 from services.command.batch import read_source
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
-from services.gateway_client import GatewayClient
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)

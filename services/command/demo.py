@@ -19,7 +19,7 @@ import msgspec
 from rich.table import Table
 
 from proto import events
-from proto.credential import Learner
+from proto.documents.credential import Learner
 from proto.ids import AchievementUri, CredentialId
 from proto.keys import SecretKey
 from proto.moment import Moment, from_datetime, to_datetime
@@ -27,14 +27,14 @@ from proto.problem import NotFoundProblem, Problem, UnavailableProblem
 from proto.stacking import ects_text
 from proto.wire.gateway import CredentialAnswer, RecognitionRequest, StackRequest
 from proto.wire.verifier import Answer
+from services.clients.gateway import GatewayClient
+from services.clients.http_client import AnsweredProblem
+from services.clients.verifier_client import VerifierClient
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
 from services.command.registrar import submit
 from services.command.speaker import Speaker, now
-from services.command.verifier_client import VerifierClient
-from services.gateway_client import GatewayClient
-from services.http_client import AnsweredProblem
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
 WAIT_S = 60.0

@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 import click
 
+from services.clients.gateway import GatewayClient
 from services.command.output import as_json_option, command, console, print_json
-from services.gateway_client import GatewayClient
 
 _PIECE_BYTES = 65_536
 _LIMITS = aiohttp.ClientTimeout(total=None, connect=10, sock_read=300)

@@ -14,13 +14,13 @@ import click
 import msgspec
 
 from proto.problem import InvalidProblem, Problem
-from services import postgres
 from services.command.home import default_folder, read_addresses
 from services.command.output import as_json_option, command, console, print_json, print_problem
 from services.issuer_gateway import fsck as gateway_fsck
-from services.issuer_gateway.keystore import Keystore
-from services.issuer_gateway.store.vault import Vault, vault_folder
-from services.ledger import fsck as ledger_fsck
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.vault import Vault, vault_folder
+from services.ledger.fsck import database_check as ledger_fsck
+from services.persistence import postgres
 from services.verifier import fsck as verifier_fsck
 from services.verifier.config import Config as VerifierConfig
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from proto.keys import SecretKey
-from proto.note_key import KeyKind, SignerKey, check_key_name
+from proto.log.note_key import KeyKind, SignerKey, check_key_name
 from proto.problem import InvalidProblem
 from services.command.key_file import write_key, write_secret
 from services.command.output import as_json_option, command, console, print_json

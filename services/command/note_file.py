@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from proto.note import NOTE_BYTES_MAX
+from proto.log.note import NOTE_BYTES_MAX
 from proto.problem import InvalidProblem
 
 

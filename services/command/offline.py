@@ -8,20 +8,20 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from proto.bundle import decode_bundle
-from proto.bundle_check import Proven, check_bundle
-from proto.bundle_tree import Fault
+from proto.bundles.bundle import decode_bundle
+from proto.bundles.check import Proven, check_bundle
+from proto.bundles.tree import Fault
 from proto.ids import Origin
 from proto.lifecycle import Book
+from proto.log.policy import parse_policy
 from proto.moment import Moment, to_ms
-from proto.policy import parse_policy
 from proto.problem import Problem
 from proto.wire.verifier import Answer, AsOf, Check, Question, Result
 from services.follow import Health, Position
-from services.verifier import documents
-from services.verifier.documents import ReadDocument
-from services.verifier.domain import Document, Grounds, evaluate
-from services.verifier.words import when
+from services.verifier.documents import reader
+from services.verifier.documents.reader import ReadDocument
+from services.verifier.verdict.sentences import when
+from services.verifier.verdict.verdict import Document, Grounds, evaluate
 
 _NOWHERE = Origin("")
 _SECOND_MS = 1000
@@ -49,7 +49,7 @@ def verify_offline(document: bytes, bundle: bytes, policy: bytes, *, now: Moment
 
     Raises a `Problem` where document or policy cannot be read at all. A bundle that cannot be read is a finding.
     """
-    read, trusted = documents.read(document), parse_policy(policy)
+    read, trusted = reader.read(document), parse_policy(policy)
     try:
         found = decode_bundle(bundle)
     except Problem as problem:
@@ -104,9 +104,7 @@ def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:
         credential=credential,
         recognitions=(),
         is_included=not any(fault.check == "inclusion" for fault in proven.faults),
-        document=Document(
-            claims=read.claims, fault=read.fault, proof=documents.check_proofs(read, book, life, now=now)
-        ),
+        document=Document(claims=read.claims, fault=read.fault, proof=reader.check_proofs(read, book, life, now=now)),
         health=Health(
             state="stale",
             detail="offline",

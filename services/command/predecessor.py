@@ -4,13 +4,13 @@ from pathlib import Path
 
 import aiohttp
 
-from proto.checkpoint import open_checkpoint
 from proto.events import Predecessor
 from proto.ids import Origin
-from proto.note_key import parse_vkey
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
 from proto.problem import InvalidProblem
+from services.clients.log_client import LogClient
 from services.command.note_file import read_note
-from services.log_client import LogClient
 
 
 async def read_predecessor(source: str, verifier_key: str) -> Predecessor:

@@ -16,10 +16,10 @@ from proto.moment import normalise
 from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import AdmissionRequest
 from proto.wire.ledger import Appended
+from services.clients.log_client import LogClient
 from services.command.output import as_json_option, command, console, print_json
 from services.command.predecessor import read_predecessor
 from services.command.speaker import Speaker, now
-from services.log_client import LogClient
 
 DEFAULT_LEDGER = "http://127.0.0.1:8101"
 _FILE = click.Path(path_type=Path, dir_okay=False)

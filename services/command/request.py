@@ -10,9 +10,9 @@ import msgspec
 
 from proto.problem import InvalidProblem
 from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
+from services.clients.gateway import GatewayClient
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
-from services.gateway_client import GatewayClient
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STATES = ("open", "accepted", "rejected", "withdrawn", "lapsed")

@@ -12,10 +12,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from proto.checkpoint import OpenedCheckpoint, open_checkpoint
-from proto.note_key import VerifierKey, parse_vkey
+from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.log.note_key import VerifierKey, parse_vkey
 from proto.problem import ConflictProblem, InvalidProblem, Problem
-from services import bucket, postgres
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, Manifest
 from services.command.fsck import Report, Targets, check
@@ -25,10 +24,11 @@ from services.command.note_file import read_note
 from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import restore as restore_database
 from services.command.tile_source import open_source
-from services.durable_file import write_durably
 from services.embedded import EmbeddedPostgres
-from services.issuer_gateway.store.vault import FILE_NAME
+from services.issuer_gateway.keys.vault import FILE_NAME
 from services.ledger import store
+from services.persistence import bucket, postgres
+from services.persistence.durable_file import write_durably
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)

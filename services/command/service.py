@@ -8,10 +8,10 @@ import aiohttp
 import click
 
 from proto.problem import InvalidProblem, Problem
+from services.clients.tile_client import TileClient
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
 from services.command.speaker import now
 from services.settings import load_settings
-from services.tile_client import TileClient
 
 
 @click.group(invoke_without_command=True)
@@ -43,7 +43,7 @@ async def init_command(
     """
     from services.follow import PredecessorLog  # noqa: PLC0415 - the same
     from services.ledger import config  # noqa: PLC0415 - the same
-    from services.ledger.opening import init_log  # noqa: PLC0415 - the same
+    from services.ledger.succession.opening import init_log  # noqa: PLC0415 - the same
 
     if len(predecessor_log) != len(predecessor_key):
         raise InvalidProblem("--predecessor-log and --predecessor-key belong together")
@@ -71,7 +71,7 @@ async def init_command(
 async def freeze_command(*, successor: str | None, out: Path | None, wait_seconds: float, yes: bool) -> None:
     """Take no more events, for ever, and print the last checkpoint; run again to name the successor."""
     from services.ledger import config  # noqa: PLC0415 - the same
-    from services.ledger.freezing import freeze  # noqa: PLC0415 - the same
+    from services.ledger.publishing.freezing import freeze  # noqa: PLC0415 - the same
 
     settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
     if not yes:
@@ -92,7 +92,7 @@ async def recover_command(*, source: str, as_json: bool) -> None:
     """Bring back entries that the log has signed and its database has lost; stop the ledger before."""
     from services.command.tile_source import open_source  # noqa: PLC0415 - the same
     from services.ledger import config  # noqa: PLC0415 - the same
-    from services.ledger.recovery import recover  # noqa: PLC0415 - the same
+    from services.ledger.succession.recovery import recover  # noqa: PLC0415 - the same
 
     settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
     async with open_source(source) as opened:
@@ -115,11 +115,11 @@ def gateway() -> None:
 @click.command()
 def verifier() -> None:
     """Run the verifier alone, configured by CREDENTIFY_VERIFIER_…."""
-    from services.verifier import app, config, workers  # noqa: PLC0415 - one service's command does not import the others
+    from services.verifier import app, config, supervisor  # noqa: PLC0415 - one service's command does not import the others
 
     with _problems_end():
         settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
-        (workers if settings.workers > 1 else app).run(settings)
+        (supervisor if settings.workers > 1 else app).run(settings)
 
 
 class _problems_end:  # noqa: N801 - used as a word: with _problems_end()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from proto.note_key import parse_vkey
+from proto.log.note_key import parse_vkey
 from services.command.output import as_json_option, command, console, print_json
-from services.verifier import snapshot as snapshots
+from services.verifier.projection import snapshot as snapshots
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -11,14 +11,14 @@ from typing import Protocol
 
 import aiohttp
 
-from proto.checkpoint import parse_checkpoint
-from proto.note import parse_note
+from proto.log.checkpoint import parse_checkpoint
+from proto.log.note import parse_note
+from proto.log.tile import TILE_WIDTH, BundleId, decode_bundle, tile_at
 from proto.problem import InvalidProblem
-from proto.tile import TILE_WIDTH, BundleId, decode_bundle, tile_at
-from services import bucket
-from services.bucket import Bucket
-from services.ledger.recovery import Source
-from services.tile_client import TileClient
+from services.clients.tile_client import TileClient
+from services.ledger.succession.recovery import Source
+from services.persistence import bucket
+from services.persistence.bucket import Bucket
 
 _CHECKPOINT = "checkpoint"
 

@@ -14,7 +14,7 @@ import msgspec
 
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
-from proto.note_key import parse_signer_key
+from proto.log.note_key import parse_signer_key
 from proto.problem import ConflictProblem, Problem
 from services.command.child import ServiceProcess
 from services.command.demo import run_demo
@@ -24,7 +24,7 @@ from services.command.output import as_json_option, command, console, print_json
 from services.command.registrar import open_log
 from services.embedded import EmbeddedPostgres
 from services.ledger.config import Config as LedgerConfig
-from services.ledger.opening import init_log, is_initialised
+from services.ledger.succession.opening import init_log, is_initialised
 
 HOST = "127.0.0.1"
 PORT_STEP = 10

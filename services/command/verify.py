@@ -14,9 +14,9 @@ import click
 from proto.moment import from_datetime
 from proto.problem import NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AsOf
+from services.clients.verifier_client import VerifierClient
 from services.command.offline import UsageProblem, heading, verify_offline
 from services.command.output import as_json_option, command, console, print_json, print_problem
-from services.command.verifier_client import VerifierClient
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
 from services.verifier.languages import DEFAULT, LANGUAGES
 

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, VerificationLine
+from services.clients.http_client import AnsweredProblem
+from services.clients.verifier_client import VerifierClient
 from services.command.output import console
-from services.command.verifier_client import VerifierClient
-from services.http_client import AnsweredProblem
 
 SUFFIXES = (".json", ".jsonld", ".vc", ".pdf")
 _PDF = ".pdf"

@@ -19,8 +19,8 @@ from pathlib import Path
 import msgspec
 
 from proto.problem import Problem
-from services.durable_file import sync
 from services.embedded.account import Account, can_reach, give
+from services.persistence.durable_file import sync
 
 PORT = 5432
 """Only a part of the socket's name: nothing listens on TCP."""

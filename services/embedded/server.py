@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from proto.problem import Problem
-from services import database_setup
 from services.embedded import postmaster
 from services.embedded.account import choose_account
 from services.embedded.binaries import Binaries, find_binaries, reachable_binaries
 from services.embedded.child import Child
 from services.embedded.data_folder import PORT, DataFolder
+from services.persistence import database_setup
 
 SUPERUSER = "postgres"
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}

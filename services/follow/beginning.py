@@ -4,12 +4,12 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+from proto.log.note_key import VerifierKey, parse_vkey
 from proto.moment import Moment
-from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import Problem
+from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.follow.interface import FaultyLogProblem, Observer, UnknownRulesProblem
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
-from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.settings import SettingsProblem
 
 RETRY_SECONDS = (1.0, 5.0)

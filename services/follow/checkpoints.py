@@ -5,15 +5,15 @@ Asks the log for consistency proofs (RFC 9162 section 2.1.4.2); applies nothing 
 
 from collections.abc import Callable
 
-from proto.checkpoint import OpenedCheckpoint, open_checkpoint
-from proto.merkle import Frontier, Hash, ProofProblem, check_consistency
+from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
+from proto.log.merkle import Frontier, Hash, ProofProblem, check_consistency
+from proto.log.note import SignatureProblem
+from proto.log.note_key import VerifierKey
+from proto.log.policy import Policy, QuorumProblem
 from proto.moment import Moment, from_ms, to_ms
-from proto.note import SignatureProblem
-from proto.note_key import VerifierKey
-from proto.policy import Policy, QuorumProblem
 from proto.problem import InvalidProblem, MalformedProblem
+from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.follow.interface import Evidence, FaultKind, FaultyLogProblem, ForeignPositionProblem, Position
-from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 
 LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 """What a log, or the way to it, may be in for a while."""

@@ -9,9 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from proto import entry as entries
 from proto import events
-from proto.entry import Entry
 from proto.envelope import Opened, open_envelope
 from proto.events import UnknownEventTypeProblem
 from proto.ids import LeafIndex, Origin
@@ -26,7 +24,9 @@ from proto.lifecycle import (
     evolve,
     signing_key,
 )
-from proto.merkle import Frontier, Hash, leaf_hash
+from proto.log import entry as entries
+from proto.log.entry import Entry
+from proto.log.merkle import Frontier, Hash, leaf_hash
 from proto.moment import Moment
 from proto.problem import Problem
 from services.follow.interface import Applied, Evidence, FaultKind, FaultyLogProblem, Position, UnknownRulesProblem

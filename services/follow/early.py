@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from proto.ids import KeyId
+from services.crypto.signatures import SignatureCheckers
 from services.follow.chunk import Candidate, SignatureCheck
-from services.signatures import SignatureCheckers
 
 KEYS_MAX = 8_192
 

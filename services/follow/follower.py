@@ -13,13 +13,15 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from proto.checkpoint import OpenedCheckpoint
 from proto.ids import Origin
 from proto.lifecycle import Book
+from proto.log.checkpoint import OpenedCheckpoint
+from proto.log.note_key import parse_vkey
+from proto.log.policy import NO_QUORUM, Policy
 from proto.moment import Moment, to_ms
-from proto.note_key import parse_vkey
-from proto.policy import NO_QUORUM, Policy
 from proto.problem import Problem
+from services.clients.log_client import LogAnswerProblem, LogClient
+from services.crypto.signatures import SignatureCheckers
 from services.follow import chunk
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.condition import Condition, Judge, Known
@@ -35,8 +37,6 @@ from services.follow.interface import (
     Sink,
     UnknownRulesProblem,
 )
-from services.log_client import LogAnswerProblem, LogClient
-from services.signatures import SignatureCheckers
 
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered

@@ -9,7 +9,7 @@ from proto.envelope import Opened
 from proto.events import Predecessor
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book, Stamp
-from proto.merkle import EMPTY_ROOT, Frontier, Hash
+from proto.log.merkle import EMPTY_ROOT, Frontier, Hash
 from proto.moment import Moment
 from proto.problem import Problem
 

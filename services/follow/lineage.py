@@ -11,17 +11,17 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from proto import entry as entries
 from proto import events
-from proto.checkpoint import open_checkpoint
 from proto.envelope import open_envelope
 from proto.events import Predecessor
+from proto.log import entry as entries
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
 from proto.moment import Moment
-from proto.note_key import parse_vkey
 from proto.problem import InvalidProblem, MalformedProblem, Problem
+from services.clients.log_client import LogAnswerProblem, LogClient
 from services.follow.follower import Follower
 from services.follow.interface import FollowBounds, ForeignPositionProblem, Observer, Position, Sink
-from services.log_client import LogAnswerProblem, LogClient
 
 
 class PredecessorLog(msgspec.Struct, frozen=True, kw_only=True):

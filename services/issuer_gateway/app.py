@@ -14,46 +14,47 @@ import asyncpg
 import uvloop
 from aiohttp import web
 
-from proto.note_key import parse_vkey
-from services import database_setup, postgres
+from proto.log.note_key import parse_vkey
+from services.clients.log_client import LogClient
+from services.clients.tile_client import TileClient
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
 from services.follow import Beginning, FollowBounds, Follower, Health
-from services.issuer_gateway import (
-    migrations,
-    routes_achievements,
-    routes_batches,
-    routes_claims,
-    routes_credentials,
-    routes_esco,
-    routes_institutions,
-    routes_learners,
-    routes_requests,
-    routes_status,
-    tenancy,
-)
-from services.issuer_gateway.arrivals import Arrivals, Signal
-from services.issuer_gateway.asking import keep_swept
-from services.issuer_gateway.batch_worker import BatchWorker
+from services.issuer_gateway import migrations
+from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.gateway import Gateway, now_after, wall_clock
-from services.issuer_gateway.keystore import Keystore
-from services.issuer_gateway.learner_keys import LearnerKeys
+from services.issuer_gateway.http import (
+    achievement_routes,
+    batch_routes,
+    claim_routes,
+    credential_routes,
+    esco_routes,
+    institution_routes,
+    learner_routes,
+    request_routes,
+    status_routes,
+)
+from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
+from services.issuer_gateway.institutions import institution_commands
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.keys.signing_keys import Speakers
+from services.issuer_gateway.keys.vault import Vault, vault_folder
+from services.issuer_gateway.log.arrivals import Arrivals
+from services.issuer_gateway.log.projector import FollowObserver, Projector
+from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
-from services.issuer_gateway.projector import FollowObserver, Projector
-from services.issuer_gateway.relay import Relay
-from services.issuer_gateway.routes import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
-from services.issuer_gateway.speakers import Speakers
-from services.issuer_gateway.statuses import StatusLists
+from services.issuer_gateway.requests.learner_requests import keep_swept
+from services.issuer_gateway.service import Gateway, now_after, wall_clock
+from services.issuer_gateway.signals import Signal
+from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import outbox
-from services.issuer_gateway.store.vault import Vault, vault_folder
-from services.log_client import LogClient
+from services.persistence import database_setup, postgres
+from services.persistence.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
 from services.policy_file import read_policy_about
-from services.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
 from services.process_memory import settle_memory
 from services.settings import read_secret
-from services.tile_client import TileClient
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: a background part ended by itself; a new start is the recovery."""
@@ -85,15 +86,15 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     app = make_edge_app(
         "gateway",
         [
-            *routes_institutions.ROUTES,
-            *routes_achievements.ROUTES,
-            *routes_credentials.ROUTES,
-            *routes_learners.ROUTES,
-            *routes_status.ROUTES,
-            *routes_requests.ROUTES,
-            *routes_claims.ROUTES,
-            *routes_batches.routes(config),
-            *routes_esco.routes(config),
+            *institution_routes.ROUTES,
+            *achievement_routes.ROUTES,
+            *credential_routes.ROUTES,
+            *learner_routes.ROUTES,
+            *status_routes.ROUTES,
+            *request_routes.ROUTES,
+            *claim_routes.ROUTES,
+            *batch_routes.routes(config),
+            *esco_routes.routes(config),
         ],
         config=config,
         log=log or Log("gateway", sys.stdout.buffer),
@@ -152,7 +153,7 @@ async def _running(
         background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX)
         async with pool.acquire() as connection:
             await postgres.assert_durable(connection)
-        await tenancy.check_master_key(pool, keystore)  # (3)
+        await institution_commands.check_master_key(pool, keystore)  # (3)
         vault = Vault(vault_folder(config.key_folder, config.master_key_file))
         stack.callback(vault.close)
         await LearnerKeys(vault, keystore).put_in_order(background)

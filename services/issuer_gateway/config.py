@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from proto.annex_i import AnnexGate
+from proto.documents.annex_i import AnnexGate
 from services.edge import EdgeConfig, Port
 
 PREFIX = "CREDENTIFY_GATEWAY_"

@@ -9,25 +9,25 @@ from typing import Any
 
 import msgspec
 
-from proto.agreement import differences, issue_of
-from proto.document import credential_id_of
+from proto.documents.agreement import differences, issue_of
+from proto.documents.document import credential_id_of
+from proto.documents.open_badge_claims import claims
 from proto.envelope import Envelope, open_envelope
 from proto.events import CredentialIssued, CredentialStacked
 from proto.ids import CredentialId, Did, KeyId
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
-from proto.open_badge_claims import claims
 from proto.problem import Problem
-from services import states
-from services.issuer_gateway.achievement_parts import with_part
+from services.issuer_gateway.achievements.document_parts import with_part
+from services.issuer_gateway.credentials.issuance import Sealed
 from services.issuer_gateway.domain.statuses import is_withdrawn
-from services.issuer_gateway.issuing import Sealed
-from services.issuer_gateway.keystore import Keystore
-from services.issuer_gateway.learner_keys import LearnerKeys
-from services.issuer_gateway.store import check as rows
-from services.issuer_gateway.store import followed
-from services.issuer_gateway.store.vault import Vault
-from services.postgres import Connection
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.keys.vault import Vault
+from services.issuer_gateway.store import followed_log
+from services.issuer_gateway.store import fsck_rows as rows
+from services.persistence import postgres_states
+from services.persistence.postgres import Connection
 
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
@@ -109,9 +109,9 @@ class _Run:
 
     async def followed_log(self) -> None:
         """The position agrees with itself and with the events that were met."""
-        await states.load_log(self.connection, self.book)
+        await postgres_states.load_log(self.connection, self.book)
         counts = await rows.counts(self.connection)
-        position = await followed.position(self.connection)
+        position = await followed_log.position(self.connection)
         self.followed_size = position.size if position else 0
         self.root_hash = position.root_hash.hex() if position else ""
         if position is not None:
@@ -155,7 +155,7 @@ class _Run:
     async def _signature(self, place: str, key_id: KeyId, message: bytes, signature: bytes) -> None:
         owner = Did(key_id.partition("#")[0])
         if owner not in self.book.issuers:
-            await states.load(self.connection, self.book, Needs(issuers={owner}))
+            await postgres_states.load(self.connection, self.book, Needs(issuers={owner}))
         key = self.book.key(key_id)
         is_good = key is not None and is_signature(decode_public_key(key.public_key), message, signature)
         self.expect(is_good, place, "The signature does not verify with the institution's key on the log")
@@ -214,11 +214,11 @@ class _Run:
 
     async def statuses(self) -> None:
         """Every status bit is what the followed log says (or its refusal), unless its list waits to be derived anew."""
-        position = await followed.position(self.connection)
+        position = await followed_log.position(self.connection)
         at = position.last_received_at if position else None
         async for page in rows.status_pages(self.connection):
             names = [CredentialId(row["credential_id"].hex()) for row in page]
-            book = await followed.book_of_credentials(self.connection, names)
+            book = await followed_log.book_of_credentials(self.connection, names)
             for row, name in zip(page, names, strict=True):
                 self.count("status places")
                 credential = book.credential(name)

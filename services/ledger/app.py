@@ -13,43 +13,43 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
-from proto.note_key import VerifierKey, parse_vkey
+from proto.log.note_key import VerifierKey, parse_vkey
 from proto.problem import UnavailableProblem
-from services import postgres
-from services.bucket import Bucket
+from services.clients.tile_client import TileClient
 from services.edge import LOG, REGISTRY, STOPPING, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow.beginning import parse_predecessor
 from services.ledger import store
-from services.ledger.asked_witness import AskedWitness
 from services.ledger.config import Config
 from services.ledger.domain import ClockGuard
-from services.ledger.free_space import FreeSpace
-from services.ledger.intake import Intake
+from services.ledger.http.routes import make_routes
 from services.ledger.metrics import LedgerMetrics
-from services.ledger.mirror import Mirror, keep_mirror
-from services.ledger.mirror_bucket import BucketMirror
-from services.ledger.mirror_folder import FolderMirror
-from services.ledger.older_logs import OlderLog, OlderLogs
-from services.ledger.opening import apply_migrations, key_files, require_log
-from services.ledger.publication import Publication
-from services.ledger.publisher import Publisher, follow_publication
-from services.ledger.room import keep_room, make_room
-from services.ledger.routes import make_routes
-from services.ledger.sequencer import Sequencer
+from services.ledger.mirrors.bucket_mirror import BucketMirror
+from services.ledger.mirrors.folder_mirror import FolderMirror
+from services.ledger.mirrors.mirror import Mirror, keep_mirror
+from services.ledger.publishing.publication import Publication
+from services.ledger.publishing.publisher import Publisher, follow_publication
+from services.ledger.sequencing.free_space import FreeSpace
+from services.ledger.sequencing.intake import Intake
+from services.ledger.sequencing.partitions import keep_room, make_room
+from services.ledger.sequencing.sequencer import Sequencer
+from services.ledger.sequencing.storage import PostgresStorage
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.signer import Signer, load_key
-from services.ledger.storage import PostgresStorage
 from services.ledger.store import LogRow
-from services.ledger.witness_client import WitnessClient
-from services.ledger.witness_metrics import WitnessMetrics
-from services.ledger.witness_policy import WitnessPolicy, witness_policy
-from services.ledger.witness_proofs import Proofs
-from services.ledger.witnesses import Witnesses
-from services.postgres import PoolLimits
+from services.ledger.succession.opening import apply_migrations, key_files, require_log
+from services.ledger.succession.predecessor_logs import OlderLog, OlderLogs
+from services.ledger.witnesses.asked_witness import AskedWitness
+from services.ledger.witnesses.cosigning import Witnesses
+from services.ledger.witnesses.witness_client import WitnessClient
+from services.ledger.witnesses.witness_metrics import WitnessMetrics
+from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_policy
+from services.ledger.witnesses.witness_proofs import Proofs
+from services.persistence import postgres
+from services.persistence.bucket import Bucket
+from services.persistence.postgres import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import SettingsProblem
-from services.tile_client import TileClient
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when start-up, and only start-up, can put things right."""

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from proto import entry as entries
 from proto import events
 from proto.envelope import Opened
 from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import RULES_VERSIONS_KNOWN, Book, UnknownRulesProblem, UnloadedStateError, decide, evolve
-from proto.merkle import HASH_BYTES, Hash, leaf_hash
+from proto.log import entry as entries
+from proto.log.merkle import HASH_BYTES, Hash, leaf_hash
+from proto.log.tile_edge import Growth, TileEdge
 from proto.moment import Moment, to_ms
 from proto.problem import Problem, UnavailableProblem
-from proto.tile_edge import Growth, TileEdge
 from proto.wire.ledger import Appended
 
 

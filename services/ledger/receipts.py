@@ -6,12 +6,12 @@ Knows `Prefer: wait=N` (RFC 7240), by which a submitter asks for the receipt wit
 import re
 from collections.abc import Iterable
 
-from proto.checkpoint import open_checkpoint
 from proto.ids import LeafIndex
-from proto.receipt import Receipt, check_receipt
-from proto.tile_proof import inclusion_proof, tiles_for_inclusion
+from proto.log.checkpoint import open_checkpoint
+from proto.log.receipt import Receipt, check_receipt
+from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
 from services.ledger import store
-from services.ledger.publication import Published
+from services.ledger.publishing.publication import Published
 from services.ledger.service import Ledger
 
 _PREFERENCES = re.compile(r""",(?=(?:[^"]*"[^"]*")*[^"]*$)""")

@@ -6,14 +6,14 @@ import msgspec
 from aiohttp import web
 
 from proto.ids import Origin
-from proto.note_key import VerifierKey
-from proto.policy import Policy
+from proto.log.note_key import VerifierKey
+from proto.log.policy import Policy
 from services.ledger.config import Config
-from services.ledger.intake import Intake
 from services.ledger.metrics import LedgerMetrics
-from services.ledger.older_logs import OlderLogs
-from services.ledger.publication import Publication
-from services.postgres import Pool
+from services.ledger.publishing.publication import Publication
+from services.ledger.sequencing.intake import Intake
+from services.ledger.succession.predecessor_logs import OlderLogs
+from services.persistence.postgres import Pool
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):

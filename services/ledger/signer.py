@@ -6,14 +6,14 @@ of the database's reach, before it is anywhere else (DESIGN 5.5).
 
 from pathlib import Path
 
-from proto.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint, sign_checkpoint
 from proto.ids import Origin, TreeSize
 from proto.keys import SecretKey
-from proto.merkle import Hash
-from proto.note import SignatureProblem
-from proto.note_key import SignerKey, parse_signer_key
+from proto.log.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint, sign_checkpoint
+from proto.log.merkle import Hash
+from proto.log.note import SignatureProblem
+from proto.log.note_key import SignerKey, parse_signer_key
 from proto.problem import MalformedProblem, Problem
-from services.durable_file import write_durably
+from services.persistence.durable_file import write_durably
 from services.settings import SettingsProblem, read_secret
 
 LAST_SIGNED = "last-signed.checkpoint"

@@ -9,13 +9,13 @@ import asyncpg
 import msgspec
 
 from proto.ids import EventId, LeafIndex, Origin, TreeSize
-from proto.merkle import HASH_BYTES, Hash
+from proto.log.merkle import HASH_BYTES, Hash
+from proto.log.tile import TILE_WIDTH, TileId
+from proto.log.tile_edge import Growth, TileEdge
 from proto.moment import from_ms
-from proto.tile import TILE_WIDTH, TileId
-from proto.tile_edge import Growth, TileEdge
 from proto.wire.ledger import Appended
 from services.ledger.domain import Head, NewEntry
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 Reader = Connection | Pool
 SIGNER_LOCK = 0x6C_6F_67_73

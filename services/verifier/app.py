@@ -14,29 +14,29 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from proto.ids import Origin
-from proto.note_key import parse_vkey
-from proto.policy import NO_QUORUM
+from proto.log.note_key import parse_vkey
+from proto.log.policy import NO_QUORUM
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow import Judge
 from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
-from services.verifier.api_keys import ApiKeys
-from services.verifier.attached import PdfReader
-from services.verifier.board import Hearsay, Reader
+from services.verifier.answers.cached_answers import ReadyAnswers
+from services.verifier.answers.service import Guide, Inquiry
 from services.verifier.config import Config
-from services.verifier.inquiry import Guide, Inquiry
+from services.verifier.documents.pdf import PdfReader
+from services.verifier.http.app_keys import API_KEYS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
+from services.verifier.http.routes import make_routes
+from services.verifier.http.witness_routes import WITNESS
+from services.verifier.limits.api_keys import ApiKeys
+from services.verifier.limits.quotas import Usage
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
-from services.verifier.parts import API_KEYS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
-from services.verifier.quotas import Usage
-from services.verifier.ready import ReadyAnswers
-from services.verifier.records import Records
-from services.verifier.replaying import EndProcess, now, replaying
-from services.verifier.routes import make_routes
-from services.verifier.routes_witness import WITNESS
-from services.verifier.witness import OnFork, Witness, open_witness
-from services.verifier.witness_memory import WitnessMemory
+from services.verifier.processes.replay import EndProcess, now, replaying
+from services.verifier.processes.shared_state import Hearsay, Reader
+from services.verifier.projection.reader import Records
+from services.verifier.witness.memory import WitnessMemory
+from services.verifier.witness.witness import OnFork, Witness, open_witness
 
 DESCRIPTION = """Answers whether a micro-credential is authentic and still holds, from a replay of the log that it has
 proven itself. It asks neither the log nor the institution, and stores nothing of what is sent."""

@@ -15,23 +15,23 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from proto.checkpoint import open_checkpoint
 from proto.ids import Origin, TreeSize
 from proto.lifecycle import Book
-from proto.merkle import Frontier, Hash
+from proto.log.checkpoint import open_checkpoint
+from proto.log.merkle import Frontier, Hash
+from proto.log.note_key import VerifierKey, parse_vkey
+from proto.log.tile import TileId, level_count, split_tile, tiles_of
+from proto.log.tile_edge import fold_hashes
 from proto.moment import Moment
-from proto.note_key import VerifierKey, parse_vkey
 from proto.problem import Problem
-from proto.tile import TileId, level_count, split_tile, tiles_of
-from proto.tile_edge import fold_hashes
-from services import states_sqlite
+from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.clients.tile_client import TileClient
 from services.follow import Beginning, Position, chunk
-from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from services.tile_client import TileClient
-from services.verifier import rows
+from services.persistence import sqlite_states
 from services.verifier.config import Config
-from services.verifier.records import StoreProblem, read_position
-from services.verifier.store import Store
+from services.verifier.projection import tables
+from services.verifier.projection.reader import StoreProblem, read_position
+from services.verifier.projection.store import Store
 
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
@@ -161,8 +161,8 @@ def _check_tree(connection: sqlite3.Connection, position: Position, findings: _F
     tree = Frontier()
     for tile in tiles_of(position.size):
         try:
-            data = rows.read_tile(connection, tile)
-        except rows.MissingTileError as error:
+            data = tables.read_tile(connection, tile)
+        except tables.MissingTileError as error:
             findings.damaged(tile.path, str(error))
             continue
         findings.count("tiles")
@@ -179,8 +179,8 @@ def _check_tile(connection: sqlite3.Connection, tile: TileId, data: bytes, findi
     for offset, found in enumerate(split_tile(tile, data)):
         below = TileId(tile.level - 1, (tile.index << 8) + offset)
         try:
-            expected: Hash | None = fold_hashes(rows.read_tile(connection, below))
-        except rows.MissingTileError:
+            expected: Hash | None = fold_hashes(tables.read_tile(connection, below))
+        except tables.MissingTileError:
             expected = None
         if found != expected:
             findings.damaged(tile.path, f"Hash {offset} is not the root of {below.path}")
@@ -273,7 +273,7 @@ def _compare(stored: sqlite3.Connection, fresh: sqlite3.Connection, findings: _F
         for place, what in _differences(_ordered(stored, table, width), _ordered(fresh, table, width), width):
             findings.damaged(f"{table} {place}", what)
         findings.count(table, stored.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - names of ours
-    if states_sqlite.read_meta(stored, "log") != states_sqlite.read_meta(fresh, "log"):
+    if sqlite_states.read_meta(stored, "log") != sqlite_states.read_meta(fresh, "log"):
         findings.damaged("log state", "It is not what the log's entries say")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import NamedTuple
 
-from services.gateway_client import GatewayClient
+from services.clients.gateway import GatewayClient
 from tests.bench.stand import Stand, resident_mb
 from tests.bench.tenant import Tenant
 

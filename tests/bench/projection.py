@@ -15,20 +15,20 @@ from pathlib import Path
 import msgspec
 import uuid_utils
 
-from proto import entry as entries
 from proto import events
 from proto.base64_strict import encode_base64
-from proto.checkpoint import Checkpoint, sign_checkpoint
 from proto.envelope import PAYLOAD_TYPE, Envelope, Signature
 from proto.ids import AchievementUri, CredentialId, LeafIndex
 from proto.lifecycle import Book
-from proto.merkle import leaf_hash
+from proto.log import entry as entries
+from proto.log.checkpoint import Checkpoint, sign_checkpoint
+from proto.log.merkle import leaf_hash
 from proto.moment import Moment, from_datetime
 from services.follow import Position, chunk
-from services.verifier.store import Store
+from services.verifier.projection.store import Store
 from tests.bench.signing import institution
-from tests.statements import SCOPE
-from tests.worlds import World
+from tests.support.statements import SCOPE
+from tests.support.worlds import World
 
 PER_TRANSACTION = 1_000
 STEPS = 10

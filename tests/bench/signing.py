@@ -10,21 +10,21 @@ import uuid_utils
 
 from proto import events
 from proto.base64_strict import encode_base64
-from proto.credential import Issuer
-from proto.document import credential_id_of
+from proto.documents.credential import Issuer
+from proto.documents.document import credential_id_of
 from proto.envelope import PAYLOAD_TYPE, Envelope, Signature, pre_authentication_encoding
 from proto.ids import AchievementUri, CredentialId, KeyId, Origin
 from proto.keys import Sign
 from proto.moment import from_datetime
 from tests.bench.load import request
-from tests.documents import full_achievement, full_award, full_document
-from tests.statements import Party
+from tests.support.documents import full_achievement, full_award, full_document
+from tests.support.statements import Party
 
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
 EVENTS_PATH = "/v1/events"
 DOCUMENTS_PREFIX = "https://nadmorska.example/"
-"""Under which the example achievement of `tests.documents` lies."""
+"""Under which the example achievement of `tests.support.documents` lies."""
 
 
 def institution(number: int = 0) -> Party:

@@ -12,14 +12,14 @@ import aiohttp
 from proto import events
 from proto.ids import Origin
 from proto.wire.ledger import LogInfo
+from services.clients.log_client import LogClient
 from services.command.child import ServiceProcess
 from services.command.home import Addresses, Home
 from services.command.registrar import submit
 from services.command.speaker import Speaker
 from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
-from services.log_client import LogClient
 from tests.bench.signing import DOCUMENTS_PREFIX, institution
-from tests.statements import ACCREDITATION, SCOPE
+from tests.support.statements import ACCREDITATION, SCOPE
 
 LIMITS_DATABASE, PEER_DATABASE = "limits", "peer"
 INSTITUTIONS = 4

@@ -8,13 +8,13 @@ import msgspec
 
 from proto import events
 from proto.keys import SecretKey
+from services.clients.gateway import GatewayClient
 from services.command.demo import EXAMPLES
 from services.command.registrar import submit
-from services.gateway_client import GatewayClient
 from services.settings import read_secret
 from tests.bench.load import request
 from tests.bench.stand import Stand
-from tests.statements import ACCREDITATION, SCOPE
+from tests.support.statements import ACCREDITATION, SCOPE
 
 ADMITTED_TIMEOUT_S = 60.0
 POLL_S = 0.05

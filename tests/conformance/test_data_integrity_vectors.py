@@ -12,8 +12,8 @@ from proto.canonical import canonical_json, decode_json
 from proto.ids import KeyId
 from proto.keys import PublicKey, SecretKey, decode_public_key, is_signature
 from proto.moment import Moment
-from services.data_integrity import Suite, create_proof, verify_proof
-from services.rdf_canonical import UnknownContextProblem, canonical_quads, covered_quads, pinned_contexts
+from services.crypto.data_integrity import Suite, create_proof, verify_proof
+from services.crypto.rdf_canonical import UnknownContextProblem, canonical_quads, covered_quads, pinned_contexts
 
 EXAMPLES_CONTEXT = "https://www.w3.org/ns/credentials/examples/v2"
 EXAMPLE_KEY = PublicKey("z6MkjZRZv3aez3r18pB1RBFJR1kwUVJ5jHt92JmQwXbd5hwi")

@@ -9,15 +9,15 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer._key import SSlibKey
 from securesystemslib.signer._signature import Signature as ForeignSignature
 
-from proto import entry as entries
 from proto import envelope as envelopes
 from proto import events
 from proto.base64_strict import encode_base64
 from proto.canonical import canonical_struct
 from proto.envelope import PAYLOAD_TYPE, Envelope, open_envelope, pre_authentication_encoding
 from proto.keys import decode_public_key, is_signature
-from tests.golden_rules_v1 import golden_world
-from tests.worlds import World
+from proto.log import entry as entries
+from tests.support.golden_rules_v1 import golden_world
+from tests.support.worlds import World
 
 WORLD = World()
 UNIVERSITY = WORLD.admit("uni")

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.checkpoint import Checkpoint, cosign, sign_checkpoint
 from proto.ids import LeafIndex, Origin, TreeSize
 from proto.keys import SecretKey
-from proto.merkle import Hash, check_consistency, check_inclusion, leaf_hash
-from proto.note import Note
-from proto.note_key import KeyKind, SignerKey
-from proto.tile import TILE_WIDTH, BundleId, TileId, bundles_of, encode_bundle, tiles_of
-from proto.tile_edge import TileEdge, grow
+from proto.log.checkpoint import Checkpoint, cosign, sign_checkpoint
+from proto.log.merkle import Hash, check_consistency, check_inclusion, leaf_hash
+from proto.log.note import Note
+from proto.log.note_key import KeyKind, SignerKey
+from proto.log.tile import TILE_WIDTH, BundleId, TileId, bundles_of, encode_bundle, tiles_of
+from proto.log.tile_edge import TileEdge, grow
 
 LOG = SignerKey(name="log.example/foreign", kind=KeyKind.ED25519, secret=SecretKey(bytes([1]) * 32))
 WITNESS = SignerKey(name="w.example", kind=KeyKind.COSIGNATURE, secret=SecretKey(bytes([2]) * 32))

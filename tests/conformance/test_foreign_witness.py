@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from proto.ids import Origin
-from proto.note_key import VerifierKey, parse_vkey
-from proto.policy import QuorumProblem, open_under_policy, parse_policy
-from proto.witness import origin_hash
-from tests.databases import MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
-from tests.witnesses import running_witness
+from proto.log.note_key import VerifierKey, parse_vkey
+from proto.log.policy import QuorumProblem, open_under_policy, parse_policy
+from proto.log.witness import origin_hash
+from tests.support.databases import MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.witnesses import running_witness
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 The golden files are made once and then kept: they are what the rules promised. A change of the rules is a new version
 with a golden log of its own. Only while a version has never been in force anywhere may its log be made again:
 
-    python -m tests.golden_rules_v1
+    python -m tests.support.golden_rules_v1
 
 writes `rules-v1.ndjson` (the exact entries) and `rules-v1.json` (what follows from them) and belongs in the same commit
 as the reason for it.
@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from proto import entry as entries
 from proto.envelope import open_envelope
 from proto.events import EVENT_TYPES
-from tests.golden_rules_v1 import LOG_FILE, STATES_FILE, golden_world, states_of
-from tests.worlds import replay
+from proto.log import entry as entries
+from tests.support.golden_rules_v1 import LOG_FILE, STATES_FILE, golden_world, states_of
+from tests.support.worlds import replay
 
 LINES = Path(LOG_FILE).read_bytes().splitlines()
 STATES = json.loads(Path(STATES_FILE).read_text(encoding="utf-8"))

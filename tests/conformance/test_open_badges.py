@@ -10,15 +10,15 @@ import jsonschema
 import msgspec
 import pytest
 
-from proto.awards_csv import parse_awards
 from proto.canonical import decode_json
-from proto.credential import Achievement
+from proto.documents.credential import Achievement
+from proto.documents.open_badge import build_document
+from proto.documents.open_badge_claims import claims
 from proto.ids import AchievementUri
-from proto.open_badge import build_document
-from proto.open_badge_claims import claims
-from proto.open_badge_import import import_open_badge
-from services.rdf_canonical import covered_quads
-from tests.documents import EXAMPLES, ISSUER, full_achievement, full_award, full_document
+from proto.imports.open_badge import import_open_badge
+from proto.tables.awards_csv import parse_awards
+from services.crypto.rdf_canonical import covered_quads
+from tests.support.documents import EXAMPLES, ISSUER, full_achievement, full_award, full_document
 
 DUTCH = {
     "uvh_at_microcredential_full_1": (300, None, 4),

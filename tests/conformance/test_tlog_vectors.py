@@ -8,26 +8,18 @@ from typing import Any
 import pytest
 
 from proto.base64_strict import decode_base64
-from proto.checkpoint import cosign, open_checkpoint, parse_checkpoint, sign_checkpoint, with_cosignatures
 from proto.ids import LeafIndex, TreeSize
 from proto.keys import SecretKey
-from proto.merkle import (
-    EMPTY_ROOT,
-    Frontier,
-    Hash,
-    ProofProblem,
-    check_consistency,
-    check_inclusion,
-    leaf_hash,
-)
-from proto.note import open_note, parse_note, parse_signature_lines, sign_note
-from proto.note_key import KeyKind, SignerKey, parse_signer_key, parse_vkey
-from proto.policy import Policy, PolicyGroup, PolicyLog, PolicyWitness
+from proto.log.checkpoint import cosign, open_checkpoint, parse_checkpoint, sign_checkpoint, with_cosignatures
+from proto.log.merkle import EMPTY_ROOT, Frontier, Hash, ProofProblem, check_consistency, check_inclusion, leaf_hash
+from proto.log.note import open_note, parse_note, parse_signature_lines, sign_note
+from proto.log.note_key import KeyKind, SignerKey, parse_signer_key, parse_vkey
+from proto.log.policy import Policy, PolicyGroup, PolicyLog, PolicyWitness
+from proto.log.receipt import check_receipt, parse_receipt
+from proto.log.tile import TileId, full_count, level_count, parse_path, partial_width
+from proto.log.tile_edge import Growth, TileEdge, grow
+from proto.log.witness import parse_add_checkpoint
 from proto.problem import InvalidProblem, MalformedProblem
-from proto.receipt import check_receipt, parse_receipt
-from proto.tile import TileId, full_count, level_count, parse_path, partial_width
-from proto.tile_edge import Growth, TileEdge, grow
-from proto.witness import parse_add_checkpoint
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "tlog"
 KNOWN_EXCEPTION = "consistency/additional/sizes-are-equal-one-and-proof-is-empty"  # 12-byte roots: we stay strict

@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.databases import MakeDatabase
-from tests.killed_services import KilledGateway, killed_gateway
-from tests.ledgers import RunningLedger
+from tests.support.databases import MakeDatabase
+from tests.support.killed_services import KilledGateway, killed_gateway
+from tests.support.ledgers import RunningLedger
 
 FAST_SEED = 1
 

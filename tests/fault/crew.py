@@ -10,11 +10,11 @@ from proto.envelope import Envelope, open_envelope
 from proto.ids import EventId
 from proto.moment import from_ms
 from proto.wire.ledger import AppendLine
-from services import postgres
-from services.log_client import LogClient, LogUnreachableProblem
+from services.clients.log_client import LogClient, LogUnreachableProblem
+from services.persistence import postgres
 from tests.fault.checker import Attempt, Logged, Told, faults_of
-from tests.ledgers import Registrar
-from tests.statements import Party
+from tests.support.ledgers import Registrar
+from tests.support.statements import Party
 
 BATCH = 10
 PAUSE_SECONDS = 0.02

@@ -1,7 +1,8 @@
 """A database in memory for the write path: commits whole transactions or nothing, locks the head, loses sessions.
 
-Speaks the interface of `services.ledger.storage`, so the real sequencer and the real intake run on it. Whatever happens
-at an await is asked of a `Gate`; what the server does (ending sessions of the dead and the frozen) is done here.
+Speaks the interface of `services.ledger.sequencing.storage`, so the real sequencer and the real intake run on it.
+Whatever happens at an await is asked of a `Gate`; what the server does (ending sessions of the dead and the frozen) is
+done here.
 """
 
 import asyncio
@@ -15,17 +16,17 @@ import asyncpg
 from proto.envelope import Opened
 from proto.ids import Did, EventId, LeafIndex, TreeSize
 from proto.lifecycle import ROUNDS_MAX, Book, Needs, needs
-from proto.merkle import Frontier
+from proto.log.merkle import Frontier
+from proto.log.tile import TileId
+from proto.log.tile_edge import Growth, TileEdge, grow
 from proto.moment import from_ms, to_ms
-from proto.tile import TileId
-from proto.tile_edge import Growth, TileEdge, grow
 from proto.wire.ledger import Appended
-from services import states
 from services.ledger.domain import Head, NewEntry
-from services.ledger.storage import Transaction
+from services.ledger.sequencing.storage import Transaction
 from services.ledger.store import StoredEntry, Tail
-from services.postgres import CommitUnknownError
-from tests.worlds import World, replay
+from services.persistence import postgres_states
+from services.persistence.postgres import CommitUnknownError
+from tests.support.worlds import World, replay
 
 LOCK_TIMEOUT_SECONDS = 5.0
 FROZEN_SECONDS = 2.5
@@ -209,7 +210,7 @@ class Session:
         return Tail(edge=self.database.edge, entry=StoredEntry(last.index, last.leaf_hash, last.data))
 
     async def load_all(self, book: Book, batch: Sequence[Opened]) -> None:
-        """Load in rounds, as `services.states` does."""
+        """Load in rounds, as `services.persistence.postgres_states` does."""
         if book.log is None:
             await self.step("load: log")
             book.log = self.database.book.log
@@ -260,7 +261,7 @@ def _load(source: Book, book: Book, wanted: Needs) -> None:
         book.public_keys[key] = source.key_id_of(key)
     for credential_id in wanted.credentials:
         book.credentials[credential_id] = source.credential(credential_id)
-    states.mark_absent(book, wanted)
+    postgres_states.mark_absent(book, wanted)
 
 
 class ReplicaStorage:

@@ -14,8 +14,8 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
+from services.clients.log_client import LogClient
 from services.ledger.config import SETTINGS_PREFIX, Config
-from services.log_client import LogClient
 from tests.fault.crew import CLIENT_TIMEOUT_SECONDS
 from tests.fault.proxy import Proxy
 

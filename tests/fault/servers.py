@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from services import postgres
 from services.embedded import EmbeddedPostgres
+from services.persistence import postgres
 from tests.conftest import TEST_SETTINGS
-from tests.databases import Database, Postgres
-from tests.ledgers import _with_tables
+from tests.support.databases import Database, Postgres
+from tests.support.ledgers import _with_tables
 
 STOP_SECONDS = 20.0
 

@@ -25,16 +25,16 @@ from proto.problem import Problem
 from proto.wire.ledger import Appended
 from services.edge.log import Log
 from services.ledger.domain import ClockGuard, ClockProblem, Clocks
-from services.ledger.free_space import FreeSpace
-from services.ledger.intake import BusyProblem, Intake, OutcomeUnknownProblem
 from services.ledger.metrics import LedgerMetrics
-from services.ledger.sequencer import NotAppendedProblem, Sequencer
-from services.ledger.submission import Answer, Submission
-from services.postgres import CommitUnknownError
+from services.ledger.sequencing.free_space import FreeSpace
+from services.ledger.sequencing.intake import BusyProblem, Intake, OutcomeUnknownProblem
+from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
+from services.ledger.sequencing.submission import Answer, Submission
+from services.persistence.postgres import CommitUnknownError
 from tests.fault.checker import Attempt, Logged, Told, faults_of
 from tests.fault.fake_storage import FROZEN_SECONDS, FakeDatabase, ReplicaStorage
 from tests.fault.virtual_time import run
-from tests.worlds import World
+from tests.support.worlds import World
 
 Kind = Literal["go", "wait", "fail", "die", "freeze", "clock"]
 KINDS: tuple[Kind, ...] = ("wait", "fail", "die", "freeze", "clock")

@@ -10,15 +10,15 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
-from proto.checkpoint import open_checkpoint
-from proto.note_key import parse_vkey
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
 from proto.problem import Problem
-from services import postgres
+from services.clients.log_client import LogUnreachableProblem
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.ledger.store import MissingRowsError
-from services.log_client import LogUnreachableProblem
-from tests.databases import Database, MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from services.persistence import postgres
+from tests.support.databases import Database, MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
 SIZE = 2 + 256 + 42
 """Opening, admission, and enough for one full tile and a right edge."""

@@ -9,18 +9,18 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from msgspec.structs import replace
 
-from proto.checkpoint import open_checkpoint
-from proto.note_key import parse_vkey
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
 from proto.problem import InvalidProblem, Problem
-from services.bucket import OBJECT_BYTES_MAX, Bucket, BucketProblem
+from services.clients.tile_client import TileClient
 from services.command.tile_source import open_source
-from services.ledger.recovery import recover
+from services.ledger.succession.recovery import recover
+from services.persistence.bucket import OBJECT_BYTES_MAX, Bucket, BucketProblem
 from services.settings import SettingsProblem
-from services.tile_client import TileClient
-from tests.database_copies import copied, ended, on
-from tests.databases import MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, running_ledger, until
-from tests.s3_store import BUCKET, environment, make_bucket, running_s3
+from tests.support.database_copies import copied, ended, on
+from tests.support.databases import MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.s3_store import BUCKET, environment, make_bucket, running_s3
 
 ENTRIES = 300
 FOLDER = f"s3://{BUCKET}/log"

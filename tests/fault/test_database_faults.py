@@ -11,15 +11,15 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from services import postgres
-from services.log_client import LogUnreachableProblem
-from tests.databases import Database, MakeDatabase
+from services.clients.log_client import LogUnreachableProblem
+from services.persistence import postgres
 from tests.fault.checker import Told
 from tests.fault.crew import Crew
 from tests.fault.processes import LedgerProcess, replicas
 from tests.fault.proxy import Trap, Where
 from tests.fault.servers import OwnServer, own_server, small_disk
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.databases import Database, MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
 GOES_ON_SECONDS = 30.0
 MEGABYTE = 1_000_000

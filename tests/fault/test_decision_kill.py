@@ -6,9 +6,9 @@ from typing import Any
 import aiohttp
 
 from proto.wire.requests import ClaimMade, RequestMade
-from tests.gateways import Answered, Client, Office
-from tests.killed_services import KilledGateway
-from tests.ledgers import RunningLedger, until
+from tests.support.gateways import Answered, Client, Office
+from tests.support.killed_services import KilledGateway
+from tests.support.ledgers import RunningLedger, until
 
 COUNT = 24
 KILLS = 3

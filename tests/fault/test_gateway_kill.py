@@ -8,9 +8,9 @@ import aiohttp
 import msgspec
 
 from proto.wire.gateway import BatchAnswer
-from tests.gateways import Answered, Client, Office
-from tests.killed_services import KilledGateway
-from tests.ledgers import RunningLedger, until
+from tests.support.gateways import Answered, Client, Office
+from tests.support.killed_services import KilledGateway
+from tests.support.ledgers import RunningLedger, until
 
 ROWS = 400
 KILLS = 4

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from proto.wire.gateway import BatchAnswer, BatchRow
-from tests.databases import MakeDatabase
-from tests.gateways import Office, gateway_config, gateway_database
-from tests.killed_services import KilledGateway, KilledLedger
-from tests.ledgers import Registrar, ledger_config, new_database
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import Office, gateway_config, gateway_database
+from tests.support.killed_services import KilledGateway, KilledLedger
+from tests.support.ledgers import Registrar, ledger_config, new_database
 
 ROWS, ROWS_TORTURE = 1_500, 100_000
 KILLS, KILLS_TORTURE = 4, 24

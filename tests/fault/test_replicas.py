@@ -12,12 +12,12 @@ import pytest
 
 from proto.envelope import Envelope
 from proto.ids import CredentialId
-from services import postgres
-from tests.databases import Database, MakeDatabase
+from services.persistence import postgres
 from tests.fault.crew import Crew
 from tests.fault.processes import LedgerProcess, replicas
 from tests.fault.proxy import Trap, Where
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.databases import Database, MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
 GOES_ON_SECONDS = 5.0
 FAST_FROZEN_MS = 500

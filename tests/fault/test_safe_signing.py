@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from proto.checkpoint import open_checkpoint
-from proto.note_key import parse_vkey
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
 from services.command.speaker import now
 from services.command.tile_source import open_source
-from services.ledger.recovery import NotRecoverableProblem, recover
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
-from tests.database_copies import copied, ended, execute, on, renamed
-from tests.databases import Database, MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, running_ledger, until
+from services.ledger.succession.recovery import NotRecoverableProblem, recover
+from tests.support.database_copies import copied, ended, execute, on, renamed
+from tests.support.databases import Database, MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
 
 ENTRIES = 300
 

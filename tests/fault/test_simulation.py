@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import pytest
 
 from proto.lifecycle import Book
+from proto.log.tile_edge import TileEdge
 from proto.problem import Problem
-from proto.tile_edge import TileEdge
 from services.ledger.domain import BatchPlan, Head
-from services.ledger.sequencer import NotAppendedProblem, Sequencer
-from services.ledger.storage import Transaction
-from services.ledger.submission import Pending
-from services.postgres import CommitUnknownError
+from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
+from services.ledger.sequencing.storage import Transaction
+from services.ledger.sequencing.submission import Pending
+from services.persistence.postgres import CommitUnknownError
 from tests.fault.simulation import Kind, Plan, simulate
 
 SEEDS, TORTURE_SEEDS = 12, 1_000

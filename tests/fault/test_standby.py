@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from services import postgres
 from services.embedded import EmbeddedPostgres, find_binaries
 from services.ledger.signer import InconsistentTreeError
-from services.postgres import DatabaseUnavailableProblem
+from services.persistence import postgres
+from services.persistence.postgres import DatabaseUnavailableProblem
 from tests.conftest import TEST_SETTINGS
-from tests.databases import OWNER_ROLE, RUNNING_ROLE, Database, Postgres, Prepare
-from tests.ledgers import RunningLedger, running_ledger, until
+from tests.support.databases import OWNER_ROLE, RUNNING_ROLE, Database, Postgres, Prepare
+from tests.support.ledgers import RunningLedger, running_ledger, until
 
 ENTRIES = 40
 PROGRAM = "pg_basebackup"

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from tests.witnesses import LOG, History, witness_key
+from tests.support.witnesses import LOG, History, witness_key
 
 START_SECONDS = 30.0
 ROUNDS, TORTURE_ROUNDS = 4, 60

@@ -17,25 +17,25 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from proto.bundle import decode_bundle
-from proto.bundle_check import check_bundle, require_faultless
-from proto.checkpoint import OpenedCheckpoint, open_checkpoint, with_cosignatures
+from proto.bundles.bundle import decode_bundle
+from proto.bundles.check import check_bundle, require_faultless
 from proto.ids import LeafIndex, Origin
-from proto.note import SignatureProblem
-from proto.note_key import parse_vkey
-from proto.policy import Policy, QuorumProblem, open_under_policy, parse_policy
+from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint, with_cosignatures
+from proto.log.note import SignatureProblem
+from proto.log.note_key import parse_vkey
+from proto.log.policy import Policy, QuorumProblem, open_under_policy, parse_policy
+from proto.log.receipt import check_receipt, parse_receipt
+from proto.log.witness import origin_hash
 from proto.problem import MalformedProblem
-from proto.receipt import check_receipt, parse_receipt
-from proto.witness import origin_hash
 from services.edge import Log, listening
 from services.ledger.service import LEDGER
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError, load_key
 from services.settings import SettingsProblem
 from services.verifier import app as verifier_app
 from services.verifier.config import Config as VerifierConfig
-from tests.databases import Database, MakeDatabase, Postgres
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
-from tests.witnesses import (
+from tests.support.databases import Database, MakeDatabase, Postgres
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.witnesses import (
     LOG,
     Answer,
     History,

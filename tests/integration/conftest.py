@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import MakeDatabase
-from tests.gateways import RunningGateway, running_gateway
-from tests.ledgers import Registrar, RunningLedger, running_ledger
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import RunningGateway, running_gateway
+from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 
 
 @pytest.fixture

@@ -13,25 +13,25 @@ import pytest
 from aiohttp import web
 
 from proto.base64_strict import decode_base64
-from proto.checkpoint import open_checkpoint, sign_checkpoint
 from proto.ids import Origin, TreeSize
-from proto.merkle import Hash, check_consistency
+from proto.log.checkpoint import open_checkpoint, sign_checkpoint
+from proto.log.merkle import Hash, check_consistency
+from proto.log.note_key import SignerKey, parse_vkey
+from proto.log.policy import QuorumProblem, parse_policy
+from proto.log.receipt import check_receipt, parse_receipt
+from proto.log.tile import BundleId, TileId, bundles_of, parse_path, tiles_of
 from proto.moment import Moment
-from proto.note_key import SignerKey, parse_vkey
-from proto.policy import QuorumProblem, parse_policy
-from proto.receipt import check_receipt, parse_receipt
-from proto.tile import BundleId, TileId, bundles_of, parse_path, tiles_of
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, Finding, LyingLogProblem
 from services.auditor.state import PIN_FILE, PROJECTION_FILE
-from services.durable_file import write_durably
+from services.clients.log_client import LogProblem, LogUnreachableProblem
 from services.follow import UnknownRulesProblem
-from services.log_client import LogProblem, LogUnreachableProblem
-from services.verifier.store import Store
-from tests.bundles import cosigned, log_policy, witness_policy_text
-from tests.served_logs import force, force_and_believe
-from tests.statements import secret_key
-from tests.tiled_logs import ServedTiles, served_tiles
-from tests.worlds import World
+from services.persistence.durable_file import write_durably
+from services.verifier.projection.store import Store
+from tests.support.bundles import cosigned, log_policy, witness_policy_text
+from tests.support.served_logs import force, force_and_believe
+from tests.support.statements import secret_key
+from tests.support.tiled_logs import ServedTiles, served_tiles
+from tests.support.worlds import World
 
 LARGE = 600
 

@@ -10,7 +10,6 @@ import pytest
 from msgspec.structs import replace
 
 from proto.problem import ConflictProblem, InvalidProblem
-from services import postgres
 from services.command import backup_folder as names
 from services.command.backup import Origins, back_up
 from services.command.backup_folder import BackupFolder
@@ -18,11 +17,12 @@ from services.command.pg_tools import ToolProblem, dump
 from services.command.restore import Destinations, put_back
 from services.command.speaker import now
 from services.command.tile_source import open_source
-from services.ledger.recovery import recover
 from services.ledger.signer import InconsistentTreeError
-from tests.databases import Database, MakeDatabase
-from tests.gateways import RunningGateway
-from tests.ledgers import RunningLedger, ledger_config, until
+from services.ledger.succession.recovery import recover
+from services.persistence import postgres
+from tests.support.databases import Database, MakeDatabase
+from tests.support.gateways import RunningGateway
+from tests.support.ledgers import RunningLedger, ledger_config, until
 
 
 def origins(ledger: RunningLedger, gateway: RunningGateway | None = None) -> Origins:

@@ -12,19 +12,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto import entry as entries
 from proto import events
 from proto.base64_strict import decode_base64
-from proto.checkpoint import open_checkpoint
 from proto.envelope import open_envelope
 from proto.ids import Origin, TreeSize
-from proto.receipt import check_receipt, parse_receipt
+from proto.log import entry as entries
+from proto.log.checkpoint import open_checkpoint
+from proto.log.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
 from services.command.audit import EXIT_COULD_NOT_AUDIT, EXIT_UNKNOWN_RULES
-from tests.bundles import policy_of, witness_policy_text
-from tests.served_logs import force, force_and_believe
-from tests.tiled_logs import ServedTiles, served_tiles
-from tests.worlds import World
+from tests.support.bundles import policy_of, witness_policy_text
+from tests.support.served_logs import force, force_and_believe
+from tests.support.tiled_logs import ServedTiles, served_tiles
+from tests.support.worlds import World
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 30

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from proto.awards_csv import read_header
-from proto.changes_csv import COLUMNS, REQUIRED_COLUMNS, NumberedChange, read_change
-from proto.records import RecordCutter
-from tests.gateways import Office, RunningGateway
+from proto.tables.awards_csv import read_header
+from proto.tables.changes_csv import COLUMNS, REQUIRED_COLUMNS, NumberedChange, read_change
+from proto.tables.records import RecordCutter
+from tests.support.gateways import Office, RunningGateway
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from proto.bundle import Bundle, encode_bundle
+from proto.bundles.bundle import Bundle, encode_bundle
 from proto.canonical import canonical_json
 from proto.ids import CredentialId, KeyId
 from proto.keys import SecretKey
@@ -17,10 +17,10 @@ from proto.moment import Moment
 from services.command.bundle import credential_id_in
 from services.command.main import main
 from services.command.verify import EXIT_COULD_NOT_ASK, EXIT_STATUS
-from services.data_integrity import create_proof
-from tests.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
-from tests.documents import ISSUER
-from tests.worlds import World
+from services.crypto.data_integrity import create_proof
+from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
+from tests.support.documents import ISSUER
+from tests.support.worlds import World
 
 
 class Desk:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateways import Office, RunningGateway
+from tests.support.gateways import Office, RunningGateway
 
 
 class Shell:

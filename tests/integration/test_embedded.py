@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from services import postgres
 from services.embedded import (
     AlreadyRunningProblem,
     BinariesMissingProblem,
@@ -28,6 +27,7 @@ from services.embedded import (
 )
 from services.embedded.account import Account, choose_account
 from services.embedded.binaries import Binaries, reachable_binaries
+from services.persistence import postgres
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"min_wal_size": "80MB", "shared_buffers": "16MB"}

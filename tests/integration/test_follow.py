@@ -9,19 +9,20 @@ import aiohttp
 import msgspec
 import pytest
 
-from proto import entry as entries
 from proto import events
 from proto.base64_strict import encode_base64
-from proto.checkpoint import cosign, parse_checkpoint, sign_checkpoint, with_cosignatures
 from proto.envelope import PAYLOAD_TYPE, Envelope, Signature, pre_authentication_encoding
 from proto.ids import CredentialId, LeafIndex, Origin
 from proto.keys import SecretKey
 from proto.lifecycle import Book
-from proto.merkle import Hash, leaf_hash
+from proto.log import entry as entries
+from proto.log.checkpoint import cosign, parse_checkpoint, sign_checkpoint, with_cosignatures
+from proto.log.merkle import Hash, leaf_hash
+from proto.log.note import parse_note
+from proto.log.note_key import KeyKind, SignerKey
+from proto.log.policy import Policy, QuorumProblem, parse_policy
 from proto.moment import Moment, from_ms, to_ms
-from proto.note import parse_note
-from proto.note_key import KeyKind, SignerKey
-from proto.policy import Policy, QuorumProblem, parse_policy
+from services.clients.log_client import LogAnswerProblem, LogClient, LogUnreachableProblem
 from services.follow import (
     Evidence,
     FaultyLogProblem,
@@ -32,12 +33,11 @@ from services.follow import (
     Position,
     UnknownRulesProblem,
 )
-from services.log_client import LogAnswerProblem, LogClient, LogUnreachableProblem
-from services.verifier.records import Snapshot
-from services.verifier.store import Store
-from tests.served_logs import ServedLog, force, force_and_believe, served
-from tests.statements import secret_key
-from tests.worlds import ORIGIN, World
+from services.verifier.projection.reader import Snapshot
+from services.verifier.projection.store import Store
+from tests.support.served_logs import ServedLog, force, force_and_believe, served
+from tests.support.statements import secret_key
+from tests.support.worlds import ORIGIN, World
 
 BOUNDS = FollowBounds(chunk_entries_max=3, poll_seconds=1.0, backoff_seconds_max=0.1)
 

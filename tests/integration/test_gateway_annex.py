@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from tests.gateways import Answered, Office, RunningGateway
+from tests.support.gateways import Answered, Office, RunningGateway
 
 COMPLETE = {
     "workload_hours": 98,

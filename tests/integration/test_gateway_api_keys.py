@@ -6,8 +6,8 @@ import msgspec
 
 from proto.wire.gateway import BatchAnswer
 from proto.wire.requests import ClaimMade
-from tests.gateways import Client, Office, RunningGateway
-from tests.ledgers import until
+from tests.support.gateways import Client, Office, RunningGateway
+from tests.support.ledgers import until
 
 
 async def _key(gateway: RunningGateway, office: Office, *scopes: str) -> Client:

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
-from tests.databases import MakeDatabase
-from tests.gateways import Answered, Office, RunningGateway, running_gateway
-from tests.ledgers import RunningLedger, until
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
+from tests.support.ledgers import RunningLedger, until
 
 CSV, NDJSON = "text/csv", "application/x-ndjson"
 HEADER = b"learner_ref,given_name,family_name,achievement,valid_from\n"

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from proto.wire.gateway import BatchAnswer, CredentialAnswer
-from tests.gateways import Answered, Office, RunningGateway
-from tests.ledgers import RunningLedger, until
+from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.ledgers import RunningLedger, until
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 CSV = "text/csv"

@@ -3,8 +3,8 @@
 import asyncio
 
 from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
-from tests.gateways import Office, RunningGateway
-from tests.ledgers import RunningLedger, until
+from tests.support.gateways import Office, RunningGateway
+from tests.support.ledgers import RunningLedger, until
 
 
 async def _status(office: Office, credential_id: str, state: str) -> Status:

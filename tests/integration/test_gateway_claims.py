@@ -7,13 +7,13 @@ from typing import Any
 import aiohttp
 
 from proto.base64_strict import encode_base64
-from proto.claim import claim_message
+from proto.documents.claim import claim_message
 from proto.keys import SecretKey, did_key
 from proto.wire.requests import Claim, Claimed, ClaimMade, ClaimSeen
-from services import postgres
-from services.gateway_client import GatewayClient
-from tests.gateways import Answered, Office, RunningGateway
-from tests.ledgers import until
+from services.clients.gateway import GatewayClient
+from services.persistence import postgres
+from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.ledgers import until
 
 
 async def _office(gateway: RunningGateway) -> tuple[Office, str]:

@@ -9,11 +9,11 @@ from typing import Any, cast
 import aiohttp
 import pytest
 
-from proto.credential import Learner
+from proto.documents.credential import Learner
 from proto.ids import CredentialId
 from proto.wire.gateway import RecognitionRequest, StackRequest
-from services.gateway_client import AnsweredProblem, GatewayClient, UnreachableProblem
-from tests.gateways import Office, RunningGateway, achievement
+from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
+from tests.support.gateways import Office, RunningGateway, achievement
 
 URL = "http://gateway.example"
 NO_CALLS = {"call", "request", "request_bytes", "send_stream", "lines"}

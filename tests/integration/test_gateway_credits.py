@@ -9,9 +9,9 @@ import pytest
 
 from proto.wire.gateway import BatchAnswer
 from tests.foreign_documents import open_badge
-from tests.gateways import Answered, Office, RunningGateway, achievement
 from tests.judged import Judge, Verifier, judge_for, running_verifier
-from tests.ledgers import RunningLedger
+from tests.support.gateways import Answered, Office, RunningGateway, achievement
+from tests.support.ledgers import RunningLedger
 
 Json = dict[str, Any]
 
@@ -153,7 +153,7 @@ async def test_a_document_that_says_other_than_its_event_is_found(
     await office.describe("databases")
     await office.issue("databases", "right", ects_hundredths=0)
     assert (await gateway.fsck()).is_clean
-    monkeypatch.setattr("proto.open_badge._credits_earned", lambda *_: None)
+    monkeypatch.setattr("proto.documents.open_badge._credits_earned", lambda *_: None)
     wrong = await office.issue("databases", "wrong", ects_hundredths=0)
     [damage] = (await gateway.fsck()).damages
     assert damage.place == f"credential {wrong.credential_id}"

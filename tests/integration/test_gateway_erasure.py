@@ -7,16 +7,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proto.status_check import read_entries
+from proto.documents.status_check import read_entries
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import RequestMade
-from services import postgres
-from services.issuer_gateway.keystore import Keystore, UnsealableProblem
-from services.issuer_gateway.learner_keys import LearnerKeys
+from services.issuer_gateway.keys.keystore import Keystore, UnsealableProblem
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.keys.vault import FILE_NAME, KeyFolderProblem, Vault, vault_folder
 from services.issuer_gateway.store import credentials
-from services.issuer_gateway.store.vault import FILE_NAME, KeyFolderProblem, Vault, vault_folder
-from tests.databases import Database
-from tests.gateways import Office, RunningGateway
+from services.persistence import postgres
+from tests.support.databases import Database
+from tests.support.gateways import Office, RunningGateway
 
 
 def _folder(gateway: RunningGateway) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from proto.wire.esco import EscoFoundList
 from proto.wire.gateway import CredentialAnswer
-from tests.gateways import OPERATOR_TOKEN, RunningGateway
+from tests.support.gateways import OPERATOR_TOKEN, RunningGateway
 
 ESCO_HEADER = b"conceptType,conceptUri,skillType,preferredLabel,altLabels,description\n"
 _HASKELL = b"http://data.europa.eu/esco/skill/000f1d3d-220f-4789-9c0a-cc742521fb02"

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
+from proto.documents.status_check import read_entries
 from proto.events import KeyRecord
 from proto.ids import Did
-from proto.status_check import read_entries
 from proto.wire.gateway import CredentialAnswer
-from services.rdf_canonical import pinned_contexts
-from tests.documents import EXAMPLES
-from tests.gateways import PUBLIC_URL, Office, RunningGateway
+from services.crypto.rdf_canonical import pinned_contexts
 from tests.interop.test_interop import JUDGES, OPENVC_PYTHON, READS, run
-from tests.ledgers import RunningLedger, until
+from tests.support.documents import EXAMPLES
+from tests.support.gateways import PUBLIC_URL, Office, RunningGateway
+from tests.support.ledgers import RunningLedger, until
 
 Json = dict[str, Any]
 

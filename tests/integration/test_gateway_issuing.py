@@ -6,17 +6,17 @@ from typing import Any
 
 import msgspec
 
-from proto.document import credential_id_of
+from proto.documents.document import credential_id_of
+from proto.documents.open_badge_claims import claims
 from proto.ids import AchievementUri, CredentialId
 from proto.keys import decode_public_key
-from proto.open_badge_claims import claims
 from proto.wire.gateway import CredentialAnswer, EventAnswer
-from services.data_integrity import verify_proof
-from services.issuer_gateway.keystore import Keystore
-from services.issuer_gateway.store.vault import Vault, vault_folder
-from services.postgres import connected
-from tests.gateways import RunningGateway
-from tests.ledgers import RunningLedger, until
+from services.crypto.data_integrity import verify_proof
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.vault import Vault, vault_folder
+from services.persistence.postgres import connected
+from tests.support.gateways import RunningGateway
+from tests.support.ledgers import RunningLedger, until
 
 
 async def test_a_credential_goes_from_the_request_to_a_published_event(gateway: RunningGateway) -> None:

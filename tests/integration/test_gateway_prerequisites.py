@@ -7,7 +7,7 @@ import msgspec
 
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import ClaimMade, RequestMade
-from tests.gateways import Answered, Office, RunningGateway
+from tests.support.gateways import Answered, Office, RunningGateway
 
 
 async def _office(gateway: RunningGateway, **required: Any) -> tuple[Office, str, str]:

@@ -1,7 +1,7 @@
 """The public register of a running gateway: institutions by name and place, achievements by the beginnings of words."""
 
-from services.postgres import connected
-from tests.gateways import RunningGateway
+from services.persistence.postgres import connected
+from tests.support.gateways import RunningGateway
 
 
 async def _found(gateway: RunningGateway, query: str) -> list[str]:

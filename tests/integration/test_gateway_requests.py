@@ -9,11 +9,11 @@ import msgspec
 
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import RequestAnswer, RequestMade, RequestPage, RequestSeen
-from services import postgres
 from services.edge import encode_cursor
-from services.issuer_gateway import asking
-from tests.gateways import Answered, Office, RunningGateway
-from tests.ledgers import until
+from services.issuer_gateway.requests import learner_requests
+from services.persistence import postgres
+from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.ledgers import until
 
 NAME, MAIL = "Wilhelmina", "wilhelmina@learners.example"
 
@@ -187,8 +187,8 @@ async def test_old_requests_lapse_and_are_erased(gateway: RunningGateway) -> Non
                WHERE request_id <> $1""",
             fresh.request_id,
         )
-    assert await asking.sweep(gateway.inside) == 2
-    assert await asking.sweep(gateway.inside) == 0
+    assert await learner_requests.sweep(gateway.inside) == 2
+    assert await learner_requests.sweep(gateway.inside) == 0
     assert [(await _seen(gateway, made)).state for made in (waiting, rejected, fresh)] == ["lapsed", "lapsed", "open"]
     assert [(await _seen(gateway, made)).is_erased for made in (waiting, rejected, fresh)] == [True, True, False]
 

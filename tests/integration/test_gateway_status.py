@@ -7,18 +7,18 @@ import msgspec
 import pytest
 
 from proto import events
+from proto.documents.status_check import StatusEntry, read_entries, read_status
+from proto.documents.status_list import decode_list
 from proto.events import KeyRecord
 from proto.ids import Did, KeyId
 from proto.keys import decode_public_key
-from proto.status_check import StatusEntry, read_entries, read_status
-from proto.status_list import decode_list
 from proto.wire.gateway import CredentialAnswer, RegisteredKey
-from services.data_integrity import proofs_of, verify_proof
-from services.issuer_gateway.domain.tenancy import Tenant
-from services.issuer_gateway.tenancy import tenant_of
-from tests.gateways import PUBLIC_URL, Office, RunningGateway
-from tests.ledgers import RunningLedger, until
-from tests.statements import Party
+from services.crypto.data_integrity import proofs_of, verify_proof
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.institutions.institution_commands import tenant_of
+from tests.support.gateways import PUBLIC_URL, Office, RunningGateway
+from tests.support.ledgers import RunningLedger, until
+from tests.support.statements import Party
 
 
 async def _document(office: Office, credential_id: str, proof: str = "eddsa-rdfc-2022") -> dict[str, Any]:

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from proto.wire.gateway import AchievementAnswer, EventAnswer, Institution
-from services.issuer_gateway.keystore import MasterKeyProblem, create_master_key
+from services.issuer_gateway.keys.keystore import MasterKeyProblem, create_master_key
 from services.issuer_gateway.store import achievements as store
-from services.postgres import connected
-from tests.gateways import RunningGateway, achievement
-from tests.ledgers import until
+from services.persistence.postgres import connected
+from tests.support.gateways import RunningGateway, achievement
+from tests.support.ledgers import until
 
 
 async def test_only_the_operator_makes_institutions(gateway: RunningGateway) -> None:

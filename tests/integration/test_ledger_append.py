@@ -11,8 +11,8 @@ from proto import events
 from proto.base64_strict import decode_base64, encode_base64
 from proto.envelope import Envelope, open_envelope
 from proto.ids import CredentialId, Origin
-from services.log_client import LogProblem
-from tests.ledgers import Registrar, RunningLedger
+from services.clients.log_client import LogProblem
+from tests.support.ledgers import Registrar, RunningLedger
 
 NDJSON = "application/x-ndjson"
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from proto.merkle import leaf_hash
+from proto.log.merkle import leaf_hash
+from proto.log.note_key import parse_vkey
+from proto.log.receipt import RECEIPT_HEADER, check_receipt, parse_receipt
 from proto.moment import Moment
-from proto.note_key import parse_vkey
-from proto.receipt import RECEIPT_HEADER, check_receipt, parse_receipt
-from services import postgres
 from services.auditor import Auditor, AuditState, LyingLogProblem
-from services.verifier.store import Store
-from tests.bundles import policy_of
-from tests.ledgers import RunningLedger
+from services.persistence import postgres
+from services.verifier.projection.store import Store
+from tests.support.bundles import policy_of
+from tests.support.ledgers import RunningLedger
 
 COUNT = 300
 

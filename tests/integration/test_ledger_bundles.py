@@ -5,16 +5,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto import entry as entries
-from proto.bundle import MEDIA_TYPE, decode_bundle
-from proto.bundle_check import check_bundle
+from proto.bundles.bundle import MEDIA_TYPE, decode_bundle
+from proto.bundles.check import check_bundle
 from proto.envelope import Envelope
 from proto.ids import CredentialId, LeafIndex
-from proto.receipt import check_receipt, parse_receipt
-from services import postgres
+from proto.log import entry as entries
+from proto.log.receipt import check_receipt, parse_receipt
 from services.ledger.receipts import wait_seconds_of
-from tests.bundles import policy_of
-from tests.ledgers import RunningLedger
+from services.persistence import postgres
+from tests.support.bundles import policy_of
+from tests.support.ledgers import RunningLedger
 
 
 async def post(ledger: RunningLedger, envelope: Envelope, **headers: str) -> tuple[int, dict[str, Any], str | None]:

@@ -9,11 +9,11 @@ import aiohttp
 import pytest
 from msgspec.structs import replace
 
-from services import postgres
-from services.log_client import LogUnreachableProblem
-from services.postgres import Connection
-from tests.databases import MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from services.clients.log_client import LogUnreachableProblem
+from services.persistence import postgres
+from services.persistence.postgres import Connection
+from tests.support.databases import MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
 SLOW_COMMIT = """
     CREATE FUNCTION slow_commit() RETURNS trigger LANGUAGE plpgsql AS $$

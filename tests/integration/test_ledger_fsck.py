@@ -9,12 +9,12 @@ import pytest
 
 from proto.ids import EventId
 from proto.lifecycle import Needs
-from services import postgres
-from services.ledger import fsck, fsck_memory, fsck_states
-from services.ledger.fsck import check
-from services.ledger.fsck_memory import CheckSpaceProblem, ReplayedStates
-from tests.databases import Database, MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config
+from services.ledger.fsck import database_check, replayed_states, state_check
+from services.ledger.fsck.database_check import check
+from services.ledger.fsck.replayed_states import CheckSpaceProblem, ReplayedStates
+from services.persistence import postgres
+from tests.support.databases import Database, MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config
 
 PROTECTED = ("log", "entry", "tile", "head", "edge", "checkpoint")
 
@@ -85,9 +85,9 @@ async def test_fsck_counts_what_it_checked(ledger: RunningLedger, registrar: Reg
 
 def at_a_time(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Have so little in memory that entries rest on others of long before."""
-    monkeypatch.setattr(fsck, "ENTRIES_PER_READ", count)
-    monkeypatch.setattr(fsck_states, "ROWS_PER_READ", count)
-    monkeypatch.setattr(fsck_memory, "ISSUERS_REMEMBERED_MAX", 1)
+    monkeypatch.setattr(database_check, "ENTRIES_PER_READ", count)
+    monkeypatch.setattr(state_check, "ROWS_PER_READ", count)
+    monkeypatch.setattr(replayed_states, "ISSUERS_REMEMBERED_MAX", 1)
 
 
 @pytest.mark.parametrize("count", [1, 7, 256])
@@ -106,7 +106,7 @@ async def test_fsck_without_room_for_its_file_says_where_to_make_some(
     make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = await make_database("ledger_filled", prepare=with_a_log)
-    monkeypatch.setattr(fsck_memory, "_SETTINGS", "PRAGMA max_page_count = 20;")
+    monkeypatch.setattr(replayed_states, "_SETTINGS", "PRAGMA max_page_count = 20;")
     async with postgres.connected(database.owner_url, application_name="test") as connection:
         with pytest.raises(CheckSpaceProblem, match="name another folder in TMPDIR"):
             await check(connection)
@@ -121,7 +121,7 @@ async def test_a_full_disk_is_no_damage_of_an_entry(
         raise CheckSpaceProblem("full")
 
     whole = ReplayedStates.load_for
-    monkeypatch.setattr(fsck, "needs", lambda *_: Needs(events={EventId("ab" * 32)}))
+    monkeypatch.setattr(database_check, "needs", lambda *_: Needs(events={EventId("ab" * 32)}))
     monkeypatch.setattr(ReplayedStates, "load_for", lambda *given: (full if len(given[2]) == 1 else whole)(*given))
     async with postgres.connected(database.owner_url, application_name="test") as connection:
         with pytest.raises(CheckSpaceProblem, match="full"):

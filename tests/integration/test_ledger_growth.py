@@ -7,11 +7,12 @@ import aiohttp
 import asyncpg
 import pytest
 
-from services import database_setup, postgres
-from services.ledger import migrations, opening
-from services.ledger.room import make_room
-from tests.databases import Database, MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, running_ledger
+from services.ledger import migrations
+from services.ledger.sequencing.partitions import make_room
+from services.ledger.succession import opening
+from services.persistence import database_setup, postgres
+from tests.support.databases import Database, MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, running_ledger
 
 SMALL = 8
 """Entries per partition in these tests."""

@@ -15,10 +15,10 @@ from msgspec.structs import replace
 
 from proto.ids import EventId
 from proto.wire.ledger import Appended
+from services.clients.log_client import LogClient, LogUnreachableProblem
 from services.ledger.config import SETTINGS_PREFIX
-from services.log_client import LogClient, LogUnreachableProblem
-from tests.databases import MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.databases import MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
 PROGRAM = f"""
 import os

@@ -8,17 +8,17 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from proto.checkpoint import open_checkpoint
-from proto.note_key import SignerKey, parse_vkey
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import SignerKey, parse_vkey
 from proto.problem import ConflictProblem, Problem
-from services import postgres
-from services.ledger.opening import NotInitialisedProblem, init_log, is_initialised
-from services.ledger.publisher import SecondSignerProblem
+from services.ledger.publishing.publisher import SecondSignerProblem
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError, Signer, SignerMemoryProblem, load_key
+from services.ledger.succession.opening import NotInitialisedProblem, init_log, is_initialised
+from services.persistence import postgres
 from services.settings import SettingsProblem
-from tests.databases import MakeDatabase
-from tests.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
-from tests.statements import secret_key
+from tests.support.databases import MakeDatabase
+from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.statements import secret_key
 
 
 @pytest.fixture

@@ -8,21 +8,21 @@ from openapi_spec_validator import validate
 from securesystemslib.dsse import Envelope as ForeignEnvelope
 from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # re-exported without __all__
 
-from proto import entry as entries
-from proto.checkpoint import Checkpoint, open_checkpoint
 from proto.envelope import open_envelope
 from proto.ids import LeafIndex, TreeSize
 from proto.keys import decode_public_key
-from proto.merkle import Frontier, Hash, check_consistency, leaf_hash
-from proto.note_key import parse_vkey
-from proto.policy import parse_policy
-from proto.receipt import check_receipt, parse_receipt
-from proto.tile import BundleId, TileId, bundles_of, decode_bundle, split_tile, tiles_of
-from proto.tile_proof import frontier_of_tiles, tiles_for_root
+from proto.log import entry as entries
+from proto.log.checkpoint import Checkpoint, open_checkpoint
+from proto.log.merkle import Frontier, Hash, check_consistency, leaf_hash
+from proto.log.note_key import parse_vkey
+from proto.log.policy import parse_policy
+from proto.log.receipt import check_receipt, parse_receipt
+from proto.log.tile import BundleId, TileId, bundles_of, decode_bundle, split_tile, tiles_of
+from proto.log.tile_proof import frontier_of_tiles, tiles_for_root
+from services.clients.log_client import LogProblem
 from services.ledger.config import SETTINGS_PREFIX, Config
-from services.log_client import LogProblem
 from services.settings import describe_settings
-from tests.ledgers import Registrar, RunningLedger
+from tests.support.ledgers import Registrar, RunningLedger
 
 COUNT = 700
 

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from proto.base64_strict import encode_base64
 from proto.ids import EventId, LeafIndex, TreeSize
-from services.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from tests.worlds import World
+from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from tests.support.worlds import World
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services import postgres
 from services.command.pg_tools import ToolProblem, dump, restore
-from tests.databases import Database, MakeDatabase
+from services.persistence import postgres
+from tests.support.databases import Database, MakeDatabase
 
 ROWS = 50_000
 WAIT_SECONDS = 60

@@ -6,8 +6,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services import database_setup, postgres
-from tests.databases import RUNNING_ROLE, Database, MakeDatabase
+from services.persistence import database_setup, postgres
+from tests.support.databases import RUNNING_ROLE, Database, MakeDatabase
 
 FIRST = """
 CREATE TABLE entry (index bigint PRIMARY KEY, note text NOT NULL);

@@ -10,13 +10,13 @@ import pytest
 
 from proto.lifecycle import Book
 from proto.moment import Moment
+from services.crypto.signature_worker import Item, bad_places
+from services.crypto.signatures import SignatureCheckers
 from services.follow import Position
 from services.follow.chunk import Candidate, SignatureCheck, hash_chunk, judge, open_chunk
 from services.follow.early import EarlyChecks
-from services.signature_worker import Item, bad_places
-from services.signatures import SignatureCheckers
-from tests.statements import secret_key
-from tests.worlds import FullBook, World
+from tests.support.statements import secret_key
+from tests.support.worlds import FullBook, World
 
 NOW = Moment("2026-06-01T00:00:00.000Z")
 

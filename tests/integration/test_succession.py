@@ -14,31 +14,31 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proto import events
-from proto.bundle import decode_bundle
-from proto.bundle_check import check_bundle
-from proto.checkpoint import open_checkpoint
+from proto.bundles.bundle import decode_bundle
+from proto.bundles.check import check_bundle
 from proto.ids import Origin
-from proto.note_key import parse_vkey
-from proto.policy import parse_policy
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
+from proto.log.policy import parse_policy
 from proto.problem import InvalidProblem
 from proto.wire.gateway import EventAnswer
+from services.clients.log_client import LogClient, LogProblem
+from services.clients.tile_client import TileClient
 from services.command.predecessor import read_predecessor
 from services.edge import Log, listening
 from services.follow import PredecessorLog
-from services.ledger import older_logs
-from services.ledger.freezing import LastCheckpointProblem, freeze
-from services.ledger.inheritance import OtherPredecessorProblem
-from services.ledger.opening import init_log
-from services.log_client import LogClient, LogProblem
+from services.ledger.publishing.freezing import LastCheckpointProblem, freeze
+from services.ledger.succession import predecessor_logs
+from services.ledger.succession.inheritance import OtherPredecessorProblem
+from services.ledger.succession.opening import init_log
 from services.settings import SettingsProblem
-from services.tile_client import TileClient
 from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
-from tests.bundles import policy_of
-from tests.databases import MakeDatabase
-from tests.gateways import running_gateway
-from tests.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
+from tests.support.bundles import policy_of
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import running_gateway
+from tests.support.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
 
 NEXT = Origin("log.example/credentify-next")
 
@@ -183,7 +183,7 @@ async def test_a_bundle_over_two_logs_is_checked_offline(
             found = check_bundle(bundle, policy)
             assert (found.faults, found.verdict(new.registrar.now)) == ((), verdict)
             assert [len(part.entries) for part in bundle.earlier] + [len(bundle.entries)] == counts
-        monkeypatch.setattr(older_logs, "KEPT_ENTRIES_MAX", 3)  # each of many at once throws out what others kept
+        monkeypatch.setattr(predecessor_logs, "KEPT_ENTRIES_MAX", 3)  # each of many at once throws out what others kept
         wanted = [second, first, *(new.registrar.credential_id(college, f"credential {n}") for n in range(0, 300, 30))]
         answers = await asyncio.gather(*(new.get(f"/v1/bundles/{each}") for each in wanted * 2))
         assert {status for status, _, _ in answers} == {200}

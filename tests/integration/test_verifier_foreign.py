@@ -11,17 +11,17 @@ import aiohttp
 import msgspec
 import pytest
 
+from proto.documents.status_list import ENTRY_COUNT_MIN, build_list_credential, empty_bits, with_bits
 from proto.ids import Did, KeyId
 from proto.keys import SecretKey, did_key, key_id_of
 from proto.moment import Moment
-from proto.status_list import ENTRY_COUNT_MIN, build_list_credential, empty_bits, with_bits
-from services.data_integrity import Suite, create_proof
+from services.crypto.data_integrity import Suite, create_proof
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from tests.awarded import Awarded, award
-from tests.served_logs import ServedLog, served
-from tests.worlds import World
+from tests.support.awarded import Awarded, award
+from tests.support.served_logs import ServedLog, served
+from tests.support.worlds import World
 
 STRANGER, ANOTHER = SecretKey(bytes([7]) * 32), SecretKey(bytes([8]) * 32)
 DID = did_key(STRANGER.public_key)

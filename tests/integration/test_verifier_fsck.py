@@ -9,13 +9,13 @@ import aiohttp
 import pytest
 
 from proto.moment import Moment
+from services.clients.log_client import LogClient
 from services.follow import Follower
-from services.log_client import LogClient
 from services.verifier.config import Config
 from services.verifier.fsck import check
-from services.verifier.store import Store
-from tests.served_logs import ServedLog, served
-from tests.worlds import World
+from services.verifier.projection.store import Store
+from tests.support.served_logs import ServedLog, served
+from tests.support.worlds import World
 
 
 class Projected:

@@ -17,9 +17,9 @@ from proto.wire.verifier import Answer
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from tests.awarded import Awarded, award, documented, event_of, stack
-from tests.served_logs import ServedLog, force, served
-from tests.worlds import World
+from tests.support.awarded import Awarded, award, documented, event_of, stack
+from tests.support.served_logs import ServedLog, force, served
+from tests.support.worlds import World
 
 
 class Verifier:

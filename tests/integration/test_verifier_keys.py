@@ -14,12 +14,12 @@ from click.testing import CliRunner
 
 from services.command.verifier_key import verifier_key
 from services.settings import SettingsProblem
-from services.verifier.api_keys import read_keys
-from services.verifier.quotas import Usage, Window
-from tests.awarded import award
+from services.verifier.limits.api_keys import read_keys
+from services.verifier.limits.quotas import Usage, Window
 from tests.integration.test_verifier_http import Verifier, running, until
-from tests.served_logs import served
-from tests.worlds import World
+from tests.support.awarded import award
+from tests.support.served_logs import served
+from tests.support.worlds import World
 
 
 async def make(file: Path, name: str, *options: str) -> str:

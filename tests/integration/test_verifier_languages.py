@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from proto.wire.verifier import Check
 from services.verifier import pages
 from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
-from services.verifier.words import REASONS, SENTENCES, STATES, duration
-from tests.awarded import Awarded, award, stack
+from services.verifier.verdict.sentences import REASONS, SENTENCES, STATES, duration
 from tests.integration.test_verifier_http import Verifier, running
-from tests.served_logs import served
-from tests.worlds import World
+from tests.support.awarded import Awarded, award, stack
+from tests.support.served_logs import served
+from tests.support.worlds import World
 
 OTHERS = [language for language in LANGUAGES.values() if language.code != DEFAULT]
 PAGES = Path(pages.__file__).parent

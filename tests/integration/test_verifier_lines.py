@@ -16,9 +16,9 @@ from services.command import verify_folder
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from tests.awarded import Awarded, award, documented
-from tests.served_logs import ServedLog, served
-from tests.worlds import World
+from tests.support.awarded import Awarded, award, documented
+from tests.support.served_logs import ServedLog, served
+from tests.support.worlds import World
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 

@@ -10,10 +10,10 @@ from pypdf import PdfWriter
 from pypdf.generic import StreamObject
 
 from services.command.verify_folder import verify_folder
-from tests.awarded import award
 from tests.integration.test_verifier_http import Verifier, running
-from tests.served_logs import served
-from tests.worlds import World
+from tests.support.awarded import award
+from tests.support.served_logs import served
+from tests.support.worlds import World
 
 
 @pytest.fixture

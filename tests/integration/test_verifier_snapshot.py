@@ -17,11 +17,11 @@ from services.command.snapshot import snapshot
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from services.verifier.rows import SCHEMA_VERSION
-from tests.awarded import award
+from services.verifier.projection.tables import SCHEMA_VERSION
 from tests.integration.test_verifier_http import Verifier, running, until
-from tests.served_logs import ServedLog, served
-from tests.worlds import World
+from tests.support.awarded import award
+from tests.support.served_logs import ServedLog, served
+from tests.support.worlds import World
 
 
 async def invoke(command: Any, *arguments: str | Path) -> Result:

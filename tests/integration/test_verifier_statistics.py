@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto import entry as entries
 from proto import events
 from proto.envelope import open_envelope
 from proto.ids import CredentialId
 from proto.lifecycle import Refusal
+from proto.log import entry as entries
 from proto.problem import InvalidProblem
 from tests.integration.test_verifier_http import Verifier, running
-from tests.served_logs import served
-from tests.worlds import Party, World
+from tests.support.served_logs import served
+from tests.support.worlds import Party, World
 
 SEED = 7
 ACTS = 220

@@ -12,7 +12,7 @@ from services.edge import Log, listening
 from services.verifier import fsck
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from tests.ledgers import Registrar, RunningLedger, until
+from tests.support.ledgers import Registrar, RunningLedger, until
 
 
 def _config(ledger: RunningLedger, file: Path) -> Config:

@@ -11,22 +11,22 @@ import msgspec
 import pytest
 
 from proto.base64_strict import encode_base64
-from proto.checkpoint import Checkpoint, open_checkpoint, with_cosignatures
 from proto.ids import Origin, TreeSize
 from proto.keys import SecretKey
-from proto.merkle import Hash, leaf_hash
-from proto.note import Note, sign_note
-from proto.note_key import KeyKind, SignerKey
-from proto.witness import AddCheckpoint, origin_hash
+from proto.log.checkpoint import Checkpoint, open_checkpoint, with_cosignatures
+from proto.log.merkle import Hash, leaf_hash
+from proto.log.note import Note, sign_note
+from proto.log.note_key import KeyKind, SignerKey
+from proto.log.witness import AddCheckpoint, origin_hash
 from services.command.keygen import keygen
 from services.edge import Log, listening
 from services.settings import SettingsProblem
 from services.verifier.app import make_app
 from services.verifier.config import Config
-from services.verifier.witness import cosigned_logs, load_witness_key
-from services.verifier.witness_memory import WitnessMemory, WitnessMemoryProblem
-from tests.statements import secret_key
-from tests.witnesses import LOG, ORIGIN, History, Served, running_witness
+from services.verifier.witness.memory import WitnessMemory, WitnessMemoryProblem
+from services.verifier.witness.witness import cosigned_logs, load_witness_key
+from tests.support.statements import secret_key
+from tests.support.witnesses import LOG, ORIGIN, History, Served, running_witness
 
 OTHER_LOG = SignerKey(name="other.example/log", secret=secret_key("log", "other"))
 

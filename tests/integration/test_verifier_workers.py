@@ -20,15 +20,15 @@ from proto.ids import Origin
 from proto.moment import from_ms
 from services.follow import Evidence, FaultyLogProblem, Judge, Known, Position
 from services.follow.condition import Condition
-from services.verifier.board import CAPACITY_BYTES, Board, Hearsay, Reader
-from services.verifier.exposition import Exposition
-from services.verifier.shelf import Shelf
-from services.verifier.workers import reserved
-from tests.awarded import Awarded, award
+from services.verifier.answers.answer_cache import Shelf
+from services.verifier.processes.exposition import Exposition
+from services.verifier.processes.shared_state import CAPACITY_BYTES, Board, Hearsay, Reader
+from services.verifier.supervisor import reserved
 from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
-from tests.served_logs import ServedLog, served
-from tests.worlds import START, World
+from tests.support.awarded import Awarded, award
+from tests.support.served_logs import ServedLog, served
+from tests.support.worlds import START, World
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux deals a shared port's connections out")
 WORKERS = 3

@@ -7,18 +7,18 @@ from typing import Any
 
 import msgspec
 
-from proto.awards_csv import parse_awards
 from proto.canonical import decode_json
-from proto.credential import Achievement, Issuer
+from proto.documents.credential import Achievement, Issuer
+from proto.documents.open_badge import Component, build_document
+from proto.documents.status_list import build_list_credential, empty_bits, status_entry, with_bits
 from proto.ids import CredentialId, Did, KeyId
+from proto.imports.open_badge import import_open_badge
 from proto.keys import SecretKey, did_key
 from proto.moment import Moment
-from proto.open_badge import Component, build_document
-from proto.open_badge_import import import_open_badge
-from proto.status_list import build_list_credential, empty_bits, status_entry, with_bits
-from services.data_integrity import Suite, secure
-from services.rdf_canonical import pinned_contexts
-from tests.documents import EXAMPLES, full_achievement, full_award
+from proto.tables.awards_csv import parse_awards
+from services.crypto.data_integrity import Suite, secure
+from services.crypto.rdf_canonical import pinned_contexts
+from tests.support.documents import EXAMPLES, full_achievement, full_award
 
 NOW = Moment("2026-11-23T12:00:00.000Z")
 KEY = SecretKey(bytes(range(32)))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import MakeDatabase
-from tests.gateways import OPERATOR_TOKEN, RunningGateway, running_gateway
-from tests.ledgers import running_ledger
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import OPERATOR_TOKEN, RunningGateway, running_gateway
+from tests.support.ledgers import running_ledger
 
 JUDGES = Path(__file__).parent / "judges"
 FUZZER = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python")).parent / "st"

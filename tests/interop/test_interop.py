@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.open_badge_context import OPEN_BADGES_SCHEMA
-from proto.status_list import PURPOSE, status_entry
-from services.data_integrity import SUITES, Suite
+from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA
+from proto.documents.status_list import PURPOSE, status_entry
+from services.crypto.data_integrity import SUITES, Suite
 from tests.interop import shapes
 from tests.interop.shapes import CONDEMNED, MUTATIONS, PLAIN, SET, STATUS_URL, STRANGER, Json
 

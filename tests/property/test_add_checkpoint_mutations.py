@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proto.checkpoint import cosign, with_cosignatures
-from proto.note import SignatureProblem
+from proto.log.checkpoint import cosign, with_cosignatures
+from proto.log.note import SignatureProblem
+from proto.log.witness import origin_hash
 from proto.problem import MalformedProblem, Problem
-from proto.witness import origin_hash
-from services.verifier.witness import Witness
-from services.verifier.witness_memory import WitnessMemory
-from tests.witnesses import LOG, ORIGIN, History, witness_key
+from services.verifier.witness.memory import WitnessMemory
+from services.verifier.witness.witness import Witness
+from tests.support.witnesses import LOG, ORIGIN, History, witness_key
 
 HISTORY = History().grow(21)
 OLD, NEW = 6, 21

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from proto.bundle import decode_bundle, encode_bundle
-from proto.bundle_check import check_bundle
+from proto.bundles.bundle import decode_bundle, encode_bundle
+from proto.bundles.check import check_bundle
 from proto.lifecycle import Refusal
-from proto.policy import parse_policy
+from proto.log.policy import parse_policy
 from proto.problem import Problem
-from tests.bundles import bundle_of, cosigned, log_policy, without, witness_policy_text
-from tests.chaos import begin
-from tests.golden_rules_v1 import golden_world
-from tests.worlds import World
+from tests.support.bundles import bundle_of, cosigned, log_policy, without, witness_policy_text
+from tests.support.chaos import begin
+from tests.support.golden_rules_v1 import golden_world
+from tests.support.worlds import World
 
 STATEMENTS = 120
 SEEDS = st.integers(min_value=0, max_value=2**32).map(Random)

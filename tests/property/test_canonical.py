@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from proto import events
 from proto.canonical import INTEGER_MAX, canonical_json, canonical_struct, decode_json
-from proto.entry import encode as encode_entry
 from proto.envelope import open_envelope
 from proto.ids import LeafIndex
+from proto.log.entry import encode as encode_entry
 from proto.problem import MalformedProblem
-from tests.chaos import begin
+from tests.support.chaos import begin
 
 VECTORS = Path(__file__).parents[3] / "shared" / "data" / "jcs"
 

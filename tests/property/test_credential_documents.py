@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proto.canonical import canonical_json, decode_json
-from proto.credential import Award
-from proto.document import document_digest
+from proto.documents.credential import Award
+from proto.documents.document import document_digest
+from proto.documents.open_badge import credits_number
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims, hundredths
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment
-from proto.open_badge import credits_number
-from proto.open_badge_claims import NotAnOpenBadgeProblem, claims, hundredths
 from proto.problem import Problem
 from proto.stacking import Part, Recipe, ects_remaining, ects_text, unmet_conditions
-from services.data_integrity import SUITES, Suite, create_proof, verify_proof
-from tests.documents import ISSUER, KEY, full_achievement, full_award, full_document
+from services.crypto.data_integrity import SUITES, Suite, create_proof, verify_proof
+from tests.support.documents import ISSUER, KEY, full_achievement, full_award, full_document
 
 NOW = Moment("2026-11-23T10:00:00.000Z")
 words = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)

@@ -16,8 +16,8 @@ from proto.canonical import canonical_struct
 from proto.envelope import Envelope, Opened, open_envelope, pre_authentication_encoding
 from proto.keys import decode_public_key, is_signature
 from proto.problem import InvalidProblem, MalformedProblem, Problem
-from tests.chaos import begin
-from tests.worlds import World
+from tests.support.chaos import begin
+from tests.support.worlds import World
 
 WORLD = World()
 UNIVERSITY = WORLD.admit("uni")

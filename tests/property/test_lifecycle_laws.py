@@ -22,9 +22,9 @@ from proto.lifecycle import (
 )
 from proto.lifecycle.decide_issuer import RETIREMENTS_PER_KEY_MAX
 from proto.moment import Moment
-from tests.chaos import PARAMETERS, Chaos, begin
-from tests.lifecycle_model import Model
-from tests.worlds import replay
+from tests.support.chaos import PARAMETERS, Chaos, begin
+from tests.support.lifecycle_model import Model
+from tests.support.worlds import replay
 
 STATEMENTS = 60
 EXAMPLES = 30

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from proto.ids import AchievementUri, CredentialId, EventId, KeyId, LeafIndex
 from proto.lifecycle import Change, Credential, Life, Stamp
 from proto.moment import Moment
-from services.packing import name_digest, names_in, pack, unpack
+from services.persistence.packing import name_digest, names_in, pack, unpack
 
 IDS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 MOMENTS = st.from_regex(r"[2-8][0-9]{3}-(0[1-9]|1[0-2])-31T2[0-3]:59:60\.[0-9]{3}Z", fullmatch=True).map(Moment)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proto.awards_csv import CsvProblem, read_header
-from proto.records import FileRecord, RecordCutter, RecordTooLongProblem
+from proto.tables.awards_csv import CsvProblem, read_header
+from proto.tables.records import FileRecord, RecordCutter, RecordTooLongProblem
 
 _CELL = st.text(st.sampled_from('ab",\n\r ęЖ'), max_size=6)
 _ROWS = st.lists(st.lists(_CELL, min_size=2, max_size=3), max_size=6)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from proto.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
 from proto.ids import LeafIndex, Origin, TreeSize
 from proto.keys import SecretKey
-from proto.merkle import (
+from proto.log.checkpoint import Checkpoint, cosign, open_checkpoint, sign_checkpoint
+from proto.log.merkle import (
     Frontier,
     Hash,
     ProofProblem,
@@ -21,14 +21,14 @@ from proto.merkle import (
     leaf_hash,
     reader_of,
 )
-from proto.note import Note, open_note, parse_note, sign_note
-from proto.note_key import KeyKind, SignerKey
-from proto.policy import Policy, PolicyGroup, PolicyLog, PolicyWitness
+from proto.log.note import Note, open_note, parse_note, sign_note
+from proto.log.note_key import KeyKind, SignerKey
+from proto.log.policy import Policy, PolicyGroup, PolicyLog, PolicyWitness
+from proto.log.receipt import Receipt, check_receipt, parse_receipt
+from proto.log.tile import TileId, decode_bundle, encode_bundle, split_tile
+from proto.log.tile_edge import TileEdge, fold_hashes, grow
+from proto.log.tile_proof import frontier_of_tiles, tiles_for_root
 from proto.problem import MalformedProblem, Problem
-from proto.receipt import Receipt, check_receipt, parse_receipt
-from proto.tile import TileId, decode_bundle, encode_bundle, split_tile
-from proto.tile_edge import TileEdge, fold_hashes, grow
-from proto.tile_proof import frontier_of_tiles, tiles_for_root
 
 ENTRIES = [f"entry {i}".encode() for i in range(600)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.wire.verifier import Check, CheckName, Result
-from services.verifier.domain import MUST_APPLY, verdict
+from services.verifier.verdict.verdict import MUST_APPLY, verdict
 
 NAMES: list[CheckName] = [
     "document",

@@ -7,22 +7,22 @@ import msgspec
 import pytest
 
 from proto.canonical import canonical_json, is_plain
-from proto.credential import Award
-from proto.document import credential_id_of
+from proto.documents.credential import Award
+from proto.documents.document import credential_id_of
+from proto.documents.open_badge import build_document
+from proto.documents.vc import DataModelProblem, check_credential
 from proto.envelope import open_envelope, seal, seal_opened
 from proto.ids import CredentialId, Origin
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
-from proto.open_badge import build_document
-from proto.vc import DataModelProblem, check_credential
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
 from services.command.demo import EXAMPLES
-from services.issuer_gateway.achievement_parts import AchievementParts, with_part, without_part
+from services.crypto.rdf_canonical import pinned_contexts
+from services.issuer_gateway.achievements.document_parts import AchievementParts, with_part, without_part
 from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of, issued_event
-from services.issuer_gateway.domain.tenancy import Tenant, tenant_from
+from services.issuer_gateway.domain.tenant import Tenant, tenant_from
 from services.issuer_gateway.store.achievements import StoredAchievement
-from services.rdf_canonical import pinned_contexts
-from tests.statements import ACCREDITATION, SCOPE
+from tests.support.statements import ACCREDITATION, SCOPE
 
 KEY = SecretKey.generate()
 

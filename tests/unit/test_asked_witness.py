@@ -8,13 +8,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from proto.checkpoint import cosign, cosigned_at
-from proto.note_key import SignerKey
-from proto.witness import parse_add_checkpoint
-from services.ledger.asked_witness import TRIES_MAX
+from proto.log.checkpoint import cosign, cosigned_at
+from proto.log.note_key import SignerKey
+from proto.log.witness import parse_add_checkpoint
 from services.ledger.signer import InconsistentTreeError
-from tests.statements import secret_key
-from tests.witnesses import (
+from services.ledger.witnesses.asked_witness import TRIES_MAX
+from tests.support.statements import secret_key
+from tests.support.witnesses import (
     LOG,
     QUICK,
     Answer,

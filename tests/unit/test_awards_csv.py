@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from proto import awards_csv
-from proto.awards_csv import CsvProblem, parse_awards
+from proto.tables import awards_csv
+from proto.tables.awards_csv import CsvProblem, parse_awards
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 HEADER = "learner_ref,family_name,achievement,valid_from,valid_until,ects,grade"

@@ -3,15 +3,15 @@
 import msgspec
 import pytest
 
-from proto.bundle import BUNDLE_ENTRIES_MAX, MEDIA_TYPE, Bundle, decode_bundle, encode_bundle
-from proto.bundle_check import FaultyBundleProblem, Proven, check_bundle, require_faultless
-from proto.bundle_scope import entries_about
+from proto.bundles.bundle import BUNDLE_ENTRIES_MAX, MEDIA_TYPE, Bundle, decode_bundle, encode_bundle
+from proto.bundles.check import FaultyBundleProblem, Proven, check_bundle, require_faultless
+from proto.bundles.scope import entries_about
 from proto.ids import CredentialId, Did, LeafIndex, Origin, TreeSize
+from proto.log.policy import Policy, parse_policy
+from proto.log.receipt import check_receipt, parse_receipt
 from proto.moment import from_ms
-from proto.policy import Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem, Problem
-from proto.receipt import check_receipt, parse_receipt
-from tests.bundles import (
+from tests.support.bundles import (
     WITNESSED_AT,
     bundle_of,
     bundled_entry,
@@ -21,7 +21,7 @@ from tests.bundles import (
     without,
     witness_policy_text,
 )
-from tests.worlds import World
+from tests.support.worlds import World
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import pytest
 from msgspec.structs import replace
 
 from proto import events
-from proto.bundle import BUNDLE_ENTRIES_MAX, Bundle, BundlePart, decode_bundle, encode_bundle
-from proto.bundle_check import Proven, check_bundle
-from proto.bundle_scope import by_log
+from proto.bundles.bundle import BUNDLE_ENTRIES_MAX, Bundle, BundlePart, decode_bundle, encode_bundle
+from proto.bundles.check import Proven, check_bundle
+from proto.bundles.scope import by_log
 from proto.ids import CredentialId, LeafIndex, Origin
-from proto.policy import Policy, parse_policy
+from proto.log.policy import Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem, Problem
-from tests.bundles import WITNESS, bundle_of, bundled_entry, cosigned, issue_document, log_policy, policy_of
-from tests.worlds import World
+from tests.support.bundles import WITNESS, bundle_of, bundled_entry, cosigned, issue_document, log_policy, policy_of
+from tests.support.worlds import World
 
 
 class Line:

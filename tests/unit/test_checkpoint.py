@@ -2,7 +2,9 @@
 
 import pytest
 
-from proto.checkpoint import (
+from proto.ids import Origin, TreeSize
+from proto.keys import SecretKey
+from proto.log.checkpoint import (
     Checkpoint,
     cosign,
     open_checkpoint,
@@ -11,13 +13,11 @@ from proto.checkpoint import (
     sign_checkpoint,
     with_cosignatures,
 )
-from proto.ids import Origin, TreeSize
-from proto.keys import SecretKey
-from proto.merkle import EMPTY_ROOT, leaf_hash
-from proto.note import Note, SignatureProblem, sign_note
-from proto.note_key import KeyKind, SignerKey
+from proto.log.merkle import EMPTY_ROOT, leaf_hash
+from proto.log.note import Note, SignatureProblem, sign_note
+from proto.log.note_key import KeyKind, SignerKey
+from proto.log.witness import AddCheckpoint, parse_add_checkpoint
 from proto.problem import InvalidProblem, MalformedProblem
-from proto.witness import AddCheckpoint, parse_add_checkpoint
 
 LOG = SignerKey(name="log.example/2026", kind=KeyKind.ED25519, secret=SecretKey(bytes([1]) * 32))
 W1 = SignerKey(name="w1.example", kind=KeyKind.COSIGNATURE, secret=SecretKey(bytes([2]) * 32))

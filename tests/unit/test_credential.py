@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.annex_i import annex_i
-from proto.credential import Achievement, Award, Issuer
+from proto.documents.annex_i import annex_i
+from proto.documents.credential import Achievement, Award, Issuer
 from proto.ids import Did
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"

@@ -9,7 +9,7 @@ import pytest
 
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
-from services.data_integrity import (
+from services.crypto.data_integrity import (
     SUITES,
     InvalidProofProblem,
     ProofNotCheckedProblem,
@@ -20,14 +20,14 @@ from services.data_integrity import (
     verify_proof,
     with_proof,
 )
-from services.rdf_canonical import (
+from services.crypto.rdf_canonical import (
     UndefinedTermsProblem,
     UnknownContextProblem,
     UnsupportedJsonLdProblem,
     canonical_quads,
     covered_quads,
 )
-from tests.documents import ISSUER, KEY, full_document
+from tests.support.documents import ISSUER, KEY, full_document
 
 CREATED = Moment("2025-07-01T00:00:00.000Z")
 KEY_ID = key_id_of(ISSUER.did, KEY.public_key)

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from proto.duration import hours_of
-from proto.elm_import import import_elm
-from proto.elm_reader import ElmReader, NotAnElmCredentialProblem
-from proto.microhe_import import NotMicroHeProblem, import_microhe
-from proto.open_badge_reader import Reader
+from proto.documents.duration import hours_of
+from proto.imports.elm import import_elm
+from proto.imports.elm_reader import ElmReader, NotAnElmCredentialProblem
+from proto.imports.json_reader import Reader
+from proto.imports.microhe import NotMicroHeProblem, import_microhe
 
 _SNB = "http://data.europa.eu/snb/"
 

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proto import entry as entries
 from proto import events
-from proto.entry import ENTRY_BYTES_MAX, first_previous
 from proto.envelope import ENVELOPE_BYTES_MAX
 from proto.events import EVENT_BYTES_MAX
 from proto.ids import KeyId, LeafIndex, Origin
-from proto.merkle import leaf_hash
+from proto.log import entry as entries
+from proto.log.entry import ENTRY_BYTES_MAX, first_previous
+from proto.log.merkle import leaf_hash
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem, Problem
-from tests.worlds import ORIGIN, World
+from tests.support.worlds import ORIGIN, World
 
 WORLD = World()
 UNIVERSITY = WORLD.admit("uni")

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from proto import events
 from proto.events import UnknownEventTypeProblem
 from proto.problem import InvalidProblem, MalformedProblem
-from tests.worlds import World
+from tests.support.worlds import World
 
 WORLD = World()
 UNIVERSITY = WORLD.admit("uni")

@@ -5,13 +5,13 @@ import pytest
 
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
-from services.issuer_gateway.batch_upload import TooManyRowsProblem
-from services.issuer_gateway.batching import rows_of
+from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
+from services.issuer_gateway.batches.small_batch import rows_of
 from services.issuer_gateway.domain.awarding import ForeignUriProblem, achievement_from, achievement_id_from
-from services.issuer_gateway.domain.tenancy import Tenant, did_of, prefix_of, tenant_from
-from services.issuer_gateway.relay import is_final
-from tests.gateways import achievement
-from tests.statements import ACCREDITATION, SCOPE, secret_key
+from services.issuer_gateway.domain.tenant import Tenant, did_of, prefix_of, tenant_from
+from services.issuer_gateway.log.relay import is_final
+from tests.support.gateways import achievement
+from tests.support.statements import ACCREDITATION, SCOPE, secret_key
 
 
 def _tenant() -> Tenant:

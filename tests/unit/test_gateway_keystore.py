@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.issuer_gateway.keystore import Keystore, MasterKeyProblem, UnsealableProblem, create_master_key
+from services.issuer_gateway.keys.keystore import Keystore, MasterKeyProblem, UnsealableProblem, create_master_key
 
 MASTER = bytes(range(32))
 

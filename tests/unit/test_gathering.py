@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.issuer_gateway.gathering import Gathered
+from services.issuer_gateway.coalescer import Gathered
 
 
 class Work:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from proto.credential import Learner
-from proto.holder import Recognised, recognised
+from proto.documents.credential import Learner
+from proto.documents.holder import Recognised, recognised
 
 LEARNER = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", date_of_birth="2001-02-03")
 BOUND = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", uri="did:example:zoe")

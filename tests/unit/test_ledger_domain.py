@@ -5,10 +5,10 @@ import pytest
 from proto.envelope import Envelope, open_envelope
 from proto.ids import TreeSize
 from proto.lifecycle import Book, Refusal, UnloadedStateError
-from proto.merkle import EMPTY_ROOT
+from proto.log.merkle import EMPTY_ROOT
 from proto.moment import from_ms, to_ms
 from services.ledger.domain import BatchPlan, ClockGuard, ClockProblem, Clocks, Head, Known, NewEntry, extend_plan
-from tests.worlds import World
+from tests.support.worlds import World
 
 NOW_MS = 1_800_000_000_000
 

@@ -2,9 +2,9 @@
 
 from proto.envelope import open_envelope
 from proto.lifecycle import UnknownRulesProblem
-from proto.merkle import Hash
+from proto.log.merkle import Hash
 from services.ledger.domain import BatchPlan, Head, NewEntry, extend_plan
-from tests.worlds import World
+from tests.support.worlds import World
 
 
 def test_rules_that_the_ledger_does_not_have_are_not_activated_and_sink_nothing_else() -> None:

@@ -11,8 +11,8 @@ from proto import events
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import CredentialId
 from proto.lifecycle import refusals
-from tests.statements import SCOPE
-from tests.worlds import Party, World
+from tests.support.statements import SCOPE
+from tests.support.worlds import Party, World
 
 Transition = Callable[[World, Party, CredentialId], Any]
 REVOKE: Transition = lambda world, speaker, credential: world.revocation(speaker, credential)  # noqa: E731 - a table of three

@@ -9,7 +9,7 @@ from proto.ids import LeafIndex, Origin, TreeSize
 from proto.lifecycle import Book, Refusal, UnknownRulesProblem, decide, refusals, signing_key
 from proto.lifecycle.states import RulesVersion, Stamp
 from proto.problem import InvalidProblem
-from tests.worlds import FullBook, World
+from tests.support.worlds import FullBook, World
 
 RETRYABLE = {
     "event-ahead-of-time",

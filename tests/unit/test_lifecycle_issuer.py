@@ -12,8 +12,8 @@ from proto.ids import KeyId
 from proto.keys import PublicKey, encode_public_key, key_id_of
 from proto.lifecycle import Refusal, living_end, profile, refusals, standing
 from proto.lifecycle.decide_issuer import RETIREMENTS_PER_KEY_MAX
-from tests.statements import ACCREDITATION, SCOPE
-from tests.worlds import Party, World
+from tests.support.statements import ACCREDITATION, SCOPE
+from tests.support.worlds import Party, World
 
 SMALL_ORDER = PublicKey(encode_public_key((1).to_bytes(32, "little")))
 

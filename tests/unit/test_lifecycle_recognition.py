@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from proto.events import DEFAULT_PARAMETERS
 from proto.lifecycle import is_live_recognition, refusals
-from tests.statements import SCOPE
-from tests.worlds import World
+from tests.support.statements import SCOPE
+from tests.support.worlds import World
 
 
 def test_an_institution_recognises_anothers_credential() -> None:

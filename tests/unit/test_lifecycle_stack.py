@@ -6,8 +6,8 @@ from msgspec.structs import replace
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import CredentialId
 from proto.lifecycle import refusals
-from tests.statements import SCOPE
-from tests.worlds import Party, World
+from tests.support.statements import SCOPE
+from tests.support.worlds import Party, World
 
 
 def _parts(world: World, university: Party, count: int) -> list[CredentialId]:

@@ -1,6 +1,6 @@
 """Both axes of time, `at` (effective) and `known_at` (recorded), and which state is shown (DESIGN 3.7)."""
 
-from tests.worlds import World
+from tests.support.worlds import World
 
 
 def test_what_is_asked_is_asked_on_the_effective_axis_with_all_that_is_known() -> None:

@@ -6,7 +6,7 @@ from proto import events
 from proto.ids import CredentialId
 from proto.lifecycle import compromised_from, is_void, profile, refusals
 from proto.moment import Moment
-from tests.worlds import Party, World
+from tests.support.worlds import Party, World
 
 
 def _second_key(world: World, party: Party, number: int = 1) -> events.KeyRecord:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from proto.ids import LeafIndex, TreeSize
-from proto.merkle import (
+from proto.log.merkle import (
     EMPTY_ROOT,
     Frontier,
     Hash,

@@ -3,16 +3,8 @@
 import pytest
 
 from proto.keys import SecretKey
-from proto.note import (
-    SIGNATURES_MAX,
-    Note,
-    SignatureLine,
-    SignatureProblem,
-    open_note,
-    parse_note,
-    sign_note,
-)
-from proto.note_key import KeyKind, SignerKey, VerifierKey, parse_signer_key, parse_vkey
+from proto.log.note import SIGNATURES_MAX, Note, SignatureLine, SignatureProblem, open_note, parse_note, sign_note
+from proto.log.note_key import KeyKind, SignerKey, VerifierKey, parse_signer_key, parse_vkey
 from proto.problem import InvalidProblem, MalformedProblem
 
 ALICE = SignerKey(name="alice.example", kind=KeyKind.ED25519, secret=SecretKey(bytes([1]) * 32))

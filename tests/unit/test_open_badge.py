@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from proto.canonical import canonical_json, decode_json
-from proto.document import credential_id_of, document_digest
+from proto.documents.document import credential_id_of, document_digest
+from proto.documents.open_badge import MismatchProblem, build_document, official_language
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims
 from proto.ids import Did
-from proto.open_badge import MismatchProblem, build_document, official_language
-from proto.open_badge_claims import NotAnOpenBadgeProblem, claims
 from proto.problem import InvalidProblem
-from tests.documents import DOCUMENT_ID, ISSUER, full_achievement, full_award, full_document
+from tests.support.documents import DOCUMENT_ID, ISSUER, full_achievement, full_award, full_document
 
 
 def test_grade_credits_and_end_are_inside() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from proto.canonical import decode_json
-from proto.open_badge import build_document
-from proto.open_badge_claims import NotAnOpenBadgeProblem, claims
-from proto.open_badge_import import import_open_badge
+from proto.documents.open_badge import build_document
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims
+from proto.imports.open_badge import import_open_badge
 from proto.problem import InvalidProblem
-from tests.documents import DOCUMENT_ID, EXAMPLES, ISSUER
+from tests.support.documents import DOCUMENT_ID, EXAMPLES, ISSUER
 
 
 def example(name: str) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import pytest
 
 from proto.keys import SecretKey
-from proto.note_key import KeyKind, SignerKey, VerifierKey
-from proto.policy import Policy, parse_policy
+from proto.log.note_key import KeyKind, SignerKey, VerifierKey
+from proto.log.policy import Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from proto.policy import POLICY_BYTES_MAX, parse_policy
+from proto.log.policy import POLICY_BYTES_MAX, parse_policy
 from services.ledger.config import Config
-from services.ledger.witness_policy import WitnessPolicy, witness_policy
+from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_policy
 from services.policy_file import read_logs, read_policy, read_policy_about
 from services.settings import SettingsProblem
-from tests.witnesses import LOG, witness_key
+from tests.support.witnesses import LOG, witness_key
 
 W1, W2 = (witness_key(name).verifier.text for name in ("w1", "w2"))
 

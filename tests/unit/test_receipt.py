@@ -3,15 +3,15 @@
 import msgspec
 import pytest
 
-from proto.checkpoint import Checkpoint, cosign, sign_checkpoint
 from proto.ids import LeafIndex, Origin, TreeSize
 from proto.keys import SecretKey
-from proto.merkle import Frontier, ProofProblem, inclusion_proof, leaf_hash, reader_of
-from proto.note import Note, SignatureProblem
-from proto.note_key import KeyKind, SignerKey
-from proto.policy import Policy, PolicyLog, PolicyWitness, QuorumProblem
+from proto.log.checkpoint import Checkpoint, cosign, sign_checkpoint
+from proto.log.merkle import Frontier, ProofProblem, inclusion_proof, leaf_hash, reader_of
+from proto.log.note import Note, SignatureProblem
+from proto.log.note_key import KeyKind, SignerKey
+from proto.log.policy import Policy, PolicyLog, PolicyWitness, QuorumProblem
+from proto.log.receipt import Receipt, check_receipt, parse_receipt
 from proto.problem import MalformedProblem
-from proto.receipt import Receipt, check_receipt, parse_receipt
 
 ENTRIES = [f"entry {i}".encode() for i in range(7)]
 LEAVES = [leaf_hash(entry) for entry in ENTRIES]

@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto.ids import Did
-from proto.moment import Moment
-from proto.problem import InvalidProblem
-from proto.status_check import StatusEntry, read_entries, read_status
-from proto.status_list import (
+from proto.documents.status_check import StatusEntry, read_entries, read_status
+from proto.documents.status_list import (
     ENTRY_COUNT_MIN,
     LIST_BYTES_MAX,
     MalformedStatusProblem,
@@ -31,6 +28,9 @@ from proto.status_list import (
     status_entry,
     with_bits,
 )
+from proto.ids import Did
+from proto.moment import Moment
+from proto.problem import InvalidProblem
 
 URL = "https://gateway.example/status/1"
 ISSUER = Did("did:web:gateway.example:issuers:1")

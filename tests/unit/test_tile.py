@@ -3,8 +3,7 @@
 import pytest
 
 from proto.ids import TreeSize
-from proto.problem import InvalidProblem, MalformedProblem
-from proto.tile import (
+from proto.log.tile import (
     BundleId,
     TileId,
     bundles_of,
@@ -16,6 +15,7 @@ from proto.tile import (
     tile_at,
     tiles_of,
 )
+from proto.problem import InvalidProblem, MalformedProblem
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,10 @@ import random
 import pytest
 
 from proto.ids import LeafIndex, TreeSize
-from proto.merkle import (
-    Frontier,
-    Hash,
-    check_consistency,
-    check_inclusion,
-    leaf_hash,
-)
-from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem
-from proto.tile import TileId, tiles_of
-from proto.tile_edge import TileEdge, grow
-from proto.tile_proof import (
+from proto.log.merkle import Frontier, Hash, check_consistency, check_inclusion, leaf_hash
+from proto.log.tile import TileId, tiles_of
+from proto.log.tile_edge import TileEdge, grow
+from proto.log.tile_proof import (
     consistency_proof,
     edge_of_tiles,
     frontier_of_tiles,
@@ -25,6 +18,7 @@ from proto.tile_proof import (
     tiles_for_inclusion,
     tiles_for_root,
 )
+from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem
 
 SIZE = 66_000
 LEAVES = [leaf_hash(i.to_bytes(8, "big")) for i in range(SIZE)]

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proto.documents.vc import DataModelProblem, check_credential
+from proto.documents.vc_terms import TERMS_REMEMBERED_MAX, ContextNotGivenProblem
 from proto.ids import Did
 from proto.keys import key_id_of
 from proto.moment import Moment
 from proto.problem import InvalidProblem
-from proto.vc import DataModelProblem, check_credential
-from proto.vc_terms import TERMS_REMEMBERED_MAX, ContextNotGivenProblem
-from services.data_integrity import SUITES, Suite, secure
-from services.rdf_canonical import covered_quads, pinned_contexts
-from services.verifier.documents import read
-from tests.documents import ISSUER, KEY, full_document
+from services.crypto.data_integrity import SUITES, Suite, secure
+from services.crypto.rdf_canonical import covered_quads, pinned_contexts
+from services.verifier.documents.reader import read
+from tests.support.documents import ISSUER, KEY, full_document
 
 V2 = "https://www.w3.org/ns/credentials/v2"
 CONTEXTS = pinned_contexts()

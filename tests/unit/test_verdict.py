@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from proto.documents.open_badge_claims import DocumentClaims
 from proto.ids import CredentialId, Did
 from proto.lifecycle import Book
-from proto.merkle import Hash
+from proto.log.merkle import Hash
 from proto.moment import Moment
-from proto.open_badge_claims import DocumentClaims
 from proto.wire.verifier import Answer, Check
 from services.follow.interface import Health, Position
-from services.verifier.domain import Document, Grounds, check, evaluate, freshness
-from services.verifier.words import SENTENCES
-from tests.statements import Party
-from tests.worlds import World
+from services.verifier.verdict.sentences import SENTENCES
+from services.verifier.verdict.verdict import Document, Grounds, check, evaluate, freshness
+from tests.support.statements import Party
+from tests.support.worlds import World
 
 HEALTHY = Health(
     state="healthy", detail="", age_seconds=2.0, time=Moment("2026-06-01T00:00:00.000Z"), time_source="log"

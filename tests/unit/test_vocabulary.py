@@ -2,7 +2,7 @@
 
 import pytest
 
-from proto import vocabulary as v
+from proto.documents import vocabulary as v
 
 
 def test_every_value_that_an_institution_can_choose_has_a_concept() -> None:

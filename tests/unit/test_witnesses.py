@@ -10,15 +10,15 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from proto.checkpoint import open_checkpoint
 from proto.ids import TreeSize
-from proto.policy import Policy, open_under_policy, parse_policy
+from proto.log.checkpoint import open_checkpoint
+from proto.log.policy import Policy, open_under_policy, parse_policy
 from services.edge import Log
-from services.ledger.asked_witness import AskingBounds
 from services.ledger.signer import InconsistentTreeError
-from services.ledger.witness_metrics import WitnessMetrics
-from services.ledger.witnesses import Witnesses
-from tests.witnesses import (
+from services.ledger.witnesses.asked_witness import AskingBounds
+from services.ledger.witnesses.cosigning import Witnesses
+from services.ledger.witnesses.witness_metrics import WitnessMetrics
+from tests.support.witnesses import (
     LOG,
     QUICK,
     Answer,

@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from proto.checkpoint import open_checkpoint
 from proto.envelope import Signature
 from proto.ids import LeafIndex
 from proto.lifecycle import BadSignatureRefusal
-from proto.merkle import check_inclusion, inclusion_proof
-from tests.worlds import World, replay
+from proto.log.checkpoint import open_checkpoint
+from proto.log.merkle import check_inclusion, inclusion_proof
+from tests.support.worlds import World, replay
 
 
 def test_what_a_world_says_can_be_replayed_to_the_same_state() -> None:

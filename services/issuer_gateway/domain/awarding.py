@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 
 from proto import events
-from proto.credential import Achievement, Award
-from proto.document import credential_id_of
+from proto.documents.credential import Achievement, Award
+from proto.documents.document import credential_id_of
+from proto.documents.open_badge import Component, Fixed, build_document
 from proto.ids import AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
-from proto.open_badge import Component, Fixed, build_document
 from proto.problem import ConflictProblem, InvalidProblem
 from proto.stacking import Part, Unmet, ects_text, unmet_conditions
 from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
-from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.domain.tenant import Tenant
 
 _ACHIEVEMENT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}")
 _HASH_DIGITS = 16

@@ -1,1 +1,1 @@
-"""Numbered SQL files of the gateway's database, applied by `services.database_setup`; never edited once landed."""
+"""Numbered SQL files of the gateway's database, applied by `persistence.database_setup`; never edited once landed."""

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from proto.credential import Achievement
+from proto.documents.credential import Achievement
 from proto.moment import Moment
 from proto.problem import Problem
 from proto.stacking import ects_text
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
 from services.edge import Templates
-from services.issuer_gateway.domain.tenancy import Tenant
+from services.issuer_gateway.domain.tenant import Tenant
 
 _STATES = {
     "open": "Waiting for the institution",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from proto.credential import Achievement
-from services.issuer_gateway.domain.tenancy import Tenant
-from services.postgres import Connection, Pool
+from proto.documents.credential import Achievement
+from services.issuer_gateway.domain.tenant import Tenant
+from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.json.Decoder(Achievement).decode
 _DECODE_TENANT = msgspec.json.Decoder(Tenant).decode

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from proto.ids import CredentialId, EventId
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
 Kind = Literal["awards", "changes"]

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from proto.ids import CredentialId
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
     SELECT claim_id::text, claim.institution_id::text, learner_id::text, achievement_id, sealed_award, credential_id,

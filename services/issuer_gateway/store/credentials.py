@@ -6,9 +6,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.credential import Achievement
+from proto.documents.credential import Achievement
 from proto.ids import CredentialId, EventId
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """

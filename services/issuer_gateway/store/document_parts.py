@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.postgres import Connection
+from services.persistence.postgres import Connection
 
 
 async def keep(connection: Connection, parts: Mapping[bytes, bytes]) -> None:

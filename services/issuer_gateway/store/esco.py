@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from proto.esco_csv import EscoSkill
+from proto.tables.esco_csv import EscoSkill
 from proto.wire.esco import EscoFound
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 
 async def put(connection: Connection, language: str, skills: Sequence[EscoSkill]) -> None:

@@ -12,7 +12,7 @@ from proto.ids import CredentialId, EventId, LeafIndex
 from proto.moment import Moment
 from proto.wire.gateway import EventAnswer, OutboxState
 from proto.wire.ledger import Appended
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode

@@ -3,7 +3,7 @@
 import msgspec
 
 from proto.ids import CredentialId, KeyId
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 
 class StoredProof(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ import msgspec
 
 from proto.ids import CredentialId
 from proto.wire.requests import RequestState
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
     SELECT request_id::text, request.institution_id::text, achievement_id, learner_id::text, ref, state, sealed_content,

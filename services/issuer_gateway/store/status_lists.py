@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from proto.ids import CredentialId, Did
-from services.postgres import Connection, Pool
+from services.persistence.postgres import Connection, Pool
 
 
 class OpenList(msgspec.Struct, frozen=True, kw_only=True):

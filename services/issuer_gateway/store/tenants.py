@@ -5,13 +5,13 @@ from datetime import datetime
 
 import msgspec
 
-from proto.annex_i import AnnexGate
+from proto.documents.annex_i import AnnexGate
 from proto.events import Purpose
 from proto.ids import KeyId
 from proto.moment import from_datetime
 from proto.wire.gateway import ApiKey, ApiScope
-from services.issuer_gateway.domain.tenancy import Tenant
-from services.postgres import Connection, Pool
+from services.issuer_gateway.domain.tenant import Tenant
+from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.json.Decoder(Tenant).decode
 _ENCODE = msgspec.json.Encoder().encode

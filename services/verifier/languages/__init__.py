@@ -4,8 +4,8 @@ Verdicts, codes and everything else that a machine reads are the same in every l
 once, and kept ready so; its sentences are put into another language at the edge, by their codes and the values that
 they hold. What stems from elsewhere (a fault that a library names, an institution's own words) stays as it is.
 
-A language is one file here: `[sentences]` by the codes of `services.verifier.words`, `[words]` by the English words. A
-test holds each of them to the whole list and the same values.
+A language is one file here: `[sentences]` by the codes of `services.verifier.verdict.sentences`, `[words]` by the
+English words. A test holds each of them to the whole list and the same values.
 """
 
 import re
@@ -20,7 +20,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from proto.wire.verifier import Answer, Check, StackAnswer
-from services.verifier.words import SENTENCES
+from services.verifier.verdict.sentences import SENTENCES
 
 DEFAULT = "en"
 _VALUE = re.compile(r"\{(\w+)\}")

@@ -12,8 +12,8 @@ from proto.stacking import ects_text
 from proto.wire.verifier import Answer, CheckName, Dimension, Result, StatisticsAnswer, StatisticsRow, Verdict
 from services.edge import Templates
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
-from services.verifier.statistics import DIMENSIONS
-from services.verifier.words import REASONS, STATES, when
+from services.verifier.projection.statistics import DIMENSIONS
+from services.verifier.verdict.sentences import REASONS, STATES, when
 
 _FOLDER = Path(__file__).parent
 BARS_MAX = 60

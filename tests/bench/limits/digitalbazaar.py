@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from proto.documents.status_list import build_list_credential, empty_bits
 from proto.moment import from_datetime
-from proto.status_list import build_list_credential, empty_bits
 from tests.bench.crew import Measure
 from tests.interop import shapes
 

@@ -6,7 +6,7 @@ over one connection, so that a figure is a latency and not a rate of a busy mach
 
 import random
 
-from services.postgres import connected
+from services.persistence.postgres import connected
 from tests.bench.crew import WORKERS
 from tests.bench.figures import Goal, Row, Series, percentile
 from tests.bench.load import Burst, Outcome, fire, request

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable
 from services.edge import Log, listening
 from services.issuer_gateway.app import make_app
 from services.issuer_gateway.config import PREFIX, Config
-from services.issuer_gateway.domain.tenancy import Tenant
-from services.issuer_gateway.gateway import Gateway
-from services.issuer_gateway.routes import GATEWAY
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.http.caller import GATEWAY
+from services.issuer_gateway.institutions.institution_commands import tenant_of
+from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import status_lists, tenants
-from services.issuer_gateway.tenancy import tenant_of
-from services.postgres import Connection, connected
+from services.persistence.postgres import Connection, connected
 from services.settings import load_settings
 from tests.bench.figures import Goal, Row, Series
 from tests.bench.load import Burst, fire

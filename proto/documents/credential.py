@@ -1,0 +1,331 @@
+"""Achievement and award with every EU standard element, and what is missing of them. Knows no document and no log.
+
+The elements are those of the Council Recommendation of 16 June 2022 on a European approach to micro-credentials
+(2022/C 243/02), Annex I. These records are what institutions send; `proto.documents.open_badge` makes documents of
+them.
+"""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from proto.documents.vocabulary import (
+    ESCO_PATTERN,
+    ISCED_F_PATTERN,
+    LANGUAGE_PATTERN,
+    AssessmentType,
+    Cycle,
+    ParticipationMode,
+    QualityAssuranceType,
+    Stackability,
+    Supervision,
+)
+from proto.events import (
+    AchievementField,
+    CountryField,
+    CredentialIdField,
+    DidField,
+    EctsField,
+    EqfField,
+    NameField,
+    Record,
+    UriField,
+)
+from proto.ids import AchievementUri
+from proto.moment import Moment, normalise
+from proto.prerequisites import EntryRequirements
+from proto.problem import InvalidProblem
+from proto.stacking import Recipe
+
+WORKLOAD_HOURS_MAX = 20_000
+_DATE = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+
+Language = Annotated[str, Meta(pattern=LANGUAGE_PATTERN, max_length=35, description="BCP 47 language tag")]
+ShortText = Annotated[str, Meta(min_length=1, max_length=300)]
+LongText = Annotated[str, Meta(min_length=1, max_length=10_000)]
+Title = Annotated[dict[Language, ShortText], Meta(min_length=1, max_length=24, description="Text by language")]
+Text = Annotated[dict[Language, LongText], Meta(min_length=1, max_length=24, description="Text by language")]
+CodeText = Annotated[str, Meta(min_length=1, max_length=100)]
+AnyUri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,30}:[!-~]{1,490}(?!\n)$", max_length=500)]
+DateField = Annotated[str, Meta(pattern=rf"^{_DATE}(?!\n)$", max_length=10, description="YYYY-MM-DD")]
+TimeField = Annotated[
+    str, Meta(pattern=rf"^{_DATE}T{_TIME}(?!\n)$", max_length=40, description="RFC 3339 with an offset")
+]
+EscoField = Annotated[str, Meta(pattern=ESCO_PATTERN, max_length=120)]
+IscedField = Annotated[str, Meta(pattern=ISCED_F_PATTERN, max_length=4, description="ISCED-F 2013, 2 to 4 digits")]
+LearnerRef = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}(?!\n)$", max_length=64)]
+# Enumerations of Open Badges 3.0, each extensible by `ext:`.
+IDENTIFIER_TYPES = (
+    "name|sourcedId|systemId|productId|userName|accountId|emailAddress|nationalIdentityNumber|isbn|issn|lisSourcedId"
+    "|oneRosterSourcedId|sisSourcedId|ltiContextId|ltiDeploymentId|ltiToolId|ltiPlatformId|ltiUserId|identifier"
+)
+RESULT_TYPES = (
+    "GradePointAverage|LetterGrade|Percent|PerformanceLevel|PredictedScore|RawScore|Result|RubricCriterion"
+    "|RubricCriterionLevel|RubricScore|ScaledScore|Status"
+)
+ALIGNMENT_TYPES = "ceasn:Competency|ceterms:Credential|CFItem|CFRubric|CFRubricCriterion|CFRubricCriterionLevel|CTDL"
+_EXTENSION = "ext:[A-Za-z0-9._-]{1,60}"
+IdentifierType = Annotated[str, Meta(pattern=rf"^({IDENTIFIER_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
+ResultType = Annotated[str, Meta(pattern=rf"^({RESULT_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
+AlignmentType = Annotated[str, Meta(pattern=rf"^({ALIGNMENT_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
+AwardedField = Annotated[
+    AchievementUri,
+    Meta(
+        pattern=r"^(https?://[!-~]{1,490}|[a-z0-9](-?[a-z0-9]){0,62})(?!\n)$",
+        max_length=500,
+        description="URI of the achievement, or the institution's own short id of it",
+    ),
+]
+PrerequisiteIds = Annotated[
+    tuple[CredentialIdField, ...],
+    Meta(max_length=16, description="Credentials of other institutions that meet the entry requirements, by id"),
+]
+PrerequisiteDocuments = Annotated[
+    tuple[dict[str, Any], ...], Meta(max_length=16, description="The same by document, whose holder is compared")
+]
+_NO_SPACE = r"[^@\s\x00-\x1f\x7f-\x9f\ufeff]"  # written out where readers' ideas of \s differ (Python, ECMA-262)
+EmailField = Annotated[str, Meta(pattern=rf"^{_NO_SPACE}{{1,64}}@{_NO_SPACE}{{1,255}}(?!\n)$", max_length=320)]
+
+
+class Identifier(Record, frozen=True, kw_only=True):
+    """Another name that the same thing has elsewhere (OB 3.0 IdentifierEntry)."""
+
+    identifier: Annotated[str, Meta(min_length=1, max_length=500)]
+    type: IdentifierType
+
+
+class LearningOutcome(Record, frozen=True, kw_only=True):
+    """What a learner knows, understands and is able to do (element 6), with the ESCO skills it stands for."""
+
+    title: Text
+    esco_skills: Annotated[tuple[EscoField, ...], Meta(max_length=32)] = ()
+
+    def __post_init__(self) -> None:
+        check_languages(self.title)
+
+
+class NationalLevel(Record, frozen=True, kw_only=True):
+    """A level of a national qualifications framework; not to be taken for an EQF level."""
+
+    framework: ShortText
+    level: CodeText
+    url: UriField | None = None
+
+
+class QualityAssurance(Record, frozen=True, kw_only=True):
+    """What assures the quality, by whom, and where that can be read (element 11)."""
+
+    type: QualityAssuranceType
+    name: ShortText
+    description: LongText | None = None
+    code: CodeText | None = None
+    url: UriField | None = None
+
+
+class EscoAlignment(Record, frozen=True, kw_only=True):
+    """A skill or occupation of ESCO that the achievement as a whole stands for."""
+
+    uri: EscoField
+    name: ShortText
+
+
+class Alignment(Record, frozen=True, kw_only=True):
+    """A node of another framework (OB 3.0 Alignment)."""
+
+    name: ShortText
+    url: AnyUri
+    code: CodeText | None = None
+    description: LongText | None = None
+    framework: ShortText | None = None
+    type: AlignmentType | None = None
+
+
+class GradingScheme(Record, frozen=True, kw_only=True):
+    """How results are expressed (OB 3.0 ResultDescription); all values are texts, as grades are."""
+
+    name: ShortText
+    type: ResultType = "Result"
+    uri: AnyUri | None = None
+    value_min: CodeText | None = None
+    value_max: CodeText | None = None
+    required_value: CodeText | None = None
+    allowed_values: Annotated[tuple[CodeText, ...], Meta(max_length=64)] = ()
+
+
+class Achievement(Record, frozen=True, kw_only=True):
+    """What can be achieved: described once, awarded many times.
+
+    `ects_hundredths` (350 is 3.5 ECTS; 0 says that none are stated) and `workload_hours` are different things. No award
+    states more credits, unless `ects_hundredths_max` says how many at most.
+    """
+
+    uri: AchievementField
+    version: CodeText = "1"
+    title: Title
+    description: Text
+    criteria: Text
+    criteria_url: UriField | None = None
+    language: Annotated[Language, Meta(description="The language it is taught and assessed in")]
+    learning_outcomes: Annotated[tuple[LearningOutcome, ...], Meta(max_length=64)] = ()
+    ects_hundredths: EctsField
+    ects_hundredths_max: Annotated[
+        EctsField, Meta(description="The most credits that an award of it may state, where more than its own")
+    ] | (None) = None
+    workload_hours: Annotated[int, Meta(ge=1, le=WORKLOAD_HOURS_MAX)] | None = None
+    eqf_level: EqfField | None = None
+    cycle: Cycle | None = None
+    national_level: NationalLevel | None = None
+    assessment_types: Annotated[tuple[AssessmentType, ...], Meta(max_length=8)] = ()
+    participation_modes: Annotated[tuple[ParticipationMode, ...], Meta(max_length=8)] = ()
+    quality_assurance: Annotated[tuple[QualityAssurance, ...], Meta(max_length=16)] = ()
+    prerequisites: Text | None = None
+    entry_requirements: Annotated[
+        EntryRequirements, Meta(description="What must be held, valid, before it is awarded; enforced")
+    ] | (None) = None
+    supervision: Supervision | None = None
+    grading_scheme: GradingScheme | None = None
+    stackability: Stackability | None = None
+    recipe: Recipe | None = None
+    isced_f: Annotated[tuple[IscedField, ...], Meta(max_length=8)] = ()
+    esco: Annotated[tuple[EscoAlignment, ...], Meta(max_length=32)] = ()
+    alignments: Annotated[tuple[Alignment, ...], Meta(max_length=64)] = ()
+    tags: Annotated[tuple[CodeText, ...], Meta(max_length=32)] = ()
+    image: AnyUri | None = None
+    further_information: Text | None = None
+    other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
+    takes_requests: Annotated[bool, Meta(description="Learners may ask for it on its public page")] = False
+
+    def __post_init__(self) -> None:
+        for texts in (self.title, self.description, self.criteria, self.prerequisites, self.further_information):
+            check_languages(texts)
+        if self.ects_hundredths_max is not None and self.ects_hundredths_max < self.ects_hundredths:
+            raise ValueError("ects_hundredths_max is the most that an award may state: not less than ects_hundredths")
+        if self.entry_requirements is not None and self.uri in self.entry_requirements.named:
+            raise ValueError("An achievement that requires itself could never be awarded")
+
+    def text_in(self, texts: dict[str, str]) -> str:
+        """Return the text in the achievement's own language, else in English, else the first that there is."""
+        by_tag = {tag.lower(): text for tag, text in texts.items()}
+        wanted = self.language.lower()
+        for tag in (wanted, wanted.partition("-")[0], "en"):
+            if tag in by_tag:
+                return by_tag[tag]
+        return next(iter(texts.values()))
+
+
+class Learner(Record, frozen=True, kw_only=True):
+    """Who learned. `ref` is the institution's own opaque name for the learner and never leaves the gateway.
+
+    At least one of name, mail address and `uri` (a DID or URL of the learner) identifies the learner in the document.
+    """
+
+    ref: LearnerRef
+    given_name: ShortText | None = None
+    family_name: ShortText | None = None
+    date_of_birth: DateField | None = None
+    email: EmailField | None = None
+    uri: AnyUri | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.given_name or self.family_name or self.email or self.uri):
+            raise ValueError("A learner needs a name, a mail address or a URI: the document must say whose it is")
+        _check_day(self.date_of_birth)
+
+    @property
+    def full_name(self) -> str:
+        """Given and family name as one text; empty where neither is known."""
+        return " ".join(name for name in (self.given_name, self.family_name) if name)
+
+
+class Result(Record, frozen=True, kw_only=True):
+    """What came out: the value as the grading scheme writes it (`8.5`, `A`), and how far it is final."""
+
+    value: CodeText | None = None
+    status: Literal["Completed", "Enrolled", "Failed", "InProgress", "OnHold", "Provisional", "Withdrew"] | None = None
+
+    def __post_init__(self) -> None:
+        if self.value is None and self.status is None:
+            raise ValueError("A result states a value, a status, or both")
+
+
+class Award(Record, frozen=True, kw_only=True):
+    """One achievement awarded to one learner. `valid_until` is exclusive; times carry their offset.
+
+    `achievement` is the achievement's URI, or the short id under which its institution described it: the gateway
+    replaces that by the URI before it makes a document.
+    """
+
+    learner: Learner
+    achievement: AwardedField
+    awarded_at: TimeField | None = None
+    valid_from: TimeField
+    valid_until: TimeField | None = None
+    activity_start: DateField | None = None
+    activity_end: DateField | None = None
+    ects_hundredths: Annotated[EctsField, Meta(description="Credits earned, where other than the achievement's")] | (
+        None
+    ) = None
+    result: Result | None = None
+    narrative: LongText | None = None
+    other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
+    prerequisites: PrerequisiteIds = ()
+    prerequisite_documents: PrerequisiteDocuments = ()
+
+    def __post_init__(self) -> None:
+        for moment in (self.awarded_at, self.valid_from, self.valid_until):
+            _moment(moment)
+        for day in (self.activity_start, self.activity_end):
+            _check_day(day)
+        ends_at = self.ends_at
+        if ends_at is not None and ends_at <= self.begins_at:
+            raise ValueError("valid_until must lie after valid_from: it is the first moment that is no longer valid")
+        if self.activity_start and self.activity_end and self.activity_end < self.activity_start:
+            raise ValueError("activity_end lies before activity_start")
+
+    @property
+    def begins_at(self) -> Moment:
+        """`valid_from` as events and documents write it."""
+        return normalise(self.valid_from)
+
+    @property
+    def ends_at(self) -> Moment | None:
+        """`valid_until` as events and documents write it, where there is one."""
+        return _moment(self.valid_until)
+
+    def earned_hundredths(self, achievement: Achievement) -> int:
+        """Return the credits of this award in hundredths: its own where it states them, else the achievement's."""
+        return achievement.ects_hundredths if self.ects_hundredths is None else self.ects_hundredths
+
+
+class Issuer(Record, frozen=True, kw_only=True):
+    """The institution that awards and issues, as its documents name it (elements 3 and 4)."""
+
+    did: DidField
+    legal_name: NameField
+    country: CountryField
+    region: ShortText | None = None
+    locality: ShortText | None = None
+    url: UriField | None = None
+    email: EmailField | None = None
+    other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
+
+
+def _moment(text: str | None) -> Moment | None:
+    """Return a time field as a moment; a day that does not exist raises `ValueError`, which decoding reports."""
+    try:
+        return None if text is None else normalise(text)
+    except InvalidProblem as error:
+        raise ValueError(error.detail) from error
+
+
+def _check_day(text: str | None) -> None:
+    if text is not None:
+        date.fromisoformat(text)
+
+
+def check_languages(texts: dict[str, str] | None) -> None:
+    """Raise `ValueError` if two keys are one language: tags are compared without regard to case (RFC 5646 2.1.1)."""
+    if texts is not None and len({tag.lower() for tag in texts}) != len(texts):
+        raise ValueError("Two texts stand under one language: tags are the same whatever their case")

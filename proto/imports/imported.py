@@ -1,0 +1,61 @@
+"""What an import makes of a document of others, whatever its form: what was read, guessed, and had no place."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from proto.documents.credential import Achievement, Award
+from proto.events import Record, invalid
+from proto.problem import InvalidProblem
+
+LANGUAGE_UNKNOWN = "und"
+"""Undetermined, in the words of BCP 47."""
+_T = TypeVar("_T")
+
+
+class Doubt(Record, frozen=True, kw_only=True):
+    """Something that was read by a guess: where it stands, and what was made of it."""
+
+    pointer: str
+    detail: str
+
+
+class ImportedIssuer(Record, frozen=True, kw_only=True):
+    """Who issued the document, in its own words; nothing of it is proven."""
+
+    id: str
+    name: str | None = None
+    country: str | None = None
+
+
+class Imported(Record, frozen=True, kw_only=True):
+    """What became of a document: `unmapped` are JSON pointers to what has no place here, in the document's order."""
+
+    achievement: Achievement
+    award: Award
+    issuer: ImportedIssuer
+    unmapped: tuple[str, ...]
+    doubtful: tuple[Doubt, ...]
+
+
+def with_credits_of(achievement: Achievement, award: Award) -> Achievement:
+    """Return the achievement with the credits of the award, where the document states none of the achievement's own."""
+    if achievement.ects_hundredths or not award.ects_hundredths:
+        return achievement
+    return msgspec.structs.replace(achievement, ects_hundredths=award.ects_hundredths)
+
+
+def converted(
+    fields: Mapping[str, Any], kind: type[_T], *, pointer: str, refusal: type[InvalidProblem], within: str = "document"
+) -> _T:
+    """Return a record of what was read (None counts as absent), within its limits.
+
+    Raises `refusal` with the JSON pointer to the object it came from, and the field that breaks a limit as `field`.
+    """
+    stated = {name: value for name, value in fields.items() if value is not None}
+    try:
+        return msgspec.convert(msgspec.to_builtins(stated), kind)
+    except msgspec.ValidationError as error:
+        problem = invalid(error, within=f"{within} ({kind.__name__.lower()})")
+        raise refusal(problem.detail, pointer=pointer, members={"field": problem.pointer}) from error

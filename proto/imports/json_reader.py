@@ -1,0 +1,114 @@
+"""Reads a JSON document and remembers what was read, so that nothing is dropped silently. Knows no field by name."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
+
+
+def escape(token: str) -> str:
+    """Return one reference token of a JSON pointer (RFC 6901 section 3)."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+class Reader:
+    """One object of a document. Whatever is taken from it counts as mapped; `unmapped` of the root lists the rest."""
+
+    def __init__(self, value: Mapping[str, Any], pointer: str = "", taken: set[str] | None = None) -> None:
+        self.value = value
+        self.pointer = pointer
+        self._taken: set[str] = set() if taken is None else taken
+
+    def at(self, name: str) -> str:
+        """Return the JSON pointer of a member."""
+        return f"{self.pointer}/{escape(name)}"
+
+    def take(self, name: str) -> Any:
+        """Return a member with all that is in it, and count it as mapped; None where it is absent."""
+        if name in self.value:
+            self._taken.add(self.at(name))
+        return self.value.get(name)
+
+    def leave(self, name: str) -> None:
+        """Count a member as not mapped after all."""
+        self._taken.discard(self.at(name))
+
+    def text(self, name: str) -> str | None:
+        """Take a text; an empty one counts as absent, another kind of value is refused."""
+        value = self.take(name)
+        if value is not None and not isinstance(value, str):
+            raise NotAnOpenBadgeProblem(f"{name} must be a text", pointer=self.at(name))
+        return value or None
+
+    def needed_text(self, name: str) -> str:
+        """Take a text that must be there."""
+        value = self.text(name)
+        if value is None:
+            raise NotAnOpenBadgeProblem(f"{name} is missing", pointer=self.at(name))
+        return value
+
+    def text_or_number(self, name: str) -> str | None:
+        """Take a text or a whole number, as a text: writers of codes use both."""
+        value = self.take(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return self.text(name)
+
+    def only(self, name: str, *known: str) -> None:
+        """Take those items of a text or a list of texts that are known; the others stay unmapped."""
+        value = self.value.get(name)
+        if isinstance(value, str) and value in known:
+            self._taken.add(self.at(name))
+        if isinstance(value, list):
+            self._taken.update(f"{self.at(name)}/{index}" for index, item in enumerate(value) if item in known)
+
+    def texts(self, name: str) -> list[str]:
+        """Take a list of texts; absent is empty."""
+        value = self.take(name)
+        items = [] if value is None else value
+        if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
+            raise NotAnOpenBadgeProblem(f"{name} must be a list of texts", pointer=self.at(name))
+        return items
+
+    def child(self, name: str) -> "Reader | None":
+        """Return a reader of the object under `name`, of which nothing is taken yet; None where it is absent."""
+        value = self.value.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            raise NotAnOpenBadgeProblem(f"{name} must be an object", pointer=self.at(name))
+        return Reader(value, self.at(name), self._taken)
+
+    def needed_child(self, name: str) -> "Reader":
+        """Return a reader of the object under `name`, which must be there."""
+        found = self.child(name)
+        if found is None:
+            raise NotAnOpenBadgeProblem(f"{name} is missing", pointer=self.at(name))
+        return found
+
+    def children(self, name: str) -> "list[Reader]":
+        """Return readers of the objects in the list under `name`; absent is empty."""
+        value = self.value.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise NotAnOpenBadgeProblem(f"{name} must be a list of objects", pointer=self.at(name))
+        return [Reader(item, f"{self.at(name)}/{index}", self._taken) for index, item in enumerate(value)]
+
+    def unmapped(self) -> tuple[str, ...]:
+        """Return JSON pointers to all that was not taken: the outermost values of which nothing was."""
+        entered = {self.pointer}
+        for pointer in self._taken:
+            parent = pointer.rpartition("/")[0]
+            while parent and parent not in entered:
+                entered.add(parent)
+                parent = parent.rpartition("/")[0]
+        return tuple(self._rest(self.value, self.pointer, entered))
+
+    def _rest(self, value: Any, pointer: str, entered: set[str]) -> Iterator[str]:
+        if pointer in self._taken:
+            return
+        if pointer not in entered:
+            yield pointer
+            return
+        members = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for key, member in members:
+            yield from self._rest(member, f"{pointer}/{escape(str(key))}", entered)

@@ -1,0 +1,363 @@
+"""Open Badges 3.0 documents of others, read into an achievement and an award. Verifies no signature of theirs.
+
+What has no place here is listed by JSON pointer, what had to be guessed is named with the guess: nothing is dropped
+silently. The Dutch profile (educredentials) is read with its own terms for credits, hours, assessment and supervision.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proto.documents.credential import (
+    IDENTIFIER_TYPES,
+    Achievement,
+    Alignment,
+    Award,
+    EscoAlignment,
+    GradingScheme,
+    Identifier,
+    Learner,
+    QualityAssurance,
+    Result,
+)
+from proto.documents.open_badge import EQF_TARGET_TYPE, QUALITY_TARGET_TYPE
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths, moment
+from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, OPEN_BADGES_SCHEMA, SCHEMA_TYPE, VC_CONTEXT
+from proto.documents.vocabulary import (
+    AssessmentType,
+    ParticipationMode,
+    QualityAssuranceType,
+    Supervision,
+    eqf_uri,
+    is_esco,
+    is_language,
+)
+from proto.ids import AchievementUri
+from proto.imports.educredentials import ASSESSMENT, CONTEXT_ENDING, PARTICIPATION, SUPERVISION, UNCHECKED
+from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
+from proto.imports.json_reader import Reader
+
+
+def import_open_badge(document: Any, *, learner_ref: str | None = None) -> Imported:
+    """Return achievement and award of an Open Badges 3.0 document (decoded JSON).
+
+    `learner_ref` is the institution's own name for the learner; without it one is derived from what identifies the
+    learner in the document, the same for the same learner. Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
+    JSON pointer.
+    """
+    return _Import(check_shape(document)).run(learner_ref)
+
+
+class _Import:
+    """One import: the reader of the document and the doubts met so far."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._root = Reader(document)
+        self._doubts: list[Doubt] = []
+
+    def run(self, learner_ref: str | None) -> Imported:
+        root = self._root
+        subject = root.needed_child("credentialSubject")
+        achievement = self._achievement(subject.needed_child("achievement"))
+        award = self._award(subject, achievement, learner_ref)
+        issuer = self._issuer()
+        self._frame(subject, achievement)
+        return Imported(
+            achievement=with_credits_of(achievement, award),
+            award=award,
+            issuer=issuer,
+            unmapped=root.unmapped(),
+            doubtful=tuple(self._doubts),
+        )
+
+    def _doubt(self, pointer: str, detail: str) -> None:
+        self._doubts.append(Doubt(pointer=pointer, detail=detail))
+
+    def _day(self, subject: Reader, name: str) -> str | None:
+        """Take the day of a time: Open Badges' schema wants a time where its context says date."""
+        day, _, time = (subject.text(name) or "").partition("T")
+        if time and not time.startswith("00:00:00"):
+            self._doubt(subject.at(name), f"A day is kept, {day}; the time of day is left out")
+        return day or None
+
+    def _frame(self, subject: Reader, achievement: Achievement) -> None:
+        """Take what only says that this is an Open Badge."""
+        root = self._root
+        contexts = [item for item in root.value["@context"] if isinstance(item, str)]
+        root.only("@context", VC_CONTEXT, *(item for item in contexts if _is_known_context(item)))
+        root.only("type", "VerifiableCredential", "OpenBadgeCredential", "AchievementCredential")
+        subject.only("type", "AchievementSubject")
+        if root.value.get("name") in achievement.title.values():
+            root.take("name")
+        for schema in root.children("credentialSchema"):
+            if schema.value.get("id") == OPEN_BADGES_SCHEMA:
+                schema.only("id", OPEN_BADGES_SCHEMA)
+                schema.only("type", SCHEMA_TYPE)
+
+    def _issuer(self) -> ImportedIssuer:
+        if isinstance(self._root.value.get("issuer"), str):
+            return ImportedIssuer(id=self._root.needed_text("issuer"))
+        issuer = self._root.needed_child("issuer")
+        issuer.only("type", "Profile")
+        address = issuer.child("address")
+        if address is not None:
+            address.only("type", "Address")
+        country = address.text("addressCountryCode") if address is not None else None
+        return ImportedIssuer(id=issuer.needed_text("id"), name=issuer.text("name"), country=country)
+
+    def _achievement(self, source: Reader) -> Achievement:
+        source.only("type", "Achievement", "EducredentialAchievement")
+        source.only("achievementType", "MicroCredential", "Achievement")
+        language = self._language(source)
+        description = source.needed_text("description")
+        fields = {
+            "uri": source.needed_text("id"),
+            "version": source.text("version"),
+            "title": {language: source.needed_text("name")},
+            "description": {language: description},
+            "criteria": {language: self._criteria(source) or description},
+            "criteria_url": self._criteria_url(source),
+            "language": language,
+            "ects_hundredths": self._credits(source),
+            "workload_hours": source.take("SBU"),
+            "image": _image(source),
+            "tags": source.texts("tag"),
+            "grading_scheme": _grading_scheme(source),
+            "other_identifiers": [*_identifiers(source), *_programme(source)],
+            "assessment_types": self._assessment(source),
+            "participation_modes": self._participation(source),
+            "supervision": self._supervision(source),
+        }
+        return converted(
+            fields | self._alignments(source), Achievement, pointer=source.pointer, refusal=NotAnOpenBadgeProblem
+        )
+
+    def _language(self, source: Reader) -> str:
+        language = source.text("inLanguage")
+        if language is not None and is_language(language):
+            return language
+        source.leave("inLanguage")
+        self._doubt(source.at("inLanguage"), "No language is stated; texts are kept under und (undetermined)")
+        return LANGUAGE_UNKNOWN
+
+    def _criteria(self, source: Reader) -> str | None:
+        criteria = source.child("criteria")
+        narrative = criteria.text("narrative") if criteria else None
+        if narrative is None:
+            self._doubt(source.at("criteria"), "No criteria in words; the description stands in")
+        return narrative
+
+    def _criteria_url(self, source: Reader) -> str | None:
+        criteria = source.child("criteria")
+        return criteria.text("id") if criteria else None
+
+    def _credits(self, source: Reader) -> int:
+        """Take the credits: `ECTS` of the Dutch profile, else `creditsAvailable`, which does not say which credits."""
+        if "ECTS" in source.value:
+            return hundredths(source.take("ECTS"), source.at("ECTS"))
+        if "creditsAvailable" in source.value:
+            pointer = source.at("creditsAvailable")
+            self._doubt(pointer, "Open Badges does not say which credits these are; read as ECTS")
+            return hundredths(source.take("creditsAvailable"), pointer)
+        self._doubt(source.at("creditsAvailable"), "No credits are stated; kept as 0")
+        return 0
+
+    def _assessment(self, source: Reader) -> list[AssessmentType]:
+        stated = source.value.get("assessmentType")
+        found = ASSESSMENT.get(stated) if isinstance(stated, str) else None
+        if found is None:
+            return []
+        source.take("assessmentType")
+        if found in {AssessmentType.WRITTEN_EXAM, AssessmentType.PRACTICAL}:
+            self._doubt(source.at("assessmentType"), f"{stated!r} is wider than what it was read as, {found.value!r}")
+        return [found]
+
+    def _participation(self, source: Reader) -> list[ParticipationMode]:
+        stated = source.value.get("participationType")
+        found = PARTICIPATION.get(stated, ()) if isinstance(stated, str) else ()
+        if found:
+            source.take("participationType")
+        if len(found) > 1:
+            self._doubt(source.at("participationType"), f"{stated!r} leaves open which; both are kept")
+        return list(found)
+
+    def _supervision(self, source: Reader) -> Supervision | None:
+        stated = source.value.get("supervisionType")
+        found = SUPERVISION.get(stated) if isinstance(stated, str) else None
+        if found is None:
+            return None
+        source.take("supervisionType")
+        checked = source.value.get("identityChecked")
+        if checked is (found not in UNCHECKED):
+            source.take("identityChecked")
+        elif isinstance(checked, bool):
+            self._doubt(source.at("identityChecked"), f"Contradicts supervisionType, {stated!r}, which was kept")
+        return found
+
+    def _alignments(self, source: Reader) -> dict[str, Any]:
+        """Sort alignments into EQF level, quality assurance, ESCO and others."""
+        fields: dict[str, Any] = {"eqf_level": None, "quality_assurance": [], "esco": [], "alignments": []}
+        for item in source.children("alignment"):
+            item.only("type", "Alignment")
+            kind, url = item.text("targetType"), item.needed_text("targetUrl")
+            if kind == EQF_TARGET_TYPE:
+                self._take_level(item, fields)
+            elif kind == QUALITY_TARGET_TYPE:
+                fields["quality_assurance"].append(self._quality(item, url))
+            elif is_esco(url):
+                fields["esco"].append(EscoAlignment(uri=url, name=item.needed_text("targetName")))
+            else:
+                fields["alignments"].append(_alignment(item, kind, url))
+        return fields
+
+    def _take_level(self, item: Reader, fields: dict[str, Any]) -> None:
+        level = eqf_level(item.take("targetCode"), item.at("targetCode"))
+        if fields["eqf_level"] not in (None, level):
+            raise NotAnOpenBadgeProblem("Two different EQF levels are stated", pointer=item.pointer)
+        fields["eqf_level"] = level
+        if item.value["targetUrl"] != eqf_uri(level):
+            item.leave("targetUrl")
+        item.only("targetName", f"EQF level {level}")
+        item.only("targetFramework", "EQF")
+
+    def _quality(self, item: Reader, url: str) -> QualityAssurance:
+        self._doubt(item.pointer, "Which kind of quality assurance is not said; read as that of the programme")
+        return QualityAssurance(
+            type=QualityAssuranceType.PROGRAMME_QUALITY,
+            name=item.needed_text("targetName"),
+            description=item.text("targetDescription"),
+            code=item.text_or_number("targetCode"),
+            url=url,
+        )
+
+    def _award(self, subject: Reader, achievement: Achievement, learner_ref: str | None) -> Award:
+        root = self._root
+        old = Identifier(identifier=root.needed_text("id"), type="identifier")
+        fields = {
+            "learner": self._learner(subject, learner_ref),
+            "achievement": AchievementUri(achievement.uri),
+            "awarded_at": self._moment("awardedDate"),
+            "valid_from": moment(root.value, "validFrom"),
+            "valid_until": self._moment("validUntil"),
+            "activity_start": self._day(subject, "activityStartDate"),
+            "activity_end": self._day(subject, "activityEndDate"),
+            "ects_hundredths": self._earned(subject),
+            "narrative": subject.text("narrative"),
+            "result": _result(subject, achievement.grading_scheme),
+            "other_identifiers": [old],
+        }
+        root.take("validFrom")
+        return converted(fields, Award, pointer="", refusal=NotAnOpenBadgeProblem)
+
+    def _moment(self, name: str) -> str | None:
+        if self._root.take(name) is None:
+            return None
+        return moment(self._root.value, name)
+
+    def _earned(self, subject: Reader) -> int | None:
+        value = subject.take("creditsEarned")
+        return None if value is None else hundredths(value, subject.at("creditsEarned"))
+
+    def _learner(self, subject: Reader, learner_ref: str | None) -> Learner:
+        uri, given, family = subject.text("id"), subject.text("givenName"), subject.text("familyName")
+        named = dict(self._identities(subject, is_named=bool(given or family)))
+        family = family or named.get("name")
+        identity = uri or named.get("emailAddress") or family or given
+        if identity is None:
+            raise NotAnOpenBadgeProblem("The document does not say whose it is", pointer=subject.at("id"))
+        fields = {
+            "ref": learner_ref or f"imported-{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
+            "given_name": given,
+            "family_name": family,
+            "date_of_birth": subject.text("dateOfBirth"),
+            "email": named.get("emailAddress"),
+            "uri": uri,
+        }
+        return converted(fields, Learner, pointer=subject.pointer, refusal=NotAnOpenBadgeProblem)
+
+    def _identities(self, subject: Reader, *, is_named: bool) -> Iterator[tuple[str, str]]:
+        """Take the first plain name and the first plain mail address; hashed identities say nothing here."""
+        seen: set[str] = set()
+        for item in subject.children("identifier"):
+            kind = item.value.get("identityType")
+            if kind not in {"name", "emailAddress"} or kind in seen or item.value.get("hashed") is not False:
+                continue
+            seen.add(kind)
+            value = item.needed_text("identityHash")
+            for member in ("type", "identityType", "hashed"):
+                item.take(member)
+            if kind == "name" and not is_named:
+                self._doubt(item.pointer, "One name, not split into given and family name; kept as family name")
+            yield kind, value
+
+
+def _is_known_context(address: str) -> bool:
+    return address.startswith(OPEN_BADGES_CONTEXT_PREFIX) or address.endswith(CONTEXT_ENDING)
+
+
+def _image(source: Reader) -> str | None:
+    if isinstance(source.value.get("image"), str):
+        return source.text("image")
+    image = source.child("image")
+    if image is None:
+        return None
+    image.only("type", "Image")
+    return image.text("id")
+
+
+def _programme(source: Reader) -> list[Identifier]:
+    programme = source.text_or_number("educationProgramIdentifier")
+    return [Identifier(identifier=programme, type="ext:educationProgramIdentifier")] if programme else []
+
+
+def _identifiers(source: Reader) -> list[Identifier]:
+    found: list[Identifier] = []
+    for item in source.children("otherIdentifier"):
+        kind = item.value.get("identifierType")
+        if isinstance(kind, str) and (kind in IDENTIFIER_TYPES.split("|") or kind.startswith("ext:")):
+            item.take("type")
+            item.take("identifierType")
+            found.append(Identifier(identifier=item.needed_text("identifier"), type=kind))
+    return found
+
+
+def _alignment(item: Reader, kind: str | None, url: str) -> Alignment:
+    return Alignment(
+        name=item.needed_text("targetName"),
+        url=url,
+        code=item.text_or_number("targetCode"),
+        description=item.text("targetDescription"),
+        framework=item.text("targetFramework"),
+        type=kind,
+    )
+
+
+def _grading_scheme(source: Reader) -> GradingScheme | None:
+    """Take the first description of results; an achievement here has one grading scheme."""
+    described = source.children("resultDescription")
+    if not described:
+        return None
+    first = described[0]
+    first.only("type", "ResultDescription")
+    return GradingScheme(
+        name=first.needed_text("name"),
+        type=first.needed_text("resultType"),
+        uri=first.text("id"),
+        value_min=first.text_or_number("valueMin"),
+        value_max=first.text_or_number("valueMax"),
+        required_value=first.text_or_number("requiredValue"),
+        allowed_values=tuple(first.texts("allowedValue")),
+    )
+
+
+def _result(subject: Reader, scheme: GradingScheme | None) -> Result | None:
+    """Take the first result that has a value or a status."""
+    for item in subject.children("result"):
+        if item.value.get("value") is None and item.value.get("status") is None:
+            continue
+        item.only("type", "Result")
+        if scheme is not None and scheme.uri is not None:
+            item.only("resultDescription", scheme.uri)
+        fields = {"value": item.text_or_number("value"), "status": item.text("status")}
+        return converted(fields, Result, pointer=item.pointer, refusal=NotAnOpenBadgeProblem)
+    return None

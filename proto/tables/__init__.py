@@ -1,0 +1,1 @@
+"""Files of rows (CSV) that institutions send: awards, changes, skills. Knows no log and no gateway."""

@@ -1,0 +1,58 @@
+"""The gateway's batches, as calls: sent as a stream, followed, their results read as a stream."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Literal
+
+import msgspec
+
+from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
+from services.clients.http_client import HttpClient
+
+BatchMedia = Literal["text/csv", "application/x-ndjson", "application/json"]
+_DATA = b"data: "
+
+
+class BatchCalls(HttpClient):
+    """Calls about batches. The same file under the same key goes on where it stopped; nothing is done twice."""
+
+    async def issue_batch(
+        self, rows: bytes | AsyncIterable[bytes], *, media_type: BatchMedia, key: str, is_dry_run: bool = False
+    ) -> BatchAnswer:
+        """Issue a list of awards: a result for each row, or where they will be (`rows_at`)."""
+        return await self._send("/v1/batches", rows, media_type=media_type, key=key, is_dry_run=is_dry_run)
+
+    async def change_batch(
+        self, rows: bytes | AsyncIterable[bytes], *, media_type: BatchMedia, key: str, is_dry_run: bool = False
+    ) -> BatchAnswer:
+        """Revoke, suspend, reinstate and reissue a list of credentials."""
+        return await self._send("/v1/batches/changes", rows, media_type=media_type, key=key, is_dry_run=is_dry_run)
+
+    async def _send(
+        self, path: str, rows: bytes | AsyncIterable[bytes], *, media_type: str, key: str, is_dry_run: bool
+    ) -> BatchAnswer:
+        query = {"dry_run": is_dry_run or None}
+        pieces = _one(rows) if isinstance(rows, bytes) else rows
+        return await self.send_stream(path, BatchAnswer, pieces, media_type=media_type, key=key, query=query)
+
+    async def batch(self, batch_id: str) -> BatchAnswer:
+        """Return how far a batch is."""
+        return await self.call("GET", f"/v1/batches/{batch_id}", BatchAnswer)
+
+    async def cancel_batch(self, batch_id: str) -> BatchAnswer:
+        """Cancel a batch: what is done stays done."""
+        return await self.call("DELETE", f"/v1/batches/{batch_id}", BatchAnswer)
+
+    async def batch_rows(self, batch_id: str, *, after: int | None = None) -> AsyncIterator[BatchRow]:
+        """Yield the result of each row that is done, by line."""
+        async for line in self.lines("GET", f"/v1/batches/{batch_id}/rows", query={"after": after}):
+            yield msgspec.json.decode(line, type=BatchRow)
+
+    async def batch_progress(self, batch_id: str) -> AsyncIterator[BatchProgress]:
+        """Yield how far a batch is whenever that changes (server-sent events, HTML Living Standard 9.2)."""
+        async for line in self.lines("GET", f"/v1/batches/{batch_id}/events"):
+            if line.startswith(_DATA) and (data := line.removeprefix(_DATA).strip()) != b"{}":
+                yield msgspec.json.decode(data, type=BatchProgress)
+
+
+async def _one(rows: bytes) -> AsyncIterator[bytes]:
+    yield rows

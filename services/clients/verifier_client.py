@@ -1,0 +1,48 @@
+"""The verifier's HTTP as a typed client, as far as the command uses it."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from proto.ids import CredentialId
+from proto.wire.verifier import Answer, StackAnswer, VerificationLine
+from services.clients.http_client import HttpClient, UnreachableProblem
+
+_LINE = msgspec.json.Decoder(VerificationLine)
+
+
+class VerifierClient(HttpClient):
+    """One verifier. Raises what `HttpClient` raises."""
+
+    async def verify(self, document: bytes) -> Answer:
+        """Return the answer for one document, exactly the bytes that the learner sent: JSON, or a PDF that holds it."""
+        media_type = "application/pdf" if document.startswith(b"%PDF-") else "application/json"
+        return await self.request("POST", "/v1/verifications", Answer, body=document, content_type=media_type)
+
+    async def verify_lines(self, documents: Sequence[bytes]) -> list[VerificationLine]:
+        """Return the answer for each of these documents, one line each, in their order.
+
+        Raises `UnreachableProblem` too where the answers broke off.
+        """
+        body = b"\n".join(documents)
+        data = await self.request_bytes("POST", "/v1/verifications", body=body, content_type="application/x-ndjson")
+        try:
+            found = [_LINE.decode(line) for line in data.splitlines()]
+        except msgspec.DecodeError as error:
+            raise UnreachableProblem(f"{self.url} answered with something else: {error}") from error
+        if len(found) != len(documents) or any(line.line == 0 for line in found):
+            detail = (found[-1].problem or {}).get("detail", "") if found else ""
+            raise UnreachableProblem(f"{self.url} answered {len(found)} of {len(documents)} documents. {detail}")
+        return found
+
+    async def status(
+        self, credential_id: CredentialId, *, at: str | None = None, known_at: str | None = None
+    ) -> Answer:
+        """Return the public status of a credential, now or as of another time."""
+        query = {name: value for name, value in (("at", at), ("known_at", known_at)) if value}
+        return await self.request("GET", f"/v1/credentials/{credential_id}", Answer, query=query)
+
+    async def stack(self, credential_id: CredentialId, *, at: str | None = None) -> StackAnswer:
+        """Return a stack as a tree with the credits of each part."""
+        query = {"at": at} if at else {}
+        return await self.request("GET", f"/v1/stacks/{credential_id}", StackAnswer, query=query)

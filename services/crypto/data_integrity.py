@@ -1,0 +1,201 @@
+"""Data Integrity proofs of documents: `eddsa-jcs-2022` and `eddsa-rdfc-2022`. Resolves no key and fetches no context.
+
+W3C Verifiable Credential Data Integrity 1.0 and vc-di-eddsa 1.0. Keys come as arguments. JSON-LD contexts come from the
+package or stand inline; any other is refused as unknown, because a context that changes changes what was signed.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import base58
+
+from proto.canonical import canonical_json
+from proto.documents.document import without_proof
+from proto.documents.vc import check_credential
+from proto.ids import KeyId
+from proto.keys import SIGNATURE_BYTES, Sign, is_signature
+from proto.moment import Moment, normalise
+from proto.problem import InvalidProblem
+from services.crypto.rdf_canonical import UndefinedTermsProblem, canonical_quads, covered_quads, pinned_contexts
+
+Suite = Literal["eddsa-jcs-2022", "eddsa-rdfc-2022"]
+SUITES: tuple[Suite, ...] = ("eddsa-jcs-2022", "eddsa-rdfc-2022")
+_CREATED = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})(?!\n)$", re.ASCII)
+_PROOF_VALUE_MAX = 120
+_PROOF_COUNT_MAX = 8
+
+
+class InvalidProofProblem(InvalidProblem):
+    """The proof is there and does not hold: altered document, other key, or a proof that breaks its format."""
+
+    slug = "invalid-proof"
+    title = "The document's own proof does not hold"
+
+
+class UnsupportedProofProblem(InvalidProblem):
+    """The proof is of a kind that this software does not check: nothing is known about it, neither good nor bad."""
+
+    slug = "unsupported-proof"
+    title = "This kind of proof is not supported"
+
+
+class ProofNotCheckedProblem(InvalidProblem):
+    """What the proof states can only be judged with more than was given (a time, for `expires`)."""
+
+    slug = "proof-not-checked"
+    title = "The proof could not be checked"
+
+
+def proofs_of(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the document's proofs, none to eight; raises `InvalidProofProblem` for what is not a proof object."""
+    if "proof" not in document:
+        return ()
+    proof = document["proof"]
+    proofs = proof if isinstance(proof, list) else [proof]
+    if len(proofs) > _PROOF_COUNT_MAX or not all(isinstance(item, Mapping) for item in proofs):
+        raise InvalidProofProblem(f"proof must be an object or a list of up to {_PROOF_COUNT_MAX}", pointer="/proof")
+    return tuple(proofs)
+
+
+def create_proof(
+    document: Mapping[str, Any], *, key_id: KeyId, sign: Sign, suite: Suite, created: Moment
+) -> dict[str, Any]:
+    """Return a proof of `document` (whatever proofs it has are not covered); put it under `proof`.
+
+    In `eddsa-rdfc-2022`, raises `UndefinedTermsProblem` for terms that no context defines, since the signature would
+    not cover them (safe mode), and `UnknownContextProblem` for a context that is not pinned.
+    """
+    proof: dict[str, Any] = {
+        "type": "DataIntegrityProof",
+        "cryptosuite": suite,
+        "created": created,
+        "verificationMethod": key_id,
+        "proofPurpose": "assertionMethod",
+    }
+    if "@context" in document and suite == "eddsa-jcs-2022":
+        proof["@context"] = document["@context"]
+    signature = sign(_hash_data(document, proof, None, is_safe=True))
+    assert len(signature) == SIGNATURE_BYTES
+    return proof | {"proofValue": "z" + base58.b58encode(signature).decode()}
+
+
+def secure(document: Mapping[str, Any], *, key_id: KeyId, sign: Sign, suite: Suite, created: Moment) -> dict[str, Any]:
+    """Return a credential of ours with its proof, after it was judged by the data model (`proto.documents.vc`).
+
+    Raises `DataModelProblem` and `ContextNotGivenProblem` for what is no credential or says what no pinned context
+    defines, in both suites: JCS would sign it. What was signed is then always found whole by both.
+    """
+    check_credential(without_proof(document), contexts=pinned_contexts())
+    return with_proof(document, create_proof(document, key_id=key_id, sign=sign, suite=suite, created=created))
+
+
+def with_proof(document: Mapping[str, Any], proof: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with `proof` as its only one, in the shape that the checkers of others read.
+
+    The Open Badges schema wants a list, which readers of `eddsa-rdfc-2022` take; readers of `eddsa-jcs-2022`, and of
+    status lists, want a single object (tests/interop shows who refuses what).
+    """
+    is_listed = proof["cryptosuite"] == "eddsa-rdfc-2022" and "OpenBadgeCredential" in _as_list(document.get("type"))
+    return without_proof(document) | {"proof": [dict(proof)] if is_listed else dict(proof)}
+
+
+def verify_proof(
+    document: Mapping[str, Any],
+    proof: Mapping[str, Any],
+    public_key: bytes,
+    *,
+    now: Moment | None = None,
+    contexts: Mapping[str, Any] | None = None,
+) -> None:
+    """Return if `proof` is a good proof of `document` by the holder of `public_key` (32 bytes), else raise.
+
+    That the key is the one that `verificationMethod` names, and may speak for the issuer, is for the caller to know.
+    `InvalidProofProblem`: it does not hold. Unknown, neither good nor bad: `UnsupportedProofProblem` (another suite),
+    `UnknownContextProblem`, `UnsupportedJsonLdProblem`, `ProofNotCheckedProblem`, and `UndefinedTermsProblem`, where
+    the signature is good and does not cover all that the document says.
+    """
+    # (1) The form of the proof; (2) its signature over both hashes; (3) whether that covers everything.
+    _check_form(proof, now)
+    signature = _decode_signature(proof.get("proofValue"))
+    unsigned = {key: value for key, value in proof.items() if key != "proofValue"}
+    secured = _secured(document, unsigned)
+    gap: UndefinedTermsProblem | None = None
+    try:
+        data = _hash_data(secured, unsigned, contexts, is_safe=True)
+    except UndefinedTermsProblem as problem:
+        gap, data = problem, _hash_data(secured, unsigned, contexts, is_safe=False)
+    if not is_signature(public_key, data, signature):
+        raise InvalidProofProblem("The signature does not fit: document or proof was altered, or another key signed")
+    if gap is not None:
+        raise gap
+
+
+def _check_form(proof: Mapping[str, Any], now: Moment | None) -> None:
+    if proof.get("type") != "DataIntegrityProof" or proof.get("cryptosuite") not in SUITES:
+        kind = f"{proof.get('type')} {proof.get('cryptosuite', '')}"
+        raise UnsupportedProofProblem(f"Proofs of kind {kind[:80]!r} are not checked here", pointer="/proof")
+    if "previousProof" in proof:
+        raise UnsupportedProofProblem("Chains of proofs are not checked here", pointer="/proof/previousProof")
+    if proof.get("proofPurpose") != "assertionMethod":
+        raise InvalidProofProblem("A credential's proof has the purpose assertionMethod", pointer="/proof/proofPurpose")
+    if not isinstance(proof.get("verificationMethod"), str):
+        raise InvalidProofProblem("The proof names no verificationMethod", pointer="/proof/verificationMethod")
+    for name in ("created", "expires"):
+        if name in proof and not (isinstance(proof[name], str) and _CREATED.match(proof[name])):
+            raise InvalidProofProblem(f"{name} is not an RFC 3339 time", pointer=f"/proof/{name}")
+    _check_expiry(proof, now)
+
+
+def _check_expiry(proof: Mapping[str, Any], now: Moment | None) -> None:
+    if "expires" not in proof:
+        return
+    if now is None:
+        raise ProofNotCheckedProblem("The proof has an end, and no time was given to compare it with")
+    try:
+        ended = normalise(proof["expires"]) <= now
+    except InvalidProblem as error:
+        raise InvalidProofProblem(error.detail, pointer="/proof/expires") from error
+    if ended:
+        raise InvalidProofProblem(f"The proof ended at {proof['expires']}", pointer="/proof/expires")
+
+
+def _decode_signature(value: Any) -> bytes:
+    """Return the 64 bytes of a multibase base58btc `proofValue`, which has exactly one text for them."""
+    if isinstance(value, str) and value.startswith("z") and value.isascii() and len(value) <= _PROOF_VALUE_MAX:
+        try:
+            signature = base58.b58decode(value[1:])
+        except ValueError:
+            signature = b""
+        if len(signature) == SIGNATURE_BYTES and base58.b58encode(signature).decode() == value[1:]:
+            return signature
+    raise InvalidProofProblem("proofValue is not 64 bytes in multibase base58btc", pointer="/proof/proofValue")
+
+
+def _secured(document: Mapping[str, Any], proof: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the document under the proof's own `@context`, with which the document's must begin (vc-di-eddsa)."""
+    if "@context" not in proof:
+        return document
+    mine, whole = _as_list(proof["@context"]), _as_list(document.get("@context"))
+    if whole[: len(mine)] != mine:
+        raise InvalidProofProblem("The document's @context does not begin with the proof's", pointer="/proof/@context")
+    return {**document, "@context": proof["@context"]}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _hash_data(
+    document: Mapping[str, Any], proof: Mapping[str, Any], contexts: Mapping[str, Any] | None, *, is_safe: bool
+) -> bytes:
+    """Return the 64 bytes that are signed: SHA-256 of the canonical proof, then of the canonical document."""
+    unsecured = without_proof(document)
+    if proof["cryptosuite"] == "eddsa-jcs-2022":
+        parts = [canonical_json(dict(proof)), canonical_json(unsecured)]
+    else:
+        canonical = covered_quads if is_safe else canonical_quads
+        configuration = {**proof, "@context": document.get("@context")}
+        parts = [canonical(configuration, contexts), canonical(unsecured, contexts)]
+    return b"".join(hashlib.sha256(part).digest() for part in parts)

@@ -1,0 +1,1 @@
+"""Achievements: described, revised, found; what their documents have in common. Speaks no SQL and no HTTP."""

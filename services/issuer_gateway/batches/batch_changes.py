@@ -1,0 +1,159 @@
+"""Changes of many credentials in one transaction: each row is decided by itself, in order, by the rules of the log."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from proto.envelope import Opened
+from proto.ids import CredentialId, EventId
+from proto.lifecycle import Book, life_of
+from proto.moment import Moment
+from proto.problem import Problem
+from proto.tables.changes_csv import ChangeRow
+from proto.wire.gateway import ChangeRequest
+from services.issuer_gateway.credentials.change_credential import check_tenant, effective_from
+from services.issuer_gateway.credentials.issuance import Prepared, achievement_of, learners_for, prepared, store
+from services.issuer_gateway.credentials.prerequisites import Holdings
+from services.issuer_gateway.domain.awarding import change_event
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import credentials, outbox
+from services.issuer_gateway.unit_of_work.append_event import Said, admit, book_for, common, put, signed
+from services.persistence import postgres_states
+from services.persistence.postgres import Connection
+
+
+class MayNotIssueProblem(Problem):
+    """A reissue issues a credential, which the API key of this batch may not."""
+
+    slug = "may-not-issue"
+    title = "The API key may not issue"
+    status = 403
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a change: its event and, of a reissue, the new credential."""
+
+    event_id: EventId
+    credential_id: CredentialId | None = None
+
+
+class Changes:
+    """Some changes of one institution, in the caller's transaction."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        connection: Connection,
+        tenant: Tenant,
+        *,
+        may_issue: bool,
+        api_key_id: str | None = None,
+    ) -> None:
+        self._gateway = gateway
+        self._connection = connection
+        self._tenant = tenant
+        self._may_issue = may_issue
+        self._api_key_id = api_key_id
+        self._now: Moment = gateway.now()
+        self._issues: list[Prepared] = []
+        self._said: list[Said] = []
+
+    async def make(
+        self, rows: Mapping[int, ChangeRow], *, is_dry_run: bool
+    ) -> tuple[dict[int, Changed], dict[int, Problem]]:
+        """Make the changes that the rules admit; return by line what was made, and why the others were not."""
+        # (1) Nobody else speaks about these credentials; (2) what the log and we said of them; (3) each row by itself.
+        ids = list(dict.fromkeys(row.credential_id for row in rows.values()))
+        if not is_dry_run:
+            await outbox.lock_streams(self._connection, ids)
+        self._now = self._gateway.now()
+        book = await book_for(self._connection, [], also=ids, now=self._now)
+        made: dict[int, Changed] = {}
+        refused: dict[int, Problem] = {}
+        for line, row in rows.items():
+            try:
+                made[line] = await self._make(book, row, is_dry=is_dry_run)
+            except Problem as problem:
+                if problem.status >= _OURS:
+                    raise
+                refused[line] = problem
+        if not is_dry_run:  # (4) events, then the documents of what was issued
+            await self._keep()
+        return made, refused
+
+    async def _make(self, book: Book, row: ChangeRow, *, is_dry: bool) -> Changed:
+        await check_tenant(self._connection, self._tenant, book, row.credential_id)
+        issue = await self._reissued(book, row, is_dry=is_dry) if row.award else None
+        verb = "revoke" if row.action == "reissue" else row.action
+        fields: dict[str, Any] = {"reason": row.reason, "effective_at": row.effective_at}
+        fields["replaced_by"] = issue.credential_id if issue else row.replaced_by
+        effective_at = effective_from(self._gateway, book, row.credential_id, self._now)
+        event = change_event(
+            common(self._gateway, self._tenant, now=self._now),
+            verb,
+            row.credential_id,
+            ChangeRequest(**fields),
+            effective_at=effective_at,
+        )
+        opened = await signed(self._gateway, self._tenant, event)
+        await self._admit(book, opened)
+        # What is refused up to here stays in the book at most as a fresh credential, which nobody else can name.
+        if issue:
+            self._issues.append(issue)
+            self._said.append(issue.said)
+        self._said.append(Said(opened=opened, stream=row.credential_id))
+        return Changed(event_id=opened.event_id, credential_id=issue.credential_id if issue else None)
+
+    async def _reissued(self, book: Book, row: ChangeRow, *, is_dry: bool) -> Prepared:
+        if not self._may_issue:
+            raise MayNotIssueProblem("A reissue needs the scope credentials:issue", pointer="/action")
+        assert row.award, "the caller asks for reissues only"
+        try:
+            achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
+            issue = await prepared(
+                self._gateway,
+                self._tenant,
+                row.award,
+                achievement,
+                now=self._now,
+                is_dry=is_dry,
+                api_key_id=self._api_key_id,
+            )
+            issue = await self._entitled(book, row.credential_id, issue)
+            await self._admit(book, issue.opened)
+        except Problem as problem:
+            if problem.pointer is not None:
+                problem.pointer = f"/award{problem.pointer}"
+            raise
+        return issue
+
+    async def _entitled(self, book: Book, corrected: CredentialId, issue: Prepared) -> Prepared:
+        """Check prerequisites, unless it is the same achievement for the same learner: those were checked then."""
+        if issue.asking.required is None:
+            return issue
+        owners = await credentials.refs_of(self._connection, self._tenant.institution_id, [corrected])
+        credential = book.credential(corrected)
+        life = life_of(book, credential) if credential else None
+        is_same = life is not None and life.achievement == issue.award.achievement
+        if is_same and owners.get(corrected) == issue.award.learner.ref:
+            return issue
+        holdings = await Holdings.read(self._gateway, self._connection, self._tenant, [issue.asking], now=self._now)
+        return issue.noted(holdings.check(issue.asking))
+
+    async def _admit(self, book: Book, opened: Opened) -> None:
+        await postgres_states.load_all(self._connection, book, [opened])
+        admit(book, opened, now=max(self._now, opened.event.at))
+
+    async def _keep(self) -> None:
+        if self._said:
+            await put(self._gateway, self._connection, self._tenant, self._said)
+        if self._issues:
+            refs = [issue.award.learner.ref for issue in self._issues]
+            learners = await learners_for(self._connection, self._tenant, refs)
+            await store(self._gateway, self._connection, self._tenant, self._issues, learners)
+
+
+_OURS = 500
+"""Problems from here on are not the row's fault: the whole is tried again."""

@@ -1,0 +1,71 @@
+"""Dry runs in the background: a part is judged with what earlier rows of its file would give. Issues nothing."""
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from proto.ids import AchievementUri
+from proto.problem import Problem
+from services.issuer_gateway.credentials.issuance import Prepared, judged
+from services.issuer_gateway.credentials.prerequisites import holds_at
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import batches
+from services.persistence.postgres import Connection
+
+_ENCODE = msgspec.json.Encoder().encode
+_FINGERPRINT_BYTES = 16
+
+
+class DryRun:
+    """The dry run of one batch, in the caller's transaction; `key` is the batch's, and goes with it."""
+
+    def __init__(self, gateway: Gateway, connection: Connection, tenant: Tenant, batch_id: str, key: bytes) -> None:
+        self._gateway = gateway
+        self._connection = connection
+        self._tenant = tenant
+        self._batch_id = batch_id
+        self._key = key
+
+    async def results(self, items: Mapping[int, Prepared]) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
+        """Return by line the results of rows that would be issued, and why the others would not."""
+        now = self._gateway.now()
+        earlier = await self._earlier(items)
+        taken, refused = await judged(
+            self._gateway, self._connection, self._tenant, list(items.values()), now=now, earlier=earlier
+        )
+        good = {item.credential_id: item for item in taken}
+        results = {
+            line: self._result(line, good[item.credential_id], is_held=holds_at(item.award, now))
+            for line, item in items.items()
+            if item.credential_id in good
+        }
+        problems = {line: refused[item.credential_id] for line, item in items.items() if item.credential_id in refused}
+        return results, problems
+
+    async def _earlier(self, items: Mapping[int, Prepared]) -> dict[str, list[AchievementUri]]:
+        """Return by learner what earlier rows would give of what is asked for now."""
+        wanted = {
+            self._fingerprint(item.asking.ref, uri): (item.asking.ref, uri)
+            for item in items.values()
+            if item.asking.required is not None
+            for uri in item.asking.required.named
+        }
+        found: dict[str, list[AchievementUri]] = {}
+        if wanted:
+            for fingerprint in await batches.held(self._connection, self._batch_id, list(wanted)):
+                ref, uri = wanted[fingerprint]
+                found.setdefault(ref, []).append(uri)
+        return found
+
+    def _result(self, line: int, item: Prepared, *, is_held: bool) -> batches.Result:
+        notes, sealed = item.sealed.notes, None
+        if notes:
+            sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")
+        held = self._fingerprint(item.asking.ref, AchievementUri(item.award.achievement)) if is_held else None
+        return batches.Result(line=line, is_checked=True, sealed_notes=sealed, held_fingerprint=held)
+
+    def _fingerprint(self, ref: str, uri: AchievementUri) -> bytes:
+        content = f"held\n{ref}\n{uri}".encode()
+        return hashlib.blake2b(content, key=self._key, digest_size=_FINGERPRINT_BYTES).digest()

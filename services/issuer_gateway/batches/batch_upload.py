@@ -1,0 +1,204 @@
+"""Takes a batch in as it arrives: small ones whole, large ones into sealed parts. Issues and changes nothing.
+
+What is true if we crash here: before the last step there are parts without a batch, whose key is lost with the process;
+they are swept. After it there is a batch, and the worker does it, whoever asked for it.
+"""
+
+import hashlib
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from typing import Literal
+
+import msgspec
+import nacl.utils
+
+from proto.problem import InvalidProblem, MalformedProblem
+from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
+from proto.tables.awards_csv import REQUIRED_COLUMNS as AWARD_COLUMNS_NEEDED
+from proto.tables.awards_csv import read_header
+from proto.tables.changes_csv import COLUMNS as CHANGE_COLUMNS
+from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS_NEEDED
+from proto.tables.records import FileRecord, RecordCutter
+from proto.wire.gateway import BATCH_ROWS_MAX
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import batches
+from services.issuer_gateway.unit_of_work.append_event import carried_out, require_admitted
+from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
+from services.persistence.postgres import Connection
+
+CSV, JSON_LIST = "text/csv", "application/json"
+_ENCODE_PART = msgspec.msgpack.Encoder().encode
+
+
+class TooManyRowsProblem(InvalidProblem):
+    """The batch has more rows than one batch may have."""
+
+    slug = "too-many-rows"
+    title = "The batch has too many rows"
+    status = 413
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """Some records of a file, and the names of its columns where it is CSV; sealed as msgpack."""
+
+    header: tuple[str, ...]
+    records: tuple[tuple[int, bytes], ...]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked to be done with a file."""
+
+    kind: batches.Kind
+    media_type: str
+    is_dry_run: bool
+    may_issue: bool
+    api_key_id: str
+    may_be_held: bool
+    """Whether a small file is handed back whole, to be answered at once."""
+
+
+class Upload:
+    """One file that arrives: `receive` it, then `finish` with the request's fingerprint."""
+
+    def __init__(self, gateway: Gateway, tenant: Tenant, request: Request) -> None:
+        self._gateway = gateway
+        self._tenant = tenant
+        self._request = request
+        self._form: Literal["csv", "ndjson"] = "csv" if request.media_type == CSV else "ndjson"
+        self._cutter = RecordCutter(self._form)
+        self._digest = hashlib.sha256()
+        self._header: tuple[str, ...] | None = None if self._form == "csv" else ()
+        self._records: list[FileRecord] = []
+        self._is_held = request.may_be_held
+        self._key_bytes = nacl.utils.random(KEY_BYTES)
+        self._key = DataKey(self._key_bytes)
+        self._sealed: list[bytes] = []
+        self._part_count = 0
+        self.batch_id = str(uuid.uuid4())
+        self.row_count = 0
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the whole file."""
+        return self._digest.digest()
+
+    async def receive(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        """Take the file in; return it where it is small enough to be answered at once, else None.
+
+        Raises `CsvProblem`, `MalformedProblem`, `TooManyRowsProblem`, `RecordTooLongProblem` and what `chunks` raises;
+        nothing is left of the file then.
+        """
+        held = bytearray()
+        try:
+            async for chunk in chunks:
+                self._digest.update(chunk)
+                if self._is_held:
+                    held += chunk
+                    self._is_held = len(held) <= LIMITS.batch_held_bytes_max
+                await self._take(self._cutter.feed(chunk))
+                if not self._is_held:
+                    held.clear()
+            await self._take(self._cutter.close())
+            self._check_rows()
+            if self._is_held:
+                return bytes(held)
+            await self._store_records()
+            await self._store_parts()
+        except BaseException:
+            await self.forget()
+            raise
+        return None
+
+    async def _take(self, records: Iterable[FileRecord]) -> None:
+        for record in records:
+            if self._header is None:
+                self._header = self._read_header(record)
+                continue
+            self.row_count += 1
+            if self.row_count > self._gateway.config.batch_rows_max:
+                raise TooManyRowsProblem(
+                    f"A batch has at most {self._gateway.config.batch_rows_max} rows, this one has more: divide it"
+                )
+            self._is_held = self._is_held and self.row_count <= BATCH_ROWS_MAX
+            self._records.append(record)
+            if not self._is_held and len(self._records) >= LIMITS.batch_chunk_rows:
+                await self._store_records()
+
+    def _check_rows(self) -> None:
+        if self.row_count == 0:
+            raise MalformedProblem("The batch has no rows")
+
+    def _read_header(self, record: FileRecord) -> tuple[str, ...]:
+        if self._request.kind == "awards":
+            return read_header(record, known=AWARD_COLUMNS, required=AWARD_COLUMNS_NEEDED)
+        return read_header(record, known=CHANGE_COLUMNS, required=CHANGE_COLUMNS_NEEDED)
+
+    async def _store_records(self) -> None:
+        """Seal the records that have gathered, in parts that are worked on in one transaction each."""
+        for start in range(0, len(self._records), LIMITS.batch_chunk_rows):
+            some = self._records[start : start + LIMITS.batch_chunk_rows]
+            part = Part(self._header or (), tuple((record.line, record.content) for record in some))
+            number = self._part_count + len(self._sealed)
+            self._sealed.append(self._key.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
+            if len(self._sealed) >= LIMITS.batch_parts_stored_at_once:
+                await self._store_parts()
+        self._records.clear()
+
+    async def _store_parts(self) -> None:
+        if self._sealed:
+            first, self._part_count = self._part_count, self._part_count + len(self._sealed)
+            await batches.add_parts(self._gateway.pool, self.batch_id, first, self._sealed)
+            self._sealed.clear()
+
+    async def forget(self) -> None:
+        """Take away what was stored of the file."""
+        if self._part_count:
+            await batches.drop_parts(self._gateway.pool, self.batch_id)
+
+    async def finish(self, once: Once) -> batches.BackgroundBatch:
+        """Let the batch be worked on and return it, or the one that the same request has made already.
+
+        Raises `OtherRequestProblem` where the key belongs to another request, and what `require_admitted` raises:
+        nothing is left of the file then.
+        """
+        try:
+            await require_admitted(self._gateway, self._tenant)
+        except BaseException:
+            await self.forget()
+            raise
+        new = batches.NewBatch(
+            batch_id=self.batch_id,
+            institution_id=self._tenant.institution_id,
+            key_fingerprint=once.key_fingerprint,
+            request_fingerprint=once.request_fingerprint,
+            row_count=self.row_count,
+            kind=self._request.kind,
+            is_dry_run=self._request.is_dry_run,
+            media_type=self._form,
+            may_issue=self._request.may_issue,
+            sealed_key=self._gateway.keystore.seal(self._key_bytes, "batch-key", self.batch_id),
+            api_key_id=self._request.api_key_id,
+        )
+
+        async def work(connection: Connection) -> tuple[bool, batches.BackgroundBatch | None]:
+            is_new = await batches.add(connection, new)
+            return is_new, await batches.by_key(connection, new.institution_id, new.key_fingerprint)
+
+        is_new, batch = await carried_out(self._gateway, work)
+        assert batch is not None, "it was added, or was there"
+        if not is_new:
+            await self.forget()
+        if batch.request_fingerprint != once.request_fingerprint:
+            raise OtherRequestProblem(
+                "The key was sent before, with another batch or by another API key; take a new key for a new batch"
+            )
+        self._gateway.batch_called.fire()
+        return batch
+
+
+def part_name(batch_id: str, number: int) -> str:
+    """Return what a part is sealed for."""
+    return f"{batch_id}\n{number}"

@@ -1,0 +1,259 @@
+"""Works on batches in the background, a part of one in each transaction, wherever the last process left off.
+
+What is true if we crash here: a part and its rows' results change places in one transaction, together with the events
+and documents that the rows made. Before its COMMIT none of its rows has happened, after it all have, and it is gone.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+
+import asyncpg
+import msgspec
+
+from proto.problem import MalformedProblem, Problem, UnavailableProblem
+from proto.tables.awards_csv import AwardRow, read_award
+from proto.tables.changes_csv import ChangeRow, NumberedChange, read_change
+from proto.tables.records import FileRecord
+from services.edge import decode_json
+from services.issuer_gateway.batches.batch_changes import Changes
+from services.issuer_gateway.batches.batch_dry_run import DryRun
+from services.issuer_gateway.batches.batch_upload import Part, part_name
+from services.issuer_gateway.batches.small_batch import Row, fault_problem, json_row, prepare_rows
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials.issuance import issue_many
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.keystore import DataKey
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import batches, tenants
+from services.issuer_gateway.unit_of_work.append_event import check_followed
+from services.persistence.postgres import CommitUnknownError, Connection, DatabaseUnavailableProblem, transaction
+
+_DECODE_PART = msgspec.msgpack.Decoder(Part).decode
+_ENCODE = msgspec.json.Encoder().encode
+_CHANGE = msgspec.json.Decoder(ChangeRow)
+_POLL_SECONDS = 1.0
+_PAUSE_SECONDS = 1.0
+_SWEEP_SECONDS = 3_600.0
+_FINGERPRINT_BYTES = 16
+_PASSING = (
+    UnavailableProblem,
+    DatabaseUnavailableProblem,
+    CommitUnknownError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
+_LASTING = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+
+
+class _BrokenBatchError(Exception):
+    """A part cannot be worked on, and never will be."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(batch_id)
+        self.batch_id = batch_id
+
+
+class BatchWorker:
+    """The one task of a process that works on batches; several processes share them by the rows' locks."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._swept_at = 0.0
+
+    async def run(self) -> None:
+        """Work for ever; ends by cancellation only. Outages are waited out, a batch that breaks us is ended."""
+        while True:
+            try:
+                if not await self.step():
+                    await self._sweep()
+                    await self._gateway.batch_called.wait(_POLL_SECONDS)
+            except _BrokenBatchError as error:
+                await self._give_up(error)
+            except _PASSING as error:
+                self._gateway.log.failure("batch_database", error)
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def step(self) -> bool:
+        """Do the next part of the batch that waited longest; False where there is nothing to do."""
+        started = time.perf_counter()
+        async with transaction(self._gateway.pool) as connection:
+            batch = await batches.take(connection)
+            if batch is None:
+                return False
+            try:
+                rows = await self._part(connection, batch)
+            except Exception as error:
+                if isinstance(error, _PASSING) and not isinstance(error, _LASTING):
+                    raise
+                raise _BrokenBatchError(batch.batch_id) from error
+        self._gateway.log.event(
+            "batch_part", kind=batch.kind, rows=rows, milliseconds=round((time.perf_counter() - started) * 1000)
+        )
+        self._gateway.relay.call()
+        self._gateway.batch_moved.fire()
+        return True
+
+    async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> int:
+        """Do one part, or end the batch where none is left; return how many rows it had."""
+        found = await batches.next_part(connection, batch.batch_id)
+        if found is None or batch.sealed_key is None:
+            await batches.end(connection, batch.batch_id, "finished")
+            return 0
+        check_followed(self._gateway)
+        number, sealed = found
+        key_bytes = self._gateway.keystore.open(batch.sealed_key, "batch-key", batch.batch_id)
+        part = _DECODE_PART(DataKey(key_bytes).open(sealed, "batch-part", part_name(batch.batch_id, number)))
+        work = _Work(self._gateway, connection, batch, await tenants.by_id(connection, batch.institution_id))
+        results = await work.done(part, key_bytes)
+        await batches.add_results(connection, batch.batch_id, results)
+        refused = sum(result.sealed_problem is not None for result in results)
+        await batches.count(connection, batch.batch_id, accepted=len(results) - refused, refused=refused)
+        await batches.drop_part(connection, batch.batch_id, number)
+        if not batch.is_dry_run:
+            self._gateway.metrics.batch_rows.labels("accepted").inc(len(results) - refused)
+            self._gateway.metrics.batch_rows.labels("refused").inc(refused)
+        return len(results)
+
+    async def _give_up(self, error: _BrokenBatchError) -> None:
+        """End a batch as failed: what was done stays done, and the others go on."""
+        self._gateway.log.failure("batch_failed", error.__cause__ or error)
+        try:
+            async with transaction(self._gateway.pool) as connection:
+                await batches.end(connection, error.batch_id, "failed")
+                await batches.drop_parts(connection, error.batch_id)
+        except _PASSING as trouble:
+            self._gateway.log.failure("batch_database", trouble)
+            await asyncio.sleep(_PAUSE_SECONDS)
+        self._gateway.batch_moved.fire()
+
+    async def _sweep(self) -> None:
+        """Take away what uploads that broke off have left."""
+        now = time.monotonic()
+        if not self._swept_at or now - self._swept_at > _SWEEP_SECONDS:
+            self._swept_at = now
+            await batches.sweep(self._gateway.pool, hours=LIMITS.batch_parts_kept_hours)
+
+
+class _Work:
+    """The rows of one part, from bytes to results."""
+
+    def __init__(
+        self, gateway: Gateway, connection: Connection, batch: batches.BackgroundBatch, tenant: Tenant
+    ) -> None:
+        self._gateway = gateway
+        self._connection = connection
+        self._batch = batch
+        self._tenant = tenant
+        self._results: dict[int, batches.Result] = {}
+
+    async def done(self, part: Part, key: bytes) -> list[batches.Result]:
+        """Return a result for each record of the part, by line."""
+        records = [FileRecord(line, content) for line, content in part.records]
+        fingerprints: dict[int, bytes] = {}
+        if self._batch.media_type == "csv":
+            fingerprints = {record.line: _fingerprint(record.content, key) for record in records}
+            records = await self._without_repeated(records, fingerprints)
+        if self._batch.kind == "awards":
+            await self._issue([_award_row(part.header, record) for record in records], key)
+        else:
+            await self._change([_change_row(part.header, record) for record in records])
+        return [
+            msgspec.structs.replace(self._results[line], fingerprint=fingerprints.get(line))
+            for line in sorted(self._results)
+        ]
+
+    async def _without_repeated(
+        self, records: Sequence[FileRecord], fingerprints: Mapping[int, bytes]
+    ) -> list[FileRecord]:
+        """Refuse records that stood in the file before, and return the others."""
+        seen = await batches.repeated(self._connection, self._batch.batch_id, list(fingerprints.values()))
+        fresh = []
+        for record in records:
+            first = seen.setdefault(fingerprints[record.line], record.line)
+            if first == record.line:
+                fresh.append(record)
+            else:
+                detail = f"The same row stands on line {first}: it would be done twice"
+                problem = MalformedProblem(detail, pointer="", members={"code": "row-repeated"})
+                self._refuse(record.line, problem)
+        return fresh
+
+    def _refuse(self, line: int, problem: Problem) -> None:
+        name = f"{self._batch.batch_id}\n{line}"
+        sealed = self._gateway.keystore.seal(_ENCODE(problem.document()), "problem", name)
+        self._results[line] = batches.Result(line=line, sealed_problem=sealed)
+
+    async def _issue(self, rows: Sequence[Row], key: bytes) -> None:
+        items, refused = await prepare_rows(
+            self._gateway,
+            self._tenant,
+            rows,
+            self._gateway.now(),
+            is_dry=self._batch.is_dry_run,
+            api_key_id=self._batch.api_key_id,
+        )
+        if items and self._batch.is_dry_run:
+            dry = DryRun(self._gateway, self._connection, self._tenant, self._batch.batch_id, key)
+            results, problems = await dry.results(items)
+            self._results |= results
+            refused |= problems
+        elif items:
+            issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
+            by_id = issues.refused
+            refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+        for line, problem in refused.items():
+            self._refuse(line, problem)
+        for line in items.keys() - self._results.keys():
+            item = items[line]
+            self._results[line] = batches.Result(
+                line=line, credential_id=item.credential_id, event_id=item.opened.event_id
+            )
+
+    async def _change(self, rows: Sequence[NumberedChange | Row]) -> None:
+        changes: dict[int, ChangeRow] = {}
+        for row in rows:
+            if isinstance(row, NumberedChange):
+                changes[row.line] = row.change
+            else:
+                self._refuse(row.line, row.problem or MalformedProblem("The row cannot be read"))
+        if not changes:
+            return
+        batch = self._batch
+        acts = Changes(
+            self._gateway, self._connection, self._tenant, may_issue=batch.may_issue, api_key_id=batch.api_key_id
+        )
+        made, refused = await acts.make(changes, is_dry_run=self._batch.is_dry_run)
+        for line, problem in refused.items():
+            self._refuse(line, problem)
+        for line, changed in made.items():
+            self._results[line] = (
+                batches.Result(line=line, is_checked=True)
+                if self._batch.is_dry_run
+                else batches.Result(line=line, credential_id=changed.credential_id, event_id=changed.event_id)
+            )
+
+
+def _fingerprint(content: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(content.strip(), key=key, digest_size=_FINGERPRINT_BYTES).digest()
+
+
+def _award_row(header: Sequence[str], record: FileRecord) -> Row:
+    if not header:
+        return json_row(record.line, record.content)
+    found = read_award(header, record)
+    return Row(found.line, found.award) if isinstance(found, AwardRow) else Row(found.line, None, fault_problem(found))
+
+
+def _change_row(header: Sequence[str], record: FileRecord) -> NumberedChange | Row:
+    if header:
+        found = read_change(header, record)
+        return found if isinstance(found, NumberedChange) else Row(found.line, None, fault_problem(found))
+    try:
+        change = decode_json(record.content, _CHANGE, unique_keys=True)
+    except Problem as problem:
+        return Row(record.line, None, problem)
+    return NumberedChange(line=record.line, change=change)

@@ -1,0 +1,263 @@
+"""Batches: a list of awards, each row with a result of its own, continued where it stopped if it is sent again.
+
+The results of a chunk of rows are committed with the events and documents that the rows made, so a row is either
+unknown or finished; whoever sends the batch again under its key does only what is not finished.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from proto.documents.credential import Award
+from proto.lifecycle import Refusal
+from proto.moment import Moment
+from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem
+from proto.tables.awards_csv import RowFault, parse_awards
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow
+from services.edge import decode_json
+from services.issuer_gateway.batches.batch_upload import CSV, JSON_LIST, TooManyRowsProblem
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials.issuance import Prepared, issue_many, judged, prepared, unknown_achievement
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import achievements, idempotency_records
+from services.issuer_gateway.unit_of_work.append_event import carried_out, check_followed, require_admitted
+from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
+from services.persistence.postgres import Connection, transaction
+
+_AWARD = msgspec.json.Decoder(Award)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_ENCODE = msgspec.json.Encoder().encode
+_ROWS_AT_A_TIME = 25
+"""After so many rows of a batch, others get their turn."""
+_DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class UnknownBatchProblem(NotFoundProblem):
+    """The institution has no batch of that id."""
+
+    slug = "unknown-batch"
+    title = "No such batch"
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row of a batch: its line and either its award or why it cannot be read."""
+
+    line: int
+    award: Award | None = None
+    problem: Problem | None = None
+
+
+def rows_of(body: bytes, media_type: str) -> list[Row]:
+    """Return the rows of a batch in CSV, NDJSON or as a JSON list (whose first item is line 1).
+
+    Raises what sinks a whole batch: `CsvProblem`, `MalformedProblem`, `TooManyRowsProblem`.
+    """
+    if media_type == CSV:
+        rows = _csv_rows(body)
+    elif media_type == JSON_LIST:
+        items = decode_json(body, _LIST)
+        rows = [json_row(line, bytes(item)) for line, item in enumerate(items, start=1)]
+    else:
+        lines = enumerate(body.split(b"\n"), start=1)
+        rows = [json_row(line, content) for line, content in lines if content.strip()]
+    if not rows:
+        raise MalformedProblem("The batch has no rows")
+    if len(rows) > BATCH_ROWS_MAX:
+        raise TooManyRowsProblem(f"A batch has at most {BATCH_ROWS_MAX} rows, this one {len(rows)}: divide it")
+    return rows
+
+
+def _csv_rows(body: bytes) -> list[Row]:
+    awards = parse_awards(body)
+    right = [Row(row.line, row.award) for row in awards.rows]
+    wrong = [Row(fault.line, problem=fault_problem(fault)) for fault in awards.faults]
+    return sorted([*right, *wrong], key=lambda row: row.line)
+
+
+def fault_problem(fault: RowFault) -> Problem:
+    """Return what is wrong in a row of a CSV file as a problem; the pointer names the column."""
+    return InvalidProblem(fault.detail, pointer=f"/{fault.field}", members={"code": fault.code})
+
+
+def json_row(line: int, content: bytes) -> Row:
+    """Return the row that a line of NDJSON says."""
+    try:
+        return Row(line, decode_json(content, _AWARD, unique_keys=True))
+    except Problem as problem:
+        return Row(line, problem=problem)
+
+
+async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> BatchAnswer:
+    """Check every row as issuing would, by the rules too, and store nothing; raises what `require_admitted` raises."""
+    check_followed(gateway)
+    await require_admitted(gateway, tenant)
+    now = gateway.now()
+    items, refused = await prepare_rows(gateway, tenant, rows, now, is_dry=True)
+    async with transaction(gateway.pool) as connection:
+        taken, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now)
+    refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+    notes = {item.credential_id: item.sealed.notes for item in taken}
+    results = [
+        BatchRow(line=row.line, state="refused", problem=refused[row.line].document())
+        if row.line in refused
+        else BatchRow(line=row.line, state="checked", notes=notes[items[row.line].credential_id])
+        for row in rows
+    ]
+    return BatchAnswer(
+        batch_id=None,
+        is_dry_run=True,
+        is_complete=True,
+        row_count=len(rows),
+        accepted_count=0,
+        refused_count=len(refused),
+        rows=tuple(results),
+    )
+
+
+async def run(
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], once: Once, *, api_key_id: str | None = None
+) -> BatchAnswer:
+    """Issue what the rows award, chunk by chunk, and return a result for each row; what is done stays done.
+
+    Raises `OtherRequestProblem` where the key belongs to another batch, and what `require_admitted` raises.
+    """
+    check_followed(gateway)
+    await require_admitted(gateway, tenant)
+
+    async def begin(connection: Connection) -> idempotency_records.StoredBatch:
+        return await idempotency_records.begin_batch(
+            connection,
+            tenant.institution_id,
+            batch_id=str(uuid.uuid4()),
+            key_fingerprint=once.key_fingerprint,
+            request_fingerprint=once.request_fingerprint,
+            row_count=len(rows),
+            api_key_id=api_key_id,
+        )
+
+    batch = await carried_out(gateway, begin)
+    if batch.request_fingerprint != once.request_fingerprint:
+        raise OtherRequestProblem(
+            "The key was sent before, with another batch or by another API key; take a new key for a new batch"
+        )
+    passing: dict[int, Problem] = {}
+    for start in range(0, len(rows), LIMITS.batch_chunk_rows):
+        chunk = rows[start : start + LIMITS.batch_chunk_rows]
+        passing |= await _run_chunk(gateway, tenant, batch.batch_id, chunk, api_key_id)
+        gateway.relay.call()
+    return await answer(gateway, batch, passing)
+
+
+async def _run_chunk(
+    gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Sequence[Row], api_key_id: str | None
+) -> dict[int, Problem]:
+    """Finish a chunk's rows in one transaction; return refusals that may be over later, which are not kept."""
+
+    async def work(connection: Connection) -> dict[int, Problem]:
+        # (1) Alone at this batch; (2) what is finished already; (3) the rest; (4) its results with what it made.
+        await idempotency_records.lock_batch(connection, batch_id)
+        finished = {
+            row.line for row in await idempotency_records.rows(connection, batch_id, [row.line for row in chunk])
+        }
+        todo = [row for row in chunk if row.line not in finished]
+        if not todo:
+            return {}
+        items, refused = await prepare_rows(gateway, tenant, todo, gateway.now(), api_key_id=api_key_id)
+        if items:
+            by_id = (await issue_many(gateway, connection, tenant, list(items.values()))).refused
+            refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+        results = _results(gateway, batch_id, items, refused)
+        await idempotency_records.add_rows(connection, batch_id, results)
+        gateway.metrics.batch_rows.labels("accepted").inc(len(items) - sum(line in items for line in refused))
+        gateway.metrics.batch_rows.labels("refused").inc(len(refused))
+        return {line: problem for line, problem in refused.items() if may_pass(problem)}
+
+    return await carried_out(gateway, work)
+
+
+def may_pass(problem: Problem) -> bool:
+    """Tell whether the same event may be admitted later."""
+    return isinstance(problem, Refusal) and not problem.is_final
+
+
+def _results(
+    gateway: Gateway, batch_id: str, items: dict[int, Prepared], refused: dict[int, Problem]
+) -> list[idempotency_records.StoredRow]:
+    accepted = [
+        idempotency_records.StoredRow(line=line, credential_id=item.credential_id)
+        for line, item in items.items()
+        if line not in refused
+    ]
+    final = [
+        idempotency_records.StoredRow(
+            line=line,
+            sealed_problem=gateway.keystore.seal(_ENCODE(problem.document()), "problem", f"{batch_id}\n{line}"),
+        )
+        for line, problem in refused.items()
+        if not may_pass(problem)
+    ]
+    return [*accepted, *final]
+
+
+async def prepare_rows(
+    gateway: Gateway,
+    tenant: Tenant,
+    rows: Sequence[Row],
+    now: Moment,
+    *,
+    is_dry: bool = False,
+    api_key_id: str | None = None,
+) -> tuple[dict[int, Prepared], dict[int, Problem]]:
+    """Return by line what is ready to be issued, and why the others are not; `is_dry` is for what is never stored."""
+    uris = [row.award.achievement for row in rows if row.award is not None]
+    known = await achievements.by_uris(gateway.pool, tenant.institution_id, uris)
+    items: dict[int, Prepared] = {}
+    refused: dict[int, Problem] = {}
+    if not is_dry:
+        await gateway.statuses.reserve(tenant, len(uris))
+    for count, row in enumerate(rows):
+        if count % _ROWS_AT_A_TIME == 0:
+            await asyncio.sleep(0)
+        if row.award is None:
+            refused[row.line] = row.problem or MalformedProblem("The row cannot be read")
+        elif row.award.achievement not in known:
+            refused[row.line] = unknown_achievement(row.award.achievement)
+        else:
+            try:
+                achievement = known[row.award.achievement]
+                items[row.line] = await prepared(
+                    gateway, tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id
+                )
+            except InvalidProblem as problem:
+                refused[row.line] = problem
+    return items, refused
+
+
+async def answer(
+    gateway: Gateway, batch: idempotency_records.StoredBatch, passing: dict[int, Problem] | None = None
+) -> BatchAnswer:
+    """Return the results of a batch so far; `passing` are refusals that were not kept, because they may pass."""
+    stored = await idempotency_records.rows(gateway.pool, batch.batch_id)
+    rows = [_batch_row(gateway, batch.batch_id, row) for row in stored]
+    rows += [BatchRow(line=line, state="refused", problem=each.document()) for line, each in (passing or {}).items()]
+    return BatchAnswer(
+        batch_id=batch.batch_id,
+        is_dry_run=False,
+        is_complete=len(stored) == batch.row_count,
+        row_count=batch.row_count,
+        accepted_count=sum(row.state == "accepted" for row in rows),
+        refused_count=sum(row.state == "refused" for row in rows),
+        published_count=await idempotency_records.count_published(gateway.pool, batch.batch_id),
+        rows=tuple(sorted(rows, key=lambda row: row.line)),
+    )
+
+
+def _batch_row(gateway: Gateway, batch_id: str, row: idempotency_records.StoredRow) -> BatchRow:
+    if row.sealed_problem is None:
+        return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)
+    problem = gateway.keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
+    return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))

@@ -1,0 +1,378 @@
+"""Claims: a one-time link leads its learner to a credential, which is issued when the link is used, or was before.
+
+What is true if we crash here: an award is issued and its link used up in one transaction. A link to an issued
+credential is used up before the document is sent, so nobody gets it twice; whoever lost the answer gets a new link.
+"""
+
+import base64
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import msgspec
+
+from proto.documents.claim import check_holder
+from proto.documents.credential import Award
+from proto.ids import CredentialId
+from proto.moment import from_datetime
+from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
+from proto.wire.requests import Claim, Claimed, ClaimLine, ClaimMade, ClaimRequest, ClaimSeen, ClaimState, ClaimUse
+from services.edge import ForbiddenProblem, token_hash
+from services.issuer_gateway.achievements import achievement_commands
+from services.issuer_gateway.batches.small_batch import Row
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials import credential_reader
+from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
+from services.issuer_gateway.credentials.credential_reader import ErasedProblem
+from services.issuer_gateway.credentials.issuance import achievement_of, issue_now, learners_for, prepared
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.institutions import institution_commands
+from services.issuer_gateway.requests.learner_requests import open_key
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import achievements, claims, credentials, tenants
+from services.issuer_gateway.unit_of_work.append_event import Said, carried_out, check_followed
+from services.issuer_gateway.unit_of_work.idempotency import Once, done, once_of, said_once
+from services.persistence.postgres import Connection, Pool
+
+READ_SCOPE = "credentials:read"
+SECRET_PREFIX = "cfc_"  # noqa: S105 - what every claim's secret begins with, so that scanners find lost ones
+_OURS = 500
+"""Problems from here on are not the row's fault: the list is sent again."""
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(Award).decode
+_PROOF: credential_reader.ProofChoice = "eddsa-rdfc-2022"
+
+
+class UnknownClaimProblem(NotFoundProblem):
+    """No claim has this id, or this link."""
+
+    slug = "unknown-claim"
+    title = "No such claim"
+
+
+class ClaimUsedProblem(Problem):
+    """The link was used before; it works once."""
+
+    slug = "claim-used"
+    title = "This link was used already"
+    status = 410
+
+
+class ClaimExpiredProblem(Problem):
+    """The link's time is over, or the institution has cancelled it."""
+
+    slug = "claim-expired"
+    title = "This link works no more"
+    status = 410
+
+
+class CannotBindProblem(ConflictProblem):
+    """The credential was issued before, so its subject cannot change any more."""
+
+    slug = "cannot-bind"
+    title = "An issued credential cannot be bound to a DID"
+
+
+class MayNotReadProblem(ForbiddenProblem):
+    """The link would open a document that the API key neither may read nor has issued itself."""
+
+    slug = "may-not-read"
+    title = "The API key may not open this document"
+
+
+class Maker(msgspec.Struct, frozen=True, kw_only=True):
+    """The API key that makes a link: whoever has the link reads the document, so it reaches no further than the key."""
+
+    api_key_id: str
+    may_read: bool
+
+    def check(self, issued_by: str | None) -> None:
+        """Raise `MayNotReadProblem` unless the key may read every document, or has issued this one itself."""
+        if not self.may_read and issued_by != self.api_key_id:
+            raise MayNotReadProblem(
+                "A link opens the document. This API key may only issue, and did not issue this itself: make the link "
+                "with a key that has the scope `credentials:read` as well",
+                scope=READ_SCOPE,
+            )
+
+
+def link_of(gateway: Gateway, secret: str) -> str:
+    """Return the address of a claim's page."""
+    return f"{gateway.config.public_url.rstrip('/')}/claims/{secret}"
+
+
+def state_of(stored: claims.StoredClaim) -> ClaimState:
+    """Return how a link stands."""
+    if stored.used_at is not None:
+        return "used"
+    if stored.cancelled_at is not None:
+        return "cancelled"
+    return "expired" if stored.is_over else "open"
+
+
+async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once | None, *, maker: Maker) -> ClaimMade:
+    """Make a link to an award, or to a credential of the institution.
+
+    An award is checked as far as it can be now; what is still refused when the link is used leaves the link as it is.
+    What a repeated request may open is judged anew before it gets the first answer. Raises `MayNotReadProblem`,
+    `UnknownAchievementProblem`, `UnknownCredentialProblem`, `ErasedProblem`, and what issuing raises.
+    """
+    if body.credential_id:
+        await _openable(gateway, gateway.pool, tenant, CredentialId(body.credential_id), maker)
+    if body.award:
+        achievement = await achievement_of(gateway.pool, tenant, body.award.achievement)
+        await prepared(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
+
+    secret = _secret_of(gateway, once)
+
+    async def work(connection: Connection) -> ClaimMade:
+        if body.award:
+            new = await _to_award(gateway, connection, tenant, body.award, secret=secret, maker=maker)
+        else:
+            assert body.credential_id, "the body states one of the two"
+            credential_id = CredentialId(body.credential_id)
+            new = await _to_credential(gateway, connection, tenant, credential_id, secret=secret, maker=maker)
+        expires_at = await claims.add(connection, [new], hours=body.hours_valid)
+        return ClaimMade(
+            claim_id=new.claim_id, link="", expires_at=from_datetime(expires_at), credential_id=new.credential_id
+        )
+
+    made = await done(gateway, once, ClaimMade, work)
+    return msgspec.structs.replace(made, link=link_of(gateway, secret))
+
+
+def _secret_of(gateway: Gateway, once: Once | None) -> str:
+    """Return the secret of a new link: random, or made of the request's key, so that a repeated one can be answered.
+
+    No secret is kept for that: the answer that is kept has no link, and without the master key nobody makes it again.
+    """
+    if once is None:
+        return institution_commands.new_token(SECRET_PREFIX)
+    made = gateway.keystore.fingerprint(
+        b"claim", once.institution_id.encode(), once.key_fingerprint, once.request_fingerprint
+    )
+    return SECRET_PREFIX + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+async def _to_award(
+    gateway: Gateway, connection: Connection, tenant: Tenant, award: Award, *, secret: str, maker: Maker
+) -> claims.NewClaim:
+    achievement = await achievement_of(connection, tenant, award.achievement)
+    learner = (await learners_for(connection, tenant, [award.learner.ref]))[award.learner.ref]
+    key = open_key((await gateway.learner_keys.made([learner.learner_id]))[learner.learner_id])
+    claim_id = str(uuid.uuid4())
+    return claims.NewClaim(
+        claim_id=claim_id,
+        institution_id=tenant.institution_id,
+        learner_id=learner.learner_id,
+        achievement_id=achievement.achievement_id,
+        token_hash=token_hash(secret),
+        sealed_award=key.seal(_ENCODE(award), "claim-award", claim_id),
+        api_key_id=maker.api_key_id,
+    )
+
+
+async def _openable(
+    gateway: Gateway, connection: Connection | Pool, tenant: Tenant, credential_id: CredentialId, maker: Maker
+) -> credentials.StoredCredential:
+    """Return a credential that `maker` may hand to its learner, whose document can be read."""
+    stored = await credentials.get(connection, tenant.institution_id, credential_id)
+    if stored is None:
+        raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}", pointer="/credential_id")
+    maker.check(stored.api_key_id)
+    await credential_reader.key_of(gateway, stored)
+    return stored
+
+
+async def _to_credential(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    credential_id: CredentialId,
+    *,
+    secret: str,
+    maker: Maker,
+) -> claims.NewClaim:
+    stored = await _openable(gateway, connection, tenant, credential_id, maker)
+    return claims.NewClaim(
+        claim_id=str(uuid.uuid4()),
+        institution_id=tenant.institution_id,
+        learner_id=stored.learner_id,
+        achievement_id=stored.achievement_id,
+        token_hash=token_hash(secret),
+        credential_id=credential_id,
+    )
+
+
+async def make_for_rows(
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], *, key: str, hours: int, maker: Maker
+) -> AsyncIterator[ClaimLine]:
+    """Make a link to each award of a list, a row by itself; the same list under the same key gives the same links."""
+    for row in rows:
+        try:
+            if row.award is None:
+                raise row.problem or MalformedProblem("The row cannot be read")
+            body = ClaimRequest(award=row.award, hours_valid=hours)
+            asked = (maker.api_key_id.encode(), b"claim", _ENCODE(body))
+            once = once_of(gateway, tenant.institution_id, f"{key}\n{row.line}", *asked)
+            yield ClaimLine(line=row.line, claim=await make(gateway, tenant, body, once, maker=maker))
+        except Problem as problem:
+            if problem.status >= _OURS:
+                raise
+            yield ClaimLine(line=row.line, problem=problem.document())
+
+
+async def make_for_batch(gateway: Gateway, tenant: Tenant, batch_id: str, *, hours: int) -> AsyncIterator[ClaimMade]:
+    """Make a link to each credential that a batch has issued so far; links that were made before and not used go.
+
+    A page of lines in each transaction: who asks again after a failure gets links for all, and only the last ones work.
+    """
+    after = 0
+    while issued := await claims.issued_by(gateway.pool, batch_id, after=after, limit=LIMITS.result_rows_per_read):
+        secrets = [institution_commands.new_token(SECRET_PREFIX) for _ in issued]
+        new = [
+            claims.NewClaim(
+                claim_id=str(uuid.uuid4()),
+                institution_id=tenant.institution_id,
+                learner_id=item.learner_id,
+                achievement_id=item.achievement_id,
+                token_hash=token_hash(secret),
+                credential_id=item.credential_id,
+                batch_id=batch_id,
+            )
+            for item, secret in zip(issued, secrets, strict=True)
+        ]
+
+        async def work(connection: Connection, new: list[claims.NewClaim] = new) -> Any:
+            await claims.cancel_for(connection, [item.credential_id for item in new if item.credential_id])
+            return await claims.add(connection, new, hours=hours)
+
+        expires_at = from_datetime(await carried_out(gateway, work))
+        for item, secret, made in zip(issued, secrets, new, strict=True):
+            yield ClaimMade(
+                claim_id=made.claim_id,
+                link=link_of(gateway, secret),
+                expires_at=expires_at,
+                credential_id=item.credential_id,
+                line=item.line,
+            )
+        after = issued[-1].line
+
+
+async def get(gateway: Gateway, tenant: Tenant, claim_id: str) -> Claim:
+    """Return how a link of the institution stands; raises `UnknownClaimProblem`."""
+    stored = await claims.get(gateway.pool, tenant.institution_id, claim_id)
+    if stored is None:
+        raise UnknownClaimProblem(f"{tenant.slug} has no claim {claim_id}")
+    return Claim(
+        claim_id=stored.claim_id,
+        state=state_of(stored),
+        created_at=from_datetime(stored.created_at),
+        expires_at=from_datetime(stored.expires_at),
+        used_at=from_datetime(stored.used_at) if stored.used_at else None,
+        credential_id=stored.credential_id,
+    )
+
+
+async def cancel(gateway: Gateway, tenant: Tenant, claim_id: str) -> Claim:
+    """Cancel a link that was not used; raises `UnknownClaimProblem` and `ClaimUsedProblem`."""
+    if not await claims.cancel(gateway.pool, tenant.institution_id, claim_id):
+        found = await get(gateway, tenant, claim_id)
+        raise ClaimUsedProblem(f"It was used at {found.used_at}; revoke the credential if it should not hold")
+    return await get(gateway, tenant, claim_id)
+
+
+async def by_secret(gateway: Gateway, secret: str) -> claims.StoredClaim:
+    """Return the link that has this secret; raises `UnknownClaimProblem`."""
+    stored = await claims.by_token(gateway.pool, token_hash(secret))
+    if stored is None:
+        raise UnknownClaimProblem("This link leads to nothing: it must be copied whole")
+    return stored
+
+
+async def seen(gateway: Gateway, secret: str) -> ClaimSeen:
+    """Return what a link leads to, and use nothing up: programs that look at links in mails find this."""
+    stored = await by_secret(gateway, secret)
+    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
+    achievement = (await achievement_commands.get(gateway.pool, tenant, stored.achievement_id)).achievement
+    return ClaimSeen(
+        state=state_of(stored),
+        institution=tenant.slug,
+        legal_name=tenant.legal_name,
+        achievement=achievement.uri,
+        title=achievement.text_in(achievement.title),
+        expires_at=from_datetime(stored.expires_at),
+        may_bind=stored.sealed_award is not None,
+    )
+
+
+def check_usable(stored: claims.StoredClaim) -> None:
+    """Raise `ClaimUsedProblem`, `ClaimExpiredProblem` or `ErasedProblem` where a link does not work."""
+    if stored.used_at is not None:
+        at = from_datetime(stored.used_at)
+        raise ClaimUsedProblem(
+            f"It was used at {at} and works once. Was it not you? Tell the institution, for a new one"
+        )
+    if stored.cancelled_at is not None:
+        raise ClaimExpiredProblem("The institution has cancelled it; ask the institution for a new one")
+    if stored.is_over:
+        raise ClaimExpiredProblem(f"It ended at {from_datetime(stored.expires_at)}; ask the institution for a new one")
+    if stored.is_erased:
+        raise ErasedProblem("The learner was erased, and with it what this link led to")
+
+
+async def use(gateway: Gateway, secret: str, use_: ClaimUse) -> Claimed:
+    """Use a link up and return the document that it leads to.
+
+    Raises `UnknownClaimProblem`, `ClaimUsedProblem`, `ClaimExpiredProblem`, `ErasedProblem`, `HolderProofProblem`,
+    `CannotBindProblem`, and for an award what issuing raises: then the link still works.
+    """
+    stored = await by_secret(gateway, secret)
+    check_usable(stored)
+    holder = check_holder(use_.holder, secret) if use_.holder else None
+    if holder and stored.sealed_award is None:
+        raise CannotBindProblem("Use the link without `holder`", pointer="/holder")
+    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
+    if stored.sealed_award is not None:
+        credential_id = await _issued(gateway, tenant, stored.claim_id, holder)
+        document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
+    else:
+        assert stored.credential_id is not None, "it leads to an award or to a credential"
+        credential_id = stored.credential_id
+        document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
+        await _used(gateway, stored.claim_id, credential_id)
+    gateway.metrics.claims_used.inc()
+    return Claimed(credential_id=credential_id, document=document)
+
+
+async def _used(gateway: Gateway, claim_id: str, credential_id: CredentialId) -> None:
+    async def work(connection: Connection) -> None:
+        check_usable(await claims.lock(connection, claim_id))
+        await claims.use(connection, claim_id, credential_id)
+
+    await carried_out(gateway, work)
+
+
+async def _issued(gateway: Gateway, tenant: Tenant, claim_id: str, holder: str | None) -> CredentialId:
+    """Issue the award of a link, once: whoever comes second finds it used."""
+    check_followed(gateway)
+
+    async def work(connection: Connection) -> Said:
+        stored = await claims.lock(connection, claim_id)
+        check_usable(stored)
+        assert stored.sealed_award is not None, "it is not used, not cancelled, not expired, not erased"
+        key = open_key((await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id])
+        award = _DECODE(key.open(stored.sealed_award, "claim-award", claim_id))
+        if holder:
+            award = msgspec.structs.replace(award, learner=msgspec.structs.replace(award.learner, uri=holder))
+        achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
+        assert achievement is not None, "a claim refers to it"
+        by = stored.api_key_id
+        item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=by)
+        said = await issue_now(gateway, connection, tenant, item)
+        await claims.use(connection, claim_id, said.stream)
+        return said
+
+    answer = await said_once(gateway, None, work)
+    assert answer.credential_id is not None, "an issue is about a credential"
+    return answer.credential_id

@@ -1,0 +1,142 @@
+"""Revoking, suspending, reinstating, recognising, withdrawing: one event each, about what exists already."""
+
+from proto import events
+from proto.ids import CredentialId, EventId
+from proto.lifecycle import Book, changes_that_count, life_of, living_end
+from proto.moment import Moment, from_ms, to_ms
+from proto.problem import ConflictProblem, NotFoundProblem
+from proto.wire.gateway import ChangeRequest, EventAnswer, RecognitionRequest
+from services.issuer_gateway.domain.awarding import change_event, recognised_event
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import credentials, outbox
+from services.issuer_gateway.unit_of_work.append_event import Said, book_for, check_followed, common, say, signed
+from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
+from services.persistence.postgres import Connection, Pool
+
+
+class UnknownCredentialProblem(NotFoundProblem):
+    """The institution has no credential of that id here, and does not answer for it."""
+
+    slug = "unknown-credential-here"
+    title = "The institution has no such credential"
+
+
+class UnknownEventProblem(NotFoundProblem):
+    """The institution has said no such event through this gateway."""
+
+    slug = "unknown-event-here"
+    title = "The institution has said no such event"
+
+
+class NotIssuedYetProblem(ConflictProblem):
+    """The credential begins in the future and its issue is not on the log yet, so no time fits."""
+
+    slug = "not-issued-yet"
+    title = "The credential is not on the log yet"
+
+
+class IssueRefusedProblem(ConflictProblem):
+    """The log refused the issue of this credential: there is nothing to change."""
+
+    slug = "issue-refused"
+    title = "The log refused this credential"
+
+
+async def change(
+    gateway: Gateway,
+    tenant: Tenant,
+    credential_id: CredentialId,
+    *,
+    verb: str,
+    request: ChangeRequest,
+    once: Once | None,
+) -> EventAnswer:
+    """Revoke, suspend or reinstate a credential of the institution, or of one that it succeeds.
+
+    Raises `UnknownCredentialProblem` for another's, and the rules' refusals.
+    """
+    check_followed(gateway)
+
+    async def work(connection: Connection) -> Said:
+        now = gateway.now()
+        book = await book_for(connection, [], also=[credential_id], now=now)
+        await check_tenant(connection, tenant, book, credential_id)
+        effective_at = effective_from(gateway, book, credential_id, now)
+        event = change_event(common(gateway, tenant, now=now), verb, credential_id, request, effective_at=effective_at)
+        item = Said(opened=await signed(gateway, tenant, event), stream=credential_id)
+        return await _say(gateway, connection, tenant, item, now=now)
+
+    return await said_once(gateway, once, work, locks=[credential_id])
+
+
+async def _say(gateway: Gateway, connection: Connection, tenant: Tenant, item: Said, *, now: Moment) -> Said:
+    book = await book_for(connection, [item.opened], also=[item.stream], now=now)
+    await say(gateway, connection, tenant, [item], book, now=now)
+    return item
+
+
+async def check_tenant(connection: Connection, tenant: Tenant, book: Book, credential_id: CredentialId) -> None:
+    """Raise `UnknownCredentialProblem` or `IssueRefusedProblem` where this institution has nothing to change."""
+    own = await credentials.get(connection, tenant.institution_id, credential_id)
+    if own is not None:
+        issue = await outbox.get(connection, own.event_id)
+        if issue is not None and issue.state == "refused":
+            raise IssueRefusedProblem("The log refused to issue it", members={"log_problem": issue.problem})
+        return
+    credential = book.credential(credential_id)
+    if credential is None or living_end(book, credential.issuer) != tenant.did:
+        raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
+
+
+def effective_from(gateway: Gateway, book: Book, credential_id: CredentialId, now: Moment) -> Moment:
+    """Return since when a change holds that does not say so: now, a little back, but not before it may.
+
+    The bounds are the rules': not before the credential's beginning, nor before an earlier change (DESIGN 3.6).
+    """
+    dated_back = from_ms(to_ms(now) - gateway.config.effective_margin_ms)
+    credential = book.credential(credential_id)
+    life = (life_of(book, credential) or credential.lives[-1]) if credential else None
+    if life is None:
+        return dated_back
+    begun = min(life.valid_from, life.stamp.received_at)
+    if credential_id in book.changed_credentials and life.valid_from > now:
+        raise NotIssuedYetProblem("It begins in the future and is still on its way to the log; try again in a second")
+    return max(dated_back, begun, *(change.effective_at for change in changes_that_count(book, life)))
+
+
+async def recognise(gateway: Gateway, tenant: Tenant, request: RecognitionRequest, once: Once | None) -> EventAnswer:
+    """Recognise a credential, whoever issued it; raises the rules' refusals."""
+    check_followed(gateway)
+
+    async def work(connection: Connection) -> Said:
+        now = gateway.now()
+        event = recognised_event(common(gateway, tenant, now=now), request)
+        item = Said(opened=await signed(gateway, tenant, event), stream=request.credential_id)
+        return await _say(gateway, connection, tenant, item, now=now)
+
+    return await said_once(gateway, once, work, locks=[request.credential_id])
+
+
+async def withdraw(gateway: Gateway, tenant: Tenant, recognition: EventId, once: Once | None) -> EventAnswer:
+    """Withdraw a recognition of the institution's own; raises `UnknownEventProblem` for another's."""
+    check_followed(gateway)
+    row = await own_event(gateway.pool, tenant, recognition)
+    if row.event_type != "credential-recognised.v1":
+        raise UnknownEventProblem(f"The event {recognition} is not a recognition")
+
+    async def work(connection: Connection) -> Said:
+        now = gateway.now()
+        event = events.RecognitionWithdrawn(**common(gateway, tenant, now=now).fields(), recognition=recognition)
+        item = Said(opened=await signed(gateway, tenant, event), stream=row.stream)
+        return await _say(gateway, connection, tenant, item, now=now)
+
+    return await said_once(gateway, once, work, locks=[row.stream])
+
+
+async def own_event(connection: Connection | Pool, tenant: Tenant, event_id: EventId) -> outbox.OutboxRow:
+    """Return where an event of the institution stands; raises `UnknownEventProblem` for another's."""
+    row = await outbox.get(connection, event_id)
+    if row is None or row.institution_id != tenant.institution_id:
+        raise UnknownEventProblem(f"{tenant.slug} has said no event {event_id} here")
+    return row

@@ -1,0 +1,237 @@
+"""What institutions and the public are shown: credentials with their status, documents opened, institutions, events."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from proto.documents.document import credential_id_of
+from proto.ids import CredentialId
+from proto.lifecycle import Book, effective
+from proto.moment import Moment, from_datetime
+from proto.problem import Problem
+from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
+from services.crypto.data_integrity import Suite, secure, with_proof
+from services.issuer_gateway.achievements.document_parts import with_part
+from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
+from services.issuer_gateway.credentials.issuance import Prepared, Sealed
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.keystore import DataKey
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import credentials, outbox, proofs
+from services.issuer_gateway.store.followed_log import book_of_credentials
+from services.issuer_gateway.unit_of_work.append_event import location_of
+from services.persistence.postgres import transaction
+
+ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
+_DECODE = msgspec.json.Decoder(Sealed).decode
+
+
+class ErasedProblem(Problem):
+    """The learner was erased: nobody can read the document any more, and nobody has kept a copy here."""
+
+    slug = "erased"
+    title = "The learner's data was erased"
+    status = 410
+
+
+class AlteredDocumentProblem(Problem):
+    """What is stored is not what was issued; it is not handed out."""
+
+    slug = "altered-document"
+    title = "The stored document is not the one that was issued"
+    status = 500
+
+
+_DECODE_PROOF = msgspec.json.Decoder(dict[str, Any]).decode
+_ENCODE = msgspec.json.Encoder().encode
+
+
+async def key_of(gateway: Gateway, stored: credentials.StoredCredential) -> DataKey:
+    """Return the key of a credential's learner; raises `ErasedProblem` or `UnsealableProblem`."""
+    key = None
+    if stored.erased_at is None:
+        key = (await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id]
+    if key is None:
+        raise ErasedProblem(
+            "The learner was erased, and with the learner's key this document; its status can still be asked by its id"
+        )
+    return key
+
+
+def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
+    """Return what was sealed of a credential, without its part; raises `UnsealableProblem`."""
+    return _DECODE(key.open(stored.sealed_document, "document", stored.credential_id))
+
+
+async def document(
+    gateway: Gateway, tenant: Tenant, credential_id: CredentialId, *, proof: ProofChoice
+) -> dict[str, Any]:
+    """Return a document of the institution with the proof asked for: made when first read, by its assertion key, kept.
+
+    The same every time, until that key is condemned: then the proof is made anew (it is no part of the credential).
+    Raises `UnknownCredentialProblem`, `ErasedProblem`, `NoKeyProblem`.
+    """
+    stored = await _own(gateway, tenant, credential_id)
+    key = await key_of(gateway, stored)
+    found = _whole(key, stored)
+    if found is None or credential_id_of(found, tenant.did) != credential_id:
+        raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
+    gateway.metrics.documents_read.labels(proof).inc()
+    if proof == "none":
+        return found
+    return await _with_proof(gateway, tenant, stored, key, document=found, suite=proof)
+
+
+def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any] | None:
+    """Return the document with the part that was stored beside it; None where that is no such part."""
+    sealed = opened(key, stored)
+    try:
+        return with_part(sealed.document, stored.part)
+    except msgspec.DecodeError:
+        return None
+
+
+async def _with_proof(
+    gateway: Gateway,
+    tenant: Tenant,
+    stored: credentials.StoredCredential,
+    key: DataKey,
+    *,
+    document: dict[str, Any],
+    suite: Suite,
+) -> dict[str, Any]:
+    name = f"{stored.credential_id}\n{suite}"
+    kept = await proofs.get(gateway.pool, stored.credential_id, suite)
+    if kept is not None and kept.key_id in (await gateway.speakers.ring(tenant)).good:
+        return with_proof(document, _DECODE_PROOF(key.open(kept.sealed_proof, "proof", name)))
+    signer = await gateway.speakers.signer(tenant, "assertion")
+    made = await asyncio.to_thread(
+        secure,
+        document,
+        key_id=signer.key_id,
+        sign=signer.sign,
+        suite=suite,
+        created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else gateway.now(),
+    )
+    single = made["proof"][0] if isinstance(made["proof"], list) else made["proof"]
+    sealed = key.seal(_ENCODE(single), "proof", name)
+    await proofs.keep(
+        gateway.pool, stored.credential_id, suite, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
+    )
+    return made
+
+
+async def _own(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> credentials.StoredCredential:
+    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
+    if stored is None:
+        raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
+    return stored
+
+
+async def credential(
+    gateway: Gateway, tenant: Tenant, credential_id: CredentialId, *, issue: EventAnswer | None = None
+) -> CredentialAnswer:
+    """Return a credential of the institution; `issue` is what to say of its event, where that was fixed before.
+
+    A status is given only with what the followed log says now, never with a fixed answer.
+    """
+    stored = await _own(gateway, tenant, credential_id)
+    if issue is not None:
+        return _answer(stored, await _keys(gateway, [stored]), issue, None)
+    return (await described(gateway, [stored]))[0]
+
+
+def issued(item: Prepared, issue: EventAnswer, created_at: datetime) -> CredentialAnswer:
+    """Return what `credential` says of one that was issued just now."""
+    return CredentialAnswer(
+        credential_id=item.credential_id,
+        achievement=item.achievement.achievement.uri,
+        achievement_revision=item.achievement.revision,
+        ects_hundredths=item.award.earned_hundredths(item.achievement.achievement),
+        components=item.components,
+        issued_at=from_datetime(created_at),
+        issue=issue,
+        status=None,
+        document=f"/v1/credentials/{item.credential_id}/document",
+        is_erased=False,
+        notes=item.sealed.notes,
+        unmapped=item.sealed.unmapped,
+    )
+
+
+async def page(
+    gateway: Gateway,
+    tenant: Tenant,
+    *,
+    learner: str | None,
+    before: tuple[datetime, bytes] | None,
+    limit: int,
+) -> list[credentials.StoredCredential]:
+    """Return some credentials of the institution, or of one of its learners, the newest first."""
+    learner_id = None
+    if learner is not None:
+        learner_id = await credentials.learner_id(gateway.pool, tenant.institution_id, learner)
+        if learner_id is None:
+            return []
+    return await credentials.page(gateway.pool, tenant.institution_id, learner=learner_id, before=before, limit=limit)
+
+
+async def described(gateway: Gateway, stored: Sequence[credentials.StoredCredential]) -> list[CredentialAnswer]:
+    """Return the answers of credentials: how their events stand and what the log says of them now."""
+    if not stored:
+        return []
+    now = gateway.now()
+    async with transaction(gateway.pool) as connection:
+        rows = await outbox.get_many(connection, [item.event_id for item in stored])
+        book = await book_of_credentials(connection, [item.credential_id for item in stored])
+    keys = await _keys(gateway, stored)
+    return [
+        _answer(item, keys, rows[item.event_id].answer(location_of(item.event_id)), _status(book, item, now))
+        for item in stored
+    ]
+
+
+def _status(book: Book, stored: credentials.StoredCredential, now: Moment) -> Status | None:
+    known = book.credential(stored.credential_id) if book.log else None
+    found = effective(book, known, at=now) if known else None
+    if found is None:
+        return None
+    return Status(
+        state=found.state,
+        since=found.since,
+        credits_remaining=found.credits_remaining,
+        reason=found.reason,
+        replaced_by=found.replaced_by,
+    )
+
+
+async def _keys(gateway: Gateway, stored: Sequence[credentials.StoredCredential]) -> dict[str, DataKey | None]:
+    return await gateway.learner_keys.known(item.learner_id for item in stored if item.erased_at is None)
+
+
+def _answer(
+    stored: credentials.StoredCredential,
+    keys: Mapping[str, DataKey | None],
+    issue: EventAnswer,
+    status: Status | None,
+) -> CredentialAnswer:
+    key = keys.get(stored.learner_id)
+    is_erased = key is None
+    sealed = opened(key, stored) if key else None
+    return CredentialAnswer(
+        credential_id=stored.credential_id,
+        achievement=stored.achievement.uri,
+        achievement_revision=stored.revision,
+        ects_hundredths=stored.ects_hundredths,
+        components=stored.components,
+        issued_at=from_datetime(stored.created_at),
+        issue=issue,
+        status=status,
+        document=None if is_erased else f"/v1/credentials/{stored.credential_id}/document",
+        is_erased=is_erased,
+        notes=sealed.notes if sealed else (),
+        unmapped=sealed.unmapped if sealed else (),
+    )

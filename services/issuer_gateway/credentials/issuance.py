@@ -1,0 +1,292 @@
+"""Issuing: from an award to a document that only its learner's key opens, and an event in the outbox.
+
+`prepared` does what needs no database, `stored` what must happen in one transaction: learner, event, document.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from proto.documents.credential import Award
+from proto.documents.vc import check_credential
+from proto.envelope import Opened
+from proto.ids import AchievementUri, CredentialId
+from proto.lifecycle import Refusal
+from proto.moment import Moment
+from proto.problem import InvalidProblem, NotFoundProblem, Problem
+from proto.wire.gateway import EventAnswer
+from services.crypto.rdf_canonical import pinned_contexts
+from services.issuer_gateway.achievements.document_parts import Part, without_part
+from services.issuer_gateway.credentials.annex_gate import check_complete
+from services.issuer_gateway.credentials.prerequisites import Asking, Holdings
+from services.issuer_gateway.domain.awarding import document_of, issued_event
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.status_lists import Given
+from services.issuer_gateway.store import achievements, credentials, document_parts, status_lists
+from services.issuer_gateway.unit_of_work.append_event import (
+    BusyProblem,
+    Said,
+    admit,
+    book_for,
+    check_followed,
+    common,
+    put,
+    say,
+    signed,
+)
+from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
+from services.persistence.postgres import Connection, Pool
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class UnknownAchievementProblem(NotFoundProblem):
+    """The institution has described no achievement of that URI."""
+
+    slug = "unknown-achievement"
+    title = "The institution has no such achievement"
+    status = 422
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is sealed of a credential: its document without a proof, and what the institution should know of it."""
+
+    document: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that is ready to be issued: document and signed event belong to each other."""
+
+    award: Award
+    achievement: achievements.StoredAchievement
+    credential_id: CredentialId
+    opened: Opened
+    sealed: Sealed
+    part: Part
+    place: Given | None
+    components: tuple[CredentialId, ...] = ()
+    api_key_id: str | None = None
+    """The API key that stated the award; None where what it says of the learner are the learner's own words."""
+
+    @property
+    def said(self) -> Said:
+        """The event, in its credential's stream."""
+        return Said(opened=self.opened, stream=self.credential_id)
+
+    @property
+    def asking(self) -> Asking:
+        """What is asked of its learner."""
+        return Asking(award=self.award, achievement=self.achievement)
+
+    def noted(self, notes: tuple[str, ...]) -> "Prepared":
+        """Return the same with notes for the institution added."""
+        if not notes:
+            return self
+        sealed = msgspec.structs.replace(self.sealed, notes=(*self.sealed.notes, *notes))
+        return msgspec.structs.replace(self, sealed=sealed)
+
+    @property
+    def to_seal(self) -> bytes:
+        """What is sealed under the learner's key: all but what the part, which is stored beside, says."""
+        return _ENCODE(msgspec.structs.replace(self.sealed, document=without_part(self.sealed.document)))
+
+
+def fresh_document_id() -> str:
+    """Return `urn:uuid:` and a random UUID of version 4: 122 bits that nobody can guess (DESIGN 3.1)."""
+    return f"urn:uuid:{uuid.uuid4()}"
+
+
+async def achievement_of(connection: Connection | Pool, tenant: Tenant, uri: str) -> achievements.StoredAchievement:
+    """Return the institution's achievement of that URI, or raise `UnknownAchievementProblem`."""
+    found = (await achievements.by_uris(connection, tenant.institution_id, [uri])).get(uri)
+    if found is None:
+        raise unknown_achievement(uri)
+    return found
+
+
+def unknown_achievement(uri: str) -> Problem:
+    """Return the refusal of an award for an achievement that was never described."""
+    return UnknownAchievementProblem(
+        f"No achievement {uri} is described here; POST it to /v1/achievements first", pointer="/achievement"
+    )
+
+
+async def prepared(
+    gateway: Gateway,
+    tenant: Tenant,
+    award: Award,
+    achievement: achievements.StoredAchievement,
+    *,
+    now: Moment,
+    notes: tuple[str, ...] = (),
+    unmapped: tuple[str, ...] = (),
+    is_dry: bool = False,
+    api_key_id: str | None = None,
+) -> Prepared:
+    """Return the credential of an award: a fresh document, judged by the data model, its credential id, signed event.
+
+    `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem` and
+    `AnnexIncompleteProblem`.
+    """
+    award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
+    notes = (*notes, *check_complete(gateway, tenant, achievement.achievement, award))
+    part = gateway.parts.of(tenant, achievement)
+    place = None if is_dry else await gateway.statuses.place(tenant)
+    document, credential_id = document_of(
+        tenant,
+        achievement.achievement,
+        award,
+        document_id=fresh_document_id(),
+        credential_status=place.entry if place else None,
+        fixed=part.fixed,
+        plain=part.plain,
+    )
+    check_credential(document, contexts=pinned_contexts(), known=part.known)
+    part.is_known = True
+    event = issued_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id)
+    return Prepared(
+        award=award,
+        achievement=achievement,
+        credential_id=credential_id,
+        opened=await signed(gateway, tenant, event),
+        sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
+        part=part,
+        place=place,
+        api_key_id=api_key_id,
+    )
+
+
+class Issues(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of several issues: who was refused, and when the others were made."""
+
+    refused: dict[CredentialId, Problem]
+    created_at: datetime
+
+
+async def learners_for(
+    connection: Connection, tenant: Tenant, refs: Sequence[str]
+) -> dict[str, credentials.StoredLearner]:
+    """Return the institution's learners of these names, made where they are new, and keep them from being erased."""
+    wanted = [credentials.StoredLearner(learner_id=str(uuid.uuid4()), ref=ref) for ref in dict.fromkeys(refs)]
+    return await credentials.learners(connection, tenant.institution_id, wanted)
+
+
+async def store(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    items: Sequence[Prepared],
+    learners: Mapping[str, credentials.StoredLearner],
+) -> datetime:
+    """Store documents under their learners' keys, and their places; their events are in the outbox already.
+
+    Returns when: the transaction's time.
+    """
+    keys = await gateway.learner_keys.made(learner.learner_id for learner in learners.values())
+    rows, places = [], []
+    for item in items:
+        learner = learners[item.award.learner.ref]
+        key = keys[learner.learner_id]
+        if key is None:
+            raise BusyProblem("The learner is being erased; send this again for a new one")
+        assert item.place is not None, "what was prepared dry is not stored"
+        places.append(item.place.of(item.credential_id))
+        rows.append(
+            credentials.NewCredential(
+                credential_id=item.credential_id,
+                institution_id=tenant.institution_id,
+                learner_id=learner.learner_id,
+                achievement_id=item.achievement.achievement_id,
+                revision=item.achievement.revision,
+                event_id=item.opened.event_id,
+                ects_hundredths=item.award.earned_hundredths(item.achievement.achievement),
+                components=item.components,
+                part_digest=item.part.digest,
+                sealed_document=key.seal(item.to_seal, "document", item.credential_id),
+                api_key_id=item.api_key_id,
+            )
+        )
+    await document_parts.keep(connection, {item.part.digest: item.part.stored for item in items})
+    created_at = await credentials.add(connection, rows)
+    await status_lists.add_places(connection, places)
+    return created_at
+
+
+async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
+    """In the caller's transaction: prerequisites, the rules, the event into the outbox, the document.
+
+    Raises a `Refusal`, and what `Holdings.check` raises.
+    """
+    now = max(gateway.now(), item.opened.event.at)
+    holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
+    item = item.noted(holdings.check(item.asking))
+    book = await book_for(connection, [item.opened], now=now)
+    await say(gateway, connection, tenant, [item.said], book, now=now)
+    learners = await learners_for(connection, tenant, [item.award.learner.ref])
+    await store(gateway, connection, tenant, [item], learners)
+    return item.said
+
+
+async def issue(
+    gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None = None
+) -> EventAnswer:
+    """Issue one credential and return where its event stands (DESIGN 5.1 to 5.3).
+
+    Raises `UnknownAchievementProblem`, a `Refusal` of the rules, and what `said_once` raises.
+    """
+    check_followed(gateway)
+    achievement = await achievement_of(gateway.pool, tenant, award.achievement)
+    item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=api_key_id)
+
+    async def work(connection: Connection) -> Said:
+        return await issue_now(gateway, connection, tenant, item)
+
+    return await said_once(gateway, once, work)
+
+
+async def judged(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    items: Sequence[Prepared],
+    *,
+    now: Moment,
+    earlier: Mapping[str, Sequence[AchievementUri]] | None = None,
+) -> tuple[list[Prepared], dict[CredentialId, Problem]]:
+    """Return what may be issued, judged in order by prerequisites and rules, and why the others may not.
+
+    `earlier` is what learners hold besides: in a dry run, what rows before these would give.
+    """
+    holdings = await Holdings.read(gateway, connection, tenant, [item.asking for item in items], now=now)
+    holdings.add(earlier or {})
+    book = await book_for(connection, [item.opened for item in items], now=now)
+    taken: list[Prepared] = []
+    refused: dict[CredentialId, Problem] = {}
+    for item in items:
+        try:
+            notes = holdings.check(item.asking)
+            admit(book, item.opened, now=max(now, item.opened.event.at))
+        except (Refusal, InvalidProblem) as problem:
+            refused[item.credential_id] = problem
+            continue
+        holdings.issued(item.asking)
+        taken.append(item.noted(notes))
+    return taken, refused
+
+
+async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]) -> Issues:
+    """In the caller's transaction: issue what may be issued, in order; return the refusals of the others."""
+    now = max(gateway.now(), *(item.opened.event.at for item in items))
+    taken, refused = await judged(gateway, connection, tenant, items, now=now)
+    created_at = datetime.fromisoformat(now)
+    if taken:
+        await put(gateway, connection, tenant, [item.said for item in taken])
+        learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
+        created_at = await store(gateway, connection, tenant, taken, learners)
+    return Issues(refused=refused, created_at=created_at)

@@ -1,0 +1,173 @@
+"""Single issues that come at the same time, issued together: one transaction for all of an institution's.
+
+Whatever a group cannot settle for one of its members (a refusal that may pass, a key that another process uses now) is
+left to that request alone, which then does as if nobody else were there. Nothing of it has happened by then.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+import msgspec
+from msgspec.structs import replace
+
+from proto.documents.credential import Award
+from proto.problem import Problem
+from proto.wire.gateway import EventAnswer
+from services.issuer_gateway.batches.small_batch import Row, may_pass, prepare_rows
+from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials import issuance
+from services.issuer_gateway.credentials.issuance import Prepared, issue_many
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.log.arrivals import Expected
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.unit_of_work.append_event import (
+    LogNotFollowedProblem,
+    OutcomeUnknownProblem,
+    check_followed,
+)
+from services.issuer_gateway.unit_of_work.idempotency import Once, again, answered, arrived, other_request, remember
+from services.persistence.postgres import CONFLICT_ERRORS, CommitUnknownError, Connection, transaction
+
+_ALONE = (*CONFLICT_ERRORS, LogNotFollowedProblem)
+"""What undoes a group and says nothing of its members: each goes on alone."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What one request asks for."""
+
+    award: Award
+    once: Once | None
+    api_key_id: str | None
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that a group has issued; `expected` waits for its event and is to be forgotten."""
+
+    item: Prepared
+    created_at: datetime
+    expected: Expected
+
+
+class Issue(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the event of an issue stands; with the credential, where it was made just now and in a group."""
+
+    event: EventAnswer
+    committed: Committed | None = None
+
+
+_Outcome = Committed | Answered | Problem | None
+"""None leaves a request alone."""
+
+
+async def issue(
+    gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None = None
+) -> Issue:
+    """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
+
+    Raises what `issuing.issue` raises.
+    """
+    check_followed(gateway)
+    outcome = await _groups(gateway, tenant).done(Asked(award=award, once=once, api_key_id=api_key_id))
+    if isinstance(outcome, Problem):
+        raise outcome
+    if isinstance(outcome, Answered):
+        assert once is not None, "only a request with a key is repeated"
+        return Issue(event=await again(gateway, once, outcome))
+    if outcome is None:
+        return Issue(event=await issuance.issue(gateway, tenant, award, once, api_key_id=api_key_id))
+    try:
+        event = await arrived(gateway, once, outcome.item.said, outcome.expected)
+    finally:
+        gateway.arrivals.forget(outcome.expected)
+    return Issue(event=event, committed=outcome)
+
+
+def _groups(gateway: Gateway, tenant: Tenant) -> Gathered[Asked, _Outcome]:
+    made = Gathered(partial(_together, gateway, tenant), count_max=LIMITS.gathered_max)
+    return gateway.gathered.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate}", made)
+
+
+async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:
+    """(1) Make documents and events, (2) in one transaction store them, and only then (3) wait for the log.
+
+    If we crash before the COMMIT of (2), nothing happened; after it the relay sends what was said.
+    """
+    rows = [Row(place, asked.award) for place, asked in enumerate(group)]
+    items, refused = await prepare_rows(gateway, tenant, rows, gateway.now())  # (1)
+    items = {place: replace(item, api_key_id=group[place].api_key_id) for place, item in items.items()}
+    outcomes: dict[int, _Outcome] = dict(refused)
+    committed: dict[int, Committed] = {}
+    try:
+        async with transaction(gateway.pool) as connection:  # (2)
+            settled = await _settled(connection, group, items)
+            items = {place: item for place, item in items.items() if place not in settled}
+            if items:
+                refusals, committed = await _issued(gateway, connection, tenant, group, items)
+                settled |= refusals
+    except _ALONE:
+        _forget(gateway, committed)
+        return [outcomes.get(place) for place in range(len(group))]
+    except CommitUnknownError as error:
+        _forget(gateway, committed)
+        raise OutcomeUnknownProblem(
+            "The database went away while committing. Send the same request with the same Idempotency-Key again"
+        ) from error
+    except BaseException:
+        _forget(gateway, committed)
+        raise
+    outcomes |= settled | committed
+    return [outcomes.get(place) for place in range(len(group))]
+
+
+async def _settled(connection: Connection, group: Sequence[Asked], items: dict[int, Prepared]) -> dict[int, _Outcome]:
+    """Return what is known of requests whose key was used before; the second of two with one key is left alone."""
+    found = await answered(connection, [asked.once for asked in group])
+    seen: set[bytes] = set()
+    settled: dict[int, _Outcome] = {}
+    for place in items:
+        once = group[place].once
+        if once is None:
+            continue
+        earlier = found.get(once.key_fingerprint)
+        if earlier is not None:
+            is_same = earlier.request_fingerprint == once.request_fingerprint
+            settled[place] = earlier if is_same else other_request()
+        elif once.key_fingerprint in seen:
+            settled[place] = None
+        seen.add(once.key_fingerprint)
+    return settled
+
+
+async def _issued(
+    gateway: Gateway, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, Prepared]
+) -> tuple[dict[int, _Outcome], dict[int, Committed]]:
+    """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
+    issues = await issue_many(gateway, connection, tenant, list(items.values()))
+    refusals: dict[int, _Outcome] = {}
+    said: list[tuple[Once, Prepared]] = []
+    taken: dict[int, Prepared] = {}
+    for place, item in items.items():
+        refusal = issues.refused.get(item.credential_id)
+        if refusal is not None:
+            refusals[place] = None if may_pass(refusal) else refusal
+            continue
+        taken[place] = item
+        if (once := group[place].once) is not None:
+            said.append((once, item))
+    if said:
+        await remember(connection, [(once, item.opened.event_id) for once, item in said])
+    committed = {
+        place: Committed(
+            item=item, created_at=issues.created_at, expected=gateway.arrivals.expect(item.opened.event_id)
+        )
+        for place, item in taken.items()
+    }
+    return refusals, committed
+
+
+def _forget(gateway: Gateway, committed: dict[int, Committed]) -> None:
+    for each in committed.values():
+        gateway.arrivals.forget(each.expected)

@@ -1,0 +1,179 @@
+"""Stacking: parts are looked up on the log and held against the achievement's recipe, then a stack is issued."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from proto.documents.credential import Award
+from proto.documents.open_badge import Component
+from proto.documents.vc import check_credential
+from proto.ids import CredentialId
+from proto.lifecycle import Book, effective
+from proto.moment import Moment
+from proto.problem import InvalidProblem
+from proto.wire.gateway import EventAnswer, StackRequest
+from services.crypto.rdf_canonical import pinned_contexts
+from services.issuer_gateway.credentials.annex_gate import check_complete
+from services.issuer_gateway.credentials.issuance import (
+    Prepared,
+    Sealed,
+    achievement_of,
+    fresh_document_id,
+    learners_for,
+    store,
+)
+from services.issuer_gateway.credentials.prerequisites import Holdings
+from services.issuer_gateway.domain.awarding import check_recipe, document_of, parts_of, stacked_event
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import achievements, credentials, followed_log
+from services.issuer_gateway.unit_of_work.append_event import Said, book_for, check_followed, common, say, signed
+from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
+from services.persistence.postgres import Connection
+
+_LIVE = frozenset({"active", "suspended", "impaired", "not_yet_valid"})
+
+
+class OtherLearnerProblem(InvalidProblem):
+    """A part that this institution issued here belongs to another learner."""
+
+    slug = "other-learner"
+    title = "The parts do not belong to one learner"
+
+
+async def stack(
+    gateway: Gateway, tenant: Tenant, request: StackRequest, once: Once | None, *, api_key_id: str | None = None
+) -> EventAnswer:
+    """Issue a credential made of credentials (DESIGN 7) and return where its event stands.
+
+    Raises `OtherLearnerProblem`, `StackUnmetProblem`, `UnknownAchievementProblem` and the rules' refusals.
+    """
+    check_followed(gateway)
+    achievement = await achievement_of(gateway.pool, tenant, request.achievement)
+    components = sorted(request.components)
+    if len(set(components)) != len(components):
+        raise InvalidProblem("A component is named twice", pointer="/components")
+
+    async def work(connection: Connection) -> Said:
+        return await _stack_now(
+            gateway,
+            connection,
+            tenant,
+            request=request,
+            achievement=achievement,
+            components=components,
+            api_key_id=api_key_id,
+        )
+
+    return await said_once(gateway, once, work, locks=components)
+
+
+async def _stack_now(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    *,
+    request: StackRequest,
+    achievement: achievements.StoredAchievement,
+    components: Sequence[CredentialId],
+    api_key_id: str | None,
+) -> Said:
+    now = gateway.now()
+    # (1) What counts the parts already; (2) the parts as the log has them, with what was said here and is on its way.
+    earlier = await followed_log.stacks_of(connection, tenant.did, components)
+    stacks = {stack_id for stack_ids in earlier.values() for stack_id in stack_ids}
+    book = await book_for(connection, [], also=[*components, *stacks], now=now)
+    live = {part: _live(book, stack_ids, now) for part, stack_ids in earlier.items()}
+    documented, judged = parts_of(book, components, live, now)
+    # (3) One learner; (4) the recipe; (5) prerequisites and rules; (6) outbox and document.
+    learners = await learners_for(connection, tenant, [request.learner.ref])
+    notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
+    if len(judged) == len(components):
+        check_recipe(achievement.achievement, judged, now=now)
+    item = await _prepared(
+        gateway,
+        tenant,
+        request=request,
+        achievement=achievement,
+        documented=documented,
+        components=components,
+        now=now,
+        notes=notes,
+    )
+    item = replace(item, api_key_id=api_key_id)
+    holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
+    item = item.noted(holdings.check(item.asking))
+    book = await book_for(connection, [item.opened], now=now)
+    await say(gateway, connection, tenant, [item.said], book, now=now)
+    await followed_log.add_parts(connection, item.credential_id, tenant.did, components)
+    await store(gateway, connection, tenant, [item], learners)
+    return item.said
+
+
+def _live(book: Book, stack_ids: Sequence[CredentialId], now: Moment) -> tuple[CredentialId, ...]:
+    """Return those of the stacks that still count their parts."""
+    found = []
+    for stack_id in stack_ids:
+        credential = book.credential(stack_id)
+        state = effective(book, credential, at=now) if credential else None
+        if state is not None and state.state in _LIVE:
+            found.append(stack_id)
+    return tuple(found)
+
+
+async def _check_learner(
+    connection: Connection, tenant: Tenant, learner_id: str, components: Sequence[CredentialId]
+) -> tuple[str, ...]:
+    """Check that the institution's own parts are this learner's; return a note for those of others."""
+    owners: Mapping[CredentialId, str] = await credentials.learners_of(connection, tenant.institution_id, components)
+    others = [part for part in components if part in owners and owners[part] != learner_id]
+    if others:
+        raise OtherLearnerProblem(
+            f"{len(others)} of the components belong to another learner of this institution",
+            pointer="/components",
+            members={"credentials": others},
+        )
+    foreign = len(components) - len(owners)
+    counted = f"{foreign} of {len(components)} components were not issued here by this institution"
+    return (f"{counted}: that they are the learner's is the institution's word",) if foreign else ()
+
+
+async def _prepared(
+    gateway: Gateway,
+    tenant: Tenant,
+    *,
+    request: StackRequest,
+    achievement: achievements.StoredAchievement,
+    documented: Sequence[Component],
+    components: Sequence[CredentialId],
+    now: Moment,
+    notes: tuple[str, ...],
+) -> Prepared:
+    fields = {name: getattr(request, name) for name in Award.__struct_fields__}
+    award = Award(**(fields | {"achievement": achievement.achievement.uri}))
+    notes = (*notes, *check_complete(gateway, tenant, achievement.achievement, award))
+    part = gateway.parts.of(tenant, achievement)
+    place = await gateway.statuses.place(tenant)
+    document, credential_id = document_of(
+        tenant,
+        achievement.achievement,
+        award,
+        document_id=fresh_document_id(),
+        credential_status=place.entry,
+        components=documented,
+        fixed=part.fixed,
+        plain=part.plain,
+    )
+    check_credential(document, contexts=pinned_contexts(), known=part.known)
+    part.is_known = True
+    event = stacked_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id, components)
+    return Prepared(
+        award=award,
+        achievement=achievement,
+        credential_id=credential_id,
+        opened=await signed(gateway, tenant, event),
+        sealed=Sealed(document=document, notes=notes),
+        part=part,
+        place=place,
+        components=tuple(components),
+    )

@@ -1,0 +1,378 @@
+"""Routes of batches and of imports: many awards at once, and documents of other systems."""
+
+import time
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.canonical import decode_json
+from proto.documents.credential import Award, LearnerRef
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
+from proto.imports.elm import import_elm
+from proto.imports.elm_reader import NotAnElmCredentialProblem
+from proto.imports.microhe import NotMicroHeProblem, import_microhe
+from proto.imports.open_badge import import_open_badge
+from proto.lifecycle.refusals import UnknownIssuerRefusal
+from proto.problem import Problem
+from proto.tables.awards_csv import CsvProblem
+from proto.tables.changes_csv import ChangeRow
+from proto.tables.records import RecordTooLongProblem
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer, Uuid
+from services.edge import (
+    STOPPING,
+    BodyTooLargeProblem,
+    ForbiddenProblem,
+    LineWriter,
+    Media,
+    Reply,
+    Route,
+    annotate,
+    read_chunks,
+)
+from services.edge.route import Handler
+from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
+from services.issuer_gateway.config import LIMITS, Config
+from services.issuer_gateway.credentials import import_document
+from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, once_from
+from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
+from services.issuer_gateway.store import batches
+from services.issuer_gateway.unit_of_work.append_event import (
+    BusyProblem,
+    LogNotFollowedProblem,
+    OutcomeUnknownProblem,
+)
+from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
+
+_LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
+_BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)
+_AwardList = Annotated[list[Award], Meta(min_length=1, max_length=BATCH_ROWS_MAX)]
+AWARD_SHAPES = {"text/csv": str, batch_upload.JSON_LIST: _AwardList, **dict.fromkeys(_LINE_MEDIA, Award)}
+"""What a list of awards is, by media type."""
+_CHANGE_SHAPES = {"text/csv": str, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
+_BATCH_PROBLEMS: tuple[type[Problem], ...] = (
+    CsvProblem,
+    RecordTooLongProblem,
+    batch_upload.TooManyRowsProblem,
+    OtherRequestProblem,
+    UnknownIssuerRefusal,
+    LogNotFollowedProblem,
+    BusyProblem,
+    OutcomeUnknownProblem,
+)
+
+
+class BatchPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A batch by its id."""
+
+    batch_id: Uuid
+
+
+class BatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether only to check."""
+
+    dry_run: Annotated[bool, Meta(description="Check every row and issue nothing")] = False
+
+
+class RowsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rows of a batch."""
+
+    after: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Only rows behind this line")] = 0
+    limit: Annotated[int, Meta(ge=1, le=1_000_000, description="Rows at most")] = 1_000_000
+
+
+class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose the imported document is."""
+
+    learner_ref: Annotated[LearnerRef, Meta(description="The institution's own name for the learner")] | None = None
+
+
+async def run_batch(
+    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str
+) -> BatchAnswer | Reply:
+    """Issue what the rows award: at once where they are few, else in the background."""
+    gateway = request.app[GATEWAY]
+    if request.content_type == batch_upload.JSON_LIST:
+        raw = await _whole(request)
+    else:
+        upload = _upload(request, "awards", query, principal)
+        held = await upload.receive(read_chunks(request))
+        if held is None:
+            annotate(request, rows=upload.row_count, dry_run=query.dry_run)
+            return await _in_background(request, upload, query, principal, idempotency_key)
+        raw = held
+    rows = small_batch.rows_of(raw, request.content_type)
+    annotate(request, rows=len(rows), dry_run=query.dry_run)
+    if query.dry_run:
+        return await small_batch.dry_run(gateway, principal.own, rows)
+    once = once_from(request, principal, idempotency_key, raw)
+    assert once is not None, "the route asks for an Idempotency-Key"
+    return await small_batch.run(gateway, principal.own, rows, once, api_key_id=principal.api_key_id)
+
+
+async def change_batch(
+    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str
+) -> BatchAnswer | Reply:
+    """Make changes to credentials: a few are waited for."""
+    upload = _upload(request, "changes", query, principal)
+    await upload.receive(read_chunks(request))
+    annotate(request, rows=upload.row_count, dry_run=query.dry_run)
+    return await _in_background(request, upload, query, principal, idempotency_key)
+
+
+async def _whole(request: web.Request) -> bytes:
+    """Return the body of a list, which has no records to be cut into."""
+    held = bytearray()
+    async for chunk in read_chunks(request):
+        held += chunk
+        if len(held) > LIMITS.batch_held_bytes_max:
+            raise BodyTooLargeProblem(LIMITS.batch_held_bytes_max)
+    return bytes(held)
+
+
+def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller: Caller) -> batch_upload.Upload:
+    asked = batch_upload.Request(
+        kind=kind,
+        media_type=request.content_type,
+        is_dry_run=query.dry_run,
+        may_issue="credentials:issue" in caller.scopes,
+        api_key_id=caller.api_key_id,
+        may_be_held=kind == "awards",
+    )
+    return batch_upload.Upload(request.app[GATEWAY], caller.own, asked)
+
+
+async def _in_background(
+    request: web.Request, upload: batch_upload.Upload, query: BatchQuery, caller: Caller, key: str
+) -> Reply:
+    """Hand a batch to the worker; 200 with the rows of a small one that is done in time, else 202."""
+    gateway = request.app[GATEWAY]
+    # A dry run and the real one may come under the same key.
+    once = once_from(request, caller, f"{key} (dry run)" if query.dry_run else key, upload.digest)
+    assert once is not None, "the route asks for an Idempotency-Key"
+    batch = await upload.finish(once)
+    if batch.row_count <= BATCH_ROWS_MAX:
+        batch = await batch_reader.finished(gateway, caller.own, batch)
+    status = 200 if batch.is_over and batch.row_count <= BATCH_ROWS_MAX else 202
+    answer = await batch_reader.answer(gateway, batch)
+    return Reply(answer, status=status, headers={"Location": batch_reader.location(batch.batch_id)})
+
+
+async def read_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
+    """Return how far a batch is."""
+    gateway = request.app[GATEWAY]
+    return await batch_reader.answer(gateway, await batch_reader.own(gateway, principal.own, path.batch_id))
+
+
+async def read_rows(
+    request: web.Request, *, path: BatchPath, query: RowsQuery, principal: Caller
+) -> web.StreamResponse:
+    """Send the results of a batch's rows, as many as there are so far."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    async with LineWriter(request) as lines:
+        async for row in batch_reader.rows_of(gateway, batch, after=query.after, limit=query.limit):
+            await lines.write(row)
+    return lines.response
+
+
+async def follow_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> web.StreamResponse:
+    """Send how far a batch is whenever that changes, until nothing more happens to it."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    sent, quiet_since = None, time.monotonic()
+    while not request.app[STOPPING].is_set():
+        progress = await batch_reader.progress(gateway, batch)
+        if progress != sent:
+            await response.write(b"event: progress\ndata: " + msgspec.json.encode(progress) + b"\n\n")
+            sent, quiet_since = progress, time.monotonic()
+        elif time.monotonic() - quiet_since > LIMITS.stream_silence_seconds:
+            await response.write(b": still here\n\n")
+            quiet_since = time.monotonic()
+        if progress.is_over:
+            await response.write(b"event: end\ndata: {}\n\n")
+            break
+        await gateway.batch_moved.wait(LIMITS.stream_pause_seconds)
+        batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    await response.write_eof()
+    return response
+
+
+async def cancel_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
+    """Stop a batch; whoever may send one of its kind may."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    scope = "credentials:issue" if batch.kind == "awards" else "credentials:revoke"
+    if scope not in principal.scopes:
+        raise ForbiddenProblem(f"The API key has not the scope {scope}, which this batch was sent with")
+    return await batch_reader.answer(gateway, await batch_reader.cancel(gateway, principal.own, path.batch_id))
+
+
+async def _import(
+    request: web.Request,
+    *,
+    raw: bytes,
+    query: ImportQuery,
+    principal: Caller,
+    idempotency_key: str | None,
+    read: import_document.Read,
+) -> Reply:
+    document = decode_json(raw, bytes_max=request.app[GATEWAY].config.import_bytes_max)
+    once = once_from(request, principal, idempotency_key, raw)
+    _, issue = await import_document.import_document(
+        request.app[GATEWAY],
+        principal.own,
+        document,
+        learner_ref=query.learner_ref,
+        once=once,
+        read=read,
+        api_key_id=principal.api_key_id,
+    )
+    return await credential_reply(request, principal, issue)
+
+
+async def import_open_badges(
+    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue what an Open Badges document says."""
+    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
+    return await _import(request, **fields, read=import_open_badge)
+
+
+async def import_elm_document(
+    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue what a European Learning Model credential says."""
+    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
+    return await _import(request, **fields, read=import_elm)
+
+
+async def import_microhe_metadata(
+    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue what MicroHE metadata say."""
+    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
+    return await _import(request, **fields, read=import_microhe)
+
+
+def _batch_route(
+    method: Literal["GET", "DELETE"], end: str, handler: Handler, summary: str, response: dict[int, Any], **fields: Any
+) -> Route:
+    values = {"scope": "credentials:read"} | fields
+    return Route(
+        method,
+        f"/v1/batches/{{batch_id}}{end}",
+        handler,
+        summary=summary,
+        path_parameters=BatchPath,
+        response=response,
+        problems=(small_batch.UnknownBatchProblem,),
+        auth="bearer",
+        tag="batches",
+        **values,
+    )
+
+
+def _import_route(config: Config, name: str, handler: Handler, what: str, problem: type[Problem]) -> Route:
+    return Route(
+        "POST",
+        f"/v1/imports/{name}",
+        handler,
+        summary=f"Import {what}",
+        description="Its achievement is described if it is not, and a credential of ours is issued. The same "
+        "document again gives the same credential; what has no place here is listed in `unmapped`, what was guessed "
+        "in `notes`.",
+        request=bytes,
+        request_media=("application/json", "application/ld+json", "application/vc", "application/vc+ld+json"),
+        query=ImportQuery,
+        response={201: CredentialAnswer, 202: CredentialAnswer},
+        problems=(problem, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        body_bytes_max=config.import_bytes_max,
+        tag="batches",
+    )
+
+
+def routes(config: Config) -> list[Route]:
+    """Return the routes, with the bounds of their bodies as configured."""
+    return [
+        Route(
+            "POST",
+            "/v1/batches",
+            run_batch,
+            summary="Issue a list of awards",
+            description="CSV or NDJSON of up to 100,000 rows, or a JSON list of up to 1,000. Each row has its own "
+            "result. Up to 1,000 rows are answered at once (sent again under the same key, it goes on where it "
+            "stopped); more are worked on in the background, over restarts too: 202, and Location says where to ask.",
+            request=bytes,
+            request_media=(*_BATCH_MEDIA, batch_upload.JSON_LIST),
+            request_shapes=AWARD_SHAPES,
+            query=BatchQuery,
+            response={200: BatchAnswer, 202: BatchAnswer},
+            problems=_BATCH_PROBLEMS,
+            auth="bearer",
+            scope="credentials:issue",
+            idempotency="required",
+            body_bytes_max=config.batch_bytes_max,
+            body_timeout_seconds=config.batch_upload_seconds_max,
+            streamed=True,
+            tag="batches",
+        ),
+        Route(
+            "POST",
+            "/v1/batches/changes",
+            change_batch,
+            summary="Revoke, suspend, reinstate and reissue a list of credentials",
+            description="CSV with the columns action, credential_id, reason, effective_at, replaced_by and, to "
+            "reissue, those of an award; or NDJSON. A reissue needs the scope credentials:issue too.",
+            request=bytes,
+            request_media=_BATCH_MEDIA,
+            request_shapes=_CHANGE_SHAPES,
+            query=BatchQuery,
+            response={200: BatchAnswer, 202: BatchAnswer},
+            problems=_BATCH_PROBLEMS,
+            auth="bearer",
+            scope="credentials:revoke",
+            idempotency="required",
+            body_bytes_max=config.batch_bytes_max,
+            body_timeout_seconds=config.batch_upload_seconds_max,
+            streamed=True,
+            tag="batches",
+        ),
+        _batch_route("GET", "", read_batch, "Read how far a batch is", {200: BatchAnswer}),
+        _batch_route(
+            "GET",
+            "/rows",
+            read_rows,
+            "Read the results of a batch's rows, one a line",
+            {200: Media("application/x-ndjson", BatchRow)},
+            query=RowsQuery,
+        ),
+        _batch_route(
+            "GET",
+            "/events",
+            follow_batch,
+            "Follow a batch as server-sent events",
+            {200: Media("text/event-stream", BatchEvent)},
+        ),
+        _batch_route(
+            "DELETE",
+            "",
+            cancel_batch,
+            "Cancel a batch",
+            {200: BatchAnswer},
+            scope="credentials:issue",
+        ),
+        _import_route(config, "open-badges", import_open_badges, "an Open Badges 3.0 document", NotAnOpenBadgeProblem),
+        _import_route(
+            config, "elm", import_elm_document, "a European Learning Model v3 credential", NotAnElmCredentialProblem
+        ),
+        _import_route(
+            config, "microhe", import_microhe_metadata, "the flat metadata of a MicroHE credential", NotMicroHeProblem
+        ),
+    ]

@@ -1,0 +1,100 @@
+"""What the gateway's routes share: who is asking, pages, idempotent requests. Answers nothing itself."""
+
+import hmac
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.problem import Problem
+from proto.wire.gateway import EventAnswer
+from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
+from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.pages import Pages
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import tenants
+from services.issuer_gateway.store.idempotency_records import OPERATOR
+from services.issuer_gateway.unit_of_work.append_event import (
+    BusyProblem,
+    LogNotFollowedProblem,
+    OutcomeUnknownProblem,
+    RefusedByLogProblem,
+    status_of,
+)
+from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, Once, OtherRequestProblem, once_of
+
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
+PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
+REQUEST_LIMIT: web.AppKey[RateLimit] = web.AppKey("request_limit", RateLimit)
+"""How often one address may ask for an achievement."""
+OPERATOR_SCOPE = "operator"
+WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
+SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)
+CursorText = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=1024, description="`next_cursor` of the page before")
+]
+SEARCHED = r"^[^\x00]*$"
+"""What may be looked for: any text without the null character, which the database does not know."""
+PageLimit = Annotated[int, Meta(ge=1, le=LIMITS.page_rows_max, description="Rows at most")]
+
+
+class Caller(Principal, frozen=True, kw_only=True):
+    """Who sent an API key: an institution's, or the operator, who has no tenant."""
+
+    tenant: Tenant | None = None
+    api_key_id: str = OPERATOR
+    """The API key by its id; the operator's token may change and stays the operator's."""
+
+    @property
+    def own(self) -> Tenant:
+        """The institution; raises `ForbiddenProblem` for the operator, who speaks for none."""
+        if self.tenant is None:
+            raise ForbiddenProblem("Use an institution's API key: the operator's token speaks for no institution")
+        return self.tenant
+
+
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a page of a list is asked for."""
+
+    cursor: CursorText | None = None
+    limit: PageLimit = LIMITS.page_rows_default
+
+
+async def find_caller(gateway: Gateway, operator_hash: bytes, hashed: bytes) -> Caller | None:
+    """Return who a token's hash belongs to; the operator's is compared in constant time."""
+    if hmac.compare_digest(operator_hash, hashed):
+        return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
+    found = await _keys(gateway).done(hashed)
+    if found is None:
+        return None
+    return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant, api_key_id=found.api_key_id)
+
+
+def _keys(gateway: Gateway) -> Gathered[bytes, tenants.StoredApiKey | None]:
+    async def find(hashes: Sequence[bytes]) -> Sequence[tenants.StoredApiKey | None]:
+        found = await tenants.live_api_keys(gateway.pool, list(set(hashes)))
+        return [found.get(hashed) for hashed in hashes]
+
+    return gateway.gathered.setdefault("API keys", Gathered(find, count_max=LIMITS.gathered_max))
+
+
+def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> Once | None:
+    """Return the request as one that is carried out once, or None where it came without an Idempotency-Key.
+
+    Who asks belongs to it: what one API key was answered is not handed out to another.
+    """
+    institution_id = caller.tenant.institution_id if caller.tenant else OPERATOR
+    gateway = request.app[GATEWAY]
+    target = request.method.encode(), request.path.encode(), request.query_string.encode()
+    asked = (*target, request.content_type.encode(), raw)
+    return once_of(gateway, institution_id, key, caller.api_key_id.encode(), *asked)
+
+
+def event_reply(answer: EventAnswer) -> Reply:
+    """Return an event's answer with its status: 201 on the log, 202 on its way; raises `RefusedByLogProblem`."""
+    headers = {"Location": answer.location} if answer.location else {}
+    return Reply(answer, status=status_of(answer), headers=headers)

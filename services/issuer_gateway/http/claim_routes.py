@@ -1,0 +1,260 @@
+"""Routes of claims: one-time links that institutions make, and their use, as a page and as JSON."""
+
+import msgspec
+from aiohttp import web
+
+from proto.documents.claim import HolderProofProblem
+from proto.problem import Problem
+from proto.tables.awards_csv import CsvProblem
+from proto.wire.gateway import Uuid
+from proto.wire.requests import (
+    CLAIM_HOURS_DEFAULT,
+    Claim,
+    Claimed,
+    ClaimHours,
+    ClaimLine,
+    ClaimMade,
+    ClaimRequest,
+    ClaimSeen,
+    ClaimUse,
+)
+from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
+from services.issuer_gateway.batches import batch_reader, small_batch
+from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
+from services.issuer_gateway.claims import claim_commands
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials import credential_reader, issuance
+from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
+from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
+from services.issuer_gateway.http.batch_routes import AWARD_SHAPES, BatchPath
+from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
+from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
+from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
+
+_FORM_BYTES_MAX = 65_536
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class ClaimPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim by its id."""
+
+    claim_id: Uuid
+
+
+class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how long the links work."""
+
+    hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
+
+
+def _maker(caller: Caller) -> claim_commands.Maker:
+    return claim_commands.Maker(api_key_id=caller.api_key_id, may_read=claim_commands.READ_SCOPE in caller.scopes)
+
+
+async def make_claim(
+    request: web.Request, *, body: ClaimRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Make a one-time link."""
+    once = once_from(request, principal, idempotency_key, raw)
+    made = await claim_commands.make(request.app[GATEWAY], principal.own, body, once, maker=_maker(principal))
+    return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
+
+
+async def make_batch_claims(
+    request: web.Request, *, path: BatchPath, query: HoursQuery, principal: Caller
+) -> web.StreamResponse:
+    """Send a one-time link for each credential of a batch."""
+    gateway = request.app[GATEWAY]
+    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    _maker(principal).check(batch.api_key_id)
+    async with LineWriter(request, headers=_NO_STORE) as lines:
+        async for made in claim_commands.make_for_batch(
+            gateway, principal.own, batch.batch_id, hours=query.hours_valid
+        ):
+            await lines.write(made)
+    return lines.response
+
+
+async def make_award_claims(
+    request: web.Request, *, raw: bytes, query: HoursQuery, principal: Caller, idempotency_key: str
+) -> web.StreamResponse:
+    """Send a one-time link, or a problem, for each award of a list."""
+    rows = small_batch.rows_of(raw, request.content_type)
+    async with LineWriter(request, headers=_NO_STORE) as lines:
+        async for line in claim_commands.make_for_rows(
+            request.app[GATEWAY],
+            principal.own,
+            rows,
+            key=idempotency_key,
+            hours=query.hours_valid,
+            maker=_maker(principal),
+        ):
+            await lines.write(line)
+    return lines.response
+
+
+async def read_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
+    """Return how a link stands."""
+    return await claim_commands.get(request.app[GATEWAY], principal.own, path.claim_id)
+
+
+async def cancel_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
+    """Cancel a link."""
+    return await claim_commands.cancel(request.app[GATEWAY], principal.own, path.claim_id)
+
+
+async def see_claim(request: web.Request, *, path: SecretPath) -> Reply:
+    """Return what a link leads to; uses nothing up."""
+    return Reply(await claim_commands.seen(request.app[GATEWAY], path.secret), headers=_NO_STORE)
+
+
+async def use_claim(request: web.Request, *, path: SecretPath, body: ClaimUse) -> Reply:
+    """Use a link up."""
+    return Reply(await claim_commands.use(request.app[GATEWAY], path.secret, body), headers=_NO_STORE)
+
+
+@for_people
+async def show_claim(request: web.Request) -> web.Response:
+    """Show what a link leads to; uses nothing up."""
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    return request.app[PAGES].claim(await claim_commands.seen(request.app[GATEWAY], secret))
+
+
+@for_people
+async def claim_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """Use a link up and show the document."""
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    claimed = await claim_commands.use(request.app[GATEWAY], secret, ClaimUse())
+    return request.app[PAGES].claimed(claimed)
+
+
+_USE_PROBLEMS: tuple[type[Problem], ...] = (
+    claim_commands.UnknownClaimProblem,
+    claim_commands.ClaimUsedProblem,
+    claim_commands.ClaimExpiredProblem,
+    claim_commands.CannotBindProblem,
+    HolderProofProblem,
+    credential_reader.ErasedProblem,
+    *ISSUE_PROBLEMS,
+    *SAY_PROBLEMS,
+)
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/claims",
+        make_claim,
+        summary="Make a one-time link by which a learner claims a credential",
+        description="To an award, which is issued when the link is used, or to a credential that was issued. A key "
+        "without the scope `credentials:read` gets links only to what it issued itself.",
+        request=ClaimRequest,
+        response={201: ClaimMade},
+        problems=(
+            issuance.UnknownAchievementProblem,
+            AnnexIncompleteProblem,
+            UnknownCredentialProblem,
+            claim_commands.MayNotReadProblem,
+            credential_reader.ErasedProblem,
+            *WORK_PROBLEMS,
+        ),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        unique_keys=True,
+        tag="claims",
+    ),
+    Route(
+        "POST",
+        "/v1/claims/awards",
+        make_award_claims,
+        summary="Make one-time links to a list of awards, each issued when its link is used",
+        description="Awards as for `POST /v1/batches`, at most 1,000 rows; the answer has a line for each row. The "
+        "same list under the same key gives the same links.",
+        request=bytes,
+        request_media=tuple(AWARD_SHAPES),
+        request_shapes=AWARD_SHAPES,
+        query=HoursQuery,
+        response={200: Media("application/x-ndjson", ClaimLine)},
+        problems=(CsvProblem, TooManyRowsProblem, *WORK_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="required",
+        body_bytes_max=LIMITS.batch_held_bytes_max,
+        tag="claims",
+    ),
+    Route(
+        "GET",
+        "/v1/claims/{claim_id}",
+        read_claim,
+        summary="Read how a one-time link stands",
+        path_parameters=ClaimPath,
+        response={200: Claim},
+        problems=(claim_commands.UnknownClaimProblem,),
+        auth="bearer",
+        scope="credentials:read",
+        tag="claims",
+    ),
+    Route(
+        "DELETE",
+        "/v1/claims/{claim_id}",
+        cancel_claim,
+        summary="Cancel a one-time link",
+        path_parameters=ClaimPath,
+        response={200: Claim},
+        problems=(claim_commands.UnknownClaimProblem, claim_commands.ClaimUsedProblem),
+        auth="bearer",
+        scope="credentials:issue",
+        tag="claims",
+    ),
+    Route(
+        "POST",
+        "/v1/batches/{batch_id}/claims",
+        make_batch_claims,
+        summary="Make one-time links to all credentials of a batch, one a line",
+        description="Again: new links; those that were made before and not used work no more. A key without the "
+        "scope `credentials:read` gets links only for batches that it sent itself.",
+        path_parameters=BatchPath,
+        query=HoursQuery,
+        response={200: Media("application/x-ndjson", ClaimMade)},
+        problems=(small_batch.UnknownBatchProblem, claim_commands.MayNotReadProblem, *WORK_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        tag="claims",
+    ),
+    Route(
+        "GET",
+        "/v1/claim-links/{secret}",
+        see_claim,
+        summary="Read what a one-time link leads to",
+        description="Uses nothing up.",
+        path_parameters=SecretPath,
+        response={200: ClaimSeen},
+        problems=(claim_commands.UnknownClaimProblem,),
+        tag="claims",
+    ),
+    Route(
+        "POST",
+        "/v1/claim-links/{secret}",
+        use_claim,
+        summary="Claim the credential of a one-time link",
+        description="Works once. With `holder` an award is issued to that DID, whose key signs the claim.",
+        request=ClaimUse,
+        path_parameters=SecretPath,
+        response={200: Claimed},
+        problems=_USE_PROBLEMS,
+        body_bytes_max=_FORM_BYTES_MAX,
+        unique_keys=True,
+        tag="claims",
+    ),
+    Route("GET", "/claims/{secret}", show_claim, summary="The page of a one-time link", tag="pages", response=PAGE),
+    Route(
+        "POST",
+        "/claims/{secret}",
+        claim_by_form,
+        summary="Claim a credential on the page of its link",
+        request=Form,
+        response=PAGE,
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    ),
+]

@@ -1,0 +1,371 @@
+"""Routes of credentials: issue, stack, read, change; of recognitions, and of events."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.documents.credential import Award, LearnerRef
+from proto.events import CredentialIdField, EventIdField
+from proto.lifecycle import Refusal
+from proto.problem import Problem
+from proto.wire.gateway import (
+    ChangeRequest,
+    CredentialAnswer,
+    CredentialPage,
+    EventAnswer,
+    RecognitionRequest,
+    StackRequest,
+)
+from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
+from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials import (
+    change_credential,
+    credential_reader,
+    issuance,
+    issue_together,
+    stack_credential,
+)
+from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
+from services.issuer_gateway.credentials.prerequisites import (
+    OtherHolderProblem,
+    PrerequisiteProblem,
+    PrerequisiteUnknownProblem,
+)
+from services.issuer_gateway.domain.awarding import StackUnmetProblem
+from services.issuer_gateway.http.caller import (
+    GATEWAY,
+    SAY_PROBLEMS,
+    Caller,
+    CursorText,
+    PageLimit,
+    event_reply,
+    once_from,
+)
+from services.issuer_gateway.unit_of_work.append_event import location_of, status_of
+
+_LIST = "credentials"
+ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
+    issuance.UnknownAchievementProblem,
+    AnnexIncompleteProblem,
+    PrerequisiteProblem,
+    PrerequisiteUnknownProblem,
+    OtherHolderProblem,
+    Refusal,
+)
+"""Why a credential is not issued."""
+
+
+class CredentialPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A credential by its id."""
+
+    credential_id: CredentialIdField
+
+
+class EventPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An event by its id."""
+
+    event_id: EventIdField
+
+
+class DocumentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which proof the document carries."""
+
+    proof: credential_reader.ProofChoice = "eddsa-rdfc-2022"
+
+
+class CredentialQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose credentials, and which page of them."""
+
+    learner: Annotated[LearnerRef, Meta(description="The institution's own name for a learner")] | None = None
+    cursor: CursorText | None = None
+    limit: PageLimit = LIMITS.page_rows_default
+
+
+async def credential_reply(request: web.Request, caller: Caller, issue: EventAnswer) -> Reply:
+    """Return a credential that was just issued; raises `RefusedByLogProblem` where the log refused it."""
+    status = status_of(issue)
+    assert issue.credential_id is not None, "an issue is about a credential"
+    answer = await credential_reader.credential(request.app[GATEWAY], caller.own, issue.credential_id, issue=issue)
+    return _credential(answer, status)
+
+
+def _credential(answer: CredentialAnswer, status: int) -> Reply:
+    return Reply(answer, status=status, headers={"Location": f"/v1/credentials/{answer.credential_id}"})
+
+
+async def issue_credential(
+    request: web.Request, *, body: Award, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Issue one credential."""
+    once = once_from(request, principal, idempotency_key, raw)
+    issue = await issue_together.issue(request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id)
+    made = issue.committed
+    if made is None:
+        return await credential_reply(request, principal, issue.event)
+    return _credential(credential_reader.issued(made.item, issue.event, made.created_at), status_of(issue.event))
+
+
+async def stack_credentials(
+    request: web.Request, *, body: StackRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Stack credentials."""
+    once = once_from(request, principal, idempotency_key, raw)
+    stacked = await stack_credential.stack(
+        request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id
+    )
+    return await credential_reply(request, principal, stacked)
+
+
+async def read_credential(request: web.Request, *, path: CredentialPath, principal: Caller) -> CredentialAnswer:
+    """Return a credential: how its event stands and what the log says now."""
+    return await credential_reader.credential(request.app[GATEWAY], principal.own, path.credential_id)
+
+
+async def read_document(
+    request: web.Request, *, path: CredentialPath, query: DocumentQuery, principal: Caller
+) -> dict[str, Any]:
+    """Return the credential document."""
+    return await credential_reader.document(request.app[GATEWAY], principal.own, path.credential_id, proof=query.proof)
+
+
+async def list_credentials(request: web.Request, *, query: CredentialQuery, principal: Caller) -> CredentialPage:
+    """Return the institution's credentials, the newest first."""
+    gateway = request.app[GATEWAY]
+    before = None
+    if query.cursor:
+        created_at, credential_id = decode_cursor(
+            _LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], CredentialIdField]
+        )
+        before = (created_at, bytes.fromhex(credential_id))
+    found = await credential_reader.page(
+        gateway, principal.own, learner=query.learner, before=before, limit=query.limit + 1
+    )
+    shown = found[: query.limit]
+    last = (shown[-1].created_at, shown[-1].credential_id) if len(found) > len(shown) else None
+    return CredentialPage(
+        credentials=tuple(await credential_reader.described(gateway, shown)),
+        next_cursor=encode_cursor(_LIST, last) if last else None,
+    )
+
+
+async def _change(
+    request: web.Request,
+    *,
+    body: ChangeRequest,
+    raw: bytes,
+    path: CredentialPath,
+    principal: Caller,
+    idempotency_key: str | None,
+    verb: str,
+) -> Reply:
+    once = once_from(request, principal, idempotency_key, raw)
+    answer = await change_credential.change(
+        request.app[GATEWAY], principal.own, path.credential_id, verb=verb, request=body, once=once
+    )
+    return event_reply(answer)
+
+
+async def revoke_credential(
+    request: web.Request,
+    *,
+    body: ChangeRequest,
+    raw: bytes,
+    path: CredentialPath,
+    principal: Caller,
+    idempotency_key: str | None,
+) -> Reply:
+    """Revoke a credential for good."""
+    return await _revoke(request, body=body, raw=raw, path=path, principal=principal, idempotency_key=idempotency_key)
+
+
+_revoke, _suspend, _reinstate = (partial(_change, verb=verb) for verb in ("revoke", "suspend", "reinstate"))
+
+
+async def suspend_credential(
+    request: web.Request,
+    *,
+    body: ChangeRequest,
+    raw: bytes,
+    path: CredentialPath,
+    principal: Caller,
+    idempotency_key: str | None,
+) -> Reply:
+    """Suspend a credential until it is reinstated."""
+    return await _suspend(request, body=body, raw=raw, path=path, principal=principal, idempotency_key=idempotency_key)
+
+
+async def reinstate_credential(
+    request: web.Request,
+    *,
+    body: ChangeRequest,
+    raw: bytes,
+    path: CredentialPath,
+    principal: Caller,
+    idempotency_key: str | None,
+) -> Reply:
+    """Let a suspended credential hold again."""
+    return await _reinstate(
+        request, body=body, raw=raw, path=path, principal=principal, idempotency_key=idempotency_key
+    )
+
+
+async def recognise_credential(
+    request: web.Request, *, body: RecognitionRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Recognise a credential."""
+    once = once_from(request, principal, idempotency_key, raw)
+    return event_reply(await change_credential.recognise(request.app[GATEWAY], principal.own, body, once))
+
+
+async def withdraw_recognition(
+    request: web.Request, *, path: EventPath, principal: Caller, idempotency_key: str | None
+) -> Reply:
+    """Withdraw a recognition."""
+    once = once_from(request, principal, idempotency_key)
+    return event_reply(await change_credential.withdraw(request.app[GATEWAY], principal.own, path.event_id, once))
+
+
+async def read_event(request: web.Request, *, path: EventPath, principal: Caller) -> EventAnswer:
+    """Return where an event of the institution stands."""
+    row = await change_credential.own_event(request.app[GATEWAY].pool, principal.own, path.event_id)
+    return row.answer(location_of(row.event_id))
+
+
+def _change_route(verb: str, handler: Any, summary: str) -> Route:
+    return Route(
+        "POST",
+        f"/v1/credentials/{{credential_id}}/{verb}",
+        handler,
+        summary=summary,
+        request=ChangeRequest,
+        path_parameters=CredentialPath,
+        response={201: EventAnswer, 202: EventAnswer},
+        problems=(
+            change_credential.UnknownCredentialProblem,
+            change_credential.IssueRefusedProblem,
+            change_credential.NotIssuedYetProblem,
+            Refusal,
+            *SAY_PROBLEMS,
+        ),
+        auth="bearer",
+        scope="credentials:revoke",
+        idempotency="optional",
+        unique_keys=True,
+        tag="credentials",
+    )
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/credentials",
+        issue_credential,
+        summary="Issue a credential",
+        description="201: it is on the log, at `issue.index`. 202: it is on its way; ask at Location.",
+        request=Award,
+        response={201: CredentialAnswer, 202: CredentialAnswer},
+        problems=(*ISSUE_PROBLEMS, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        unique_keys=True,
+        tag="credentials",
+    ),
+    Route(
+        "GET",
+        "/v1/credentials",
+        list_credentials,
+        summary="List credentials, of one learner or of all",
+        query=CredentialQuery,
+        response={200: CredentialPage},
+        auth="bearer",
+        scope="credentials:read",
+        tag="credentials",
+    ),
+    Route(
+        "GET",
+        "/v1/credentials/{credential_id}",
+        read_credential,
+        summary="Read how a credential stands",
+        path_parameters=CredentialPath,
+        response={200: CredentialAnswer},
+        problems=(change_credential.UnknownCredentialProblem,),
+        auth="bearer",
+        scope="credentials:read",
+        tag="credentials",
+    ),
+    Route(
+        "GET",
+        "/v1/credentials/{credential_id}/document",
+        read_document,
+        summary="Read the credential document",
+        description="A W3C Verifiable Credential 2.0 that is an Open Badges 3.0 credential, for the learner.",
+        path_parameters=CredentialPath,
+        query=DocumentQuery,
+        response={200: Media("application/vc", dict[str, Any])},
+        problems=(change_credential.UnknownCredentialProblem, credential_reader.ErasedProblem),
+        auth="bearer",
+        scope="credentials:read",
+        tag="credentials",
+    ),
+    _change_route("revoke", revoke_credential, "Revoke a credential for good"),
+    _change_route("suspend", suspend_credential, "Suspend a credential"),
+    _change_route("reinstate", reinstate_credential, "Reinstate a suspended credential"),
+    Route(
+        "POST",
+        "/v1/stacks",
+        stack_credentials,
+        summary="Stack credentials",
+        description="The parts are held against the achievement's recipe; the institution's own are one learner's.",
+        request=StackRequest,
+        response={201: CredentialAnswer, 202: CredentialAnswer},
+        problems=(*ISSUE_PROBLEMS, StackUnmetProblem, stack_credential.OtherLearnerProblem, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="stacks:write",
+        idempotency="optional",
+        unique_keys=True,
+        tag="credentials",
+    ),
+    Route(
+        "POST",
+        "/v1/recognitions",
+        recognise_credential,
+        summary="Recognise a credential towards a programme",
+        request=RecognitionRequest,
+        response={201: EventAnswer, 202: EventAnswer},
+        problems=(Refusal, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="recognitions:write",
+        idempotency="optional",
+        unique_keys=True,
+        tag="recognitions",
+    ),
+    Route(
+        "DELETE",
+        "/v1/recognitions/{event_id}",
+        withdraw_recognition,
+        summary="Withdraw a recognition",
+        path_parameters=EventPath,
+        response={201: EventAnswer, 202: EventAnswer},
+        problems=(change_credential.UnknownEventProblem, Refusal, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="recognitions:write",
+        idempotency="optional",
+        tag="recognitions",
+    ),
+    Route(
+        "GET",
+        "/v1/events/{event_id}",
+        read_event,
+        summary="Read where an event of the institution stands",
+        path_parameters=EventPath,
+        response={200: EventAnswer},
+        problems=(change_credential.UnknownEventProblem,),
+        auth="bearer",
+        tag="credentials",
+    ),
+]

@@ -1,0 +1,371 @@
+"""Routes of requests for achievements: the public ones, as pages and as JSON, and those of the institution's staff."""
+
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.problem import Problem
+from proto.wire.gateway import CredentialAnswer, Uuid
+from proto.wire.requests import (
+    AcceptBody,
+    RejectBody,
+    RequestAnswer,
+    RequestBody,
+    RequestDecision,
+    RequestMade,
+    RequestPage,
+    RequestSeen,
+    RequestState,
+)
+from services.edge import (
+    Form,
+    Media,
+    RateLimitedProblem,
+    Reply,
+    Route,
+    annotate,
+    client_address,
+    decode_cursor,
+    decode_parameters,
+    encode_cursor,
+    rate_key,
+)
+from services.issuer_gateway.achievements import achievement_commands
+from services.issuer_gateway.credentials import credential_reader
+from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
+from services.issuer_gateway.http.achievement_routes import PublicPath
+from services.issuer_gateway.http.caller import (
+    GATEWAY,
+    PAGES,
+    REQUEST_LIMIT,
+    SAY_PROBLEMS,
+    WORK_PROBLEMS,
+    Caller,
+    PageQuery,
+    once_from,
+)
+from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
+from services.issuer_gateway.institutions import institution_commands
+from services.issuer_gateway.pages import FORM_FIELDS
+from services.issuer_gateway.requests import learner_requests, request_decision
+from services.issuer_gateway.store import tenants
+
+_LIST = "requests"
+_FORM_BYTES_MAX = 65_536
+_SEE_OTHER = 303
+SecretText = Annotated[str, Meta(pattern=r"^cf[rc]_[A-Za-z0-9_-]{43}(?!\n)$", max_length=47)]
+PAGE: dict[int, Any] = {status: Media("text/html") for status in (200, 404, 409, 410, 422, 429, 503)}
+"""What a page is answered with: also what was refused is said on a page."""
+
+
+class RequestPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request by its id."""
+
+    request_id: Uuid
+
+
+class SecretPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last part of a secret link."""
+
+    secret: SecretText
+
+
+class RequestQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which requests: in one state, or all."""
+
+    state: RequestState | None = None
+
+
+def for_people(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return the handler of a page: what it refuses is said on a page too."""
+
+    @functools.wraps(handler)
+    async def shown(request: web.Request, **arguments: Any) -> Any:
+        try:
+            return await handler(request, **arguments)
+        except Problem as problem:
+            annotate(request, problem=problem.slug)
+            return request.app[PAGES].fault(problem)
+
+    return shown
+
+
+def _check_rate(request: web.Request) -> None:
+    wait = request.app[REQUEST_LIMIT].charge(rate_key(client_address(request)), time.monotonic())
+    if wait > 0:
+        raise RateLimitedProblem("Too many requests for achievements came from your address", retry_after_seconds=wait)
+
+
+async def ask(request: web.Request, *, body: RequestBody) -> Reply:
+    """Take a request for an achievement."""
+    _check_rate(request)
+    made = await learner_requests.ask(request.app[GATEWAY], body)
+    return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
+
+
+@for_people
+async def show_achievement(request: web.Request) -> web.Response:
+    """Show what an achievement is, with the form that asks for it."""
+    path, pool = decode_parameters(request.match_info, PublicPath), request.app[GATEWAY].pool
+    tenant = await institution_commands.tenant_of(pool, path.slug)
+    stored = await achievement_commands.get(pool, tenant, path.achievement_id)
+    return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement)
+
+
+@for_people
+async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Take a request from the page's form and go to its own page; what is wrong is said above the form."""
+    path = decode_parameters(request.match_info, PublicPath)
+    tenant, stored = await learner_requests.askable(request.app[GATEWAY], path.slug, path.achievement_id)
+    typed = {name: body.text(name).strip().replace("\r\n", "\n") for name in FORM_FIELDS}
+    values: dict[str, Any] = {name: text for name, text in typed.items() if text}
+    values |= {
+        "institution": path.slug,
+        "achievement": path.achievement_id,
+        "credentials": typed["credentials"].split(),
+    }
+    try:
+        wished = msgspec.convert(values, RequestBody)
+    except msgspec.ValidationError as error:
+        fault = str(error).replace("`", "").replace("$.", "")
+        return request.app[PAGES].achievement(
+            tenant, stored.achievement_id, stored.achievement, fault=fault, typed=typed
+        )
+    _check_rate(request)
+    made = await learner_requests.ask(request.app[GATEWAY], wished)
+    return web.Response(status=_SEE_OTHER, headers={"Location": f"../../../../requests/{made.secret}"})
+
+
+async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
+    """Return how a request stands."""
+    seen = await learner_requests.seen(request.app[GATEWAY], path.secret)
+    return Reply(seen, headers={"Cache-Control": "no-store"})
+
+
+@for_people
+async def show_request(request: web.Request) -> web.Response:
+    """Show how a request stands."""
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    return request.app[PAGES].request(await learner_requests.seen(request.app[GATEWAY], secret), secret=secret)
+
+
+async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
+    """Withdraw a request."""
+    await learner_requests.withdraw(request.app[GATEWAY], path.secret)
+    return await learner_requests.seen(request.app[GATEWAY], path.secret)
+
+
+@for_people
+async def withdraw_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """Withdraw a request and go back to its page."""
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    await learner_requests.withdraw(request.app[GATEWAY], secret)
+    return web.Response(status=_SEE_OTHER, headers={"Location": f"../{secret}"})
+
+
+async def read_asked_document(request: web.Request, *, path: SecretPath) -> Reply:
+    """Return the document of the credential that a request led to, as a file."""
+    gateway = request.app[GATEWAY]
+    stored = await learner_requests.by_secret(gateway, path.secret)
+    if stored.credential_id is None:
+        raise learner_requests.UnknownRequestProblem(f"There is no document: the request is {stored.state}")
+    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
+    document = await credential_reader.document(gateway, tenant, stored.credential_id, proof="eddsa-rdfc-2022")
+    name = f"credential-{stored.credential_id[:12]}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Reply(document, headers=headers)
+
+
+async def list_requests(request: web.Request, *, query: RequestQuery, principal: Caller) -> RequestPage:
+    """Return requests to the institution."""
+    gateway = request.app[GATEWAY]
+    after = (
+        decode_cursor(_LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
+    )
+    found = await request_decision.listed(gateway, principal.own, state=query.state, after=after, limit=query.limit + 1)
+    shown = found[: query.limit]
+    last = (shown[-1].created_at, shown[-1].request_id) if len(found) > len(shown) else None
+    return RequestPage(
+        requests=await request_decision.described(gateway, principal.own, shown),
+        next_cursor=encode_cursor(_LIST, last) if last else None,
+    )
+
+
+async def read_request(request: web.Request, *, path: RequestPath, principal: Caller) -> RequestAnswer:
+    """Return a request to the institution."""
+    return await request_decision.get(request.app[GATEWAY], principal.own, path.request_id)
+
+
+async def accept_request(
+    request: web.Request,
+    *,
+    body: AcceptBody,
+    raw: bytes,
+    path: RequestPath,
+    principal: Caller,
+    idempotency_key: str | None,
+) -> Reply:
+    """Accept a request: its credential is issued."""
+    once = once_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
+    assert once is not None, "it has a key"
+    issue = await request_decision.accept(request.app[GATEWAY], principal.own, path.request_id, body, once)
+    return await credential_reply(request, principal, issue)
+
+
+async def reject_request(
+    request: web.Request,
+    *,
+    body: RejectBody,
+    raw: bytes,
+    path: RequestPath,
+    principal: Caller,
+    idempotency_key: str | None,
+) -> RequestDecision:
+    """Reject a request."""
+    once = once_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
+    assert once is not None, "it has a key"
+    return await request_decision.reject(request.app[GATEWAY], principal.own, path.request_id, body.reason, once)
+
+
+_ASK_PROBLEMS: tuple[type[Problem], ...] = (
+    UnknownInstitutionProblem,
+    achievement_commands.NoSuchAchievementProblem,
+    learner_requests.NotAskableProblem,
+    learner_requests.TooManyRequestsProblem,
+    RateLimitedProblem,
+)
+_DECIDE_PROBLEMS: tuple[type[Problem], ...] = (
+    learner_requests.UnknownRequestProblem,
+    learner_requests.RequestDecidedProblem,
+    credential_reader.ErasedProblem,
+)
+_PAGE_PATH = "/issuers/{slug}/achievements/{achievement_id}/page"
+
+ROUTES = [
+    Route("GET", _PAGE_PATH, show_achievement, summary="The page of an achievement", tag="pages", response=PAGE),
+    Route(
+        "POST",
+        _PAGE_PATH,
+        ask_by_form,
+        summary="Ask for an achievement on its page",
+        request=Form,
+        response={303: None, **PAGE},
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    ),
+    Route("GET", "/requests/{secret}", show_request, summary="The page of a request", tag="pages", response=PAGE),
+    Route(
+        "POST",
+        "/requests/{secret}/withdraw",
+        withdraw_by_form,
+        summary="Withdraw a request on its page",
+        request=Form,
+        response={303: None, **PAGE},
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    ),
+    Route(
+        "GET",
+        "/requests/{secret}/document",
+        read_asked_document,
+        summary="Save the document of a request that was accepted",
+        path_parameters=SecretPath,
+        response={200: Media("application/vc", dict[str, Any])},
+        problems=(learner_requests.UnknownRequestProblem, credential_reader.ErasedProblem),
+        tag="pages",
+    ),
+    Route(
+        "POST",
+        "/v1/requests",
+        ask,
+        summary="Ask an institution for an achievement",
+        description="Needs no account. The answer holds a secret link, shown once, to what becomes of the request.",
+        request=RequestBody,
+        response={201: RequestMade},
+        problems=_ASK_PROBLEMS,
+        body_bytes_max=_FORM_BYTES_MAX,
+        unique_keys=True,
+        tag="requests",
+    ),
+    Route(
+        "GET",
+        "/v1/request-links/{secret}",
+        see_request,
+        summary="Read how a request stands, by its secret link",
+        path_parameters=SecretPath,
+        response={200: RequestSeen},
+        problems=(learner_requests.UnknownRequestProblem,),
+        tag="requests",
+    ),
+    Route(
+        "DELETE",
+        "/v1/request-links/{secret}",
+        withdraw,
+        summary="Withdraw a request, by its secret link",
+        description="What was said in it is erased.",
+        path_parameters=SecretPath,
+        response={200: RequestSeen},
+        problems=(learner_requests.UnknownRequestProblem, learner_requests.RequestDecidedProblem),
+        tag="requests",
+    ),
+    Route(
+        "GET",
+        "/v1/requests",
+        list_requests,
+        summary="List requests to the institution, the oldest first",
+        query=RequestQuery,
+        response={200: RequestPage},
+        auth="bearer",
+        scope="credentials:read",
+        tag="requests",
+    ),
+    Route(
+        "GET",
+        "/v1/requests/{request_id}",
+        read_request,
+        summary="Read a request to the institution",
+        path_parameters=RequestPath,
+        response={200: RequestAnswer},
+        problems=(learner_requests.UnknownRequestProblem,),
+        auth="bearer",
+        scope="credentials:read",
+        tag="requests",
+    ),
+    Route(
+        "POST",
+        "/v1/requests/{request_id}/accept",
+        accept_request,
+        summary="Accept a request: its credential is issued, once",
+        description="The same again gets the same answer. What issuing refuses leaves the request open.",
+        request=AcceptBody,
+        path_parameters=RequestPath,
+        response={201: CredentialAnswer, 202: CredentialAnswer},
+        problems=(*_DECIDE_PROBLEMS, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        unique_keys=True,
+        tag="requests",
+    ),
+    Route(
+        "POST",
+        "/v1/requests/{request_id}/reject",
+        reject_request,
+        summary="Reject a request; the learner reads why",
+        request=RejectBody,
+        path_parameters=RequestPath,
+        response={200: RequestDecision},
+        problems=(*_DECIDE_PROBLEMS, *WORK_PROBLEMS),
+        auth="bearer",
+        scope="credentials:issue",
+        idempotency="optional",
+        unique_keys=True,
+        tag="requests",
+    ),
+]

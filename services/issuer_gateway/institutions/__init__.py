@@ -1,0 +1,1 @@
+"""Institutions and their API keys: made, listed, revoked. Speaks no SQL and no HTTP."""

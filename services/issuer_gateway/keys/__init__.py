@@ -1,0 +1,1 @@
+"""Secrets at rest and at work: the vault, learners' keys, institutions' signing keys. Hands out no secret key."""

@@ -1,0 +1,66 @@
+"""Learners' keys at work: fetched from the vault, opened under the master key, made, destroyed. Knows no document."""
+
+from collections.abc import Iterable
+
+from services.issuer_gateway.keys.keystore import DataKey, Keystore, UnsealableProblem
+from services.issuer_gateway.keys.vault import Vault
+from services.issuer_gateway.store import credentials
+from services.persistence.postgres import Pool
+
+_PAGE = 1_000
+
+
+class LearnerKeys:
+    """The keys of learners by their ids."""
+
+    def __init__(self, vault: Vault, keystore: Keystore) -> None:
+        self._vault = vault
+        self._keystore = keystore
+
+    async def known(self, learner_ids: Iterable[str]) -> dict[str, DataKey | None]:
+        """Return the keys of learners, None where the key was destroyed.
+
+        Raises `UnsealableProblem` where the vault never had one: then it is not the vault of this database.
+        """
+        wanted = list(dict.fromkeys(learner_ids))
+        sealed = await self._vault.keys(wanted)
+        missing = [name for name in wanted if name not in sealed]
+        if missing:
+            raise UnsealableProblem(
+                f"The key folder holds no key of {len(missing)} learners; give the gateway the folder of this database"
+            )
+        return self._opened(sealed)
+
+    async def made(self, learner_ids: Iterable[str]) -> dict[str, DataKey | None]:
+        """Return the keys of learners, made now for those who have none; None where the key was destroyed."""
+        wanted = list(dict.fromkeys(learner_ids))
+        sealed = await self._vault.keys(wanted)
+        missing = [name for name in wanted if name not in sealed]
+        if missing:
+            sealed |= await self._vault.keep({name: self._keystore.new_learner_key(name) for name in missing})
+        return self._opened(sealed)
+
+    def _opened(self, sealed: dict[str, bytes | None]) -> dict[str, DataKey | None]:
+        return {name: self._keystore.learner_key(key, name) if key else None for name, key in sealed.items()}
+
+    async def destroy(self, pool: Pool, learner_id: str) -> None:
+        """Destroy the key of a learner whose erasure is committed, and note that it is done."""
+        await self._vault.destroy([learner_id])
+        await credentials.note_destroyed(pool, [learner_id])
+
+    async def put_in_order(self, pool: Pool) -> None:
+        """At the start: (1) move keys out of the database; (2) finish erasures; (3) repeat them on a restored database.
+
+        (1) is for databases of an earlier version, (2) for an end between commit and destruction; (3) is for databases
+        from before an erasure: what was destroyed stays so.
+        """
+        while found := await credentials.keys_in_database(pool, limit=_PAGE):  # (1)
+            await self._vault.keep(found)
+            await credentials.drop_keys(pool, list(found))
+        while learner_ids := await credentials.to_destroy(pool, limit=_PAGE):  # (2)
+            await self._vault.destroy(learner_ids)
+            await credentials.note_destroyed(pool, learner_ids)
+        after = ""
+        while learner_ids := await self._vault.destroyed(after=after, limit=_PAGE):  # (3)
+            await credentials.erase_again(pool, learner_ids)
+            after = learner_ids[-1]

@@ -1,0 +1,124 @@
+"""The gateway's side of following the log: states, published outbox rows and position move in one transaction."""
+
+from collections.abc import Sequence
+
+from proto import events
+from proto.envelope import Opened
+from proto.ids import EventId
+from proto.lifecycle import Book
+from proto.problem import Problem
+from proto.wire.ledger import Appended
+from services.edge import Log
+from services.follow import Applied, Evidence, Observer, Position
+from services.issuer_gateway.keys.signing_keys import Speakers
+from services.issuer_gateway.log.arrivals import Arrival, Arrivals
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.signals import Signal
+from services.issuer_gateway.status_lists import changed
+from services.issuer_gateway.store import followed_log, outbox
+from services.persistence import postgres_states
+from services.persistence.postgres import Connection, Pool, transaction
+
+
+class Projector:
+    """The follower's sink (`services.follow.Sink`); `advanced` fires after every transaction."""
+
+    def __init__(self, pool: Pool, *, speakers: Speakers, arrivals: Arrivals, advanced: Signal) -> None:
+        self._pool = pool
+        self._speakers = speakers
+        self._arrivals = arrivals
+        self._advanced = advanced
+        self.latest: Position | None = None
+        """What is known to be stored; the follower's own position is uncertain while a transaction runs."""
+
+    async def position(self) -> Position | None:
+        """Return the position stored last."""
+        self.latest = await followed_log.position(self._pool)
+        return self.latest
+
+    async def load(self, book: Book, batch: Sequence[Opened]) -> None:
+        """Load what deciding the batch reads."""
+        async with transaction(self._pool) as connection:
+            await postgres_states.load_all(connection, book, batch)
+
+    async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        """Store states, set status bits, close the outbox rows of what was seen, move the position: all or nothing."""
+        async with transaction(self._pool) as connection:
+            await postgres_states.save(connection, book)
+            for item in applied:
+                event = item.opened.event
+                if isinstance(event, events.CredentialStacked):
+                    await followed_log.add_parts(connection, event.credential_id, event.issuer, event.components)
+            own = await _close_rows(connection, applied) if applied else []
+            if applied:
+                await changed(connection, book, applied, at=applied[-1].stamp.received_at)
+            await followed_log.keep_position(connection, position)
+        # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
+        if book.changed_issuers:
+            self._speakers.forget()
+        book.forget_changes()
+        self.latest = position
+        places = {item.opened.event_id: item for item in applied}
+        for event_id in own:
+            self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id]), is_published=True))
+        self._advanced.fire()
+
+    async def hand_over(self, position: Position) -> None:
+        """Keep all states and go on with the log that continues this one, in one transaction.
+
+        What waits in the outbox was signed for the log that ended, and took nothing more: the next one refuses it for
+        good, and the institution is told so as of any refusal.
+        """
+        assert position.inherited is not None, "a log that is handed over to names the one before"
+        async with transaction(self._pool) as connection:
+            await followed_log.hand_over(connection, position, ended=position.inherited.origin)
+        self.latest = position
+        self._speakers.forget()
+        self._advanced.fire()
+
+
+async def _close_rows(connection: Connection, applied: Sequence[Applied]) -> list[EventId]:
+    event_ids = [item.opened.event_id for item in applied]
+    await outbox.lock_rows(connection, event_ids)
+    return await outbox.mark_published(
+        connection,
+        event_ids,
+        [item.index for item in applied],
+        [item.leaf_hash for item in applied],
+        [item.stamp.received_at for item in applied],
+    )
+
+
+def _place(item: Applied) -> Appended:
+    return Appended(
+        index=item.index,
+        leaf_hash=item.leaf_hash.hex(),
+        received_at=item.stamp.received_at,
+        event_id=item.opened.event_id,
+    )
+
+
+class FollowObserver(Observer):
+    """Turns what the follower does into metrics and log lines."""
+
+    def __init__(self, log: Log, metrics: Metrics) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._last_trouble = ""
+
+    def advanced(self, position: Position, entry_count: int, seconds: float) -> None:
+        """Note how far the projection has come."""
+        self._last_trouble = ""
+        self._metrics.followed_size.set(position.size)
+        self._log.event("followed", size=position.size, entries=entry_count, seconds=round(seconds, 3))
+
+    def troubled(self, problem: Problem) -> None:
+        """Note why a step failed, once per reason."""
+        if problem.detail != self._last_trouble:
+            self._log.warning("follow_failed", problem=problem.slug, detail=problem.detail)
+        self._last_trouble = problem.detail
+
+    async def faulted(self, evidence: Evidence) -> None:
+        """Note that the log is faulty, with what shows it."""
+        self._metrics.log_faults.labels(evidence.kind).inc()
+        self._log.failure("log_faulty", None, kind=evidence.kind, detail=evidence.detail, index=evidence.index)

@@ -1,0 +1,259 @@
+"""Requests for achievements as learners see them: made without an account, looked up and withdrawn by a secret link.
+
+Until a request is accepted its learner is a learner of the institution with a ref of its own (`request-…`), under whose
+key everything personal lies; withdrawing or lapsing erases that learner, and so does `DELETE /v1/learners/{ref}`.
+"""
+
+import asyncio
+import uuid
+
+import msgspec
+
+from proto.moment import from_datetime
+from proto.problem import ConflictProblem, NotFoundProblem, UnavailableProblem
+from proto.wire.requests import RequestBody, RequestMade, RequestSeen, RequestState, Wish
+from services.edge import token_hash
+from services.issuer_gateway.achievements import achievement_commands
+from services.issuer_gateway.domain.tenant import Tenant, institution_answer
+from services.issuer_gateway.institutions import institution_commands
+from services.issuer_gateway.keys.keystore import DataKey
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
+from services.issuer_gateway.unit_of_work.append_event import BusyProblem, carried_out
+from services.persistence.postgres import Connection, transaction
+
+SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones
+_SWEEP_SECONDS = 3_600.0
+_SWEEP_ROWS = 100
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(Wish).decode
+
+
+class NotAskableProblem(ConflictProblem):
+    """The institution takes no requests for this achievement."""
+
+    slug = "takes-no-requests"
+    title = "Nobody can ask for this achievement here"
+
+
+class TooManyRequestsProblem(UnavailableProblem):
+    """So many requests wait for the institution that it takes no more now."""
+
+    slug = "too-many-open-requests"
+    title = "The institution takes no more requests now"
+    retry_after_seconds = 3_600
+
+
+class UnknownRequestProblem(NotFoundProblem):
+    """No request has this id, or this link."""
+
+    slug = "unknown-request"
+    title = "No such request"
+
+
+class RequestDecidedProblem(ConflictProblem):
+    """The request was decided already; the member `state` says how, `credential_id` to what it led."""
+
+    slug = "request-decided"
+    title = "The request was decided already"
+
+    def __init__(self, stored: requests.StoredRequest) -> None:
+        members = {"state": stored.state} | ({"credential_id": stored.credential_id} if stored.credential_id else {})
+        super().__init__(f"It is {stored.state}; a request is decided once", members=members)
+
+
+def provisional_ref(request_id: str) -> str:
+    """Return the learner's ref of a request that was not accepted yet."""
+    return f"request-{request_id}"
+
+
+def sealed_wish(key: DataKey, wish: Wish, request_id: str) -> bytes:
+    """Return what the learner said, sealed under the learner's key."""
+    return key.seal(_ENCODE(wish), "request", request_id)
+
+
+async def key_of(gateway: Gateway, stored: requests.StoredRequest) -> DataKey | None:
+    """Return the key of a request's learner, None where the learner was erased."""
+    if stored.is_erased:
+        return None
+    return (await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id]
+
+
+def wish_of(key: DataKey, stored: requests.StoredRequest) -> Wish:
+    """Return what the learner said."""
+    return _DECODE(key.open(stored.sealed_content, "request", stored.request_id))
+
+
+def reason_of(key: DataKey, stored: requests.StoredRequest) -> str | None:
+    """Return why a request was rejected."""
+    if stored.sealed_reason is None:
+        return None
+    return key.open(stored.sealed_reason, "request-reason", stored.request_id).decode()
+
+
+async def askable(gateway: Gateway, slug: str, achievement_id: str) -> tuple[Tenant, achievements.StoredAchievement]:
+    """Return institution and achievement; raises `NotAskableProblem` where it takes no requests."""
+    tenant = await institution_commands.tenant_of(gateway.pool, slug)
+    stored = await achievement_commands.get(gateway.pool, tenant, achievement_id)
+    if not stored.achievement.takes_requests:
+        raise NotAskableProblem(f"{tenant.legal_name} takes no requests for it here; ask the institution itself")
+    async with transaction(gateway.pool) as connection:
+        book = await followed_log.book_of_issuers(connection, {tenant.did})
+    state = institution_answer(tenant, book, now=gateway.now()).state
+    if state in {"not-admitted", "closed"}:
+        raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
+    return tenant, stored
+
+
+async def ask(gateway: Gateway, body: RequestBody) -> RequestMade:
+    """Take a request and return its secret link, which is shown this once.
+
+    Raises `UnknownInstitutionProblem`, `NoSuchAchievementProblem`, `NotAskableProblem`, `TooManyRequestsProblem`.
+    """
+    tenant, achievement = await askable(gateway, body.institution, body.achievement)
+    secret, request_id, learner_id = institution_commands.new_token(SECRET_PREFIX), str(uuid.uuid4()), str(uuid.uuid4())
+    wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
+
+    async def work(connection: Connection) -> RequestMade:
+        # (1) A bound on what waits; (2) a learner of the request's own, with a key; (3) the request under that key.
+        if await requests.count_open(connection, tenant.institution_id) >= gateway.config.requests_open_max:
+            raise TooManyRequestsProblem("Too many requests wait for a decision; ask later, or ask the institution")
+        learner = credentials.StoredLearner(learner_id=learner_id, ref=provisional_ref(request_id))
+        await credentials.learners(connection, tenant.institution_id, [learner])
+        key = (await gateway.learner_keys.made([learner_id]))[learner_id]
+        assert key is not None, "it was made just now, and nobody else knows its learner"
+        created_at = await requests.add(
+            connection,
+            requests.NewRequest(
+                request_id=request_id,
+                institution_id=tenant.institution_id,
+                achievement_id=achievement.achievement_id,
+                learner_id=learner_id,
+                token_hash=token_hash(secret),
+                sealed_content=sealed_wish(key, wish, request_id),
+            ),
+        )
+        return RequestMade(
+            request_id=request_id,
+            state="open",
+            created_at=from_datetime(created_at),
+            link=link_of(gateway, secret),
+            secret=secret,
+        )
+
+    made = await carried_out(gateway, work)
+    gateway.metrics.requests.labels("open").inc()
+    return made
+
+
+def link_of(gateway: Gateway, secret: str) -> str:
+    """Return the address of a request's own page."""
+    return f"{gateway.config.public_url.rstrip('/')}/requests/{secret}"
+
+
+async def by_secret(gateway: Gateway, secret: str) -> requests.StoredRequest:
+    """Return the request that a secret link leads to; raises `UnknownRequestProblem`."""
+    stored = await requests.by_token(gateway.pool, token_hash(secret))
+    if stored is None:
+        raise UnknownRequestProblem("This link leads to no request: it must be copied whole")
+    return stored
+
+
+async def seen(gateway: Gateway, secret: str) -> RequestSeen:
+    """Return how a request stands, for whoever has its link."""
+    stored = await by_secret(gateway, secret)
+    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
+    achievement = (await achievement_commands.get(gateway.pool, tenant, stored.achievement_id)).achievement
+    key = await key_of(gateway, stored)
+    return RequestSeen(
+        state=stored.state,
+        institution=tenant.slug,
+        legal_name=tenant.legal_name,
+        achievement=achievement.uri,
+        title=achievement.text_in(achievement.title),
+        created_at=from_datetime(stored.created_at),
+        decided_at=from_datetime(stored.decided_at) if stored.decided_at else None,
+        reason=reason_of(key, stored) if key else None,
+        credential_id=stored.credential_id,
+        document=f"{link_of(gateway, secret)}/document" if stored.credential_id and key else None,
+        is_erased=key is None,
+    )
+
+
+async def withdraw(gateway: Gateway, secret: str) -> RequestState:
+    """Withdraw an open request and erase what was said in it; again changes nothing.
+
+    Raises `UnknownRequestProblem`, and `RequestDecidedProblem` where the institution was first.
+    """
+    known = await by_secret(gateway, secret)
+
+    async def work(connection: Connection) -> str | None:
+        stored = await requests.lock(connection, known.institution_id, known.request_id)
+        assert stored is not None, "nothing removes a request"
+        if stored.state == "withdrawn":
+            return stored.learner_id
+        if stored.state != "open":
+            raise RequestDecidedProblem(stored)
+        await requests.close(connection, stored.request_id, "withdrawn")
+        return await _erase(connection, stored)
+
+    learner_id = await carried_out(gateway, work)
+    # If we crash here, the learner is erased and the key is still there: the next start destroys it.
+    if learner_id is not None:
+        await gateway.learner_keys.destroy(gateway.pool, learner_id)
+    return "withdrawn"
+
+
+async def _erase(connection: Connection, stored: requests.StoredRequest) -> str | None:
+    """Erase what was said in a closed request; return whose key is to be destroyed after the commit."""
+    learner_id = await leave(connection, stored)
+    if learner_id is None and not stored.is_erased:
+        # Something else was issued to that learner, and stays: what was said goes by itself.
+        nobody = credentials.StoredLearner(learner_id=str(uuid.uuid4()), ref=f"left-{stored.request_id}")
+        await credentials.learners(connection, stored.institution_id, [nobody])
+        await requests.detach(connection, stored.request_id, nobody.learner_id)
+        await credentials.erase(connection, stored.institution_id, nobody.ref)
+        learner_id = nobody.learner_id
+    return learner_id
+
+
+async def leave(connection: Connection, stored: requests.StoredRequest) -> str | None:
+    """Erase the learner that a request has of its own; return whose key is to be destroyed after the commit.
+
+    None where the learner is another, or where the institution has issued something to it by its ref.
+    """
+    if stored.ref != provisional_ref(stored.request_id):
+        return None
+    if await credentials.lock_and_count(connection, stored.learner_id):
+        return None
+    await credentials.erase(connection, stored.institution_id, stored.ref)
+    return stored.learner_id
+
+
+async def sweep(gateway: Gateway) -> int:
+    """Erase what was said in requests that are older than the setting says; return how many. Expired awards go too."""
+    async with transaction(gateway.pool) as connection:
+        await claims.forget_expired(connection)
+        found = await requests.lapsing(connection, days=gateway.config.request_kept_days, limit=_SWEEP_ROWS)
+        learner_ids = []
+        for stored in found:
+            await requests.close(connection, stored.request_id, "lapsed")
+            learner_ids.append(await _erase(connection, stored))
+    for learner_id in filter(None, learner_ids):
+        await gateway.learner_keys.destroy(gateway.pool, learner_id)
+    return len(found)
+
+
+async def keep_swept(gateway: Gateway) -> None:
+    """Sweep for ever, each hour; ends by cancellation only."""
+    while True:
+        while await sweep(gateway) == _SWEEP_ROWS:
+            pass
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+def open_key(key: DataKey | None) -> DataKey:
+    """Return a key that must be there while its learner is locked; raises `BusyProblem` where an erasure was first."""
+    if key is None:
+        raise BusyProblem("The learner is being erased; send this again for a new one")
+    return key

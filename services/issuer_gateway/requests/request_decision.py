@@ -1,0 +1,205 @@
+"""Requests for achievements as staff see them: listed, accepted - which issues the credential, once - or rejected.
+
+What is true if we crash here: a request is closed in the transaction that issues its credential, so before its COMMIT
+it is open and nothing was issued; after it, the same acceptance sent again gets the first answer.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import UNSET
+
+from proto.documents.credential import Award, Learner
+from proto.ids import AchievementUri
+from proto.moment import from_datetime
+from proto.problem import InvalidProblem
+from proto.wire.gateway import EventAnswer
+from proto.wire.requests import AcceptBody, RequestAnswer, RequestDecision, RequestState, Wish
+from services.issuer_gateway.credentials.credential_reader import ErasedProblem
+from services.issuer_gateway.credentials.issuance import issue_now, learners_for, prepared
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.requests.learner_requests import (
+    RequestDecidedProblem,
+    UnknownRequestProblem,
+    key_of,
+    leave,
+    open_key,
+    provisional_ref,
+    reason_of,
+    sealed_wish,
+    wish_of,
+)
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.store import achievements, requests
+from services.issuer_gateway.unit_of_work.append_event import Said, check_followed
+from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem, done, said_once
+from services.persistence.postgres import Connection
+
+Answer = TypeVar("Answer")
+_NOT_COPIED = {"learner", "valid_from", "prerequisites"}
+_AWARD_FIELDS = tuple(name for name in AcceptBody.__struct_fields__ if name not in _NOT_COPIED)
+
+
+async def listed(
+    gateway: Gateway,
+    tenant: Tenant,
+    *,
+    state: RequestState | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[requests.StoredRequest]:
+    """Return requests to the institution (in one state), the oldest first."""
+    return await requests.page(gateway.pool, tenant.institution_id, state=state, after=after, limit=limit)
+
+
+async def described(
+    gateway: Gateway, tenant: Tenant, stored: Sequence[requests.StoredRequest]
+) -> tuple[RequestAnswer, ...]:
+    """Return what staff see of requests: what the learners said, as long as they are not erased."""
+    named = await achievements.by_uris(
+        gateway.pool, tenant.institution_id, [item.achievement_id for item in stored]
+    )  # short ids are found too
+    return tuple([await _described(gateway, item, named[item.achievement_id]) for item in stored])
+
+
+async def _described(
+    gateway: Gateway, stored: requests.StoredRequest, achievement: achievements.StoredAchievement
+) -> RequestAnswer:
+    key = await key_of(gateway, stored)
+    return RequestAnswer(
+        request_id=stored.request_id,
+        state=stored.state,
+        achievement=achievement.achievement.uri,
+        achievement_id=stored.achievement_id,
+        title=achievement.achievement.text_in(achievement.achievement.title),
+        created_at=from_datetime(stored.created_at),
+        decided_at=from_datetime(stored.decided_at) if stored.decided_at else None,
+        wish=wish_of(key, stored) if key else None,
+        reason=reason_of(key, stored) if key else None,
+        credential_id=stored.credential_id,
+        is_erased=key is None,
+    )
+
+
+async def get(gateway: Gateway, tenant: Tenant, request_id: str) -> RequestAnswer:
+    """Return a request to the institution; raises `UnknownRequestProblem`."""
+    stored = await requests.get(gateway.pool, tenant.institution_id, request_id)
+    if stored is None:
+        raise UnknownRequestProblem(f"Nobody asked {tenant.slug} under the id {request_id}")
+    return (await described(gateway, tenant, [stored]))[0]
+
+
+def award_of(uri: AchievementUri, wish: Wish, body: AcceptBody, *, request_id: str, now: str) -> Award:
+    """Return the award that an acceptance makes of a request; raises `InvalidProblem` where its dates contradict."""
+    learner = body.learner or Learner(
+        ref=provisional_ref(request_id), given_name=wish.given_name, family_name=wish.family_name, email=wish.email
+    )
+    fields = {name: getattr(body, name) for name in _AWARD_FIELDS}
+    fields["prerequisites"] = wish.credentials if body.prerequisites is UNSET else body.prerequisites
+    try:
+        return Award(learner=learner, achievement=uri, valid_from=body.valid_from or now, **fields)
+    except ValueError as error:
+        raise InvalidProblem(str(error), pointer="") from error
+
+
+async def _locked(connection: Connection, tenant: Tenant, request_id: str) -> requests.StoredRequest:
+    stored = await requests.lock(connection, tenant.institution_id, request_id)
+    if stored is None:
+        raise UnknownRequestProblem(f"Nobody asked {tenant.slug} under the id {request_id}")
+    if stored.state != "open":
+        raise RequestDecidedProblem(stored)
+    if stored.is_erased:
+        raise ErasedProblem("The learner was erased, and with it what was asked for")
+    return stored
+
+
+async def _decided(
+    gateway: Gateway, tenant: Tenant, request_id: str, decide: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """Return what `decide` answers, which does its work once.
+
+    Of two equal decisions at once the second waits for the request, finds it decided, and then its own answer. Where
+    another decision, and not another request, has the key, that is said.
+    """
+    try:
+        return await decide()
+    except RequestDecidedProblem:
+        return await decide()
+    except OtherRequestProblem as error:
+        stored = await requests.get(gateway.pool, tenant.institution_id, request_id)
+        if stored is None or stored.state == "open":
+            raise
+        raise RequestDecidedProblem(stored) from error
+
+
+class _Acceptance:
+    """One acceptance, in the transaction that `said_once` gives it."""
+
+    def __init__(self, gateway: Gateway, tenant: Tenant, request_id: str, body: AcceptBody) -> None:
+        self._gateway = gateway
+        self._tenant = tenant
+        self._request_id = request_id
+        self._body = body
+        self.left_learner: str | None = None
+        """The request's own learner, whose key goes after the commit: what was said lies under another's."""
+
+    async def work(self, connection: Connection) -> Said:
+        # (1) Nobody else decides; (2) the award; (3) event and document; (4) what was said, under the learner's key.
+        self.left_learner = None
+        stored = await _locked(connection, self._tenant, self._request_id)
+        wish = wish_of(open_key(await key_of(self._gateway, stored)), stored)
+        achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
+        assert achievement is not None, "a request refers to it"
+        now = self._gateway.now()
+        award = award_of(achievement.achievement.uri, wish, self._body, request_id=stored.request_id, now=now)
+        item = await prepared(self._gateway, self._tenant, award, achievement, now=now)
+        said = await issue_now(self._gateway, connection, self._tenant, item)
+        await self._close(connection, stored, wish, item.award.learner.ref, said)
+        return said
+
+    async def _close(
+        self, connection: Connection, stored: requests.StoredRequest, wish: Wish, ref: str, said: Said
+    ) -> None:
+        learner_id, sealed = stored.learner_id, stored.sealed_content
+        if ref != stored.ref:
+            learner_id = (await learners_for(connection, self._tenant, [ref]))[ref].learner_id
+            key = open_key((await self._gateway.learner_keys.made([learner_id]))[learner_id])
+            sealed = sealed_wish(key, wish, stored.request_id)
+            self.left_learner = await leave(connection, stored)
+        await requests.accept(
+            connection, stored.request_id, learner_id=learner_id, sealed_content=sealed, credential_id=said.stream
+        )
+
+
+async def accept(gateway: Gateway, tenant: Tenant, request_id: str, body: AcceptBody, once: Once) -> EventAnswer:
+    """Issue what was asked for, once, and return where the event stands; the same again gets the same answer.
+
+    Raises `UnknownRequestProblem`, `RequestDecidedProblem`, `ErasedProblem`, and what issuing raises: then the request
+    stays open.
+    """
+    check_followed(gateway)
+    acceptance = _Acceptance(gateway, tenant, request_id, body)
+    answer = await _decided(gateway, tenant, request_id, lambda: said_once(gateway, once, acceptance.work))
+    if acceptance.left_learner is not None:
+        await gateway.learner_keys.destroy(gateway.pool, acceptance.left_learner)
+    gateway.metrics.requests.labels("accepted").inc()
+    return answer
+
+
+async def reject(gateway: Gateway, tenant: Tenant, request_id: str, reason: str, once: Once) -> RequestDecision:
+    """Reject a request; the learner reads the reason. The same again gets the same answer.
+
+    Raises `UnknownRequestProblem`, `RequestDecidedProblem`, `ErasedProblem`.
+    """
+
+    async def work(connection: Connection) -> RequestDecision:
+        stored = await _locked(connection, tenant, request_id)
+        key = open_key(await key_of(gateway, stored))
+        sealed = key.seal(reason.encode(), "request-reason", request_id)
+        decided_at = await requests.close(connection, request_id, "rejected", sealed_reason=sealed)
+        return RequestDecision(request_id=request_id, state="rejected", decided_at=from_datetime(decided_at))
+
+    decision = await _decided(gateway, tenant, request_id, lambda: done(gateway, once, RequestDecision, work))
+    gateway.metrics.requests.labels("rejected").inc()
+    return decision

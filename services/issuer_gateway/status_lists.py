@@ -1,0 +1,319 @@
+"""Status lists at work: places given, bits derived from the followed log, lists signed and published (W3C Bitstring).
+
+Places are taken in blocks that are counted in the database and in the vault before any is used: what a process does not
+use is lost, and no place is given twice, not by several processes, nor after a restore. There a new list is begun.
+
+The projector sets bits in the transaction that applies the events (`changed`), so a bit is as true as the projection.
+A condemned key may touch every credential of an institution: then every bit is derived anew, list by list (`_review`).
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+import nacl.utils
+
+from proto import events
+from proto.documents.status_list import (
+    ENTRY_COUNT_MIN,
+    allocated_index,
+    build_list_credential,
+    empty_bits,
+    status_entry,
+    with_bits,
+)
+from proto.ids import CredentialId
+from proto.lifecycle import Book
+from proto.moment import Moment, from_ms, to_ms
+from proto.problem import NotFoundProblem, Problem
+from services.crypto.data_integrity import secure
+from services.edge import Log
+from services.follow import Applied
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.domain.statuses import is_withdrawn, list_url
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.signing_keys import NoKeyProblem, Signer, Speakers
+from services.issuer_gateway.keys.vault import Vault
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.signals import Signal
+from services.issuer_gateway.store import followed_log, status_lists, tenants
+from services.persistence.postgres import (
+    CommitUnknownError,
+    Connection,
+    DatabaseUnavailableProblem,
+    Pool,
+    transaction,
+)
+
+SECRET_BYTES = 32
+BLOCK_PLACES = 64
+REVIEW_ROWS = 1_000
+LISTS_PER_STEP = 1_000
+_MS = 1_000
+_HOUR_MS = 3_600_000
+_DATED_BACK_MS = 60_000
+_WAIT_SECONDS = 1.0
+
+
+class UnknownStatusListProblem(NotFoundProblem):
+    """The institution has no status list of that number."""
+
+    slug = "unknown-status-list"
+    title = "No such status list"
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """A place on a status list that nobody else has."""
+
+    institution_id: str
+    number: int
+    index: int
+    url: str
+
+    @property
+    def entry(self) -> dict[str, str]:
+        """The `credentialStatus` of the document that has this place."""
+        return status_entry(self.url, self.index)
+
+    def of(self, credential_id: CredentialId) -> status_lists.Place:
+        """Return the place as it is stored with its credential."""
+        return status_lists.Place(
+            credential_id=credential_id, institution_id=self.institution_id, number=self.number, index=self.index
+        )
+
+
+async def changed(connection: Connection, book: Book, applied: Sequence[Applied], *, at: Moment) -> None:
+    """In the projector's transaction, after the states are saved: set the bits that these events change.
+
+    `at` is the time of the last entry. A first issue sets none; a stack's bit follows its parts.
+    """
+    names = [name for name in sorted(book.changed_credentials) if _may_be_set(book, name)]
+    touched = await status_lists.with_stacks(connection, names) if names else []
+    if touched:
+        await status_lists.lock_bits(connection)
+        await status_lists.set_bits(connection, await _derived(connection, touched, at))
+    condemning = [item.opened.event for item in applied if isinstance(item.opened.event, events.IssuerKeyRetired)]
+    owners = {event.key_id.partition("#")[0] for event in condemning if event.reason == "compromised"}
+    if owners:
+        registrar = book.opened_log().registrar
+        await status_lists.ask_review(connection, [] if registrar in owners else sorted(owners))
+
+
+def _may_be_set(book: Book, name: CredentialId) -> bool:
+    credential = book.credentials.get(name)
+    return credential is not None and (len(credential.lives) > 1 or bool(credential.lives[-1].changes))
+
+
+async def _derived(connection: Connection, names: list[CredentialId], at: Moment) -> dict[CredentialId, bool]:
+    """Return what each place says; where another institution took the id first, our document never held."""
+    book = await followed_log.book_of_credentials(connection, names)
+    found = {name: book.credential(name) for name in names}
+    owners = await status_lists.owners(connection, names)
+    return {
+        name: credential.issuer != owners[name] or is_withdrawn(book, credential, at=at)
+        for name, credential in found.items()
+        if credential
+    }
+
+
+class StatusLists:
+    """The status lists of all institutions of this gateway. `pool` is not the one that requests wait on."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        keystore: Keystore,
+        vault: Vault,
+        speakers: Speakers,
+        advanced: Signal,
+        config: Config,
+        now: Callable[[], Moment],
+        log: Log,
+        metrics: Metrics,
+    ) -> None:
+        self._pool = pool
+        self._keystore = keystore
+        self._vault = vault
+        self._speakers = speakers
+        self._advanced = advanced
+        self._config = config
+        self._now = now
+        self._log = log
+        self._metrics = metrics
+        self._blocks: defaultdict[str, deque[Given]] = defaultdict(deque)
+        self._taking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._publishing: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._mute: set[str] = set()
+
+    async def place(self, tenant: Tenant) -> Given:
+        """Return a place that nobody had before and nobody gets after; raises `DatabaseUnavailableProblem`."""
+        async with self._taking[tenant.institution_id]:
+            block = self._blocks[tenant.institution_id]
+            if not block:
+                block.extend(await self._take(tenant, BLOCK_PLACES))
+            return block.popleft()
+
+    async def reserve(self, tenant: Tenant, count: int) -> None:
+        """Have so many places at hand, if the open list has them: one taking for all of a batch's rows."""
+        async with self._taking[tenant.institution_id]:
+            block = self._blocks[tenant.institution_id]
+            if len(block) < count:
+                block.extend(await self._take(tenant, max(BLOCK_PLACES, count - len(block))))
+
+    async def _take(self, tenant: Tenant, wanted: int) -> list[Given]:
+        """(1) What the vault says was given; (2) count more as given; (3) tell the vault; only then use them."""
+        institution_id = tenant.institution_id
+        before = await self._vault.given(institution_id)  # (1)
+        try:
+            async with transaction(self._pool) as connection:  # (2)
+                opened = await self._open_list(connection, institution_id, before)
+                count = min(wanted, opened.entry_count - opened.allocated_count)
+                given = await status_lists.take(connection, institution_id, opened.number, count)
+        except CommitUnknownError as error:
+            raise DatabaseUnavailableProblem("The database went away; send the same request again") from error
+        await self._vault.note_given(institution_id, opened.number, given)  # (3)
+        secret = self._keystore.open(opened.sealed_secret, "status-list", _name(institution_id, opened.number))
+        url = list_url(tenant.own_prefix, opened.number)
+        places = (allocated_index(secret, each, opened.entry_count) for each in range(given - count, given))
+        return [Given(institution_id=institution_id, number=opened.number, index=index, url=url) for index in places]
+
+    async def _open_list(
+        self, connection: Connection, institution_id: str, before: tuple[int, int]
+    ) -> status_lists.OpenList:
+        """Return the list to take from: the open one unless it is full or its count has gone back (a restore)."""
+        opened = await status_lists.open_list(connection, institution_id)
+        while opened is None or opened.allocated_count >= opened.entry_count or before > _given(opened):
+            number = 1 + max(await status_lists.newest_number(connection, institution_id), before[0])
+            sealed = self._keystore.seal(nacl.utils.random(SECRET_BYTES), "status-list", _name(institution_id, number))
+            await status_lists.begin(
+                connection, institution_id, number, sealed_secret=sealed, entry_count=ENTRY_COUNT_MIN
+            )
+            self._log.event(
+                "status_list_begun", number=number, is_restored=opened is not None and before > _given(opened)
+            )
+            opened = await status_lists.open_list(connection, institution_id)
+        return opened
+
+    async def published(self, tenant: Tenant, number: int) -> status_lists.StoredList:
+        """Return a list as signed last, signed now if it is behind; raises `UnknownStatusListProblem`, `NoKeyProblem`.
+
+        Where no key may sign, the list that an earlier one signed is returned: who checks it finds it out.
+        """
+        stored = await self._get(tenant, number)
+        signer = await self._signer(tenant)
+        if signer is None:
+            if stored.published is None:
+                raise NoKeyProblem(f"No key of {tenant.slug} may sign its status list now")
+            return stored
+        if self._is_behind(stored, signer):
+            async with self._publishing[tenant.institution_id, number]:
+                stored = await self._get(tenant, number)
+                if self._is_behind(stored, signer):
+                    await self._publish(tenant, stored, signer)
+            stored = await self._get(tenant, number)
+        return stored
+
+    async def _get(self, tenant: Tenant, number: int) -> status_lists.StoredList:
+        stored = await status_lists.get(self._pool, tenant.institution_id, number)
+        if stored is None:
+            raise UnknownStatusListProblem(f"{tenant.slug} has no status list {number}")
+        return stored
+
+    async def _signer(self, tenant: Tenant) -> Signer | None:
+        try:
+            return await self._speakers.signer(tenant, "assertion")
+        except NoKeyProblem:
+            return None
+
+    def _is_behind(self, stored: status_lists.StoredList, signer: Signer) -> bool:
+        return (
+            stored.published is None
+            or (stored.version, stored.review) != (stored.published_version, stored.reviewed)
+            or stored.published_key_id != signer.key_id
+            or stored.refresh_at is None
+            or stored.refresh_at <= _datetime(self._now())
+        )
+
+    async def _publish(self, tenant: Tenant, stored: status_lists.StoredList, signer: Signer) -> None:
+        if stored.review != stored.reviewed:
+            await self._review(stored)
+        bits = await status_lists.bits(self._pool, stored.institution_id, stored.number)
+        now = self._now()
+        lasting_ms = self._config.status_valid_hours * _HOUR_MS
+        valid_until = from_ms(to_ms(now) + lasting_ms)
+        document = build_list_credential(
+            list_url=list_url(tenant.own_prefix, stored.number),
+            issuer=tenant.did,
+            bits=with_bits(empty_bits(bits.entry_count), dict.fromkeys(bits.places, True)),
+            valid_from=from_ms(to_ms(now) - _DATED_BACK_MS),
+            valid_until=valid_until,
+            ttl_ms=self._config.status_ttl_seconds * _MS,
+        )
+        signed = await asyncio.to_thread(
+            secure, document, key_id=signer.key_id, sign=signer.sign, suite="eddsa-rdfc-2022", created=now
+        )
+        await status_lists.keep_published(
+            self._pool,
+            stored.institution_id,
+            stored.number,
+            version=bits.version,
+            published=msgspec.json.encode(signed),
+            key_id=signer.key_id,
+            refresh_at=_datetime(now) + timedelta(milliseconds=lasting_ms // 2),
+            valid_until=_datetime(valid_until),
+        )
+        self._metrics.status_lists_published.inc()
+
+    async def _review(self, stored: status_lists.StoredList) -> None:
+        """Derive every bit of a list anew, page by page, and note up to which asking that was done."""
+        after, page_size = -1, REVIEW_ROWS
+        while page_size == REVIEW_ROWS:
+            async with transaction(self._pool) as connection:
+                await status_lists.lock_bits(connection)
+                page = await status_lists.page(
+                    connection, stored.institution_id, stored.number, after=after, limit=REVIEW_ROWS
+                )
+                position = await followed_log.position(connection)
+                at = position.last_received_at if position else None
+                if page and at is not None:
+                    bits = await _derived(connection, [name for _, name in page], at)
+                    await status_lists.set_bits(connection, bits)
+            page_size = len(page)
+            after = page[-1][0] if page else after
+        await status_lists.reviewed(self._pool, stored.institution_id, stored.number, stored.review)
+
+    async def step(self) -> int:
+        """Publish every list that is behind; return how many."""
+        lists = await status_lists.behind(self._pool, limit=LISTS_PER_STEP)
+        for stored in lists:
+            tenant = await tenants.by_id(self._pool, stored.institution_id)
+            try:
+                await self.published(tenant, stored.number)
+                self._mute.discard(tenant.slug)
+            except Problem as problem:
+                if tenant.slug not in self._mute:
+                    self._log.warning("status_list_not_published", slug=tenant.slug, detail=problem.detail)
+                self._mute.add(tenant.slug)
+        return len(lists)
+
+    async def run(self) -> None:
+        """Publish for ever what is behind, at once when the projection moves; errors of the database are raised."""
+        while True:
+            await self.step()
+            await self._advanced.wait(_WAIT_SECONDS)
+
+
+def _name(institution_id: str, number: int) -> str:
+    return f"{institution_id}\n{number}"
+
+
+def _given(opened: status_lists.OpenList) -> tuple[int, int]:
+    return opened.number, opened.allocated_count
+
+
+def _datetime(moment: Moment) -> datetime:
+    return datetime.fromisoformat(moment)

@@ -1,0 +1,103 @@
+"""SQL of the followed log: how far it has come, which stacks count a part, and books of what it says of somebody.
+
+The states themselves are `services.persistence.postgres_states`'s.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from proto.ids import CredentialId, Did, Origin
+from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
+from services.follow import Position
+from services.persistence import postgres_states
+from services.persistence.postgres import Connection, Pool
+
+_DECODE = msgspec.msgpack.Decoder(Position).decode
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+async def stored_position(connection: Connection | Pool) -> bytes | None:
+    """Return how far the projection has come as it lies there: enough to tell whether it moved."""
+    stored: bytes | None = await connection.fetchval("SELECT position FROM followed")
+    return stored
+
+
+async def position(connection: Connection | Pool) -> Position | None:
+    """Return how far the projection has come."""
+    stored = await stored_position(connection)
+    return _DECODE(stored) if stored else None
+
+
+async def keep_position(connection: Connection, value: Position) -> None:
+    """Keep how far the projection has come."""
+    await connection.execute(
+        """INSERT INTO followed (position) VALUES ($1)
+           ON CONFLICT (is_only) DO UPDATE SET position = excluded.position""",
+        _ENCODE(value),
+    )
+
+
+async def hand_over(connection: Connection, value: Position, *, ended: Origin) -> None:
+    """Keep all states and go on with the log that continues `ended`: places of events were that one's."""
+    await connection.execute(
+        "UPDATE outbox SET ended_log = $1 WHERE state = 'published' AND ended_log IS NULL", str(ended)
+    )
+    await connection.execute("DELETE FROM event")
+    await keep_position(connection, value)
+
+
+async def add_parts(
+    connection: Connection, stack_id: CredentialId, issuer: Did, components: Sequence[CredentialId]
+) -> None:
+    """Note which credentials a stack is made of."""
+    await connection.execute(
+        """INSERT INTO stack_part (part_id, stack_id, issuer)
+           SELECT part_id, $2::bytea, $3::text FROM unnest($1::bytea[]) AS part_id
+           ON CONFLICT DO NOTHING""",
+        [bytes.fromhex(part) for part in components],
+        bytes.fromhex(stack_id),
+        issuer,
+    )
+
+
+async def stacks_of(
+    connection: Connection | Pool, issuer: Did, parts: Sequence[CredentialId]
+) -> dict[CredentialId, list[CredentialId]]:
+    """Return by part the stacks of this issuer that it was put into, whatever became of them."""
+    rows = await connection.fetch(
+        "SELECT part_id, stack_id FROM stack_part WHERE issuer = $1 AND part_id = ANY($2::bytea[]) ORDER BY 1, 2",
+        issuer,
+        [bytes.fromhex(part) for part in parts],
+    )
+    found: dict[CredentialId, list[CredentialId]] = {}
+    for row in rows:
+        found.setdefault(CredentialId(row["part_id"].hex()), []).append(CredentialId(row["stack_id"].hex()))
+    return found
+
+
+async def book_of_issuers(connection: Connection, dids: set[Did]) -> Book:
+    """Return a book with what the followed log says of these institutions and of the registrar."""
+    book = Book()
+    await postgres_states.load_log(connection, book)
+    wanted = {*dids, book.log.registrar} if book.log else dids
+    await postgres_states.load(connection, book, Needs(issuers=wanted))
+    return book
+
+
+async def book_of_credentials(connection: Connection, credential_ids: Iterable[CredentialId]) -> Book:
+    """Return a book that holds these credentials with all that their state rests on, as the log is followed."""
+    book = Book()
+    await postgres_states.load_log(connection, book)
+    await load_credentials(connection, book, credential_ids)
+    return book
+
+
+async def load_credentials(connection: Connection, book: Book, credential_ids: Iterable[CredentialId]) -> None:
+    """Put credentials into a book with all that their state rests on."""
+    wanted = list(credential_ids)
+    for _ in range(ROUNDS_MAX + 1):
+        missing = credential_needs(book, wanted)
+        if missing.is_empty:
+            return
+        await postgres_states.load(connection, book, missing)

@@ -1,0 +1,85 @@
+"""SQL of the gateway's check: reads everything in chunks, within the caller's snapshot. Judges nothing."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+
+from services.persistence.postgres import Connection
+
+ROWS_PER_READ = 500
+
+
+async def outbox_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Yield every outbox row with where the projection has its event."""
+    async for row in connection.cursor(
+        """SELECT event_id, institution_id::text, did, stream, event_type, envelope, state, leaf_index, leaf_hash,
+               received_at, followed_index, ended_log
+           FROM outbox JOIN institution USING (institution_id)
+           LEFT JOIN event AS followed (followed_id, followed_index) ON followed_id = event_id
+           ORDER BY outbox_id""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield row
+
+
+async def credential_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Yield every credential with when its learner was erased, and its event's row and envelope."""
+    async for row in connection.cursor(
+        """SELECT credential_id, did, learner_id::text, sealed_document, document_part.content AS part, erased_at,
+               event_id, stream, state, event_type, envelope
+           FROM credential JOIN institution USING (institution_id) JOIN learner USING (learner_id)
+           LEFT JOIN document_part ON digest = part_digest
+           LEFT JOIN outbox USING (event_id) ORDER BY credential_id""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield row
+
+
+async def secret_rows(connection: Connection) -> list[asyncpg.Record]:
+    """Return every sealed secret key."""
+    return await connection.fetch("SELECT key_id, sealed FROM secret_key ORDER BY key_id")
+
+
+async def counts(connection: Connection) -> dict[str, Any]:
+    """Return what must agree by number: issues in the outbox without a credential, holes in the followed log."""
+    row = await connection.fetchrow(
+        """SELECT
+               (SELECT count(*) FROM outbox LEFT JOIN credential USING (event_id)
+                WHERE event_type IN ('credential-issued.v1', 'credential-stacked.v1')
+                    AND credential_id IS NULL) AS issues_without_document,
+               (SELECT count(*) FROM event) AS followed_events,
+               (SELECT count(DISTINCT leaf_index) FROM event) AS followed_indices,
+               (SELECT coalesce(max(leaf_index) + 1, 0) FROM event) AS followed_size"""
+    )
+    assert row is not None, "counts are one row"
+    return dict(row)
+
+
+async def status_pages(connection: Connection) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield every place on status lists in pages, with whether its list waits to be derived anew."""
+    after = b""
+    while page := await connection.fetch(
+        """SELECT credential_id, did, is_set, review <> reviewed AS is_waiting, state = 'refused' AS is_refused
+           FROM status_place JOIN credential USING (credential_id) JOIN outbox USING (event_id)
+           JOIN status_list ON status_list.institution_id = status_place.institution_id AND number = list_number
+           JOIN institution ON institution.institution_id = status_place.institution_id
+           WHERE credential_id > $1 ORDER BY credential_id LIMIT $2""",
+        after,
+        ROWS_PER_READ,
+    ):
+        yield page
+        after = page[-1]["credential_id"]
+
+
+async def wish_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
+    """Yield what lies sealed of requests, their reasons and awards to be claimed, of learners who were not erased."""
+    async for row in connection.cursor(
+        """SELECT purpose, name, learner_id::text, sealed FROM (
+               SELECT 'request' AS purpose, request_id::text AS name, learner_id, sealed_content AS sealed FROM request
+               UNION ALL SELECT 'request-reason', request_id::text, learner_id, sealed_reason FROM request
+               UNION ALL SELECT 'claim-award', claim_id::text, learner_id, sealed_award FROM claim) AS found
+           JOIN learner USING (learner_id) WHERE sealed IS NOT NULL AND erased_at IS NULL ORDER BY purpose, name""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield row

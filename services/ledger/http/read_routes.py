@@ -1,0 +1,232 @@
+"""What followers and clients ask of the ledger beyond the tiles: entries, receipts, proofs, places, long polls."""
+
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.base64_strict import encode_base64
+from proto.events import INTEGER_MAX, EventIdField
+from proto.ids import LeafIndex, TreeSize
+from proto.lifecycle import Book
+from proto.log.merkle import ProofProblem, check_consistency
+from proto.log.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
+from proto.problem import NotFoundProblem, UnavailableProblem
+from proto.wire.ledger import ConsistencyProof, EventPlace, LogInfo
+from services.edge import LineWriter, Media, Reply, Route, parameter_problem
+from services.ledger import store
+from services.ledger.publishing.freezing import frozen
+from services.ledger.receipts import make_receipt
+from services.ledger.service import LEDGER
+from services.persistence import postgres_states
+
+EntriesRangeField = Annotated[int, Meta(ge=0, le=INTEGER_MAX)]
+ENTRIES_PER_READ = 256
+IMMUTABLE = "public, max-age=604800, immutable"
+PUBLIC = {"Access-Control-Allow-Origin": "*"}
+NO_STORE = {**PUBLIC, "Cache-Control": "no-store"}
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parameters of a path or query."""
+
+
+class EntriesQuery(Parameters, frozen=True, kw_only=True):
+    """`from` inclusive, `to` exclusive; without `to`, as far as one answer goes."""
+
+    begin: EntriesRangeField = msgspec.field(name="from")
+    end: EntriesRangeField | None = msgspec.field(name="to", default=None)
+
+
+class IndexPath(Parameters, frozen=True, kw_only=True):
+    """A leaf index, 0-based."""
+
+    index: EntriesRangeField
+
+
+class EventPath(Parameters, frozen=True, kw_only=True):
+    """An event id: 64 lower-case hex digits."""
+
+    event_id: EventIdField
+
+
+class ConsistencyPath(Parameters, frozen=True, kw_only=True):
+    """Two tree sizes, 0 < a ≤ b."""
+
+    a: EntriesRangeField
+    b: EntriesRangeField
+
+
+class AfterPath(Parameters, frozen=True, kw_only=True):
+    """The tree size that the follower has."""
+
+    size: EntriesRangeField
+
+
+class AfterQuery(Parameters, frozen=True, kw_only=True):
+    """How long to wait, at most as long as the ledger is configured to."""
+
+    wait_seconds: Annotated[float, Meta(ge=0, le=300)] = 25.0
+
+
+class NotPublishedProblem(NotFoundProblem):
+    """What was asked for lies beyond the published checkpoint."""
+
+    slug = "not-published"
+    title = "Not published yet"
+
+
+class LongPollsProblem(UnavailableProblem):
+    """As many requests wait as the ledger lets wait."""
+
+    slug = "long-polls"
+    title = "Too many requests wait for a checkpoint"
+
+
+async def log_info(request: web.Request) -> Reply:
+    """Return what a client configures, and the sizes."""
+    ledger = request.app[LEDGER]
+    head = await store.head(ledger.pool)
+    size = head.size if head else TreeSize(0)
+    async with ledger.pool.acquire() as connection:
+        book = Book()
+        await postgres_states.load_log(connection, book)
+        end = await frozen(connection)
+    info = LogInfo(
+        origin=ledger.origin,
+        verifier_key=ledger.verifier.text,
+        witness_policy=ledger.policy_text,
+        tree_size=size,
+        published_size=ledger.publication.size,
+        rules_version=book.opened_log().rules_version_at(LeafIndex(size)),
+        publish_interval_ms=ledger.config.publish_interval_ms,
+        is_frozen=end is not None,
+        successor=end.successor if end else None,
+    )
+    return Reply(info, headers=NO_STORE)
+
+
+async def entries(request: web.Request, *, query: EntriesQuery) -> web.StreamResponse:
+    """Stream the exact bytes of published entries, one a line."""
+    ledger = request.app[LEDGER]
+    if query.end is not None and query.end < query.begin:
+        raise parameter_problem("to", "`to` lies before `from`")
+    end = min(ledger.publication.size, query.begin + ledger.config.entries_per_request_max)
+    is_whole = query.end is not None and query.end <= end
+    end = query.end if is_whole and query.end is not None else end
+    headers = {**PUBLIC, "Cache-Control": IMMUTABLE} if is_whole else NO_STORE
+    async with LineWriter(request, headers=headers) as lines:
+        for begin in range(query.begin, end, ENTRIES_PER_READ):
+            stored = await store.entries(ledger.pool, begin, min(begin + ENTRIES_PER_READ, end))
+            await lines.write_raw(b"".join([entry.data + b"\n" for entry in stored]))
+    return lines.response
+
+
+async def receipt(request: web.Request, *, path: IndexPath) -> Reply:
+    """Return the proof that a published entry is in the log, verified as a client would before it is handed out."""
+    ledger = request.app[LEDGER]
+    published = ledger.publication.now
+    if path.index >= published.size:
+        raise NotPublishedProblem(f"Entry {path.index} is not published; the checkpoint is of {published.size} entries")
+    return Reply(await make_receipt(ledger, LeafIndex(path.index), published), headers=NO_STORE)
+
+
+async def event(request: web.Request, *, path: EventPath) -> Reply:
+    """Return where an event stands, sequenced or published."""
+    ledger = request.app[LEDGER]
+    found = (await store.places(ledger.pool, [path.event_id])).get(path.event_id)
+    if found is None:
+        raise NotFoundProblem("No event of this id is on the log")
+    place = EventPlace(
+        event_id=found.event_id,
+        index=found.index,
+        leaf_hash=found.leaf_hash,
+        received_at=found.received_at,
+        is_published=found.index < ledger.publication.size,
+    )
+    return Reply(place, headers=NO_STORE)
+
+
+async def consistency(request: web.Request, *, path: ConsistencyPath) -> Reply:
+    """Return the proof between two published sizes, checked against the roots that the tiles give."""
+    ledger = request.app[LEDGER]
+    old, new = TreeSize(path.a), TreeSize(path.b)
+    if new > ledger.publication.size:
+        raise NotPublishedProblem(f"{new} entries are not published; the checkpoint is of {ledger.publication.size}")
+    wanted = tiles_for_consistency(old, new)
+    tiles = await store.tiles(ledger.pool, wanted | tiles_for_root(old) | tiles_for_root(new))
+    proof = consistency_proof(old, new, tiles)
+    check_consistency(old, new, frontier_of_tiles(old, tiles).root(), frontier_of_tiles(new, tiles).root(), proof)
+    body = ConsistencyProof(first=old, second=new, proof=tuple(map(encode_base64, proof)))
+    return Reply(body, headers={**PUBLIC, "Cache-Control": IMMUTABLE})
+
+
+async def checkpoint_after(request: web.Request, *, path: AfterPath, query: AfterQuery) -> Reply:
+    """Return the checkpoint as soon as its size exceeds `size`; 204 when the wait is over."""
+    ledger = request.app[LEDGER]
+    if ledger.publication.waiting_count >= ledger.config.long_polls_max:
+        raise LongPollsProblem("Ask again in a moment", members={"retry_after_seconds": 1})
+    wait_seconds = min(query.wait_seconds, ledger.config.long_poll_wait_seconds_max)
+    with ledger.metrics.long_polls.track_inprogress():
+        found = await ledger.publication.larger_than(path.size, wait_seconds=wait_seconds, stopping=ledger.stopping)
+    return Reply(found.note, headers=NO_STORE) if found else Reply(status=204, headers=NO_STORE)
+
+
+def read_routes() -> list[Route]:
+    """Return the routes for followers and clients."""
+    text = Media("text/plain")
+    return [
+        Route("GET", "/v1/log", log_info, summary="What a client configures", tag="log", response={200: LogInfo}),
+        Route(
+            "GET",
+            "/v1/entries",
+            entries,
+            summary="Published entries, exact bytes, one a line",
+            description="`to` is clipped to what is published and to what one answer holds: ask again from there.",
+            tag="log",
+            query=EntriesQuery,
+            response={200: Media("application/x-ndjson")},
+        ),
+        Route(
+            "GET",
+            "/v1/receipts/{index}",
+            receipt,
+            summary="Proof that an entry is in the log (C2SP tlog-proof)",
+            tag="log",
+            path_parameters=IndexPath,
+            response={200: text},
+            problems=(NotPublishedProblem,),
+        ),
+        Route(
+            "GET",
+            "/v1/events/{event_id}",
+            event,
+            summary="Where an event stands",
+            tag="log",
+            path_parameters=EventPath,
+            response={200: EventPlace},
+            problems=(NotFoundProblem,),
+        ),
+        Route(
+            "GET",
+            "/v1/consistency/{a}/{b}",
+            consistency,
+            summary="Proof that one published tree continues another (RFC 6962)",
+            tag="log",
+            path_parameters=ConsistencyPath,
+            response={200: ConsistencyProof},
+            problems=(NotPublishedProblem, ProofProblem),
+        ),
+        Route(
+            "GET",
+            "/v1/checkpoint/after/{size}",
+            checkpoint_after,
+            summary="The checkpoint, as soon as it is larger (long poll)",
+            tag="log",
+            path_parameters=AfterPath,
+            query=AfterQuery,
+            response={200: text, 204: None},
+            problems=(LongPollsProblem,),
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""Copies of the published log elsewhere: folders and buckets. A conflict is fatal; absence only delays."""

@@ -1,0 +1,185 @@
+"""A copy of the published log elsewhere, as files or objects that anybody can serve (C2SP tlog-tiles).
+
+Everything is put if absent: what is there with other bytes is a conflict, which ends the process, because one of the
+two was signed. Partial tiles go when their full one is there. Signs nothing; asks the database for published tiles.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import asyncpg
+
+from proto.ids import TreeSize
+from proto.log.checkpoint import open_checkpoint
+from proto.log.merkle import leaf_hash
+from proto.log.note_key import VerifierKey
+from proto.log.tile import BundleId, TileId, encode_bundle, full_count, level_count, partial_width
+from proto.problem import Problem, UnavailableProblem
+from services.edge.log import Log
+from services.ledger import store
+from services.ledger.publishing.publication import Publication, Published
+from services.ledger.store import MissingRowsError
+from services.persistence.postgres import Pool
+
+WAIT_SECONDS = 30.0
+RETRY_SECONDS = 1.0
+PUTS_AT_ONCE = 16
+CHECKPOINT = "checkpoint"
+_TROUBLES = (OSError, TimeoutError, UnavailableProblem, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+
+class MirrorConflictProblem(Problem):
+    """The mirror holds other bytes, or a larger tree, than the log is about to put there."""
+
+    slug = "mirror-conflict"
+    title = "The mirror contradicts the log"
+    status = 500
+
+    @classmethod
+    def of(cls, place: str, there: bytes, ours: bytes) -> "MirrorConflictProblem":
+        """Return the problem of other bytes at a place."""
+        return cls(
+            f"{place} holds other bytes (SHA-256 {hashlib.sha256(there).hexdigest()}) than the log "
+            f"({hashlib.sha256(ours).hexdigest()}) (RUNBOOK.md: mirror-conflict)"
+        )
+
+
+class MirrorUnfitProblem(Problem):
+    """Nothing can be mirrored there in a way that shows conflicts."""
+
+    slug = "mirror-unfit"
+    title = "The mirror's store cannot be used"
+    status = 500
+
+
+class Mirror(Protocol):
+    """Where a log is copied to; `place` names it for operators.
+
+    All raise what `keep_mirror` tries again after, and `MirrorConflictProblem` where trying again heals nothing.
+    """
+
+    place: str
+
+    async def begin(self) -> None:
+        """Raise `MirrorUnfitProblem` where the place does not keep what the others promise."""
+
+    async def published(self) -> Published | None:
+        """Return what the mirror shows, whose tiles are all there; None for an empty one. Raises for another log's."""
+
+    async def put(self, name: TileId | BundleId, data: bytes) -> None:
+        """Put bytes under a name unless they are there."""
+
+    async def drop_partials(self, full: TileId | BundleId) -> None:
+        """Remove the partial forms of a tile that is there in full."""
+
+    async def show(self, published: Published) -> None:
+        """Replace the checkpoint, once all that it covers is there; raises where the mirror shows a larger tree."""
+
+
+def shown_by(place: str, note: bytes, verifier: VerifierKey) -> Published:
+    """Return what a mirror's checkpoint says; raises `MirrorConflictProblem` where this log did not sign it."""
+    try:
+        found = open_checkpoint(note, verifier).checkpoint
+    except Problem as problem:
+        raise MirrorConflictProblem(f"{place} mirrors another log: {problem.detail}") from problem
+    return Published(size=found.size, root_hash=found.root_hash, note=note)
+
+
+def refuse_smaller(place: str, shown: Published, ours: Published) -> None:
+    """Raise `MirrorConflictProblem` if the mirror shows more than, or something else than, what we published."""
+    if shown.size > ours.size:
+        raise MirrorConflictProblem(
+            f"{place} shows {shown.size} entries, the log has published {ours.size}: the database is an earlier state "
+            "of the log (RUNBOOK.md: older-database)"
+        )
+    if shown.size == ours.size and shown.root_hash != ours.root_hash:
+        raise MirrorConflictProblem(f"{place} shows another root for {ours.size} entries (RUNBOOK.md: mirror-conflict)")
+
+
+async def keep_mirror(mirror: Mirror, pool: Pool, publication: Publication, stopping: asyncio.Event, log: Log) -> None:
+    """Copy what is published, for ever; raises `MirrorConflictProblem` and `MirrorUnfitProblem`, which nothing repairs.
+
+    A disk, a store or a database that is away for a while delays the mirror and nothing else.
+    """
+    size: TreeSize | None = None
+    while not stopping.is_set():
+        try:
+            if size is None:
+                size = await _begun(mirror, publication, stopping)
+            published = await publication.larger_than(size, wait_seconds=WAIT_SECONDS, stopping=stopping)
+            if published is not None:
+                await copy_growth(mirror, pool, size, published)
+                size = published.size
+        except _TROUBLES as error:
+            log.failure("mirror_delayed", error, place=mirror.place, size=size)
+            await asyncio.sleep(RETRY_SECONDS)
+    await stopping.wait()
+
+
+async def _begun(mirror: Mirror, publication: Publication, stopping: asyncio.Event) -> TreeSize:
+    """Return how much the mirror has, once it was compared with what is published."""
+    await mirror.begin()
+    shown = await mirror.published()
+    while shown is not None and not publication.size and not stopping.is_set():
+        await publication.larger_than(0, wait_seconds=WAIT_SECONDS, stopping=stopping)
+    if shown is not None and publication.size:
+        refuse_smaller(mirror.place, shown, publication.now)
+    return shown.size if shown else TreeSize(0)
+
+
+async def copy_growth(mirror: Mirror, pool: Pool, size: TreeSize, published: Published) -> None:
+    """Copy what the tree of `size` lacks of the published one: (1) bundles and tiles, (2) the checkpoint over them.
+
+    A crash between two files leaves more than the checkpoint shows, which the next run finds to be the same.
+    """
+    async for group in _growth(pool, size, published.size):  # (1)
+        await _all(mirror, group)
+    await mirror.show(published)  # (2)
+
+
+_Piece = tuple[TileId | BundleId, bytes]
+
+
+async def _all(mirror: Mirror, pieces: Sequence[_Piece]) -> None:
+    """Put some pieces at once; of several troubles the one that nothing repairs is raised."""
+    ended = await asyncio.gather(*(_put(mirror, name, data) for name, data in pieces), return_exceptions=True)
+    errors = [error for error in ended if error is not None]
+    if errors:
+        raise next((error for error in errors if isinstance(error, MirrorConflictProblem)), errors[0])
+
+
+async def _put(mirror: Mirror, name: TileId | BundleId, data: bytes) -> None:
+    await mirror.put(name, data)
+    if name.is_full:
+        await mirror.drop_partials(name)
+
+
+async def _growth(pool: Pool, old: TreeSize, new: TreeSize) -> AsyncIterator[list[_Piece]]:
+    """Yield the bundles and tiles that a tree of `new` has and one of `old` has not, some at a time."""
+    for level in range(level_count(new)):
+        tiles = _new_tiles(old, new, level)
+        for begin in range(0, len(tiles), PUTS_AT_ONCE // 2):
+            pieces: list[_Piece] = []
+            for tile in tiles[begin : begin + PUTS_AT_ONCE // 2]:
+                pieces += await _pieces(pool, tile)
+            yield pieces
+
+
+async def _pieces(pool: Pool, tile: TileId) -> list[_Piece]:
+    """Return a tile, and its entries hashed again where it is one of leaves."""
+    data = (await store.tiles(pool, [tile]))[tile]
+    if tile.level:
+        return [(tile, data)]
+    entries = await store.bundle(pool, tile.index, tile.width)
+    if b"".join(map(leaf_hash, entries)) != data:
+        raise MissingRowsError(f"The entries of {tile.path} are not those of the tile")
+    return [(BundleId(tile.index, tile.width), encode_bundle(entries)), (tile, data)]
+
+
+def _new_tiles(old: TreeSize, new: TreeSize, level: int) -> list[TileId]:
+    full = full_count(new, level)
+    found = [TileId(level, index) for index in range(full_count(old, level), full)]
+    width = partial_width(new, level)
+    return [*found, TileId(level, full, width)] if width else found

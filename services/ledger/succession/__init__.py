@@ -1,0 +1,1 @@
+"""How a log begins, what it continues, and how entries come back from whoever kept them."""

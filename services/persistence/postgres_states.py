@@ -1,0 +1,198 @@
+"""Aggregates of `proto.lifecycle` in PostgreSQL: loaded as the rules need them, saved as they changed. Knows no rule.
+
+The caller owns the transaction and the tables; each service's migration declares them with the same columns:
+
+    CREATE TABLE log_state (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), state bytea NOT NULL);
+    CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL);
+    CREATE TABLE public_key (public_key text PRIMARY KEY, key_id text NOT NULL);
+    CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea NOT NULL);
+    CREATE TABLE recognition (event_id bytea PRIMARY KEY, credential_id bytea NOT NULL, recogniser text NOT NULL,
+                              state bytea NOT NULL);
+    CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
+    CREATE TABLE event (event_id bytea PRIMARY KEY, leaf_index bigint NOT NULL);
+
+A service whose entries already carry the event id may make `event` a view over them and save `with_events=False`.
+States are msgpack of the array-like records of `proto.lifecycle.states`; ids in columns are raw bytes. `successors` are
+all that were ever named, because a closing may turn out to be void (DESIGN 3.7).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from proto.envelope import Opened
+from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex
+from proto.keys import PublicKey
+from proto.lifecycle import (
+    ROUNDS_MAX,
+    Book,
+    Credential,
+    Issuer,
+    LogState,
+    Needs,
+    Recognition,
+    UnloadedStateError,
+    needs,
+)
+from services.persistence.postgres import Connection
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
+_DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
+_DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
+_DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
+
+_LOAD_LOG = "SELECT state FROM log_state"
+_LOAD_EVENTS = "SELECT event_id, leaf_index FROM event WHERE event_id = ANY($1::bytea[])"
+_LOAD_ISSUERS = """
+    WITH RECURSIVE chain AS (
+        SELECT did, successors, state FROM issuer WHERE did = ANY($1::text[])
+        UNION
+        SELECT next.did, next.successors, next.state FROM issuer next JOIN chain ON next.did = ANY(chain.successors)
+    )
+    SELECT did, state FROM chain"""
+_LOAD_PUBLIC_KEYS = "SELECT public_key, key_id FROM public_key WHERE public_key = ANY($1::text[])"
+_LOAD_CREDENTIALS = "SELECT credential_id, state FROM credential_state WHERE credential_id = ANY($1::bytea[])"
+_LOAD_RECOGNITIONS = """
+    SELECT state FROM recognition WHERE event_id = ANY($1::bytea[])
+    UNION
+    SELECT state FROM recognition
+    WHERE (credential_id, recogniser) IN (SELECT * FROM unnest($2::bytea[], $3::text[]))"""
+
+_SAVE_LOG = """
+    INSERT INTO log_state (state) VALUES ($1)
+    ON CONFLICT (is_only) DO UPDATE SET state = excluded.state"""
+_SAVE_ISSUERS = """
+    INSERT INTO issuer (did, successors, state)
+    SELECT did, string_to_array(successors, ' '), state FROM unnest($1::text[], $2::text[], $3::bytea[])
+        AS row (did, successors, state)
+    ON CONFLICT (did) DO UPDATE SET successors = excluded.successors, state = excluded.state"""
+_SAVE_PUBLIC_KEYS = """
+    INSERT INTO public_key (public_key, key_id) SELECT * FROM unnest($1::text[], $2::text[])
+    ON CONFLICT (public_key) DO NOTHING"""
+_SAVE_CREDENTIALS = """
+    INSERT INTO credential_state (credential_id, state) SELECT * FROM unnest($1::bytea[], $2::bytea[])
+    ON CONFLICT (credential_id) DO UPDATE SET state = excluded.state"""
+_SAVE_RECOGNITIONS = """
+    INSERT INTO recognition (event_id, credential_id, recogniser, state)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::bytea[])
+    ON CONFLICT (event_id) DO UPDATE SET state = excluded.state"""
+_SAVE_EVENTS = "INSERT INTO event (event_id, leaf_index) SELECT * FROM unnest($1::bytea[], $2::bigint[])"
+
+
+async def load_log(connection: Connection, book: Book) -> None:
+    """Put the log's own state into the book; it stays None before entry 0."""
+    row = await connection.fetchrow(_LOAD_LOG)
+    book.log = _DECODE_LOG(row["state"]) if row else None
+
+
+async def load(connection: Connection, book: Book, wanted: Needs) -> None:
+    """Put what is wanted into the book, and None under names that are not there: at most one query per table.
+
+    Issuers come with the whole chain of their successors. What the book holds already is left as it is.
+    """
+    if wanted.events:
+        rows = await connection.fetch(_LOAD_EVENTS, _raw(wanted.events))
+        book.events |= {EventId(row["event_id"].hex()): LeafIndex(row["leaf_index"]) for row in rows}
+    if wanted.issuers:
+        rows = await connection.fetch(_LOAD_ISSUERS, list(wanted.issuers))
+        for row in rows:
+            book.issuers.setdefault(Did(row["did"]), _DECODE_ISSUER(row["state"]))
+    if wanted.public_keys:
+        rows = await connection.fetch(_LOAD_PUBLIC_KEYS, list(wanted.public_keys))
+        book.public_keys |= {PublicKey(row["public_key"]): KeyId(row["key_id"]) for row in rows}
+    if wanted.credentials:
+        rows = await connection.fetch(_LOAD_CREDENTIALS, _raw(wanted.credentials))
+        book.credentials |= {CredentialId(row["credential_id"].hex()): _DECODE_CREDENTIAL(row["state"]) for row in rows}
+    if wanted.recognitions or wanted.recognised:
+        await _load_recognitions(connection, book, wanted)
+    mark_absent(book, wanted)
+
+
+async def _load_recognitions(connection: Connection, book: Book, wanted: Needs) -> None:
+    pairs = sorted(wanted.recognised)
+    rows = await connection.fetch(
+        _LOAD_RECOGNITIONS, _raw(wanted.recognitions), _raw(pair[0] for pair in pairs), [pair[1] for pair in pairs]
+    )
+    found = sorted((_DECODE_RECOGNITION(row["state"]) for row in rows), key=lambda each: each.stamp.index)
+    for recognition in found:
+        book.recognitions.setdefault(recognition.stamp.event_id, recognition)
+        pair = (recognition.credential_id, recognition.recogniser)
+        if pair in wanted.recognised:
+            book.recognised[pair] = (*(book.recognised.get(pair) or ()), recognition.stamp.event_id)
+
+
+def mark_absent(book: Book, wanted: Needs) -> None:
+    """Put None under every wanted name that the book does not hold: it was looked up, and is not there."""
+    for name in wanted.events:
+        book.events.setdefault(name, None)
+    for did in wanted.issuers:
+        book.issuers.setdefault(did, None)
+    for public_key in wanted.public_keys:
+        book.public_keys.setdefault(public_key, None)
+    for credential_id in wanted.credentials:
+        book.credentials.setdefault(credential_id, None)
+    for name in wanted.recognitions:
+        book.recognitions.setdefault(name, None)
+    for pair in wanted.recognised:
+        book.recognised.setdefault(pair, None)
+
+
+async def load_all(connection: Connection, book: Book, batch: Sequence[Opened]) -> None:
+    """Put everything that deciding the batch reads into the book: the log, then what each round names (DESIGN 3.6).
+
+    Raises `UnloadedStateError` if the rounds do not end where the rules say they do: a fault of ours.
+    """
+    if book.log is None:
+        await load_log(connection, book)
+    for _ in range(ROUNDS_MAX + 1):
+        missing = needs(book, batch)
+        if missing.is_empty:
+            return
+        await load(connection, book, missing)
+    raise UnloadedStateError(f"The batch needs more than {ROUNDS_MAX} rounds of loading")
+
+
+async def save(connection: Connection, book: Book, *, with_events: bool = True) -> None:
+    """Write what changed in the book, one statement per table; commit, then call `book.forget_changes()`."""
+    if book.is_log_changed:
+        await connection.execute(_SAVE_LOG, _ENCODE(book.opened_log()))
+    if book.changed_issuers:
+        await _save_issuers(
+            connection, [issuer for did in sorted(book.changed_issuers) if (issuer := book.issuer(did))]
+        )
+    if book.changed_public_keys:
+        names = sorted(book.changed_public_keys)
+        await connection.execute(_SAVE_PUBLIC_KEYS, names, [book.public_keys[name] for name in names])
+    if book.changed_credentials:
+        ids = sorted(book.changed_credentials)
+        await connection.execute(_SAVE_CREDENTIALS, _raw(ids), [_ENCODE(book.credentials[name]) for name in ids])
+    if book.changed_recognitions:
+        await _save_recognitions(
+            connection, [found for name in sorted(book.changed_recognitions) if (found := book.recognition(name))]
+        )
+    if with_events and book.changed_events:
+        names_of_events = sorted(book.changed_events)
+        await connection.execute(_SAVE_EVENTS, _raw(names_of_events), [book.index_of(name) for name in names_of_events])
+
+
+async def _save_issuers(connection: Connection, issuers: Sequence[Issuer]) -> None:
+    successors = [" ".join(dict.fromkeys(s.successor for s in issuer.standings if s.successor)) for issuer in issuers]
+    await connection.execute(
+        _SAVE_ISSUERS, [issuer.did for issuer in issuers], successors, [_ENCODE(issuer) for issuer in issuers]
+    )
+
+
+async def _save_recognitions(connection: Connection, recognitions: Sequence[Recognition]) -> None:
+    await connection.execute(
+        _SAVE_RECOGNITIONS,
+        _raw(recognition.stamp.event_id for recognition in recognitions),
+        _raw(recognition.credential_id for recognition in recognitions),
+        [recognition.recogniser for recognition in recognitions],
+        [_ENCODE(recognition) for recognition in recognitions],
+    )
+
+
+def _raw(names: Iterable[str]) -> list[bytes]:
+    """Ids as the columns hold them: bytes, not hex."""
+    return list(map(bytes.fromhex, names))

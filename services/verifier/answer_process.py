@@ -1,0 +1,82 @@
+"""One process that answers from a projection which another one replays: `python -m services.verifier.answer_process`.
+
+It is told everything in one line on standard input, and ends when that is closed: whatever happens to the process that
+replays, none that answers is left behind. Asked to interrupt (Ctrl-C reaches all), it waits for that too.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from services.edge import REGISTRY, Log, serve
+from services.process_memory import settle_memory
+from services.settings import decode_settings
+from services.verifier.app import Shared, make_answering_app
+from services.verifier.config import Config
+from services.verifier.processes.exposition import Exposition
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process is told; the port in `config` is the one that all share."""
+
+    name: str
+    config: Config
+    folder: Path
+    shared: Shared
+
+
+async def work(orders: Orders, stop: asyncio.Event) -> None:
+    """Answer until told to stop."""
+    log, exposition = Log("verifier", sys.stdout.buffer), Exposition(orders.folder, orders.name)
+    app = make_answering_app(orders.config, orders.shared, log=log, expose=exposition.expose)
+    writing: list[asyncio.Task[None]] = []
+
+    def started(_: object) -> None:
+        writing.append(asyncio.create_task(exposition.keep_writing(app[REGISTRY]), name="exposition"))
+
+    try:
+        await serve(
+            app,
+            host=orders.config.host,
+            port=orders.config.port,
+            stop=stop,
+            on_started=started,
+            reuse_port=True,
+        )
+    finally:
+        for task in writing:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def main() -> None:
+    """Read the orders and work until the end of standard input, or SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = decode_settings(sys.stdin.buffer.readline(), Orders)
+    settle_memory()
+
+    async def run() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+
+        def wait_for_the_end() -> None:
+            os.read(sys.stdin.fileno(), 1)  # not through the buffer, whose lock would be held when this process ends
+            with contextlib.suppress(RuntimeError):  # the loop may have ended before
+                loop.call_soon_threadsafe(stop.set)
+
+        threading.Thread(target=wait_for_the_end, daemon=True, name="end-of-input").start()
+        await work(orders, stop)
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Prepared answers and decoded institutions in memory, all of one position of the log. Knows no SQL and no HTTP.
+
+Nothing here outlives its position: `advance` moves everything on to the next one together, after dropping what the
+applied entries changed, and whoever puts something in names the position it was read from. Belongs to one event loop.
+"""
+
+from collections import OrderedDict, defaultdict
+
+from proto.ids import CredentialId
+from proto.lifecycle import Book
+from proto.moment import Moment
+from services.follow import Position
+from services.verifier.answers.encoded_answer import Prepared
+
+ISSUERS_MAX = 2_048
+
+
+class Shelf:
+    """Keeps at most `answers_max` prepared answers, the least recently asked for going first."""
+
+    def __init__(self, *, answers_max: int) -> None:
+        self.position: Position | None = None
+        """Where everything here is from; None: not known, and nothing is kept."""
+        self._register = Book()
+        self._answers: OrderedDict[CredentialId, Prepared] = OrderedDict()
+        self._answers_max = answers_max
+        self._resting_on: defaultdict[CredentialId, set[CredentialId]] = defaultdict(set)
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def get(self, credential_id: CredentialId, at: Moment) -> Prepared | None:
+        """Return what was prepared of a credential, if it is true for that moment."""
+        found = self._answers.get(credential_id)
+        if found is None or not found.holds_at(at):
+            return None
+        self._answers.move_to_end(credential_id)
+        return found
+
+    def put(self, credential_id: CredentialId, prepared: Prepared, position: Position) -> bool:
+        """Keep what was prepared from the records of a position; False where that is not the one kept here."""
+        if not self.is_at(position):
+            return False
+        self._drop(credential_id)
+        self._answers[credential_id] = prepared
+        for part in prepared.credential_ids:
+            if part != credential_id:
+                self._resting_on[part].add(credential_id)
+        if len(self._answers) > self._answers_max:
+            self._drop(next(iter(self._answers)))
+        return True
+
+    def book(self) -> Book:
+        """Return a book with what is known of the register; what is loaded into it of that is known to the next one.
+
+        Only for reading, on the event loop, from the records of this position.
+        """
+        if len(self._register.issuers) > ISSUERS_MAX:
+            self._register = Book()
+        return Book.of_the_next_batch(self._register)
+
+    def learn(self, book: Book) -> None:
+        """Know the log's state from a book that `book` returned."""
+        if book.issuers is self._register.issuers:
+            self._register.log = book.log
+
+    def is_at(self, position: Position) -> bool:
+        """Tell whether records of that position are the ones kept here: same tree, so the same states."""
+        own = self.position
+        return own is not None and own.size == position.size and own.root_hash == position.root_hash
+
+    def advance(self, book: Book, position: Position) -> None:
+        """Move on to the position that the changes of `book` led to, dropping whatever they may have changed."""
+        if book.is_log_changed or book.changed_issuers:  # rare: the register, keys, rules
+            self.forget()
+        for credential_id in book.changed_credentials:
+            self._drop(credential_id)
+            for stack in tuple(self._resting_on.get(credential_id, ())):
+                self._drop(stack)
+        for event_id in book.changed_recognitions:
+            recognition = book.recognitions[event_id]
+            if recognition is not None:
+                self._drop(recognition.credential_id)
+        self.position = position
+
+    def forget(self) -> None:
+        """Drop everything: what is stored now is not known, until `advance` says so."""
+        self.position = None
+        self._register = Book()
+        self._answers.clear()
+        self._resting_on.clear()
+
+    def _drop(self, credential_id: CredentialId) -> None:
+        found = self._answers.pop(credential_id, None)
+        for part in found.credential_ids if found else ():
+            resting = self._resting_on.get(part)
+            if resting is not None:
+                resting.discard(credential_id)
+                if not resting:
+                    del self._resting_on[part]

@@ -1,0 +1,172 @@
+"""Answers about now, from what lies ready on the shelf; everything else goes to the inquiry. Knows no HTTP, no SQL.
+
+Nothing of a document is kept: only, for a credential that is on record, the digest of the forms in which its document
+was found to agree with the record.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from proto.ids import CredentialId, Did, credential_id
+from proto.moment import Moment
+from proto.plain_json import decode_plain, plain_bytes
+from proto.wire.verifier import Answer, Verdict
+from services.verifier.answers.encoded_answer import Instant, Prepared, instant_of
+from services.verifier.answers.service import Asked, Found, Inquiry, Moments
+from services.verifier.projection.reader import Records, Snapshot
+
+DOCUMENT_BYTES_MAX = 65_536
+"""Larger documents are read in a thread: decoding them would hold up everybody else."""
+NOW = Moments()
+_INSTANT_NS = 2_000_000
+"""How long one moment serves all who ask: an answer says that it is about that moment, and how old the records were."""
+_ENCODE = msgspec.json.Encoder().encode
+_NO_PROOF = b""
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """An encoded answer; `etag` names verdict and record where it is about an id and now."""
+
+    verdict: Verdict
+    body: bytes
+    etag: str | None = None
+
+
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    """The name that a document makes, and the form it came in; `may_keep` unless its proof ends some day."""
+
+    credential_id: CredentialId
+    form: bytes
+    may_keep: bool
+
+
+class ReadyAnswers:
+    """Answers on the event loop where it can, in the inquiry's threads where it must; belongs to one loop."""
+
+    def __init__(
+        self,
+        records: Records,
+        inquiry: Inquiry,
+        *,
+        clock: Callable[[], Moment],
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._records = records
+        self._shelf = records.shelf
+        self._inquiry = inquiry
+        self._clock = clock
+        self._monotonic_ns = monotonic_ns
+        self._tick = -1
+        self._instant: Instant | None = None
+
+    async def status(self, credential_id: CredentialId, moments: Moments = NOW) -> Ready:
+        """Return the answer for a credential id; raises as `Inquiry.credential`."""
+        if moments != NOW:
+            return _encoded(await self._inquiry.credential(credential_id, moments))
+        instant = self._now()
+        if instant is not None:
+            prepared = self._prepared(credential_id, instant)
+            if prepared is not None:
+                verdict, body = prepared.status(instant)
+                self._inquiry.count(verdict)
+                return Ready(verdict=verdict, body=body, etag=prepared.etag(verdict))
+        found = await self._inquiry.found_credential(credential_id, NOW)
+        prepared = self._put(credential_id, found)
+        verdict = found.answer.verdict
+        return Ready(verdict=verdict, body=_ENCODE(found.answer), etag=prepared.etag(verdict) if prepared else None)
+
+    async def document(self, data: bytes, moments: Moments = NOW) -> Ready:
+        """Return the answer for one document; raises as `Inquiry.document`."""
+        if moments != NOW:
+            return _encoded(await self._inquiry.document(data, moments))
+        named = _named(data) if len(data) <= DOCUMENT_BYTES_MAX else None
+        instant = self._now()
+        if named is not None and instant is not None:
+            prepared = self._prepared(named.credential_id, instant)
+            proof = prepared.documents.get(named.form) if prepared else None
+            if prepared is not None and proof is not None:
+                verdict, body = prepared.document(proof, instant)
+                self._inquiry.count(verdict)
+                return Ready(verdict=verdict, body=body)
+        found = await self._inquiry.found_document(data, NOW)
+        if named is not None and named.may_keep:
+            self._remember(named, found)
+        return Ready(verdict=found.answer.verdict, body=_ENCODE(found.answer))
+
+    def _now(self) -> Instant | None:
+        """Return the instant of now, or None where it is not known what the records are."""
+        tick = self._monotonic_ns() // _INSTANT_NS
+        if self._instant is None or tick != self._tick or self._instant.position is not self._shelf.position:
+            health = self._inquiry.health()  # before the position, which it may move on
+            position = self._shelf.position
+            if position is None:
+                return None
+            self._instant = instant_of(self._inquiry.origin, position, health, self._clock())
+            self._tick = tick
+        return self._instant
+
+    def _prepared(self, credential_id: CredentialId, instant: Instant) -> Prepared | None:
+        """Return what is prepared of a credential, or prepare it now where that takes a few look-ups only."""
+        prepared = self._shelf.get(credential_id, instant.at)
+        if prepared is not None:
+            return prepared
+        asked = Asked(moments=NOW, health=instant.health, now=instant.at)
+        found = self._records.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
+        return self._put(credential_id, found) if found is not None else None
+
+    def _look_up(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found | None:
+        if not self._shelf.is_at(snapshot.position):
+            return None
+        book = snapshot.plain_book(credential_id, self._shelf.book())
+        credential = book.credential(credential_id) if book else None
+        if book is None or credential is None:
+            return None
+        self._shelf.learn(book)
+        return self._inquiry.evaluated(snapshot, book, credential, asked)
+
+    def _put(self, credential_id: CredentialId, found: Found) -> Prepared | None:
+        """Keep what was found, if it was read at the shelf's position."""
+        grounds = found.grounds
+        if grounds.credential is None or not self._shelf.is_at(grounds.position):
+            return None
+        prepared = Prepared(found.answer, grounds)
+        self._shelf.put(credential_id, prepared, grounds.position)
+        return prepared
+
+    def _remember(self, named: _Named, found: Found) -> None:
+        """Remember that the document in this form agrees with the record; anything else is looked at anew each time."""
+        document, proof = found.answer.checks[:2]
+        is_sound = proof.result == "valid" or proof.code == "proof-absent"
+        if document.code != "document-matches" or not is_sound or found.credential_id != named.credential_id:
+            return
+        prepared = self._shelf.get(named.credential_id, found.answer.question.at)
+        if prepared is not None and self._shelf.is_at(found.grounds.position):
+            prepared.matched(named.form, proof)
+
+
+def _named(data: bytes) -> _Named | None:
+    """Return the name that a document makes; None for what needs a closer look."""
+    plain = decode_plain(data)
+    if plain is None:
+        return None
+    content, encoded = plain
+    issuer: Any = content.get("issuer")
+    did = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    if not isinstance(did, str):
+        return None
+    form, may_keep = _NO_PROOF, True
+    if "proof" in content:
+        proof = content.pop("proof")
+        form, encoded = hashlib.sha256(plain_bytes(proof)).digest(), plain_bytes(content)
+        proofs = proof if isinstance(proof, list) else [proof]
+        may_keep = not any(isinstance(item, Mapping) and "expires" in item for item in proofs)
+    digest = hashlib.sha256(encoded).digest()
+    return _Named(credential_id=credential_id(Did(did), digest), form=form, may_keep=may_keep)
+
+
+def _encoded(answer: Answer) -> Ready:
+    return Ready(verdict=answer.verdict, body=_ENCODE(answer))

@@ -1,0 +1,284 @@
+"""Takes questions to the projection: reads one snapshot, gathers the grounds, asks the domain. Knows no HTTP."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from proto.ids import CredentialId, Did, LeafIndex, Origin
+from proto.lifecycle import Book, Credential
+from proto.moment import Moment
+from proto.problem import NotFoundProblem, Problem
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Verdict
+from services.follow import Health
+from services.verifier.documents import foreign, reader
+from services.verifier.projection.reader import DamagedProjectionProblem, Records, Snapshot
+from services.verifier.projection.statistics import Institution, Wanted, gathered
+from services.verifier.projection.tables import MissingTileError
+from services.verifier.verdict import facts
+from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness
+
+
+class UnknownCredentialProblem(NotFoundProblem):
+    """No credential of this id is on the log, as far as this verifier knows."""
+
+    slug = "unknown-credential"
+    title = "No such credential is on record"
+
+
+class UnknownIssuerProblem(NotFoundProblem):
+    """No institution of this DID is on the log, as far as this verifier knows."""
+
+    slug = "unknown-issuer"
+    title = "No such institution is on record"
+
+
+class NotAStackProblem(NotFoundProblem):
+    """The credential is not made of other credentials."""
+
+    slug = "not-a-stack"
+    title = "The credential is not a stack"
+
+
+class Moments(msgspec.Struct, frozen=True, kw_only=True):
+    """For when is asked (`at`), and by the knowledge of when (`known_at`; None: all that is known)."""
+
+    at: Moment | None = None
+    known_at: Moment | None = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to one question: its moments, the health read before the snapshot, and the time of asking."""
+
+    moments: Moments
+    health: Health
+    now: Moment
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer with what it rests on; `credential_id` is the one that was asked about, or that the document makes."""
+
+    answer: Answer
+    grounds: Grounds
+    credential_id: CredentialId | None
+
+
+class Guide(Protocol):
+    """Who knows how far the records can be relied on: the follower of this process, or of another."""
+
+    @property
+    def origin(self) -> Origin:
+        """The name of the log."""
+
+    def health(self) -> Health:
+        """Return how far the records can be relied on now; what is read after this is at least as new."""
+
+
+class Inquiry:
+    """Answers questions from the projection; many at once, each from one snapshot in a reader thread.
+
+    The guide's health is read before the snapshot, so that an answer is never older than it says.
+    """
+
+    def __init__(
+        self, records: Records, guide: Guide, *, clock: Callable[[], Moment], count: Callable[[Verdict], None]
+    ) -> None:
+        self._records = records
+        self._guide = guide
+        self._clock = clock
+        self.count = count
+
+    @property
+    def origin(self) -> Origin:
+        """The name of the log."""
+        return self._guide.origin
+
+    def health(self) -> Health:
+        """Return how far the projection can be relied on now."""
+        return self._guide.health()
+
+    async def credential(self, credential_id: CredentialId, moments: Moments) -> Answer:
+        """Return the answer for a credential id; raises `UnknownCredentialProblem`, or `DamagedProjectionProblem`."""
+        return (await self.found_credential(credential_id, moments)).answer
+
+    async def found_credential(self, credential_id: CredentialId, moments: Moments) -> Found:
+        """Return what `credential` does, with what it rests on."""
+        asked = self.asked(moments)
+        return self._counted(
+            await self._records.read(lambda snapshot: self._credential(snapshot, credential_id, asked))
+        )
+
+    async def stack(self, credential_id: CredentialId, moments: Moments) -> StackAnswer:
+        """Return the tree of a stack; raises `UnknownCredentialProblem` or `NotAStackProblem`."""
+        answer = await self.credential(credential_id, moments)
+        if answer.stack is None and answer.credential is not None:
+            raise NotAStackProblem("This credential is on record, and is not made of other credentials")
+        if answer.stack is None:
+            raise DamagedProjectionProblem("The verifier's records of this stack are incomplete")
+        return StackAnswer(
+            verdict=answer.verdict,
+            checks=answer.checks,
+            question=answer.question,
+            as_of=answer.as_of,
+            stack=answer.stack,
+        )
+
+    async def document(
+        self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
+    ) -> Answer:
+        """Return the answer for one document; `status_lists` were sent along, and count for a stranger's only.
+
+        Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document at all.
+        """
+        return (await self.found_document(data, moments, status_lists=status_lists)).answer
+
+    async def found_document(
+        self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
+    ) -> Found:
+        """Return what `document` does, with what it rests on."""
+        asked = self.asked(moments)
+        found = await self._records.read(lambda snapshot: self._document(snapshot, data, asked, status_lists))
+        return self._counted(found)
+
+    async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
+        """Return one line per document, in order; one that cannot be read has its problem there and sinks no other."""
+        return tuple([await self._line(index, data, moments) for index, data in enumerate(items)])
+
+    async def _line(self, index: int, data: bytes, moments: Moments) -> AnswerLine:
+        try:
+            return AnswerLine(index=index, answer=await self.document(data, moments))
+        except DamagedProjectionProblem:
+            raise
+        except Problem as problem:
+            return AnswerLine(index=index, problem=problem.document())
+
+    async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
+        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
+        asked = self.asked(Moments())
+        return await self._records.read(lambda snapshot: self._issuer(snapshot, dids, asked))
+
+    async def statistics(self, wanted: Wanted) -> StatisticsAnswer:
+        """Return the counts that were asked for; raises `TooManyRowsProblem`."""
+        asked = self.asked(Moments())
+        return await self._records.read(lambda snapshot: self._statistics(snapshot, wanted, asked))
+
+    async def credential_count(self) -> int:
+        """Return how many credentials the projection holds."""
+        return await self._records.read(lambda snapshot: snapshot.credential_count())
+
+    def asked(self, moments: Moments) -> Asked:
+        """Return what belongs to a question that is asked now."""
+        return Asked(moments=moments, health=self.health(), now=self._clock())
+
+    # In a reader thread.
+
+    def _credential(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found:
+        book = snapshot.book([credential_id])
+        credential = book.credential(credential_id)
+        if credential is None:
+            raise _unknown(asked.health)
+        return self.evaluated(snapshot, book, credential, asked)
+
+    def evaluated(self, snapshot: Snapshot, book: Book, credential: Credential, asked: Asked) -> Found:
+        """Return the answer for a credential of the book; raises `UnknownCredentialProblem`, and as the snapshot."""
+        grounds = self._grounds(snapshot, book, credential, asked)
+        if not grounds.is_issued:
+            raise UnknownCredentialProblem(f"This credential was not on record yet at {asked.moments.known_at}")
+        return Found(answer=evaluate(grounds), grounds=grounds, credential_id=credential.credential_id)
+
+    def _document(
+        self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]]
+    ) -> Found:
+        document = reader.read(data)
+        book = snapshot.book([document.credential_id] if document.credential_id else [])
+        if document.claims is not None:
+            snapshot.issuer(book, document.claims.issuer)
+        credential = book.credential(document.credential_id) if document.credential_id else None
+        grounds = self._grounds(snapshot, book, credential, asked)
+        proof = reader.check_proofs(document, book, grounds.life, now=asked.now)
+        by_itself = None
+        if document.is_credential and not _is_registered(snapshot, book, document):
+            by_itself = foreign.findings(document.content, at=grounds.at, now=asked.now, status_lists=status_lists)
+        read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
+        grounds = msgspec.structs.replace(grounds, document=read)
+        return Found(answer=evaluate(grounds), grounds=grounds, credential_id=document.credential_id)
+
+    def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: Asked) -> IssuerAnswer:
+        book = Book()
+        for did in dids:
+            issuer = snapshot.issuer(book, did)
+            found = facts.issuer_facts(book, did)
+            if issuer is not None and found.state != "not_admitted":
+                return IssuerAnswer(
+                    issuer=found,
+                    keys=facts.key_facts(book, issuer, now=asked.now),
+                    as_of=as_of(self._guide.origin, snapshot.position, asked.health),
+                    freshness=freshness(asked.health),
+                )
+        raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
+
+    def _statistics(self, snapshot: Snapshot, wanted: Wanted, asked: Asked) -> StatisticsAnswer:
+        book = Book()
+
+        @functools.cache
+        def institution_of(did: Did) -> Institution:
+            snapshot.issuer(book, did)
+            found = facts.issuer_facts(book, did)
+            return Institution(found.legal_name, found.country)
+
+        rows, total = gathered(snapshot.statistics(wanted.months), wanted, institution_of)
+        return StatisticsAnswer(
+            by=wanted.by,
+            rows=tuple(rows),
+            total=total,
+            as_of=as_of(self._guide.origin, snapshot.position, asked.health),
+            freshness=freshness(asked.health),
+        )
+
+    def _grounds(self, snapshot: Snapshot, book: Book, credential: Credential | None, asked: Asked) -> Grounds:
+        grounds = Grounds(
+            book=book,
+            credential=credential,
+            recognitions=snapshot.recognitions(book, credential.credential_id) if credential else (),
+            is_included=None,
+            document=None,
+            health=asked.health,
+            position=snapshot.position,
+            origin=self._guide.origin,
+            now=asked.now,
+            at=asked.moments.at or asked.now,
+            known_at=asked.moments.known_at,
+        )
+        return msgspec.structs.replace(grounds, is_included=_is_included(snapshot, grounds))
+
+    def _counted(self, found: Found) -> Found:
+        self.count(found.answer.verdict)
+        return found
+
+
+def _is_registered(snapshot: Snapshot, book: Book, document: reader.ReadDocument) -> bool:
+    """Tell whether the log knows anything of the issuer that the document names, itself or by its keys."""
+    return snapshot.issuer(book, Did(foreign.issuer_of(document.content))) is not None
+
+
+def _unknown(health: Health) -> UnknownCredentialProblem:
+    is_fresh = health.state == "healthy"
+    words = "" if is_fresh else f"; but the records are not up to date, so it may exist: {health.detail}"
+    return UnknownCredentialProblem(f"No credential of this id is on record{words}", members={"fresh": is_fresh})
+
+
+def _is_included(snapshot: Snapshot, grounds: Grounds) -> bool | None:
+    """Tell whether the issue is under the proven root; None where the tree is not all there.
+
+    What a log inherited was proven under the root of the log before, when that one was followed to its end.
+    """
+    life = grounds.life
+    if life is None:
+        return None
+    if (index := grounds.index_of(life.stamp)) < 0:
+        return True
+    try:
+        return snapshot.is_included(LeafIndex(index))
+    except MissingTileError:
+        return None

@@ -1,0 +1,66 @@
+"""A program of its own: reads a PDF from standard input and writes the credentials attached to it. Asks nobody.
+
+PDF is a format in which strangers can hide work without end, so it is read in a process that has little memory, little
+time and no files (`services.verifier.documents.pdf` starts it). Standard output is one JSON list of texts: the attached
+files (ISO 32000-2 section 7.11.4) that are JSON objects. Exit status 1 and a word on standard error: no readable PDF.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import resource
+import sys
+
+MEMORY_BYTES = 1_073_741_824
+CPU_SECONDS = 8
+ATTACHMENTS_MAX = 32
+ATTACHMENT_BYTES_MAX = 1_048_576
+
+
+def bound() -> None:
+    """Take from this process what reading does not need; where a bound cannot be set, the others hold."""
+    limits = {
+        resource.RLIMIT_AS: MEMORY_BYTES,
+        resource.RLIMIT_CPU: CPU_SECONDS,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    for limit, value in limits.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (value, value))
+
+
+def attached(data: bytes) -> list[str]:
+    """Return the attached files that are JSON objects; raises what the library does."""
+    from pypdf import PdfReader  # noqa: PLC0415 - the bounds come first
+
+    found = []
+    for number, file in enumerate(PdfReader(io.BytesIO(data)).attachment_list):
+        if number >= ATTACHMENTS_MAX:
+            break
+        content = file.content
+        with contextlib.suppress(UnicodeDecodeError):
+            if len(content) <= ATTACHMENT_BYTES_MAX and content.lstrip().startswith(b"{"):
+                found.append(content.decode())
+    return found
+
+
+def main() -> int:
+    """Read, write, and return the exit status."""
+    logging.disable()  # the library says much about what strangers wrote
+    bound()
+    try:
+        found = attached(sys.stdin.buffer.read())
+    except MemoryError:
+        sys.stderr.write("It needs more memory than it may have")
+        return 1
+    except Exception as error:  # noqa: BLE001 - a stranger's file may break the library anywhere
+        sys.stderr.write(type(error).__name__)
+        return 1
+    sys.stdout.write(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""What the verifier's routes work with, by the key under which the application holds it. Does nothing."""
+
+from aiohttp import web
+
+from services.edge.dispatch import add_headers
+from services.verifier.answers.cached_answers import ReadyAnswers
+from services.verifier.answers.service import Inquiry
+from services.verifier.config import Config
+from services.verifier.documents.pdf import PdfReader
+from services.verifier.limits.api_keys import Account, ApiKeys
+from services.verifier.pages import Pages
+
+INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
+READY: web.AppKey[ReadyAnswers] = web.AppKey("ready", ReadyAnswers)
+PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
+PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
+API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api_keys", ApiKeys)
+ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)
+SETTINGS: web.AppKey[Config] = web.AppKey("verifier_config", Config)
+
+
+def is_admitted(request: web.Request) -> bool:
+    """Tell whether the request came with an API key, which it was counted for (`services.edge.dispatch.Admit`).
+
+    Raises `UnauthenticatedProblem` for a key that is not known, `QuotaProblem` where its requests are used up.
+    """
+    keys, sent = request.app.get(API_KEYS), request.headers.get("Authorization")
+    if keys is None or sent is None:
+        return False
+    account = request[ACCOUNT] = keys.account(sent)
+    try:
+        account.charge_request(keys.now())
+    finally:
+        add_headers(request, account.headers(keys.now()))
+    return True
+
+
+def charge_documents(request: web.Request, count: int = 1) -> None:
+    """Count documents for the API key that the request came with, if it did; raises `QuotaProblem`."""
+    if (account := request.get(ACCOUNT)) is not None:
+        keys = request.app[API_KEYS]
+        try:
+            account.charge_documents(count, keys.now())
+        finally:
+            add_headers(request, account.headers(keys.now()))

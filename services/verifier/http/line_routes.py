@@ -1,0 +1,70 @@
+"""Many documents in one request: NDJSON in, NDJSON out, one answer line for each line, as soon as it is checked."""
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+
+from proto.canonical import DOCUMENT_BYTES_MAX
+from proto.problem import MalformedProblem, Problem
+from proto.wire.verifier import Answer
+from services.edge import Line, LineWriter, annotate, problem_line, read_lines
+from services.edge.body import LINE_MEDIA_TYPES
+from services.edge.problems import TooManyLinesProblem
+from services.verifier.answers.cached_answers import ReadyAnswers
+from services.verifier.answers.service import Moments
+from services.verifier.config import Config
+from services.verifier.http.app_keys import charge_documents
+from services.verifier.languages import DEFAULT, Language
+from services.verifier.limits.api_keys import QuotaProblem
+from services.verifier.projection.reader import DamagedProjectionProblem
+
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(Answer).decode
+_LINES_PER_TURN = 16  # then others get a turn on the event loop
+
+__all__ = ["LINE_MEDIA_TYPES", "said_in", "verify_lines"]
+
+
+async def verify_lines(
+    request: web.Request, config: Config, ready: ReadyAnswers, moments: Moments, language: Language
+) -> web.StreamResponse:
+    """Answer each line; a bad one has its problem in its place and sinks no other.
+
+    What ends the request before its last line (too many lines, a quota that is used up, a body that breaks off, records
+    that are damaged) is answered as a problem if nothing was sent yet, and as a last line with `line` 0 otherwise.
+    """
+    counts: dict[str, int] = {}
+    async with LineWriter(request) as lines:
+        try:
+            async for line in read_lines(request, line_bytes_max=DOCUMENT_BYTES_MAX, line_count_max=config.lines_max):
+                charge_documents(request)
+                found, answer = await _answered(line, ready, moments, language)
+                counts[found] = counts.get(found, 0) + 1
+                await lines.write(answer)
+                if sum(counts.values()) % _LINES_PER_TURN == 0:
+                    await asyncio.sleep(0)
+        except (DamagedProjectionProblem, QuotaProblem, TooManyLinesProblem) as problem:
+            if not lines.response.prepared:
+                raise
+            await lines.write(problem_line(0, problem))
+        annotate(request, documents=sum(counts.values()), **counts)
+    return lines.response
+
+
+async def _answered(line: Line, ready: ReadyAnswers, moments: Moments, language: Language) -> tuple[str, bytes]:
+    """Return the verdict (or `unreadable`) and the answer line."""
+    try:
+        if line.content is None:
+            raise MalformedProblem(f"A document has at most {DOCUMENT_BYTES_MAX} bytes")
+        found = await ready.document(line.content, moments)
+    except DamagedProjectionProblem:
+        raise
+    except Problem as problem:
+        return "unreadable", _ENCODE(problem_line(line.number, problem))
+    return found.verdict, b'{"line":%d,"status":200,"answer":%b}' % (line.number, said_in(language, found.body))
+
+
+def said_in(language: Language, body: bytes) -> bytes:
+    """Return an encoded answer with its sentences in this language."""
+    return body if language.code == DEFAULT else _ENCODE(language.answer(_DECODE(body)))

@@ -1,0 +1,286 @@
+"""The verifier's routes: questions over HTTP, and the pages. What is sent is neither stored nor logged."""
+
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+from msgspec.structs import replace
+
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
+from proto.ids import HEX_256_PATTERN, CredentialId, Did, parse_credential_id
+from proto.moment import Moment, normalise
+from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.wire.ledger import Body
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery, StackAnswer, TimeQuery
+from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
+from services.edge.dispatch import add_headers
+from services.verifier.answers.service import (
+    Moments,
+    NotAStackProblem,
+    UnknownCredentialProblem,
+    UnknownIssuerProblem,
+)
+from services.verifier.config import Config
+from services.verifier.documents import reader
+from services.verifier.documents.pdf import PDF_MEDIA, BusyProblem, PdfProblem, is_pdf
+from services.verifier.documents.reader import PresentationProblem, TooManyDocumentsProblem
+from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, charge_documents
+from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines
+from services.verifier.http.statistics_routes import statistics_routes
+from services.verifier.http.witness_routes import witness_routes
+from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
+from services.verifier.limits.api_keys import QuotaProblem
+from services.verifier.pages import Said
+from services.verifier.projection.reader import DamagedProjectionProblem
+from services.verifier.verdict.sentences import when
+
+DOCUMENT_MEDIA = (
+    "application/json",
+    "application/ld+json",
+    "application/vc",
+    "application/vc+json",
+    "application/vc+ld+json",
+)
+_ISSUERS = "/v1/issuers/"
+_REVALIDATE = {"Cache-Control": "public, no-cache"}
+"""May be kept, and is asked for again each time: a kept answer must not outlive a revocation."""
+
+
+class CredentialPath(Body, frozen=True, kw_only=True):
+    """A credential id."""
+
+    credential_id: Annotated[CredentialId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
+
+
+class IssuerPath(Body, frozen=True, kw_only=True):
+    """A DID, as it is or percent-encoded once more."""
+
+    did: Annotated[str, Meta(max_length=600)]
+
+
+class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
+    """A credential id typed into the page's second form."""
+
+    id: Annotated[str, Meta(max_length=200)] = ""
+
+
+_ASKED = {
+    frozenset({"at"}): "Asked for {at}.",
+    frozenset({"known_at"}): "Asked by what was on record on {known_at}.",
+    frozenset({"at", "known_at"}): "Asked for {at}, by what was on record on {known_at}.",
+}
+
+
+def language_of(request: web.Request, query: LanguageQuery) -> Language:
+    """Return the language that is asked for by name, else by the header; and say so with the answer."""
+    named = query.lang or request.headers.get("Accept-Language")
+    language = negotiated(named) if named else LANGUAGES[DEFAULT]
+    add_headers(request, {"Content-Language": language.code, "Vary": "Accept-Language"})
+    return language
+
+
+def moments_of(query: TimeQuery) -> Moments:
+    """Return the asked moments; raises `InvalidProblem` that names the parameter which is no time."""
+    return Moments(at=_moment("at", query.at), known_at=_moment("known_at", query.known_at))
+
+
+def _moment(name: str, text: str | None) -> Moment | None:
+    if text is None:
+        return None
+    try:
+        return normalise(text.replace(" ", "+"))  # a plus sign that was not percent-encoded arrives as a space
+    except InvalidProblem as problem:
+        raise parameter_problem(name, problem.detail) from problem
+
+
+async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
+    """Answer for a credential id."""
+    language = language_of(request, query)
+    found = await request.app[READY].status(path.credential_id, moments_of(query))
+    annotate(request, verdict=found.verdict)
+    etag = f'{found.etag[:-1]}-{language.code}"' if found.etag and language.code != DEFAULT else found.etag
+    return Reply(said_in(language, found.body), etag=etag, headers=_REVALIDATE)
+
+
+async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
+    """Answer with the tree of a stack."""
+    return language_of(request, query).answer(await request.app[INQUIRY].stack(path.credential_id, moments_of(query)))
+
+
+async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
+    """Answer with what the register says of an institution; its DID may hold `%3A`, encoded or not."""
+    raw = request.raw_path.partition("?")[0].removeprefix(_ISSUERS)
+    return await request.app[INQUIRY].issuer((Did(path.did), Did(raw[:600])))
+
+
+async def verifications(
+    request: web.Request, *, raw: bytes, query: TimeQuery
+) -> bytes | tuple[AnswerLine, ...] | web.StreamResponse:
+    """Answer for one document, for each of a list, or line by line for NDJSON."""
+    inquiry, moments, language = request.app[INQUIRY], moments_of(query), language_of(request, query)
+    if request.content_type in LINE_MEDIA_TYPES:
+        return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments, language)
+    if request.content_type == PDF_MEDIA or is_pdf(raw):
+        raw = await request.app[PDF].credential_in(raw)
+    sent = reader.with_status_lists(raw)
+    if sent is not None:
+        charge_documents(request)
+        answer = await inquiry.document(sent.document, moments, status_lists=sent.status_lists)
+        annotate(request, verdict=answer.verdict)
+        return msgspec.json.encode(language.answer(answer))
+    items = reader.split(raw, documents_max=request.app[SETTINGS].documents_max)
+    charge_documents(request, 1 if items is None else len(items))
+    if items is None:
+        found = await request.app[READY].document(raw, moments)
+        annotate(request, verdict=found.verdict)
+        return said_in(language, found.body)
+    annotate(request, documents=len(items))
+    lines = await inquiry.listed(items, moments)
+    return tuple(replace(line, answer=language.answer(line.answer)) if line.answer else line for line in lines)
+
+
+async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
+    """Show the forms, or go to the page of the id that was typed in."""
+    typed = query.id.strip().lower()
+    if typed:
+        raise web.HTTPSeeOther(f"/c/{typed[:64]}" if typed.isalnum() else "/")
+    return request.app[PAGES].home(_said(request, query))
+
+
+async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
+    """Show the verdict on the document that was chosen or pasted."""
+    pages, said = request.app[PAGES], _said(request, query)
+    data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
+    if not data:
+        return pages.home(said, fault="Choose a file or paste the text of a credential first.", status=422)
+    try:
+        if is_pdf(data):
+            data = await request.app[PDF].credential_in(data)
+        answer = await request.app[INQUIRY].document(data, Moments())
+    except (MalformedProblem, NotAnOpenBadgeProblem, PdfProblem, PresentationProblem) as problem:
+        annotate(request, problem=problem.slug)
+        return pages.home(said, fault=problem.detail, status=problem.status)
+    annotate(request, verdict=answer.verdict)
+    return pages.answer(answer, replace(said, is_linkable=False), heading="The document that you sent")
+
+
+async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
+    """Show the public status of a credential."""
+    pages, said = request.app[PAGES], _said(request, query)
+    try:
+        moments = moments_of(query)
+        answer = await request.app[INQUIRY].credential(
+            parse_credential_id(request.match_info["credential_id"]), moments
+        )
+    except (UnknownCredentialProblem, InvalidProblem, DamagedProjectionProblem) as problem:
+        annotate(request, problem=problem.slug)
+        return pages.home(said, fault=problem.detail, status=problem.status)
+    annotate(request, verdict=answer.verdict)
+    return pages.answer(answer, said, heading="The record of this credential", asked=_asked(moments, said.language))
+
+
+def _said(request: web.Request, query: LanguageQuery) -> Said:
+    return Said(language=language_of(request, query), is_named=query.lang is not None)
+
+
+def _asked(moments: Moments, language: Language) -> str:
+    """Return for which moments was asked, in words."""
+    values = {name: when(moment) for name, moment in msgspec.structs.asdict(moments).items() if moment}
+    return language.word(_ASKED[frozenset(values)], **values) if values else ""
+
+
+def make_routes(config: Config) -> list[Route]:
+    """Return every route of the verifier."""
+    found: tuple[type[Problem], ...] = (UnknownCredentialProblem, DamagedProjectionProblem)
+    html: dict[int, Any] = {200: Media("text/html")}
+    return [
+        Route(
+            "POST",
+            "/v1/verifications",
+            verifications,
+            summary="Is this document authentic, and does it hold?",
+            description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
+            "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
+            "attached to it. A presentation's own proof, which binds it to whoever shows it, is not judged. As NDJSON, "
+            "one document a line, there may be thousands: each is answered by a line "
+            "`{line, status, answer | problem}` as soon as it is checked, in the order sent. Beside a document of an "
+            "institution that is not on the register, the status lists that it names can be sent: "
+            "`{document, status_lists}`. Nothing of what is sent is stored.",
+            tag="verification",
+            request=bytes,
+            request_media=(*DOCUMENT_MEDIA, PDF_MEDIA),
+            request_lines=dict[str, Any],
+            query=TimeQuery,
+            response={200: Answer | tuple[AnswerLine, ...]},
+            problems=(
+                MalformedProblem,
+                NotAnOpenBadgeProblem,
+                PresentationProblem,
+                TooManyDocumentsProblem,
+                DamagedProjectionProblem,
+                QuotaProblem,
+                PdfProblem,
+                BusyProblem,
+            ),
+            body_bytes_max=config.verification_bytes_max,
+            lines_bytes_max=config.lines_bytes_max,
+            lines_seconds_max=config.lines_seconds_max,
+        ),
+        Route(
+            "GET",
+            "/v1/credentials/{credential_id}",
+            credential,
+            summary="What is on record of a credential, and does it hold?",
+            description="`at` asks when it should hold, `known_at` by what the log said up to when.",
+            tag="verification",
+            path_parameters=CredentialPath,
+            query=TimeQuery,
+            response={200: Answer},
+            problems=found,
+        ),
+        Route(
+            "GET",
+            "/v1/stacks/{credential_id}",
+            stack,
+            summary="What a stack is made of, and what of it still counts",
+            tag="verification",
+            path_parameters=CredentialPath,
+            query=TimeQuery,
+            response={200: StackAnswer},
+            problems=(*found, NotAStackProblem),
+        ),
+        Route(
+            "GET",
+            "/v1/issuers/{did}",
+            issuer,
+            summary="What the register says of an institution",
+            tag="verification",
+            path_parameters=IssuerPath,
+            response={200: IssuerAnswer},
+            problems=(UnknownIssuerProblem, DamagedProjectionProblem),
+        ),
+        *statistics_routes(),
+        *witness_routes(),
+        Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),
+        Route(
+            "POST",
+            "/",
+            check_form,
+            summary="The page with the verdict on a document",
+            tag="pages",
+            request=Form,
+            query=LanguageQuery,
+            response=html,
+            body_bytes_max=config.verification_bytes_max,
+        ),
+        Route(
+            "GET",
+            "/c/{credential_id}",
+            status_page,
+            summary="The page with the public status of a credential",
+            tag="pages",
+            query=TimeQuery,
+            response=html,
+        ),
+    ]

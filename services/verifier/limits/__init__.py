@@ -1,0 +1,1 @@
+"""API keys of machines and their quotas. Knows no route."""

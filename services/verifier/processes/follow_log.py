@@ -1,0 +1,54 @@
+"""Keeps the projection up with the log: the follower, its log lines, metrics and kept evidence. Answers nothing."""
+
+from proto.problem import Problem
+from services.edge import Log
+from services.follow import Evidence, Observer, Position
+from services.verifier.metrics import Metrics
+from services.verifier.projection.store import Store
+
+
+class Projector(Observer):
+    """Tells log and metrics what the follower does, and keeps conclusive evidence in the store."""
+
+    def __init__(self, store: Store, log: Log) -> None:
+        self.metrics: Metrics | None = None
+        self._store = store
+        self._log = log
+        self._last_trouble = ""
+
+    def advanced(self, position: Position, entry_count: int, seconds: float) -> None:
+        """Write one line for what a step applied."""
+        if self.metrics:
+            self.metrics.count_applied(entry_count)
+        self._log.event("applied", entries=entry_count, size=position.size, seconds=round(seconds, 3))
+
+    def troubled(self, problem: Problem) -> None:
+        """Write one line when trouble begins or changes; a log that is down for an hour is not 3,600 lines."""
+        if self.metrics:
+            self.metrics.count_trouble()
+        if problem.slug != self._last_trouble:
+            self._last_trouble = problem.slug
+            self._log.warning("log_trouble", problem=problem.slug, detail=problem.detail)
+
+    def settled(self) -> None:
+        """Write one line when trouble is over."""
+        if self._last_trouble:
+            self._log.event("log_trouble_over", problem=self._last_trouble)
+            self._last_trouble = ""
+
+    async def faulted(self, evidence: Evidence) -> None:
+        """Write the evidence out, and keep it where it is conclusive: it stays so across restarts."""
+        if self.metrics:
+            self.metrics.count_fault()
+        self._log.failure(
+            "log_faulty",
+            None,
+            kind=evidence.kind,
+            detail=evidence.detail,
+            conclusive=evidence.is_conclusive,
+            index=evidence.index,
+            entry=evidence.entry.decode("utf-8", "replace") if evidence.entry else None,
+            checkpoints=[checkpoint.decode("utf-8", "replace") for checkpoint in evidence.checkpoints],
+        )
+        if evidence.is_conclusive:
+            await self._store.keep_fault(evidence)

@@ -1,0 +1,161 @@
+"""Replays the log into the projection while a block runs; a fault that a retry does not mend ends the process."""
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from proto.log.note_key import parse_vkey
+from proto.moment import Moment, from_datetime
+from services.clients.log_client import LogClient
+from services.clients.tile_client import TileClient
+from services.edge import Log
+from services.follow import Beginning, FollowBounds, Follower, Known
+from services.policy_file import read_policy_about
+from services.verifier.config import Config
+from services.verifier.metrics import Metrics
+from services.verifier.processes.follow_log import Projector
+from services.verifier.processes.rederive import RederivationError, rederived
+from services.verifier.projection.store import Store
+
+FATAL_STATUS = 70
+"""EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
+REDERIVE_AGAIN_SECONDS = (5.0, 15.0)
+DAMAGES_SHOWN = 20
+EndProcess = Callable[[int], Any]
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What runs: the projection and who fills it."""
+
+    store: Store
+    follower: Follower
+    metrics: Metrics
+
+
+def now() -> Moment:
+    """Return the time."""
+    return from_datetime(datetime.now(UTC))
+
+
+@contextlib.asynccontextmanager
+async def replaying(
+    config: Config, log: Log, *, tell: Callable[[Known], None] | None = None, end_process: EndProcess = os._exit
+) -> AsyncIterator[Replay]:
+    """Open (1) the projection's file and (2) follow the log into it, while the block runs; closed in reverse order.
+
+    Raises `SettingsProblem` for a policy file that cannot be used, `MalformedProblem` or `InvalidProblem` for the log's
+    key, and `StoreProblem`. `tell` is called with all that is known, each time that it changes; `end_process` with 70
+    when following fails for good.
+    """
+    policy = read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
+    async with contextlib.AsyncExitStack() as stack:
+        store = await asyncio.to_thread(  # (1)
+            Store, config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
+        )
+        stack.push_async_callback(asyncio.to_thread, store.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        projector = Projector(store, log)
+        follower = Follower(
+            _client(config, session, config.ledger_url),
+            store,
+            verifier_key=config.log_verifier_key,
+            policy=policy,
+            clock=now,
+            bounds=bounds_of(config),
+            known_fault=await store.fault(),
+            observer=projector,
+            tell=tell,
+        )
+        projector.metrics = Metrics(follower.health, lambda: follower.position)
+        beginning = Beginning(
+            config.predecessors,
+            lambda url: TileClient(session, url, timeout_seconds=config.log_timeout_seconds),
+            ledger_url=config.ledger_url,
+            log_verifier_key=config.log_verifier_key,
+            clock=now,
+            observer=projector,
+        )
+        following = _follow(follower, beginning, store)
+        await stack.enter_async_context(_beside(following, "follower", log, end_process))  # (2)
+        if await store.imported():
+            follower.imported(is_imported=True)
+            rederiving = _rederive(config, store, follower, log, end_process)
+            await stack.enter_async_context(_beside(rederiving, "rederive", log, end_process))
+        log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
+        yield Replay(store, follower, projector.metrics)
+
+
+def bounds_of(config: Config) -> FollowBounds:
+    """Return the follower's bounds as they are set."""
+    return FollowBounds(
+        chunk_entries_max=config.chunk_entries_max,
+        chunk_bytes_max=config.chunk_bytes_max,
+        poll_seconds=config.poll_seconds,
+        freshness_seconds_max=config.freshness_seconds_max,
+        backoff_seconds_max=config.backoff_seconds_max,
+        signature_threads=config.signature_threads,
+        signature_processes=config.signature_processes,
+    )
+
+
+def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
+    return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
+
+
+async def _rederive(config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess) -> None:
+    """Try until the log was replayed; what it does not bear out is thrown away, and the process ends to begin anew."""
+    while True:
+        log.event("snapshot_rederiving")
+        try:
+            report = await rederived(config)
+        except (RederivationError, OSError) as error:
+            log.warning("snapshot_not_rederived", detail=str(error))
+        else:
+            if report.damage_count:
+                await store.condemn()
+                damages = [f"{damage.place}: {damage.what}" for damage in report.damages[:DAMAGES_SHOWN]]
+                log.failure("snapshot_wrong", None, damages=damages, count=report.damage_count)
+                log.flush()
+                end_process(FATAL_STATUS)
+                return
+            if report.is_clean:
+                await store.rederived()
+                follower.imported(is_imported=False)
+                log.event("snapshot_rederived", size=report.tree_size)
+                return
+            log.warning("snapshot_not_rederived", detail=report.incomplete)
+        await asyncio.sleep(random.uniform(*REDERIVE_AGAIN_SECONDS))
+
+
+async def _follow(follower: Follower, beginning: Beginning, store: Store) -> None:
+    """Follow the logs before, then the log itself, for ever."""
+    await beginning.reach_at_last(store)
+    await follower.run()
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None], name: str, log: Log, end_process: EndProcess) -> AsyncIterator[None]:
+    """Have work done while the block runs; where it fails for good, say why and end the process."""
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    log.failure("fatal", error, task=task.get_name())
+    log.flush()
+    end_process(FATAL_STATUS)

@@ -1,0 +1,214 @@
+"""The projection as it is read: one SQLite file (WAL), several readers, each over one snapshot. Knows no HTTP.
+
+Any number of processes read the file, while one writes it (`services.verifier.projection.store`).
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from proto.ids import CredentialId, Did, LeafIndex
+from proto.lifecycle import Book, Issuer, Recognition, credential_needs
+from proto.log.merkle import Hash, ProofProblem, check_inclusion
+from proto.log.tile import TILE_HEIGHT, TileId
+from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
+from proto.problem import Problem, UnavailableProblem
+from services.follow import Position
+from services.persistence import sqlite_states
+from services.verifier.answers.answer_cache import Shelf
+from services.verifier.projection import tables
+from services.verifier.projection.statistic_counts import Place, Sum
+
+BUSY_TIMEOUT_SECONDS = 5.0
+MMAP_BYTES = 64 * 1024 * 1024
+"""Of the file, in our address space: what was read of it there counts as our memory. The rest is read by call."""
+PROVEN_TILES_MAX = 16_384
+POSITION = "position"
+_T = TypeVar("_T")
+_DECODE_POSITION = msgspec.msgpack.Decoder(Position).decode
+
+
+class DamagedProjectionProblem(UnavailableProblem):
+    """The projection cannot be read: the file is damaged or something in it is missing."""
+
+    slug = "projection-damaged"
+    title = "The verifier's own records are damaged"
+
+
+class StoreProblem(Problem):
+    """The projection's file cannot be used; for the operator, never sent over HTTP."""
+
+    slug = "projection-file"
+    title = "The projection's file cannot be used"
+    status = 500
+
+
+class Snapshot:
+    """The projection as of one moment: everything read through it belongs to one position. Lives in a reader thread."""
+
+    def __init__(self, connection: sqlite3.Connection, proven_tiles: set[tuple[Hash, int]] | None = None) -> None:
+        self._connection = connection
+        self._proven_tiles = set() if proven_tiles is None else proven_tiles
+        self.position = read_position(connection) or Position()
+
+    def plain_book(self, credential_id: CredentialId, book: Book) -> Book | None:
+        """Fill a book as `book` does, in few look-ups; None for a stack, which may ask for hundreds.
+
+        What `book` holds already is of this very position, and is not read again.
+        """
+        credential = sqlite_states.credential_of(self._connection, credential_id)
+        if credential is not None and any(life.parts for life in credential.lives):
+            return None
+        sqlite_states.load_log(self._connection, book)
+        book.credentials[credential_id] = credential
+        wanted = credential_needs(book, (credential_id,)).issuers
+        if wanted:
+            sqlite_states.load_issuers(self._connection, book, wanted)
+        return book
+
+    def book(self, credential_ids: Iterable[CredentialId]) -> Book:
+        """Return a book that holds these credentials and all that their effective state rests on."""
+        ids, book = tuple(credential_ids), Book()
+        sqlite_states.load_until_complete(self._connection, book, lambda: credential_needs(book, ids))
+        return book
+
+    def recognitions(self, book: Book, credential_id: CredentialId) -> list[Recognition]:
+        """Return a credential's recognitions in the order of the log; the book then holds them and their issuers."""
+        found = sqlite_states.recognitions_of(self._connection, credential_id)
+        for recognition in found:
+            book.recognitions[recognition.stamp.event_id] = recognition
+        speakers = {stamp.speaker for item in found for stamp in (item.stamp, *item.withdrawals)}
+        if speakers:
+            sqlite_states.load_issuers(self._connection, book, speakers)
+        return found
+
+    def issuer(self, book: Book, did: Did) -> Issuer | None:
+        """Return an institution; the book then holds it, its successors and the registrar."""
+        sqlite_states.load_log(self._connection, book)
+        wanted = {did} | ({book.log.registrar} if book.log else set())
+        sqlite_states.load_issuers(self._connection, book, wanted)
+        return book.issuer(did)
+
+    def is_included(self, index: LeafIndex) -> bool:
+        """Tell whether the entry's leaf hash lies under the proven root, by a proof that is made and checked here.
+
+        The siblings of one leaf are folded from all other leaves of its tile, so one good proof binds the whole tile to
+        the root: it is made once for each tile and root. Raises `MissingTileError` where the tree is not all there.
+        """
+        size, root = self.position.size, self.position.root_hash
+        tile_key = (root, index >> TILE_HEIGHT)
+        if tile_key in self._proven_tiles and index < size:
+            return True
+        leaf = tables.leaf_hash_at(self._connection, size, index)
+        try:
+            tiles = {tile: tables.read_tile(self._connection, tile) for tile in tiles_for_inclusion(index, size)}
+            check_inclusion(index, size, leaf, inclusion_proof(index, size, tiles), root)
+        except ProofProblem:
+            return False
+        if len(self._proven_tiles) >= PROVEN_TILES_MAX:
+            self._proven_tiles.clear()
+        self._proven_tiles.add(tile_key)
+        return True
+
+    def tile(self, tile: TileId) -> bytes:
+        """Return a tile of the proven tree, or of one that it grew from; raises `MissingTileError` beyond it."""
+        return tables.read_tile(self._connection, tile)
+
+    def statistics(self, months: tuple[str, str]) -> list[tuple[Place, Sum]]:
+        """Return every sum of these months, both included."""
+        return list(tables.statistics(self._connection, months=months))
+
+    def credential_count(self) -> int:
+        """Return how many credentials there are."""
+        count: int = self._connection.execute("SELECT count(*) FROM credential").fetchone()[0]
+        return count
+
+
+class Records:
+    """Reads the file; close it when done."""
+
+    def __init__(self, path: Path, *, reader_threads: int = 2, answers_max: int = 0) -> None:
+        self._path = path
+        self.shelf = Shelf(answers_max=answers_max)
+        """What was made of the records, of one position; moved on by whoever learns of another."""
+        self._near: sqlite3.Connection | None = None
+        self._local = threading.local()
+        self._proven_tiles: set[tuple[Hash, int]] = set()
+        self._connections: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(reader_threads, thread_name_prefix="projection-reader")
+
+    def _connect(self, *, timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False)
+        self._connections.append(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # a crash may lose the last chunks, which are read again
+        connection.execute(f"PRAGMA mmap_size = {MMAP_BYTES}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        return connection
+
+    def close(self) -> None:
+        """Wait for what is being read, then close the file; blocks shortly."""
+        self._readers.shutdown(wait=True)
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    async def read(self, work: Callable[[Snapshot], _T]) -> _T:
+        """Run `work` over one consistent snapshot in a reader thread.
+
+        Raises `DamagedProjectionProblem` where the file cannot be read, and what `work` raises.
+        """
+        return await self._in(self._readers, lambda: self._read(work))
+
+    def read_at_once(self, work: Callable[[Snapshot], _T]) -> _T | None:
+        """Run `work`, which makes a handful of point look-ups, over one snapshot on the calling thread.
+
+        A look-up takes microseconds, a hop to a thread a hundred. Never waits for a lock. None where the file is busy
+        or cannot be read: then `read` waits, or says what is wrong.
+        """
+        try:
+            if self._near is None:
+                self._near = self._connect(timeout_seconds=0)
+            return self._over(self._near, work)
+        except (sqlite3.Error, msgspec.DecodeError, tables.MissingTileError):
+            return None
+
+    def _read(self, work: Callable[[Snapshot], _T]) -> _T:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return self._over(connection, work)
+
+    def _over(self, connection: sqlite3.Connection, work: Callable[[Snapshot], _T]) -> _T:
+        connection.execute("BEGIN")
+        try:
+            return work(Snapshot(connection, self._proven_tiles))
+        finally:
+            connection.execute("COMMIT")
+
+    async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, work)
+        except (sqlite3.Error, msgspec.DecodeError, tables.MissingTileError) as error:
+            raise DamagedProjectionProblem(
+                f"The verifier's records cannot be read: {error}. Its operator removes the file; it is filled again"
+            ) from error
+
+
+def read_position(connection: sqlite3.Connection) -> Position | None:
+    """Return the position that a connection sees, or None."""
+    stored = sqlite_states.read_meta(connection, POSITION)
+    return _position(stored) if stored else None
+
+
+@lru_cache(maxsize=4)
+def _position(stored: bytes) -> Position:
+    """Return the position of these bytes; nearly every look-up reads the same one."""
+    return _DECODE_POSITION(stored)

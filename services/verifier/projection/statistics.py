@@ -1,0 +1,127 @@
+"""Statistics of the log: sums gathered into the groups that were asked for, as records and as CSV. Pure."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from proto.ids import Did
+from proto.problem import InvalidProblem
+from proto.wire.verifier import Dimension, StatisticsRow
+from services.verifier.projection.statistic_counts import NOT_STATED, Kind, Place, Sum
+
+ROWS_MAX = 10_000
+DIMENSIONS: tuple[Dimension, ...] = ("issuer", "country", "eqf_level", "month")
+COUNTS = tuple(name for name in StatisticsRow.__struct_fields__ if name.endswith(("_count", "_hundredths")))
+_FIELDS: Mapping[Kind, tuple[str, str | None]] = {
+    "credential": ("credential_count", "ects_hundredths"),
+    "stack": ("stack_count", "stacked_ects_hundredths"),
+    "revocation": ("revocation_count", None),
+    "suspension": ("suspension_count", None),
+    "reinstatement": ("reinstatement_count", None),
+    "recognition": ("recognition_count", "recognised_ects_hundredths"),
+    "withdrawal": ("withdrawal_count", None),
+}
+
+
+class TooManyRowsProblem(InvalidProblem):
+    """The answer would have more groups than one answer may have."""
+
+    slug = "too-many-groups"
+    title = "The answer would be too long"
+
+
+class Institution(msgspec.Struct, frozen=True):
+    """What the register says of an institution now."""
+
+    legal_name: str | None
+    country: str | None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """By what to group, and what to leave out; None: nothing."""
+
+    by: tuple[Dimension, ...]
+    issuer: Did | None = None
+    country: str | None = None
+    eqf_level: int | None = None
+    months: tuple[str, str] = ("0000-00", "9999-99")
+
+    def admits(self, place: Place, institution: Institution) -> bool:
+        """Tell whether a place is asked for."""
+        return (
+            self.issuer in (None, place.issuer)
+            and self.country in (None, institution.country)
+            and self.eqf_level in (None, place.eqf_level)
+        )
+
+
+def gathered(
+    sums: Iterable[tuple[Place, Sum]], wanted: Wanted, institution_of: Callable[[Did], Institution]
+) -> tuple[list[StatisticsRow], StatisticsRow]:
+    """Return a row for each group, in the order of the groups, and that of all; raises `TooManyRowsProblem`."""
+    groups: dict[tuple[Any, ...], dict[str, int]] = {}
+    total = dict.fromkeys(COUNTS, 0)
+    for place, sum_ in sums:
+        institution = institution_of(place.issuer)
+        if not wanted.admits(place, institution):
+            continue
+        group = groups.setdefault(_group(place, institution, wanted.by), dict.fromkeys(COUNTS, 0))
+        if len(groups) > ROWS_MAX:
+            raise TooManyRowsProblem(f"More than {ROWS_MAX} groups; ask for fewer months, or by less", pointer="")
+        for counts in (group, total):
+            _add(counts, place.kind, sum_)
+    ordered = sorted(groups.items(), key=lambda item: tuple(str(value or "") for value in item[0]))
+    return [_row(group, counts, wanted.by, institution_of) for group, counts in ordered], msgspec.convert(
+        total, StatisticsRow
+    )
+
+
+def _add(counts: dict[str, int], kind: Kind, sum_: Sum) -> None:
+    acts, credits_ = _FIELDS[kind]
+    counts[acts] += sum_.acts
+    if credits_ is not None:
+        counts[credits_] += sum_.ects_hundredths
+
+
+def _group(place: Place, institution: Institution, by: Sequence[Dimension]) -> tuple[Any, ...]:
+    values: dict[Dimension, Any] = {
+        "issuer": place.issuer,
+        "country": institution.country,
+        "eqf_level": None if place.eqf_level == NOT_STATED else place.eqf_level,
+        "month": place.month,
+    }
+    return tuple(values[name] for name in by)
+
+
+def _row(
+    group: tuple[Any, ...],
+    counts: Mapping[str, int],
+    by: Sequence[Dimension],
+    institution_of: Callable[[Did], Institution],
+) -> StatisticsRow:
+    named: dict[str, Any] = dict(zip(by, group, strict=True))
+    if "issuer" in named:
+        named["legal_name"] = institution_of(named["issuer"]).legal_name
+    return msgspec.convert({**named, **counts}, StatisticsRow)
+
+
+def as_csv(rows: Sequence[StatisticsRow], by: Sequence[Dimension]) -> bytes:
+    """Return rows as CSV (RFC 4180) in UTF-8 with a header; what is not stated is empty."""
+    dimensions = [name for each in by for name in ((each, "legal_name") if each == "issuer" else (each,))]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow((*dimensions, *COUNTS))
+    for row in rows:
+        values = (getattr(row, name) for name in dimensions)
+        stated = ("" if value in (None, UNSET) else _harmless(value) for value in values)
+        writer.writerow((*stated, *(getattr(row, name) for name in COUNTS)))
+    return text.getvalue().encode()
+
+
+def _harmless(value: Any) -> Any:
+    """Return a text that no spreadsheet takes for a formula: institutions choose their names."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

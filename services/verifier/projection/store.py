@@ -1,0 +1,159 @@
+"""The projection in one SQLite file (WAL): one writer thread, several readers; the follower's sink. Knows no HTTP.
+
+Every chunk of entries is one transaction together with the position, so whatever interrupts us, file and position
+agree. Nothing personal is in it. It can be thrown away at any time: it is filled from the log again.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from proto.envelope import Opened
+from proto.ids import TreeSize
+from proto.lifecycle import Book, needs
+from services.follow import Applied, Evidence, Position
+from services.persistence import sqlite_states
+from services.verifier.projection import tables
+from services.verifier.projection.reader import (
+    POSITION,
+    DamagedProjectionProblem,
+    Records,
+    StoreProblem,
+    read_position,
+)
+from services.verifier.projection.statistic_counts import tally
+
+FAULT = "fault"
+IMPORTED = "imported"
+_T = TypeVar("_T")
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
+
+
+class Store(Records):
+    """Owns the file; close it when done. `load`, `apply` and `position` are the follower's (`services.follow.Sink`)."""
+
+    def __init__(self, path: Path, *, reader_threads: int = 2, answers_max: int = 0) -> None:
+        """Open or make the file; raises `StoreProblem` where that is not possible.
+
+        A file of another schema version is emptied: it is only a projection.
+        """
+        super().__init__(path, reader_threads=reader_threads, answers_max=answers_max)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._own = self._connect()
+            _prepare(self._own)
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StoreProblem(
+                f"The projection's file {path} cannot be used: {error}. Move it away to begin anew"
+            ) from error
+
+    def close(self) -> None:
+        """Wait for what is being written, then close the file; blocks shortly."""
+        self._writer.shutdown(wait=True)
+        super().close()
+
+    # The follower's sink.
+
+    async def position(self) -> Position | None:
+        """Return the position stored last, or None."""
+        self.shelf.forget()
+        self.shelf.position = found = await self._write(lambda: read_position(self._own))
+        return found
+
+    async def load(self, book: Book, batch: Sequence[Opened]) -> None:
+        """Load all that deciding these events reads."""
+        await self._write(lambda: sqlite_states.load_until_complete(self._own, book, lambda: needs(book, batch)))
+
+    async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        """Store states, events, leaf hashes and position in one transaction.
+
+        Raises `DamagedProjectionProblem` if the stored tree does not grow to the position's root.
+        """
+        begun = self.shelf.position
+        try:
+            await self._write(lambda: self._apply(book, applied, position))
+        except BaseException:
+            self.shelf.forget()  # only the file knows whether it happened
+            raise
+        if begun is None or begun is not self.shelf.position or begun.size + len(applied) != position.size:
+            self.shelf.forget()
+        self.shelf.advance(book, position)
+
+    async def hand_over(self, position: Position) -> None:
+        """Keep all states and go on with the log that continues this one: the tree and the events were that one's."""
+        self.shelf.forget()
+        self._proven_tiles.clear()
+        await self._write(lambda: self._hand_over(position))
+        self.shelf.position = position
+
+    def _hand_over(self, position: Position) -> None:
+        connection = self._own
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            tables.forget_tree(connection)
+            sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def _apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        connection = self._own
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if applied:
+                sqlite_states.save(connection, book)
+                tables.add_statistics(connection, tally(book, applied))
+                _grow(connection, applied, position)
+            sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    async def fault(self) -> Evidence | None:
+        """Return conclusive evidence against the log that was kept earlier, or None."""
+        stored = await self._write(lambda: sqlite_states.read_meta(self._own, FAULT))
+        return _DECODE_FAULT(stored) if stored else None
+
+    async def imported(self) -> bytes | None:
+        """Return the signed note of the snapshot that the file began with, until it was derived again; else None."""
+        return await self._write(lambda: sqlite_states.read_meta(self._own, IMPORTED))
+
+    async def rederived(self) -> None:
+        """Forget that the file began with a snapshot: the log's entries lead to the same."""
+        await self._write(lambda: sqlite_states.forget_meta(self._own, IMPORTED))
+
+    async def condemn(self) -> None:
+        """Have the file emptied when it is opened next: what it began with is not what the log says."""
+        await self._write(lambda: self._own.execute("PRAGMA user_version = 0"))
+
+    async def keep_fault(self, evidence: Evidence) -> None:
+        """Keep conclusive evidence against the log: it stays so across restarts."""
+        await self._write(lambda: sqlite_states.write_meta(self._own, FAULT, _ENCODE(evidence)))
+
+    async def _write(self, work: Callable[[], _T]) -> _T:
+        return await self._in(self._writer, work)
+
+
+def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: Position) -> None:
+    size = TreeSize(applied[0].index)
+    if tables.grow_tree(connection, size, [item.leaf_hash for item in applied]) != position.root_hash:
+        raise DamagedProjectionProblem("The stored tree does not grow to the proven root: remove the projection's file")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables, or make them anew where they are of another version."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == tables.SCHEMA_VERSION:
+        return
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    drops = "".join(f'DROP TABLE IF EXISTS "{name}";' for name in names if name in tables.TABLES)
+    connection.executescript(f"BEGIN; {drops} {tables.SCHEMA} PRAGMA user_version = {tables.SCHEMA_VERSION}; COMMIT;")

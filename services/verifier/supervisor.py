@@ -1,0 +1,223 @@
+"""A verifier of several processes: this one replays, and starts and watches those that answer, on one shared port.
+
+The kernel deals connections out (SO_REUSEPORT). What the others need to know of the replay stands on a board in memory
+that they share; the projection's file they read themselves. If this process hangs, what they know grows old, and their
+answers become indeterminate; if it ends, however, they end with it. One that ends is started again.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import uvloop
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
+
+from services.edge import ListenProblem, Log
+from services.process_memory import settle_memory
+from services.settings import SettingsProblem, encode_settings
+from services.verifier.answer_process import Orders
+from services.verifier.app import Shared
+from services.verifier.config import Config
+from services.verifier.limits.api_keys import read_keys
+from services.verifier.limits.quotas import Usage
+from services.verifier.processes.exposition import SUFFIX, Exposition, forget
+from services.verifier.processes.replay import replaying
+from services.verifier.processes.shared_state import Board
+from services.verifier.witness.witness import open_witness
+
+REPLAY = "replay"
+RESTART_SECONDS = (0.2, 30.0)
+GOOD_SECONDS = 60.0
+"""Who ran for so long is started again at once when it ends."""
+STOP_SECONDS = 5.0
+"""Beyond the time that running requests have."""
+_LOOK_SECONDS = 0.02
+
+
+def run(config: Config) -> None:
+    """Serve with `config.workers` processes and one more, until SIGTERM or SIGINT, then stop."""
+    settle_memory()
+    uvloop.run(_main(config))
+
+
+async def _main(config: Config) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await serve_workers(config, log=Log("verifier", sys.stdout.buffer), stop=stop)
+
+
+async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> None:
+    """Replay here and answer there until `stop` is set.
+
+    Raises what `replaying` raises, `SettingsProblem` and `WitnessMemoryProblem` for files that no process could use,
+    and `ListenProblem`.
+    """
+    await asyncio.to_thread(_check_files, config)
+    with _own_folder(config) as folder, reserved(config.host, config.port) as port:
+        shared = Shared(board_file=folder / "board", quotas_file=folder / "quotas")
+        with contextlib.closing(_made(shared)) as board:
+            async with replaying(config, log, tell=board.write) as replay, asyncio.TaskGroup() as group:
+                names = [f"worker-{number}" for number in range(1, config.workers + 1)]
+                crew = Crew(log, stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS)
+                registry = CollectorRegistry()
+                registry.register(replay.metrics)
+                ProcessCollector(registry=registry)
+                Gauge("credentify_verifier_workers", "Processes that answer.", registry=registry).set_function(
+                    lambda: crew.running
+                )
+                writing = group.create_task(Exposition(folder, REPLAY).keep_writing(registry))
+                for name in names:
+                    orders = Orders(name=name, config=replace(config, port=port), folder=folder, shared=shared)
+                    group.create_task(crew.keep(orders, stop))
+                await _listening(folder, names, stop)
+                if not stop.is_set():
+                    log.event("started", host=config.host, port=port, workers=config.workers)
+                await stop.wait()
+                writing.cancel()
+    log.flush()
+
+
+def _made(shared: Shared) -> Board:
+    """Make the files that all share."""
+    try:
+        Usage.make(shared.quotas_file)
+        return Board(shared.board_file)
+    except OSError as error:
+        raise SettingsProblem(
+            f"{shared.board_file.parent} has no room for what the processes share: {error}"
+        ) from error
+
+
+def _check_files(config: Config) -> None:
+    """Raise for a file that no process could use, before any is started."""
+    if config.api_keys_file is not None:
+        read_keys(config.api_keys_file)
+    if (opened := open_witness(config, lambda *_: None)) is not None:
+        opened[1].close()
+
+
+async def _listening(folder: Path, names: list[str], stop: asyncio.Event) -> None:
+    """Return once all have said that they listen, which they do by writing their first figures."""
+    while not stop.is_set() and not all((folder / f"{name}{SUFFIX}").exists() for name in names):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+
+
+class Crew:
+    """The processes that answer."""
+
+    def __init__(self, log: Log, *, stop_seconds: float) -> None:
+        self.running = 0
+        self._log = log
+        self._stop_seconds = stop_seconds
+
+    async def keep(self, orders: Orders, stop: asyncio.Event) -> None:
+        """Have one process run until `stop`, starting it again when it ends."""
+        failures = 0
+        while not stop.is_set():
+            begun, status = time.monotonic(), "not started"
+            try:
+                async with self._process(orders) as process:
+                    ended = asyncio.create_task(process.wait())
+                    stopped = asyncio.create_task(stop.wait())
+                    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+                    stopped.cancel()
+                status = str(process.returncode)
+            except OSError as error:  # no memory, no more processes: the others go on
+                status = f"not started: {error}"
+            if stop.is_set():
+                return
+            seconds = time.monotonic() - begun
+            failures = 0 if seconds > GOOD_SECONDS else failures + 1
+            pause_seconds = min(RESTART_SECONDS[1], RESTART_SECONDS[0] * 2**failures)
+            self._log.warning(
+                "worker_ended",
+                worker=orders.name,
+                status=status,
+                seconds=round(seconds, 1),
+                again_in_seconds=pause_seconds,
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause_seconds)
+
+    @contextlib.asynccontextmanager
+    async def _process(self, orders: Orders) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.verifier.answer_process"), stdin=asyncio.subprocess.PIPE
+        )
+        assert process.stdin is not None
+        self.running += 1
+        self._log.event("worker_started", worker=orders.name, pid=process.pid)
+        try:
+            with contextlib.suppress(ConnectionError):  # it has ended already
+                process.stdin.write(encode_settings(orders) + b"\n")
+                await process.stdin.drain()
+            yield process
+        finally:
+            process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), self._stop_seconds)
+            except TimeoutError:
+                self._log.warning("worker_killed", worker=orders.name, seconds=self._stop_seconds)
+                process.kill()
+                await process.wait()
+            self.running -= 1
+            forget(orders.folder, orders.name)
+
+
+@contextlib.contextmanager
+def _own_folder(config: Config) -> Iterator[Path]:
+    """Make the folder of what is shared, beside the projection; nobody else replays into that while the block runs."""
+    folder = config.database_file.with_name(f"{config.database_file.name}.workers")
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = stack.enter_context((folder / "lock").open("wb"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for file in folder.glob(f"*{SUFFIX}"):
+                file.unlink()
+        except BlockingIOError as error:
+            raise SettingsProblem(
+                f"Another verifier replays into {config.database_file}: stop it, or set another "
+                "CREDENTIFY_VERIFIER_DATABASE_FILE"
+            ) from error
+        except OSError as error:
+            raise SettingsProblem(f"The folder {folder} cannot be used: {error}") from error
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Keep a port for those that share it, while the block runs, and yield its number; raises `ListenProblem`.
+
+    A socket that does not listen is dealt no connection. Others who listen there already are found out first: they,
+    too, might have agreed to share.
+    """
+    if not hasattr(socket, "SO_REUSEPORT") or not hasattr(os, "posix_fallocate"):
+        raise ListenProblem(
+            "This needs Linux, which deals a shared port's connections out: set CREDENTIFY_VERIFIER_WORKERS=1"
+        )
+    with contextlib.ExitStack() as stack:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+            kept = stack.enter_context(socket.socket(family, kind, protocol))
+            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier process may linger
+            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            kept.bind(address)
+        except OSError as error:
+            raise ListenProblem(f"Cannot listen on {host}, port {port}: {error.strerror or error}") from error
+        yield kept.getsockname()[1]

@@ -1,0 +1,163 @@
+"""Every code that a check can give, with its sentence for a person: the one place that a translation replaces. Pure."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from proto.documents.agreement import Field
+from proto.moment import Moment
+
+SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        # document
+        "no-document": "Only the credential's id was given, so there is no document to compare with the log.",
+        "document-matches": "The document is exactly the one that the institution put on record.",
+        "document-unreadable": "This is not a credential as the institution would have issued it: {fault}.",
+        "document-differs": "The document and the institution's own entry disagree about: {fields}.",
+        "document-not-on-log": (
+            "The institution is known, but no credential with exactly this content is on record: the document was "
+            "altered, or it has not been published yet."
+        ),
+        "document-not-found": (
+            "No credential with exactly this content was found, but the records are not up to date enough to be sure."
+        ),
+        "document-not-yet-on-log": "At the time that was asked about, this credential was not on record.",
+        "document-issuer-unknown": (
+            "The institution that the document names is not on this register, so nothing can be said about it here."
+        ),
+        # proof
+        "proof-absent": "The document carries no signature of its own; it is recognised by its content.",
+        "proof-holds": "The document's own signature was made with a key of the institution.",
+        "proof-wrong": "The document's own signature does not hold: {fault}.",
+        "proof-key-unknown": "The document's own signature was made with a key that the register does not know.",
+        "proof-key-purpose": "The document's own signature was made with a key that may not sign documents.",
+        "proof-key-compromised": "The key of the document's own signature had been reported stolen by then.",
+        "proof-not-checked": "The document's own signature could not be checked: {fault}.",
+        "proof-of-others": "The document carries signatures of others only; it is recognised by its content.",
+        "proof-holds-outside": (
+            "The document was signed with the key that its issuer is named after, and not altered since. Who holds "
+            "that key, and whether it may award anything, nobody vouches for here."
+        ),
+        "proof-absent-outside": "The document carries no signature, so anybody may have written it.",
+        "proof-key-of-another": "The document was signed with a key that is not its issuer's.",
+        "proof-key-elsewhere": "The issuer's key stands on a website, which this verifier does not ask.",
+        # signature
+        "signature-verified": "The institution's signature of the entry was checked when it was read from the log.",
+        "signature-key-missing": "The key that signed the entry is missing from this verifier's records.",
+        "no-entry": "There is no entry on the log to check.",
+        # inclusion
+        "inclusion-proven": "A mathematical proof shows that the entry is part of the public log.",
+        "inclusion-wrong": "The entry could not be proven to be part of the public log.",
+        "inclusion-unknown": "This verifier's records are incomplete, so the proof could not be made.",
+        # issuer
+        "issuer-in-scope": "{issuer} was on the register, and entitled to award this, when it issued the credential.",
+        "issuer-not-admitted": "The institution was not on the register when the credential was issued.",
+        "issuer-out-of-scope": "{issuer} was not entitled to award this when it issued the credential.",
+        "issuer-missing": "The institution is missing from this verifier's records.",
+        "issuer-key-by-registrar": (
+            "{issuer} was on the register, and entitled to award this, when it issued the credential. The key that "
+            "signed was added by the registrar, not by the institution itself."
+        ),
+        "issuer-since-suspended": (
+            "{issuer} was entitled to award this when it issued the credential. It has been suspended since; "
+            "credentials that it issued before stay what they were."
+        ),
+        "issuer-since-closed": (
+            "{issuer} was entitled to award this when it issued the credential. It has been closed since; credentials "
+            "that it issued before stay what they were."
+        ),
+        # status
+        "status-active": "The credential has been neither revoked nor suspended.",
+        "status-revoked": "The credential was revoked, with effect from {since}: {reason}.",
+        "status-suspended": "The credential is suspended since {since}: {reason}.",
+        "status-void": "The credential was signed with a key that had been stolen by then, so it never held.",
+        "status-open": "Nobody can know yet whether the credential will be revoked before {at}.",
+        "status-unknown": "This verifier's records are incomplete, so the status could not be determined.",
+        "status-not-stated": "The document does not say where its status stands, so a withdrawal could not be seen.",
+        "status-elsewhere": (
+            "The document's status stands in a list elsewhere, which this verifier does not fetch: it may be withdrawn."
+        ),
+        "status-list-clear": (
+            "The status list that was sent along was signed by the issuer, says so from {since} on, and has not marked "
+            "the credential. Whether a newer list has, this verifier does not ask."
+        ),
+        "status-list-set": "The issuer's own status list has marked the credential: {purpose}.",
+        "status-list-refused": "The status list that was sent along cannot be relied on: {fault}.",
+        "status-not-read": "The document's status is of a kind that is not read here: {fault}.",
+        "status-entry-wrong": "What the document says about its status cannot be right: {fault}.",
+        # period
+        "period-within": "The credential is within its period of validity, which ends on {until}.",
+        "period-open": "The credential is within its period of validity, which has no end.",
+        "period-not-begun": "The credential is valid from {since} only.",
+        "period-over": "The credential was valid until {until}.",
+        "period-unreadable": "The document's own dates could not be read.",
+        # components
+        "components-none": "The credential is not made of other credentials.",
+        "components-hold": "All {count} credentials that this one is made of still hold.",
+        "components-impaired": (
+            "Of the {count} credentials that this one is made of, {fallen} fell away: {remaining} of {declared} ECTS "
+            "credits still hold."
+        ),
+        "components-unknown": "A credential that this one is made of is missing from this verifier's records.",
+        # freshness
+        "fresh-witnessed": "Independent witnesses confirmed the state of the log {age} ago.",
+        "fresh-log": "The log was read {age} ago; that nothing newer exists is the log's own word.",
+        "stale": "The records are {age} old, which is too old to rely on: {fault}.",
+        "never-fresh": "This verifier has not read the whole log yet.",
+        "log-faulty": "The log was found to be faulty, so nothing can be confirmed: {fault}",
+        "log-unknown-rules": "The log follows newer rules than this verifier knows, so nothing can be confirmed.",
+    }
+)
+
+FIELDS: Mapping[Field, str] = MappingProxyType(
+    {
+        "issuer": "the institution",
+        "achievement": "the achievement",
+        "credits": "the credits",
+        "EQF level": "the EQF level",
+        "valid from": "the beginning of validity",
+        "valid until": "the end of validity",
+        "components": "the components",
+    }
+)
+"""What document and event may say differently, in words; both come from the institution, so neither wins."""
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "error": "it was issued in error",
+        "superseded": "it was replaced by another credential",
+        "withdrawn": "the institution withdrew it",
+        "invalidated": "it was declared invalid",
+        "legal-order": "by order of an authority",
+        "key-compromise": "a signing key was stolen",
+    }
+)
+STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "active": "active",
+        "suspended": "suspended",
+        "revoked": "revoked",
+        "void": "void",
+        "expired": "expired",
+        "not_yet_valid": "not yet valid",
+        "impaired": "impaired",
+    }
+)
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+def sentence(code: str, **values: object) -> str:
+    """Return the sentence of a code with its values filled in."""
+    return SENTENCES[code].format(**values)
+
+
+def when(moment: Moment) -> str:
+    """Return a moment as people read it: `2026-03-01 10:00 UTC`."""
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: `12 seconds`, `3 minutes`, `2 days`."""
+    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {name}s"
+    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"

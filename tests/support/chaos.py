@@ -1,0 +1,188 @@
+"""Random statements on a small log: mostly plausible, often wrong, so that histories are deep and refusals frequent.
+
+The universe is small on purpose (four institutions, few keys, few credentials), so that what is said meets what was
+said before: keys condemn each other, ids are issued again, admissions turn out to be void.
+"""
+
+from random import Random
+from typing import Any
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from proto import events
+from proto.ids import CredentialId, Origin
+from proto.lifecycle import is_retired, is_void
+from proto.moment import Moment, from_ms
+from tests.support.statements import SCOPE, Party
+from tests.support.worlds import World
+
+PARAMETERS = replace(
+    events.DEFAULT_PARAMETERS,
+    registrar_key_delay_seconds=60,
+    keys_per_issuer_max=10,
+    transitions_per_credential_max=4,
+    parts_per_stack_max=6,
+)
+KEYS = 5
+PURPOSES: tuple[events.Purpose, ...] = ("event", "event", "recovery")
+NAMES = ("a", "b", "c", "d", "e", "f", "g")
+Said = tuple[events.Event, events.KeyRecord]
+
+
+class Chaos:
+    """Makes one random statement after the other for a world, and knows nothing of what the rules say to them."""
+
+    def __init__(self, world: World, rng: Random) -> None:
+        self.world = world
+        self.rng = rng
+        self.registrar = world.registrar
+        self.institutions = [world.party(name) for name in ("uni", "college", "school", "stranger")]
+        self.credentials = [world.credential_id(party, name) for party in self.institutions[:2] for name in NAMES]
+        self.moments: list[Moment] = [world.now]
+
+    def statement(self) -> Said:
+        """Return the next event and the key to sign it with; the clock may have moved on."""
+        self.world.advance(seconds=self.rng.choice([0, 0, 0.001, 1, 30, 61]))
+        self.moments.append(self.world.now)
+        kinds = [self._keys] * 6 + [self._credential] * 12 + [self._standing] * 2 + [self._recognition] * 2
+        event, purpose = self.rng.choice(kinds)()
+        if self.rng.random() < 0.02:
+            event = self._spoilt(event)
+        party = self.world.parties[event.issuer]
+        return event, self._key(party, purpose)
+
+    def _key(self, party: Party, purpose: events.Purpose) -> events.KeyRecord:
+        """A key that may sign now if there is one, seldom any key."""
+        if self.rng.random() < 0.05:
+            purpose = self.rng.choice(["event", "recovery", "assertion"])
+        usable = [key for key in map(party.key, [purpose] * KEYS, range(KEYS)) if self._is_usable(key)]
+        if usable and self.rng.random() < 0.9:
+            return self.rng.choice(usable)
+        return party.key(purpose, self.rng.randrange(KEYS))
+
+    def _is_usable(self, record: events.KeyRecord) -> bool:
+        book = self.world.book
+        key = book.key(record.key_id)
+        is_good = key is not None and not is_retired(book, key) and not is_void(book, key.added)
+        return is_good and key is not None and key.usable_from <= self.world.now
+
+    def _spoilt(self, event: Any) -> Any:
+        fault = self.rng.randrange(3)
+        if fault == 0:
+            return replace(event, log=Origin("other.example"))
+        return replace(event, at=self.world.moment(days=-31 if fault == 1 else 1))
+
+    def _institution(self) -> Party:
+        return self.rng.choice(self.institutions[: self.rng.choice([2, 2, 3, 4])])
+
+    def _anybody(self) -> Party:
+        return self.rng.choice([self.registrar, *self.institutions])
+
+    def _past(self) -> Moment:
+        return self.rng.choice(self.moments[-30:])
+
+    def _credential_id(self) -> CredentialId:
+        return self.rng.choice(self.credentials[: self.rng.choice([4, 9, len(self.credentials)])])
+
+    def _owner(self, credential_id: CredentialId) -> Party:
+        if self.rng.random() < 0.2:
+            return self._anybody()
+        return self.institutions[self.credentials.index(credential_id) // len(NAMES)]
+
+    def _keys(self) -> tuple[Any, events.Purpose]:
+        """Keys are added, rotated and condemned, most often by the recovery key of their owner."""
+        subject = self.rng.choice([self.registrar, *self.institutions[:2] * 3, self._institution()])
+        speaker: Party = self.rng.choice([subject] * 6 + [self.registrar, self._anybody()])
+        purpose: events.Purpose = "event" if speaker is self.registrar and self.rng.random() < 0.6 else "recovery"
+        wanted: events.Purpose = self.rng.choice(PURPOSES)
+        key, act = subject.key(wanted, self.rng.randrange(KEYS)), self.rng.randrange(12)
+        if act < 6:
+            unknown = [each for each in range(KEYS) if not self._ring_key(subject.key(wanted, each))]
+            number = self.rng.choice(unknown) if unknown else 0
+            return self.world.key_addition(speaker, subject, subject.key(wanted, number)), purpose
+        known = [each for each in map(subject.key, [wanted] * KEYS, range(KEYS)) if self._ring_key(each)]
+        key = self.rng.choice(known) if known and self.rng.random() < 0.9 else key
+        if act < 7:
+            return self.world.rotation(speaker, subject, key), self.rng.choice([purpose, "event"])
+        return self.world.condemnation(speaker, subject, key, self.rng.choice(self.moments[-25:])), purpose
+
+    def _ring_key(self, record: events.KeyRecord) -> bool:
+        return self.world.book.key(record.key_id) is not None
+
+    def _standing(self) -> tuple[Any, events.Purpose]:
+        subject, heir, world = self._institution(), self.rng.choice([None, self._institution()]), self.world
+        width = {"may_issue": self.rng.random() < 0.9, "eqf_max": self.rng.choice([5, 8, 8, 8, 8])}
+        fresh = tuple(subject.key(purpose, self.rng.randrange(4)) for purpose in ("event", "recovery"))
+        [event] = self.rng.choices(
+            [
+                world.admission(subject),
+                world.admission(subject, keys=fresh),
+                world.scope_change(subject, **width),
+                world.suspension(subject),
+                world.reinstatement(subject),
+                world.reinstatement(subject),
+                world.closing(subject, heir),
+                world.activation(self.rng.choice([2, 3]), world.size + 100_000),
+            ],
+            [3, 3, 1, 2, 2, 2, 2, 1],
+        )
+        return (replace(event, issuer=subject.did) if self.rng.random() < 0.05 else event), "event"
+
+    def _in_state(self, *states: str | None) -> CredentialId:
+        """A credential in one of these states if there is one, seldom any."""
+        found = [each for each in self.credentials if self.world.state(each) in states]
+        return self.rng.choice(found) if found and self.rng.random() < 0.8 else self._credential_id()
+
+    def _credential(self) -> tuple[Any, events.Purpose]:
+        act = self.rng.randrange(12)
+        if act < 7:
+            credential_id = self._in_state("void") if self.rng.random() < 0.5 else self._in_state(None)
+            fields: dict[str, Any] = {"credential_id": credential_id}
+            maker = self._stack if act > 3 else self._issue
+            return maker(self._owner(credential_id), fields), "event"
+        makers = [self.world.hold, self.world.hold, self.world.revocation, self.world.release, self.world.release]
+        credential_id = self._in_state("suspended") if act > 9 else self._in_state("active")
+        speaker = self.rng.choice([self._owner(credential_id), self._owner(credential_id), self.registrar])
+        when = self.rng.choice([self.world.now, self.world.now, self.world.now, self._past()])
+        return makers[act - 7](speaker, credential_id, effective_at=when), "event"
+
+    def _issue(self, speaker: Party, fields: dict[str, Any]) -> Any:
+        begin = self.rng.choice([self.world.now, self.world.now, self._past(), self.world.moment(seconds=20)])
+        end: Any = self.rng.choice([UNSET, UNSET, UNSET, self.world.moment(seconds=900)])
+        claimed = self.rng.choice([100, 300, 300, 350, 350, 350, SCOPE.ects_hundredths_max + 1])
+        self.moments += [end] if end else []
+        return self.world.issue(speaker, **fields, valid_from=begin, valid_until=end, ects_hundredths=claimed)
+
+    def _stack(self, speaker: Party, fields: dict[str, Any]) -> Any:
+        components = {self._in_state("active") for _ in range(self.rng.choice([2, 2, 3, 3, 4]))}
+        known = self.world.book.credential(fields["credential_id"])
+        if known and known.lives[0].components and self.rng.random() < 0.8:
+            components = set(known.lives[0].components)
+        components |= set(self.credentials[:2]) if len(components) == 1 else set()
+        return self.world.stack(speaker, components, **fields, ects_hundredths=self.rng.choice([50, 200, 700]))
+
+    def _recognition(self) -> tuple[Any, events.Purpose]:
+        speaker = self.rng.choice([self._institution(), self._institution(), self._anybody()])
+        if self.rng.random() < 0.6:
+            return self.world.recognition(speaker, self._in_state("active")), "event"
+        made = sorted(self.world.book.recognitions) or [self.world.event_id(0)]
+        return self.world.withdrawal(speaker, self.rng.choice(made)), "event"
+
+    def any_moment(self) -> Moment:
+        """Return a moment to ask about: one that something happened at, one beside it, or the future."""
+        near = self._past()
+        return self.rng.choice([near, near, self.world.moment(seconds=300), from_ms(self.world.now_ms - 1)])
+
+
+def begin(rng: Random) -> Chaos:
+    """Return chaos on a log with two institutions that have a second key of each kind."""
+    world = World(parameters=PARAMETERS)
+    for name in ("uni", "college"):
+        party = world.admit(name)
+        if rng.random() < 0.8:
+            world.say(world.key_addition(party, party, party.key("event", 1)), key=party.recovery)
+            world.say(world.key_addition(party, party, party.key("recovery", 1)), key=party.recovery)
+    second = world.registrar.key("event", 1)
+    world.say(world.key_addition(world.registrar, world.registrar, second), key=world.registrar.recovery)
+    return Chaos(world, rng)

@@ -1,0 +1,122 @@
+"""What a credential's state is, computed a second time: slowly, straight from DESIGN 3.7, from the bare history.
+
+Shares no code with `proto.lifecycle`. Knows only what was admitted: index, key, time received, event.
+"""
+
+from typing import NamedTuple
+
+from proto import events
+from proto.ids import CredentialId, KeyId
+from proto.moment import Moment
+from tests.support.worlds import World
+
+AFTER_NOTHING = -1
+
+
+class Said(NamedTuple):
+    """One admitted event; `place` is its leaf index."""
+
+    place: int
+    key_id: KeyId
+    received_at: Moment
+    event: events.Event
+
+
+class Shown(NamedTuple):
+    """A state, the credits that remain and the reason."""
+
+    state: str
+    credits_remaining: int
+    reason: str | None
+
+
+class Model:
+    """The whole history, asked by what was known at one moment (None: everything)."""
+
+    def __init__(self, world: World, known_at: Moment | None) -> None:
+        self.all = [
+            Said(index, opened.key_id, world.received_at(index), opened.event)
+            for index, opened in enumerate(world.opened)
+        ]
+        self.known = [said for said in self.all if known_at is None or said.received_at <= known_at]
+        self.condemnations = [
+            said
+            for said in self.known
+            if isinstance(said.event, events.IssuerKeyRetired) and said.event.reason == "compromised"
+        ]
+        self.additions: dict[KeyId, Said] = {}
+        for said in self.all:
+            for record in _keys_in(said.event):
+                self.additions[record.key_id] = said
+        self._void: dict[tuple[int, int], bool] = {}
+
+    def is_void(self, said: Said, after: int = AFTER_NOTHING) -> bool:
+        """The definition: condemned from then or earlier by a statement that stands, or added by something void."""
+        if said.place == 0:
+            return False
+        if (said.place, after) not in self._void:
+            self._void[said.place, after] = self._is_condemned(said, after) or self.is_void(
+                self.additions[said.key_id], after
+            )
+        return self._void[said.place, after]
+
+    def _is_condemned(self, said: Said, after: int) -> bool:
+        return any(
+            each.place > after
+            and isinstance(each.event, events.IssuerKeyRetired)
+            and each.event.key_id == said.key_id
+            and each.event.invalid_from
+            and each.event.invalid_from <= said.received_at
+            and not self.is_void(each, after=each.place)
+            for each in self.condemnations
+        )
+
+    def shown(self, credential_id: CredentialId, at: Moment) -> Shown | None:
+        """Return the state at `at`; None where it was not issued by what is known."""
+        issues = [
+            (said, said.event)
+            for said in self.known
+            if isinstance(said.event, events.CredentialIssued | events.CredentialStacked)
+            and said.event.credential_id == credential_id
+        ]
+        if not issues:
+            return None
+        standing = [issue for _, issue in (pair for pair in issues if not self.is_void(pair[0]))]
+        if not standing:
+            return Shown("void", 0, "key-compromise")
+        return self._shown(standing[-1], at)
+
+    def _shown(self, issue: events.Issue, at: Moment) -> Shown:
+        done = [change for change in self._changes(issue.credential_id) if change.effective_at <= at]
+        revoked = [change for change in done if isinstance(change, events.CredentialRevoked)]
+        if revoked:
+            return Shown("revoked", 0, revoked[0].reason)
+        if done and isinstance(done[-1], events.CredentialSuspended):
+            return Shown("suspended", 0, done[-1].reason)
+        if at < issue.valid_from:
+            return Shown("not_yet_valid", 0, None)
+        if issue.valid_until and issue.valid_until <= at:
+            return Shown("expired", 0, None)
+        if isinstance(issue, events.CredentialIssued):
+            return Shown("active", issue.ects_hundredths, None)
+        parts = [self.shown(component, at) for component in issue.components]
+        remaining = min(issue.ects_hundredths, sum(part.credits_remaining for part in parts if part))
+        is_whole = all(part is not None and part.state == "active" for part in parts)
+        return Shown("active" if is_whole else "impaired", remaining, None)
+
+    def _changes(self, credential_id: CredentialId) -> list[events.Transition]:
+        return [
+            said.event
+            for said in self.known
+            if isinstance(
+                said.event, events.CredentialRevoked | events.CredentialSuspended | events.CredentialReinstated
+            )
+            and said.event.credential_id == credential_id
+            and not self.is_void(said)
+        ]
+
+
+def _keys_in(event: events.Event) -> tuple[events.KeyRecord, ...]:
+    if isinstance(event, events.LogOpened | events.IssuerAdmitted):
+        return event.keys
+    return (event.key,) if isinstance(event, events.IssuerKeyAdded) else ()
