@@ -29,7 +29,8 @@ _HEX_256 = re.compile(HEX_256_PATTERN)
 def credential_id(issuer: Did, document_digest: bytes) -> CredentialId:
     """Return the credential id (64 lower-case hex digits) of a document by its issuer and 32-byte digest (DESIGN 3.1).
 
-    Whoever has the document can recompute it; nobody else can occupy it, because the issuer is inside.
+    Whoever has the document can recompute it. The issuer is inside, so nobody else's document leads to it; but by
+    rules version 1 an event states the id itself, and whichever institution puts it on the log first has taken it.
     """
     if len(document_digest) != hashlib.sha256().digest_size:
         raise InvalidProblem("A document digest is 32 bytes of SHA-256")

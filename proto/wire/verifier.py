@@ -185,9 +185,28 @@ class Question(Body, frozen=True, kw_only=True, omit_defaults=True):
     known_at: Moment | None = None
 
 
-class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """The verify answer (DESIGN 4). `verdict` is `valid` only if every applicable check is `valid`."""
+class Today(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds now, by all that is known; said before everything else where another moment is asked about.
 
+    `checks` are those that decide the verdict: none where it is `valid`.
+    """
+
+    verdict: Verdict
+    at: Moment
+    state: StateName | None = None
+    since: Moment | None = None
+    reason: str | None = None
+    replaced_by: CredentialId | None = None
+    checks: tuple[Check, ...] = ()
+
+
+class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """The verify answer (DESIGN 4). `verdict` is `valid` only if every applicable check is `valid`.
+
+    Where a moment is asked about (`at`, `known_at`), `today` comes first, and everything else is about that moment.
+    """
+
+    today: Today | None = None
     verdict: Verdict
     checks: tuple[Check, ...]
     question: Question
@@ -222,9 +241,10 @@ class VerificationLine(Body, frozen=True, kw_only=True, omit_defaults=True):
     problem: dict[str, Any] | None = None
 
 
-class StackAnswer(Body, frozen=True, kw_only=True):
+class StackAnswer(Body, frozen=True, kw_only=True, omit_defaults=True):
     """`GET /v1/stacks/{id}`: the tree with what of each part still counts; `verdict` and checks as for a credential."""
 
+    today: Today | None = None
     verdict: Verdict
     checks: tuple[Check, ...]
     question: Question

@@ -67,6 +67,9 @@ async def _ask_for_folder(folder: Path, verifier: str, report: Path | None, lang
 
 def print_answer(answer: Answer, *, words: str = "") -> None:
     """Print a verdict with its checks, what the register says of the issuer, and how fresh the answer is."""
+    if answer.today:
+        console.print(f"today: {_WORDS[answer.today.verdict]}")
+        console.print(f"for {answer.question.at}, as was asked:", markup=False)
     console.print(words or _WORDS[answer.verdict])
     for check in answer.checks:
         console.print(f"  {_SIGNS[check.result]} {check.check:<10} ", end="")

@@ -191,6 +191,74 @@ async def test_a_revoked_part_impairs_the_stack_and_at_asks_for_before(verifier:
     await verifier.get(f"/v1/stacks/{parts[0].credential_id}", status=404)
 
 
+async def test_a_question_about_another_moment_is_answered_with_today_first(verifier: Verifier) -> None:
+    world = verifier.world
+    school = world.admit("school")
+    early = world.now
+    world.advance(days=1)
+    awarded = award(world, school)
+    before = world.now
+    world.advance(days=1)
+    world.say(world.revocation(school, awarded.credential_id))
+    await verifier.catches_up()
+    plain = await verifier.get(f"/v1/credentials/{awarded.credential_id}")
+    assert "today" not in plain
+    for query in (f"?at={before}", f"?known_at={before}", f"?at={before}&known_at={before}"):
+        path = f"/v1/credentials/{awarded.credential_id}{query}"
+        answer = await verifier.get(path)
+        assert next(iter(answer)) == "today"
+        assert (answer["verdict"], answer["status"]["state"]) == ("valid", "active")
+        today = answer["today"]
+        assert (today["verdict"], today["state"], today["reason"]) == ("invalid", "revoked", "error")
+        assert today["since"] == plain["status"]["since"]
+        assert [item["code"] for item in today["checks"]] == ["status-revoked"]
+        german = await verifier.get(f"{path}&lang=de")
+        assert german["today"]["checks"][0]["detail"] != today["checks"][0]["detail"]
+        sent = await verifier.post(awarded.data, query=query)
+        assert (sent["verdict"], sent["today"]["verdict"], sent["today"]["state"]) == ("valid", "invalid", "revoked")
+    unknown = await verifier.get(f"/v1/credentials/{awarded.credential_id}?known_at={early}", status=404)
+    assert unknown["today"]["state"] == "revoked"
+    assert "today it is, and its state is: revoked" in unknown["detail"]
+    future = await verifier.get(f"/v1/credentials/{awarded.credential_id}?at=2999-01-01T00:00:00Z")
+    assert (future["verdict"], future["today"]["verdict"]) == ("invalid", "invalid")
+
+
+async def test_a_stack_and_a_void_credential_are_told_as_they_stand_today_too(verifier: Verifier) -> None:
+    world = verifier.world
+    school = world.admit("school")
+    whole = stack(world, school, [award(world, school), award(world, school)])
+    before = world.now
+    world.advance(days=1)
+    world.say(world.condemnation(school, school, school.event, world.received_at(2)), key=school.recovery)
+    await verifier.catches_up()
+    tree = await verifier.get(f"/v1/stacks/{whole.credential_id}?known_at={before}")
+    assert (next(iter(tree)), tree["verdict"]) == ("today", "valid")
+    assert (tree["today"]["verdict"], tree["today"]["state"]) == ("invalid", "void")
+
+
+async def test_no_link_shows_a_revoked_credential_as_valid(verifier: Verifier) -> None:
+    world = verifier.world
+    school = world.admit("school")
+    awarded = award(world, school)
+    before = world.now
+    world.advance(days=1)
+    world.say(world.revocation(school, awarded.credential_id))
+    await verifier.catches_up()
+    for query in (f"?at={before}", f"?known_at={before}", f"?at={before}&lang=en"):
+        page = await verifier.page(f"/c/{awarded.credential_id}{query}")
+        assert "<title>Not valid: micro-credential</title>" in page
+        assert '<section class="verdict invalid"' in page
+        assert '<span class="word">Not valid</span>' in page
+        assert page.index("was revoked, with effect from") < page.index("For that time: Valid.")
+        assert page.index("State today") < page.index("State at that time")
+        assert "credential on record holds" not in page
+    held = award(world, school)
+    await verifier.catches_up()
+    page = await verifier.page(f"/c/{held.credential_id}?at={before}")
+    assert "<title>Valid: micro-credential</title>" in page
+    assert "For that time: Not valid." in page
+
+
 async def test_a_later_suspension_of_the_institution_is_shown_and_undoes_nothing(verifier: Verifier) -> None:
     world = verifier.world
     school = world.admit("school")
@@ -263,6 +331,7 @@ async def test_what_lies_ready_is_what_the_records_say_and_follows_every_change(
             at = ready["question"]["at"]
             looked_up = await verifier.get(f"{path}?at={at}")
             assert looked_up["checks"][-1]["result"] == ready["checks"][-1]["result"] == "valid"
+            assert looked_up.pop("today")["verdict"] == ready["verdict"]
             for answer in (ready, looked_up):
                 answer["as_of"].pop("age_seconds")
                 answer["checks"].pop()  # freshness tells the age in words
@@ -363,6 +432,7 @@ async def test_a_removed_file_gives_the_same_answers(tmp_path: Path) -> None:
             async with running(log, tmp_path / f"{name}.sqlite") as verifier:
                 await verifier.catches_up()
                 answer = await verifier.get(f"/v1/credentials/{whole.credential_id}?at={world.now}")
+                assert answer["today"].pop("at") > world.now
                 for moving in ("time", "age_seconds"):
                     answer["as_of"].pop(moving)
                 answers.append([check for check in answer.pop("checks") if check["check"] != "freshness"] + [answer])

@@ -10,14 +10,15 @@ from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
-from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Verdict
+from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
 from services.follow import Health
 from services.verifier.documents import foreign, reader
 from services.verifier.projection.reader import DamagedProjectionProblem, Records, Snapshot
 from services.verifier.projection.statistics import Institution, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
 from services.verifier.verdict import facts
-from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness
+from services.verifier.verdict.sentences import STATES
+from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness, today_of
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -54,6 +55,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     moments: Moments
     health: Health
     now: Moment
+
+    @property
+    def is_about_now(self) -> bool:
+        """Whether no other moment is asked about than now, by all that is known."""
+        return self.moments == Moments()
+
+    @property
+    def today(self) -> "Asked":
+        """The same question about now."""
+        return msgspec.structs.replace(self, moments=Moments())
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +133,7 @@ class Inquiry:
             question=answer.question,
             as_of=answer.as_of,
             stack=answer.stack,
+            today=answer.today,
         )
 
     async def document(
@@ -183,9 +195,13 @@ class Inquiry:
     def evaluated(self, snapshot: Snapshot, book: Book, credential: Credential, asked: Asked) -> Found:
         """Return the answer for a credential of the book; raises `UnknownCredentialProblem`, and as the snapshot."""
         grounds = self._grounds(snapshot, book, credential, asked)
-        if not grounds.is_issued:
-            raise UnknownCredentialProblem(f"This credential was not on record yet at {asked.moments.known_at}")
-        return Found(answer=evaluate(grounds), grounds=grounds, credential_id=credential.credential_id)
+        answer = evaluate(grounds)
+        if not asked.is_about_now:
+            today = today_of(evaluate(self._grounds(snapshot, book, credential, asked.today)))
+            if not grounds.is_issued:
+                raise _not_yet(asked, today)
+            answer = msgspec.structs.replace(answer, today=today)
+        return Found(answer=answer, grounds=grounds, credential_id=credential.credential_id)
 
     def _document(
         self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]]
@@ -195,14 +211,22 @@ class Inquiry:
         if document.claims is not None:
             snapshot.issuer(book, document.claims.issuer)
         credential = book.credential(document.credential_id) if document.credential_id else None
-        grounds = self._grounds(snapshot, book, credential, asked)
-        proof = reader.check_proofs(document, book, grounds.life, now=asked.now)
-        by_itself = None
-        if document.is_credential and not _is_registered(snapshot, book, document):
-            by_itself = foreign.findings(document.content, at=grounds.at, now=asked.now, status_lists=status_lists)
-        read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
-        grounds = msgspec.structs.replace(grounds, document=read)
-        return Found(answer=evaluate(grounds), grounds=grounds, credential_id=document.credential_id)
+        is_foreign = document.is_credential and not _is_registered(snapshot, book, document)
+
+        def grounds_for(asked: Asked) -> Grounds:
+            grounds = self._grounds(snapshot, book, credential, asked)
+            proof = reader.check_proofs(document, book, grounds.life, now=asked.now)
+            by_itself = None
+            if is_foreign:
+                by_itself = foreign.findings(document.content, at=grounds.at, now=asked.now, status_lists=status_lists)
+            read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
+            return msgspec.structs.replace(grounds, document=read)
+
+        grounds = grounds_for(asked)
+        answer = evaluate(grounds)
+        if not asked.is_about_now:
+            answer = msgspec.structs.replace(answer, today=today_of(evaluate(grounds_for(asked.today))))
+        return Found(answer=answer, grounds=grounds, credential_id=document.credential_id)
 
     def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: Asked) -> IssuerAnswer:
         book = Book()
@@ -260,6 +284,15 @@ class Inquiry:
 def _is_registered(snapshot: Snapshot, book: Book, document: reader.ReadDocument) -> bool:
     """Tell whether the log knows anything of the issuer that the document names, itself or by its keys."""
     return snapshot.issuer(book, Did(foreign.issuer_of(document.content))) is not None
+
+
+def _not_yet(asked: Asked, today: Today) -> UnknownCredentialProblem:
+    """Return the refusal of a question by what was known before the issue; it says how the credential stands today."""
+    state = STATES[today.state] if today.state else "not known"
+    return UnknownCredentialProblem(
+        f"This credential was not on record yet at {asked.moments.known_at}; today it is, and its state is: {state}",
+        members={"today": msgspec.to_builtins(today)},
+    )
 
 
 def _unknown(health: Health) -> UnknownCredentialProblem:

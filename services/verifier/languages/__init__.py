@@ -46,7 +46,10 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def answer(self, answer: _Answered) -> _Answered:
         """Return an answer with the sentences of its checks in this language."""
-        return replace(answer, checks=tuple(self.check(item) for item in answer.checks))
+        today = answer.today
+        if today is not None:
+            today = replace(today, checks=tuple(self.check(item) for item in today.checks))
+        return replace(answer, today=today, checks=tuple(self.check(item) for item in answer.checks))
 
     def check(self, check: Check) -> Check:
         """Return what a check found, with its sentence in this language."""

@@ -9,11 +9,21 @@ import msgspec
 from aiohttp import web
 
 from proto.stacking import ects_text
-from proto.wire.verifier import Answer, CheckName, Dimension, Result, StatisticsAnswer, StatisticsRow, Verdict
+from proto.wire.verifier import (
+    Answer,
+    CheckName,
+    Dimension,
+    Result,
+    StatisticsAnswer,
+    StatisticsRow,
+    Today,
+    Verdict,
+)
 from services.edge import Templates
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
 from services.verifier.projection.statistics import DIMENSIONS
 from services.verifier.verdict.sentences import REASONS, STATES, when
+from services.verifier.verdict.verdict import decisive
 
 _FOLDER = Path(__file__).parent
 BARS_MAX = 60
@@ -91,16 +101,22 @@ class Pages:
     def answer(self, answer: Answer, said: Said, *, heading: str, asked: str = "") -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
 
-        `asked` says for which other moment than now was asked. A page that was asked for by a form cannot be asked for
-        in another language by a link.
+        `asked` says for which other moment than now was asked: then the word is today's all the same, and what was
+        found for that moment comes after it. A page that was asked for by a form cannot be asked for in another
+        language by a link.
         """
         word = said.language.word
+        answer = said.language.answer(answer)
+        first = answer.today or answer
         page = self._answer.render(
-            answer=said.language.answer(answer),
+            answer=answer,
             heading=word(heading),
-            word=word(WORDS[answer.verdict]),
-            lead=[word(text) for text in _lead(said.language.answer(answer))],
+            verdict=first.verdict,
+            word=word(WORDS[first.verdict]),
+            lead=[word(text) for text in _lead(first, answer)],
             asked=asked,
+            then=word(WORDS[answer.verdict]),
+            then_lead=[item.detail for item in decisive(answer.verdict, answer.checks)],
             **said.globals(choices=said.is_linkable),
         )
         return self._templates.page(page)
@@ -134,12 +150,11 @@ _WORDS_OF: Mapping[Dimension, Callable[[StatisticsRow], str]] = {
 }
 
 
-def _lead(answer: Answer) -> list[str]:
+def _lead(first: Answer | Today, answer: Answer) -> list[str]:
     """Return the sentences under the verdict's word: what decided it."""
-    if answer.verdict == "valid":
+    if first.verdict == "valid":
         is_document = any(check.check == "document" and check.result == "valid" for check in answer.checks)
         return [
             "The document is authentic and the credential holds." if is_document else "The credential on record holds."
         ]
-    decisive: Result = "invalid" if answer.verdict == "invalid" else "unknown"
-    return [check.detail for check in answer.checks if check.result == decisive]
+    return [check.detail for check in decisive(first.verdict, first.checks)]
