@@ -30,7 +30,7 @@ from services.auditor.finding import Accuser
 from services.auditor.succession import accuse_heir
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
-from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
+from services.command.output import EXIT_PROBLEM, REFUSALS, as_json_option, command, console, print_json, print_problem
 from services.follow import Beginning, Evidence, FaultyLogProblem, OtherEndProblem, UnknownRulesProblem
 from services.persistence.durable_file import write_durably
 from services.policy_file import read_policy_about
@@ -165,7 +165,7 @@ async def _show_heir(url: str, key: str, found: OtherEndProblem, evidence: Path,
             lie = await accuse_heir(TileClient(session, url), accuser, found)
         except LyingLogProblem as problem:
             lie = problem
-        except Problem:
+        except REFUSALS:
             print_problem(found, as_json=as_json)
             return False
     if not lie.finding.is_conclusive:
@@ -255,6 +255,6 @@ async def audit(
             accused = _key_of(problem.evidence, [text.partition("=")[2] for text in predecessors])
             _print_lie(Accuser(accused, _now).accuse_by(problem.evidence, b""), file, as_json=as_json)
             sys.exit(EXIT_PROBLEM)
-        except Problem as problem:
+        except REFUSALS as problem:
             print_problem(problem, as_json=as_json)
             sys.exit(EXIT_UNKNOWN_RULES if isinstance(problem, UnknownRulesProblem) else EXIT_COULD_NOT_AUDIT)

@@ -13,9 +13,9 @@ from typing import Protocol
 import click
 import msgspec
 
-from proto.problem import InvalidProblem, Problem
+from proto.problem import InvalidProblem
 from services.command.home import default_folder, read_addresses
-from services.command.output import as_json_option, command, console, print_json, print_problem
+from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
 from services.issuer_gateway import fsck as gateway_fsck
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import Vault, vault_folder
@@ -122,7 +122,7 @@ async def fsck(*, data: Path | None, as_json: bool, **named: str | Path | None) 
     try:
         targets = msgspec.convert(named, Targets) if any(named.values()) else targets_of(data or default_folder())
         reports = await check(targets)
-    except Problem as problem:
+    except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_CHECK)
     is_clean = all(report.is_clean for report in reports.values())

@@ -1,9 +1,21 @@
 """The root of the `credentify` command; imports a subcommand's room only when it is called."""
 
 import importlib
+import sys
 from collections.abc import Mapping
+from typing import Any
 
 import click
+
+from services.command.output import (
+    EXIT_INTERRUPTED,
+    EXIT_PROBLEM,
+    REFUSALS,
+    exit_crashed,
+    exit_if_lost,
+    print_problem,
+    settle_output,
+)
 
 _ROOMS: Mapping[str, tuple[str, str]] = {
     "up": ("services.command.up", "Start database, ledger, gateway and verifier on this machine."),
@@ -45,6 +57,31 @@ class Rooms(click.Group):
             return None
         found = getattr(importlib.import_module(_ROOMS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(found, click.Command), "each room holds a click command of its name"
+        return found
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command; whatever its output goes to is never what breaks."""
+        settle_output()
+        return super().main(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand. Status 1 and 2 are answers of a command: a crash ends with 70, an interrupt with 130."""
+        try:
+            found = super().invoke(ctx)
+            exit_if_lost()
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except REFUSALS as problem:
+            print_problem(problem, as_json=False)
+            sys.exit(EXIT_PROBLEM)
+        except KeyboardInterrupt:
+            sys.exit(EXIT_INTERRUPTED)
+        except SystemExit as end:
+            if not end.code:
+                exit_if_lost()
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing but this may end with a status that is no answer
+            exit_crashed(error)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same

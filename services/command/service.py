@@ -1,15 +1,14 @@
 """`credentify ledger|gateway|verifier`: one service alone, configured by its environment, for production."""
 
 import os
-import sys
 from pathlib import Path
 
 import aiohttp
 import click
 
-from proto.problem import InvalidProblem, Problem
+from proto.problem import InvalidProblem
 from services.clients.tile_client import TileClient
-from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json, print_problem
+from services.command.output import as_json_option, command, console, print_json
 from services.command.speaker import now
 from services.settings import load_settings
 
@@ -22,8 +21,7 @@ def ledger(context: click.Context) -> None:
         return
     from services.ledger import app, config  # noqa: PLC0415 - one service's command does not import the others
 
-    with _problems_end():
-        app.run(load_settings(config.Config, config.SETTINGS_PREFIX, os.environ))
+    app.run(load_settings(config.Config, config.SETTINGS_PREFIX, os.environ))
 
 
 @ledger.command("init")
@@ -108,8 +106,7 @@ def gateway() -> None:
     """Run the issuer gateway alone, configured by CREDENTIFY_GATEWAY_…."""
     from services.issuer_gateway import app, config  # noqa: PLC0415 - the same
 
-    with _problems_end():
-        app.run(load_settings(config.Config, config.PREFIX, os.environ))
+    app.run(load_settings(config.Config, config.PREFIX, os.environ))
 
 
 @click.command()
@@ -117,18 +114,5 @@ def verifier() -> None:
     """Run the verifier alone, configured by CREDENTIFY_VERIFIER_…."""
     from services.verifier import app, config, supervisor  # noqa: PLC0415 - one service's command does not import the others
 
-    with _problems_end():
-        settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
-        (supervisor if settings.workers > 1 else app).run(settings)
-
-
-class _problems_end:  # noqa: N801 - used as a word: with _problems_end()
-    """End the process with words and status 1 where a service cannot start."""
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, Problem):
-            print_problem(problem, as_json=False)
-            sys.exit(EXIT_PROBLEM)
+    settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
+    (supervisor if settings.workers > 1 else app).run(settings)

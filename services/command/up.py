@@ -15,12 +15,12 @@ import msgspec
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
 from proto.log.note_key import parse_signer_key
-from proto.problem import ConflictProblem, Problem
+from proto.problem import ConflictProblem
 from services.command.child import ServiceProcess
 from services.command.demo import run_demo
 from services.command.home import DEFAULT_PORTS, Addresses, Home, Settings, open_home, replace_private
 from services.command.key_file import read_key
-from services.command.output import as_json_option, command, console, print_json
+from services.command.output import REFUSALS, as_json_option, command, console, print_json
 from services.command.registrar import open_log
 from services.embedded import EmbeddedPostgres
 from services.ledger.config import Config as LedgerConfig
@@ -156,7 +156,7 @@ class Stack:
             await asyncio.sleep(delay_s)
             try:
                 await start()
-            except Problem as problem:
+            except REFUSALS as problem:
                 self._say(f"{name} did not start: {problem.detail}")
 
     async def _ensure_log(self) -> None:

@@ -12,11 +12,11 @@ import aiohttp
 import click
 
 from proto.moment import from_datetime
-from proto.problem import NotFoundProblem, Problem
+from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, AsOf
 from services.clients.verifier_client import VerifierClient
 from services.command.offline import UsageProblem, heading, verify_offline
-from services.command.output import as_json_option, command, console, print_json, print_problem
+from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
 from services.verifier.languages import DEFAULT, LANGUAGES
 
@@ -134,7 +134,7 @@ async def verify(
         if is_folder:
             sys.exit(await _ask_for_folder(Path(file), verifier, report, lang, as_json=as_json))
         answer = _ask_offline(file, bundle, policy) if offline else await _ask(verifier, file, lang)
-    except Problem as problem:
+    except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_ASK)
     answer = LANGUAGES[lang].answer(answer)

@@ -51,7 +51,9 @@ from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import outbox
 from services.persistence import database_setup, postgres
-from services.persistence.postgres import CommitUnknownError, DatabaseUnavailableProblem, Pool, PoolLimits
+from services.persistence.postgres import Pool
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem, explain_unavailable
+from services.persistence.postgres_session import PoolLimits
 from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
 from services.settings import read_secret
@@ -74,7 +76,7 @@ EndProcess = Callable[[int], Any]
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
     """Return the gateway as an application; its `cleanup_ctx` start and stop everything.
 
-    Starting raises `MasterKeyProblem`, `NotDurableProblem`, `SettingsProblem`, `DatabaseUnavailableProblem`. The ledger
+    Starting raises `MasterKeyProblem`, `NotDurableFault`, `SettingsProblem`, `DatabaseUnavailableProblem`. The ledger
     need not answer. `end_process` is called with 70 when a part fails for good.
     """
     operator_hash = token_hash(read_secret(config.operator_token_file).decode())
@@ -101,7 +103,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "log": lambda: _is_followed(app)},
-        explain=postgres.explain_unavailable,
+        explain=explain_unavailable,
         authenticate=authenticate,
     )
 

@@ -40,13 +40,8 @@ from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import followed_log, status_lists, tenants
-from services.persistence.postgres import (
-    CommitUnknownError,
-    Connection,
-    DatabaseUnavailableProblem,
-    Pool,
-    transaction,
-)
+from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
 
 SECRET_BYTES = 32
 BLOCK_PLACES = 64

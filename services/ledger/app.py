@@ -47,7 +47,8 @@ from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_poli
 from services.ledger.witnesses.witness_proofs import Proofs
 from services.persistence import postgres
 from services.persistence.bucket import Bucket
-from services.persistence.postgres import PoolLimits
+from services.persistence.postgres_errors import explain_unavailable
+from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import SettingsProblem
 
@@ -65,7 +66,7 @@ EndProcess = Callable[[int], Any]
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
     """Return the ledger as an application; its `cleanup_ctx` start and stop everything.
 
-    Starting raises `NotInitialisedProblem` where there is no log, `NotDurableProblem`, `SettingsProblem`, and what the
+    Starting raises `NotInitialisedProblem` where there is no log, `NotDurableFault`, `SettingsProblem`, and what the
     signer refuses. `end_process` is called with 70 when a part fails for good: nothing may be answered after that.
     """
     app = make_edge_app(
@@ -76,7 +77,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "published": lambda: _is_published(app)},
-        explain=postgres.explain_unavailable,
+        explain=explain_unavailable,
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:

@@ -10,13 +10,9 @@ import asyncpg
 import msgspec
 
 from proto.problem import Problem
-from services.persistence.postgres import (
-    Connection,
-    DatabaseUnavailableProblem,
-    PoolLimits,
-    connected,
-    reaching_database,
-)
+from services.persistence.postgres import Connection, connected
+from services.persistence.postgres_errors import DatabaseUnavailableProblem, reaching_database
+from services.persistence.postgres_session import PoolLimits
 
 MIGRATION_LOCK = 0x63_72_65_64
 """Key of the advisory lock under which migrations are applied ("cred")."""

@@ -25,7 +25,7 @@ from services.ledger.domain import Head, NewEntry
 from services.ledger.sequencing.storage import Transaction
 from services.ledger.store import StoredEntry, Tail
 from services.persistence import postgres_states
-from services.persistence.postgres import CommitUnknownError
+from services.persistence.postgres_errors import CommitUnknownError
 from tests.support.worlds import World, replay
 
 LOCK_TIMEOUT_SECONDS = 5.0

@@ -30,7 +30,7 @@ from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.intake import BusyProblem, Intake, OutcomeUnknownProblem
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.submission import Answer, Submission
-from services.persistence.postgres import CommitUnknownError
+from services.persistence.postgres_errors import CommitUnknownError
 from tests.fault.checker import Attempt, Logged, Told, faults_of
 from tests.fault.fake_storage import FROZEN_SECONDS, FakeDatabase, ReplicaStorage
 from tests.fault.virtual_time import run

@@ -12,7 +12,7 @@ from services.ledger.domain import BatchPlan, Head
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Transaction
 from services.ledger.sequencing.submission import Pending
-from services.persistence.postgres import CommitUnknownError
+from services.persistence.postgres_errors import CommitUnknownError
 from tests.fault.simulation import Kind, Plan, simulate
 
 SEEDS, TORTURE_SEEDS = 12, 1_000

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from services.embedded import EmbeddedPostgres, find_binaries
 from services.ledger.signer import InconsistentTreeError
 from services.persistence import postgres
-from services.persistence.postgres import DatabaseUnavailableProblem
+from services.persistence.postgres_errors import DatabaseUnavailableProblem
 from tests.conftest import TEST_SETTINGS
 from tests.support.databases import OWNER_ROLE, RUNNING_ROLE, Database, Postgres, Prepare
 from tests.support.ledgers import RunningLedger, running_ledger, until

@@ -28,6 +28,7 @@ from services.embedded import (
 from services.embedded.account import Account, choose_account
 from services.embedded.binaries import Binaries, reachable_binaries
 from services.persistence import postgres
+from services.persistence.postgres_errors import DatabaseUnavailableProblem
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"min_wal_size": "80MB", "shared_buffers": "16MB"}
@@ -330,7 +331,7 @@ async def test_the_running_role_may_connect_and_create_nothing(server: EmbeddedP
         with pytest.raises(Exception, match="permission denied for schema public"):
             await connection.execute("CREATE TABLE anything ()")
     await server.ensure_database(name="other", owner_role="other_owner", running_role="other_running")
-    with pytest.raises(postgres.DatabaseUnavailableProblem, match="permission denied for database"):
+    with pytest.raises(DatabaseUnavailableProblem, match="permission denied for database"):
         async with postgres.connected(server.url(role="ledger_running", database="other"), application_name="test"):
             pass
 

@@ -7,6 +7,8 @@ import asyncpg
 import pytest
 
 from services.persistence import database_setup, postgres
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
+from services.persistence.postgres_session import PoolLimits
 from tests.support.databases import RUNNING_ROLE, Database, MakeDatabase
 
 FIRST = """
@@ -14,7 +16,7 @@ CREATE TABLE entry (index bigint PRIMARY KEY, note text NOT NULL);
 GRANT SELECT, INSERT ON entry TO :"running_role";
 """
 SECOND = "ALTER TABLE entry ADD COLUMN size integer NOT NULL DEFAULT 0;"
-QUICK = postgres.PoolLimits(connections_max=2, lock_timeout_ms=100, statement_timeout_ms=200)
+QUICK = PoolLimits(connections_max=2, lock_timeout_ms=100, statement_timeout_ms=200)
 
 
 @pytest.fixture
@@ -76,14 +78,14 @@ async def test_a_pool_carries_every_time_out_to_the_server(database: Database) -
 
 
 async def test_a_server_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(postgres.DatabaseUnavailableProblem, match="No connection to the database"):
+    with pytest.raises(DatabaseUnavailableProblem, match="No connection to the database"):
         await postgres.create_pool(f"postgresql://nobody@/nothing?host={tmp_path}", application_name="test")
 
 
 async def test_a_pool_without_a_free_connection_refuses_in_time(database: Database) -> None:
-    limits = postgres.PoolLimits(connections_max=1)
+    limits = PoolLimits(connections_max=1)
     async with await postgres.create_pool(database.owner_url, application_name="test", limits=limits) as pool:
-        with pytest.raises(postgres.DatabaseUnavailableProblem):
+        with pytest.raises(DatabaseUnavailableProblem):
             await _hold_and_ask_for_another(pool)
 
 
@@ -106,7 +108,7 @@ async def test_a_commit_that_the_server_refuses_is_known_not_to_have_happened(da
 
 async def test_a_connection_lost_before_the_commit_leaves_its_outcome_unknown(database: Database) -> None:
     async with await postgres.create_pool(database.owner_url, application_name="test", limits=QUICK) as pool:
-        with pytest.raises(postgres.CommitUnknownError):
+        with pytest.raises(CommitUnknownError):
             await _lose_the_connection(pool, database.owner_url, then_fail=False)
         assert await pool.fetchval("SELECT 1") == 1
 
@@ -170,7 +172,7 @@ async def test_a_lock_of_a_session_is_free_after_its_holder_was_cancelled(databa
 
 
 async def test_a_session_that_is_given_back_is_out_of_its_transaction(database: Database) -> None:
-    limits = postgres.PoolLimits(connections_max=1)
+    limits = PoolLimits(connections_max=1)
     async with await postgres.create_pool(database.owner_url, application_name="test", limits=limits) as pool:
         async with postgres.transaction(pool) as connection:
             await connection.execute("SET LOCAL statement_timeout = '7s'")
@@ -244,7 +246,7 @@ async def test_a_role_that_commits_carelessly_is_refused(database: Database, lev
         database.admin_url, f"ALTER ROLE {RUNNING_ROLE} IN DATABASE {database.name} SET synchronous_commit = {level}"
     )
     async with postgres.connected(database.running_url, application_name="test") as connection:
-        with pytest.raises(postgres.NotDurableProblem, match=f"synchronous_commit is {level}"):
+        with pytest.raises(postgres.NotDurableFault, match=f"synchronous_commit is {level}"):
             await postgres.assert_durable(connection)
 
 

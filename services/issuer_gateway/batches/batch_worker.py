@@ -28,7 +28,8 @@ from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.append_event import check_followed
-from services.persistence.postgres import CommitUnknownError, Connection, DatabaseUnavailableProblem, transaction
+from services.persistence.postgres import Connection, transaction
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
 
 _DECODE_PART = msgspec.msgpack.Decoder(Part).decode
 _ENCODE = msgspec.json.Encoder().encode

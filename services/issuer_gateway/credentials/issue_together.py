@@ -29,7 +29,8 @@ from services.issuer_gateway.unit_of_work.append_event import (
     check_followed,
 )
 from services.issuer_gateway.unit_of_work.idempotency import Once, again, answered, arrived, other_request, remember
-from services.persistence.postgres import CONFLICT_ERRORS, CommitUnknownError, Connection, transaction
+from services.persistence.postgres import Connection, transaction
+from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
 
 _ALONE = (*CONFLICT_ERRORS, LogNotFollowedProblem)
 """What undoes a group and says nothing of its members: each goes on alone."""

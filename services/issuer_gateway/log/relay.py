@@ -22,14 +22,8 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import followed_log, idempotency_records, outbox, status_lists
-from services.persistence.postgres import (
-    CommitUnknownError,
-    Connection,
-    DatabaseUnavailableProblem,
-    Pool,
-    session_lock,
-    transaction,
-)
+from services.persistence.postgres import Connection, Pool, session_lock, transaction
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
 
 _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 """Refusals by form, which no later attempt can heal; refusals by rule say of themselves whether they are final."""

@@ -27,7 +27,8 @@ from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
 from services.persistence import postgres_states
-from services.persistence.postgres import CommitUnknownError, Connection, transaction
+from services.persistence.postgres import Connection, transaction
+from services.persistence.postgres_errors import CommitUnknownError
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ were acknowledged; another cluster may be anything. Whoever signs looks again be
 import msgspec
 
 from services.ledger.store import Reader
-from services.persistence.postgres import DatabaseUnavailableProblem
+from services.persistence.postgres_errors import DatabaseUnavailableProblem
 
 _IDENTITY = """
     SELECT (SELECT system_identifier FROM pg_control_system()) AS system_identifier,

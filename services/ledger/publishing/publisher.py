@@ -26,7 +26,9 @@ from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryPr
 from services.ledger.store import StoredCheckpoint
 from services.ledger.witnesses.cosigning import Witnesses
 from services.persistence import postgres
-from services.persistence.postgres import DATABASE_ERRORS, Connection
+from services.persistence.postgres import Connection
+from services.persistence.postgres_errors import DATABASE_ERRORS
+from services.persistence.postgres_session import PoolLimits, Session, assert_holds
 
 READ_BACK_ENTRIES = 1_024
 RETRY_SECONDS = 0.5
@@ -48,7 +50,7 @@ class Publisher:
         self,
         database_url: str,
         *,
-        limits: postgres.PoolLimits,
+        limits: PoolLimits,
         signer: Signer,
         publication: Publication,
         interval_ms: int,
@@ -83,8 +85,8 @@ class Publisher:
     async def run(self, started: asyncio.Event) -> None:
         """Sign and publish for ever; `started` is set once the first checkpoint is out.
 
-        Raises `SecondSignerProblem`, `SignerMemoryProblem` and `InconsistentTreeError`; after a loss of the database
-        all checks of the start are made again.
+        Raises `SecondSignerProblem`, `SignerMemoryProblem`, `InconsistentTreeError`, and `SharedSessionFault` where a
+        pooler gives its session to others; after a loss of the database all checks of the start are made again.
         """
         while True:
             try:
@@ -110,14 +112,15 @@ class Publisher:
                 )
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _recover(self, connection: Connection) -> None:
+    async def _recover(self, connection: Session) -> None:
         """Bring memory, database and what was signed together, from scratch: at start-up and after each reconnect.
 
-        (0) The database is a durable primary; (1) the last signed checkpoint is on disk; (2) the database still holds
-        that tree; (3) no witness can show that more was signed; (4) the right edge is read for its size; (5) the
-        quorum cosigns it once more, and it is published. Nothing new is signed before that: a quorum that knows more
-        than we do would not. Meanwhile what was published last is served.
+        (0) The session is still ours, and the database a durable primary; (1) the last signed checkpoint is on disk;
+        (2) the database still holds that tree; (3) no witness can show that more was signed; (4) the right edge is read
+        for its size; (5) the quorum cosigns it once more, and it is published. Nothing new is signed before that: a
+        quorum that knows more than we do would not. Meanwhile what was published last is served.
         """
+        await assert_holds(connection, store.SIGNER_LOCK)
         await self._look_at_database(connection)  # (0)
         last = await asyncio.to_thread(self._signer.last)  # (1)
         stored = await store.last_checkpoint(connection)
@@ -146,14 +149,14 @@ class Publisher:
             await self._publish(connection, last)  # (5)
 
     async def _look_at_database(self, connection: Connection) -> None:
-        """Say whether it is another one than last time; raises `NotDurableProblem`, or that it is not available."""
+        """Say whether it is another one than last time; raises `NotDurableFault`, or that it is not available."""
         await postgres.assert_durable(connection)
         found, before = await database_identity(connection), self._identity
         self._identity = found
         if before not in {None, found}:
             self._log.warning("database_changed", before=repr(before), now=repr(found))
 
-    async def _publish_for_ever(self, connection: Connection) -> None:
+    async def _publish_for_ever(self, connection: Session) -> None:
         while True:
             if await database_identity(connection) != self._identity:  # a pooler may change it under one session
                 await self._recover(connection)
@@ -164,7 +167,7 @@ class Publisher:
                     await self._grown.wait()
             self._grown.clear()
 
-    async def publish_once(self, connection: Connection) -> None:
+    async def publish_once(self, connection: Session) -> None:
         """Publish the committed tree if it grew, or the same checkpoint again when it is time.
 
         A checkpoint that was signed and lacks its quorum is offered again first; nothing new is signed beside it.
@@ -179,9 +182,10 @@ class Publisher:
         elif head.size > last.checkpoint.size:
             with self._metrics.publish_seconds.time():
                 edge = await self._read_back(connection, head.size, head.root_hash)  # (1) stored bytes, hashed again
-                signed = await asyncio.to_thread(self._signer.sign, head.size, head.root_hash, last)  # (2) sign, keep
+                await assert_holds(connection, store.SIGNER_LOCK)  # (2) nobody else may sign
+                signed = await asyncio.to_thread(self._signer.sign, head.size, head.root_hash, last)  # (3) sign, keep
                 self._last, self._edge, self._is_confirmed = signed, edge, False
-                await self._publish(connection, signed)  # (3)
+                await self._publish(connection, signed)  # (4)
         elif self._is_due():
             await self._publish(connection, last)
         elif (note := self._witnesses.later()) is not None:
@@ -266,7 +270,7 @@ def refuse_later(stored: StoredCheckpoint, size: TreeSize, root_hash: Hash) -> N
 async def follow_publication(
     database_url: str,
     *,
-    limits: postgres.PoolLimits,
+    limits: PoolLimits,
     publication: Publication,
     interval_ms: int,
     started: asyncio.Event,

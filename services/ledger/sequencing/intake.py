@@ -23,7 +23,7 @@ from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Storage
 from services.ledger.sequencing.submission import Answer, Pending, Submission
-from services.persistence import postgres
+from services.persistence.postgres_errors import DATABASE_ERRORS
 
 KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
@@ -170,7 +170,7 @@ class Intake:
             self._refuse_without_space(group)
             checks = await self._refuse_unknown_keys(group)  # (2)
             await self._refuse_bad_signatures(checks)  # (3)
-        except postgres.DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             self._fail(group, NotAppendedProblem("The database does not answer; nothing was appended"), error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the service, nor leave senders waiting
             self._fail(group, InternalProblem("The events could not be checked; this is a fault of ours"), error)

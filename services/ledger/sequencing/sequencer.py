@@ -39,7 +39,7 @@ from services.ledger.publishing.freezing import LogFrozenProblem
 from services.ledger.sequencing.storage import Storage, Transaction
 from services.ledger.sequencing.submission import Answer, Pending
 from services.ledger.store import MissingRowsError
-from services.persistence import postgres
+from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
 ISSUERS_REMEMBERED_MAX = 20_000
 RETRY_AFTER_SECONDS = 1.0
@@ -147,9 +147,9 @@ class Sequencer:
         try:
             await self._append(batch)
             self._batch_events = min(2 * self._batch_events, self._batch_events_max)
-        except (postgres.CommitUnknownError, ForkedTreeError, MissingRowsError):
+        except (CommitUnknownError, ForkedTreeError, MissingRowsError):
             raise
-        except postgres.DATABASE_ERRORS as error:
+        except DATABASE_ERRORS as error:
             # what took too long together may be quick enough in halves: without this, it would fail for ever
             self._batch_events = max(1, len(batch) // 2)
             self._refuse(batch, NotAppendedProblem("The database did not take the batch; nothing was appended"), error)

@@ -20,6 +20,7 @@ from services.ledger.publishing.freezing import refused_if_frozen
 from services.ledger.store import Tail
 from services.persistence import postgres, postgres_states
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_errors import DATABASE_ERRORS
 
 
 class Transaction(Protocol):
@@ -103,7 +104,7 @@ class _PostgresTransaction:
         The server's own time-out ends a session that is idle in its transaction, but none that is stuck in sending a
         large answer to a frozen process: only `pg_terminate_backend` reaches that one.
         """
-        watching = asyncio.create_task(self._end_frozen_holders(self._connection.get_server_pid()))
+        watching = asyncio.create_task(self._end_frozen_holders(postgres.backend_pid(self._connection)))
         try:
             return await store.locked_head(self._connection)
         finally:
@@ -113,7 +114,7 @@ class _PostgresTransaction:
         """Look again and again, on another connection, at who blocks the session `pid`."""
         while True:
             await asyncio.sleep(self._frozen_after_ms / 4_000)
-            with contextlib.suppress(*postgres.DATABASE_ERRORS):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 await store.end_frozen(self._pool, blocked_pid=pid, frozen_after_ms=self._frozen_after_ms)
 
     async def tail(self) -> Tail:

@@ -31,11 +31,12 @@ from services.ledger.store import LogRow, StoredCheckpoint
 from services.ledger.succession.inheritance import inherit
 from services.persistence import database_setup, postgres, postgres_states
 from services.persistence.postgres import Connection
+from services.persistence.postgres_session import PoolLimits
 from services.settings import SettingsProblem
 
 _SECOND_MS = 1_000
 _CLOCK_MS = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-_INIT_LIMITS = postgres.PoolLimits(
+_INIT_LIMITS = PoolLimits(
     statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000
 )
 """A predecessor is replayed within the transaction that opens the log."""

@@ -29,11 +29,10 @@ from services.ledger.succession.opening import key_files, require_log
 from services.persistence import postgres, postgres_states
 from services.persistence.durable_file import write_durably
 from services.persistence.postgres import Connection
+from services.persistence.postgres_session import PoolLimits
 
 CHUNK_ENTRIES = 256
-_LIMITS = postgres.PoolLimits(
-    statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000
-)
+_LIMITS = PoolLimits(statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000)
 
 
 class NotRecoverableProblem(ConflictProblem):

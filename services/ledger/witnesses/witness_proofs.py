@@ -5,7 +5,8 @@ from proto.log.merkle import Hash
 from proto.log.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
 from proto.problem import UnavailableProblem
 from services.ledger import store
-from services.persistence.postgres import DATABASE_ERRORS, Pool
+from services.persistence.postgres import Pool
+from services.persistence.postgres_errors import DATABASE_ERRORS
 
 
 class Proofs:
