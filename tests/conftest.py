@@ -32,7 +32,7 @@ EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
 RIVALS = ("proto-plus", "proto", "services")
 """Distributions on PyPI that install a top-level `proto` or `services`: ours would be shadowed or mixed with theirs."""
 TEST_SETTINGS = {"min_wal_size": "80MB", "max_connections": "200"}
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+VENDORED = Path(__file__).parent / "conformance" / "vectors"
 
 # How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -122,8 +122,6 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder with the data that others made; skips where it is absent."""
-    if not SHARED_DATA.is_dir():
-        pytest.skip("the folder ../shared/data with the vectors of others is not beside this repository")
-    return SHARED_DATA
+def vendored() -> Path:
+    """The folder with the vectors and inputs that others made; its NOTICE.md says whose they are."""
+    return VENDORED

@@ -31,13 +31,13 @@ DUTCH = {
 
 
 @pytest.fixture(scope="session")
-def schema(shared_data: Path) -> Any:
-    body = json.loads((shared_data / "open-badges" / "ob_v3p0_achievementcredential_schema.json").read_text())
+def schema(vendored: Path) -> Any:
+    body = json.loads((vendored / "open-badges" / "ob_v3p0_achievementcredential_schema.json").read_text())
     return jsonschema.Draft201909Validator(body, format_checker=jsonschema.FormatChecker())
 
 
-def dutch(shared_data: Path, name: str) -> Any:
-    return decode_json((shared_data / "open-badges" / "nl-microcredentials" / f"{name}.json").read_bytes())
+def dutch(vendored: Path, name: str) -> Any:
+    return decode_json((vendored / "open-badges" / "nl-microcredentials" / f"{name}.json").read_bytes())
 
 
 def leaves(node: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
@@ -81,8 +81,8 @@ def test_the_example_badges_follow_the_schema(schema: Any, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", DUTCH)
-def test_dutch_micro_credentials_are_imported_as_they_are(shared_data: Path, schema: Any, name: str) -> None:
-    found = import_open_badge(dutch(shared_data, name))
+def test_dutch_micro_credentials_are_imported_as_they_are(vendored: Path, schema: Any, name: str) -> None:
+    found = import_open_badge(dutch(vendored, name))
     stated = (found.achievement.ects_hundredths, found.achievement.workload_hours, found.achievement.eqf_level)
     assert stated == DUTCH[name]
     document = build_document(
@@ -95,8 +95,8 @@ def test_dutch_micro_credentials_are_imported_as_they_are(shared_data: Path, sch
 
 
 @pytest.mark.parametrize("name", DUTCH)
-def test_every_text_of_a_dutch_document_is_kept_or_listed(shared_data: Path, name: str) -> None:
-    source = dutch(shared_data, name)
+def test_every_text_of_a_dutch_document_is_kept_or_listed(vendored: Path, name: str) -> None:
+    source = dutch(vendored, name)
     found = import_open_badge(source)
     document = build_document(
         document_id=f"urn:uuid:{uuid.uuid4()}", issuer=ISSUER, achievement=found.achievement, award=found.award
@@ -109,8 +109,8 @@ def test_every_text_of_a_dutch_document_is_kept_or_listed(shared_data: Path, nam
         assert listed or value in kept or str(value) in kept or pointer in guessed or any(t in pointer for t in terms)
 
 
-def test_the_two_documents_of_one_student_make_six_and_a_half_credits(shared_data: Path) -> None:
-    first, second = (import_open_badge(dutch(shared_data, f"uvh_at_microcredential_full_{n}")) for n in (1, 2))
+def test_the_two_documents_of_one_student_make_six_and_a_half_credits(vendored: Path) -> None:
+    first, second = (import_open_badge(dutch(vendored, f"uvh_at_microcredential_full_{n}")) for n in (1, 2))
     assert first.award.learner == second.award.learner
     assert first.achievement.uri != second.achievement.uri
     assert first.achievement.ects_hundredths + second.achievement.ects_hundredths == 650
@@ -127,7 +127,7 @@ def test_the_two_documents_of_one_student_make_six_and_a_half_credits(shared_dat
         "achievementAlignmentCe-0",
     ],
 )
-def test_the_1edtech_examples_are_imported(shared_data: Path, name: str) -> None:
-    found = import_open_badge(decode_json((shared_data / "open-badges" / "examples" / f"{name}.json").read_bytes()))
+def test_the_1edtech_examples_are_imported(vendored: Path, name: str) -> None:
+    found = import_open_badge(decode_json((vendored / "open-badges" / "examples" / f"{name}.json").read_bytes()))
     assert isinstance(found.achievement, Achievement)
     assert "/@context/0" not in found.unmapped

@@ -176,11 +176,11 @@ async def test_parallel_imports_of_one_document_give_one_credential(gateway: Run
     assert len({each.body["credential_id"] for each in answered}) == 1
 
 
-async def test_dutch_micro_credentials_are_imported_as_they_are(gateway: RunningGateway, shared_data: Path) -> None:
+async def test_dutch_micro_credentials_are_imported_as_they_are(gateway: RunningGateway, vendored: Path) -> None:
     office = await gateway.institution("uvh")
     parts = []
     for number in (1, 2):
-        path = shared_data / "open-badges" / "nl-microcredentials" / f"uvh_at_microcredential_full_{number}.json"
+        path = vendored / "open-badges" / "nl-microcredentials" / f"uvh_at_microcredential_full_{number}.json"
         answered = await _import(office, path.read_bytes(), "?learner_ref=stu-7")
         assert answered.status == 201, answered
         parts.append(answered.as_(CredentialAnswer))

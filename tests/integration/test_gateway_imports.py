@@ -13,9 +13,9 @@ ESCO_HEADER = b"conceptType,conceptUri,skillType,preferredLabel,altLabels,descri
 _HASKELL = b"http://data.europa.eu/esco/skill/000f1d3d-220f-4789-9c0a-cc742521fb02"
 
 
-async def test_the_commissions_sample_becomes_a_credential_once(gateway: RunningGateway, shared_data: Path) -> None:
+async def test_the_commissions_sample_becomes_a_credential_once(gateway: RunningGateway, vendored: Path) -> None:
     office = await gateway.institution("waterland")
-    document = (shared_data / "elm" / "Sample-CertOfPart-unsigned.jsonld").read_bytes()
+    document = (vendored / "elm" / "Sample-CertOfPart-unsigned.jsonld").read_bytes()
     first = await office.client.send("POST", "/v1/imports/elm?learner_ref=s-1", document)
     assert first.status == 201, first
     answer = first.as_(CredentialAnswer)
@@ -48,13 +48,13 @@ async def test_flat_metadata_become_a_credential(gateway: RunningGateway) -> Non
 
 
 async def test_the_official_list_of_skills_is_loaded_and_completes_what_is_typed(
-    gateway: RunningGateway, tmp_path: Path, shared_data: Path
+    gateway: RunningGateway, tmp_path: Path, vendored: Path
 ) -> None:
     token = tmp_path / "token"
     token.write_text(OPERATOR_TOKEN)
     for _ in range(2):  # loading it again changes nothing
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", "esco", "import", str(shared_data / "esco_ict_skills_en.csv")),
+            *(sys.executable, "-m", "services", "esco", "import", str(vendored / "esco_ict_skills_en.csv")),
             *("--gateway", gateway.url, "--operator-token-file", str(token), "--json"),
             stdout=asyncio.subprocess.PIPE,
         )

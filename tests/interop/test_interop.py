@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA
 from proto.documents.status_list import PURPOSE, status_entry
 from services.crypto.data_integrity import SUITES, Suite
 from tests.interop import shapes
@@ -23,7 +22,9 @@ from tests.interop.shapes import CONDEMNED, MUTATIONS, PLAIN, SET, STATUS_URL, S
 
 JUDGES = Path(__file__).parent / "judges"
 OPENVC_PYTHON = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python"))
-SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "open-badges" / "ob_v3p0_achievementcredential_schema.json"
+SCHEMA = (
+    Path(__file__).parents[1] / "conformance" / "vectors" / "open-badges" / "ob_v3p0_achievementcredential_schema.json"
+)
 TIMEOUT_S = 300
 RDFC, JCS = SUITES[1], SUITES[0]
 READS: tuple[tuple[Suite, str], ...] = (
@@ -53,11 +54,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, name: str, judge: str) -> tuple[bool, str]:
         """Return whether the judge accepts the document, and its reason; skips where it is not installed."""
-        if judge not in self.verdicts[name]:
-            if judge == "openvc-core" and not OPENVC_PYTHON.exists():
-                pytest.skip(f"openvc-core is not installed in {OPENVC_PYTHON}; see tests/interop/judges/README.md")
-            if judge == "open-badges-schema" and not SCHEMA.exists():
-                pytest.skip("the Open Badges schema is not beside this repository (../shared/data)")
+        if judge not in self.verdicts[name] and judge == "openvc-core" and not OPENVC_PYTHON.exists():
+            pytest.skip(f"openvc-core is not installed in {OPENVC_PYTHON}; see tests/interop/judges/README.md")
         found = self.verdicts[name][judge]
         return found["accepts"], found["reason"]
 
@@ -126,10 +124,10 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     if node is None or not (JUDGES / "node_modules").is_dir():
         pytest.skip("the judges from npm are not installed; see tests/interop/judges/README.md")
     folder = tmp_path_factory.mktemp("interop")
-    schema = json.loads(SCHEMA.read_text()) if SCHEMA.exists() else None
+    schema = json.loads(SCHEMA.read_text())
     loads = shapes.loads(schema)
     cases = make_cases(loads)
-    world = {"now": shapes.NOW, "loads": loads, "hasSchema": schema is not None, "cases": cases}
+    world = {"now": shapes.NOW, "loads": loads, "hasSchema": True, "cases": cases}
     (folder / "world.json").write_text(json.dumps(world))
     run([node, str(JUDGES / "run.mjs"), str(folder)])
     answer = json.loads((folder / "verdicts.json").read_text())
@@ -214,5 +212,4 @@ def test_an_entry_of_two_bits_is_read_as_one(asked: Asked, suite: Suite, judge: 
 
 
 def test_nothing_was_asked_for_but_what_we_serve(asked: Asked) -> None:
-    without_schema = {OPEN_BADGES_SCHEMA} if not SCHEMA.exists() else set()
-    assert set(asked.refused_addresses) == {f"{STATUS_URL}/missing"} | without_schema
+    assert set(asked.refused_addresses) == {f"{STATUS_URL}/missing"}

@@ -107,8 +107,8 @@ def test_what_is_no_such_credential_is_refused_with_the_place(change: dict[str, 
     assert refused.value.pointer == pointer
 
 
-def test_the_commissions_own_sample_is_read(shared_data: Path) -> None:
-    document = json.loads((shared_data / "elm" / "Sample-CertOfPart-unsigned.jsonld").read_bytes())
+def test_the_commissions_own_sample_is_read(vendored: Path) -> None:
+    document = json.loads((vendored / "elm" / "Sample-CertOfPart-unsigned.jsonld").read_bytes())
     found = import_elm(document)
     assert found.achievement.title == {"en": "EDC Updates Webinar"}
     assert (found.achievement.workload_hours, found.achievement.participation_modes) == (2, ("online",))
