@@ -91,5 +91,6 @@ class Rooms(click.Group):
 
 
 @click.command(cls=Rooms)
+@click.version_option(package_name="credentify", message="credentify %(version)s")
 def main() -> None:
     """Credentify: a clearinghouse for micro-credentials on a transparency log."""

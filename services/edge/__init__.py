@@ -16,7 +16,7 @@ A service describes its routes, and everything else follows from the description
                     path_parameters=ThingPath, response={200: Thing}, problems=(NoSuchThingProblem,),
                     auth="bearer", scope="things:write", tag="things")]
 
-    app = make_app("gateway", ROUTES, config=config, log=Log("gateway", sys.stderr.buffer), version="0.1.0",
+    app = make_app("gateway", ROUTES, config=config, log=Log("gateway", sys.stderr.buffer), version="0.2.0",
                    description="…", readiness={"database": database_answers}, authenticate=find_principal)
     app[STORE] = store                                    # or a cleanup_ctx that sets it
     await serve(app, host=config.host, port=config.port)  # until SIGINT or SIGTERM

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector, generate_latest
 
 from services.edge.auth import Authenticate
 from services.edge.config import EdgeConfig
@@ -67,6 +67,11 @@ def make_app(
     app.router.add_route("*", "/{path:.*}", dispatch.around_unmatched())
     operations.describe(title=f"Credentify {service}", description=description, routes=every)
     registry.register(RequestMetrics(dispatch.tallies))
+    Info(
+        "credentify_build",
+        "Which release runs here; after an upgrade all processes show the new one.",
+        registry=registry,
+    ).info({"service": service, "version": version})
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return app
