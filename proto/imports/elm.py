@@ -22,6 +22,7 @@ from proto.documents.vocabulary import (
     eqf_level_of,
     is_esco,
 )
+from proto.identity import UNNAMED, Identity, identity_of, named
 from proto.ids import AchievementUri
 from proto.imports.elm_reader import (
     ElmReader,
@@ -35,6 +36,7 @@ from proto.imports.elm_reader import (
 from proto.imports.imported import Imported, ImportedIssuer, converted, with_credits_of
 from proto.imports.json_reader import Reader
 from proto.problem import InvalidProblem
+from proto.visible_text import folded
 
 CONTEXT = "http://data.europa.eu/snb/model/context/edc-ap"
 _TYPE = "EuropeanDigitalCredential"
@@ -51,12 +53,19 @@ _CREDITS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
 _GRADE_MAX, _NAME_MAX = 100, 300
 
 
+_NOT_IDENTIFYING = frozenset(
+    {"type", "hasClaim", "hasCredential", "additionalNote", "dateModified", "location", "memberOf", "groupMemberOf"}
+    | {"givenName", "familyName", "dateOfBirth", "contactPoint"}
+)
+_NUMBERS = frozenset({"nationalID", "identifier", "taxIdentifier"})
+
+
 def import_elm(document: Any, *, learner_ref: str | None = None) -> Imported:
     """Return achievement and award of a European Learning Model v3 credential (decoded JSON-LD).
 
     Of several claims the first achievement, else the first claim, is read; the others are listed as unmapped.
-    `learner_ref` is the institution's own name for the learner; without it one is derived, the same for the same
-    learner. Raises `NotAnElmCredentialProblem` with a JSON pointer.
+    `learner_ref` is the institution's own name for the learner; without it one is made of all that identifies the
+    learner in the document (`proto.identity`). Raises `NotAnElmCredentialProblem` with a JSON pointer.
     """
     if not isinstance(document, Mapping):
         raise NotAnElmCredentialProblem("The document is not a JSON object", pointer="")
@@ -85,12 +94,14 @@ class _ElmImport:
         person = one_of(root, "credentialSubject")
         claim = self._claim(person)
         achievement = self._achievement(claim)
-        award = self._award(person, claim, achievement, learner_ref)
+        award = self._award(person, claim, achievement)
+        identity = _identity(person, award.learner)
         issuer = self._issuer()
         return Imported(
             achievement=with_credits_of(achievement, award),
-            award=award,
+            award=named(award, learner_ref, identity),
             issuer=issuer,
+            identity=identity,
             unmapped=root.unmapped(),
             doubtful=tuple(self._read.doubts),
         )
@@ -260,10 +271,10 @@ class _ElmImport:
             supervision = found[0] if found else supervision
         return {"assessment_types": list(dict.fromkeys(types)), "supervision": supervision}
 
-    def _award(self, person: Reader, claim: Reader, achievement: Achievement, ref: str | None) -> Award:
+    def _award(self, person: Reader, claim: Reader, achievement: Achievement) -> Award:
         root = self._root
         fields = {
-            "learner": self._learner(person, ref),
+            "learner": self._learner(person),
             "achievement": AchievementUri(achievement.uri),
             "valid_from": self._begins(),
             "valid_until": self._read.time(root, "validUntil") or self._read.time(root, "expirationDate"),
@@ -305,7 +316,7 @@ class _ElmImport:
                         self._read.doubt(each.at(name), f"A day is kept, {stated[:10]}; the time of day is left out")
         return found
 
-    def _learner(self, person: Reader, ref: str | None) -> Learner:
+    def _learner(self, person: Reader) -> Learner:
         names = {name: self._read.text(person, name) for name in ("givenName", "familyName", "fullName")}
         given, family, full = (self._read.first(person, name, texts) for name, texts in names.items())
         if full and not (given or family):
@@ -318,15 +329,13 @@ class _ElmImport:
             person.leave("fullName")
         person.only("type", "Person")
         email = self._email(person)
-        identity = email or full or given or family
-        if identity is None:
+        if not (email or full or given or family):
             raise NotAnElmCredentialProblem("The document does not say whose it is", pointer=person.at("fullName"))
-        born = self._born(person)
         fields = {
-            "ref": ref or f"imported-{hashlib.sha256(f'{identity}{born or str()}'.encode()).hexdigest()[:32]}",
+            "ref": UNNAMED,
             "given_name": given,
             "family_name": family,
-            "date_of_birth": born,
+            "date_of_birth": self._born(person),
             "email": email,
         }
         return converted(fields, Learner, pointer=person.pointer, refusal=NotAnElmCredentialProblem)
@@ -365,6 +374,25 @@ class _ElmImport:
         return ImportedIssuer(
             id=issuer.needed_text("id"), name=self._read.first(issuer, "legalName", name), country=country
         )
+
+
+def _identity(person: Reader, learner: Learner) -> Identity:
+    """Return whom the person is: all that the document states of them but where they live and what they learned.
+
+    An id such as `urn:epass:person:1` is a place in the document; others name somebody.
+    """
+    others = {name: value for name, value in person.value.items() if name not in _NOT_IDENTIFYING}
+    if str(others.get("id", "")).startswith("urn:epass:"):
+        del others["id"]
+    if _says(others.get("fullName"), learner.full_name):
+        del others["fullName"]
+    return identity_of(learner, others, is_numbered=bool(_NUMBERS & others.keys()))
+
+
+def _says(texts: Any, name: str) -> bool:
+    """Tell whether a text, or one of its languages, is this name."""
+    stated = texts.values() if isinstance(texts, Mapping) else [texts]
+    return any(isinstance(text, str) and folded(text) == folded(name) for text in stated)
 
 
 def _esco(outcome: Reader) -> Iterator[str]:

@@ -7,6 +7,7 @@ import msgspec
 
 from proto.documents.credential import Achievement, Award
 from proto.events import Record, invalid
+from proto.identity import Identity
 from proto.problem import InvalidProblem
 
 LANGUAGE_UNKNOWN = "und"
@@ -30,11 +31,15 @@ class ImportedIssuer(Record, frozen=True, kw_only=True):
 
 
 class Imported(Record, frozen=True, kw_only=True):
-    """What became of a document: `unmapped` are JSON pointers to what has no place here, in the document's order."""
+    """What became of a document: `unmapped` are JSON pointers to what has no place here, in the document's order.
+
+    `identity` is whom it is about by its own words, whatever reference the institution gave.
+    """
 
     achievement: Achievement
     award: Award
     issuer: ImportedIssuer
+    identity: Identity
     unmapped: tuple[str, ...]
     doubtful: tuple[Doubt, ...]
 

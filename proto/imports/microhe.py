@@ -18,11 +18,13 @@ from proto.documents.vocabulary import (
     is_isced_f,
     is_language,
 )
+from proto.identity import UNNAMED, Identity, identity_of, named
 from proto.ids import AchievementUri
 from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
 from proto.imports.json_reader import Reader
 from proto.moment import normalise
 from proto.problem import InvalidProblem
+from proto.visible_text import folded
 
 _CREDITS = re.compile(r"^([0-9]{1,3})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
 _LEVEL = re.compile(r"(?:^|[^0-9])([1-8])(?![0-9])", re.ASCII)
@@ -48,6 +50,11 @@ _MODES: Mapping[str, ParticipationMode] = {
     "presential": ParticipationMode.PRESENTIAL,
     "work": ParticipationMode.WORK_BASED,
 }
+_BORN = ("dateOfBirth", "holderDateOfBirth", "birthDate", "holderBirthDate", "birthdate")
+_OF_THE_HOLDER = re.compile(
+    "holder|learner|student|person|birth|national|gender|surname|given_?name|family_?name|mail", re.IGNORECASE
+)
+_NUMBER = re.compile("^(holder|learner|student|person|personal|national)_?(id|identifier|number)$", re.IGNORECASE)
 _GRADE_MAX, _NAME_MAX = 100, 300
 _T = TypeVar("_T")
 
@@ -63,7 +70,7 @@ def import_microhe(document: Any, *, learner_ref: str | None = None) -> Imported
     """Return achievement and award of a flat MicroHE record (decoded JSON).
 
     Needs `title`, a holder, and a date of issue. `learner_ref` is the institution's own name for the learner; without
-    it one is derived from the holder. Raises `NotMicroHeProblem` with a JSON pointer.
+    it one is made of all that identifies the holder (`proto.identity`). Raises `NotMicroHeProblem` with a JSON pointer.
     """
     if not isinstance(document, Mapping):
         raise NotMicroHeProblem("The metadata is not a JSON object", pointer="")
@@ -78,7 +85,8 @@ class _MicroHeImport:
     def run(self, learner_ref: str | None) -> Imported:
         language = self._language()
         achievement = self._achievement(language)
-        award = self._award(achievement, learner_ref)
+        award = self._award(achievement)
+        identity = self._identity(award.learner)
         issuer = ImportedIssuer(
             id=self._text("issuerIdentifier", "awardingBodyIdentifier") or "unknown",
             name=self._text("awardingBody", "issuer", "institution", "provider"),
@@ -86,8 +94,9 @@ class _MicroHeImport:
         )
         return Imported(
             achievement=with_credits_of(achievement, award),
-            award=award,
+            award=named(award, learner_ref, identity),
             issuer=issuer,
+            identity=identity,
             unmapped=self._root.unmapped(),
             doubtful=tuple(self._doubts),
         )
@@ -242,7 +251,7 @@ class _MicroHeImport:
             self._doubt(name, f"Only the first {characters_max} of {len(text)} characters can be kept")
         return text[:characters_max]
 
-    def _award(self, achievement: Achievement, ref: str | None) -> Award:
+    def _award(self, achievement: Achievement) -> Award:
         begins = self._time("dateOfIssue", "issueDate", "issued", "dateAwarded", "awardingDate", "date")
         if begins is None:
             raise NotMicroHeProblem("A date of issue is missing", pointer=self._root.at("dateOfIssue"))
@@ -250,7 +259,7 @@ class _MicroHeImport:
         grade = self._text("grade")
         identifier = self._text("identifier", "credentialIdentifier")
         fields = {
-            "learner": self._learner(ref),
+            "learner": self._learner(),
             "achievement": AchievementUri(achievement.uri),
             "valid_from": begins,
             "valid_until": self._time("expiryDate", "validUntil", "expires"),
@@ -274,7 +283,7 @@ class _MicroHeImport:
         self._root.take(name)
         return moment
 
-    def _learner(self, ref: str | None) -> Learner:
+    def _learner(self) -> Learner:
         given, family = self._text("givenName", "holderGivenName"), self._text("familyName", "holderFamilyName")
         email = self._text("holderEmail", "email")
         holder = self._text("holder", "holderName", "learner")
@@ -283,13 +292,36 @@ class _MicroHeImport:
             family = holder
         elif holder and holder != " ".join(filter(None, (given, family))):
             self._doubt("holder", f"Given and family name are kept; the holder says it otherwise: {holder[:80]!r}")
-        identity = email or holder or " ".join(filter(None, (given, family)))
-        if not identity:
+        if not (email or holder or given or family):
             raise NotMicroHeProblem("holder is missing: whose is it?", pointer=self._root.at("holder"))
         fields = {
-            "ref": ref or f"imported-{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
+            "ref": UNNAMED,
             "given_name": given,
             "family_name": family,
+            "date_of_birth": self._born(),
             "email": email,
         }
         return converted(fields, Learner, pointer="", refusal=NotMicroHeProblem, within="metadata")
+
+    def _born(self) -> str | None:
+        """Take the day of birth; what is no day stays unmapped, and tells people apart all the same."""
+        found = self._named(*_BORN)
+        day = _DAY.match(found[1].partition("T")[0]) if found else None
+        if found is None or day is None:
+            return None
+        self._root.take(found[0])
+        return day[0]
+
+    def _identity(self, learner: Learner) -> Identity:
+        """Return whom the record is about, by every field that speaks of its holder and says more than was read."""
+        read = {
+            folded(text) for text in (learner.full_name, learner.given_name, learner.family_name, learner.email) if text
+        }
+        others = {
+            name: value
+            for name, value in self._root.value.items()
+            if _OF_THE_HOLDER.search(name) and value not in (None, "") and folded(str(value)) not in read
+        }
+        if learner.date_of_birth:
+            others = {name: value for name, value in others.items() if name not in _BORN}
+        return identity_of(learner, others, is_numbered=any(map(_NUMBER.search, others)))

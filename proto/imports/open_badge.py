@@ -4,7 +4,6 @@ What has no place here is listed by JSON pointer, what had to be guessed is name
 silently. The Dutch profile (educredentials) is read with its own terms for credits, hours, assessment and supervision.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,17 +31,29 @@ from proto.documents.vocabulary import (
     is_esco,
     is_language,
 )
+from proto.identity import UNNAMED, Identity, identity_of, named
 from proto.ids import AchievementUri
 from proto.imports.educredentials import ASSESSMENT, CONTEXT_ENDING, PARTICIPATION, SUPERVISION, UNCHECKED
 from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
 from proto.imports.json_reader import Reader
 
+_OF_THE_AWARD = frozenset(
+    {"type", "achievement", "activityStartDate", "activityEndDate", "component", "creditsEarned", "image", "narrative"}
+    | {"licenseNumber", "result", "role", "source", "term"}
+)
+_OF_ONE_PERSON = frozenset(
+    {"sourcedId", "userName", "accountId", "emailAddress", "nationalIdentityNumber", "identifier", "ltiUserId"}
+    | {"lisSourcedId", "oneRosterSourcedId", "sisSourcedId"}
+)
+"""Identities that one person has; the others name systems, courses and books, or nobody knows what."""
+_READ_AS_LEARNER = frozenset({"id", "givenName", "familyName", "dateOfBirth"})
+
 
 def import_open_badge(document: Any, *, learner_ref: str | None = None) -> Imported:
     """Return achievement and award of an Open Badges 3.0 document (decoded JSON).
 
-    `learner_ref` is the institution's own name for the learner; without it one is derived from what identifies the
-    learner in the document, the same for the same learner. Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
+    `learner_ref` is the institution's own name for the learner; without it one is made of all that identifies the
+    learner in the document (`proto.identity`). Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
     JSON pointer.
     """
     return _Import(check_shape(document)).run(learner_ref)
@@ -59,13 +70,15 @@ class _Import:
         root = self._root
         subject = root.needed_child("credentialSubject")
         achievement = self._achievement(subject.needed_child("achievement"))
-        award = self._award(subject, achievement, learner_ref)
+        award = self._award(subject, achievement)
+        identity = _identity(subject, award.learner)
         issuer = self._issuer()
         self._frame(subject, achievement)
         return Imported(
             achievement=with_credits_of(achievement, award),
-            award=award,
+            award=named(award, learner_ref, identity),
             issuer=issuer,
+            identity=identity,
             unmapped=root.unmapped(),
             doubtful=tuple(self._doubts),
         )
@@ -230,11 +243,11 @@ class _Import:
             url=url,
         )
 
-    def _award(self, subject: Reader, achievement: Achievement, learner_ref: str | None) -> Award:
+    def _award(self, subject: Reader, achievement: Achievement) -> Award:
         root = self._root
         old = Identifier(identifier=root.needed_text("id"), type="identifier")
         fields = {
-            "learner": self._learner(subject, learner_ref),
+            "learner": self._learner(subject),
             "achievement": AchievementUri(achievement.uri),
             "awarded_at": self._moment("awardedDate"),
             "valid_from": moment(root.value, "validFrom"),
@@ -258,19 +271,18 @@ class _Import:
         value = subject.take("creditsEarned")
         return None if value is None else hundredths(value, subject.at("creditsEarned"))
 
-    def _learner(self, subject: Reader, learner_ref: str | None) -> Learner:
+    def _learner(self, subject: Reader) -> Learner:
         uri, given, family = subject.text("id"), subject.text("givenName"), subject.text("familyName")
-        named = dict(self._identities(subject, is_named=bool(given or family)))
-        family = family or named.get("name")
-        identity = uri or named.get("emailAddress") or family or given
-        if identity is None:
+        stated = dict(self._identities(subject, is_named=bool(given or family)))
+        family = family or (None if given else stated.get("name"))
+        if not (uri or stated.get("emailAddress") or family or given):
             raise NotAnOpenBadgeProblem("The document does not say whose it is", pointer=subject.at("id"))
         fields = {
-            "ref": learner_ref or f"imported-{hashlib.sha256(identity.encode()).hexdigest()[:32]}",
+            "ref": UNNAMED,
             "given_name": given,
             "family_name": family,
             "date_of_birth": subject.text("dateOfBirth"),
-            "email": named.get("emailAddress"),
+            "email": stated.get("emailAddress"),
             "uri": uri,
         }
         return converted(fields, Learner, pointer=subject.pointer, refusal=NotAnOpenBadgeProblem)
@@ -289,6 +301,18 @@ class _Import:
             if kind == "name" and not is_named:
                 self._doubt(item.pointer, "One name, not split into given and family name; kept as family name")
             yield kind, value
+
+
+def _identity(subject: Reader, learner: Learner) -> Identity:
+    """Return whom the subject is: all that it states but what it states of the award; hashed identities count too."""
+    others = {name: value for name, value in subject.value.items() if name not in _OF_THE_AWARD | _READ_AS_LEARNER}
+    stated = [item.value for item in subject.children("identifier")]
+    read = {learner.full_name, learner.email}
+    others["identifier"] = [
+        item for item in stated if item.get("hashed") is not False or item.get("identityHash") not in read
+    ]
+    is_numbered = any(str(item.get("identityType")) in _OF_ONE_PERSON for item in stated)
+    return identity_of(learner, {name: value for name, value in others.items() if value}, is_numbered=is_numbered)
 
 
 def _is_known_context(address: str) -> bool:

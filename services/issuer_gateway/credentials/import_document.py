@@ -2,7 +2,6 @@
 
 from typing import Any, Protocol
 
-import asyncpg
 import msgspec
 
 from proto.canonical import canonical_json
@@ -14,6 +13,7 @@ from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.credentials.issuance import issue_now, prepared
 from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.recognising import Person, Recognition, Sent
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
 from services.issuer_gateway.unit_of_work.append_event import Said, check_followed, stands
@@ -30,6 +30,13 @@ class Read(Protocol):
         """Return what the document says."""
 
 
+class _ImportedBeforeError(Exception):
+    """Inside a transaction: a parallel import of the same document for the same person was first."""
+
+    def __init__(self, credential_id: CredentialId) -> None:
+        self.credential_id = credential_id
+
+
 async def import_document(
     gateway: Gateway,
     tenant: Tenant,
@@ -42,46 +49,64 @@ async def import_document(
 ) -> tuple[CredentialId, EventAnswer]:
     """Issue what a document of another system says, and return the credential and where its event stands.
 
-    The same content (without its proof) for the same learner gives the same credential. Raises what `read`
-    and issuing raise.
+    The same content (without its proof) for the same person gives the same credential, for another person another.
+    Raises what `read` and issuing raise.
     """
     check_followed(gateway)
     imported = read(document, learner_ref=learner_ref)
     content = canonical_json(without_proof(document))
-    fingerprint = gateway.keystore.fingerprint(b"import", tenant.institution_id.encode(), content)
+    sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
+    recognition = Recognition(gateway, tenant)
     await check_unused(gateway, once)
-    known = await _known(gateway, tenant, fingerprint)
+    known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
     if known is not None:
-        return known
+        return await _stood(gateway, tenant, known)
 
     async def work(connection: Connection) -> Said:
-        item = await _issue_now(gateway, connection, tenant, imported, api_key_id)
-        await credentials.add_imported(connection, tenant.institution_id, fingerprint, item.stream)
-        return item
+        # (1) Nobody else imports this; (2) for whom, and not yet; (3) event and document; (4) what they are known by.
+        await recognition.lock(connection, sent)  # (1)
+        person = await recognition.person(connection, sent)  # (2)
+        before = await recognition.became(connection, sent, person)
+        if before is not None:
+            raise _ImportedBeforeError(before)
+        notes = _for_whom(sent, person)
+        said = await _issue_now(  # (3)
+            gateway, connection, tenant, _about(imported, person), notes=notes, api_key_id=api_key_id
+        )
+        await recognition.remember(connection, sent, person, said.stream)  # (4)
+        return said
 
     try:
         answer = await said_once(gateway, once, work)
-    except asyncpg.UniqueViolationError:
-        known = await _known(gateway, tenant, fingerprint)  # a parallel import of the same document was first
-        if known is None:
-            raise
-        return known
+    except _ImportedBeforeError as before:
+        return await _stood(gateway, tenant, before.credential_id)
     assert answer.credential_id is not None, "an issue is about a credential"
     return answer.credential_id, answer
 
 
-async def _known(gateway: Gateway, tenant: Tenant, fingerprint: bytes) -> tuple[CredentialId, EventAnswer] | None:
-    credential_id = await credentials.imported(gateway.pool, tenant.institution_id, fingerprint)
-    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id) if credential_id else None
-    if stored is None:
-        return None
+async def _stood(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> tuple[CredentialId, EventAnswer]:
+    """Return a credential that was made of the document before, and where its event stands."""
+    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
+    assert stored is not None, "nothing removes a credential"
     return stored.credential_id, await stands(gateway, stored.event_id)
 
 
+def _about(imported: Imported, person: Person) -> Imported:
+    """Return what was read, its learner under the institution's own name."""
+    learner = msgspec.structs.replace(imported.award.learner, ref=person.ref)
+    return msgspec.structs.replace(imported, award=msgspec.structs.replace(imported.award, learner=learner))
+
+
 async def _issue_now(
-    gateway: Gateway, connection: Connection, tenant: Tenant, imported: Imported, api_key_id: str | None
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    imported: Imported,
+    *,
+    notes: tuple[str, ...],
+    api_key_id: str | None,
 ) -> Said:
-    stored, notes = await achievement_commands.described(connection, tenant, imported.achievement)
+    stored, differences = await achievement_commands.described(connection, tenant, imported.achievement)
     award = imported.award
     if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
         award = msgspec.structs.replace(award, ects_hundredths=imported.achievement.ects_hundredths)
@@ -92,7 +117,7 @@ async def _issue_now(
         award,
         stored,
         now=gateway.now(),
-        notes=_bounded([_first_issued_by(imported), *notes, *doubts]),
+        notes=_bounded([_first_issued_by(imported), *notes, *differences, *doubts]),
         unmapped=imported.unmapped,
         api_key_id=api_key_id,
     )
@@ -104,6 +129,16 @@ def _first_issued_by(imported: Imported) -> str:
     issuer = imported.issuer
     named = ", ".join(filter(None, (issuer.name, issuer.country)))
     return f"The document was issued by {issuer.id}{f' ({named})' if named else ''}; this credential is your own"
+
+
+def _for_whom(sent: Sent, person: Person) -> tuple[str, ...]:
+    """Return under which reference the learner stands here, where the institution gave none."""
+    if sent.learner_ref is not None:
+        return ()
+    if person.learner_id is not None:
+        return (f"No `learner_ref` was given: what identifies the learner was imported before, as {person.ref}",)
+    why = "" if sent.identity.is_enough else "; what the document says is not enough to know them again"
+    return (f"No `learner_ref` was given: the learner is new here, as {person.ref}{why}",)
 
 
 def _bounded(notes: list[str]) -> tuple[str, ...]:

@@ -60,6 +60,14 @@ class DataKey:
     def __init__(self, key: bytes) -> None:
         assert len(key) == KEY_BYTES
         self._key = key
+        self._fingerprint_key = hashlib.blake2b(b"credentify/fingerprint/v1", key=key, digest_size=32).digest()
+
+    def fingerprint(self, *parts: bytes) -> bytes:
+        """Return 32 bytes that tell equal from unequal input and, without this key, nothing else of it."""
+        mac = hmac.new(self._fingerprint_key, digestmod=hashlib.sha256)
+        for part in parts:
+            mac.update(len(part).to_bytes(8, "big") + part)
+        return mac.digest()
 
     def seal(self, plain: bytes, purpose: Purpose, name: str) -> bytes:
         """Return version ‖ 24 random bytes ‖ ciphertext and tag, bound to `purpose` and `name`."""
@@ -91,10 +99,6 @@ def _associated(purpose: Purpose, name: str) -> bytes:
 class Keystore(DataKey):
     """The master key at work: seals learners' keys and institutions' secret keys, and makes keyed fingerprints."""
 
-    def __init__(self, master_key: bytes) -> None:
-        super().__init__(master_key)
-        self._fingerprint_key = hashlib.blake2b(b"credentify/fingerprint/v1", key=master_key, digest_size=32).digest()
-
     @classmethod
     def from_file(cls, path: Path) -> "Keystore":
         """Return the keystore of the master key in a file of exactly 32 bytes that only its owner may read.
@@ -110,13 +114,6 @@ class Keystore(DataKey):
         if len(key) != KEY_BYTES:
             raise MasterKeyProblem(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")
         return cls(key)
-
-    def fingerprint(self, *parts: bytes) -> bytes:
-        """Return 32 bytes that tell equal from unequal input and, without the master key, nothing else of it."""
-        mac = hmac.new(self._fingerprint_key, digestmod=hashlib.sha256)
-        for part in parts:
-            mac.update(len(part).to_bytes(8, "big") + part)
-        return mac.digest()
 
     def new_learner_key(self, learner_id: str) -> bytes:
         """Return a new learner's key, sealed; `learner_key` opens it."""

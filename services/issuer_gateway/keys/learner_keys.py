@@ -1,6 +1,6 @@
 """Learners' keys at work: fetched from the vault, opened under the master key, made, destroyed. Knows no document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from services.issuer_gateway.keys.keystore import DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import Vault
@@ -42,6 +42,14 @@ class LearnerKeys:
 
     def _opened(self, sealed: dict[str, bytes | None]) -> dict[str, DataKey | None]:
         return {name: self._keystore.learner_key(key, name) if key else None for name, key in sealed.items()}
+
+    async def marked(self, mark: bytes) -> list[str]:
+        """Return the ids of learners who bear a mark; some may have no row in the database, and count as nobody."""
+        return await self._vault.marked(mark)
+
+    async def mark(self, learner_id: str, marks: Sequence[bytes]) -> None:
+        """Let a learner who has a key be found by these marks, until the key is destroyed."""
+        await self._vault.mark(learner_id, marks)
 
     async def destroy(self, pool: Pool, learner_id: str) -> None:
         """Destroy the key of a learner whose erasure is committed, and note that it is done."""

@@ -5,6 +5,8 @@ database hold of the learner stays closed for ever (DESIGN 8). So the key folder
 overwriting, never kept in generations. Keys come and go sealed under the master key. A key that was destroyed leaves a
 mark, so that a database that was restored from before the erasure is told so, and does not get another key.
 
+Marks by which learners are found without a reference lie here too, and go with the key.
+
 The count of places that was given on each status list lies here too: a restored database, whose own count has gone
 back, is found out by it, and begins new lists.
 
@@ -34,6 +36,12 @@ _TABLES = """
         CHECK ((destroyed = 0) = (sealed IS NOT NULL))
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS learner_key_destroyed ON learner_key (learner_id) WHERE destroyed;
+    CREATE TABLE IF NOT EXISTS learner_mark (
+        mark BLOB NOT NULL,
+        learner_id TEXT NOT NULL,
+        PRIMARY KEY (mark, learner_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS learner_mark_by_learner ON learner_mark (learner_id);
     CREATE TABLE IF NOT EXISTS status_places (
         institution_id TEXT PRIMARY KEY,
         number INTEGER NOT NULL,
@@ -118,7 +126,10 @@ class Vault:
         return await self._run(work)
 
     async def destroy(self, learner_ids: Iterable[str]) -> None:
-        """Destroy the keys of learners for good; a mark stays behind. The file's journal is emptied as well."""
+        """Destroy the keys of learners for good, and what they are found by; only that it was done stays behind.
+
+        The file's journal is emptied as well.
+        """
         names = [(name,) for name in learner_ids]
 
         def work(file: sqlite3.Connection) -> None:
@@ -127,11 +138,34 @@ class Vault:
                    ON CONFLICT (learner_id) DO UPDATE SET sealed = NULL, destroyed = 1""",
                 names,
             )
+            file.executemany("DELETE FROM learner_mark WHERE learner_id = ?", names)
 
         await self._run(work)
         await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         )
+
+    async def marked(self, mark: bytes) -> list[str]:
+        """Return the learners who bear a mark, in the order of their ids."""
+
+        def read() -> list[str]:
+            rows = self._file.execute("SELECT learner_id FROM learner_mark WHERE mark = ? ORDER BY 1", (mark,))
+            return [row[0] for row in rows]
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    async def mark(self, learner_id: str, marks: Iterable[bytes]) -> None:
+        """Let a learner be found by marks; one whose key was destroyed, or who has none, gets none."""
+        rows = [(mark, learner_id) for mark in marks]
+
+        def work(file: sqlite3.Connection) -> None:
+            file.executemany(
+                """INSERT OR IGNORE INTO learner_mark (mark, learner_id)
+                   SELECT ?, learner_id FROM learner_key WHERE learner_id = ? AND NOT destroyed""",
+                rows,
+            )
+
+        await self._run(work)
 
     async def destroyed(self, *, after: str, limit: int) -> list[str]:
         """Return learners whose keys were destroyed, in the order of their ids."""

@@ -8,6 +8,7 @@ import msgspec
 
 from proto.documents.credential import Achievement
 from proto.ids import CredentialId, EventId
+from services.issuer_gateway.store import imports
 from services.persistence.postgres import Connection, Pool
 
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
@@ -115,7 +116,10 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def erase(connection: Connection, institution_id: str, ref: str) -> Erased | None:
-    """Forget the institution's name for a learner and close the documents; None if it has no learner of that name."""
+    """Forget the institution's name for a learner and which imports became their credentials; close the documents.
+
+    None if it has no learner of that name.
+    """
     row = await connection.fetchrow(
         """UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now()
            WHERE institution_id = $1 AND ref = $2 RETURNING learner_id::text, erased_at""",
@@ -124,6 +128,7 @@ async def erase(connection: Connection, institution_id: str, ref: str) -> Erased
     )
     if row is None:
         return None
+    await imports.forget(connection, [row["learner_id"]])
     count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", row["learner_id"])
     return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
 
@@ -160,6 +165,7 @@ async def erase_again(connection: Connection | Pool, learner_ids: Sequence[str])
            WHERE learner_id = ANY($1::uuid[]) AND erased_at IS NULL""",
         list(learner_ids),
     )
+    await imports.forget(connection, learner_ids)
 
 
 async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[str, bytes]:
@@ -284,23 +290,3 @@ async def of_learners(
     for row in rows:
         found.setdefault(row["ref"], []).append(CredentialId(row["credential_id"].hex()))
     return found
-
-
-async def imported(connection: Connection | Pool, institution_id: str, fingerprint: bytes) -> CredentialId | None:
-    """Return the credential that a document with this fingerprint became."""
-    found: bytes | None = await connection.fetchval(
-        "SELECT credential_id FROM imported WHERE institution_id = $1 AND fingerprint = $2", institution_id, fingerprint
-    )
-    return CredentialId(found.hex()) if found else None
-
-
-async def add_imported(
-    connection: Connection, institution_id: str, fingerprint: bytes, credential_id: CredentialId
-) -> None:
-    """Remember what a document became; a second one of the same fingerprint raises `asyncpg.UniqueViolationError`."""
-    await connection.execute(
-        "INSERT INTO imported (institution_id, fingerprint, credential_id) VALUES ($1, $2, $3)",
-        institution_id,
-        fingerprint,
-        bytes.fromhex(credential_id),
-    )
