@@ -22,7 +22,6 @@ from proto.documents.vocabulary import (
     eqf_level_of,
     is_esco,
 )
-from proto.identity import UNNAMED, Identity, identity_of, named
 from proto.ids import AchievementUri
 from proto.imports.elm_reader import (
     ElmReader,
@@ -33,6 +32,7 @@ from proto.imports.elm_reader import (
     take_concept,
     types_of,
 )
+from proto.imports.identity import UNNAMED, Identity, identity_of, named
 from proto.imports.imported import Imported, ImportedIssuer, converted, with_credits_of
 from proto.imports.json_reader import Reader
 from proto.problem import InvalidProblem
@@ -65,7 +65,7 @@ def import_elm(document: Any, *, learner_ref: str | None = None) -> Imported:
 
     Of several claims the first achievement, else the first claim, is read; the others are listed as unmapped.
     `learner_ref` is the institution's own name for the learner; without it one is made of all that identifies the
-    learner in the document (`proto.identity`). Raises `NotAnElmCredentialProblem` with a JSON pointer.
+    learner in the document (`proto.imports.identity`). Raises `NotAnElmCredentialProblem` with a JSON pointer.
     """
     if not isinstance(document, Mapping):
         raise NotAnElmCredentialProblem("The document is not a JSON object", pointer="")

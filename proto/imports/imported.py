@@ -7,7 +7,7 @@ import msgspec
 
 from proto.documents.credential import Achievement, Award
 from proto.events import Record, invalid
-from proto.identity import Identity
+from proto.imports.identity import Identity
 from proto.problem import InvalidProblem
 
 LANGUAGE_UNKNOWN = "und"

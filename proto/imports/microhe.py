@@ -18,8 +18,8 @@ from proto.documents.vocabulary import (
     is_isced_f,
     is_language,
 )
-from proto.identity import UNNAMED, Identity, identity_of, named
 from proto.ids import AchievementUri
+from proto.imports.identity import UNNAMED, Identity, identity_of, named
 from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
 from proto.imports.json_reader import Reader
 from proto.moment import normalise
@@ -70,7 +70,8 @@ def import_microhe(document: Any, *, learner_ref: str | None = None) -> Imported
     """Return achievement and award of a flat MicroHE record (decoded JSON).
 
     Needs `title`, a holder, and a date of issue. `learner_ref` is the institution's own name for the learner; without
-    it one is made of all that identifies the holder (`proto.identity`). Raises `NotMicroHeProblem` with a JSON pointer.
+    it one is made of all that identifies the holder (`proto.imports.identity`). Raises `NotMicroHeProblem` with a JSON
+    pointer.
     """
     if not isinstance(document, Mapping):
         raise NotMicroHeProblem("The metadata is not a JSON object", pointer="")

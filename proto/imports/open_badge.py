@@ -31,9 +31,9 @@ from proto.documents.vocabulary import (
     is_esco,
     is_language,
 )
-from proto.identity import UNNAMED, Identity, identity_of, named
 from proto.ids import AchievementUri
 from proto.imports.educredentials import ASSESSMENT, CONTEXT_ENDING, PARTICIPATION, SUPERVISION, UNCHECKED
+from proto.imports.identity import UNNAMED, Identity, identity_of, named
 from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
 from proto.imports.json_reader import Reader
 
@@ -53,7 +53,7 @@ def import_open_badge(document: Any, *, learner_ref: str | None = None) -> Impor
     """Return achievement and award of an Open Badges 3.0 document (decoded JSON).
 
     `learner_ref` is the institution's own name for the learner; without it one is made of all that identifies the
-    learner in the document (`proto.identity`). Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
+    learner in the document (`proto.imports.identity`). Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
     JSON pointer.
     """
     return _Import(check_shape(document)).run(learner_ref)

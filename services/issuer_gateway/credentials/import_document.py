@@ -11,9 +11,9 @@ from proto.imports.imported import Imported
 from proto.imports.open_badge import import_open_badge
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements import achievement_commands
+from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
 from services.issuer_gateway.credentials.issuance import issue_now, prepared
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.recognising import Person, Recognition, Sent
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
 from services.issuer_gateway.unit_of_work.append_event import Said, check_followed, stands

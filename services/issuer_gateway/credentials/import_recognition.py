@@ -1,17 +1,17 @@
 """Whom an import is about: the learner whom the institution names, one who was imported before, or somebody new.
 
-Without a reference people are known by a mark: the fingerprint of all that identifies them (`proto.identity`), kept
-beside the learner's key in the key folder, so that no backup of the database holds it and it dies with the key. What a
-document became is kept under a fingerprint by the learner's own key. So nothing links a person, or a document, to a
-learner who was erased.
+Without a reference people are known by a mark: the fingerprint of all that identifies them (`proto.imports.identity`),
+kept beside the learner's key in the key folder, so that no backup of the database holds it and it dies with the key.
+What a document became is kept under a fingerprint by the learner's own key. So nothing links a person, or a document,
+to a learner who was erased.
 """
 
 import secrets
 
 import msgspec
 
-from proto.identity import UNNAMED, Identity
 from proto.ids import CredentialId
+from proto.imports.identity import UNNAMED, Identity
 from services.issuer_gateway.credentials.issuance import learners_for
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
