@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from proto.documents.credential import Achievement, Award, Identifier, Learner, QualityAssurance, Result
 from proto.documents.duration import hours_of
 from proto.documents.vocabulary import (
@@ -33,7 +31,7 @@ from proto.imports.elm_reader import (
     types_of,
 )
 from proto.imports.identity import UNNAMED, Identity, identity_of, named
-from proto.imports.imported import Imported, ImportedIssuer, converted, with_credits_of
+from proto.imports.imported import Imported, ImportedIssuer, converted, made_uri, with_credits_of
 from proto.imports.json_reader import Reader
 from proto.problem import InvalidProblem
 from proto.visible_text import folded
@@ -51,6 +49,8 @@ _COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _CREDITS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
 _GRADE_MAX, _NAME_MAX = 100, 300
+_LOCAL_IDS = ("urn:epass:", "_:", "#")
+"""Ids that number the parts of one document, and name nothing outside of it."""
 
 
 _NOT_IDENTIFYING = frozenset(
@@ -93,10 +93,10 @@ class _ElmImport:
         root.only("type", "VerifiableCredential", _TYPE)
         person = one_of(root, "credentialSubject")
         claim = self._claim(person)
-        achievement = self._achievement(claim)
+        issuer = self._issuer()
+        achievement = self._achievement(claim, issuer)
         award = self._award(person, claim, achievement)
         identity = _identity(person, award.learner)
-        issuer = self._issuer()
         return Imported(
             achievement=with_credits_of(achievement, award),
             award=named(award, learner_ref, identity),
@@ -122,7 +122,7 @@ class _ElmImport:
         claim.only("type", *_CLAIMS)
         return claim
 
-    def _achievement(self, claim: Reader) -> Achievement:
+    def _achievement(self, claim: Reader, issuer: ImportedIssuer) -> Achievement:
         spec = first_of(claim, "specifiedBy") or claim
         spec.only("type", "LearningAchievementSpecification", "LearningActivitySpecification", "Qualification")
         title = self._read.text(spec, "title") or self._read.text(claim, "title")
@@ -137,7 +137,7 @@ class _ElmImport:
             self._read.doubt(spec.at("description"), "No description is stated; the title stands in")
         self._read.doubt(claim.at("provenBy"), "The model has no criteria in words; the description stands in")
         fields = {
-            "uri": self._uri(spec, title),
+            "uri": self._uri(spec, title, issuer),
             "title": title,
             "description": description or title,
             "criteria": summary or description or title,
@@ -159,14 +159,21 @@ class _ElmImport:
     def _same(self, source: Reader, name: str, texts: Mapping[str, str]) -> bool:
         return bool(source.value.get(name) == texts)
 
-    def _uri(self, spec: Reader, title: Mapping[str, str]) -> str:
+    def _uri(self, spec: Reader, title: Mapping[str, str], issuer: ImportedIssuer) -> str:
+        """Return the achievement's URI, or make one of what its issuer calls it: a notation, an id, else the title."""
         stated = spec.value.get("id")
         if isinstance(stated, str) and stated.startswith(("http://", "https://")):
             spec.take("id")
             return stated
-        digest = hashlib.sha256(msgspec.json.encode(title, order="sorted")).hexdigest()[:32]
-        self._read.doubt(spec.at("id"), "The achievement has no URI of its own; one is made from its title")
-        return f"https://elm.invalid/{digest}"
+        notations = [str(each.value["notation"]) for each in all_of(spec, "identifier") if "notation" in each.value]
+        if notations:
+            what, names = "identifier", notations[:1]
+        elif isinstance(stated, str) and stated and not stated.startswith(_LOCAL_IDS):
+            what, names = "id", [stated]
+        else:
+            what, names = "title", [f"{tag} {text}" for tag, text in sorted(title.items())]
+        self._read.doubt(spec.at("id"), f"The achievement has no URI of its own; one is made from issuer and {what}")
+        return made_uri("elm", issuer.identity, what, *names)
 
     def _outcomes(self, spec: Reader) -> Iterator[dict[str, Any]]:
         for each in all_of(spec, "learningOutcome"):

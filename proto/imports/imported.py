@@ -1,5 +1,6 @@
 """What an import makes of a document of others, whatever its form: what was read, guessed, and had no place."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -7,6 +8,7 @@ import msgspec
 
 from proto.documents.credential import Achievement, Award
 from proto.events import Record, invalid
+from proto.ids import AchievementUri
 from proto.imports.identity import Identity
 from proto.problem import InvalidProblem
 
@@ -29,6 +31,13 @@ class ImportedIssuer(Record, frozen=True, kw_only=True):
     name: str | None = None
     country: str | None = None
 
+    @property
+    def identity(self) -> str:
+        """What tells it from others: its URL or DID; an id of another kind may be any document's own, with its name."""
+        if self.id.startswith(("https://", "http://", "did:")):
+            return self.id
+        return "\n".join((self.id, self.name or "", self.country or ""))
+
 
 class Imported(Record, frozen=True, kw_only=True):
     """What became of a document: `unmapped` are JSON pointers to what has no place here, in the document's order.
@@ -42,6 +51,11 @@ class Imported(Record, frozen=True, kw_only=True):
     identity: Identity
     unmapped: tuple[str, ...]
     doubtful: tuple[Doubt, ...]
+
+
+def made_uri(host: str, *names: str) -> AchievementUri:
+    """Return a URI for an achievement that its source gives none: the same names are the same achievement."""
+    return AchievementUri(f"https://{host}.invalid/{hashlib.sha256(msgspec.json.encode(names)).hexdigest()[:32]}")
 
 
 def with_credits_of(achievement: Achievement, award: Award) -> Achievement:

@@ -20,7 +20,15 @@ from proto.documents.vocabulary import (
 )
 from proto.ids import AchievementUri
 from proto.imports.identity import UNNAMED, Identity, identity_of, named
-from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
+from proto.imports.imported import (
+    LANGUAGE_UNKNOWN,
+    Doubt,
+    Imported,
+    ImportedIssuer,
+    converted,
+    made_uri,
+    with_credits_of,
+)
 from proto.imports.json_reader import Reader
 from proto.moment import normalise
 from proto.problem import InvalidProblem
@@ -85,14 +93,14 @@ class _MicroHeImport:
 
     def run(self, learner_ref: str | None) -> Imported:
         language = self._language()
-        achievement = self._achievement(language)
-        award = self._award(achievement)
-        identity = self._identity(award.learner)
         issuer = ImportedIssuer(
             id=self._text("issuerIdentifier", "awardingBodyIdentifier") or "unknown",
             name=self._text("awardingBody", "issuer", "institution", "provider"),
             country=self._text("country", "issuerCountry"),
         )
+        achievement = self._achievement(language, issuer)
+        award = self._award(achievement)
+        identity = self._identity(award.learner)
         return Imported(
             achievement=with_credits_of(achievement, award),
             award=named(award, learner_ref, identity),
@@ -134,7 +142,7 @@ class _MicroHeImport:
         self._doubt("language", "No language tag is stated; texts are kept under und (undetermined)")
         return LANGUAGE_UNKNOWN
 
-    def _achievement(self, language: str) -> Achievement:
+    def _achievement(self, language: str, issuer: ImportedIssuer) -> Achievement:
         title = self._needed("title", "name")
         description = self._text("description", "abstract")
         if description is None:
@@ -143,7 +151,7 @@ class _MicroHeImport:
         if criteria is None:
             self._doubt("criteria", "No criteria are stated; the description stands in")
         fields = {
-            "uri": self._uri(title),
+            "uri": self._uri(title, issuer),
             "title": {language: title},
             "description": {language: description or title},
             "criteria": {language: criteria or description or title},
@@ -165,12 +173,16 @@ class _MicroHeImport:
         found = self._text(*names)
         return {language: found} if found else None
 
-    def _uri(self, title: str) -> str:
-        found = self._named("identifier", "courseIdentifier")
-        if found and found[1].startswith(("http://", "https://")):
-            return found[1]
-        self._doubt("identifier", "The achievement has no URI; one is made from its title")
-        return f"https://microhe.invalid/{hashlib.sha256(title.encode()).hexdigest()[:32]}"
+    def _uri(self, title: str, issuer: ImportedIssuer) -> str:
+        """Return the course's URI, or make one of what its issuer calls it: the course's identifier, else the title."""
+        for name in ("courseIdentifier", "identifier"):
+            found = self._named(name)
+            if found and found[1].startswith(("http://", "https://")):
+                return found[1]
+        course = self._text("courseIdentifier")
+        what, called = ("course identifier", course) if course else ("title", title)
+        self._doubt("identifier", f"The achievement has no URI; one is made from issuer and {what}")
+        return made_uri("microhe", issuer.identity, what, called)
 
     def _outcomes(self) -> list[str]:
         for name in ("learningOutcome", "learningOutcomes"):

@@ -92,7 +92,7 @@ async def test_what_issuing_refuses_leaves_the_request_open(gateway: RunningGate
     office = await _office(gateway)
     made = await _ask(gateway)
     refused = await _accept(office, made, {"ects_hundredths": 30_000})
-    assert (refused.status, refused.slug) == (403, "out-of-scope")
+    assert (refused.status, refused.slug) == (422, "credits-exceed-achievement")
     contradicting = await _accept(office, made, {"valid_until": "2020-01-01T00:00:00Z"})
     assert (contradicting.status, contradicting.slug) == (422, "invalid")
     assert (await _seen(gateway, made)).state == "open"

@@ -180,7 +180,8 @@ def test_flat_metadata_without_what_is_needed_is_refused(name: str) -> None:
 
 def test_credits_that_are_no_number_are_left_out_and_doubted() -> None:
     found = import_microhe(_flat(ECTSCreditPoints="many"))
-    assert found.achievement.ects_hundredths == 0
+    assert found.achievement.ects_hundredths == found.award.ects_hundredths  # what was awarded is what is known
+    assert import_microhe(_flat(ECTSCreditPoints="many", creditsAwarded="")).achievement.ects_hundredths == 0
     assert "/ECTSCreditPoints" in found.unmapped
     assert any(doubt.pointer == "/ECTSCreditPoints" for doubt in found.doubtful)
 

@@ -1,26 +1,18 @@
-"""Achievements: described, revised, found; imported ones get a URI of the institution's if they came with another's."""
+"""Achievements: described, revised, found. Those of imported documents have a module of their own."""
 
 import secrets
 
 import msgspec
 
 from proto.documents.annex_i import Element, annex_i
-from proto.documents.credential import Achievement, Identifier
 from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import AchievementAnswer, AchievementRequest
-from services.issuer_gateway.domain.awarding import (
-    achievement_from,
-    achievement_id_from,
-    achievement_uri,
-    is_own_uri,
-    search_text,
-)
+from services.issuer_gateway.domain.awarding import achievement_from, search_text
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store import achievements
 from services.persistence.postgres import Connection, Pool
 
 _ID_BYTES = 8
-_IDENTIFIERS_MAX = 16
 _STATED_BY_AWARD = frozenset({1, 5})
 """Elements of Annex I that only an award can state: the learner, and the date of issuing."""
 
@@ -101,59 +93,3 @@ async def get(pool: Pool, tenant: Tenant, achievement_id: str) -> achievements.S
     if found is None:
         raise NoSuchAchievementProblem(f"{tenant.slug} has no achievement {achievement_id}")
     return found
-
-
-async def described(
-    connection: Connection, tenant: Tenant, imported: Achievement
-) -> tuple[achievements.StoredAchievement, tuple[str, ...]]:
-    """Return the institution's achievement that an imported document awards, and notes: known by its URI, or made now.
-
-    One whose URI is not the institution's gets one that is, and keeps the old one among its identifiers.
-    """
-    source_uri = imported.uri
-    found = (await achievements.by_uris(connection, tenant.institution_id, [source_uri])).get(source_uri)
-    if found is not None:
-        return found, _differences(found.achievement, imported)
-    achievement, notes = _adopted(tenant, imported)
-    achievement_id = achievement_id_from(achievement.uri)
-    text = search_text(achievement, tenant)
-    for candidate in (achievement_id, fresh_id()):
-        if candidate != achievement_id and achievement.uri != source_uri:
-            achievement = msgspec.structs.replace(achievement, uri=achievement_uri(tenant, candidate))
-        if await achievements.add(
-            connection,
-            tenant.institution_id,
-            candidate,
-            achievement,
-            search_text=text,
-            source_uri=None if achievement.uri == source_uri else source_uri,
-        ):
-            stored = achievements.StoredAchievement(achievement_id=candidate, revision=1, achievement=achievement)
-            return stored, notes
-        again = (await achievements.by_uris(connection, tenant.institution_id, [source_uri])).get(source_uri)
-        if again is not None:  # a parallel import described it
-            return again, _differences(again.achievement, imported)
-    raise AchievementTakenProblem(f"{source_uri} cannot be described: its id is taken")
-
-
-def _adopted(tenant: Tenant, imported: Achievement) -> tuple[Achievement, tuple[str, ...]]:
-    if is_own_uri(tenant, imported.uri):
-        return imported, ()
-    former = Identifier(identifier=imported.uri, type="identifier")
-    achievement = msgspec.structs.replace(
-        imported,
-        uri=achievement_uri(tenant, achievement_id_from(imported.uri)),
-        other_identifiers=(*imported.other_identifiers[: _IDENTIFIERS_MAX - 1], former),
-    )
-    return achievement, (f"The achievement's URI lies elsewhere ({imported.uri}); here it is {achievement.uri}",)
-
-
-def _differences(known: Achievement, imported: Achievement) -> tuple[str, ...]:
-    differing = [
-        name
-        for name in ("title", "ects_hundredths", "eqf_level", "workload_hours", "grading_scheme")
-        if getattr(known, name) != getattr(imported, name)
-    ]
-    if not differing:
-        return ()
-    return (f"The achievement is described here already, and otherwise in {', '.join(differing)}; ours was used",)

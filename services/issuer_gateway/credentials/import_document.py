@@ -10,7 +10,7 @@ from proto.ids import CredentialId
 from proto.imports.imported import Imported
 from proto.imports.open_badge import import_open_badge
 from proto.wire.gateway import EventAnswer
-from services.issuer_gateway.achievements import achievement_commands
+from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
 from services.issuer_gateway.credentials.issuance import issue_now, prepared
 from services.issuer_gateway.domain.tenant import Tenant
@@ -106,7 +106,8 @@ async def _issue_now(
     notes: tuple[str, ...],
     api_key_id: str | None,
 ) -> Said:
-    stored, differences = await achievement_commands.described(connection, tenant, imported.achievement)
+    achievement = await adopted(connection, tenant, imported)
+    stored = achievement.stored
     award = imported.award
     if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
         award = msgspec.structs.replace(award, ects_hundredths=imported.achievement.ects_hundredths)
@@ -117,7 +118,7 @@ async def _issue_now(
         award,
         stored,
         now=gateway.now(),
-        notes=_bounded([_first_issued_by(imported), *notes, *differences, *doubts]),
+        notes=_bounded([_first_issued_by(imported), *notes, *achievement.notes, *doubts]),
         unmapped=imported.unmapped,
         api_key_id=api_key_id,
     )

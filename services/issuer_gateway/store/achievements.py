@@ -12,6 +12,8 @@ from services.persistence.postgres import Connection, Pool
 _DECODE = msgspec.json.Decoder(Achievement).decode
 _DECODE_TENANT = msgspec.json.Decoder(Tenant).decode
 _ENCODE = msgspec.json.Encoder().encode
+REVISIONS_MAX = 256
+"""So many revisions of an achievement are looked through for one that says what a document says."""
 _CURRENT = """
     SELECT achievement_id, revision, content FROM achievement JOIN achievement_revision
         USING (institution_id, achievement_id, revision)
@@ -24,6 +26,16 @@ class StoredAchievement(msgspec.Struct, frozen=True, kw_only=True):
     achievement_id: str
     revision: int
     achievement: Achievement
+
+
+class Sourced(msgspec.Struct, frozen=True, kw_only=True):
+    """An achievement that has a URI, or came with it; `source_issuer` is a digest of who called it so.
+
+    None: the institution described it itself; empty: it was imported when nobody noted whose the URI was.
+    """
+
+    stored: StoredAchievement
+    source_issuer: str | None
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,48 +60,88 @@ async def add(
     *,
     search_text: str,
     source_uri: str | None = None,
+    source_issuer: str = "",
 ) -> bool:
     """Add the first revision of an achievement; False where its id, URI or source is taken."""
     status = await connection.execute(
-        """INSERT INTO achievement (institution_id, achievement_id, uri, source_uri, revision, search_text)
-           VALUES ($1, $2, $3, $4, 1, $5) ON CONFLICT DO NOTHING""",
+        """INSERT INTO achievement
+               (institution_id, achievement_id, uri, source_uri, source_issuer, revision, search_text)
+           VALUES ($1, $2, $3, $4, $5, 1, $6) ON CONFLICT DO NOTHING""",
         institution_id,
         achievement_id,
         achievement.uri,
         source_uri,
+        source_issuer,
         search_text,
     )
     if status != "INSERT 0 1":
         return False
-    await _add_revision(connection, institution_id, achievement_id, 1, achievement)
+    stored = StoredAchievement(achievement_id=achievement_id, revision=1, achievement=achievement)
+    await add_revision(connection, institution_id, stored)
     return True
 
 
-async def _add_revision(
-    connection: Connection, institution_id: str, achievement_id: str, revision: int, achievement: Achievement
-) -> None:
+async def add_revision(connection: Connection, institution_id: str, stored: StoredAchievement) -> None:
+    """Add a revision; which one is the current one does not change."""
     await connection.execute(
         """INSERT INTO achievement_revision (institution_id, achievement_id, revision, content)
            VALUES ($1, $2, $3, $4)""",
         institution_id,
-        achievement_id,
-        revision,
-        _ENCODE(achievement),
+        stored.achievement_id,
+        stored.revision,
+        _ENCODE(stored.achievement),
     )
+
+
+async def next_revision(connection: Connection, institution_id: str, achievement_id: str) -> int:
+    """Return the number of the next revision of an achievement that the caller has locked."""
+    number: int = await connection.fetchval(
+        """SELECT max(revision) + 1 FROM achievement_revision WHERE institution_id = $1 AND achievement_id = $2""",
+        institution_id,
+        achievement_id,
+    )
+    return number
+
+
+async def revisions(connection: Connection, institution_id: str, achievement_id: str) -> list[StoredAchievement]:
+    """Return the revisions of an achievement, the newest first, at most `REVISIONS_MAX`."""
+    rows = await connection.fetch(
+        """SELECT achievement_id, revision, content FROM achievement_revision
+           WHERE institution_id = $1 AND achievement_id = $2 ORDER BY revision DESC LIMIT $3""",
+        institution_id,
+        achievement_id,
+        REVISIONS_MAX,
+    )
+    return [_stored(row) for row in rows]
+
+
+async def by_source(connection: Connection, institution_id: str, uri: str) -> list[Sourced]:
+    """Return the achievements that have a URI or came with it, and keep others from revising them."""
+    rows = await connection.fetch(
+        """SELECT achievement_id, revision, content, CASE WHEN source_uri IS NOT NULL THEN source_issuer END AS issuer
+           FROM achievement JOIN achievement_revision USING (institution_id, achievement_id, revision)
+           WHERE institution_id = $1 AND (uri = $2 OR source_uri = $2)
+           ORDER BY achievement_id FOR UPDATE OF achievement""",
+        institution_id,
+        uri,
+    )
+    return [Sourced(stored=_stored(row), source_issuer=row["issuer"]) for row in rows]
 
 
 async def revise(
     connection: Connection, institution_id: str, achievement_id: str, achievement: Achievement, *, search_text: str
 ) -> int:
-    """Add a revision and make it the current one; return its number."""
-    revision: int = await connection.fetchval(
-        """UPDATE achievement SET revision = revision + 1, search_text = $3
-           WHERE institution_id = $1 AND achievement_id = $2 RETURNING revision""",
+    """Add a revision to an achievement that the caller has locked, and make it the current one; return its number."""
+    revision = await next_revision(connection, institution_id, achievement_id)
+    stored = StoredAchievement(achievement_id=achievement_id, revision=revision, achievement=achievement)
+    await add_revision(connection, institution_id, stored)
+    await connection.execute(
+        "UPDATE achievement SET revision = $3, search_text = $4 WHERE institution_id = $1 AND achievement_id = $2",
         institution_id,
         achievement_id,
+        revision,
         search_text,
     )
-    await _add_revision(connection, institution_id, achievement_id, revision, achievement)
     return revision
 
 
@@ -110,9 +162,13 @@ async def lock(connection: Connection, institution_id: str, achievement_id: str)
 async def by_uris(
     connection: Connection | Pool, institution_id: str, uris: Sequence[str]
 ) -> dict[str, StoredAchievement]:
-    """Return the current revisions of achievements by what they were asked by: URI, imported one's URI, or short id."""
+    """Return the current revisions of achievements by what they were asked by: URI, imported one's URI, or short id.
+
+    An imported one's URI that several sources used names none of them.
+    """
     rows = await connection.fetch(
-        """SELECT asked.uri AS asked, achievement_id, revision, content
+        """SELECT asked.uri AS asked, achievement_id, revision, content,
+               achievement.uri = asked.uri OR achievement_id = asked.uri AS is_own
            FROM unnest($2::text[]) AS asked (uri)
            JOIN achievement ON institution_id = $1
                AND (achievement.uri = asked.uri OR source_uri = asked.uri OR achievement_id = asked.uri)
@@ -121,7 +177,12 @@ async def by_uris(
         institution_id,
         list(dict.fromkeys(uris)),
     )
-    return {row["asked"]: _stored(row) for row in rows}
+    own = {row["asked"]: _stored(row) for row in rows if row["is_own"]}
+    foreign: dict[str, list[StoredAchievement]] = {}
+    for row in rows:
+        if row["asked"] not in own:
+            foreign.setdefault(row["asked"], []).append(_stored(row))
+    return own | {asked: found[0] for asked, found in foreign.items() if len(found) == 1}
 
 
 async def page(
