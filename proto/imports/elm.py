@@ -4,7 +4,6 @@ Reads the shape that the European Digital Credentials infrastructure writes (con
 specified by something. What has no place here is listed by JSON pointer, what was guessed is named with the guess.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any

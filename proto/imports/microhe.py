@@ -4,7 +4,6 @@ Its spellings (`assesmentMethod`) are its own. Every value may be a text, whatev
 here, and a value that cannot be read, is listed as unmapped, and what was guessed is named with the guess.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, TypeVar

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from proto.wire.gateway import BatchAnswer
-from tests.foreign_documents import open_badge
-from tests.judged import Judge, Verifier, judge_for, running_verifier
+from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Answered, Office, RunningGateway, achievement
+from tests.support.judged import Judge, Verifier, judge_for, running_verifier
 from tests.support.ledgers import RunningLedger
 
 Json = dict[str, Any]

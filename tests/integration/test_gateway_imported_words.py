@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from proto.wire.gateway import CredentialAnswer
-from tests.foreign_documents import elm, open_badge
-from tests.judged import Judge, Verifier, judge_for, running_verifier
+from tests.support.foreign_documents import elm, open_badge
 from tests.support.gateways import Office, RunningGateway
+from tests.support.judged import Judge, Verifier, judge_for, running_verifier
 from tests.support.ledgers import RunningLedger
 
 Json = dict[str, Any]
