@@ -1,6 +1,19 @@
-"""The `credentify` command: `python -m services …` and the console script. Each subcommand is a room of its own."""
+"""The `credentify` command: `python -m services …` and the console script. Each subcommand is a room of its own.
 
-from services.command.main import main
+The first process of a container is sent no signal that it has not asked for: it asks before anything else is loaded, so
+that a service which is told to stop in its first second stops.
+"""
+
+import signal
+
+
+def _stop(*_: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+signal.signal(signal.SIGTERM, _stop)
+
+from services.command.main import main  # noqa: E402 - see above
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ A `Config` is a frozen msgspec Struct; a field's variable is the prefix and its 
 
 import difflib
 import enum
+import re
 import stat
 import types
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,13 @@ from proto.problem import Problem
 Config = TypeVar("Config", bound=msgspec.Struct)
 
 SECRET_BYTES_MAX = 65_536
+_LINK = re.compile(r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]{1,5}")
+_LINK_NAME = re.compile(r"(.+?)_PORT(?:_[0-9]{1,5}_(?:TCP|UDP|SCTP))?")
+_LINK_ENDING = re.compile(r"PORT(?:_[0-9]{1,5}_(?:TCP|UDP|SCTP))?")
+_LINK_PART = re.compile(r"[0-9A-Fa-f.:]+|tcp|udp|sctp")
+_LINK_PART_ENDING = re.compile(
+    r"SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]{1,5}_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR)"
+)
 _SEQUENCES = (tuple, list, frozenset, set)
 
 
@@ -34,10 +42,12 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
     """Return the settings in the variables of `environ` that begin with `prefix` (which ends in `_`).
 
     Lists are separated by commas; an empty value means the field's default. Raises `SettingsProblem` that names every
-    variable that is unknown (with the nearest known one), not of its type or missing.
+    variable that is unknown (with the nearest known one), not of its type or missing. What Kubernetes sets for a
+    service of the same name counts as not given (`service_links`).
     """
     fields = {prefix + field.name.upper(): field for field in msgspec.structs.fields(kind)}
-    given = {name: value for name, value in environ.items() if name.startswith(prefix)}
+    links = service_links(environ)
+    given = {name: value for name, value in environ.items() if name.startswith(prefix) and name not in links}
     hints = get_type_hints(kind, include_extras=True)
     faults = [_unknown(name, fields) for name in given if name not in fields]
     values: dict[str, Any] = {}
@@ -53,6 +63,28 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
     if faults:
         raise SettingsProblem("; ".join(faults))
     return kind(**values)
+
+
+def service_links(environ: Mapping[str, str]) -> frozenset[str]:
+    """Return the variables that Kubernetes sets in every container for a service (`enableServiceLinks`).
+
+    They are told by their values, since their names can be those of settings: `CREDENTIFY_LEDGER_PORT` is one of the
+    service `credentify-ledger`, and then holds `tcp://10.0.0.1:8101`. Names that continue such a one belong to it.
+    """
+    bases = {
+        found[1] for name, value in environ.items() if (found := _LINK_NAME.fullmatch(name)) and _LINK.fullmatch(value)
+    }
+    return frozenset(
+        name
+        for name, value in environ.items()
+        if any(name.startswith(f"{base}_") and _is_of_link(name[len(base) + 1 :], value) for base in bases)
+    )
+
+
+def _is_of_link(ending: str, value: str) -> bool:
+    if _LINK_ENDING.fullmatch(ending):
+        return _LINK.fullmatch(value) is not None
+    return _LINK_PART_ENDING.fullmatch(ending) is not None and _LINK_PART.fullmatch(value) is not None
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.finding import Accuser
 from services.auditor.succession import accuse_heir
+from services.clients.http_session import client_session
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
 from services.command.output import EXIT_PROBLEM, REFUSALS, as_json_option, command, console, print_json, print_problem
@@ -160,7 +161,7 @@ async def _inherit(
 async def _show_heir(url: str, key: str, found: OtherEndProblem, evidence: Path, *, as_json: bool) -> bool:
     """Print and keep the evidence against a log that begins elsewhere; False, and words, where it cannot be had."""
     accuser = Accuser(key, _now)
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         try:
             lie = await accuse_heir(TileClient(session, url), accuser, found)
         except LyingLogProblem as problem:
@@ -231,7 +232,7 @@ async def audit(
             store = Store(kept.projection_path)
             stack.callback(store.close)
             bars = _Bars(is_wanted=not as_json)
-            async with aiohttp.ClientSession() as session:
+            async with client_session() as session:
                 await _inherit(session, url, key, predecessors, store)
                 auditor = Auditor(
                     session,

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-import aiohttp
 import click
 import msgspec
 from rich.console import Console
@@ -23,6 +22,7 @@ from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
 from services.clients.gateway.batches import BatchMedia
+from services.clients.http_session import client_session
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 
 PIECE_BYTES = 65_536
@@ -220,7 +220,7 @@ async def batch(
     source = read_source(file, key=key)
     kept = _Results(results)
     try:
-        async with aiohttp.ClientSession() as session:
+        async with client_session() as session:
             client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
             with _Bar(is_wanted=not as_json) as bar:
                 answer = await _run(client, source, is_dry_run=dry_run, results=kept, bar=bar)

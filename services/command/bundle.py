@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-import aiohttp
 import click
 
 from proto.bundles.bundle import Bundle, decode_bundle
 from proto.ids import CredentialId, parse_credential_id
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
 from services.clients.http_client import HttpClient
+from services.clients.http_session import client_session
 from services.command.output import as_json_option, command, console, print_json
 from services.verifier.documents import reader
 
@@ -40,7 +40,7 @@ def credential_id_in(text: str) -> CredentialId:
 async def bundle(*, credential: str, ledger: str, out: str, as_json: bool) -> None:
     """Fetch what shows offline that a credential is authentic, for `credentify verify --offline`."""
     credential_id = credential_id_in(credential)
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         data = await HttpClient(session, ledger).request_bytes("GET", f"/v1/bundles/{credential_id}")
     found = decode_bundle(data)
     if found.credential_id != credential_id:

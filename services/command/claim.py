@@ -15,6 +15,7 @@ from proto.keys import did_key
 from proto.problem import InvalidProblem
 from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX
 from services.clients.gateway import GatewayClient
+from services.clients.http_session import client_session
 from services.command.batch import read_source
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
@@ -52,7 +53,7 @@ async def make(
     if (credential is None) == (award is None):
         raise InvalidProblem("Say either --credential or --award")
     what = {"credential_id": credential} if award is None else {"award": msgspec.json.decode(award.read_bytes())}
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         made = await _client(session, gateway, api_key_file).make_claim(what | {"hours_valid": hours})
     if as_json:
         print_json(made)
@@ -72,7 +73,7 @@ async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, h
     """Make a link for each credential of a batch; again: new ones, and the old ones work no more."""
     write_secret(out, b"")
     count = 0
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         with out.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(("line", "credential_id", "link", "expires_at"))
@@ -98,7 +99,7 @@ async def awards(*, file: Path, gateway: str, api_key_file: Path, out: Path, hou
     source = read_source(file)
     write_secret(out, b"")
     counts = {"link_count": 0, "refused_count": 0}
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         with out.open("w", newline="", encoding="utf-8") as target:
             rows = csv.writer(target)
             rows.writerow(("line", "link", "expires_at", "problem"))
@@ -123,7 +124,7 @@ async def awards(*, file: Path, gateway: str, api_key_file: Path, out: Path, hou
 @command
 async def status(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
     """Show how the link CLAIM_ID stands."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         print_json(await _client(session, gateway, api_key_file).claim(claim_id))
 
 
@@ -134,7 +135,7 @@ async def status(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
 @command
 async def cancel(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
     """Cancel the link CLAIM_ID."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         print_json(await _client(session, gateway, api_key_file).cancel_claim(claim_id))
 
 
@@ -155,7 +156,7 @@ async def use(*, link: str, out: Path, key: Path | None, as_json: bool) -> None:
         body["holder"] = {"did": did, "signature": signature}
     if out.exists():
         raise InvalidProblem(f"{out} exists already: name a new file, the link works once")
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         claimed = await GatewayClient(session, url).use_claim(secret, body)
     write_secret(out, msgspec.json.format(msgspec.json.encode(claimed.document), indent=2) + b"\n")
     if as_json:

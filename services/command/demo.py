@@ -29,6 +29,7 @@ from proto.wire.gateway import CredentialAnswer, RecognitionRequest, StackReques
 from proto.wire.verifier import Answer
 from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
+from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
@@ -339,7 +340,7 @@ async def run_demo(addresses: Addresses, *, say: Say, as_json: bool) -> None:
     """Run the demo, print its table and `demo: ok`; raises a problem where something is not as it should be."""
     if not EXAMPLES.is_dir():
         raise NotFoundProblem(f"The example files are not at {EXAMPLES}: run from a clone of the repository")
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         rows = await Demo(addresses, session, say=say).run()
     if as_json:
         print_json({"demo": "ok", "rows": rows})

@@ -7,6 +7,7 @@ import aiohttp
 import click
 
 from services.clients.gateway import GatewayClient
+from services.clients.http_session import client_session
 from services.command.output import as_json_option, command, console, print_json
 
 _PIECE_BYTES = 65_536
@@ -39,7 +40,7 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
 @command
 async def import_skills(*, file: Path, gateway: str, operator_token_file: Path, language: str, as_json: bool) -> None:
     """Load FILE, a CSV of skills as ESCO offers it for download; again changes nothing."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         client = GatewayClient(session, gateway, token=operator_token_file.read_text().strip())
         loaded = await client.load_skills(_pieces(file), language=language)
     if as_json:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import aiohttp
-
 from proto.events import Predecessor
 from proto.ids import Origin
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from proto.problem import InvalidProblem
+from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.command.note_file import read_note
 
@@ -29,7 +28,7 @@ async def read_predecessor(source: str, verifier_key: str) -> Predecessor:
 
 async def _from_log(url: str) -> bytes:
     """Return what the log shows, once it is frozen: before that its last checkpoint does not exist."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         client = LogClient(session, url)
         info = await client.log()
         if not info.is_frozen or info.published_size != info.tree_size:

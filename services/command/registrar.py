@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import click
 import msgspec
 
@@ -16,6 +15,7 @@ from proto.moment import normalise
 from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import AdmissionRequest
 from proto.wire.ledger import Appended
+from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.command.output import as_json_option, command, console, print_json
 from services.command.predecessor import read_predecessor
@@ -55,7 +55,7 @@ def open_log(
 
 async def submit(ledger: str, envelope: Envelope) -> Appended:
     """Append one signed event and return its place; raises `RefusedProblem` with the ledger's words otherwise."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         line = (await LogClient(session, ledger).submit([envelope]))[0]
     if line.appended is None:
         refused = line.problem or {}
@@ -68,7 +68,7 @@ async def submit(ledger: str, envelope: Envelope) -> Appended:
 
 async def origin_of(ledger: str) -> Origin:
     """Return the origin that the ledger at this address says it has."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         return (await LogClient(session, ledger).log()).origin
 
 

@@ -11,6 +11,7 @@ import msgspec
 from proto.problem import InvalidProblem
 from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
 from services.clients.gateway import GatewayClient
+from services.clients.http_session import client_session
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
 
@@ -38,7 +39,7 @@ def request() -> None:
 async def ask(*, gateway: str, as_json: bool, credentials: Sequence[str], **stated: str | None) -> None:
     """Ask an institution for an achievement; prints the secret link that shows what is decided."""
     body: dict[str, Any] = {name: text for name, text in stated.items() if text} | {"credentials": list(credentials)}
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         made = await GatewayClient(session, gateway).ask(body)
     if as_json:
         print_json(made)
@@ -54,7 +55,7 @@ async def ask(*, gateway: str, as_json: bool, credentials: Sequence[str], **stat
 async def status(*, link: str, document: Path | None, as_json: bool) -> None:
     """Show what became of the request behind LINK."""
     url, secret = read_link(link, "requests")
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         client = GatewayClient(session, url)
         seen = await client.request_seen(secret)
         if document is not None:
@@ -69,7 +70,7 @@ async def status(*, link: str, document: Path | None, as_json: bool) -> None:
 async def withdraw(*, link: str, as_json: bool) -> None:
     """Withdraw the request behind LINK; what was said in it is erased."""
     url, secret = read_link(link, "requests")
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         _print_seen(await GatewayClient(session, url).withdraw_request(secret), as_json=as_json)
 
 
@@ -91,7 +92,7 @@ def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:
 @command
 async def list_(*, gateway: str, api_key_file: Path, state: str, as_json: bool) -> None:
     """List requests to the institution, the oldest first."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         found = [item async for item in _client(session, gateway, api_key_file).all_requests(state=state)]
     if as_json:
         print_json(RequestPage(requests=tuple(found)))
@@ -135,7 +136,7 @@ async def accept(
     body: dict[str, Any] = _read_body(body_file)
     if grade:
         body["result"] = {"value": grade}
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         client = _client(session, gateway, api_key_file)
         if ref:
             body["learner"] = {**_learner(await client.asked(request_id)), **body.get("learner", {}), "ref": ref}
@@ -170,7 +171,7 @@ def _learner(asked: RequestAnswer) -> dict[str, str]:
 @command
 async def reject(*, request_id: str, gateway: str, api_key_file: Path, reason: str, as_json: bool) -> None:
     """Reject REQUEST_ID."""
-    async with aiohttp.ClientSession() as session:
+    async with client_session() as session:
         decision = await _client(session, gateway, api_key_file).reject(request_id, reason)
     if as_json:
         print_json(decision)

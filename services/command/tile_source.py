@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-import aiohttp
-
 from proto.log.checkpoint import parse_checkpoint
 from proto.log.note import parse_note
 from proto.log.tile import TILE_WIDTH, BundleId, decode_bundle, tile_at
 from proto.problem import InvalidProblem
+from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
 from services.ledger.succession.recovery import Source
 from services.persistence import bucket
@@ -117,7 +116,7 @@ async def open_source(name: str) -> AsyncIterator[Source]:
     if name.startswith(bucket.SCHEME):
         yield MirrorSource(BucketFiles(Bucket(name)), name)
     elif name.startswith(("http://", "https://")):
-        async with aiohttp.ClientSession() as session:
+        async with client_session() as session:
             yield TileSource(TileClient(session, name))
     else:
         yield MirrorSource(FolderFiles(Path(name)), name)

@@ -8,12 +8,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import aiohttp
 import click
 
 from proto.moment import from_datetime
 from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, AsOf
+from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
 from services.command.offline import UsageProblem, heading, verify_offline
 from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
@@ -33,7 +33,7 @@ _WORDS = {
 
 async def _ask(verifier: str, file: str, lang: str) -> Answer:
     document = _read(file)
-    async with aiohttp.ClientSession(headers={"Accept-Language": lang}) as session:
+    async with client_session(headers={"Accept-Language": lang}) as session:
         return await VerifierClient(session, verifier).verify(document)
 
 

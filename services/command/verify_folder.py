@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
-import aiohttp
 import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,6 +14,7 @@ from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, VerificationLine
 from services.clients.http_client import AnsweredProblem
+from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
 from services.command.output import console
 
@@ -58,7 +58,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lan
             writer.writeheader()
         progress = stack.enter_context(_progress())
         bar = progress.add_task("verifying", total=len(files))
-        async with aiohttp.ClientSession(headers={"Accept-Language": lang}) as session:
+        async with client_session(headers={"Accept-Language": lang}) as session:
             async for row in _rows(VerifierClient(session, verifier), folder, files):
                 counts[row.verdict] += 1
                 if writer:

@@ -3,12 +3,16 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector, generate_latest
 
+from services.edge.address import TrustedProxies, rate_key
 from services.edge.auth import Authenticate
+from services.edge.body import BODY_THREADS, HELD_BODIES, THREADS, HeldBodies
 from services.edge.config import EdgeConfig
+from services.edge.connections import Connections
 from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
@@ -19,6 +23,7 @@ from services.edge.route import Route
 LOG: web.AppKey[Log] = web.AppKey("log", Log)
 REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("registry", CollectorRegistry)
 CONFIG: web.AppKey[EdgeConfig] = web.AppKey("edge_config", EdgeConfig)
+CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 
 
 def make_app(
@@ -46,10 +51,16 @@ def make_app(
     `expose` makes the text of `/metrics` from the registry.
     """
     registry = registry if registry is not None else CollectorRegistry()
-    dispatch = Dispatch(config=config, log=log, explain=explain, admit=admit)
     app = web.Application()
-    app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[STOPPING] = asyncio.Event()
+    dispatch = Dispatch(config=config, log=log, stopping=app[STOPPING], explain=explain, admit=admit)
+    app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
+    app[CONNECTIONS] = Connections(log=log, proxies=TrustedProxies(config.trusted_proxies))
+    app[HELD_BODIES] = HeldBodies(
+        bytes_max=config.bodies_held_bytes_max, key_of=lambda request: rate_key(dispatch.address_of(request))
+    )
+    app[BODY_THREADS] = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
+    app.on_cleanup.append(_end_threads)
     operations = Operations(
         service=service,
         version=version,
@@ -66,7 +77,8 @@ def make_app(
         app.router.add_route("*", path, dispatch.around_unmatched(allowed))
     app.router.add_route("*", "/{path:.*}", dispatch.around_unmatched())
     operations.describe(title=f"Credentify {service}", description=description, routes=every)
-    registry.register(RequestMetrics(dispatch.tallies))
+    registry.register(RequestMetrics(dispatch.tallies, lost_lines=lambda: log.lost_count))
+    registry.register(app[CONNECTIONS])
     Info(
         "credentify_build",
         "Which release runs here; after an upgrade all processes show the new one.",
@@ -75,6 +87,11 @@ def make_app(
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return app
+
+
+async def _end_threads(app: web.Application) -> None:
+    """Let no thread outlive the app; what one still reads is for nobody any more."""
+    app[BODY_THREADS].shutdown(wait=False, cancel_futures=True)
 
 
 def _shadowing(routes: Sequence[Route]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -1,13 +1,29 @@
 """Request bodies, read within bounds of bytes and time: whole or by line. Decodes no JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from proto.problem import MalformedProblem
-from services.edge.problems import BodyTimeoutProblem, BodyTooLargeProblem, MediaTypeProblem, TooManyLinesProblem
+from services.edge.problems import (
+    BodyTimeoutProblem,
+    BodyTooLargeProblem,
+    MediaTypeProblem,
+    NoRoomProblem,
+    TooManyLinesProblem,
+)
+
+LOOP_BYTES_MAX = 65_536
+"""What is larger is decoded in a thread: on the event loop it would hold up everybody else."""
+THREADS = 2
+SILENCE_SECONDS_MAX = 60.0
+"""A client that sends nothing for so long is given up, whatever time its whole body may take."""
+ADDRESS_SHARE = 4
+"""One client address may hold this fraction of what all bodies together may, and one body always."""
 
 LINE_MEDIA_TYPES = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 ANY_MEDIA_TYPE = "*/*"
@@ -22,6 +38,57 @@ class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LIMITS_KEY: web.RequestKey[BodyLimits] = web.RequestKey("limits", BodyLimits)  # of a request: its route's
+
+
+class HeldBodies:
+    """How many bytes of bodies requests hold now, in all and of each client; `key_of` names a request's client."""
+
+    def __init__(self, *, bytes_max: int, key_of: Callable[[web.Request], str]) -> None:
+        self._bytes_max = bytes_max
+        self._key_of = key_of
+        self._by_key: dict[str, int] = {}
+        self._held_bytes = 0
+
+    def take(self, request: web.Request, count: int) -> None:
+        """Count bytes that a request holds from now on; raises `NoRoomProblem` where others hold too many."""
+        key, own = request.get(HOLDER_KEY, ("", 0))
+        key = key or self._key_of(request)
+        of_key = self._by_key.get(key, 0)
+        is_shared_out = of_key > own and of_key + count > self._bytes_max // ADDRESS_SHARE
+        if is_shared_out or self._held_bytes + count > self._bytes_max:
+            raise NoRoomProblem("Many large requests are being read; send this again in a moment")
+        self._by_key[key] = of_key + count
+        self._held_bytes += count
+        request[HOLDER_KEY] = (key, own + count)
+
+    def give_back(self, key: str, count: int) -> None:
+        """Count bytes that are held no more."""
+        self._held_bytes -= count
+        self._by_key[key] -= count
+        if not self._by_key[key]:
+            del self._by_key[key]
+
+
+HELD_BODIES: web.AppKey[HeldBodies] = web.AppKey("held_bodies", HeldBodies)
+HOLDER_KEY: web.RequestKey[tuple[str, int]] = web.RequestKey("holder", tuple)
+"""Of a request: its client, and how many bytes of its body are counted."""
+BODY_THREADS: web.AppKey[ThreadPoolExecutor] = web.AppKey("body_threads", ThreadPoolExecutor)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def give_back(request: web.Request) -> None:
+    """Count a request's body no more: it has been answered."""
+    if HOLDER_KEY in request:
+        request.app[HELD_BODIES].give_back(*request[HOLDER_KEY])
+
+
+async def off_loop(request: web.Request, size: int, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Return what `work` does with `size` bytes: in one of the threads for bodies, unless they are few."""
+    if size <= LOOP_BYTES_MAX:
+        return work(*args, **kwargs)
+    threads = request.app[BODY_THREADS]
+    return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -50,17 +117,26 @@ def check_declared(request: web.Request, bytes_max: int, accepted: tuple[str, ..
 
 
 async def read_body(request: web.Request, limits: BodyLimits) -> bytes:
-    """Return the whole body; raises `BodyTooLargeProblem`, `BodyTimeoutProblem`, or `MalformedProblem` (broken off)."""
+    """Return the whole body, which counts as held until the request is answered.
+
+    Raises `BodyTooLargeProblem`, `BodyTimeoutProblem`, `NoRoomProblem`, or `MalformedProblem` (broken off).
+    """
     content = request.content
     if content.is_eof() and content.exception() is None:  # it came with the headers: no timer, no loop
         body = content.read_nowait(-1)
         if len(body) > limits.bytes_max:
             raise BodyTooLargeProblem(limits.bytes_max)
         return body
-    gathered = bytearray()
+    gathered: list[bytes] = []
     async for chunk in _chunks(request, limits):
-        gathered += chunk
-    return bytes(gathered)
+        hold(request, len(chunk))
+        gathered.append(chunk)
+    return b"".join(gathered)
+
+
+def hold(request: web.Request, count: int) -> None:
+    """Count bytes of the body that stay in memory until the request is answered; raises `NoRoomProblem`."""
+    request.app[HELD_BODIES].take(request, count)
 
 
 def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
@@ -71,13 +147,17 @@ def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
 async def _chunks(request: web.Request, limits: BodyLimits) -> AsyncIterator[bytes]:
     """Yield the body as it comes, within its limits."""
     received_bytes = 0
-    deadline = asyncio.get_running_loop().time() + limits.timeout_seconds
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limits.timeout_seconds
     while True:
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(min(deadline, loop.time() + SILENCE_SECONDS_MAX)):
                 chunk = await request.content.readany()
         except TimeoutError as error:
-            raise BodyTimeoutProblem(f"The body must arrive within {limits.timeout_seconds:g} seconds") from error
+            raise BodyTimeoutProblem(
+                f"The body must arrive within {limits.timeout_seconds:g} seconds, "
+                f"and no pause may last {SILENCE_SECONDS_MAX:g}"
+            ) from error
         except web.RequestPayloadError as error:
             raise MalformedProblem("The body broke off, or its chunks are not well formed") from error
         if not chunk:
@@ -93,20 +173,23 @@ async def read_lines(request: web.Request, *, line_bytes_max: int, line_count_ma
 
     Blank lines are passed over, and counted, so that numbers are those of the sender's file. A line longer than
     `line_bytes_max` comes without content, so that it sinks no other. Raises `TooManyLinesProblem` after
-    `line_count_max` non-blank lines, and what `read_body` raises; the body's bounds are its route's.
+    `line_count_max` non-blank lines, or as many blank ones, and what `read_body` raises; the body's bounds are its
+    route's.
     """
     limits = request[LIMITS_KEY]
     number, count, rest, too_long = 0, 0, b"", False
     async for chunk in _chunks(request, limits):
+        if number - count + chunk.count(b"\n\n") > line_count_max:  # before they are looked at one by one
+            raise TooManyLinesProblem(line_count_max)
         *whole, rest = (rest + chunk).split(b"\n")
         for content in whole:
             number += 1
             line = _line(number, content, line_bytes_max, too_long=too_long)
             too_long = False
+            count += line is not None
+            if count > line_count_max or number - count > line_count_max:
+                raise TooManyLinesProblem(line_count_max)
             if line is not None:
-                count += 1
-                if count > line_count_max:
-                    raise TooManyLinesProblem(line_count_max)
                 yield line
         if len(rest) > line_bytes_max + 1:  # one more for the carriage return before a line end still to come
             rest, too_long = b"", True

@@ -42,3 +42,48 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float,
         msgspec.Meta(gt=0, description="Seconds that running requests have to finish once the service is told to stop"),
     ] = 10.0
+    drain_seconds: Annotated[
+        float,
+        msgspec.Meta(
+            ge=0,
+            le=60,
+            description="Seconds that idle connections are kept once the service is told to stop, so that a request on "
+            "its way is answered, with `Connection: close`",
+        ),
+    ] = 2.0
+    connections_max: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            description="Connections open at once, at most as many as the system's limit of descriptors leaves; beyond "
+            "it idle ones are closed, then new ones refused",
+        ),
+    ] = 4_096
+    connections_per_address_max: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            description="Connections of one client address (IPv6: of its /64) open at once; trusted proxies have no "
+            "such bound",
+        ),
+    ] = 256
+    header_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds that a client has to send a request's whole head"),
+    ] = 15.0
+    idle_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds that a connection is kept between two requests"),
+    ] = 75.0
+    unread_timeout_seconds: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds after which a client that reads nothing of its answer is cut off"),
+    ] = 60.0
+    bodies_held_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1_048_576,
+            description="Bytes of request bodies held in memory at once, a quarter of it for one client address; "
+            "beyond it 503",
+        ),
+    ] = 67_108_864

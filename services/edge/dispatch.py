@@ -1,5 +1,6 @@
 """What happens around every handler: limit by address, render refusals, add headers, count, log. Knows no service."""
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -13,6 +14,7 @@ from aiohttp import hdrs, web
 
 from proto.problem import Problem
 from services.edge.address import RateLimit, TrustedProxies, rate_key
+from services.edge.body import give_back
 from services.edge.config import EdgeConfig
 from services.edge.log import Log, RequestLine
 from services.edge.metrics import RouteTally
@@ -69,8 +71,15 @@ class Dispatch:
     """
 
     def __init__(
-        self, *, config: EdgeConfig, log: Log, explain: Explain | None = None, admit: Admit | None = None
+        self,
+        *,
+        config: EdgeConfig,
+        log: Log,
+        stopping: asyncio.Event,
+        explain: Explain | None = None,
+        admit: Admit | None = None,
     ) -> None:
+        self._stopping = stopping
         self._explain = explain or _unexplained
         self._admit_known = admit
         self.tallies: list[RouteTally] = []
@@ -125,6 +134,7 @@ class Dispatch:
                 sent_bytes = self._finish(request, response, known)
                 return response
             finally:
+                give_back(request)
                 seconds = time.perf_counter() - started
                 tally.in_flight -= 1
                 tally.add(status, seconds, request.content.total_bytes, sent_bytes)
@@ -234,6 +244,8 @@ class Dispatch:
             for name, value in SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         headers["X-Request-Id"] = known
+        if self._stopping.is_set():  # so the client sends nothing more on a connection that is closed soon
+            response.force_close()
         if (more := request[_NOTED].headers) is not None:
             headers.update(more)
         return response.content_length or 0

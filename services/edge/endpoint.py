@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from services.edge.auth import Authenticate, authenticated, idempotency_key_of
-from services.edge.body import LIMITS_KEY, LINE_MEDIA_TYPES, BodyLimits, check_declared, read_body
+from services.edge.body import LIMITS_KEY, LINE_MEDIA_TYPES, BodyLimits, check_declared, off_loop, read_body
 from services.edge.config import EdgeConfig
 from services.edge.decode import decode_json, decode_parameters
 from services.edge.form import FORM_MEDIA_TYPES, Form, read_form
@@ -95,7 +95,8 @@ class Endpoint:
         raw = await read_body(request, self.limits)
         if self._decoder is None:
             return raw, raw
-        return decode_json(raw, self._decoder, unique_keys=self.route.unique_keys), raw
+        unique_keys = self.route.unique_keys
+        return await off_loop(request, len(raw), decode_json, raw, self._decoder, unique_keys=unique_keys), raw
 
     def _is_lines(self, request: web.Request) -> bool:
         return self._takes_lines and request.content_type in LINE_MEDIA_TYPES

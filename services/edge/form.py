@@ -1,18 +1,27 @@
-"""HTML forms, read into memory within their route's bounds: files in them never touch a disk (DESIGN 8)."""
+"""HTML forms, read into memory within their route's bounds: files in them never touch a disk (DESIGN 8).
 
-import asyncio
-from urllib.parse import parse_qsl
+Everything is counted before it is taken apart, and a large form is taken apart in a thread.
+"""
+
+import binascii
+import re
 
 import msgspec
-from aiohttp import BodyPartReader, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
 from proto.problem import MalformedProblem
-from services.edge.body import BodyLimits, read_body
-from services.edge.problems import BodyTimeoutProblem, BodyTooLargeProblem
+from services.edge.body import BodyLimits, off_loop, read_body
 
 FORM_MEDIA_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 FORM_FIELDS_MAX = 64
+PART_HEAD_BYTES_MAX = 4_096
+BOUNDARY_CHARACTERS_MAX = 70  # RFC 2046 section 5.1.1
+_NAME = re.compile(
+    rb"content-disposition:[ \t]*form-data[ \t]*;[ \t]*"
+    rb'(?:filename="[^"]*"[ \t]*;[ \t]*)?name=(?:"([^"]*)"|([^";\s]+))'
+)
+_WRONG_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_LINE_END, _HEAD_END = b"\r\n", b"\r\n\r\n"
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -30,33 +39,92 @@ class Form(msgspec.Struct, frozen=True):
 
 async def read_form(request: web.Request, limits: BodyLimits) -> Form:
     """Return the form that the body is; raises what `read_body` raises, and `MalformedProblem` where it is no form."""
+    boundary = _boundary(request) if request.content_type == "multipart/form-data" else None
+    body = await read_body(request, limits)
+    if boundary is None:
+        return await off_loop(request, len(body), urlencoded, body)
+    return await off_loop(request, len(body), multipart, body, boundary)
+
+
+def urlencoded(body: bytes) -> Form:
+    """Return the form in `application/x-www-form-urlencoded` bytes; raises `MalformedProblem`."""
+    if body.count(b"&") >= FORM_FIELDS_MAX:
+        raise _too_many()
+    if not body.isascii() or _WRONG_ESCAPE.search(body):  # what is not ASCII comes percent-encoded
+        raise _no_form()
+    pairs = [pair.partition(b"=")[::2] for pair in body.split(b"&") if pair]
+    return Form({_text(_unquoted(name)): _utf8(_unquoted(value)) for name, value in pairs})
+
+
+def multipart(body: bytes, boundary: bytes) -> Form:
+    """Return the form in `multipart/form-data` bytes (RFC 7578); raises `MalformedProblem`.
+
+    Its parts begin at once: what stands before the first or behind the last is refused.
+    """
+    mark = b"--" + boundary
+    if body.count(_LINE_END + mark) > FORM_FIELDS_MAX + 1:
+        raise _too_many()
+    first, *parts = (_LINE_END + body).split(_LINE_END + mark)
+    if first or not parts or parts.pop().strip(b" \t\r\n") != b"--":
+        raise _no_form()
+    return Form(dict(map(_part, parts)))
+
+
+def _part(part: bytes) -> tuple[str, bytes]:
+    """Return name and content of one part, which begins behind its boundary."""
+    head, is_headed, content = part.lstrip(b" \t").partition(_HEAD_END)
+    if not is_headed or not head.startswith(_LINE_END) or len(head) > PART_HEAD_BYTES_MAX:
+        raise _no_form()
+    lines = head.removeprefix(_LINE_END).split(_LINE_END)
+    names = [found[1] or found[2] or b"" for line in lines if (found := _NAME.match(_lower_name(line)))]
+    if len(names) != 1:
+        raise MalformedProblem("Each part of a form has one name: Content-Disposition: form-data; name=…")
+    return _text(names[0]), content
+
+
+def _lower_name(line: bytes) -> bytes:
+    """Return a header line with its name and its type in small letters."""
+    name, colon, value = line.partition(b":")
+    kind, semicolon, rest = value.partition(b";")
+    return name.lower() + colon + kind.lower() + semicolon + rest
+
+
+def _boundary(request: web.Request) -> bytes:
+    """Return the boundary that the Content-Type names."""
+    parameters = request.headers.get("Content-Type", "").split(";")[1:]
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition("=")
+        text = value.strip().strip('"')
+        if name.strip().lower() == "boundary" and text.isascii() and 0 < len(text) <= BOUNDARY_CHARACTERS_MAX:
+            return text.encode()
+    raise _no_form()
+
+
+def _unquoted(text: bytes) -> bytes:
+    """Return what percent-encoded bytes stand for, in one pass of the machine's speed.
+
+    Percent-encoding is quoted-printable with another sign, and the standard library reads that in C.
+    """
+    if b"%" not in text:
+        return text.replace(b"+", b" ")
+    return binascii.a2b_qp(text.replace(b"=", b"%3D").replace(b"+", b"%20").replace(b"%", b"="))
+
+
+def _text(name: bytes) -> str:
+    return _utf8(name).decode()
+
+
+def _utf8(value: bytes) -> bytes:
     try:
-        if request.content_type == "multipart/form-data":
-            return await _multipart(request, limits)
-        text = (await read_body(request, limits)).decode("ascii")  # what is not ASCII comes percent-encoded
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX, errors="strict")
-        return Form({name: value.encode() for name, value in pairs})
-    except (ValueError, AssertionError, LookupError, web.RequestPayloadError, HttpProcessingError) as error:
-        raise MalformedProblem("The body is not the form that its Content-Type says") from error
+        value.decode()
+    except UnicodeDecodeError as error:
+        raise _no_form() from error
+    return value
 
 
-async def _multipart(request: web.Request, limits: BodyLimits) -> Form:
-    fields: dict[str, bytes] = {}
-    try:
-        async with asyncio.timeout(limits.timeout_seconds):
-            async for part in await request.multipart():
-                if not isinstance(part, BodyPartReader) or part.name is None or len(fields) == FORM_FIELDS_MAX:
-                    raise MalformedProblem(f"A form has at most {FORM_FIELDS_MAX} fields, each with a name")
-                fields[part.name] = await _part(request, part, limits.bytes_max)
-    except TimeoutError as error:
-        raise BodyTimeoutProblem(f"The body must arrive within {limits.timeout_seconds:g} seconds") from error
-    return Form(fields)
+def _too_many() -> MalformedProblem:
+    return MalformedProblem(f"A form has at most {FORM_FIELDS_MAX} fields, each with a name")
 
 
-async def _part(request: web.Request, part: BodyPartReader, bytes_max: int) -> bytes:
-    gathered = bytearray()
-    while chunk := await part.read_chunk():
-        gathered += chunk
-        if request.content.total_bytes > bytes_max:
-            raise BodyTooLargeProblem(bytes_max)
-    return bytes(gathered)
+def _no_form() -> MalformedProblem:
+    return MalformedProblem("The body is not the form that its Content-Type says")

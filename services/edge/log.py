@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from services.edge.log_stream import line_stream
+
 _ENCODER = msgspec.json.Encoder(enc_hook=str)
 FLUSH_LINES = 256  # request lines are written at the latest when there are this many,
 FLUSH_SECONDS = 0.25  # or the first is this old
@@ -33,16 +35,22 @@ class Log:
     """A stream of JSON lines of one service; safe to use from any thread, and before and after the event loop runs.
 
     Every line has `time` (RFC 3339, UTC), `level`, `service` and `event`, then the values given, which hold no name,
-    mail address, credential id or content of a document. A stream that fails loses lines (`lost_count`), never service.
+    mail address, credential id or content of a document. A stream that fails, or a pipe that nobody reads, loses lines
+    (`lost_count`), never service.
     """
 
     def __init__(self, service: str, stream: BinaryIO) -> None:
         self.service = service
-        self.lost_count = 0
-        self._stream = stream
+        self._stream = line_stream(stream)
+        self._unwritable_count = 0
         self._lines: list[RequestLine | dict[str, Any]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._lock = threading.Lock()
+
+    @property
+    def lost_count(self) -> int:
+        """How many lines could not be written."""
+        return self._unwritable_count + self._stream.lost_count
 
     def event(self, name: str, /, **values: Any) -> None:
         """Write that something happened, at once."""
@@ -70,18 +78,22 @@ class Log:
                 line if values is None else msgspec.to_builtins(line, builtin_types=(datetime,)) | values
             )
         if len(self._lines) >= FLUSH_LINES:
-            self.flush()
+            self._hand_over()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._flush_on_time)
 
     def flush(self) -> None:
-        """Write all that is buffered."""
+        """Write all that is buffered, and wait shortly for who reads it: for a process that ends."""
+        self._hand_over()
+        self._stream.drain()
+
+    def _hand_over(self) -> None:
         with self._lock:
             self._write()
 
     def _flush_on_time(self) -> None:
         self._timer = None
-        self.flush()
+        self._hand_over()
 
     def _write_now(self, level: str, name: str, values: dict[str, Any]) -> None:
         line = {"time": datetime.now(UTC), "level": level, "service": self.service, "event": name, **values}
@@ -94,7 +106,8 @@ class Log:
         if not lines:
             return
         try:
-            self._stream.write(_ENCODER.encode_lines(lines))
-            self._stream.flush()
-        except (OSError, ValueError):  # a closed pipe or file, or a text that is no Unicode: the service goes on
-            self.lost_count += len(lines)
+            encoded = _ENCODER.encode_lines(lines)
+        except ValueError:  # a text that is no Unicode: the service goes on
+            self._unwritable_count += len(lines)
+            return
+        self._stream.write(encoded, len(lines))

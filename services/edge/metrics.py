@@ -1,7 +1,7 @@
 """What is counted of requests. Plain numbers on the event loop, turned into Prometheus families only when scraped."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -58,14 +58,21 @@ class RouteTally:
 class RequestMetrics(Collector):
     """The Prometheus view of a service's route tallies, and of the log lines that were lost."""
 
-    def __init__(self, tallies: Iterable[RouteTally]) -> None:
+    def __init__(self, tallies: Iterable[RouteTally], *, lost_lines: Callable[[], int] = int) -> None:
         self._tallies = tallies
+        self._lost_lines = lost_lines
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families; label values are route templates, methods, status classes and problem slugs only."""
         yield self._in_flight()
         yield self._durations()
         yield from self._counters()
+        yield CounterMetricFamily(
+            "credentify_log_lines_lost",
+            "Lines of the log that could not be written. A rise means that nobody reads the pipe that standard output "
+            "is, or that its disk is full: what happens is not recorded.",
+            self._lost_lines(),
+        )
 
     def _in_flight(self) -> Metric:
         family = GaugeMetricFamily(

@@ -56,7 +56,7 @@ def openapi_document(*, title: str, version: str, description: str, routes: Sequ
     document: dict[str, Any] = {
         "openapi": OPENAPI_VERSION,
         "info": {"title": title, "version": version, "description": description},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "."}],  # seen from this document, which may lie under a proxy's path
         "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
         "paths": paths,
         "components": {"schemas": {**components, "Problem": dict(_PROBLEM_SCHEMA)}},

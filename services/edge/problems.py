@@ -73,6 +73,14 @@ class BodyTimeoutProblem(Problem):
     status = 408
 
 
+class NoRoomProblem(UnavailableProblem):
+    """As many bytes of request bodies are held as may be."""
+
+    slug = "no-room"
+    title = "There is no room for this request now"
+    retry_after_seconds = 2
+
+
 class UnauthenticatedProblem(Problem):
     """No bearer token, or one that is not known (RFC 6750 section 3)."""
 

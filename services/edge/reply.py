@@ -19,6 +19,8 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Server": "credentify",
 }
 """On every answer, where the handler set no other value."""
+UNBUFFERED: Mapping[str, str] = {"X-Accel-Buffering": "no"}
+"""On an answer that is sent as it is made: nginx, and what follows it, would otherwise hold it back."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -79,7 +81,7 @@ class LineWriter:
     """
 
     def __init__(self, request: web.Request, *, headers: Mapping[str, str] | None = None, status: int = 200) -> None:
-        self.response = web.StreamResponse(status=status, headers={**SECURITY_HEADERS, **(headers or {})})
+        self.response = web.StreamResponse(status=status, headers={**SECURITY_HEADERS, **UNBUFFERED, **(headers or {})})
         self.response.content_type = "application/x-ndjson"
         self._request = request
 

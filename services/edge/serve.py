@@ -2,27 +2,23 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from services.edge.app import CONFIG, LOG
+from services.edge.app import CONFIG, CONNECTIONS, LOG
+from services.edge.connections import Connection, Limits, descriptors
 from services.edge.log import Log
 from services.edge.operations import STOPPING
-from services.edge.problems import ListenProblem
+from services.edge.sockets import bound_sockets
 
 BACKLOG = 1024
 LINGERING_SECONDS = 2.0  # for what a refused client still sends: closing at once would lose it the answer
-_WORDS = {
-    errno.EADDRINUSE: "another program already listens there; stop it, or choose another port",
-    errno.EACCES: "this user may not listen there; choose a port above 1023",
-    errno.EADDRNOTAVAIL: "this machine has no such address",
-}
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -51,43 +47,53 @@ class _LogHandler(logging.Handler):
 
 
 @contextlib.asynccontextmanager
-async def listening(app: web.Application, *, host: str, port: int, reuse_port: bool = False) -> AsyncIterator[Address]:
+async def listening(
+    app: web.Application, *, host: str, port: int, reuse_port: bool = False, drain_seconds: float = 0.0
+) -> AsyncIterator[Address]:
     """Run `app` on a socket while the block runs, and yield where; raises `ListenProblem` where it cannot listen.
 
-    On leaving: no new connections, `/readyz` says no, long polls are told (`STOPPING`), running requests have
+    `host` may be several addresses, divided by commas; the first is the one that is yielded. On leaving: no new
+    connections, `/readyz` says no, long polls are told (`STOPPING`), every answer says that the connection will be
+    closed, idle connections are kept for `drain_seconds` to be told so, running requests have
     `shutdown_timeout_seconds` to finish, then the app's `cleanup_ctx` run.
     """
     log = app[LOG]
-    logger = logging.Logger("services.edge.server")  # noqa: LOG001 - one for each app, outside the global tree
-    logger.addHandler(_LogHandler(log))
+    limits = Limits.of(app[CONFIG], descriptors())
     runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=logger,
-        shutdown_timeout=app[CONFIG].shutdown_timeout_seconds,
-        handle_signals=False,
-        lingering_time=LINGERING_SECONDS,
+        app, access_log=None, shutdown_timeout=app[CONFIG].shutdown_timeout_seconds, handle_signals=False
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_port=reuse_port or None)
-        await _start(site, host, port)
-        bound = runner.addresses[0]
-        yield Address(host=bound[0], port=bound[1])
+        with bound_sockets(host, port, reuse_port=reuse_port) as sockets:
+            servers = await _accepting(app, runner, sockets, limits)
+            try:
+                bound = sockets[0].getsockname()
+                yield Address(host=bound[0], port=bound[1])
+            finally:
+                app[STOPPING].set()
+                for server in servers:
+                    server.close()
+        await app[CONNECTIONS].drained(drain_seconds)
     finally:
         app[STOPPING].set()
         await runner.cleanup()
         log.flush()
 
 
-async def _start(site: web.TCPSite, host: str, port: int) -> None:
-    try:
-        await site.start()
-    except socket.gaierror as error:
-        raise ListenProblem(f"Cannot listen on {host}: this name has no address") from error
-    except OSError as error:
-        words = _WORDS.get(error.errno or 0, error.strerror or "the system refused")
-        raise ListenProblem(f"Cannot listen on {host}, port {port}: {words}") from error
+async def _accepting(
+    app: web.Application, runner: web.AppRunner, sockets: list[socket.socket], limits: Limits
+) -> list[asyncio.Server]:
+    """Accept connections on all of these sockets."""
+    loop, server = asyncio.get_running_loop(), runner.server
+    assert server is not None, "the runner is set up"
+    logger = logging.Logger("services.edge.server")  # noqa: LOG001 - one for each app, outside the global tree
+    logger.addHandler(_LogHandler(app[LOG]))
+    settings: dict[str, Any] = {"access_log": None, "logger": logger, "lingering_time": LINGERING_SECONDS}
+
+    def connection() -> Connection:
+        return Connection(server, app[CONNECTIONS], limits, loop=loop, **settings)
+
+    return [await loop.create_server(connection, sock=each, backlog=BACKLOG) for each in sockets]
 
 
 async def serve(
@@ -101,18 +107,45 @@ async def serve(
 ) -> None:
     """Run `app` until `stop` is set or, where no `stop` is given, until SIGINT or SIGTERM; then stop gracefully.
 
-    `on_started` is called once it listens. Raises `ListenProblem` where it cannot. The caller chooses the event loop.
+    Told to stop while it starts, it starts no further. `on_started` is called once it listens. Raises `ListenProblem`
+    where it cannot. The caller chooses the event loop.
     """
-    ending = stop or asyncio.Event()
-    with contextlib.ExitStack() as undo:
+    ending, loop = stop or asyncio.Event(), asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _say_unhandled(app[LOG], context))
+    async with contextlib.AsyncExitStack() as stack:
         if stop is None:
-            loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, ending.set)
-                undo.callback(loop.remove_signal_handler, number)
-        async with listening(app, host=host, port=port, reuse_port=reuse_port) as address:
-            app[LOG].event("started", host=address.host, port=address.port)
-            if on_started is not None:
-                on_started(address)
-            await ending.wait()
-            app[LOG].event("stopping")
+                stack.callback(loop.remove_signal_handler, number)
+        try:
+            async with asyncio.timeout(None) as starting:
+                watching = loop.create_task(_end_at(ending, starting))
+                stack.callback(watching.cancel)
+                running = listening(
+                    app, host=host, port=port, reuse_port=reuse_port, drain_seconds=app[CONFIG].drain_seconds
+                )
+                address = await stack.enter_async_context(running)
+        except TimeoutError:
+            if not starting.expired():
+                raise
+            app[LOG].event("stopped_while_starting")
+            app[LOG].flush()
+            return
+        watching.cancel()
+        app[LOG].event("started", host=address.host, port=address.port)
+        if on_started is not None:
+            on_started(address)
+        await ending.wait()
+        app[LOG].event("stopping")
+
+
+async def _end_at(ending: asyncio.Event, starting: asyncio.Timeout) -> None:
+    """Let what starts come to its end as soon as the service is told to stop."""
+    await ending.wait()
+    starting.reschedule(asyncio.get_running_loop().time())
+
+
+def _say_unhandled(log: Log, context: dict[str, Any]) -> None:
+    """Write what a task or a callback raised that nobody waited for; by itself it would go to standard error."""
+    error = context.get("exception")
+    log.failure("unhandled", error if isinstance(error, BaseException) else None, words=str(context.get("message")))

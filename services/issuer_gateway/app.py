@@ -15,6 +15,7 @@ import uvloop
 from aiohttp import web
 
 from proto.log.note_key import parse_vkey
+from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
@@ -159,7 +160,7 @@ async def _running(
         vault = Vault(vault_folder(config.key_folder, config.master_key_file))
         stack.callback(vault.close)
         await LearnerKeys(vault, keystore).put_in_order(background)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(client_session())
         gateway = _gateway(app, config, keystore, vault, pool=pool, background=background, session=session)
         app[GATEWAY] = gateway
         await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from proto.log.note_key import VerifierKey, parse_vkey
 from proto.problem import UnavailableProblem
+from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
 from services.edge import LOG, REGISTRY, STOPPING, Log, serve
 from services.edge import make_app as make_edge_app
@@ -121,7 +122,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
             log_row = await require_log(connection)  # (3)
         await make_room(pool)
         executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(client_session())
         parts = _Parts(app, config, log_row, pool, executor, session=session)  # (4)
         app[LEDGER] = parts.ledger
         await stack.enter_async_context(_supervised(parts, app[LOG], end_process))  # (5)

@@ -4,7 +4,7 @@ Knows `Prefer: wait=N` (RFC 7240), by which a submitter asks for the receipt wit
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from proto.ids import LeafIndex
 from proto.log.checkpoint import open_checkpoint
@@ -14,8 +14,8 @@ from services.ledger import store
 from services.ledger.publishing.publication import Published
 from services.ledger.service import Ledger
 
-_PREFERENCES = re.compile(r""",(?=(?:[^"]*"[^"]*")*[^"]*$)""")
-_WAIT = re.compile(r"""\s*wait\s*=\s*("?)([0-9]{1,6})\1\s*(?:;.*)?""", re.IGNORECASE)
+PREFER_CHARACTERS_MAX = 256
+_WAIT = re.compile(r"""wait[ \t]*=[ \t]*("?)([0-9]{1,6})\1[ \t]*(?:;|$)""", re.IGNORECASE)
 
 
 async def make_receipt(ledger: Ledger, index: LeafIndex, published: Published) -> bytes:
@@ -34,16 +34,31 @@ async def make_receipt(ledger: Ledger, index: LeafIndex, published: Published) -
     return made.encode()
 
 
-def wait_seconds_of(headers: Iterable[str]) -> int | None:
-    """Return the seconds of the first `wait` among the values of `Prefer` headers, or None without one (RFC 7240).
+def wait_seconds_of(headers: Sequence[str]) -> int | None:
+    """Return the seconds of the first `wait` in the first of the `Prefer` headers, or None without one (RFC 7240).
 
-    What is no preference of ours, or is not well formed, is ignored, as section 2 asks.
+    What is no preference of ours, or is not well formed, is ignored, as section 2 asks; so is what does not end within
+    the first 256 characters, and every further header: no honest client sends so much.
     """
-    for header in headers:
-        for preference in _PREFERENCES.split(header):
-            if match := _WAIT.fullmatch(preference):
-                return int(match[2])
+    header = headers[0] if headers else ""
+    found = _preferences(header[:PREFER_CHARACTERS_MAX])
+    for preference in found if len(header) <= PREFER_CHARACTERS_MAX else found[:-1]:
+        if match := _WAIT.match(preference.strip()):
+            return int(match[2])
     return None
+
+
+def _preferences(header: str) -> list[str]:
+    """Return what commas divide that stand outside of quotes, in one pass; a quote left open reaches to the end."""
+    found = [""]
+    for number, piece in enumerate(header.split('"')):
+        if number % 2:
+            found[-1] += f'"{piece}"'
+            continue
+        first, *more = piece.split(",")
+        found[-1] += first
+        found.extend(more)
+    return found
 
 
 async def awaited_receipt(ledger: Ledger, index: LeafIndex, *, wait_seconds: float) -> bytes | None:

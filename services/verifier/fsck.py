@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import aiohttp
 import msgspec
 
 from proto.ids import Origin, TreeSize
@@ -24,6 +23,7 @@ from proto.log.tile import TileId, level_count, split_tile, tiles_of
 from proto.log.tile_edge import fold_hashes
 from proto.moment import Moment
 from proto.problem import Problem
+from services.clients.http_session import client_session
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
 from services.follow import Beginning, Position, chunk
@@ -200,7 +200,7 @@ async def _compare_with_log(
         path = Path(folder) / "projection.sqlite"
         store = Store(path, reader_threads=1)
         try:
-            async with aiohttp.ClientSession() as session:
+            async with client_session() as session:
                 client = LogClient(session, config.ledger_url, timeout_seconds=config.log_timeout_seconds)
                 await Beginning(
                     config.predecessors,

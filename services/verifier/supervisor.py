@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from services.edge import ListenProblem, Log
+from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
 from services.settings import SettingsProblem, encode_settings
 from services.verifier.answer_process import Orders
@@ -208,16 +209,7 @@ def reserved(host: str, port: int) -> Iterator[int]:
         raise ListenProblem(
             "This needs Linux, which deals a shared port's connections out: set CREDENTIFY_VERIFIER_WORKERS=1"
         )
-    with contextlib.ExitStack() as stack:
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-            kept = stack.enter_context(socket.socket(family, kind, protocol))
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of an earlier process may linger
-            kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            kept.bind(address)
-        except OSError as error:
-            raise ListenProblem(f"Cannot listen on {host}, port {port}: {error.strerror or error}") from error
-        yield kept.getsockname()[1]
+    with bound_sockets(host, port):  # nobody else listens there
+        pass
+    with bound_sockets(host, port, reuse_port=True) as kept:
+        yield kept[0].getsockname()[1]

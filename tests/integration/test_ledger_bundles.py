@@ -71,14 +71,21 @@ async def test_a_receipt_that_takes_too_long_is_not_waited_for(ledger: RunningLe
         ("waiting=4", None),
         ("wait=99999999999", None),
         ("", None),
+        ('foo=", wait=9', None),
+        ("a" * 250 + ",wait=30", None),
+        ("a" * 246 + ",wait=30", 30),
+        ("wait=30," + "a" * 8_000, 30),
+        (',"' * 4_000 + ",wait=3", None),
     ],
 )
 def test_preferences_are_read_as_rfc_7240_writes_them(header: str, seconds: int | None) -> None:
     assert wait_seconds_of([header]) == seconds
 
 
-def test_the_first_of_several_preferences_counts() -> None:
-    assert wait_seconds_of(["return=minimal", "wait=4", "wait=9"]) == 4
+def test_the_first_of_several_preferences_counts_and_no_further_header() -> None:
+    assert wait_seconds_of(["return=minimal, wait=4, wait=9"]) == 4
+    assert wait_seconds_of(["wait=4", "wait=9"]) == 4
+    assert wait_seconds_of(["return=minimal", *[',"' * 4_000] * 119, "wait=9"]) is None
     assert wait_seconds_of([]) is None
 
 

@@ -169,7 +169,7 @@ async def test_pages_are_in_the_language_and_link_to_the_others(verifier: Verifi
     assert f'href="?lang={OTHERS[0].code}"' in page
     home = await verifier.page(f"/?lang={language.code}")
     assert word("Check a document").replace("'", "&#39;") in home
-    assert f'action="/?lang={language.code}"' in home  # the answer to the form is in the same language
+    assert f'action="./?lang={language.code}"' in home  # the answer to the form is in the same language
     form = {"document": part.data.decode()}
     async with verifier.session.post(f"{verifier.url}/?lang={language.code}", data=form) as response:
         assert word("The document that you sent") in await response.text()

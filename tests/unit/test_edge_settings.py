@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from services.edge import EdgeConfig, Port
-from services.settings import SettingsProblem, describe_settings, load_settings, read_secret
+from services.settings import SettingsProblem, describe_settings, load_settings, read_secret, service_links
 
 PREFIX = "CREDENTIFY_SAMPLE_"
 
@@ -109,3 +109,48 @@ def test_a_missing_or_empty_secret_is_refused(tmp_path: Path) -> None:
     file.chmod(0o600)
     with pytest.raises(SettingsProblem, match="no secret"):
         read_secret(file)
+
+
+KUBERNETES = {
+    "CREDENTIFY_SAMPLE_SERVICE_HOST": "10.96.0.7",
+    "CREDENTIFY_SAMPLE_SERVICE_PORT": "8109",
+    "CREDENTIFY_SAMPLE_SERVICE_PORT_HTTP": "8109",
+    "CREDENTIFY_SAMPLE_PORT": "tcp://10.96.0.7:8109",
+    "CREDENTIFY_SAMPLE_PORT_8109_TCP": "tcp://10.96.0.7:8109",
+    "CREDENTIFY_SAMPLE_PORT_8109_TCP_PROTO": "tcp",
+    "CREDENTIFY_SAMPLE_PORT_8109_TCP_PORT": "8109",
+    "CREDENTIFY_SAMPLE_PORT_8109_TCP_ADDR": "10.96.0.7",
+}
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting() -> None:
+    environ = {"CREDENTIFY_SAMPLE_DATABASE_URL": "x", **KUBERNETES}
+    assert load_settings(Sample, PREFIX, environ).port == 8109
+    assert service_links(environ) == KUBERNETES.keys()
+
+
+def test_a_port_of_ours_counts_beside_kubernetes_variables() -> None:
+    environ = {"CREDENTIFY_SAMPLE_DATABASE_URL": "x", **KUBERNETES, "CREDENTIFY_SAMPLE_PORT": "9000"}
+    assert load_settings(Sample, PREFIX, environ).port == 9000
+
+
+def test_a_service_of_two_families_and_a_longer_name_is_told_by_its_values_too() -> None:
+    links = {
+        "CREDENTIFY_SAMPLE_KEY_PORT": "udp://[fd00::7]:53",
+        "CREDENTIFY_SAMPLE_KEY_SERVICE_HOST": "fd00::7",
+        "CREDENTIFY_SAMPLE_KEY_SERVICE_PORT": "53",
+    }
+    assert load_settings(Sample, PREFIX, {"CREDENTIFY_SAMPLE_DATABASE_URL": "x", **links}).key_file is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVICE_HOST", "10.96.0.7"),  # no service of that name is there
+        ("PORT", "tcp://ledger:8109"),
+        ("PROT", "8109"),
+    ],
+)
+def test_what_only_looks_like_it_is_refused_as_before(name: str, value: str) -> None:
+    with pytest.raises(SettingsProblem, match=PREFIX + name):
+        load(**{name: value})

@@ -31,6 +31,8 @@ from services.edge import (
     annotate,
     read_chunks,
 )
+from services.edge.body import hold
+from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
 from services.issuer_gateway.config import LIMITS, Config
@@ -125,6 +127,7 @@ async def _whole(request: web.Request) -> bytes:
     """Return the body of a list, which has no records to be cut into."""
     held = bytearray()
     async for chunk in read_chunks(request):
+        hold(request, len(chunk))
         held += chunk
         if len(held) > LIMITS.batch_held_bytes_max:
             raise BodyTooLargeProblem(LIMITS.batch_held_bytes_max)
@@ -181,7 +184,8 @@ async def follow_batch(request: web.Request, *, path: BatchPath, principal: Call
     """Send how far a batch is whenever that changes, until nothing more happens to it."""
     gateway = request.app[GATEWAY]
     batch = await batch_reader.own(gateway, principal.own, path.batch_id)
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    headers = {**UNBUFFERED, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+    response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     sent, quiet_since = None, time.monotonic()
     while not request.app[STOPPING].is_set():

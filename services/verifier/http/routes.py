@@ -14,6 +14,7 @@ from proto.problem import InvalidProblem, MalformedProblem, Problem
 from proto.wire.ledger import Body
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery, StackAnswer, TimeQuery
 from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
+from services.edge.body import off_loop
 from services.edge.dispatch import add_headers
 from services.verifier.answers.service import (
     Moments,
@@ -54,7 +55,7 @@ class CredentialPath(Body, frozen=True, kw_only=True):
 
 
 class IssuerPath(Body, frozen=True, kw_only=True):
-    """A DID, as it is or percent-encoded once more."""
+    """A DID, as it is, percent-encoded once more, or with its port decoded by a proxy."""
 
     did: Annotated[str, Meta(max_length=600)]
 
@@ -109,9 +110,20 @@ async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery)
 
 
 async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
-    """Answer with what the register says of an institution; its DID may hold `%3A`, encoded or not."""
-    raw = request.raw_path.partition("?")[0].removeprefix(_ISSUERS)
-    return await request.app[INQUIRY].issuer((Did(path.did), Did(raw[:600])))
+    """Answer with what the register says of an institution; its DID may hold `%3A`, encoded, decoded or not."""
+    raw = request.raw_path.partition("?")[0].removeprefix(_ISSUERS)[:600]
+    return await request.app[INQUIRY].issuer(tuple(map(Did, dict.fromkeys((path.did, raw, _with_port(path.did))))))
+
+
+def _with_port(did: str) -> str:
+    """Return a DID whose port was decoded on its way, as nginx does: `did:web:host:8102:a` for `did:web:host%3A8102:a`.
+
+    Who is called `did:web:host:8102:a` indeed, by a path, is looked up before.
+    """
+    parts = did.split(":")
+    if parts[:2] != ["did", "web"] or not "".join(parts[3:4]).isdecimal():
+        return did
+    return ":".join([*parts[:2], f"{parts[2]}%3A{parts[3]}", *parts[4:]])
 
 
 async def verifications(
@@ -123,13 +135,14 @@ async def verifications(
         return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments, language)
     if request.content_type == PDF_MEDIA or is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw)
-    sent = reader.with_status_lists(raw)
+    sent = await off_loop(request, len(raw), reader.with_status_lists, raw)
     if sent is not None:
         charge_documents(request)
         answer = await inquiry.document(sent.document, moments, status_lists=sent.status_lists)
         annotate(request, verdict=answer.verdict)
         return msgspec.json.encode(language.answer(answer))
-    items = reader.split(raw, documents_max=request.app[SETTINGS].documents_max)
+    documents_max = request.app[SETTINGS].documents_max
+    items = await off_loop(request, len(raw), reader.split, raw, documents_max=documents_max)
     charge_documents(request, 1 if items is None else len(items))
     if items is None:
         found = await request.app[READY].document(raw, moments)
@@ -144,7 +157,7 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
     """Show the forms, or go to the page of the id that was typed in."""
     typed = query.id.strip().lower()
     if typed:
-        raise web.HTTPSeeOther(f"/c/{typed[:64]}" if typed.isalnum() else "/")
+        raise web.HTTPSeeOther(f"c/{typed[:64]}" if typed.isascii() and typed.isalnum() else ".")
     return request.app[PAGES].home(_said(request, query))
 
 
@@ -167,7 +180,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
 
 async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
     """Show the public status of a credential."""
-    pages, said = request.app[PAGES], _said(request, query)
+    pages, said = request.app[PAGES], replace(_said(request, query), root="..")
     try:
         moments = moments_of(query)
         answer = await request.app[INQUIRY].credential(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -55,11 +55,14 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     language: Language
     is_named: bool = False
     is_linkable: bool = True
+    root: Literal[".", ".."] = "."
+    """The way from the page to the first one: under a proxy's path, no link may begin with a slash."""
 
     def globals(self, *, choices: bool = True) -> dict[str, Any]:
         """Return what every template uses."""
         return {
             "language": self.language,
+            "root": self.root,
             "t": self.language.word,
             "again": f"?lang={self.language.code}" if self.is_named else "",
             "choices": [(item.code, item.name) for item in LANGUAGES.values()] if choices else [],

@@ -13,6 +13,7 @@ import msgspec
 
 from proto.log.note_key import parse_vkey
 from proto.moment import Moment, from_datetime
+from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
 from services.edge import Log
@@ -60,7 +61,7 @@ async def replaying(
             Store, config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
         )
         stack.push_async_callback(asyncio.to_thread, store.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(client_session())
         projector = Projector(store, log)
         follower = Follower(
             _client(config, session, config.ledger_url),
