@@ -1,18 +1,15 @@
 """`credentify ledger|gateway|verifier`: one service alone, configured by its environment, for production."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TypeVar
 
 import click
 import msgspec
 
-<<<<<<< HEAD
 from proto.problem import InvalidProblem
-=======
-from proto.problem import InvalidProblem, Problem
 from services.clients.http_session import client_session
->>>>>>> b4c55d8 (edge: connections, bodies, forms and the log's pipe are counted, bounded and timed; streams, links, DIDs and clients work behind proxies)
 from services.clients.tile_client import TileClient
 from services.command.output import as_json_option, command, console, print_json
 from services.command.speaker import now
@@ -30,12 +27,7 @@ def ledger(context: click.Context) -> None:
         return
     from services.ledger import app, config  # noqa: PLC0415 - one service's command does not import the others
 
-<<<<<<< HEAD
-    app.run(load_settings(config.Config, config.SETTINGS_PREFIX, os.environ))
-=======
-    with _problems_end():
-        app.run(_settings("ledger", config.Config, config.SETTINGS_PREFIX))
->>>>>>> b4c55d8 (edge: connections, bodies, forms and the log's pipe are counted, bounded and timed; streams, links, DIDs and clients work behind proxies)
+    app.run(_settings("ledger", config.Config, config.SETTINGS_PREFIX))
 
 
 @ledger.command("init")
@@ -120,12 +112,7 @@ def gateway() -> None:
     """Run the issuer gateway alone, configured by CREDENTIFY_GATEWAY_…."""
     from services.issuer_gateway import app, config  # noqa: PLC0415 - the same
 
-<<<<<<< HEAD
-    app.run(load_settings(config.Config, config.PREFIX, os.environ))
-=======
-    with _problems_end():
-        app.run(_settings("gateway", config.Config, config.PREFIX))
->>>>>>> b4c55d8 (edge: connections, bodies, forms and the log's pipe are counted, bounded and timed; streams, links, DIDs and clients work behind proxies)
+    app.run(_settings("gateway", config.Config, config.PREFIX))
 
 
 @click.command()
@@ -133,13 +120,8 @@ def verifier() -> None:
     """Run the verifier alone, configured by CREDENTIFY_VERIFIER_…."""
     from services.verifier import app, config, supervisor  # noqa: PLC0415 - one service's command does not import the others
 
-<<<<<<< HEAD
-    settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
+    settings = _settings("verifier", config.Config, config.SETTINGS_PREFIX)
     (supervisor if settings.workers > 1 else app).run(settings)
-=======
-    with _problems_end():
-        settings = _settings("verifier", config.Config, config.SETTINGS_PREFIX)
-        (supervisor if settings.workers > 1 else app).run(settings)
 
 
 def _settings(service: str, kind: type[_Config], prefix: str) -> _Config:
@@ -149,16 +131,3 @@ def _settings(service: str, kind: type[_Config], prefix: str) -> _Config:
         words = "Kubernetes set these for a service of that name; `enableServiceLinks: false` leaves them out"
         Log(service, sys.stdout.buffer).warning("service_links_ignored", variables=links, words=words)
     return settings
-
-
-class _problems_end:  # noqa: N801 - used as a word: with _problems_end()
-    """End the process with words and status 1 where a service cannot start."""
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if isinstance(problem, Problem):
-            print_problem(problem, as_json=False)
-            sys.exit(EXIT_PROBLEM)
->>>>>>> b4c55d8 (edge: connections, bodies, forms and the log's pipe are counted, bounded and timed; streams, links, DIDs and clients work behind proxies)

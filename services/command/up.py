@@ -14,12 +14,8 @@ import msgspec
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
 from proto.log.note_key import parse_signer_key
-<<<<<<< HEAD
 from proto.problem import ConflictProblem
-=======
-from proto.problem import ConflictProblem, Problem
 from services.clients.http_session import client_session
->>>>>>> b4c55d8 (edge: connections, bodies, forms and the log's pipe are counted, bounded and timed; streams, links, DIDs and clients work behind proxies)
 from services.command.child import ServiceProcess
 from services.command.demo import run_demo
 from services.command.home import DEFAULT_PORTS, Addresses, Home, Settings, open_home, replace_private
