@@ -86,6 +86,18 @@ class LogClient:
         """Return what the log says of itself: origin, verifier key, witness policy, sizes; its word, unproven."""
         return _decoded(await self._get("/v1/log"), LogInfo)
 
+    async def held_size(self, published: TreeSize) -> TreeSize | None:
+        """Return how many entries the log says it holds, published or not; its word. None where it cannot be asked.
+
+        A log that says nothing of itself holds what it published.
+        """
+        try:
+            return max(published, (await self.log()).tree_size)
+        except LogProblem as problem:
+            return published if problem.log_status == _NOT_FOUND else None
+        except (LogUnreachableProblem, LogAnswerProblem):
+            return None
+
     async def checkpoint(self) -> bytes:
         """Return the published checkpoint, a signed note; nothing of it is verified."""
         return await self._get("/checkpoint", bytes_max=NOTE_BYTES_MAX)

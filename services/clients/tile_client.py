@@ -65,6 +65,13 @@ class TileClient(LogClient):
         """Fetch tiles anew: those at hand did not lead to the root that was signed."""
         self._tiles.clear()
 
+    async def held_size(self, published: TreeSize) -> TreeSize | None:
+        """Return how many entries the log says it holds; None for a copy of it, which may be behind unknowingly."""
+        try:
+            return max(published, (await self.log()).tree_size)
+        except (LogProblem, LogUnreachableProblem, LogAnswerProblem):
+            return None
+
     async def checkpoint(self) -> bytes:
         """Return the checkpoint that is looked at; nothing of it is verified."""
         return self.note or await self.refresh()

@@ -32,7 +32,14 @@ from services.clients.http_session import client_session
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
 from services.command.output import EXIT_PROBLEM, REFUSALS, as_json_option, command, console, print_json, print_problem
-from services.follow import Beginning, Evidence, FaultyLogProblem, OtherEndProblem, UnknownRulesProblem
+from services.follow import (
+    Beginning,
+    ClockBehindProblem,
+    Evidence,
+    FaultyLogProblem,
+    OtherEndProblem,
+    UnknownRulesProblem,
+)
 from services.persistence.durable_file import write_durably
 from services.policy_file import read_policy_about
 from services.verifier.projection.store import Store
@@ -42,7 +49,7 @@ EVIDENCE_DEFAULT = Path("audit-evidence.json")
 LOCK_FILE = "audit.lock"
 LONG_COUNT = 1000
 """Entries still to be read from which on a progress bar is shown."""
-_NOT_NOW = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
+_NOT_NOW = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem, ClockBehindProblem)
 
 
 class _Bars(AuditProgress):

@@ -9,6 +9,7 @@ from services.follow.condition import Judge, Known
 from services.follow.follower import Follower
 from services.follow.interface import (
     Applied,
+    ClockBehindProblem,
     Evidence,
     FaultyLogProblem,
     FollowBounds,
@@ -25,6 +26,7 @@ from services.follow.lineage import HeirSink, OtherEndProblem, PredecessorLog, f
 __all__ = [
     "Applied",
     "Beginning",
+    "ClockBehindProblem",
     "Evidence",
     "FaultyLogProblem",
     "FollowBounds",

@@ -8,12 +8,19 @@ from proto.log.note_key import VerifierKey, parse_vkey
 from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from services.follow.interface import FaultyLogProblem, Observer, UnknownRulesProblem
+from services.follow.interface import ClockBehindProblem, FaultyLogProblem, Observer, UnknownRulesProblem
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
 from services.settings import SettingsProblem
 
 RETRY_SECONDS = (1.0, 5.0)
-_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, FaultyLogProblem, UnknownRulesProblem)
+_TROUBLES = (
+    LogUnreachableProblem,
+    LogProblem,
+    LogAnswerProblem,
+    FaultyLogProblem,
+    UnknownRulesProblem,
+    ClockBehindProblem,
+)
 Connect = Callable[[str], LogClient]
 """From the address of a log to its client."""
 

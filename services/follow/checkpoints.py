@@ -10,15 +10,13 @@ from proto.log.merkle import Frontier, Hash, ProofProblem, check_consistency
 from proto.log.note import SignatureProblem
 from proto.log.note_key import VerifierKey
 from proto.log.policy import Policy, QuorumProblem
-from proto.moment import Moment, from_ms, to_ms
+from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.follow.interface import Evidence, FaultKind, FaultyLogProblem, ForeignPositionProblem, Position
 
 LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 """What a log, or the way to it, may be in for a while."""
-_SECOND_MS = 1000
-_AHEAD_SECONDS_MAX = 60  # how far the clock of a witness may be ahead of ours
 
 
 class Checkpoints:
@@ -116,12 +114,6 @@ class Checkpoints:
         self._suspect = None
         if suspect.checkpoint.root_hash != tree.root():
             raise self._fork(suspect.encoded, opened)
-
-    def witnessed_at(self, opened: OpenedCheckpoint, now: Moment) -> Moment | None:
-        """Return the newest time by which the quorum had cosigned; times that are still to come vouch for nothing."""
-        latest = to_ms(now) // _SECOND_MS + _AHEAD_SECONDS_MAX
-        seconds = self._policy.quorum_at(opened.cosigned_at, latest=latest)
-        return None if seconds is None else from_ms(seconds * _SECOND_MS)
 
     def _inconsistent(self, position: Position, opened: OpenedCheckpoint, problem: ProofProblem) -> FaultyLogProblem:
         """The proof may be bad, or the log forked: compare again when the projection has grown to that size."""

@@ -29,9 +29,17 @@ from proto.log.entry import Entry
 from proto.log.merkle import Frontier, Hash, leaf_hash
 from proto.moment import Moment
 from proto.problem import Problem
-from services.follow.interface import Applied, Evidence, FaultKind, FaultyLogProblem, Position, UnknownRulesProblem
+from services.follow.interface import (
+    Applied,
+    ClockBehindProblem,
+    Evidence,
+    FaultKind,
+    FaultyLogProblem,
+    Position,
+    UnknownRulesProblem,
+)
 
-Stop = FaultyLogProblem | UnknownRulesProblem
+Stop = FaultyLogProblem | UnknownRulesProblem | ClockBehindProblem
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,11 +62,13 @@ class SignatureCheck(msgspec.Struct, frozen=True):
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """A run of entries that was proven to be on the log: what is well formed of it, and what stops there, if anything.
 
-    `after` is the position behind the whole run, were it all admitted.
+    `after` is the position behind the whole run, were it all admitted. Where `is_untimely`, the last candidate is the
+    one that `stop` is about: judged like all, so that what else is wrong with it prevails, and not applied.
     """
 
     candidates: list[Candidate]
     stop: Stop | None
+    is_untimely: bool = False
     now: Moment
     after: Position
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from proto.ids import Origin
+from proto.ids import Origin, TreeSize
 from proto.lifecycle import Book
 from proto.log.checkpoint import OpenedCheckpoint
 from proto.log.note_key import parse_vkey
@@ -24,10 +24,12 @@ from services.clients.log_client import LogAnswerProblem, LogClient
 from services.crypto.signatures import SignatureCheckers
 from services.follow import chunk
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
+from services.follow.clocks import Clocks, Sighting
 from services.follow.condition import Condition, Judge, Known
 from services.follow.early import Begun, EarlyChecks
 from services.follow.interface import (
     Applied,
+    ClockBehindProblem,
     Evidence,
     FaultyLogProblem,
     FollowBounds,
@@ -41,6 +43,7 @@ from services.follow.interface import (
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
+_ASK_SECONDS_MIN = 5.0  # between two questions of what the log holds beyond what it published
 _CHUNKS_AHEAD = 2  # that wait, proven, for the chunk before to be applied; one more may be under way
 _Ready = tuple[chunk.Proven, Begun] | Exception
 
@@ -77,6 +80,15 @@ class Follower:
         self._observer = observer or Observer()
         self._position: Position | None = None
         self._checkpoints = Checkpoints(client, key=self._key, policy=self._policy, clock=clock)
+        self._clocks = Clocks(
+            key=self._key,
+            policy=self._policy,
+            clock=clock,
+            monotonic=monotonic,
+            publish_delay_seconds=self._bounds.publish_delay_seconds,
+        )
+        self._withheld: Sighting | None = None
+        self._asked_monotonic: float | None = None
         self._checkers = SignatureCheckers(
             thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
         )
@@ -117,7 +129,7 @@ class Follower:
             begun = self._monotonic()
             try:
                 count = await self.step(wait_seconds=self._bounds.poll_seconds)
-            except (*LOG_TROUBLES, FaultyLogProblem, UnknownRulesProblem) as problem:
+            except (*LOG_TROUBLES, FaultyLogProblem, UnknownRulesProblem, ClockBehindProblem) as problem:
                 failures += 1
                 self._observer.troubled(problem)
                 pause_seconds = self._backoff_seconds(failures, problem)
@@ -137,8 +149,8 @@ class Follower:
         """Fetch one checkpoint, waiting for a larger one for so long, and apply up to it; return how many entries.
 
         Raises `LogUnreachableProblem`, `LogProblem`, `LogAnswerProblem` or `QuorumProblem` (try again),
-        `FaultyLogProblem` and `UnknownRulesProblem` (after applying what stands before the fault), and
-        `ForeignPositionProblem`.
+        `FaultyLogProblem`, `ClockBehindProblem` and `UnknownRulesProblem` (after applying what stands before the
+        fault), and `ForeignPositionProblem`.
         """
         condition = self._condition
         if condition.is_halted and condition.stop is not None:
@@ -146,7 +158,7 @@ class Follower:
         begun = self._monotonic()
         try:
             count = await self._step(wait_seconds)
-        except (FaultyLogProblem, UnknownRulesProblem) as stop:
+        except (FaultyLogProblem, UnknownRulesProblem, ClockBehindProblem) as stop:
             condition.stopped(stop)
             if isinstance(stop, FaultyLogProblem):
                 await self._observer.faulted(stop.evidence)
@@ -176,12 +188,45 @@ class Follower:
             await self._checkpoints.check_older(position, opened)
             return 0
         await self._checkpoints.check_newer(position, opened)
-        # (4) Entries in chunks, each proven before it is applied.
-        if position.size < opened.checkpoint.size:
-            position = await self._catch_up(position, opened)
-        # (5) The projection holds all that the log shows: remember when.
-        await self._caught_up(position, opened, fetched_at, fetched_monotonic, is_moved=position.size > begun_at)
+        asking = asyncio.create_task(self._ask_what_is_held(opened), name="follower-held")
+        try:
+            # (4) Entries in chunks, each proven before it is applied.
+            if position.size < opened.checkpoint.size:
+                position = await self._catch_up(position, opened)
+            # (5) What it says it holds beyond that; (6) the projection holds all that the log shows: remember when.
+            await asking
+        finally:
+            await _ended(asking)
+        if not self._is_withheld(opened.checkpoint.size):
+            await self._caught_up(position, opened, fetched_at, fetched_monotonic, is_moved=position.size > begun_at)
         return position.size - begun_at
+
+    async def _ask_what_is_held(self, opened: OpenedCheckpoint) -> None:
+        """Ask how many entries the log holds, now and then: no entry beyond them may be dated before this."""
+        at, monotonic, published = self._clock(), self._monotonic(), opened.checkpoint.size
+        if self._asked_monotonic is not None and monotonic - self._asked_monotonic < _ASK_SECONDS_MIN:
+            return
+        self._asked_monotonic = monotonic
+        held = await self._client.held_size(published)
+        if held is None:
+            return
+        self._clocks.seen(held, opened.encoded, at, monotonic)
+        if held > published and (self._withheld is None or published >= self._withheld.size):
+            self._withheld = Sighting(size=held, at=at, note=b"", monotonic=monotonic)
+
+    def _is_withheld(self, published: int) -> bool:
+        """Tell whether the log has kept entries to itself for longer than it may, and say so."""
+        if self._withheld is not None and published >= self._withheld.size:
+            self._withheld = None
+        since = self._withheld
+        seconds = 0.0 if since is None or since.monotonic is None else self._monotonic() - since.monotonic
+        if since is None or seconds <= self._bounds.publish_delay_seconds:
+            return False
+        self._condition.troubled(
+            f"The log said {seconds:.0f} s ago that it holds {since.size} entries, and has not published them since: "
+            "what they say is not known here"
+        )
+        return True
 
     async def _current(self) -> Position:
         """Return the position, read from the sink where it is not certain, and checked to be of this log."""
@@ -190,6 +235,7 @@ class Follower:
             if stored is not None:
                 self._checkpoints.check_own(stored)
                 self._condition.restored(stored)
+                self._clocks.restored(stored)
             self._position = stored or Position()
         return self._position
 
@@ -245,6 +291,9 @@ class Follower:
         # (4.3) Form, chain, order, rules and signatures; all of it was signed by the log.
         now = self._clock()
         candidates, stop = await asyncio.to_thread(chunk.open_chunk, position, self.origin, lines, leaves, now=now)
+        if (wrong := self._clocks.first_wrong(candidates, opened)) is not None:
+            place, stop = wrong
+            candidates = candidates[: place + 1]
         received_at = candidates[-1].entry.received_at if candidates else position.last_received_at
         after = replace(
             position,
@@ -254,7 +303,7 @@ class Follower:
             last_leaf_hash=leaves[-1],
             last_received_at=received_at,
         )
-        return chunk.Proven(candidates=candidates, stop=stop, now=now, after=after)
+        return chunk.Proven(candidates=candidates, stop=stop, is_untimely=wrong is not None, now=now, after=after)
 
     def _chunk_end(self, position: Position, opened: OpenedCheckpoint) -> int:
         end = min(position.size + self._bounds.chunk_entries_max, opened.checkpoint.size)
@@ -285,6 +334,9 @@ class Follower:
         if bad is not None:
             stop, candidates = chunk.signature_fault(candidates[bad], now=now), candidates[:bad]
             book, verdicts = await self._judged(candidates, now=now)
+        elif stop is None and proven.is_untimely:
+            stop, candidates = proven.stop, candidates[:-1]
+            book, verdicts = await self._judged(candidates, now=now)
         applied = chunk.applied(candidates, verdicts.stamps)
         if applied:
             is_whole = applied[-1].index + 1 == proven.after.size
@@ -313,17 +365,27 @@ class Follower:
         is_moved: bool,
     ) -> None:
         """Take the time, and store it where entries came or the stored one is old enough."""
-        witnessed_at = self._checkpoints.witnessed_at(opened, fetched_at)
+        witnessed_at = self._clocks.witnessed_at(opened, fetched_at)
+        self._clocks.witnessed(opened)
         stored_ms = to_ms(position.fetched_at) if position.fetched_at else 0
         is_old = not 0 <= to_ms(fetched_at) - stored_ms < self._bounds.remember_seconds * _SECOND_MS
         if is_moved or is_old:
-            fresh = replace(position, checkpoint=opened.encoded, fetched_at=fetched_at, witnessed_at=witnessed_at)
+            seen = self._clocks.last(position.size)
+            fresh = replace(
+                position,
+                checkpoint=opened.encoded,
+                fetched_at=fetched_at,
+                witnessed_at=witnessed_at,
+                seen_at=seen.at if seen else None,
+                seen_size=TreeSize(seen.size) if seen else TreeSize(0),
+            )
             await self._store(Book(), [], fresh)
         self._condition.caught_up(
             self._position or position,
             fetched_at=fetched_at,
             fetched_monotonic=fetched_monotonic,
             witnessed_at=witnessed_at,
+            shown_at=self._clocks.newest_witnessed(opened) if witnessed_at is None else None,
         )
         if witnessed_at is None and self._policy.quorum != NO_QUORUM:
             self._condition.troubled("The witnesses' cosignatures carry times that are still to come: check the clocks")

@@ -13,8 +13,8 @@ from proto.log.merkle import EMPTY_ROOT, Frontier, Hash
 from proto.moment import Moment
 from proto.problem import Problem
 
-FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules"]
-FaultKind = Literal["fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule"]
+FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules", "clock_behind"]
+FaultKind = Literal["fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule", "time"]
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: bytes = b""
     fetched_at: Moment | None = None
     witnessed_at: Moment | None = None
+    seen_at: Moment | None = None
+    """When the log had said that it holds no more than `seen_size` entries, published or not; by our own clock."""
+    seen_size: TreeSize = TreeSize(0)
     inherited: Predecessor | None = None
     """For a log that continues another: the end of that one, whose final state the projection began with."""
 
@@ -97,6 +100,10 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     time: Moment | None
     time_source: Literal["witnesses", "log"]
     evidence: Evidence | None = None
+    shown_at: Moment | None = None
+    """The newest time that the log or its witnesses have shown: it is not earlier now, whatever our clock says."""
+    behind_seconds: float = 0.0
+    """How far our clock is behind that time; 0 where it is not."""
     is_imported: bool = False
     """Whether the projection began with somebody's snapshot, and was not yet derived again from the log."""
 
@@ -121,6 +128,21 @@ class UnknownRulesProblem(Problem):
     status = 502
 
 
+class ClockBehindProblem(Problem):
+    """The log shows a time that our clock has not reached: one of the two is wrong, and nothing is applied from there.
+
+    `shown_at` is that time.
+    """
+
+    slug = "clock-behind"
+    title = "The log shows times that are still to come"
+    status = 503
+
+    def __init__(self, detail: str, *, shown_at: Moment) -> None:
+        super().__init__(detail)
+        self.shown_at = shown_at
+
+
 class ForeignPositionProblem(Problem):
     """The projection was made from another log, or its stored position is damaged; it must not be continued."""
 
@@ -139,6 +161,8 @@ class FollowBounds(msgspec.Struct, frozen=True, kw_only=True):
     backoff_seconds_max: float = 15.0
     remember_seconds: float = 15.0
     """How often at most the time of the last fetch is stored while the log is idle."""
+    publish_delay_seconds: float = 300.0
+    """How long after an entry's time it may be missing from what the log says it holds: slow commits, clocks apart."""
     signature_threads: int = 2
     signature_processes: int = 0
     """Run while many entries are to be caught up with; threads check before they are there, and without them."""

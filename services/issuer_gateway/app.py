@@ -128,9 +128,12 @@ async def _database_answers(app: web.Application) -> str | None:
 
 
 async def _is_followed(app: web.Application) -> str | None:
-    """A stale log is no reason to turn institutions away: what they say waits in the outbox. A faulty one is."""
+    """A stale log is no reason to turn institutions away: what they say waits in the outbox. A faulty one is.
+
+    So is a clock that is behind the log's: what we would say of times is wrong.
+    """
     health = app[GATEWAY].follower.health()
-    if health.state in {"faulty", "unknown_rules"}:
+    if health.state in {"faulty", "unknown_rules", "clock_behind"}:
         return health.detail
     position = app[GATEWAY].projector.latest
     return None if position and position.size else "The log's opening has not been met yet"
@@ -207,7 +210,9 @@ def _gateway(
         verifier_key=config.log_verifier_key,
         policy=read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key)),
         clock=wall_clock,
-        bounds=FollowBounds(freshness_seconds_max=config.stale_seconds_max),
+        bounds=FollowBounds(
+            freshness_seconds_max=config.stale_seconds_max, publish_delay_seconds=config.publish_delay_seconds_max
+        ),
         observer=observer,
     )
     beginning = Beginning(
@@ -278,6 +283,7 @@ async def _measure(gateway: Gateway, pool: Pool) -> None:
             metrics.outbox_oldest_seconds.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0)
         health: Health = gateway.follower.health()
         metrics.follow_age_seconds.set(-1.0 if health.age_seconds is None else health.age_seconds)
+        metrics.clock_behind_seconds.set(health.behind_seconds)
         await asyncio.sleep(_MEASURE_SECONDS)
 
 

@@ -81,6 +81,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     stale_seconds_max: Annotated[
         float, Meta(gt=0, description="Seconds without news of the log after which /readyz says so")
     ] = 60.0
+    publish_delay_seconds_max: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=2_678_400,
+            description="Seconds that an entry of the log may be dated before a time at which the log was seen without "
+            "it; what is dated further back is not applied",
+        ),
+    ] = 300.0
     answer_hours_max: Annotated[
         int, Meta(ge=1, description="Hours that an answer with a secret in it is kept for a repeated request")
     ] = 24

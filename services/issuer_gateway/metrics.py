@@ -59,6 +59,12 @@ class Metrics:
             "Age of what the gateway knows of the log; -1 before it has caught up. A rise means stale answers.",
             registry=registry,
         )
+        self.clock_behind_seconds = Gauge(
+            "credentify_gateway_clock_behind_seconds",
+            "How far this machine's clock is behind the newest time that the log or its witnesses have shown. Above 10 "
+            "nothing newer is read: set the clock, or ask the log's operator.",
+            registry=registry,
+        )
         self.log_faults = Counter(
             "credentify_gateway_log_faults",
             "Times that the log was found to be faulty. Anything but 0 needs a person at once.",

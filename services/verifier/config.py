@@ -74,6 +74,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     backoff_seconds_max: Annotated[
         float, Meta(gt=0, le=600, description="Seconds between two attempts to reach a log that does not answer")
     ] = 15.0
+    publish_delay_seconds_max: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=2_678_400,
+            description="Seconds that an entry of the log may be dated before a time at which the log was seen without "
+            "it; what is dated further back is not applied",
+        ),
+    ] = 300.0
     signature_threads: Annotated[
         int, Meta(ge=1, le=64, description="Threads that check signatures while catching up")
     ] = 2

@@ -60,6 +60,12 @@ class Metrics(Collector):
             "Age of what is known. Above the freshness limit every answer is indeterminate. +Inf: never caught up.",
             value=float("inf") if health.age_seconds is None else health.age_seconds,
         )
+        yield GaugeMetricFamily(
+            "credentify_verifier_clock_behind_seconds",
+            "How far this machine's clock is behind the newest time that the log or its witnesses have shown. Above "
+            "10 every answer is indeterminate: set the clock, or ask the log's operator.",
+            value=health.behind_seconds,
+        )
         states = GaugeMetricFamily(
             "credentify_verifier_log_state",
             "1 for the state the log is in for us. `faulty` at 1 is the gravest alarm there is: read the evidence.",

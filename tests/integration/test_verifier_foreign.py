@@ -21,7 +21,7 @@ from services.verifier.app import make_app
 from services.verifier.config import Config
 from tests.support.awarded import Awarded, award
 from tests.support.served_logs import ServedLog, served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 STRANGER, ANOTHER = SecretKey(bytes([7]) * 32), SecretKey(bytes([8]) * 32)
 DID = did_key(STRANGER.public_key)
@@ -137,7 +137,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with served(World()) as log, aiohttp.ClientSession() as session:
+    async with served(World(start=lately())) as log, aiohttp.ClientSession() as session:
         config = Config(
             ledger_url=log.url,
             log_verifier_key=log.world.log_key.verifier.text,

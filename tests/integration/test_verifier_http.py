@@ -19,7 +19,7 @@ from services.verifier.app import make_app
 from services.verifier.config import Config
 from tests.support.awarded import Awarded, award, documented, event_of, stack
 from tests.support.served_logs import ServedLog, force, served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 
 class Verifier:
@@ -105,7 +105,7 @@ async def running(log: ServedLog, file: Path, **settings: Any) -> AsyncIterator[
 
 @pytest.fixture
 async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
-    async with served(World()) as log, running(log, tmp_path / "projection.sqlite") as found:
+    async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         yield found
 
 
@@ -172,7 +172,7 @@ async def test_a_revoked_part_impairs_the_stack_and_at_asks_for_before(verifier:
     parts = [award(world, school, ects_hundredths=300), award(world, school, ects_hundredths=350)]
     whole = stack(world, school, parts)
     before = world.now
-    world.advance(days=1)
+    world.advance(seconds=5)
     world.say(world.revocation(school, parts[0].credential_id))
     await verifier.catches_up()
     assert await verifier.verdict(parts[0]) == "invalid"
@@ -307,11 +307,11 @@ async def test_an_institution_that_is_not_on_the_register_makes_no_verdict(verif
 
 async def test_an_expired_credential_says_so_and_was_valid_before(verifier: Verifier) -> None:
     world = verifier.world
-    awarded = award(world, world.admit("school"), valid_until=world.moment(days=10))
+    awarded = award(world, world.admit("school"), valid_until=world.moment(seconds=30))
     await verifier.catches_up()
     answer = await verifier.post(awarded.data)
     assert (answer["verdict"], answer["status"]["state"]) == ("invalid", "expired")
-    path = f"/v1/credentials/{awarded.credential_id}?at={world.moment(days=9)}"
+    path = f"/v1/credentials/{awarded.credential_id}?at={world.moment(seconds=20)}"
     assert (await verifier.get(path))["verdict"] == "valid"
 
 
@@ -552,3 +552,24 @@ async def test_the_interface_describes_itself(verifier: Verifier) -> None:
     document = await verifier.get("/openapi.json")
     assert {"/v1/verifications", "/v1/credentials/{credential_id}", "/c/{credential_id}"} <= document["paths"].keys()
     assert "Answer" in document["components"]["schemas"]
+
+
+async def test_a_clock_that_is_behind_the_log_confirms_nothing_and_says_so_everywhere(verifier: Verifier) -> None:
+    world = verifier.world
+    school = world.admit("school")
+    awarded = award(world, school)
+    await verifier.catches_up()
+    await until(verifier.says(awarded, "valid"))
+    world.advance(days=1)  # for the log it is tomorrow
+    world.say(world.revocation(school, awarded.credential_id))
+    await until(verifier.says(awarded, "indeterminate"))
+    answer = await verifier.get(f"/v1/credentials/{awarded.credential_id}")
+    assert (answer["verdict"], codes(answer)["freshness"]) == ("indeterminate", "clock-behind")
+    freshness = next(check["detail"] for check in answer["checks"] if check["check"] == "freshness")
+    assert "that clock is behind, or the log dates its entries ahead" in freshness
+    assert answer["question"]["at"] >= world.received_at(world.size - 1), "it is no earlier than the log has shown"
+    assert "clock is behind" in str(await verifier.get("/readyz", status=503))
+    metrics = await verifier.page("/metrics")
+    assert 'credentify_verifier_log_state{state="clock_behind"} 1.0' in metrics
+    (behind,) = (line for line in metrics.splitlines() if line.startswith("credentify_verifier_clock_behind_seconds "))
+    assert 80_000 < float(behind.split()[1]) < 90_000

@@ -19,7 +19,7 @@ from services.verifier.limits.quotas import Usage, Window
 from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.awarded import award
 from tests.support.served_logs import served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 
 async def make(file: Path, name: str, *options: str) -> str:
@@ -34,7 +34,7 @@ async def make(file: Path, name: str, *options: str) -> str:
 async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
     await make(tmp_path / "keys.toml", "nobody-uses-this")
     async with (
-        served(World()) as log,
+        served(World(start=lately())) as log,
         running(
             log,
             tmp_path / "projection.sqlite",

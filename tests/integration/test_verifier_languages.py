@@ -18,7 +18,7 @@ from services.verifier.verdict.sentences import REASONS, SENTENCES, STATES, dura
 from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import Awarded, award, stack
 from tests.support.served_logs import served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 OTHERS = [language for language in LANGUAGES.values() if language.code != DEFAULT]
 PAGES = Path(pages.__file__).parent
@@ -90,7 +90,7 @@ def test_a_header_is_negotiated(header: str | None, code: str) -> None:
 
 @pytest.fixture
 async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
-    async with served(World()) as log, running(log, tmp_path / "projection.sqlite") as found:
+    async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         yield found
 
 
@@ -100,7 +100,7 @@ async def scene(verifier: Verifier) -> tuple[Awarded, Awarded]:
     school = world.admit("school")
     parts = [award(world, school, ects_hundredths=300), award(world, school, ects_hundredths=350)]
     whole = stack(world, school, parts)
-    world.advance(days=1)
+    world.advance(seconds=5)
     world.say(world.revocation(school, parts[0].credential_id))
     await verifier.catches_up()
     return parts[0], whole

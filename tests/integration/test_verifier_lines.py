@@ -18,7 +18,7 @@ from services.verifier.app import make_app
 from services.verifier.config import Config
 from tests.support.awarded import Awarded, award, documented
 from tests.support.served_logs import ServedLog, served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
@@ -50,7 +50,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with served(World()) as log, aiohttp.ClientSession() as session:
+    async with served(World(start=lately())) as log, aiohttp.ClientSession() as session:
         config = Config(
             ledger_url=log.url,
             log_verifier_key=log.world.log_key.verifier.text,

@@ -13,12 +13,12 @@ from services.command.verify_folder import verify_folder
 from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award
 from tests.support.served_logs import served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 
 @pytest.fixture
 async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
-    async with served(World()) as log, running(log, tmp_path / "projection.sqlite") as found:
+    async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         yield found
 
 

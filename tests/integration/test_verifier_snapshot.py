@@ -21,7 +21,7 @@ from services.verifier.projection.tables import SCHEMA_VERSION
 from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.awarded import award
 from tests.support.served_logs import ServedLog, served
-from tests.support.worlds import World
+from tests.support.worlds import World, lately
 
 
 async def invoke(command: Any, *arguments: str | Path) -> Result:
@@ -30,7 +30,7 @@ async def invoke(command: Any, *arguments: str | Path) -> Result:
 
 @pytest.fixture
 async def log() -> AsyncIterator[ServedLog]:
-    async with served(World()) as found:
+    async with served(World(start=lately())) as found:
         yield found
 
 

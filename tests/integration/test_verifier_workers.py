@@ -28,7 +28,7 @@ from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
 from tests.support.awarded import Awarded, award
 from tests.support.served_logs import ServedLog, served
-from tests.support.worlds import START, World
+from tests.support.worlds import START, World, lately
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux deals a shared port's connections out")
 WORKERS = 3
@@ -115,7 +115,7 @@ async def running(log: ServedLog, file: Path, **settings: str) -> AsyncIterator[
 
 @pytest.fixture
 async def log() -> AsyncIterator[ServedLog]:
-    async with served(World()) as found:
+    async with served(World(start=lately())) as found:
         yield found
 
 

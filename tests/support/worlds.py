@@ -5,6 +5,7 @@ to no service and no database: entries, leaf hashes and the tree are plain bytes
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -28,10 +29,21 @@ from proto.log import entry as entries
 from proto.log.checkpoint import Checkpoint, sign_checkpoint
 from proto.log.merkle import Frontier, Hash, NodeReader, leaf_hash, reader_of
 from proto.log.note_key import SignerKey
-from proto.moment import Moment, from_ms, to_ms
+from proto.moment import Moment, from_datetime, from_ms, to_ms
 from tests.support.statements import Party, Statements, secret_key
 
-__all__ = ["DAY_MS", "ORIGIN", "SECOND_MS", "START", "FullBook", "Party", "World", "check_signature", "replay"]
+__all__ = [
+    "DAY_MS",
+    "ORIGIN",
+    "SECOND_MS",
+    "START",
+    "FullBook",
+    "Party",
+    "World",
+    "check_signature",
+    "lately",
+    "replay",
+]
 
 ORIGIN = Origin("log.example/credentify-test")
 START = Moment("2026-01-01T00:00:00.000Z")
@@ -66,6 +78,14 @@ class FullBook(Book):
         self.events = _Everything()
 
 
+def lately() -> Moment:
+    """Return where a world begins that grows while followers with this machine's clock look on: two minutes ago.
+
+    What they see later may not be dated before.
+    """
+    return from_ms(to_ms(from_datetime(datetime.now(UTC))) - 120 * SECOND_MS)
+
+
 class World(Statements):
     """A log that is open: `book` is its whole state, `entries` its exact bytes, `now_ms` its clock (milliseconds).
 
@@ -78,12 +98,13 @@ class World(Statements):
         origin: Origin = ORIGIN,
         parameters: events.Parameters = events.DEFAULT_PARAMETERS,
         step_ms: int = SECOND_MS,
+        start: Moment = START,
         is_open: bool = True,
     ) -> None:
         self.origin = origin
         self.parameters = parameters
         self.step_ms = step_ms
-        self.now_ms = to_ms(START)
+        self.now_ms = to_ms(start)
         self.book: Book = FullBook()
         self.entries: list[bytes] = []
         self.leaf_hashes: list[Hash] = []

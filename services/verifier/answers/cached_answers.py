@@ -16,7 +16,7 @@ from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
 from proto.wire.verifier import Answer, Verdict
 from services.verifier.answers.encoded_answer import Instant, Prepared, instant_of
-from services.verifier.answers.service import Asked, Found, Inquiry, Moments
+from services.verifier.answers.service import Asked, Found, Inquiry, Moments, now_after
 from services.verifier.projection.reader import Records, Snapshot
 
 DOCUMENT_BYTES_MAX = 65_536
@@ -105,7 +105,8 @@ class ReadyAnswers:
             position = self._shelf.position
             if position is None:
                 return None
-            self._instant = instant_of(self._inquiry.origin, position, health, self._clock())
+            at = now_after(self._clock(), health, position)
+            self._instant = instant_of(self._inquiry.origin, position, health, at)
             self._tick = tick
         return self._instant
 

@@ -11,7 +11,7 @@ from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
-from services.follow import Health
+from services.follow import Health, Position
 from services.verifier.documents import foreign, reader
 from services.verifier.projection.reader import DamagedProjectionProblem, Records, Snapshot
 from services.verifier.projection.statistics import Institution, Wanted, gathered
@@ -181,12 +181,13 @@ class Inquiry:
 
     def asked(self, moments: Moments) -> Asked:
         """Return what belongs to a question that is asked now."""
-        return Asked(moments=moments, health=self.health(), now=self._clock())
+        health = self.health()
+        return Asked(moments=moments, health=health, now=now_after(self._clock(), health, None))
 
     # In a reader thread.
 
     def _credential(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found:
-        book = snapshot.book([credential_id])
+        asked, book = _after(asked, snapshot), snapshot.book([credential_id])
         credential = book.credential(credential_id)
         if credential is None:
             raise _unknown(asked.health)
@@ -206,7 +207,7 @@ class Inquiry:
     def _document(
         self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]]
     ) -> Found:
-        document = reader.read(data)
+        asked, document = _after(asked, snapshot), reader.read(data)
         book = snapshot.book([document.credential_id] if document.credential_id else [])
         if document.claims is not None:
             snapshot.issuer(book, document.claims.issuer)
@@ -229,7 +230,7 @@ class Inquiry:
         return Found(answer=answer, grounds=grounds, credential_id=document.credential_id)
 
     def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: Asked) -> IssuerAnswer:
-        book = Book()
+        asked, book = _after(asked, snapshot), Book()
         for did in dids:
             issuer = snapshot.issuer(book, did)
             found = facts.issuer_facts(book, did)
@@ -279,6 +280,17 @@ class Inquiry:
     def _counted(self, found: Found) -> Found:
         self.count(found.answer.verdict)
         return found
+
+
+def now_after(now: Moment, health: Health, position: Position | None) -> Moment:
+    """Return a clock's time, never before what the log or its witnesses have shown."""
+    shown = [moment for moment in (health.shown_at, position.last_received_at if position else None) if moment]
+    return max(now, *shown) if shown else now
+
+
+def _after(asked: Asked, snapshot: Snapshot) -> Asked:
+    """Return the question as of now by these records, which may be newer than the health that was read before."""
+    return msgspec.structs.replace(asked, now=now_after(asked.now, asked.health, snapshot.position))
 
 
 def _is_registered(snapshot: Snapshot, book: Book, document: reader.ReadDocument) -> bool:

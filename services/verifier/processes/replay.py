@@ -101,6 +101,7 @@ def bounds_of(config: Config) -> FollowBounds:
         poll_seconds=config.poll_seconds,
         freshness_seconds_max=config.freshness_seconds_max,
         backoff_seconds_max=config.backoff_seconds_max,
+        publish_delay_seconds=config.publish_delay_seconds_max,
         signature_threads=config.signature_threads,
         signature_processes=config.signature_processes,
     )

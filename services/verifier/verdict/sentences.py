@@ -103,6 +103,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "fresh-log": "The log was read {age} ago; that nothing newer exists is the log's own word.",
         "stale": "The records are {age} old, which is too old to rely on: {fault}.",
         "never-fresh": "This verifier has not read the whole log yet.",
+        "clock-behind": (
+            "This verifier's clock and the times on the log contradict each other; nothing can be confirmed: {fault}."
+        ),
         "log-faulty": "The log was found to be faulty, so nothing can be confirmed: {fault}",
         "log-unknown-rules": "The log follows newer rules than this verifier knows, so nothing can be confirmed.",
     }

@@ -385,6 +385,8 @@ def freshness(health: Health) -> Check:
         return check("freshness", "unknown", "log-faulty", fault=health.detail)
     if health.state == "unknown_rules":
         return check("freshness", "unknown", "log-unknown-rules")
+    if health.state == "clock_behind":
+        return check("freshness", "unknown", "clock-behind", fault=health.detail)
     if health.age_seconds is None:
         return check("freshness", "unknown", "never-fresh")
     age = duration(health.age_seconds)
