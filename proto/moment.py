@@ -22,6 +22,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+TEXT_CHARACTERS_MAX = 64
+"""A longer text is no time that anybody writes."""
 SECONDS_MAX = 221_845_391_999
 """POSIX time of the last second that a moment can name, the end of the year 8999."""
 
@@ -46,7 +48,7 @@ def to_datetime(moment: Moment) -> datetime:
     try:
         return datetime.fromisoformat(moment)
     except ValueError as error:
-        raise InvalidProblem(f"{moment!r} is not a time that exists") from error
+        raise InvalidProblem(f"{moment[:40]!r} is not a time that exists") from error
 
 
 def parse(text: str) -> Moment:
@@ -65,6 +67,8 @@ def normalise(text: str) -> Moment:
     For times in documents and queries, which people write in many ways; a time without an offset is refused, since it
     does not say when it is. Awards of one list say the same times: the latest are remembered.
     """
+    if len(text) > TEXT_CHARACTERS_MAX:  # what is remembered has a bound in bytes, too
+        raise InvalidProblem(f"{text[:40]!r}… is not an RFC 3339 time, as in 2026-11-23T10:00:00Z")
     return _normalised(text)
 
 
@@ -76,4 +80,7 @@ def _normalised(text: str) -> Moment:
         raise InvalidProblem(f"{text[:40]!r} is not an RFC 3339 time, as in 2026-11-23T10:00:00Z") from error
     if value.tzinfo is None:
         raise InvalidProblem(f"{text[:40]!r} has no time zone: add Z or an offset, as in 2026-11-23T10:00:00Z")
-    return from_datetime(value)
+    try:
+        return from_datetime(value)
+    except OverflowError as error:  # in UTC it lies before the year 1 or after the year 9999
+        raise InvalidProblem(f"{text[:40]!r} is in no year from 1 to 9999 in UTC: write a nearer time") from error

@@ -94,3 +94,10 @@ def contexts() -> list[Any]:
 
 _STRUCTURED = tuple((term, value) for term, value in EU_CONTEXT.items() if isinstance(value, Mapping))
 """The terms whose definitions are objects, of which each document gets its own."""
+
+ISSUED_CONTEXT_DIGESTS: frozenset[str] = frozenset({"6d35aa834eeb21029dc3e0d67347dbbd7c8ab26e38edd1a18974959e83cfd3d2"})
+"""SHA-256 (hexadecimal) of the canonical JSON of every inline context that a document of ours ever carried.
+
+Under a proof over RDF no other inline context is read, since it could give names another meaning than readers give
+them. Who changes `EU_CONTEXT` adds its digest here; none is ever taken away.
+"""

@@ -99,11 +99,15 @@ def read_status(entry: StatusEntry, status_list: Mapping[str, Any], *, issuer: D
 
 
 def _check_period(status_list: Mapping[str, Any], now: Moment) -> None:
+    if "validFrom" not in status_list:
+        raise MalformedStatusProblem("A status list says since when it holds", pointer="/validFrom")
     for name in ("validFrom", "validUntil"):
         if name not in status_list:
             continue
+        if not isinstance(status_list[name], str):
+            raise MalformedStatusProblem("A time is a text", pointer=f"/{name}")
         try:
-            stated = normalise(str(status_list[name]))
+            stated = normalise(status_list[name])
         except InvalidProblem as error:
             raise MalformedStatusProblem(error.detail, pointer=f"/{name}") from error
         if (name == "validFrom" and now < stated) or (name == "validUntil" and now >= stated):

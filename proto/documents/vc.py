@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from proto.documents.open_badge_context import VC_CONTEXT
+from proto.documents.vc_addresses import unsafe_addresses
 from proto.documents.vc_terms import Fault, undefined_names
 from proto.moment import normalise
 from proto.problem import InvalidProblem
@@ -50,7 +51,7 @@ def check_credential(
     looked at, for its form. `known` are objects in it whose names were found defined at the same place of another
     document (`undefined_names`).
     """
-    faults = list(_faults(document))
+    faults = [*_faults(document), *unsafe_addresses(document, known=frozenset(map(id, known)))]
     if needs_proof and isinstance(document, Mapping) and "proof" not in document:
         faults.append(("/proof", "a verifiable credential has a proof (4.12)"))
     if contexts is not None and not faults:
@@ -195,7 +196,7 @@ def _moment(value: Any) -> str | None:
     """Return a dateTimeStamp as a moment, None for what is none or no day of the calendar."""
     try:
         return normalise(value) if isinstance(value, str) and _TIME_STAMP.match(value) else None
-    except (InvalidProblem, OverflowError):
+    except InvalidProblem:
         return None
 
 

@@ -6,7 +6,8 @@ package or stand inline; any other is refused as unknown, because a context that
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import base58
@@ -16,15 +17,25 @@ from proto.documents.document import without_proof
 from proto.documents.vc import check_credential
 from proto.ids import KeyId
 from proto.keys import SIGNATURE_BYTES, Sign, is_signature
-from proto.moment import Moment, normalise
+from proto.moment import Moment, from_ms, normalise, to_ms
 from proto.problem import InvalidProblem
-from services.crypto.rdf_canonical import UndefinedTermsProblem, canonical_quads, covered_quads, pinned_contexts
+from services.crypto.rdf_canonical import (
+    Form,
+    UndefinedTermsProblem,
+    forms_of,
+    pinned_contexts,
+    refuse_other_meanings,
+)
 
 Suite = Literal["eddsa-jcs-2022", "eddsa-rdfc-2022"]
 SUITES: tuple[Suite, ...] = ("eddsa-jcs-2022", "eddsa-rdfc-2022")
 _CREATED = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})(?!\n)$", re.ASCII)
 _PROOF_VALUE_MAX = 120
 _PROOF_COUNT_MAX = 8
+CREATED_AHEAD_MS = 300_000
+"""How far a proof may be dated ahead of our clock, as events may (DESIGN 4): clocks differ."""
+FormsOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[Form]]
+"""What returns the RDF forms of a proof's options and of a document; raises as `rdf_canonical.forms_of`."""
 
 
 class InvalidProofProblem(InvalidProblem):
@@ -65,7 +76,8 @@ def create_proof(
     """Return a proof of `document` (whatever proofs it has are not covered); put it under `proof`.
 
     In `eddsa-rdfc-2022`, raises `UndefinedTermsProblem` for terms that no context defines, since the signature would
-    not cover them (safe mode), and `UnknownContextProblem` for a context that is not pinned.
+    not cover them (safe mode), `UnknownContextProblem` for a context that is neither pinned nor ours, and
+    `RenamedTermsProblem`.
     """
     proof: dict[str, Any] = {
         "type": "DataIntegrityProof",
@@ -76,7 +88,12 @@ def create_proof(
     }
     if "@context" in document and suite == "eddsa-jcs-2022":
         proof["@context"] = document["@context"]
-    signature = sign(_hash_data(document, proof, None, is_safe=True))
+    data, gap = _hash_data(document, proof, forms_of)
+    if gap is not None:
+        raise gap
+    if suite == "eddsa-rdfc-2022":
+        refuse_other_meanings(without_proof(document))
+    signature = sign(data)
     assert len(signature) == SIGNATURE_BYTES
     return proof | {"proofValue": "z" + base58.b58encode(signature).decode()}
 
@@ -108,24 +125,25 @@ def verify_proof(
     *,
     now: Moment | None = None,
     contexts: Mapping[str, Any] | None = None,
+    forms: FormsOf | None = None,
 ) -> None:
     """Return if `proof` is a good proof of `document` by the holder of `public_key` (32 bytes), else raise.
 
     That the key is the one that `verificationMethod` names, and may speak for the issuer, is for the caller to know.
-    `InvalidProofProblem`: it does not hold. Unknown, neither good nor bad: `UnsupportedProofProblem` (another suite),
-    `UnknownContextProblem`, `UnsupportedJsonLdProblem`, `ProofNotCheckedProblem`, and `UndefinedTermsProblem`, where
-    the signature is good and does not cover all that the document says.
+    `forms` makes RDF forms elsewhere than here; `contexts` takes the place of the pinned ones. `InvalidProofProblem`:
+    it does not hold. Unknown, neither good nor bad: `UnsupportedProofProblem` (another suite), `UnknownContextProblem`,
+    `RenamedTermsProblem`, `UnsupportedJsonLdProblem`, `ProofNotCheckedProblem`, and `UndefinedTermsProblem`, where the
+    signature is good and does not cover all that the document says.
     """
-    # (1) The form of the proof; (2) its signature over both hashes; (3) whether that covers everything.
+    # (1) The form of the proof; (2) names that mean what they say; (3) its signature over both hashes; (4) whether that
+    # covers everything. What costs little comes first.
     _check_form(proof, now)
     signature = _decode_signature(proof.get("proofValue"))
     unsigned = {key: value for key, value in proof.items() if key != "proofValue"}
+    if proof["cryptosuite"] == "eddsa-rdfc-2022" and contexts is None:
+        refuse_other_meanings(without_proof(document))
     secured = _secured(document, unsigned)
-    gap: UndefinedTermsProblem | None = None
-    try:
-        data = _hash_data(secured, unsigned, contexts, is_safe=True)
-    except UndefinedTermsProblem as problem:
-        gap, data = problem, _hash_data(secured, unsigned, contexts, is_safe=False)
+    data, gap = _hash_data(secured, unsigned, forms or partial(forms_of, contexts=contexts))
     if not is_signature(public_key, data, signature):
         raise InvalidProofProblem("The signature does not fit: document or proof was altered, or another key signed")
     if gap is not None:
@@ -145,7 +163,20 @@ def _check_form(proof: Mapping[str, Any], now: Moment | None) -> None:
     for name in ("created", "expires"):
         if name in proof and not (isinstance(proof[name], str) and _CREATED.match(proof[name])):
             raise InvalidProofProblem(f"{name} is not an RFC 3339 time", pointer=f"/proof/{name}")
+    _check_beginning(proof, now)
     _check_expiry(proof, now)
+
+
+def _check_beginning(proof: Mapping[str, Any], now: Moment | None) -> None:
+    """Refuse a proof that says it was made later than now, or at a time that does not exist."""
+    if "created" not in proof:
+        return
+    try:
+        created = normalise(proof["created"])
+    except InvalidProblem as error:
+        raise InvalidProofProblem(error.detail, pointer="/proof/created") from error
+    if now is not None and created > from_ms(to_ms(now) + CREATED_AHEAD_MS):
+        raise InvalidProofProblem(f"The proof says that it was made at {proof['created']}, which is in the future")
 
 
 def _check_expiry(proof: Mapping[str, Any], now: Moment | None) -> None:
@@ -188,14 +219,12 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _hash_data(
-    document: Mapping[str, Any], proof: Mapping[str, Any], contexts: Mapping[str, Any] | None, *, is_safe: bool
-) -> bytes:
-    """Return the 64 bytes that are signed: SHA-256 of the canonical proof, then of the canonical document."""
+    document: Mapping[str, Any], proof: Mapping[str, Any], forms: FormsOf
+) -> tuple[bytes, UndefinedTermsProblem | None]:
+    """Return the 64 bytes that are signed, SHA-256 of the canonical proof, then of the document; and what they omit."""
     unsecured = without_proof(document)
     if proof["cryptosuite"] == "eddsa-jcs-2022":
-        parts = [canonical_json(dict(proof)), canonical_json(unsecured)]
-    else:
-        canonical = covered_quads if is_safe else canonical_quads
-        configuration = {**proof, "@context": document.get("@context")}
-        parts = [canonical(configuration, contexts), canonical(unsecured, contexts)]
-    return b"".join(hashlib.sha256(part).digest() for part in parts)
+        parts = (canonical_json(dict(proof)), canonical_json(unsecured))
+        return b"".join(hashlib.sha256(part).digest() for part in parts), None
+    options, said = forms([{**proof, "@context": document.get("@context")}, unsecured])
+    return options.digest + said.digest, options.gap or said.gap

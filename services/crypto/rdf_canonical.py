@@ -5,60 +5,48 @@ the package or inline, terms that no context defines found rather than dropped, 
 canonicalisation would take for ever.
 """
 
+import hashlib
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from importlib.resources import files
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pyoxigraph as ox
 
-from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT, VC_CONTEXT
-from proto.problem import InvalidProblem
+from services.crypto.json_ld_contexts import (
+    UNDEFINED,
+    Resolver,
+    UndefinedTermsProblem,
+    UnknownContextProblem,
+    pinned_contexts,
+    refuse_other_meanings,
+)
+from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem, refuse_costly
 
-BLANK_NODE_COUNT_MAX = 2_000
-AMBIGUOUS_NODE_COUNT_MAX = 48
-AMBIGUOUS_NEIGHBOUR_COUNT_MAX = 5
-CONTEXT_COUNT_MAX = 1_000
-_UNDEFINED = "urn:credentify:undefined-term:"
 _RELATIVE = "https://relative-reference.invalid/"
 _NO_IRI = re.compile(r"[\s<>\"{}|\\^`]")
 _Quads = list[ox.Quad]
 
 
-class UnknownContextProblem(InvalidProblem):
-    """A JSON-LD context that is not in the package: what the document means cannot be known here."""
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """SHA-256 of a document's canonical quads, and what of the document they do not say (None: they say it all)."""
 
-    slug = "unknown-context"
-    title = "The document uses a context that is not known here"
-
-
-class UnsupportedJsonLdProblem(InvalidProblem):
-    """JSON-LD that cannot be read, or whose canonical form would cost too much."""
-
-    slug = "unsupported-json-ld"
-    title = "The document's JSON-LD is not supported"
+    digest: bytes
+    gap: UndefinedTermsProblem | None = None
 
 
-class UndefinedTermsProblem(InvalidProblem):
-    """Terms or references that mean nothing in RDF, so that a signature over RDF does not cover them."""
+def form_of(document: Mapping[str, Any], contexts: Mapping[str, Any] | None = None) -> Form:
+    """Return the form over which `eddsa-rdfc-2022` is made; raises as `canonical_quads`."""
+    try:
+        return Form(digest=hashlib.sha256(covered_quads(document, contexts)).digest())
+    except UndefinedTermsProblem as gap:
+        return Form(digest=hashlib.sha256(canonical_quads(document, contexts)).digest(), gap=gap)
 
-    slug = "undefined-terms"
-    title = "A signature does not cover all that the document says"
 
-
-@cache
-def pinned_contexts() -> Mapping[str, Any]:
-    """Return the contexts of the package by their address: VC 2.0 and Open Badges 3.0.3."""
-    return MappingProxyType(
-        {
-            VC_CONTEXT: _read("credentials-v2.json"),
-            OPEN_BADGES_CONTEXT: _read("open-badges-3.0.3.json"),
-        }
-    )
+def forms_of(documents: Sequence[Mapping[str, Any]], contexts: Mapping[str, Any] | None = None) -> list[Form]:
+    """Return the forms of several documents, in order; raises as `canonical_quads`."""
+    return [form_of(document, contexts) for document in documents]
 
 
 def canonical_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | None = None) -> bytes:
@@ -67,7 +55,7 @@ def canonical_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | N
     `contexts` maps addresses to contexts in place of the pinned ones. Raises `UnknownContextProblem` and
     `UnsupportedJsonLdProblem`.
     """
-    inlined = _inline(document, _Resolver(contexts, marks_undefined=False))
+    inlined = _inline(document, Resolver(contexts, marks_undefined=False))
     return _canonicalise(_parse(inlined, base=None))
 
 
@@ -77,10 +65,10 @@ def covered_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | Non
     Undefined terms are made visible by a vocabulary that nobody uses, relative references by a base that nobody uses;
     then every text of the document must be found again in its RDF, since JSON-LD drops silently what it cannot express.
     """
-    resolver = _Resolver(contexts, marks_undefined=True)
+    resolver = Resolver(contexts, marks_undefined=True)
     quads = _parse(_inline(document, resolver), base=_RELATIVE)
     found = {value for quad in quads for value in _values(quad)}
-    undefined = {_plain(value) for value in found if value.startswith((_UNDEFINED, _RELATIVE))}
+    undefined = {_plain(value) for value in found if value.startswith((UNDEFINED, _RELATIVE))}
     undefined.update(_lost(document, found, resolver))
     if undefined:
         named = sorted(undefined)
@@ -91,7 +79,7 @@ def covered_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | Non
     return _canonicalise(quads)
 
 
-def _lost(node: Any, found: set[str], resolver: "_Resolver") -> Iterator[str]:
+def _lost(node: Any, found: set[str], resolver: Resolver) -> Iterator[str]:
     """Yield the keys and texts of a document that its RDF cannot hold or does not hold."""
     if isinstance(node, Mapping):
         for key, value in node.items():
@@ -108,77 +96,11 @@ def _lost(node: Any, found: set[str], resolver: "_Resolver") -> Iterator[str]:
         yield node
 
 
-def _read(name: str) -> Any:
-    return json.loads(files("services").joinpath("contexts", name).read_text(encoding="utf-8"))["@context"]
-
-
 def _plain(iri: str) -> str:
-    return iri.removeprefix(_UNDEFINED).removeprefix(_RELATIVE)
+    return iri.removeprefix(UNDEFINED).removeprefix(_RELATIVE)
 
 
-class _Resolver:
-    """Replaces addresses of contexts by the contexts themselves; in marking mode, undefined terms get an IRI."""
-
-    def __init__(self, contexts: Mapping[str, Any] | None, *, marks_undefined: bool) -> None:
-        self._contexts = pinned_contexts() if contexts is None else contexts
-        self._marks_undefined = marks_undefined
-        self._count = 0
-        self._terms: set[str] = set()
-        self._vocabularies: set[str] = set()
-
-    @property
-    def outermost(self) -> list[Any]:
-        """What stands before the document's own contexts."""
-        return [{"@vocab": _UNDEFINED}] if self._marks_undefined else []
-
-    def may_expand(self, text: str, found: set[str]) -> bool:
-        """Tell whether some context turns `text` into an IRI: as a term, by a prefix, or by a vocabulary of its own."""
-        is_defined = not self._terms.isdisjoint({text, text.partition(":")[0]})
-        return is_defined or any(vocabulary + text in found for vocabulary in self._vocabularies)
-
-    def resolve(self, context: Any) -> list[Any]:
-        """Return a `@context` value as a list of inline contexts, scoped ones inside it resolved as well."""
-        items = context if isinstance(context, list) else [context]
-        return [inline for item in items for inline in self._resolve_one(item)]
-
-    def _resolve_one(self, item: Any) -> list[Any]:
-        self._count += 1
-        if self._count > CONTEXT_COUNT_MAX:
-            raise UnsupportedJsonLdProblem(f"The document has more than {CONTEXT_COUNT_MAX} contexts")
-        if item is None:
-            return [None, *self.outermost]
-        if isinstance(item, str):
-            if item not in self._contexts:
-                raise UnknownContextProblem(f"The context {item[:200]!r} is not known here, and none is fetched")
-            return self.resolve(self._contexts[item])
-        if not isinstance(item, Mapping):
-            raise UnsupportedJsonLdProblem("A context is an address or an object", pointer="/@context")
-        if "@import" in item:
-            raise UnknownContextProblem("A context that imports another is not read here", pointer="/@context")
-        if isinstance(item.get("@vocab"), str):
-            self._vocabularies.add(item["@vocab"])
-        return [{term: self._definition(term, value) for term, value in item.items()}]
-
-    def _definition(self, term: str, value: Any) -> Any:
-        if self._marks_undefined and not term.startswith("@"):
-            self._refuse_hiding(term, value)
-            self._terms.add(term)
-        if not isinstance(value, Mapping) or "@context" not in value:
-            return value
-        return {**value, "@context": self.resolve(value["@context"])}
-
-    @staticmethod
-    def _refuse_hiding(term: str, value: Any) -> None:
-        """Refuse definitions that make a term, or the keys under it, disappear on the way to RDF."""
-        definition = value if isinstance(value, Mapping) else {"@id": value}
-        containers = definition.get("@container")
-        if definition.get("@id", "") is None or "@index" in (
-            containers if isinstance(containers, list) else [containers]
-        ):
-            raise UndefinedTermsProblem(f"The document's context makes {term[:60]!r} disappear from what is signed")
-
-
-def _inline(document: Mapping[str, Any], resolver: _Resolver) -> dict[str, Any]:
+def _inline(document: Mapping[str, Any], resolver: Resolver) -> dict[str, Any]:
     """Return the document with every context inline, in nested objects too."""
     inlined = _inline_node(document, resolver)
     assert isinstance(inlined, dict)
@@ -186,7 +108,7 @@ def _inline(document: Mapping[str, Any], resolver: _Resolver) -> dict[str, Any]:
     return inlined
 
 
-def _inline_node(node: Any, resolver: _Resolver) -> Any:
+def _inline_node(node: Any, resolver: Resolver) -> Any:
     if isinstance(node, Mapping):
         for key in node:
             _refuse_blank_name(key)
@@ -224,47 +146,21 @@ def _values(quad: ox.Quad) -> Iterator[str]:
 
 
 def _canonicalise(quads: _Quads) -> bytes:
-    _refuse_costly(quads)
+    refuse_costly(quads)
     dataset = ox.Dataset(quads)
     dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     return "".join(sorted(f"{quad} .\n" for quad in dataset)).encode()
 
 
-def _refuse_costly(quads: _Quads) -> None:
-    """Refuse graphs with many indistinguishable blank nodes: RDFC-1.0 is exponential in them (its section 7.1)."""
-    shapes = _shapes(quads)
-    if len(shapes) > BLANK_NODE_COUNT_MAX:
-        raise UnsupportedJsonLdProblem(f"The document has more than {BLANK_NODE_COUNT_MAX} nameless objects")
-    counts = Counter(shapes.values())
-    ambiguous = {node for node, shape in shapes.items() if counts[shape] > 1}
-    twins = Counter(
-        (end, shapes[other], quad.predicate.value)
-        for quad in quads
-        for end, other in _blank_ends(quad)
-        if end in ambiguous and other in ambiguous
-    )
-    if twins and (len(ambiguous) > AMBIGUOUS_NODE_COUNT_MAX or max(twins.values()) > AMBIGUOUS_NEIGHBOUR_COUNT_MAX):
-        raise UnsupportedJsonLdProblem("The document repeats identical nameless objects inside each other too often")
-
-
-def _blank_ends(quad: ox.Quad) -> Iterator[tuple[str, str]]:
-    subject, object_ = quad.subject, quad.object
-    if isinstance(subject, ox.BlankNode) and isinstance(object_, ox.BlankNode):
-        yield subject.value, object_.value
-        yield object_.value, subject.value
-
-
-def _shapes(quads: Iterable[ox.Quad]) -> dict[str, int]:
-    """Return for each blank node a number that nodes with the same first-degree quads share (RDFC-1.0 section 4.6)."""
-    lines: defaultdict[str, list[str]] = defaultdict(list)
-    for quad in quads:
-        terms = (quad.subject, quad.predicate, quad.object, quad.graph_name)
-        for node in {term.value for term in terms if isinstance(term, ox.BlankNode)}:
-            lines[node].append(" ".join(_seen_from(node, term) for term in terms))
-    return {node: hash(tuple(sorted(seen))) for node, seen in lines.items()}
-
-
-def _seen_from(node: str, term: Any) -> str:
-    if isinstance(term, ox.BlankNode):
-        return "_:a" if term.value == node else "_:z"
-    return str(term)
+__all__ = [
+    "Form",
+    "UndefinedTermsProblem",
+    "UnknownContextProblem",
+    "UnsupportedJsonLdProblem",
+    "canonical_quads",
+    "covered_quads",
+    "form_of",
+    "forms_of",
+    "pinned_contexts",
+    "refuse_other_meanings",
+]

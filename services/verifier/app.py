@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 from proto.ids import Origin
 from proto.log.note_key import parse_vkey
 from proto.log.policy import NO_QUORUM
+from services.crypto.rdf_processes import FormMakers
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow import Judge
@@ -25,7 +26,7 @@ from services.verifier.answers.cached_answers import ReadyAnswers
 from services.verifier.answers.service import Guide, Inquiry
 from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
-from services.verifier.http.app_keys import API_KEYS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
+from services.verifier.http.app_keys import API_KEYS, FORM_MAKERS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
 from services.verifier.http.routes import make_routes
 from services.verifier.http.witness_routes import WITNESS
 from services.verifier.limits.api_keys import ApiKeys
@@ -124,7 +125,8 @@ def _app(
         )
 
     async def all_running(app: web.Application) -> AsyncIterator[None]:
-        async with _witnessing(app, config), running(app):
+        app[FORM_MAKERS] = FormMakers(process_count=config.form_processes)
+        async with app[FORM_MAKERS].processes(), _witnessing(app, config), running(app):
             yield
 
     app.cleanup_ctx.append(all_running)
@@ -134,7 +136,7 @@ def _app(
 def _answer(app: web.Application, records: Records, guide: Guide, metrics: Metrics) -> None:
     """Have the routes answer from these records."""
     app[REGISTRY].register(metrics)
-    app[INQUIRY] = Inquiry(records, guide, clock=now, count=metrics.count_verdict)
+    app[INQUIRY] = Inquiry(records, guide, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
     app[READY] = ReadyAnswers(records, app[INQUIRY], clock=now)
 
 

@@ -95,6 +95,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         ),
     ] = 2
     reader_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that answer questions")] = 2
+    form_processes: Annotated[
+        int,
+        Meta(
+            ge=2,
+            le=64,
+            description="Processes that work out what strangers' documents mean in RDF, with little memory and time; "
+            "all but one may be held up by long documents",
+        ),
+    ] = 2
     answers_max: Annotated[
         int, Meta(ge=0, description="Answers kept ready in memory, about 2 KB each; none outlives a change of the log")
     ] = 30_000

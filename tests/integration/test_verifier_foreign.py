@@ -55,10 +55,41 @@ def badge(**changed: Any) -> Json:
     return {name: value for name, value in (document | changed).items() if value is not None}
 
 
-def signed(document: Json, *, key: SecretKey = STRANGER, suite: Suite = "eddsa-jcs-2022", did: str = DID) -> Json:
+def signed(
+    document: Json,
+    *,
+    key: SecretKey = STRANGER,
+    suite: Suite = "eddsa-jcs-2022",
+    did: str = DID,
+    created: Moment = CREATED,
+) -> Json:
     key_id = KeyId(key_id_of(did_key(key.public_key), key.public_key)) if did == DID else KeyId(f"{did}#key-1")
-    proof = create_proof(document, key_id=key_id, sign=key.sign, suite=suite, created=CREATED)
+    proof = create_proof(document, key_id=key_id, sign=key.sign, suite=suite, created=created)
     return document | {"proof": proof}
+
+
+def endless() -> Json:
+    """Return a credential whose context makes a graph of nameless nodes of it that no canonicalisation ends on."""
+    names = {"p": {"@id": "_:b", "@prefix": True}, "k": {"@id": "https://x.example/k", "@type": "@id"}}
+    nodes = [{"id": f"p:{i}", "k": [f"p:{(i + 1) % 48}", f"p:{(i + 2) % 48}"]} for i in range(48)]
+    document = signed(badge(), suite="eddsa-rdfc-2022")
+    return document | {"@context": [*document["@context"], names], "k": nodes}
+
+
+def aliased() -> Json:
+    """Return a credential that has ended, in which the end stands under an alias now; its RDF is the same."""
+    document = signed(badge(validUntil="2026-01-02T00:00:00Z"), suite="eddsa-rdfc-2022")
+    date = "http://www.w3.org/2001/XMLSchema#dateTime"
+    alias = {"end": {"@id": "https://www.w3.org/2018/credentials#validUntil", "@type": date}}
+    return document | {"@context": [*document["@context"], alias], "end": document.pop("validUntil")}
+
+
+def many_vocabularies() -> Json:
+    """Return a credential in which each text would be looked for under each of hundreds of vocabularies."""
+    document = signed(badge(), suite="eddsa-rdfc-2022")
+    contexts = [*document["@context"], *({"@vocab": f"urn:v{number}:"} for number in range(50))]
+    proofs = [document["proof"] | {"created": f"2026-01-02T00:00:0{number}Z"} for number in range(8)]
+    return document | {"@context": contexts, "texts": [f"x{i}" for i in range(50_000)], "proof": proofs}
 
 
 def status(**changed: Any) -> Json:
@@ -100,6 +131,30 @@ FIXTURES: dict[str, tuple[Callable[[], Json], str, str, str]] = {
     "issuer of did:web": (
         lambda: signed(badge(issuer="did:web:somebody.example"), did="did:web:somebody.example"),
         "indeterminate", "proof", "proof-key-elsewhere",
+    ),
+    "endless": (endless, "indeterminate", "proof", "proof-not-checked"),
+    "its end under an alias": (aliased, "indeterminate", "proof", "proof-not-checked"),
+    "many vocabularies": (many_vocabularies, "indeterminate", "proof", "proof-not-checked"),
+    "signed in the future": (
+        lambda: signed(badge(), created=Moment("2999-01-01T00:00:00.000Z")), "invalid", "proof", "proof-wrong",
+    ),
+    "signed in the future, rdfc": (
+        lambda: signed(badge(), suite="eddsa-rdfc-2022", created=Moment("2999-01-01T00:00:00.000Z")),
+        "invalid", "proof", "proof-wrong",
+    ),
+    "an address that runs": (
+        lambda: signed(badge(evidence=[{"id": "javascript:alert(1)", "type": ["Evidence"]}])),
+        "invalid", "document", "document-unreadable",
+    ),
+    "an address of a file": (
+        lambda: signed(badge(evidence=[{"id": "file:///etc/passwd", "type": ["Evidence"]}])),
+        "invalid", "document", "document-unreadable",
+    ),
+    "ends beyond the calendar": (
+        lambda: signed(badge(validUntil="9999-12-31T23:59:59-05:00")), "invalid", "document", "document-unreadable",
+    ),
+    "begins before the calendar": (
+        lambda: signed(badge(validFrom="0001-01-01T00:00:00+14:00")), "invalid", "document", "document-unreadable",
     ),
     "no credential": (lambda: signed(badge(credentialSubject=[])), "invalid", "document", "document-unreadable"),
 }  # fmt: skip
@@ -237,6 +292,16 @@ BESIDE: dict[str, tuple[int, Callable[[], list[Json]], str, str, str]] = {
     ),
     "over": (
         CLEAR, lambda: [status_list(validUntil="2026-01-03T00:00:00.000Z")],
+        "indeterminate", "unknown", "status-list-refused",
+    ),
+    "since no time": (
+        CLEAR, lambda: [status_list(validFrom=None)], "indeterminate", "unknown", "status-list-refused",
+    ),
+    "since a number": (
+        CLEAR, lambda: [status_list(validFrom=20260101)], "indeterminate", "unknown", "status-list-refused",
+    ),
+    "until beyond the calendar": (
+        CLEAR, lambda: [status_list(validUntil="9999-12-31T23:59:59-05:00")],
         "indeterminate", "unknown", "status-list-refused",
     ),
     "too short": (10_000_000, lambda: [status_list()], "invalid", "invalid", "status-entry-wrong"),

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from proto.canonical import canonical_json
+from proto.documents.open_badge_context import ISSUED_CONTEXT_DIGESTS, contexts
+from proto.documents.status_list import status_entry
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
+from proto.problem import InvalidProblem
 from services.crypto.data_integrity import (
     SUITES,
     InvalidProofProblem,
@@ -20,12 +24,14 @@ from services.crypto.data_integrity import (
     verify_proof,
     with_proof,
 )
+from services.crypto.json_ld_contexts import RenamedTermsProblem
 from services.crypto.rdf_canonical import (
     UndefinedTermsProblem,
     UnknownContextProblem,
     UnsupportedJsonLdProblem,
     canonical_quads,
     covered_quads,
+    refuse_other_meanings,
 )
 from tests.support.documents import ISSUER, KEY, full_document
 
@@ -154,8 +160,10 @@ def test_a_context_that_hides_a_term_is_not_valid(definition: Any) -> None:
     proof = proof_of(document, RDFC)
     document["@context"] = [*document["@context"], {"grade": definition}]
     document["credentialSubject"]["grade"] = {"a": "10"}
-    with pytest.raises((UndefinedTermsProblem, InvalidProofProblem)):
+    with pytest.raises(UnknownContextProblem):
         verify_proof(document, proof, KEY.public_bytes)
+    with pytest.raises(UndefinedTermsProblem):
+        covered_quads(document)
 
 
 def test_a_context_set_to_null_inside_hides_nothing() -> None:
@@ -227,6 +235,83 @@ def test_a_term_of_a_type_keeps_its_meaning_whatever_the_document_says(term: str
     document = full_document()
     document["@context"] = [*document["@context"], {term: "urn:something:else"}]
     assert covered_quads(document) == covered_quads(full_document())
+
+
+DATE = "http://www.w3.org/2001/XMLSchema#dateTime"
+CREDENTIALS = "https://www.w3.org/2018/credentials#"
+
+
+def aliased(document: dict[str, Any]) -> None:
+    document["@context"] = [*document["@context"], {"end": {"@id": f"{CREDENTIALS}validUntil", "@type": DATE}}]
+    document["end"] = document.pop("validUntil")
+
+
+def aliased_inside(document: dict[str, Any]) -> None:
+    document["credentialStatus"]["@context"] = {"place": "https://www.w3.org/ns/credentials/status#statusListIndex"}
+    document["credentialStatus"]["place"] = document["credentialStatus"].pop("statusListIndex")
+
+
+def written_as_an_address(document: dict[str, Any]) -> None:
+    document[f"{CREDENTIALS}credentialStatus"] = document.pop("credentialStatus")
+
+
+def said_elsewhere(document: dict[str, Any]) -> None:
+    document["credentialSubject"]["evidence"] = {"id": document["id"], "validUntil": document.pop("validUntil")}
+
+
+@pytest.mark.parametrize(
+    ("move", "problem"),
+    [
+        (aliased, UnknownContextProblem),
+        (aliased_inside, UnknownContextProblem),
+        (written_as_an_address, RenamedTermsProblem),
+        (said_elsewhere, RenamedTermsProblem),
+    ],
+)
+def test_what_readers_look_for_cannot_be_moved_under_another_name(move: Any, problem: type[InvalidProblem]) -> None:
+    document = full_document()
+    document["validUntil"] = "2030-01-01T00:00:00Z"
+    document["credentialStatus"] = status_entry("https://waterland.example/list", 5)
+    proof = proof_of(document, RDFC)
+    verify_proof(document, proof, KEY.public_bytes)
+    move(document)
+    with pytest.raises(problem):
+        verify_proof(document, proof, KEY.public_bytes)
+    with pytest.raises((problem, UndefinedTermsProblem)):
+        proof_of(document, RDFC)
+
+
+def test_an_alias_would_keep_the_rdf_proof_whole() -> None:
+    document = full_document() | {"validUntil": "2030-01-01T00:00:00Z"}
+    before = canonical_quads(document)
+    aliased(document)
+    assert canonical_quads(document) == before, "this is why other contexts are not read"
+
+
+def test_every_inline_context_that_we_ever_issued_is_read() -> None:
+    inline = contexts()[-1]
+    assert hashlib.sha256(canonical_json(inline)).hexdigest() in ISSUED_CONTEXT_DIGESTS
+    assert "6d35aa834eeb21029dc3e0d67347dbbd7c8ab26e38edd1a18974959e83cfd3d2" in ISSUED_CONTEXT_DIGESTS, "since 2026"
+    with pytest.raises(UnknownContextProblem):
+        refuse_other_meanings({"@context": [inline | {"level": "urn:x"}]})
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_proof_of_the_future_does_not_hold(suite: Suite) -> None:
+    document = full_document()
+    proof = proof_of(document, suite)
+    verify_proof(document, proof, KEY.public_bytes, now=CREATED)
+    verify_proof(document, proof, KEY.public_bytes, now=Moment("2025-06-30T23:55:00.000Z"))
+    with pytest.raises(InvalidProofProblem, match="future"):
+        verify_proof(document, proof, KEY.public_bytes, now=Moment("2025-06-30T23:54:59.999Z"))
+
+
+@pytest.mark.parametrize("created", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+14:00", "2025-02-30T00:00:00Z"])
+def test_a_proof_of_no_time_at_all_does_not_hold(created: str) -> None:
+    document = full_document()
+    for name in ("created", "expires"):
+        with pytest.raises(InvalidProofProblem):
+            verify_proof(document, proof_of(document, RDFC) | {name: created}, KEY.public_bytes, now=CREATED)
 
 
 def test_names_of_blank_nodes_are_not_read() -> None:

@@ -335,3 +335,47 @@ def test_a_verifier_reads_nothing_that_is_no_credential(change: dict[str, Any]) 
     found = read(json.dumps(full_document() | change).encode())
     assert found.credential_id is None
     assert found.fault
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "javascript:alert(1)",
+        "JavaScript:alert(1)",
+        " javascript:alert(1)",
+        "java\tscript:alert(1)",
+        "\u0001javascript:alert(1)",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "data:text/html,<script>alert(1)</script>",
+        "blob:https://x.example/1",
+    ],
+)
+@pytest.mark.parametrize("place", ["id", "issuer", "image", "url", "evidence", "criteria", "type", "listed"])
+def test_an_address_that_runs_something_is_refused_wherever_it_stands(place: str, address: str) -> None:
+    document = full_document()
+    achievement = document["credentialSubject"]["achievement"]
+    if place == "id":
+        document["id"] = address
+    elif place == "issuer":
+        document["issuer"] = document["issuer"] | {"url": address}
+    elif place == "evidence":
+        document["evidence"] = [{"id": address, "type": ["Evidence"]}]
+    elif place == "criteria":
+        achievement["criteria"] = address
+    elif place == "type":
+        achievement["type"] = ["Achievement", address]
+    elif place == "listed":
+        achievement["image"] = [{"id": "https://x.example/a", "type": "Image"}, address]
+    else:
+        achievement[place] = address
+    with pytest.raises(DataModelProblem):
+        check_credential(document)
+
+
+@pytest.mark.parametrize("text", ["javascript: the good parts", "file: see below", "about: this course"])
+def test_words_that_only_look_like_such_addresses_are_none(text: str) -> None:
+    document = full_document() | {"name": text, "description": text}
+    document["credentialSubject"]["achievement"]["description"] = text
+    document["credentialSubject"]["achievement"]["image"] = {"id": "data:image/png;base64,AAAA", "type": "Image"}
+    check_credential(document)

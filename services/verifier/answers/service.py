@@ -1,5 +1,6 @@
 """Takes questions to the projection: reads one snapshot, gathers the grounds, asks the domain. Knows no HTTP."""
 
+import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -9,16 +10,22 @@ import msgspec
 from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
-from proto.problem import NotFoundProblem, Problem
+from proto.problem import NotFoundProblem, Problem, UnavailableProblem
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
+from services.crypto.rdf_processes import FormMakers
 from services.follow import Health, Position
 from services.verifier.documents import foreign, reader
+from services.verifier.documents.rdf_forms import Forms
+from services.verifier.documents.reader import ReadDocument
 from services.verifier.projection.reader import DamagedProjectionProblem, Records, Snapshot
 from services.verifier.projection.statistics import Institution, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
 from services.verifier.verdict import facts
 from services.verifier.verdict.sentences import STATES
 from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness, today_of
+
+QUESTION_SECONDS_MAX = 10.0
+"""How long a question about a document may take, the wait for others included."""
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -40,6 +47,14 @@ class NotAStackProblem(NotFoundProblem):
 
     slug = "not-a-stack"
     title = "The credential is not a stack"
+
+
+class SlowQuestionProblem(UnavailableProblem):
+    """The answer was not there in time, because of the document or of what others sent."""
+
+    slug = "slow-question"
+    title = "The answer takes too long"
+    retry_after_seconds = 2
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,9 +108,16 @@ class Inquiry:
     """
 
     def __init__(
-        self, records: Records, guide: Guide, *, clock: Callable[[], Moment], count: Callable[[Verdict], None]
+        self,
+        records: Records,
+        guide: Guide,
+        form_makers: FormMakers,
+        *,
+        clock: Callable[[], Moment],
+        count: Callable[[Verdict], None],
     ) -> None:
         self._records = records
+        self._form_makers = form_makers
         self._guide = guide
         self._clock = clock
         self.count = count
@@ -148,9 +170,20 @@ class Inquiry:
     async def found_document(
         self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
     ) -> Found:
-        """Return what `document` does, with what it rests on."""
-        asked = self.asked(moments)
-        found = await self._records.read(lambda snapshot: self._document(snapshot, data, asked, status_lists))
+        """Return what `document` does, with what it rests on; raises `SlowQuestionProblem`."""
+        asked, forms = self.asked(moments), Forms()
+        try:
+            async with asyncio.timeout(QUESTION_SECONDS_MAX):
+                sent, found = await self._records.read(
+                    lambda snapshot: self._read_document(snapshot, data, asked, status_lists, forms)
+                )
+                if forms.missing:
+                    forms.learn(await self._form_makers.forms(forms.missing))
+                    found = await self._records.read(
+                        lambda snapshot: self._document(snapshot, sent, asked, status_lists, forms)
+                    )
+        except TimeoutError as error:
+            raise SlowQuestionProblem("Others' documents are being checked; send it again in a moment") from error
         return self._counted(found)
 
     async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
@@ -204,10 +237,22 @@ class Inquiry:
             answer = msgspec.structs.replace(answer, today=today)
         return Found(answer=answer, grounds=grounds, credential_id=credential.credential_id)
 
+    def _read_document(
+        self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]], forms: Forms
+    ) -> tuple[ReadDocument, Found]:
+        """Return the document as it was read, and what is found without the forms that are still missing."""
+        document = reader.read(data)
+        return document, self._document(snapshot, document, asked, status_lists, forms)
+
     def _document(
-        self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]]
+        self,
+        snapshot: Snapshot,
+        document: ReadDocument,
+        asked: Asked,
+        status_lists: Sequence[Mapping[str, Any]],
+        forms: Forms,
     ) -> Found:
-        asked, document = _after(asked, snapshot), reader.read(data)
+        asked = _after(asked, snapshot)
         book = snapshot.book([document.credential_id] if document.credential_id else [])
         if document.claims is not None:
             snapshot.issuer(book, document.claims.issuer)
@@ -216,10 +261,12 @@ class Inquiry:
 
         def grounds_for(asked: Asked) -> Grounds:
             grounds = self._grounds(snapshot, book, credential, asked)
-            proof = reader.check_proofs(document, book, grounds.life, now=asked.now)
+            proof = reader.check_proofs(document, book, grounds.life, now=asked.now, forms=forms.of)
             by_itself = None
             if is_foreign:
-                by_itself = foreign.findings(document.content, at=grounds.at, now=asked.now, status_lists=status_lists)
+                by_itself = foreign.findings(
+                    document.content, at=grounds.at, now=asked.now, status_lists=status_lists, forms=forms.of
+                )
             read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
             return msgspec.structs.replace(grounds, document=read)
 

@@ -21,7 +21,8 @@ from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from proto.wire.verifier import Check
-from services.crypto.data_integrity import InvalidProofProblem, proofs_of, verify_proof
+from services.crypto.data_integrity import FormsOf, InvalidProofProblem, proofs_of, verify_proof
+from services.crypto.rdf_canonical import forms_of
 from services.verifier.documents import foreign
 from services.verifier.verdict.verdict import check
 
@@ -151,8 +152,13 @@ def _judged(content: Mapping[str, Any], judge: Callable[[Mapping[str, Any]], _T]
         return None, f"{problem.detail} (at {problem.pointer})" if problem.pointer else problem.detail
 
 
-def check_proofs(document: ReadDocument, book: Book, life: Life | None, *, now: Moment) -> Check:
-    """Return what the document's own proofs are worth, by the keys that the log knows: the worst of them counts."""
+def check_proofs(
+    document: ReadDocument, book: Book, life: Life | None, *, now: Moment, forms: FormsOf = forms_of
+) -> Check:
+    """Return what the document's own proofs are worth, by the keys that the log knows: the worst of them counts.
+
+    `forms` returns RDF forms; the default makes them here and now.
+    """
     try:
         proofs = proofs_of(document.content)
     except InvalidProofProblem as problem:
@@ -163,22 +169,23 @@ def check_proofs(document: ReadDocument, book: Book, life: Life | None, *, now: 
     proofs = tuple(proof for proof in proofs if foreign.is_by(proof, issuer))
     if not proofs:  # anybody may add a signature of their own to a document, and take nothing from it
         return check("proof", "not_applicable", "proof-of-others")
-    found = [_check_proof(document, proof, book, life, now) for proof in proofs]
-    return _worst(found)
+    return _worst([_check_proof(document, proof, book, life, now=now, forms=forms) for proof in proofs])
 
 
 def _worst(found: Sequence[Check]) -> Check:
     return min(found, key=lambda item: _WORST_FIRST.index(item.result))
 
 
-def _check_proof(document: ReadDocument, proof: Mapping[str, Any], book: Book, life: Life | None, now: Moment) -> Check:
+def _check_proof(
+    document: ReadDocument, proof: Mapping[str, Any], book: Book, life: Life | None, *, now: Moment, forms: FormsOf
+) -> Check:
     key = _key_of(document, proof, book)
     if key is None:
         return check("proof", "unknown", "proof-key-unknown")
     if key.purpose != "assertion":
         return check("proof", "invalid", "proof-key-purpose")
     try:
-        verify_proof(document.content, proof, decode_public_key(key.public_key), now=now)
+        verify_proof(document.content, proof, decode_public_key(key.public_key), now=now, forms=forms)
     except InvalidProofProblem as problem:
         return check("proof", "invalid", "proof-wrong", fault=problem.detail)
     except Problem as problem:

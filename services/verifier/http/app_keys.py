@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from services.crypto.rdf_processes import FormMakers
 from services.edge.dispatch import add_headers
 from services.verifier.answers.cached_answers import ReadyAnswers
 from services.verifier.answers.service import Inquiry
@@ -12,6 +13,7 @@ from services.verifier.pages import Pages
 
 INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
 READY: web.AppKey[ReadyAnswers] = web.AppKey("ready", ReadyAnswers)
+FORM_MAKERS: web.AppKey[FormMakers] = web.AppKey("form_makers", FormMakers)
 PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
 API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api_keys", ApiKeys)

@@ -1,0 +1,227 @@
+"""RDF forms of strangers' documents, made in processes of our own that are killed when they take too long. Judges none.
+
+While one document takes long, the other processes are for those that do not: at most all but one may be slow at once,
+and a document that would be one more is given up early. So nobody's quick document waits for anybody's endless one.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import Self
+
+import msgspec
+
+from proto.problem import InvalidProblem
+from services.crypto.data_integrity import ProofNotCheckedProblem
+from services.crypto.json_ld_contexts import UndefinedTermsProblem, UnknownContextProblem
+from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
+from services.crypto.rdf_canonical import Form
+from services.crypto.rdf_worker import LENGTH_BYTES, Answered, Answers, Said, framed
+
+QUICK_SECONDS = 0.5
+ANSWER_SECONDS_MAX = 3.0
+START_SECONDS_MAX = 20.0
+REQUEST_BYTES_MAX = 16_777_216
+PROGRAM = ("-m", "services.crypto.rdf_worker")
+_ANSWERS = msgspec.msgpack.Decoder(Answers)
+_PROBLEMS: dict[str, type[InvalidProblem]] = {
+    problem.slug: problem for problem in (UndefinedTermsProblem, UnknownContextProblem, UnsupportedJsonLdProblem)
+}
+_TOO_LONG = "What the document means takes too long to work out; its signature was not checked"
+
+
+class _WorkerGoneError(Exception):
+    """A process ended, or could not be started."""
+
+
+class _Worker:
+    """One process; it is asked one thing at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._is_ended = False
+
+    @classmethod
+    async def start(cls, program: Sequence[str]) -> Self:
+        """Return a process that is warm; raises `_WorkerGoneError`. None is left behind where this is cancelled."""
+        spawning = asyncio.ensure_future(_spawn(program))
+        try:
+            worker = cls(await asyncio.shield(spawning))
+        except OSError as error:
+            raise _WorkerGoneError from error
+        except asyncio.CancelledError:
+            await cls(await spawning).close()
+            raise
+        try:
+            async with asyncio.timeout(START_SECONDS_MAX):
+                await worker.answer()
+        except TimeoutError as error:
+            await worker.close()
+            raise _WorkerGoneError from error
+        except BaseException:
+            await worker.close()
+            raise
+        return worker
+
+    @property
+    def is_there(self) -> bool:
+        return not self._is_ended and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, nodes: Sequence[bytes]) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(framed(list(nodes)))
+
+    async def answer(self) -> Answers:
+        """Return what it says next; raises `_WorkerGoneError`."""
+        assert self._process.stdout is not None
+        try:
+            head = await self._process.stdout.readexactly(LENGTH_BYTES)
+            return _ANSWERS.decode(await self._process.stdout.readexactly(int.from_bytes(head)))
+        except (asyncio.IncompleteReadError, OSError, msgspec.DecodeError) as error:
+            raise _WorkerGoneError from error
+
+    def end(self) -> None:
+        self._is_ended = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def close(self) -> None:
+        self.end()
+        await self._process.wait()
+
+
+async def _spawn(program: Sequence[str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", *program),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={},
+    )
+
+
+class FormMakers:
+    """Makes RDF forms while `processes` is entered; belongs to one loop."""
+
+    def __init__(self, *, process_count: int, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
+        self._count = process_count
+        self._places = asyncio.Semaphore(process_count)
+        self._slow = asyncio.Semaphore(max(1, process_count - 1))
+        self._idle: list[_Worker] = []
+        self._working: set[_Worker] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def processes(self) -> AsyncIterator[None]:
+        """Have the processes while the block runs; they get warm meanwhile."""
+        for _ in range(self._count):
+            self._begin_another(None)
+        try:
+            yield
+        finally:
+            for task in tuple(self._starting):
+                task.cancel()
+            await asyncio.gather(*self._starting, return_exceptions=True)
+            for worker in (*self._idle, *self._working):
+                await worker.close()
+            self._idle.clear()
+            self._working.clear()
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the processes that wait for work."""
+        return [worker.pid for worker in self._idle]
+
+    async def forms(self, nodes: Sequence[bytes]) -> list[Form | InvalidProblem]:
+        """Return for each JSON document its form, or why it has none or was not made."""
+        if sum(map(len, nodes)) > REQUEST_BYTES_MAX:
+            return [ProofNotCheckedProblem("These documents are too large to be worked out together")] * len(nodes)
+        async with self._places:
+            worker = await self._ready()
+            if worker is None:
+                return [ProofNotCheckedProblem("What documents mean cannot be worked out now; ask again")] * len(nodes)
+            try:
+                found = await self._answered(worker, nodes)
+            except (_WorkerGoneError, TimeoutError):
+                found = None
+            finally:
+                self._give_back(worker)
+        if found is None or len(found) != len(nodes):
+            return [UnsupportedJsonLdProblem(_TOO_LONG)] * len(nodes)
+        return [_read(item) for item in found]
+
+    async def _ready(self) -> _Worker | None:
+        """Return a process that is there, one that gets warm now, or a new one; None where none can be started."""
+        while not self._idle and self._starting:
+            await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
+        worker = self._idle.pop() if self._idle else None
+        if worker is None or not worker.is_there:
+            try:
+                worker = await _Worker.start(self._program)
+            except _WorkerGoneError:
+                return None
+        self._working.add(worker)
+        return worker
+
+    async def _answered(self, worker: _Worker, nodes: Sequence[bytes]) -> tuple[Answered, ...]:
+        """Return the answers; a process that does not answer is ended. Raises `_WorkerGoneError`, `TimeoutError`."""
+        is_done = False
+        answering = asyncio.ensure_future(self._asked(worker, nodes))
+        try:
+            await asyncio.wait({answering}, timeout=QUICK_SECONDS)
+            if not answering.done():
+                if self._slow.locked():
+                    raise TimeoutError
+                async with self._slow, asyncio.timeout(ANSWER_SECONDS_MAX - QUICK_SECONDS):
+                    await asyncio.shield(answering)
+            said = await answering
+            is_done = not said.is_last
+            return said.found
+        finally:
+            if not is_done:
+                worker.end()
+            if not answering.done():
+                answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
+
+    async def _asked(self, worker: _Worker, nodes: Sequence[bytes]) -> Answers:
+        worker.ask(nodes)
+        return await worker.answer()
+
+    def _give_back(self, worker: _Worker) -> None:
+        """Keep a process for the next, or begin another in place of one that was ended."""
+        if worker.is_there:
+            self._working.discard(worker)
+            self._idle.append(worker)
+        else:
+            self._begin_another(worker)
+
+    def _begin_another(self, ended: _Worker | None) -> None:
+        task = asyncio.create_task(self._begin(ended), name="rdf-worker")
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _begin(self, ended: _Worker | None) -> None:
+        if ended is not None:
+            await ended.close()
+            self._working.discard(ended)
+        with contextlib.suppress(_WorkerGoneError):
+            self._idle.append(await _Worker.start(self._program))
+
+
+def _read(answered: Answered) -> Form | InvalidProblem:
+    problem = _problem(answered.problem) if answered.problem else None
+    if answered.digest is None:
+        return problem or UnsupportedJsonLdProblem(_TOO_LONG)
+    return Form(digest=answered.digest, gap=problem if isinstance(problem, UndefinedTermsProblem) else None)
+
+
+def _problem(said: Said) -> InvalidProblem:
+    kind = _PROBLEMS.get(said.slug, UnsupportedJsonLdProblem)
+    members = {"undefined": list(said.undefined)} if said.undefined else None
+    return kind(said.detail, pointer=said.pointer, members=members)

@@ -1,0 +1,105 @@
+"""A process that canonicalises strangers' JSON-LD for its parent, from its standard input to its output. Asks nobody.
+
+It has little memory, no files, and for each request little time, so that a graph on which it would work for ever ends
+it and nothing else: the kernel does that even while the library holds the interpreter. It ends when its input does.
+"""
+
+import os
+import resource
+import signal
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from proto.documents.open_badge_context import contexts
+from proto.problem import InvalidProblem
+from services.crypto.rdf_canonical import form_of
+from services.process_limits import CpuAllowance, take_away
+
+LENGTH_BYTES = 4
+"""Before each message in both directions: how many bytes of msgpack follow, big-endian."""
+MEMORY_BYTES = 268_435_456
+CPU_SECONDS = 2
+TIRED_BYTES = 134_217_728
+"""A process that once needed so much is replaced: what it took it would keep."""
+_NODES = msgspec.msgpack.Decoder(list[bytes])
+_TOO_DEEP = "The document's JSON-LD cannot be read here"
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True):
+    """A problem, as it is sent."""
+
+    slug: str
+    detail: str
+    pointer: str | None
+    undefined: tuple[str, ...] = ()
+
+
+class Answered(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one document: its form's digest and gap, or (no digest) why it has none."""
+
+    digest: bytes | None = None
+    problem: Said | None = None
+
+
+class Answers(msgspec.Struct, frozen=True, array_like=True):
+    """The answers of one request, in order; `is_last` where the process then ends."""
+
+    found: tuple[Answered, ...]
+    is_last: bool = False
+
+
+def framed(value: object) -> bytes:
+    """Return a message with its length before it."""
+    data = msgspec.msgpack.encode(value)
+    return len(data).to_bytes(LENGTH_BYTES) + data
+
+
+def answers(nodes: Sequence[bytes]) -> tuple[Answered, ...]:
+    """Return the form of each JSON document; never raises for what a stranger wrote, except `MemoryError`."""
+    return tuple(_answered(node) for node in nodes)
+
+
+def _answered(node: bytes) -> Answered:
+    try:
+        form = form_of(msgspec.json.decode(node))
+    except InvalidProblem as problem:
+        return Answered(problem=_said(problem))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a stranger's document may break the library anywhere
+        return Answered(problem=Said("unsupported-json-ld", f"{_TOO_DEEP} ({type(error).__name__})", None))
+    return Answered(digest=form.digest, problem=_said(form.gap) if form.gap else None)
+
+
+def _said(problem: InvalidProblem) -> Said:
+    return Said(problem.slug, problem.detail, problem.pointer, tuple(problem.members.get("undefined", ())))
+
+
+def main() -> None:
+    """Warm up, say that we are there, then answer each list of documents with what became of each."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, too, and our input ends when it goes
+    received, sent = sys.stdin.buffer, sys.stdout.buffer
+    take_away(memory_bytes=MEMORY_BYTES)
+    allowance = CpuAllowance(CPU_SECONDS)
+    answers([msgspec.json.encode({"@context": contexts(), "id": "urn:warm:up", "type": "VerifiableCredential"})])
+    answer = framed(Answers(()))
+    while True:
+        try:
+            sent.write(answer)
+            sent.flush()
+        except BrokenPipeError:
+            os._exit(0)  # the parent is gone, and nothing is to be tidied up
+        head = received.read(LENGTH_BYTES)
+        if len(head) < LENGTH_BYTES:
+            return
+        data = received.read(int.from_bytes(head))
+        allowance.renew()
+        found = answers(_NODES.decode(data))
+        is_last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > TIRED_BYTES
+        answer = framed(Answers(found, is_last))
+
+
+if __name__ == "__main__":
+    main()
