@@ -24,18 +24,8 @@ from services.follow import Beginning, FollowBounds, Follower, Health
 from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.http import (
-    achievement_routes,
-    batch_routes,
-    claim_routes,
-    credential_routes,
-    esco_routes,
-    institution_routes,
-    learner_routes,
-    request_routes,
-    status_routes,
-)
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
+from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
@@ -89,15 +79,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     app = make_edge_app(
         "gateway",
         [
-            *institution_routes.ROUTES,
-            *achievement_routes.ROUTES,
-            *credential_routes.ROUTES,
-            *learner_routes.ROUTES,
-            *status_routes.ROUTES,
-            *request_routes.ROUTES,
-            *claim_routes.ROUTES,
-            *batch_routes.routes(config),
-            *esco_routes.routes(config),
+            *make_routes(config),
         ],
         config=config,
         log=log or Log("gateway", sys.stdout.buffer),

@@ -1,0 +1,32 @@
+"""All routes of the gateway (DESIGN 4) as one table, for the service and for whoever describes it. Handles nothing."""
+
+from collections.abc import Sequence
+
+from services.edge import Route
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.http import (
+    achievement_routes,
+    batch_routes,
+    claim_routes,
+    credential_routes,
+    esco_routes,
+    institution_routes,
+    learner_routes,
+    request_routes,
+    status_routes,
+)
+
+
+def make_routes(config: Config) -> Sequence[Route]:
+    """Return every route that the gateway serves, in the order in which it is described."""
+    return [
+        *institution_routes.ROUTES,
+        *achievement_routes.ROUTES,
+        *credential_routes.ROUTES,
+        *learner_routes.ROUTES,
+        *status_routes.ROUTES,
+        *request_routes.ROUTES,
+        *claim_routes.ROUTES,
+        *batch_routes.routes(config),
+        *esco_routes.routes(config),
+    ]
