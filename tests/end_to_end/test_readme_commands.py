@@ -16,7 +16,7 @@ def test_the_commands_of_the_readme_run_as_printed(up: Up) -> None:
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("README's commands need curl and bash")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("## The life of a credential") : text.index("## What is where")]
+    section = text[text.index("## The life of a credential") : text.index("## Trust")]
     script = "\n".join(re.findall(r"^```sh\n(.*?)^```", section, flags=re.DOTALL | re.MULTILINE))
     up.start()
     environment = dict(os.environ) | {

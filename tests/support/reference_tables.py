@@ -1,4 +1,4 @@
-"""README's tables of routes and settings, from the code: `python -m tests.support.readme_tables` writes them anew."""
+"""The READMEs' tables of routes and settings, from the code: `python -m tests.support.reference_tables` writes them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,26 +7,20 @@ from pathlib import Path
 import msgspec
 
 from services.edge import Route
-from services.issuer_gateway import (
-    config as gateway_config,
-)
-from services.issuer_gateway.http import (
-    achievement_routes,
-    batch_routes,
-    claim_routes,
-    credential_routes,
-    esco_routes,
-    institution_routes,
-    request_routes,
-    status_routes,
-)
+from services.issuer_gateway import config as gateway_config
+from services.issuer_gateway.http.routes import make_routes as gateway_routes
 from services.ledger import config as ledger_config
 from services.ledger.http.routes import make_routes as ledger_routes
 from services.settings import describe_settings
 from services.verifier import config as verifier_config
 from services.verifier.http.routes import make_routes as verifier_routes
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+READMES = {
+    "ledger": ROOT / "services" / "ledger" / "README.md",
+    "gateway": ROOT / "services" / "issuer_gateway" / "README.md",
+    "verifier": ROOT / "services" / "verifier" / "README.md",
+}
 _SETTINGS: dict[str, tuple[type[msgspec.Struct], str]] = {
     "ledger": (ledger_config.Config, ledger_config.SETTINGS_PREFIX),
     "gateway": (gateway_config.Config, gateway_config.PREFIX),
@@ -43,24 +37,16 @@ def routes_of(service: str) -> Sequence[Route]:
         return verifier_routes(
             verifier_config.Config(ledger_url="http://localhost", log_verifier_key="", database_file=nowhere)
         )
-    gateway = gateway_config.Config(
-        public_url="http://localhost",
-        database_url="postgresql://",
-        ledger_url="http://localhost",
-        log_verifier_key="",
-        master_key_file=nowhere,
-        operator_token_file=nowhere,
+    return gateway_routes(
+        gateway_config.Config(
+            public_url="http://localhost",
+            database_url="postgresql://",
+            ledger_url="http://localhost",
+            log_verifier_key="",
+            master_key_file=nowhere,
+            operator_token_file=nowhere,
+        )
     )
-    return [
-        *institution_routes.ROUTES,
-        *achievement_routes.ROUTES,
-        *credential_routes.ROUTES,
-        *status_routes.ROUTES,
-        *request_routes.ROUTES,
-        *claim_routes.ROUTES,
-        *batch_routes.routes(gateway),
-        *esco_routes.routes(gateway),
-    ]
 
 
 def _routes(service: str) -> Iterator[str]:
@@ -78,17 +64,17 @@ def _settings(service: str) -> Iterator[str]:
         yield f"| `{name}` | {default} | {description} |"
 
 
-def with_tables(text: str) -> str:
-    """Return README's text with every table between its markers as the code has it now."""
-    for service in _SETTINGS:
-        for kind, lines in (("routes", _routes(service)), ("settings", _settings(service))):
-            begin, end = f"<!-- {kind}: {service} -->", f"<!-- end of {kind}: {service} -->"
-            pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-            assert pattern.search(text), f"README has no place for {begin}"
-            before, after = pattern.split(text, maxsplit=1)
-            text = before + "\n".join([begin, *lines, end]) + after
+def with_tables(service: str, text: str) -> str:
+    """Return a README's text with every table between its markers as the code has it now."""
+    for kind, lines in (("routes", _routes(service)), ("settings", _settings(service))):
+        begin, end = f"<!-- {kind}: {service} -->", f"<!-- end of {kind}: {service} -->"
+        pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+        assert pattern.search(text), f"the README has no place for {begin}"
+        before, after = pattern.split(text, maxsplit=1)
+        text = before + "\n".join([begin, *lines, end]) + after
     return text
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, path in READMES.items():
+        path.write_text(with_tables(name, path.read_text(encoding="utf-8")), encoding="utf-8")
