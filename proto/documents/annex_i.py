@@ -157,7 +157,7 @@ def _learner(award: Award | None) -> tuple[State, str]:
     if learner.given_name and learner.family_name:
         return "present", "Given and family name"
     if learner.full_name:
-        return "doubtful", "Only one name is stated"
+        return "present", "One name"  # which is the whole name of many people
     return "doubtful", "A mail address or a URI identifies an account, not a person: state the name"
 
 

@@ -1,6 +1,5 @@
 """Whether the holder of a credential document is a given learner, by what the document says. Verifies no signature."""
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -8,6 +7,7 @@ from proto.documents.credential import Learner
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import child, claims
 from proto.ids import CredentialId
+from proto.visible_text import folded
 
 Recognised = Literal["did", "name-and-birth", "name"]
 
@@ -23,25 +23,33 @@ def presented_id(document: Mapping[str, Any]) -> CredentialId:
 def recognised(document: Mapping[str, Any], learner: Learner) -> Recognised | None:
     """Return by what the holder of a document is recognised as this learner; None where nothing shows it.
 
-    Two DIDs (or other URIs) decide alone, whichever way. Else both names must be stated and equal, whatever their case
-    and Unicode form, and the dates of birth where both are stated.
+    Two DIDs (or other URIs) decide alone, whichever way. Else the whole name must be stated and equal, as one name or
+    as several, whatever their case and Unicode form, and the dates of birth where both are stated.
     """
     subject = child(document, "credentialSubject", "")
     uri = subject.get("id")
     if learner.uri and isinstance(uri, str):
         return "did" if uri == learner.uri else None
-    names = (learner.given_name, subject.get("givenName")), (learner.family_name, subject.get("familyName"))
-    if not all(_same(stated, shown) for stated, shown in names):
+    name = folded(learner.full_name)
+    if not name or folded(_name_in(subject)) != name:
         return None
     born = subject.get("dateOfBirth")
     if learner.date_of_birth and born:
-        return "name-and-birth" if born == learner.date_of_birth else None
+        return "name-and-birth" if str(born).partition("T")[0] == learner.date_of_birth else None
     return "name"
 
 
-def _same(stated: str | None, shown: Any) -> bool:
-    return bool(stated) and isinstance(shown, str) and _folded(str(stated)) == _folded(shown)
+def _name_in(subject: Mapping[str, Any]) -> str:
+    """Return the whole name that a subject states: given and family name, one of them, else its identity of that kind.
 
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    "" where it states none, or something that is no text.
+    """
+    stated = [subject[part] for part in ("givenName", "familyName") if subject.get(part)]
+    identities = subject.get("identifier")
+    if not stated and isinstance(identities, list):
+        stated = [
+            item.get("identityHash")
+            for item in identities
+            if isinstance(item, Mapping) and item.get("identityType") == "name" and item.get("hashed") is False
+        ][:1]
+    return " ".join(stated) if all(isinstance(part, str) for part in stated) else ""

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proto.documents.credential import Achievement, Award
+from proto.documents.credential import Achievement, Award, Learner
+from proto.documents.wording import check_achievement, check_award, check_learner
 from proto.events import Record, invalid
 from proto.ids import AchievementUri
 from proto.imports.identity import Identity
@@ -74,7 +75,20 @@ def converted(
     """
     stated = {name: value for name, value in fields.items() if value is not None}
     try:
-        return msgspec.convert(msgspec.to_builtins(stated), kind)
+        found = msgspec.convert(msgspec.to_builtins(stated), kind)
+        _check_readable(found)
     except msgspec.ValidationError as error:
         problem = invalid(error, within=f"{within} ({kind.__name__.lower()})")
         raise refusal(problem.detail, pointer=pointer, members={"field": problem.pointer}) from error
+    except InvalidProblem as unreadable:
+        raise refusal(unreadable.detail, pointer=pointer, members={"field": unreadable.pointer}) from unreadable
+    return found
+
+
+def _check_readable(found: Any) -> None:
+    if isinstance(found, Achievement):
+        check_achievement(found)
+    elif isinstance(found, Learner):
+        check_learner(found)
+    elif isinstance(found, Award):
+        check_award(found)

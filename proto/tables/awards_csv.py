@@ -16,6 +16,7 @@ from proto.documents.credential import Award
 from proto.events import Record
 from proto.problem import MalformedProblem
 from proto.tables.records import FileRecord
+from proto.visible_text import fault_of
 
 CSV_BYTES_MAX = 10_485_760
 ROW_COUNT_MAX = 10_000
@@ -212,6 +213,8 @@ def _named(header: tuple[str, ...], cells: list[str], required: Sequence[str]) -
     for name, cell in named.items():
         if _CONTROL.search(cell):
             raise RowError(name, "control-character", "The cell holds a control character")
+        if cell and (fault := fault_of(cell)):
+            raise RowError(name, "unreadable", f"The cell {fault}")
         if not cell and name in required:
             raise RowError(name, "missing", f"{name} is empty")
     return {name: cell for name, cell in named.items() if cell}

@@ -205,6 +205,8 @@ class AchievementAnswer(Record, frozen=True, kw_only=True):
     revision: int
     achievement: Achievement
     elements: tuple[Element, ...]
+    notes: tuple[str, ...] = ()
+    """Texts that are perhaps not what was meant: `null`, `M&uuml;ller`, text in a wrong encoding."""
 
 
 class AchievementPage(Record, frozen=True, kw_only=True):

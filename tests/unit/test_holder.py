@@ -1,4 +1,4 @@
-"""Whose document it is: DIDs decide alone, else both names and, where both state it, the date of birth."""
+"""Whose document it is: DIDs decide alone, else the whole name and, where both state it, the date of birth."""
 
 from typing import Any
 
@@ -10,6 +10,10 @@ from proto.documents.holder import Recognised, recognised
 LEARNER = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", date_of_birth="2001-02-03")
 BOUND = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", uri="did:example:zoe")
 NAMES = {"givenName": "ZOE\u0308", "familyName": "ó  briain"}
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"type": "IdentityObject", "identityType": "name", "hashed": False, "identityHash": name}
 
 
 @pytest.mark.parametrize(
@@ -25,7 +29,15 @@ NAMES = {"givenName": "ZOE\u0308", "familyName": "ó  briain"}
         (BOUND, NAMES | {"id": "did:example:other"}, None),
         (BOUND, NAMES, "name"),
         (Learner(ref="s-1", email="a@b.example"), {}, None),
-        (Learner(ref="s-1", given_name="Zoë"), {"givenName": "Zoë"}, None),
+        (Learner(ref="s-1", given_name="Suharto"), {"givenName": "Suharto"}, "name"),
+        (Learner(ref="s-1", given_name="Suharto"), {"familyName": "SUHARTO"}, "name"),
+        (Learner(ref="s-1", family_name="Suharto"), {"identifier": [_named("Suharto")]}, "name"),
+        (Learner(ref="s-1", given_name="Suharto"), {"givenName": "Suharto", "familyName": "Jansen"}, None),
+        (Learner(ref="s-1", given_name="Suharto"), {"givenName": 1}, None),
+        (Learner(ref="s-1", given_name="Suharto"), {"givenName": "\u200b"}, None),
+        (Learner(ref="s-1", given_name="\u200b"), {"givenName": "\u200b"}, None),
+        (LEARNER, {"givenName": "Zoë Ó", "familyName": "Briain"}, "name"),
+        (LEARNER, NAMES | {"dateOfBirth": "2001-02-03T00:00:00Z"}, "name-and-birth"),
     ],
 )
 def test_a_holder_is_recognised_by_did_or_by_names(

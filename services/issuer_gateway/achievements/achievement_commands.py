@@ -5,6 +5,7 @@ import secrets
 import msgspec
 
 from proto.documents.annex_i import Element, annex_i
+from proto.documents.wording import achievement_slips
 from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import AchievementAnswer, AchievementRequest
 from services.issuer_gateway.domain.awarding import achievement_from, search_text
@@ -37,11 +38,15 @@ def fresh_id() -> str:
 
 
 def answer(tenant: Tenant, stored: achievements.StoredAchievement) -> AchievementAnswer:
-    """Return an achievement with what it states of Annex I, but for what only an award can state."""
+    """Return an achievement with what it states of Annex I (but for what only an award can state), and likely slips."""
     report = annex_i(stored.achievement, issuer=tenant.issuer)
     elements: tuple[Element, ...] = tuple(item for item in report.elements if item.number not in _STATED_BY_AWARD)
     return AchievementAnswer(
-        id=stored.achievement_id, revision=stored.revision, achievement=stored.achievement, elements=elements
+        id=stored.achievement_id,
+        revision=stored.revision,
+        achievement=stored.achievement,
+        elements=elements,
+        notes=achievement_slips(stored.achievement),
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from proto.documents.credential import Award
 from proto.documents.vc import check_credential
+from proto.documents.wording import check_award, title_slips
 from proto.envelope import Opened
 from proto.ids import AchievementUri, CredentialId
 from proto.lifecycle import Refusal
@@ -131,10 +132,11 @@ async def prepared(
 ) -> Prepared:
     """Return the credential of an award: a fresh document, judged by the data model, its credential id, signed event.
 
-    `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem` and
-    `AnnexIncompleteProblem`.
+    `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`,
+    `AnnexIncompleteProblem`, and `InvalidProblem` for a text that nobody can read.
     """
     award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
+    notes = (*notes, *check_award(award), *title_slips(achievement.achievement))
     notes = (*notes, *check_complete(gateway, tenant, achievement.achievement, award))
     part = gateway.parts.of(tenant, achievement)
     place = None if is_dry else await gateway.statuses.place(tenant)

@@ -202,7 +202,7 @@ def named_by(award: Award) -> list[_Named]:
         except (InvalidProblem, MalformedProblem) as problem:
             raise InvalidProblem(problem.detail, pointer=f"{pointer}{problem.pointer or ''}") from problem
         if by is None:
-            detail = "The document's holder is not shown to be the learner: DID, or both names, must be the same"
+            detail = "The document's holder is not shown to be the learner: DID, or the whole name, must be the same"
             raise OtherHolderProblem(detail, pointer=pointer)
         found.append(_Named(pointer, name, by))
     return found

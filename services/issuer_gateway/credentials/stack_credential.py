@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from proto.documents.credential import Award
 from proto.documents.open_badge import Component
 from proto.documents.vc import check_credential
+from proto.documents.wording import check_award, title_slips
 from proto.ids import CredentialId
 from proto.lifecycle import Book, effective
 from proto.moment import Moment
@@ -151,6 +152,7 @@ async def _prepared(
 ) -> Prepared:
     fields = {name: getattr(request, name) for name in Award.__struct_fields__}
     award = Award(**(fields | {"achievement": achievement.achievement.uri}))
+    notes = (*notes, *check_award(award), *title_slips(achievement.achievement))
     notes = (*notes, *check_complete(gateway, tenant, achievement.achievement, award))
     part = gateway.parts.of(tenant, achievement)
     place = await gateway.statuses.place(tenant)

@@ -11,6 +11,7 @@ from proto import events
 from proto.documents.credential import Achievement, Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, Fixed, build_document
+from proto.documents.wording import check_achievement
 from proto.ids import AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
@@ -79,14 +80,20 @@ def achievement_id_from(uri: str) -> str:
 
 
 def achievement_from(request: AchievementRequest, tenant: Tenant, *, fresh_id: str) -> tuple[str, Achievement]:
-    """Return id and record of an achievement; raises `ForeignUriProblem` for a URI that is not the institution's."""
+    """Return id and record of an achievement.
+
+    Raises `ForeignUriProblem` for a URI that is not the institution's, and `InvalidProblem` for a text that nobody can
+    read.
+    """
     if request.uri and not is_own_uri(tenant, request.uri):
         prefixes = ", ".join(tenant.uri_prefixes)
         raise ForeignUriProblem(f"{request.uri} does not begin with {prefixes}", pointer="/uri")
     achievement_id = request.id or (achievement_id_from(request.uri) if request.uri else fresh_id)
     fields = {name: getattr(request, name) for name in Achievement.__struct_fields__}
     fields["uri"] = request.uri or achievement_uri(tenant, achievement_id)
-    return achievement_id, Achievement(**fields)
+    achievement = Achievement(**fields)
+    check_achievement(achievement)
+    return achievement_id, achievement
 
 
 def search_text(achievement: Achievement, tenant: Tenant) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from proto.documents.annex_i import AnnexGate
 from proto.documents.credential import Identifier, Issuer
+from proto.documents.wording import check_address, check_texts
 from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import Did
 from proto.keys import PublicKey, decode_public_key, key_id_of
@@ -79,7 +80,13 @@ def prefix_of(public_url: str, slug: str) -> str:
 
 
 def tenant_from(request: InstitutionRequest, *, institution_id: str, public_url: str) -> Tenant:
-    """Return the tenant that a request describes; raises `InvalidProblem` for a recovery key that no one may have."""
+    """Return the tenant that a request describes.
+
+    Raises `InvalidProblem` for a recovery key that no one may have, and for a name or address that nobody can read.
+    """
+    texts = {"legal_name": request.legal_name, "region": request.region, "locality": request.locality}
+    check_texts((f"/{name}", text) for name, text in texts.items() if text is not None)
+    check_address(request.email, "/email")
     try:
         decode_public_key(request.recovery_public_key)
     except InvalidProblem as problem:

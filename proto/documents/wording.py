@@ -1,0 +1,101 @@
+"""The texts of awards and achievements before they are signed: nobody can read some, some are perhaps not meant.
+
+Refuses the first kind and notes the second. The texts themselves are never repeated: they may name a person.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from proto.documents.credential import Achievement, Award, Learner
+from proto.problem import InvalidProblem
+from proto.visible_text import address_fault_of, fault_of, slip_of
+
+Texts = Iterable[tuple[str, str]]
+"""JSON pointers and what stands there."""
+
+
+def check_award(award: Award) -> tuple[str, ...]:
+    """Return notes on the texts of an award; raises `InvalidProblem` with the pointer to one that nobody can read."""
+    check_learner(award.learner, under="/learner")
+    texts = [*_of_award(award)]
+    check_texts(texts)
+    return slips_in((*_of_learner(award.learner, "/learner"), *texts))
+
+
+def check_learner(learner: Learner, *, under: str = "") -> None:
+    """Raise `InvalidProblem` with the pointer to a name or mail address that nobody can read."""
+    check_texts(_of_learner(learner, under))
+    check_address(learner.email, f"{under}/email")
+
+
+def check_achievement(achievement: Achievement) -> None:
+    """Raise `InvalidProblem` with the pointer to a text of an achievement that nobody can read."""
+    check_texts(_of_achievement(achievement))
+
+
+def achievement_slips(achievement: Achievement) -> tuple[str, ...]:
+    """Return notes on the texts of an achievement."""
+    return slips_in(_of_achievement(achievement))
+
+
+def title_slips(achievement: Achievement) -> tuple[str, ...]:
+    """Return notes on the title that an award of this achievement will bear."""
+    return slips_in(_by_language("/achievement/title", achievement.title))
+
+
+def check_texts(texts: Texts) -> None:
+    """Raise `InvalidProblem` with the pointer to the first text that nobody can read."""
+    for pointer, text in texts:
+        fault = fault_of(text)
+        if fault is not None:
+            raise InvalidProblem(f"The text at {pointer} {fault}", pointer=pointer)
+
+
+def check_address(email: str | None, pointer: str) -> None:
+    """Raise `InvalidProblem` for a mail address that holds something invisible."""
+    fault = address_fault_of(email) if email is not None else None
+    if fault is not None:
+        raise InvalidProblem(f"The mail address at {pointer} {fault}", pointer=pointer)
+
+
+def slips_in(texts: Texts) -> tuple[str, ...]:
+    """Return a note on each text that is perhaps not what was meant."""
+    found = ((pointer, slip_of(text)) for pointer, text in texts)
+    return tuple(f"The text at {pointer} {slip}; correct it if it was not meant" for pointer, slip in found if slip)
+
+
+def _of_learner(learner: Learner, under: str) -> Iterator[tuple[str, str]]:
+    for name in ("given_name", "family_name", "email"):
+        text = getattr(learner, name)
+        if text is not None:
+            yield f"{under}/{name}", text
+
+
+def _of_award(award: Award) -> Iterator[tuple[str, str]]:
+    if award.result is not None and award.result.value is not None:
+        yield "/result/value", award.result.value
+    if award.narrative is not None:
+        yield "/narrative", award.narrative
+    for place, item in enumerate(award.other_identifiers):
+        yield f"/other_identifiers/{place}/identifier", item.identifier
+
+
+def _of_achievement(achievement: Achievement) -> Iterator[tuple[str, str]]:
+    yield "/version", achievement.version
+    for name in ("title", "description", "criteria", "prerequisites", "further_information"):
+        yield from _by_language(f"/{name}", getattr(achievement, name) or {})
+    for place, outcome in enumerate(achievement.learning_outcomes):
+        yield from _by_language(f"/learning_outcomes/{place}/title", outcome.title)
+    for name in ("quality_assurance", "esco", "alignments"):
+        for place, item in enumerate(getattr(achievement, name)):
+            yield f"/{name}/{place}/name", item.name
+    for place, tag in enumerate(achievement.tags):
+        yield f"/tags/{place}", tag
+    if achievement.grading_scheme is not None:
+        yield "/grading_scheme/name", achievement.grading_scheme.name
+    if achievement.national_level is not None:
+        yield "/national_level/framework", achievement.national_level.framework
+
+
+def _by_language(pointer: str, texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for tag, text in texts.items():
+        yield f"{pointer}/{tag}", text
