@@ -90,7 +90,7 @@ def decode(data: bytes) -> Envelope:
         return _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise events.invalid(error, within="envelope") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedProblem(f"Not a DSSE envelope in JSON: {error}") from error
 
 

@@ -53,7 +53,7 @@ def decode(data: bytes) -> Entry:
         entry = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise invalid(error, within="entry") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedProblem(f"The entry is not JSON: {error}") from error
     if canonical_struct(entry) != data:
         raise MalformedProblem("The entry is not canonical JSON (RFC 8785)")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from proto.depth import is_deep
 from proto.problem import Problem, UnavailableProblem
 
 _T = TypeVar("_T")
@@ -91,9 +92,15 @@ class HttpClient:
         data = await self.request_bytes(
             method, path, body=body, content_type=content_type, query=query, headers=headers
         )
+        return self.decoded(data, answer, path)
+
+    def decoded(self, data: bytes, answer: type[_T], path: str) -> _T:
+        """Return an answer, or a line of one, as what it should be; raises `UnreachableProblem` for anything else."""
+        if is_deep(data):
+            raise UnreachableProblem(f"{self.url}{path} answered with something else: JSON deeper than any of ours")
         try:
             return msgspec.json.decode(data, type=answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnreachableProblem(f"{self.url}{path} answered with something else: {error}") from error
 
     async def request_bytes(
@@ -156,7 +163,7 @@ class HttpClient:
             raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
         if response.status >= _ERROR_MIN:
             raise AnsweredProblem(problem_document(data), response.status, response.headers.get("Retry-After"))
-        return msgspec.json.decode(data, type=answer)
+        return self.decoded(data, answer, path)
 
     async def lines(
         self,
@@ -195,6 +202,8 @@ def query_of(query: Mapping[str, Any] | None) -> dict[str, str]:
 def problem_document(data: bytes) -> dict[str, Any]:
     """Return the problem document that an answer's body is, or one that quotes it."""
     try:
-        return msgspec.json.decode(data, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {"detail": data[:300].decode("utf-8", "replace")}
+        if not is_deep(data):
+            return msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    return {"detail": data[:300].decode("utf-8", "replace")}

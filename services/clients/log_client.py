@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from proto.base64_strict import decode_base64
+from proto.depth import is_deep
 from proto.envelope import Envelope
 from proto.ids import EventId, LeafIndex, TreeSize
 from proto.log.entry import ENTRY_BYTES_MAX
@@ -24,6 +25,7 @@ LINES_MAX = 1000
 _PROOF_HASHES_MAX = 2 * 64
 _OK, _CREATED, _NO_CONTENT, _NOT_FOUND = 200, 201, 204, 404
 _TOO_MANY, _SERVER_FAULT = 429, 500
+_REDIRECT, _REFUSED = 300, 400
 _CHUNK_BYTES = 65_536
 
 _TOO_LONG = f"The log sent a line longer than an entry may be ({ENTRY_BYTES_MAX} bytes)"
@@ -132,7 +134,9 @@ class LogClient:
         path, query = "/v1/entries", {"from": str(start), "to": str(end)}
         timeout = aiohttp.ClientTimeout(total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds)
         try:
-            async with self._session.get(self.url + path, params=query, timeout=timeout) as response:
+            async with self._session.get(
+                self.url + path, params=query, timeout=timeout, allow_redirects=False
+            ) as response:
                 await self._raise_refusal(response)
                 async for line in _lines(response):
                     yield line
@@ -180,7 +184,9 @@ class LogClient:
     ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=timeout_seconds or self._timeout_seconds)
         try:
-            async with self._session.get(self.url + path, params=query, timeout=timeout) as response:
+            async with self._session.get(
+                self.url + path, params=query, timeout=timeout, allow_redirects=False
+            ) as response:
                 await self._raise_refusal(response)
                 return await _read(response, bytes_max)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -191,7 +197,9 @@ class LogClient:
         headers = {"Content-Type": media_type}
         data = io.BytesIO(body)  # aiohttp warns of large bytes, and sends these in pieces
         try:
-            async with self._session.post(self.url + path, data=data, headers=headers, timeout=timeout) as response:
+            async with self._session.post(
+                self.url + path, data=data, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
                 await self._raise_refusal(response)
                 return await _read(response, ANSWER_BYTES_MAX)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -201,6 +209,11 @@ class LogClient:
         """Return for 200, 201 and 204; raise for every other status."""
         if response.status in {_OK, _CREATED, _NO_CONTENT}:
             return
+        if _REDIRECT <= response.status < _REFUSED:
+            raise LogAnswerProblem(
+                f"The log at {self.url} answered with a redirect (status {response.status}), and none is followed: it "
+                "could lead anywhere. Configure the address at which the log itself answers"
+            )
         body = await _read(response, _CHUNK_BYTES)
         if response.status == _TOO_MANY or response.status >= _SERVER_FAULT:
             raise LogUnreachableProblem(
@@ -215,16 +228,20 @@ class LogClient:
 
 
 def _decoded(data: bytes, kind: type[_T]) -> _T:
+    if is_deep(data):
+        raise LogAnswerProblem(f"The log did not answer with {kind.__name__}: its JSON goes deeper than any of ours")
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LogAnswerProblem(f"The log did not answer with {kind.__name__}: {error}") from error
 
 
 def _problem(body: bytes) -> dict[str, Any]:
+    if is_deep(body):
+        return {}
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

@@ -2,13 +2,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from proto.ids import CredentialId
 from proto.wire.verifier import Answer, StackAnswer, VerificationLine
 from services.clients.http_client import HttpClient, UnreachableProblem
-
-_LINE = msgspec.json.Decoder(VerificationLine)
 
 
 class VerifierClient(HttpClient):
@@ -26,10 +22,7 @@ class VerifierClient(HttpClient):
         """
         body = b"\n".join(documents)
         data = await self.request_bytes("POST", "/v1/verifications", body=body, content_type="application/x-ndjson")
-        try:
-            found = [_LINE.decode(line) for line in data.splitlines()]
-        except msgspec.DecodeError as error:
-            raise UnreachableProblem(f"{self.url} answered with something else: {error}") from error
+        found = [self.decoded(line, VerificationLine, "/v1/verifications") for line in data.splitlines()]
         if len(found) != len(documents) or any(line.line == 0 for line in found):
             detail = (found[-1].problem or {}).get("detail", "") if found else ""
             raise UnreachableProblem(f"{self.url} answered {len(found)} of {len(documents)} documents. {detail}")

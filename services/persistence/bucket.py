@@ -7,9 +7,12 @@ AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL (other stores than Amazon's), or
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import aiohttp
 import msgspec
+from obstore import sign_async
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
+from yarl import URL
 
 from proto.problem import UnavailableProblem
 from services.settings import SettingsProblem
@@ -24,6 +27,8 @@ RETRIES_MAX = 2
 OBJECT_BYTES_MAX = 32 * 1024 * 1024
 """More than 256 entries of the largest size."""
 _TROUBLES = (BaseError, OSError)
+_OK, _REDIRECT, _REFUSED, _NOT_FOUND = 200, 300, 400, 404
+_AS_STORED = {"Accept-Encoding": "identity"}
 
 
 class BucketProblem(UnavailableProblem):
@@ -63,17 +68,34 @@ class Bucket:
             raise SettingsProblem(f"The bucket {url} cannot be used: {_words(error)}") from error
 
     async def read(self, name: str) -> Found | None:
-        """Return an object, None where there is none; raises `BucketProblem`."""
+        """Return an object, None where there is none; raises `BucketProblem`, also where the store names another place.
+
+        A redirect is not followed: it could lead into the network behind us. The store's own library follows them, so
+        it makes the address, with its signature, and the request is ours.
+        """
         try:
-            found = await self._store.get_async(name)
-            if found.meta["size"] > OBJECT_BYTES_MAX:
-                raise BucketProblem(f"{self.url}/{name} has {found.meta['size']} bytes: nothing of a log is as large")
-            data = bytes(await found.bytes_async())
-        except FileNotFoundError:
-            return None
-        except _TROUBLES as error:
+            url = await sign_async(self._store, "GET", name, timedelta(seconds=10 * TIMEOUT_SECONDS))
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
+            async with (
+                aiohttp.ClientSession(timeout=timeout, trust_env=True, auto_decompress=False) as session,
+                session.get(URL(url, encoded=True), allow_redirects=False, headers=_AS_STORED) as response,
+            ):
+                return await self._found(name, response)
+        except (*_TROUBLES, aiohttp.ClientError, TimeoutError) as error:
             raise self._problem("read", name, error) from error
-        return Found(data=data, e_tag=found.meta["e_tag"] or "")
+
+    async def _found(self, name: str, response: aiohttp.ClientResponse) -> Found | None:
+        if response.status == _NOT_FOUND:
+            return None
+        if response.status != _OK:
+            words = "a redirect, which is not followed" if _REDIRECT <= response.status < _REFUSED else "no object"
+            raise BucketProblem(f"{self.url}/{name} was answered with status {response.status}: {words}")
+        data = bytearray()
+        async for piece in response.content.iter_any():
+            data += piece
+            if len(data) > OBJECT_BYTES_MAX:
+                raise BucketProblem(f"{self.url}/{name} has more than {OBJECT_BYTES_MAX} bytes: nothing of a log has")
+        return Found(data=bytes(data), e_tag=response.headers.get("ETag", ""))
 
     async def create(self, name: str, data: bytes, headers: dict[str, str]) -> bool:
         """Put an object unless there is one (If-None-Match: *); False where there is. Raises `BucketProblem`."""

@@ -3,14 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 
 from proto.base64_strict import encode_base64
+from proto.depth import is_deep
 from proto.ids import EventId, LeafIndex, TreeSize
+from services.clients.http_client import AnsweredProblem, HttpClient, UnreachableProblem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.clients.tile_client import TileClient
+from services.persistence.bucket import Bucket, BucketProblem
 from tests.support.worlds import World
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -125,3 +131,73 @@ async def test_fewer_answers_than_envelopes_are_refused() -> None:
     async with client_of(saying(b'{"line":1,"status":503}\n')) as client:
         with pytest.raises(LogAnswerProblem):
             await client.submit(envelopes)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_followed(status: int) -> None:
+    """Into which network it leads, who follows does not know: nothing of what lies there is fetched."""
+    inner: list[str] = []
+
+    async def secret(request: web.Request) -> web.Response:
+        inner.append(request.path)
+        return web.Response(body=b"what is inside")
+
+    async with client_of(secret) as within, client_of(saying(status=status, headers={"Location": within.url})) as log:
+        asked: list[Callable[[], Awaitable[object]]] = [
+            log.log,
+            log.checkpoint,
+            lambda: log.checkpoint_after(1, wait_seconds=1),
+            lambda: log.consistency(TreeSize(1), TreeSize(2)),
+            lambda: all_entries(log),
+            lambda: log.receipt(LeafIndex(0)),
+            lambda: log.event(EventId("0" * 64)),
+            lambda: log.submit_one(World().seal(World().opening())),
+            TileClient(log._session, log.url).refresh,
+            lambda: TileClient(log._session, log.url).bundle(0),
+        ]
+        for ask in asked:
+            with pytest.raises(LogAnswerProblem, match="a redirect"):
+                await ask()
+        assert await log.held_size(TreeSize(7)) is None
+    assert inner == []
+
+
+@pytest.mark.parametrize("status", [200, 404, 422, 503])
+@pytest.mark.parametrize("body", [b"[" * 15_000, b'{"a":' * 100_000, b'{"detail":' + b"[" * 900 + b"]" * 900 + b"}"])
+async def test_json_without_end_ends_nobody(status: int, body: bytes) -> None:
+    async with client_of(saying(body, status=status)) as client:
+        for ask in (client.log, lambda: client.consistency(TreeSize(1), TreeSize(2)), lambda: all_entries(client)):
+            with contextlib.suppress(LogAnswerProblem, LogProblem, LogUnreachableProblem):
+                await ask()
+        with pytest.raises((LogAnswerProblem, LogProblem, LogUnreachableProblem)) as caught:
+            await client.log()
+        msgspec.json.encode(caught.value.document())
+        gateway = HttpClient(client._session, client.url)
+        with pytest.raises((UnreachableProblem, AnsweredProblem)) as answered:
+            await gateway.call("GET", "/v1/any", dict[str, Any])
+        msgspec.json.encode(answered.value.document())
+
+
+def test_depth_is_counted_outside_of_strings() -> None:
+    assert not is_deep(b'{"a":"' + b"[" * 1_000 + b'"}')
+    assert not is_deep(b'"\\"' + b"{" * 100 + b'\\\\"')
+    assert not is_deep(b"[" * 64 + b"]" * 64)
+    assert not is_deep(b"[" + b"[1,{}]," * 5_000 + b"[]]")
+    assert is_deep(b"[" * 65 + b"]" * 65)
+    assert is_deep(b'{"a":[' * 40 + b"]}" * 40)
+
+
+async def test_a_bucket_that_names_another_place_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    inner: list[str] = []
+
+    async def secret(request: web.Request) -> web.Response:
+        inner.append(request.path)
+        return web.Response(body=b"what is inside")
+
+    async with client_of(secret) as within, client_of(saying(status=307, headers={"Location": within.url})) as store:
+        for name, value in (("ACCESS_KEY_ID", "a"), ("SECRET_ACCESS_KEY", "b"), ("REGION", "eu-west-1")):
+            monkeypatch.setenv(f"AWS_{name}", value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
+        with pytest.raises(BucketProblem, match="a redirect, which is not followed"):
+            await Bucket("s3://bucket/folder").read("checkpoint")
+    assert inner == []

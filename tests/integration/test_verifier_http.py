@@ -195,10 +195,10 @@ async def test_a_question_about_another_moment_is_answered_with_today_first(veri
     world = verifier.world
     school = world.admit("school")
     early = world.now
-    world.advance(days=1)
+    world.advance(seconds=5)
     awarded = award(world, school)
     before = world.now
-    world.advance(days=1)
+    world.advance(seconds=5)
     world.say(world.revocation(school, awarded.credential_id))
     await verifier.catches_up()
     plain = await verifier.get(f"/v1/credentials/{awarded.credential_id}")
@@ -228,7 +228,7 @@ async def test_a_stack_and_a_void_credential_are_told_as_they_stand_today_too(ve
     school = world.admit("school")
     whole = stack(world, school, [award(world, school), award(world, school)])
     before = world.now
-    world.advance(days=1)
+    world.advance(seconds=5)
     world.say(world.condemnation(school, school, school.event, world.received_at(2)), key=school.recovery)
     await verifier.catches_up()
     tree = await verifier.get(f"/v1/stacks/{whole.credential_id}?known_at={before}")
@@ -241,7 +241,7 @@ async def test_no_link_shows_a_revoked_credential_as_valid(verifier: Verifier) -
     school = world.admit("school")
     awarded = award(world, school)
     before = world.now
-    world.advance(days=1)
+    world.advance(seconds=5)
     world.say(world.revocation(school, awarded.credential_id))
     await verifier.catches_up()
     for query in (f"?at={before}", f"?known_at={before}", f"?at={before}&lang=en"):

@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Literal
 
-import msgspec
-
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.http_client import HttpClient
 
@@ -44,14 +42,16 @@ class BatchCalls(HttpClient):
 
     async def batch_rows(self, batch_id: str, *, after: int | None = None) -> AsyncIterator[BatchRow]:
         """Yield the result of each row that is done, by line."""
-        async for line in self.lines("GET", f"/v1/batches/{batch_id}/rows", query={"after": after}):
-            yield msgspec.json.decode(line, type=BatchRow)
+        path = f"/v1/batches/{batch_id}/rows"
+        async for line in self.lines("GET", path, query={"after": after}):
+            yield self.decoded(line, BatchRow, path)
 
     async def batch_progress(self, batch_id: str) -> AsyncIterator[BatchProgress]:
         """Yield how far a batch is whenever that changes (server-sent events, HTML Living Standard 9.2)."""
-        async for line in self.lines("GET", f"/v1/batches/{batch_id}/events"):
+        path = f"/v1/batches/{batch_id}/events"
+        async for line in self.lines("GET", path):
             if line.startswith(_DATA) and (data := line.removeprefix(_DATA).strip()) != b"{}":
-                yield msgspec.json.decode(data, type=BatchProgress)
+                yield self.decoded(data, BatchProgress, path)
 
 
 async def _one(rows: bytes) -> AsyncIterator[bytes]:

@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import msgspec
-
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import (
     AcceptBody,
@@ -96,15 +94,16 @@ class LinkCalls(HttpClient):
         """Yield a one-time link for each credential of a batch; said again, the new links replace these."""
         path, query = f"/v1/batches/{batch_id}/claims", {"hours_valid": hours_valid}
         async for line in self.lines("POST", path, query=query):
-            yield msgspec.json.decode(line, type=ClaimMade)
+            yield self.decoded(line, ClaimMade, path)
 
     async def claims_of_awards(
         self, rows: bytes, *, media_type: str, key: str, hours_valid: int | None = None
     ) -> AsyncIterator[ClaimLine]:
         """Yield a one-time link, or a problem, for each award of a CSV or NDJSON file of at most 1,000 rows."""
         headers, query = {"Content-Type": media_type, "Idempotency-Key": key}, {"hours_valid": hours_valid}
-        async for line in self.lines("POST", "/v1/claims/awards", query=query, body=rows, headers=headers):
-            yield msgspec.json.decode(line, type=ClaimLine)
+        path = "/v1/claims/awards"
+        async for line in self.lines("POST", path, query=query, body=rows, headers=headers):
+            yield self.decoded(line, ClaimLine, path)
 
     async def claim_seen(self, secret: str) -> ClaimSeen:
         """Return what a one-time link leads to."""
