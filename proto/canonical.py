@@ -21,6 +21,8 @@ FLOAT_FAST_MIN = 1e-4
 EXPONENT_FROM = 1e21  # from here on JCS writes whole numbers with an exponent: no reader takes them for integers
 DEPTH_MAX = 64
 DOCUMENT_BYTES_MAX = 1_048_576
+VALUES_MAX = 400_000
+"""Values of JSON that are decoded at once: a megabyte of brackets would take a hundred in memory, and seconds."""
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -86,6 +88,7 @@ def decode_json(data: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, depth_max: 
     """
     if len(data) > bytes_max:
         raise MalformedProblem(f"The document has {len(data)} bytes; at most {bytes_max} are read")
+    check_value_count(data)
     try:
         text = data.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_float, parse_int=_int)
@@ -98,6 +101,12 @@ def decode_json(data: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX, depth_max: 
     _check_depth(value, depth_max)
     _check_surrogates(text, value)
     return value
+
+
+def check_value_count(data: bytes) -> None:
+    """Raise `MalformedProblem` where JSON may hold more than `VALUES_MAX` values; counts bytes, and decodes nothing."""
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > VALUES_MAX:
+        raise MalformedProblem(f"The JSON holds more than {VALUES_MAX} values: send fewer at a time")
 
 
 def _check_surrogates(text: str, value: Any) -> None:

@@ -10,6 +10,7 @@ from proto.events import Record
 from proto.problem import MalformedProblem
 
 RECORD_BYTES_MAX = 65_536
+BLANK_LINES_MAX = 100_000
 _LINE_FEED, _QUOTE = b"\n", b'"'
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _QUOTE_BYTE, _COMMA_BYTE = 0x22, 0x2C
@@ -22,6 +23,13 @@ class RecordTooLongProblem(MalformedProblem):
     title = "A record of the file is too long"
 
 
+class BlankLinesProblem(MalformedProblem):
+    """A file has more blank lines than any has rows."""
+
+    slug = "blank-lines"
+    title = "The file has too many blank lines"
+
+
 class FileRecord(Record, frozen=True):
     """One record: the line of the file that it begins on (from 1), and its bytes without the last line end."""
 
@@ -32,10 +40,18 @@ class FileRecord(Record, frozen=True):
 class RecordCutter:
     """Takes a file piece by piece with `feed`, gives whole records; `close` gives the last one.
 
-    Blank lines between records are passed over and counted. `RecordTooLongProblem` is raised for one over the limit.
+    Blank lines between records are passed over and counted. `RecordTooLongProblem` is raised for one over the limit,
+    `BlankLinesProblem` after `blank_lines_max` of them.
     """
 
-    def __init__(self, form: Literal["csv", "ndjson"], *, bytes_max: int = RECORD_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        form: Literal["csv", "ndjson"],
+        *,
+        bytes_max: int = RECORD_BYTES_MAX,
+        blank_lines_max: int = BLANK_LINES_MAX,
+    ) -> None:
+        self._blank_lines_left = blank_lines_max
         self._is_csv = form == "csv"
         self._bytes_max = bytes_max
         self._rest = b""
@@ -80,6 +96,10 @@ class RecordCutter:
         self._parts_bytes, self._state = 0, _START
         if content.strip():
             yield FileRecord(self._begun_on, content)
+            return
+        self._blank_lines_left -= 1
+        if self._blank_lines_left < 0:
+            raise BlankLinesProblem(f"The file holds too many blank lines, up to line {self._line}: leave them out")
 
     def _check(self, more_bytes: int) -> None:
         if self._parts_bytes + more_bytes > self._bytes_max:

@@ -91,6 +91,22 @@ async def off_loop(request: web.Request, size: int, work: Callable[_P, _T], *arg
     return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
 
 
+class Turns:
+    """Lets others have their turn on the event loop, again and again while one request works through its lines."""
+
+    def __init__(self, *, bytes_each: int = LOOP_BYTES_MAX, lines_each: int = 64) -> None:
+        self._bytes_each = bytes_each
+        self._line_bytes = bytes_each // lines_each
+        self._bytes = 0
+
+    async def worked(self, size: int) -> None:
+        """Count a line of `size` bytes that was worked on; waits a turn after so many bytes, or so many lines."""
+        self._bytes += max(size, self._line_bytes)
+        if self._bytes >= self._bytes_each:
+            self._bytes = 0
+            await asyncio.sleep(0)
+
+
 class Line(msgspec.Struct, frozen=True):
     """One line of an NDJSON body: its 1-based number and its bytes without the line end, or None if it was too long."""
 

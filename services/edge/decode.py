@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from proto.canonical import check_value_count
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.edge.expected import expected_at
 from services.edge.problems import parameter_problem
@@ -28,10 +29,11 @@ _FIELD = re.compile(r"field `(?P<name>[^`]*)`")
 def decode_json(data: bytes, decoder: "msgspec.json.Decoder[T]", *, unique_keys: bool = False, under: str = "") -> T:
     """Return `data` as the decoder's type.
 
-    Raises `MalformedProblem` where it is not JSON, is nested more than `NESTING_MAX` deep or, if `unique_keys`, has
-    duplicate keys, and `InvalidProblem` with the pointer to the nearest named parent of the first fault where it is
-    JSON of another shape. `under` is a pointer that goes before each pointer.
+    Raises `MalformedProblem` where it is not JSON, holds too many values, is nested more than `NESTING_MAX` deep or, if
+    `unique_keys`, has duplicate keys, and `InvalidProblem` with the pointer to the nearest named parent of the first
+    fault where it is JSON of another shape. `under` is a pointer that goes before each pointer.
     """
+    check_value_count(data)
     if _is_nested_deeply(data):
         raise MalformedProblem(f"The JSON is nested more than {NESTING_MAX} deep")
     try:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proto.tables.awards_csv import CsvProblem, read_header
-from proto.tables.records import FileRecord, RecordCutter, RecordTooLongProblem
+from proto.tables.records import BlankLinesProblem, FileRecord, RecordCutter, RecordTooLongProblem
 
 _CELL = st.text(st.sampled_from('ab",\n\r ęЖ'), max_size=6)
 _ROWS = st.lists(st.lists(_CELL, min_size=2, max_size=3), max_size=6)
@@ -53,3 +53,12 @@ def test_a_record_over_the_limit_is_refused_before_it_is_held() -> None:
 def test_a_header_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(CsvProblem, match="UTF-8"):
         read_header(FileRecord(1, b"learner_ref\xff"), known=(), required=())
+
+
+def test_blank_lines_are_counted_and_have_a_bound() -> None:
+    data = b"a\n" + b"\r\n \n\n" * 3 + b"b\n"
+    assert [found.line for found in _cut(data, 2, RecordCutter("csv", blank_lines_max=9))] == [1, 11]
+    with pytest.raises(BlankLinesProblem, match="up to line 10"):
+        _cut(data, 2, RecordCutter("csv", blank_lines_max=8))
+    with pytest.raises(BlankLinesProblem):
+        _cut(b"\n" * 1_000_000, 65_536, RecordCutter("ndjson"))

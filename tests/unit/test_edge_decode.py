@@ -1,13 +1,16 @@
 """What strangers send becomes a typed value or a problem that names the fault."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
 
+from proto import canonical
 from proto.problem import InvalidProblem, MalformedProblem
 from services.edge import decode_cursor, decode_json, decode_parameters, encode_cursor, refuse_duplicate_keys
 from services.edge.decode import NESTING_MAX, invalid
+from services.verifier.documents import reader
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,3 +168,16 @@ def test_a_parameter_without_a_known_form_is_explained_by_its_own_description() 
 
     with pytest.raises(InvalidProblem, match=r"form that is asked for\. What it is: Of month, country"):
         decode_parameters({"by": "year"}, Query)
+
+
+@pytest.mark.parametrize("data", [b"[" + b"1," * 400_001 + b"1]", b"[" + b"[]," * 250_000 + b"1]"])
+def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
+    reads: list[Callable[[], Any]] = [
+        lambda: decode_json(data, msgspec.json.Decoder(list[msgspec.Raw])),
+        lambda: canonical.decode_json(data, bytes_max=len(data)),
+        lambda: reader.split(data, documents_max=100),
+        lambda: reader.with_status_lists(b'{"document":{},"status_lists":' + data + b"}"),
+    ]
+    for read in reads:
+        with pytest.raises(MalformedProblem, match="more than 400000 values"):
+            read()

@@ -60,15 +60,21 @@ def rows_of(body: bytes, media_type: str) -> list[Row]:
         rows = _csv_rows(body)
     elif media_type == JSON_LIST:
         items = decode_json(body, _LIST)
+        _check_count(len(items))
         rows = [json_row(line, bytes(item)) for line, item in enumerate(items, start=1)]
     else:
-        lines = enumerate(body.split(b"\n"), start=1)
-        rows = [json_row(line, content) for line, content in lines if content.strip()]
+        lines = [(line, content) for line, content in enumerate(body.split(b"\n"), start=1) if content.strip()]
+        _check_count(len(lines))
+        rows = [json_row(line, content) for line, content in lines]
     if not rows:
         raise MalformedProblem("The batch has no rows")
-    if len(rows) > BATCH_ROWS_MAX:
-        raise TooManyRowsProblem(f"A batch has at most {BATCH_ROWS_MAX} rows, this one {len(rows)}: divide it")
+    _check_count(len(rows))
     return rows
+
+
+def _check_count(count: int) -> None:
+    if count > BATCH_ROWS_MAX:
+        raise TooManyRowsProblem(f"A batch has at most {BATCH_ROWS_MAX} rows, this one {count}: divide it")
 
 
 def _csv_rows(body: bytes) -> list[Row]:

@@ -18,7 +18,7 @@ from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.problem import Problem
 from proto.tables.awards_csv import CsvProblem
 from proto.tables.changes_csv import ChangeRow
-from proto.tables.records import RecordTooLongProblem
+from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer, Uuid
 from services.edge import (
     STOPPING,
@@ -31,7 +31,7 @@ from services.edge import (
     annotate,
     read_chunks,
 )
-from services.edge.body import hold
+from services.edge.body import hold, off_loop
 from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
@@ -55,6 +55,7 @@ AWARD_SHAPES = {"text/csv": str, batch_upload.JSON_LIST: _AwardList, **dict.from
 _CHANGE_SHAPES = {"text/csv": str, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
 _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     CsvProblem,
+    BlankLinesProblem,
     RecordTooLongProblem,
     batch_upload.TooManyRowsProblem,
     OtherRequestProblem,
@@ -104,7 +105,7 @@ async def run_batch(
             annotate(request, rows=upload.row_count, dry_run=query.dry_run)
             return await _in_background(request, upload, query, principal, idempotency_key)
         raw = held
-    rows = small_batch.rows_of(raw, request.content_type)
+    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, request.content_type)
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
         return await small_batch.dry_run(gateway, principal.own, rows)
@@ -224,7 +225,8 @@ async def _import(
     idempotency_key: str | None,
     read: import_document.Read,
 ) -> Reply:
-    document = decode_json(raw, bytes_max=request.app[GATEWAY].config.import_bytes_max)
+    bytes_max = request.app[GATEWAY].config.import_bytes_max
+    document = await off_loop(request, len(raw), decode_json, raw, bytes_max=bytes_max)
     once = once_from(request, principal, idempotency_key, raw)
     _, issue = await import_document.import_document(
         request.app[GATEWAY],

@@ -19,6 +19,7 @@ from proto.wire.requests import (
     ClaimUse,
 )
 from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
+from services.edge.body import off_loop
 from services.issuer_gateway.batches import batch_reader, small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.claims import claim_commands
@@ -79,7 +80,7 @@ async def make_award_claims(
     request: web.Request, *, raw: bytes, query: HoursQuery, principal: Caller, idempotency_key: str
 ) -> web.StreamResponse:
     """Send a one-time link, or a problem, for each award of a list."""
-    rows = small_batch.rows_of(raw, request.content_type)
+    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, request.content_type)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claim_commands.make_for_rows(
             request.app[GATEWAY],

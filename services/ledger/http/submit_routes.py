@@ -1,6 +1,5 @@
 """`POST /v1/events`: one envelope, or NDJSON of many with an answer per line. The signature is the only authority."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from proto.lifecycle import Refusal
 from proto.problem import MalformedProblem, Problem
 from proto.wire.ledger import Appended, AppendLine
 from services.edge import LOG, Media, Reply, Route, annotate, read_lines
-from services.edge.body import LINE_MEDIA_TYPES
+from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.ledger.config import Config
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencing.free_space import NoSpaceProblem
@@ -79,10 +78,10 @@ async def _append_lines(request: web.Request) -> web.Response:
 async def _read(request: web.Request, config: Config) -> list[_Sent]:
     """Return the lines that were sent, each decoded or refused by itself."""
     sent: list[_Sent] = []
+    turns = Turns(lines_each=_DECODE_EACH)
     async for line in read_lines(request, line_bytes_max=ENVELOPE_BYTES_MAX, line_count_max=config.lines_max):
         sent.append(_Sent(len(sent) + 1, _opened(line.content)))
-        if len(sent) % _DECODE_EACH == 0:
-            await asyncio.sleep(0)
+        await turns.worked(len(line.content or b""))
     return sent
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proto.canonical import decode_json
+from proto.canonical import check_value_count, decode_json
 from proto.documents.document import credential_id_of, without_proof
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.documents.status_check import ENTRY_LIST_MAX
@@ -93,6 +93,7 @@ def split(body: bytes, *, documents_max: int) -> list[bytes] | None:
     """
     if not body.lstrip(b" \t\r\n").startswith(b"["):
         return _presented(body, documents_max=documents_max)
+    check_value_count(body)
     try:
         found = _LIST.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

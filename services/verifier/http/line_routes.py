@@ -1,7 +1,5 @@
 """Many documents in one request: NDJSON in, NDJSON out, one answer line for each line, as soon as it is checked."""
 
-import asyncio
-
 import msgspec
 from aiohttp import web
 
@@ -9,7 +7,7 @@ from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.problem import MalformedProblem, Problem
 from proto.wire.verifier import Answer
 from services.edge import Line, LineWriter, annotate, problem_line, read_lines
-from services.edge.body import LINE_MEDIA_TYPES
+from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.problems import TooManyLinesProblem
 from services.verifier.answers.cached_answers import ReadyAnswers
 from services.verifier.answers.service import Moments
@@ -35,6 +33,7 @@ async def verify_lines(
     that are damaged) is answered as a problem if nothing was sent yet, and as a last line with `line` 0 otherwise.
     """
     counts: dict[str, int] = {}
+    turns = Turns(lines_each=_LINES_PER_TURN)
     async with LineWriter(request) as lines:
         try:
             async for line in read_lines(request, line_bytes_max=DOCUMENT_BYTES_MAX, line_count_max=config.lines_max):
@@ -42,8 +41,7 @@ async def verify_lines(
                 found, answer = await _answered(line, ready, moments, language)
                 counts[found] = counts.get(found, 0) + 1
                 await lines.write(answer)
-                if sum(counts.values()) % _LINES_PER_TURN == 0:
-                    await asyncio.sleep(0)
+                await turns.worked(len(line.content or b""))
         except (DamagedProjectionProblem, QuotaProblem, TooManyLinesProblem) as problem:
             if not lines.response.prepared:
                 raise
