@@ -259,7 +259,7 @@ def _hundredths(cell: str) -> int:
         raise RowError(
             "ects",
             "invalid",
-            f"{cell[:20]!r} is not a number of credits such as 3.5 (decimal point, at most two decimals)",
+            "This is not a number of credits such as 3.5 (decimal point, at most two decimals)",
         )
     return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
 

@@ -67,7 +67,7 @@ def _change(cells: Mapping[str, str]) -> ChangeRow:
         fields["award"] = award_of(award)
     elif award:
         name = next(iter(award))
-        raise RowError(name, "unexpected", f"{name} belongs to a reissue, and this row is to {cells['action']}"[:300])
+        raise RowError(name, "unexpected", f"{name} belongs to a reissue, which this row is not: empty the cell")
     if "effective_at" in fields:
         fields["effective_at"] = _moment(fields["effective_at"])
     try:

@@ -378,4 +378,5 @@ class ErasureAnswer(Record, frozen=True, kw_only=True):
     """What an erasure did: so many documents can be read by nobody any more; their credentials stay on the log."""
 
     document_count: int
+    pending_row_count: Annotated[int, Meta(description="Rows of batches that waited, and were taken out")] = 0
     erased_at: Moment

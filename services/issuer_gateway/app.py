@@ -27,6 +27,7 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
 from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
+from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import Speakers
@@ -146,6 +147,7 @@ async def _running(
         stack.callback(vault.close)
         await LearnerKeys(vault, keystore).put_in_order(background)
         session = await stack.enter_async_context(client_session())
+        await BatchKeys(vault, keystore).put_in_order(background)
         gateway = _gateway(app, config, keystore, vault, pool=pool, background=background, session=session)
         app[GATEWAY] = gateway
         await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)
@@ -211,6 +213,7 @@ def _gateway(
         pool=pool,
         keystore=keystore,
         learner_keys=LearnerKeys(vault, keystore),
+        batch_keys=BatchKeys(vault, keystore),
         speakers=speakers,
         statuses=StatusLists(
             background,

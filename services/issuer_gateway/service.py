@@ -12,6 +12,7 @@ from services.follow import Beginning, Follower
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.coalescer import Gathered
 from services.issuer_gateway.config import Config
+from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import Speakers
@@ -43,6 +44,7 @@ class Gateway:
     pool: Pool
     keystore: Keystore
     learner_keys: LearnerKeys
+    batch_keys: BatchKeys
     speakers: Speakers
     statuses: StatusLists
     origin: Origin

@@ -7,6 +7,7 @@ import msgspec
 
 from proto.ids import AchievementUri
 from proto.problem import Problem
+from services.issuer_gateway.batches.row_problems import notes_without_cells, texts_of
 from services.issuer_gateway.credentials.issuance import Prepared, judged
 from services.issuer_gateway.credentials.prerequisites import holds_at
 from services.issuer_gateway.domain.tenant import Tenant
@@ -60,7 +61,7 @@ class DryRun:
         return found
 
     def _result(self, line: int, item: Prepared, *, is_held: bool) -> batches.Result:
-        notes, sealed = item.sealed.notes, None
+        notes, sealed = notes_without_cells(item.sealed.notes, texts_of(item.award)), None
         if notes:
             sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")
         held = self._fingerprint(item.asking.ref, AchievementUri(item.award.achievement)) if is_held else None

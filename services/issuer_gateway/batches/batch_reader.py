@@ -139,5 +139,6 @@ async def cancel(gateway: Gateway, tenant: Tenant, batch_id: str) -> batches.Bac
         return msgspec.structs.replace(batch, state="cancelled")
 
     batch = await carried_out(gateway, work)
+    await gateway.batch_keys.destroy_ended(gateway.pool)
     gateway.batch_moved.fire()
     return batch

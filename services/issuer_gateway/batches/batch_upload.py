@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Literal
 
 import msgspec
-import nacl.utils
 
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
@@ -22,7 +21,7 @@ from proto.tables.records import FileRecord, RecordCutter
 from proto.wire.gateway import BATCH_ROWS_MAX
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey
+from services.issuer_gateway.keys.batch_keys import BatchKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.append_event import carried_out, require_admitted
@@ -73,8 +72,7 @@ class Upload:
         self._header: tuple[str, ...] | None = None if self._form == "csv" else ()
         self._records: list[FileRecord] = []
         self._is_held = request.may_be_held
-        self._key_bytes = nacl.utils.random(KEY_BYTES)
-        self._key = DataKey(self._key_bytes)
+        self._key = BatchKey.fresh()
         self._sealed: list[bytes] = []
         self._part_count = 0
         self.batch_id = str(uuid.uuid4())
@@ -142,7 +140,7 @@ class Upload:
             some = self._records[start : start + LIMITS.batch_chunk_rows]
             part = Part(self._header or (), tuple((record.line, record.content) for record in some))
             number = self._part_count + len(self._sealed)
-            self._sealed.append(self._key.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
+            self._sealed.append(self._key.data.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
             if len(self._sealed) >= LIMITS.batch_parts_stored_at_once:
                 await self._store_parts()
         self._records.clear()
@@ -179,18 +177,20 @@ class Upload:
             is_dry_run=self._request.is_dry_run,
             media_type=self._form,
             may_issue=self._request.may_issue,
-            sealed_key=self._gateway.keystore.seal(self._key_bytes, "batch-key", self.batch_id),
             api_key_id=self._request.api_key_id,
+            key_id=self._key.key_id,
         )
 
         async def work(connection: Connection) -> tuple[bool, batches.BackgroundBatch | None]:
             is_new = await batches.add(connection, new)
             return is_new, await batches.by_key(connection, new.institution_id, new.key_fingerprint)
 
+        await self._gateway.batch_keys.keep(self._key)
         is_new, batch = await carried_out(self._gateway, work)
         assert batch is not None, "it was added, or was there"
         if not is_new:
             await self.forget()
+            await self._gateway.batch_keys.destroy([self._key.key_id])
         if batch.request_fingerprint != once.request_fingerprint:
             raise OtherRequestProblem(
                 "The key was sent before, with another batch or by another API key; take a new key for a new batch"

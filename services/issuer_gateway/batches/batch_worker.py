@@ -13,18 +13,17 @@ import asyncpg
 import msgspec
 
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
-from proto.tables.awards_csv import AwardRow, read_award
 from proto.tables.changes_csv import ChangeRow, NumberedChange, read_change
 from proto.tables.records import FileRecord
 from services.edge import decode_json
 from services.issuer_gateway.batches.batch_changes import Changes
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_upload import Part, part_name
-from services.issuer_gateway.batches.small_batch import Row, fault_problem, json_row, prepare_rows
+from services.issuer_gateway.batches.row_problems import document_of
+from services.issuer_gateway.batches.small_batch import Row, csv_row, fault_problem, json_row, prepare_rows
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.issuance import issue_many
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.append_event import check_followed
@@ -91,6 +90,7 @@ class BatchWorker:
                 if isinstance(error, _PASSING) and not isinstance(error, _LASTING):
                     raise
                 raise _BrokenBatchError(batch.batch_id) from error
+        await self._gateway.batch_keys.destroy_ended(self._gateway.pool)
         self._gateway.log.event(
             "batch_part", kind=batch.kind, rows=rows, milliseconds=round((time.perf_counter() - started) * 1000)
         )
@@ -101,15 +101,17 @@ class BatchWorker:
     async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> int:
         """Do one part, or end the batch where none is left; return how many rows it had."""
         found = await batches.next_part(connection, batch.batch_id)
-        if found is None or batch.sealed_key is None:
+        if found is None or batch.key_id is None:
             await batches.end(connection, batch.batch_id, "finished")
             return 0
         check_followed(self._gateway)
         number, sealed = found
-        key_bytes = self._gateway.keystore.open(batch.sealed_key, "batch-key", batch.batch_id)
-        part = _DECODE_PART(DataKey(key_bytes).open(sealed, "batch-part", part_name(batch.batch_id, number)))
+        key = await self._gateway.batch_keys.of(batch.key_id)
+        if key is None:  # the database is from before the key was destroyed: what the batch did since is on the log
+            raise _BrokenBatchError(batch.batch_id)
+        part = _DECODE_PART(key.data.open(sealed, "batch-part", part_name(batch.batch_id, number)))
         work = _Work(self._gateway, connection, batch, await tenants.by_id(connection, batch.institution_id))
-        results = await work.done(part, key_bytes)
+        results = await work.done(part, key.fingerprint_key)
         await batches.add_results(connection, batch.batch_id, results)
         refused = sum(result.sealed_problem is not None for result in results)
         await batches.count(connection, batch.batch_id, accepted=len(results) - refused, refused=refused)
@@ -126,6 +128,7 @@ class BatchWorker:
             async with transaction(self._gateway.pool) as connection:
                 await batches.end(connection, error.batch_id, "failed")
                 await batches.drop_parts(connection, error.batch_id)
+            await self._gateway.batch_keys.destroy_ended(self._gateway.pool)
         except _PASSING as trouble:
             self._gateway.log.failure("batch_database", trouble)
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -137,6 +140,7 @@ class BatchWorker:
         if not self._swept_at or now - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = now
             await batches.sweep(self._gateway.pool, hours=LIMITS.batch_parts_kept_hours)
+            await self._gateway.batch_keys.sweep(self._gateway.pool)
 
 
 class _Work:
@@ -150,9 +154,11 @@ class _Work:
         self._batch = batch
         self._tenant = tenant
         self._results: dict[int, batches.Result] = {}
+        self._contents: dict[int, bytes] = {}
 
     async def done(self, part: Part, key: bytes) -> list[batches.Result]:
         """Return a result for each record of the part, by line."""
+        self._contents = dict(part.records)
         records = [FileRecord(line, content) for line, content in part.records]
         fingerprints: dict[int, bytes] = {}
         if self._batch.media_type == "csv":
@@ -185,7 +191,8 @@ class _Work:
 
     def _refuse(self, line: int, problem: Problem) -> None:
         name = f"{self._batch.batch_id}\n{line}"
-        sealed = self._gateway.keystore.seal(_ENCODE(problem.document()), "problem", name)
+        document = document_of(problem, self._contents[line], is_csv=self._batch.media_type == "csv")
+        sealed = self._gateway.keystore.seal(_ENCODE(document), "problem", name)
         self._results[line] = batches.Result(line=line, sealed_problem=sealed)
 
     async def _issue(self, rows: Sequence[Row], key: bytes) -> None:
@@ -243,10 +250,7 @@ def _fingerprint(content: bytes, key: bytes) -> bytes:
 
 
 def _award_row(header: Sequence[str], record: FileRecord) -> Row:
-    if not header:
-        return json_row(record.line, record.content)
-    found = read_award(header, record)
-    return Row(found.line, found.award) if isinstance(found, AwardRow) else Row(found.line, None, fault_problem(found))
+    return csv_row(header, record) if header else json_row(record.line, record.content)
 
 
 def _change_row(header: Sequence[str], record: FileRecord) -> NumberedChange | Row:

@@ -7,7 +7,7 @@ unknown or finished; whoever sends the batch again under its key does only what 
 import asyncio
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,10 +15,12 @@ from proto.documents.credential import Award
 from proto.lifecycle import Refusal
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem
-from proto.tables.awards_csv import RowFault, parse_awards
+from proto.tables.awards_csv import COLUMNS, REQUIRED_COLUMNS, AwardRow, RowFault, read_award, read_header
+from proto.tables.records import FileRecord, RecordCutter
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow
 from services.edge import decode_json
 from services.issuer_gateway.batches.batch_upload import CSV, JSON_LIST, TooManyRowsProblem
+from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.issuance import Prepared, issue_many, judged, prepared, unknown_achievement
 from services.issuer_gateway.domain.tenant import Tenant
@@ -44,11 +46,13 @@ class UnknownBatchProblem(NotFoundProblem):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of a batch: its line and either its award or why it cannot be read."""
+    """One row of a batch: its line and either its award or why it cannot be read, and its `record` of a file."""
 
     line: int
     award: Award | None = None
     problem: Problem | None = None
+    record: bytes = b""
+    is_csv: bool = False
 
 
 def rows_of(body: bytes, media_type: str) -> list[Row]:
@@ -63,9 +67,8 @@ def rows_of(body: bytes, media_type: str) -> list[Row]:
         _check_count(len(items))
         rows = [json_row(line, bytes(item)) for line, item in enumerate(items, start=1)]
     else:
-        lines = [(line, content) for line, content in enumerate(body.split(b"\n"), start=1) if content.strip()]
-        _check_count(len(lines))
-        rows = [json_row(line, content) for line, content in lines]
+        records = _records(body, "ndjson")
+        rows = [json_row(record.line, record.content) for record in records]
     if not rows:
         raise MalformedProblem("The batch has no rows")
     _check_count(len(rows))
@@ -78,10 +81,24 @@ def _check_count(count: int) -> None:
 
 
 def _csv_rows(body: bytes) -> list[Row]:
-    awards = parse_awards(body)
-    right = [Row(row.line, row.award) for row in awards.rows]
-    wrong = [Row(fault.line, problem=fault_problem(fault)) for fault in awards.faults]
-    return sorted([*right, *wrong], key=lambda row: row.line)
+    first, *records = _records(body, "csv") or [FileRecord(1, b"")]
+    header = read_header(first, known=COLUMNS, required=REQUIRED_COLUMNS)
+    return [csv_row(header, record) for record in records]
+
+
+def _records(body: bytes, form: Literal["csv", "ndjson"]) -> list[FileRecord]:
+    """Return the records of a file, counted before any is decoded; a header is one more."""
+    cutter = RecordCutter(form)
+    records = [*cutter.feed(body), *cutter.close()]
+    _check_count(len(records) - (form == "csv"))
+    return records
+
+
+def csv_row(header: Sequence[str], record: FileRecord) -> Row:
+    """Return the row that a record of CSV says."""
+    found = read_award(header, record)
+    said = {"award": found.award} if isinstance(found, AwardRow) else {"problem": fault_problem(found)}
+    return Row(record.line, record=record.content, is_csv=True, **said)
 
 
 def fault_problem(fault: RowFault) -> Problem:
@@ -92,9 +109,9 @@ def fault_problem(fault: RowFault) -> Problem:
 def json_row(line: int, content: bytes) -> Row:
     """Return the row that a line of NDJSON says."""
     try:
-        return Row(line, decode_json(content, _AWARD, unique_keys=True))
+        return Row(line, decode_json(content, _AWARD, unique_keys=True), record=content)
     except Problem as problem:
-        return Row(line, problem=problem)
+        return Row(line, problem=problem, record=content)
 
 
 async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> BatchAnswer:
@@ -106,9 +123,9 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     async with transaction(gateway.pool) as connection:
         taken, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now)
     refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
-    notes = {item.credential_id: item.sealed.notes for item in taken}
+    notes = {item.credential_id: notes_without_cells(item.sealed.notes, texts_of(item.award)) for item in taken}
     results = [
-        BatchRow(line=row.line, state="refused", problem=refused[row.line].document())
+        BatchRow(line=row.line, state="refused", problem=problem_of(row, refused[row.line]))
         if row.line in refused
         else BatchRow(line=row.line, state="checked", notes=notes[items[row.line].credential_id])
         for row in rows
@@ -150,7 +167,7 @@ async def run(
         raise OtherRequestProblem(
             "The key was sent before, with another batch or by another API key; take a new key for a new batch"
         )
-    passing: dict[int, Problem] = {}
+    passing: dict[int, dict[str, Any]] = {}
     for start in range(0, len(rows), LIMITS.batch_chunk_rows):
         chunk = rows[start : start + LIMITS.batch_chunk_rows]
         passing |= await _run_chunk(gateway, tenant, batch.batch_id, chunk, api_key_id)
@@ -160,10 +177,10 @@ async def run(
 
 async def _run_chunk(
     gateway: Gateway, tenant: Tenant, batch_id: str, chunk: Sequence[Row], api_key_id: str | None
-) -> dict[int, Problem]:
+) -> dict[int, dict[str, Any]]:
     """Finish a chunk's rows in one transaction; return refusals that may be over later, which are not kept."""
 
-    async def work(connection: Connection) -> dict[int, Problem]:
+    async def work(connection: Connection) -> dict[int, dict[str, Any]]:
         # (1) Alone at this batch; (2) what is finished already; (3) the rest; (4) its results with what it made.
         await idempotency_records.lock_batch(connection, batch_id)
         finished = {
@@ -176,11 +193,13 @@ async def _run_chunk(
         if items:
             by_id = (await issue_many(gateway, connection, tenant, list(items.values()))).refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
-        results = _results(gateway, batch_id, items, refused)
+        documents = {row.line: problem_of(row, refused[row.line]) for row in todo if row.line in refused}
+        kept = {line: document for line, document in documents.items() if not may_pass(refused[line])}
+        results = _results(gateway, batch_id, items, refused, kept)
         await idempotency_records.add_rows(connection, batch_id, results)
         gateway.metrics.batch_rows.labels("accepted").inc(len(items) - sum(line in items for line in refused))
         gateway.metrics.batch_rows.labels("refused").inc(len(refused))
-        return {line: problem for line, problem in refused.items() if may_pass(problem)}
+        return {line: document for line, document in documents.items() if may_pass(refused[line])}
 
     return await carried_out(gateway, work)
 
@@ -190,21 +209,25 @@ def may_pass(problem: Problem) -> bool:
     return isinstance(problem, Refusal) and not problem.is_final
 
 
+def problem_of(row: Row, problem: Problem) -> dict[str, Any]:
+    """Return why a row was refused, as it is answered and kept: it quotes nothing of the row."""
+    return document_of(problem, row.record, is_csv=row.is_csv)
+
+
 def _results(
-    gateway: Gateway, batch_id: str, items: dict[int, Prepared], refused: dict[int, Problem]
+    gateway: Gateway, batch_id: str, items: dict[int, Prepared], refused: dict[int, Problem], kept: dict[int, Any]
 ) -> list[idempotency_records.StoredRow]:
     accepted = [
         idempotency_records.StoredRow(line=line, credential_id=item.credential_id)
         for line, item in items.items()
         if line not in refused
     ]
+    seal = gateway.keystore.seal
     final = [
         idempotency_records.StoredRow(
-            line=line,
-            sealed_problem=gateway.keystore.seal(_ENCODE(problem.document()), "problem", f"{batch_id}\n{line}"),
+            line=line, sealed_problem=seal(_ENCODE(document), "problem", f"{batch_id}\n{line}")
         )
-        for line, problem in refused.items()
-        if not may_pass(problem)
+        for line, document in kept.items()
     ]
     return [*accepted, *final]
 
@@ -244,12 +267,12 @@ async def prepare_rows(
 
 
 async def answer(
-    gateway: Gateway, batch: idempotency_records.StoredBatch, passing: dict[int, Problem] | None = None
+    gateway: Gateway, batch: idempotency_records.StoredBatch, passing: dict[int, dict[str, Any]] | None = None
 ) -> BatchAnswer:
     """Return the results of a batch so far; `passing` are refusals that were not kept, because they may pass."""
     stored = await idempotency_records.rows(gateway.pool, batch.batch_id)
     rows = [_batch_row(gateway, batch.batch_id, row) for row in stored]
-    rows += [BatchRow(line=line, state="refused", problem=each.document()) for line, each in (passing or {}).items()]
+    rows += [BatchRow(line=line, state="refused", problem=each) for line, each in (passing or {}).items()]
     return BatchAnswer(
         batch_id=batch.batch_id,
         is_dry_run=False,

@@ -6,6 +6,7 @@ from aiohttp import web
 from proto.documents.claim import HolderProofProblem
 from proto.problem import Problem
 from proto.tables.awards_csv import CsvProblem
+from proto.tables.records import RecordTooLongProblem
 from proto.wire.gateway import Uuid
 from proto.wire.requests import (
     CLAIM_HOURS_DEFAULT,
@@ -176,7 +177,7 @@ ROUTES = [
         request_shapes=AWARD_SHAPES,
         query=HoursQuery,
         response={200: Media("application/x-ndjson", ClaimLine)},
-        problems=(CsvProblem, TooManyRowsProblem, *WORK_PROBLEMS),
+        problems=(CsvProblem, RecordTooLongProblem, TooManyRowsProblem, *WORK_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",
         idempotency="required",

@@ -1,9 +1,10 @@
-"""What must not come back with a backup of the database: learners' keys, and how many status places were given.
+"""What must not come back with a backup of the database: learners' and batches' keys, and the status places given.
 
 A SQLite file in the key folder, outside PostgreSQL. A learner who is erased loses the key here, and what backups of the
 database hold of the learner stays closed for ever (DESIGN 8). So the key folder has its own rule: it is copied by
 overwriting, never kept in generations. Keys come and go sealed under the master key. A key that was destroyed leaves a
-mark, so that a database that was restored from before the erasure is told so, and does not get another key.
+mark, so that a database that was restored from before the erasure is told so, and does not get another key. The key of
+a batch in the background lies here for as long as its rows wait, and leaves nothing behind.
 
 Marks by which learners are found without a reference lie here too, and go with the key.
 
@@ -42,6 +43,11 @@ _TABLES = """
         PRIMARY KEY (mark, learner_id)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS learner_mark_by_learner ON learner_mark (learner_id);
+    CREATE TABLE IF NOT EXISTS batch_key (
+        key_id TEXT PRIMARY KEY,
+        sealed BLOB NOT NULL,
+        created_at INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER))
+    ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS status_places (
         institution_id TEXT PRIMARY KEY,
         number INTEGER NOT NULL,
@@ -141,6 +147,9 @@ class Vault:
             file.executemany("DELETE FROM learner_mark WHERE learner_id = ?", names)
 
         await self._run(work)
+        await self._empty_journal()
+
+    async def _empty_journal(self) -> None:
         await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         )
@@ -166,6 +175,45 @@ class Vault:
             )
 
         await self._run(work)
+
+    async def keep_batch_key(self, key_id: str, sealed: bytes) -> None:
+        """Keep the sealed key of a batch whose rows wait."""
+
+        def work(file: sqlite3.Connection) -> None:
+            file.execute("INSERT INTO batch_key (key_id, sealed) VALUES (?, ?)", (key_id, sealed))
+
+        await self._run(work)
+
+    async def batch_key(self, key_id: str) -> bytes | None:
+        """Return the sealed key of a batch, None where it was destroyed or never was here."""
+
+        def read() -> bytes | None:
+            row = self._file.execute("SELECT sealed FROM batch_key WHERE key_id = ?", (key_id,)).fetchone()
+            return row[0] if row else None
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    async def old_batch_keys(self, *, hours: int) -> list[str]:
+        """Return the names of batch keys that have lain here for more than so many hours."""
+
+        def read() -> list[str]:
+            rows = self._file.execute(
+                "SELECT key_id FROM batch_key WHERE created_at < CAST(strftime('%s', 'now') AS INTEGER) - ? ORDER BY 1",
+                (hours * 3_600,),
+            )
+            return [row[0] for row in rows]
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+
+    async def destroy_batch_keys(self, key_ids: Iterable[str]) -> None:
+        """Destroy keys of batches for good. The file's journal is emptied as well."""
+        names = [(name,) for name in key_ids]
+
+        def work(file: sqlite3.Connection) -> None:
+            file.executemany("DELETE FROM batch_key WHERE key_id = ?", names)
+
+        await self._run(work)
+        await self._empty_journal()
 
     async def destroyed(self, *, after: str, limit: int) -> list[str]:
         """Return learners whose keys were destroyed, in the order of their ids."""

@@ -1,7 +1,7 @@
 """SQL of batches in the background: their sealed parts, how far they are, and the results of their rows."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import asyncpg
 import msgspec
@@ -13,7 +13,7 @@ BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
 Kind = Literal["awards", "changes"]
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
-        media_type, may_issue, state, sealed_key, accepted_count, refused_count, api_key_id::text
+        media_type, may_issue, state, key_id::text, accepted_count, refused_count, api_key_id::text
     FROM batch"""
 
 
@@ -30,7 +30,7 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str | None
     may_issue: bool
     state: BatchState
-    sealed_key: bytes | None
+    key_id: str | None
     accepted_count: int
     refused_count: int
     api_key_id: str | None
@@ -54,7 +54,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     is_dry_run: bool
     media_type: str
     may_issue: bool
-    sealed_key: bytes
+    key_id: str
     api_key_id: str | None
 
 
@@ -73,6 +73,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def _batch(row: asyncpg.Record | None) -> BackgroundBatch | None:
     return BackgroundBatch(**dict(row)) if row else None
+
+
+async def select_batches(connection: Connection | Pool, condition: str, *values: Any) -> list[BackgroundBatch]:
+    """Return the batches that a condition in SQL of ours finds."""
+    return [BackgroundBatch(**dict(row)) for row in await connection.fetch(f"{_SELECT} {condition}", *values)]
 
 
 async def by_key(connection: Connection | Pool, institution_id: str, key_fingerprint: bytes) -> BackgroundBatch | None:
@@ -125,7 +130,7 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
     """Let a batch be worked on; False where its idempotency key has one already."""
     status = await connection.execute(
         """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, kind,
-               is_background, is_dry_run, media_type, may_issue, sealed_key, api_key_id)
+               is_background, is_dry_run, media_type, may_issue, key_id, api_key_id)
            VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $11)
            ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
         batch.batch_id,
@@ -137,7 +142,7 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
         batch.is_dry_run,
         batch.media_type,
         batch.may_issue,
-        batch.sealed_key,
+        batch.key_id,
         batch.api_key_id,
     )
     return status == "INSERT 0 1"
@@ -173,10 +178,16 @@ async def count(connection: Connection, batch_id: str, *, accepted: int, refused
 
 
 async def end(connection: Connection | Pool, batch_id: str, state: BatchState) -> None:
-    """End a batch that is not over, and throw its key away: what input is left can be read by nobody."""
+    """End a batch that is not over, and note that its key is to be destroyed: nobody can read what input is left."""
     await connection.execute(
-        """UPDATE batch SET state = $2, sealed_key = NULL, finished_at = clock_timestamp()
-           WHERE batch_id = $1 AND state IN ('waiting', 'running')""",
+        """WITH ended AS (
+               SELECT batch_id, key_id FROM batch WHERE batch_id = $1 AND state IN ('waiting', 'running') FOR UPDATE
+           ), noted AS (
+               INSERT INTO batch_key_ended (key_id) SELECT key_id FROM ended WHERE key_id IS NOT NULL
+               ON CONFLICT DO NOTHING
+           )
+           UPDATE batch SET state = $2, key_id = NULL, sealed_key = NULL, finished_at = clock_timestamp()
+           FROM ended WHERE batch.batch_id = ended.batch_id""",
         batch_id,
         state,
     )

@@ -1,0 +1,1 @@
+"""Learners, as the institution names them."""
