@@ -11,14 +11,26 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
 
     `detail` says what was wrong this time and what to do next; `pointer` is the RFC 6901 JSON pointer to the first
     fault, where the input was JSON; `members` are extension members (RFC 9457 section 3.2), JSON values only.
+    `retry_after_seconds` says when the same request may succeed, where that is known: it is a member of the document,
+    and over HTTP the header `Retry-After`.
     """
 
     slug: ClassVar[str] = "problem"
     title: ClassVar[str] = "The request was refused"
     status: ClassVar[int] = 400
+    retry_after_seconds: float | None = None
 
-    def __init__(self, detail: str, *, pointer: str | None = None, members: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        members: Mapping[str, Any] | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(detail)
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
         self.detail = detail
         self.pointer = pointer
         self.members: dict[str, Any] = dict(members or {})
@@ -33,6 +45,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         }
         if self.pointer is not None:
             document["pointer"] = self.pointer
+        if self.retry_after_seconds is not None:
+            document["retry_after_seconds"] = self.retry_after_seconds
         return document | self.members
 
 
@@ -74,3 +88,19 @@ class UnavailableProblem(Problem):
     slug = "unavailable"
     title = "Not available now"
     status = 503
+
+
+class BusyProblem(UnavailableProblem):
+    """Others are being served, or work on the same thing; nothing was done, and the same request is taken later."""
+
+    slug = "busy"
+    title = "There is no room for this now"
+    retry_after_seconds = 1
+
+
+class OutcomeUnknownProblem(UnavailableProblem):
+    """It may have been done or not; the same request again gets the answer, and does nothing twice."""
+
+    slug = "outcome-unknown"
+    title = "It is not known yet whether this was done"
+    retry_after_seconds = 1

@@ -9,6 +9,7 @@ import msgspec
 
 from proto.depth import is_deep
 from proto.problem import Problem, UnavailableProblem
+from services.clients.retry_after import asked_seconds
 
 _T = TypeVar("_T")
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
@@ -31,12 +32,16 @@ class AnsweredProblem(Problem):
     slug = "service-refused"
     title = "The service refused"
 
-    def __init__(self, answer: Mapping[str, Any], answer_status: int, retry_after: str | None = None) -> None:
+    def __init__(self, answer: Mapping[str, Any], answer_status: int, retry_after_seconds: float | None = None) -> None:
         detail = str(answer.get("detail") or answer.get("title") or f"HTTP status {answer_status}")
-        super().__init__(detail, pointer=answer.get("pointer"), members={"answer": dict(answer)})
+        super().__init__(
+            detail,
+            pointer=answer.get("pointer"),
+            members={"answer": dict(answer)},
+            retry_after_seconds=retry_after_seconds,
+        )
         self.answer = dict(answer)
         self.answer_status = answer_status
-        self.retry_after_seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
 
     @property
     def answer_slug(self) -> str:
@@ -122,7 +127,7 @@ class HttpClient:
             except (UnreachableProblem, AnsweredProblem) as problem:
                 if not may_repeat or attempt == self.retry_count_max or not _may_pass(problem):
                     raise
-                pause = max(_PAUSE_SECONDS * 2**attempt, getattr(problem, "retry_after_seconds", None) or 0.0)
+                pause = max(_PAUSE_SECONDS * 2**attempt, problem.retry_after_seconds or 0.0)
                 await asyncio.sleep(min(pause, _PAUSE_SECONDS_MAX))
         raise AssertionError("the last attempt returns or raises")
 
@@ -137,7 +142,7 @@ class HttpClient:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
         if response.status >= _ERROR_MIN:
-            raise AnsweredProblem(problem_document(data), response.status, response.headers.get("Retry-After"))
+            raise AnsweredProblem(problem_document(data), response.status, asked_seconds(response.headers))
         return data
 
     async def send_stream(
@@ -162,7 +167,7 @@ class HttpClient:
             detail = f"{self.url} went away while the file was sent ({type(error).__name__})"
             raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
         if response.status >= _ERROR_MIN:
-            raise AnsweredProblem(problem_document(data), response.status, response.headers.get("Retry-After"))
+            raise AnsweredProblem(problem_document(data), response.status, asked_seconds(response.headers))
         return self.decoded(data, answer, path)
 
     async def lines(

@@ -18,6 +18,7 @@ from proto.log.merkle import HASH_BYTES
 from proto.log.note import NOTE_BYTES_MAX
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.wire.ledger import Appended, AppendLine, ConsistencyProof, EventPlace, LogInfo
+from services.clients.retry_after import asked_seconds
 
 TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
@@ -40,10 +41,6 @@ class LogUnreachableProblem(UnavailableProblem):
 
     slug = "log-unreachable"
     title = "The log does not answer"
-
-    def __init__(self, detail: str, *, retry_after_seconds: float | None = None) -> None:
-        super().__init__(detail)
-        self.retry_after_seconds = retry_after_seconds
 
 
 class LogAnswerProblem(Problem):
@@ -218,7 +215,7 @@ class LogClient:
         if response.status == _TOO_MANY or response.status >= _SERVER_FAULT:
             raise LogUnreachableProblem(
                 f"The log at {self.url} answered with status {response.status}; try again later",
-                retry_after_seconds=_retry_after(response.headers.get("Retry-After", "")),
+                retry_after_seconds=asked_seconds(response.headers),
             )
         raise LogProblem(_problem(body), response.status)
 
@@ -243,10 +240,6 @@ def _problem(body: bytes) -> dict[str, Any]:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-
-
-def _retry_after(text: str) -> float | None:
-    return float(text) if text.isascii() and text.isdigit() else None
 
 
 async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:

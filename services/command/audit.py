@@ -20,6 +20,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from proto.lifecycle import UnknownRulesProblem
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from proto.log.policy import QuorumProblem
@@ -38,7 +39,6 @@ from services.follow import (
     Evidence,
     FaultyLogProblem,
     OtherEndProblem,
-    UnknownRulesProblem,
 )
 from services.persistence.durable_file import write_durably
 from services.policy_file import read_policy_about

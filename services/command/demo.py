@@ -22,6 +22,7 @@ from proto import events
 from proto.documents.credential import Learner
 from proto.ids import AchievementUri, CredentialId
 from proto.keys import SecretKey
+from proto.lifecycle.refusals import AlreadyExistsRefusal
 from proto.moment import Moment, from_datetime, to_datetime
 from proto.problem import NotFoundProblem, Problem, UnavailableProblem
 from proto.stacking import ects_text
@@ -34,7 +35,7 @@ from services.clients.verifier_client import VerifierClient
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
-from services.command.registrar import submit
+from services.command.registrar import RefusedProblem, submit
 from services.command.speaker import Speaker, now
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
@@ -164,8 +165,8 @@ class Demo:
     async def _submit_once(ledger: str, envelope: Any) -> None:
         try:
             await submit(ledger, envelope)
-        except Problem as problem:
-            if "already admitted" not in problem.detail and "is admitted already" not in problem.detail:
+        except RefusedProblem as problem:
+            if not str(problem.members["ledger"].get("type", "")).endswith(f":{AlreadyExistsRefusal.slug}"):
                 raise
 
     async def _admitted(self, slug: str) -> str | None:

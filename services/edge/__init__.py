@@ -61,6 +61,7 @@ from services.edge.problems import (
     parameter_problem,
     problem_line,
     problem_response,
+    retry_after,
 )
 from services.edge.reply import LineWriter, Reply, etag_of, html_page, matches_etag, require_match
 from services.edge.route import Media, Route
@@ -113,6 +114,7 @@ __all__ = [
     "refuse_duplicate_keys",
     "request_id",
     "require_match",
+    "retry_after",
     "serve",
     "token_hash",
 ]

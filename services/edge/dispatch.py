@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
-from proto.problem import Problem
+from proto.problem import Problem, UnavailableProblem
 from services.edge.address import RateLimit, TrustedProxies, rate_key
 from services.edge.body import give_back
 from services.edge.config import EdgeConfig
@@ -208,6 +208,8 @@ class Dispatch:
         """Return the answer to a refusal or a fault, and the problem's slug; only here are problems rendered."""
         if isinstance(error, Problem):
             problem = error
+            if error.__cause__ is not None and error.status == UnavailableProblem.status:
+                self._note_cause(request, error.__cause__, error, tally)
         elif isinstance(error, web.HTTPException):
             if error.status < _ERROR_STATUS_MIN:  # a redirect; aiohttp wants it raised, not returned
                 headers = {name: error.headers[name] for name in (hdrs.LOCATION,) if name in error.headers}
@@ -216,11 +218,29 @@ class Dispatch:
         elif request.transport is None or request.transport.is_closing():
             return web.Response(status=_CLIENT_GONE), "client-gone"
         else:
-            problem = self._explain(error) or self._fault(request, error, tally)
+            problem = self._explained(request, error, tally) or self._fault(request, error, tally)
         if request.writer.output_size > 0:
             self._cut(request, problem, tally)
         tally.add_problem(problem.slug)
         return problem_response(problem), problem.slug
+
+    def _explained(self, request: web.Request, error: Exception, tally: RouteTally) -> Problem | None:
+        problem = self._explain(error)
+        if problem is not None:
+            self._note_cause(request, error, problem, tally)
+        return problem
+
+    def _note_cause(self, request: web.Request, cause: BaseException, problem: Problem, tally: RouteTally) -> None:
+        """Write why something is away for now: the client is told that it is, the operator what its server said."""
+        self._log.warning(
+            "unavailable",
+            error=type(cause).__qualname__,
+            message=str(cause),
+            problem=problem.slug,
+            method=tally.method,
+            route=tally.template,
+            request_id=self.request_id(request),
+        )
 
     def _fault(self, request: web.Request, error: Exception, tally: RouteTally) -> Problem:
         known = self.request_id(request)

@@ -115,8 +115,7 @@ class RateLimitedProblem(Problem):
     status = 429
 
     def __init__(self, detail: str, *, retry_after_seconds: float) -> None:
-        super().__init__(detail)
-        self.retry_after_seconds = retry_after_seconds
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
 
 
 class PreconditionProblem(Problem):
@@ -151,16 +150,17 @@ class ListenProblem(Problem):
 
 
 def problem_response(problem: Problem) -> web.Response:
-    """Return `problem` as `application/problem+json` (RFC 9457), with its own `headers` and `Retry-After`, if any.
-
-    `retry_after_seconds` is read from the problem's attribute of that name, else from its members; in whole seconds.
-    """
+    """Return `problem` as `application/problem+json` (RFC 9457), with its own `headers` and `Retry-After`."""
     response = web.Response(body=_ENCODE(problem.document()), status=problem.status, headers=_HEADERS)
     response.headers.update(getattr(problem, "headers", {}))
-    wait_seconds = getattr(problem, "retry_after_seconds", problem.members.get("retry_after_seconds"))
-    if wait_seconds is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(wait_seconds)))
+    response.headers.update(retry_after(problem))
     return response
+
+
+def retry_after(problem: Problem) -> dict[str, str]:
+    """Return the header `Retry-After` in whole seconds, at least one; nothing where nobody knows when."""
+    seconds = problem.retry_after_seconds
+    return {} if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
 def from_http_exception(error: web.HTTPException, *, limit_bytes: int) -> Problem:

@@ -19,7 +19,6 @@ from services.follow.interface import (
     Observer,
     Position,
     Sink,
-    UnknownRulesProblem,
 )
 from services.follow.lineage import HeirSink, OtherEndProblem, PredecessorLog, follow_predecessors
 
@@ -42,6 +41,5 @@ __all__ = [
     "Position",
     "PredecessorLog",
     "Sink",
-    "UnknownRulesProblem",
     "follow_predecessors",
 ]

@@ -4,11 +4,12 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+from proto.lifecycle import UnknownRulesProblem
 from proto.log.note_key import VerifierKey, parse_vkey
 from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from services.follow.interface import ClockBehindProblem, FaultyLogProblem, Observer, UnknownRulesProblem
+from services.follow.interface import ClockBehindProblem, FaultyLogProblem, Observer
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
 from services.settings import SettingsProblem
 

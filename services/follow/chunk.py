@@ -20,6 +20,7 @@ from proto.lifecycle import (
     Refusal,
     Stamp,
     UnknownPredecessorProblem,
+    UnknownRulesProblem,
     decide,
     evolve,
     signing_key,
@@ -36,7 +37,6 @@ from services.follow.interface import (
     FaultKind,
     FaultyLogProblem,
     Position,
-    UnknownRulesProblem,
 )
 
 Stop = FaultyLogProblem | UnknownRulesProblem | ClockBehindProblem

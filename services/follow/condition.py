@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from proto.lifecycle import UnknownRulesProblem
 from proto.moment import Moment, to_ms
 from services.follow.clocks import AHEAD_SECONDS_MAX, WITNESS_AHEAD_SECONDS_MAX, behind_seconds, newest
 from services.follow.interface import (
@@ -16,7 +17,6 @@ from services.follow.interface import (
     FollowerState,
     Health,
     Position,
-    UnknownRulesProblem,
 )
 
 _SECOND_MS = 1000

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from proto.ids import Origin, TreeSize
-from proto.lifecycle import Book
+from proto.lifecycle import Book, UnknownRulesProblem
 from proto.log.checkpoint import OpenedCheckpoint
 from proto.log.note_key import parse_vkey
 from proto.log.policy import NO_QUORUM, Policy
@@ -37,7 +37,6 @@ from services.follow.interface import (
     Observer,
     Position,
     Sink,
-    UnknownRulesProblem,
 )
 
 _SECOND_MS = 1000
@@ -141,7 +140,7 @@ class Follower:
 
     def _backoff_seconds(self, failures: int, problem: Problem) -> float:
         """Exponential with jitter; what the log asked for counts, within the bound."""
-        asked = getattr(problem, "retry_after_seconds", None) or 0.0
+        asked = problem.retry_after_seconds or 0.0
         ceiling = min(self._bounds.backoff_seconds_max, _BACKOFF_SECONDS_MIN * 2 ** min(failures, 10))
         return min(self._bounds.backoff_seconds_max, max(asked, random.uniform(ceiling / 2, ceiling)))
 

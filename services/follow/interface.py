@@ -120,14 +120,6 @@ class FaultyLogProblem(Problem):
         self.evidence = evidence
 
 
-class UnknownRulesProblem(Problem):
-    """The log holds an event type or a rules version that this version of the software does not know."""
-
-    slug = "unknown-rules"
-    title = "The log follows rules that this software does not know"
-    status = 502
-
-
 class ClockBehindProblem(Problem):
     """The log shows a time that our clock has not reached: one of the two is wrong, and nothing is applied from there.
 

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from typing import Any
 
 import aiohttp
-import asyncpg
 import uvloop
 from aiohttp import web
 
@@ -44,7 +43,12 @@ from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import outbox
 from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
-from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem, explain_unavailable
+from services.persistence.postgres_errors import (
+    DATABASE_ERRORS,
+    OUTAGE_ERRORS,
+    explain_unavailable,
+    reaching_database,
+)
 from services.persistence.postgres_session import PoolLimits
 from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
@@ -106,8 +110,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
 
 
 async def _database_answers(app: web.Application) -> str | None:
-    await app[GATEWAY].pool.fetchval("SELECT 1")
-    return None
+    return await postgres.why_not_written(app[GATEWAY].pool)
 
 
 async def _is_followed(app: web.Application) -> str | None:
@@ -140,9 +143,11 @@ async def _running(
     async with contextlib.AsyncExitStack() as stack:
         pool = await _open_pool(stack, config, config.database_connections_max)  # (2)
         background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX)
-        async with pool.acquire() as connection:
-            await postgres.assert_durable(connection)
-        await institution_commands.check_master_key(pool, keystore)  # (3)
+        with reaching_database():
+            async with pool.acquire() as connection:
+                await postgres.assert_durable(connection)
+            await postgres.assert_writable(pool)
+            await institution_commands.check_master_key(pool, keystore)  # (3)
         vault = Vault(vault_folder(config.key_folder, config.master_key_file))
         stack.callback(vault.close)
         await LearnerKeys(vault, keystore).put_in_order(background)
@@ -243,14 +248,7 @@ async def _lasting(gateway: Gateway, name: str, work: Callable[[], Coroutine[Any
     while True:
         try:
             await work()
-        except (
-            asyncpg.PostgresError,
-            asyncpg.InterfaceError,
-            OSError,
-            TimeoutError,
-            CommitUnknownError,
-            DatabaseUnavailableProblem,
-        ) as error:
+        except OUTAGE_ERRORS as error:
             gateway.log.failure(name, error)
             await asyncio.sleep(_DATABASE_PAUSE_SECONDS)
 
@@ -259,7 +257,7 @@ async def _measure(gateway: Gateway, pool: Pool) -> None:
     """Put the outbox and the age of the projection into the metrics, every few seconds."""
     metrics = gateway.metrics
     while True:
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        with contextlib.suppress(*DATABASE_ERRORS):
             depth = await outbox.depth(pool)
             metrics.outbox_events.labels("pending").set(depth.pending)
             metrics.outbox_events.labels("sequenced").set(depth.sequenced)

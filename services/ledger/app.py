@@ -48,7 +48,7 @@ from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_poli
 from services.ledger.witnesses.witness_proofs import Proofs
 from services.persistence import postgres
 from services.persistence.bucket import Bucket
-from services.persistence.postgres_errors import explain_unavailable
+from services.persistence.postgres_errors import explain_unavailable, reaching_database
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import SettingsProblem
@@ -90,8 +90,10 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
 
 
 async def _database_answers(app: web.Application) -> str | None:
-    head = await store.head(app[LEDGER].pool)
-    return None if head else "The head of the log is missing"
+    pool = app[LEDGER].pool
+    if (why := await postgres.why_not_written(pool)) is not None:
+        return why
+    return None if await store.head(pool) else "The head of the log is missing"
 
 
 async def _is_published(app: web.Application) -> str | None:
@@ -117,10 +119,12 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
             config.database_url, application_name="credentify-ledger", limits=_limits(config)
         )  # (2)
         stack.push_async_callback(_close, pool)
-        async with pool.acquire() as connection:
-            await postgres.assert_durable(connection)
-            log_row = await require_log(connection)  # (3)
-        await make_room(pool)
+        with reaching_database():
+            async with pool.acquire() as connection:
+                await postgres.assert_durable(connection)
+                log_row = await require_log(connection)  # (3)
+            await postgres.assert_writable(pool)
+            await make_room(pool)
         executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
         session = await stack.enter_async_context(client_session())
         parts = _Parts(app, config, log_row, pool, executor, session=session)  # (4)

@@ -11,7 +11,7 @@ import msgspec
 
 from proto.problem import Problem
 from services.persistence.postgres import Connection, connected
-from services.persistence.postgres_errors import DatabaseUnavailableProblem, reaching_database
+from services.persistence.postgres_errors import DATABASE_ERRORS, DatabaseUnavailableProblem, reaching_database
 from services.persistence.postgres_session import PoolLimits
 
 MIGRATION_LOCK = 0x63_72_65_64
@@ -93,10 +93,11 @@ async def migrate(
                 )
             await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         try:
-            return await _apply_missing(connection, migrations, running_role)
+            with reaching_database():
+                return await _apply_missing(connection, migrations, running_role)
         finally:
             # closing the session frees the lock as well; a dead session must not hide the first error
-            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with contextlib.suppress(*DATABASE_ERRORS):
                 await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 
 

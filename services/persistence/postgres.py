@@ -182,6 +182,30 @@ async def _commit(connection: PoolConnectionProxy, started: Transaction) -> None
         raise CommitUnknownError(f"the server warned during COMMIT: {warnings[0]}")
 
 
+_WRITES = """
+    SELECT pg_is_in_recovery() AS is_standby, current_setting('transaction_read_only') = 'on' AS is_read_only"""
+
+
+async def why_not_written(pool: Pool) -> str | None:
+    """Return why nothing can be written to the database now, in words for its operator, or None where all is well.
+
+    Raises whatever the way to the database raises.
+    """
+    row = await pool.fetchrow(_WRITES)
+    assert row is not None, "a query without FROM has one row"
+    if row["is_standby"]:
+        return "The database is a standby, which takes no writes: name the primary, or promote this one"
+    if row["is_read_only"]:
+        return "The database takes no writes (default_transaction_read_only is on, for it, its role or the server)"
+    return None
+
+
+async def assert_writable(pool: Pool) -> None:
+    """Raise DatabaseUnavailableProblem with the words of `why_not_written`, if there are any."""
+    if (why := await why_not_written(pool)) is not None:
+        raise DatabaseUnavailableProblem(why)
+
+
 async def assert_durable(connection: Connection | Pool) -> None:
     """Raise NotDurableFault unless the server is PostgreSQL 15 or newer and keeps what it acknowledges.
 

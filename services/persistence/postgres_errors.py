@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import OutcomeUnknownProblem, Problem, UnavailableProblem
 from services.operator_fault import OperatorFault
 
 AWAY = "The database is away for a moment; send the same request again"
@@ -51,8 +51,12 @@ DATABASE_ERRORS = (
 """All that a statement raises where the database, or the way to it, fails: nothing was committed."""
 OUTAGE_ERRORS = (*DATABASE_ERRORS, CommitUnknownError)
 """What work in the background waits out that reads again what is there, whatever became of its last COMMIT."""
-CONFLICT_ERRORS = (asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+WAITED_ERRORS = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+"""What undoes a transaction that has waited too long for another."""
+CONFLICT_ERRORS = (asyncpg.UniqueViolationError, *WAITED_ERRORS)
 """What undoes a transaction for what others do at the same time: nothing of it has happened."""
+LASTING_ERRORS = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+"""What the same statement with the same values is refused for, however often it comes."""
 REFUSED_WRITE_ERRORS = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError)
 """The server reads and does not write: a standby, `default_transaction_read_only`, or rights that were taken away."""
 POOLER_ERRORS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
@@ -72,7 +76,6 @@ _PASSING_ERRORS = (
     *REFUSED_WRITE_ERRORS,
     *POOLER_ERRORS,
     SharedSessionFault,
-    CommitUnknownError,
     ConnectionError,
     TimeoutError,
 )
@@ -83,7 +86,9 @@ def explain_unavailable(error: Exception) -> Problem | None:
 
     The edge logs the error itself; what the server said is for its operator alone.
     """
-    return DatabaseUnavailableProblem(AWAY) if isinstance(error, _PASSING_ERRORS) else None
+    if isinstance(error, CommitUnknownError):
+        return OutcomeUnknownProblem("The database went away while committing; send the same request again")
+    return DatabaseUnavailableProblem() if isinstance(error, _PASSING_ERRORS) else None
 
 
 @contextlib.contextmanager
@@ -94,4 +99,5 @@ def reaching_database() -> Iterator[None]:
     except DATABASE_ERRORS as error:
         if isinstance(error, DatabaseUnavailableProblem):
             raise
-        raise DatabaseUnavailableProblem(f"No connection to the database: {error or type(error).__name__}") from error
+        words = str(error).partition("\n")[0]
+        raise DatabaseUnavailableProblem(f"No connection to the database: {words or type(error).__name__}") from error

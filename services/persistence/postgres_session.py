@@ -18,7 +18,7 @@ from services.persistence.postgres_errors import (
     SharedSessionFault,
     reaching_database,
 )
-from services.persistence.postgres_url import checked_url
+from services.persistence.postgres_url import DatabaseUrlFault, checked_url
 
 ARRAY_TYPES = ("bytea", "bigint", "integer", "smallint", "uuid", "float8", "timestamptz", "boolean")
 """What arrays are sent of; asyncpg knows those of text by itself."""
@@ -102,13 +102,20 @@ async def open_session(
 
 async def _connect(url: str, application_name: str, limits: PoolLimits) -> Session:
     """Connect with nothing that a pooler refuses by default to pass on; the time-outs are given afterwards."""
-    connected = await asyncpg.connect(
-        checked_url(url),
-        timeout=limits.connect_timeout_ms / 1000,
-        command_timeout=limits.command_timeout_ms / 1000,
-        server_settings={"application_name": application_name, "timezone": "UTC"},
-        connection_class=Session,
-    )
+    try:
+        connected = await asyncpg.connect(
+            checked_url(url),
+            timeout=limits.connect_timeout_ms / 1000,
+            command_timeout=limits.command_timeout_ms / 1000,
+            server_settings={"application_name": application_name, "timezone": "UTC"},
+            connection_class=Session,
+        )
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError as error:  # no such host, socket or certificate: of the connection, not of a file of ours
+        raise ConnectionError(str(error)) from error
+    except asyncpg.ClientConfigurationError as error:
+        raise DatabaseUrlFault(f"The database's URL asks for what cannot be done: {error}") from error
     assert isinstance(connected, Session), "the driver makes what it was told to"
     return connected
 

@@ -21,13 +21,13 @@ from prometheus_client import CollectorRegistry
 from proto.envelope import Opened, open_envelope
 from proto.ids import EventId
 from proto.moment import to_ms
-from proto.problem import Problem
+from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.ledger import Appended
 from services.edge.log import Log
 from services.ledger.domain import ClockGuard, ClockProblem, Clocks
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.sequencing.free_space import FreeSpace
-from services.ledger.sequencing.intake import BusyProblem, Intake, OutcomeUnknownProblem
+from services.ledger.sequencing.intake import Intake
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.submission import Answer, Submission
 from services.persistence.postgres_errors import CommitUnknownError

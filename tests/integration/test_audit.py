@@ -14,6 +14,7 @@ from aiohttp import web
 
 from proto.base64_strict import decode_base64
 from proto.ids import Origin, TreeSize
+from proto.lifecycle import UnknownRulesProblem
 from proto.log.checkpoint import open_checkpoint, sign_checkpoint
 from proto.log.merkle import Hash, check_consistency
 from proto.log.note_key import SignerKey, parse_vkey
@@ -24,7 +25,6 @@ from proto.moment import Moment
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, Finding, LyingLogProblem
 from services.auditor.state import PIN_FILE, PROJECTION_FILE
 from services.clients.log_client import LogProblem, LogUnreachableProblem
-from services.follow import UnknownRulesProblem
 from services.persistence.durable_file import write_durably
 from services.verifier.projection.store import Store
 from tests.support.bundles import cosigned, log_policy, witness_policy_text

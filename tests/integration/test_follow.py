@@ -14,7 +14,7 @@ from proto.base64_strict import encode_base64
 from proto.envelope import PAYLOAD_TYPE, Envelope, Signature, pre_authentication_encoding
 from proto.ids import CredentialId, LeafIndex, Origin
 from proto.keys import SecretKey
-from proto.lifecycle import Book
+from proto.lifecycle import Book, UnknownRulesProblem
 from proto.log import entry as entries
 from proto.log.checkpoint import cosign, parse_checkpoint, sign_checkpoint, with_cosignatures
 from proto.log.merkle import Hash, leaf_hash
@@ -31,7 +31,6 @@ from services.follow import (
     ForeignPositionProblem,
     Observer,
     Position,
-    UnknownRulesProblem,
 )
 from services.verifier.projection.reader import Snapshot
 from services.verifier.projection.store import Store

@@ -1,5 +1,8 @@
 """The public register of a running gateway: institutions by name and place, achievements by the beginnings of words."""
 
+import unicodedata
+import urllib.parse
+
 from services.persistence.postgres import connected
 from tests.support.gateways import RunningGateway
 
@@ -65,6 +68,22 @@ async def test_institutions_are_found_with_scope_accreditation_and_keys(gateway:
     }
     waiting = (await gateway.client().get("/v1/institutions/nadmorska")).body
     assert (waiting["state"], waiting.get("keys", [])) == ("not-admitted", [])
+
+
+async def test_institutions_are_found_whatever_the_databases_locale_folds(gateway: RunningGateway) -> None:
+    await gateway.tenant("agentur", legal_name="Österreichische Agentur für ÉDUCATION", locality="Straßburg")
+    decomposed = unicodedata.normalize("NFD", "österreichische")
+    for query in (
+        "Österreichische",
+        "österreichische",
+        "OSTERREICHISCHE",
+        decomposed,
+        "éducation",
+        "strassburg",
+        "FÜR",
+    ):
+        page = (await gateway.client().get(f"/v1/institutions?q={urllib.parse.quote(query)}")).body
+        assert [found["slug"] for found in page["institutions"]] == ["agentur"], query
 
 
 async def test_null_characters_are_refused_where_the_database_would_get_them(gateway: RunningGateway) -> None:

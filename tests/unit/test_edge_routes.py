@@ -85,7 +85,7 @@ def test_if_match_with_another_etag_is_refused() -> None:
 
 
 def test_retry_after_is_rounded_up_to_whole_seconds() -> None:
-    response = problem_response(UnavailableProblem("full", members={"retry_after_seconds": 1.2}))
+    response = problem_response(UnavailableProblem("full", retry_after_seconds=1.2))
     assert response.headers["Retry-After"] == "2"
     assert response.content_type == "application/problem+json"
 

@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Mapping, Sequence
 
-import asyncpg
 import msgspec
 
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
@@ -28,7 +27,10 @@ from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.append_event import check_followed
 from services.persistence.postgres import Connection, transaction
-from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
+from services.persistence.postgres_errors import (
+    LASTING_ERRORS,
+    OUTAGE_ERRORS,
+)
 
 _DECODE_PART = msgspec.msgpack.Decoder(Part).decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -37,16 +39,7 @@ _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
 _SWEEP_SECONDS = 3_600.0
 _FINGERPRINT_BYTES = 16
-_PASSING = (
-    UnavailableProblem,
-    DatabaseUnavailableProblem,
-    CommitUnknownError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-)
-_LASTING = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
+_PASSING = (*OUTAGE_ERRORS, UnavailableProblem)
 
 
 class _BrokenBatchError(Exception):
@@ -87,7 +80,7 @@ class BatchWorker:
             try:
                 rows = await self._part(connection, batch)
             except Exception as error:
-                if isinstance(error, _PASSING) and not isinstance(error, _LASTING):
+                if isinstance(error, _PASSING) and not isinstance(error, LASTING_ERRORS):
                     raise
                 raise _BrokenBatchError(batch.batch_id) from error
         await self._gateway.batch_keys.destroy_ended(self._gateway.pool)

@@ -12,12 +12,12 @@ import msgspec
 
 from proto.ids import CredentialId
 from proto.imports.identity import UNNAMED, Identity
+from proto.problem import BusyProblem
 from services.issuer_gateway.credentials.issuance import learners_for
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, imports
-from services.issuer_gateway.unit_of_work.append_event import BusyProblem
 from services.persistence.postgres import Connection, Pool
 
 _REF_BYTES = 16

@@ -17,7 +17,7 @@ from proto.envelope import Opened
 from proto.ids import AchievementUri, CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
-from proto.problem import InvalidProblem, NotFoundProblem, Problem
+from proto.problem import BusyProblem, InvalidProblem, NotFoundProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.crypto.rdf_canonical import pinned_contexts
 from services.issuer_gateway.achievements.document_parts import Part, without_part
@@ -29,7 +29,6 @@ from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store import achievements, credentials, document_parts, status_lists
 from services.issuer_gateway.unit_of_work.append_event import (
-    BusyProblem,
     Said,
     admit,
     book_for,

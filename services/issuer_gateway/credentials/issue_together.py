@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proto.documents.credential import Award
-from proto.problem import Problem
+from proto.problem import OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.batches.small_batch import Row, may_pass, prepare_rows
 from services.issuer_gateway.coalescer import Gathered
@@ -23,11 +23,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.idempotency_records import Answered
-from services.issuer_gateway.unit_of_work.append_event import (
-    LogNotFollowedProblem,
-    OutcomeUnknownProblem,
-    check_followed,
-)
+from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, check_followed
 from services.issuer_gateway.unit_of_work.idempotency import Once, again, answered, arrived, other_request, remember
 from services.persistence.postgres import Connection, transaction
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError

@@ -15,7 +15,7 @@ from proto.imports.elm_reader import NotAnElmCredentialProblem
 from proto.imports.microhe import NotMicroHeProblem, import_microhe
 from proto.imports.open_badge import import_open_badge
 from proto.lifecycle.refusals import UnknownIssuerRefusal
-from proto.problem import Problem
+from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.tables.awards_csv import CsvProblem
 from proto.tables.changes_csv import ChangeRow
 from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
@@ -40,11 +40,7 @@ from services.issuer_gateway.credentials import import_document
 from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, once_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.store import batches
-from services.issuer_gateway.unit_of_work.append_event import (
-    BusyProblem,
-    LogNotFollowedProblem,
-    OutcomeUnknownProblem,
-)
+from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem
 from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
 
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")

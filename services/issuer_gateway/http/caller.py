@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.problem import Problem
+from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
 from services.issuer_gateway.coalescer import Gathered
@@ -18,13 +18,7 @@ from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.idempotency_records import OPERATOR
-from services.issuer_gateway.unit_of_work.append_event import (
-    BusyProblem,
-    LogNotFollowedProblem,
-    OutcomeUnknownProblem,
-    RefusedByLogProblem,
-    status_of,
-)
+from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, RefusedByLogProblem, status_of
 from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, Once, OtherRequestProblem, once_of
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)

@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.documents.credential import Language
+from proto.problem import BusyProblem, OutcomeUnknownProblem
 from proto.tables.esco_csv import EscoCsvProblem, EscoSkill, read_header, read_skill
 from proto.tables.records import FileRecord, RecordCutter, RecordTooLongProblem
 from proto.wire.esco import EscoFoundList, EscoLoaded
@@ -15,7 +16,7 @@ from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.http.caller import GATEWAY, OPERATOR_SCOPE, SEARCHED
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import esco
-from services.issuer_gateway.unit_of_work.append_event import BusyProblem, OutcomeUnknownProblem, carried_out
+from services.issuer_gateway.unit_of_work.append_event import carried_out
 from services.persistence.postgres import Connection
 
 

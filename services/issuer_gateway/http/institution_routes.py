@@ -78,7 +78,7 @@ async def list_institutions(request: web.Request, *, query: InstitutionQuery) ->
     """Return the institutions of this gateway, or those whose name, place or slug hold every word."""
     gateway = request.app[GATEWAY]
     after = decode_cursor(_LIST, query.cursor, str) if query.cursor else ""
-    words = query.q.casefold().split()
+    words = query.q.split()
     found = await tenants.institutions(gateway.pool, words=words, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     async with transaction(gateway.pool) as connection:

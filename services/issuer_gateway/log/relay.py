@@ -10,8 +10,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
-
 from proto.ids import Did
 from proto.lifecycle import profile
 from proto.problem import Problem
@@ -23,7 +21,7 @@ from services.issuer_gateway.log.arrivals import Arrival, Arrivals
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import followed_log, idempotency_records, outbox, status_lists
 from services.persistence.postgres import Connection, Pool, session_lock, transaction
-from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
+from services.persistence.postgres_errors import OUTAGE_ERRORS
 
 _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 """Refusals by form, which no later attempt can heal; refusals by rule say of themselves whether they are final."""
@@ -33,14 +31,6 @@ _MS = 1000
 _HOUSEKEEPING_SECONDS = 60.0
 _GATHER_SECONDS = 0.002
 """Between two submissions. Who comes to an idle relay is sent at once, and those who come close behind go together."""
-_DATABASE_TROUBLE = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-    TimeoutError,
-    CommitUnknownError,
-    DatabaseUnavailableProblem,
-)
 
 
 class Relay:
@@ -72,7 +62,7 @@ class Relay:
                 count = await self.step()
             except (LogUnreachableProblem, LogProblem, LogAnswerProblem) as problem:
                 await self._pause(problem)
-            except _DATABASE_TROUBLE as error:
+            except OUTAGE_ERRORS as error:
                 self._log.failure("relay_database", error)
                 await self._pause(Problem("The database did not answer"))
             else:
@@ -154,7 +144,7 @@ class Relay:
             self._log.warning("relay_failed", problem=problem.slug, detail=problem.detail)
         self.last_failure = problem.detail
         self._metrics.relay_failures.inc()
-        asked = getattr(problem, "retry_after_seconds", None) or 0.0
+        asked = problem.retry_after_seconds or 0.0
         pause = max(self._pause_seconds(self._failure_count), min(asked, self._config.relay_backoff_ms_max / _MS))
         self._failure_count += 1
         await asyncio.sleep(pause)

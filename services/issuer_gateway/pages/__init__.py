@@ -1,7 +1,6 @@
 """The gateway's pages for learners: no script, nothing loaded, every value escaped. Decides and stores nothing."""
 
 import base64
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from proto.moment import Moment
 from proto.problem import Problem
 from proto.stacking import ects_text
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
-from services.edge import Templates
+from services.edge import Templates, retry_after
 from services.issuer_gateway.domain.tenant import Tenant
 
 _STATES = {
@@ -88,8 +87,7 @@ class Pages:
     def fault(self, problem: Problem) -> web.Response:
         """Return the page that says why something was refused."""
         page = self._templates.page(self._rendered("fault", problem=problem), status=problem.status)
-        if seconds := getattr(problem, "retry_after_seconds", None):
-            page.headers["Retry-After"] = str(math.ceil(seconds))
+        page.headers.update(retry_after(problem))
         return page
 
     def _rendered(self, template: str, /, **values: Any) -> str:

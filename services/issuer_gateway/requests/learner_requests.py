@@ -11,7 +11,7 @@ import msgspec
 
 from proto.documents.wording import check_address, check_texts
 from proto.moment import from_datetime
-from proto.problem import ConflictProblem, NotFoundProblem, UnavailableProblem
+from proto.problem import BusyProblem, ConflictProblem, NotFoundProblem, UnavailableProblem
 from proto.wire.requests import RequestBody, RequestMade, RequestSeen, RequestState, Wish
 from services.edge import token_hash
 from services.issuer_gateway.achievements import achievement_commands
@@ -20,7 +20,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
-from services.issuer_gateway.unit_of_work.append_event import BusyProblem, carried_out
+from services.issuer_gateway.unit_of_work.append_event import carried_out
 from services.persistence.postgres import Connection, transaction
 
 SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones

@@ -31,7 +31,7 @@ async def search(connection: Connection | Pool, *, language: str, words: Sequenc
     rows = await connection.fetch(
         """SELECT uri, label, skill_type AS type, description FROM esco_skill
            WHERE language = $1 AND search_text LIKE ALL ($2::text[])
-           ORDER BY lower(label) LIKE $3 DESC, search_text LIKE $3 DESC, length(label), label, uri LIMIT $4""",
+           ORDER BY search_text LIKE $3 DESC, length(label), label, uri LIMIT $4""",
         language,
         [f"%{word}%" for word in escaped],
         " ".join(escaped) + "%",

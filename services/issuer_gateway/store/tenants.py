@@ -1,5 +1,6 @@
 """SQL of institutions, their sealed secret keys and their API keys. Opens no seal and judges no scope."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -7,6 +8,7 @@ import msgspec
 
 from proto.documents.annex_i import AnnexGate
 from proto.events import Purpose
+from proto.fold import fold
 from proto.ids import KeyId
 from proto.moment import from_datetime
 from proto.wire.gateway import ApiKey, ApiScope
@@ -79,24 +81,20 @@ async def set_annex_gate(connection: Connection, institution_id: str, gate: Anne
 async def institutions(connection: Connection | Pool, *, words: Sequence[str], after: str, limit: int) -> list[Tenant]:
     """Return institutions whose name, place, country or slug hold every word, in the order of slugs behind `after`.
 
-    `words` are in lower case. They are looked for in every record: a gateway has hundreds of institutions.
+    They are compared here, folded, whatever the database's locale folds: a gateway has hundreds of institutions.
     """
+    wanted = [fold(word) for word in words]
     rows = await connection.fetch(
-        """SELECT record FROM institution
-               CROSS JOIN LATERAL (SELECT convert_from(record, 'UTF8')::jsonb AS said) AS decoded
-           WHERE slug > $1 AND lower(concat_ws(' ', slug, said ->> 'legal_name', said ->> 'locality', said ->> 'region',
-               said ->> 'country')) LIKE ALL ($3::text[])
-           ORDER BY slug LIMIT $2""",
-        after,
-        limit,
-        [containing(word) for word in words],
+        "SELECT record FROM institution WHERE slug > $1 ORDER BY slug LIMIT $2", after, None if wanted else limit
     )
-    return [_DECODE(row["record"]) for row in rows]
+    found = (tenant for row in rows if _holds(tenant := _DECODE(row["record"]), wanted))
+    return list(itertools.islice(found, limit))
 
 
-def containing(word: str) -> str:
-    """Return the LIKE pattern of what contains a word."""
-    return "%" + word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
+def _holds(tenant: Tenant, words: Sequence[str]) -> bool:
+    said = (tenant.slug, tenant.legal_name, tenant.locality, tenant.region, tenant.country)
+    text = fold(" ".join(filter(None, said)))
+    return all(word in text for word in words)
 
 
 async def add_secret(connection: Connection, institution_id: str, secret: StoredSecret) -> None:

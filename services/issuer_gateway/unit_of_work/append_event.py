@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import TypeVar
 
-import asyncpg
 import msgspec
 import uuid_utils
 
@@ -19,7 +18,7 @@ from proto.ids import CredentialId, EventId, LeafIndex
 from proto.lifecycle import Book, Refusal, decide, evolve
 from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.moment import Moment
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem, UnavailableProblem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.domain.awarding import Common, named_credentials
 from services.issuer_gateway.domain.tenant import Tenant
@@ -28,7 +27,7 @@ from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, transaction
-from services.persistence.postgres_errors import CommitUnknownError
+from services.persistence.postgres_errors import WAITED_ERRORS, CommitUnknownError
 
 T = TypeVar("T")
 
@@ -44,22 +43,6 @@ class LogNotFollowedProblem(UnavailableProblem):
     slug = "log-not-followed"
     title = "The log's state is not known here now"
     retry_after_seconds = 2
-
-
-class OutcomeUnknownProblem(UnavailableProblem):
-    """The database went away while it was committing."""
-
-    slug = "outcome-unknown"
-    title = "It is not known whether this was done"
-    retry_after_seconds = 1
-
-
-class BusyProblem(UnavailableProblem):
-    """Another request works on the same thing for too long."""
-
-    slug = "busy"
-    title = "Another request is working on this"
-    retry_after_seconds = 1
 
 
 class RefusedByLogProblem(Problem):
@@ -200,7 +183,7 @@ async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T
         except (Refusal, LogNotFollowedProblem) as refusal:
             if getattr(refusal, "is_final", False) or not await gateway.advanced.wait(deadline - loop.time()):
                 raise
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        except WAITED_ERRORS as error:
             raise BusyProblem("Another request is working on the same thing; send this one again") from error
         except CommitUnknownError as error:
             raise OutcomeUnknownProblem(

@@ -166,7 +166,7 @@ async def checkpoint_after(request: web.Request, *, path: AfterPath, query: Afte
     """Return the checkpoint as soon as its size exceeds `size`; 204 when the wait is over."""
     ledger = request.app[LEDGER]
     if ledger.publication.waiting_count >= ledger.config.long_polls_max:
-        raise LongPollsProblem("Ask again in a moment", members={"retry_after_seconds": 1})
+        raise LongPollsProblem("Ask again in a moment", retry_after_seconds=1)
     wait_seconds = min(query.wait_seconds, ledger.config.long_poll_wait_seconds_max)
     with ledger.metrics.long_polls.track_inprogress():
         found = await ledger.publication.larger_than(path.size, wait_seconds=wait_seconds, stopping=ledger.stopping)

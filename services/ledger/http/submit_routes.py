@@ -8,14 +8,13 @@ from aiohttp import web
 from proto import envelope as envelopes
 from proto.envelope import ENVELOPE_BYTES_MAX, Envelope, Opened
 from proto.lifecycle import Refusal
-from proto.problem import MalformedProblem, Problem
+from proto.problem import BusyProblem, MalformedProblem, OutcomeUnknownProblem, Problem
 from proto.wire.ledger import Appended, AppendLine
 from services.edge import LOG, Media, Reply, Route, annotate, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.ledger.config import Config
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencing.free_space import NoSpaceProblem
-from services.ledger.sequencing.intake import BusyProblem, OutcomeUnknownProblem
 from services.ledger.sequencing.sequencer import NotAppendedProblem
 from services.ledger.sequencing.submission import Answer, Outcome, Submission
 from services.ledger.service import LEDGER, Ledger

@@ -9,8 +9,6 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-import asyncpg
-
 from proto.ids import TreeSize
 from proto.log.checkpoint import open_checkpoint
 from proto.log.merkle import leaf_hash
@@ -22,12 +20,13 @@ from services.ledger import store
 from services.ledger.publishing.publication import Publication, Published
 from services.ledger.store import MissingRowsError
 from services.persistence.postgres import Pool
+from services.persistence.postgres_errors import DATABASE_ERRORS
 
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 PUTS_AT_ONCE = 16
 CHECKPOINT = "checkpoint"
-_TROUBLES = (OSError, TimeoutError, UnavailableProblem, asyncpg.PostgresError, asyncpg.InterfaceError)
+_TROUBLES = (*DATABASE_ERRORS, UnavailableProblem)
 
 
 class MirrorConflictProblem(Problem):

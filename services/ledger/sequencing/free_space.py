@@ -6,17 +6,13 @@ from pathlib import Path
 
 from proto.problem import UnavailableProblem
 
-RETRY_AFTER_SECONDS = 30.0
-
 
 class NoSpaceProblem(UnavailableProblem):
     """The disk is nearly full, so nothing new is appended; what is on the log stays readable."""
 
     slug = "no-space"
     title = "The ledger's disk is nearly full"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, members={"retry_after_seconds": RETRY_AFTER_SECONDS})
+    retry_after_seconds = 30
 
 
 def free_bytes(folder: Path) -> int:

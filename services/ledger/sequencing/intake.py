@@ -15,7 +15,7 @@ from proto.ids import KeyId, owner_of
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import BadSignatureRefusal, Book
 from proto.lifecycle.refusals import AlreadyExistsRefusal, UnknownKeyRefusal
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
 from services.ledger.metrics import LedgerMetrics
@@ -29,28 +29,7 @@ KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
 CHUNK_EVENTS = 64
 """Signatures that one thread checks at a time: enough to outweigh the hand-over, few enough to share the work."""
-RETRY_AFTER_SECONDS = 1.0
 _Check = tuple[bytes, bytes, bytes]
-
-
-class BusyProblem(UnavailableProblem):
-    """As many events are under way as the ledger takes at once."""
-
-    slug = "busy"
-    title = "The ledger has no room now"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, members={"retry_after_seconds": RETRY_AFTER_SECONDS})
-
-
-class OutcomeUnknownProblem(UnavailableProblem):
-    """The events may yet be appended; the same events sent again get their answers."""
-
-    slug = "outcome-unknown"
-    title = "It is not known yet whether the events were appended"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, members={"retry_after_seconds": RETRY_AFTER_SECONDS})
 
 
 class Keys:

@@ -6,12 +6,11 @@ The tables belong to the owner's role; the running role may only call the functi
 import asyncio
 import contextlib
 
-import asyncpg
-
 from services.edge.log import Log
 from services.ledger import store
 from services.ledger.store import Reader
 from services.persistence.postgres import Pool
+from services.persistence.postgres_errors import DATABASE_ERRORS
 
 LOOK_EVERY_SECONDS = 60.0
 _MAKE_ROOM = "SELECT make_room($1)"
@@ -29,6 +28,6 @@ async def keep_room(pool: Pool, log: Log) -> None:
         await asyncio.sleep(LOOK_EVERY_SECONDS)
         try:
             await make_room(pool)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except DATABASE_ERRORS as error:
             with contextlib.suppress(OSError):
                 log.failure("no_room_made", error)

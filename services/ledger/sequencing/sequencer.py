@@ -42,7 +42,6 @@ from services.ledger.store import MissingRowsError
 from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
 ISSUERS_REMEMBERED_MAX = 20_000
-RETRY_AFTER_SECONDS = 1.0
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux has a clock that also counts the time for which the machine slept."""
 
@@ -52,9 +51,7 @@ class NotAppendedProblem(UnavailableProblem):
 
     slug = "not-appended"
     title = "The event was not appended; send it again"
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, members={"retry_after_seconds": RETRY_AFTER_SECONDS})
+    retry_after_seconds = 1
 
 
 class ForkedTreeError(Exception):

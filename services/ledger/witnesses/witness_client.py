@@ -13,6 +13,7 @@ from proto.log.checkpoint import parse_decimal
 from proto.log.note import NOTE_BYTES_MAX
 from proto.log.witness import SIZE_MEDIA_TYPE, AddCheckpoint, origin_hash
 from proto.problem import MalformedProblem
+from services.clients.retry_after import asked_seconds
 
 ANSWER_BYTES_MAX = 65_536
 _WORDS_MAX = 200
@@ -107,9 +108,7 @@ def _meaning(response: aiohttp.ClientResponse, body: bytes) -> Outcome:
     if response.status in {_CONFLICT, _UNPROCESSABLE}:
         return Contradicted(words=words)
     if response.status in {_TOO_MANY, _REQUEST_TIMEOUT} or response.status >= _SERVER_FAULT:
-        asked = response.headers.get("Retry-After", "")
-        seconds = float(asked) if asked.isascii() and asked.isdigit() else None
-        return Failed(words=words, retry_after_seconds=seconds)
+        return Failed(words=words, retry_after_seconds=asked_seconds(response.headers))
     return Refused(words=words)
 
 

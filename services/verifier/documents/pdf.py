@@ -6,7 +6,7 @@ import sys
 
 import msgspec
 
-from proto.problem import InvalidProblem, UnavailableProblem
+from proto.problem import BusyProblem, InvalidProblem
 
 PDF_MEDIA = "application/pdf"
 READERS_MAX = 2
@@ -23,14 +23,6 @@ class PdfProblem(InvalidProblem):
 
     slug = "pdf"
     title = "No credential can be taken out of the PDF"
-
-
-class BusyProblem(UnavailableProblem):
-    """More PDFs are sent than are read at once."""
-
-    slug = "busy"
-    title = "Other PDFs are being read"
-    retry_after_seconds = 2
 
 
 def is_pdf(data: bytes) -> bool:
@@ -53,7 +45,9 @@ class PdfReader:
             async with asyncio.timeout(READ_SECONDS_MAX):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise BusyProblem("Send it again in a moment, or send the credential's JSON itself") from error
+            raise BusyProblem(
+                "Other PDFs are being read. Send this one again in a moment, or send the credential's JSON itself"
+            ) from error
         try:
             found = [text for text in await _read(data) if any(mark in text for mark in _MARKS)]
         finally:
@@ -92,4 +86,4 @@ async def _read(data: bytes) -> list[str]:
         raise PdfProblem("The PDF's attachments cannot be read; send the credential's JSON itself") from error
 
 
-__all__ = ["PDF_MEDIA", "BusyProblem", "PdfProblem", "PdfReader", "is_pdf"]
+__all__ = ["PDF_MEDIA", "PdfProblem", "PdfReader", "is_pdf"]

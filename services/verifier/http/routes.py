@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import HEX_256_PATTERN, CredentialId, Did, parse_credential_id
 from proto.moment import Moment, normalise
-from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.ledger import Body
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery, StackAnswer, TimeQuery
 from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
@@ -24,7 +24,7 @@ from services.verifier.answers.service import (
 )
 from services.verifier.config import Config
 from services.verifier.documents import reader
-from services.verifier.documents.pdf import PDF_MEDIA, BusyProblem, PdfProblem, is_pdf
+from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem, is_pdf
 from services.verifier.documents.reader import PresentationProblem, TooManyDocumentsProblem
 from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, charge_documents
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines

@@ -1,0 +1,15 @@
+"""A text as it is looked for: without capitals, accents and ways of writing the same sign. Knows no database.
+
+A database's own `lower` goes by its locale: that of `C` folds ASCII alone.
+"""
+
+import unicodedata
+
+
+def fold(text: str) -> str:
+    """Return the text in one form for comparison: compatibility decomposition, no combining marks, case folded.
+
+    Unicode section 3.13, caseless matching; it is never shown.
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
