@@ -5,11 +5,12 @@ The elements are those of the Council Recommendation of 16 June 2022 on a Europe
 them.
 """
 
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from proto import days
 from proto.documents.vocabulary import (
     ESCO_PATTERN,
     ISCED_F_PATTERN,
@@ -33,7 +34,7 @@ from proto.events import (
     UriField,
 )
 from proto.ids import AchievementUri
-from proto.moment import Moment, normalise
+from proto.moment import Moment
 from proto.prerequisites import EntryRequirements
 from proto.problem import InvalidProblem
 from proto.stacking import Recipe
@@ -52,6 +53,14 @@ AnyUri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,30}:[!-~]{1,490}(?!\n
 DateField = Annotated[str, Meta(pattern=rf"^{_DATE}(?!\n)$", max_length=10, description="YYYY-MM-DD")]
 TimeField = Annotated[
     str, Meta(pattern=rf"^{_DATE}T{_TIME}(?!\n)$", max_length=40, description="RFC 3339 with an offset")
+]
+DayOrTimeField = Annotated[
+    str,
+    Meta(
+        pattern=rf"^{_DATE}(T{_TIME})?(?!\n)$",
+        max_length=40,
+        description="A day, YYYY-MM-DD, in the institution's time zone, or RFC 3339 with an offset",
+    ),
 ]
 EscoField = Annotated[str, Meta(pattern=ESCO_PATTERN, max_length=120)]
 IscedField = Annotated[str, Meta(pattern=ISCED_F_PATTERN, max_length=4, description="ISCED-F 2013, 2 to 4 digits")]
@@ -251,7 +260,10 @@ class Result(Record, frozen=True, kw_only=True):
 
 
 class Award(Record, frozen=True, kw_only=True):
-    """One achievement awarded to one learner. `valid_until` is exclusive; times carry their offset.
+    """One achievement awarded to one learner.
+
+    Times carry their offset, and a time in `valid_until` is the first that is no longer valid. A day is one in the
+    institution's time zone: valid from its beginning, valid until its end.
 
     `achievement` is the achievement's URI, or the short id under which its institution described it: the gateway
     replaces that by the URI before it makes a document.
@@ -259,9 +271,9 @@ class Award(Record, frozen=True, kw_only=True):
 
     learner: Learner
     achievement: AwardedField
-    awarded_at: TimeField | None = None
-    valid_from: TimeField
-    valid_until: TimeField | None = None
+    awarded_at: DayOrTimeField | None = None
+    valid_from: DayOrTimeField
+    valid_until: DayOrTimeField | None = None
     activity_start: DateField | None = None
     activity_end: DateField | None = None
     ects_hundredths: Annotated[EctsField, Meta(description="Credits earned, where other than the achievement's")] | (
@@ -274,25 +286,45 @@ class Award(Record, frozen=True, kw_only=True):
     prerequisite_documents: PrerequisiteDocuments = ()
 
     def __post_init__(self) -> None:
-        for moment in (self.awarded_at, self.valid_from, self.valid_until):
-            _moment(moment)
+        for written in (self.awarded_at, self.valid_from, self.valid_until):
+            _check_written(written)
         for day in (self.activity_start, self.activity_end):
             _check_day(day)
-        ends_at = self.ends_at
-        if ends_at is not None and ends_at <= self.begins_at:
-            raise ValueError("valid_until must lie after valid_from: it is the first moment that is no longer valid")
+        if self.valid_until is not None and days.is_day(self.valid_until) == days.is_day(self.valid_from):
+            self.check_period(UTC)
         if self.activity_start and self.activity_end and self.activity_end < self.activity_start:
             raise ValueError("activity_end lies before activity_start")
 
     @property
     def begins_at(self) -> Moment:
-        """`valid_from` as events and documents write it."""
-        return normalise(self.valid_from)
+        """`valid_from` as events and documents write it; a day is one in UTC."""
+        return self.begins_in(UTC)
 
     @property
     def ends_at(self) -> Moment | None:
-        """`valid_until` as events and documents write it, where there is one."""
-        return _moment(self.valid_until)
+        """The first moment that is no longer valid, where there is one; a day is one in UTC."""
+        return self.ends_in(UTC)
+
+    def begins_in(self, zone: tzinfo) -> Moment:
+        """Return `valid_from` as events and documents write it; a day begins in `zone`."""
+        return days.begin(self.valid_from, zone)
+
+    def ends_in(self, zone: tzinfo) -> Moment | None:
+        """Return the first moment that is no longer valid, where there is one; a day ends in `zone`."""
+        return None if self.valid_until is None else days.end(self.valid_until, zone)
+
+    def awarded_in(self, zone: tzinfo) -> Moment | None:
+        """Return `awarded_at` as documents write it, where there is one; a day begins in `zone`."""
+        return None if self.awarded_at is None else days.begin(self.awarded_at, zone)
+
+    def check_period(self, zone: tzinfo) -> None:
+        """Raise `ValueError` where it ends before it begins; a day and a time are compared in `zone`."""
+        ends_at = self.ends_in(zone)
+        if ends_at is not None and ends_at <= self.begins_in(zone):
+            raise ValueError(
+                "valid_until must lie after valid_from: a time is the first moment that is no longer valid, a day the "
+                "last day that is"
+            )
 
     def earned_hundredths(self, achievement: Achievement) -> int:
         """Return the credits of this award in hundredths: its own where it states them, else the achievement's."""
@@ -312,10 +344,11 @@ class Issuer(Record, frozen=True, kw_only=True):
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
 
 
-def _moment(text: str | None) -> Moment | None:
-    """Return a time field as a moment; a day that does not exist raises `ValueError`, which decoding reports."""
+def _check_written(text: str | None) -> None:
+    """Raise `ValueError`, which decoding reports, for a day or a time that does not exist."""
     try:
-        return None if text is None else normalise(text)
+        if text is not None:
+            days.end(text, UTC)
     except InvalidProblem as error:
         raise ValueError(error.detail) from error
 

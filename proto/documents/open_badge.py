@@ -6,10 +6,12 @@ integers, moments in UTC with milliseconds, language tags in maps in lower case 
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 import msgspec
 
+from proto import days
 from proto.documents.credential import (
     Achievement,
     Alignment,
@@ -23,7 +25,6 @@ from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA, SCHEMA_TYPE, 
 from proto.documents.vocabulary import CONCEPTS, ECTS_FRAMEWORK, eqf_uri, isced_f_uri
 from proto.events import CredentialIdField, Record
 from proto.ids import AchievementUri, Did
-from proto.moment import normalise
 from proto.problem import InvalidProblem
 from proto.stacking import ects_text
 
@@ -84,12 +85,14 @@ def build_document(
     components: Sequence[Component] = (),
     credential_status: Mapping[str, Any] | None = None,
     fixed: Fixed | None = None,
+    zone: tzinfo = UTC,
 ) -> dict[str, Any]:
     """Return the document without a proof, as JSON values.
 
     `document_id` is `urn:uuid:` and a fresh random UUIDv4 (DESIGN 3.1); `components` are the parts of a stack;
     `credential_status` is an entry such as a BitstringStatusListEntry, taken as it is;
-    `fixed` is `fixed_of(issuer, achievement)` where that was made before.
+    `fixed` is `fixed_of(issuer, achievement)` where that was made before. Days of the award are days in `zone`; the
+    document says the moments, in UTC, and the days as they were written.
     Raises `MismatchProblem` and `InvalidProblem`.
     """
     if not _DOCUMENT_ID.match(document_id):
@@ -104,9 +107,11 @@ def build_document(
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": achievement.text_in(achievement.title),
         "issuer": fixed.issuer,
-        "awardedDate": normalise(award.awarded_at) if award.awarded_at else None,
-        "validFrom": award.begins_at,
-        "validUntil": award.ends_at,
+        "awardedDate": award.awarded_in(zone),
+        "validFrom": award.begins_in(zone),
+        "validFromDay": days.day_of_begin(award.valid_from),
+        "validUntil": award.ends_in(zone),
+        "validUntilDay": days.day_of_end(award.valid_until) if award.valid_until else None,
         "credentialSubject": _subject(achievement, award, components, fixed),
         "credentialSchema": fixed.schema,
         "credentialStatus": dict(credential_status) if credential_status else None,

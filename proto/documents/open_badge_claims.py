@@ -4,10 +4,11 @@ A verifier compares these claims with the event of the same credential id (DESIG
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from proto import days
 from proto.documents.open_badge import EQF_TARGET_TYPE
 from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, VC_CONTEXT
 from proto.documents.vocabulary import EQF_LEVEL_MAX, EQF_LEVEL_MIN, eqf_level_of
@@ -39,6 +40,9 @@ class DocumentClaims(Record, frozen=True, kw_only=True):
     valid_from: Moment
     valid_until: Moment | None
     components: tuple[CredentialId, ...]
+    valid_from_day: str | None = None
+    valid_until_day: str | None = None
+    """The first and the last day of validity, as they were written; they agree with the moments."""
 
 
 def claims(document: Any) -> DocumentClaims:
@@ -46,16 +50,29 @@ def claims(document: Any) -> DocumentClaims:
     body = check_shape(document)
     subject = child(body, "credentialSubject", "")
     achievement = child(subject, "achievement", "/credentialSubject")
+    begins, ends = moment(body, "validFrom"), moment(body, "validUntil") if "validUntil" in body else None
     return DocumentClaims(
         document_id=text(body, "id", ""),
         issuer=_issuer(body),
         achievement=AchievementUri(_matching(_URI, text(achievement, "id", _ACHIEVEMENT), f"{_ACHIEVEMENT}/id")),
         ects_hundredths=_credits(subject, achievement),
         eqf_level=_eqf_level(achievement),
-        valid_from=moment(body, "validFrom"),
-        valid_until=moment(body, "validUntil") if "validUntil" in body else None,
+        valid_from=begins,
+        valid_until=ends,
         components=_components(subject),
+        valid_from_day=_day(body, "validFromDay", begins, days.may_begin),
+        valid_until_day=_day(body, "validUntilDay", ends, days.may_end),
     )
+
+
+def _day(body: Mapping[str, Any], name: str, at: Moment | None, agrees: Callable[[str, Moment], bool]) -> str | None:
+    """Return a day as it was written, or refuse one that is no day of its moment in any zone."""
+    if name not in body:
+        return None
+    written = text(body, name, "")
+    if at is None or not days.is_day(written) or not agrees(written, at):
+        raise NotAnOpenBadgeProblem(f"{name} is no day of its moment", pointer=f"/{name}")
+    return written
 
 
 _ACHIEVEMENT = "/credentialSubject/achievement"

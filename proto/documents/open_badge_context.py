@@ -40,6 +40,9 @@ EU_CONTEXT: Mapping[str, Any] = MappingProxyType(
     {
         SCHEMA_TYPE: _OB + SCHEMA_TYPE,
         "otherIdentifier": _set(_OB + "otherIdentifier"),
+        # The days of validity as they were written; validFrom and validUntil are moments.
+        "validFromDay": {"@id": _OWN + "validFromDay", "@type": _XSD + "date"},
+        "validUntilDay": {"@id": _OWN + "validUntilDay", "@type": _XSD + "date"},
         # The learner (element 1).
         "givenName": _FOAF + "givenName",
         "familyName": _FOAF + "familyName",

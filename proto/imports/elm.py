@@ -315,11 +315,9 @@ class _ElmImport:
         for each in all_of(claim, "temporal")[:1]:
             each.only("type", "PeriodOfTime")
             for name, field in (("startDate", "activity_start"), ("endDate", "activity_end")):
-                stated = self._read.time(each, name)
+                stated = self._read.day(each, name)
                 if stated:
-                    found[field] = stated[:10]
-                    if not stated[10:].startswith("T00:00:00"):
-                        self._read.doubt(each.at(name), f"A day is kept, {stated[:10]}; the time of day is left out")
+                    found[field] = stated
         return found
 
     def _learner(self, person: Reader) -> Learner:

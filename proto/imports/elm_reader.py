@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from proto.documents.vocabulary import CONCEPTS, is_language
-from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt
+from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, written_day, written_time
 from proto.imports.json_reader import Reader
-from proto.moment import normalise
 from proto.problem import InvalidProblem
 
 _BY_URI = {concept.uri: kind for kind, concept in CONCEPTS.items() if concept.uri}
@@ -88,15 +87,29 @@ class ElmReader:
         return found
 
     def time(self, source: Reader, name: str) -> str | None:
-        """Take a time as RFC 3339 in UTC; raises `NotAnElmCredentialProblem` for a text that is none."""
+        """Take a time in UTC, or a day as it is written; raises `NotAnElmCredentialProblem` for a text that is none."""
         stated = source.value.get(name)
         if not isinstance(stated, str):
             return None
         try:
-            found = normalise(stated)
+            found = written_time(stated)
         except InvalidProblem as problem:
             raise NotAnElmCredentialProblem(problem.detail, pointer=source.at(name)) from problem
         source.take(name)
+        return found
+
+    def day(self, source: Reader, name: str) -> str | None:
+        """Take the day of a time as it is written, whatever its zone; raises `NotAnElmCredentialProblem` for no day."""
+        stated = source.value.get(name)
+        if not isinstance(stated, str):
+            return None
+        try:
+            found, is_whole = written_day(stated)
+        except InvalidProblem as problem:
+            raise NotAnElmCredentialProblem(problem.detail, pointer=source.at(name)) from problem
+        source.take(name)
+        if not is_whole:
+            self.doubt(source.at(name), f"A day is kept, {found}; the time of day is left out")
         return found
 
 

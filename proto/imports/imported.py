@@ -1,11 +1,14 @@
 """What an import makes of a document of others, whatever its form: what was read, guessed, and had no place."""
 
 import hashlib
+import re
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 import msgspec
 
+from proto import days
 from proto.documents.credential import Achievement, Award, Learner
 from proto.documents.wording import check_achievement, check_award, check_learner
 from proto.events import Record, invalid
@@ -15,6 +18,7 @@ from proto.problem import InvalidProblem
 
 LANGUAGE_UNKNOWN = "und"
 """Undetermined, in the words of BCP 47."""
+_RFC_3339 = re.compile(r"^.{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})(?!\n)$")
 _T = TypeVar("_T")
 
 
@@ -52,6 +56,29 @@ class Imported(Record, frozen=True, kw_only=True):
     identity: Identity
     unmapped: tuple[str, ...]
     doubtful: tuple[Doubt, ...]
+
+
+def written_time(text: str) -> str:
+    """Return a time as it is written, or a day, whose zone is the institution's; raises `InvalidProblem` for neither.
+
+    A time in another form than RFC 3339 comes back in UTC.
+    """
+    moment = days.end(text, UTC)
+    return text if days.is_day(text) or _RFC_3339.match(text) else moment
+
+
+def written_day(text: str) -> tuple[str, bool]:
+    """Return the day of a time as it is written, whatever its zone, and whether it says no more than the day.
+
+    Raises `InvalidProblem` for what is neither a day nor a time.
+    """
+    day, _, time = text.partition("T")
+    try:
+        date.fromisoformat(day)
+        datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidProblem("It is neither a day, such as 2026-11-23, nor a time") from error
+    return day, not time or time.startswith("00:00")
 
 
 def made_uri(host: str, *names: str) -> AchievementUri:

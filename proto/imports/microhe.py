@@ -27,9 +27,9 @@ from proto.imports.imported import (
     converted,
     made_uri,
     with_credits_of,
+    written_time,
 )
 from proto.imports.json_reader import Reader
-from proto.moment import normalise
 from proto.problem import InvalidProblem
 from proto.visible_text import folded
 
@@ -287,13 +287,13 @@ class _MicroHeImport:
             return None
         name, text = found
         try:
-            moment = normalise(f"{text}T00:00:00Z" if _DAY.match(text) else text)
+            written = written_time(text)
         except InvalidProblem as problem:
             raise NotMicroHeProblem(
                 f"{text[:40]!r} is no date such as 2020-06-30", pointer=self._root.at(name)
             ) from problem
         self._root.take(name)
-        return moment
+        return written
 
     def _learner(self) -> Learner:
         given, family = self._text("givenName", "holderGivenName"), self._text("familyName", "holderFamilyName")

@@ -20,7 +20,7 @@ from proto.documents.credential import (
     Result,
 )
 from proto.documents.open_badge import EQF_TARGET_TYPE, QUALITY_TARGET_TYPE
-from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths, moment
+from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths
 from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, OPEN_BADGES_SCHEMA, SCHEMA_TYPE, VC_CONTEXT
 from proto.documents.vocabulary import (
     AssessmentType,
@@ -34,8 +34,18 @@ from proto.documents.vocabulary import (
 from proto.ids import AchievementUri
 from proto.imports.educredentials import ASSESSMENT, CONTEXT_ENDING, PARTICIPATION, SUPERVISION, UNCHECKED
 from proto.imports.identity import UNNAMED, Identity, identity_of, named
-from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, Imported, ImportedIssuer, converted, with_credits_of
+from proto.imports.imported import (
+    LANGUAGE_UNKNOWN,
+    Doubt,
+    Imported,
+    ImportedIssuer,
+    converted,
+    with_credits_of,
+    written_day,
+    written_time,
+)
 from proto.imports.json_reader import Reader
+from proto.problem import InvalidProblem
 
 _OF_THE_AWARD = frozenset(
     {"type", "achievement", "activityStartDate", "activityEndDate", "component", "creditsEarned", "image", "narrative"}
@@ -87,11 +97,17 @@ class _Import:
         self._doubts.append(Doubt(pointer=pointer, detail=detail))
 
     def _day(self, subject: Reader, name: str) -> str | None:
-        """Take the day of a time: Open Badges' schema wants a time where its context says date."""
-        day, _, time = (subject.text(name) or "").partition("T")
-        if time and not time.startswith("00:00:00"):
+        """Take the day of a time as it is written: Open Badges' schema wants a time where its context says date."""
+        stated = subject.text(name)
+        if stated is None:
+            return None
+        try:
+            day, is_whole = written_day(stated)
+        except InvalidProblem as problem:
+            raise NotAnOpenBadgeProblem(problem.detail, pointer=subject.at(name)) from problem
+        if not is_whole:
             self._doubt(subject.at(name), f"A day is kept, {day}; the time of day is left out")
-        return day or None
+        return day
 
     def _frame(self, subject: Reader, achievement: Achievement) -> None:
         """Take what only says that this is an Open Badge."""
@@ -250,7 +266,7 @@ class _Import:
             "learner": self._learner(subject),
             "achievement": AchievementUri(achievement.uri),
             "awarded_at": self._moment("awardedDate"),
-            "valid_from": moment(root.value, "validFrom"),
+            "valid_from": self._moment("validFrom"),
             "valid_until": self._moment("validUntil"),
             "activity_start": self._day(subject, "activityStartDate"),
             "activity_end": self._day(subject, "activityEndDate"),
@@ -259,13 +275,18 @@ class _Import:
             "result": _result(subject, achievement.grading_scheme),
             "other_identifiers": [old],
         }
-        root.take("validFrom")
         return converted(fields, Award, pointer="", refusal=NotAnOpenBadgeProblem)
 
     def _moment(self, name: str) -> str | None:
-        if self._root.take(name) is None:
+        """Take a time as it is written, or a day."""
+        if self._root.value.get(name) is None and name != "validFrom":
             return None
-        return moment(self._root.value, name)
+        try:
+            return written_time(self._root.needed_text(name))
+        except NotAnOpenBadgeProblem:
+            raise
+        except InvalidProblem as problem:
+            raise NotAnOpenBadgeProblem(problem.detail, pointer=f"/{name}") from problem
 
     def _earned(self, subject: Reader) -> int | None:
         value = subject.take("creditsEarned")
@@ -281,7 +302,7 @@ class _Import:
             "ref": UNNAMED,
             "given_name": given,
             "family_name": family,
-            "date_of_birth": subject.text("dateOfBirth"),
+            "date_of_birth": self._day(subject, "dateOfBirth"),
             "email": stated.get("emailAddress"),
             "uri": uri,
         }

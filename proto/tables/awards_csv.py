@@ -48,7 +48,9 @@ _LEARNER_COLUMNS = {
     "learner_uri": "uri",
 }
 _RESULT_COLUMNS = {"grade": "value", "status": "status"}
-_TIME_COLUMNS = ("awarded_at", "valid_from", "valid_until")
+_PLAIN_COLUMNS = frozenset(
+    {"achievement", "awarded_at", "valid_from", "valid_until", "activity_start", "activity_end", "narrative"}
+)
 _COLUMN_OF = {
     **{f"/learner/{member}": column for column, member in _LEARNER_COLUMNS.items()},
     **{f"/result/{member}": column for column, member in _RESULT_COLUMNS.items()},
@@ -103,7 +105,8 @@ def parse_awards(data: bytes) -> Awards:
 
     Columns are `COLUMNS`, in any order; those of `REQUIRED_COLUMNS` must be there. An empty cell says nothing. `ects`
     is a number with a decimal point (`3.5`). Dates are `YYYY-MM-DD`; where times are asked, RFC 3339 is read too, and a
-    bare date means the beginning of that day in UTC. Raises `CsvProblem` for what sinks the whole file.
+    bare date is a day in the institution's time zone: valid from its beginning, valid until its end. Raises
+    `CsvProblem` for what sinks the whole file.
     """
     reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
     try:
@@ -222,12 +225,7 @@ def _named(header: tuple[str, ...], cells: list[str], required: Sequence[str]) -
 
 def award_of(cells: Mapping[str, str]) -> Award:
     """Return the award that cells of a row say, by column; raises `RowError`."""
-    fields: dict[str, Any] = {
-        name: cell
-        for name, cell in cells.items()
-        if name in {"achievement", "activity_start", "activity_end", "narrative"}
-    }
-    fields |= {name: time_of(cells[name]) for name in _TIME_COLUMNS if name in cells}
+    fields: dict[str, Any] = {name: cell for name, cell in cells.items() if name in _PLAIN_COLUMNS}
     fields["learner"] = _renamed(cells, _LEARNER_COLUMNS)
     result = _renamed(cells, _RESULT_COLUMNS)
     if result:
@@ -246,11 +244,6 @@ def award_of(cells: Mapping[str, str]) -> Award:
 
 def _renamed(cells: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     return {member: cells[column] for column, member in names.items() if column in cells}
-
-
-def time_of(cell: str) -> str:
-    """Return a cell's time as a time: a bare date is the beginning of that day in UTC."""
-    return f"{cell}T00:00:00.000Z" if _DATE.match(cell) else cell
 
 
 def _hundredths(cell: str) -> int:

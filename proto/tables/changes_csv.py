@@ -1,17 +1,18 @@
 """Changes of many credentials as a file: what to do with which, and why, one a row. Knows no log and no gateway."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from proto import days
 from proto.documents.credential import Award
 from proto.events import CredentialIdField, MomentField, Reason, Record
-from proto.moment import normalise
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
-from proto.tables.awards_csv import RowError, RowFault, award_of, read_cells, time_of
+from proto.tables.awards_csv import RowError, RowFault, award_of, read_cells
 from proto.tables.records import FileRecord
 
 Action = Literal["revoke", "suspend", "reinstate", "reissue"]
@@ -48,16 +49,19 @@ class NumberedChange(Record, frozen=True, kw_only=True):
     change: ChangeRow
 
 
-def read_change(header: Sequence[str], record: FileRecord) -> NumberedChange | RowFault:
-    """Return the change of one record of a CSV file with this header, or what is wrong in it."""
+def read_change(header: Sequence[str], record: FileRecord, *, zone: tzinfo = UTC) -> NumberedChange | RowFault:
+    """Return the change of one record of a CSV file with this header, or what is wrong in it.
+
+    Where `effective_at` is a day, the change is in effect from its beginning in `zone` on.
+    """
     try:
         cells = read_cells(header, record, required=REQUIRED_COLUMNS)
-        return NumberedChange(line=record.line, change=_change(cells))
+        return NumberedChange(line=record.line, change=_change(cells, zone))
     except RowError as error:
         return RowFault(line=record.line, field=error.field, code=error.code, detail=error.detail)
 
 
-def _change(cells: Mapping[str, str]) -> ChangeRow:
+def _change(cells: Mapping[str, str], zone: tzinfo) -> ChangeRow:
     fields: dict[str, Any] = {name: cells[name] for name in CHANGE_COLUMNS if name in cells}
     award = {name: cell for name, cell in cells.items() if name not in CHANGE_COLUMNS}
     if cells["action"] == "reissue":
@@ -69,7 +73,7 @@ def _change(cells: Mapping[str, str]) -> ChangeRow:
         name = next(iter(award))
         raise RowError(name, "unexpected", f"{name} belongs to a reissue, which this row is not: empty the cell")
     if "effective_at" in fields:
-        fields["effective_at"] = _moment(fields["effective_at"])
+        fields["effective_at"] = _moment(fields["effective_at"], zone)
     try:
         return msgspec.convert(fields, ChangeRow)
     except msgspec.ValidationError as error:
@@ -77,8 +81,8 @@ def _change(cells: Mapping[str, str]) -> ChangeRow:
         raise RowError(path.rstrip("`").split(".")[0].split("[")[0], "invalid", sentence) from error
 
 
-def _moment(cell: str) -> str:
+def _moment(cell: str, zone: tzinfo) -> str:
     try:
-        return normalise(time_of(cell))
+        return days.begin(cell, zone)
     except InvalidProblem as problem:
         raise RowError("effective_at", "invalid", problem.detail) from problem

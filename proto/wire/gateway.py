@@ -55,6 +55,14 @@ API_SCOPES: tuple[ApiScope, ...] = (
     "learners:erase",
     "keys:manage",
 )
+TimeZoneField = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9][A-Za-z0-9_+-]*){0,3}(?!\n)$",
+        max_length=64,
+        description="A time zone of the IANA database, such as Europe/Amsterdam",
+    ),
+]
 OutboxState = Literal["pending", "sequenced", "published", "refused"]
 
 
@@ -78,6 +86,7 @@ class InstitutionRequest(Record, frozen=True, kw_only=True):
     email: EmailField | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
     annex_gate: AnnexGate = "off"
+    time_zone: TimeZoneField | UnsetType = UNSET
 
 
 class AdmissionRequest(Record, frozen=True, kw_only=True):
@@ -139,16 +148,29 @@ class InstitutionPage(Record, frozen=True, kw_only=True):
 
 
 class SettingsRequest(Record, frozen=True, kw_only=True):
-    """`PUT /v1/settings`: what becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02)."""
+    """`PUT /v1/settings`: what is not stated stays as it is.
 
-    annex_gate: AnnexGate
+    `annex_gate`: what becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02). `time_zone`: the
+    zone of days that are written without a time.
+    """
+
+    annex_gate: AnnexGate | UnsetType = UNSET
+    time_zone: TimeZoneField | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.annex_gate is UNSET and self.time_zone is UNSET:
+            raise ValueError("State annex_gate, time_zone, or both")
 
 
 class InstitutionSettings(Record, frozen=True, kw_only=True):
-    """The institution's own settings; `annex_gate_in_force` is the stricter of its own and the gateway's."""
+    """The institution's own settings; `annex_gate_in_force` is the stricter of its own and the gateway's.
+
+    Without a `time_zone` of its own it writes days in UTC.
+    """
 
     annex_gate: AnnexGate
     annex_gate_in_force: AnnexGate
+    time_zone: str | UnsetType = UNSET
 
 
 class SigningKeyRequest(Record, frozen=True, kw_only=True):
@@ -296,6 +318,9 @@ class CredentialAnswer(Record, frozen=True, kw_only=True):
     issue: EventAnswer
     status: Status | None = None
     document: str | None = None
+    valid_from: str | None = None
+    valid_until: str | None = None
+    """When it is valid, as it was written: a day, the last one included, or a moment; not known of an erased one."""
     is_erased: bool = False
     notes: tuple[str, ...] = ()
     """What the institution should know of it: parts whose learner could not be compared, guesses of an import."""

@@ -11,6 +11,7 @@ from proto.documents.claim import Holder
 from proto.documents.credential import (
     Award,
     DateField,
+    DayOrTimeField,
     EmailField,
     Learner,
     LongText,
@@ -18,7 +19,6 @@ from proto.documents.credential import (
     PrerequisiteIds,
     Result,
     ShortText,
-    TimeField,
 )
 from proto.events import CredentialIdField, EctsField, Record
 from proto.ids import AchievementUri, CredentialId
@@ -116,9 +116,9 @@ class AcceptBody(Record, frozen=True, kw_only=True):
     """
 
     learner: Learner | UnsetType = UNSET
-    valid_from: TimeField | None = None
-    valid_until: TimeField | None = None
-    awarded_at: TimeField | None = None
+    valid_from: DayOrTimeField | None = None
+    valid_until: DayOrTimeField | None = None
+    awarded_at: DayOrTimeField | None = None
     activity_start: DateField | None = None
     activity_end: DateField | None = None
     ects_hundredths: EctsField | None = None

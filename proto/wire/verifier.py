@@ -70,7 +70,11 @@ class CredentialFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     event_id: EventId
     eqf_level: int | None = None
     valid_until: Moment | None = None
+    """The first moment at which it is valid no more."""
     components: tuple[CredentialId, ...] = ()
+    valid_from_day: str | None = None
+    valid_until_day: str | None = None
+    """The first and the last day on which it is valid, as the document that was sent writes them."""
 
 
 class AccreditationFacts(Body, frozen=True, kw_only=True, omit_defaults=True):

@@ -51,7 +51,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read() -> None:
         ("s-1,X,not a uri,2025-07-01,,,", "achievement", "invalid"),
         ("s-1,X,https://u.example/a/1,01-07-2025,,,", "valid_from", "invalid"),
         ("s-1,X,https://u.example/a/1,2025-02-30,,,", "", "invalid"),
-        ("s-1,X,https://u.example/a/1,2025-07-01,2025-07-01,,", "", "invalid"),
+        ("s-1,X,https://u.example/a/1,2025-07-01,2025-06-30,,", "", "invalid"),
         ('s-1,X,https://u.example/a/1,2025-07-01,,"3,5",', "ects", "invalid"),
         ("s-1,X,https://u.example/a/1,2025-07-01,,3.555,", "ects", "invalid"),
         ("s-1,X,https://u.example/a/1,2025-07-01,,-1,", "ects", "invalid"),

@@ -38,7 +38,7 @@ class DryRun:
         )
         good = {item.credential_id: item for item in taken}
         results = {
-            line: self._result(line, good[item.credential_id], is_held=holds_at(item.award, now))
+            line: self._result(line, good[item.credential_id], is_held=holds_at(self._tenant, item.award, now))
             for line, item in items.items()
             if item.credential_id in good
         }

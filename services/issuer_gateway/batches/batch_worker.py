@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 
 import msgspec
 
@@ -160,7 +161,7 @@ class _Work:
         if self._batch.kind == "awards":
             await self._issue([_award_row(part.header, record) for record in records], key)
         else:
-            await self._change([_change_row(part.header, record) for record in records])
+            await self._change([_change_row(part.header, record, self._tenant.zone) for record in records])
         return [
             msgspec.structs.replace(self._results[line], fingerprint=fingerprints.get(line))
             for line in sorted(self._results)
@@ -246,9 +247,9 @@ def _award_row(header: Sequence[str], record: FileRecord) -> Row:
     return csv_row(header, record) if header else json_row(record.line, record.content)
 
 
-def _change_row(header: Sequence[str], record: FileRecord) -> NumberedChange | Row:
+def _change_row(header: Sequence[str], record: FileRecord, zone: tzinfo) -> NumberedChange | Row:
     if header:
-        found = read_change(header, record)
+        found = read_change(header, record, zone=zone)
         return found if isinstance(found, NumberedChange) else Row(found.line, None, fault_problem(found))
     try:
         change = decode_json(record.content, _CHANGE, unique_keys=True)

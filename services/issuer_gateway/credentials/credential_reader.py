@@ -156,6 +156,8 @@ def issued(item: Prepared, issue: EventAnswer, created_at: datetime) -> Credenti
         issue=issue,
         status=None,
         document=f"/v1/credentials/{item.credential_id}/document",
+        valid_from=_written(item.sealed.document, "validFrom"),
+        valid_until=_written(item.sealed.document, "validUntil"),
         is_erased=False,
         notes=item.sealed.notes,
         unmapped=item.sealed.unmapped,
@@ -231,7 +233,15 @@ def _answer(
         issue=issue,
         status=status,
         document=None if is_erased else f"/v1/credentials/{stored.credential_id}/document",
+        valid_from=_written(sealed.document, "validFrom") if sealed else None,
+        valid_until=_written(sealed.document, "validUntil") if sealed else None,
         is_erased=is_erased,
         notes=sealed.notes if sealed else (),
         unmapped=sealed.unmapped if sealed else (),
     )
+
+
+def _written(document: Mapping[str, Any], name: str) -> str | None:
+    """Return a time of a document as it was written, a day where it was a day."""
+    found: str | None = document.get(f"{name}Day", document.get(name))
+    return found

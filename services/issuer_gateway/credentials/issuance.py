@@ -150,7 +150,8 @@ async def prepared(
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
-    event = issued_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id)
+    said = common(gateway, tenant, now=now)
+    event = issued_event(said, achievement.achievement, award, credential_id, zone=tenant.zone)
     return Prepared(
         award=award,
         achievement=achievement,

@@ -84,7 +84,7 @@ async def issue(
 
 def _groups(gateway: Gateway, tenant: Tenant) -> Gathered[Asked, _Outcome]:
     made = Gathered(partial(_together, gateway, tenant), count_max=LIMITS.gathered_max)
-    return gateway.gathered.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate}", made)
+    return gateway.gathered.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate} {tenant.time_zone}", made)
 
 
 async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:

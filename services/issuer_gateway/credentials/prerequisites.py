@@ -142,7 +142,7 @@ class Holdings:
 
     def issued(self, item: Asking) -> None:
         """Count what this transaction has just issued for awards that come after it."""
-        if holds_at(item.award, self._now):
+        if holds_at(self._tenant, item.award, self._now):
             self.add({item.ref: [item.achievement.achievement.uri]})
 
     def add(self, more: Mapping[str, Sequence[AchievementUri]]) -> None:
@@ -181,9 +181,10 @@ class Holdings:
         return tuple(f"Prerequisite {name.credential_id}: {_SHOWN[name.by]}" for name in foreign)
 
 
-def holds_at(award: Award, now: Moment) -> bool:
-    """Tell whether an award, once issued, holds at a moment."""
-    return award.begins_at <= now and (award.ends_at is None or award.ends_at > now)
+def holds_at(tenant: Tenant, award: Award, now: Moment) -> bool:
+    """Tell whether an award of the institution, once issued, holds at a moment."""
+    ends_at = award.ends_in(tenant.zone)
+    return award.begins_in(tenant.zone) <= now and (ends_at is None or ends_at > now)
 
 
 def named_by(award: Award) -> list[_Named]:

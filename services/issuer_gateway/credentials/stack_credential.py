@@ -168,7 +168,8 @@ async def _prepared(
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
-    event = stacked_event(common(gateway, tenant, now=now), achievement.achievement, award, credential_id, components)
+    said = common(gateway, tenant, now=now)
+    event = stacked_event(said, achievement.achievement, award, credential_id, components, zone=tenant.zone)
     return Prepared(
         award=award,
         achievement=achievement,

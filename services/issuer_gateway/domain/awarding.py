@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 import msgspec
@@ -130,6 +131,7 @@ def document_of(
     `is_plain` is known (`proto.canonical`). Raises `CreditsExceedProblem`.
     """
     check_credits(achievement, award)
+    _check_period(award, tenant.zone)
     document = build_document(
         document_id=document_id,
         issuer=tenant.issuer,
@@ -138,6 +140,7 @@ def document_of(
         components=components,
         credential_status=credential_status,
         fixed=fixed,
+        zone=tenant.zone,
     )
     return document, credential_id_of(document, tenant.did, plain=plain)
 
@@ -160,11 +163,21 @@ def check_credits(achievement: Achievement, award: Award) -> None:
     )
 
 
+def _check_period(award: Award, zone: tzinfo) -> None:
+    try:
+        award.check_period(zone)
+    except ValueError as error:
+        raise InvalidProblem(str(error), pointer="/valid_until") from error
+
+
 def issued_event(
-    common: Common, achievement: Achievement, award: Award, credential_id: CredentialId
+    common: Common, achievement: Achievement, award: Award, credential_id: CredentialId, *, zone: tzinfo = UTC
 ) -> events.CredentialIssued:
-    """Return the event that issues a credential; credits, level and dates are those of its document."""
-    return events.CredentialIssued(**common.fields(), **_award_fields(achievement, award, credential_id))
+    """Return the event that issues a credential; credits, level and dates are those of its document.
+
+    Days of the award are days in `zone`.
+    """
+    return events.CredentialIssued(**common.fields(), **_award_fields(achievement, award, credential_id, zone))
 
 
 def stacked_event(
@@ -173,20 +186,22 @@ def stacked_event(
     award: Award,
     credential_id: CredentialId,
     components: Sequence[CredentialId],
+    *,
+    zone: tzinfo = UTC,
 ) -> events.CredentialStacked:
-    """Return the event that stacks components, which come sorted and distinct."""
-    fields = _award_fields(achievement, award, credential_id)
+    """Return the event that stacks components, which come sorted and distinct; days of the award are in `zone`."""
+    fields = _award_fields(achievement, award, credential_id, zone)
     return events.CredentialStacked(**common.fields(), **fields, components=tuple(components))
 
 
-def _award_fields(achievement: Achievement, award: Award, credential_id: CredentialId) -> dict[str, Any]:
+def _award_fields(achievement: Achievement, award: Award, credential_id: CredentialId, zone: tzinfo) -> dict[str, Any]:
     return {
         "credential_id": credential_id,
         "achievement": achievement.uri,
         "ects_hundredths": award.earned_hundredths(achievement),
         "eqf_level": achievement.eqf_level or msgspec.UNSET,
-        "valid_from": award.begins_at,
-        "valid_until": award.ends_at or msgspec.UNSET,
+        "valid_from": award.begins_in(zone),
+        "valid_until": award.ends_in(zone) or msgspec.UNSET,
     }
 
 

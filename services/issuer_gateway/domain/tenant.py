@@ -1,8 +1,10 @@
 """Institutions as tenants: their DIDs, prefixes, admission requests and DID documents. Pure; holds no key."""
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from proto.documents.annex_i import AnnexGate
 from proto.documents.credential import Identifier, Issuer
@@ -29,7 +31,7 @@ class UnknownInstitutionProblem(NotFoundProblem):
 class Tenant(Record, frozen=True, kw_only=True):
     """An institution of this gateway, as it is stored; `uri_prefixes` includes the gateway's own prefix for it.
 
-    Only `annex_gate` ever changes.
+    Only `annex_gate` and `time_zone` ever change.
     """
 
     institution_id: str
@@ -46,6 +48,12 @@ class Tenant(Record, frozen=True, kw_only=True):
     email: str | None = None
     other_identifiers: tuple[Identifier, ...] = ()
     annex_gate: AnnexGate = "off"
+    time_zone: str | None = None
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone in which the institution writes days."""
+        return zone_named(self.time_zone) if self.time_zone else UTC
 
     @property
     def issuer(self) -> Issuer:
@@ -65,6 +73,16 @@ class Tenant(Record, frozen=True, kw_only=True):
     def own_prefix(self) -> str:
         """The prefix under which the gateway itself makes URIs for the institution."""
         return self.uri_prefixes[0]
+
+
+def zone_named(name: str) -> tzinfo:
+    """Return a time zone by its name in the IANA database; raises `InvalidProblem` where there is none of it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidProblem(
+            f"{name!r} is no time zone of the IANA database, such as Europe/Amsterdam", pointer="/time_zone"
+        ) from error
 
 
 def did_of(public_url: str, slug: str) -> Did:
@@ -93,6 +111,8 @@ def tenant_from(request: InstitutionRequest, *, institution_id: str, public_url:
         raise InvalidProblem(problem.detail, pointer="/recovery_public_key") from problem
     if request.scope.eqf_min > request.scope.eqf_max:
         raise InvalidProblem("eqf_min lies above eqf_max", pointer="/scope/eqf_min")
+    if request.time_zone:
+        zone_named(request.time_zone)
     own = prefix_of(public_url, request.slug)
     return Tenant(
         institution_id=institution_id,
@@ -109,6 +129,7 @@ def tenant_from(request: InstitutionRequest, *, institution_id: str, public_url:
         email=request.email,
         other_identifiers=request.other_identifiers,
         annex_gate=request.annex_gate,
+        time_zone=request.time_zone or None,
     )
 
 

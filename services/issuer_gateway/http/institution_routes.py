@@ -22,7 +22,13 @@ from proto.wire.gateway import (
 )
 from services.edge import ForbiddenProblem, Media, Reply, Route, decode_cursor, encode_cursor, etag_of
 from services.issuer_gateway.config import LIMITS
-from services.issuer_gateway.domain.tenant import Tenant, UnknownInstitutionProblem, did_document, institution_answer
+from services.issuer_gateway.domain.tenant import (
+    Tenant,
+    UnknownInstitutionProblem,
+    did_document,
+    institution_answer,
+    zone_named,
+)
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     OPERATOR_SCOPE,
@@ -145,14 +151,19 @@ async def read_settings(request: web.Request, *, principal: Caller) -> Instituti
 
 async def change_settings(request: web.Request, *, body: SettingsRequest, principal: Caller) -> InstitutionSettings:
     """Change the institution's settings; they hold for what is issued from now on."""
+    if body.time_zone:
+        zone_named(body.time_zone)
+    settings = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
     async with transaction(request.app[GATEWAY].pool) as connection:
-        tenant = await tenants.set_annex_gate(connection, principal.own.institution_id, body.annex_gate)
+        tenant = await tenants.change_settings(connection, principal.own.institution_id, **settings)
     return _settings(request, tenant)
 
 
 def _settings(request: web.Request, tenant: Tenant) -> InstitutionSettings:
     in_force = strictest(request.app[GATEWAY].config.annex_gate, tenant.annex_gate)
-    return InstitutionSettings(annex_gate=tenant.annex_gate, annex_gate_in_force=in_force)
+    return InstitutionSettings(
+        annex_gate=tenant.annex_gate, annex_gate_in_force=in_force, time_zone=tenant.time_zone or msgspec.UNSET
+    )
 
 
 ROUTES = [

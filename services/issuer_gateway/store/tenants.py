@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 
-from proto.documents.annex_i import AnnexGate
 from proto.events import Purpose
 from proto.fold import fold
 from proto.ids import KeyId
@@ -66,12 +65,12 @@ async def by_id(connection: Connection | Pool, institution_id: str) -> Tenant:
     return _DECODE(record)
 
 
-async def set_annex_gate(connection: Connection, institution_id: str, gate: AnnexGate) -> Tenant:
-    """Set an institution's gate of Annex I and return the institution as it is now."""
+async def change_settings(connection: Connection, institution_id: str, **settings: str) -> Tenant:
+    """Change settings of an institution, by their names in its record, and return the institution as it is now."""
     record = await connection.fetchval(
         "SELECT record FROM institution WHERE institution_id = $1 FOR UPDATE", institution_id
     )
-    tenant = msgspec.structs.replace(_DECODE(record), annex_gate=gate)
+    tenant = msgspec.structs.replace(_DECODE(record), **settings)
     await connection.execute(
         "UPDATE institution SET record = $2 WHERE institution_id = $1", institution_id, _ENCODE(tenant)
     )

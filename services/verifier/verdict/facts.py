@@ -42,8 +42,10 @@ from proto.wire.verifier import (
 )
 
 
-def credential_facts(credential: Credential, life: Life) -> CredentialFacts:
-    """Return what the issue says."""
+def credential_facts(
+    credential: Credential, life: Life, days: tuple[str | None, str | None] = (None, None)
+) -> CredentialFacts:
+    """Return what the issue says, and the first and the last day of validity as the document writes them."""
     return CredentialFacts(
         credential_id=credential.credential_id,
         issuer=life.issuer,
@@ -52,6 +54,8 @@ def credential_facts(credential: Credential, life: Life) -> CredentialFacts:
         eqf_level=life.eqf_level,
         valid_from=life.valid_from,
         valid_until=life.valid_until,
+        valid_from_day=days[0],
+        valid_until_day=days[1],
         issued_at=life.stamp.received_at,
         index=life.stamp.index,
         event_id=life.stamp.event_id,

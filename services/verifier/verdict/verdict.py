@@ -338,13 +338,22 @@ def _period(grounds: Grounds, life: Life | None) -> Check:
         return outside.period
     if life is None:
         return _no_entry(grounds, "period", "status-unknown")
+    first, last = _written_days(grounds, life)
     if grounds.at < life.valid_from:
-        return check("period", "invalid", "period-not-begun", since=when(life.valid_from))
+        return check("period", "invalid", "period-not-begun", since=first or when(life.valid_from))
     if life.valid_until is None:
         return check("period", "valid", "period-open")
     if grounds.at >= life.valid_until:
-        return check("period", "invalid", "period-over", until=when(life.valid_until))
-    return check("period", "valid", "period-within", until=when(life.valid_until))
+        return check("period", "invalid", "period-over", until=last or when(life.valid_until))
+    return check("period", "valid", "period-within", until=last or when(life.valid_until))
+
+
+def _written_days(grounds: Grounds, life: Life) -> tuple[str | None, str | None]:
+    """Return the first and the last day of validity as the document writes them, where it agrees with the log."""
+    claims = grounds.document.claims if grounds.document else None
+    if claims is None or (claims.valid_from, claims.valid_until) != (life.valid_from, life.valid_until):
+        return None, None
+    return claims.valid_from_day, claims.valid_until_day
 
 
 def _components(grounds: Grounds, life: Life | None, found: Effective | None) -> Check:
@@ -403,7 +412,7 @@ def _with_facts(answer: Answer, grounds: Grounds, life: Life | None, found: Effe
         return msgspec.structs.replace(answer, issuer=_claimed_issuer(grounds))
     return msgspec.structs.replace(
         answer,
-        credential=facts.credential_facts(credential, life),
+        credential=facts.credential_facts(credential, life, _written_days(grounds, life)),
         status=facts.status_facts(book, credential, found, known_at),
         issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at),
         stack=_stack(grounds, life),

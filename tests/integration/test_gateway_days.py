@@ -1,0 +1,136 @@
+"""Days of validity in the institution's time zone, by every way of issuing: stored exclusive, shown as written."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from proto.wire.gateway import BatchAnswer, CredentialAnswer
+from tests.support.foreign_documents import elm, open_badge
+from tests.support.gateways import Office, RunningGateway
+from tests.support.judged import Verifier, document_of, running_verifier
+from tests.support.ledgers import RunningLedger, until
+
+Json = dict[str, Any]
+FIRST, LAST = "2026-07-01", "2036-07-31"
+DAYS = {"valid_from": FIRST, "valid_until": LAST}
+PERIOD = ("2026-06-30T22:00:00.000Z", "2036-07-31T22:00:00.000Z")
+
+
+@pytest.fixture
+async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
+    """Our own verifier over the test's ledger."""
+    async with running_verifier(ledger, tmp_path) as running:
+        yield running
+
+
+async def _office(gateway: RunningGateway) -> Office:
+    office = await gateway.institution("waterland")
+    changed = await office.client.send("PUT", "/v1/settings", {"time_zone": "Europe/Amsterdam"})
+    assert (changed.status, changed.body["time_zone"]) == (200, "Europe/Amsterdam")
+    for name in ("soil", "water"):
+        await office.describe(name)
+    return office
+
+
+async def _check(office: Office, verifier: Verifier, credential_id: str) -> None:
+    document = await document_of(office, credential_id)
+    assert (document["validFrom"], document["validUntil"]) == PERIOD
+    answer = await verifier.answer(document)
+    facts = answer["credential"]
+    assert (facts["valid_from"], facts["valid_until"]) == PERIOD
+    assert (facts["valid_from_day"], facts["valid_until_day"]) == (FIRST, LAST)
+    known = (await office.client.get(f"/v1/credentials/{credential_id}")).as_(CredentialAnswer)
+    assert (known.valid_from, known.valid_until) == (FIRST, LAST)
+
+
+async def test_lists_write_days(gateway: RunningGateway, verifier: Verifier) -> None:
+    office = await _office(gateway)
+    csv = f"learner_ref,given_name,achievement,valid_from,valid_until\nz-1,Ada,soil,{FIRST},{LAST}\n".encode()
+    rows = [office.award("soil", "n-1") | DAYS]
+    bodies = {
+        "text/csv": csv,
+        "application/x-ndjson": msgspec.json.encode(rows[0]),
+        "application/json": msgspec.json.encode([office.award("soil", "j-1") | DAYS]),
+    }
+    for media_type, body in bodies.items():
+        answered = await office.client.send("POST", "/v1/batches", body, media_type=media_type, key=media_type)
+        [row] = answered.as_(BatchAnswer).rows
+        assert row.credential_id, row.problem
+        await _check(office, verifier, row.credential_id)
+
+
+async def test_single_issues_claims_stacks_and_reissues_write_days(gateway: RunningGateway, verifier: Verifier) -> None:
+    office = await _office(gateway)
+    parts = [await office.issue(name, **DAYS) for name in ("soil", "water")]
+    await _check(office, verifier, parts[0].credential_id)
+    made = await office.client.post("/v1/claims", {"award": office.award("soil", "c-1") | DAYS})
+    claimed = await gateway.client().post(f"/v1/claim-links/{made.body['link'].rpartition('/')[2]}", {})
+    await _check(office, verifier, claimed.body["credential_id"])
+    await office.describe("whole", ects_hundredths=650)
+    body = office.award("whole") | DAYS | {"components": [part.credential_id for part in parts]}
+    stacked = await office.client.post("/v1/stacks", body)
+    assert stacked.status == 201, stacked
+    await _check(office, verifier, stacked.body["credential_id"])
+    wrong = await office.published((await office.issue("soil", "r-1")).credential_id)
+    header = "action,credential_id,reason,effective_at,learner_ref,given_name,achievement,valid_from,valid_until"
+    row = f"reissue,{wrong.credential_id},error,2026-09-01,r-1,Zo,soil,{FIRST},{LAST}"
+    csv = f"{header}\n{row}\n".encode()
+    answered = await office.client.send("POST", "/v1/batches/changes", csv, media_type="text/csv", key="r")
+    [changed] = answered.as_(BatchAnswer).rows
+    assert changed.credential_id, changed.problem
+    await _check(office, verifier, changed.credential_id)
+
+    async def revoked() -> str | None:
+        found = await office.published(wrong.credential_id)
+        return found.status.since if found.status and found.status.state == "revoked" else None
+
+    assert await until(revoked, "it is revoked") == "2026-08-31T22:00:00.000Z"
+
+
+async def test_imports_write_days(gateway: RunningGateway, verifier: Verifier) -> None:
+    office = await _office(gateway)
+    flat = {"title": "Soil", "holder": "Maria", "dateOfIssue": FIRST, "expiryDate": LAST}
+    written = {"validFrom": FIRST, "validUntil": LAST}
+    for kind, document in (("open-badges", open_badge() | written), ("elm", elm(**written)), ("microhe", flat)):
+        answered = await office.client.post(f"/v1/imports/{kind}", document)
+        assert answered.status == 201, answered
+        await _check(office, verifier, answered.body["credential_id"])
+
+
+async def test_a_day_holds_to_its_end_and_one_day_is_a_period(gateway: RunningGateway, verifier: Verifier) -> None:
+    office = await _office(gateway)
+    issued = await office.issue("soil", valid_from="2026-07-01", valid_until="2026-07-01")
+    document = await document_of(office, issued.credential_id)
+    assert document["validUntil"] == "2026-07-01T22:00:00.000Z"
+    answer = await verifier.answer(document)
+    period = next(check for check in answer["checks"] if check["check"] == "period")
+    assert period["code"] == "period-over"
+    assert "2026-07-01." in period["detail"]
+    refused = await office.client.post(
+        "/v1/credentials", office.award("soil", valid_from="2026-07-02T00:00:00+02:00", valid_until="2026-07-01")
+    )
+    assert (refused.status, refused.body["pointer"]) == (422, "/valid_until")
+    for wrong in ("2026-02-30", "9999-12-31"):
+        refused = await office.client.post("/v1/credentials", office.award("soil", valid_until=wrong))
+        assert refused.status == 422, refused
+
+
+async def test_days_are_in_utc_unless_a_zone_is_set_and_a_zone_exists(gateway: RunningGateway) -> None:
+    office = await gateway.institution("weteringen")
+    assert "time_zone" not in (await office.client.get("/v1/settings")).body
+    await office.describe("soil")
+    issued = await office.issue("soil", valid_until=LAST)
+    assert (await document_of(office, issued.credential_id))["validUntil"] == "2036-08-01T00:00:00.000Z"
+    for wrong in ("Europe/Atlantis", "../etc/passwd", ""):
+        refused = await office.client.send("PUT", "/v1/settings", {"time_zone": wrong})
+        assert (refused.status, refused.body["pointer"]) == (422, "/time_zone")
+    assert (await office.client.send("PUT", "/v1/settings", {})).status == 422
+    request = gateway.request("bergland", time_zone="Europe/Nowhere")
+    assert (await gateway.operator.post("/v1/institutions", request)).body["pointer"] == "/time_zone"
+    bergland = await gateway.institution("bergland", time_zone="Europe/Vienna")
+    assert (await bergland.client.get("/v1/settings")).body["time_zone"] == "Europe/Vienna"
+    gate = await bergland.client.send("PUT", "/v1/settings", {"annex_gate": "warn"})
+    assert (gate.body["annex_gate"], gate.body["time_zone"]) == ("warn", "Europe/Vienna")
