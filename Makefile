@@ -50,6 +50,9 @@ $(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
 bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
+attack: $(VENV)/dev.stamp ## what strangers can do to others' answers, measured: five runs of each shape on loopback, seed printed
+	@exec $(BIN)/python -m tests.attack $(ARGS)
+
 lock: ## renew both lock files with uv (maintainers)
 	@uv pip compile pyproject.toml --group build $(LOCK) -o requirements.txt
 	@uv pip compile pyproject.toml --group dev -c requirements.txt $(LOCK) -o requirements-dev.txt
@@ -78,4 +81,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test torture lint bench interop interop-judges lock clean help
+.PHONY: up test torture lint bench attack interop interop-judges lock clean help

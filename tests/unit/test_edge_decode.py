@@ -181,3 +181,8 @@ def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
     for read in reads:
         with pytest.raises(MalformedProblem, match="more than 400000 values"):
             read()
+
+
+def test_a_list_that_nests_without_end_is_malformed() -> None:
+    with pytest.raises(MalformedProblem, match="nested"):
+        reader.split(b"[" * 150_000 + b"]" * 150_000, documents_max=100)
