@@ -99,6 +99,14 @@ def did_key(public_key: PublicKey) -> Did:
     return Did("did:key:" + public_key)
 
 
+def public_key_of(did: Did) -> PublicKey:
+    """Return the public key that a `did:key` is the name of; raises `InvalidProblem` for another DID."""
+    method, _, key = did.rpartition(":")
+    if method != "did:key":
+        raise InvalidProblem(f"{did} is no did:key")
+    return PublicKey(key)
+
+
 def key_id_of(owner: Did, public_key: PublicKey) -> KeyId:
     """Return the key id that this project gives a key: the owner's DID, `#` and the public key itself.
 

@@ -1,8 +1,10 @@
 """Reads witness policies (C2SP tlog-policy) from files, for whoever starts a service. Decides nothing by them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from proto.log.note_key import VerifierKey
+from proto.log.pin import Pin, parse_pins
 from proto.log.policy import NO_QUORUM, POLICY_BYTES_MAX, Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem
 from services.settings import SettingsProblem
@@ -47,3 +49,11 @@ def _parsed(path: Path, data: bytes) -> Policy:
         return parse_policy(data)
     except (MalformedProblem, InvalidProblem) as problem:
         raise SettingsProblem(f"{path} is not a witness policy: {problem.detail}") from problem
+
+
+def read_pins(texts: Sequence[str]) -> tuple[Pin, ...]:
+    """Return the pins of a setting; raises `SettingsProblem`."""
+    try:
+        return parse_pins(texts)
+    except InvalidProblem as problem:
+        raise SettingsProblem(problem.detail) from problem

@@ -39,6 +39,7 @@ from proto.lifecycle import (
 )
 from proto.log.checkpoint import OpenedCheckpoint
 from proto.log.entry import first_previous
+from proto.log.pin import is_pinned, unmet
 from proto.log.policy import Policy
 from proto.moment import SECONDS_MAX, Moment, from_ms
 from proto.problem import Problem
@@ -51,8 +52,11 @@ _SECOND_MS = 1000
 class Proven(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle shows: the verified checkpoint (None if it is not trusted), the replayed states, every fault.
 
-    `time` is when the log was in this state: the newest time by which the witness quorum had cosigned, or, without a
-    quorum, when the log says that it received the latest of the entries.
+    `time` is that of the newest thing that was said of the credential itself, which the log would not have admitted had
+    it been revoked by then. Whatever else was said before the checkpoint may have been left out of the bundle, so the
+    time of that (`checkpoint_time`: the newest by which the witness quorum had cosigned, or, without a quorum, when the
+    log says that it received the latest of the entries) says nothing of the credential. `is_pinned` says that the log's
+    beginning was held against a pin of the policy.
     """
 
     bundle: Bundle
@@ -60,7 +64,9 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     book: Book
     faults: tuple[Fault, ...]
     time: Moment | None
+    checkpoint_time: Moment | None
     is_time_witnessed: bool
+    is_pinned: bool
 
     @property
     def credential(self) -> Credential | None:
@@ -121,15 +127,33 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
         openings.append(stamp)
         if number and stamp is not None:
             faults += _succession_faults(book, parts[number - 1])
+    faults += _pin_faults(book, policy, openings)
     # (4) The credential is there, and nothing that does not belong to it.
     faults += _scope_faults(book, bundle.credential_id, parts, openings, is_unknown=any(f.is_unknown for f in faults))
     # (5) The document makes the credential's id, and says what its issue says.
     if document is not None:
         faults += _document_faults(book, bundle, document)
-    time, is_witnessed = _time(bundle, opened, policy)
+    checkpoint_time, is_witnessed = _checkpoint_time(bundle, opened, policy)
     return Proven(
-        bundle=bundle, opened=opened, book=book, faults=tuple(faults), time=time, is_time_witnessed=is_witnessed
+        bundle=bundle,
+        opened=opened,
+        book=book,
+        faults=tuple(faults),
+        time=_time(book, bundle.credential_id, checkpoint_time),
+        checkpoint_time=checkpoint_time,
+        is_time_witnessed=is_witnessed,
+        is_pinned=bool(policy.pins),
     )
+
+
+def _pin_faults(book: Book, policy: Policy, openings: Sequence[Stamp | None]) -> Iterator[Fault]:
+    """Where the policy has pins, the log, or one that it continues, begins as one of them says."""
+    last = openings[-1]
+    if not policy.pins or book.log is None or last is None:
+        return  # without an opening that holds up there is a fault already
+    if not is_pinned(policy.pins, book.log.registrar, (stamp.event_id for stamp in openings if stamp)):
+        detail = unmet(policy.pins, book.log.registrar, f"the event {last.event_id}")
+        yield Fault(check="issuer", code="registrar-not-pinned", detail=detail, index=LeafIndex(0))
 
 
 def _replay_part(book: Book, part: Part, faults: list[Fault]) -> Stamp | None:
@@ -280,7 +304,15 @@ def _document_faults(book: Book, bundle: Bundle, document: Mapping[str, Any]) ->
         yield Fault(check="document", code="document-differs", detail=detail)
 
 
-def _time(bundle: Bundle, opened: OpenedCheckpoint | None, policy: Policy) -> tuple[Moment | None, bool]:
+def _time(book: Book, credential_id: CredentialId, checkpoint_time: Moment | None) -> Moment | None:
+    credential = book.credentials.get(credential_id)
+    if credential is None or checkpoint_time is None:
+        return None
+    said = [stamp.received_at for life in credential.lives for stamp in (life.stamp, *(c.stamp for c in life.changes))]
+    return min(max(said), checkpoint_time)
+
+
+def _checkpoint_time(bundle: Bundle, opened: OpenedCheckpoint | None, policy: Policy) -> tuple[Moment | None, bool]:
     if opened is None:
         return None, False
     seconds = policy.quorum_at(opened.cosigned_at, latest=SECONDS_MAX)

@@ -7,6 +7,7 @@ import msgspec
 from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint, parse_checkpoint, parse_decimal
 from proto.log.note import parse_note
 from proto.log.note_key import TIMESTAMP_MAX, KeyKind, VerifierKey, parse_vkey
+from proto.log.pin import Pin, parse_pins
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 
 POLICY_BYTES_MAX = 65_536
@@ -52,6 +53,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     witnesses: tuple[PolicyWitness, ...] = ()
     groups: tuple[PolicyGroup, ...] = ()
     quorum: str = NO_QUORUM
+    pins: tuple[Pin, ...] = ()
+    """Lines `registrar PIN`, which are ours (C2SP has none): one has to be met by how the logs begin; none: any."""
 
     @property
     def witness_keys(self) -> tuple[VerifierKey, ...]:
@@ -123,6 +126,7 @@ class _Draft:
         self.witnesses: list[PolicyWitness] = []
         self.groups: list[PolicyGroup] = []
         self.quorum: str | None = None
+        self.pins: tuple[Pin, ...] = ()
         self.names: set[str] = {NO_QUORUM}
         self.taken: set[str] = {NO_QUORUM}
 
@@ -143,15 +147,23 @@ class _Draft:
                 self._add_group(name, threshold, members)
             case ["quorum", name]:
                 self._set_quorum(name)
+            case ["registrar", pin]:
+                self.pins = parse_pins([*self.pins, pin])
             case _:
-                raise MalformedProblem("it is neither log, witness, group nor quorum with what belongs to it")
+                raise MalformedProblem(
+                    "it is neither log, witness, group, quorum nor registrar with what belongs to it"
+                )
 
     def policy(self) -> Policy:
         """Return what was read; raises `InvalidProblem` when no quorum line was."""
         if self.quorum is None:
             raise InvalidProblem("The policy has no quorum line; `quorum none` requires no cosignature")
         return Policy(
-            logs=tuple(self.logs), witnesses=tuple(self.witnesses), groups=tuple(self.groups), quorum=self.quorum
+            logs=tuple(self.logs),
+            witnesses=tuple(self.witnesses),
+            groups=tuple(self.groups),
+            quorum=self.quorum,
+            pins=self.pins,
         )
 
     def _add_log(self, vkey: str, url: Sequence[str]) -> None:

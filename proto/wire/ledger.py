@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from proto.ids import EventId, LeafIndex, Origin, TreeSize
+from proto.ids import Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
 
 
@@ -58,7 +58,9 @@ class ConsistencyProof(Body, frozen=True, kw_only=True):
 class LogInfo(Body, frozen=True, kw_only=True, omit_defaults=True):
     """`GET /v1/log`: what a client configures: a C2SP vkey and a C2SP tlog-policy text, and how far it is.
 
-    A frozen log takes no event any more; `successor` is what its operator says of where it goes on.
+    `registrar` and `opening` (the event id of entry 0) are what a client pins, after it compared them with what the
+    registrar has published itself. A frozen log takes no event any more; `successor` is what its operator says of
+    where it goes on.
     """
 
     origin: Origin
@@ -68,5 +70,7 @@ class LogInfo(Body, frozen=True, kw_only=True, omit_defaults=True):
     published_size: TreeSize
     rules_version: int
     publish_interval_ms: int
+    registrar: Did | None = None
+    opening: EventId | None = None
     is_frozen: bool = False
     successor: str | None = None

@@ -170,7 +170,8 @@ class AsOf(Body, frozen=True, kw_only=True):
 
     `time_source` `witnesses`: independent witnesses vouch for `time`; `log`: it is the log's own word. `time` and
     `age_seconds` are null where the projection never caught up with the log. `imported`: the records began with a
-    signed snapshot of another verifier, and are still being derived again from the log.
+    signed snapshot of another verifier, and are still being derived again from the log. `pinned`: the log's beginning
+    was held against a pin of the verifier's; where it was not, whoever holds the log's key could have begun it anew.
     """
 
     origin: Origin
@@ -180,6 +181,7 @@ class AsOf(Body, frozen=True, kw_only=True):
     time_source: Literal["witnesses", "log"]
     age_seconds: float | None
     imported: bool = False
+    pinned: bool = False
 
 
 class Question(Body, frozen=True, kw_only=True, omit_defaults=True):

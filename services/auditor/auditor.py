@@ -13,11 +13,12 @@ import msgspec
 
 from proto.base64_strict import encode_base64
 from proto.envelope import Opened
-from proto.ids import LeafIndex, Origin, TreeSize
+from proto.ids import Did, EventId, LeafIndex, Origin, TreeSize
 from proto.lifecycle import Book
 from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.log.merkle import Hash
 from proto.log.note import SignatureProblem
+from proto.log.pin import Pin
 from proto.log.policy import Policy
 from proto.log.receipt import Receipt
 from proto.log.tile import TILE_WIDTH
@@ -38,13 +39,16 @@ CHUNK_ENTRIES = 4 * TILE_WIDTH
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look at the log proved: how large it is, and how many entries and tiles were new."""
+    """What one look at the log proved: how large it is, how many entries and tiles were new, and whose log it is."""
 
     origin: Origin
     size: TreeSize
     root_hash: Hash
     entry_count: int
     tile_count: int
+    registrar: Did
+    is_pinned: bool
+    """Whether the log's beginning was held against a pin."""
 
 
 class AuditProgress:
@@ -70,6 +74,9 @@ class _WatchedSink:
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
         await self._store.load(book, batch)
 
+    async def begins_with(self, event_ids: Sequence[EventId]) -> bool:
+        return await self._store.begins_with(event_ids)
+
     async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
         await self._store.apply(book, applied, position)
         self._tell(position)
@@ -85,6 +92,7 @@ class Auditor:
         *,
         verifier_key: str,
         policy: Policy | None = None,
+        pins: Sequence[Pin] = (),
         state: AuditState,
         store: Store,
         clock: Callable[[], Moment],
@@ -92,7 +100,7 @@ class Auditor:
         attempts: int = 3,
         pause_seconds: float = 1.0,
     ) -> None:
-        """Take the log's address, its vkey and perhaps a witness policy.
+        """Take the log's address, its vkey, perhaps a witness policy and pins of how the log begins.
 
         What is wrong and could have happened on the way is looked at `attempts` times before it is held against the
         log.
@@ -107,6 +115,7 @@ class Auditor:
         self._pause_seconds = pause_seconds
         self._verifier_key = verifier_key
         self._policy = policy
+        self._pins = tuple(pins)
         self._clock = clock
         self._follower = self._new_follower()
 
@@ -117,6 +126,7 @@ class Auditor:
             sink,
             verifier_key=self._verifier_key,
             policy=self._policy,
+            registrar=self._pins,
             clock=self._clock,
             bounds=FollowBounds(chunk_entries_max=CHUNK_ENTRIES),
         )
@@ -167,13 +177,16 @@ class Auditor:
         except (LogProblem, LogAnswerProblem, NotFoundProblem) as problem:
             words = f"The log does not serve what it signed: {problem.detail}"
             raise self._accuser.accuse("unserved", words, note) from problem
-        signed = opened.checkpoint
+        signed, book = opened.checkpoint, Book()
+        await self._store.load(book, [])
         return Seen(
             origin=self.origin,
             size=signed.size,
             root_hash=signed.root_hash,
             entry_count=entry_count,
             tile_count=tile_count,
+            registrar=book.opened_log().registrar if book.log else Did(""),
+            is_pinned=self._follower.health().is_pinned,
         )
 
     def _opened(self, note: bytes) -> OpenedCheckpoint:
@@ -194,6 +207,9 @@ class Auditor:
         """Return what a follower found, with all that lets others check it."""
         if evidence.kind == "fork" and not evidence.is_conclusive and begun.checkpoint:
             return await self._history.concluded_fork(begun.checkpoint, begun.size, begun.root_hash, opened)
+        if evidence.kind == "registrar":
+            receipt = await self._receipt(LeafIndex(0), opened)
+            return self._accuser.accuse_by(evidence, opened.encoded, receipt=receipt)
         if evidence.kind == "altered":
             return await self._located(evidence, opened)
         if evidence.is_conclusive and evidence.index is not None:

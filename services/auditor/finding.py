@@ -21,6 +21,7 @@ Kind = Literal[
     "order",
     "signature",
     "rule",
+    "registrar",
     "tile",
     "rollback",
     "unserved",

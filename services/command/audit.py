@@ -41,7 +41,7 @@ from services.follow import (
     OtherEndProblem,
 )
 from services.persistence.durable_file import write_durably
-from services.policy_file import read_policy_about
+from services.policy_file import read_pins, read_policy_about
 from services.verifier.projection.store import Store
 
 EXIT_UNKNOWN_RULES, EXIT_COULD_NOT_AUDIT = 2, 3
@@ -112,7 +112,9 @@ def _print_seen(seen: Seen, *, as_json: bool) -> None:
         print_json({"result": "proven", **msgspec.to_builtins(seen), "root_hash": seen.root_hash.hex(), "at": _now()})
         return
     words = f"{seen.size} entries proven ({seen.entry_count} new), {seen.tile_count} tiles compared"
-    console.print(f"{_now()[:19]}Z  {seen.origin}: {words}", markup=False)
+    pinned = "pinned" if seen.is_pinned else "NOT pinned (--registrar)"
+    line = f"{_now()[:19]}Z  {seen.origin}: {words}; registrar {seen.registrar}, {pinned}"
+    console.print(line, markup=False)
 
 
 def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> None:
@@ -207,6 +209,10 @@ async def _step(auditor: Auditor, bars: _Bars) -> Seen:
     help="A log that this one continues, oldest first: read to its end and proven before.",
 )  # fmt: skip  # one option
 @click.option("--policy", metavar="FILE", help="Witnesses whose cosignatures you want to see (C2SP tlog-policy).")
+@click.option(
+    "--registrar", "pins", metavar="PIN", multiple=True,
+    help="The registrar's did:key, or the event id of entry 0: the log has to begin so. Of several, one.",
+)  # fmt: skip  # one option
 @click.option("--state", metavar="FOLDER", help="Where to remember what was proven; without it, nothing is.")
 @click.option("--again", is_flag=True, help="Read every entry and tile anew, whatever FOLDER remembers of them.")
 @click.option("--evidence", metavar="FILE", help="Where to write evidence; default: in FOLDER, or the working folder.")
@@ -220,6 +226,7 @@ async def audit(
     key: str,
     predecessors: tuple[str, ...],
     policy: str | None,
+    pins: tuple[str, ...],
     state: str | None,
     evidence: str | None,
     again: bool,
@@ -239,13 +246,15 @@ async def audit(
             store = Store(kept.projection_path)
             stack.callback(store.close)
             bars = _Bars(is_wanted=not as_json)
+            obeyed = read_policy_about(Path(policy) if policy else None, parse_vkey(key))
             async with client_session() as session:
                 await _inherit(session, url, key, predecessors, store)
                 auditor = Auditor(
                     session,
                     url,
                     verifier_key=key,
-                    policy=read_policy_about(Path(policy) if policy else None, parse_vkey(key)),
+                    policy=obeyed,
+                    pins=read_pins(pins),
                     state=kept,
                     store=store,
                     clock=_now,

@@ -19,7 +19,7 @@ from services.command.output import as_json_option, command, print_json
 @as_json_option
 @command
 async def env(*, data: Path | None, as_json: bool) -> None:
-    """Print LEDGER, GATEWAY, VERIFIER, OPERATOR_TOKEN_FILE and REGISTRAR_KEY_FILE: eval "$(credentify env)"."""
+    """Print addresses, the log's key, the registrar and the files of a running `up`: eval "$(credentify env)"."""
     addresses = read_addresses(data or default_folder())
     if as_json:
         print_json(addresses)
@@ -29,6 +29,7 @@ async def env(*, data: Path | None, as_json: bool) -> None:
         ("GATEWAY", addresses.gateway),
         ("VERIFIER", addresses.verifier),
         ("LOG_VERIFIER_KEY", addresses.log_verifier_key),
+        ("REGISTRAR", addresses.registrar),
         ("OPERATOR_TOKEN_FILE", addresses.operator_token_file),
         ("REGISTRAR_KEY_FILE", addresses.registrar_key_file),
     ):

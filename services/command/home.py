@@ -47,6 +47,8 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     gateway: str
     verifier: str
     log_verifier_key: str
+    registrar: str = ""
+    """The registrar's did:key, which gateway and verifier pin: what they follow has to begin so."""
     operator_token_file: str
     registrar_key_file: str
     master_key_file: str

@@ -110,7 +110,8 @@ def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:
             detail="offline",
             age_seconds=None if age_ms is None else age_ms / _SECOND_MS,
             time=proven.time,
-            time_source="witnesses" if proven.is_time_witnessed else "log",
+            time_source="log",
+            is_pinned=proven.is_pinned,
         ),
         position=Position(size=signed.size, root_hash=signed.root_hash) if signed else Position(),
         origin=signed.origin if signed else _NOWHERE,
@@ -129,7 +130,12 @@ def _offline(item: Check, proven: Proven) -> Check:
     time = when(proven.time) if proven.time else "an unknown time"
     if item.check == "freshness":
         source = "by the word of its witnesses" if proven.is_time_witnessed else "by the log's own word"
-        detail = f"Nothing newer than {time} ({source}) is known offline: ask a verifier whether it still holds."
+        shown = when(proven.checkpoint_time) if proven.checkpoint_time else "an unknown time"
+        detail = (
+            f"Nothing newer than {time} is known of the credential offline. The bundle shows the log of {shown} "
+            f"({source}), and what was said in between may have been left out of it: ask a verifier whether it still "
+            "holds."
+        )
         return Check(check="freshness", result="unknown", code="offline", detail=detail)
     if item.code in _LATER:
         code, sentence = _LATER[item.code]

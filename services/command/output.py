@@ -30,7 +30,7 @@ REFUSALS = (Problem, OperatorFault)
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
 WIDTH_ELSEWHERE = 120
 """Columns where the output is no terminal."""
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+console = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
 
 
 def print_json(value: Any) -> None:

@@ -24,7 +24,7 @@ from services.command.output import REFUSALS, as_json_option, command, console, 
 from services.command.registrar import open_log
 from services.embedded import EmbeddedPostgres
 from services.ledger.config import Config as LedgerConfig
-from services.ledger.succession.opening import init_log, is_initialised
+from services.ledger.succession.opening import init_log, is_initialised, registrar_of
 
 HOST = "127.0.0.1"
 PORT_STEP = 10
@@ -118,7 +118,7 @@ class Stack:
         for name in DATABASES:
             await self.postgres.ensure_database(name=name, owner_role=f"{name}_owner", running_role=f"{name}_running")
         await self._ensure_log()
-        addresses = self._addresses()
+        addresses = self._addresses(await self._registrar())
         self._services = [self._ledger(addresses), self._gateway(addresses), self._verifier(addresses)]
         async with client_session() as session:
             for service in self._services:
@@ -186,7 +186,14 @@ class Stack:
             state_folder=self.home.path("ledger"),
         )
 
-    def _addresses(self) -> Addresses:
+    async def _registrar(self) -> str:
+        """Return the registrar's name as it was at the first start: a log that another opened is not taken for ours."""
+        kept = self.home.path("registrar.pin")
+        if not kept.exists():
+            replace_private(kept, (await registrar_of(self._ledger_config())).encode() + b"\n")
+        return kept.read_text().strip()
+
+    def _addresses(self, registrar: str) -> Addresses:
         signer = parse_signer_key(self.home.path("ledger", "log.key").read_text().strip())
         return Addresses(
             data=str(self.home.folder),
@@ -194,6 +201,7 @@ class Stack:
             gateway=f"http://{HOST}:{self.settings.gateway_port}",
             verifier=f"http://{HOST}:{self.settings.verifier_port}",
             log_verifier_key=signer.verifier.text,
+            registrar=registrar,
             operator_token_file=str(self.home.path("operator-token")),
             registrar_key_file=str(self.home.path("registrar", "registrar.key")),
             master_key_file=str(self.home.path("master.key")),
@@ -228,6 +236,7 @@ class Stack:
             "MIGRATION_DATABASE_URL": self.postgres.url(role="gateway_owner", database="gateway"),
             "LEDGER_URL": addresses.ledger,
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
+            "REGISTRAR": addresses.registrar,
             "PUBLIC_URL": self.settings.public_url,
             "MASTER_KEY_FILE": addresses.master_key_file,
             "OPERATOR_TOKEN_FILE": addresses.operator_token_file,
@@ -241,6 +250,7 @@ class Stack:
             "RATE_PER_SECOND": "0",  # everybody who asks is on this machine
             "LEDGER_URL": addresses.ledger,
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
+            "REGISTRAR": addresses.registrar,
             "DATABASE_FILE": addresses.verifier_file,
         }
         return self._service("verifier", addresses.verifier, "VERIFIER", settings)
@@ -296,6 +306,7 @@ def _print_addresses(addresses: Addresses, settings: Settings, say: Say) -> None
     say(f"ledger      {addresses.ledger}/docs")
     say(f"gateway     {addresses.gateway}/docs   (documents name {settings.public_url})")
     say(f"verifier    {addresses.verifier}/docs")
+    say(f"registrar   {addresses.registrar}   (pinned here; who follows this log pins it too)")
     say(f"files       {addresses.data}/addresses.json and operator-token (mode 0600); logs in {addresses.data}/logs")
     say("")
     say(f"open        {addresses.verifier}/")

@@ -88,6 +88,8 @@ def _print_freshness(as_of: AsOf) -> None:
     source = "by the log's word" if as_of.time_source == "log" else "by its witnesses' word"
     age = "of unknown age" if as_of.age_seconds is None else f"{as_of.age_seconds:g} s old"
     console.print(f"as of     {as_of.time} {source}, {age}; log {as_of.origin}, {as_of.size} entries", markup=False)
+    if not as_of.pinned:
+        console.print("          nothing pins the log's registrar: who holds the log's key could have begun it anew")
     if as_of.imported:
         console.print("          the verifier's records began with a snapshot, and are still being derived again")
 

@@ -52,11 +52,13 @@ class Judge:
         self,
         *,
         is_witnessed: bool,
+        is_pinned: bool = False,
         freshness_seconds_max: float,
         clock: Callable[[], Moment],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._is_witnessed = is_witnessed
+        self._is_pinned = is_pinned
         self._limit_seconds = freshness_seconds_max
         self._clock = clock
         self._monotonic = monotonic
@@ -78,6 +80,7 @@ class Judge:
             evidence=known.evidence,
             shown_at=shown_at,
             behind_seconds=behind,
+            is_pinned=self._is_pinned,
             is_imported=known.is_imported,
         )
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -17,12 +17,13 @@ from proto.ids import Origin, TreeSize
 from proto.lifecycle import Book, UnknownRulesProblem
 from proto.log.checkpoint import OpenedCheckpoint
 from proto.log.note_key import parse_vkey
+from proto.log.pin import Pin
 from proto.log.policy import NO_QUORUM, Policy
 from proto.moment import Moment, to_ms
 from proto.problem import Problem
 from services.clients.log_client import LogAnswerProblem, LogClient
 from services.crypto.signatures import SignatureCheckers
-from services.follow import chunk
+from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.clocks import Clocks, Sighting
 from services.follow.condition import Condition, Judge, Known
@@ -57,6 +58,7 @@ class Follower:
         *,
         verifier_key: str,
         policy: Policy | None = None,
+        registrar: Sequence[Pin] = (),
         clock: Callable[[], Moment],
         monotonic: Callable[[], float] = time.monotonic,
         bounds: FollowBounds | None = None,
@@ -66,6 +68,7 @@ class Follower:
     ) -> None:
         """Take the log's vkey and perhaps a witness policy; raises `MalformedProblem` or `InvalidProblem` for the key.
 
+        Where `registrar` or the policy has pins, the log has to begin as one of them says.
         `known_fault` is conclusive evidence kept from an earlier run: such a log is not followed any further.
         `tell` is called with all that is known, each time that it changes.
         """
@@ -73,6 +76,7 @@ class Follower:
         self._sink = sink
         self._key = parse_vkey(verifier_key)
         self._policy = policy or Policy()
+        self._pins = tuple(dict.fromkeys((*registrar, *self._policy.pins)))
         self._clock = clock
         self._monotonic = monotonic
         self._bounds = bounds or FollowBounds()
@@ -94,6 +98,7 @@ class Follower:
         self._early = EarlyChecks(self._checkers)
         self._judge = Judge(
             is_witnessed=self._policy.quorum != NO_QUORUM,
+            is_pinned=bool(self._pins),
             freshness_seconds_max=self._bounds.freshness_seconds_max,
             clock=clock,
             monotonic=monotonic,
@@ -233,6 +238,7 @@ class Follower:
             stored = await self._sink.position()
             if stored is not None:
                 self._checkpoints.check_own(stored)
+                await pins.check_begun(self._pins, self._sink, stored, now=self._clock())
                 self._condition.restored(stored)
                 self._clocks.restored(stored)
             self._position = stored or Position()
@@ -337,6 +343,7 @@ class Follower:
             stop, candidates = proven.stop, candidates[:-1]
             book, verdicts = await self._judged(candidates, now=now)
         applied = chunk.applied(candidates, verdicts.stamps)
+        pins.check_opening(self._pins, applied, opened.encoded, now=now)
         if applied:
             is_whole = applied[-1].index + 1 == proven.after.size
             position = replace(proven.after if is_whole else chunk.moved(position, applied), checkpoint=opened.encoded)

@@ -7,14 +7,16 @@ import msgspec
 
 from proto.envelope import Opened
 from proto.events import Predecessor
-from proto.ids import LeafIndex, TreeSize
+from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import Book, Stamp
 from proto.log.merkle import EMPTY_ROOT, Frontier, Hash
 from proto.moment import Moment
 from proto.problem import Problem
 
 FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules", "clock_behind"]
-FaultKind = Literal["fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule", "time"]
+FaultKind = Literal[
+    "fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule", "time", "registrar"
+]
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +57,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sink(Protocol):
-    """The follower's database. All three are called by one task only, in turn, never concurrently."""
+    """The follower's database. All are called by one task only, in turn, never concurrently."""
 
     async def position(self) -> Position | None:
         """Return the position stored last, or None for a projection that has not begun."""
@@ -68,6 +70,9 @@ class Sink(Protocol):
 
         `applied` may be empty: then only the position moved (a fresher checkpoint of the same size).
         """
+
+    async def begins_with(self, event_ids: Sequence[EventId]) -> bool:
+        """Tell whether one of these events is entry 0 of the log, of which something was applied."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +109,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """The newest time that the log or its witnesses have shown: it is not earlier now, whatever our clock says."""
     behind_seconds: float = 0.0
     """How far our clock is behind that time; 0 where it is not."""
+    is_pinned: bool = False
+    """Whether the log's beginning was held against a pin."""
     is_imported: bool = False
     """Whether the projection began with somebody's snapshot, and was not yet derived again from the log."""
 

@@ -50,7 +50,7 @@ from services.persistence.postgres_errors import (
     reaching_database,
 )
 from services.persistence.postgres_session import PoolLimits
-from services.policy_file import read_policy_about
+from services.policy_file import read_pins, read_policy_about
 from services.process_memory import settle_memory
 from services.settings import read_secret
 
@@ -198,6 +198,7 @@ def _gateway(
         projector,
         verifier_key=config.log_verifier_key,
         policy=read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key)),
+        registrar=read_pins(config.registrar),
         clock=wall_clock,
         bounds=FollowBounds(
             freshness_seconds_max=config.stale_seconds_max, publish_delay_seconds=config.publish_delay_seconds_max

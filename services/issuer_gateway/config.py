@@ -41,6 +41,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "followed to their ends before anything is said to it"
         ),
     ] = ()
+    registrar: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Pins of how the log begins: the registrar's did:key or the event id of entry 0, as the "
+            "registrar has published them. One has to be met before anything is said to the log"
+        ),
+    ] = ()
     policy_file: Annotated[
         Path | None, Meta(description="File with the witness policy (C2SP tlog-policy) that checkpoints must meet")
     ] = None

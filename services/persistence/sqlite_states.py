@@ -6,7 +6,7 @@ bytes. The caller owns the connection and its transactions.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -146,6 +146,14 @@ def recognitions_of(connection: sqlite3.Connection, credential_id: CredentialId)
         "SELECT state FROM recognition WHERE credential_id = ?", (bytes.fromhex(credential_id),)
     ).fetchall()
     return sorted((_DECODE_RECOGNITION(state) for (state,) in rows), key=lambda found: found.stamp.index)
+
+
+def first_of(connection: sqlite3.Connection, event_ids: Sequence[EventId]) -> int | None:
+    """Return the place of that of these events which stands first on the log, or None where none is on it."""
+    ids = [bytes.fromhex(event_id) for event_id in event_ids]
+    return min(
+        (index for _, index in _rows(connection, "event_id, leaf_index", "event", "event_id", ids)), default=None
+    )
 
 
 def _load_events(connection: sqlite3.Connection, book: Book, names: set[EventId]) -> None:

@@ -82,6 +82,7 @@ def make_answering_app(
         policy = read_policy_about(config.policy_file, key)
         judge = Judge(
             is_witnessed=policy is not None and policy.quorum != NO_QUORUM,
+            is_pinned=bool(config.registrar or (policy and policy.pins)),
             freshness_seconds_max=config.freshness_seconds_max,
             clock=now,
         )

@@ -49,6 +49,14 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "state is where the projection begins"
         ),
     ] = ()
+    registrar: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Pins of how the log begins: the registrar's did:key or the event id of entry 0, as the "
+            "registrar has published them. One has to be met; without any, answers say `pinned: false`: who holds the "
+            "log's key could have begun it anew"
+        ),
+    ] = ()
     database_file: Annotated[
         Path, Meta(description="SQLite file of the projection; it may be removed at any time and is filled again")
     ]

@@ -18,6 +18,7 @@ from services.command.bundle import credential_id_in
 from services.command.main import main
 from services.command.verify import EXIT_COULD_NOT_ASK, EXIT_STATUS
 from services.crypto.data_integrity import create_proof
+from services.verifier.verdict.sentences import when
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.documents import ISSUER
 from tests.support.worlds import World
@@ -72,8 +73,8 @@ def check_of(answer: dict[str, Any], name: str) -> tuple[str, str]:
 def test_what_checks_out_is_authentic_as_of_a_time_and_never_valid(desk: Desk) -> None:
     result = desk.run()
     assert result.exit_code == 2
-    assert result.stdout.startswith("AUTHENTIC AS OF 2027-01-15 08:00 UTC (indeterminate)")
-    assert "by its witnesses' word" in result.stdout
+    assert result.stdout.startswith(f"AUTHENTIC AS OF {when(desk.world.received_at(2))} (indeterminate)")
+    assert "the log of 2027-01-15 08:00 UTC (by the word of its witnesses)" in result.stdout
 
 
 def test_each_check_says_what_it_can_know(desk: Desk) -> None:
@@ -91,7 +92,7 @@ def test_each_check_says_what_it_can_know(desk: Desk) -> None:
         ("freshness", "unknown"),
     ]
     assert answer["issuer"]["legal_name"] == "Nadmorska of Example"
-    assert answer["as_of"]["time_source"] == "witnesses"
+    assert (answer["as_of"]["time"], answer["as_of"]["time_source"]) == (desk.world.received_at(2), "log")
 
 
 def test_without_witnesses_the_time_is_the_logs_word(desk: Desk) -> None:

@@ -100,6 +100,7 @@ class World(Statements):
         step_ms: int = SECOND_MS,
         start: Moment = START,
         is_open: bool = True,
+        registrar: str = "registrar",
     ) -> None:
         self.origin = origin
         self.parameters = parameters
@@ -110,7 +111,7 @@ class World(Statements):
         self.leaf_hashes: list[Hash] = []
         self.opened: list[Opened] = []
         self.parties: dict[Did, Party] = {}
-        self.registrar = Party("registrar", did_key(secret_key("registrar", "event", 0).public_key))
+        self.registrar = Party(registrar, did_key(secret_key(registrar, "event", 0).public_key))
         self.parties[self.registrar.did] = self.registrar
         if is_open:
             self.say(self.opening())

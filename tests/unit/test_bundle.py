@@ -37,14 +37,15 @@ def codes(found: Proven) -> set[str]:
     return {fault.code for fault in found.faults}
 
 
-def test_a_credential_is_authentic_as_of_the_last_entry_without_witnesses(world: World) -> None:
+def test_a_credential_is_authentic_as_of_the_last_that_was_said_of_it(world: World) -> None:
     school = world.admit("school")
     credential_id = world.issued(school)
     world.advance(days=30)
     world.issued(school)
     found = proven(world, bundle_of(world, credential_id))
     assert found.faults == ()
-    assert (found.time, found.is_time_witnessed) == (world.received_at(3), False)
+    assert (found.time, found.checkpoint_time) == (world.received_at(2), world.received_at(3))
+    assert found.is_time_witnessed is False
     assert found.verdict(world.now) == "indeterminate"
     require_faultless(found)
 
@@ -56,11 +57,41 @@ def test_only_what_the_credential_rests_on_is_in_its_bundle(world: World) -> Non
     assert [item.index for item in bundle_of(world, credential_id).entries] == [0, 1, 4]
 
 
-def test_with_witnesses_the_time_is_theirs(world: World) -> None:
+def test_what_was_left_out_of_a_bundle_does_not_make_it_authentic_as_of_a_time_after_it(world: World) -> None:
+    school = world.admit("school")
+    credential_id = world.issued(school)
+    bundles = []
+    for say in (
+        lambda: world.say(world.hold(school, credential_id)),
+        lambda: world.say(world.release(school, credential_id)),
+        lambda: world.say(world.scope_change(school, ects_hundredths_max=5000)),
+        lambda: world.say(world.revocation(school, credential_id)),
+        lambda: world.say(world.condemnation(school, school, school.event, world.received_at(1)), key=school.recovery),
+        lambda: world.issued(world.admit("college")),
+    ):
+        world.advance(days=1)
+        say()
+        bundles.append(bundle_of(world, credential_id))
+    last = bundles[-1]
+    assert [item.index for item in last.entries] == [0, 1, 2, 3, 4, 5, 6, 7]
+    policy = parse_policy(witness_policy_text(world).encode())
+    witnessed = msgspec.structs.replace(last, checkpoint=cosigned(world))
+    for bundle, trusted in ((last, log_policy(world)), (witnessed, policy)):
+        honest = proven(world, bundle, trusted)
+        assert honest.verdict(world.now) == "invalid"
+        for left_out, newest in (((5, 6, 7), 4), ((3, 4, 5, 6, 7), 2)):
+            found = proven(world, without(bundle, *left_out), trusted)
+            assert found.faults == ()
+            assert found.verdict(world.now) == "indeterminate"
+            assert found.time == world.received_at(newest) < world.received_at(6)
+
+
+def test_with_witnesses_the_time_of_the_checkpoint_is_theirs(world: World) -> None:
     credential_id = world.issued(world.admit("school"))
     policy = parse_policy(witness_policy_text(world).encode())
     found = proven(world, bundle_of(world, credential_id, checkpoint=cosigned(world)), policy)
-    assert (found.faults, found.time, found.is_time_witnessed) == ((), from_ms(WITNESSED_AT * 1000), True)
+    assert (found.faults, found.checkpoint_time, found.is_time_witnessed) == ((), from_ms(WITNESSED_AT * 1000), True)
+    assert found.time == world.received_at(2)
 
 
 def test_too_few_cosignatures_are_a_fault(world: World) -> None:

@@ -80,7 +80,8 @@ def test_what_was_issued_before_is_authentic_by_both_logs(line: Line) -> None:
     bundle = line.bundle(credential_id)
     found = line.proven(bundle)
     assert (found.faults, places(bundle)) == ((), [[0, 1, 4], [0]])
-    assert (found.verdict(new.now), found.time) == ("indeterminate", new.received_at(1))
+    assert (found.verdict(new.now), found.time) == ("indeterminate", old.received_at(4))
+    assert found.checkpoint_time == new.received_at(1)
     assert bundle.entry_count == 4
 
 

@@ -41,6 +41,10 @@ class Projector:
         async with transaction(self._pool) as connection:
             await postgres_states.load_all(connection, book, batch)
 
+    async def begins_with(self, event_ids: Sequence[EventId]) -> bool:
+        """Tell whether one of these events is entry 0."""
+        return await followed_log.first_of(self._pool, event_ids) == 0
+
     async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
         """Store states, set status bits, close the outbox rows of what was seen, move the position: all or nothing."""
         async with transaction(self._pool) as connection:

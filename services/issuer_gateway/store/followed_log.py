@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from proto.ids import CredentialId, Did, Origin
+from proto.ids import CredentialId, Did, EventId, Origin
 from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
 from services.follow import Position
 from services.persistence import postgres_states
@@ -36,6 +36,15 @@ async def keep_position(connection: Connection, value: Position) -> None:
            ON CONFLICT (is_only) DO UPDATE SET position = excluded.position""",
         _ENCODE(value),
     )
+
+
+async def first_of(connection: Connection | Pool, event_ids: Sequence[EventId]) -> int | None:
+    """Return the place of that of these events which stands first on the log, or None where none is on it."""
+    place: int | None = await connection.fetchval(
+        "SELECT min(leaf_index) FROM event WHERE event_id = ANY($1::bytea[])",
+        [bytes.fromhex(event_id) for event_id in event_ids],
+    )
+    return place
 
 
 async def hand_over(connection: Connection, value: Position, *, ended: Origin) -> None:

@@ -7,9 +7,11 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.base64_strict import encode_base64
+from proto.envelope import open_envelope
 from proto.events import INTEGER_MAX, EventIdField
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book
+from proto.log.entry import decode as decode_entry
 from proto.log.merkle import ProofProblem, check_consistency
 from proto.log.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
 from proto.problem import NotFoundProblem, UnavailableProblem
@@ -92,7 +94,9 @@ async def log_info(request: web.Request) -> Reply:
     async with ledger.pool.acquire() as connection:
         book = Book()
         await postgres_states.load_log(connection, book)
+        (first,) = await store.entries_at(connection, [LeafIndex(0)])
         end = await frozen(connection)
+    opening = open_envelope(decode_entry(first.data).envelope)
     info = LogInfo(
         origin=ledger.origin,
         verifier_key=ledger.verifier.text,
@@ -101,6 +105,8 @@ async def log_info(request: web.Request) -> Reply:
         published_size=ledger.publication.size,
         rules_version=book.opened_log().rules_version_at(LeafIndex(size)),
         publish_interval_ms=ledger.config.publish_interval_ms,
+        registrar=opening.event.issuer,
+        opening=opening.event_id,
         is_frozen=end is not None,
         successor=end.successor if end else None,
     )

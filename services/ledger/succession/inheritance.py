@@ -68,6 +68,11 @@ class _States:
             await self._connection.execute(_SAVE_EVENTS, names, [each.index for each in applied])
         self._position = position
 
+    async def begins_with(self, event_ids: Sequence[EventId]) -> bool:
+        """Tell whether one of these events is the predecessor's entry 0."""
+        rows = await self._connection.fetch(_LOAD_EVENTS, [bytes.fromhex(event_id) for event_id in event_ids])
+        return any(row["leaf_index"] == 0 for row in rows)
+
     async def hand_over(self, position: Position) -> None:
         """Go on with the log that continues this one: the states stay as they are."""
         self._position = position

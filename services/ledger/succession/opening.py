@@ -12,7 +12,7 @@ import msgspec
 from proto import envelope as envelopes
 from proto import events
 from proto.envelope import Opened
-from proto.ids import LeafIndex, Origin
+from proto.ids import Did, LeafIndex, Origin
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import BadSignatureRefusal, Book, decide, evolve, signing_key
 from proto.lifecycle.refusals import AheadOfTimeRefusal, TooOldRefusal
@@ -83,6 +83,14 @@ async def is_initialised(config: Config) -> bool:
     """Return whether the log was created completely, first checkpoint included."""
     async with postgres.connected(config.database_url, application_name="credentify-ledger") as connection:
         return await store.has_tables(connection) and await store.last_checkpoint(connection) is not None
+
+
+async def registrar_of(config: Config) -> Did:
+    """Return who opened the log of the database, which is there."""
+    book = Book()
+    async with postgres.connected(config.database_url, application_name="credentify-ledger") as connection:
+        await postgres_states.load_log(connection, book)
+    return book.opened_log().registrar
 
 
 async def require_log(connection: Connection) -> LogRow:

@@ -22,7 +22,8 @@ from services.verifier.projection.statistics import Institution, Wanted, gathere
 from services.verifier.projection.tables import MissingTileError
 from services.verifier.verdict import facts
 from services.verifier.verdict.sentences import STATES
-from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness, today_of
+from services.verifier.verdict.today import today_of
+from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness
 
 QUESTION_SECONDS_MAX = 10.0
 """How long a question about a document may take, the wait for others included."""

@@ -23,7 +23,7 @@ from services.edge import Templates
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
 from services.verifier.projection.statistics import DIMENSIONS
 from services.verifier.verdict.sentences import REASONS, STATES, when
-from services.verifier.verdict.verdict import decisive
+from services.verifier.verdict.today import decisive
 
 _FOLDER = Path(__file__).parent
 BARS_MAX = 60

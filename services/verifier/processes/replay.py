@@ -18,7 +18,7 @@ from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, Known
-from services.policy_file import read_policy_about
+from services.policy_file import read_pins, read_policy_about
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.processes.follow_log import Projector
@@ -68,6 +68,7 @@ async def replaying(
             store,
             verifier_key=config.log_verifier_key,
             policy=policy,
+            registrar=read_pins(config.registrar),
             clock=now,
             bounds=bounds_of(config),
             known_fault=await store.fault(),

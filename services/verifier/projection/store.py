@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from proto.envelope import Opened
-from proto.ids import TreeSize
+from proto.ids import EventId, TreeSize
 from proto.lifecycle import Book, needs
 from services.follow import Applied, Evidence, Position
 from services.persistence import sqlite_states
@@ -70,6 +70,10 @@ class Store(Records):
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
         """Load all that deciding these events reads."""
         await self._write(lambda: sqlite_states.load_until_complete(self._own, book, lambda: needs(book, batch)))
+
+    async def begins_with(self, event_ids: Sequence[EventId]) -> bool:
+        """Tell whether one of these events is entry 0."""
+        return await self._write(lambda: sqlite_states.first_of(self._own, event_ids) == 0)
 
     async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
         """Store states, events, leaf hashes and position in one transaction.

@@ -27,18 +27,7 @@ from proto.lifecycle import (
 from proto.lifecycle import standing as standing_of
 from proto.moment import Moment
 from proto.stacking import ects_text
-from proto.wire.verifier import (
-    Answer,
-    AsOf,
-    Check,
-    CheckName,
-    IssuerFacts,
-    Question,
-    Result,
-    StackNode,
-    Today,
-    Verdict,
-)
+from proto.wire.verifier import Answer, AsOf, Check, CheckName, IssuerFacts, Question, Result, StackNode, Verdict
 from services.follow.interface import Health, Position
 from services.verifier.verdict import facts
 from services.verifier.verdict.sentences import FIELDS, REASONS, duration, sentence, when
@@ -138,28 +127,6 @@ def evaluate(grounds: Grounds) -> Answer:
     return _with_facts(answer, grounds, life, found)
 
 
-def today_of(answer: Answer) -> Today:
-    """Return what an answer about now says, in short: what comes before an answer about another moment."""
-    status = answer.status
-    return Today(
-        verdict=answer.verdict,
-        at=answer.question.at,
-        state=status.state if status else None,
-        since=status.since if status else None,
-        reason=status.reason if status else None,
-        replaced_by=status.replaced_by if status else None,
-        checks=decisive(answer.verdict, answer.checks),
-    )
-
-
-def decisive(found: Verdict, checks: Iterable[Check]) -> tuple[Check, ...]:
-    """Return the checks by which a verdict is not `valid`; none where it is."""
-    if found == "valid":
-        return ()
-    wanted: Result = "invalid" if found == "invalid" else "unknown"
-    return tuple(item for item in checks if item.result == wanted)
-
-
 def verdict(checks: Iterable[Check]) -> Verdict:
     """Return the verdict: undecided where the records are not fresh, else the worst finding; valid only if all is.
 
@@ -186,6 +153,7 @@ def as_of(origin: Origin, position: Position, health: Health) -> AsOf:
         time_source=health.time_source,
         age_seconds=None if health.age_seconds is None else round(health.age_seconds, 3),
         imported=health.is_imported,
+        pinned=health.is_pinned,
     )
 
 
