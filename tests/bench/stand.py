@@ -57,7 +57,7 @@ class Stand(Stack):
         """Start a service unless it runs, and do not wait until it is ready."""
         if not self._has_log:
             await self._ensure_log()
-            self.addresses, self._has_log = self._addresses(), True
+            self.addresses, self._has_log = self._addresses(await self._registrar()), True
         if name not in self.running:
             makers = {"ledger": self._ledger, "gateway": self._gateway, "verifier": self._verifier}
             self.running[name] = makers[name](self.addresses)
