@@ -24,6 +24,8 @@ DOCUMENT_BYTES_MAX = 1_048_576
 VALUES_MAX = 400_000
 """Values of JSON that are decoded at once: a megabyte of brackets would take a hundred in memory, and seconds."""
 
+DECODE_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder of `msgspec` raises for bytes of strangers: no JSON, another shape, no UTF-8, nested too deep."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _ENCODER = msgspec.json.Encoder(order="sorted")
 

@@ -120,8 +120,8 @@ def parse_awards(data: bytes) -> Awards:
         try:
             _refuse_repeated(seen, line, cells)
             rows.append(AwardRow(line=line, award=award_of(_named(header, cells, REQUIRED_COLUMNS))))
-        except RowError as error:
-            faults.append(RowFault(line=line, field=error.field, code=error.code, detail=error.detail))
+        except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
+            faults.append(row_fault(line, error))
     return Awards(rows=tuple(rows), faults=tuple(faults))
 
 
@@ -154,8 +154,17 @@ def read_award(header: Sequence[str], record: FileRecord) -> AwardRow | RowFault
     """Return the award of one record of a file with this header, or what is wrong in it."""
     try:
         return AwardRow(line=record.line, award=award_of(read_cells(header, record, required=REQUIRED_COLUMNS)))
-    except RowError as error:
-        return RowFault(line=record.line, field=error.field, code=error.code, detail=error.detail)
+    except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
+        return row_fault(record.line, error)
+
+
+def row_fault(line: int, error: Exception) -> RowFault:
+    """Return what is wrong in a row by what was raised over it; what nobody foresaw is a fault of the row, too."""
+    if isinstance(error, RowError):
+        return RowFault(line=line, field=error.field, code=error.code, detail=error.detail)
+    return RowFault(
+        line=line, field="", code="unreadable", detail="This row cannot be read: look at its cells one by one"
+    )
 
 
 def _decode(data: bytes) -> str:

@@ -12,7 +12,7 @@ from proto.documents.credential import Award
 from proto.events import CredentialIdField, MomentField, Reason, Record
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
-from proto.tables.awards_csv import RowError, RowFault, award_of, read_cells
+from proto.tables.awards_csv import RowError, RowFault, award_of, read_cells, row_fault
 from proto.tables.records import FileRecord
 
 Action = Literal["revoke", "suspend", "reinstate", "reissue"]
@@ -57,8 +57,8 @@ def read_change(header: Sequence[str], record: FileRecord, *, zone: tzinfo = UTC
     try:
         cells = read_cells(header, record, required=REQUIRED_COLUMNS)
         return NumberedChange(line=record.line, change=_change(cells, zone))
-    except RowError as error:
-        return RowFault(line=record.line, field=error.field, code=error.code, detail=error.detail)
+    except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
+        return row_fault(record.line, error)
 
 
 def _change(cells: Mapping[str, str], zone: tzinfo) -> ChangeRow:

@@ -1,6 +1,7 @@
 """Refusals that HTTP itself gives rise to, and how any refusal is rendered. Knows no route and no service."""
 
 import math
+import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem, UnavailableProblem
+from services.edge.log import Log
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 _HEADERS = {"Content-Type": PROBLEM_MEDIA_TYPE, "Cache-Control": "no-store"}
@@ -139,6 +141,13 @@ class InternalProblem(Problem):
     slug = "internal"
     title = "Something went wrong on our side"
     status = 500
+
+
+def line_fault(log: Log, error: Exception, *, number: int) -> InternalProblem:
+    """Log where one line or row broke us, without its words, and return what stands in its place; the others go on."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.failure("line_failed", line=number, error=type(error).__qualname__, traceback=where)
+    return InternalProblem("This one broke something on our side; the others are answered. Please report it")
 
 
 class ListenProblem(Problem):

@@ -74,6 +74,34 @@ async def test_a_large_file_is_issued_in_the_background_and_each_row_has_its_res
     assert await gateway.database_count("batch_part") == 0
 
 
+async def test_times_beyond_the_calendar_in_large_files_are_their_own_rows_fault(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    overflowing = b"b,A,B,hydrology,9999-12-31T23:59:59-05:00\nc,A,B,hydrology,0001-01-01T00:00:00+14:00\n"
+    answered = await _send(
+        office, "/v1/batches", _rows(750, "hydrology") + overflowing + _rows(750, "hydrology", 750)[len(HEADER) :]
+    )
+    done = await _over(office, answered.as_(BatchAnswer).batch_id)
+    assert (done.state, done.accepted_count, done.refused_count) == ("finished", 1_500, 2)
+    rows = await _results(office, done.batch_id)
+    credential_id = rows[0].credential_id
+    change = {"action": "revoke", "credential_id": credential_id, "reason": "error"}
+    changes = [
+        change | {"effective_at": "9999-12-31T23:59:59-05:00"},
+        change | {"effective_at": "0001-01-01T00:00:00+14:00"},
+        change | {"credential_id": rows[1].credential_id},
+    ]
+    media = {NDJSON: b"\n".join(map(msgspec.json.encode, changes))}
+    media[CSV] = b"action,credential_id,reason,effective_at\n" + b"".join(
+        f"revoke,{rows[place].credential_id},error,{time}\n".encode()
+        for place, time in ((2, "9999-12-31T23:59:59-05:00"), (3, "0001-01-01T00:00:00+14:00"), (4, ""))
+    )
+    for form, body in media.items():
+        sent = await _send(office, "/v1/batches/changes", body, media=form, key=form)
+        made = await _over(office, sent.as_(BatchAnswer).batch_id)
+        assert (made.state, made.accepted_count, made.refused_count) == ("finished", 1, 2)
+
+
 async def test_events_tell_of_progress_until_every_row_is_published(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
     await office.describe("hydrology")

@@ -53,6 +53,33 @@ async def test_the_example_list_is_issued_as_it_ships(gateway: RunningGateway) -
     assert len(learner.body["credentials"]) == 2
 
 
+OVERFLOWING = ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize("media", ["application/x-ndjson", "application/json", CSV])
+async def test_times_beyond_the_calendar_are_their_own_rows_fault(gateway: RunningGateway, media: str) -> None:
+    office = await gateway.institution("waterland")
+    uri = (await office.describe()).achievement.uri
+    awards = [
+        office.award(uri, "a"),
+        *(office.award(uri, f"u-{place}", valid_until=time) for place, time in enumerate(OVERFLOWING[::2])),
+        *(office.award(uri, f"f-{place}", valid_from=time) for place, time in enumerate(OVERFLOWING)),
+        office.award(uri, "z"),
+    ]
+    if media == CSV:
+        header = "learner_ref,given_name,family_name,achievement,valid_from,valid_until\n"
+        cells = ((row["learner"]["ref"], uri, row["valid_from"], row.get("valid_until", "")) for row in awards)
+        body = (header + "".join(f"{ref},A,B,{name},{begins},{ends}\n" for ref, name, begins, ends in cells)).encode()
+    else:
+        body = msgspec.json.encode(awards) if media == "application/json" else _lines(awards)
+    for query in ("?dry_run=true", ""):
+        answered = (await _batch(office, body, media, query=query)).as_(BatchAnswer)
+        states = [row.state for row in answered.rows]
+        assert states[0] == states[-1] == ("checked" if query else "accepted")
+        assert set(states[1:-1]) == {"refused"}, answered.rows
+        assert all(row.problem is None or row.problem["status"] < 500 for row in answered.rows)
+
+
 async def test_one_wrong_row_does_not_sink_the_others(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
     uri = (await office.describe()).achievement.uri

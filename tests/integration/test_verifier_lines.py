@@ -16,6 +16,7 @@ from services.command import verify_folder
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
+from services.verifier.documents import reader
 from tests.support.awarded import Awarded, award, documented
 from tests.support.served_logs import ServedLog, served
 from tests.support.worlds import World, lately
@@ -41,6 +42,12 @@ class Desk:
         headers = {"Content-Type": "application/json"}
         async with self.session.post(self.url, data=io.BytesIO(data), headers=headers) as response:
             return msgspec.json.decode(await response.read(), type=Answer)
+
+    async def listed(self, data: bytes) -> list[dict[str, object]]:
+        headers = {"Content-Type": "application/json"}
+        async with self.session.post(self.url, data=io.BytesIO(data), headers=headers) as response:
+            found: list[dict[str, object]] = await response.json()
+            return found
 
     async def knows(self, awarded: Awarded) -> None:
         async with asyncio.timeout(15):
@@ -73,6 +80,27 @@ async def test_lines_have_a_bound_of_their_own_however_small_that_of_one_documen
     assert len(good.data) * 40 > 2 * 65_536
     assert [line.answer and line.answer.verdict for line in found] == ["valid"] * 40
     await desk.answers(io.BytesIO(b" " * 1_000_001), status=413)
+
+
+async def test_a_line_that_breaks_what_reads_it_sinks_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = award(desk.world, desk.party)
+    await desk.knows(good)
+    read = reader.read
+
+    def breaking(data: bytes) -> reader.ReadDocument:
+        if b"breaks" in data:
+            raise OverflowError(data.decode())
+        return read(data)
+
+    monkeypatch.setattr(reader, "read", breaking)
+    bad = b'{"breaks":"Jane Doe"}'
+    overflowing = good.data.replace(b"2026-", b"9999-", 1)
+    found = await desk.answers(io.BytesIO(b"\n".join([good.data, bad, overflowing, b"[" * 15_000, good.data])))
+    assert [line.status for line in found] == [200, 500, 200, 400, 200]
+    listed = await desk.listed(b"[" + b",".join([good.data, bad, good.data]) + b"]")
+    assert [bool(line.get("answer")) for line in listed] == [True, False, True]
+    assert b"line_failed" in desk.lines.getvalue()
+    assert b"Jane" not in desk.lines.getvalue(), "what broke may quote the document"
 
 
 async def test_each_line_is_answered_in_order_and_a_bad_one_sinks_no_other(desk: Desk) -> None:

@@ -1,6 +1,8 @@
 """Credentials that travel inside of a PDF, over real HTTP: taken out within bounds, or refused with what to do."""
 
+import asyncio
 import io
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from pypdf import PdfWriter
 from pypdf.generic import StreamObject
 
 from services.command.verify_folder import verify_folder
+from services.verifier.documents.pdf import PdfProblem, PdfReader
 from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import award
 from tests.support.served_logs import served
@@ -77,6 +80,38 @@ async def test_a_pdf_that_unpacks_without_end_is_refused(verifier: Verifier) -> 
     assert len(bomb) < 1_000_000
     problem = await ask(verifier, bomb, status=422)
     assert problem["type"] == "urn:credentify:problem:pdf"
+
+
+ENDLESS = """
+import json, sys
+data = sys.stdin.buffer.read()
+while b"endless" in data:
+    pass
+sys.stdout.write(json.dumps(['{"credentialSubject": 1}']))
+"""
+
+
+async def test_slow_pdfs_delay_nobody_elses() -> None:
+    reader = PdfReader(program=("-c", ENDLESS))
+    slow = [asyncio.create_task(reader.credential_in(b"endless", address=name)) for name in "aabbc"]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert await reader.credential_in(b"quick", address="d")
+    assert sum(task.done() for task in slow) < 4, "two have their whole time, and nobody waits for that"
+    for outcome in await asyncio.gather(*slow, return_exceptions=True):
+        assert isinstance(outcome, PdfProblem)
+        assert "too long" in outcome.detail
+
+
+async def test_a_small_pdf_gets_no_more_memory_than_a_small_pdf_needs(tmp_path: Path) -> None:
+    code = (
+        "import services.verifier.documents.pdf_process as p; p.attached = lambda data: [b'x' * 400_000_000]; p.main()"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", code), stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate(b"%PDF-1.7")
+    assert said == b"It needs more memory than it may have"
 
 
 async def test_a_folder_with_pdfs_is_reported_row_by_row(verifier: Verifier, tmp_path: Path) -> None:

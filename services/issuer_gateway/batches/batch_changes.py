@@ -15,6 +15,7 @@ from proto.wire.gateway import ChangeRequest
 from services.issuer_gateway.credentials.change_credential import check_tenant, effective_from
 from services.issuer_gateway.credentials.issuance import Prepared, achievement_of, learners_for, prepared, store
 from services.issuer_gateway.credentials.prerequisites import Holdings
+from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
@@ -79,6 +80,8 @@ class Changes:
                 if problem.status >= _OURS:
                     raise
                 refused[line] = problem
+            except Exception as error:  # noqa: BLE001 - whatever one change breaks, the others are made
+                refused[line] = problem_of_row(self._gateway, line, error)
         if not is_dry_run:  # (4) events, then the documents of what was issued
             await self._keep()
         return made, refused

@@ -255,4 +255,6 @@ def _change_row(header: Sequence[str], record: FileRecord, zone: tzinfo) -> Numb
         change = decode_json(record.content, _CHANGE, unique_keys=True)
     except Problem as problem:
         return Row(record.line, None, problem)
+    except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
+        return Row(record.line, None, MalformedProblem("This row cannot be read: look at its values one by one"))
     return NumberedChange(line=record.line, change=change)

@@ -23,6 +23,7 @@ from services.issuer_gateway.batches.batch_upload import CSV, JSON_LIST, TooMany
 from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.issuance import Prepared, issue_many, judged, prepared, unknown_achievement
+from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, idempotency_records
@@ -103,7 +104,7 @@ def csv_row(header: Sequence[str], record: FileRecord) -> Row:
 
 def fault_problem(fault: RowFault) -> Problem:
     """Return what is wrong in a row of a CSV file as a problem; the pointer names the column."""
-    return InvalidProblem(fault.detail, pointer=f"/{fault.field}", members={"code": fault.code})
+    return InvalidProblem(fault.detail, pointer=f"/{fault.field}" if fault.field else "", members={"code": fault.code})
 
 
 def json_row(line: int, content: bytes) -> Row:
@@ -112,6 +113,9 @@ def json_row(line: int, content: bytes) -> Row:
         return Row(line, decode_json(content, _AWARD, unique_keys=True), record=content)
     except Problem as problem:
         return Row(line, problem=problem, record=content)
+    except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
+        unread = MalformedProblem("This row cannot be read: look at its values one by one")
+        return Row(line, problem=unread, record=content)
 
 
 async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> BatchAnswer:
@@ -261,8 +265,8 @@ async def prepare_rows(
                 items[row.line] = await prepared(
                     gateway, tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id
                 )
-            except InvalidProblem as problem:
-                refused[row.line] = problem
+            except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are issued
+                refused[row.line] = problem_of_row(gateway, row.line, error)
     return items, refused
 
 

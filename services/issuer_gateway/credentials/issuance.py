@@ -23,6 +23,7 @@ from services.crypto.rdf_canonical import pinned_contexts
 from services.issuer_gateway.achievements.document_parts import Part, without_part
 from services.issuer_gateway.credentials.annex_gate import check_complete
 from services.issuer_gateway.credentials.prerequisites import Asking, Holdings
+from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import document_of, issued_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
@@ -270,12 +271,15 @@ async def judged(
     book = await book_for(connection, [item.opened for item in items], now=now)
     taken: list[Prepared] = []
     refused: dict[CredentialId, Problem] = {}
-    for item in items:
+    for place, item in enumerate(items, start=1):
         try:
             notes = holdings.check(item.asking)
             admit(book, item.opened, now=max(now, item.opened.event.at))
         except (Refusal, InvalidProblem) as problem:
             refused[item.credential_id] = problem
+            continue
+        except Exception as error:  # noqa: BLE001 - whatever one award breaks, the others are issued
+            refused[item.credential_id] = problem_of_row(gateway, place, error)
             continue
         holdings.issued(item.asking)
         taken.append(item.noted(notes))

@@ -10,7 +10,7 @@ from proto.envelope import ENVELOPE_BYTES_MAX, Envelope, Opened
 from proto.lifecycle import Refusal
 from proto.problem import BusyProblem, MalformedProblem, OutcomeUnknownProblem, Problem
 from proto.wire.ledger import Appended, AppendLine
-from services.edge import LOG, Media, Reply, Route, annotate, read_lines
+from services.edge import LOG, Media, Reply, Route, annotate, line_fault, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.ledger.config import Config
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
@@ -79,9 +79,17 @@ async def _read(request: web.Request, config: Config) -> list[_Sent]:
     sent: list[_Sent] = []
     turns = Turns(lines_each=_DECODE_EACH)
     async for line in read_lines(request, line_bytes_max=ENVELOPE_BYTES_MAX, line_count_max=config.lines_max):
-        sent.append(_Sent(len(sent) + 1, _opened(line.content)))
+        sent.append(_Sent(len(sent) + 1, _opened_or_fault(request, len(sent) + 1, line.content)))
         await turns.worked(len(line.content or b""))
     return sent
+
+
+def _opened_or_fault(request: web.Request, number: int, content: bytes | None) -> Opened | Problem:
+    """Return the envelope of a line, or why there is none: whatever one line breaks, the others are appended."""
+    try:
+        return _opened(content)
+    except Exception as error:  # noqa: BLE001 - a stranger's line may break what reads it anywhere
+        return line_fault(request.app[LOG], error, number=number)
 
 
 def _opened(content: bytes | None) -> Opened | Problem:

@@ -79,10 +79,10 @@ class ReadyAnswers:
         verdict = found.answer.verdict
         return Ready(verdict=verdict, body=_ENCODE(found.answer), etag=prepared.etag(verdict) if prepared else None)
 
-    async def document(self, data: bytes, moments: Moments = NOW) -> Ready:
-        """Return the answer for one document; raises as `Inquiry.document`."""
+    async def document(self, data: bytes, moments: Moments = NOW, *, address: str = "") -> Ready:
+        """Return the answer for one document; `address` and what is raised are as in `Inquiry.document`."""
         if moments != NOW:
-            return _encoded(await self._inquiry.document(data, moments))
+            return _encoded(await self._inquiry.document(data, moments, address=address))
         named = _named(data) if len(data) <= DOCUMENT_BYTES_MAX else None
         instant = self._now()
         if named is not None and instant is not None:
@@ -92,7 +92,7 @@ class ReadyAnswers:
                 verdict, body = prepared.document(proof, instant)
                 self._inquiry.count(verdict)
                 return Ready(verdict=verdict, body=body)
-        found = await self._inquiry.found_document(data, NOW)
+        found = await self._inquiry.found_document(data, NOW, address=address)
         if named is not None and named.may_keep:
             self._remember(named, found)
         return Ready(verdict=found.answer.verdict, body=_ENCODE(found.answer))

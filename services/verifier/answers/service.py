@@ -10,13 +10,14 @@ import msgspec
 from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
-from proto.problem import NotFoundProblem, Problem, UnavailableProblem
+from proto.problem import BusyProblem, NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
 from services.crypto.rdf_processes import FormMakers
 from services.follow import Health, Position
 from services.verifier.documents import foreign, reader
 from services.verifier.documents.rdf_forms import Forms
 from services.verifier.documents.reader import ReadDocument
+from services.verifier.limits.places import Places
 from services.verifier.projection.reader import DamagedProjectionProblem, Records, Snapshot
 from services.verifier.projection.statistics import Institution, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
@@ -26,7 +27,10 @@ from services.verifier.verdict.today import today_of
 from services.verifier.verdict.verdict import Document, Grounds, as_of, evaluate, freshness
 
 QUESTION_SECONDS_MAX = 10.0
-"""How long a question about a document may take, the wait for others included."""
+"""How long a question about a document may wait for a place, and how long it may then take."""
+PLACES, PLACES_PER_ADDRESS, WAITING_PER_ADDRESS = 8, 4, 256
+"""Documents that are worked on at once, those of one client address, and how many of one may wait."""
+FaultOf = Callable[[Exception, int], Problem]
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -48,14 +52,6 @@ class NotAStackProblem(NotFoundProblem):
 
     slug = "not-a-stack"
     title = "The credential is not a stack"
-
-
-class SlowQuestionProblem(UnavailableProblem):
-    """The answer was not there in time, because of the document or of what others sent."""
-
-    slug = "slow-question"
-    title = "The answer takes too long"
-    retry_after_seconds = 2
 
 
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +115,12 @@ class Inquiry:
     ) -> None:
         self._records = records
         self._form_makers = form_makers
+        self._places = Places(
+            count=PLACES,
+            per_address=PLACES_PER_ADDRESS,
+            waiting_max=WAITING_PER_ADDRESS,
+            wait_seconds_max=QUESTION_SECONDS_MAX,
+        )
         self._guide = guide
         self._clock = clock
         self.count = count
@@ -160,18 +162,24 @@ class Inquiry:
         )
 
     async def document(
-        self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
+        self, data: bytes, moments: Moments, *, address: str = "", status_lists: Sequence[Mapping[str, Any]] = ()
     ) -> Answer:
         """Return the answer for one document; `status_lists` were sent along, and count for a stranger's only.
 
-        Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document at all.
+        `address` is whose place it takes. Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document
+        at all, `BusyProblem`.
         """
-        return (await self.found_document(data, moments, status_lists=status_lists)).answer
+        return (await self.found_document(data, moments, address=address, status_lists=status_lists)).answer
 
     async def found_document(
-        self, data: bytes, moments: Moments, *, status_lists: Sequence[Mapping[str, Any]] = ()
+        self, data: bytes, moments: Moments, *, address: str = "", status_lists: Sequence[Mapping[str, Any]] = ()
     ) -> Found:
-        """Return what `document` does, with what it rests on; raises `SlowQuestionProblem`."""
+        """Return what `document` does, with what it rests on."""
+        async with self._places.place(address):
+            return self._counted(await self._found_document(data, moments, status_lists))
+
+    async def _found_document(self, data: bytes, moments: Moments, status_lists: Sequence[Mapping[str, Any]]) -> Found:
+        """(1) Read and judge it; (2) have the forms made that this asked for; (3) judge it by them."""
         asked, forms = self.asked(moments), Forms()
         try:
             async with asyncio.timeout(QUESTION_SECONDS_MAX):
@@ -184,20 +192,27 @@ class Inquiry:
                         lambda snapshot: self._document(snapshot, sent, asked, status_lists, forms)
                     )
         except TimeoutError as error:
-            raise SlowQuestionProblem("Others' documents are being checked; send it again in a moment") from error
-        return self._counted(found)
+            raise BusyProblem("Others' documents are being checked; send it again in a moment") from error
+        return found
 
-    async def listed(self, items: list[bytes], moments: Moments) -> tuple[AnswerLine, ...]:
-        """Return one line per document, in order; one that cannot be read has its problem there and sinks no other."""
-        return tuple([await self._line(index, data, moments) for index, data in enumerate(items)])
+    async def listed(
+        self, items: list[bytes], moments: Moments, *, fault_of: FaultOf, address: str = ""
+    ) -> tuple[AnswerLine, ...]:
+        """Return one line per document, in order; one that cannot be read has its problem there and sinks no other.
 
-    async def _line(self, index: int, data: bytes, moments: Moments) -> AnswerLine:
+        `fault_of` returns what stands in the place of one that broke us, by its index.
+        """
+        return tuple([await self._line(index, data, moments, fault_of, address) for index, data in enumerate(items)])
+
+    async def _line(self, index: int, data: bytes, moments: Moments, fault_of: FaultOf, address: str) -> AnswerLine:
         try:
-            return AnswerLine(index=index, answer=await self.document(data, moments))
+            return AnswerLine(index=index, answer=await self.document(data, moments, address=address))
         except DamagedProjectionProblem:
             raise
         except Problem as problem:
             return AnswerLine(index=index, problem=problem.document())
+        except Exception as error:  # noqa: BLE001 - whatever one document breaks, the others are answered
+            return AnswerLine(index=index, problem=fault_of(error, index).document())
 
     async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
         """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""

@@ -3,17 +3,26 @@
 import asyncio
 import contextlib
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
-from proto.problem import BusyProblem, InvalidProblem
+from proto.canonical import DECODE_ERRORS
+from proto.problem import InvalidProblem
+from services.verifier.limits.places import Places
 
 PDF_MEDIA = "application/pdf"
-READERS_MAX = 2
-READ_SECONDS_MAX = 12.0
+READERS_MAX = 4
+READERS_PER_ADDRESS = 3
+SLOW_READERS_MAX = 2
+"""So many PDFs may take longer than `QUICK_SECONDS` at once; one more is given up then, so that others find a place."""
+QUICK_SECONDS = 2.0
+READ_SECONDS_MAX = 6.0
+WAIT_SECONDS_MAX = 12.0
+WAITING_MAX = 16
 _MAGIC = b"%PDF-"
 _MAGIC_WITHIN = 1_024
-_PROGRAM = "services.verifier.documents.pdf_process"
+PROGRAM = ("-m", "services.verifier.documents.pdf_process")
 _MARKS = ("credentialSubject", "VerifiablePresentation")
 _DECODE = msgspec.json.Decoder(list[str]).decode
 
@@ -33,25 +42,24 @@ def is_pdf(data: bytes) -> bool:
 class PdfReader:
     """Takes credentials out of PDFs, at most `READERS_MAX` at once."""
 
-    def __init__(self) -> None:
-        self._places = asyncio.Semaphore(READERS_MAX)
+    def __init__(self, *, program: Sequence[str] = PROGRAM) -> None:
+        self._program = program
+        self._places = Places(
+            count=READERS_MAX,
+            per_address=READERS_PER_ADDRESS,
+            waiting_max=WAITING_MAX,
+            wait_seconds_max=WAIT_SECONDS_MAX,
+        )
+        self._slow = asyncio.Semaphore(SLOW_READERS_MAX)
 
-    async def credential_in(self, data: bytes) -> bytes:
+    async def credential_in(self, data: bytes, *, address: str = "") -> bytes:
         """Return the one credential or presentation (JSON) that is attached to the PDF; raises `PdfProblem`.
 
-        Raises `BusyProblem` where the others take too long.
+        `address` is whose place it takes; raises `BusyProblem` where the others take too long.
         """
-        try:
-            async with asyncio.timeout(READ_SECONDS_MAX):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise BusyProblem(
-                "Other PDFs are being read. Send this one again in a moment, or send the credential's JSON itself"
-            ) from error
-        try:
-            found = [text for text in await _read(data) if any(mark in text for mark in _MARKS)]
-        finally:
-            self._places.release()
+        async with self._places.place(address):
+            texts = await self._read(data)
+        found = [text for text in texts if any(mark in text for mark in _MARKS)]
         if not found:
             raise PdfProblem(
                 "No credential (JSON) is attached to this PDF. Its pages prove nothing: ask for the JSON file"
@@ -60,29 +68,44 @@ class PdfReader:
             raise PdfProblem(f"{len(found)} credentials are attached to this PDF; take them out and send each alone")
         return found[0].encode()
 
+    async def _read(self, data: bytes) -> list[str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", *self._program),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={},
+        )
+        reading = asyncio.ensure_future(process.communicate(data))
+        try:
+            await self._wait_for(reading)
+        except TimeoutError as error:
+            raise PdfProblem("The PDF takes too long to read; send the credential's JSON itself") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            written, said = await reading  # ends with the process
+        return _texts(process.returncode, written, said)
 
-async def _read(data: bytes) -> list[str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-m", _PROGRAM),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={},
-    )
-    try:
-        async with asyncio.timeout(READ_SECONDS_MAX):
-            written, said = await process.communicate(data)
-    except TimeoutError as error:
-        raise PdfProblem("The PDF takes too long to read; send the credential's JSON itself") from error
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    if process.returncode:
+    async def _wait_for(self, reading: asyncio.Future[tuple[bytes, bytes]]) -> None:
+        """Return when it is read; raises `TimeoutError`, early where too many others take long already."""
+        await asyncio.wait({reading}, timeout=QUICK_SECONDS)
+        if reading.done():
+            return
+        if self._slow.locked():
+            raise TimeoutError
+        async with self._slow, asyncio.timeout(READ_SECONDS_MAX - QUICK_SECONDS):
+            await asyncio.shield(reading)
+
+
+def _texts(status: int | None, written: bytes, said: bytes) -> list[str]:
+    """Return the texts that the program wrote, or raise `PdfProblem` with what it said."""
+    if status:
         words = said.decode("ascii", "replace")[-80:].strip() or "it broke its reader"
         raise PdfProblem(f"The PDF cannot be read ({words}); send the credential's JSON itself")
     try:
         return _DECODE(written)
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise PdfProblem("The PDF's attachments cannot be read; send the credential's JSON itself") from error
 
 

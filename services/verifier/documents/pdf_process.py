@@ -9,47 +9,40 @@ import contextlib
 import io
 import json
 import logging
-import resource
 import sys
 
-MEMORY_BYTES = 1_073_741_824
-CPU_SECONDS = 8
+from services.process_limits import CpuAllowance, go_last, take_away
+
+MEMORY_BYTES = 134_217_728
+CPU_SECONDS = 5
 ATTACHMENTS_MAX = 32
 ATTACHMENT_BYTES_MAX = 1_048_576
-
-
-def bound() -> None:
-    """Take from this process what reading does not need; where a bound cannot be set, the others hold."""
-    limits = {
-        resource.RLIMIT_AS: MEMORY_BYTES,
-        resource.RLIMIT_CPU: CPU_SECONDS,
-        resource.RLIMIT_FSIZE: 0,
-        resource.RLIMIT_CORE: 0,
-    }
-    for limit, value in limits.items():
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(limit, (value, value))
+ATTACHED_BYTES_MAX = 4_194_304
+"""Of all attachments that are JSON objects together; who starts this program holds them in memory."""
 
 
 def attached(data: bytes) -> list[str]:
     """Return the attached files that are JSON objects; raises what the library does."""
     from pypdf import PdfReader  # noqa: PLC0415 - the bounds come first
 
-    found = []
+    found, left = [], ATTACHED_BYTES_MAX
     for number, file in enumerate(PdfReader(io.BytesIO(data)).attachment_list):
         if number >= ATTACHMENTS_MAX:
             break
         content = file.content
-        with contextlib.suppress(UnicodeDecodeError):
-            if len(content) <= ATTACHMENT_BYTES_MAX and content.lstrip().startswith(b"{"):
+        if len(content) <= min(ATTACHMENT_BYTES_MAX, left) and content.lstrip().startswith(b"{"):
+            with contextlib.suppress(UnicodeDecodeError):
                 found.append(content.decode())
+                left -= len(content)
     return found
 
 
 def main() -> int:
     """Read, write, and return the exit status."""
     logging.disable()  # the library says much about what strangers wrote
-    bound()
+    take_away(memory_bytes=MEMORY_BYTES)
+    CpuAllowance(CPU_SECONDS)
+    go_last()
     try:
         found = attached(sys.stdin.buffer.read())
     except MemoryError:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proto.canonical import check_value_count, decode_json
+from proto.canonical import DECODE_ERRORS, check_value_count, decode_json
 from proto.documents.document import credential_id_of, without_proof
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.documents.status_check import ENTRY_LIST_MAX
@@ -96,7 +96,7 @@ def split(body: bytes, *, documents_max: int) -> list[bytes] | None:
     check_value_count(body)
     try:
         found = _LIST.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedProblem(f"The body is not a JSON list: {error}") from error
     except RecursionError as error:
         raise MalformedProblem("The JSON is nested too deeply") from error

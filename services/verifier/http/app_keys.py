@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from services.crypto.rdf_processes import FormMakers
+from services.edge import client_address, rate_key
 from services.edge.dispatch import add_headers
 from services.verifier.answers.cached_answers import ReadyAnswers
 from services.verifier.answers.service import Inquiry
@@ -35,6 +36,11 @@ def is_admitted(request: web.Request) -> bool:
     finally:
         add_headers(request, account.headers(keys.now()))
     return True
+
+
+def address_of(request: web.Request) -> str:
+    """Return whose place a request takes: the client's address, or its /64 where that is IPv6."""
+    return rate_key(client_address(request))
 
 
 def charge_documents(request: web.Request, count: int = 1) -> None:

@@ -6,13 +6,13 @@ from aiohttp import web
 from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.problem import MalformedProblem, Problem
 from proto.wire.verifier import Answer
-from services.edge import Line, LineWriter, annotate, problem_line, read_lines
+from services.edge import LOG, Line, LineWriter, annotate, line_fault, problem_line, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.problems import TooManyLinesProblem
 from services.verifier.answers.cached_answers import ReadyAnswers
 from services.verifier.answers.service import Moments
 from services.verifier.config import Config
-from services.verifier.http.app_keys import charge_documents
+from services.verifier.http.app_keys import address_of, charge_documents
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.limits.api_keys import QuotaProblem
 from services.verifier.projection.reader import DamagedProjectionProblem
@@ -38,7 +38,7 @@ async def verify_lines(
         try:
             async for line in read_lines(request, line_bytes_max=DOCUMENT_BYTES_MAX, line_count_max=config.lines_max):
                 charge_documents(request)
-                found, answer = await _answered(line, ready, moments, language)
+                found, answer = await _answered(request, line, ready, moments, language)
                 counts[found] = counts.get(found, 0) + 1
                 await lines.write(answer)
                 await turns.worked(len(line.content or b""))
@@ -50,17 +50,25 @@ async def verify_lines(
     return lines.response
 
 
-async def _answered(line: Line, ready: ReadyAnswers, moments: Moments, language: Language) -> tuple[str, bytes]:
+async def _answered(
+    request: web.Request, line: Line, ready: ReadyAnswers, moments: Moments, language: Language
+) -> tuple[str, bytes]:
     """Return the verdict (or `unreadable`) and the answer line."""
     try:
-        if line.content is None:
-            raise MalformedProblem(f"A document has at most {DOCUMENT_BYTES_MAX} bytes")
-        found = await ready.document(line.content, moments)
+        found = await ready.document(_content(line), moments, address=address_of(request))
     except DamagedProjectionProblem:
         raise
     except Problem as problem:
         return "unreadable", _ENCODE(problem_line(line.number, problem))
+    except Exception as error:  # noqa: BLE001 - whatever one line breaks, the others are answered
+        return "broken", _ENCODE(problem_line(line.number, line_fault(request.app[LOG], error, number=line.number)))
     return found.verdict, b'{"line":%d,"status":200,"answer":%b}' % (line.number, said_in(language, found.body))
+
+
+def _content(line: Line) -> bytes:
+    if line.content is None:
+        raise MalformedProblem(f"A document has at most {DOCUMENT_BYTES_MAX} bytes")
+    return line.content
 
 
 def said_in(language: Language, body: bytes) -> bytes:

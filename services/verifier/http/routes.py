@@ -13,7 +13,7 @@ from proto.moment import Moment, normalise
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.ledger import Body
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery, StackAnswer, TimeQuery
-from services.edge import Form, Media, Reply, Route, annotate, parameter_problem
+from services.edge import LOG, Form, Media, Reply, Route, annotate, line_fault, parameter_problem
 from services.edge.body import off_loop
 from services.edge.dispatch import add_headers
 from services.verifier.answers.service import (
@@ -26,7 +26,7 @@ from services.verifier.config import Config
 from services.verifier.documents import reader
 from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem, is_pdf
 from services.verifier.documents.reader import PresentationProblem, TooManyDocumentsProblem
-from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, charge_documents
+from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, address_of, charge_documents
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
@@ -131,25 +131,31 @@ async def verifications(
 ) -> bytes | tuple[AnswerLine, ...] | web.StreamResponse:
     """Answer for one document, for each of a list, or line by line for NDJSON."""
     inquiry, moments, language = request.app[INQUIRY], moments_of(query), language_of(request, query)
+    address = address_of(request)
     if request.content_type in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments, language)
     if request.content_type == PDF_MEDIA or is_pdf(raw):
-        raw = await request.app[PDF].credential_in(raw)
+        raw = await request.app[PDF].credential_in(raw, address=address)
     sent = await off_loop(request, len(raw), reader.with_status_lists, raw)
     if sent is not None:
         charge_documents(request)
-        answer = await inquiry.document(sent.document, moments, status_lists=sent.status_lists)
+        answer = await inquiry.document(sent.document, moments, address=address, status_lists=sent.status_lists)
         annotate(request, verdict=answer.verdict)
         return msgspec.json.encode(language.answer(answer))
     documents_max = request.app[SETTINGS].documents_max
     items = await off_loop(request, len(raw), reader.split, raw, documents_max=documents_max)
     charge_documents(request, 1 if items is None else len(items))
     if items is None:
-        found = await request.app[READY].document(raw, moments)
+        found = await request.app[READY].document(raw, moments, address=address)
         annotate(request, verdict=found.verdict)
         return said_in(language, found.body)
     annotate(request, documents=len(items))
-    lines = await inquiry.listed(items, moments)
+    lines = await inquiry.listed(
+        items,
+        moments,
+        fault_of=lambda error, index: line_fault(request.app[LOG], error, number=index),
+        address=address,
+    )
     return tuple(replace(line, answer=language.answer(line.answer)) if line.answer else line for line in lines)
 
 
@@ -163,15 +169,21 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
 
 async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
     """Show the verdict on the document that was chosen or pasted."""
-    pages, said = request.app[PAGES], _said(request, query)
+    pages, said, address = request.app[PAGES], _said(request, query), address_of(request)
     data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
     if not data:
         return pages.home(said, fault="Choose a file or paste the text of a credential first.", status=422)
     try:
         if is_pdf(data):
-            data = await request.app[PDF].credential_in(data)
-        answer = await request.app[INQUIRY].document(data, Moments())
-    except (MalformedProblem, NotAnOpenBadgeProblem, PdfProblem, PresentationProblem) as problem:
+            data = await request.app[PDF].credential_in(data, address=address)
+        answer = await request.app[INQUIRY].document(data, Moments(), address=address)
+    except (
+        MalformedProblem,
+        NotAnOpenBadgeProblem,
+        BusyProblem,
+        PdfProblem,
+        PresentationProblem,
+    ) as problem:
         annotate(request, problem=problem.slug)
         return pages.home(said, fault=problem.detail, status=problem.status)
     annotate(request, verdict=answer.verdict)
