@@ -98,7 +98,12 @@ def contexts() -> list[Any]:
 _STRUCTURED = tuple((term, value) for term, value in EU_CONTEXT.items() if isinstance(value, Mapping))
 """The terms whose definitions are objects, of which each document gets its own."""
 
-ISSUED_CONTEXT_DIGESTS: frozenset[str] = frozenset({"6d35aa834eeb21029dc3e0d67347dbbd7c8ab26e38edd1a18974959e83cfd3d2"})
+ISSUED_CONTEXT_DIGESTS: frozenset[str] = frozenset(
+    {
+        "6d35aa834eeb21029dc3e0d67347dbbd7c8ab26e38edd1a18974959e83cfd3d2",
+        "03849a01f762666bffcf6717ed7ffa1a49051be33d4888e6d067cce32f03f778",  # with days as they were written
+    }
+)
 """SHA-256 (hexadecimal) of the canonical JSON of every inline context that a document of ours ever carried.
 
 Under a proof over RDF no other inline context is read, since it could give names another meaning than readers give
