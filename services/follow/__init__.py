@@ -19,6 +19,7 @@ from services.follow.interface import (
     Observer,
     Position,
     Sink,
+    SinkUnavailableProblem,
 )
 from services.follow.lineage import HeirSink, OtherEndProblem, PredecessorLog, follow_predecessors
 
@@ -41,5 +42,6 @@ __all__ = [
     "Position",
     "PredecessorLog",
     "Sink",
+    "SinkUnavailableProblem",
     "follow_predecessors",
 ]

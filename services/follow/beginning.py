@@ -9,7 +9,12 @@ from proto.log.note_key import VerifierKey, parse_vkey
 from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from services.follow.interface import ClockBehindProblem, FaultyLogProblem, Observer
+from services.follow.interface import (
+    ClockBehindProblem,
+    FaultyLogProblem,
+    Observer,
+    SinkUnavailableProblem,
+)
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
 from services.settings import SettingsProblem
 
@@ -21,6 +26,7 @@ _TROUBLES = (
     FaultyLogProblem,
     UnknownRulesProblem,
     ClockBehindProblem,
+    SinkUnavailableProblem,
 )
 Connect = Callable[[str], LogClient]
 """From the address of a log to its client."""

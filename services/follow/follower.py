@@ -38,8 +38,10 @@ from services.follow.interface import (
     Observer,
     Position,
     Sink,
+    SinkUnavailableProblem,
 )
 
+_PASSING = (*LOG_TROUBLES, SinkUnavailableProblem)
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
@@ -133,7 +135,7 @@ class Follower:
             begun = self._monotonic()
             try:
                 count = await self.step(wait_seconds=self._bounds.poll_seconds)
-            except (*LOG_TROUBLES, FaultyLogProblem, UnknownRulesProblem, ClockBehindProblem) as problem:
+            except (*_PASSING, FaultyLogProblem, UnknownRulesProblem, ClockBehindProblem) as problem:
                 failures += 1
                 self._observer.troubled(problem)
                 pause_seconds = self._backoff_seconds(failures, problem)
@@ -152,7 +154,8 @@ class Follower:
     async def step(self, *, wait_seconds: float = 0.0) -> int:
         """Fetch one checkpoint, waiting for a larger one for so long, and apply up to it; return how many entries.
 
-        Raises `LogUnreachableProblem`, `LogProblem`, `LogAnswerProblem` or `QuorumProblem` (try again),
+        Raises `LogUnreachableProblem`, `LogProblem`, `LogAnswerProblem`, `QuorumProblem` or
+        `SinkUnavailableProblem` (try again),
         `FaultyLogProblem`, `ClockBehindProblem` and `UnknownRulesProblem` (after applying what stands before the
         fault), and `ForeignPositionProblem`.
         """
@@ -167,7 +170,7 @@ class Follower:
             if isinstance(stop, FaultyLogProblem):
                 await self._observer.faulted(stop.evidence)
             raise
-        except LOG_TROUBLES as problem:
+        except _PASSING as problem:
             condition.troubled(problem.detail)
             raise
         self._observer.settled()

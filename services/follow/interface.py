@@ -11,7 +11,7 @@ from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import Book, Stamp
 from proto.log.merkle import EMPTY_ROOT, Frontier, Hash
 from proto.moment import Moment
-from proto.problem import Problem
+from proto.problem import Problem, UnavailableProblem
 
 FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules", "clock_behind"]
 FaultKind = Literal[
@@ -140,6 +140,13 @@ class ClockBehindProblem(Problem):
     def __init__(self, detail: str, *, shown_at: Moment) -> None:
         super().__init__(detail)
         self.shown_at = shown_at
+
+
+class SinkUnavailableProblem(UnavailableProblem):
+    """The sink cannot read or store now; nothing was applied by halves, and the same step may succeed later."""
+
+    slug = "sink-unavailable"
+    title = "What is followed cannot be stored now"
 
 
 class ForeignPositionProblem(Problem):

@@ -94,7 +94,8 @@ class Bucket:
         async for piece in response.content.iter_any():
             data += piece
             if len(data) > OBJECT_BYTES_MAX:
-                raise BucketProblem(f"{self.url}/{name} has more than {OBJECT_BYTES_MAX} bytes: nothing of a log has")
+                words = f"more than {OBJECT_BYTES_MAX} bytes: nothing of a log is as large"
+                raise BucketProblem(f"{self.url}/{name} has {words}")
         return Found(data=bytes(data), e_tag=response.headers.get("ETag", ""))
 
     async def create(self, name: str, data: bytes, headers: dict[str, str]) -> bool:

@@ -66,13 +66,21 @@ def forget_meta(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("DELETE FROM meta WHERE name = ?", (name,))
 
 
+def record(decode: Callable[[bytes], _T], stored: bytes) -> _T:
+    """Return what stored bytes hold; raises `msgspec.DecodeError` for whatever is wrong with them, bad UTF-8 too."""
+    try:
+        return decode(stored)
+    except (UnicodeDecodeError, TypeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"a stored record is damaged: {error}") from error
+
+
 # Aggregates into the book.
 
 
 def load_log(connection: sqlite3.Connection, book: Book) -> None:
     """Put the log's own state into the book, where it was opened."""
     if book.log is None and (state := read_meta(connection, "log")) is not None:
-        book.log = _DECODE_LOG(state)
+        book.log = record(_DECODE_LOG, state)
 
 
 def load_until_complete(connection: sqlite3.Connection, book: Book, needed: Callable[[], Needs]) -> None:
@@ -107,7 +115,7 @@ def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]
     waiting = set(dids)
     while waiting := waiting - book.issuers.keys():
         for (state,) in _rows(connection, "state", "issuer", "did", waiting):
-            issuer = _DECODE_ISSUER(state)
+            issuer = record(_DECODE_ISSUER, state)
             book.issuers[issuer.did] = issuer
         _put_absent(book.issuers, waiting)
         found = (book.issuers[did] for did in waiting)
@@ -145,7 +153,7 @@ def recognitions_of(connection: sqlite3.Connection, credential_id: CredentialId)
     rows = connection.execute(
         "SELECT state FROM recognition WHERE credential_id = ?", (bytes.fromhex(credential_id),)
     ).fetchall()
-    return sorted((_DECODE_RECOGNITION(state) for (state,) in rows), key=lambda found: found.stamp.index)
+    return sorted((record(_DECODE_RECOGNITION, state) for (state,) in rows), key=lambda found: found.stamp.index)
 
 
 def first_of(connection: sqlite3.Connection, event_ids: Sequence[EventId]) -> int | None:
@@ -166,7 +174,7 @@ def _load_events(connection: sqlite3.Connection, book: Book, names: set[EventId]
 def _load_recognitions(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
     ids = [bytes.fromhex(name) for name in wanted.recognitions]
     for (state,) in _rows(connection, "state", "recognition", "event_id", ids):
-        recognition = _DECODE_RECOGNITION(state)
+        recognition = record(_DECODE_RECOGNITION, state)
         book.recognitions[recognition.stamp.event_id] = recognition
     _put_absent(book.recognitions, wanted.recognitions)
     for pair in wanted.recognised:

@@ -30,8 +30,14 @@ from services.follow import Beginning, Position, chunk
 from services.persistence import sqlite_states
 from services.verifier.config import Config
 from services.verifier.projection import tables
-from services.verifier.projection.reader import StoreProblem, read_position
+from services.verifier.projection.reader import read_position
 from services.verifier.projection.store import Store
+from services.verifier.projection.troubles import (
+    DamagedProjectionProblem,
+    PassingProjectionProblem,
+    StoreProblem,
+    problem_of,
+)
 
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
@@ -100,8 +106,14 @@ async def check(config: Config, *, progress: Progress | None = None) -> Report:
             position = read_position(connection) or position
             await asyncio.to_thread(_check_file, connection, position, key, findings)
             await _compare_with_log(connection, position, config, findings, progress)
-    except (sqlite3.Error, msgspec.DecodeError, StoreProblem) as error:
-        findings.damaged("file", f"The projection's file cannot be read: {error}")
+    except (PassingProjectionProblem, StoreProblem) as problem:  # no room for a second projection, or a lock
+        findings.incomplete = f"The projection was not compared with the log: {problem.detail}"
+    except (sqlite3.Error, msgspec.DecodeError, DamagedProjectionProblem) as error:
+        found = problem_of(error) if not isinstance(error, DamagedProjectionProblem) else error
+        if isinstance(found, PassingProjectionProblem):
+            findings.incomplete = f"The projection was not checked: {found.detail}"
+        else:
+            findings.damaged("file", f"The projection's file cannot be read: {error}")
     return Report(
         origin=key.name,
         tree_size=position.size,

@@ -18,9 +18,10 @@ from services.verifier.documents import foreign, reader
 from services.verifier.documents.rdf_forms import Forms
 from services.verifier.documents.reader import ReadDocument
 from services.verifier.limits.places import Places
-from services.verifier.projection.reader import DamagedProjectionProblem, Records, Snapshot
+from services.verifier.projection.reader import Records, Snapshot
 from services.verifier.projection.statistics import Institution, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
+from services.verifier.projection.troubles import DamagedProjectionProblem, ProjectionProblem
 from services.verifier.verdict import facts
 from services.verifier.verdict.sentences import STATES
 from services.verifier.verdict.today import today_of
@@ -207,7 +208,7 @@ class Inquiry:
     async def _line(self, index: int, data: bytes, moments: Moments, fault_of: FaultOf, address: str) -> AnswerLine:
         try:
             return AnswerLine(index=index, answer=await self.document(data, moments, address=address))
-        except DamagedProjectionProblem:
+        except ProjectionProblem:
             raise
         except Problem as problem:
             return AnswerLine(index=index, problem=problem.document())

@@ -15,7 +15,7 @@ from services.verifier.config import Config
 from services.verifier.http.app_keys import address_of, charge_documents
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.limits.api_keys import QuotaProblem
-from services.verifier.projection.reader import DamagedProjectionProblem
+from services.verifier.projection.troubles import ProjectionProblem
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(Answer).decode
@@ -42,7 +42,7 @@ async def verify_lines(
                 counts[found] = counts.get(found, 0) + 1
                 await lines.write(answer)
                 await turns.worked(len(line.content or b""))
-        except (DamagedProjectionProblem, QuotaProblem, TooManyLinesProblem) as problem:
+        except (ProjectionProblem, QuotaProblem, TooManyLinesProblem) as problem:
             if not lines.response.prepared:
                 raise
             await lines.write(problem_line(0, problem))
@@ -56,7 +56,7 @@ async def _answered(
     """Return the verdict (or `unreadable`) and the answer line."""
     try:
         found = await ready.document(_content(line), moments, address=address_of(request))
-    except DamagedProjectionProblem:
+    except ProjectionProblem:
         raise
     except Problem as problem:
         return "unreadable", _ENCODE(problem_line(line.number, problem))

@@ -33,7 +33,7 @@ from services.verifier.http.witness_routes import witness_routes
 from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
 from services.verifier.limits.api_keys import QuotaProblem
 from services.verifier.pages import Said
-from services.verifier.projection.reader import DamagedProjectionProblem
+from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
 from services.verifier.verdict.sentences import when
 
 DOCUMENT_MEDIA = (
@@ -198,7 +198,7 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
         answer = await request.app[INQUIRY].credential(
             parse_credential_id(request.match_info["credential_id"]), moments
         )
-    except (UnknownCredentialProblem, InvalidProblem, DamagedProjectionProblem) as problem:
+    except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
         annotate(request, problem=problem.slug)
         return pages.home(said, fault=problem.detail, status=problem.status)
     annotate(request, verdict=answer.verdict)
@@ -217,7 +217,7 @@ def _asked(moments: Moments, language: Language) -> str:
 
 def make_routes(config: Config) -> list[Route]:
     """Return every route of the verifier."""
-    found: tuple[type[Problem], ...] = (UnknownCredentialProblem, DamagedProjectionProblem)
+    found: tuple[type[Problem], ...] = (UnknownCredentialProblem, *PROJECTION_PROBLEMS)
     html: dict[int, Any] = {200: Media("text/html")}
     return [
         Route(
@@ -243,7 +243,7 @@ def make_routes(config: Config) -> list[Route]:
                 NotAnOpenBadgeProblem,
                 PresentationProblem,
                 TooManyDocumentsProblem,
-                DamagedProjectionProblem,
+                *PROJECTION_PROBLEMS,
                 QuotaProblem,
                 PdfProblem,
                 BusyProblem,
@@ -283,7 +283,7 @@ def make_routes(config: Config) -> list[Route]:
             tag="verification",
             path_parameters=IssuerPath,
             response={200: IssuerAnswer},
-            problems=(UnknownIssuerProblem, DamagedProjectionProblem),
+            problems=(UnknownIssuerProblem, *PROJECTION_PROBLEMS),
         ),
         *statistics_routes(),
         *witness_routes(),

@@ -7,18 +7,19 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.ids import Did
+from proto.problem import Problem
 from proto.wire.ledger import Body
 from proto.wire.verifier import StatisticsAnswer
 from services.edge import Media, Reply, Route, etag_of, parameter_problem
 from services.verifier.http.app_keys import INQUIRY, PAGES
-from services.verifier.projection.reader import DamagedProjectionProblem
 from services.verifier.projection.statistics import DIMENSIONS, TooManyRowsProblem, Wanted, as_csv
+from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 
 _FIRST, _LAST = "0000-00", "9999-99"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}
 _MONTH_PATTERN = r"^([0-9]{4}-(0[1-9]|1[0-2]))?(?!\n)$"
 _BY_PATTERN = rf"^(|({'|'.join(DIMENSIONS)})(,({'|'.join(DIMENSIONS)}))*)(?!\n)$"
-_PROBLEMS = (TooManyRowsProblem, DamagedProjectionProblem)
+_PROBLEMS: tuple[type[Problem], ...] = (TooManyRowsProblem, *PROJECTION_PROBLEMS)
 
 
 class StatisticsQuery(Body, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):

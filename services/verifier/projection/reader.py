@@ -15,39 +15,27 @@ from typing import TypeVar
 import msgspec
 
 from proto.ids import CredentialId, Did, LeafIndex
-from proto.lifecycle import Book, Issuer, Recognition, credential_needs
+from proto.lifecycle import Book, Issuer, Recognition, UnloadedStateError, credential_needs
 from proto.log.merkle import Hash, ProofProblem, check_inclusion
 from proto.log.tile import TILE_HEIGHT, TileId
 from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
-from proto.problem import Problem, UnavailableProblem
+from proto.moment import parse
+from proto.problem import InvalidProblem
 from services.follow import Position
 from services.persistence import sqlite_states
 from services.verifier.answers.answer_cache import Shelf
 from services.verifier.projection import tables
 from services.verifier.projection.statistic_counts import Place, Sum
+from services.verifier.projection.troubles import problem_of
 
 BUSY_TIMEOUT_SECONDS = 5.0
 MMAP_BYTES = 64 * 1024 * 1024
 """Of the file, in our address space: what was read of it there counts as our memory. The rest is read by call."""
 PROVEN_TILES_MAX = 16_384
 POSITION = "position"
+_FAULTS = (sqlite3.Error, msgspec.DecodeError, tables.MissingTileError, UnloadedStateError)
 _T = TypeVar("_T")
 _DECODE_POSITION = msgspec.msgpack.Decoder(Position).decode
-
-
-class DamagedProjectionProblem(UnavailableProblem):
-    """The projection cannot be read: the file is damaged or something in it is missing."""
-
-    slug = "projection-damaged"
-    title = "The verifier's own records are damaged"
-
-
-class StoreProblem(Problem):
-    """The projection's file cannot be used; for the operator, never sent over HTTP."""
-
-    slug = "projection-file"
-    title = "The projection's file cannot be used"
-    status = 500
 
 
 class Snapshot:
@@ -163,7 +151,7 @@ class Records:
     async def read(self, work: Callable[[Snapshot], _T]) -> _T:
         """Run `work` over one consistent snapshot in a reader thread.
 
-        Raises `DamagedProjectionProblem` where the file cannot be read, and what `work` raises.
+        Raises `ProjectionProblem` where the file cannot be read, and what `work` raises.
         """
         return await self._in(self._readers, lambda: self._read(work))
 
@@ -177,7 +165,7 @@ class Records:
             if self._near is None:
                 self._near = self._connect(timeout_seconds=0)
             return self._over(self._near, work)
-        except (sqlite3.Error, msgspec.DecodeError, tables.MissingTileError):
+        except _FAULTS:
             return None
 
     def _read(self, work: Callable[[Snapshot], _T]) -> _T:
@@ -191,15 +179,14 @@ class Records:
         try:
             return work(Snapshot(connection, self._proven_tiles))
         finally:
-            connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("COMMIT")
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], _T]) -> _T:
         try:
             return await asyncio.get_running_loop().run_in_executor(pool, work)
-        except (sqlite3.Error, msgspec.DecodeError, tables.MissingTileError) as error:
-            raise DamagedProjectionProblem(
-                f"The verifier's records cannot be read: {error}. Its operator removes the file; it is filled again"
-            ) from error
+        except _FAULTS as error:
+            raise problem_of(error) from error
 
 
 def read_position(connection: sqlite3.Connection) -> Position | None:
@@ -211,4 +198,11 @@ def read_position(connection: sqlite3.Connection) -> Position | None:
 @lru_cache(maxsize=4)
 def _position(stored: bytes) -> Position:
     """Return the position of these bytes; nearly every look-up reads the same one."""
-    return _DECODE_POSITION(stored)
+    found = sqlite_states.record(_DECODE_POSITION, stored)
+    try:
+        for moment in (found.last_received_at, found.fetched_at, found.witnessed_at, found.seen_at):
+            if moment is not None:
+                parse(moment)
+    except InvalidProblem as problem:
+        raise msgspec.DecodeError(f"the position is damaged: {problem.detail}") from problem
+    return found

@@ -4,11 +4,12 @@ Every chunk of entries is one transaction together with the position, so whateve
 agree. Nothing personal is in it. It can be thrown away at any time: it is filled from the log again.
 """
 
+import fcntl
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 
@@ -20,12 +21,11 @@ from services.persistence import sqlite_states
 from services.verifier.projection import tables
 from services.verifier.projection.reader import (
     POSITION,
-    DamagedProjectionProblem,
     Records,
-    StoreProblem,
     read_position,
 )
 from services.verifier.projection.statistic_counts import tally
+from services.verifier.projection.troubles import DamagedProjectionProblem, StoreProblem, store_problem_of
 
 FAULT = "fault"
 IMPORTED = "imported"
@@ -44,20 +44,25 @@ class Store(Records):
         """
         super().__init__(path, reader_threads=reader_threads, answers_max=answers_max)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
+        self._lock: IO[bytes] | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(path)
             self._own = self._connect()
             _prepare(self._own)
+        except StoreProblem:
+            self.close()
+            raise
         except (OSError, sqlite3.Error) as error:
             self.close()
-            raise StoreProblem(
-                f"The projection's file {path} cannot be used: {error}. Move it away to begin anew"
-            ) from error
+            raise store_problem_of(error, path) from error
 
     def close(self) -> None:
         """Wait for what is being written, then close the file; blocks shortly."""
         self._writer.shutdown(wait=True)
         super().close()
+        if self._lock is not None:
+            self._lock.close()
 
     # The follower's sink.
 
@@ -103,10 +108,11 @@ class Store(Records):
         try:
             tables.forget_tree(connection)
             sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     def _apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
         connection = self._own
@@ -117,15 +123,16 @@ class Store(Records):
                 tables.add_statistics(connection, tally(book, applied))
                 _grow(connection, applied, position)
             sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk has ended it already
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
 
     async def fault(self) -> Evidence | None:
         """Return conclusive evidence against the log that was kept earlier, or None."""
         stored = await self._write(lambda: sqlite_states.read_meta(self._own, FAULT))
-        return _DECODE_FAULT(stored) if stored else None
+        return await self._write(lambda: sqlite_states.record(_DECODE_FAULT, stored)) if stored else None
 
     async def imported(self) -> bytes | None:
         """Return the signed note of the snapshot that the file began with, until it was derived again; else None."""
@@ -145,6 +152,25 @@ class Store(Records):
 
     async def _write(self, work: Callable[[], _T]) -> _T:
         return await self._in(self._writer, work)
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """Hold the lock of whoever fills this file, until it is closed; raises `StoreProblem` where somebody else does.
+
+    Two that fill one file would each find the other's entries in it, and take it to be damaged.
+    """
+    lock = path.with_name(f"{path.name}.lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StoreProblem(
+            f"Another verifier fills {path}: stop it, or set another CREDENTIFY_VERIFIER_DATABASE_FILE"
+        ) from error
+    except OSError:
+        lock.close()
+        raise
+    return lock
 
 
 def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: Position) -> None:

@@ -6,6 +6,9 @@ grows.
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from proto.ids import LeafIndex, TreeSize
 from proto.log.merkle import HASH_BYTES, Hash
@@ -43,7 +46,15 @@ def add_statistics(connection: sqlite3.Connection, sums: Mapping[Place, Sum]) ->
 def statistics(connection: sqlite3.Connection, *, months: tuple[str, str]) -> Iterator[tuple[Place, Sum]]:
     """Yield every sum of these months, both included."""
     found = connection.execute("SELECT * FROM statistic WHERE month BETWEEN ? AND ?", months)
-    return ((Place(*row[:4]), Sum(*row[4:])) for row in found)
+    return (_counted(row) for row in found)
+
+
+def _counted(row: tuple[Any, ...]) -> tuple[Place, Sum]:
+    """Return a row of the statistics; raises `msgspec.DecodeError` for what was never counted so."""
+    try:
+        return msgspec.convert(row[:4], Place), msgspec.convert(row[4:], Sum)
+    except msgspec.ValidationError as error:
+        raise msgspec.DecodeError(f"a row of the statistics is damaged: {error}") from error
 
 
 # The tree.

@@ -1,0 +1,195 @@
+"""The projection's file when it is locked, full, not ours, somebody else's, or rotten: each is said as it is."""
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from services.follow import SinkUnavailableProblem
+from services.verifier.projection import troubles
+from services.verifier.projection.reader import Records
+from services.verifier.projection.store import Store
+from services.verifier.projection.troubles import (
+    DamagedProjectionProblem,
+    FullDiskProblem,
+    LockedProjectionProblem,
+    StoreProblem,
+)
+from tests.integration.test_follow import Stage
+from tests.integration.test_verifier_http import Verifier, running, until
+from tests.support.awarded import award, stack
+from tests.support.served_logs import served
+from tests.support.worlds import World, lately
+
+FLIPS = 200
+
+
+@contextlib.contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Hold the file's write lock, as a database tool does."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.fixture
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    monkeypatch.setattr("services.verifier.projection.reader.BUSY_TIMEOUT_SECONDS", 0.05)
+    world = World()
+    world.issued(world.admit("school"), "a")
+    store = Store(tmp_path / "projection.sqlite")
+    store._own.execute("PRAGMA busy_timeout = 50")
+    async with served(world) as log, aiohttp.ClientSession() as session:
+        yield Stage(log, store, session)
+    store.close()
+
+
+async def test_a_lock_that_lasts_is_a_lock_and_passes(stage: Stage, tmp_path: Path) -> None:
+    with held(tmp_path / "projection.sqlite"):
+        with pytest.raises(LockedProjectionProblem, match="nothing is wrong with the file"):
+            await stage.follower.step()
+        health = stage.follower.health()
+        assert (health.state, health.evidence) == ("stale", None)
+        assert "locked by another process" in health.detail
+    assert await stage.follower.step() == stage.world.size
+    assert stage.follower.health().state == "healthy"
+
+
+async def test_a_follower_waits_for_room_and_goes_on(stage: Stage) -> None:
+    pages = stage.store._own.execute("PRAGMA page_count").fetchone()[0]
+    stage.store._own.execute(f"PRAGMA max_page_count = {pages}")
+    for number in range(200):
+        stage.world.issued(stage.world.party("school"), f"{number}")
+    stage.clock.now_ms = stage.world.now_ms
+    task = asyncio.create_task(stage.follower.run())
+    await until(lambda: _true("no room" in stage.follower.health().detail))
+    assert not task.done()
+    stage.store._own.execute("PRAGMA max_page_count = 100000")
+    await until(lambda: _true(stage.follower.health().state == "healthy"))
+    task.cancel()
+
+
+async def test_a_full_disk_is_said_as_such(stage: Stage) -> None:
+    pages = stage.store._own.execute("PRAGMA page_count").fetchone()[0]
+    stage.store._own.execute(f"PRAGMA max_page_count = {pages}")
+    for number in range(200):
+        stage.world.issued(stage.world.party("school"), f"{number}")
+    stage.clock.now_ms = stage.world.now_ms
+    with pytest.raises(FullDiskProblem, match="make room on the disk; nothing is wrong with the file"):
+        await stage.follower.step()
+
+
+def test_two_verifiers_do_not_fill_one_file(tmp_path: Path) -> None:
+    file = tmp_path / "projection.sqlite"
+    with contextlib.closing(Store(file)):
+        with pytest.raises(StoreProblem, match="Another verifier fills") as caught:
+            Store(file)
+        assert "move it away" not in caught.value.detail.lower()
+        with contextlib.closing(Records(file)):
+            pass  # reading is for all
+    Store(file).close()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "words"),
+    [
+        (sqlite3.SQLITE_BUSY, troubles.LockedProjectionProblem, "locked"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, troubles.LockedProjectionProblem, "locked"),
+        (sqlite3.SQLITE_LOCKED, troubles.LockedProjectionProblem, "locked"),
+        (sqlite3.SQLITE_FULL, troubles.FullDiskProblem, "room"),
+        (sqlite3.SQLITE_READONLY, troubles.UnusableProjectionProblem, "rights"),
+        (sqlite3.SQLITE_CANTOPEN, troubles.UnusableProjectionProblem, "rights"),
+        (sqlite3.SQLITE_IOERR_READ, troubles.UnusableProjectionProblem, "disk"),
+        (sqlite3.SQLITE_CORRUPT, troubles.DamagedProjectionProblem, "removes the file"),
+        (sqlite3.SQLITE_NOTADB, troubles.DamagedProjectionProblem, "removes the file"),
+    ],
+)
+def test_only_damage_tells_the_operator_to_remove_the_file(code: int, kind: type[Exception], words: str) -> None:
+    error = sqlite3.OperationalError("as the library says it")
+    error.sqlite_errorcode = code
+    found = troubles.problem_of(error)
+    assert type(found) is kind
+    assert words in found.detail
+    assert ("removes" in found.detail) == (kind is DamagedProjectionProblem)
+    assert isinstance(found, SinkUnavailableProblem) == (kind is not DamagedProjectionProblem)
+    assert ("begin anew" in troubles.store_problem_of(error, Path("x")).detail) == (kind is DamagedProjectionProblem)
+
+
+async def test_a_locked_file_is_not_told_to_be_damaged_when_a_verifier_starts(tmp_path: Path) -> None:
+    file = tmp_path / "projection.sqlite"
+    Store(file).close()
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreProblem, match="locked by another process"):
+            await asyncio.to_thread(Store, file)
+
+
+async def test_rot_anywhere_in_the_file_is_never_a_fault_of_ours(tmp_path: Path) -> None:
+    """One byte of one cell at a time: the answer is one of a record, of a damage, or that nothing is known."""
+    world, file = World(start=lately()), tmp_path / "projection.sqlite"
+    school = world.admit("school")
+    parts = [award(world, school), award(world, school)]
+    whole = stack(world, school, parts)
+    world.say(world.recognition(world.admit("college"), whole.credential_id))
+    world.say(world.revocation(school, parts[0].credential_id))
+    async with served(world) as log:
+        async with running(log, file) as verifier:
+            await verifier.catches_up()
+        log.size = int(world.size)
+        asked = [
+            f"/v1/credentials/{parts[0].credential_id}",
+            f"/v1/stacks/{whole.credential_id}",
+            f"/v1/issuers/{school.did}",
+            "/v1/statistics?by=issuer,month,eqf_level",
+        ]
+        async with running(log, file, answers_max=0, rate_per_second=0) as verifier:
+            with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as rotten:
+                chance = random.Random(14)
+                cells = _cells(rotten)
+                for _ in range(FLIPS):
+                    await _flipped(rotten, chance.choice(cells), chance, verifier, asked)
+
+
+async def _flipped(
+    rotten: sqlite3.Connection, cell: tuple[str, str, int], chance: random.Random, verifier: Verifier, asked: list[str]
+) -> None:
+    table, column, place = cell
+    rows = rotten.execute(f"SELECT * FROM {table}").fetchall()
+    columns = [name for _, name, *_ in rotten.execute(f"PRAGMA table_info({table})")]
+    row = rows[place]
+    value = row[columns.index(column)]
+    data = bytearray(value if isinstance(value, bytes) else str(value).encode())
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    key = " AND ".join(f"{name} IS ?" for name in columns)
+    changed = f"UPDATE {table} SET {column} = CAST(? AS {'BLOB' if isinstance(value, bytes) else 'TEXT'}) WHERE {key}"
+    with contextlib.suppress(sqlite3.IntegrityError):
+        rotten.execute(changed, (bytes(data), *row))
+        for path in asked:
+            async with verifier.session.get(verifier.url + path) as response:
+                text = await response.text()
+                assert response.status in {200, 404, 503}, (table, column, bytes(data), path, response.status, text)
+                if response.status == 503:
+                    assert "projection-damaged" in text
+    rotten.execute(f"DELETE FROM {table}")
+    marks = ",".join("?" * len(columns))
+    rotten.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+
+
+def _cells(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    found = []
+    for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        columns = [(name, kind) for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")]
+        count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        found += [(table, name, row) for row in range(count) for name, kind in columns if kind in {"TEXT", "BLOB"}]
+    return found
+
+
+async def _true(found: bool) -> bool:
+    return found
