@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.ids import TreeSize
 from proto.log.checkpoint import Checkpoint, open_checkpoint
 from proto.log.note_key import VerifierKey
@@ -83,7 +84,7 @@ class AuditState:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (OSError, *DECODE_ERRORS) as error:
             raise AuditStateProblem(
                 f"{path} cannot be read ({error}). It may be all that shows what the log once signed: look at it, then "
                 "move it away to begin anew"

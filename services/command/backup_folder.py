@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
 from services.command.key_file import write_secret
@@ -91,7 +92,7 @@ class BackupFolder:
             wrong = [name for name, digest in manifest.files.items() if _digest(self.path(name)) != digest]
         except OSError as error:
             raise InvalidProblem(f"{self.folder} is no complete backup: {error}") from error
-        except msgspec.DecodeError as error:
+        except DECODE_ERRORS as error:
             raise InvalidProblem(f"{self.path(MANIFEST)} is damaged: {error}") from error
         if wrong or manifest.version != 1:
             raise InvalidProblem(f"The backup in {self.folder} is damaged: {', '.join(wrong) or 'unknown version'}")

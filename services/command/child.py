@@ -86,14 +86,27 @@ class ServiceProcess:
         assert self._process is not None, "the service was never started"
         return await self._process.wait()
 
-    async def stop(self) -> None:
-        """Ask the process to end, and end it if it does not."""
+    async def stop(self, *, seconds: float = STOP_TIMEOUT_S) -> bool:
+        """Ask the process to end, and kill it and all that it started if it does not; say whether it had to be killed.
+
+        A service that hangs hears no signal, and what it started may hold its port or its files.
+        """
         if self._process is None or self._process.returncode is not None:
-            return
-        for number, seconds in ((signal.SIGTERM, STOP_TIMEOUT_S), (signal.SIGKILL, STOP_TIMEOUT_S)):
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._process.wait()
-                return
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        if await self._ends_within(seconds):
+            return False
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # it leads a session of its own
+        await self._ends_within(seconds)
+        return True
+
+    async def _ends_within(self, seconds: float) -> bool:
+        assert self._process is not None, "the service was never started"
+        try:
+            async with asyncio.timeout(seconds):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True

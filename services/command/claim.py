@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from proto.base64_strict import encode_base64
+from proto.canonical import DECODE_ERRORS
 from proto.documents.claim import claim_message
 from proto.keys import did_key
 from proto.problem import InvalidProblem
@@ -34,6 +35,13 @@ def claim() -> None:
     """Make one-time links to credentials, or use one."""
 
 
+def _read_award(path: Path) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except DECODE_ERRORS as error:
+        raise InvalidProblem(f"{path} is not the JSON of an award: {error}") from error
+
+
 def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
     return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
 
@@ -52,7 +60,7 @@ async def make(
     """Make a link to a credential, or to an award that is issued when the link is used."""
     if (credential is None) == (award is None):
         raise InvalidProblem("Say either --credential or --award")
-    what = {"credential_id": credential} if award is None else {"award": msgspec.json.decode(award.read_bytes())}
+    what = {"credential_id": credential} if award is None else {"award": _read_award(award)}
     async with client_session() as session:
         made = await _client(session, gateway, api_key_file).make_claim(what | {"hours_valid": hours})
     if as_json:

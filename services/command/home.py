@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
+from proto.canonical import DECODE_ERRORS
 from proto.ids import Origin
 from proto.keys import SecretKey
 from proto.problem import ConflictProblem, InvalidProblem
@@ -98,7 +99,7 @@ class Home:
             return None
         try:
             return msgspec.json.decode(path.read_bytes(), type=Settings)
-        except msgspec.DecodeError as error:
+        except DECODE_ERRORS as error:
             raise InvalidProblem(f"{path} is damaged: {error}. Restore it from a backup of the folder.") from error
 
     def keep_settings(self, settings: Settings) -> None:
@@ -138,7 +139,7 @@ def read_addresses(folder: Path) -> Addresses:
     """Return where the services of a data folder are; raises `InvalidProblem` where `up` never ran there."""
     try:
         return msgspec.json.decode((folder / "addresses.json").read_bytes(), type=Addresses)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *DECODE_ERRORS) as error:
         raise InvalidProblem(f"{folder} has no addresses.json: start the services with: credentify up") from error
 
 

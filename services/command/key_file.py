@@ -6,6 +6,7 @@ from pathlib import Path
 import base58
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.keys import PublicKey, SecretKey
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
 
@@ -56,7 +57,7 @@ def read_key(path: Path) -> SecretKey:
         raise NotFoundProblem(f"There is no key file {path}; make one with: credentify keygen --out {path}") from error
     except OSError as error:
         raise InvalidProblem(f"{path} cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise InvalidProblem(f"{path} is not a key file of `credentify keygen`: {error}") from error
     return _key_of(path, record)
 

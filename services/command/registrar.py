@@ -8,6 +8,7 @@ import msgspec
 
 from proto import envelope as envelopes
 from proto import events
+from proto.canonical import DECODE_ERRORS
 from proto.envelope import Envelope
 from proto.ids import Did, KeyId, Origin
 from proto.keys import PublicKey, key_id_of
@@ -175,7 +176,7 @@ def read_request(data: bytes) -> AdmissionRequest:
         return msgspec.convert(inner, AdmissionRequest)
     except msgspec.ValidationError as error:
         raise events.invalid(error, within="admission request") from error
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise InvalidProblem(f"The admission request is not JSON: {error}") from error
 
 

@@ -8,6 +8,7 @@ import aiohttp
 import click
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.problem import InvalidProblem
 from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
 from services.clients.gateway import GatewayClient
@@ -152,7 +153,7 @@ def _read_body(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise InvalidProblem(f"{path} is not a JSON object: {error}") from error
 
 

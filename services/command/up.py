@@ -16,7 +16,7 @@ from proto.ids import Origin
 from proto.log.note_key import parse_signer_key
 from proto.problem import ConflictProblem
 from services.clients.http_session import client_session
-from services.command.child import ServiceProcess
+from services.command.child import STOP_TIMEOUT_S, ServiceProcess
 from services.command.demo import run_demo
 from services.command.home import DEFAULT_PORTS, Addresses, Home, Settings, open_home, replace_private
 from services.command.key_file import read_key
@@ -129,10 +129,12 @@ class Stack:
         return addresses
 
     async def stop(self) -> None:
-        """Stop everything, in the reverse order."""
+        """Stop everything, in the reverse order, and say what did not stop in its time and was killed."""
         for service in reversed(self._services):
-            await service.stop()
-        await self.postgres.stop()
+            if await service.stop():
+                self._say(f"{service.name:<11} did not stop within {STOP_TIMEOUT_S:g} s and was killed")
+        if await self.postgres.stop():
+            self._say("database    did not stop in its time and was killed; it recovers at the next start")
 
     async def watch(self) -> None:
         """Start again whatever dies; runs until cancelled."""

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from services.edge.problems import parameter_problem
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ def decode_cursor(kind: str, text: str, of: type[T]) -> T:
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         found, position = msgspec.json.decode(data, type=tuple[str, of])  # type: ignore[valid-type]  # a type made at run time
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (binascii.Error, *DECODE_ERRORS) as error:
         raise refusal from error
     if found != kind or encode_cursor(kind, position) != text:
         raise refusal

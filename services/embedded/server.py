@@ -152,11 +152,13 @@ class EmbeddedPostgres:
         assert self._child is not None, "the server was never started"
         return await self._child.wait()
 
-    async def stop(self) -> None:
-        """Stop the server (fast shutdown: open transactions are rolled back) and release the data folder."""
+    async def stop(self) -> bool:
+        """Stop the server (fast shutdown: open transactions are rolled back) and release the data folder.
+
+        Says whether it did not stop in its time and had to be killed; it then recovers at its next start.
+        """
         try:
-            if self._child is not None:
-                await self._end(self._child)
+            return self._child is not None and await self._end(self._child)
         finally:
             self._data.close()
 
@@ -238,14 +240,15 @@ class EmbeddedPostgres:
             asked = True
             await asyncio.sleep(POLL_INTERVAL_S)
 
-    async def _end(self, child: Child) -> None:
+    async def _end(self, child: Child) -> bool:
         """End a child in three steps, each harder: fast shutdown, immediate shutdown (a crash, recovered), kill."""
         for number, seconds in ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, QUIT_TIMEOUT_S)):
             child.send(number)
             if await child.ends_within(seconds):
-                return
+                return False
         child.send(signal.SIGKILL)
         await child.wait()
+        return True
 
     def _log_size(self) -> int:
         return self._data.log_file.stat().st_size if self._data.log_file.exists() else 0

@@ -1,7 +1,10 @@
 """`credentify up` and `demo`: the main job with everything real, started twice, killed and continued."""
 
+import os
+import signal
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +22,33 @@ def test_the_demo_does_the_main_job_and_does_no_harm_when_run_again(up: Up) -> N
     assert _tree_size(up) == size, "a second demo appends nothing"
     up.fsck_is_clean()
     assert up.stop() == 0
+
+
+def test_a_service_that_hangs_is_killed_with_all_it_started_and_that_is_said(up: Up) -> None:
+    up.start()
+    verifier = next(pid for pid in _children(up.pid) if b"verifier" in _command_line(pid))
+    started = _children(verifier)
+    assert started, "it has processes for strangers' documents"
+    os.kill(verifier, signal.SIGSTOP)  # it hears nothing more, as when a library holds the interpreter
+    assert up.stop() == 0
+    assert "verifier    did not stop within 15 s and was killed" in up.said()
+    assert not any(map(_lives, (verifier, *started)))
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _lives(pid: int) -> bool:
+    """Tell whether a process runs; one that nobody has asked for its end yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_a_second_up_on_the_same_folder_is_refused_with_words(up: Up) -> None:
