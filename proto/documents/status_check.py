@@ -35,6 +35,21 @@ class StatusEntry(Record, frozen=True, kw_only=True):
     purpose: str
 
 
+def with_lists(content: Any) -> tuple[Any, tuple[Mapping[str, Any], ...]] | None:
+    """Return the document and the status lists of `{"document": …, "status_lists": […]}`, or None for anything else.
+
+    Raises `InvalidProblem` where the lists are none.
+    """
+    if not isinstance(content, Mapping) or content.keys() != {"document", "status_lists"}:
+        return None
+    lists = content["status_lists"]
+    if not isinstance(lists, list) or len(lists) > ENTRY_LIST_MAX or not all(isinstance(x, Mapping) for x in lists):
+        raise InvalidProblem(
+            f"`status_lists` is a list of at most {ENTRY_LIST_MAX} status list credentials", pointer="/status_lists"
+        )
+    return content["document"], tuple(lists)
+
+
 def read_entries(document: Mapping[str, Any]) -> tuple[StatusEntry, ...]:
     """Return the status entries of a credential, its own or a stranger's; empty only if it has no `credentialStatus`.
 

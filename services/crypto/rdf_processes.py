@@ -117,9 +117,9 @@ class FormMakers:
         self._starting: set[asyncio.Task[None]] = set()
 
     @contextlib.asynccontextmanager
-    async def processes(self) -> AsyncIterator[None]:
-        """Have the processes while the block runs; they get warm meanwhile."""
-        for _ in range(self._count):
+    async def processes(self, *, are_warm: bool = True) -> AsyncIterator[None]:
+        """Have the processes while the block runs; they get warm meanwhile, else begin when they are needed."""
+        for _ in range(self._count if are_warm else 0):
             self._begin_another(None)
         try:
             yield

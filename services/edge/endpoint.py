@@ -172,7 +172,12 @@ def _repeatable(query: type[msgspec.Struct] | None) -> frozenset[str]:
     sequences = (msgspec.inspect.CollectionType, msgspec.inspect.VarTupleType)
     info = msgspec.inspect.type_info(query)
     assert isinstance(info, msgspec.inspect.StructType)
-    return frozenset(field.encode_name for field in info.fields if isinstance(field.type, sequences))
+    return frozenset(field.encode_name for field in info.fields if isinstance(_bare(field.type), sequences))
+
+
+def _bare(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """Return a type without its description."""
+    return _bare(kind.type) if isinstance(kind, msgspec.inspect.Metadata) else kind
 
 
 def _without_query(query: type[msgspec.Struct] | None) -> msgspec.Struct | None:

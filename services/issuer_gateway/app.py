@@ -17,12 +17,13 @@ from proto.log.note_key import parse_vkey
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
+from services.crypto.rdf_processes import FormMakers
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
 from services.follow import Beginning, FollowBounds, Follower, Health
 from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
-from services.issuer_gateway.config import Config
+from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
 from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
@@ -155,6 +156,7 @@ async def _running(
         await BatchKeys(vault, keystore).put_in_order(background)
         gateway = _gateway(app, config, keystore, vault, pool=pool, background=background, session=session)
         app[GATEWAY] = gateway
+        await stack.enter_async_context(gateway.form_makers.processes(are_warm=False))
         await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)
         yield
 
@@ -241,6 +243,7 @@ def _gateway(
         advanced=advanced,
         log=log,
         metrics=metrics,
+        form_makers=FormMakers(process_count=LIMITS.form_processes),
     )
 
 

@@ -156,6 +156,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     stream_pause_seconds: float = 0.5
     stream_silence_seconds: float = 15.0
     search_characters_max: int = 100
+    form_processes: int = 2
+    """Processes that work out what imported documents mean; each begins when it is first needed."""
 
 
 LIMITS = Limits()

@@ -7,6 +7,7 @@ from typing import Any
 
 from proto.ids import Origin
 from proto.moment import Moment, from_datetime
+from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
 from services.follow import Beginning, Follower
 from services.issuer_gateway.achievements.document_parts import AchievementParts
@@ -56,6 +57,7 @@ class Gateway:
     advanced: Signal
     log: Log
     metrics: Metrics
+    form_makers: FormMakers
     clock: Callable[[], Moment] = wall_clock
     batch_called: Signal = dataclasses.field(default_factory=Signal)
     """Fires when there is a batch to work on, or one was cancelled."""

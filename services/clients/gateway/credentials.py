@@ -1,7 +1,8 @@
 """The gateway's credentials, stacks, recognitions and imports, as calls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from proto.documents.credential import Award
 from proto.ids import CredentialId, EventId
@@ -102,8 +103,18 @@ class CredentialCalls(HttpClient):
         return await self.request_bytes("GET", f"/issuers/{slug}/status/{number}")
 
     async def import_document(
-        self, form: ImportFormat, document: bytes, *, learner_ref: str | None = None, key: str | None = None
+        self,
+        form: ImportFormat,
+        document: bytes,
+        *,
+        learner_ref: str | None = None,
+        despite: Sequence[str] = (),
+        key: str | None = None,
     ) -> CredentialAnswer:
-        """Import a document of another system: its achievement is described, and a credential of ours issued."""
-        path, query = f"/v1/imports/{form}", {"learner_ref": learner_ref}
+        """Import a document of another system: its achievement is described, and a credential of ours issued.
+
+        `despite` names what of it is known and overlooked: `not-on-log`, `revoked`, `suspended`, `expired`.
+        """
+        overlooked = urlencode([("despite", kind) for kind in despite])
+        path, query = f"/v1/imports/{form}{'?' if overlooked else ''}{overlooked}", {"learner_ref": learner_ref}
         return await self.call("POST", path, CredentialAnswer, send=document, query=query, key=key)

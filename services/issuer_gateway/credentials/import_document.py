@@ -6,6 +6,7 @@ import msgspec
 
 from proto.canonical import canonical_json
 from proto.documents.document import without_proof
+from proto.documents.status_check import with_lists
 from proto.ids import CredentialId
 from proto.imports.imported import Imported
 from proto.imports.open_badge import import_open_badge
@@ -13,6 +14,7 @@ from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
 from services.issuer_gateway.credentials.issuance import issue_now, prepared
+from services.issuer_gateway.credentials.source_check import Despite, Source, check_source
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
@@ -37,22 +39,26 @@ class _ImportedBeforeError(Exception):
         self.credential_id = credential_id
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a document: how it is read, whose it is, what to overlook; by which API key it is sent."""
+
+    read: Read = import_open_badge
+    learner_ref: str | None = None
+    despite: tuple[Despite, ...] = ()
+    api_key_id: str | None = None
+
+
 async def import_document(
-    gateway: Gateway,
-    tenant: Tenant,
-    document: Any,
-    *,
-    learner_ref: str | None,
-    once: Once | None,
-    read: Read = import_open_badge,
-    api_key_id: str | None = None,
+    gateway: Gateway, tenant: Tenant, body: Any, asked: Asked, *, once: Once | None
 ) -> tuple[CredentialId, EventAnswer]:
     """Issue what a document of another system says, and return the credential and where its event stands.
 
-    The same content (without its proof) for the same person gives the same credential, for another person another.
-    Raises what `read` and issuing raise.
+    `body` is the document, or `{"document": …, "status_lists": […]}`. The same content (without its proof) for the same
+    person gives the same credential, for another person another. Raises what reading, `check_source` and issuing raise.
     """
     check_followed(gateway)
+    document, status_lists = with_lists(body) or (body, ())
+    read, learner_ref = asked.read, asked.learner_ref
     imported = read(document, learner_ref=learner_ref)
     content = canonical_json(without_proof(document))
     sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
@@ -61,6 +67,8 @@ async def import_document(
     known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
     if known is not None:
         return await _stood(gateway, tenant, known)
+    source = Source(document=document, imported=imported, status_lists=status_lists, despite=asked.despite)
+    found = await check_source(gateway, source)
 
     async def work(connection: Connection) -> Said:
         # (1) Nobody else imports this; (2) for whom, and not yet; (3) event and document; (4) what they are known by.
@@ -69,9 +77,9 @@ async def import_document(
         before = await recognition.became(connection, sent, person)
         if before is not None:
             raise _ImportedBeforeError(before)
-        notes = _for_whom(sent, person)
+        notes = (*found, *_for_whom(sent, person))
         said = await _issue_now(  # (3)
-            gateway, connection, tenant, _about(imported, person), notes=notes, api_key_id=api_key_id
+            gateway, connection, tenant, _about(imported, person), notes=notes, api_key_id=asked.api_key_id
         )
         await recognition.remember(connection, sent, person, said.stream)  # (4)
         return said

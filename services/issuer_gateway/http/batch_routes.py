@@ -37,6 +37,7 @@ from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.credentials import import_document
+from services.issuer_gateway.credentials.source_check import Despite, SourceRefusedProblem
 from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, once_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.store import batches
@@ -82,9 +83,13 @@ class RowsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whose the imported document is."""
+    """Whose the imported document is, and what of it is known and overlooked."""
 
     learner_ref: Annotated[LearnerRef, Meta(description="The institution's own name for the learner")] | None = None
+    despite: Annotated[
+        tuple[Despite, ...],
+        Meta(max_length=4, description="What of the document is known, and does not keep it from being imported"),
+    ] = ()
 
 
 async def run_batch(
@@ -224,15 +229,10 @@ async def _import(
     bytes_max = request.app[GATEWAY].config.import_bytes_max
     document = await off_loop(request, len(raw), decode_json, raw, bytes_max=bytes_max)
     once = once_from(request, principal, idempotency_key, raw)
-    _, issue = await import_document.import_document(
-        request.app[GATEWAY],
-        principal.own,
-        document,
-        learner_ref=query.learner_ref,
-        once=once,
-        read=read,
-        api_key_id=principal.api_key_id,
+    asked = import_document.Asked(
+        read=read, learner_ref=query.learner_ref, despite=query.despite, api_key_id=principal.api_key_id
     )
+    _, issue = await import_document.import_document(request.app[GATEWAY], principal.own, document, asked, once=once)
     return await credential_reply(request, principal, issue)
 
 
@@ -285,13 +285,15 @@ def _import_route(config: Config, name: str, handler: Handler, what: str, proble
         handler,
         summary=f"Import {what}",
         description="Its achievement is described if it is not, and a credential of ours is issued. The same "
-        "document again gives the same credential; what has no place here is listed in `unmapped`, what was guessed "
-        "in `notes`.",
+        "document again for the same learner gives the same credential; what has no place here is listed in "
+        "`unmapped`, what was found and guessed in `notes`. Its proof, this log, its dates and status lists sent along "
+        '(`{"document": …, "status_lists": […]}`) are checked, nothing is fetched; what is altered, revoked, suspended '
+        "or expired is refused, but for what `despite` names.",
         request=bytes,
         request_media=("application/json", "application/ld+json", "application/vc", "application/vc+ld+json"),
         query=ImportQuery,
         response={201: CredentialAnswer, 202: CredentialAnswer},
-        problems=(problem, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
+        problems=(problem, SourceRefusedProblem, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",
         idempotency="optional",

@@ -89,9 +89,14 @@ async def book_of_issuers(connection: Connection, dids: set[Did]) -> Book:
     """Return a book with what the followed log says of these institutions and of the registrar."""
     book = Book()
     await postgres_states.load_log(connection, book)
+    await load_issuers(connection, book, dids)
+    return book
+
+
+async def load_issuers(connection: Connection, book: Book, dids: set[Did]) -> None:
+    """Put institutions and the registrar into a book that holds the log's own state."""
     wanted = {*dids, book.log.registrar} if book.log else dids
     await postgres_states.load(connection, book, Needs(issuers=wanted))
-    return book
 
 
 async def book_of_credentials(connection: Connection, credential_ids: Iterable[CredentialId]) -> Book:

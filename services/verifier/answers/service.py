@@ -12,10 +12,11 @@ from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import BusyProblem, NotFoundProblem, Problem
 from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
+from services.crypto.issuer_proofs import issuer_of
+from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
 from services.follow import Health, Position
 from services.verifier.documents import foreign, reader
-from services.verifier.documents.rdf_forms import Forms
 from services.verifier.documents.reader import ReadDocument
 from services.verifier.limits.places import Places
 from services.verifier.projection.reader import Records, Snapshot
@@ -359,7 +360,7 @@ def _after(asked: Asked, snapshot: Snapshot) -> Asked:
 
 def _is_registered(snapshot: Snapshot, book: Book, document: reader.ReadDocument) -> bool:
     """Tell whether the log knows anything of the issuer that the document names, itself or by its keys."""
-    return snapshot.issuer(book, Did(foreign.issuer_of(document.content))) is not None
+    return snapshot.issuer(book, Did(issuer_of(document.content))) is not None
 
 
 def _not_yet(asked: Asked, today: Today) -> UnknownCredentialProblem:

@@ -4,7 +4,7 @@ Runs in a reader thread: canonical JSON and RDF of a large document take a while
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,23 +12,21 @@ import msgspec
 from proto.canonical import DECODE_ERRORS, check_value_count, decode_json
 from proto.documents.document import credential_id_of, without_proof
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
-from proto.documents.status_check import ENTRY_LIST_MAX
+from proto.documents.status_check import with_lists
 from proto.documents.vc import check_credential
-from proto.ids import CredentialId, KeyId, credential_id, owner_of
-from proto.keys import decode_public_key
-from proto.lifecycle import Book, Key, Life, compromised_from, is_void
+from proto.ids import CredentialId, credential_id
+from proto.lifecycle import Book, Life
 from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
-from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.problem import InvalidProblem, MalformedProblem
 from proto.wire.verifier import Check
-from services.crypto.data_integrity import FormsOf, InvalidProofProblem, proofs_of, verify_proof
+from services.crypto.data_integrity import FormsOf
+from services.crypto.issuer_proofs import by_log
 from services.crypto.rdf_canonical import forms_of
 from services.verifier.documents import foreign
-from services.verifier.verdict.verdict import check
 
 _T = TypeVar("_T")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
-_WORST_FIRST = ("invalid", "unknown", "valid")
 _STATUS_LISTS = b'"status_lists"'
 _SENT_BYTES_MAX = 8_388_608
 
@@ -75,15 +73,8 @@ def with_status_lists(body: bytes) -> Sent | None:
     """
     if _STATUS_LISTS not in body:
         return None
-    content = decode_json(body, bytes_max=_SENT_BYTES_MAX)
-    if not isinstance(content, Mapping) or content.keys() != {"document", "status_lists"}:
-        return None
-    lists = content["status_lists"]
-    if not isinstance(lists, list) or len(lists) > ENTRY_LIST_MAX or not all(isinstance(x, Mapping) for x in lists):
-        raise InvalidProblem(
-            f"`status_lists` is a list of at most {ENTRY_LIST_MAX} status list credentials", pointer="/status_lists"
-        )
-    return Sent(document=msgspec.json.encode(content["document"]), status_lists=tuple(lists))
+    found = with_lists(decode_json(body, bytes_max=_SENT_BYTES_MAX))
+    return None if found is None else Sent(document=msgspec.json.encode(found[0]), status_lists=found[1])
 
 
 def split(body: bytes, *, documents_max: int) -> list[bytes] | None:
@@ -162,54 +153,5 @@ def check_proofs(
 
     `forms` returns RDF forms; the default makes them here and now.
     """
-    try:
-        proofs = proofs_of(document.content)
-    except InvalidProofProblem as problem:
-        return check("proof", "invalid", "proof-wrong", fault=problem.detail)
-    if not proofs:
-        return check("proof", "not_applicable", "proof-absent")
-    issuer = document.claims.issuer if document.claims else foreign.issuer_of(document.content)
-    proofs = tuple(proof for proof in proofs if foreign.is_by(proof, issuer))
-    if not proofs:  # anybody may add a signature of their own to a document, and take nothing from it
-        return check("proof", "not_applicable", "proof-of-others")
-    return _worst([_check_proof(document, proof, book, life, now=now, forms=forms) for proof in proofs])
-
-
-def _worst(found: Sequence[Check]) -> Check:
-    return min(found, key=lambda item: _WORST_FIRST.index(item.result))
-
-
-def _check_proof(
-    document: ReadDocument, proof: Mapping[str, Any], book: Book, life: Life | None, *, now: Moment, forms: FormsOf
-) -> Check:
-    key = _key_of(document, proof, book)
-    if key is None:
-        return check("proof", "unknown", "proof-key-unknown")
-    if key.purpose != "assertion":
-        return check("proof", "invalid", "proof-key-purpose")
-    try:
-        verify_proof(document.content, proof, decode_public_key(key.public_key), now=now, forms=forms)
-    except InvalidProofProblem as problem:
-        return check("proof", "invalid", "proof-wrong", fault=problem.detail)
-    except Problem as problem:
-        return check("proof", "unknown", "proof-not-checked", fault=problem.detail)
-    return _check_key(book, key, life)
-
-
-def _key_of(document: ReadDocument, proof: Mapping[str, Any], book: Book) -> Key | None:
-    """Return the key that the proof names, if it is the institution's and on the log."""
-    method = proof.get("verificationMethod")
-    if document.claims is None or not isinstance(method, str) or owner_of(KeyId(method)) != document.claims.issuer:
-        return None
-    issuer = book.issuers.get(document.claims.issuer)
-    return issuer.key(KeyId(method)) if issuer else None
-
-
-def _check_key(book: Book, key: Key, life: Life | None) -> Check:
-    """A key that was condemned after the issue was received proves still: the log fixed the document before."""
-    if is_void(book, key.added):
-        return check("proof", "invalid", "proof-key-compromised")
-    stolen_at = compromised_from(book, key.key_id)
-    if stolen_at is not None and (life is None or stolen_at <= life.stamp.received_at):
-        return check("proof", "invalid", "proof-key-compromised")
-    return check("proof", "valid", "proof-holds")
+    issuer = document.claims.issuer if document.claims else None
+    return foreign.check_of("proof", by_log(document.content, issuer, book, life, now=now, forms=forms))

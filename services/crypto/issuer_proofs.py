@@ -1,0 +1,162 @@
+"""What the proofs of a document say of its issuer: by keys on the log, or by the key that the issuer is. Fetches none.
+
+For verifiers and for whoever imports. A finding is a code; the words for people are the caller's.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from proto.ids import Did, KeyId, owner_of
+from proto.keys import PublicKey, decode_public_key
+from proto.lifecycle import Book, Key, Life, compromised_from, is_void
+from proto.moment import Moment
+from proto.problem import InvalidProblem, Problem
+from services.crypto.data_integrity import FormsOf, InvalidProofProblem, proofs_of, verify_proof
+
+FoundResult = Literal["valid", "invalid", "unknown", "not_applicable"]
+DID_KEY = "did:key:"
+WORST_FIRST: Sequence[FoundResult] = ("invalid", "unknown", "not_applicable", "valid")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was found: a result, a stable code, and what the words for people need."""
+
+    result: FoundResult
+    code: str
+    words: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+def issuer_of(document: Mapping[str, Any]) -> str:
+    """Return the issuer that a credential names, whatever kind of URL it is; "" for none."""
+    issuer = document.get("issuer")
+    named = issuer.get("id") if isinstance(issuer, Mapping) else issuer
+    return named if isinstance(named, str) else ""
+
+
+def is_by(proof: Mapping[str, Any], issuer: str) -> bool:
+    """Tell whether a proof names a key of this issuer; whether it holds is another matter."""
+    method = proof.get("verificationMethod")
+    return isinstance(method, str) and owner_of(KeyId(method)) == issuer
+
+
+def worst(found: Sequence[Finding]) -> Finding:
+    """Return the finding that weighs most, of at least one."""
+    return min(found, key=lambda item: WORST_FIRST.index(item.result))
+
+
+def by_log(
+    document: Mapping[str, Any], issuer: Did | None, book: Book, life: Life | None, *, now: Moment, forms: FormsOf
+) -> Finding:
+    """Return what a document's proofs are worth by the keys that the log knows: the worst of the issuer's own counts.
+
+    `issuer` is None for a document that is no credential of an institution here; `life` is its issue on the log.
+    """
+    try:
+        proofs = proofs_of(document)
+    except InvalidProofProblem as problem:
+        return Finding(result="invalid", code="proof-wrong", words={"fault": problem.detail})
+    if not proofs:
+        return Finding(result="not_applicable", code="proof-absent")
+    own = [proof for proof in proofs if is_by(proof, issuer or issuer_of(document))]
+    if not own:  # anybody may add a signature of their own to a document, and take nothing from it
+        return Finding(result="not_applicable", code="proof-of-others")
+    return worst([_by_log(document, proof, issuer, book, life, now=now, forms=forms) for proof in own])
+
+
+def _by_log(
+    document: Mapping[str, Any],
+    proof: Mapping[str, Any],
+    issuer: Did | None,
+    book: Book,
+    life: Life | None,
+    *,
+    now: Moment,
+    forms: FormsOf,
+) -> Finding:
+    key = _key_of(proof, issuer, book)
+    if key is None:
+        return Finding(result="unknown", code="proof-key-unknown")
+    if key.purpose != "assertion":
+        return Finding(result="invalid", code="proof-key-purpose")
+    signed = _by_key(document, proof, key.public_key, now=now, forms=forms)
+    return signed or _by_standing(book, key, life)
+
+
+def _key_of(proof: Mapping[str, Any], issuer: Did | None, book: Book) -> Key | None:
+    """Return the key that the proof names, if it is the institution's and on the log."""
+    method = proof.get("verificationMethod")
+    if issuer is None or not isinstance(method, str) or owner_of(KeyId(method)) != issuer:
+        return None
+    known = book.issuers.get(issuer)
+    return known.key(KeyId(method)) if known else None
+
+
+def _by_key(
+    document: Mapping[str, Any], proof: Mapping[str, Any], public_key: PublicKey, *, now: Moment, forms: FormsOf
+) -> Finding | None:
+    """Return why a proof does not hold, or was not checked; None where it holds."""
+    try:
+        verify_proof(document, proof, decode_public_key(public_key), now=now, forms=forms)
+    except InvalidProofProblem as problem:
+        return Finding(result="invalid", code="proof-wrong", words={"fault": problem.detail})
+    except Problem as problem:
+        return Finding(result="unknown", code="proof-not-checked", words={"fault": problem.detail})
+    return None
+
+
+def _by_standing(book: Book, key: Key, life: Life | None) -> Finding:
+    """A key that was condemned after the issue was received proves still: the log fixed the document before."""
+    if is_void(book, key.added):
+        return Finding(result="invalid", code="proof-key-compromised")
+    stolen_at = compromised_from(book, key.key_id)
+    if stolen_at is not None and (life is None or stolen_at <= life.stamp.received_at):
+        return Finding(result="invalid", code="proof-key-compromised")
+    return Finding(result="valid", code="proof-holds")
+
+
+def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Finding:
+    """Return what the proofs of a stranger's document are worth by the issuer's own key, the worst of them.
+
+    Those of others say nothing about the issuer.
+    """
+    try:
+        proofs = proofs_of(document)
+    except InvalidProofProblem as problem:
+        return Finding(result="invalid", code="proof-wrong", words={"fault": problem.detail})
+    if not proofs:
+        return Finding(result="unknown", code="proof-absent-outside")
+    own = [proof for proof in proofs if is_by(proof, issuer_of(document))]
+    if not own:
+        return Finding(result="invalid", code="proof-key-of-another")
+    return worst([_by_itself(document, proof, now=now, forms=forms) for proof in own])
+
+
+def _by_itself(document: Mapping[str, Any], proof: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Finding:
+    method, issuer = str(proof.get("verificationMethod")), issuer_of(document)
+    if not issuer.startswith(DID_KEY):
+        return Finding(result="unknown", code="proof-key-elsewhere")
+    name = issuer.removeprefix(DID_KEY)
+    if method not in (f"{issuer}#{name}", issuer):
+        return Finding(result="invalid", code="proof-key-of-another")
+    signed = _by_key(document, proof, PublicKey(name), now=now, forms=forms)
+    return signed or Finding(result="valid", code="proof-holds-outside")
+
+
+def broken_for_others(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Finding | None:
+    """Return the first proof that does not hold by the did:key that it names, whosever that is; None where all do.
+
+    A good one shows nothing of the issuer; a broken one shows that the document is not what was signed.
+    """
+    try:
+        methods = [(proof, str(proof.get("verificationMethod"))) for proof in proofs_of(document)]
+    except InvalidProblem:
+        return None
+    for proof, method in methods:
+        owner = owner_of(KeyId(method))
+        if owner.startswith(DID_KEY):
+            found = _by_key(document, proof, PublicKey(owner.removeprefix(DID_KEY)), now=now, forms=forms)
+            if found is not None and found.result == "invalid":
+                return found
+    return None
