@@ -228,9 +228,9 @@ async def test_an_erased_learner_takes_the_documents_along(gateway: RunningGatew
 async def test_an_id_that_another_institution_took_first_is_refused_with_the_name_of_who_holds_it(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:
-    office = await gateway.institution("waterland")
-    uri = (await office.describe()).achievement.uri
     rival = await ledger.admit("rival")
+    office = await gateway.institution("waterland")  # which has been followed then, and the rival before it
+    uri = (await office.describe()).achievement.uri
     await ledger.stop()
     pending = await office.issue(uri)
     assert pending.issue.state == "pending"
