@@ -8,12 +8,17 @@ from functools import lru_cache
 from proto.problem import InvalidProblem
 
 IPV6_PREFIX_BITS = 64  # one customer has a whole /64, so a limit by single IPv6 address limits nobody
+ADDRESS_CHARACTERS_MAX = 100  # what is longer is none, and is not remembered
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-@lru_cache(maxsize=4096)
 def _parsed(text: str) -> _Address | None:
     """Return the address in `text` (an IPv4-mapped one as IPv4, any port or brackets dropped), or None."""
+    return _remembered(text) if len(text) <= ADDRESS_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> _Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -60,6 +60,7 @@ class PipeStream:
         self._descriptor = descriptor
         self._held: deque[tuple[bytes, int]] = deque()
         self._held_bytes = 0
+        self._is_unread = False
         self._held_bytes_max = held_bytes_max
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
@@ -79,11 +80,12 @@ class PipeStream:
             self._changed.notify_all()
 
     def drain(self) -> None:
-        """Wait until all is written, for `DRAIN_SECONDS` at most."""
-        until = time.monotonic() + DRAIN_SECONDS
+        """Wait until all is written, for `DRAIN_SECONDS` at most; once nobody has read for so long, no more."""
+        until = time.monotonic() + (0.0 if self._is_unread else DRAIN_SECONDS)
         with self._changed:
             while self._held and (left := until - time.monotonic()) > 0:
                 self._changed.wait(left)
+            self._is_unread = bool(self._held)
 
     def _write_all(self) -> None:
         while True:
