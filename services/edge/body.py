@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from proto.problem import MalformedProblem
+from services.edge.media_type import media_type_of
 from services.edge.problems import (
     BodyTimeoutProblem,
     BodyTooLargeProblem,
@@ -123,7 +124,7 @@ def check_declared(request: web.Request, bytes_max: int, accepted: tuple[str, ..
     length = request.content_length
     if length is not None and length > bytes_max:
         raise BodyTooLargeProblem(bytes_max)
-    is_taken = request.content_type in accepted and "Content-Type" in request.headers
+    is_taken = media_type_of(request) in accepted and "Content-Type" in request.headers
     if not is_taken and ANY_MEDIA_TYPE not in accepted:
         raise MediaTypeProblem(
             f"Send the body with Content-Type: {' or '.join(accepted)}", members={"accepted": list(accepted)}

@@ -12,6 +12,7 @@ from services.edge.body import LIMITS_KEY, LINE_MEDIA_TYPES, BodyLimits, check_d
 from services.edge.config import EdgeConfig
 from services.edge.decode import decode_json, decode_parameters
 from services.edge.form import FORM_MEDIA_TYPES, Form, read_form
+from services.edge.media_type import media_type_of
 from services.edge.problems import parameter_problem
 from services.edge.reply import SECURITY_HEADERS, Reply, matches_etag
 from services.edge.route import ARGUMENTS, Media, Route
@@ -99,7 +100,7 @@ class Endpoint:
         return await off_loop(request, len(raw), decode_json, raw, self._decoder, unique_keys=unique_keys), raw
 
     def _is_lines(self, request: web.Request) -> bool:
-        return self._takes_lines and request.content_type in LINE_MEDIA_TYPES
+        return self._takes_lines and media_type_of(request) in LINE_MEDIA_TYPES
 
     def _query(self, request: web.Request, kind: type[msgspec.Struct]) -> Any:
         if self._no_query is not None and "?" not in request.raw_path:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from proto.problem import MalformedProblem
 from services.edge.body import BodyLimits, off_loop, read_body
+from services.edge.media_type import media_type_of
 
 FORM_MEDIA_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 FORM_FIELDS_MAX = 64
@@ -39,7 +40,7 @@ class Form(msgspec.Struct, frozen=True):
 
 async def read_form(request: web.Request, limits: BodyLimits) -> Form:
     """Return the form that the body is; raises what `read_body` raises, and `MalformedProblem` where it is no form."""
-    boundary = _boundary(request) if request.content_type == "multipart/form-data" else None
+    boundary = _boundary(request) if media_type_of(request) == "multipart/form-data" else None
     body = await read_body(request, limits)
     if boundary is None:
         return await off_loop(request, len(body), urlencoded, body)

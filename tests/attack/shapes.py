@@ -42,6 +42,18 @@ def prefer(target: Target) -> str:
     return summed(post(target, EVENTS, target.envelope, JSON, *some) for some in (lines, few, lines[:6]))
 
 
+def semicolons(target: Target) -> str:
+    """Name media types with thousands of empty parameters, and with open brackets."""
+    types = [f"application/json{';' * 7_900}", "application/json" + ';a="' * 1_900, f"application/json;a={'(' * 7_900}"]
+    return summed(post(target, EVENTS, b"{}", media_type) for media_type in types * 5)
+
+
+def crowded_queries(target: Target) -> str:
+    """Ask with thousands of parameters."""
+    distinct = "&".join(f"{number:x}=1" for number in range(1_400))
+    return summed(get(target, f"/v1/credentials/{'0' * 64}?{query}") for query in (distinct, "a&" * 4_000) * 20)
+
+
 def idle_connections(target: Target) -> str:
     """Open more connections than a process has descriptors by default, and say nothing."""
     opened: list[socket.socket] = []
@@ -231,6 +243,8 @@ _BODIES: Mapping[str, tuple[str, str, Callable[[], bytes], str]] = {
 
 SHAPES: Mapping[str, Shape] = {
     "Prefer of commas and quotes": Shape("ledger", "3", prefer),
+    "Content-Type of semicolons": Shape("ledger", "3", semicolons),
+    "queries of 1,400 parameters": Shape("verifier", "3", crowded_queries),
     **{
         name: Shape(service, "4, 5", _posted(path, body, media_type))
         for name, (service, path, body, media_type) in _BODIES.items()

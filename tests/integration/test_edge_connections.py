@@ -212,6 +212,24 @@ async def test_bodies_of_one_address_leave_room_for_those_of_others() -> None:
             writer.close()
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("text/plain" + ";" * 8_000, 200),
+        ("TEXT/Plain ;a=" + "(" * 8_000, 200),
+        ("text/plain(" + ";a*0*=(" * 1_000, 415),
+        (";" * 8_000, 415),
+    ],
+)
+async def test_a_content_type_is_read_without_its_parameters(sent: str, status: int) -> None:
+    async with (
+        running() as served,
+        aiohttp.ClientSession(served.address.url) as client,
+        client.post("/raw", data=b"x", headers={"Content-Type": sent}) as response,
+    ):
+        assert response.status == status
+
+
 async def sent_form(data: bytes, media_type: str) -> tuple[int, str]:
     async with (
         running() as served,

@@ -32,6 +32,7 @@ from services.edge import (
     read_chunks,
 )
 from services.edge.body import hold, off_loop
+from services.edge.media_type import media_type_of
 from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
@@ -97,7 +98,7 @@ async def run_batch(
 ) -> BatchAnswer | Reply:
     """Issue what the rows award: at once where they are few, else in the background."""
     gateway = request.app[GATEWAY]
-    if request.content_type == batch_upload.JSON_LIST:
+    if media_type_of(request) == batch_upload.JSON_LIST:
         raw = await _whole(request)
     else:
         upload = _upload(request, "awards", query, principal)
@@ -106,7 +107,7 @@ async def run_batch(
             annotate(request, rows=upload.row_count, dry_run=query.dry_run)
             return await _in_background(request, upload, query, principal, idempotency_key)
         raw = held
-    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, request.content_type)
+    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
         return await small_batch.dry_run(gateway, principal.own, rows)
@@ -139,7 +140,7 @@ async def _whole(request: web.Request) -> bytes:
 def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller: Caller) -> batch_upload.Upload:
     asked = batch_upload.Request(
         kind=kind,
-        media_type=request.content_type,
+        media_type=media_type_of(request),
         is_dry_run=query.dry_run,
         may_issue="credentials:issue" in caller.scopes,
         api_key_id=caller.api_key_id,

@@ -11,6 +11,7 @@ from msgspec import Meta
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
+from services.edge.media_type import media_type_of
 from services.issuer_gateway.coalescer import Gathered
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
@@ -84,7 +85,7 @@ def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes 
     institution_id = caller.tenant.institution_id if caller.tenant else OPERATOR
     gateway = request.app[GATEWAY]
     target = request.method.encode(), request.path.encode(), request.query_string.encode()
-    asked = (*target, request.content_type.encode(), raw)
+    asked = (*target, media_type_of(request).encode(), raw)
     return once_of(gateway, institution_id, key, caller.api_key_id.encode(), *asked)
 
 

@@ -21,6 +21,7 @@ from proto.wire.requests import (
 )
 from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
 from services.edge.body import off_loop
+from services.edge.media_type import media_type_of
 from services.issuer_gateway.batches import batch_reader, small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.claims import claim_commands
@@ -81,7 +82,7 @@ async def make_award_claims(
     request: web.Request, *, raw: bytes, query: HoursQuery, principal: Caller, idempotency_key: str
 ) -> web.StreamResponse:
     """Send a one-time link, or a problem, for each award of a list."""
-    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, request.content_type)
+    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claim_commands.make_for_rows(
             request.app[GATEWAY],

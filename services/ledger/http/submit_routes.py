@@ -12,6 +12,7 @@ from proto.problem import BusyProblem, MalformedProblem, OutcomeUnknownProblem, 
 from proto.wire.ledger import Appended, AppendLine
 from services.edge import LOG, Media, Reply, Route, annotate, line_fault, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
+from services.edge.media_type import media_type_of
 from services.ledger.config import Config
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencing.free_space import NoSpaceProblem
@@ -34,7 +35,7 @@ class _Sent(msgspec.Struct):
 
 async def append(request: web.Request, *, raw: bytes) -> Reply | web.Response:
     """Answer one envelope, or lines of them."""
-    if request.content_type in LINE_MEDIA_TYPES:
+    if media_type_of(request) in LINE_MEDIA_TYPES:
         return await _append_lines(request)
     ledger = request.app[LEDGER]
     outcomes = await _submitted(ledger, [envelopes.open_envelope(envelopes.decode(raw))])

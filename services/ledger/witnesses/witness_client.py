@@ -14,6 +14,7 @@ from proto.log.note import NOTE_BYTES_MAX
 from proto.log.witness import SIZE_MEDIA_TYPE, AddCheckpoint, origin_hash
 from proto.problem import MalformedProblem
 from services.clients.retry_after import asked_seconds
+from services.edge.media_type import media_type_of
 
 ANSWER_BYTES_MAX = 65_536
 _WORDS_MAX = 200
@@ -103,7 +104,7 @@ def _meaning(response: aiohttp.ClientResponse, body: bytes) -> Outcome:
     words = f"It answered with status {response.status}: {_excerpt(body)}"
     if response.status == _OK:
         return Cosigned(words=words, lines=_text(body))
-    if response.status == _CONFLICT and response.content_type == SIZE_MEDIA_TYPE:
+    if response.status == _CONFLICT and media_type_of(response) == SIZE_MEDIA_TYPE:
         return OtherSize(words=words, size=TreeSize(parse_decimal(_text(body).removesuffix("\n"))))
     if response.status in {_CONFLICT, _UNPROCESSABLE}:
         return Contradicted(words=words)

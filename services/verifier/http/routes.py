@@ -16,6 +16,7 @@ from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery,
 from services.edge import LOG, Form, Media, Reply, Route, annotate, line_fault, parameter_problem
 from services.edge.body import off_loop
 from services.edge.dispatch import add_headers
+from services.edge.media_type import media_type_of
 from services.verifier.answers.service import (
     Moments,
     NotAStackProblem,
@@ -132,9 +133,9 @@ async def verifications(
     """Answer for one document, for each of a list, or line by line for NDJSON."""
     inquiry, moments, language = request.app[INQUIRY], moments_of(query), language_of(request, query)
     address = address_of(request)
-    if request.content_type in LINE_MEDIA_TYPES:
+    if media_type_of(request) in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments, language)
-    if request.content_type == PDF_MEDIA or is_pdf(raw):
+    if media_type_of(request) == PDF_MEDIA or is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw, address=address)
     sent = await off_loop(request, len(raw), reader.with_status_lists, raw)
     if sent is not None:
