@@ -15,7 +15,7 @@ from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, Manifest
 from services.command.home import default_folder, read_addresses
 from services.command.output import as_json_option, command, console, print_json
-from services.command.pg_tools import dump
+from services.command.pg_tools import dump, postgres_programs_option
 from services.command.speaker import now
 from services.ledger import store
 from services.ledger.succession.opening import require_log
@@ -34,6 +34,7 @@ class Origins(msgspec.Struct, frozen=True, kw_only=True):
     state_folder: Path | None = None
     master_key_file: Path | None = None
     data: Path | None = None
+    postgres_programs: Path | None = None
 
 
 def origins_of(folder: Path) -> Origins:
@@ -50,15 +51,28 @@ def origins_of(folder: Path) -> Origins:
 
 
 async def back_up(origins: Origins, folder: BackupFolder, *, with_master_key: bool, with_registrar: bool) -> Manifest:
-    """Write a complete backup into a new folder; raises a problem with words, and leaves no manifest then."""
+    """Write a complete backup into a new folder; raises a problem with words, and leaves nothing then."""
     if origins.ledger_database is None or origins.log_key_file is None or origins.state_folder is None:
         raise InvalidProblem("A backup needs --ledger-database, --log-key-file and --state-folder, or --data")
     async with postgres.connected(origins.ledger_database, application_name="credentify-backup") as connection:
         log, head = await require_log(connection), await store.head(connection)
-    folder.create()
+    with folder.created():
+        await _copy(origins, folder, with_master_key=with_master_key, with_registrar=with_registrar)
+        return folder.complete(
+            made_at=now(),
+            origin=log.origin,
+            log_verifier_key=log.verifier_key,
+            tree_size=head.size if head else 0,
+        )
+
+
+async def _copy(origins: Origins, folder: BackupFolder, *, with_master_key: bool, with_registrar: bool) -> None:
+    assert origins.ledger_database is not None, "the caller has looked"
+    assert origins.log_key_file is not None, "the same"
+    assert origins.state_folder is not None, "the same"
     if origins.gateway_database:
-        await dump(origins.gateway_database, folder.new_file(names.GATEWAY_DUMP))  # (1)
-    await dump(origins.ledger_database, folder.new_file(names.LEDGER_DUMP))  # (2)
+        await dump(origins.gateway_database, folder.new_file(names.GATEWAY_DUMP), origins.postgres_programs)  # (1)
+    await dump(origins.ledger_database, folder.new_file(names.LEDGER_DUMP), origins.postgres_programs)  # (2)
     folder.take(names.LAST_SIGNED, origins.state_folder / names.LAST_SIGNED)  # (3)
     folder.take(names.LOG_KEY, origins.log_key_file)
     if with_master_key and origins.master_key_file:
@@ -67,12 +81,6 @@ async def back_up(origins: Origins, folder: BackupFolder, *, with_master_key: bo
         folder.take(names.SETTINGS, origins.data / names.SETTINGS)
         for name in names.REGISTRAR_FILES if with_registrar else ():
             folder.take(name, origins.data / name)
-    return folder.complete(
-        made_at=now(),
-        origin=log.origin,
-        log_verifier_key=log.verifier_key,
-        tree_size=head.size if head else 0,
-    )
 
 
 @click.command()
@@ -83,6 +91,7 @@ async def back_up(origins: Origins, folder: BackupFolder, *, with_master_key: bo
 @click.option("--log-key-file", type=_FILE, help="The log's secret key.")
 @click.option("--state-folder", type=_FOLDER, help="The signer's memory.")
 @click.option("--master-key-file", type=_FILE, help="The gateway's master key, for --with-master-key.")
+@postgres_programs_option
 @click.option("--with-master-key", is_flag=True, help="Put the key that opens all documents beside them.")
 @click.option("--with-registrar", is_flag=True, help="Put the registrar's keys of `up` in as well.")
 @as_json_option
@@ -94,10 +103,12 @@ async def backup(
     with_master_key: bool,
     with_registrar: bool,
     as_json: bool,
+    postgres_programs: Path | None,
     **named: str | Path | None,
 ) -> None:
     """Copy ledger and gateway, the log's key and the signer's memory into a folder; services may run meanwhile."""
     origins = msgspec.convert(named, Origins) if any(named.values()) else origins_of(data or default_folder())
+    origins = msgspec.structs.replace(origins, postgres_programs=postgres_programs)
     made = await back_up(origins, BackupFolder(folder), with_master_key=with_master_key, with_registrar=with_registrar)
     if as_json:
         print_json(made)

@@ -3,7 +3,10 @@
 `backup.json` is written last and names every other file with its SHA-256: a folder without it is no backup.
 """
 
+import contextlib
 import hashlib
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -37,8 +40,23 @@ class BackupFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def create(self) -> None:
-        """Make the folder, of mode 0700; raises `ConflictProblem` where something is in it."""
+    @contextlib.contextmanager
+    def created(self) -> Iterator[None]:
+        """Make the folder, of mode 0700, for the block: where that fails, it is as it was before.
+
+        Raises `ConflictProblem` where something is in it.
+        """
+        missing = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
+        self._create()
+        try:
+            yield
+        except BaseException:
+            _empty(self.folder)
+            for each in missing:
+                each.rmdir()
+            raise
+
+    def _create(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             is_empty = not any(self.folder.iterdir())
@@ -97,6 +115,15 @@ class BackupFolder:
         if wrong or manifest.version != 1:
             raise InvalidProblem(f"The backup in {self.folder} is damaged: {', '.join(wrong) or 'unknown version'}")
         return manifest
+
+
+def _empty(folder: Path) -> None:
+    """Remove all that is in a folder."""
+    for each in folder.iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each)
+        else:
+            each.unlink()
 
 
 def _digest(path: Path) -> str:

@@ -4,9 +4,12 @@ Everything secret is a file of mode 0600 in a folder of mode 0700. What was chos
 public URL) is kept in `settings.json` and not changed later: documents name it.
 """
 
+import contextlib
 import fcntl
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -85,6 +88,20 @@ class Home:
                 f"Another `credentify up` runs on {self.folder}. Stop it, or choose another folder with --data "
                 "(make up DATA=…) and other ports."
             ) from error
+
+    @contextlib.contextmanager
+    def open_new(self) -> Iterator[None]:
+        """Make and hold the folder for the block; where that fails, a folder that was not there is gone again."""
+        missing = [each for each in (self.folder, *self.folder.parents) if not each.exists()]
+        self.open()
+        try:
+            yield
+        except BaseException:
+            if missing:
+                shutil.rmtree(missing[-1])
+            raise
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let the folder go."""

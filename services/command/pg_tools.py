@@ -1,19 +1,25 @@
-"""Runs pg_dump, pg_restore and psql, bundled or from the PATH. Knows no table; passwords are on no command line."""
+"""Runs pg_dump, pg_restore and psql: named, bundled or from the PATH. No command line has a password."""
 
 import asyncio
 import contextlib
-import os
 import shutil
-import tempfile
-import urllib.parse
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from proto.problem import Problem
-from services.embedded import BinariesMissingProblem, find_binaries
+import click
+import msgspec
 
-_SERVICE = "credentify"
+from proto.problem import Problem
+from services.command.pg_environment import asks_for_tls, libpq_environment
+from services.embedded import BinariesMissingProblem, find_binaries
+from services.persistence import postgres
+
+postgres_programs_option = click.option(
+    "--postgres-programs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of pg_dump, pg_restore and psql, instead of the bundled ones or, for TLS, those on the PATH.",
+)
 _WORDS_MAX = 2_000
 _HEAD_BYTES, _PIECE_BYTES = 65_536, 1_048_576
 _UNKNOWN_SETTING = b"SET transaction_timeout = 0;\n"
@@ -27,25 +33,38 @@ class ToolProblem(Problem):
     status = 500
 
 
-async def dump(url: str, file: Path) -> None:
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which programs to run: those of a folder that was named, else the bundled; for TLS, those on the PATH."""
+
+    folder: Path | None
+    needs_tls: bool
+
+
+async def dump(url: str, file: Path, programs: Path | None = None) -> None:
     """Write one consistent copy of a database (tables, functions, grants) in pg_dump's custom format.
 
-    `url` is the owner's: the running role does not see every table.
+    `url` is the owner's: the running role does not see every table. `programs` is a folder with pg_dump of its own.
     """
-    await _run("pg_dump", url, "--format=custom", "--compress=1", "--no-password", f"--file={file}")
+    environment = libpq_environment(url)
+    program = await asyncio.to_thread(_program, "pg_dump", await _choice(url, environment, programs))
+    options = ("--format=custom", "--compress=1", "--no-password", f"--file={file}")
+    await _ended([("pg_dump", await _started(program, environment, *options))])
 
 
-async def restore(url: str, file: Path) -> None:
+async def restore(url: str, file: Path, programs: Path | None = None) -> None:
     """Fill an empty database from such a copy, in one transaction; everything belongs to the role of `url`.
 
-    By way of SQL: what pg_restore itself sends of its session's settings stops servers older than PostgreSQL 17.
+    By way of SQL: what pg_restore itself sends of its session's settings stops servers older than PostgreSQL 17. It
+    connects to nothing, so the bundled one, which reads what the bundled pg_dump wrote, serves in any case.
     """
-    async with _service(url) as environment:
-        reading = await _started("pg_restore", environment, "--no-owner", "--file=-", str(file), stdout=PIPE)
-        options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-")
-        writing = await _started("psql", environment, *options, f"service={_SERVICE}", stdin=PIPE)
-        pumping = asyncio.create_task(_pump(reading, writing))
-        await _ended([("psql", writing), ("pg_restore", reading)], pumping)
+    environment = libpq_environment(url)
+    writer = await asyncio.to_thread(_program, "psql", await _choice(url, environment, programs))
+    reader = await asyncio.to_thread(_program, "pg_restore", Choice(folder=programs, needs_tls=False))
+    reading = await _started(reader, environment, "--no-owner", "--file=-", str(file), stdout=PIPE)
+    options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-")
+    writing = await _started(writer, environment, *options, stdin=PIPE)
+    pumping = asyncio.create_task(_pump(reading, writing))
+    await _ended([("psql", writing), ("pg_restore", reading)], pumping)
 
 
 async def _pump(reading: Process, writing: Process) -> None:
@@ -81,40 +100,45 @@ def _kill(process: Process) -> None:
         process.kill()
 
 
-def _program(name: str) -> str:
-    try:
-        bundled = find_binaries().folder / name
-        if bundled.is_file():
-            return str(bundled)
-    except BinariesMissingProblem:
-        pass
+async def _choice(url: str, environment: Mapping[str, str], folder: Path | None) -> Choice:
+    """Return which programs reach the database of `url`: those of `folder`, or the bundled where no TLS is needed.
+
+    The bundled ones have no TLS. Where our own connection has it, what they would send goes over the wire in the open.
+    """
+    needed = asks_for_tls(environment)
+    if needed is None and folder is None:
+        async with postgres.connected(url, application_name="credentify-backup") as connection:
+            needed = await connection.fetchval("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    return Choice(folder=folder, needs_tls=bool(needed))
+
+
+def _program(name: str, choice: Choice) -> str:
+    """Return where a program is; raises `ToolProblem`, which says how to get it."""
+    if choice.folder is not None:
+        named = next((each for each in (choice.folder / name, choice.folder / "bin" / name) if each.is_file()), None)
+        if named is None:
+            raise ToolProblem(
+                f"There is no {name} in {choice.folder}: name the folder that holds PostgreSQL's programs"
+            )
+        return str(named)
+    if not choice.needs_tls:
+        with contextlib.suppress(BinariesMissingProblem):
+            bundled = find_binaries().folder / name
+            if bundled.is_file():
+                return str(bundled)
     found = shutil.which(name)
     if found is None:
-        raise ToolProblem(f"{name} is neither in the bundled PostgreSQL nor on the PATH: install PostgreSQL's client")
+        why = ", and the bundled one has no TLS, for which the database or its URL asks" if choice.needs_tls else ""
+        raise ToolProblem(
+            f"{name} is not on the PATH{why}: install PostgreSQL's client in the server's version or a newer one, or "
+            "name the folder of its programs with --postgres-programs"
+        )
     return found
 
 
-async def _run(name: str, url: str, *options: str) -> None:
-    """Run a program on a database to its end; raises `ToolProblem` where it fails."""
-    async with _service(url) as environment:
-        await _ended([(name, await _started(name, environment, *options))])
-
-
-@contextlib.asynccontextmanager
-async def _service(url: str) -> AsyncIterator[Mapping[str, str]]:
-    """Yield the environment of programs that find the database in a service file that only we can read (libpq)."""
-    with tempfile.TemporaryDirectory(prefix="credentify-") as folder:
-        service_file = Path(folder) / "service"
-        service_file.touch(mode=0o600)
-        lines = [f"[{_SERVICE}]", *(f"{key}={value}" for key, value in _parameters(url).items())]
-        service_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        yield _environment(service_file)
-
-
 async def _started(
-    name: str, environment: Mapping[str, str], *options: str, stdin: int = DEVNULL, stdout: int = DEVNULL
+    program: str, environment: Mapping[str, str], *options: str, stdin: int = DEVNULL, stdout: int = DEVNULL
 ) -> Process:
-    program = await asyncio.to_thread(_program, name)
     return await asyncio.create_subprocess_exec(
         program, *options, env=environment, stdin=stdin, stdout=stdout, stderr=PIPE
     )
@@ -144,26 +168,3 @@ async def _said(process: Process) -> str:
     said = await process.stderr.read()
     await process.wait()
     return said.decode("utf-8", "replace").strip()[-_WORDS_MAX:]
-
-
-def _environment(service_file: Path) -> Mapping[str, str]:
-    """Return what the program sees: no `PG…` variable but ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return kept | {"PGSERVICEFILE": str(service_file), "PGSERVICE": _SERVICE, "LC_ALL": "C"}
-
-
-def _parameters(url: str) -> dict[str, str]:
-    """Return the connection parameters of a postgresql:// URL by their names in libpq."""
-    parts = urllib.parse.urlsplit(url)
-    named = {
-        "host": parts.hostname,
-        "port": str(parts.port) if parts.port else None,
-        "user": parts.username,
-        "password": parts.password,
-        "dbname": parts.path.removeprefix("/"),
-    }
-    found = {name: urllib.parse.unquote(value) for name, value in named.items() if value}
-    found |= dict(urllib.parse.parse_qsl(parts.query))
-    if any("\n" in value or value != value.strip() for value in found.values()):
-        raise ToolProblem("A part of the database's URL begins or ends with a blank, which a service file cannot hold")
-    return found

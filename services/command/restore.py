@@ -22,6 +22,7 @@ from services.command.home import Home, default_folder
 from services.command.key_file import write_secret
 from services.command.note_file import read_note
 from services.command.output import as_json_option, command, console, print_json
+from services.command.pg_tools import postgres_programs_option
 from services.command.pg_tools import restore as restore_database
 from services.command.tile_source import open_source
 from services.embedded import EmbeddedPostgres
@@ -43,6 +44,7 @@ class Destinations(msgspec.Struct, frozen=True, kw_only=True):
     state_folder: Path | None = None
     master_key_file: Path | None = None
     key_folder: Path | None = None
+    postgres_programs: Path | None = None
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,9 +71,9 @@ async def put_back(folder: BackupFolder, to: Destinations, *, published: str | N
     if to.ledger_database is None or to.log_key_file is None or to.state_folder is None:
         raise InvalidProblem("A restore needs --ledger-database, --log-key-file and --state-folder, or --data")
     newest = await _newest(folder, manifest, to.state_folder, published=published, nothing_newer=nothing_newer)  # (2)
-    await _fill(to.ledger_database, folder.path(names.LEDGER_DUMP))  # (3)
+    await _fill(to.ledger_database, folder.path(names.LEDGER_DUMP), to.postgres_programs)  # (3)
     if folder.has(names.GATEWAY_DUMP) and to.gateway_database:
-        await _fill(to.gateway_database, folder.path(names.GATEWAY_DUMP))
+        await _fill(to.gateway_database, folder.path(names.GATEWAY_DUMP), to.postgres_programs)
     _put_file(folder.path(names.LOG_KEY), to.log_key_file)  # (4)
     if folder.has(names.MASTER_KEY) and to.master_key_file:
         _put_file(folder.path(names.MASTER_KEY), to.master_key_file)
@@ -114,11 +116,11 @@ async def _fetch(source: str) -> bytes:
     return read_note(Path(source))
 
 
-async def _fill(url: str, dump: Path) -> None:
+async def _fill(url: str, dump: Path, programs: Path | None) -> None:
     async with postgres.connected(url, application_name="credentify-restore") as connection:
         if await connection.fetchval("SELECT true FROM pg_class WHERE relnamespace = 'public'::regnamespace LIMIT 1"):
             raise ConflictProblem("The database is not empty: a backup is restored into a new one")
-    await restore_database(url, dump)
+    await restore_database(url, dump, programs)
 
 
 def _put_file(source: Path, target: Path) -> None:
@@ -217,6 +219,7 @@ def copy_keys(source: Path, target: Path) -> None:
     "--published",
     help="The newest checkpoint of the log: a file, or who shows it (mirror, log, witness): http…, s3://BUCKET/FOLDER.",
 )
+@postgres_programs_option
 @click.option("--nothing-newer", is_flag=True, help="The log was stopped before the backup was made.")
 @as_json_option
 @command
@@ -229,18 +232,18 @@ async def restore(
     as_json: bool,
     master_key_file: Path | None,
     key_folder: Path | None,
+    postgres_programs: Path | None,
     **named: str | Path | None,
 ) -> None:
     """Restore a backup into empty databases, or a new data folder, and check everything again."""
     backup = BackupFolder(folder)
     if any(named.values()):
-        files = {"master_key_file": master_key_file, "key_folder": key_folder}
+        files = {"master_key_file": master_key_file, "key_folder": key_folder, "postgres_programs": postgres_programs}
         to = msgspec.convert(named | files, Destinations)
         done = await put_back(backup, to, published=published, nothing_newer=nothing_newer)
     else:
         home = Home(data or default_folder())
-        home.open()
-        try:
+        with home.open_new():
             done = await put_back_bundled(
                 backup,
                 home,
@@ -249,8 +252,6 @@ async def restore(
                 published=published,
                 nothing_newer=nothing_newer,
             )
-        finally:
-            home.close()
     if as_json:
         print_json({**msgspec.to_builtins(done), "can_sign": done.can_sign})
         return

@@ -176,3 +176,20 @@ async def test_a_database_that_cannot_be_read_is_refused_in_words(database: Data
     missing = database.owner_url.replace(f"/{database.name}", "/no_such_database")
     with pytest.raises(ToolProblem, match="no_such_database"):
         await dump(missing, tmp_path / "file")
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+async def test_a_backup_that_fails_leaves_no_folder_and_what_was_there_before(
+    ledger: RunningLedger, tmp_path: Path
+) -> None:
+    missing = ledger.database.owner_url.replace(f"/{ledger.database.name}", "/no_such_database")
+    broken = msgspec.structs.replace(origins(ledger), gateway_database=missing)
+    (tmp_path / "there").mkdir()
+    for name in ("new", "there", "deep/er"):
+        with pytest.raises(ToolProblem, match="no_such_database"):
+            await back_up(broken, BackupFolder(tmp_path / name), with_master_key=False, with_registrar=False)
+    assert not {"new", "deep"} & _names(tmp_path)
+    assert _names(tmp_path / "there") == set()
