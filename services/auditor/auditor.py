@@ -156,6 +156,25 @@ class Auditor:
             await asyncio.sleep(self._pause_seconds * attempt)
         raise AssertionError("the last attempt returns or raises")
 
+    async def compare(self, note: bytes) -> Seen | None:
+        """Compare what the log showed somebody else with what it shows here, after a step; look again where it is more.
+
+        Returns what was newly seen, if anything. Raises `LyingLogProblem` where the two contradict each other, or where
+        the log goes on to show less here than it signed for others, and `MalformedProblem`, `InvalidProblem` or
+        `SignatureProblem` for what the log did not sign.
+        """
+        opened = open_checkpoint(note, self._accuser.key)
+        if await self._history.compare_other(opened, await self._store.position() or Position()):
+            return None
+        seen = await self.step()
+        if await self._history.compare_other(opened, await self._store.position() or Position()):
+            return seen
+        words = (
+            f"The log has signed {opened.checkpoint.size} entries for others, and shows {seen.size} here: this copy is "
+            "old, or it shows different histories"
+        )
+        raise self._accuser.accuse("rollback", words, self._client.note, opened.encoded)
+
     async def _look(self, note: bytes) -> Seen:
         """Prove what is shown under one checkpoint, or say what is wrong with it."""
         try:

@@ -45,6 +45,18 @@ class History:
         if shown.size < known.size:
             raise self._rollback(opened, known.checkpoint, known.size)
 
+    async def compare_other(self, opened: OpenedCheckpoint, known: Position) -> bool:
+        """Raise `LyingLogProblem` if what the log showed somebody else is another tree than ours.
+
+        False where it is larger than ours, and so cannot be compared yet.
+        """
+        shown = opened.checkpoint
+        if shown.size > known.size:
+            return False
+        if shown.root_hash != await self._own_root(shown.size):
+            raise await self._own_fork(opened, known)
+        return True
+
     async def compare_pinned(self, opened: OpenedCheckpoint) -> None:
         """Raise `LyingLogProblem` if our tree, filled anew from a forked log, is not the one that is pinned."""
         pin, pinned = self._state.pin, self._state.pinned

@@ -9,8 +9,9 @@ import contextlib
 import fcntl
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -33,6 +34,7 @@ from services.clients.http_session import client_session
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
 from services.command.output import EXIT_PROBLEM, REFUSALS, as_json_option, command, console, print_json, print_problem
+from services.command.shown_elsewhere import compared
 from services.follow import (
     Beginning,
     ClockBehindProblem,
@@ -107,14 +109,15 @@ def _now() -> Moment:
     return from_datetime(datetime.now(UTC))
 
 
-def _print_seen(seen: Seen, *, as_json: bool) -> None:
+def _print_seen(seen: Seen, others: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
-        print_json({"result": "proven", **msgspec.to_builtins(seen), "root_hash": seen.root_hash.hex(), "at": _now()})
+        found = msgspec.to_builtins(seen) | {"root_hash": seen.root_hash.hex(), "compared_with": others}
+        print_json({"result": "proven", **found, "at": _now()})
         return
     words = f"{seen.size} entries proven ({seen.entry_count} new), {seen.tile_count} tiles compared"
     pinned = "pinned" if seen.is_pinned else "NOT pinned (--registrar)"
     line = f"{_now()[:19]}Z  {seen.origin}: {words}; registrar {seen.registrar}, {pinned}"
-    console.print(line, markup=False)
+    console.print(line + (f"; the same as shown to {', '.join(others)}" if others else ""), markup=False)
 
 
 def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> None:
@@ -131,19 +134,26 @@ def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> No
     click.echo(f"FAULTY ({finding.kind}): {finding.detail}\n  evidence ({strength}): {evidence}", err=True)
 
 
-async def _follow(auditor: Auditor, bars: _Bars, *, once: bool, interval_seconds: float, as_json: bool) -> None:
+async def _follow(
+    look: Callable[[], Awaitable[Seen]],
+    others: tuple[str, ...],
+    *,
+    once: bool,
+    interval_seconds: float,
+    as_json: bool,
+) -> None:
     """Look once, or again and again; what is merely not there now is said and tried again."""
     size = -1
     while True:
         try:
-            seen = await _step(auditor, bars)
+            seen = await look()
         except _NOT_NOW as problem:
             if once:
                 raise
             print_problem(problem, as_json=as_json)
         else:
             if once or seen.size != size:
-                _print_seen(seen, as_json=as_json)
+                _print_seen(seen, others, as_json=as_json)
             size = seen.size
         if once:
             return
@@ -194,9 +204,9 @@ def _key_of(evidence: Evidence, keys: Sequence[str]) -> str:
     return keys[-1]
 
 
-async def _step(auditor: Auditor, bars: _Bars) -> Seen:
+async def _look(auditor: Auditor, bars: _Bars, session: aiohttp.ClientSession, others: tuple[str, ...]) -> Seen:
     try:
-        return await auditor.step()
+        return await compared(auditor, session, await auditor.step(), others)
     finally:
         bars.clear()
 
@@ -213,6 +223,10 @@ async def _step(auditor: Auditor, bars: _Bars) -> Seen:
     "--registrar", "pins", metavar="PIN", multiple=True,
     help="The registrar's did:key, or the event id of entry 0: the log has to begin so. Of several, one.",
 )  # fmt: skip  # one option
+@click.option(
+    "--compare", "others", metavar="URL|FILE", multiple=True,
+    help="What the log showed to another: a verifier's address, one that ends in /checkpoint, or a file.",
+)  # fmt: skip  # one option
 @click.option("--state", metavar="FOLDER", help="Where to remember what was proven; without it, nothing is.")
 @click.option("--again", is_flag=True, help="Read every entry and tile anew, whatever FOLDER remembers of them.")
 @click.option("--evidence", metavar="FILE", help="Where to write evidence; default: in FOLDER, or the working folder.")
@@ -227,6 +241,7 @@ async def audit(
     predecessors: tuple[str, ...],
     policy: str | None,
     pins: tuple[str, ...],
+    others: tuple[str, ...],
     state: str | None,
     evidence: str | None,
     again: bool,
@@ -260,7 +275,8 @@ async def audit(
                     clock=_now,
                     progress=bars,
                 )
-                await _follow(auditor, bars, once=once, interval_seconds=interval, as_json=as_json)
+                look = partial(_look, auditor, bars, session, others)
+                await _follow(look, others, once=once, interval_seconds=interval, as_json=as_json)
         except LyingLogProblem as problem:
             _print_lie(problem, file, as_json=as_json)
             sys.exit(EXIT_PROBLEM)

@@ -174,8 +174,11 @@ class Condition:
     ) -> None:
         """The projection held all that the log showed at that time; whatever troubled before is over.
 
-        `shown_at` is a time of the witnesses that is still to come, where no earlier one counts.
+        `shown_at` is a time of the witnesses that is still to come, where no earlier one counts. Conclusive evidence
+        stays, also where it was found elsewhere while a step was under way.
         """
+        if self.is_halted:
+            return
         self.stop = None
         self._say(
             halt=None,

@@ -125,6 +125,11 @@ class Follower:
         """Say with all that is known that the projection rests on somebody's snapshot, or does no longer."""
         self._condition.imported(is_imported=is_imported)
 
+    async def accuse(self, evidence: Evidence) -> None:
+        """Hold evidence that was found elsewhere against the log, as if a step had found it."""
+        self._condition.stopped(FaultyLogProblem(evidence))
+        await self._observer.faulted(evidence)
+
     async def run(self) -> None:
         """Follow for ever; ends only by cancellation, or by a fault of ours or of the sink (which is raised).
 

@@ -57,6 +57,16 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "log's key could have begun it anew"
         ),
     ] = ()
+    compare_with: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses of other verifiers of the same log (or of what ends in /checkpoint): what the log "
+            "showed them is compared with what it shows here, which finds forks where there are no witnesses"
+        ),
+    ] = ()
+    compare_seconds: Annotated[
+        float, Meta(ge=1, le=86_400, description="Seconds between two comparisons with the same verifier")
+    ] = 60.0
     database_file: Annotated[
         Path, Meta(description="SQLite file of the projection; it may be removed at any time and is filled again")
     ]

@@ -56,6 +56,13 @@ class NotAStackProblem(NotFoundProblem):
     title = "The credential is not a stack"
 
 
+class NoCheckpointProblem(NotFoundProblem):
+    """This verifier knows no checkpoint of the log yet."""
+
+    slug = "no-checkpoint"
+    title = "Nothing is known of the log yet"
+
+
 class Moments(msgspec.Struct, frozen=True, kw_only=True):
     """For when is asked (`at`), and by the knowledge of when (`known_at`; None: all that is known)."""
 
@@ -225,6 +232,13 @@ class Inquiry:
         """Return the counts that were asked for; raises `TooManyRowsProblem`."""
         asked = self.asked(Moments())
         return await self._records.read(lambda snapshot: self._statistics(snapshot, wanted, asked))
+
+    async def checkpoint(self) -> bytes:
+        """Return the signed note that the answers rest on; raises `NoCheckpointProblem` before there is one."""
+        note = await self._records.read(lambda snapshot: snapshot.position.checkpoint)
+        if not note:
+            raise NoCheckpointProblem("This verifier has not read the log yet; ask again in a moment")
+        return note
 
     async def credential_count(self) -> int:
         """Return how many credentials the projection holds."""

@@ -28,6 +28,7 @@ from services.verifier.documents import reader
 from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem, is_pdf
 from services.verifier.documents.reader import PresentationProblem, TooManyDocumentsProblem
 from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, address_of, charge_documents
+from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
@@ -287,6 +288,7 @@ def make_routes(config: Config) -> list[Route]:
             problems=(UnknownIssuerProblem, *PROJECTION_PROBLEMS),
         ),
         *statistics_routes(),
+        *checkpoint_routes(),
         *witness_routes(),
         Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),
         Route(

@@ -15,12 +15,14 @@ from proto.log.note_key import parse_vkey
 from proto.moment import Moment, from_datetime
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
+from services.clients.shown_checkpoint import shown_at
 from services.clients.tile_client import TileClient
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, Known
 from services.policy_file import read_pins, read_policy_about
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
+from services.verifier.processes.compare import Comparison
 from services.verifier.processes.follow_log import Projector
 from services.verifier.processes.rederive import RederivationError, rederived
 from services.verifier.projection.store import Store
@@ -90,6 +92,9 @@ async def replaying(
             follower.imported(is_imported=True)
             rederiving = _rederive(config, store, follower, log, end_process)
             await stack.enter_async_context(_beside(rederiving, "rederive", log, end_process))
+        if config.compare_with:
+            comparing = _compare(config, session, store, follower, log)
+            await stack.enter_async_context(_beside(comparing, "compare", log, end_process))
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield Replay(store, follower, projector.metrics)
 
@@ -110,6 +115,15 @@ def bounds_of(config: Config) -> FollowBounds:
 
 def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
     return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
+
+
+async def _compare(config: Config, session: aiohttp.ClientSession, store: Store, follower: Follower, log: Log) -> None:
+    """Compare the log with what it shows to the verifiers that are configured, for ever."""
+    timeout_seconds = config.log_timeout_seconds
+    others = [(url, shown_at(session, url, timeout_seconds=timeout_seconds)) for url in config.compare_with]
+    key = parse_vkey(config.log_verifier_key)
+    comparison = Comparison(store, follower, others, key=key, clock=now, log=log)
+    await comparison.run(interval_seconds=config.compare_seconds)
 
 
 async def _rederive(config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess) -> None:
