@@ -30,6 +30,9 @@ lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+fuzz: $(VENV)/dev.stamp ## alter real inputs of every decoder of strangers' bytes for FUZZ_SECONDS=60, another beginning each time
+	@CREDENTIFY_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
 interop: $(VENV)/dev.stamp interop-judges ## have third-party libraries from npm and PyPI judge what we issue
 	@exec $(BIN)/python -m pytest tests/interop $(ARGS)
 
@@ -81,4 +84,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test torture lint bench attack interop interop-judges lock clean help
+.PHONY: up test torture lint fuzz bench attack interop interop-judges lock clean help
