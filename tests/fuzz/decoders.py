@@ -9,6 +9,7 @@ from datetime import UTC
 from typing import Any
 
 import msgspec
+from services.verifier.documents.rdf_forms import Forms
 
 from proto import days, events
 from proto import envelope as envelopes
@@ -47,7 +48,6 @@ from services.edge.cursor import decode_cursor
 from services.edge.form import multipart, urlencoded
 from services.issuer_gateway.batches.small_batch import rows_of
 from services.verifier.documents import foreign, reader
-from services.verifier.documents.rdf_forms import Forms
 
 NOW = Moment("2026-11-28T12:00:00.000Z")
 _KEY = bytes(range(32))
