@@ -9,7 +9,6 @@ from datetime import UTC
 from typing import Any
 
 import msgspec
-from services.verifier.documents.rdf_forms import Forms
 
 from proto import days, events
 from proto import envelope as envelopes
@@ -43,6 +42,7 @@ from proto.tables.changes_csv import ChangeRow, read_change
 from proto.tables.records import FileRecord
 from services.crypto.data_integrity import proofs_of, verify_proof
 from services.crypto.rdf_canonical import Form, form_of
+from services.crypto.rdf_forms import Forms
 from services.edge import decode_json as decode_typed
 from services.edge.cursor import decode_cursor
 from services.edge.form import multipart, urlencoded
