@@ -104,7 +104,7 @@ def _mandatory(achievement: Achievement, issuer: Issuer | None, award: Award | N
 
 def _optional(achievement: Achievement, award: Award | None) -> Iterator[Element]:
     supervision = CONCEPTS[achievement.supervision].label if achievement.supervision else ""
-    grade = award.result.value or award.result.status or "" if award and award.result else ""
+    grade = _grade(award) if award else ""
     judged = [
         ("Prerequisites to enrol", _prerequisites(achievement)),
         ("Supervision and identity verification during assessment", supervision),
@@ -131,6 +131,13 @@ def _element(number: int, element: str, state: State, detail: str, *, is_mandato
         within=within,
         pointer=pointer,
     )
+
+
+def _grade(award: Award) -> str:
+    """Return the first value among the results, else the first status; empty where there is no result."""
+    results = [*filter(None, (award.result, *award.further_results))]
+    stated = [*(item.value for item in results), *(item.status for item in results)]
+    return next(filter(None, stated), "")
 
 
 def _prerequisites(achievement: Achievement) -> str:

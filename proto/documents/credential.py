@@ -195,6 +195,9 @@ class Achievement(Record, frozen=True, kw_only=True):
     ] | (None) = None
     supervision: Supervision | None = None
     grading_scheme: GradingScheme | None = None
+    further_grading_schemes: Annotated[
+        tuple[GradingScheme, ...], Meta(max_length=16, description="Of results that name them")
+    ] = ()
     stackability: Stackability | None = None
     recipe: Recipe | None = None
     isced_f: Annotated[tuple[IscedField, ...], Meta(max_length=8)] = ()
@@ -249,10 +252,15 @@ class Learner(Record, frozen=True, kw_only=True):
 
 
 class Result(Record, frozen=True, kw_only=True):
-    """What came out: the value as the grading scheme writes it (`8.5`, `A`), and how far it is final."""
+    """What came out: the value as the grading scheme writes it (`8.5`, `A`), and how far it is final.
+
+    `scheme` is the name or URI of the grading scheme that it belongs to; without it, it is the achievement's
+    `grading_scheme`.
+    """
 
     value: CodeText | None = None
     status: Literal["Completed", "Enrolled", "Failed", "InProgress", "OnHold", "Provisional", "Withdrew"] | None = None
+    scheme: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
 
     def __post_init__(self) -> None:
         if self.value is None and self.status is None:
@@ -280,6 +288,7 @@ class Award(Record, frozen=True, kw_only=True):
         None
     ) = None
     result: Result | None = None
+    further_results: Annotated[tuple[Result, ...], Meta(max_length=16)] = ()
     narrative: LongText | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
     prerequisites: PrerequisiteIds = ()

@@ -16,12 +16,12 @@ from proto.documents.credential import (
     Achievement,
     Alignment,
     Award,
-    GradingScheme,
     Identifier,
     Issuer,
     LearningOutcome,
 )
 from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA, SCHEMA_TYPE, contexts
+from proto.documents.results import result_descriptions, results
 from proto.documents.vocabulary import CONCEPTS, ECTS_FRAMEWORK, eqf_uri, isced_f_uri
 from proto.events import CredentialIdField, Record
 from proto.ids import AchievementUri, Did
@@ -171,7 +171,7 @@ def _subject(achievement: Achievement, award: Award, components: Sequence[Compon
             "activityEndDate": _day(award.activity_end),
             "creditsEarned": _credits_earned(achievement, award),
             "narrative": award.narrative,
-            "result": _results(achievement, award),
+            "result": results(achievement, award),
             "achievement": fixed.achievement,
             "component": [_component(component) for component in components],
         }
@@ -210,23 +210,6 @@ def _component(component: Component) -> dict[str, Any]:
     }
 
 
-def _results(achievement: Achievement, award: Award) -> list[dict[str, Any]]:
-    if award.result is None:
-        return []
-    described = _scheme_uri(achievement, achievement.grading_scheme) if achievement.grading_scheme else None
-    result = {
-        "type": ["Result"],
-        "resultDescription": described,
-        "value": award.result.value,
-        "status": award.result.status,
-    }
-    return [_stated(result)]
-
-
-def _scheme_uri(achievement: Achievement, scheme: GradingScheme) -> str:
-    return scheme.uri or f"{achievement.uri}#result"
-
-
 def achievement_part(achievement: Achievement) -> dict[str, Any]:
     """Return what the documents of all awards of an achievement say of it: `credentialSubject.achievement`."""
     credits_ = achievement.ects_hundredths
@@ -247,7 +230,7 @@ def achievement_part(achievement: Achievement) -> dict[str, Any]:
         "image": {"id": achievement.image, "type": "Image"} if achievement.image else None,
         "creditsAvailable": credits_number(credits_) if credits_ else None,
         "alignment": _alignments(achievement),
-        "resultDescription": _result_descriptions(achievement),
+        "resultDescription": result_descriptions(achievement),
         "tag": list(achievement.tags),
         "otherIdentifier": _identifiers(achievement.other_identifiers),
     }
@@ -357,20 +340,3 @@ def _alignment(item: Alignment) -> dict[str, Any]:
             "targetFramework": item.framework,
         }
     )
-
-
-def _result_descriptions(achievement: Achievement) -> list[dict[str, Any]]:
-    scheme = achievement.grading_scheme
-    if scheme is None:
-        return []
-    described = {
-        "id": _scheme_uri(achievement, scheme),
-        "type": ["ResultDescription"],
-        "name": scheme.name,
-        "resultType": scheme.type,
-        "valueMin": scheme.value_min,
-        "valueMax": scheme.value_max,
-        "requiredValue": scheme.required_value,
-        "allowedValue": list(scheme.allowed_values),
-    }
-    return [_stated(described)]

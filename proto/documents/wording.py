@@ -73,6 +73,9 @@ def _of_learner(learner: Learner, under: str) -> Iterator[tuple[str, str]]:
 def _of_award(award: Award) -> Iterator[tuple[str, str]]:
     if award.result is not None and award.result.value is not None:
         yield "/result/value", award.result.value
+    for place, result in enumerate(award.further_results):
+        if result.value is not None:
+            yield f"/further_results/{place}/value", result.value
     if award.narrative is not None:
         yield "/narrative", award.narrative
     for place, item in enumerate(award.other_identifiers):
@@ -92,6 +95,8 @@ def _of_achievement(achievement: Achievement) -> Iterator[tuple[str, str]]:
         yield f"/tags/{place}", tag
     if achievement.grading_scheme is not None:
         yield "/grading_scheme/name", achievement.grading_scheme.name
+    for place, scheme in enumerate(achievement.further_grading_schemes):
+        yield f"/further_grading_schemes/{place}/name", scheme.name
     if achievement.national_level is not None:
         yield "/national_level/framework", achievement.national_level.framework
 

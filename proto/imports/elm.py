@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from proto.documents.credential import Achievement, Award, Identifier, Learner, QualityAssurance, Result
+from proto.documents.credential import Achievement, Award, Identifier, Learner, QualityAssurance
 from proto.documents.duration import hours_of
 from proto.documents.vocabulary import (
     ECTS_FRAMEWORK,
@@ -20,6 +20,7 @@ from proto.documents.vocabulary import (
     is_esco,
 )
 from proto.ids import AchievementUri
+from proto.imports.elm_grades import Graded, graded
 from proto.imports.elm_reader import (
     ElmReader,
     NotAnElmCredentialProblem,
@@ -47,7 +48,7 @@ _LANGUAGES: Mapping[str, str] = {
 _COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _CREDITS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
-_GRADE_MAX, _NAME_MAX = 100, 300
+_NAME_MAX = 300
 _LOCAL_IDS = ("urn:epass:", "_:", "#")
 """Ids that number the parts of one document, and name nothing outside of it."""
 
@@ -85,6 +86,7 @@ class _ElmImport:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._root = Reader(document)
         self._read = ElmReader()
+        self._grades = Graded(achievement={}, award={})
 
     def run(self, learner_ref: str | None) -> Imported:
         root = self._root
@@ -93,6 +95,7 @@ class _ElmImport:
         person = one_of(root, "credentialSubject")
         claim = self._claim(person)
         issuer = self._issuer()
+        self._grades = graded(self._read, claim)
         achievement = self._achievement(claim, issuer)
         award = self._award(person, claim, achievement)
         identity = _identity(person, award.learner)
@@ -151,9 +154,8 @@ class _ElmImport:
             "further_information": self._read.note(spec, "additionalNote"),
             "quality_assurance": [*self._quality(spec)],
         }
-        return converted(
-            fields | self._assessed(claim), Achievement, pointer=spec.pointer, refusal=NotAnElmCredentialProblem
-        )
+        fields |= self._assessed(claim) | self._grades.achievement
+        return converted(fields, Achievement, pointer=spec.pointer, refusal=NotAnElmCredentialProblem)
 
     def _same(self, source: Reader, name: str, texts: Mapping[str, str]) -> bool:
         return bool(source.value.get(name) == texts)
@@ -286,10 +288,11 @@ class _ElmImport:
             "valid_until": self._read.time(root, "validUntil") or self._read.time(root, "expirationDate"),
             "awarded_at": self._awarded(claim),
             "ects_hundredths": self._points(claim, "creditReceived"),
-            "result": self._result(claim),
             "other_identifiers": [Identifier(identifier=root.needed_text("id"), type="identifier")],
         }
-        return converted(fields | self._period(claim), Award, pointer="", refusal=NotAnElmCredentialProblem)
+        return converted(
+            fields | self._period(claim) | self._grades.award, Award, pointer="", refusal=NotAnElmCredentialProblem
+        )
 
     def _begins(self) -> str:
         for name in ("validFrom", "issuanceDate", "issued"):
@@ -301,14 +304,6 @@ class _ElmImport:
     def _awarded(self, claim: Reader) -> str | None:
         process = first_of(claim, "awardedBy")
         return self._read.time(process, "awardingDate") if process is not None else None
-
-    def _result(self, claim: Reader) -> Result | None:
-        for each in all_of(claim, "provenBy"):
-            grade = self._read.note(each, "grade")
-            if grade:
-                text = self._read.first(each, "grade", grade) or ""
-                return Result(value=self._read.short(each, "grade", text, _GRADE_MAX))
-        return None
 
     def _period(self, claim: Reader) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -3,12 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from proto.canonical import canonical_json
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 
 
 def escape(token: str) -> str:
     """Return one reference token of a JSON pointer (RFC 6901 section 3)."""
     return token.replace("~", "~0").replace("/", "~1")
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a JSON number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def number_text(value: Any) -> str:
+    """Return a JSON number as RFC 8785 writes it: 8.5, and 8 for 8.0."""
+    return canonical_json(value).decode()
 
 
 class Reader:
@@ -48,11 +59,17 @@ class Reader:
         return value
 
     def text_or_number(self, name: str) -> str | None:
-        """Take a text or a whole number, as a text: writers of codes use both."""
+        """Take a text or a number, as a text: writers of codes and grades use both."""
         value = self.take(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        return self.text(name)
+        return number_text(value) if is_number(value) else self.text(name)
+
+    def texts_or_numbers(self, name: str) -> list[str]:
+        """Take a list of texts and numbers, as texts; absent is empty."""
+        value = self.take(name)
+        items = [] if value is None else value
+        if not isinstance(items, list) or not all(is_number(item) or isinstance(item, str) for item in items):
+            raise NotAnOpenBadgeProblem(f"{name} must be a list of texts or numbers", pointer=self.at(name))
+        return [number_text(item) if is_number(item) else item for item in items if item != ""]
 
     def only(self, name: str, *known: str) -> None:
         """Take those items of a text or a list of texts that are known; the others stay unmapped."""

@@ -13,11 +13,9 @@ from proto.documents.credential import (
     Alignment,
     Award,
     EscoAlignment,
-    GradingScheme,
     Identifier,
     Learner,
     QualityAssurance,
-    Result,
 )
 from proto.documents.open_badge import EQF_TARGET_TYPE, QUALITY_TARGET_TYPE
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths
@@ -45,6 +43,7 @@ from proto.imports.imported import (
     written_time,
 )
 from proto.imports.json_reader import Reader
+from proto.imports.open_badge_results import results_of, schemes_of
 from proto.problem import InvalidProblem
 
 _OF_THE_AWARD = frozenset(
@@ -79,7 +78,7 @@ class _Import:
     def run(self, learner_ref: str | None) -> Imported:
         root = self._root
         subject = root.needed_child("credentialSubject")
-        achievement = self._achievement(subject.needed_child("achievement"))
+        achievement = self._achievement(subject.needed_child("achievement"), subject)
         award = self._award(subject, achievement)
         identity = _identity(subject, award.learner)
         issuer = self._issuer()
@@ -134,7 +133,7 @@ class _Import:
         country = address.text("addressCountryCode") if address is not None else None
         return ImportedIssuer(id=issuer.needed_text("id"), name=issuer.text("name"), country=country)
 
-    def _achievement(self, source: Reader) -> Achievement:
+    def _achievement(self, source: Reader, subject: Reader) -> Achievement:
         source.only("type", "Achievement", "EducredentialAchievement")
         source.only("achievementType", "MicroCredential", "Achievement")
         language = self._language(source)
@@ -151,15 +150,13 @@ class _Import:
             "workload_hours": source.take("SBU"),
             "image": _image(source),
             "tags": source.texts("tag"),
-            "grading_scheme": _grading_scheme(source),
             "other_identifiers": [*_identifiers(source), *_programme(source)],
             "assessment_types": self._assessment(source),
             "participation_modes": self._participation(source),
             "supervision": self._supervision(source),
         }
-        return converted(
-            fields | self._alignments(source), Achievement, pointer=source.pointer, refusal=NotAnOpenBadgeProblem
-        )
+        fields |= self._alignments(source) | schemes_of(source, subject)
+        return converted(fields, Achievement, pointer=source.pointer, refusal=NotAnOpenBadgeProblem)
 
     def _language(self, source: Reader) -> str:
         language = source.text("inLanguage")
@@ -272,10 +269,11 @@ class _Import:
             "activity_end": self._day(subject, "activityEndDate"),
             "ects_hundredths": self._earned(subject),
             "narrative": subject.text("narrative"),
-            "result": _result(subject, achievement.grading_scheme),
             "other_identifiers": [old],
         }
-        return converted(fields, Award, pointer="", refusal=NotAnOpenBadgeProblem)
+        described = (achievement.grading_scheme, *achievement.further_grading_schemes)
+        results = results_of(subject, [scheme for scheme in described if scheme is not None], self._doubt)
+        return converted(fields | results, Award, pointer="", refusal=NotAnOpenBadgeProblem)
 
     def _moment(self, name: str) -> str | None:
         """Take a time as it is written, or a day."""
@@ -375,34 +373,3 @@ def _alignment(item: Reader, kind: str | None, url: str) -> Alignment:
         framework=item.text("targetFramework"),
         type=kind,
     )
-
-
-def _grading_scheme(source: Reader) -> GradingScheme | None:
-    """Take the first description of results; an achievement here has one grading scheme."""
-    described = source.children("resultDescription")
-    if not described:
-        return None
-    first = described[0]
-    first.only("type", "ResultDescription")
-    return GradingScheme(
-        name=first.needed_text("name"),
-        type=first.needed_text("resultType"),
-        uri=first.text("id"),
-        value_min=first.text_or_number("valueMin"),
-        value_max=first.text_or_number("valueMax"),
-        required_value=first.text_or_number("requiredValue"),
-        allowed_values=tuple(first.texts("allowedValue")),
-    )
-
-
-def _result(subject: Reader, scheme: GradingScheme | None) -> Result | None:
-    """Take the first result that has a value or a status."""
-    for item in subject.children("result"):
-        if item.value.get("value") is None and item.value.get("status") is None:
-            continue
-        item.only("type", "Result")
-        if scheme is not None and scheme.uri is not None:
-            item.only("resultDescription", scheme.uri)
-        fields = {"value": item.text_or_number("value"), "status": item.text("status")}
-        return converted(fields, Result, pointer=item.pointer, refusal=NotAnOpenBadgeProblem)
-    return None

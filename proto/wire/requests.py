@@ -123,6 +123,7 @@ class AcceptBody(Record, frozen=True, kw_only=True):
     activity_end: DateField | None = None
     ects_hundredths: EctsField | None = None
     result: Result | None = None
+    further_results: Annotated[tuple[Result, ...], Meta(max_length=16)] = ()
     narrative: LongText | None = None
     prerequisites: Annotated[
         PrerequisiteIds | UnsetType, Meta(description="Instead of those that the learner named")

@@ -50,7 +50,7 @@ def test_what_has_no_place_is_listed_and_nothing_else() -> None:
     before = set(import_open_badge(document).unmapped)
     document["credentialSubject"]["achievement"]["a/b~c"] = {"deep": 1}
     document["evidence"] = [{"id": "https://x.example"}]
-    document["credentialSubject"]["result"].append({"type": ["Result"], "value": "9"})
+    document["credentialSubject"]["result"].append({"type": ["Result"], "achievedLevel": "urn:level:9"})
     added = set(import_open_badge(document).unmapped) - before
     assert added == {"/credentialSubject/achievement/a~1b~0c", "/evidence", "/credentialSubject/result/1"}
 

@@ -12,6 +12,7 @@ import msgspec
 
 from proto.documents.credential import Achievement, Identifier
 from proto.documents.open_badge import achievement_part
+from proto.documents.results import result_descriptions
 from proto.imports.imported import Imported
 from services.issuer_gateway.achievements.achievement_commands import AchievementTakenProblem, fresh_id
 from services.issuer_gateway.domain.awarding import achievement_id_from, achievement_uri, is_own_uri, search_text
@@ -26,6 +27,9 @@ _ONLY_HERE = ("entry_requirements", "recipe", "takes_requests", "ects_hundredths
 """What an institution sets of an achievement and no document says: it holds for every version."""
 _NAMES = frozenset({"id", "otherIdentifier", "version"})
 """Members of a document's achievement that name it and do not describe it."""
+_COMPARED_OTHERWISE = frozenset(
+    {"uri", "version", "language", "other_identifiers", "grading_scheme", "further_grading_schemes", *_ONLY_HERE}
+)
 _TRIES = 2
 
 
@@ -68,7 +72,7 @@ async def _fitting(
     if known.source_issuer is None:  # the institution described it itself, under this very URI
         for each in revisions:
             if not _contradictions(each.achievement, imported):
-                return Adopted(stored=_with(each, each.achievement, current))
+                return Adopted(stored=_with(each, _for_results(each.achievement, imported), current))
         return None
     words = msgspec.structs.replace(imported, uri=current.uri, other_identifiers=current.other_identifiers)
     for each in revisions:
@@ -107,7 +111,9 @@ def _numbered(version: str, revision: int) -> str:
 
 def _words(achievement: Achievement) -> dict[str, Any]:
     """Return what documents say of an achievement, but for how it is named."""
-    return {name: value for name, value in achievement_part(achievement).items() if name not in _NAMES}
+    words = {name: value for name, value in achievement_part(achievement).items() if name not in _NAMES}
+    described = sorted(words.get("resultDescription", []), key=lambda each: str(each["id"]))
+    return words | {"resultDescription": described}
 
 
 def _with(
@@ -122,13 +128,17 @@ def _with(
 
 def _contradictions(known: Achievement, imported: Achievement) -> list[str]:
     """Return the fields that the document states, and states otherwise; what it does not state contradicts nothing."""
-    return [name for name in _stated(imported) if not _agrees(getattr(known, name), getattr(imported, name))]
+    found = [name for name in _stated(imported) if not _agrees(getattr(known, name), getattr(imported, name))]
+    known_results = result_descriptions(known)
+    if not all(described in known_results for described in result_descriptions(imported)):
+        found.append("grading_scheme")
+    return found
 
 
 def _stated(achievement: Achievement) -> Iterable[str]:
     for name in Achievement.__struct_fields__:
         value = getattr(achievement, name)
-        if name in {"uri", "version", "language", "other_identifiers", *_ONLY_HERE}:
+        if name in _COMPARED_OTHERWISE:
             continue
         if value is None or value in ((), {}, 0) or value in _stand_ins(achievement, name):
             continue
@@ -139,6 +149,18 @@ def _stand_ins(achievement: Achievement, name: str) -> tuple[dict[str, str], ...
     """Return what stands for a text that a document has not: its title for its description, and so on."""
     stand_ins = {"description": (achievement.title,), "criteria": (achievement.title, achievement.description)}
     return stand_ins.get(name, ())
+
+
+def _for_results(words: Achievement, imported: Achievement) -> Achievement:
+    """Return the same words, where results that name no scheme belong to none if they do so in the document."""
+    if imported.grading_scheme is not None or words.grading_scheme is None:
+        return words
+    scheme = msgspec.structs.replace(
+        words.grading_scheme, uri=words.grading_scheme.uri or result_descriptions(words)[0]["id"]
+    )
+    return msgspec.structs.replace(
+        words, grading_scheme=None, further_grading_schemes=(scheme, *words.further_grading_schemes)
+    )
 
 
 def _agrees(known: Any, imported: Any) -> bool:
