@@ -78,14 +78,15 @@ async def test_a_result_belongs_to_the_description_that_it_names(gateway: Runnin
     ]
     both = [_result(ATTENDANCE, value=92, status="Provisional"), _result(GRADE, value="A", status="Completed")]
     expected = [("Attendance", "92", "Provisional"), ("Grade", "A", "Completed")]
+    orders: list[list[Json]] = [[ATTENDANCE, GRADE], [GRADE, ATTENDANCE]]
     cases += [
         (order, [both[each] for each in places], [expected[each] for each in places])
         for places in itertools.permutations(range(2))
-        for order in ([ATTENDANCE, GRADE], [GRADE, ATTENDANCE])
+        for order in orders
     ]
     for number, (descriptions, results, wanted) in enumerate(cases):
         answered = await office.client.post(
-            f"/v1/imports/open-badges?learner_ref=s-{number}", _badge([*descriptions], results)
+            f"/v1/imports/open-badges?learner_ref=s-{number}", _badge(descriptions, results)
         )
         assert answered.status == 201, answered
         assert _signed(await judged(answered.body["credential_id"])) == wanted
