@@ -94,6 +94,14 @@ PrerequisiteIds = Annotated[
 PrerequisiteDocuments = Annotated[
     tuple[dict[str, Any], ...], Meta(max_length=16, description="The same by document, whose holder is compared")
 ]
+OnRepeat = Literal["replace", "repeat"]
+OnRepeatField = Annotated[
+    OnRepeat,
+    Meta(
+        description="Where the learner was awarded the same achievement before, with other content: `replace` revokes "
+        "the earlier credential, which then names this one, `repeat` lets both hold. Without it the award is refused"
+    ),
+]
 _NO_SPACE = r"[^@\s\x00-\x1f\x7f-\x9f\ufeff]"  # written out where readers' ideas of \s differ (Python, ECMA-262)
 EmailField = Annotated[str, Meta(pattern=rf"^{_NO_SPACE}{{1,64}}@{_NO_SPACE}{{1,255}}(?!\n)$", max_length=320)]
 
@@ -293,6 +301,7 @@ class Award(Record, frozen=True, kw_only=True):
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
     prerequisites: PrerequisiteIds = ()
     prerequisite_documents: PrerequisiteDocuments = ()
+    on_repeat: OnRepeatField | None = None
 
     def __post_init__(self) -> None:
         for written in (self.awarded_at, self.valid_from, self.valid_until):

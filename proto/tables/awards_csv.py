@@ -37,6 +37,7 @@ OPTIONAL_COLUMNS = (
     "narrative",
     "former_id",
     "prerequisites",
+    "on_repeat",
 )
 COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
 _LEARNER_COLUMNS = {
@@ -49,7 +50,16 @@ _LEARNER_COLUMNS = {
 }
 _RESULT_COLUMNS = {"grade": "value", "status": "status"}
 _PLAIN_COLUMNS = frozenset(
-    {"achievement", "awarded_at", "valid_from", "valid_until", "activity_start", "activity_end", "narrative"}
+    {
+        "achievement",
+        "awarded_at",
+        "valid_from",
+        "valid_until",
+        "activity_start",
+        "activity_end",
+        "narrative",
+        "on_repeat",
+    }
 )
 _COLUMN_OF = {
     **{f"/learner/{member}": column for column, member in _LEARNER_COLUMNS.items()},

@@ -338,11 +338,12 @@ class CredentialPage(Record, frozen=True, kw_only=True):
 class BatchRow(Record, frozen=True, kw_only=True):
     """What became of one row; `line` counts from 1 as in the file that was sent (a CSV's header is line 1).
 
-    `state` is `checked` in a dry run, `accepted` where the credential exists (ask for it by its id), else `refused`.
+    `state` is `checked` in a dry run, `accepted` where the credential exists (ask for it by its id), `already-awarded`
+    where the same award was made before and names that credential, else `refused`.
     """
 
     line: int
-    state: Literal["checked", "accepted", "refused"]
+    state: Literal["checked", "accepted", "already-awarded", "refused"]
     credential_id: CredentialId | None = None
     event_id: EventId | None = None
     problem: dict[str, Any] | None = None
@@ -362,6 +363,7 @@ class BatchProgress(Record, frozen=True, kw_only=True):
     row_count: int
     accepted_count: int
     refused_count: int
+    already_awarded_count: Annotated[int, Meta(description="Rows that were awarded before; nothing is done twice")] = 0
     published_count: Annotated[int, Meta(description="Accepted rows whose event is in a published checkpoint")] = 0
     is_dry_run: bool = False
 
@@ -393,6 +395,7 @@ class BatchAnswer(Record, frozen=True, kw_only=True):
     row_count: int
     accepted_count: int
     refused_count: int
+    already_awarded_count: Annotated[int, Meta(description="Rows that were awarded before; nothing is done twice")] = 0
     published_count: Annotated[int, Meta(description="Accepted rows whose event is in a published checkpoint")] = 0
     state: BatchStateName | None = None
     rows_at: str | None = None

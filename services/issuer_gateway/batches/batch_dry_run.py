@@ -34,7 +34,14 @@ class DryRun:
         now = self._gateway.now()
         earlier = await self._earlier(items)
         taken, refused = await judged(
-            self._gateway, self._connection, self._tenant, list(items.values()), now=now, earlier=earlier
+            self._gateway,
+            self._connection,
+            self._tenant,
+            list(items.values()),
+            now=now,
+            earlier=earlier,
+            pairs_before=await self._pairs_before(items),
+            is_dry=True,
         )
         good = {item.credential_id: item for item in taken}
         results = {
@@ -60,12 +67,24 @@ class DryRun:
                 found.setdefault(ref, []).append(uri)
         return found
 
+    async def _pairs_before(self, items: Mapping[int, Prepared]) -> list[tuple[str, str]]:
+        """Return of which learners and achievements earlier rows have been found right."""
+        pairs = {self._pair(item): (item.asking.ref, item.achievement.achievement_id) for item in items.values()}
+        found = await batches.held_pairs(self._connection, self._batch_id, list(pairs))
+        return [pairs[fingerprint] for fingerprint in found]
+
+    def _pair(self, item: Prepared) -> bytes:
+        content = f"pair\n{item.asking.ref}\n{item.achievement.achievement_id}".encode()
+        return hashlib.blake2b(content, key=self._key, digest_size=_FINGERPRINT_BYTES).digest()
+
     def _result(self, line: int, item: Prepared, *, is_held: bool) -> batches.Result:
         notes, sealed = notes_without_cells(item.sealed.notes, texts_of(item.award)), None
         if notes:
             sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")
         held = self._fingerprint(item.asking.ref, AchievementUri(item.award.achievement)) if is_held else None
-        return batches.Result(line=line, is_checked=True, sealed_notes=sealed, held_fingerprint=held)
+        return batches.Result(
+            line=line, is_checked=True, sealed_notes=sealed, held_fingerprint=held, pair_fingerprint=self._pair(item)
+        )
 
     def _fingerprint(self, ref: str, uri: AchievementUri) -> bytes:
         content = f"held\n{ref}\n{uri}".encode()

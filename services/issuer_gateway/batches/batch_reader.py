@@ -54,6 +54,7 @@ async def answer(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchAnswe
         row_count=now.row_count,
         accepted_count=now.accepted_count,
         refused_count=now.refused_count,
+        already_awarded_count=now.already_awarded_count,
         published_count=now.published_count,
         rows_at=f"{location(batch.batch_id)}/rows",
         rows=tuple(rows),
@@ -80,6 +81,7 @@ async def progress(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchPro
             row_count=found.row_count,
             accepted_count=found.accepted_count,
             refused_count=found.refused_count,
+            already_awarded_count=found.already_awarded_count,
             published_count=found.published_count,
         )
     published = 0 if batch.is_dry_run else await batches.count_published(gateway.pool, batch.batch_id)
@@ -89,6 +91,7 @@ async def progress(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchPro
         row_count=batch.row_count,
         accepted_count=batch.accepted_count,
         refused_count=batch.refused_count,
+        already_awarded_count=batch.repeated_count,
         published_count=published,
         is_dry_run=batch.is_dry_run,
     )
@@ -111,6 +114,8 @@ async def rows_of(
 
 def _row(gateway: Gateway, batch_id: str, row: batches.Result) -> BatchRow:
     if row.sealed_problem is None:
+        if row.is_repeated:
+            return BatchRow(line=row.line, state="already-awarded", credential_id=row.credential_id)
         if row.is_checked:
             return BatchRow(line=row.line, state="checked", notes=_notes(gateway, batch_id, row))
         return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)

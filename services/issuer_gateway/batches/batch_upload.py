@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from proto.documents.credential import OnRepeat
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
 from proto.tables.awards_csv import REQUIRED_COLUMNS as AWARD_COLUMNS_NEEDED
@@ -54,6 +55,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     is_dry_run: bool
     may_issue: bool
+    may_revoke: bool
+    on_repeat: OnRepeat | None
+    """What rows mean that do not say it themselves."""
     api_key_id: str
     may_be_held: bool
     """Whether a small file is handed back whole, to be answered at once."""
@@ -178,6 +182,8 @@ class Upload:
             media_type=self._form,
             may_issue=self._request.may_issue,
             api_key_id=self._request.api_key_id,
+            on_repeat=self._request.on_repeat,
+            may_revoke=self._request.may_revoke,
             key_id=self._key.key_id,
         )
 

@@ -20,8 +20,18 @@ from services.issuer_gateway.batches.batch_changes import Changes
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_upload import Part, part_name
 from services.issuer_gateway.batches.row_problems import document_of
-from services.issuer_gateway.batches.small_batch import Row, csv_row, fault_problem, json_row, prepare_rows
+from services.issuer_gateway.batches.small_batch import (
+    Row,
+    csv_row,
+    fault_problem,
+    found_before,
+    json_row,
+    meant,
+    prepare_rows,
+    row_repeated,
+)
 from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials.earlier_awards import content_of
 from services.issuer_gateway.credentials.issuance import issue_many
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
@@ -108,11 +118,14 @@ class BatchWorker:
         results = await work.done(part, key.fingerprint_key)
         await batches.add_results(connection, batch.batch_id, results)
         refused = sum(result.sealed_problem is not None for result in results)
-        await batches.count(connection, batch.batch_id, accepted=len(results) - refused, refused=refused)
+        repeated = sum(result.is_repeated for result in results)
+        accepted = len(results) - refused - repeated
+        await batches.count(connection, batch.batch_id, accepted=accepted, refused=refused, repeated=repeated)
         await batches.drop_part(connection, batch.batch_id, number)
         if not batch.is_dry_run:
-            self._gateway.metrics.batch_rows.labels("accepted").inc(len(results) - refused)
+            self._gateway.metrics.batch_rows.labels("accepted").inc(accepted)
             self._gateway.metrics.batch_rows.labels("refused").inc(refused)
+            self._gateway.metrics.batch_rows.labels("already-awarded").inc(repeated)
         return len(results)
 
     async def _give_up(self, error: _BrokenBatchError) -> None:
@@ -155,33 +168,39 @@ class _Work:
         self._contents = dict(part.records)
         records = [FileRecord(line, content) for line, content in part.records]
         fingerprints: dict[int, bytes] = {}
-        if self._batch.media_type == "csv":
-            fingerprints = {record.line: _fingerprint(record.content, key) for record in records}
-            records = await self._without_repeated(records, fingerprints)
         if self._batch.kind == "awards":
-            await self._issue([_award_row(part.header, record) for record in records], key)
+            rows = [_award_row(part.header, record) for record in records]
+            rows = meant(rows, on_repeat=self._batch.on_repeat, may_revoke=self._batch.may_revoke)
+            said = {row.line: content_of(row.award, self._tenant.zone) for row in rows if row.award is not None}
+            fingerprints = {line: _fingerprint(content, key) for line, content in said.items()}
+            repeated = await self._repeated(fingerprints)
+            await self._issue([row for row in rows if row.line not in repeated], key)
         else:
-            await self._change([_change_row(part.header, record, self._tenant.zone) for record in records])
+            if self._batch.media_type == "csv":
+                fingerprints = {record.line: _fingerprint(record.content, key) for record in records}
+            repeated = await self._repeated(fingerprints)
+            await self._change(
+                [
+                    _change_row(part.header, record, self._tenant.zone)
+                    for record in records
+                    if record.line not in repeated
+                ]
+            )
         return [
             msgspec.structs.replace(self._results[line], fingerprint=fingerprints.get(line))
             for line in sorted(self._results)
         ]
 
-    async def _without_repeated(
-        self, records: Sequence[FileRecord], fingerprints: Mapping[int, bytes]
-    ) -> list[FileRecord]:
-        """Refuse records that stood in the file before, and return the others."""
+    async def _repeated(self, fingerprints: Mapping[int, bytes]) -> set[int]:
+        """Refuse rows that say what stood in the file before, and return their lines."""
         seen = await batches.repeated(self._connection, self._batch.batch_id, list(fingerprints.values()))
-        fresh = []
-        for record in records:
-            first = seen.setdefault(fingerprints[record.line], record.line)
-            if first == record.line:
-                fresh.append(record)
-            else:
-                detail = f"The same row stands on line {first}: it would be done twice"
-                problem = MalformedProblem(detail, pointer="", members={"code": "row-repeated"})
-                self._refuse(record.line, problem)
-        return fresh
+        found = set()
+        for line, fingerprint in fingerprints.items():
+            first = seen.setdefault(fingerprint, line)
+            if first != line:
+                self._refuse(line, row_repeated(first))
+                found.add(line)
+        return found
 
     def _refuse(self, line: int, problem: Problem) -> None:
         name = f"{self._batch.batch_id}\n{line}"
@@ -207,6 +226,8 @@ class _Work:
             issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
             by_id = issues.refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+        for line, credential_id in found_before(refused).items():
+            self._results[line] = batches.Result(line=line, credential_id=credential_id, is_repeated=True)
         for line, problem in refused.items():
             self._refuse(line, problem)
         for line in items.keys() - self._results.keys():

@@ -6,12 +6,14 @@ unknown or finished; whoever sends the batch again under its key does only what 
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any, Literal
 
 import msgspec
 
-from proto.documents.credential import Award
+from proto.documents.credential import Award, OnRepeat
+from proto.ids import CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem
@@ -22,6 +24,12 @@ from services.edge import decode_json
 from services.issuer_gateway.batches.batch_upload import CSV, JSON_LIST, TooManyRowsProblem
 from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
 from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials.earlier_awards import (
+    AlreadyAwardedProblem,
+    MayNotRevokeProblem,
+    check_may_replace,
+    content_of,
+)
 from services.issuer_gateway.credentials.issuance import Prepared, issue_many, judged, prepared, unknown_achievement
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
@@ -76,6 +84,42 @@ def rows_of(body: bytes, media_type: str) -> list[Row]:
     return rows
 
 
+def meant(rows: Sequence[Row], *, on_repeat: OnRepeat | None, may_revoke: bool) -> list[Row]:
+    """Return rows with what the batch says of awards that were made before, where they do not say it themselves.
+
+    A row that replaces a credential, where its sender may not revoke, comes back refused.
+    """
+    found = []
+    for row in rows:
+        award = row.award
+        if award is not None and award.on_repeat is None and on_repeat is not None:
+            award = msgspec.structs.replace(award, on_repeat=on_repeat)
+        try:
+            if award is not None:
+                check_may_replace(award, may_revoke=may_revoke)
+            found.append(msgspec.structs.replace(row, award=award))
+        except MayNotRevokeProblem as problem:
+            found.append(msgspec.structs.replace(row, award=None, problem=problem))
+    return found
+
+
+def _without_repeated(rows: Sequence[Row], zone: tzinfo) -> list[Row]:
+    """Return rows of which those that say what an earlier one says are refused; how it is written does not matter."""
+    seen: dict[bytes, int] = {}
+    found = []
+    for row in rows:
+        first = row.line if row.award is None else seen.setdefault(content_of(row.award, zone), row.line)
+        is_new = first == row.line
+        found.append(row if is_new else msgspec.structs.replace(row, award=None, problem=row_repeated(first)))
+    return found
+
+
+def row_repeated(first: int) -> Problem:
+    """Return the refusal of a row that says the same as an earlier one."""
+    detail = f"The same row stands on line {first}: it would be done twice"
+    return MalformedProblem(detail, pointer="", members={"code": "row-repeated"})
+
+
 def _check_count(count: int) -> None:
     if count > BATCH_ROWS_MAX:
         raise TooManyRowsProblem(f"A batch has at most {BATCH_ROWS_MAX} rows, this one {count}: divide it")
@@ -123,13 +167,16 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     check_followed(gateway)
     await require_admitted(gateway, tenant)
     now = gateway.now()
-    items, refused = await prepare_rows(gateway, tenant, rows, now, is_dry=True)
+    items, refused = await prepare_rows(gateway, tenant, _without_repeated(rows, tenant.zone), now, is_dry=True)
     async with transaction(gateway.pool) as connection:
-        taken, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now)
+        taken, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now, is_dry=True)
     refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
     notes = {item.credential_id: notes_without_cells(item.sealed.notes, texts_of(item.award)) for item in taken}
+    known = found_before(refused)
     results = [
-        BatchRow(line=row.line, state="refused", problem=problem_of(row, refused[row.line]))
+        BatchRow(line=row.line, state="already-awarded", credential_id=known[row.line])
+        if row.line in known
+        else BatchRow(line=row.line, state="refused", problem=problem_of(row, refused[row.line]))
         if row.line in refused
         else BatchRow(line=row.line, state="checked", notes=notes[items[row.line].credential_id])
         for row in rows
@@ -141,6 +188,7 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
         row_count=len(rows),
         accepted_count=0,
         refused_count=len(refused),
+        already_awarded_count=len(known),
         rows=tuple(results),
     )
 
@@ -171,6 +219,7 @@ async def run(
         raise OtherRequestProblem(
             "The key was sent before, with another batch or by another API key; take a new key for a new batch"
         )
+    rows = _without_repeated(rows, tenant.zone)
     passing: dict[int, dict[str, Any]] = {}
     for start in range(0, len(rows), LIMITS.batch_chunk_rows):
         chunk = rows[start : start + LIMITS.batch_chunk_rows]
@@ -197,15 +246,33 @@ async def _run_chunk(
         if items:
             by_id = (await issue_many(gateway, connection, tenant, list(items.values()))).refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
+        known = found_before(refused)
         documents = {row.line: problem_of(row, refused[row.line]) for row in todo if row.line in refused}
         kept = {line: document for line, document in documents.items() if not may_pass(refused[line])}
-        results = _results(gateway, batch_id, items, refused, kept)
+        results = _results(gateway, batch_id, items, {**refused, **known}, kept)
+        results += [
+            idempotency_records.StoredRow(line=line, credential_id=credential_id, is_repeated=True)
+            for line, credential_id in known.items()
+        ]
         await idempotency_records.add_rows(connection, batch_id, results)
-        gateway.metrics.batch_rows.labels("accepted").inc(len(items) - sum(line in items for line in refused))
+        gateway.metrics.batch_rows.labels("accepted").inc(
+            sum(row.credential_id is not None for row in results) - len(known)
+        )
         gateway.metrics.batch_rows.labels("refused").inc(len(refused))
+        gateway.metrics.batch_rows.labels("already-awarded").inc(len(known))
         return {line: document for line, document in documents.items() if may_pass(refused[line])}
 
     return await carried_out(gateway, work)
+
+
+def found_before(refused: dict[int, Problem]) -> dict[int, CredentialId]:
+    """Take out of refusals the rows that were awarded before, and return their credentials by line."""
+    known = {
+        line: problem.credential_id for line, problem in refused.items() if isinstance(problem, AlreadyAwardedProblem)
+    }
+    for line in known:
+        del refused[line]
+    return known
 
 
 def may_pass(problem: Problem) -> bool:
@@ -219,12 +286,12 @@ def problem_of(row: Row, problem: Problem) -> dict[str, Any]:
 
 
 def _results(
-    gateway: Gateway, batch_id: str, items: dict[int, Prepared], refused: dict[int, Problem], kept: dict[int, Any]
+    gateway: Gateway, batch_id: str, items: dict[int, Prepared], others: Mapping[int, Any], kept: dict[int, Any]
 ) -> list[idempotency_records.StoredRow]:
     accepted = [
         idempotency_records.StoredRow(line=line, credential_id=item.credential_id)
         for line, item in items.items()
-        if line not in refused
+        if line not in others
     ]
     seal = gateway.keystore.seal
     final = [
@@ -284,6 +351,7 @@ async def answer(
         row_count=batch.row_count,
         accepted_count=sum(row.state == "accepted" for row in rows),
         refused_count=sum(row.state == "refused" for row in rows),
+        already_awarded_count=sum(row.state == "already-awarded" for row in rows),
         published_count=await idempotency_records.count_published(gateway.pool, batch.batch_id),
         rows=tuple(sorted(rows, key=lambda row: row.line)),
     )
@@ -291,6 +359,8 @@ async def answer(
 
 def _batch_row(gateway: Gateway, batch_id: str, row: idempotency_records.StoredRow) -> BatchRow:
     if row.sealed_problem is None:
+        if row.is_repeated:
+            return BatchRow(line=row.line, state="already-awarded", credential_id=row.credential_id)
         return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)
     problem = gateway.keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
     return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))

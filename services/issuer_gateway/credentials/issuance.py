@@ -14,21 +14,23 @@ from proto.documents.credential import Award
 from proto.documents.vc import check_credential
 from proto.documents.wording import check_award, title_slips
 from proto.envelope import Opened
-from proto.ids import AchievementUri, CredentialId
-from proto.lifecycle import Refusal
+from proto.ids import AchievementUri, CredentialId, EventId
+from proto.lifecycle import Book, Refusal
 from proto.moment import Moment
-from proto.problem import BusyProblem, InvalidProblem, NotFoundProblem, Problem
-from proto.wire.gateway import EventAnswer
+from proto.problem import BusyProblem, ConflictProblem, InvalidProblem, NotFoundProblem, Problem
+from proto.wire.gateway import ChangeRequest, EventAnswer
 from services.crypto.rdf_canonical import pinned_contexts
 from services.issuer_gateway.achievements.document_parts import Part, without_part
 from services.issuer_gateway.credentials.annex_gate import check_complete
+from services.issuer_gateway.credentials.change_credential import effective_from
+from services.issuer_gateway.credentials.earlier_awards import EarlierAwards
 from services.issuer_gateway.credentials.prerequisites import Asking, Holdings
 from services.issuer_gateway.credentials.row_faults import problem_of_row
-from services.issuer_gateway.domain.awarding import document_of, issued_event
+from services.issuer_gateway.domain.awarding import change_event, document_of, issued_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.status_lists import Given
-from services.issuer_gateway.store import achievements, credentials, document_parts, status_lists
+from services.issuer_gateway.store import achievements, credentials, document_parts, outbox, status_lists
 from services.issuer_gateway.unit_of_work.append_event import (
     Said,
     admit,
@@ -36,10 +38,10 @@ from services.issuer_gateway.unit_of_work.append_event import (
     check_followed,
     common,
     put,
-    say,
     signed,
 )
 from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
+from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -74,6 +76,23 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[CredentialId, ...] = ()
     api_key_id: str | None = None
     """The API key that stated the award; None where what it says of the learner are the learner's own words."""
+    revocations: tuple[Said, ...] = ()
+    """What is said besides: revocations of the credentials that this one replaces."""
+
+    @property
+    def event_id(self) -> EventId:
+        """The event that issues it."""
+        return self.opened.event_id
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document, without a proof."""
+        return self.sealed.document
+
+    @property
+    def every_said(self) -> list[Said]:
+        """The event and, behind it, the revocations of what it replaces."""
+        return [self.said, *self.revocations]
 
     @property
     def said(self) -> Said:
@@ -222,17 +241,13 @@ async def store(
 
 
 async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
-    """In the caller's transaction: prerequisites, the rules, the event into the outbox, the document.
+    """In the caller's transaction: earlier awards, prerequisites, the rules, the event into the outbox, the document.
 
-    Raises a `Refusal`, and what `Holdings.check` raises.
+    Raises a `Refusal`, and what `Holdings.check` and `EarlierAwards.check` raise.
     """
-    now = max(gateway.now(), item.opened.event.at)
-    holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
-    item = item.noted(holdings.check(item.asking))
-    book = await book_for(connection, [item.opened], now=now)
-    await say(gateway, connection, tenant, [item.said], book, now=now)
-    learners = await learners_for(connection, tenant, [item.award.learner.ref])
-    await store(gateway, connection, tenant, [item], learners)
+    refused = (await issue_many(gateway, connection, tenant, [item])).refused
+    if refused:
+        raise refused[item.credential_id]
     return item.said
 
 
@@ -261,29 +276,64 @@ async def judged(
     *,
     now: Moment,
     earlier: Mapping[str, Sequence[AchievementUri]] | None = None,
+    pairs_before: Sequence[tuple[str, str]] = (),
+    is_dry: bool = False,
 ) -> tuple[list[Prepared], dict[CredentialId, Problem]]:
-    """Return what may be issued, judged in order by prerequisites and rules, and why the others may not.
+    """Return what may be issued, judged in order by earlier awards, prerequisites and rules, and why others may not.
 
-    `earlier` is what learners hold besides: in a dry run, what rows before these would give.
+    `earlier` is what learners hold besides: in a dry run, what rows before these would give; `pairs_before` the same,
+    of these awards' own achievements. An award that was made before is refused with `AlreadyAwardedProblem`.
     """
+    awarded = await EarlierAwards.read(gateway, connection, tenant, items, is_dry=is_dry)
+    awarded.add_before(pairs_before)
+    if not is_dry and any(item.award.on_repeat == "replace" for item in items):
+        await outbox.lock_streams(connection, awarded.credential_ids)
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking for item in items], now=now)
     holdings.add(earlier or {})
-    book = await book_for(connection, [item.opened for item in items], now=now)
+    book = await book_for(connection, [item.opened for item in items], also=awarded.credential_ids, now=now)
     taken: list[Prepared] = []
     refused: dict[CredentialId, Problem] = {}
     for place, item in enumerate(items, start=1):
         try:
+            replaced = awarded.check(item, book, now=now)
             notes = holdings.check(item.asking)
             admit(book, item.opened, now=max(now, item.opened.event.at))
-        except (Refusal, InvalidProblem) as problem:
+            revocations = await _revocations(gateway, connection, tenant, book, item=item, replaced=replaced, now=now)
+        except (Refusal, InvalidProblem, ConflictProblem) as problem:
             refused[item.credential_id] = problem
             continue
         except Exception as error:  # noqa: BLE001 - whatever one award breaks, the others are issued
             refused[item.credential_id] = problem_of_row(gateway, place, error)
             continue
         holdings.issued(item.asking)
-        taken.append(item.noted(notes))
+        awarded.issued(item, replaced)
+        taken.append(msgspec.structs.replace(item.noted(notes), revocations=revocations))
     return taken, refused
+
+
+async def _revocations(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    book: Book,
+    *,
+    item: Prepared,
+    replaced: Sequence[CredentialId],
+    now: Moment,
+) -> tuple[Said, ...]:
+    """Return the revocations of what an award replaces, decided by the book; raises a `Refusal`."""
+    said = []
+    for credential_id in replaced:
+        effective_at = effective_from(gateway, book, credential_id, now)
+        request = ChangeRequest(reason="superseded", replaced_by=item.credential_id)
+        event = change_event(
+            common(gateway, tenant, now=now), "revoke", credential_id, request, effective_at=effective_at
+        )
+        opened = await signed(gateway, tenant, event)
+        await postgres_states.load_all(connection, book, [opened])
+        admit(book, opened, now=max(now, opened.event.at))
+        said.append(Said(opened=opened, stream=credential_id))
+    return tuple(said)
 
 
 async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]) -> Issues:
@@ -292,7 +342,7 @@ async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, i
     taken, refused = await judged(gateway, connection, tenant, items, now=now)
     created_at = datetime.fromisoformat(now)
     if taken:
-        await put(gateway, connection, tenant, [item.said for item in taken])
+        await put(gateway, connection, tenant, [said for item in taken for said in item.every_said])
         learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
         created_at = await store(gateway, connection, tenant, taken, learners)
     return Issues(refused=refused, created_at=created_at)

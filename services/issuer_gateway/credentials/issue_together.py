@@ -12,18 +12,20 @@ import msgspec
 from msgspec.structs import replace
 
 from proto.documents.credential import Award
+from proto.ids import EventId
 from proto.problem import OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.batches.small_batch import Row, may_pass, prepare_rows
 from services.issuer_gateway.coalescer import Gathered
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import issuance
+from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.issuance import Prepared, issue_many
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.idempotency_records import Answered
-from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, check_followed
+from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, check_followed, stands
 from services.issuer_gateway.unit_of_work.idempotency import Once, again, answered, arrived, other_request, remember
 from services.persistence.postgres import Connection, transaction
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
@@ -53,6 +55,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
 
     event: EventAnswer
     committed: Committed | None = None
+    is_already_awarded: bool = False
+    """Whether the award was made before, and this is the credential of then."""
 
 
 _Outcome = Committed | Answered | Problem | None
@@ -68,18 +72,27 @@ async def issue(
     """
     check_followed(gateway)
     outcome = await _groups(gateway, tenant).done(Asked(award=award, once=once, api_key_id=api_key_id))
+    if isinstance(outcome, AlreadyAwardedProblem):
+        return Issue(event=await stands(gateway, outcome.event_id), is_already_awarded=True)
     if isinstance(outcome, Problem):
         raise outcome
     if isinstance(outcome, Answered):
         assert once is not None, "only a request with a key is repeated"
         return Issue(event=await again(gateway, once, outcome))
     if outcome is None:
-        return Issue(event=await issuance.issue(gateway, tenant, award, once, api_key_id=api_key_id))
+        return await _alone(gateway, tenant, award, once, api_key_id=api_key_id)
     try:
         event = await arrived(gateway, once, outcome.item.said, outcome.expected)
     finally:
         gateway.arrivals.forget(outcome.expected)
     return Issue(event=event, committed=outcome)
+
+
+async def _alone(gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None) -> Issue:
+    try:
+        return Issue(event=await issuance.issue(gateway, tenant, award, once, api_key_id=api_key_id))
+    except AlreadyAwardedProblem as before:
+        return Issue(event=await stands(gateway, before.event_id), is_already_awarded=True)
 
 
 def _groups(gateway: Gateway, tenant: Tenant) -> Gathered[Asked, _Outcome]:
@@ -144,18 +157,19 @@ async def _issued(
     """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
     issues = await issue_many(gateway, connection, tenant, list(items.values()))
     refusals: dict[int, _Outcome] = {}
-    said: list[tuple[Once, Prepared]] = []
+    said: list[tuple[Once, EventId]] = []
     taken: dict[int, Prepared] = {}
     for place, item in items.items():
         refusal = issues.refused.get(item.credential_id)
-        if refusal is not None:
+        once = group[place].once
+        if refusal is None:
+            taken[place] = item
+        else:
             refusals[place] = None if may_pass(refusal) else refusal
-            continue
-        taken[place] = item
-        if (once := group[place].once) is not None:
-            said.append((once, item))
+        if once is not None and (refusal is None or isinstance(refusal, AlreadyAwardedProblem)):
+            said.append((once, refusal.event_id if isinstance(refusal, AlreadyAwardedProblem) else item.event_id))
     if said:
-        await remember(connection, [(once, item.opened.event_id) for once, item in said])
+        await remember(connection, said)
     committed = {
         place: Committed(
             item=item, created_at=issues.created_at, expected=gateway.arrivals.expect(item.opened.event_id)

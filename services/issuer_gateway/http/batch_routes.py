@@ -8,7 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.canonical import decode_json
-from proto.documents.credential import Award, LearnerRef
+from proto.documents.credential import Award, LearnerRef, OnRepeatField
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.imports.elm import import_elm
 from proto.imports.elm_reader import NotAnElmCredentialProblem
@@ -74,6 +74,7 @@ class BatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether only to check."""
 
     dry_run: Annotated[bool, Meta(description="Check every row and issue nothing")] = False
+    on_repeat: OnRepeatField | None = None
 
 
 class RowsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +109,8 @@ async def run_batch(
             return await _in_background(request, upload, query, principal, idempotency_key)
         raw = held
     rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
+    may_revoke = "credentials:revoke" in principal.scopes
+    rows = small_batch.meant(rows, on_repeat=query.on_repeat, may_revoke=may_revoke)
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
         return await small_batch.dry_run(gateway, principal.own, rows)
@@ -143,6 +146,8 @@ def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller:
         media_type=media_type_of(request),
         is_dry_run=query.dry_run,
         may_issue="credentials:issue" in caller.scopes,
+        may_revoke="credentials:revoke" in caller.scopes,
+        on_repeat=query.on_repeat,
         api_key_id=caller.api_key_id,
         may_be_held=kind == "awards",
     )

@@ -30,6 +30,12 @@ from services.issuer_gateway.credentials import (
     stack_credential,
 )
 from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
+from services.issuer_gateway.credentials.earlier_awards import (
+    AlreadyAwardedProblem,
+    AwardedBeforeProblem,
+    MayNotRevokeProblem,
+    check_may_replace,
+)
 from services.issuer_gateway.credentials.prerequisites import (
     OtherHolderProblem,
     PrerequisiteProblem,
@@ -51,6 +57,9 @@ _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
     issuance.UnknownAchievementProblem,
     AnnexIncompleteProblem,
+    AlreadyAwardedProblem,
+    AwardedBeforeProblem,
+    MayNotRevokeProblem,
     PrerequisiteProblem,
     PrerequisiteUnknownProblem,
     OtherHolderProblem,
@@ -101,9 +110,13 @@ async def issue_credential(
     request: web.Request, *, body: Award, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Issue one credential."""
+    check_may_replace(body, may_revoke="credentials:revoke" in principal.scopes)
     once = once_from(request, principal, idempotency_key, raw)
     issue = await issue_together.issue(request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id)
     made = issue.committed
+    if issue.is_already_awarded:
+        known = await credential_reply(request, principal, issue.event)
+        return Reply(known.value, status=200, headers=known.headers)
     if made is None:
         return await credential_reply(request, principal, issue.event)
     return _credential(credential_reader.issued(made.item, issue.event, made.created_at), status_of(issue.event))
@@ -265,9 +278,10 @@ ROUTES = [
         "/v1/credentials",
         issue_credential,
         summary="Issue a credential",
-        description="201: it is on the log, at `issue.index`. 202: it is on its way; ask at Location.",
+        description="201: it is on the log, at `issue.index`. 202: it is on its way; ask at Location. 200: the same "
+        "award was made before, and this is the credential of then.",
         request=Award,
-        response={201: CredentialAnswer, 202: CredentialAnswer},
+        response={200: CredentialAnswer, 201: CredentialAnswer, 202: CredentialAnswer},
         problems=(*ISSUE_PROBLEMS, *SAY_PROBLEMS),
         auth="bearer",
         scope="credentials:issue",

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import asyncpg
 import msgspec
 
+from proto.documents.credential import OnRepeat
 from proto.ids import CredentialId, EventId
 from services.persistence.postgres import Connection, Pool
 
@@ -13,7 +14,8 @@ BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
 Kind = Literal["awards", "changes"]
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
-        media_type, may_issue, state, key_id::text, accepted_count, refused_count, api_key_id::text
+        media_type, may_issue, state, key_id::text, accepted_count, refused_count,
+        repeated_count, on_repeat, may_revoke, api_key_id::text
     FROM batch"""
 
 
@@ -33,6 +35,9 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str | None
     accepted_count: int
     refused_count: int
+    repeated_count: int
+    on_repeat: OnRepeat | None
+    may_revoke: bool
     api_key_id: str | None
     """The API key that sent it; None where that was not kept yet."""
 
@@ -56,6 +61,8 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     may_issue: bool
     key_id: str
     api_key_id: str | None
+    on_repeat: OnRepeat | None
+    may_revoke: bool
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +76,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: bytes | None = None
     sealed_notes: bytes | None = None
     held_fingerprint: bytes | None = None
+    is_repeated: bool = False
+    """Whether the credential was issued before, and not by this batch."""
+    pair_fingerprint: bytes | None = None
 
 
 def _batch(row: asyncpg.Record | None) -> BackgroundBatch | None:
@@ -130,8 +140,9 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
     """Let a batch be worked on; False where its idempotency key has one already."""
     status = await connection.execute(
         """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, kind,
-               is_background, is_dry_run, media_type, may_issue, key_id, api_key_id)
-           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $11)
+               is_background, is_dry_run, media_type, may_issue, key_id, api_key_id,
+               on_repeat, may_revoke)
+           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $11, $12, $13)
            ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
         batch.batch_id,
         batch.institution_id,
@@ -144,6 +155,8 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
         batch.may_issue,
         batch.key_id,
         batch.api_key_id,
+        batch.on_repeat,
+        batch.may_revoke,
     )
     return status == "INSERT 0 1"
 
@@ -166,14 +179,15 @@ async def next_part(connection: Connection, batch_id: str) -> tuple[int, bytes] 
     return (row["part"], row["sealed"]) if row else None
 
 
-async def count(connection: Connection, batch_id: str, *, accepted: int, refused: int) -> None:
+async def count(connection: Connection, batch_id: str, *, accepted: int, refused: int, repeated: int = 0) -> None:
     """Count rows that have their results now, and give the next batch its turn."""
     await connection.execute(
         """UPDATE batch SET state = 'running', accepted_count = accepted_count + $2, refused_count = refused_count + $3,
-               worked_at = clock_timestamp() WHERE batch_id = $1""",
+               repeated_count = repeated_count + $4, worked_at = clock_timestamp() WHERE batch_id = $1""",
         batch_id,
         accepted,
         refused,
+        repeated,
     )
 
 
@@ -214,13 +228,24 @@ async def held(connection: Connection, batch_id: str, fingerprints: Sequence[byt
     return [row["held_fingerprint"] for row in rows]
 
 
+async def held_pairs(connection: Connection, batch_id: str, fingerprints: Sequence[bytes]) -> list[bytes]:
+    """Return those of the fingerprints of learner and achievement that earlier rows of a dry run would award."""
+    rows = await connection.fetch(
+        """SELECT DISTINCT pair_fingerprint FROM batch_row
+           WHERE batch_id = $1 AND pair_fingerprint = ANY($2::bytea[]) AND is_checked""",
+        batch_id,
+        list(fingerprints),
+    )
+    return [row["pair_fingerprint"] for row in rows]
+
+
 async def add_results(connection: Connection, batch_id: str, results: Sequence[Result]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
         """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
-               sealed_notes, held_fingerprint)
+               sealed_notes, held_fingerprint, is_repeated, pair_fingerprint)
            SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[], $6::bytea[],
-               $7::bytea[], $8::bytea[], $9::bytea[])""",
+               $7::bytea[], $8::bytea[], $9::bytea[], $10::boolean[], $11::bytea[])""",
         batch_id,
         [row.line for row in results],
         [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
@@ -230,6 +255,8 @@ async def add_results(connection: Connection, batch_id: str, results: Sequence[R
         [row.fingerprint for row in results],
         [row.sealed_notes for row in results],
         [row.held_fingerprint for row in results],
+        [row.is_repeated for row in results],
+        [row.pair_fingerprint for row in results],
     )
 
 
@@ -238,7 +265,7 @@ async def results(connection: Connection | Pool, batch_id: str, *, after: int, l
     rows = await connection.fetch(
         """SELECT line, coalesce(batch_row.credential_id, stream) AS credential_id,
                coalesce(batch_row.event_id, credential.event_id) AS event_id, is_checked, sealed_problem,
-               sealed_notes
+               sealed_notes, is_repeated
            FROM batch_row LEFT JOIN credential ON credential.credential_id = batch_row.credential_id
            LEFT JOIN outbox ON outbox.event_id = batch_row.event_id
            WHERE batch_id = $1 AND line > $2 ORDER BY line LIMIT $3""",
@@ -254,6 +281,7 @@ async def results(connection: Connection | Pool, batch_id: str, *, after: int, l
             is_checked=row["is_checked"],
             sealed_problem=row["sealed_problem"],
             sealed_notes=row["sealed_notes"],
+            is_repeated=row["is_repeated"],
         )
         for row in rows
     ]
@@ -263,7 +291,7 @@ async def count_published(connection: Connection | Pool, batch_id: str) -> int:
     """Return how many rows of a batch in the background have their event in a published checkpoint."""
     found: int = await connection.fetchval(
         """SELECT count(*) FROM batch_row JOIN outbox USING (event_id)
-           WHERE batch_id = $1 AND outbox.state = 'published'""",
+           WHERE batch_id = $1 AND NOT is_repeated AND outbox.state = 'published'""",
         batch_id,
     )
     return found

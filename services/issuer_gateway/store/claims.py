@@ -162,7 +162,7 @@ async def issued_by(connection: Connection | Pool, batch_id: str, *, after: int,
     rows = await connection.fetch(
         """SELECT line, credential_id, learner_id::text, achievement_id
            FROM batch_row JOIN credential USING (credential_id) JOIN learner USING (learner_id)
-           WHERE batch_id = $1 AND line > $2 AND erased_at IS NULL ORDER BY line LIMIT $3""",
+           WHERE batch_id = $1 AND line > $2 AND NOT is_repeated AND erased_at IS NULL ORDER BY line LIMIT $3""",
         batch_id,
         after,
         limit,

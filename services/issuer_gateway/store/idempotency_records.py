@@ -29,6 +29,8 @@ class StoredRow(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None = None
     event_id: EventId | None = None
     sealed_problem: bytes | None = None
+    is_repeated: bool = False
+    """Whether the credential was issued before, and not by this batch."""
 
 
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +160,7 @@ async def lock_batch(connection: Connection, batch_id: str) -> None:
 async def rows(connection: Connection | Pool, batch_id: str, lines: Sequence[int] | None = None) -> list[StoredRow]:
     """Return the results of a batch, or of these lines, by line."""
     found = await connection.fetch(
-        """SELECT line, credential_id, credential.event_id, sealed_problem
+        """SELECT line, credential_id, credential.event_id, sealed_problem, is_repeated
            FROM batch_row LEFT JOIN credential USING (credential_id)
            WHERE batch_id = $1 AND ($2::integer[] IS NULL OR line = ANY($2)) ORDER BY line""",
         batch_id,
@@ -170,6 +172,7 @@ async def rows(connection: Connection | Pool, batch_id: str, lines: Sequence[int
             credential_id=CredentialId(row["credential_id"].hex()) if row["credential_id"] else None,
             event_id=EventId(row["event_id"].hex()) if row["event_id"] else None,
             sealed_problem=row["sealed_problem"],
+            is_repeated=row["is_repeated"],
         )
         for row in found
     ]
@@ -180,7 +183,7 @@ async def count_published(connection: Connection | Pool, batch_id: str) -> int:
     count: int = await connection.fetchval(
         """SELECT count(*) FROM batch_row JOIN credential USING (credential_id)
            JOIN outbox ON outbox.event_id = credential.event_id
-           WHERE batch_id = $1 AND state = 'published'""",
+           WHERE batch_id = $1 AND NOT is_repeated AND state = 'published'""",
         batch_id,
     )
     return count
@@ -189,10 +192,11 @@ async def count_published(connection: Connection | Pool, batch_id: str) -> int:
 async def add_rows(connection: Connection, batch_id: str, results: Sequence[StoredRow]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
-        """INSERT INTO batch_row (batch_id, line, credential_id, sealed_problem)
-           SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[])""",
+        """INSERT INTO batch_row (batch_id, line, credential_id, sealed_problem, is_repeated)
+           SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[])""",
         batch_id,
         [row.line for row in results],
         [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
         [row.sealed_problem for row in results],
+        [row.is_repeated for row in results],
     )
