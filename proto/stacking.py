@@ -20,6 +20,7 @@ UnmetCode = Literal[
     "part-counted-twice",
     "part-not-active",
     "credits-missing",
+    "credits-counted-once",
     "achievement-missing",
     "group-incomplete",
     "eqf-too-low",
@@ -61,6 +62,10 @@ class Recipe(Record, frozen=True, kw_only=True):
         False
     )
 
+    allows_repeats: Annotated[
+        bool, Meta(description="Parts of the same achievement each count; otherwise the one with most credits does")
+    ] = False
+
     def __post_init__(self) -> None:
         named = [*self.required_achievements, *(uri for group in self.groups for uri in group.achievements)]
         if len(set(named)) != len(named):
@@ -99,6 +104,32 @@ def unmet_conditions(recipe: Recipe, parts: Sequence[Part], *, now: Moment) -> t
         *_unmet_by_credits(recipe, parts),
         *_unmet_by_achievements(recipe, parts),
     )
+
+
+def counted_hundredths(parts: Iterable[Part], *, allows_repeats: bool) -> int:
+    """Return the credits that parts carry towards a stack, in hundredths.
+
+    The same credential counts once, and so does the same achievement, with the most credits that it was awarded with,
+    unless `allows_repeats`.
+    """
+    counted: dict[str, int] = {}
+    for part in parts:
+        name = part.credential_id if allows_repeats else part.achievement
+        counted[name] = max(part.ects_hundredths, counted.get(name, 0))
+    return sum(counted.values())
+
+
+def unmet_by_declared(parts: Sequence[Part], declared_hundredths: int, *, allows_repeats: bool) -> Iterable[Unmet]:
+    """Yield what is wrong where a stack declares more than its parts carry because an achievement counts once."""
+    counted = counted_hundredths(parts, allows_repeats=allows_repeats)
+    if counted < declared_hundredths <= counted_hundredths(parts, allows_repeats=True):
+        by_name: dict[str, list[CredentialId]] = {}
+        for part in parts:
+            by_name.setdefault(part.achievement, []).append(part.credential_id)
+        twice = tuple(name for ids in by_name.values() if len(ids) > 1 for name in ids)
+        said = f"The stack declares {ects_text(declared_hundredths)} ECTS, its parts carry {ects_text(counted)}"
+        remedy = "the same achievement counts once, unless the recipe says `allows_repeats`"
+        yield Unmet("credits-counted-once", f"{said}: {remedy}", twice)
 
 
 def ects_remaining(declared_hundredths: int, components_remaining: Iterable[int]) -> int:
@@ -156,7 +187,7 @@ def _age_ms(part: Part, now: Moment) -> int:
 
 
 def _unmet_by_credits(recipe: Recipe, parts: Sequence[Part]) -> Iterable[Unmet]:
-    total = sum({part.credential_id: part.ects_hundredths for part in parts}.values())
+    total = counted_hundredths(parts, allows_repeats=recipe.allows_repeats)
     if total < recipe.ects_hundredths_min:
         needed = ects_text(recipe.ects_hundredths_min)
         yield Unmet("credits-missing", f"The parts carry {ects_text(total)} ECTS; {needed} are needed")

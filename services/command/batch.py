@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -17,8 +17,10 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from proto.documents.credential import OnRepeat
 from proto.problem import InvalidProblem
 from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
+from proto.tables.records import FileRecord, RecordCutter
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
 from services.clients.gateway.batches import BatchMedia
@@ -44,10 +46,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     is_change: bool
     size_bytes: int
     key: str
+    on_repeat: OnRepeat | None = None
 
 
-def read_source(path: Path, *, key: str | None = None) -> Source:
-    """Return what a file is, by its ending and its first line; raises `InvalidProblem` for another ending."""
+def read_source(path: Path, *, key: str | None = None, on_repeat: OnRepeat | None = None) -> Source:
+    """Return what a file is, by its ending and its first line.
+
+    Raises `InvalidProblem` for another ending, and where `on_repeat` is said of changes.
+    """
     media_type = _MEDIA.get(path.suffix.lower())
     if media_type is None:
         raise InvalidProblem(f"{path.name} is neither .csv nor .ndjson")
@@ -55,12 +61,16 @@ def read_source(path: Path, *, key: str | None = None) -> Source:
         first = file.readline(_FIRST_LINE_BYTES_MAX)
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
+    is_change = _is_change(first, media_type)
+    if is_change and on_repeat:
+        raise InvalidProblem("--on-repeat is about awards; changes name the credential that they are about")
     return Source(
         path=path,
         media_type=media_type,
-        is_change=_is_change(first, media_type),
+        is_change=is_change,
         size_bytes=path.stat().st_size,
-        key=key or f"file-{digest[:48]}",
+        key=key or f"file-{digest[:48]}" + (f"-{on_repeat}" if on_repeat else ""),
+        on_repeat=on_repeat,
     )
 
 
@@ -107,15 +117,19 @@ class _Bar:
     def rows(self, now: BatchProgress) -> None:
         """Show how far a batch is."""
         refused = f"{now.refused_count} refused" if now.refused_count else ""
-        self.show("rows", now.accepted_count + now.refused_count, now.row_count, refused)
+        done = now.accepted_count + now.refused_count + now.already_awarded_count
+        self.show("rows", done, now.row_count, refused)
         if not now.is_dry_run and now.accepted_count:
             self.show("published", now.published_count, now.accepted_count)
 
 
 async def _send(client: GatewayClient, source: Source, *, is_dry_run: bool, bar: _Bar) -> BatchAnswer:
     """Send the file; return the first answer. Raises `AnsweredProblem` or `UnreachableProblem`."""
-    send = client.change_batch if source.is_change else client.issue_batch
-    return await send(_pieces(source, bar), media_type=source.media_type, key=source.key, is_dry_run=is_dry_run)
+    pieces = _pieces(source, bar)
+    fields: dict[str, Any] = {"media_type": source.media_type, "key": source.key, "is_dry_run": is_dry_run}
+    if source.is_change:
+        return await client.change_batch(pieces, **fields)
+    return await client.issue_batch(pieces, **fields, on_repeat=source.on_repeat)
 
 
 async def _follow(client: GatewayClient, batch_id: str, bar: _Bar) -> None:
@@ -154,11 +168,14 @@ class _Results:
         self._file = path.open("wb") if path else None
         self.refused: list[BatchRow] = []
         self.noted: list[BatchRow] = []
+        self.refused_lines: set[int] = set()
 
     def add(self, row: BatchRow) -> None:
         """Keep one result."""
         if self._file is not None:
             self._file.write(msgspec.json.encode(row) + b"\n")
+        if row.state == "refused":
+            self.refused_lines.add(row.line)
         if row.state == "refused" and len(self.refused) < SHOWN_ROWS_MAX:
             self.refused.append(row)
         elif row.notes and len(self.noted) < SHOWN_ROWS_MAX:
@@ -182,11 +199,32 @@ async def _run(client: GatewayClient, source: Source, *, is_dry_run: bool, resul
     return await client.batch(answer.batch_id)
 
 
+def write_refused(source: Source, lines: Collection[int], path: Path) -> None:
+    """Write the records of a file that begin on these lines, as they are, behind its header where it is CSV."""
+    is_header = source.media_type == _CSV
+    with path.open("wb") as out:
+        for record in _records(source):
+            if is_header or record.line in lines:
+                out.write(record.content + b"\n")
+            is_header = False
+
+
+def _records(source: Source) -> Iterator[FileRecord]:
+    cutter = RecordCutter("csv" if source.media_type == _CSV else "ndjson")
+    with source.path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield from cutter.feed(piece)
+    yield from cutter.close()
+
+
 def _print(answer: BatchAnswer, results: _Results) -> None:
-    right = answer.row_count - answer.refused_count if answer.is_dry_run else answer.accepted_count
+    known = answer.already_awarded_count
+    right = answer.row_count - answer.refused_count - known if answer.is_dry_run else answer.accepted_count
     word = "right" if answer.is_dry_run else "accepted"
+    before = f"{known} already awarded, " if known else ""
     state = f" ({answer.state})" if answer.state not in {None, "finished"} else ""
-    console.print(f"{answer.row_count} rows: {right} {word}, {answer.refused_count} refused{state}", markup=False)
+    counts = f"{before}{right} {word}, {answer.refused_count} refused{state}"
+    console.print(f"{answer.row_count} rows: {counts}", markup=False)
     for row in results.refused:
         problem: dict[str, Any] = row.problem or {}
         where = f" {problem['pointer']}" if problem.get("pointer") else ""
@@ -194,7 +232,7 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
     for row in results.noted:
         console.print(f"  line {row.line}, noted: {'; '.join(row.notes)}", markup=False)
     if answer.refused_count > len(results.refused):
-        console.print(f"  … and {answer.refused_count - len(results.refused)} more (--results FILE keeps all)")
+        console.print(f"  … and {answer.refused_count - len(results.refused)} more (--results FILE keeps all of them)")
 
 
 @click.command()
@@ -210,14 +248,33 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
 @click.option(
     "--results", type=click.Path(dir_okay=False, path_type=Path), help="Write each row's result here (NDJSON)."
 )
+@click.option(
+    "--refused", type=click.Path(dir_okay=False, path_type=Path), help="Write the refused rows here, to mend and send."
+)
+@click.option(
+    "--on-repeat",
+    type=click.Choice(["replace", "repeat"]),
+    help="What is meant where a learner was awarded the same before, with other content; rows may say it too.",
+)
 @click.option("--key", metavar="TEXT", help="Idempotency key; default: the digest of FILE.")
 @as_json_option
 @command
 async def batch(
-    *, file: Path, gateway: str, api_key_file: Path, dry_run: bool, results: Path | None, key: str | None, as_json: bool
+    *,
+    file: Path,
+    gateway: str,
+    api_key_file: Path,
+    dry_run: bool,
+    results: Path | None,
+    refused: Path | None,
+    on_repeat: OnRepeat | None,
+    key: str | None,
+    as_json: bool,
 ) -> None:
     """Issue what FILE (CSV or NDJSON of up to 100,000 rows) awards, or make the changes that it lists."""
-    source = read_source(file, key=key)
+    source = read_source(file, key=key, on_repeat=on_repeat)
+    if refused is not None and refused.resolve() == file.resolve():
+        raise InvalidProblem("--refused names FILE itself: it would be overwritten while it is needed")
     kept = _Results(results)
     try:
         async with client_session() as session:
@@ -226,6 +283,8 @@ async def batch(
                 answer = await _run(client, source, is_dry_run=dry_run, results=kept, bar=bar)
     finally:
         kept.close()
+    if refused is not None:
+        write_refused(source, kept.refused_lines, refused)
     if as_json:
         print_json(msgspec.structs.replace(answer, rows=tuple(kept.refused)))
     else:

@@ -7,7 +7,15 @@ import pytest
 
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment
-from proto.stacking import Part, Recipe, ects_remaining, ects_text, unmet_conditions
+from proto.stacking import (
+    Part,
+    Recipe,
+    counted_hundredths,
+    ects_remaining,
+    ects_text,
+    unmet_by_declared,
+    unmet_conditions,
+)
 
 NOW = Moment("2026-11-23T10:00:00.000Z")
 U = "https://u.example/a/"
@@ -106,3 +114,24 @@ def test_credits_remain_up_to_what_was_declared() -> None:
 )
 def test_credits_are_written_as_people_write_them(hundredths: int, text: str) -> None:
     assert ects_text(hundredths) == text
+
+
+def again(name: str, number: int, hundredths: int = 300) -> Part:
+    credential_id = CredentialId(f"{number}{name}".encode().hex().rjust(64, "0"))
+    return part(name, hundredths, credential_id=credential_id)
+
+
+def test_the_same_achievement_counts_once_with_its_most_credits_unless_the_recipe_allows_it() -> None:
+    parts = [again("a", 1, 300), again("a", 2, 350), part("b", 300)]
+    assert codes(recipe(ects_hundredths_min=650), *parts) == []
+    assert codes(recipe(ects_hundredths_min=651), *parts) == ["credits-missing"]
+    assert codes(recipe(ects_hundredths_min=950, allows_repeats=True), *parts) == []
+    assert counted_hundredths(parts, allows_repeats=True) == 950
+
+
+def test_a_stack_declares_no_credits_of_an_achievement_that_is_given_twice() -> None:
+    parts = [again("a", 1), again("a", 2), part("b")]
+    (unmet,) = unmet_by_declared(parts, 900, allows_repeats=False)
+    assert (unmet.code, unmet.credentials) == ("credits-counted-once", (parts[0].credential_id, parts[1].credential_id))
+    assert not [*unmet_by_declared(parts, 600, allows_repeats=False)]
+    assert not [*unmet_by_declared(parts, 900, allows_repeats=True)]

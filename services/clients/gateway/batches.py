@@ -1,8 +1,9 @@
 """The gateway's batches, as calls: sent as a stream, followed, their results read as a stream."""
 
-from collections.abc import AsyncIterable, AsyncIterator
-from typing import Literal
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Any, Literal
 
+from proto.documents.credential import OnRepeat
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.http_client import HttpClient
 
@@ -14,21 +15,28 @@ class BatchCalls(HttpClient):
     """Calls about batches. The same file under the same key goes on where it stopped; nothing is done twice."""
 
     async def issue_batch(
-        self, rows: bytes | AsyncIterable[bytes], *, media_type: BatchMedia, key: str, is_dry_run: bool = False
+        self,
+        rows: bytes | AsyncIterable[bytes],
+        *,
+        media_type: BatchMedia,
+        key: str,
+        is_dry_run: bool = False,
+        on_repeat: OnRepeat | None = None,
     ) -> BatchAnswer:
         """Issue a list of awards: a result for each row, or where they will be (`rows_at`)."""
-        return await self._send("/v1/batches", rows, media_type=media_type, key=key, is_dry_run=is_dry_run)
+        query = {"dry_run": is_dry_run or None, "on_repeat": on_repeat}
+        return await self._send("/v1/batches", rows, media_type=media_type, key=key, query=query)
 
     async def change_batch(
         self, rows: bytes | AsyncIterable[bytes], *, media_type: BatchMedia, key: str, is_dry_run: bool = False
     ) -> BatchAnswer:
         """Revoke, suspend, reinstate and reissue a list of credentials."""
-        return await self._send("/v1/batches/changes", rows, media_type=media_type, key=key, is_dry_run=is_dry_run)
+        query = {"dry_run": is_dry_run or None}
+        return await self._send("/v1/batches/changes", rows, media_type=media_type, key=key, query=query)
 
     async def _send(
-        self, path: str, rows: bytes | AsyncIterable[bytes], *, media_type: str, key: str, is_dry_run: bool
+        self, path: str, rows: bytes | AsyncIterable[bytes], *, media_type: str, key: str, query: Mapping[str, Any]
     ) -> BatchAnswer:
-        query = {"dry_run": is_dry_run or None}
         pieces = _one(rows) if isinstance(rows, bytes) else rows
         return await self.send_stream(path, BatchAnswer, pieces, media_type=media_type, key=key, query=query)
 

@@ -52,6 +52,8 @@ async def stack(
     check_followed(gateway)
     achievement = await achievement_of(gateway.pool, tenant, request.achievement)
     components = sorted(request.components)
+    if request.on_repeat is not None:
+        raise InvalidProblem("A stack is made whatever was stacked before: leave `on_repeat` out", pointer="/on_repeat")
     if len(set(components)) != len(components):
         raise InvalidProblem("A component is named twice", pointer="/components")
 
@@ -90,7 +92,8 @@ async def _stack_now(
     learners = await learners_for(connection, tenant, [request.learner.ref])
     notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
     if len(judged) == len(components):
-        check_recipe(achievement.achievement, judged, now=now)
+        declared = request.earned_hundredths(achievement.achievement)
+        check_recipe(achievement.achievement, judged, declared_hundredths=declared, now=now)
     item = await _prepared(
         gateway,
         tenant,

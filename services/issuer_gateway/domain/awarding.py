@@ -17,7 +17,7 @@ from proto.ids import AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
-from proto.stacking import Part, Unmet, ects_text, unmet_conditions
+from proto.stacking import Part, Unmet, ects_text, unmet_by_declared, unmet_conditions
 from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
 from services.issuer_gateway.domain.tenant import Tenant
 
@@ -294,11 +294,17 @@ def parts_of(
     return documented, judged
 
 
-def check_recipe(achievement: Achievement, parts: Sequence[Part], *, now: Moment) -> None:
-    """Raise `StackUnmetProblem` with every condition of the achievement's recipe that the parts leave unmet."""
-    if achievement.recipe is None:
-        return
-    unmet = [item for item in unmet_conditions(achievement.recipe, parts, now=now) if item.code != "part-not-active"]
+def check_recipe(achievement: Achievement, parts: Sequence[Part], *, declared_hundredths: int, now: Moment) -> None:
+    """Raise `StackUnmetProblem` with every condition that the parts leave unmet.
+
+    Those of the achievement's recipe, and that the credits that are declared are those of different achievements.
+    """
+    recipe = achievement.recipe
+    unmet = (
+        [item for item in unmet_conditions(recipe, parts, now=now) if item.code != "part-not-active"] if recipe else []
+    )
+    allows_repeats = recipe is not None and recipe.allows_repeats
+    unmet += unmet_by_declared(parts, declared_hundredths, allows_repeats=allows_repeats)
     if unmet:
         raise StackUnmetProblem(
             "; ".join(item.detail for item in unmet)[:1000],

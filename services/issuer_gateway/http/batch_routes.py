@@ -74,6 +74,11 @@ class BatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether only to check."""
 
     dry_run: Annotated[bool, Meta(description="Check every row and issue nothing")] = False
+
+
+class AwardsQuery(BatchQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether only to check, and what rows mean that do not say it themselves."""
+
     on_repeat: OnRepeatField | None = None
 
 
@@ -95,7 +100,7 @@ class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 async def run_batch(
-    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str
+    request: web.Request, *, query: AwardsQuery, principal: Caller, idempotency_key: str
 ) -> BatchAnswer | Reply:
     """Issue what the rows award: at once where they are few, else in the background."""
     gateway = request.app[GATEWAY]
@@ -147,7 +152,7 @@ def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller:
         is_dry_run=query.dry_run,
         may_issue="credentials:issue" in caller.scopes,
         may_revoke="credentials:revoke" in caller.scopes,
-        on_repeat=query.on_repeat,
+        on_repeat=query.on_repeat if isinstance(query, AwardsQuery) else None,
         api_key_id=caller.api_key_id,
         may_be_held=kind == "awards",
     )
@@ -322,7 +327,7 @@ def routes(config: Config) -> list[Route]:
             request=bytes,
             request_media=(*_BATCH_MEDIA, batch_upload.JSON_LIST),
             request_shapes=AWARD_SHAPES,
-            query=BatchQuery,
+            query=AwardsQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
             problems=_BATCH_PROBLEMS,
             auth="bearer",
