@@ -196,12 +196,17 @@ class ClaimSeen(Record, frozen=True, kw_only=True):
     title: str
     expires_at: Moment
     may_bind: bool
+    may_fetch_again: Annotated[bool, Meta(description="The browser that asks has used it less than a day ago")] = False
 
 
 class ClaimUse(Record, frozen=True, kw_only=True):
-    """`POST /v1/claim-links/{secret}`: use the link up; with `holder` the credential's subject is that DID."""
+    """`POST /v1/claim-links/{secret}`: use the link up; with `holder` the credential's subject is that DID.
+
+    Whoever sends the same `retry_token`, which the sender makes up at random, gets the same answer again for 24 hours.
+    """
 
     holder: Holder | UnsetType = UNSET
+    retry_token: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43,128}(?!\n)$", max_length=128)] | None = None
 
 
 class Claimed(Record, frozen=True, kw_only=True):
@@ -209,3 +214,4 @@ class Claimed(Record, frozen=True, kw_only=True):
 
     credential_id: CredentialId
     document: dict[str, Any]
+    state: Annotated[str, Meta(description="How it stands now, by the log: `active`, `not_yet_valid`, `expired` …")]

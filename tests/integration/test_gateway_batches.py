@@ -110,7 +110,7 @@ async def test_one_wrong_row_does_not_sink_the_others(gateway: RunningGateway) -
     ]
     assert problems[3]["pointer"] == "/valid_from"
     as_list = (await _batch(office, msgspec.json.encode(rows), "application/json", key="list")).as_(BatchAnswer)
-    assert (as_list.accepted_count, as_list.refused_count) == (2, 4)
+    assert (as_list.accepted_count, as_list.already_awarded_count, as_list.refused_count) == (0, 2, 4)
 
 
 async def test_a_batch_sent_again_issues_nothing_twice(gateway: RunningGateway) -> None:

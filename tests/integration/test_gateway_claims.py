@@ -201,3 +201,110 @@ async def test_the_page_of_a_link_uses_it_up_only_when_its_button_is_pressed(gat
         return True if await gateway.database_count("credential") == 1 else None
 
     await until(issued, "it was issued once")
+
+
+async def _claimable(gateway: RunningGateway) -> tuple[Office, str, str]:
+    office, uri = await _office(gateway)
+    issued = await office.issue(uri, "s-1")
+    await office.published(issued.credential_id)
+    made = await _make(office, credential_id=issued.credential_id)
+    return office, issued.credential_id, _secret(made)
+
+
+async def _stands(office: Office, credential_id: str, state: str) -> None:
+    async def ask() -> bool | None:
+        found = (await office.client.get(f"/v1/credentials/{credential_id}")).body.get("status") or {}
+        return True if found.get("state") == state else None
+
+    await until(ask, f"it is {state}")
+
+
+async def test_a_suspended_credential_is_not_handed_out_and_its_link_stays(gateway: RunningGateway) -> None:
+    office, credential_id, secret = await _claimable(gateway)
+    await office.client.post(f"/v1/credentials/{credential_id}/suspend", {"reason": "legal-order"})
+    refused = await _use(gateway, secret)
+    assert (refused.status, refused.slug) == (409, "credential-suspended")
+    async with aiohttp.ClientSession() as browser, browser.post(f"{gateway.url}/claims/{secret}", data={}) as page:
+        text = await page.text()
+    assert page.status == 409
+    assert "It is yours" not in text
+    assert "suspended" in text
+    await _stands(office, credential_id, "suspended")
+    await office.client.post(f"/v1/credentials/{credential_id}/reinstate", {"reason": "error"})
+    await _stands(office, credential_id, "active")
+    claimed = (await _use(gateway, secret)).as_(Claimed)
+    assert (claimed.credential_id, claimed.state) == (credential_id, "active")
+
+
+async def test_a_revoked_credential_is_not_handed_out(gateway: RunningGateway) -> None:
+    office, credential_id, secret = await _claimable(gateway)
+    await office.client.post(f"/v1/credentials/{credential_id}/revoke", {"reason": "error"})
+    refused = await _use(gateway, secret)
+    assert (refused.status, refused.slug) == (410, "credential-revoked")
+
+
+async def test_an_expired_credential_is_handed_out_and_said_to_be_expired(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    over = {"valid_from": "2025-01-01T00:00:00Z", "valid_until": "2025-06-01T00:00:00Z"}
+    issued = await office.issue(uri, "s-1", **over)
+    await office.published(issued.credential_id)
+    secret = _secret(await _make(office, credential_id=issued.credential_id))
+    async with aiohttp.ClientSession() as browser, browser.post(f"{gateway.url}/claims/{secret}", data={}) as page:
+        text = await page.text()
+    assert page.status == 200
+    assert "Expired" in text
+    assert "It is yours" not in text
+
+
+async def test_the_browser_that_pressed_the_button_gets_the_credential_again_and_nobody_else(
+    gateway: RunningGateway,
+) -> None:
+    office, _, secret = await _claimable(gateway)
+    page = f"{gateway.url}/claims/{secret}"
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(cookie_jar=jar) as browser, aiohttp.ClientSession() as other:
+        async with browser.get(page) as looked:
+            cookie = looked.headers["Set-Cookie"]
+            assert all(part in cookie for part in ("HttpOnly", "SameSite=Lax", f"Path=/claims/{secret}"))
+        lost = asyncio.create_task(browser.post(page, data={}))  # the answer is lost: nobody reads it
+        await until(lambda: _used(office), "the link is used")
+        lost.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+        async with browser.get(page) as looked:
+            assert "Get my credential again" in await looked.text()
+        for _ in range(2):
+            async with browser.post(page, data={}) as again:
+                assert again.status == 200
+                assert "It is yours" in await again.text()
+        async with other.get(page) as looked:
+            assert "again" not in await looked.text()
+        async with other.post(page, data={}) as refused:
+            assert refused.status == 410
+        async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+            await connection.execute("UPDATE claim SET used_at = now() - interval '25 hours'")
+        async with browser.post(page, data={}) as late:
+            assert late.status == 410
+
+
+async def _used(office: Office) -> bool | None:
+    return True if await office.gateway.database_count("claim WHERE used_at IS NOT NULL") else None
+
+
+async def test_a_program_that_lost_the_answer_asks_again_with_its_token(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    secret = _secret(await _make(office, award=office.award(uri, "s-1")))
+    token = "t" * 43
+    first, again = await _use(gateway, secret, retry_token=token), await _use(gateway, secret, retry_token=token)
+    assert (again.status, again.body) == (200, first.body)
+    assert (await _use(gateway, secret, retry_token="u" * 43)).slug == "claim-used"
+    assert (await _use(gateway, secret)).slug == "claim-used"
+    await office.client.send("DELETE", "/v1/learners/s-1")
+    assert (await _use(gateway, secret, retry_token=token)).status == 410
+
+
+async def test_a_link_to_an_award_that_was_made_since_leads_to_that_credential(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    secret = _secret(await _make(office, award=office.award(uri, "s-1")))
+    issued = await office.issue(uri, "s-1")
+    claimed = (await _use(gateway, secret)).as_(Claimed)
+    assert claimed.credential_id == issued.credential_id

@@ -1,7 +1,6 @@
 """Claims: a one-time link leads its learner to a credential, which is issued when the link is used, or was before.
 
-What is true if we crash here: an award is issued and its link used up in one transaction. A link to an issued
-credential is used up before the document is sent, so nobody gets it twice; whoever lost the answer gets a new link.
+Here institutions make, list and cancel links; `claim_use` is what happens when one is used.
 """
 
 import base64
@@ -11,27 +10,24 @@ from typing import Any
 
 import msgspec
 
-from proto.documents.claim import check_holder
 from proto.documents.credential import Award
 from proto.ids import CredentialId
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
-from proto.wire.requests import Claim, Claimed, ClaimLine, ClaimMade, ClaimRequest, ClaimSeen, ClaimState, ClaimUse
+from proto.wire.requests import Claim, ClaimLine, ClaimMade, ClaimRequest, ClaimState
 from services.edge import ForbiddenProblem, token_hash
-from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.batches.small_batch import Row
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
-from services.issuer_gateway.credentials.credential_reader import ErasedProblem
-from services.issuer_gateway.credentials.issuance import achievement_of, issue_now, learners_for, prepared
+from services.issuer_gateway.credentials.issuance import achievement_of, learners_for, prepared
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.service import Gateway
-from services.issuer_gateway.store import achievements, claims, credentials, tenants
-from services.issuer_gateway.unit_of_work.append_event import Said, carried_out, check_followed
-from services.issuer_gateway.unit_of_work.idempotency import Once, done, once_of, said_once
+from services.issuer_gateway.store import claims, credentials
+from services.issuer_gateway.unit_of_work.append_event import carried_out
+from services.issuer_gateway.unit_of_work.idempotency import Once, done, once_of
 from services.persistence.postgres import Connection, Pool
 
 READ_SCOPE = "credentials:read"
@@ -280,99 +276,3 @@ async def cancel(gateway: Gateway, tenant: Tenant, claim_id: str) -> Claim:
         found = await get(gateway, tenant, claim_id)
         raise ClaimUsedProblem(f"It was used at {found.used_at}; revoke the credential if it should not hold")
     return await get(gateway, tenant, claim_id)
-
-
-async def by_secret(gateway: Gateway, secret: str) -> claims.StoredClaim:
-    """Return the link that has this secret; raises `UnknownClaimProblem`."""
-    stored = await claims.by_token(gateway.pool, token_hash(secret))
-    if stored is None:
-        raise UnknownClaimProblem("This link leads to nothing: it must be copied whole")
-    return stored
-
-
-async def seen(gateway: Gateway, secret: str) -> ClaimSeen:
-    """Return what a link leads to, and use nothing up: programs that look at links in mails find this."""
-    stored = await by_secret(gateway, secret)
-    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
-    achievement = (await achievement_commands.get(gateway.pool, tenant, stored.achievement_id)).achievement
-    return ClaimSeen(
-        state=state_of(stored),
-        institution=tenant.slug,
-        legal_name=tenant.legal_name,
-        achievement=achievement.uri,
-        title=achievement.text_in(achievement.title),
-        expires_at=from_datetime(stored.expires_at),
-        may_bind=stored.sealed_award is not None,
-    )
-
-
-def check_usable(stored: claims.StoredClaim) -> None:
-    """Raise `ClaimUsedProblem`, `ClaimExpiredProblem` or `ErasedProblem` where a link does not work."""
-    if stored.used_at is not None:
-        at = from_datetime(stored.used_at)
-        raise ClaimUsedProblem(
-            f"It was used at {at} and works once. Was it not you? Tell the institution, for a new one"
-        )
-    if stored.cancelled_at is not None:
-        raise ClaimExpiredProblem("The institution has cancelled it; ask the institution for a new one")
-    if stored.is_over:
-        raise ClaimExpiredProblem(f"It ended at {from_datetime(stored.expires_at)}; ask the institution for a new one")
-    if stored.is_erased:
-        raise ErasedProblem("The learner was erased, and with it what this link led to")
-
-
-async def use(gateway: Gateway, secret: str, use_: ClaimUse) -> Claimed:
-    """Use a link up and return the document that it leads to.
-
-    Raises `UnknownClaimProblem`, `ClaimUsedProblem`, `ClaimExpiredProblem`, `ErasedProblem`, `HolderProofProblem`,
-    `CannotBindProblem`, and for an award what issuing raises: then the link still works.
-    """
-    stored = await by_secret(gateway, secret)
-    check_usable(stored)
-    holder = check_holder(use_.holder, secret) if use_.holder else None
-    if holder and stored.sealed_award is None:
-        raise CannotBindProblem("Use the link without `holder`", pointer="/holder")
-    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
-    if stored.sealed_award is not None:
-        credential_id = await _issued(gateway, tenant, stored.claim_id, holder)
-        document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
-    else:
-        assert stored.credential_id is not None, "it leads to an award or to a credential"
-        credential_id = stored.credential_id
-        document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
-        await _used(gateway, stored.claim_id, credential_id)
-    gateway.metrics.claims_used.inc()
-    return Claimed(credential_id=credential_id, document=document)
-
-
-async def _used(gateway: Gateway, claim_id: str, credential_id: CredentialId) -> None:
-    async def work(connection: Connection) -> None:
-        check_usable(await claims.lock(connection, claim_id))
-        await claims.use(connection, claim_id, credential_id)
-
-    await carried_out(gateway, work)
-
-
-async def _issued(gateway: Gateway, tenant: Tenant, claim_id: str, holder: str | None) -> CredentialId:
-    """Issue the award of a link, once: whoever comes second finds it used."""
-    check_followed(gateway)
-
-    async def work(connection: Connection) -> Said:
-        stored = await claims.lock(connection, claim_id)
-        check_usable(stored)
-        assert stored.sealed_award is not None, "it is not used, not cancelled, not expired, not erased"
-        key = open_key((await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id])
-        award = _DECODE(key.open(stored.sealed_award, "claim-award", claim_id))
-        if holder:
-            award = msgspec.structs.replace(award, learner=msgspec.structs.replace(award.learner, uri=holder))
-        achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
-        assert achievement is not None, "a claim refers to it"
-        by = stored.api_key_id
-        item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=by)
-        said = await issue_now(gateway, connection, tenant, item)
-        await claims.use(connection, claim_id, said.stream)
-        return said
-
-    answer = await said_once(gateway, None, work)
-    assert answer.credential_id is not None, "an issue is about a credential"
-    return answer.credential_id

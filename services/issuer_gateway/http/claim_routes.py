@@ -1,5 +1,9 @@
 """Routes of claims: one-time links that institutions make, and their use, as a page and as JSON."""
 
+import re
+import secrets
+from urllib.parse import urlsplit
+
 import msgspec
 from aiohttp import web
 
@@ -24,17 +28,22 @@ from services.edge.body import off_loop
 from services.edge.media_type import media_type_of
 from services.issuer_gateway.batches import batch_reader, small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
-from services.issuer_gateway.claims import claim_commands
+from services.issuer_gateway.claims import claim_commands, claim_use
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader, issuance
 from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
-from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
+from services.issuer_gateway.credentials.change_credential import IssueRefusedProblem, UnknownCredentialProblem
 from services.issuer_gateway.http.batch_routes import AWARD_SHAPES, BatchPath
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
 from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
 
 _FORM_BYTES_MAX = 65_536
+_COOKIE = "credentify_claim"
+_TOKEN_BYTES = 32
+_TOKEN = re.compile(r"^[A-Za-z0-9_-]{43}$", re.ASCII)
+_TOKEN_SECONDS = 32 * 86_400
+"""A link may be looked at long before its button is pressed; the day counts from then."""
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -108,27 +117,63 @@ async def cancel_claim(request: web.Request, *, path: ClaimPath, principal: Call
 
 async def see_claim(request: web.Request, *, path: SecretPath) -> Reply:
     """Return what a link leads to; uses nothing up."""
-    return Reply(await claim_commands.seen(request.app[GATEWAY], path.secret), headers=_NO_STORE)
+    return Reply(await claim_use.seen(request.app[GATEWAY], path.secret), headers=_NO_STORE)
 
 
 async def use_claim(request: web.Request, *, path: SecretPath, body: ClaimUse) -> Reply:
     """Use a link up."""
-    return Reply(await claim_commands.use(request.app[GATEWAY], path.secret, body), headers=_NO_STORE)
+    return Reply(await claim_use.use(request.app[GATEWAY], path.secret, body), headers=_NO_STORE)
 
 
 @for_people
 async def show_claim(request: web.Request) -> web.Response:
-    """Show what a link leads to; uses nothing up."""
+    """Show what a link leads to; uses nothing up.
+
+    The browser gets its token before the button is pressed, so that it has it even where the answer is lost.
+    """
     secret = decode_parameters(request.match_info, SecretPath).secret
-    return request.app[PAGES].claim(await claim_commands.seen(request.app[GATEWAY], secret))
+    taker = _taker(request)
+    seen = await claim_use.seen(request.app[GATEWAY], secret, taker=taker)
+    page = request.app[PAGES].claim(seen)
+    if taker is None and seen.state == "open":
+        _give_token(request, page, secret, new_token())
+    return page
 
 
 @for_people
 async def claim_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
     """Use a link up and show the document."""
     secret = decode_parameters(request.match_info, SecretPath).secret
-    claimed = await claim_commands.use(request.app[GATEWAY], secret, ClaimUse())
-    return request.app[PAGES].claimed(claimed)
+    taker = _taker(request) or new_token()
+    claimed = await claim_use.use(request.app[GATEWAY], secret, ClaimUse(), taker=taker)
+    page = request.app[PAGES].claimed(claimed)
+    _give_token(request, page, secret, taker)
+    return page
+
+
+def new_token() -> str:
+    """Return a token that nobody can guess."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def _taker(request: web.Request) -> str | None:
+    """Return the browser's token, where it has one."""
+    token = request.cookies.get(_COOKIE, "")
+    return token if _TOKEN.match(token) else None
+
+
+def _give_token(request: web.Request, page: web.Response, secret: str, token: str) -> None:
+    """Let the browser keep a token, for this link alone."""
+    public = urlsplit(request.app[GATEWAY].config.public_url)
+    page.set_cookie(
+        _COOKIE,
+        token,
+        max_age=_TOKEN_SECONDS,
+        path=f"{public.path.rstrip('/')}/claims/{secret}",
+        secure=public.scheme == "https",
+        httponly=True,
+        samesite="Lax",
+    )
 
 
 _USE_PROBLEMS: tuple[type[Problem], ...] = (
@@ -137,6 +182,9 @@ _USE_PROBLEMS: tuple[type[Problem], ...] = (
     claim_commands.ClaimExpiredProblem,
     claim_commands.CannotBindProblem,
     HolderProofProblem,
+    claim_use.ClaimSuspendedProblem,
+    claim_use.ClaimRevokedProblem,
+    IssueRefusedProblem,
     credential_reader.ErasedProblem,
     *ISSUE_PROBLEMS,
     *SAY_PROBLEMS,
@@ -240,7 +288,9 @@ ROUTES = [
         "/v1/claim-links/{secret}",
         use_claim,
         summary="Claim the credential of a one-time link",
-        description="Works once. With `holder` an award is issued to that DID, whose key signs the claim.",
+        description="Works once; for 24 hours it answers the same to the same `retry_token`. A credential that is "
+        "suspended is not handed out, and the link stays. With `holder` an award is issued to that DID, whose key "
+        "signs the claim.",
         request=ClaimUse,
         path_parameters=SecretPath,
         response={200: Claimed},

@@ -78,6 +78,7 @@ class Pages:
         html = self._rendered(
             "claimed",
             credential_id=claimed.credential_id,
+            state=claimed.state,
             name=f"credential-{claimed.credential_id[:_ID_DIGITS]}.json",
             data=base64.b64encode(content).decode(),
             text=content.decode(),

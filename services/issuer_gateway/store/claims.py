@@ -10,7 +10,8 @@ from proto.ids import CredentialId
 from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
-    SELECT claim_id::text, claim.institution_id::text, learner_id::text, achievement_id, sealed_award, credential_id,
+    SELECT claim_id::text, taker_hash, coalesce(used_at > now() - interval '24 hours', false) AS is_fetchable,
+        claim.institution_id::text, learner_id::text, achievement_id, sealed_award, credential_id,
         api_key_id::text, claim.created_at, expires_at, used_at, cancelled_at, expires_at <= now() AS is_over,
         erased_at IS NOT NULL AS is_erased
     FROM claim JOIN learner USING (learner_id)"""
@@ -46,6 +47,10 @@ class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
     used_at: datetime | None
     cancelled_at: datetime | None
     is_over: bool
+    taker_hash: bytes | None
+    """Hash of the token with which it was used."""
+    is_fetchable: bool
+    """Whether it was used less than a day ago: its taker may fetch the credential again."""
     is_erased: bool
 
 
@@ -112,12 +117,19 @@ async def lock(connection: Connection, claim_id: str) -> StoredClaim:
     return _stored(row)
 
 
-async def use(connection: Connection, claim_id: str, credential_id: CredentialId) -> None:
-    """Use up a link that the caller has locked: it led to this credential, and the award in it goes."""
+async def use(
+    connection: Connection, claim_id: str, credential_id: CredentialId, taker_hash: bytes | None = None
+) -> None:
+    """Use up a link that the caller has locked: it led to this credential, and the award in it goes.
+
+    Who comes with the token of this hash may fetch the credential again.
+    """
     await connection.execute(
-        "UPDATE claim SET used_at = now(), credential_id = $2, sealed_award = NULL WHERE claim_id = $1",
+        """UPDATE claim SET used_at = now(), credential_id = $2, sealed_award = NULL, taker_hash = $3
+           WHERE claim_id = $1""",
         claim_id,
         bytes.fromhex(credential_id),
+        taker_hash,
     )
 
 
