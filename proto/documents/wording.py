@@ -18,7 +18,8 @@ def check_award(award: Award) -> tuple[str, ...]:
     check_learner(award.learner, under="/learner")
     texts = [*_of_award(award)]
     check_texts(texts)
-    return slips_in((*_of_learner(award.learner, "/learner"), *texts))
+    learner = [("/learner/ref", award.learner.ref), *_of_learner(award.learner, "/learner")]
+    return slips_in((*learner, *texts))
 
 
 def check_learner(learner: Learner, *, under: str = "") -> None:
@@ -91,6 +92,9 @@ def _of_achievement(achievement: Achievement) -> Iterator[tuple[str, str]]:
     for name in ("quality_assurance", "esco", "alignments"):
         for place, item in enumerate(getattr(achievement, name)):
             yield f"/{name}/{place}/name", item.name
+    for name in ("recipe", "entry_requirements"):
+        for place, group in enumerate(getattr(getattr(achievement, name), "groups", ())):
+            yield f"/{name}/groups/{place}/name", group.name
     for place, tag in enumerate(achievement.tags):
         yield f"/tags/{place}", tag
     if achievement.grading_scheme is not None:

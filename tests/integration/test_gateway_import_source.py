@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+import msgspec
 import pytest
 
 from proto.documents.status_list import build_list_credential, empty_bits, status_entry, with_bits
@@ -170,6 +171,20 @@ async def test_a_status_list_sent_along_is_read_and_one_that_was_not_is_said_to_
     assert "has it clear" in _notes(await _sent(office, both[False]))
     wrong = await _sent(office, {"document": document, "status_lists": "none"})
     assert (wrong.status, wrong.body["pointer"]) == (422, "/status_lists")
+
+
+async def test_a_document_of_a_log_that_was_not_followed_lately_waits(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    _, document = await _own(gateway, office)
+    await gateway.stop()
+    await gateway.ledger.stop()
+    gateway.config = msgspec.structs.replace(gateway.config, stale_seconds_max=0.1, sequencing_wait_ms=200)
+    await gateway.start()
+    office = Office(gateway, office.created)
+    unknown = await _sent(office, document)
+    assert (unknown.status, unknown.slug) == (503, "log-not-followed")
+    assert (await _sent(office, signed(badge()))).status == 202  # which no log is asked about
+    await gateway.ledger.start()
 
 
 async def test_what_is_over_is_refused_in_every_format_but_where_the_caller_knows(gateway: RunningGateway) -> None:

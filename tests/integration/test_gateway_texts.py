@@ -44,6 +44,15 @@ async def test_titles_and_names_that_nobody_can_see_are_refused(gateway: Running
         body = {"institution": "waterland", "achievement": "clay"} | wish
         asked = await gateway.client().post("/v1/requests", body)
         assert (asked.status, asked.body["pointer"]) == (422, pointer)
+    made = await gateway.client().post(
+        "/v1/requests", {"institution": "waterland", "achievement": "clay", "given_name": "M"}
+    )
+    rejected = await office.client.post(
+        f"/v1/requests/{made.body['request_id']}/reject", {"reason": BLANK}, key="reject"
+    )
+    assert (rejected.status, rejected.body["pointer"]) == (422, "/reason")
+    key = await office.client.post("/v1/keys", {"name": BLANK, "scopes": ["credentials:read"]})
+    assert (key.status, key.body["pointer"]) == (422, "/name")
     tenant = await gateway.operator.post("/v1/institutions", gateway.request("zuidzee", legal_name=BLANK))
     assert (tenant.status, tenant.body["pointer"]) == (422, "/legal_name")
 
@@ -58,6 +67,12 @@ async def test_slips_are_taken_and_noted_with_the_credential(gateway: RunningGat
     assert read.body["notes"] == list(issued.notes)
     described = await office.client.post("/v1/achievements", achievement("soil", title={"en": text}))
     assert "/title/en" in described.body["notes"][0]
+
+
+async def test_a_reference_that_programs_write_for_nobody_is_noted(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    issued = await office.client.post("/v1/credentials", await _award(office, ref="undefined", given_name="Maria"))
+    assert "/learner/ref" in issued.body["notes"][0]
 
 
 async def test_one_name_passes_the_strictest_gate_and_holds_a_prerequisite(gateway: RunningGateway) -> None:

@@ -4,7 +4,9 @@ Nothing is fetched: what would need the network is said to be unchecked. What is
 is refused, and what was found is noted with the credential. A finding is about the document; its words name no person.
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -105,10 +107,11 @@ async def check_source(gateway: Gateway, source: Source) -> tuple[str, ...]:
     now = gateway.now()
     book, credential_id = await _on_log(gateway, source.document, now)
     forms = Forms()
-    found = _found(source, book, credential_id, now=now, forms=forms.of)
+    find = partial(_found, source, book, credential_id, now=now, forms=forms.of)
+    found = await asyncio.to_thread(find)  # canonical JSON and status lists of strangers take a while
     if forms.missing:
         forms.learn(await gateway.form_makers.forms(forms.missing))
-        found = _found(source, book, credential_id, now=now, forms=forms.of)
+        found = await asyncio.to_thread(find)
     refusing = [item for item in found if item.refuses and item.unless not in source.despite]
     if refusing:
         raise _refused(refusing, found)

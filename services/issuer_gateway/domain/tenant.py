@@ -104,6 +104,7 @@ def tenant_from(request: InstitutionRequest, *, institution_id: str, public_url:
     """
     texts = {"legal_name": request.legal_name, "region": request.region, "locality": request.locality}
     check_texts((f"/{name}", text) for name, text in texts.items() if text is not None)
+    check_texts([("/accreditation/body", request.accreditation.body)])
     check_address(request.email, "/email")
     try:
         decode_public_key(request.recovery_public_key)

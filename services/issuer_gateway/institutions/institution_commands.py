@@ -5,6 +5,7 @@ import secrets
 import uuid
 from typing import Literal
 
+from proto.documents.wording import check_texts
 from proto.events import KeyRecord
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, NotFoundProblem
@@ -131,7 +132,8 @@ def check_scopes(request: ApiKeyRequest, own_scopes: frozenset[str]) -> None:
 
 
 async def add_key(connection: Connection, tenant: Tenant, request: ApiKeyRequest) -> ApiKeyCreated:
-    """Make an API key in the caller's transaction; raises `TooManyKeysProblem`."""
+    """Make an API key in the caller's transaction; raises `TooManyKeysProblem`, `InvalidProblem` for a blank name."""
+    check_texts([("/name", request.name)])
     if await tenants.count_live_api_keys(connection, tenant.institution_id) >= API_KEYS_MAX:
         raise TooManyKeysProblem(f"An institution has at most {API_KEYS_MAX} API keys; revoke one first")
     return await _add_key(connection, tenant, request)

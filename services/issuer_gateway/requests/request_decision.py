@@ -11,6 +11,7 @@ from typing import TypeVar
 from msgspec import UNSET
 
 from proto.documents.credential import Award, Learner
+from proto.documents.wording import check_texts
 from proto.ids import AchievementUri
 from proto.moment import from_datetime
 from proto.problem import InvalidProblem
@@ -190,8 +191,10 @@ async def accept(gateway: Gateway, tenant: Tenant, request_id: str, body: Accept
 async def reject(gateway: Gateway, tenant: Tenant, request_id: str, reason: str, once: Once) -> RequestDecision:
     """Reject a request; the learner reads the reason. The same again gets the same answer.
 
-    Raises `UnknownRequestProblem`, `RequestDecidedProblem`, `ErasedProblem`.
+    Raises `UnknownRequestProblem`, `RequestDecidedProblem`, `ErasedProblem`, and `InvalidProblem` for a reason that
+    nobody can read.
     """
+    check_texts([("/reason", reason)])
 
     async def work(connection: Connection) -> RequestDecision:
         stored = await _locked(connection, tenant, request_id)
