@@ -89,18 +89,21 @@ def _of_achievement(achievement: Achievement) -> Iterator[tuple[str, str]]:
         yield from _by_language(f"/{name}", getattr(achievement, name) or {})
     for place, outcome in enumerate(achievement.learning_outcomes):
         yield from _by_language(f"/learning_outcomes/{place}/title", outcome.title)
+    for place, tag in enumerate(achievement.tags):
+        yield f"/tags/{place}", tag
+    yield from _names_in(achievement)
+
+
+def _names_in(achievement: Achievement) -> Iterator[tuple[str, str]]:
+    """Yield the names of what an achievement refers to."""
     for name in ("quality_assurance", "esco", "alignments"):
         for place, item in enumerate(getattr(achievement, name)):
             yield f"/{name}/{place}/name", item.name
     for name in ("recipe", "entry_requirements"):
         for place, group in enumerate(getattr(getattr(achievement, name), "groups", ())):
             yield f"/{name}/groups/{place}/name", group.name
-    for place, tag in enumerate(achievement.tags):
-        yield f"/tags/{place}", tag
     if achievement.grading_scheme is not None:
         yield "/grading_scheme/name", achievement.grading_scheme.name
-    for place, scheme in enumerate(achievement.further_grading_schemes):
-        yield f"/further_grading_schemes/{place}/name", scheme.name
     if achievement.national_level is not None:
         yield "/national_level/framework", achievement.national_level.framework
 
