@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from proto.canonical import canonical_json
 from proto.documents.open_badge_context import ISSUED_CONTEXT_DIGESTS, OPEN_BADGES_CONTEXT, VC_CONTEXT
@@ -140,7 +140,7 @@ class Resolver:
         if isinstance(item, str):
             if item not in self._contexts:
                 raise UnknownContextProblem(f"The context {item[:200]!r} is not known here, and none is fetched")
-            return self.resolve(self._contexts[item])
+            return self._resolve_named(item)
         if not isinstance(item, Mapping):
             raise UnsupportedJsonLdProblem("A context is an address or an object", pointer="/@context")
         if "@import" in item:
@@ -150,6 +150,19 @@ class Resolver:
             if len(self._vocabularies) > VOCABULARY_COUNT_MAX:
                 raise UnsupportedJsonLdProblem(f"The document has more than {VOCABULARY_COUNT_MAX} vocabularies")
         return [{term: self._definition(term, value) for term, value in item.items()}]
+
+    def _resolve_named(self, address: str) -> list[Any]:
+        """Return the context at an address; what follows from a pinned one is worked out once for all documents."""
+        if self._contexts is not pinned_contexts():
+            return self.resolve(self._contexts[address])
+        found = _resolved(address, marks_undefined=self._marks_undefined)
+        self._count += found.context_count
+        self._terms |= found.terms
+        return list(found.contexts)
+
+    def resolved(self, context: Any) -> "_Resolved":
+        """Return a context with what this resolver has learned of it, for others to share and leave as it is."""
+        return _Resolved(tuple(self.resolve(context)), frozenset(self._terms), self._count)
 
     def _definition(self, term: str, value: Any) -> Any:
         if self._marks_undefined and not term.startswith("@"):
@@ -168,3 +181,17 @@ class Resolver:
             containers if isinstance(containers, list) else [containers]
         ):
             raise UndefinedTermsProblem(f"The document's context makes {term[:60]!r} disappear from what is signed")
+
+
+class _Resolved(NamedTuple):
+    """A pinned context, resolved: the contexts to put in its place, the terms in them, and how many it counts for."""
+
+    contexts: tuple[Any, ...]
+    terms: frozenset[str]
+    context_count: int
+
+
+@cache
+def _resolved(address: str, *, marks_undefined: bool) -> _Resolved:
+    # Another mapping than the pinned one, so that it is worked out indeed; it names the same contexts.
+    return Resolver(dict(pinned_contexts()), marks_undefined=marks_undefined).resolved(pinned_contexts()[address])
