@@ -94,7 +94,16 @@ async def _import(office: Office, kind: str, document: Json) -> Answered:
 
 @pytest.mark.parametrize(
     ("available", "earned", "expected"),
-    [(3.5, 0, 0), (None, 0, 0), (3.5, 0.5, 0.5), (None, 5, 5), (None, None, None), (3.5, None, 3.5), (0, 0, 0)],
+    [
+        (3.5, 0, 0),
+        (None, 0, 0),
+        (3.5, 0.5, 0.5),
+        (None, 5, 5),
+        (None, None, None),
+        (3.5, None, 3.5),
+        (0, 0, 0),
+        (36, 42, 42),
+    ],
 )
 async def test_an_import_has_the_credits_that_its_document_states(
     gateway: RunningGateway, verifier: Verifier, available: float | None, earned: float | None, expected: float | None

@@ -14,6 +14,7 @@ from proto.documents.credential import Achievement, Identifier
 from proto.documents.open_badge import achievement_part
 from proto.documents.results import result_descriptions
 from proto.imports.imported import Imported
+from proto.stacking import ects_text
 from services.issuer_gateway.achievements.achievement_commands import AchievementTakenProblem, fresh_id
 from services.issuer_gateway.domain.awarding import achievement_id_from, achievement_uri, is_own_uri, search_text
 from services.issuer_gateway.domain.tenant import Tenant
@@ -52,11 +53,25 @@ async def adopted(connection: Connection, tenant: Tenant, imported: Imported) ->
         for known in found:
             fitting = await _fitting(connection, tenant, known, imported.achievement, source)
             if fitting is not None:
-                return fitting
+                return fitting if known.source_issuer is None else _with_credits_of(fitting, imported)
         made = await _made(connection, tenant, imported.achievement, source)
         if made is not None:
-            return made
+            return _with_credits_of(made, imported)
     raise AchievementTakenProblem(f"{imported.achievement.uri} cannot be described: its id is taken. Import it again")
+
+
+def _with_credits_of(found: Adopted, imported: Imported) -> Adopted:
+    """Return what the document's own achievement lets the document award: what it states, however much that is."""
+    achievement, earned = found.stored.achievement, imported.award.ects_hundredths or 0
+    if earned <= (achievement.ects_hundredths_max or achievement.ects_hundredths):
+        return found
+    note = (
+        f"The document states {ects_text(earned)} credits earned and {ects_text(achievement.ects_hundredths)} of its "
+        "achievement; both are kept as they are stated"
+    )
+    achievement = msgspec.structs.replace(achievement, ects_hundredths_max=earned)
+    stored = msgspec.structs.replace(found.stored, achievement=achievement)
+    return Adopted(stored=stored, notes=(*found.notes, note))
 
 
 def _source(imported: Imported) -> str:
