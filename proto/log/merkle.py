@@ -187,6 +187,27 @@ def reader_of(leaves: Sequence[Hash]) -> NodeReader:
     return read
 
 
+def reader_beyond(known: Frontier, leaves: Sequence[Hash]) -> NodeReader:
+    """Return a reader of the tree that `leaves` make of `known`: every subtree that reaches beyond it, and its own.
+
+    It raises `ProofProblem` for what lies inside of the known tree, or beyond the leaves.
+    """
+    own = dict(zip(tree_range(known.size).nodes(), known.hashes, strict=True))
+
+    def read(node: Node) -> Hash:
+        begin, end = node.index << node.height, (node.index + 1) << node.height
+        if node in own:
+            return own[node]
+        if begin >= known.size and end <= known.size + len(leaves):
+            return Frontier().extend(leaves[begin - known.size : end - known.size]).root()
+        if not begin < known.size < end:
+            raise ProofProblem(f"The leaves {begin} to {end - 1} are not all among those known")
+        below = node.height - 1
+        return node_hash(read(Node(below, node.index * 2)), read(Node(below, node.index * 2 + 1)))
+
+    return read
+
+
 def check_inclusion(index: LeafIndex, size: TreeSize, leaf: Hash, proof: Sequence[Hash], root: Hash) -> None:
     """Raise `ProofProblem` unless `proof` shows that `leaf` lies at `index` under `root` (RFC 9162 section 2.1.3.2)."""
     if not 0 <= index < size <= SIZE_MAX:

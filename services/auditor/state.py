@@ -12,9 +12,9 @@ import msgspec
 from proto.canonical import DECODE_ERRORS
 from proto.ids import TreeSize
 from proto.log.checkpoint import Checkpoint, open_checkpoint
+from proto.log.finding import Finding
 from proto.log.note_key import VerifierKey
 from proto.problem import Problem
-from services.auditor.finding import Finding
 from services.persistence.durable_file import write_durably
 
 _T = TypeVar("_T")

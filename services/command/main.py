@@ -28,6 +28,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "esco": ("services.command.esco", "Load ESCO's official list of skills into a gateway."),
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),
+    "evidence": ("services.command.evidence", "Check what somebody found against a log, from the file alone."),
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
     "snapshot": (
         "services.command.snapshot",

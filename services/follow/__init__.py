@@ -22,6 +22,7 @@ from services.follow.interface import (
     SinkUnavailableProblem,
 )
 from services.follow.lineage import HeirSink, OtherEndProblem, PredecessorLog, follow_predecessors
+from services.follow.suspects import OwnRoot
 
 __all__ = [
     "Applied",
@@ -39,6 +40,7 @@ __all__ = [
     "Known",
     "Observer",
     "OtherEndProblem",
+    "OwnRoot",
     "Position",
     "PredecessorLog",
     "Sink",

@@ -3,9 +3,11 @@
 Asks the log for consistency proofs (RFC 9162 section 2.1.4.2); applies nothing and stores nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
-from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
+from msgspec.structs import replace
+
+from proto.log.checkpoint import Checkpoint, OpenedCheckpoint, open_checkpoint
 from proto.log.merkle import Frontier, Hash, ProofProblem, check_consistency
 from proto.log.note import SignatureProblem
 from proto.log.note_key import VerifierKey
@@ -14,25 +16,32 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.follow.interface import Evidence, FaultKind, FaultyLogProblem, ForeignPositionProblem, Position
+from services.follow.suspects import RootOf, Suspects
 
 LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
 """What a log, or the way to it, may be in for a while."""
 
 
 class Checkpoints:
-    """Judges the checkpoints of one log; remembers one that could not be shown to be consistent."""
+    """Judges the checkpoints of one log; `suspects` are those that could not be shown to be consistent yet."""
 
-    def __init__(self, client: LogClient, *, key: VerifierKey, policy: Policy, clock: Callable[[], Moment]) -> None:
+    def __init__(
+        self,
+        client: LogClient,
+        *,
+        key: VerifierKey,
+        policy: Policy,
+        clock: Callable[[], Moment],
+        suspects: Iterable[bytes] = (),
+        root_of: RootOf | None = None,
+    ) -> None:
+        """Take what earlier runs could not compare, and how our own tiles are asked for an older root."""
         self._client = client
         self._key = key
         self._policy = policy
         self._clock = clock
-        self._suspect: OpenedCheckpoint | None = None
-
-    @property
-    def suspect_size(self) -> int:
-        """The size at which a suspect checkpoint is to be compared; 0 where there is none."""
-        return self._suspect.checkpoint.size if self._suspect else 0
+        self._root_of = root_of
+        self.suspects = Suspects(key, suspects)
 
     def check_own(self, position: Position) -> None:
         """Refuse to continue what another log, or nobody, made."""
@@ -60,25 +69,45 @@ class Checkpoints:
             words = f"The log's checkpoint cannot be trusted: {problem.detail}"
             raise self._fault("checkpoint", words, note) from problem
         if not self._policy.is_quorum(opened.cosigned_at):
+            self.suspects.add(opened)
             raise QuorumProblem(
                 f"{len(opened.cosigned_at)} of the known witnesses cosigned the log's checkpoint of size "
                 f"{opened.checkpoint.size}, which does not satisfy the quorum {self._policy.quorum!r}"
             )
         return opened
 
+    async def compare_older(self, position: Position) -> None:
+        """Compare what earlier runs could not with our own tiles, as far as our tree has passed it."""
+        for note, older in self.suspects.older(position.size):
+            await self._compare_own(position, note, older)
+
     async def check_older(self, position: Position, opened: OpenedCheckpoint) -> None:
         """A smaller checkpoint that is consistent is merely old; nothing becomes fresher by it."""
         older = opened.checkpoint
-        if older.size == 0:
+        if older.size == 0 or await self._compare_own(position, opened.encoded, older):
             return
         try:
             proof = await self._client.consistency(older.size, position.size)
         except LOG_TROUBLES:  # an old copy of the log does not know our size: neither proven nor disproven
+            self.suspects.add(opened)
             return
         try:
             check_consistency(older.size, position.size, older.root_hash, position.root_hash, _hashes(proof))
         except ProofProblem as problem:
             raise self._inconsistent(position, opened, problem) from problem
+
+    async def _compare_own(self, position: Position, note: bytes, older: Checkpoint) -> bool:
+        """Tell whether our own tiles show that a smaller checkpoint is merely old; they convict one that is not."""
+        own = await self._root_of(older.size) if self._root_of else None
+        if own is None or own.size != position.size:
+            return False
+        if own.root_hash == older.root_hash:
+            self.suspects.forget(older)
+            return True
+        signed = open_checkpoint(position.checkpoint, self._key).checkpoint
+        if signed.size != own.size:  # our tree is on its way to that checkpoint: compared when it is there
+            return False
+        raise self._fork(note, position.checkpoint, (own.root_hash, *own.consistency))
 
     async def check_newer(self, position: Position, opened: OpenedCheckpoint) -> None:
         """Raise `FaultyLogProblem` unless the checkpoint's tree is the known one, or shown to have grown from it."""
@@ -87,16 +116,23 @@ class Checkpoints:
             return
         if newer.size == position.size:
             if newer.root_hash != position.root_hash:
-                raise self._fork(position.checkpoint, opened)
+                raise self._fork(position.checkpoint, opened.encoded)
             return
-        proof = await self._client.consistency(position.size, newer.size)
+        try:
+            proof = await self._client.consistency(position.size, newer.size)
+        except LOG_TROUBLES:  # it signed this, and does not show where it comes from
+            self.suspects.add(opened)
+            raise
         try:
             check_consistency(position.size, newer.size, position.root_hash, newer.root_hash, _hashes(proof))
         except ProofProblem as problem:
             raise self._inconsistent(position, opened, problem) from problem
 
-    async def prove(self, tree: Frontier, position: Position, opened: OpenedCheckpoint) -> None:
-        """Show that the tree is a prefix of the signed one; where they are of one size, that they are the same."""
+    async def prove(self, tree: Frontier, position: Position, opened: OpenedCheckpoint) -> list[Hash]:
+        """Show that the tree is a prefix of the signed one; where they are of one size, that they are the same.
+
+        Return the consistency proof from the tree to the signed one.
+        """
         signed, proof = opened.checkpoint, list[bytes]()
         if tree.size < signed.size:
             proof = await self._client.consistency(tree.size, signed.size)
@@ -105,25 +141,28 @@ class Checkpoints:
         except ProofProblem as problem:
             words = f"The entries {position.size} to {tree.size - 1} are not those that the log signed"
             raise self._fault("altered", f"{words}: {problem.detail}", opened.encoded) from problem
+        return _hashes(proof)
 
-    def compare_with_suspect(self, tree: Frontier, opened: OpenedCheckpoint) -> None:
-        """Compare now that the tree has the size of a checkpoint that had not been shown to be consistent."""
-        suspect = self._suspect
-        if suspect is None or suspect.checkpoint.size != tree.size:
-            return
-        self._suspect = None
-        if suspect.checkpoint.root_hash != tree.root():
-            raise self._fork(suspect.encoded, opened)
+    def compare_with_suspects(self, tree: Frontier, opened: OpenedCheckpoint, consistency: Sequence[Hash]) -> None:
+        """Compare, where the tree has the size of a checkpoint that had not been shown to be consistent.
+
+        `consistency` leads from the tree to the checkpoint that is looked at.
+        """
+        suspect = self.suspects.compare(tree)
+        if suspect is not None:
+            is_larger = opened.checkpoint.size > tree.size
+            raise self._fork(suspect, opened.encoded, (tree.root(), *consistency) if is_larger else ())
 
     def _inconsistent(self, position: Position, opened: OpenedCheckpoint, problem: ProofProblem) -> FaultyLogProblem:
         """The proof may be bad, or the log forked: compare again when the projection has grown to that size."""
-        self._suspect = opened
+        self.suspects.add(opened)
         words = f"The log cannot show that it only grew: {problem.detail}"
         return self._fault("fork", words, position.checkpoint, opened.encoded)
 
-    def _fork(self, earlier: bytes, opened: OpenedCheckpoint) -> FaultyLogProblem:
+    def _fork(self, earlier: bytes, later: bytes, roots: tuple[Hash, ...] = ()) -> FaultyLogProblem:
         words = "The log signed two different trees of the same entries: its two checkpoints contradict each other"
-        return self._fault("fork", words, earlier, opened.encoded, is_conclusive=True)
+        found = self._fault("fork", words, earlier, later, is_conclusive=True)
+        return FaultyLogProblem(replace(found.evidence, roots=roots))
 
     def _fault(
         self, kind: FaultKind, detail: str, *checkpoints: bytes, is_conclusive: bool = False

@@ -30,6 +30,7 @@ from proto.log.entry import Entry
 from proto.log.merkle import Frontier, Hash, leaf_hash
 from proto.moment import Moment
 from proto.problem import Problem
+from services.follow.entry_proofs import ReadEntries
 from services.follow.interface import (
     Applied,
     ClockBehindProblem,
@@ -68,6 +69,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
 
     candidates: list[Candidate]
     stop: Stop | None
+    read: ReadEntries
     is_untimely: bool = False
     now: Moment
     after: Position
@@ -204,10 +206,11 @@ def first_bad(checks: Sequence[SignatureCheck]) -> int | None:
     return None
 
 
-def signature_fault(candidate: Candidate, *, now: Moment) -> FaultyLogProblem:
-    """Return what is wrong with an entry whose signature does not verify."""
+def signature_fault(candidate: Candidate, *, now: Moment, public_key: bytes | None = None) -> FaultyLogProblem:
+    """Return what is wrong with an entry whose signature does not verify under the 32 bytes of that key."""
     detail = f"the signature was not made by {candidate.opened.key_id} over these bytes"
-    return _fault("signature", candidate.entry.index, candidate.line, now, detail)
+    found = _fault("signature", candidate.entry.index, candidate.line, now, detail)
+    return FaultyLogProblem(msgspec.structs.replace(found.evidence, public_key=public_key))
 
 
 def applied(candidates: Sequence[Candidate], stamps: Sequence[Stamp]) -> list[Applied]:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -25,9 +25,11 @@ from services.clients.log_client import LogAnswerProblem, LogClient
 from services.crypto.signatures import SignatureCheckers
 from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
-from services.follow.clocks import Clocks, Sighting
+from services.follow.clocks import Clocks
 from services.follow.condition import Condition, Judge, Known
 from services.follow.early import Begun, EarlyChecks
+from services.follow.entry_proofs import LastEntry
+from services.follow.held_back import HeldBack
 from services.follow.interface import (
     Applied,
     ClockBehindProblem,
@@ -40,12 +42,12 @@ from services.follow.interface import (
     Sink,
     SinkUnavailableProblem,
 )
+from services.follow.suspects import RootOf
 
 _PASSING = (*LOG_TROUBLES, SinkUnavailableProblem)
 _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
-_ASK_SECONDS_MIN = 5.0  # between two questions of what the log holds beyond what it published
 _CHUNKS_AHEAD = 2  # that wait, proven, for the chunk before to be applied; one more may be under way
 _Ready = tuple[chunk.Proven, Begun] | Exception
 
@@ -65,6 +67,8 @@ class Follower:
         monotonic: Callable[[], float] = time.monotonic,
         bounds: FollowBounds | None = None,
         known_fault: Evidence | None = None,
+        known_suspects: Iterable[bytes] = (),
+        root_of: RootOf | None = None,
         observer: Observer | None = None,
         tell: Callable[[Known], None] | None = None,
     ) -> None:
@@ -72,7 +76,8 @@ class Follower:
 
         Where `registrar` or the policy has pins, the log has to begin as one of them says.
         `known_fault` is conclusive evidence kept from an earlier run: such a log is not followed any further.
-        `tell` is called with all that is known, each time that it changes.
+        `known_suspects` are signed checkpoints that it could not compare (`Observer.unproven`); `root_of` asks our own
+        tiles for an older root. `tell` is called with all that is known, each time that it changes.
         """
         self._client = client
         self._sink = sink
@@ -84,7 +89,10 @@ class Follower:
         self._bounds = bounds or FollowBounds()
         self._observer = observer or Observer()
         self._position: Position | None = None
-        self._checkpoints = Checkpoints(client, key=self._key, policy=self._policy, clock=clock)
+        self._checkpoints = Checkpoints(
+            client, key=self._key, policy=self._policy, clock=clock, suspects=known_suspects, root_of=root_of
+        )
+        self._kept_suspects = self._checkpoints.suspects.notes
         self._clocks = Clocks(
             key=self._key,
             policy=self._policy,
@@ -92,8 +100,8 @@ class Follower:
             monotonic=monotonic,
             publish_delay_seconds=self._bounds.publish_delay_seconds,
         )
-        self._withheld: Sighting | None = None
-        self._asked_monotonic: float | None = None
+        self._last_entry = LastEntry()
+        self._held_back = HeldBack(self._clocks, clock, monotonic, self._bounds.publish_delay_seconds)
         self._checkers = SignatureCheckers(
             thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
         )
@@ -178,15 +186,26 @@ class Follower:
         except _PASSING as problem:
             condition.troubled(problem.detail)
             raise
+        finally:
+            await self._keep_suspects()
         self._observer.settled()
         if count and self._position is not None:
             self._observer.advanced(self._position, count, self._monotonic() - begun)
         return count
 
+    async def _keep_suspects(self) -> None:
+        """Have what is still to be compared kept, where it changed; a failure of that is tried at the next step."""
+        notes = self._checkpoints.suspects.notes
+        if notes != self._kept_suspects:
+            with contextlib.suppress(SinkUnavailableProblem):
+                await self._observer.unproven(notes)
+                self._kept_suspects = notes
+
     async def _step(self, wait_seconds: float) -> int:
         # (1) Where we are, and what the log shows now.
         position = await self._current()
         begun_at = position.size
+        await self._checkpoints.compare_older(position)
         note = await self._client.checkpoint_after(begun_at, wait_seconds=wait_seconds) if wait_seconds else None
         note = note or await self._client.checkpoint()
         fetched_at, fetched_monotonic = self._clock(), self._monotonic()
@@ -200,7 +219,7 @@ class Follower:
             await self._checkpoints.check_older(position, opened)
             return 0
         await self._checkpoints.check_newer(position, opened)
-        asking = asyncio.create_task(self._ask_what_is_held(opened), name="follower-held")
+        asking = asyncio.create_task(self._held_back.ask(self._client, opened), name="follower-held")
         try:
             # (4) Entries in chunks, each proven before it is applied.
             if position.size < opened.checkpoint.size:
@@ -209,36 +228,11 @@ class Follower:
             await asking
         finally:
             await _ended(asking)
-        if not self._is_withheld(opened.checkpoint.size):
+        if (words := self._held_back.words(opened.checkpoint.size)) is not None:
+            self._condition.troubled(words)
+        else:
             await self._caught_up(position, opened, fetched_at, fetched_monotonic, is_moved=position.size > begun_at)
         return position.size - begun_at
-
-    async def _ask_what_is_held(self, opened: OpenedCheckpoint) -> None:
-        """Ask how many entries the log holds, now and then: no entry beyond them may be dated before this."""
-        at, monotonic, published = self._clock(), self._monotonic(), opened.checkpoint.size
-        if self._asked_monotonic is not None and monotonic - self._asked_monotonic < _ASK_SECONDS_MIN:
-            return
-        self._asked_monotonic = monotonic
-        held = await self._client.held_size(published)
-        if held is None:
-            return
-        self._clocks.seen(held, opened.encoded, at, monotonic)
-        if held > published and (self._withheld is None or published >= self._withheld.size):
-            self._withheld = Sighting(size=held, at=at, note=b"", monotonic=monotonic)
-
-    def _is_withheld(self, published: int) -> bool:
-        """Tell whether the log has kept entries to itself for longer than it may, and say so."""
-        if self._withheld is not None and published >= self._withheld.size:
-            self._withheld = None
-        since = self._withheld
-        seconds = 0.0 if since is None or since.monotonic is None else self._monotonic() - since.monotonic
-        if since is None or seconds <= self._bounds.publish_delay_seconds:
-            return False
-        self._condition.troubled(
-            f"The log said {seconds:.0f} s ago that it holds {since.size} entries, and has not published them since: "
-            "what they say is not known here"
-        )
-        return True
 
     async def _current(self) -> Position:
         """Return the position, read from the sink where it is not certain, and checked to be of this log."""
@@ -277,6 +271,8 @@ class Follower:
         proven, begun = found
         position, stop = await self._judge_and_apply(position, opened, proven, begun)
         stop = stop or proven.stop
+        if isinstance(stop, FaultyLogProblem):
+            raise proven.read.accused(stop, opened.encoded)
         if stop is not None:
             raise stop
         return position
@@ -299,8 +295,9 @@ class Follower:
         lines = await self._download(position.size, self._chunk_end(position, opened))
         leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
         # (4.2) The tree with these leaves is a prefix of the signed tree.
-        await self._checkpoints.prove(tree, position, opened)
-        self._checkpoints.compare_with_suspect(tree, opened)
+        consistency = await self._checkpoints.prove(tree, position, opened)
+        read = self._last_entry.read(position.tree(), lines, leaves, consistency)
+        self._checkpoints.compare_with_suspects(tree, opened, consistency)
         # (4.3) Form, chain, order, rules and signatures; all of it was signed by the log.
         now = self._clock()
         candidates, stop = await asyncio.to_thread(chunk.open_chunk, position, self.origin, lines, leaves, now=now)
@@ -316,11 +313,13 @@ class Follower:
             last_leaf_hash=leaves[-1],
             last_received_at=received_at,
         )
-        return chunk.Proven(candidates=candidates, stop=stop, is_untimely=wrong is not None, now=now, after=after)
+        return chunk.Proven(
+            candidates=candidates, stop=stop, read=read, is_untimely=wrong is not None, now=now, after=after
+        )
 
     def _chunk_end(self, position: Position, opened: OpenedCheckpoint) -> int:
         end = min(position.size + self._bounds.chunk_entries_max, opened.checkpoint.size)
-        suspect = self._checkpoints.suspect_size
+        suspect = self._checkpoints.suspects.next_size(position.size)
         return suspect if position.size < suspect < end else end
 
     async def _download(self, start: int, end: int) -> list[bytes]:
@@ -345,7 +344,7 @@ class Follower:
         stop = verdicts.stop
         bad = await self._early.first_bad(begun, candidates, verdicts.checks)
         if bad is not None:
-            stop, candidates = chunk.signature_fault(candidates[bad], now=now), candidates[:bad]
+            stop, candidates = _bad_signature(candidates, verdicts, bad, now), candidates[:bad]
             book, verdicts = await self._judged(candidates, now=now)
         elif stop is None and proven.is_untimely:
             stop, candidates = proven.stop, candidates[:-1]
@@ -403,6 +402,12 @@ class Follower:
         )
         if witnessed_at is None and self._policy.quorum != NO_QUORUM:
             self._condition.troubled("The witnesses' cosignatures carry times that are still to come: check the clocks")
+
+
+def _bad_signature(
+    candidates: list[chunk.Candidate], verdicts: chunk.Verdicts, place: int, now: Moment
+) -> FaultyLogProblem:
+    return chunk.signature_fault(candidates[place], now=now, public_key=verdicts.checks[place].public_key)
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:

@@ -75,6 +75,21 @@ class Sink(Protocol):
         """Tell whether one of these events is entry 0 of the log, of which something was applied."""
 
 
+class EntryProof(msgspec.Struct, frozen=True, kw_only=True):
+    """That an entry stands at `index` in the tree of `size` entries and `root_hash`, and that it is a part of a later.
+
+    `inclusion` leads from the entry to that root (RFC 9162 section 2.1.3), `consistency` from there to the tree of the
+    newest of the evidence's checkpoints; both are made from the follower's own tree.
+    """
+
+    index: LeafIndex
+    entry: bytes
+    size: TreeSize
+    root_hash: Hash
+    inclusion: tuple[Hash, ...]
+    consistency: tuple[Hash, ...]
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Why a log is held to be faulty, so that others can check it.
 
@@ -90,6 +105,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     index: LeafIndex | None = None
     entry: bytes | None = None
     checkpoints: tuple[bytes, ...] = ()
+    proof: EntryProof | None = None
+    """That the log signed `entry`."""
+    previous: EntryProof | None = None
+    """The same of the entry before it."""
+    public_key: bytes | None = None
+    """Of a bad signature: the 32 bytes of the key under which it does not verify."""
+    roots: tuple[Hash, ...] = ()
+    """Of a fork: the root that our own tree had at the smaller checkpoint's size, and its proof to the larger."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +210,9 @@ class Observer:
 
     def settled(self) -> None:
         """A step went well: whatever troubled before is over."""
+
+    async def unproven(self, notes: tuple[bytes, ...]) -> None:
+        """These are the checkpoints that the log signed and did not show to be of one history: to be kept durably."""
 
     async def faulted(self, evidence: Evidence) -> None:
         """The log was found to be faulty."""

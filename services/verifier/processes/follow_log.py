@@ -1,8 +1,14 @@
 """Keeps the projection up with the log: the follower, its log lines, metrics and kept evidence. Answers nothing."""
 
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from proto.log.finding import Finding, encode_finding
 from proto.problem import Problem
 from services.edge import Log
 from services.follow import Evidence, Observer, Position
+from services.persistence.durable_file import write_durably
 from services.verifier.metrics import Metrics
 from services.verifier.projection.store import Store
 
@@ -10,7 +16,10 @@ from services.verifier.projection.store import Store
 class Projector(Observer):
     """Tells log and metrics what the follower does, and keeps conclusive evidence in the store."""
 
-    def __init__(self, store: Store, log: Log) -> None:
+    def __init__(self, store: Store, log: Log, *, evidence_file: Path, finding: Callable[[Evidence], Finding]) -> None:
+        """Take where evidence is written for others, and how it is put into the form that they check."""
+        self._evidence_file = evidence_file
+        self._finding = finding
         self.metrics: Metrics | None = None
         self._store = store
         self._log = log
@@ -36,6 +45,10 @@ class Projector(Observer):
             self._log.event("log_trouble_over", problem=self._last_trouble)
             self._last_trouble = ""
 
+    async def unproven(self, notes: tuple[bytes, ...]) -> None:
+        """Keep the checkpoints that the log signed and could not show to be of one history, over restarts."""
+        await self._store.keep_suspects(notes)
+
     async def faulted(self, evidence: Evidence) -> None:
         """Write the evidence out, and keep it where it is conclusive: it stays so across restarts."""
         if self.metrics:
@@ -52,3 +65,16 @@ class Projector(Observer):
         )
         if evidence.is_conclusive:
             await self._store.keep_fault(evidence)
+            await asyncio.to_thread(self._write_out, evidence)
+
+    def _write_out(self, evidence: Evidence) -> None:
+        """Write the file that `credentify evidence` checks; one that is there already stays."""
+        file = self._evidence_file
+        if file.exists():
+            file = file.with_name(f"{file.stem}-{evidence.found_at.replace(':', '')}.json")
+        try:
+            write_durably(file, encode_finding(self._finding(evidence)))
+        except OSError as error:  # it is in the records and in the log line too
+            self._log.warning("evidence_not_written", file=str(file), error=str(error))
+        else:
+            self._log.event("evidence_written", file=str(file))

@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from services.clients.shown_checkpoint import shown_at
 from services.clients.tile_client import TileClient
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, Known
+from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
@@ -64,7 +66,14 @@ async def replaying(
         )
         stack.push_async_callback(asyncio.to_thread, store.close)
         session = await stack.enter_async_context(client_session())
-        projector = Projector(store, log)
+        projector = Projector(
+            store,
+            log,
+            evidence_file=evidence_file(config),
+            finding=lambda evidence: finding_of(
+                evidence, parse_vkey(config.log_verifier_key), witnesses=policy.witness_keys if policy else ()
+            ),
+        )
         follower = Follower(
             _client(config, session, config.ledger_url),
             store,
@@ -74,6 +83,8 @@ async def replaying(
             clock=now,
             bounds=bounds_of(config),
             known_fault=await store.fault(),
+            known_suspects=await store.suspects(),
+            root_of=store.root_of,
             observer=projector,
             tell=tell,
         )
@@ -97,6 +108,11 @@ async def replaying(
             await stack.enter_async_context(_beside(comparing, "compare", log, end_process))
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield Replay(store, follower, projector.metrics)
+
+
+def evidence_file(config: Config) -> Path:
+    """Return where conclusive evidence against the log is written, beside the projection."""
+    return config.database_file.with_name(f"{config.database_file.name}.evidence.json")
 
 
 def bounds_of(config: Config) -> FollowBounds:

@@ -14,14 +14,21 @@ from typing import TypeVar
 
 import msgspec
 
-from proto.ids import CredentialId, Did, LeafIndex
+from proto.ids import CredentialId, Did, LeafIndex, TreeSize
 from proto.lifecycle import Book, Issuer, Recognition, UnloadedStateError, credential_needs
 from proto.log.merkle import Hash, ProofProblem, check_inclusion
 from proto.log.tile import TILE_HEIGHT, TileId
-from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
+from proto.log.tile_proof import (
+    consistency_proof,
+    frontier_of_tiles,
+    inclusion_proof,
+    tiles_for_consistency,
+    tiles_for_inclusion,
+    tiles_for_root,
+)
 from proto.moment import parse
 from proto.problem import InvalidProblem
-from services.follow import Position
+from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
 from services.verifier.answers.answer_cache import Shelf
 from services.verifier.projection import tables
@@ -108,6 +115,22 @@ class Snapshot:
     def tile(self, tile: TileId) -> bytes:
         """Return a tile of the proven tree, or of one that it grew from; raises `MissingTileError` beyond it."""
         return tables.read_tile(self._connection, tile)
+
+    def root_of(self, size: TreeSize) -> OwnRoot | None:
+        """Return the root of the first `size` entries of the proven tree, with the consistency proof to its own size.
+
+        None for a size that it does not have; raises `MissingTileError` where the tree is not all there.
+        """
+        own = self.position.size
+        if not 0 < size <= own:
+            return None
+        wanted = tiles_for_consistency(size, own) | tiles_for_root(size)
+        tiles = {tile: tables.read_tile(self._connection, tile) for tile in wanted}
+        return OwnRoot(
+            root_hash=frontier_of_tiles(size, tiles).root(),
+            size=own,
+            consistency=tuple(consistency_proof(size, own, tiles)),
+        )
 
     def statistics(self, months: tuple[str, str]) -> list[tuple[Place, Sum]]:
         """Return every sum of these months, both included."""

@@ -16,7 +16,7 @@ import msgspec
 from proto.envelope import Opened
 from proto.ids import EventId, TreeSize
 from proto.lifecycle import Book, needs
-from services.follow import Applied, Evidence, Position
+from services.follow import Applied, Evidence, OwnRoot, Position
 from services.persistence import sqlite_states
 from services.verifier.projection import tables
 from services.verifier.projection.reader import (
@@ -29,9 +29,11 @@ from services.verifier.projection.troubles import DamagedProjectionProblem, Stor
 
 FAULT = "fault"
 IMPORTED = "imported"
+SUSPECTS = "suspects"
 _T = TypeVar("_T")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
+_DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 
 
 class Store(Records):
@@ -149,6 +151,19 @@ class Store(Records):
     async def keep_fault(self, evidence: Evidence) -> None:
         """Keep conclusive evidence against the log: it stays so across restarts."""
         await self._write(lambda: sqlite_states.write_meta(self._own, FAULT, _ENCODE(evidence)))
+
+    async def suspects(self) -> tuple[bytes, ...]:
+        """Return the checkpoints that the log signed and that earlier runs could not compare."""
+        stored = await self._write(lambda: sqlite_states.read_meta(self._own, SUSPECTS))
+        return await self._write(lambda: sqlite_states.record(_DECODE_SUSPECTS, stored)) if stored else ()
+
+    async def keep_suspects(self, notes: tuple[bytes, ...]) -> None:
+        """Keep the checkpoints that are still to be compared, in place of those that were."""
+        await self._write(lambda: sqlite_states.write_meta(self._own, SUSPECTS, _ENCODE(notes)))
+
+    async def root_of(self, size: TreeSize) -> OwnRoot | None:
+        """Return the root of the first `size` entries by our own tiles, and the proof from there to our tree."""
+        return await self.read(lambda snapshot: snapshot.root_of(size))
 
     async def _write(self, work: Callable[[], _T]) -> _T:
         return await self._in(self._writer, work)

@@ -1,0 +1,60 @@
+"""`credentify evidence FILE`: checks what an auditor or a verifier found against a log. Asks nobody.
+
+Exit status: 0 it is proven that the log is faulty, 1 the file proves nothing, 2 the log signed what the file shows, and
+the rest follows from the log's other entries.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+from proto.log.finding import decode_finding
+from proto.log.finding_check import Checked, check_finding
+from proto.log.note_key import parse_vkey
+from proto.problem import MalformedProblem, Problem
+from services.command.output import EXIT_PROBLEM, as_json_option, print_json, print_problem
+
+EXIT_SIGNED = 2
+_STATUS = {"proven": 0, "unproven": EXIT_PROBLEM, "signed": EXIT_SIGNED}
+_HEADS = {
+    "proven": "PROVEN: the log is faulty, by its own signature",
+    "unproven": "NOT PROVEN by this file",
+    "signed": "SIGNED BY THE LOG: whether it breaks a rule follows from its other entries",
+}
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--key", metavar="VKEY", help="The log's public key, as its operator publishes it; else the file's.")
+@as_json_option
+def evidence(*, file: Path, key: str | None, as_json: bool) -> None:
+    """Check the evidence in FILE against a log, from the file alone: who signed what, and what contradicts what."""
+    try:
+        finding = decode_finding(_read(file))
+        checked = check_finding(finding, key=parse_vkey(key) if key else None)
+    except Problem as problem:
+        print_problem(problem, as_json=as_json)
+        sys.exit(EXIT_PROBLEM)
+    if as_json:
+        print_json({"log": finding.origin, "kind": finding.kind, "is_key_given": key is not None, "result": checked})
+    else:
+        _print(finding.origin, finding.kind, checked, is_key_given=key is not None)
+    sys.exit(_STATUS[checked.grade])
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise MalformedProblem(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _print(origin: str, kind: str, checked: Checked, *, is_key_given: bool) -> None:
+    click.echo(f"{origin} ({kind}): {_HEADS[checked.grade]}")
+    for step in checked.steps:
+        click.echo(f"  - {step}")
+    if checked.remains:
+        click.echo(f"  {checked.remains}")
+    if not is_key_given and checked.grade != "unproven":
+        click.echo("  By the key in the file: see that it is the log's own, or say --key")

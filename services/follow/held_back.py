@@ -1,0 +1,52 @@
+"""What a log says it holds beyond what it published: it is held to that, and may not keep it to itself for long."""
+
+from collections.abc import Callable
+
+from proto.log.checkpoint import OpenedCheckpoint
+from proto.moment import Moment
+from services.clients.log_client import LogClient
+from services.follow.clocks import Clocks
+
+ASK_SECONDS_MIN = 5.0
+"""Between two questions."""
+
+
+class HeldBack:
+    """Belongs to one follower, and tells its clocks what was seen when."""
+
+    def __init__(
+        self, clocks: Clocks, clock: Callable[[], Moment], monotonic: Callable[[], float], delay_seconds: float
+    ) -> None:
+        self._clocks = clocks
+        self._clock = clock
+        self._monotonic = monotonic
+        self._delay_seconds = delay_seconds
+        self._asked: float | None = None
+        self._since: tuple[int, float] | None = None
+
+    async def ask(self, client: LogClient, opened: OpenedCheckpoint) -> None:
+        """Ask how many entries the log holds, now and then: no entry beyond them may be dated before this."""
+        at, monotonic, published = self._clock(), self._monotonic(), opened.checkpoint.size
+        if self._asked is not None and monotonic - self._asked < ASK_SECONDS_MIN:
+            return
+        self._asked = monotonic
+        held = await client.held_size(published)
+        if held is None:
+            return
+        self._clocks.seen(held, opened.encoded, at, monotonic)
+        if held > published and (self._since is None or published >= self._since[0]):
+            self._since = (held, monotonic)
+
+    def words(self, published: int) -> str | None:
+        """Return that the log has kept entries to itself for longer than it may, or None."""
+        if self._since is None or published >= self._since[0]:
+            self._since = None
+            return None
+        size, begun = self._since
+        seconds = self._monotonic() - begun
+        if seconds <= self._delay_seconds:
+            return None
+        return (
+            f"The log said {seconds:.0f} s ago that it holds {size} entries, and has not published them since: what "
+            "they say is not known here"
+        )
