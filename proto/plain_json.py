@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from proto.canonical import DEPTH_MAX, DOCUMENT_BYTES_MAX, FLOAT_FAST_MAX, FLOAT_FAST_MIN
+from proto.canonical import DEPTH_MAX, DOCUMENT_BYTES_MAX, FLOAT_FAST_MAX, FLOAT_FAST_MIN, holds_many_values
 
 _SKELETON = bytes.maketrans(b"[]" + bytes(range(0xF0, 0x100)), b"{}" + b"x" * 16)
 _NO_SKELETON = bytes(set(range(0xF0)) - set(b'"{}[]'))
@@ -38,7 +38,7 @@ def decode_plain(data: bytes) -> tuple[dict[str, Any], bytes] | None:
     Of what comes back, and of every part of it, `plain_bytes` is the canonical form (RFC 8785): no key twice, no
     character that sorts otherwise in UTF-16, no whole float, no number beyond ±(2^53-1), at most 64 levels.
     """
-    if len(data) > DOCUMENT_BYTES_MAX or (b"\\" in data and b"\\u" in data):
+    if len(data) > DOCUMENT_BYTES_MAX or (b"\\" in data and b"\\u" in data) or holds_many_values(data):
         return None
     try:
         value = _DECODER.decode(data)

@@ -170,7 +170,7 @@ def test_a_parameter_without_a_known_form_is_explained_by_its_own_description() 
         decode_parameters({"by": "year"}, Query)
 
 
-@pytest.mark.parametrize("data", [b"[" + b"1," * 400_001 + b"1]", b"[" + b"[]," * 250_000 + b"1]"])
+@pytest.mark.parametrize("data", [b"[" + b"1," * 100_001 + b"1]", b"[" + b"[]," * 60_000 + b"1]"])
 def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
     reads: list[Callable[[], Any]] = [
         lambda: decode_json(data, msgspec.json.Decoder(list[msgspec.Raw])),
@@ -179,10 +179,10 @@ def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
         lambda: reader.with_status_lists(b'{"document":{},"status_lists":' + data + b"}"),
     ]
     for read in reads:
-        with pytest.raises(MalformedProblem, match="more than 400000 values"):
+        with pytest.raises(MalformedProblem, match="more than 100000 values"):
             read()
 
 
 def test_a_list_that_nests_without_end_is_malformed() -> None:
     with pytest.raises(MalformedProblem, match="not a JSON list"):
-        reader.split(b"[" * 150_000 + b"]" * 150_000, documents_max=100)
+        reader.split(b"[" * 90_000 + b"]" * 90_000, documents_max=100)
