@@ -90,6 +90,18 @@ async def test_single_issues_claims_stacks_and_reissues_write_days(gateway: Runn
     assert await until(revoked, "it is revoked") == "2026-08-31T22:00:00.000Z"
 
 
+async def test_an_accepted_request_writes_days(gateway: RunningGateway, verifier: Verifier) -> None:
+    office = await _office(gateway)
+    await office.describe("air", takes_requests=True)
+    asked = {"institution": "waterland", "achievement": "air", "given_name": "Zoë", "family_name": "Ó Briain"}
+    made = await gateway.client().post("/v1/requests", asked | {"email": "zoe@mail.example", "message": "I passed"})
+    assert made.status == 201, made
+    accepted = await office.client.post(f"/v1/requests/{made.body['request_id']}/accept", DAYS)
+    assert accepted.status in {201, 202}, accepted
+    await office.published(accepted.body["credential_id"])
+    await _check(office, verifier, accepted.body["credential_id"])
+
+
 async def test_imports_write_days(gateway: RunningGateway, verifier: Verifier) -> None:
     office = await _office(gateway)
     flat = {"title": "Soil", "holder": "Maria", "dateOfIssue": FIRST, "expiryDate": LAST}
