@@ -133,8 +133,8 @@ async def achievement_of(connection: Connection | Pool, tenant: Tenant, uri: str
 def unknown_achievement(uri: str) -> Problem:
     """Return the refusal of an award for an achievement that was never described."""
     return UnknownAchievementProblem(
-        f"No achievement {uri} is described here; POST it to /v1/achievements first. One that several imports call so is "
-        "named by its URI or id here",
+        f"No achievement {uri} is described here; POST it to /v1/achievements first. If several imports call theirs so, "
+        "name the one by its URI or id here",
         pointer="/achievement",
     )
 
