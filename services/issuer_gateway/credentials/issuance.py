@@ -133,7 +133,7 @@ async def achievement_of(connection: Connection | Pool, tenant: Tenant, uri: str
 def unknown_achievement(uri: str) -> Problem:
     """Return the refusal of an award for an achievement that was never described."""
     return UnknownAchievementProblem(
-        f"No achievement {uri} is described here; POST it to /v1/achievements first. If several imports call theirs so, "
+        f"No achievement {uri} is described here; POST it to /v1/achievements first. If several imports call it so, "
         "name the one by its URI or id here",
         pointer="/achievement",
     )
