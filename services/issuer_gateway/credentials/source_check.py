@@ -182,7 +182,12 @@ def _refusing_proof(finding: Finding) -> Found:
 
 
 def _proof_outside(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Found:
-    """Judge a stranger's proof; a good one by a key that the issuer does not name is neither good nor bad."""
+    """Judge a stranger's proof; a good one by a key that the issuer does not name is neither good nor bad.
+
+    What is no credential (flat metadata) has no proof, whatever it calls so.
+    """
+    if "credentialSubject" not in document:
+        return _refusing_proof(Finding(result="unknown", code="proof-absent-outside"))
     finding = by_itself(document, now=now, forms=forms)
     if finding.code in {"proof-key-of-another", "proof-key-elsewhere"}:
         broken = broken_for_others(document, now=now, forms=forms)
