@@ -53,6 +53,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     witnesses: tuple[PolicyWitness, ...] = ()
     groups: tuple[PolicyGroup, ...] = ()
     quorum: str = NO_QUORUM
+    verifiers: tuple[VerifierKey, ...] = ()
+    """Lines `verifier VKEY`, ours too: whose dated word on a credential is taken offline, and named as its word."""
     pins: tuple[Pin, ...] = ()
     """Lines `registrar PIN`, which are ours (C2SP has none): one has to be met by how the logs begin; none: any."""
 
@@ -127,6 +129,7 @@ class _Draft:
         self.groups: list[PolicyGroup] = []
         self.quorum: str | None = None
         self.pins: tuple[Pin, ...] = ()
+        self.verifiers: list[VerifierKey] = []
         self.names: set[str] = {NO_QUORUM}
         self.taken: set[str] = {NO_QUORUM}
 
@@ -147,11 +150,13 @@ class _Draft:
                 self._add_group(name, threshold, members)
             case ["quorum", name]:
                 self._set_quorum(name)
+            case ["verifier", vkey]:
+                self.verifiers.append(_key(vkey, KeyKind.ED25519, self.verifiers))
             case ["registrar", pin]:
                 self.pins = parse_pins([*self.pins, pin])
             case _:
                 raise MalformedProblem(
-                    "it is neither log, witness, group, quorum nor registrar with what belongs to it"
+                    "it is neither log, witness, group, quorum, registrar nor verifier with its values"
                 )
 
     def policy(self) -> Policy:
@@ -163,6 +168,7 @@ class _Draft:
             witnesses=tuple(self.witnesses),
             groups=tuple(self.groups),
             quorum=self.quorum,
+            verifiers=tuple(self.verifiers),
             pins=self.pins,
         )
 

@@ -35,24 +35,37 @@ def credential_id_in(text: str) -> CredentialId:
 @click.argument("credential", metavar="CREDENTIAL_ID|DOCUMENT")
 @click.option("--ledger", default=DEFAULT_LEDGER, show_default=True, help="The ledger's address.")
 @click.option("--out", metavar="FILE", default="-", help="Where to write the bundle; default: standard output.")
+@click.option("--verifier", metavar="URL", help="With --statement: whose dated word is to be kept beside the bundle.")
+@click.option("--statement", metavar="FILE", help="Where to write what the verifier states.")
 @as_json_option
 @command
-async def bundle(*, credential: str, ledger: str, out: str, as_json: bool) -> None:
+async def bundle(
+    *, credential: str, ledger: str, out: str, verifier: str | None, statement: str | None, as_json: bool
+) -> None:
     """Fetch what shows offline that a credential is authentic, for `credentify verify --offline`."""
     credential_id = credential_id_in(credential)
+    if (verifier is None) != (statement is None):
+        raise InvalidProblem("A verifier's word is written to a file: give both --verifier and --statement")
     async with client_session() as session:
         data = await HttpClient(session, ledger).request_bytes("GET", f"/v1/bundles/{credential_id}")
+        if verifier is not None and statement is not None:
+            path = f"/v1/credentials/{credential_id}/statement"
+            _write(statement, await HttpClient(session, verifier).request_bytes("GET", path))
     found = decode_bundle(data)
     if found.credential_id != credential_id:
         raise ConflictProblem(f"{ledger} answered with the bundle of another credential, {found.credential_id}")
     if out == "-":
         sys.stdout.buffer.write(data)
         return
-    try:
-        Path(out).write_bytes(data)
-    except OSError as error:
-        raise InvalidProblem(f"{out} cannot be written: {error.strerror}") from error
+    _write(out, data)
     _print_written(found, out, len(data), as_json=as_json)
+
+
+def _write(file: str, data: bytes) -> None:
+    try:
+        Path(file).write_bytes(data)
+    except OSError as error:
+        raise InvalidProblem(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _print_written(found: Bundle, out: str, byte_count: int, *, as_json: bool) -> None:

@@ -17,17 +17,21 @@ from services.command.output import as_json_option, command, console, print_json
     "--witness", metavar="NAME", help="Make a witness key of this name instead, such as witness.example.org/credentify."
 )
 @click.option("--snapshot", metavar="NAME", help="Make a key of this name that signs for a verifier's snapshots.")
+@click.option("--statement", metavar="NAME", help="Make a key of this name that signs a verifier's dated statements.")
 @as_json_option
 @command
-async def keygen(*, out: Path, witness: str | None, snapshot: str | None, as_json: bool) -> None:
+async def keygen(*, out: Path, witness: str | None, snapshot: str | None, statement: str | None, as_json: bool) -> None:
     """Make an Ed25519 key: an institution's recovery key, a registrar's, or a witness's. Keep the first two offline."""
-    if witness is not None and snapshot is not None:
-        raise InvalidProblem("A key is made for one use: give --witness or --snapshot")
+    if sum(use is not None for use in (witness, snapshot, statement)) > 1:
+        raise InvalidProblem("A key is made for one use: give --witness, --snapshot or --statement")
     if witness is not None:
         _make_note_key(out, witness, KeyKind.COSIGNATURE, "for one running witness, and no other", as_json=as_json)
         return
     if snapshot is not None:
         _make_note_key(out, snapshot, KeyKind.ED25519, "for whoever exports snapshots", as_json=as_json)
+        return
+    if statement is not None:
+        _make_note_key(out, statement, KeyKind.ED25519, "for one verifier's statements", as_json=as_json)
         return
     key = SecretKey.generate()
     write_key(out, key)

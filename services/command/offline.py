@@ -7,6 +7,7 @@ be unknown, so that the verdict is never above `indeterminate`.
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
+from rich.markup import escape
 
 from proto.bundles.bundle import decode_bundle
 from proto.bundles.check import Proven, check_bundle
@@ -17,6 +18,7 @@ from proto.log.policy import parse_policy
 from proto.moment import Moment, to_ms
 from proto.problem import Problem
 from proto.wire.verifier import Answer, AsOf, Check, Question, Result
+from services.command.stated import HELD, opened, status_by
 from services.follow import Health, Position
 from services.verifier.documents import reader
 from services.verifier.documents.reader import ReadDocument
@@ -44,17 +46,27 @@ class UsageProblem(Problem):
     title = "The command is incomplete"
 
 
-def verify_offline(document: bytes, bundle: bytes, policy: bytes, *, now: Moment) -> Answer:
+def verify_offline(
+    document: bytes, bundle: bytes, policy: bytes, *, now: Moment, statement: bytes | None = None
+) -> Answer:
     """Return the answer; its verdict is `invalid` or `indeterminate`.
 
-    Raises a `Problem` where document or policy cannot be read at all. A bundle that cannot be read is a finding.
+    A verifier's signed `statement` beside the bundle is named as its word. Raises a `Problem` where document, policy or
+    statement cannot be used at all. A bundle that cannot be read is a finding.
     """
     read, trusted = reader.read(document), parse_policy(policy)
     try:
         found = decode_bundle(bundle)
     except Problem as problem:
         return _unreadable(problem, now)
-    return _answer(read, check_bundle(found, trusted, document=read.content), now)
+    answer = _answer(read, check_bundle(found, trusted, document=read.content), now)
+    if statement is None:
+        return answer
+    origins = [answer.as_of.origin]
+    stated = opened(statement, trusted, credential_id=read.credential_id, origins=origins, now=now)
+    checks = tuple(status_by(item, stated) for item in answer.checks)
+    is_invalid = answer.verdict == "invalid" or any(item.result == "invalid" for item in checks)
+    return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate")
 
 
 def heading(answer: Answer) -> str:
@@ -63,9 +75,10 @@ def heading(answer: Answer) -> str:
         return "[bold red]INVALID[/]"
     if answer.as_of.time is None or any(_is_wrong(item) for item in answer.checks):
         return "[bold yellow]INDETERMINATE[/]: could not be decided; do not rely on it"
+    stated = [escape(item.detail) for item in answer.checks if item.code == HELD]
     return (
         f"[bold yellow]AUTHENTIC AS OF {when(answer.as_of.time)}[/] (indeterminate): whether it still holds is not "
-        "known offline"
+        "known offline" + "".join(f". {words}" for words in stated)
     )
 
 

@@ -37,12 +37,14 @@ async def _ask(verifier: str, file: str, lang: str) -> Answer:
         return await VerifierClient(session, verifier).verify(document)
 
 
-def _ask_offline(file: str, bundle: str | None, policy: str | None) -> Answer:
+def _ask_offline(file: str, bundle: str | None, policy: str | None, statement: str | None) -> Answer:
     if bundle is None or policy is None:
         raise UsageProblem(
             "Offline, name the bundle and a policy: credentify verify --offline FILE BUNDLE --policy FILE"
         )
-    return verify_offline(_read(file), _read(bundle), _read(policy), now=from_datetime(datetime.now(UTC)))
+    stated = _read(statement) if statement else None
+    now = from_datetime(datetime.now(UTC))
+    return verify_offline(_read(file), _read(bundle), _read(policy), now=now, statement=stated)
 
 
 def _read(file: str) -> bytes:
@@ -100,6 +102,7 @@ def _print_freshness(as_of: AsOf) -> None:
 @click.option("--verifier", default=DEFAULT_VERIFIER, show_default=True, help="The verifier's address.")
 @click.option("--offline", is_flag=True, help="Ask nobody: use BUNDLE, as fetched by `credentify bundle`.")
 @click.option("--policy", metavar="FILE", help="Offline: the logs and witnesses that you trust (C2SP tlog-policy).")
+@click.option("--statement", metavar="FILE", help="Offline: a verifier's dated word, of one that the policy names.")
 @click.option("--report", metavar="CSV", type=click.Path(path_type=Path), help="For a folder: one row per document.")
 @click.option(
     "--lang",
@@ -117,6 +120,7 @@ async def verify(
     verifier: str,
     offline: bool,
     policy: str | None,
+    statement: str | None,
     report: Path | None,
     lang: str,
     as_json: bool,
@@ -126,6 +130,8 @@ async def verify(
     For a FOLDER, ask for each document in it; --report FILE.csv writes one row for each.
     """
     try:
+        if statement and not offline:
+            raise UsageProblem("A statement is used with --offline only; without it, a verifier is asked")
         if bundle and not offline:
             raise UsageProblem("A bundle is used with --offline only; without it, a verifier is asked")
         is_folder = file != "-" and Path(file).is_dir()
@@ -135,7 +141,7 @@ async def verify(
             raise UsageProblem("A report is written for a folder; for one document use --json")
         if is_folder:
             sys.exit(await _ask_for_folder(Path(file), verifier, report, lang, as_json=as_json))
-        answer = _ask_offline(file, bundle, policy) if offline else await _ask(verifier, file, lang)
+        answer = _ask_offline(file, bundle, policy, statement) if offline else await _ask(verifier, file, lang)
     except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_ASK)

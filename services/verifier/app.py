@@ -28,6 +28,7 @@ from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
 from services.verifier.http.app_keys import API_KEYS, FORM_MAKERS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
 from services.verifier.http.routes import make_routes
+from services.verifier.http.statement_routes import STATEMENT_KEY
 from services.verifier.http.witness_routes import WITNESS
 from services.verifier.limits.api_keys import ApiKeys
 from services.verifier.limits.quotas import Usage
@@ -36,6 +37,7 @@ from services.verifier.pages import Pages
 from services.verifier.processes.replay import EndProcess, now, replaying
 from services.verifier.processes.shared_state import Hearsay, Reader
 from services.verifier.projection.reader import Records
+from services.verifier.projection.snapshot import load_snapshot_key
 from services.verifier.witness.memory import WitnessMemory
 from services.verifier.witness.witness import OnFork, Witness, open_witness
 
@@ -118,6 +120,8 @@ def _app(
         expose=expose,
     )
     app[SETTINGS], app[PAGES], app[PDF] = config, Pages(), PdfReader()
+    if config.statement_key_file is not None:
+        app[STATEMENT_KEY] = load_snapshot_key(config.statement_key_file, use="statement")
     if config.api_keys_file is not None:
         app[API_KEYS] = ApiKeys(
             config.api_keys_file,

@@ -138,6 +138,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verification_bytes_max: Annotated[
         int, Meta(ge=65_536, description="Bytes that one request for verification may have")
     ] = 8_388_608
+    statement_key_file: Annotated[
+        Path | None,
+        Meta(
+            description="File (mode 0600) with a key, as `credentify keygen --statement` makes it: with it, this "
+            "verifier signs dated statements on how a credential stands, to be kept beside an offline bundle"
+        ),
+    ] = None
     witness_key_file: Annotated[
         Path | None,
         Meta(description="File (mode 0600) with a witness key; with it, this verifier cosigns checkpoints for others"),

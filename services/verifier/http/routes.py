@@ -8,7 +8,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
-from proto.ids import HEX_256_PATTERN, CredentialId, Did, parse_credential_id
+from proto.ids import Did, parse_credential_id
 from proto.moment import Moment, normalise
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.ledger import Body
@@ -30,6 +30,8 @@ from services.verifier.documents.reader import PresentationProblem, TooManyDocum
 from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, address_of, charge_documents
 from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines
+from services.verifier.http.paths import CredentialPath
+from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
 from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
@@ -48,12 +50,6 @@ DOCUMENT_MEDIA = (
 _ISSUERS = "/v1/issuers/"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}
 """May be kept, and is asked for again each time: a kept answer must not outlive a revocation."""
-
-
-class CredentialPath(Body, frozen=True, kw_only=True):
-    """A credential id."""
-
-    credential_id: Annotated[CredentialId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
 
 
 class IssuerPath(Body, frozen=True, kw_only=True):
@@ -288,6 +284,7 @@ def make_routes(config: Config) -> list[Route]:
             problems=(UnknownIssuerProblem, *PROJECTION_PROBLEMS),
         ),
         *statistics_routes(),
+        *statement_routes(),
         *checkpoint_routes(),
         *witness_routes(),
         Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),

@@ -66,15 +66,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             raise SnapshotProblem(f"The note is not one of a snapshot: {error}") from error
 
 
-def load_snapshot_key(path: Path) -> SignerKey:
-    """Return the key in a file (`PRIVATE+KEY+…`, kind 0x01); raises `SettingsProblem`."""
+def load_snapshot_key(path: Path, *, use: str = "snapshot") -> SignerKey:
+    """Return the key in a file (`PRIVATE+KEY+…`, kind 0x01); raises `SettingsProblem`, which names its use."""
     try:
         key = parse_signer_key(read_secret(path).decode("ascii"))
     except (UnicodeDecodeError, Problem) as error:
         if isinstance(error, SettingsProblem):
             raise
         raise SettingsProblem(
-            f"{path} holds no snapshot key; make one with: credentify keygen --snapshot NAME --out FILE"
+            f"{path} holds no {use} key; make one with: credentify keygen --{use} NAME --out FILE"
         ) from error
     if key.kind != KeyKind.ED25519:
         raise SettingsProblem(f"{path} holds a key of another kind, which is made for nothing but cosigning")

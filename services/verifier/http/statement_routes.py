@@ -1,0 +1,73 @@
+"""A verifier's signed word on a credential, to be kept beside an offline bundle; there with a key for it only."""
+
+import asyncio
+
+from aiohttp import web
+
+from proto.bundles.statement import Statement
+from proto.ids import CredentialId
+from proto.log.note_key import SignerKey
+from proto.problem import NotFoundProblem, UnavailableProblem
+from proto.wire.verifier import Answer
+from services.edge import Media, Reply, Route
+from services.verifier.answers.service import Moments, UnknownCredentialProblem
+from services.verifier.http.app_keys import INQUIRY
+from services.verifier.http.paths import CredentialPath
+
+STATEMENT_KEY: web.AppKey[SignerKey] = web.AppKey("statement_key", SignerKey)
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class NoStatementsProblem(NotFoundProblem):
+    """This verifier has no key for statements."""
+
+    slug = "no-statements"
+    title = "This verifier signs no statements"
+
+
+class NothingToStateProblem(UnavailableProblem):
+    """It cannot be decided now how the credential stands, so nothing is signed."""
+
+    slug = "nothing-to-state"
+    title = "How the credential stands cannot be decided now"
+    retry_after_seconds = 10
+
+
+async def statement(request: web.Request, *, path: CredentialPath) -> Reply:
+    """Answer with a signed note on how the credential stands now."""
+    key = request.app.get(STATEMENT_KEY)
+    if key is None:
+        raise NoStatementsProblem("Its operator may give it a key for that; its answers are the same without")
+    answer = await request.app[INQUIRY].credential(path.credential_id, Moments())
+    note = await asyncio.to_thread(_stated(answer, path.credential_id).signed, key)
+    return Reply(note.encode().decode(), headers=_NO_STORE)
+
+
+def _stated(answer: Answer, credential_id: CredentialId) -> Statement:
+    if answer.verdict == "indeterminate" or answer.status is None:
+        raise NothingToStateProblem("Nothing is signed that could not be decided; ask again in a moment")
+    return Statement(
+        origin=answer.as_of.origin,
+        credential=credential_id,
+        verdict=answer.verdict,
+        state=answer.status.state,
+        at=answer.question.at,
+        size=answer.as_of.size,
+        root=answer.as_of.root_hash,
+    )
+
+
+def statement_routes() -> list[Route]:
+    """Return the one route; without a key it answers 404."""
+    return [
+        Route(
+            "GET",
+            "/v1/credentials/{credential_id}/statement",
+            statement,
+            summary="This verifier's signed, dated word on how a credential stands; 404 without a key for it",
+            tag="verification",
+            path_parameters=CredentialPath,
+            response={200: Media("text/plain")},
+            problems=(NoStatementsProblem, NothingToStateProblem, UnknownCredentialProblem),
+        )
+    ]
