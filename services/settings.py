@@ -6,9 +6,11 @@ A `Config` is a frozen msgspec Struct; a field's variable is the prefix and its 
 
 import difflib
 import enum
+import os
 import re
 import stat
 import types
+import urllib.parse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,6 +21,8 @@ from proto.problem import Problem
 
 Config = TypeVar("Config", bound=msgspec.Struct)
 
+WEB_ADDRESS = {"form": "web address"}
+"""The `extra` of a setting that names a service of HTTP: anything else is refused as it is read."""
 SECRET_BYTES_MAX = 65_536
 _LINK = re.compile(r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]{1,5}")
 _LINK_NAME = re.compile(r"(.+?)_PORT(?:_[0-9]{1,5}_(?:TCP|UDP|SCTP))?")
@@ -58,6 +62,10 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
             continue
         try:
             values[field.name] = _converted(given[name], hints[field.name])
+            if _extra(hints[field.name]) == WEB_ADDRESS:
+                http_url(values[field.name], name)
+        except SettingsProblem as problem:
+            faults.append(problem.detail)
         except msgspec.ValidationError as error:
             faults.append(f"{name} is wrong: {error}")
     if faults:
@@ -90,6 +98,11 @@ def _is_of_link(ending: str, value: str) -> bool:
 def _unknown(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
     return f"{name} is no setting; did you mean {nearest[0]}?" if nearest else f"{name} is no setting"
+
+
+def _extra(hint: Any) -> dict[str, str] | None:
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((note.extra for note in notes if isinstance(note, msgspec.Meta) and note.extra), None)
 
 
 def _converted(text: str, hint: Any) -> Any:
@@ -186,6 +199,32 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     return str(value.value if isinstance(value, enum.Enum) else value)
 
 
+def http_url(text: str, what: str) -> str:
+    """Return the address of an HTTP service without a final slash; raises `SettingsProblem`, which does not repeat it.
+
+    `what` says in its words whose address it is.
+    """
+    try:
+        parts = urllib.parse.urlsplit(text)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.query or parts.fragment or not text.isprintable() or " " in text:
+        raise SettingsProblem(
+            f"{what} is no web address: it begins with http:// or https:// and names a host, such as "
+            "https://ledger.example.org"
+        )
+    return text.rstrip("/")
+
+
+def unreadable(path: Path, error: OSError) -> str:
+    """Return in words that a file cannot be read, and by whom: a service may run as another user, with another HOME."""
+    return (
+        f"{path.absolute()} cannot be read: {error.strerror} (as user {os.geteuid()}, whose HOME is "
+        f"{os.environ.get('HOME', 'not set')})"
+    )
+
+
 def read_secret(path: Path) -> bytes:
     """Return the content of a secret's file, without the line end that editors add.
 
@@ -197,7 +236,7 @@ def read_secret(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
-        raise SettingsProblem(f"{path} cannot be read: {error.strerror}") from error
+        raise SettingsProblem(unreadable(path, error)) from error
     content = content.rstrip(b"\r\n")
     if not content or len(content) > SECRET_BYTES_MAX:
         raise SettingsProblem(f"{path} holds no secret: it must have 1 to {SECRET_BYTES_MAX} bytes")

@@ -19,6 +19,7 @@ from proto.log.note import NOTE_BYTES_MAX
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.wire.ledger import Appended, AppendLine, ConsistencyProof, EventPlace, LogInfo
 from services.clients.retry_after import asked_seconds
+from services.settings import http_url
 
 TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
@@ -77,7 +78,7 @@ class LogClient:
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self.url = url.rstrip("/")
+        self.url = http_url(url, "The log's address")
         self._session = session
         self._timeout_seconds = timeout_seconds
 

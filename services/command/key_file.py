@@ -9,6 +9,7 @@ import msgspec
 from proto.canonical import DECODE_ERRORS
 from proto.keys import PublicKey, SecretKey
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
+from services.settings import unreadable
 
 _MULTICODEC_ED25519_SECRET = b"\x80\x26"
 _SEED_BYTES = 32
@@ -56,7 +57,7 @@ def read_key(path: Path) -> SecretKey:
     except FileNotFoundError as error:
         raise NotFoundProblem(f"There is no key file {path}; make one with: credentify keygen --out {path}") from error
     except OSError as error:
-        raise InvalidProblem(f"{path} cannot be read: {error.strerror}") from error
+        raise InvalidProblem(unreadable(path, error)) from error
     except DECODE_ERRORS as error:
         raise InvalidProblem(f"{path} is not a key file of `credentify keygen`: {error}") from error
     return _key_of(path, record)

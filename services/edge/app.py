@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector, generate_latest
 
+from proto.problem import Problem
 from services.edge.address import TrustedProxies, rate_key
 from services.edge.auth import Authenticate
 from services.edge.body import BODY_THREADS, HELD_BODIES, THREADS, HeldBodies
@@ -38,6 +39,7 @@ def make_app(
     authenticate: Authenticate | None = None,
     registry: CollectorRegistry | None = None,
     explain: Explain | None = None,
+    explained: Sequence[type[Problem]] = (),
     admit: Admit | None = None,
     expose: Callable[[CollectorRegistry], bytes] = generate_latest,
 ) -> web.Application:
@@ -46,7 +48,7 @@ def make_app(
     The app holds `LOG`, `REGISTRY`, `CONFIG` and `STOPPING`; the service adds its own keys and `cleanup_ctx`, and no
     route of its own behind the edge's back: what no `Route` takes is answered 404. Raises `TypeError` where a route and
     its handler contradict each other. `service` is one word: `ledger`, `gateway`. `explain` turns what is no refusal
-    but no fault of ours either (a database that restarts) into one; None from it means a fault, answered 500.
+    but no fault of ours either (a database that restarts) into one of `explained`; None means a fault, answered 500.
     `admit` counts requests of clients that have a share of their own, and keeps them from their address's.
     `expose` makes the text of `/metrics` from the registry.
     """
@@ -72,7 +74,7 @@ def make_app(
     )
     every = [*routes, *operations.routes()]
     for route in every:
-        _add(app, Endpoint(route, config=config, authenticate=authenticate, realm=service))
+        _add(app, Endpoint(route, config=config, authenticate=authenticate, realm=service), explained)
     for path, allowed in _shadowing(every):
         app.router.add_route("*", path, dispatch.around_unmatched(allowed))
     app.router.add_route("*", "/{path:.*}", dispatch.around_unmatched())
@@ -106,7 +108,7 @@ def _shadowing(routes: Sequence[Route]) -> Iterator[tuple[str, tuple[str, ...]]]
             yield path, tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def _add(app: web.Application, endpoint: Endpoint) -> None:
+def _add(app: web.Application, endpoint: Endpoint, explained: Sequence[type[Problem]]) -> None:
     route = endpoint.route
     handle = app[DISPATCH].around(
         route.handler,
@@ -116,6 +118,7 @@ def _add(app: web.Application, endpoint: Endpoint) -> None:
         template=route.template,
         rate_limited=route.rate_limited,
         logged=route.logged,
+        problems=[problem.slug for problem in (*route.problems, *explained)],
     )
     for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
         app.router.add_route(method, route.path, handle, expect_handler=endpoint.expect)

@@ -5,7 +5,7 @@ import itertools
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from services.edge.address import RateLimit, TrustedProxies, rate_key
 from services.edge.body import give_back
 from services.edge.config import EdgeConfig
 from services.edge.log import Log, RequestLine
-from services.edge.metrics import RouteTally
+from services.edge.metrics import UNMATCHED, RouteTally
 from services.edge.problems import (
     InternalProblem,
     MethodNotAllowedProblem,
@@ -104,12 +104,14 @@ class Dispatch:
         template: str,
         rate_limited: bool = True,
         logged: bool = True,
+        problems: Sequence[str] = (),
     ) -> Handle:
         """Return what to register for `handler`: it never raises, unless the request is cancelled.
 
         `arguments` makes the handler's keyword arguments (None: it has none), `render` a response of what it returns.
+        `problems` are the slugs that it is known to refuse with, which are counted from 0.
         """
-        tally = self._tally(method, template)
+        tally = self._tally(method, template, problems)
         is_limited = rate_limited and (self._limit is not None or self._admit_known is not None)
         service = self._log.service
 
@@ -163,7 +165,7 @@ class Dispatch:
         """
         refuse = partial(_refuse_unmatched, allowed=allowed)
         by_method = {
-            method: self.around(refuse, arguments=None, render=_as_is, method=method, template="unmatched")
+            method: self.around(refuse, arguments=None, render=_as_is, method=method, template=UNMATCHED)
             for method in (*sorted(METHODS), "other")
         }
 
@@ -189,8 +191,12 @@ class Dispatch:
         sent = request.headers.get("X-Request-Id", "")
         return sent if _REQUEST_ID.fullmatch(sent) else None
 
-    def _tally(self, method: str, template: str) -> RouteTally:
-        tally = RouteTally(method, template)
+    def _tally(self, method: str, template: str, problems: Sequence[str]) -> RouteTally:
+        """Return the tally of a route; there is one for all that no route takes."""
+        known = next((each for each in self.tallies if (each.method, each.template) == (method, template)), None)
+        if known is not None:
+            return known
+        tally = RouteTally(method, template, (*problems, InternalProblem.slug))
         self.tallies.append(tally)
         return tally
 

@@ -27,11 +27,12 @@ class _Tally:
 class RouteTally:
     """Requests of one route: how many run now, and what has been answered, by status class and by problem."""
 
-    def __init__(self, method: str, template: str) -> None:
+    def __init__(self, method: str, template: str, problems: Iterable[str] = ()) -> None:
+        """`problems` are the slugs that the route says it may refuse with: they are counted from 0."""
         self.method = method
         self.template = template
         self.in_flight = 0
-        self.problems: dict[str, int] = {}
+        self.problems: dict[str, int] = dict.fromkeys(problems, 0)
         self.by_class: dict[int, _Tally] = {}
 
     def add(self, status: int, seconds: float, received_bytes: int, sent_bytes: int) -> None:
@@ -53,6 +54,18 @@ class RouteTally:
         """Yield label values and tally for each class of status code that occurred."""
         for status_class, tally in sorted(self.by_class.items()):
             yield [self.method, self.template, f"{status_class}xx"], tally
+
+    def counted(self) -> Iterator[tuple[list[str], _Tally]]:
+        """Yield the same for counters, which have a sample from the start: a rise from nothing is seen by nobody."""
+        begun = () if self.template == UNMATCHED else _CLASSES
+        for status_class in sorted({*begun, *self.by_class}):
+            yield [self.method, self.template, f"{status_class}xx"], self.by_class.get(status_class, _NONE)
+
+
+_NONE = _Tally()
+UNMATCHED = "unmatched"
+"""The template of what no route takes, with whatever method; counted once there is any."""
+_CLASSES = (2, 4, 5)
 
 
 class RequestMetrics(Collector):
@@ -122,7 +135,7 @@ class RequestMetrics(Collector):
             labels=("method", "route", "problem"),
         )
         for route in self._tallies:
-            for labels, tally in route.labelled():
+            for labels, tally in route.counted():
                 requests.add_metric(labels, tally.count)
                 received.add_metric(labels, tally.received_bytes)
                 sent.add_metric(labels, tally.sent_bytes)

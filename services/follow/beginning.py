@@ -16,7 +16,7 @@ from services.follow.interface import (
     SinkUnavailableProblem,
 )
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
-from services.settings import SettingsProblem
+from services.settings import SettingsProblem, http_url
 
 RETRY_SECONDS = (1.0, 5.0)
 _TROUBLES = (
@@ -36,7 +36,7 @@ def parse_predecessor(text: str) -> tuple[str, VerifierKey]:
     """Return a configured predecessor as address and key; raises `SettingsProblem` for what is no address and vkey."""
     url, _, verifier_key = text.partition(" ")
     try:
-        return url, parse_vkey(verifier_key.strip())
+        return http_url(url, "A predecessor's address"), parse_vkey(verifier_key.strip())
     except Problem as problem:
         raise SettingsProblem(f"A predecessor is given as address, blank, vkey; {text!r} is not") from problem
 

@@ -46,6 +46,7 @@ from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
     DATABASE_ERRORS,
+    EXPLAINED_PROBLEMS,
     OUTAGE_ERRORS,
     explain_unavailable,
     reaching_database,
@@ -93,6 +94,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "log": lambda: _is_followed(app)},
         explain=explain_unavailable,
+        explained=EXPLAINED_PROBLEMS,
         authenticate=authenticate,
     )
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from proto.documents.annex_i import AnnexGate
 from services.edge import EdgeConfig, Port
+from services.settings import WEB_ADDRESS
 
 PREFIX = "CREDENTIFY_GATEWAY_"
 
@@ -30,7 +31,7 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str | None, Meta(description="postgresql:// URL of the owner role; if set, migrations are applied at start")
     ] = None
     database_connections_max: Annotated[int, Meta(ge=2, description="Connections to the database at most")] = 16
-    ledger_url: Annotated[str, Meta(description="Base URL of the ledger")]
+    ledger_url: Annotated[str, Meta(description="Base URL of the ledger, http://… or https://…", extra=WEB_ADDRESS)]
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; the gateway trusts no other")
     ]

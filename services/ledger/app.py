@@ -48,7 +48,7 @@ from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_poli
 from services.ledger.witnesses.witness_proofs import Proofs
 from services.persistence import postgres
 from services.persistence.bucket import Bucket
-from services.persistence.postgres_errors import explain_unavailable, reaching_database
+from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import SettingsProblem
@@ -79,6 +79,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "published": lambda: _is_published(app)},
         explain=explain_unavailable,
+        explained=EXPLAINED_PROBLEMS,
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:

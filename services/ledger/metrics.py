@@ -1,13 +1,20 @@
 """What a ledger counts, in base units with bounded labels. Knows no request; the edge counts those."""
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from proto.lifecycle import Refusal
 
 _FAST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 class LedgerMetrics:
-    """The ledger's families in one registry; each help text says what a change means."""
+    """The ledger's families in one registry; each help text says what a change means.
+
+    Every counter has its samples from the start: a rise from nothing is seen by no alarm.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.events = Counter(
@@ -17,6 +24,8 @@ class LedgerMetrics:
             ("outcome",),
             registry=registry,
         )
+        for outcome in ("appended", "known", *_slugs(Refusal)):
+            self.events.labels(outcome)
         self.batch_events = Histogram(
             "credentify_ledger_batch_events",
             "Events per batch. Larger batches mean more load, or a slower database.",
@@ -35,6 +44,8 @@ class LedgerMetrics:
             ("reason",),
             registry=registry,
         )
+        for reason in ("clock", "database", "frozen"):
+            self.batches_failed.labels(reason)
         self.events_under_way = Gauge(
             "credentify_ledger_events_under_way",
             "Events accepted and not yet answered. Near its bound, submissions are answered 503.",
@@ -67,3 +78,10 @@ class LedgerMetrics:
         self.long_polls = Gauge(
             "credentify_ledger_long_polls", "Requests that wait for a checkpoint: the followers.", registry=registry
         )
+
+
+def _slugs(root: type[Refusal]) -> Iterator[str]:
+    """Yield the slugs of all refusals by a rule."""
+    yield root.slug
+    for each in root.__subclasses__():
+        yield from _slugs(each)

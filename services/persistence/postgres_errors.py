@@ -81,6 +81,10 @@ _PASSING_ERRORS = (
 )
 
 
+EXPLAINED_PROBLEMS = (DatabaseUnavailableProblem, OutcomeUnknownProblem)
+"""What `explain_unavailable` returns."""
+
+
 def explain_unavailable(error: Exception) -> Problem | None:
     """Return what an error of a query means to a client: the database is away for now, or None for a fault of ours.
 

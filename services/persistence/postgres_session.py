@@ -18,7 +18,7 @@ from services.persistence.postgres_errors import (
     SharedSessionFault,
     reaching_database,
 )
-from services.persistence.postgres_url import DatabaseUrlFault, checked_url
+from services.persistence.postgres_url import DatabaseUrlFault, checked_url, unreadable_tls_files
 
 ARRAY_TYPES = ("bytea", "bigint", "integer", "smallint", "uuid", "float8", "timestamptz", "boolean")
 """What arrays are sent of; asyncpg knows those of text by itself."""
@@ -113,7 +113,8 @@ async def _connect(url: str, application_name: str, limits: PoolLimits) -> Sessi
     except (ConnectionError, TimeoutError):
         raise
     except OSError as error:  # no such host, socket or certificate: of the connection, not of a file of ours
-        raise ConnectionError(str(error)) from error
+        words = "; ".join(unreadable_tls_files(url)) or str(error)
+        raise ConnectionError(words) from error
     except asyncpg.ClientConfigurationError as error:
         raise DatabaseUrlFault(f"The database's URL asks for what cannot be done: {error}") from error
     assert isinstance(connected, Session), "the driver makes what it was told to"

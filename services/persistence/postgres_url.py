@@ -1,9 +1,19 @@
 """Whether a database's URL can be read, said without a word of what it holds. Connects to nothing."""
 
+import os
 import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
 
 from services.operator_fault import OperatorFault
 
+_TLS_FILES = {
+    "sslrootcert": ("PGSSLROOTCERT", "root.crt"),
+    "sslcert": ("PGSSLCERT", "postgresql.crt"),
+    "sslkey": ("PGSSLKEY", "postgresql.key"),
+    "sslcrl": ("PGSSLCRL", "root.crl"),
+}
+"""What a URL calls a file of TLS, libpq's variable for it, and its name in the folder `.postgresql` under HOME."""
 SCHEMES = frozenset({"postgresql", "postgres"})
 
 
@@ -42,3 +52,20 @@ def _is_host(text: str) -> bool:
     _, _, port = text.rpartition("]") if text.startswith("[") else text.partition(":")
     port = port.removeprefix(":")
     return not port or (port.isascii() and port.isdecimal())
+
+
+def unreadable_tls_files(url: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return in words which files of TLS, that are named or lie in HOME, the driver cannot read."""
+    named = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
+    home = Path(environ.get("HOME", "~")).expanduser()
+    found = []
+    for name, (variable, default) in _TLS_FILES.items():
+        told = named.get(name) or environ.get(variable)
+        path = Path(told) if told else home / ".postgresql" / default
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            if told or not isinstance(error, FileNotFoundError):
+                found.append(f"The {name} {path.absolute()} cannot be read: {error.strerror} (HOME is {home})")
+    return found

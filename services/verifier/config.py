@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from services.edge.config import EdgeConfig, Port
+from services.settings import WEB_ADDRESS
 
 SETTINGS_PREFIX = "CREDENTIFY_VERIFIER_"
 
@@ -38,7 +39,9 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "read again when it changes. Quotas are counted from the start on, by all workers together"
         ),
     ] = None
-    ledger_url: Annotated[str, Meta(description="Address of the log that is followed, http://… or https://…")]
+    ledger_url: Annotated[
+        str, Meta(description="Address of the log that is followed, http://… or https://…", extra=WEB_ADDRESS)
+    ]
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")
     ]

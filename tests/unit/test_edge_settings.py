@@ -8,7 +8,16 @@ import msgspec
 import pytest
 
 from services.edge import EdgeConfig, Port
-from services.settings import SettingsProblem, describe_settings, load_settings, read_secret, service_links
+from services.settings import (
+    SettingsProblem,
+    describe_settings,
+    http_url,
+    load_settings,
+    read_secret,
+    service_links,
+)
+from services.verifier.config import SETTINGS_PREFIX
+from services.verifier.config import Config as VerifierConfig
 
 PREFIX = "CREDENTIFY_SAMPLE_"
 
@@ -154,3 +163,32 @@ def test_a_service_of_two_families_and_a_longer_name_is_told_by_its_values_too()
 def test_what_only_looks_like_it_is_refused_as_before(name: str, value: str) -> None:
     with pytest.raises(SettingsProblem, match=PREFIX + name):
         load(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ledger.example", "ftp://ledger.example", "http://", "https:///log", "http://x:port", "http://a b/"]
+)
+def test_an_address_that_is_no_web_address_is_refused_as_it_is_read(text: str) -> None:
+    environ = {
+        "CREDENTIFY_VERIFIER_LOG_VERIFIER_KEY": "x",
+        "CREDENTIFY_VERIFIER_DATABASE_FILE": "x",
+        "CREDENTIFY_VERIFIER_LEDGER_URL": text,
+    }
+    with pytest.raises(SettingsProblem, match="CREDENTIFY_VERIFIER_LEDGER_URL"):
+        load_settings(VerifierConfig, SETTINGS_PREFIX, environ)
+
+
+def test_a_web_address_loses_its_last_slash() -> None:
+    assert http_url("https://ledger.example/2026/", "It") == "https://ledger.example/2026"
+    with pytest.raises(SettingsProblem, match="begins with http:// or https://") as refused:
+        http_url("redis://someone:hunter2@x", "It")
+    assert "hunter2" not in refused.value.detail
+
+
+def test_a_secret_that_cannot_be_read_is_named_with_its_whole_path_and_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    with pytest.raises(SettingsProblem, match=f"{tmp_path}/log.key cannot be read: .*HOME is /home/somebody"):
+        read_secret(Path("log.key"))

@@ -1,8 +1,10 @@
 """A database's URL that cannot be read is refused without a word of it."""
 
+from pathlib import Path
+
 import pytest
 
-from services.persistence.postgres_url import DatabaseUrlFault, checked_url
+from services.persistence.postgres_url import DatabaseUrlFault, checked_url, unreadable_tls_files
 
 SECRET = "hunter2"
 
@@ -39,3 +41,13 @@ def test_what_is_no_url_of_a_database_is_refused(url: str) -> None:
 )
 def test_every_form_that_the_driver_takes_is_taken(url: str) -> None:
     assert checked_url(url) == url
+
+
+def test_a_file_of_tls_that_cannot_be_read_is_named_with_its_path_and_home(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "PGSSLKEY": str(tmp_path / "gone.key")}
+    assert unreadable_tls_files("postgresql://db.example/x", {"HOME": str(tmp_path)}) == []
+    said = unreadable_tls_files(f"postgresql://db.example/x?sslrootcert={tmp_path}", environ)
+    assert said == [
+        f"The sslrootcert {tmp_path} cannot be read: Is a directory (HOME is {tmp_path})",
+        f"The sslkey {tmp_path}/gone.key cannot be read: No such file or directory (HOME is {tmp_path})",
+    ]

@@ -16,6 +16,7 @@ import nacl.exceptions
 import nacl.utils
 
 from proto.problem import Problem
+from services.settings import unreadable
 
 KEY_BYTES = 32
 _NONCE_BYTES = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -108,7 +109,7 @@ class Keystore(DataKey):
         try:
             mode, key = path.stat().st_mode, path.read_bytes()
         except OSError as error:
-            raise MasterKeyProblem(f"{path} cannot be read: {error.strerror}") from error
+            raise MasterKeyProblem(unreadable(path, error)) from error
         if stat.S_IMODE(mode) & 0o077:
             raise MasterKeyProblem(f"{path} can be read by others; say chmod 600 {path}")
         if len(key) != KEY_BYTES:

@@ -32,6 +32,7 @@ _OUTCOMES: dict[type[Outcome], str] = {
     Refused: "refused",
     Failed: "failed",
 }
+_LIED = "lied"
 
 
 class Client(Protocol):
@@ -93,6 +94,8 @@ class AskedWitness:
         self._failed_rounds = 0
         self._rests_until = 0.0
         metrics.stopped.labels(self.name).set(0)
+        for outcome in (*_OUTCOMES.values(), _LIED):
+            metrics.requests.labels(self.name, outcome)
 
     @property
     def is_ready(self) -> bool:
@@ -172,7 +175,7 @@ class AskedWitness:
         try:
             line = with_cosignatures(signed.note, outcome.lines, self.key).signatures[-1]
         except (MalformedProblem, SignatureProblem) as problem:
-            self._metrics.requests.labels(self.name, "lied").inc()
+            self._metrics.requests.labels(self.name, _LIED).inc()
             self._gave_up(Refused(words=problem.detail))
             return None
         if self._failed_rounds:
