@@ -22,8 +22,8 @@ def schemes_of(achievement: Reader, subject: Reader) -> dict[str, Any]:
         raise NotAnOpenBadgeProblem(
             "Of several result descriptions each has an id of its own", pointer=achievement.at("resultDescription")
         )
-    named = {item.value.get("resultDescription") for item in subject.children("result")} - {None}
-    if len(found) == 1 and named <= set(uris):
+    named = [item.value.get("resultDescription") for item in subject.children("result")]
+    if len(found) == 1 and all(each is None or each in uris for each in named):
         return {"grading_scheme": found[0]}
     return {"further_grading_schemes": found}
 

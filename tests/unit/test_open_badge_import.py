@@ -45,6 +45,16 @@ def test_an_imported_document_is_issued_anew_and_keeps_its_old_id() -> None:
     assert document["otherIdentifier"][0]["identifier"] == "https://waterland.example/badges/credentials/crd-7F31A2"
 
 
+@pytest.mark.parametrize("named", [[], {"id": "urn:x:1"}, 7, True, ""])
+def test_what_names_no_description_is_left_out(named: Any) -> None:
+    document = example("waterland-dike-assessment")
+    document["credentialSubject"]["result"][0]["resultDescription"] = named
+    found = import_open_badge(document)
+    assert "/credentialSubject/result/0/resultDescription" in found.unmapped
+    assert found.award.result is not None
+    assert (found.award.result.scheme, found.achievement.grading_scheme) == (None, None)
+
+
 def test_what_has_no_place_is_listed_and_nothing_else() -> None:
     document = example("waterland-dike-assessment")
     before = set(import_open_badge(document).unmapped)
