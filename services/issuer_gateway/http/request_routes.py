@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.problem import Problem
+from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import CredentialAnswer, Uuid
 from proto.wire.requests import (
     AcceptBody,
@@ -132,8 +132,10 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
     }
     try:
         wished = msgspec.convert(values, RequestBody)
-    except msgspec.ValidationError as error:
-        fault = str(error).replace("`", "").replace("$.", "")
+        learner_requests.check_readable(wished)
+    except (msgspec.ValidationError, InvalidProblem) as error:
+        fault = error.detail if isinstance(error, InvalidProblem) else str(error)
+        fault = fault.replace("`", "").replace("$.", "").replace(" at /", " at ")
         return request.app[PAGES].achievement(
             tenant, stored.achievement_id, stored.achievement, fault=fault, typed=typed
         )

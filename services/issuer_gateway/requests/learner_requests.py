@@ -114,7 +114,7 @@ async def ask(gateway: Gateway, body: RequestBody) -> RequestMade:
     tenant, achievement = await askable(gateway, body.institution, body.achievement)
     secret, request_id, learner_id = institution_commands.new_token(SECRET_PREFIX), str(uuid.uuid4()), str(uuid.uuid4())
     wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
-    _check_readable(wish)
+    check_readable(wish)
 
     async def work(connection: Connection) -> RequestMade:
         # (1) A bound on what waits; (2) a learner of the request's own, with a key; (3) the request under that key.
@@ -148,7 +148,7 @@ async def ask(gateway: Gateway, body: RequestBody) -> RequestMade:
     return made
 
 
-def _check_readable(wish: Wish) -> None:
+def check_readable(wish: Wish) -> None:
     """Raise `InvalidProblem` for a name, message or mail address that nobody can read."""
     stated = ((f"/{name}", getattr(wish, name)) for name in ("given_name", "family_name", "message"))
     check_texts((pointer, text) for pointer, text in stated if text is not None)
