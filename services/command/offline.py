@@ -19,6 +19,7 @@ from proto.moment import Moment, to_ms
 from proto.problem import Problem
 from proto.wire.verifier import Answer, AsOf, Check, Question, Result
 from services.command.stated import HELD, opened, status_by
+from services.crypto.rdf_processes import forms_apart
 from services.follow import Health, Position
 from services.verifier.documents import reader
 from services.verifier.documents.reader import ReadDocument
@@ -112,12 +113,13 @@ def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:
     book = proven.book if proven.book.log else Book()
     signed = proven.opened.checkpoint if proven.opened else None
     age_ms = None if proven.time is None else max(0, to_ms(now) - to_ms(proven.time))
+    proof = reader.check_proofs(read, book, life, now=now, forms=forms_apart)
     return Grounds(
         book=book,
         credential=credential,
         recognitions=(),
         is_included=not any(fault.check == "inclusion" for fault in proven.faults),
-        document=Document(claims=read.claims, fault=read.fault, proof=reader.check_proofs(read, book, life, now=now)),
+        document=Document(claims=read.claims, fault=read.fault, proof=proof),
         health=Health(
             state="stale",
             detail="offline",

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.crypto.rdf_canonical import Form, UndefinedTermsProblem, UnsupportedJsonLdProblem, form_of
-from services.crypto.rdf_processes import FormMakers
+from services.crypto.rdf_processes import FormMakers, forms_apart
 from tests.support.documents import full_document
 from tests.unit.test_rdf_blank_nodes import ring
 
@@ -59,6 +59,13 @@ async def test_forms_are_those_that_are_made_here() -> None:
     assert gappy.gap.members["undefined"] == ["favouriteColour"]
     assert isinstance(knot, UnsupportedJsonLdProblem)
     assert isinstance(none, UnsupportedJsonLdProblem)
+
+
+def test_forms_made_apart_are_those_that_are_made_here() -> None:
+    document = full_document()
+    assert forms_apart([document, document]) == [form_of(document)] * 2
+    with pytest.raises(UnsupportedJsonLdProblem):
+        forms_apart([document, ring(48, 1, 2)])
 
 
 async def test_a_process_that_is_stuck_is_killed_and_another_takes_its_place() -> None:

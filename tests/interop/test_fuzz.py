@@ -1,10 +1,11 @@
-"""The OpenAPI fuzzer Schemathesis, every check of its own on, finds nothing on a running gateway.
+"""The OpenAPI fuzzer Schemathesis, every check of its own on, finds nothing on a running gateway, verifier or ledger.
 
 It calls each operation with data that the description allows and data that it forbids, and follows what one answer
 gives to the next. `CREDENTIFY_FUZZ_SECONDS=600 make interop ARGS="-k fuzz"` looks longer, with another seed each time.
 """
 
 import asyncio
+import io
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -12,9 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from services.edge import Log, listening
+from services.verifier.app import make_app
+from services.verifier.config import Config
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import OPERATOR_TOKEN, RunningGateway, running_gateway
 from tests.support.ledgers import running_ledger
+from tests.support.served_logs import served
+from tests.support.worlds import World, lately
 
 JUDGES = Path(__file__).parent / "judges"
 FUZZER = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python")).parent / "st"
@@ -24,11 +30,15 @@ OWN_KEYS = "^/v1/keys/"
 """Who calls these would take away the key that everything else is called with."""
 
 
+def _need_fuzzer() -> None:
+    if not FUZZER.exists():
+        pytest.skip(f"Schemathesis is not installed in {FUZZER}; see tests/interop/judges/README.md")
+
+
 @pytest.fixture
 async def gateway(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningGateway]:
     """A gateway on a ledger, both undamaged at the end."""
-    if not FUZZER.exists():
-        pytest.skip(f"Schemathesis is not installed in {FUZZER}; see tests/interop/judges/README.md")
+    _need_fuzzer()
     async with (
         running_ledger(make_database, tmp_path / "ledger") as ledger,
         running_gateway(make_database, tmp_path / "gateway", ledger) as running,
@@ -63,3 +73,26 @@ async def test_an_institution_s_key_finds_nothing(gateway: RunningGateway, tmp_p
 
 async def test_the_operator_s_token_finds_nothing(gateway: RunningGateway, tmp_path: Path) -> None:
     await fuzz(gateway.url, OPERATOR_TOKEN, "--include-path-regex", "^/v1/(institutions|esco)", folder=tmp_path)
+
+
+async def test_strangers_find_nothing_on_a_verifier(tmp_path: Path) -> None:
+    _need_fuzzer()
+    async with served(World(start=lately())) as log:
+        log.world.issued(log.world.admit("school"))
+        config = Config(
+            ledger_url=log.url,
+            log_verifier_key=log.world.log_key.verifier.text,
+            database_file=tmp_path / "projection.sqlite",
+            rate_per_second=0,
+            poll_seconds=1,
+        )
+        app = make_app(config, log=Log("verifier", io.BytesIO()), end_process=lambda _: None)
+        async with listening(app, host="127.0.0.1", port=0) as address:
+            await fuzz(address.url, "nobody", folder=tmp_path)
+
+
+async def test_strangers_find_nothing_on_a_ledger(make_database: MakeDatabase, tmp_path: Path) -> None:
+    _need_fuzzer()
+    async with running_ledger(make_database, tmp_path / "ledger") as ledger:
+        # Who asks for the next checkpoint waits for it, longer than the fuzzer does.
+        await fuzz(ledger.url, "nobody", "--exclude-path-regex", "^/v1/checkpoint/after/", folder=tmp_path)
