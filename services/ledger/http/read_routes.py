@@ -11,6 +11,7 @@ from proto.envelope import open_envelope
 from proto.events import INTEGER_MAX, EventIdField
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book
+from proto.log.entry import Entry
 from proto.log.entry import decode as decode_entry
 from proto.log.merkle import ProofProblem, check_consistency
 from proto.log.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
@@ -192,7 +193,7 @@ def read_routes() -> list[Route]:
             description="`to` is clipped to what is published and to what one answer holds: ask again from there.",
             tag="log",
             query=EntriesQuery,
-            response={200: Media("application/x-ndjson")},
+            response={200: Media("application/x-ndjson", Entry)},
         ),
         Route(
             "GET",
