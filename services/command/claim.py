@@ -1,6 +1,8 @@
 """`credentify claim`: one-time links by which learners get their credentials: made by staff, used by learners."""
 
+import asyncio
 import csv
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,16 @@ from proto.canonical import DECODE_ERRORS
 from proto.documents.claim import claim_message
 from proto.keys import did_key
 from proto.problem import InvalidProblem
-from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX
-from services.clients.gateway import GatewayClient
+from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX, Claimed
+from services.clients.gateway import GatewayClient, UnreachableProblem
 from services.clients.http_session import client_session
 from services.command.batch import read_source
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 
+_TRIES = 3
+_PAUSE_SECONDS = 1.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 _key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
@@ -147,6 +151,17 @@ async def cancel(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
         print_json(await _client(session, gateway, api_key_file).cancel_claim(claim_id))
 
 
+async def _claimed(client: GatewayClient, secret: str, body: dict[str, Any]) -> Claimed:
+    """Use a link; where the answer is lost, ask again with the same token, which gets the same answer."""
+    body = body | {"retry_token": secrets.token_urlsafe(32)}
+    for _ in range(_TRIES - 1):
+        try:
+            return await client.use_claim(secret, body)
+        except UnreachableProblem:
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return await client.use_claim(secret, body)
+
+
 @claim.command("use")
 @click.argument("link")
 @click.option("--out", required=True, type=_OUT, help="Write the credential to this new file.")
@@ -165,7 +180,7 @@ async def use(*, link: str, out: Path, key: Path | None, as_json: bool) -> None:
     if out.exists():
         raise InvalidProblem(f"{out} exists already: name a new file, the link works once")
     async with client_session() as session:
-        claimed = await GatewayClient(session, url).use_claim(secret, body)
+        claimed = await _claimed(GatewayClient(session, url), secret, body)
     write_secret(out, msgspec.json.format(msgspec.json.encode(claimed.document), indent=2) + b"\n")
     if as_json:
         print_json({"credential_id": claimed.credential_id, "file": str(out)})

@@ -15,8 +15,10 @@ import msgspec
 
 from proto.problem import InvalidProblem
 from services.command.home import default_folder, read_addresses
+from services.command.key_file import write_secret
 from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
 from services.issuer_gateway import fsck as gateway_fsck
+from services.issuer_gateway.earlier_faults import Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.ledger.fsck import database_check as ledger_fsck
@@ -66,8 +68,18 @@ def targets_of(folder: Path) -> Targets:
     )
 
 
-async def check(targets: Targets) -> dict[str, Report]:
-    """Return a report per service; raises a problem where something cannot be reached."""
+async def check(targets: Targets, corrections: Path | None = None) -> dict[str, Report]:
+    """Return a report per service; raises a problem where something cannot be reached.
+
+    In the folder `corrections` a file for each institution is made of the changes that mend what older versions got
+    wrong.
+    """
+    changes: dict[str, list[bytes]] = {}
+
+    def mend(fault: Fault) -> None:
+        if fault.change is not None:
+            changes.setdefault(fault.institution, []).append(msgspec.json.encode(fault.change))
+
     reports: dict[str, Report] = {}
     if targets.ledger_database:
         async with postgres.connected(targets.ledger_database, application_name="credentify-fsck") as connection:
@@ -78,7 +90,11 @@ async def check(targets: Targets) -> dict[str, Report]:
         keystore = Keystore.from_file(targets.master_key_file)
         with contextlib.closing(Vault(vault_folder(targets.key_folder, targets.master_key_file))) as vault:
             async with postgres.connected(targets.gateway_database, application_name="credentify-fsck") as connection:
-                reports["gateway"] = await gateway_fsck.check(connection, keystore, vault)
+                reports["gateway"] = await gateway_fsck.check(connection, keystore, vault, mend=mend)
+        if corrections is not None:
+            corrections.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for institution, lines in changes.items():
+                write_secret(corrections / f"{institution}.ndjson", b"\n".join([*lines, b""]))
     if targets.verifier_file:
         reports["verifier"] = await verifier_fsck.check(_verifier_config(targets, targets.verifier_file))
     return reports
@@ -115,13 +131,19 @@ def _lines(name: str, report: Report) -> Iterator[str]:
 @click.option("--verifier-file", type=_FILE, help="Check this verifier's projection.")
 @click.option("--ledger", help="The log that the projection follows.")
 @click.option("--log-verifier-key", help="The log's public key (vkey).")
+@click.option(
+    "--corrections",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write here, for each institution, the changes that mend what older versions got wrong (they hold names); the "
+    "institution sends its file with `credentify batch`.",
+)
 @as_json_option
 @command
-async def fsck(*, data: Path | None, as_json: bool, **named: str | Path | None) -> None:
+async def fsck(*, data: Path | None, corrections: Path | None, as_json: bool, **named: str | Path | None) -> None:
     """Recompute every leaf, chain link, signature, rule, tile, root, document and projection."""
     try:
         targets = msgspec.convert(named, Targets) if any(named.values()) else targets_of(data or default_folder())
-        reports = await check(targets)
+        reports = await check(targets, corrections)
     except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_CHECK)

@@ -4,16 +4,12 @@ Every envelope is opened and its signature checked with the institution's key on
 who was not erased is opened, its digest must lead to its credential id, and it must say what its event says.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
-from proto.documents.agreement import differences, issue_of
 from proto.documents.document import credential_id_of
-from proto.documents.open_badge_claims import claims
 from proto.envelope import Envelope, open_envelope
-from proto.events import CredentialIssued, CredentialStacked
 from proto.ids import CredentialId, Did, KeyId
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
@@ -21,6 +17,7 @@ from proto.problem import Problem
 from services.issuer_gateway.achievements.document_parts import with_part
 from services.issuer_gateway.credentials.issuance import Sealed
 from services.issuer_gateway.domain.statuses import is_withdrawn
+from services.issuer_gateway.earlier_faults import EarlierFaults, Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import Vault
@@ -58,14 +55,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.damage_count
 
 
-async def check(connection: Connection, keystore: Keystore, vault: Vault) -> Report:
-    """Return what was checked and what is wrong, all of one snapshot; only errors of the connection are raised."""
+async def check(
+    connection: Connection, keystore: Keystore, vault: Vault, *, mend: Callable[[Fault], None] | None = None
+) -> Report:
+    """Return what was checked and what is wrong, all of one snapshot; only errors of the connection are raised.
+
+    `mend` is given each credential that an earlier version got wrong, with the change that puts it right.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         run = _Run(connection, keystore, LearnerKeys(vault, keystore))
         await run.followed_log()
         await run.secrets()
         await run.outbox()
         await run.credentials()
+        await run.earlier_faults(mend)
         await run.statuses()
         await run.wishes()
         return run.report()
@@ -180,24 +183,16 @@ class _Run:
                 document = with_part(sealed.document, row["part"])
                 found = credential_id_of(document, Did(row["did"]))
                 self.expect(found == credential_id, place, "The document leads to another credential id")
-                if found == credential_id:
-                    self._agreement(place, document, row["envelope"])
             except (Problem, msgspec.DecodeError) as problem:
                 self.expect(False, place, f"The document cannot be opened: {problem}")
 
-    def _agreement(self, place: str, document: Mapping[str, Any], envelope: bytes | None) -> None:
-        """Document and event say the same: a verifier refuses what does not, however well both are signed."""
-        if envelope is None:
-            return  # said already: no event issues it
-        event = open_envelope(_DECODE_ENVELOPE(envelope)).event
-        if not isinstance(event, CredentialIssued | CredentialStacked):
-            return
-        differing = differences(claims(document), issue_of(event))
-        self.expect(
-            not differing,
-            place,
-            f"Document and event disagree about: {', '.join(differing)}. No verifier calls it valid: issue it anew",
-        )
+    async def earlier_faults(self, mend: Callable[[Fault], None] | None) -> None:
+        """No credential that holds is one that an earlier version got wrong."""
+        async for fault in EarlierFaults(self.connection, self.learner_keys).found():
+            by = "`--corrections` writes the change that mends it. " if fault.change else ""
+            self.expect(False, f"credential {fault.credential_id}", f"{fault.what}. {by}".rstrip())
+            if mend is not None:
+                mend(fault)
 
     async def wishes(self) -> None:
         """What lies sealed of requests and of awards to be claimed opens, unless its learner was erased."""

@@ -82,3 +82,29 @@ async def test_what_cannot_be_sent_is_said_in_words(gateway: RunningGateway, tmp
     file.write_text("learner;achievement\n")
     status, answer, _ = await _batch(office, tmp_path, file)
     assert (status, answer["answer"]["type"].rpartition(":")[2]) == (1, "malformed-csv")
+
+
+async def test_the_refused_rows_are_written_to_be_mended_and_sent_again(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    file, refused = tmp_path / "awards.csv", tmp_path / "refused.csv"
+    header = "learner_ref,given_name,achievement,valid_from\n"
+    file.write_text(
+        header + 'a-1,Zoë,hydrology,2026-01-01\na-2,"Ó\nBriain",none,2026-01-01\na-3,,hydrology,2026-01-01\n'
+    )
+    status, answer, _ = await _batch(office, tmp_path, file, "--refused", str(refused))
+    assert (status, answer["accepted_count"], answer["refused_count"]) == (1, 1, 2)
+    assert refused.read_text() == header + 'a-2,"Ó\nBriain",none,2026-01-01\na-3,,hydrology,2026-01-01\n'
+    file.write_text(file.read_text().replace("none", "hydrology").replace("a-3,,", "a-3,Tom,"))
+    status, answer, _ = await _batch(office, tmp_path, file, "--refused", str(refused))
+    assert (status, answer["accepted_count"], answer["already_awarded_count"]) == (0, 2, 1)
+    assert refused.read_text() == header
+    status, answer, _ = await _batch(office, tmp_path, file, "--refused", str(file))
+    assert (status, "overwritten" in answer["detail"]) == (1, True)
+    other = tmp_path / "other.csv"
+    other.write_text(header + "a-1,Zoé,hydrology,2026-01-01\n")
+    assert (await _batch(office, tmp_path, other))[1]["refused_count"] == 1
+    status, answer, _ = await _batch(office, tmp_path, other, "--on-repeat", "replace")
+    assert (status, answer["accepted_count"]) == (0, 1)

@@ -26,7 +26,7 @@ from services.persistence.postgres import Connection
 _ENDED = frozenset({"void", "expired"})
 _MEMBERS = ("awardedDate", "validFrom", "validUntil", "otherIdentifier")
 _NOT_SAID = ("achievement", "type")
-_NOT_SAID_OF_RESULTS = ("id", "type", "resultDescription")
+_NOT_SAID_OF_RESULTS = ("id", "type")
 _NOT_CONTENT = ("prerequisites", "prerequisite_documents", "on_repeat")
 _DECODE = msgspec.json.Decoder(dict[str, Any]).decode
 _REMEDY = (

@@ -5,20 +5,23 @@ from typing import Any, Protocol
 import msgspec
 
 from proto.canonical import canonical_json
+from proto.documents.credential import OnRepeat
 from proto.documents.document import without_proof
 from proto.documents.status_check import with_lists
 from proto.ids import CredentialId
 from proto.imports.imported import Imported
 from proto.imports.open_badge import import_open_badge
+from proto.lifecycle import effective
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements.imported_achievement import adopted
+from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
 from services.issuer_gateway.credentials.issuance import issue_now, prepared
 from services.issuer_gateway.credentials.source_check import Despite, Source, check_source
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
-from services.issuer_gateway.unit_of_work.append_event import Said, check_followed, stands
+from services.issuer_gateway.unit_of_work.append_event import Said, book_for, check_followed, stands
 from services.issuer_gateway.unit_of_work.idempotency import Once, check_unused, said_once
 from services.persistence.postgres import Connection
 
@@ -46,6 +49,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     learner_ref: str | None = None
     despite: tuple[Despite, ...] = ()
     api_key_id: str | None = None
+    on_repeat: OnRepeat | None = None
+    """What is meant where the learner was awarded the same before; `replace` also makes an import anew."""
 
 
 async def import_document(
@@ -65,7 +70,7 @@ async def import_document(
     recognition = Recognition(gateway, tenant)
     await check_unused(gateway, once)
     known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
-    if known is not None:
+    if known is not None and asked.on_repeat != "replace":
         return await _stood(gateway, tenant, known)
     source = Source(document=document, imported=imported, status_lists=status_lists, despite=asked.despite)
     found = await check_source(gateway, source)
@@ -75,18 +80,18 @@ async def import_document(
         await recognition.lock(connection, sent)  # (1)
         person = await recognition.person(connection, sent)  # (2)
         before = await recognition.became(connection, sent, person)
-        if before is not None:
+        if before is not None and asked.on_repeat != "replace":
             raise _ImportedBeforeError(before)
         notes = (*found, *_for_whom(sent, person))
         said = await _issue_now(  # (3)
-            gateway, connection, tenant, _about(imported, person), notes=notes, api_key_id=asked.api_key_id
+            gateway, connection, tenant, _about(imported, person, asked), notes=notes, asked=asked, before=before
         )
         await recognition.remember(connection, sent, person, said.stream)  # (4)
         return said
 
     try:
         answer = await said_once(gateway, once, work)
-    except _ImportedBeforeError as before:
+    except (_ImportedBeforeError, AlreadyAwardedProblem) as before:
         return await _stood(gateway, tenant, before.credential_id)
     assert answer.credential_id is not None, "an issue is about a credential"
     return answer.credential_id, answer
@@ -99,10 +104,11 @@ async def _stood(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) 
     return stored.credential_id, await stands(gateway, stored.event_id)
 
 
-def _about(imported: Imported, person: Person) -> Imported:
+def _about(imported: Imported, person: Person, asked: Asked) -> Imported:
     """Return what was read, its learner under the institution's own name."""
     learner = msgspec.structs.replace(imported.award.learner, ref=person.ref)
-    return msgspec.structs.replace(imported, award=msgspec.structs.replace(imported.award, learner=learner))
+    award = msgspec.structs.replace(imported.award, learner=learner, on_repeat=asked.on_repeat)
+    return msgspec.structs.replace(imported, award=award)
 
 
 async def _issue_now(
@@ -112,7 +118,8 @@ async def _issue_now(
     imported: Imported,
     *,
     notes: tuple[str, ...],
-    api_key_id: str | None,
+    asked: Asked,
+    before: CredentialId | None,
 ) -> Said:
     achievement = await adopted(connection, tenant, imported)
     stored = achievement.stored
@@ -128,9 +135,20 @@ async def _issue_now(
         now=gateway.now(),
         notes=_bounded([_first_issued_by(imported), *notes, *achievement.notes, *doubts]),
         unmapped=imported.unmapped,
-        api_key_id=api_key_id,
+        api_key_id=asked.api_key_id,
     )
+    if before is not None and await _may_be_replaced(gateway, connection, before):
+        item = msgspec.structs.replace(item, replaces=(before,))
     return await issue_now(gateway, connection, tenant, item)
+
+
+async def _may_be_replaced(gateway: Gateway, connection: Connection, credential_id: CredentialId) -> bool:
+    """Tell whether there is something to revoke of what the document became before."""
+    now = gateway.now()
+    book = await book_for(connection, [], also=[credential_id], now=now)
+    credential = book.credential(credential_id)
+    found = effective(book, credential, at=now) if credential else None
+    return found is not None and found.state not in {"revoked", "void"}
 
 
 def _first_issued_by(imported: Imported) -> str:

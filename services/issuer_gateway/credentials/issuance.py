@@ -76,6 +76,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[CredentialId, ...] = ()
     api_key_id: str | None = None
     """The API key that stated the award; None where what it says of the learner are the learner's own words."""
+    replaces: tuple[CredentialId, ...] = ()
+    """Credentials that it replaces besides those that its award says."""
     revocations: tuple[Said, ...] = ()
     """What is said besides: revocations of the credentials that this one replaces."""
 
@@ -288,16 +290,17 @@ async def judged(
     """
     awarded = await EarlierAwards.read(gateway, connection, tenant, items, is_dry=is_dry)
     awarded.add_before(pairs_before)
-    if not is_dry and any(item.award.on_repeat == "replace" for item in items):
-        await outbox.lock_streams(connection, awarded.credential_ids)
+    also = [*awarded.credential_ids, *(each for item in items for each in item.replaces)]
+    if not is_dry and any(item.award.on_repeat == "replace" or item.replaces for item in items):
+        await outbox.lock_streams(connection, also)
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking for item in items], now=now)
     holdings.add(earlier or {})
-    book = await book_for(connection, [item.opened for item in items], also=awarded.credential_ids, now=now)
+    book = await book_for(connection, [item.opened for item in items], also=also, now=now)
     taken: list[Prepared] = []
     refused: dict[CredentialId, Problem] = {}
     for place, item in enumerate(items, start=1):
         try:
-            replaced = awarded.check(item, book, now=now)
+            replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
             notes = holdings.check(item.asking)
             admit(book, item.opened, now=max(now, item.opened.event.at))
             revocations = await _revocations(gateway, connection, tenant, book, item=item, replaced=replaced, now=now)

@@ -38,6 +38,7 @@ from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.credentials import import_document
+from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.credentials.source_check import Despite, SourceRefusedProblem
 from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, once_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
@@ -97,6 +98,7 @@ class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         tuple[Despite, ...],
         Meta(max_length=4, description="What of the document is known, and does not keep it from being imported"),
     ] = ()
+    on_repeat: OnRepeatField | None = None
 
 
 async def run_batch(
@@ -241,8 +243,14 @@ async def _import(
     document = await off_loop(request, len(raw), decode_json, raw, bytes_max=bytes_max)
     once = once_from(request, principal, idempotency_key, raw)
     asked = import_document.Asked(
-        read=read, learner_ref=query.learner_ref, despite=query.despite, api_key_id=principal.api_key_id
+        read=read,
+        learner_ref=query.learner_ref,
+        despite=query.despite,
+        api_key_id=principal.api_key_id,
+        on_repeat=query.on_repeat,
     )
+    if query.on_repeat == "replace" and "credentials:revoke" not in principal.scopes:
+        raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke")
     _, issue = await import_document.import_document(request.app[GATEWAY], principal.own, document, asked, once=once)
     return await credential_reply(request, principal, issue)
 

@@ -1,6 +1,6 @@
 """SQL of the gateway's check: reads everything in chunks, within the caller's snapshot. Judges nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import asyncpg
@@ -34,6 +34,21 @@ async def credential_rows(connection: Connection) -> AsyncIterator[asyncpg.Recor
         prefetch=ROWS_PER_READ,
     ):
         yield row
+
+
+async def readable_credentials(connection: Connection) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield every credential of learners who were not erased, with its envelope; each learner's by age."""
+    async for row in connection.cursor(
+        """SELECT credential_id, did, slug, learner_id::text, ref, sealed_document, document_part.content AS part,
+               envelope
+           FROM credential JOIN institution USING (institution_id) JOIN learner USING (learner_id)
+           JOIN outbox USING (event_id)
+           LEFT JOIN document_part ON digest = part_digest
+           WHERE erased_at IS NULL AND state <> 'refused'
+           ORDER BY learner_id, credential.created_at, credential_id""",
+        prefetch=ROWS_PER_READ,
+    ):
+        yield dict(row)
 
 
 async def secret_rows(connection: Connection) -> list[asyncpg.Record]:

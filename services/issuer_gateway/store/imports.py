@@ -23,9 +23,10 @@ async def became(connection: Connection | Pool, institution_id: str, fingerprint
 
 
 async def add(connection: Connection, institution_id: str, fingerprint: bytes, credential_id: CredentialId) -> None:
-    """Remember what a document became; a second one of the same fingerprint raises `asyncpg.UniqueViolationError`."""
+    """Remember what a document became, at last where it was made anew."""
     await connection.execute(
-        "INSERT INTO imported (institution_id, fingerprint, credential_id) VALUES ($1, $2, $3)",
+        """INSERT INTO imported (institution_id, fingerprint, credential_id) VALUES ($1, $2, $3)
+           ON CONFLICT (institution_id, fingerprint) DO UPDATE SET credential_id = excluded.credential_id""",
         institution_id,
         fingerprint,
         bytes.fromhex(credential_id),

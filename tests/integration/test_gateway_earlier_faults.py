@@ -1,0 +1,168 @@
+"""What earlier versions got wrong is listed by fsck, and the change that it writes puts it right."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from proto.wire.gateway import BatchAnswer
+from services.command.fsck import Targets
+from services.command.fsck import check as checked
+from services.issuer_gateway.earlier_faults import Fault
+from services.issuer_gateway.fsck import Report, check
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.vault import Vault, vault_folder
+from services.persistence import postgres
+from tests.support.gateways import Office, RunningGateway
+from tests.support.ledgers import until
+
+BADGE: dict[str, Any] = {
+    "@context": [
+        "https://www.w3.org/ns/credentials/v2",
+        "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+    ],
+    "id": "urn:uuid:11111111-1111-4111-8111-111111111111",
+    "type": ["VerifiableCredential", "OpenBadgeCredential"],
+    "issuer": {"id": "https://badges.example/issuers/7", "type": ["Profile"], "name": "Zuidzee College"},
+    "validFrom": "2025-05-02T10:00:00Z",
+    "name": "Soil",
+    "credentialSubject": {
+        "type": ["AchievementSubject"],
+        "achievement": {
+            "id": "https://badges.example/achievements/soil",
+            "type": ["Achievement"],
+            "name": "Soil",
+            "description": "Soil types.",
+            "criteria": {"narrative": "A report."},
+        },
+    },
+}
+
+
+def _badge(number: int, **person: str) -> bytes:
+    document = json.loads(json.dumps(BADGE))
+    document["id"] = f"urn:uuid:{number:08}-1111-4111-8111-111111111111"
+    document["credentialSubject"] |= person
+    return json.dumps(document).encode()
+
+
+async def _import(office: Office, document: bytes, query: str = "") -> str:
+    answered = await office.client.send("POST", f"/v1/imports/open-badges{query}", document)
+    assert answered.status == 201, answered
+    await office.published(answered.body["credential_id"])
+    return str(answered.body["credential_id"])
+
+
+async def _faults(gateway: RunningGateway) -> tuple[Report, list[Fault]]:
+    found: list[Fault] = []
+    keystore = Keystore.from_file(gateway.config.master_key_file)
+    with contextlib.closing(Vault(vault_folder(gateway.config.key_folder, gateway.config.master_key_file))) as vault:
+        async with postgres.connected(gateway.database.owner_url, application_name="fsck") as connection:
+            return await check(connection, keystore, vault, mend=found.append), found
+
+
+async def _changed(office: Office, faults: list[Fault]) -> BatchAnswer:
+    body = b"\n".join(msgspec.json.encode(fault.change) for fault in faults)
+    answered = await office.client.send(
+        "POST", "/v1/batches/changes", body, media_type="application/x-ndjson", key="mend"
+    )
+    assert answered.status == 200, answered
+    batch = answered.as_(BatchAnswer)
+
+    async def ask() -> bool | None:
+        found = (await office.client.get(f"/v1/batches/{batch.batch_id}")).as_(BatchAnswer)
+        return True if found.published_count == found.row_count else None
+
+    await until(ask, "the changes are published")
+    return batch
+
+
+async def _reseal(gateway: RunningGateway, credential_id: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change what is sealed of a credential beside its document, as an earlier version would have written it."""
+    name = bytes.fromhex(credential_id)
+    keystore = Keystore.from_file(gateway.config.master_key_file)
+    with contextlib.closing(Vault(vault_folder(gateway.config.key_folder, gateway.config.master_key_file))) as vault:
+        async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+            row = await connection.fetchrow(
+                "SELECT learner_id::text, sealed_document FROM credential WHERE credential_id = $1", name
+            )
+            assert row is not None
+            sealed_key = (await vault.keys([row["learner_id"]]))[row["learner_id"]]
+            assert sealed_key is not None
+            key = keystore.learner_key(sealed_key, row["learner_id"])
+            sealed = json.loads(key.open(row["sealed_document"], "document", credential_id))
+            change(sealed)
+            again = key.seal(msgspec.json.encode(sealed), "document", credential_id)
+            await connection.execute("UPDATE credential SET sealed_document = $2 WHERE credential_id = $1", name, again)
+
+
+async def test_people_who_were_taken_for_one_are_listed_and_told_apart_again(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    merged = f"imported-{'a' * 32}"
+    maria = await _import(office, _badge(1, givenName="Maria"), f"?learner_ref={merged}")
+    tom = await _import(office, _badge(2, givenName="Tom"), f"?learner_ref={merged}&on_repeat=repeat")
+    report, faults = await _faults(gateway)
+    assert [damage.place for damage in report.damages] == [f"credential {tom}"]
+    assert "Tom" not in str(report)
+    assert [fault.institution for fault in faults] == ["waterland"]
+    batch = await _changed(office, faults)
+    assert (batch.accepted_count, batch.rows[0].state) == (1, "accepted")
+    report, faults = await _faults(gateway)
+    assert (report.damages, faults) == ((), [])
+    kept = (await office.client.get(f"/v1/credentials?learner={merged}")).body["credentials"]
+    assert {each["credential_id"]: each["status"]["state"] for each in kept} == {maria: "active", tom: "revoked"}
+    new = next(each["status"]["replaced_by"] for each in kept if each["credential_id"] == tom)
+    document = (await office.client.get(f"/v1/credentials/{new}/document")).body
+    assert document["credentialSubject"]["givenName"] == "Tom"
+    assert (await office.client.send("DELETE", f"/v1/learners/{merged}")).body["document_count"] == 2
+    assert (await office.client.get(f"/v1/credentials/{new}/document")).status == 200
+
+
+async def test_a_document_with_anothers_words_is_listed_until_it_is_imported_anew(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    credential_id = await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1")
+    note = "The achievement is described here already, and otherwise in title; ours was used"
+    await _reseal(gateway, credential_id, lambda sealed: sealed.setdefault("notes", []).append(note))
+    report, faults = await _faults(gateway)
+    assert [damage.place for damage in report.damages] == [f"credential {credential_id}"]
+    assert "on_repeat=replace" in report.damages[0].what
+    assert [fault.change for fault in faults] == [None]
+    revised = (await office.client.get(f"/v1/credentials/{credential_id}")).body["achievement"]
+    listed = (await office.client.get("/v1/achievements")).body["achievements"]
+    described = next(each for each in listed if each["achievement"]["uri"] == revised)
+    body = described["achievement"] | {"version": "2", "title": {"en": "Soil, as it is described now"}}
+    put = await office.client.send("PUT", f"/v1/achievements/{described['id']}", body | {"id": described["id"]})
+    assert put.status == 200, put
+    anew = await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1&on_repeat=replace")
+    assert anew != credential_id
+    assert await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1") == anew
+
+    async def ask() -> bool | None:
+        found = (await office.client.get(f"/v1/credentials/{credential_id}")).body.get("status") or {}
+        return True if found.get("state") == "revoked" and found.get("replaced_by") == anew else None
+
+    await until(ask, "the earlier one is revoked and names the new one")
+    assert (await _faults(gateway))[0].damages == ()
+
+
+async def test_the_command_writes_the_changes_for_each_institution(gateway: RunningGateway, tmp_path: Path) -> None:
+    office = await gateway.institution("waterland")
+    merged = f"imported-{'b' * 32}"
+    await _import(office, _badge(1, givenName="Maria"), f"?learner_ref={merged}")
+    await _import(office, _badge(2, givenName="Tom"), f"?learner_ref={merged}&on_repeat=repeat")
+    targets = Targets(
+        gateway_database=gateway.database.owner_url,
+        master_key_file=gateway.config.master_key_file,
+        key_folder=gateway.config.key_folder,
+    )
+    folder = tmp_path / "corrections"
+    await checked(targets, folder)
+    file = folder / "waterland.ndjson"
+    assert file.stat().st_mode & 0o777 == 0o600
+    (line,) = file.read_bytes().splitlines()
+    assert json.loads(line)["action"] == "reissue"
+    (fault,) = (await _faults(gateway))[1]
+    await _changed(office, [fault])
