@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from proto.imports.imported import Imported
 from proto.wire.gateway import BatchAnswer
 from services.command.fsck import Targets
 from services.command.fsck import check as checked
+from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.earlier_faults import Fault
 from services.issuer_gateway.fsck import Report, check
 from services.issuer_gateway.keys.keystore import Keystore
@@ -121,27 +124,36 @@ async def test_people_who_were_taken_for_one_are_listed_and_told_apart_again(gat
     assert (await office.client.get(f"/v1/credentials/{new}/document")).status == 200
 
 
-async def test_a_document_with_anothers_words_is_listed_until_it_is_imported_anew(gateway: RunningGateway) -> None:
+async def test_a_document_with_anothers_words_is_listed_until_it_is_imported_anew(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     office = await gateway.institution("waterland")
-    credential_id = await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1")
+    seen: list[Imported] = []
+
+    async def with_the_first_words(connection: Any, tenant: Any, imported: Imported) -> Any:
+        seen.append(imported)
+        return await adopted(connection, tenant, seen[0])
+
+    with monkeypatch.context() as patched:  # as an earlier version did it
+        patched.setattr("services.issuer_gateway.credentials.import_document.adopted", with_the_first_words)
+        await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1")
+        surgery = _badge(2, givenName="Tom").replace(b"Soil types.", b"Brains are mended.").replace(b"Soil", b"Brain")
+        wrong = await _import(office, surgery, "?learner_ref=t-1")
     note = "The achievement is described here already, and otherwise in title; ours was used"
-    await _reseal(gateway, credential_id, lambda sealed: sealed.setdefault("notes", []).append(note))
+    await _reseal(gateway, wrong, lambda sealed: sealed.setdefault("notes", []).append(note))
     report, faults = await _faults(gateway)
-    assert [damage.place for damage in report.damages] == [f"credential {credential_id}"]
+    assert [damage.place for damage in report.damages] == [f"credential {wrong}"]
     assert "on_repeat=replace" in report.damages[0].what
     assert [fault.change for fault in faults] == [None]
-    revised = (await office.client.get(f"/v1/credentials/{credential_id}")).body["achievement"]
-    listed = (await office.client.get("/v1/achievements")).body["achievements"]
-    described = next(each for each in listed if each["achievement"]["uri"] == revised)
-    body = described["achievement"] | {"version": "2", "title": {"en": "Soil, as it is described now"}}
-    put = await office.client.send("PUT", f"/v1/achievements/{described['id']}", body | {"id": described["id"]})
-    assert put.status == 200, put
-    anew = await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1&on_repeat=replace")
-    assert anew != credential_id
-    assert await _import(office, _badge(1, givenName="Maria"), "?learner_ref=m-1") == anew
+    anew = await _import(office, surgery, "?learner_ref=t-1&on_repeat=replace")
+    assert anew != wrong
+    for query in ("", "&on_repeat=replace"):
+        assert await _import(office, surgery, f"?learner_ref=t-1{query}") == anew
+    document = (await office.client.get(f"/v1/credentials/{anew}/document")).body
+    assert document["credentialSubject"]["achievement"]["description"] == "Brains are mended."
 
     async def ask() -> bool | None:
-        found = (await office.client.get(f"/v1/credentials/{credential_id}")).body.get("status") or {}
+        found = (await office.client.get(f"/v1/credentials/{wrong}")).body.get("status") or {}
         return True if found.get("state") == "revoked" and found.get("replaced_by") == anew else None
 
     await until(ask, "the earlier one is revoked and names the new one")

@@ -86,6 +86,10 @@ class Item(Protocol):
     def document(self) -> Mapping[str, Any]:
         """The document that it would become."""
 
+    @property
+    def replaces(self) -> tuple[CredentialId, ...]:
+        """Credentials that it replaces whatever they say."""
+
 
 class _Made(msgspec.Struct, frozen=True, kw_only=True):
     """One award that was made: what it says, and its credential."""
@@ -150,6 +154,8 @@ class EarlierAwards:
         others: list[CredentialId] = []
         revoked = None
         for made in self._made.get(_pair(item), ()):
+            if made.credential_id in item.replaces:
+                continue
             state = _state(book, made.credential_id, now)
             if made.said == said and state not in {"revoked", "void"}:
                 raise AlreadyAwardedProblem(made.credential_id, made.event_id)

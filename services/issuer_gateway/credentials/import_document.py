@@ -16,7 +16,7 @@ from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
-from services.issuer_gateway.credentials.issuance import issue_now, prepared
+from services.issuer_gateway.credentials.issuance import Prepared, issue_now, prepared
 from services.issuer_gateway.credentials.source_check import Despite, Source, check_source
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
@@ -137,13 +137,18 @@ async def _issue_now(
         unmapped=imported.unmapped,
         api_key_id=asked.api_key_id,
     )
-    if before is not None and await _may_be_replaced(gateway, connection, before):
+    if before is not None and await _may_be_replaced(gateway, connection, tenant, item, before):
         item = msgspec.structs.replace(item, replaces=(before,))
     return await issue_now(gateway, connection, tenant, item)
 
 
-async def _may_be_replaced(gateway: Gateway, connection: Connection, credential_id: CredentialId) -> bool:
-    """Tell whether there is something to revoke of what the document became before."""
+async def _may_be_replaced(
+    gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared, credential_id: CredentialId
+) -> bool:
+    """Tell whether what the document became before holds still, and has other words of the achievement."""
+    stored = await credentials.get(connection, tenant.institution_id, credential_id)
+    if stored is not None and stored.part_digest == item.part.digest:
+        return False
     now = gateway.now()
     book = await book_for(connection, [], also=[credential_id], now=now)
     credential = book.credential(credential_id)
