@@ -3,12 +3,13 @@
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from proto.moment import Moment, from_datetime, normalise, parse, to_datetime
+from proto.moment import Moment, from_datetime, normalise, to_datetime
 from proto.problem import InvalidProblem
 
 DAY_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _DAY = re.compile(rf"^{DAY_PATTERN}(?!\n)$")
 _MIDNIGHT = re.compile(rf"^({DAY_PATTERN})T00:00(:00(\.0+)?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})(?!\n)$")
+_FIRST, _LAST = "1970-01-01", "9000-01-01"
 _DAY_LENGTH = timedelta(days=1)
 _FARTHEST_WEST, _FARTHEST_EAST = timedelta(hours=14), timedelta(hours=14)
 """No zone lies farther from UTC: what is a day somewhere begins within these of the same day in UTC."""
@@ -33,6 +34,16 @@ def end(written: str, zone: tzinfo) -> Moment:
     Raises `InvalidProblem` for what is neither.
     """
     return _midnight(written, zone, _DAY_LENGTH) if is_day(written) else normalise(written)
+
+
+def on_record(moment: Moment, pointer: str | None = None) -> Moment:
+    """Return a moment that an event can state; raises `InvalidProblem` for one before 1970 or after 8999."""
+    if not _FIRST <= moment < _LAST:
+        raise InvalidProblem(
+            "Events state times in the years 1970 to 8999; leave out what has no end, and correct another year",
+            pointer=pointer,
+        )
+    return moment
 
 
 def day_of_begin(written: str) -> str | None:
@@ -64,6 +75,6 @@ def _midnight(day: str, zone: tzinfo, later: timedelta) -> Moment:
     """Return when a day begins, or the one after; where clocks jump over midnight, when they jump."""
     try:
         written = date.fromisoformat(day) + later
-        return parse(from_datetime(datetime(written.year, written.month, written.day, tzinfo=zone)))
+        return from_datetime(datetime(written.year, written.month, written.day, tzinfo=zone))
     except (ValueError, OverflowError) as error:
-        raise InvalidProblem(f"{day[:40]!r} is no day of the calendar from 1970 on, such as 2026-11-23") from error
+        raise InvalidProblem("There is no such day: a day is written 2026-11-23") from error

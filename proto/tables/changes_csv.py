@@ -83,6 +83,6 @@ def _change(cells: Mapping[str, str], zone: tzinfo) -> ChangeRow:
 
 def _moment(cell: str, zone: tzinfo) -> str:
     try:
-        return days.begin(cell, zone)
+        return days.on_record(days.begin(cell, zone))
     except InvalidProblem as problem:
         raise RowError("effective_at", "invalid", problem.detail) from problem

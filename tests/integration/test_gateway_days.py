@@ -125,9 +125,18 @@ async def test_a_day_holds_to_its_end_and_one_day_is_a_period(gateway: RunningGa
         "/v1/credentials", office.award("soil", valid_from="2026-07-02T00:00:00+02:00", valid_until="2026-07-01")
     )
     assert (refused.status, refused.body["pointer"]) == (422, "/valid_until")
-    for wrong in ("2026-02-30", "9999-12-31"):
-        refused = await office.client.post("/v1/credentials", office.award("soil", valid_until=wrong))
+    for name, wrong in (
+        ("valid_until", "2026-02-30"),
+        ("valid_until", "9999-12-31"),
+        ("valid_until", "9000-01-01"),
+        ("valid_until", "9999-12-31T00:00:00Z"),
+        ("valid_from", "1970-01-01"),  # in Amsterdam it begins in 1969, by UTC
+        ("valid_from", "1960-01-01T00:00:00Z"),
+    ):
+        refused = await office.client.post("/v1/credentials", office.award("soil") | {name: wrong})
         assert refused.status == 422, refused
+        assert "regex" not in refused.body["detail"], refused
+    assert (await office.issue("soil", awarded_at="1950-01-01")).credential_id
 
 
 async def test_days_are_in_utc_unless_a_zone_is_set_and_a_zone_exists(gateway: RunningGateway) -> None:

@@ -47,7 +47,7 @@ def test_a_time_is_the_moment_that_it_says_whatever_the_zone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-02-29", "2026-13-01", "9999-12-31", "0001-01-01", "1969-12-31", "0001-01-01T00:00:00+14:00", "soon"]
+    "text", ["2026-02-29", "2026-13-01", "9999-12-31", "0000-01-01", "0001-01-01T00:00:00+14:00", "soon"]
 )
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(InvalidProblem):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from proto import events
+from proto import days, events
 from proto.documents.credential import Achievement, Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, Fixed, build_document
@@ -164,6 +164,10 @@ def check_credits(achievement: Achievement, award: Award) -> None:
 
 
 def _check_period(award: Award, zone: tzinfo) -> None:
+    ends_at = award.ends_in(zone)
+    days.on_record(award.begins_in(zone), "/valid_from")
+    if ends_at is not None:
+        days.on_record(ends_at, "/valid_until")
     try:
         award.check_period(zone)
     except ValueError as error:
