@@ -21,6 +21,11 @@ def is_ready(cluster: Path, pid: int) -> bool:
     return len(lines) > STATUS_LINE and lines[0].strip() == str(pid) and lines[STATUS_LINE].strip() == "ready"
 
 
+def is_left_behind(cluster: Path) -> bool:
+    """Say whether a lock file of an earlier run is there: a start that fails for it may go well once that has ended."""
+    return (cluster / "postmaster.pid").exists()
+
+
 def orphan_pid(cluster: Path) -> int | None:
     """Return the pid of a living server of an earlier run on `cluster`, if there is one."""
     lines = _lines(cluster)
@@ -51,15 +56,46 @@ def is_in_use(cluster: Path) -> bool:
 def _may_work_in(process: Path, cluster: Path) -> bool:
     """Say whether a process may be one of the server's on `cluster`: they all have it as their working folder.
 
-    Root without CAP_SYS_PTRACE (in most containers) cannot see the working folder of another user's process; then
-    anything called postgres may be one.
+    Root without CAP_SYS_PTRACE (in most containers) cannot see the working folder of another user's process.
     """
     try:
         return (process / "cwd").samefile(cluster)
     except PermissionError:
-        return _text(process / "comm").strip() == "postgres"
+        return may_be_of(process, cluster)
     except OSError:
         return False
+
+
+def may_be_of(process: Path, cluster: Path) -> bool:
+    """Say whether a process whose working folder is hidden may be one of the server's on `cluster`.
+
+    A server runs as whom its cluster belongs to, or it refuses to (PostgreSQL, `checkDataDir`), and its first process
+    names the cluster. What everybody may see of a process is enough to tell those of other accounts and clusters.
+    """
+    status = _status(process)
+    if _text(process / "comm").strip() != "postgres" or _owner(status) != cluster.stat().st_uid:
+        return False
+    parent = process.parent / status.get("PPid", "")
+    named = [folder for each in (process, parent) if (folder := _named_cluster(each)) is not None]
+    return not named or named[0] == str(cluster)
+
+
+def _status(process: Path) -> dict[str, str]:
+    """Return the lines of `/proc/PID/status` by their names (proc(5))."""
+    lines = (line.partition(":") for line in _text(process / "status").splitlines())
+    return {name: value.strip() for name, _, value in lines}
+
+
+def _owner(status: dict[str, str]) -> int | None:
+    """Return the effective user of a process, the second of four."""
+    users = status.get("Uid", "").split()
+    return int(users[1]) if len(users) > 1 else None
+
+
+def _named_cluster(process: Path) -> str | None:
+    """Return the cluster that the command line of a server's first process names, None for any other process."""
+    arguments = _text(process / "cmdline").split("\0")
+    return arguments[arguments.index("-D") + 1] if "-D" in arguments[:-1] else None
 
 
 def _is_server(pid: int, cluster: Path) -> bool:

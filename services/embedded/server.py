@@ -39,8 +39,6 @@ SETTINGS = {
     "lc_messages": "C",
 }
 INITDB = ("--auth=trust", "--locale=C", "--encoding=UTF8", "--data-checksums", f"--username={SUPERUSER}")
-TRANSIENT = ("lock file", "shared memory block")
-"""Words of refusals that pass by themselves once the processes of an earlier run are gone."""
 POLL_INTERVAL_S = 0.02
 INITDB_TIMEOUT_S = 120.0
 RETRY_S = 15.0
@@ -204,12 +202,13 @@ class EmbeddedPostgres:
         while True:
             await self._end_orphan(give_up_at)
             postmaster.clear_stale(self._data.cluster, self._socket_folder)
+            is_left_behind = postmaster.is_left_behind(self._data.cluster)
             before = self._log_size()
             self._child = self._spawn()
             if await self._becomes_ready(self._child):
                 return
             said = self._log_since(before)
-            if time.monotonic() > give_up_at or not any(words in said for words in TRANSIENT):
+            if time.monotonic() > give_up_at or not is_left_behind:
                 raise PostgresStartProblem(f"It said: {said.strip() or 'nothing'} (in {self._data.log_file})")
             await asyncio.sleep(POLL_INTERVAL_S * 10)
 
