@@ -1,0 +1,95 @@
+"""What the command ends with: an answer's own status, or one that is never an answer. Output is never what breaks."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from services.command.main import main
+from services.command.output import EXIT_CRASHED, EXIT_NOT_WRITTEN
+from services.command.registrar import RefusedProblem
+from services.operator_fault import OperatorFault
+
+COULD_NOT_ASK, PROBLEM, INTERRUPTED, USAGE = 3, 1, 130, 2
+NAME = "Łódzka 😀 Ünïversity"
+LATIN = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0", "LC_ALL": "C"}
+
+
+def run(*arguments: str, stdout: Any = subprocess.PIPE, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "services", *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=os.environ | environ,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_terminal_that_cannot_show_a_name_breaks_nothing(tmp_path: Path) -> None:
+    missing = tmp_path / NAME
+    for options in (["--offline"], ["--json"], []):
+        done = run("verify", str(missing), *options, **LATIN)
+        assert done.returncode == COULD_NOT_ASK, done
+        assert b"Traceback" not in done.stderr
+    assert b"\\" in done.stderr
+
+
+def test_json_stays_json_whatever_the_terminal_shows() -> None:
+    code = (
+        f"from services.command.output import *; settle_output(); print_json({{'name': {NAME!a}, 'half': '\\ud800'}})"
+    )
+    for environ in (LATIN, {"PYTHONIOENCODING": "utf-8"}):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, env=os.environ | environ, check=True, timeout=60
+        )
+        assert json.loads(done.stdout)["name"] == NAME
+
+
+def test_a_reader_that_leaves_and_a_full_disk_change_no_answer() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert run("--help", stdout=writing).returncode == 0
+    os.close(writing)
+    with Path("/dev/full").open("wb") as full:
+        assert run("--help", stdout=full).returncode in {0, EXIT_NOT_WRITTEN}
+        done = run("verify", "/nowhere", "--json", stdout=full)
+    assert done.returncode == COULD_NOT_ASK
+    assert b"Traceback" not in done.stderr
+
+
+class FaultyError(Exception):
+    """What nobody has thought of."""
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (FaultyError("Anna Kowalska"), EXIT_CRASHED),
+        (UnicodeEncodeError("latin-1", "Ł", 0, 1, "no"), EXIT_CRASHED),
+        (BrokenPipeError(32, "Broken pipe"), EXIT_CRASHED),
+        (MemoryError(), EXIT_CRASHED),
+        (KeyboardInterrupt(), INTERRUPTED),
+        (RefusedProblem("no"), PROBLEM),
+        (OperatorFault("no"), PROBLEM),
+        (click.UsageError("no"), USAGE),
+        (SystemExit(3), COULD_NOT_ASK),
+    ],
+)
+def test_a_crash_is_never_an_answer(error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def broken() -> None:
+        raise error
+
+    monkeypatch.setattr("services.command.verify.verify", broken)
+    done = CliRunner().invoke(main, ["verify"])
+    assert done.exit_code == status, done.output
+    assert "Kowalska" not in done.output
+    assert ("This is a fault of the program" in done.output) == (status == EXIT_CRASHED)
