@@ -26,7 +26,7 @@ from proto.log.tile_proof import (
     tiles_for_inclusion,
     tiles_for_root,
 )
-from proto.moment import parse
+from proto.moment import to_ms
 from proto.problem import InvalidProblem
 from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
@@ -225,7 +225,7 @@ def _position(stored: bytes) -> Position:
     try:
         for moment in (found.last_received_at, found.fetched_at, found.witnessed_at, found.seen_at):
             if moment is not None:
-                parse(moment)
+                to_ms(moment)
     except InvalidProblem as problem:
         raise msgspec.DecodeError(f"the position is damaged: {problem.detail}") from problem
     return found
