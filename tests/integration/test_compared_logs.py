@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from proto.ids import Origin
+from proto.log.finding_check import check_finding
 from services.auditor import Finding
 from services.command.audit import EXIT_COULD_NOT_AUDIT
 from tests.integration.test_command_audit import audit, audit_json
@@ -131,6 +132,7 @@ async def test_an_audit_that_compares_finds_the_fork_and_keeps_what_anybody_can_
             finding = msgspec.json.decode(evidence.read_bytes(), type=Finding)
             assert {text.encode() for text in finding.checkpoints} == {theirs.checkpoint(), ours.checkpoint()}
             assert finding.proof
+            assert check_finding(finding, key=ours.log_key.verifier).grade == "proven"
 
 
 async def test_an_audit_says_that_others_were_shown_more_and_refuses_to_pass_over_what_it_cannot_compare(

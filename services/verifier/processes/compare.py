@@ -8,16 +8,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from proto.ids import TreeSize
 from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
-from proto.log.merkle import Hash
 from proto.log.note_key import VerifierKey
-from proto.log.tile_proof import frontier_of_tiles, tiles_for_root
 from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.log_client import LogClient
 from services.edge import Log
 from services.follow import Evidence, Position
+from services.follow.suspects import OwnRoot
 from services.verifier.projection.store import Store
 
 _FORKED = "The log signed two different trees: what it showed here contradicts what it showed at {source}"
@@ -28,13 +26,6 @@ class Accused(Protocol):
 
     async def accuse(self, evidence: Evidence) -> None:
         """Hold the evidence against the log."""
-
-
-async def own_root(store: Store, size: TreeSize) -> Hash:
-    """Return the root of the first `size` entries of the projection, at least one."""
-    return await store.read(
-        lambda own: frontier_of_tiles(size, {tile: own.tile(tile) for tile in tiles_for_root(size)}).root()
-    )
 
 
 class Comparison:
@@ -83,24 +74,30 @@ class Comparison:
             return None
 
     async def _is_fork(self, source: str, opened: OpenedCheckpoint) -> bool:
-        shown, position = opened.checkpoint, await self._store.read(lambda own: own.position)
-        if shown.size > position.size:
-            self._ahead[source] = opened
-            self._say(source, "comparison_waits", "The log has shown a larger tree there than here")
+        shown = opened.checkpoint
+        position, own = await self._store.read(lambda records: (records.position, records.root_of(shown.size)))
+        if shown.size == 0:
             return False
-        if shown.size and await own_root(self._store, shown.size) != shown.root_hash:
-            await self._follower.accuse(self._evidence(source, opened, position))
+        if own is None or own.root_hash != shown.root_hash:
+            signed = open_checkpoint(position.checkpoint, self._key).checkpoint if position.checkpoint else None
+            if own is None or signed is None or signed.size != own.size:  # ours is smaller, or on its way
+                self._ahead[source] = opened
+                self._say(source, "comparison_waits", "The log has shown a larger tree there than here")
+                return False
+            await self._follower.accuse(self._evidence(source, opened, position, own))
             return True
         self._say(source, "compared", "")
         return False
 
-    def _evidence(self, source: str, opened: OpenedCheckpoint, position: Position) -> Evidence:
+    def _evidence(self, source: str, opened: OpenedCheckpoint, position: Position, own: OwnRoot) -> Evidence:
+        """Return what anybody can check: both checkpoints and, of two sizes, what our tree was at the smaller one."""
         return Evidence(
             kind="fork",
             detail=_FORKED.format(source=source),
             found_at=self._clock(),
             is_conclusive=True,
             checkpoints=(opened.encoded, position.checkpoint),
+            roots=(own.root_hash, *own.consistency) if own.size > opened.checkpoint.size else (),
         )
 
     def _say(self, source: str, event: str, detail: str) -> None:
