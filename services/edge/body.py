@@ -20,7 +20,8 @@ from services.edge.problems import (
 
 LOOP_BYTES_MAX = 65_536
 """What is larger is decoded in a thread: on the event loop it would hold up everybody else."""
-THREADS = 2
+THREADS = 1
+"""For bodies: the event loop waits for each thread that decodes, and one at a time is the least."""
 SILENCE_SECONDS_MAX = 60.0
 """A client that sends nothing for so long is given up, whatever time its whole body may take."""
 ADDRESS_SHARE = 4

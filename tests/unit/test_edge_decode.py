@@ -2,13 +2,16 @@
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
+from urllib.parse import quote, quote_plus
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from proto import canonical
 from proto.problem import InvalidProblem, MalformedProblem
-from services.edge import decode_cursor, decode_json, decode_parameters, encode_cursor, refuse_duplicate_keys
+from services.edge import decode_cursor, decode_json, decode_parameters, encode_cursor, form, refuse_duplicate_keys
 from services.edge.decode import NESTING_MAX, invalid
 from services.verifier.documents import reader
 
@@ -186,3 +189,40 @@ def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
 def test_a_list_that_nests_without_end_is_malformed() -> None:
     with pytest.raises(MalformedProblem, match="not a JSON list"):
         reader.split(b"[" * 90_000 + b"]" * 90_000, documents_max=100)
+
+
+def _sent(*, key: bytes = b"status_lists", extra: bytes = b"") -> bytes:
+    """Return a document with two status lists, large enough to be decoded apart."""
+    lists = b",\n ".join(b'{"encodedList" : "u%b, ]"}' % (b"A" * 700_000) for _ in range(2))
+    return b' {"document": {"issuer":"x", "a":[1,2]},%b "%b":[%b]}\n' % (extra, key, lists)
+
+
+def test_a_large_document_and_its_lists_are_decoded_apart_and_alike() -> None:
+    found = reader.with_status_lists(_sent())
+    assert found is not None
+    assert found.document == b'{"issuer":"x","a":[1,2]}'
+    assert [len(each["encodedList"]) for each in found.status_lists] == [700_004, 700_004]
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (_sent(extra=b'"document":{"issuer":"y"},'), "stands twice"),
+        (_sent(extra=b'"status_lists":[],'), "stands twice"),
+        (_sent(extra=b'"more":1,'), "not JSON of a document and its status lists"),
+        (_sent().replace(b'"a":[1,2]', b'"a":1,"a":2'), "stands twice in one object"),
+        (_sent().replace(b"A" * 700_000, b"A" * 1_100_000), "bytes; at most"),
+        (_sent()[:-3], "not JSON of a document and its status lists"),
+    ],
+)
+def test_what_two_readers_could_read_differently_is_refused_in_a_large_body_too(sent: bytes, words: str) -> None:
+    with pytest.raises(MalformedProblem, match=words):
+        reader.with_status_lists(sent)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(), st.integers(0, 3))
+def test_an_escaped_text_is_read_as_it_was_written(text: str, padding: int) -> None:
+    value = "a" * (form._PIECE_BYTES - padding) + text
+    assert form.urlencoded(f"x={quote_plus(value)}".encode()).text("x") == value
+    assert form.urlencoded(f"x={quote(value, safe='')}".encode()).text("x") == value

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proto.canonical import DECODE_ERRORS, check_value_count, decode_json
+from proto.canonical import DECODE_ERRORS, DOCUMENT_BYTES_MAX, check_value_count, decode_json
 from proto.documents.document import credential_id_of, without_proof
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
-from proto.documents.status_check import with_lists
+from proto.documents.status_check import ENTRY_LIST_MAX, with_lists
 from proto.documents.vc import check_credential
 from proto.ids import CredentialId, credential_id
 from proto.lifecycle import Book, Life
@@ -59,6 +59,17 @@ class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
+class _SentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document and its status lists, not decoded."""
+
+    document: msgspec.Raw
+    status_lists: list[msgspec.Raw]
+
+
+_SENT = msgspec.json.Decoder(_SentApart)
+_FRAME = b'{"document":,"status_lists":[]}'
+
+
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """One document with what was sent along: the status lists that it names, as their issuer signed them."""
 
@@ -73,8 +84,33 @@ def with_status_lists(body: bytes) -> Sent | None:
     """
     if _STATUS_LISTS not in body:
         return None
-    found = with_lists(decode_json(body, bytes_max=_SENT_BYTES_MAX))
+    found = with_lists(decode_json(body) if len(body) <= DOCUMENT_BYTES_MAX else _decoded_apart(body))
     return None if found is None else Sent(document=msgspec.json.encode(found[0]), status_lists=found[1])
+
+
+def _decoded_apart(body: bytes) -> Any:
+    """Return what a large body holds: the document and each list are decoded by themselves, each within its bounds.
+
+    A decoder lets no other thread run until it is done: with eight megabytes at once, nobody would be answered.
+    """
+    if len(body) > _SENT_BYTES_MAX:
+        raise MalformedProblem(f"The body has {len(body)} bytes; at most {_SENT_BYTES_MAX} are read")
+    check_value_count(body)
+    try:
+        sent = _SENT.decode(body)
+    except DECODE_ERRORS as error:
+        raise MalformedProblem(f"The body is not JSON of a document and its status lists: {error}") from error
+    parts = [bytes(part) for part in (sent.document, *sent.status_lists)]
+    commas = max(0, len(sent.status_lists) - 1)
+    if _length(body) != len(_FRAME) + commas + sum(map(_length, parts)):
+        raise MalformedProblem("A key of the body stands twice: two readers could see two documents")
+    document, *lists = map(decode_json, parts[: ENTRY_LIST_MAX + 2])
+    return {"document": document, "status_lists": lists}
+
+
+def _length(data: bytes) -> int:
+    """Return how many bytes there are besides white space, inside of texts too."""
+    return len(data.translate(None, b" \t\r\n"))
 
 
 def split(body: bytes, *, documents_max: int) -> list[bytes] | None:
