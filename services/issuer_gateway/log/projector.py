@@ -125,4 +125,13 @@ class FollowObserver(Observer):
     async def faulted(self, evidence: Evidence) -> None:
         """Note that the log is faulty, with what shows it."""
         self._metrics.log_faults.labels(evidence.kind).inc()
-        self._log.failure("log_faulty", None, kind=evidence.kind, detail=evidence.detail, index=evidence.index)
+        self._log.failure(
+            "log_faulty",
+            None,
+            kind=evidence.kind,
+            detail=evidence.detail,
+            conclusive=evidence.is_conclusive,
+            index=evidence.index,
+            entry=evidence.entry.decode("utf-8", "replace") if evidence.entry else None,
+            checkpoints=[note.decode("utf-8", "replace") for note in evidence.checkpoints],
+        )
