@@ -72,7 +72,13 @@ async def import_document(
     known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
     if known is not None and asked.on_repeat != "replace":
         return await _stood(gateway, tenant, known)
-    source = Source(document=document, imported=imported, status_lists=status_lists, despite=asked.despite)
+    source = Source(
+        document=document,
+        imported=imported,
+        status_lists=status_lists,
+        despite=asked.despite,
+        zone=tenant.zone,
+    )
     found = await check_source(gateway, source)
 
     async def work(connection: Connection) -> Said:

@@ -6,6 +6,7 @@ is refused, and what was found is noted with the credential. A finding is about 
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, tzinfo
 from functools import partial
 from typing import Any, Literal
 
@@ -90,12 +91,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A document that is to be imported, with the status lists sent along and what the caller knows of."""
+    """A document that is to be imported, with the status lists sent along and what the caller knows of.
+
+    Its days are days in `zone`.
+    """
 
     document: Mapping[str, Any]
     imported: Imported
     status_lists: Sequence[Mapping[str, Any]] = ()
     despite: Collection[Despite] = ()
+    zone: tzinfo = UTC
 
 
 async def check_source(gateway: Gateway, source: Source) -> tuple[str, ...]:
@@ -162,15 +167,15 @@ def _found(
     if credential_id is None:
         proof = _proof_outside(source.document, now=now, forms=forms)
         log = Found(check="log", finding=Finding(result="unknown", code="log-other"))
-        return (proof, log, *_period(source.imported, now), _status(source, book, now=now, forms=forms))
+        return (proof, log, *_period(source, now), _status(source, book, now=now, forms=forms))
     credential = book.credential(credential_id)
     life = life_of(book, credential) if credential else None
     issuer = Did(issuer_of(source.document))
     proof = _refusing_proof(by_log(source.document, issuer, book, life, now=now, forms=forms))
     if credential is None or life is None:
         log = _unknown_on_log()
-        return (proof, log, *_period(source.imported, now), _status(source, book, now=now, forms=forms))
-    return (proof, *_state(book, credential, source.imported, now))
+        return (proof, log, *_period(source, now), _status(source, book, now=now, forms=forms))
+    return (proof, *_state(book, credential, source, now))
 
 
 def _unknown_on_log() -> Found:
@@ -195,7 +200,7 @@ def _proof_outside(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) 
     return _refusing_proof(finding)
 
 
-def _state(book: Book, credential: Credential, imported: Imported, now: Moment) -> tuple[Found, ...]:
+def _state(book: Book, credential: Credential, source: Source, now: Moment) -> tuple[Found, ...]:
     """Return what the log says of the credential, and of its dates where the log says nothing of them."""
     state = effective(book, credential, at=now)
     if state is None:
@@ -204,11 +209,12 @@ def _state(book: Book, credential: Credential, imported: Imported, now: Moment) 
     words = {"state": state.state.replace("_", " ")}
     finding = Finding(result="valid" if is_good else "invalid", code="log-state", words=words)
     said = Found(check="log", finding=finding, refuses=not is_good, unless=_STATES.get(state.state))
-    return (said,) if state.state == "expired" else (said, *_period(imported, now))
+    return (said,) if state.state == "expired" else (said, *_period(source, now))
 
 
-def _period(imported: Imported, now: Moment) -> tuple[Found, ...]:
-    begins, ends = imported.award.begins_at, imported.award.ends_at
+def _period(source: Source, now: Moment) -> tuple[Found, ...]:
+    award = source.imported.award
+    begins, ends = award.begins_in(source.zone), award.ends_in(source.zone)
     if ends is not None and ends <= now:
         finding = Finding(result="invalid", code="period-over", words={"until": ends})
         return (Found(check="period", finding=finding, refuses=True, unless="expired"),)
