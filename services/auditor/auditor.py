@@ -231,10 +231,11 @@ class Auditor:
             return self._accuser.accuse_by(evidence, opened.encoded, receipt=receipt)
         if evidence.kind == "altered":
             return await self._located(evidence, opened)
+        witnesses = tuple(key.text for key in self._policy.witness_keys) if self._policy else ()
         if evidence.is_conclusive and evidence.index is not None:
             receipt = await self._receipt(LeafIndex(evidence.index), opened)
-            return self._accuser.accuse_by(evidence, opened.encoded, receipt=receipt)
-        return self._accuser.accuse_by(evidence, opened.encoded)
+            return self._accuser.accuse_by(evidence, opened.encoded, receipt=receipt, witnesses=witnesses)
+        return self._accuser.accuse_by(evidence, opened.encoded, witnesses=witnesses)
 
     async def _located(self, evidence: Evidence, opened: OpenedCheckpoint) -> LyingLogProblem:
         """Name the tile or the entry that was altered."""

@@ -16,6 +16,8 @@ from proto.base64_strict import decode_base64
 from proto.ids import Origin, TreeSize
 from proto.lifecycle import UnknownRulesProblem
 from proto.log.checkpoint import open_checkpoint, sign_checkpoint
+from proto.log.finding import decode_finding, encode_finding
+from proto.log.finding_check import check_finding
 from proto.log.merkle import Hash, check_consistency
 from proto.log.note_key import SignerKey, parse_vkey
 from proto.log.policy import QuorumProblem, parse_policy
@@ -94,6 +96,9 @@ class Stage:
         finding = caught.value.finding
         assert (finding.kind, finding.is_conclusive) == (kind, is_conclusive), finding.detail
         assert msgspec.json.decode(msgspec.json.encode(finding), type=Finding) == finding
+        checked = check_finding(decode_finding(encode_finding(finding)), key=self.world.log_key.verifier)
+        grades = {"unproven"} if not is_conclusive else {"signed"} if kind in {"rule", "signature"} else {"proven"}
+        assert checked.grade in grades, checked
         return finding
 
 
