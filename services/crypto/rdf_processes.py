@@ -202,17 +202,19 @@ class FormMakers:
         else:
             self._begin_another(worker)
 
-    def _begin_another(self, ended: _Worker | None) -> None:
-        task = asyncio.create_task(self._begin(ended), name="rdf-worker")
+    def _begin_another(self, ended: _Worker | None, *, more: int = 0) -> None:
+        task = asyncio.create_task(self._begin(ended, more), name="rdf-worker")
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
 
-    async def _begin(self, ended: _Worker | None) -> None:
+    async def _begin(self, ended: _Worker | None, more: int) -> None:
         if ended is not None:
             await ended.close()
             self._working.discard(ended)
         with contextlib.suppress(_WorkerGoneError):
             self._idle.append(await _Worker.start(self._program))
+        if more:
+            self._begin_another(None, more=more - 1)
 
 
 def forms_apart(documents: Sequence[Mapping[str, Any]]) -> list[Form]:

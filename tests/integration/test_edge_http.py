@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
+from yarl import URL
 
 from proto.problem import ConflictProblem, MalformedProblem, Problem
 from services.edge import (
@@ -538,6 +539,12 @@ async def test_a_log_line_tells_the_route_and_never_what_was_asked(sample: Sampl
     assert (refused["route"], refused["problem"], refused["status"]) == ("/things", "invalid", 422)
     for word in ("4711", "secret", "Ada", "mail", TOKEN, "first-1"):
         assert word not in str([found, unknown, refused])
+
+
+@pytest.mark.parametrize("path", ["/nothing%0Ahere", "/%0A", "/things%0D%0A/4711", "/%85", "/%E2%80%A8"])
+async def test_a_path_with_line_ends_in_it_is_unknown_like_any_other(sample: Sample, path: str) -> None:
+    async with sample.client.get(URL(path, encoded=True)) as response:
+        assert (response.status, response.content_type) == (404, "application/problem+json")
 
 
 async def test_log_lines_come_by_themselves(sample: Sample) -> None:

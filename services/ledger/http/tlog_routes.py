@@ -55,7 +55,7 @@ def tlog_routes() -> list[Route]:
         ),
         Route(
             "GET",
-            "/tile/{name:.+}",
+            r"/tile/{name:[\s\S]+}",
             tile,
             summary="A tile of hashes, or a bundle of entries (C2SP tlog-tiles)",
             description="`<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`, in the one canonical spelling.",
