@@ -9,7 +9,7 @@ from proto.documents.open_badge_claims import child, claims
 from proto.ids import CredentialId
 from proto.visible_text import folded
 
-Recognised = Literal["did", "name-and-birth", "name"]
+Recognised = Literal["did", "name-and-birth", "name-and-mail", "name"]
 
 
 def presented_id(document: Mapping[str, Any]) -> CredentialId:
@@ -24,7 +24,8 @@ def recognised(document: Mapping[str, Any], learner: Learner) -> Recognised | No
     """Return by what the holder of a document is recognised as this learner; None where nothing shows it.
 
     Two DIDs (or other URIs) decide alone, whichever way. Else the whole name must be stated and equal, as one name or
-    as several, whatever their case and Unicode form, and the dates of birth where both are stated.
+    as several, whatever their case and Unicode form, and so must be the date of birth, or without one the mail address,
+    where both state it.
     """
     subject = child(document, "credentialSubject", "")
     uri = subject.get("id")
@@ -36,6 +37,9 @@ def recognised(document: Mapping[str, Any], learner: Learner) -> Recognised | No
     born = subject.get("dateOfBirth")
     if learner.date_of_birth and born:
         return "name-and-birth" if str(born).partition("T")[0] == learner.date_of_birth else None
+    addresses = [folded(stated) for stated in _identities_in(subject, "emailAddress")]
+    if learner.email and addresses:
+        return "name-and-mail" if folded(learner.email) in addresses else None
     return "name"
 
 
@@ -45,11 +49,14 @@ def _name_in(subject: Mapping[str, Any]) -> str:
     "" where it states none, or something that is no text.
     """
     stated = [subject[part] for part in ("givenName", "familyName") if subject.get(part)]
-    identities = subject.get("identifier")
-    if not stated and isinstance(identities, list):
-        stated = [
-            item.get("identityHash")
-            for item in identities
-            if isinstance(item, Mapping) and item.get("identityType") == "name" and item.get("hashed") is False
-        ][:1]
+    if not stated:
+        return next(iter(_identities_in(subject, "name")), "")
     return " ".join(stated) if all(isinstance(part, str) for part in stated) else ""
+
+
+def _identities_in(subject: Mapping[str, Any], kind: str) -> list[str]:
+    """Return the plain identities of one kind; hashed ones say nothing here."""
+    items = subject.get("identifier")
+    found = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    plain = [item for item in found if item.get("identityType") == kind and item.get("hashed") is False]
+    return [item["identityHash"] for item in plain if isinstance(item.get("identityHash"), str)]

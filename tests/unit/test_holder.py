@@ -9,11 +9,12 @@ from proto.documents.holder import Recognised, recognised
 
 LEARNER = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", date_of_birth="2001-02-03")
 BOUND = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", uri="did:example:zoe")
+MAILED = Learner(ref="s-1", given_name="Zoë", family_name="Ó Briain", email="z@x.example")
 NAMES = {"givenName": "ZOE\u0308", "familyName": "ó  briain"}
 
 
-def _named(name: str) -> dict[str, Any]:
-    return {"type": "IdentityObject", "identityType": "name", "hashed": False, "identityHash": name}
+def _named(name: str, kind: str = "name") -> dict[str, Any]:
+    return {"type": "IdentityObject", "identityType": kind, "hashed": False, "identityHash": name}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,10 @@ def _named(name: str) -> dict[str, Any]:
         (Learner(ref="s-1", given_name="\u200b"), {"givenName": "\u200b"}, None),
         (LEARNER, {"givenName": "Zoë Ó", "familyName": "Briain"}, "name"),
         (LEARNER, NAMES | {"dateOfBirth": "2001-02-03T00:00:00Z"}, "name-and-birth"),
+        (MAILED, NAMES | {"identifier": [_named("Z@x.example", "emailAddress")]}, "name-and-mail"),
+        (MAILED, NAMES | {"identifier": [_named("tom@x.example", "emailAddress")]}, None),
+        (MAILED, NAMES | {"identifier": [_named("Zoë"), 1]}, "name"),
+        (MAILED, NAMES | {"identifier": "z@x.example"}, "name"),
     ],
 )
 def test_a_holder_is_recognised_by_did_or_by_names(

@@ -36,6 +36,7 @@ _SHOWN: Mapping[Recognised | None, str] = {
     None: "not issued here; that it is the learner's is the institution's word",
     "did": "not issued here; its document names the learner's DID",
     "name-and-birth": "not issued here; its document states the learner's names and date of birth",
+    "name-and-mail": "not issued here; its document states the learner's names and mail address",
     "name": "not issued here; its document states the learner's names, and no DID or date of birth to compare",
 }
 
