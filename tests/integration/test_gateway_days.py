@@ -42,6 +42,12 @@ async def _check(office: Office, verifier: Verifier, credential_id: str) -> None
     facts = answer["credential"]
     assert (facts["valid_from"], facts["valid_until"]) == PERIOD
     assert (facts["valid_from_day"], facts["valid_until_day"]) == (FIRST, LAST)
+    by_id = await verifier.by_id(credential_id)
+    assert "valid_until_day" not in by_id["credential"], "days are the document's, not the log's"
+    for _ in range(3):  # from the second time on it is answered from what was prepared
+        again = await verifier.answer(document)
+        assert again["credential"] == facts
+        assert "2036-07-31." in next(each["detail"] for each in again["checks"] if each["check"] == "period")
     known = (await office.client.get(f"/v1/credentials/{credential_id}")).as_(CredentialAnswer)
     assert (known.valid_from, known.valid_until) == (FIRST, LAST)
 

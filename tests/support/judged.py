@@ -34,6 +34,12 @@ class Verifier:
 
         return await until(ask, "the verifier knows the credential")
 
+    async def by_id(self, credential_id: str) -> Json:
+        """Return what it answers about a credential of which it has the id alone."""
+        async with self._session.get(f"{self._url}/v1/credentials/{credential_id}") as response:
+            answer: Json = await response.json(content_type=None)
+            return answer
+
     async def page(self, credential_id: str) -> str:
         """Return the page about a credential."""
         async with self._session.get(

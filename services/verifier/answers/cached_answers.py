@@ -146,7 +146,7 @@ class ReadyAnswers:
             return
         prepared = self._shelf.get(named.credential_id, found.answer.question.at)
         if prepared is not None and self._shelf.is_at(found.grounds.position):
-            prepared.matched(named.form, proof)
+            prepared.matched(named.form, found.answer)
 
 
 def _named(data: bytes) -> _Named | None:

@@ -49,7 +49,18 @@ class Prepared:
     at each later one that changed none of `credential_ids`, no recognition of it and none of `issuers`.
     """
 
-    __slots__ = ("begins_at", "credential_ids", "documents", "ends_at", "findings", "issuers", "tag", "tail", "verdict")
+    __slots__ = (
+        "begins_at",
+        "credential_ids",
+        "document_parts",
+        "documents",
+        "ends_at",
+        "findings",
+        "issuers",
+        "tag",
+        "tail",
+        "verdict",
+    )
 
     def __init__(self, answer: Answer, grounds: Grounds) -> None:
         book, at = grounds.book, grounds.at
@@ -59,8 +70,9 @@ class Prepared:
         self.credential_ids: tuple[CredentialId, ...] = tuple(book.credentials)
         self.issuers: tuple[Did, ...] = tuple(book.issuers)
         self.verdict = _by_itself(answer)
-        self.findings = _ENCODE(answer.checks[_ABSTRACT_CHECKS:-1])[1:-1] + b","
+        self.findings = _findings(answer)
         self.tail = _tail(answer)
+        self.document_parts = self.findings, self.tail
         hashed = hashlib.sha256(self.findings + self.tail).hexdigest()
         self.tag = f'W/"{{}}-{hashed[:32]}"'
         self.documents: dict[bytes, Check] = {}
@@ -69,15 +81,21 @@ class Prepared:
         """Tell whether this is what an answer says for that moment."""
         return self.begins_at <= at and (self.ends_at is None or at < self.ends_at)
 
-    def matched(self, form: bytes, proof: Check) -> None:
-        """Remember that the document in this form agrees with the record, and what its proof is worth."""
+    def matched(self, form: bytes, answer: Answer) -> None:
+        """Remember that the document in this form agrees with the record, and what was answered about it.
+
+        Beside its proof that is what it says itself, in all of its forms: the days of validity as they were written.
+        """
+        parts = _findings(answer), _tail(answer)
+        if parts != self.document_parts:
+            self.document_parts = parts
         if len(self.documents) < DOCUMENTS_MAX:
-            self.documents[form] = proof
+            self.documents[form] = answer.checks[1]
 
     def status(self, instant: Instant) -> tuple[Verdict, bytes]:
         """Return the answer where only the credential's id was given."""
         found = self.verdict if instant.is_fresh else "indeterminate"
-        return found, self._answer(found, _NO_DOCUMENT, _NO_PROOF, instant)
+        return found, _answer(found, _NO_DOCUMENT, _NO_PROOF, instant, (self.findings, self.tail))
 
     def document(self, proof: Check, instant: Instant) -> tuple[Verdict, bytes]:
         """Return the answer for a document that matches, by what its proof is worth."""
@@ -88,27 +106,21 @@ class Prepared:
             found = "indeterminate"
         if not instant.is_fresh:
             found = "indeterminate"
-        return found, self._answer(found, _MATCHES, _ENCODE(proof), instant)
+        return found, _answer(found, _MATCHES, _ENCODE(proof), instant, self.document_parts)
 
     def etag(self, found: Verdict) -> str:
         """Return the weak ETag of the answer for the id: verdict and record, not their age (RFC 9110 section 8.8.1)."""
         return self.tag.format(found)
 
-    def _answer(self, found: Verdict, document: bytes, proof: bytes, instant: Instant) -> bytes:
-        return b"".join(
-            (
-                b'{"verdict":"',
-                found.encode(),
-                b'","checks":[',
-                document,
-                b",",
-                proof,
-                b",",
-                self.findings,
-                instant.middle,
-                self.tail,
-            )
-        )
+
+def _answer(found: Verdict, document: bytes, proof: bytes, instant: Instant, parts: tuple[bytes, bytes]) -> bytes:
+    findings, tail = parts
+    checks = b",".join((document, proof, findings))
+    return b"".join((b'{"verdict":"', found.encode(), b'","checks":[', checks, instant.middle, tail))
+
+
+def _findings(answer: Answer) -> bytes:
+    return _ENCODE(answer.checks[_ABSTRACT_CHECKS:-1])[1:-1] + b","
 
 
 def instant_of(origin: Origin, position: Position, health: Health, at: Moment) -> Instant:
