@@ -1,5 +1,6 @@
 """Imports: a document of another system becomes a credential of ours, once, however often it is sent."""
 
+import asyncio
 from typing import Any, Protocol
 
 import msgspec
@@ -64,8 +65,9 @@ async def import_document(
     check_followed(gateway)
     document, status_lists = with_lists(body) or (body, ())
     read, learner_ref = asked.read, asked.learner_ref
-    imported = read(document, learner_ref=learner_ref)
-    content = canonical_json(without_proof(document))
+    # A large document takes a while, in which others have their turn.
+    imported = await asyncio.to_thread(read, document, learner_ref=learner_ref)
+    content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
     sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
     recognition = Recognition(gateway, tenant)
     await check_unused(gateway, once)
