@@ -21,7 +21,8 @@ from services.crypto.rdf_canonical import Form
 from services.crypto.rdf_worker import LENGTH_BYTES, Answered, Answers, Said, framed
 
 QUICK_SECONDS = 0.5
-ANSWER_SECONDS_MAX = 3.0
+ANSWER_SECONDS_MAX = 6.0
+"""By the clock; the processor time that one request may take is bounded by the process itself (`rdf_worker`)."""
 START_SECONDS_MAX = 20.0
 REQUEST_BYTES_MAX = 16_777_216
 PROGRAM = ("-m", "services.crypto.rdf_worker")
