@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import uvloop
@@ -20,7 +20,7 @@ from services.clients.tile_client import TileClient
 from services.crypto.rdf_processes import FormMakers
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
-from services.follow import Beginning, FollowBounds, Follower, Health
+from services.follow import Beginning, Evidence, FollowBounds, Follower, Health
 from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import LIMITS, Config
@@ -41,7 +41,7 @@ from services.issuer_gateway.requests.learner_requests import keep_swept
 from services.issuer_gateway.service import Gateway, now_after, wall_clock
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import StatusLists
-from services.issuer_gateway.store import outbox
+from services.issuer_gateway.store import followed_log, outbox
 from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
@@ -156,7 +156,8 @@ async def _running(
         await LearnerKeys(vault, keystore).put_in_order(background)
         session = await stack.enter_async_context(client_session())
         await BatchKeys(vault, keystore).put_in_order(background)
-        gateway = _gateway(app, config, keystore, vault, pool=pool, background=background, session=session)
+        kept = _Kept(await followed_log.kept_fault(background), await followed_log.kept_suspects(background))
+        gateway = _gateway(app, config, keystore, vault, kept, pool=pool, background=background, session=session)
         app[GATEWAY] = gateway
         await stack.enter_async_context(gateway.form_makers.processes(are_warm=False))
         await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)
@@ -181,11 +182,19 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
+class _Kept(NamedTuple):
+    """What an earlier run found against the log."""
+
+    fault: Evidence | None
+    suspects: tuple[bytes, ...]
+
+
 def _gateway(
     app: web.Application,
     config: Config,
     keystore: Keystore,
     vault: Vault,
+    kept: _Kept,
     *,
     pool: Pool,
     background: Pool,
@@ -194,7 +203,7 @@ def _gateway(
     """Wire the parts together."""
     log, metrics = app[LOG], Metrics(app[REGISTRY])
     arrivals, advanced = Arrivals(), Signal()
-    observer = FollowObserver(log, metrics)
+    observer = FollowObserver(background, log, metrics)
     speakers = Speakers(background, keystore, now=lambda: now_after(projector, wall_clock))
     projector = Projector(background, speakers=speakers, arrivals=arrivals, advanced=advanced)
     follower = Follower(
@@ -207,6 +216,8 @@ def _gateway(
         bounds=FollowBounds(
             freshness_seconds_max=config.stale_seconds_max, publish_delay_seconds=config.publish_delay_seconds_max
         ),
+        known_fault=kept.fault,
+        known_suspects=kept.suspects,
         observer=observer,
     )
     beginning = Beginning(

@@ -103,9 +103,10 @@ def _place(item: Applied) -> Appended:
 
 
 class FollowObserver(Observer):
-    """Turns what the follower does into metrics and log lines."""
+    """Turns what the follower does into metrics and log lines, and keeps what was found against the log."""
 
-    def __init__(self, log: Log, metrics: Metrics) -> None:
+    def __init__(self, pool: Pool, log: Log, metrics: Metrics) -> None:
+        self._pool = pool
         self._log = log
         self._metrics = metrics
         self._last_trouble = ""
@@ -135,3 +136,9 @@ class FollowObserver(Observer):
             entry=evidence.entry.decode("utf-8", "replace") if evidence.entry else None,
             checkpoints=[note.decode("utf-8", "replace") for note in evidence.checkpoints],
         )
+        if evidence.is_conclusive:
+            await followed_log.keep_fault(self._pool, evidence)
+
+    async def unproven(self, notes: tuple[bytes, ...]) -> None:
+        """Keep the checkpoints that the log signed and could not show to be of one history, over restarts."""
+        await followed_log.keep_suspects(self._pool, notes)

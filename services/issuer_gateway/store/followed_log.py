@@ -9,12 +9,17 @@ import msgspec
 
 from proto.ids import CredentialId, Did, EventId, Origin
 from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
-from services.follow import Position
+from services.follow import Evidence, Position
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.msgpack.Decoder(Position).decode
+_DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
+_DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
+_FINDING = "SELECT value FROM log_finding WHERE name = $1"
+_KEEP_FINDING = """
+    INSERT INTO log_finding (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
 
 async def stored_position(connection: Connection | Pool) -> bytes | None:
@@ -45,6 +50,28 @@ async def first_of(connection: Connection | Pool, event_ids: Sequence[EventId]) 
         [bytes.fromhex(event_id) for event_id in event_ids],
     )
     return place
+
+
+async def kept_fault(connection: Connection | Pool) -> Evidence | None:
+    """Return conclusive evidence against the log that was kept, or None."""
+    stored = await connection.fetchval(_FINDING, "fault")
+    return _DECODE_FAULT(stored) if stored else None
+
+
+async def kept_suspects(connection: Connection | Pool) -> tuple[bytes, ...]:
+    """Return the checkpoints that the log signed and that could not be compared yet."""
+    stored = await connection.fetchval(_FINDING, "suspects")
+    return _DECODE_SUSPECTS(stored) if stored else ()
+
+
+async def keep_fault(connection: Connection | Pool, evidence: Evidence) -> None:
+    """Keep conclusive evidence against the log."""
+    await connection.execute(_KEEP_FINDING, "fault", _ENCODE(evidence))
+
+
+async def keep_suspects(connection: Connection | Pool, notes: tuple[bytes, ...]) -> None:
+    """Keep the checkpoints that are still to be compared, in place of those that were."""
+    await connection.execute(_KEEP_FINDING, "suspects", _ENCODE(notes))
 
 
 async def hand_over(connection: Connection, value: Position, *, ended: Origin) -> None:
