@@ -7,24 +7,24 @@ from proto.log.note_key import VerifierKey
 from proto.log.pin import Pin, parse_pins
 from proto.log.policy import NO_QUORUM, POLICY_BYTES_MAX, Policy, parse_policy
 from proto.problem import InvalidProblem, MalformedProblem
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 
 
 def read_policy(path: Path) -> Policy:
-    """Return the policy in a file; raises `SettingsProblem`, which names the file and the line."""
+    """Return the policy in a file; raises `SettingsFault`, which names the file and the line."""
     return _parsed(path, _read(path))
 
 
 def read_policy_about(path: Path | None, log: VerifierKey) -> Policy | None:
     """Return the policy in a file that a follower of `log` obeys, or None without a file.
 
-    Raises `SettingsProblem`, also for a policy that lists logs and not this one: it was written for another.
+    Raises `SettingsFault`, also for a policy that lists logs and not this one: it was written for another.
     """
     if path is None:
         return None
     policy = read_policy(path)
     if policy.logs and log not in [known.key for known in policy.logs]:
-        raise SettingsProblem(f"{path} lists logs, and not the key of {log.name} that is to be followed")
+        raise SettingsFault(f"{path} lists logs, and not the key of {log.name} that is to be followed")
     return policy
 
 
@@ -41,19 +41,19 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(POLICY_BYTES_MAX + 1)
     except OSError as error:
-        raise SettingsProblem(f"The witness policy {path} cannot be read: {error.strerror}") from error
+        raise SettingsFault(f"The witness policy {path} cannot be read: {error.strerror}") from error
 
 
 def _parsed(path: Path, data: bytes) -> Policy:
     try:
         return parse_policy(data)
     except (MalformedProblem, InvalidProblem) as problem:
-        raise SettingsProblem(f"{path} is not a witness policy: {problem.detail}") from problem
+        raise SettingsFault(f"{path} is not a witness policy: {problem.detail}") from problem
 
 
 def read_pins(texts: Sequence[str]) -> tuple[Pin, ...]:
-    """Return the pins of a setting; raises `SettingsProblem`."""
+    """Return the pins of a setting; raises `SettingsFault`."""
     try:
         return parse_pins(texts)
     except InvalidProblem as problem:
-        raise SettingsProblem(problem.detail) from problem
+        raise SettingsFault(problem.detail) from problem

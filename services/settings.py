@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from proto.problem import Problem
+from services.operator_fault import OperatorFault
 
 Config = TypeVar("Config", bound=msgspec.Struct)
 
@@ -34,18 +34,16 @@ _LINK_PART_ENDING = re.compile(
 _SEQUENCES = (tuple, list, frozenset, set)
 
 
-class SettingsProblem(Problem):
+class SettingsFault(OperatorFault):
     """The service does not start with these settings; for the operator, never sent over HTTP."""
 
-    slug = "settings"
     title = "The settings are wrong"
-    status = 500
 
 
 def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -> Config:
     """Return the settings in the variables of `environ` that begin with `prefix` (which ends in `_`).
 
-    Lists are separated by commas; an empty value means the field's default. Raises `SettingsProblem` that names every
+    Lists are separated by commas; an empty value means the field's default. Raises `SettingsFault` that names every
     variable that is unknown (with the nearest known one), not of its type or missing. What Kubernetes sets for a
     service of the same name counts as not given (`service_links`).
     """
@@ -64,12 +62,12 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
             values[field.name] = _converted(given[name], hints[field.name])
             if _extra(hints[field.name]) == WEB_ADDRESS:
                 http_url(values[field.name], name)
-        except SettingsProblem as problem:
+        except SettingsFault as problem:
             faults.append(problem.detail)
         except msgspec.ValidationError as error:
             faults.append(f"{name} is wrong: {error}")
     if faults:
-        raise SettingsProblem("; ".join(faults))
+        raise SettingsFault("; ".join(faults))
     return kind(**values)
 
 
@@ -200,7 +198,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
 
 
 def http_url(text: str, what: str) -> str:
-    """Return the address of an HTTP service without a final slash; raises `SettingsProblem`, which does not repeat it.
+    """Return the address of an HTTP service without a final slash; raises `SettingsFault`, which does not repeat it.
 
     `what` says in its words whose address it is.
     """
@@ -210,7 +208,7 @@ def http_url(text: str, what: str) -> str:
     except ValueError:
         is_address = False
     if not is_address or parts.query or parts.fragment or not text.isprintable() or " " in text:
-        raise SettingsProblem(
+        raise SettingsFault(
             f"{what} is no web address: it begins with http:// or https:// and names a host, such as "
             "https://ledger.example.org"
         )
@@ -228,16 +226,16 @@ def unreadable(path: Path, error: OSError) -> str:
 def read_secret(path: Path) -> bytes:
     """Return the content of a secret's file, without the line end that editors add.
 
-    Raises `SettingsProblem` where it cannot be read, is empty or too large, or may be read by every user.
+    Raises `SettingsFault` where it cannot be read, is empty or too large, or may be read by every user.
     """
     try:
         if path.stat().st_mode & stat.S_IROTH:
-            raise SettingsProblem(f"{path} holds a secret and can be read by every user; say chmod 600 {path}")
+            raise SettingsFault(f"{path} holds a secret and can be read by every user; say chmod 600 {path}")
         with path.open("rb") as file:
             content = file.read(SECRET_BYTES_MAX + 1)
     except OSError as error:
-        raise SettingsProblem(unreadable(path, error)) from error
+        raise SettingsFault(unreadable(path, error)) from error
     content = content.rstrip(b"\r\n")
     if not content or len(content) > SECRET_BYTES_MAX:
-        raise SettingsProblem(f"{path} holds no secret: it must have 1 to {SECRET_BYTES_MAX} bytes")
+        raise SettingsFault(f"{path} holds no secret: it must have 1 to {SECRET_BYTES_MAX} bytes")
     return content

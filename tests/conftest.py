@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
-from services.embedded import BinariesMissingProblem, EmbeddedPostgres
+from services.embedded import BinariesMissingFault, EmbeddedPostgres
 from tests.support.databases import Database, MakeDatabase, Postgres, Prepare
 
 EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
@@ -75,7 +75,7 @@ def postgres() -> Iterator[Postgres]:
     try:
         _in_a_loop_of_its_own(bundled.start())
         yield Postgres(bundled.admin_url, password="")
-    except BinariesMissingProblem as problem:
+    except BinariesMissingFault as problem:
         pytest.skip(problem.detail)
     finally:
         _in_a_loop_of_its_own(bundled.stop())

@@ -12,7 +12,7 @@ import msgspec
 
 from proto.problem import Problem
 from services.command.pg_environment import asks_for_tls, libpq_environment
-from services.embedded import BinariesMissingProblem, find_binaries
+from services.embedded import BinariesMissingFault, find_binaries
 from services.persistence import postgres
 
 postgres_programs_option = click.option(
@@ -122,7 +122,7 @@ def _program(name: str, choice: Choice) -> str:
             )
         return str(named)
     if not choice.needs_tls:
-        with contextlib.suppress(BinariesMissingProblem):
+        with contextlib.suppress(BinariesMissingFault):
             bundled = find_binaries().folder / name
             if bundled.is_file():
                 return str(bundled)

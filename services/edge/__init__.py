@@ -54,7 +54,7 @@ from services.edge.pages import Templates
 from services.edge.problems import (
     BodyTooLargeProblem,
     ForbiddenProblem,
-    ListenProblem,
+    ListenFault,
     PreconditionProblem,
     RateLimitedProblem,
     UnauthenticatedProblem,
@@ -81,7 +81,7 @@ __all__ = [
     "Form",
     "Line",
     "LineWriter",
-    "ListenProblem",
+    "ListenFault",
     "Log",
     "Media",
     "Port",

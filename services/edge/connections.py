@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from services.edge.address import TrustedProxies, rate_key
 from services.edge.config import EdgeConfig
 from services.edge.log import Log
-from services.edge.problems import ListenProblem
+from services.edge.problems import ListenFault
 
 DESCRIPTORS_MIN = 512
 DESCRIPTORS_WANTED = 8_192
@@ -40,7 +40,7 @@ _HEAD_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-
 def descriptors() -> int:
     """Return how many files and connections this process may have open, after raising that as far as it is allowed.
 
-    Raises `ListenProblem` where that is fewer than a service needs.
+    Raises `ListenFault` where that is fewer than a service needs.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = DESCRIPTORS_WANTED if hard == resource.RLIM_INFINITY else min(DESCRIPTORS_WANTED, hard)
@@ -48,7 +48,7 @@ def descriptors() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         soft = wanted
     if soft != resource.RLIM_INFINITY and soft < DESCRIPTORS_MIN:
-        raise ListenProblem(
+        raise ListenFault(
             f"This process may have {soft} files and connections open, and needs {DESCRIPTORS_MIN}: allow it more "
             "(`ulimit -n 8192`; LimitNOFILE of systemd; `ulimits` of a container)"
         )

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem, UnavailableProblem
 from services.edge.log import Log
+from services.operator_fault import OperatorFault
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 _HEADERS = {"Content-Type": PROBLEM_MEDIA_TYPE, "Cache-Control": "no-store"}
@@ -150,12 +151,10 @@ def line_fault(log: Log, error: Exception, *, number: int) -> InternalProblem:
     return InternalProblem("This one broke something on our side; the others are answered. Please report it")
 
 
-class ListenProblem(Problem):
+class ListenFault(OperatorFault):
     """The service cannot listen where it was told to; for the operator, never sent over HTTP."""
 
-    slug = "cannot-listen"
     title = "The service cannot listen there"
-    status = 500
 
 
 def problem_response(problem: Problem) -> web.Response:

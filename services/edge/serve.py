@@ -50,7 +50,7 @@ class _LogHandler(logging.Handler):
 async def listening(
     app: web.Application, *, host: str, port: int, reuse_port: bool = False, drain_seconds: float = 0.0
 ) -> AsyncIterator[Address]:
-    """Run `app` on a socket while the block runs, and yield where; raises `ListenProblem` where it cannot listen.
+    """Run `app` on a socket while the block runs, and yield where; raises `ListenFault` where it cannot listen.
 
     `host` may be several addresses, divided by commas; the first is the one that is yielded. On leaving: no new
     connections, `/readyz` says no, long polls are told (`STOPPING`), every answer says that the connection will be
@@ -107,7 +107,7 @@ async def serve(
 ) -> None:
     """Run `app` until `stop` is set or, where no `stop` is given, until SIGINT or SIGTERM; then stop gracefully.
 
-    Told to stop while it starts, it starts no further. `on_started` is called once it listens. Raises `ListenProblem`
+    Told to stop while it starts, it starts no further. `on_started` is called once it listens. Raises `ListenFault`
     where it cannot. The caller chooses the event loop.
     """
     ending, loop = stop or asyncio.Event(), asyncio.get_running_loop()

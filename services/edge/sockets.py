@@ -5,7 +5,7 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from services.edge.problems import ListenProblem
+from services.edge.problems import ListenFault
 
 _WORDS = {
     errno.EADDRINUSE: "another program already listens there; stop it, or choose another port",
@@ -20,7 +20,7 @@ _Place = tuple[socket.AddressFamily, str]
 def bound_sockets(host: str, port: int, *, reuse_port: bool = False) -> Iterator[list[socket.socket]]:
     """Bind every address of `host`, which may be several divided by commas, and close them when the block ends.
 
-    `::` takes IPv4 too, where the system has both. Port 0 is a free one, the same for all. Raises `ListenProblem`.
+    `::` takes IPv4 too, where the system has both. Port 0 is a free one, the same for all. Raises `ListenFault`.
     """
     with contextlib.ExitStack() as opened:
         found: list[socket.socket] = []
@@ -29,7 +29,7 @@ def bound_sockets(host: str, port: int, *, reuse_port: bool = False) -> Iterator
                 made = opened.enter_context(_bound(family, address, port, reuse_port=reuse_port))
             except OSError as error:
                 words = _WORDS.get(error.errno or 0, error.strerror or "the system refused")
-                raise ListenProblem(f"Cannot listen on {address}, port {port}: {words}") from error
+                raise ListenFault(f"Cannot listen on {address}, port {port}: {words}") from error
             found.append(made)
             port = made.getsockname()[1]
         yield found
@@ -42,7 +42,7 @@ def _places(host: str) -> list[_Place]:
         try:
             infos = socket.getaddrinfo(name.strip() or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except socket.gaierror as error:
-            raise ListenProblem(f"Cannot listen on {name.strip()}: this name has no address") from error
+            raise ListenFault(f"Cannot listen on {name.strip()}: this name has no address") from error
         found.update({(info[0], str(info[4][0])): None for info in infos})
     both = (socket.AF_INET6, "::")
     return [place for place in found if both not in found or place != (socket.AF_INET, "0.0.0.0")]  # noqa: S104 - compared

@@ -1,17 +1,17 @@
 """The bundled PostgreSQL under our own supervision; knows processes and folders, and no table."""
 
-from services.embedded.account import AccountProblem
-from services.embedded.binaries import BinariesMissingProblem, find_binaries
-from services.embedded.data_folder import AlreadyRunningProblem, DataFolderProblem, OtherMajorProblem
-from services.embedded.server import EmbeddedPostgres, PostgresStartProblem
+from services.embedded.account import AccountFault
+from services.embedded.binaries import BinariesMissingFault, find_binaries
+from services.embedded.data_folder import AlreadyRunningFault, DataFolderFault, OtherMajorFault
+from services.embedded.server import EmbeddedPostgres, PostgresStartFault
 
 __all__ = [
-    "AccountProblem",
-    "AlreadyRunningProblem",
-    "BinariesMissingProblem",
-    "DataFolderProblem",
+    "AccountFault",
+    "AlreadyRunningFault",
+    "BinariesMissingFault",
+    "DataFolderFault",
     "EmbeddedPostgres",
-    "OtherMajorProblem",
-    "PostgresStartProblem",
+    "OtherMajorFault",
+    "PostgresStartFault",
     "find_binaries",
 ]

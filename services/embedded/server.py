@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from proto.problem import Problem
 from services.embedded import postmaster
 from services.embedded.account import choose_account
 from services.embedded.binaries import Binaries, find_binaries, reachable_binaries
 from services.embedded.child import Child
 from services.embedded.data_folder import PORT, DataFolder
+from services.operator_fault import OperatorFault
 from services.persistence import database_setup
 
 SUPERUSER = "postgres"
@@ -50,12 +50,10 @@ QUIT_TIMEOUT_S = 10.0
 LOG_TAIL_BYTES = 2_000
 
 
-class PostgresStartProblem(Problem):
+class PostgresStartFault(OperatorFault):
     """The server did not start; the detail carries the last lines of its log."""
 
-    slug = "embedded-start"
     title = "The bundled PostgreSQL did not start"
-    status = 500
 
 
 class EmbeddedPostgres:
@@ -126,8 +124,8 @@ class EmbeddedPostgres:
     async def start(self) -> None:
         """Start the server and return when it takes connections; makes the cluster on the first start.
 
-        Raises AlreadyRunningProblem, OtherMajorProblem, DataFolderProblem, BinariesMissingProblem, or
-        PostgresStartProblem with the end of the server's log.
+        Raises AlreadyRunningFault, OtherMajorFault, DataFolderFault, BinariesMissingFault, or
+        PostgresStartFault with the end of the server's log.
         """
         assert not self.is_running, "the server is running already"
         binaries = await asyncio.to_thread(find_binaries, self._configured_binaries)
@@ -184,7 +182,7 @@ class EmbeddedPostgres:
         child = Child(command, account=self._account, death_signal=signal.SIGTERM, log_file=self._data.log_file)
         try:
             if not await child.ends_within(INITDB_TIMEOUT_S) or await child.wait() != 0:
-                raise PostgresStartProblem(f"initdb did not make the database: {self._log_since(before)}")
+                raise PostgresStartFault(f"initdb did not make the database: {self._log_since(before)}")
             self._data.adopt(folder)
         finally:
             await self._end(child)
@@ -209,7 +207,7 @@ class EmbeddedPostgres:
                 return
             said = self._log_since(before)
             if time.monotonic() > give_up_at or not is_left_behind:
-                raise PostgresStartProblem(f"It said: {said.strip() or 'nothing'} (in {self._data.log_file})")
+                raise PostgresStartFault(f"It said: {said.strip() or 'nothing'} (in {self._data.log_file})")
             await asyncio.sleep(POLL_INTERVAL_S * 10)
 
     def _spawn(self) -> Child:
@@ -219,13 +217,13 @@ class EmbeddedPostgres:
         return Child(command, account=self._account, death_signal=signal.SIGINT, log_file=self._data.log_file)
 
     async def _becomes_ready(self, child: Child) -> bool:
-        """Return True once the server is open, False if it has ended; raises PostgresStartProblem if it hangs."""
+        """Return True once the server is open, False if it has ended; raises PostgresStartFault if it hangs."""
         give_up_at = time.monotonic() + READY_TIMEOUT_S
         while child.is_alive:
             if postmaster.is_ready(self._data.cluster, child.pid):
                 return True
             if time.monotonic() > give_up_at:
-                raise PostgresStartProblem(f"It was not ready after {READY_TIMEOUT_S:g} s (see {self._data.log_file}).")
+                raise PostgresStartFault(f"It was not ready after {READY_TIMEOUT_S:g} s (see {self._data.log_file}).")
             await asyncio.sleep(POLL_INTERVAL_S)
         return False
 

@@ -16,7 +16,7 @@ from services.follow.interface import (
     SinkUnavailableProblem,
 )
 from services.follow.lineage import HeirSink, PredecessorLog, follow_predecessors
-from services.settings import SettingsProblem, http_url
+from services.settings import SettingsFault, http_url
 
 RETRY_SECONDS = (1.0, 5.0)
 _TROUBLES = (
@@ -33,16 +33,16 @@ Connect = Callable[[str], LogClient]
 
 
 def parse_predecessor(text: str) -> tuple[str, VerifierKey]:
-    """Return a configured predecessor as address and key; raises `SettingsProblem` for what is no address and vkey."""
+    """Return a configured predecessor as address and key; raises `SettingsFault` for what is no address and vkey."""
     url, _, verifier_key = text.partition(" ")
     try:
         return http_url(url, "A predecessor's address"), parse_vkey(verifier_key.strip())
     except Problem as problem:
-        raise SettingsProblem(f"A predecessor is given as address, blank, vkey; {text!r} is not") from problem
+        raise SettingsFault(f"A predecessor is given as address, blank, vkey; {text!r} is not") from problem
 
 
 def predecessors_of(predecessors: Sequence[str], connect: Connect) -> list[PredecessorLog]:
-    """Return the configured predecessors, oldest first; raises `SettingsProblem` for what is no address and vkey."""
+    """Return the configured predecessors, oldest first; raises `SettingsFault` for what is no address and vkey."""
     parsed = map(parse_predecessor, predecessors)
     return [PredecessorLog(client=connect(url), verifier_key=key.text) for url, key in parsed]
 

@@ -74,7 +74,7 @@ EndProcess = Callable[[int], Any]
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
     """Return the gateway as an application; its `cleanup_ctx` start and stop everything.
 
-    Starting raises `MasterKeyProblem`, `NotDurableFault`, `SettingsProblem`, `DatabaseUnavailableProblem`. The ledger
+    Starting raises `MasterKeyFault`, `NotDurableFault`, `SettingsFault`, `DatabaseUnavailableProblem`. The ledger
     need not answer. `end_process` is called with 70 when a part fails for good.
     """
     operator_hash = token_hash(read_secret(config.operator_token_file).decode())

@@ -51,7 +51,7 @@ from services.persistence.bucket import Bucket
 from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when start-up, and only start-up, can put things right."""
@@ -67,7 +67,7 @@ EndProcess = Callable[[int], Any]
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
     """Return the ledger as an application; its `cleanup_ctx` start and stop everything.
 
-    Starting raises `NotInitialisedProblem` where there is no log, `NotDurableFault`, `SettingsProblem`, and what the
+    Starting raises `NotInitialisedFault` where there is no log, `NotDurableFault`, `SettingsFault`, and what the
     signer refuses. `end_process` is called with 70 when a part fails for good: nothing may be answered after that.
     """
     app = make_edge_app(
@@ -239,7 +239,7 @@ class _Parts:
         key_file, folder = key_files(self.config)
         key = load_key(key_file)
         if key.verifier.text != log_row.verifier_key:
-            raise SettingsProblem(f"{key_file} holds another key than the one that signs the log {log_row.origin}")
+            raise SettingsFault(f"{key_file} holds another key than the one that signs the log {log_row.origin}")
         return Publisher(
             self.config.database_url,
             limits=_limits(self.config),

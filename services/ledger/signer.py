@@ -13,35 +13,32 @@ from proto.log.merkle import Hash
 from proto.log.note import SignatureProblem
 from proto.log.note_key import SignerKey, parse_signer_key
 from proto.problem import MalformedProblem, Problem
+from services.operator_fault import OperatorFault
 from services.persistence.durable_file import write_durably
-from services.settings import SettingsProblem, read_secret
+from services.settings import SettingsFault, read_secret
 
 LAST_SIGNED = "last-signed.checkpoint"
 
 
-class SignerMemoryProblem(Problem):
+class SignerMemoryFault(OperatorFault):
     """The signer does not know for certain what it signed last, so it signs nothing."""
 
-    slug = "signer-memory"
     title = "The signer's memory is missing or damaged"
-    status = 500
 
 
-class InconsistentTreeError(Problem):
+class InconsistentTreeError(OperatorFault):
     """What is to be signed contradicts what was signed before: a fork. Nothing may be signed until somebody looked."""
 
-    slug = "inconsistent-tree"
     title = "Signing now would fork the log"
-    status = 500
 
 
 def load_key(path: Path) -> SignerKey:
-    """Return the log's key from its file (`PRIVATE+KEY+<name>+<id>+<base64>`); raises `SettingsProblem`."""
+    """Return the log's key from its file (`PRIVATE+KEY+<name>+<id>+<base64>`); raises `SettingsFault`."""
     content = read_secret(path)
     try:
         return parse_signer_key(content.decode("ascii"))
     except (UnicodeDecodeError, Problem) as error:
-        raise SettingsProblem(f"{path} holds no signer key: it begins with PRIVATE+KEY+ and is one line") from error
+        raise SettingsFault(f"{path} holds no signer key: it begins with PRIVATE+KEY+ and is one line") from error
 
 
 def make_key(path: Path, origin: Origin) -> SignerKey:
@@ -63,18 +60,18 @@ class Signer:
     def last(self) -> OpenedCheckpoint | None:
         """Return the last checkpoint signed, or None where there is no file.
 
-        Raises `SignerMemoryProblem` for a file that is not a checkpoint signed by this key.
+        Raises `SignerMemoryFault` for a file that is not a checkpoint signed by this key.
         """
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise SignerMemoryProblem(f"{self.path} cannot be read: {error.strerror}") from error
+            raise SignerMemoryFault(f"{self.path} cannot be read: {error.strerror}") from error
         try:
             return open_checkpoint(content, self.key.verifier)
         except (MalformedProblem, SignatureProblem) as problem:
-            raise SignerMemoryProblem(
+            raise SignerMemoryFault(
                 f"{self.path} is not a checkpoint signed by this log ({problem.detail}). Put the newest checkpoint "
                 "that any follower or witness has into its place; the log must never sign less than that "
                 "(RUNBOOK.md: signer-memory)"

@@ -15,7 +15,7 @@ from obstore.store import S3Store
 from yarl import URL
 
 from proto.problem import UnavailableProblem
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 
 if TYPE_CHECKING:
     from obstore import PutMode  # it is in the stubs only
@@ -49,10 +49,10 @@ class Bucket:
     """One folder of a bucket, `s3://BUCKET/FOLDER`; safe to use from many tasks of one event loop."""
 
     def __init__(self, url: str) -> None:
-        """Take the address; raises `SettingsProblem` for another form. Nothing is asked of the store yet."""
+        """Take the address; raises `SettingsFault` for another form. Nothing is asked of the store yet."""
         name = url.removeprefix(SCHEME).partition("/")[0]
         if not url.startswith(SCHEME) or not name:
-            raise SettingsProblem(f"A bucket is given as s3://BUCKET/FOLDER; {url!r} is not")
+            raise SettingsFault(f"A bucket is given as s3://BUCKET/FOLDER; {url!r} is not")
         self.url = url.rstrip("/")
         try:
             self._store = S3Store.from_url(
@@ -65,7 +65,7 @@ class Bucket:
                 retry_config={"max_retries": RETRIES_MAX, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
             )
         except BaseError as error:
-            raise SettingsProblem(f"The bucket {url} cannot be used: {_words(error)}") from error
+            raise SettingsFault(f"The bucket {url} cannot be used: {_words(error)}") from error
 
     async def read(self, name: str) -> Found | None:
         """Return an object, None where there is none; raises `BucketProblem`, also where the store names another place.

@@ -9,7 +9,7 @@ from importlib.resources.abc import Traversable
 import asyncpg
 import msgspec
 
-from proto.problem import Problem
+from services.operator_fault import OperatorFault
 from services.persistence.postgres import Connection, connected
 from services.persistence.postgres_errors import DATABASE_ERRORS, DatabaseUnavailableProblem, reaching_database
 from services.persistence.postgres_session import PoolLimits
@@ -29,12 +29,10 @@ MIGRATION_TABLE = """
     )"""
 
 
-class MigrationProblem(Problem):
+class MigrationFault(OperatorFault):
     """The database and the migration files at hand do not belong together."""
 
-    slug = "migration"
     title = "The database cannot be brought to the version of this program"
-    status = 500
 
 
 class Migration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,13 +47,13 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 def read_migrations(package: str | Traversable) -> list[Migration]:
     """Return the files `0001_name.sql`, `0002_…` of a dotted package (or folder), in order.
 
-    Raises MigrationProblem if there are none, a number is missing or doubled, or a .sql file has another name.
+    Raises MigrationFault if there are none, a number is missing or doubled, or a .sql file has another name.
     """
     folder = importlib.resources.files(package) if isinstance(package, str) else package
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     migrations = [_read_migration(file) for file in files]
     if not migrations or [each.number for each in migrations] != list(range(1, len(migrations) + 1)):
-        raise MigrationProblem(
+        raise MigrationFault(
             f"The migrations of {package} must be numbered 0001, 0002, … without a gap; "
             f"there are {', '.join(each.name for each in migrations) or 'none'}."
         )
@@ -65,7 +63,7 @@ def read_migrations(package: str | Traversable) -> list[Migration]:
 def _read_migration(file: Traversable) -> Migration:
     match = MIGRATION_FILE.fullmatch(file.name)
     if match is None:
-        raise MigrationProblem(f"{file.name} is not named like 0001_what_it_makes.sql.")
+        raise MigrationFault(f"{file.name} is not named like 0001_what_it_makes.sql.")
     content = file.read_bytes()
     return Migration(
         number=int(match[1]), name=file.name, sha256=hashlib.sha256(content).digest(), sql=content.decode("utf-8")
@@ -80,7 +78,7 @@ async def migrate(
     `url` is the owner's. Each file runs in one transaction together with its row in `migration`, all under an advisory
     lock, so several processes may start at once. In a file, `:"running_role"` stands for the running role, to be given
     exactly what it needs. Files hold no BEGIN, COMMIT or what cannot run in a transaction.
-    Raises MigrationProblem if a landed file was edited or is unknown, or a file fails (it left nothing behind);
+    Raises MigrationFault if a landed file was edited or is unknown, or a file fails (it left nothing behind);
     DatabaseUnavailableProblem if the lock is not free in time, or the database is a standby.
     """
     migrations = read_migrations(package)
@@ -108,11 +106,9 @@ async def _apply_missing(connection: Connection, migrations: list[Migration], ru
     known = {each.number: each for each in migrations}
     for number, row in sorted(landed.items()):
         if number not in known:
-            raise MigrationProblem(
-                f"The database has {row['name']}, which this program does not: it is too old for it."
-            )
+            raise MigrationFault(f"The database has {row['name']}, which this program does not: it is too old for it.")
         if known[number].sha256 != row["sha256"]:
-            raise MigrationProblem(
+            raise MigrationFault(
                 f"{known[number].name} was edited after it landed (as {row['name']}). "
                 "Bring the file back as it was, and put the change into a new file."
             )
@@ -134,7 +130,7 @@ async def _apply(connection: Connection, migration: Migration, running_role: str
                 migration.sha256,
             )
     except asyncpg.PostgresError as error:
-        raise MigrationProblem(f"{migration.name} failed and left nothing behind: {error}") from error
+        raise MigrationFault(f"{migration.name} failed and left nothing behind: {error}") from error
 
 
 def identifier(name: str) -> str:

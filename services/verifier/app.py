@@ -56,7 +56,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
     """Return a verifier that replays and answers; its `cleanup_ctx` start and stop everything.
 
-    Starting raises `SettingsProblem` for a policy or witness file that cannot be used, `MalformedProblem` or
+    Starting raises `SettingsFault` for a policy or witness file that cannot be used, `MalformedProblem` or
     `InvalidProblem` for the log's key, `StoreProblem` and `WitnessMemoryProblem`. `end_process` is called with 70 when
     following fails for good.
     """

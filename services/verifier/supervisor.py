@@ -21,10 +21,10 @@ import uvloop
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
-from services.edge import ListenProblem, Log
+from services.edge import ListenFault, Log
 from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
-from services.settings import SettingsProblem, encode_settings
+from services.settings import SettingsFault, encode_settings
 from services.verifier.answer_process import Orders
 from services.verifier.app import Shared
 from services.verifier.config import Config
@@ -60,8 +60,8 @@ async def _main(config: Config) -> None:
 async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> None:
     """Replay here and answer there until `stop` is set.
 
-    Raises what `replaying` raises, `SettingsProblem` and `WitnessMemoryProblem` for files that no process could use,
-    and `ListenProblem`.
+    Raises what `replaying` raises, `SettingsFault` and `WitnessMemoryProblem` for files that no process could use,
+    and `ListenFault`.
     """
     await asyncio.to_thread(_check_files, config)
     with _own_folder(config) as folder, reserved(config.host, config.port) as port:
@@ -94,9 +94,7 @@ def _made(shared: Shared) -> Board:
         Usage.make(shared.quotas_file)
         return Board(shared.board_file)
     except OSError as error:
-        raise SettingsProblem(
-            f"{shared.board_file.parent} has no room for what the processes share: {error}"
-        ) from error
+        raise SettingsFault(f"{shared.board_file.parent} has no room for what the processes share: {error}") from error
 
 
 def _check_files(config: Config) -> None:
@@ -188,25 +186,25 @@ def _own_folder(config: Config) -> Iterator[Path]:
             for file in folder.glob(f"*{SUFFIX}"):
                 file.unlink()
         except BlockingIOError as error:
-            raise SettingsProblem(
+            raise SettingsFault(
                 f"Another verifier replays into {config.database_file}: stop it, or set another "
                 "CREDENTIFY_VERIFIER_DATABASE_FILE"
             ) from error
         except OSError as error:
-            raise SettingsProblem(f"The folder {folder} cannot be used: {error}") from error
+            raise SettingsFault(f"The folder {folder} cannot be used: {error}") from error
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def reserved(host: str, port: int) -> Iterator[int]:
-    """Keep a port for those that share it, while the block runs, and yield its number; raises `ListenProblem`.
+    """Keep a port for those that share it, while the block runs, and yield its number; raises `ListenFault`.
 
     A socket that does not listen is dealt no connection. Others who listen there already are found out first: they,
     too, might have agreed to share.
     """
     if not hasattr(socket, "SO_REUSEPORT") or not hasattr(os, "posix_fallocate"):
-        raise ListenProblem(
+        raise ListenFault(
             "This needs Linux, which deals a shared port's connections out: set CREDENTIFY_VERIFIER_WORKERS=1"
         )
     with bound_sockets(host, port):  # nobody else listens there

@@ -16,7 +16,7 @@ from services.clients.tile_client import TileClient
 from services.command.tile_source import open_source
 from services.ledger.succession.recovery import recover
 from services.persistence.bucket import OBJECT_BYTES_MAX, Bucket, BucketProblem
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from tests.support.database_copies import copied, ended, on
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
@@ -174,10 +174,10 @@ async def test_a_store_that_writes_over_what_is_there_is_not_used(
 async def test_a_bucket_that_does_not_exist_or_has_no_name_is_said(ledger: RunningLedger, place: str) -> None:
     await ledger.stop()
     ledger.config = replace(ledger.config, mirror_bucket="s3:/bucket")
-    with pytest.raises(SettingsProblem, match="s3://BUCKET/FOLDER"):
+    with pytest.raises(SettingsFault, match="s3://BUCKET/FOLDER"):
         await ledger.start()
     for url in ("s3://", "bucket/folder", "gs://bucket"):
-        with pytest.raises(SettingsProblem, match="s3://BUCKET/FOLDER"):
+        with pytest.raises(SettingsFault, match="s3://BUCKET/FOLDER"):
             Bucket(url)
     nowhere = Bucket(f"s3://nowhere-{abs(hash(place))}/log")
     with pytest.raises(BucketProblem, match="could not be written"):

@@ -30,7 +30,7 @@ from proto.problem import MalformedProblem
 from services.edge import Log, listening
 from services.ledger.service import LEDGER
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError, load_key
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from services.verifier import app as verifier_app
 from services.verifier.config import Config as VerifierConfig
 from tests.support.databases import Database, MakeDatabase, Postgres
@@ -518,7 +518,7 @@ async def test_a_witness_shows_what_it_cosigned_under_another_prefix(ledger: Run
         name = witness.name
         for words in (name, f"{name} ftp://{shown.url}", f"other {shown.url}"):
             ledger.config = msgspec.structs.replace(ledger.config, witness_monitoring=(words,))
-            with pytest.raises(SettingsProblem, match="monitoring prefix"):
+            with pytest.raises(SettingsFault, match="monitoring prefix"):
                 await ledger.start()
         before = served.shown_count
         ledger.config = msgspec.structs.replace(ledger.config, witness_monitoring=(f"{name} {shown.url}/",))
@@ -536,9 +536,9 @@ async def test_a_policy_that_can_never_be_met_does_not_start(ledger: RunningLedg
         "quorum nobody\n": "Line 1",
     }
     ledger.config = msgspec.structs.replace(ledger.config, policy_file=tmp_path / "policy")
-    with pytest.raises(SettingsProblem, match="cannot be read"):
+    with pytest.raises(SettingsFault, match="cannot be read"):
         await ledger.start()
     for text, words in wrong.items():
         (tmp_path / "policy").write_text(text)
-        with pytest.raises(SettingsProblem, match=words):
+        with pytest.raises(SettingsFault, match=words):
             await ledger.start()

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from services.edge import Address, EdgeConfig, Form, ListenProblem, Log, Media, Route, listening, make_app, serve
+from services.edge import Address, EdgeConfig, Form, ListenFault, Log, Media, Route, listening, make_app, serve
 from services.edge.body import read_lines
 from services.edge.log_stream import HELD_BYTES_MAX
 from services.edge.sockets import bound_sockets
@@ -413,5 +413,5 @@ def test_ipv4_and_ipv6_are_listened_to_together_on_one_port(host: str, found: in
 
 
 def test_an_address_that_is_none_is_refused_in_words() -> None:
-    with pytest.raises(ListenProblem, match="this name has no address"), bound_sockets("no.such.host.invalid", 0):
+    with pytest.raises(ListenFault, match="this name has no address"), bound_sockets("no.such.host.invalid", 0):
         pass

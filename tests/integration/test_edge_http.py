@@ -28,7 +28,7 @@ from services.edge import (
     Form,
     Line,
     LineWriter,
-    ListenProblem,
+    ListenFault,
     Log,
     Media,
     Principal,
@@ -661,7 +661,7 @@ async def test_a_port_in_use_is_told_in_clear_words() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ListenProblem, match=f"port {port}: another program already listens there"):
+        with pytest.raises(ListenFault, match=f"port {port}: another program already listens there"):
             await serve(app, host="127.0.0.1", port=port, stop=asyncio.Event())
 
 

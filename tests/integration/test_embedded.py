@@ -17,11 +17,11 @@ import pytest
 import uvloop
 
 from services.embedded import (
-    AlreadyRunningProblem,
-    BinariesMissingProblem,
-    DataFolderProblem,
+    AlreadyRunningFault,
+    BinariesMissingFault,
+    DataFolderFault,
     EmbeddedPostgres,
-    OtherMajorProblem,
+    OtherMajorFault,
     data_folder,
     find_binaries,
 )
@@ -59,7 +59,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has an account
 def _binaries_exist() -> None:
     try:
         find_binaries()
-    except BinariesMissingProblem as problem:
+    except BinariesMissingFault as problem:
         pytest.skip(problem.detail)
 
 
@@ -138,7 +138,7 @@ async def test_a_second_start_finds_the_data_of_the_first(folder: Path) -> None:
 async def test_a_second_copy_on_the_same_folder_is_refused_and_the_first_lives_on(
     server: EmbeddedPostgres, folder: Path
 ) -> None:
-    with pytest.raises(AlreadyRunningProblem, match=rf"process {os.getpid()}.*Stop it first"):
+    with pytest.raises(AlreadyRunningFault, match=rf"process {os.getpid()}.*Stop it first"):
         await EmbeddedPostgres(folder / "data").start()
     assert await _value(server, "SELECT 1") == 1
 
@@ -269,7 +269,7 @@ async def test_data_of_another_major_version_is_refused_with_what_to_do(folder: 
     async with EmbeddedPostgres(folder / "data", settings=SETTINGS) as server:
         version_file = server.cluster / "PG_VERSION"
     version_file.write_text("17\n", encoding="ascii")
-    with pytest.raises(OtherMajorProblem, match=r"made by PostgreSQL 17.*binaries folder.*pg_dumpall"):
+    with pytest.raises(OtherMajorFault, match=r"made by PostgreSQL 17.*binaries folder.*pg_dumpall"):
         await EmbeddedPostgres(folder / "data").start()
 
 
@@ -277,7 +277,7 @@ async def test_a_lost_database_is_not_replaced_by_an_empty_one(folder: Path) -> 
     async with EmbeddedPostgres(folder / "data", settings=SETTINGS) as server:
         cluster = server.cluster
     cluster.rename(folder / "moved")
-    with pytest.raises(DataFolderProblem, match="no longer there"):
+    with pytest.raises(DataFolderFault, match="no longer there"):
         await EmbeddedPostgres(folder / "data").start()
 
 
@@ -306,7 +306,7 @@ async def test_a_start_that_fails_says_why_and_frees_the_folder(folder: Path) ->
 
 
 async def test_a_configured_folder_without_binaries_is_refused(folder: Path) -> None:
-    with pytest.raises(BinariesMissingProblem, match="holds no postgres and initdb"):
+    with pytest.raises(BinariesMissingFault, match="holds no postgres and initdb"):
         await EmbeddedPostgres(folder / "data", binaries=folder).start()
 
 
@@ -319,7 +319,7 @@ async def test_binaries_of_the_oldest_version_we_support_do_too(folder: Path) ->
         postgres.connected(server.admin_url, application_name="test") as connection,
     ):
         await postgres.assert_durable(connection)
-    with pytest.raises(OtherMajorProblem):
+    with pytest.raises(OtherMajorFault):
         await EmbeddedPostgres(folder / "data").start()
 
 

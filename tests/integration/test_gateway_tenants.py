@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from proto.wire.gateway import AchievementAnswer, EventAnswer, Institution
-from services.issuer_gateway.keys.keystore import MasterKeyProblem, create_master_key
+from services.issuer_gateway.keys.keystore import MasterKeyFault, create_master_key
 from services.issuer_gateway.store import achievements as store
 from services.persistence.postgres import connected
 from tests.support.gateways import RunningGateway, achievement
@@ -169,7 +169,7 @@ async def test_another_master_key_does_not_start(gateway: RunningGateway) -> Non
     await gateway.stop()
     gateway.config.master_key_file.unlink()
     create_master_key(gateway.config.master_key_file)
-    with pytest.raises(MasterKeyProblem):
+    with pytest.raises(MasterKeyFault):
         await gateway.start()
     await _begin_anew(gateway)
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import SignerKey, parse_vkey
 from proto.problem import ConflictProblem, Problem
-from services.ledger.publishing.publisher import SecondSignerProblem
-from services.ledger.signer import LAST_SIGNED, InconsistentTreeError, Signer, SignerMemoryProblem, load_key
-from services.ledger.succession.opening import NotInitialisedProblem, init_log, is_initialised
+from services.ledger.publishing.publisher import SecondSignerFault
+from services.ledger.signer import LAST_SIGNED, InconsistentTreeError, Signer, SignerMemoryFault, load_key
+from services.ledger.succession.opening import NotInitialisedFault, init_log, is_initialised
 from services.persistence import postgres
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 from tests.support.statements import secret_key
@@ -44,7 +44,7 @@ async def test_the_service_does_not_start_without_a_log(
     async with aiohttp.ClientSession() as session:
         ledger = RunningLedger(ledger_config(database, tmp_path), database, registrar, session)
         assert not await is_initialised(ledger.config)
-        with pytest.raises(NotInitialisedProblem, match="credentify ledger init --opening FILE"):
+        with pytest.raises(NotInitialisedFault, match="credentify ledger init --opening FILE"):
             await ledger.start()
 
 
@@ -72,7 +72,7 @@ async def test_a_creation_that_was_cut_off_is_finished(idle: RunningLedger) -> N
         await connection.execute("DELETE FROM checkpoint")
         await connection.execute("ALTER TABLE checkpoint ENABLE ALWAYS TRIGGER append_only")
     assert not await is_initialised(idle.config)
-    with pytest.raises(NotInitialisedProblem):
+    with pytest.raises(NotInitialisedFault):
         await idle.start()
     assert (await idle.init()).is_new
     await idle.start()
@@ -99,7 +99,7 @@ async def test_a_second_signer_is_refused(idle: RunningLedger) -> None:
     second = RunningLedger(
         replace(idle.config, port=0, signer_lock_wait_ms=0), idle.database, idle.registrar, idle.session
     )
-    with pytest.raises(SecondSignerProblem):
+    with pytest.raises(SecondSignerFault):
         await second.start()
 
 
@@ -122,13 +122,13 @@ async def test_a_replica_without_the_key_sequences_and_the_signer_publishes(idle
 
 async def test_nothing_is_signed_without_the_memory_of_what_was_signed(idle: RunningLedger) -> None:
     memory(idle).unlink()
-    with pytest.raises(SignerMemoryProblem, match="is missing"):
+    with pytest.raises(SignerMemoryFault, match="is missing"):
         await idle.start()
 
 
 async def test_a_damaged_memory_is_refused(idle: RunningLedger) -> None:
     memory(idle).write_bytes(b"\0" * 300)
-    with pytest.raises(SignerMemoryProblem, match="is not a checkpoint signed by this log"):
+    with pytest.raises(SignerMemoryFault, match="is not a checkpoint signed by this log"):
         await idle.start()
 
 
@@ -139,7 +139,7 @@ async def test_a_memory_that_is_behind_what_was_published_is_refused(idle: Runni
     await idle.published(2)
     await idle.stop()
     memory(idle).write_bytes(earlier)
-    with pytest.raises(SignerMemoryProblem, match="earlier state"):
+    with pytest.raises(SignerMemoryFault, match="earlier state"):
         await idle.start()
 
 
@@ -194,5 +194,5 @@ async def test_another_key_is_refused(idle: RunningLedger) -> None:
     assert idle.config.log_key_file is not None
     other = SignerKey(name=idle.registrar.origin, secret=secret_key("another"))
     idle.config.log_key_file.write_text(other.private_text)
-    with pytest.raises(SettingsProblem, match="another key"):
+    with pytest.raises(SettingsFault, match="another key"):
         await idle.start()

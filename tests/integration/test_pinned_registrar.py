@@ -16,7 +16,7 @@ from proto.log import entry as entries
 from proto.log.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
 from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from tests.integration.test_command_audit import audit, audit_json
 from tests.integration.test_verifier_http import Verifier, codes, running, until
 from tests.support.awarded import Awarded, award
@@ -114,7 +114,7 @@ async def test_a_pin_that_is_set_later_holds_against_what_was_replayed_before_an
 async def test_a_pin_that_is_none_is_refused_with_words(tmp_path: Path) -> None:
     async with served(World()) as log:
         for wrong in ("did:web:registrar.example", "z6Mk", "did:key:z6MkX", "0" * 63):
-            with pytest.raises(SettingsProblem, match="GET /v1/log"):
+            with pytest.raises(SettingsFault, match="GET /v1/log"):
                 async with running(log, tmp_path / "projection.sqlite", registrar=(wrong,)):
                     pass
 

@@ -200,7 +200,7 @@ async def test_the_running_role_has_what_the_migrations_grant_and_no_more(databa
 async def test_a_migration_edited_after_it_landed_is_refused(database: Database, migrations: Path) -> None:
     await _migrate(database, migrations)
     (migrations / "0001_entry.sql").write_text(FIRST + "-- only a word\n", encoding="utf-8")
-    with pytest.raises(database_setup.MigrationProblem, match=r"0001_entry.sql was edited after it landed"):
+    with pytest.raises(database_setup.MigrationFault, match=r"0001_entry.sql was edited after it landed"):
         await _migrate(database, migrations)
 
 
@@ -208,7 +208,7 @@ async def test_a_database_newer_than_the_program_is_refused(database: Database, 
     (migrations / "0002_size.sql").write_text(SECOND, encoding="utf-8")
     await _migrate(database, migrations)
     (migrations / "0002_size.sql").unlink()
-    with pytest.raises(database_setup.MigrationProblem, match=r"0002_size.sql, which this program does not"):
+    with pytest.raises(database_setup.MigrationFault, match=r"0002_size.sql, which this program does not"):
         await _migrate(database, migrations)
 
 
@@ -216,7 +216,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind_and_keeps_those_befo
     database: Database, migrations: Path
 ) -> None:
     (migrations / "0002_bad.sql").write_text("CREATE TABLE half (); SELECT no_such_function();", encoding="utf-8")
-    with pytest.raises(database_setup.MigrationProblem, match=r"0002_bad.sql failed and left nothing behind"):
+    with pytest.raises(database_setup.MigrationFault, match=r"0002_bad.sql failed and left nothing behind"):
         await _migrate(database, migrations)
     assert await _value(database.owner_url, "SELECT to_regclass('half')") is None
     assert await _value(database.owner_url, "SELECT max(number) FROM migration") == 1
@@ -231,7 +231,7 @@ async def test_several_processes_may_migrate_at_once(database: Database, migrati
 def test_badly_numbered_migrations_are_refused(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         (tmp_path / name).write_text("SELECT 1;", encoding="utf-8")
-    with pytest.raises(database_setup.MigrationProblem, match=r"0001"):
+    with pytest.raises(database_setup.MigrationFault, match=r"0001"):
         database_setup.read_migrations(tmp_path)
 
 

@@ -14,7 +14,7 @@ from proto.ids import CredentialId, TreeSize
 from proto.log.note_key import KeyKind, SignerKey
 from proto.moment import Moment
 from services.command.main import main
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from tests.integration.test_verifier_http import Verifier, codes, running
 from tests.support.awarded import Awarded, award
 from tests.support.bundles import bundle_of
@@ -149,6 +149,6 @@ async def test_nothing_is_signed_without_a_key_or_from_records_that_are_not_fres
         async with running(log, file, **settings) as verifier:
             assert b"nothing-to-state" in await _statement(verifier, awarded, status=503)
         await asyncio.to_thread(key_file.write_text, "nothing")
-        with pytest.raises(SettingsProblem, match="keygen --statement"):
+        with pytest.raises(SettingsFault, match="keygen --statement"):
             async with running(log, file, statement_key_file=key_file):
                 pass

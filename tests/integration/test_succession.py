@@ -31,7 +31,7 @@ from services.ledger.publishing.freezing import LastCheckpointProblem, freeze
 from services.ledger.succession import predecessor_logs
 from services.ledger.succession.inheritance import OtherPredecessorProblem
 from services.ledger.succession.opening import init_log
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
@@ -273,7 +273,7 @@ async def test_an_older_log_that_shows_another_end_gives_no_bundle(
         assert (status, b"log-answer" in body) == (502, True)
         await new.stop()
         new.config = msgspec.structs.replace(new.config, predecessors=("http://127.0.0.1:1",))
-        with pytest.raises(SettingsProblem, match="address, blank, vkey"):
+        with pytest.raises(SettingsFault, match="address, blank, vkey"):
             await new.start()
     finally:
         await new.stop()

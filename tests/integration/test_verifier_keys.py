@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from services.command.verifier_key import verifier_key
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from services.verifier.limits.api_keys import read_keys
 from services.verifier.limits.quotas import Usage, Window
 from tests.integration.test_verifier_http import Verifier, running, until
@@ -149,7 +149,7 @@ async def test_no_token_and_no_document_is_written_anywhere(verifier: Verifier, 
 )
 def test_a_file_that_is_wrong_is_refused_at_the_start(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "keys.toml").write_text(text)
-    with pytest.raises(SettingsProblem, match=words):
+    with pytest.raises(SettingsFault, match=words):
         read_keys(tmp_path / "keys.toml")
 
 

@@ -20,7 +20,7 @@ from proto.log.note_key import KeyKind, SignerKey
 from proto.log.witness import AddCheckpoint, origin_hash
 from services.command.keygen import keygen
 from services.edge import Log, listening
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from services.verifier.app import make_app
 from services.verifier.config import Config
 from services.verifier.witness.memory import WitnessMemory, WitnessMemoryProblem
@@ -308,10 +308,10 @@ def test_a_witness_key_is_of_its_own_kind_and_has_a_memory(tmp_path: Path) -> No
     file = tmp_path / "log.key"
     file.write_text(LOG.private_text)
     file.chmod(0o600)
-    with pytest.raises(SettingsProblem, match="another kind"):
+    with pytest.raises(SettingsFault, match="another kind"):
         load_witness_key(file)
     file.write_text("PRIVATE+KEY+nonsense")
-    with pytest.raises(SettingsProblem, match="keygen --witness"):
+    with pytest.raises(SettingsFault, match="keygen --witness"):
         load_witness_key(file)
     file.write_text(SignerKey(name="w", kind=KeyKind.COSIGNATURE, secret=secret_key("w")).private_text)
     app = make_app(config(tmp_path, witness_key_file=file), log=Log("verifier", io.BytesIO()))
@@ -320,7 +320,7 @@ def test_a_witness_key_is_of_its_own_kind_and_has_a_memory(tmp_path: Path) -> No
         async with listening(app, host="127.0.0.1", port=0):
             pass
 
-    with pytest.raises(SettingsProblem, match="WITNESS_MEMORY_FILE"):
+    with pytest.raises(SettingsFault, match="WITNESS_MEMORY_FILE"):
         asyncio.run(start())
 
 
@@ -333,5 +333,5 @@ def test_a_file_of_logs_may_be_a_whole_policy(tmp_path: Path) -> None:
         file.write_text(text)
         assert cosigned_logs(config(tmp_path, witness_logs_file=file)) == (LOG.verifier, OTHER_LOG.verifier)
     file.write_text("log nonsense")
-    with pytest.raises(SettingsProblem, match="Line 1"):
+    with pytest.raises(SettingsFault, match="Line 1"):
         cosigned_logs(config(tmp_path, witness_logs_file=file))

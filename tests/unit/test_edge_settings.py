@@ -9,7 +9,7 @@ import pytest
 
 from services.edge import EdgeConfig, Port
 from services.settings import (
-    SettingsProblem,
+    SettingsFault,
     describe_settings,
     http_url,
     load_settings,
@@ -64,13 +64,13 @@ def test_each_variable_becomes_a_typed_field() -> None:
 
 def test_an_unknown_variable_is_refused_with_the_nearest_known_one() -> None:
     with pytest.raises(
-        SettingsProblem, match="CREDENTIFY_SAMPLE_PROT is no setting; did you mean CREDENTIFY_SAMPLE_PORT"
+        SettingsFault, match="CREDENTIFY_SAMPLE_PROT is no setting; did you mean CREDENTIFY_SAMPLE_PORT"
     ):
         load(PROT="1")
 
 
 def test_every_fault_is_told_at_once() -> None:
-    with pytest.raises(SettingsProblem) as refused:
+    with pytest.raises(SettingsFault) as refused:
         load(PORT="70000", MODE="quick", DATABASE_URL="")
     for name in ("PORT", "MODE", "DATABASE_URL"):
         assert PREFIX + name in refused.value.detail
@@ -106,17 +106,17 @@ def test_a_secret_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_bytes(b"s3cret\n")
     file.chmod(0o644)
-    with pytest.raises(SettingsProblem, match="chmod 600"):
+    with pytest.raises(SettingsFault, match="chmod 600"):
         read_secret(file)
 
 
 def test_a_missing_or_empty_secret_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsProblem, match="cannot be read"):
+    with pytest.raises(SettingsFault, match="cannot be read"):
         read_secret(tmp_path / "none")
     file = tmp_path / "empty"
     file.write_bytes(b"\n")
     file.chmod(0o600)
-    with pytest.raises(SettingsProblem, match="no secret"):
+    with pytest.raises(SettingsFault, match="no secret"):
         read_secret(file)
 
 
@@ -161,7 +161,7 @@ def test_a_service_of_two_families_and_a_longer_name_is_told_by_its_values_too()
     ],
 )
 def test_what_only_looks_like_it_is_refused_as_before(name: str, value: str) -> None:
-    with pytest.raises(SettingsProblem, match=PREFIX + name):
+    with pytest.raises(SettingsFault, match=PREFIX + name):
         load(**{name: value})
 
 
@@ -174,13 +174,13 @@ def test_an_address_that_is_no_web_address_is_refused_as_it_is_read(text: str) -
         "CREDENTIFY_VERIFIER_DATABASE_FILE": "x",
         "CREDENTIFY_VERIFIER_LEDGER_URL": text,
     }
-    with pytest.raises(SettingsProblem, match="CREDENTIFY_VERIFIER_LEDGER_URL"):
+    with pytest.raises(SettingsFault, match="CREDENTIFY_VERIFIER_LEDGER_URL"):
         load_settings(VerifierConfig, SETTINGS_PREFIX, environ)
 
 
 def test_a_web_address_loses_its_last_slash() -> None:
     assert http_url("https://ledger.example/2026/", "It") == "https://ledger.example/2026"
-    with pytest.raises(SettingsProblem, match="begins with http:// or https://") as refused:
+    with pytest.raises(SettingsFault, match="begins with http:// or https://") as refused:
         http_url("redis://someone:hunter2@x", "It")
     assert "hunter2" not in refused.value.detail
 
@@ -190,5 +190,5 @@ def test_a_secret_that_cannot_be_read_is_named_with_its_whole_path_and_home(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/somebody")
-    with pytest.raises(SettingsProblem, match=f"{tmp_path}/log.key cannot be read: .*HOME is /home/somebody"):
+    with pytest.raises(SettingsFault, match=f"{tmp_path}/log.key cannot be read: .*HOME is /home/somebody"):
         read_secret(Path("log.key"))

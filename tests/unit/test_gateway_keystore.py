@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.issuer_gateway.keys.keystore import Keystore, MasterKeyProblem, UnsealableProblem, create_master_key
+from services.issuer_gateway.keys.keystore import Keystore, MasterKeyFault, UnsealableProblem, create_master_key
 
 MASTER = bytes(range(32))
 
@@ -60,18 +60,18 @@ def test_fingerprints_tell_parts_apart_and_need_the_key() -> None:
 
 def test_a_master_key_file_has_32_bytes_and_one_reader(tmp_path: Path) -> None:
     path = tmp_path / "master.key"
-    with pytest.raises(MasterKeyProblem, match="cannot be read"):
+    with pytest.raises(MasterKeyFault, match="cannot be read"):
         Keystore.from_file(path)
     create_master_key(path)
     Keystore.from_file(path)
     with pytest.raises(FileExistsError):
         create_master_key(path)
     path.chmod(0o640)
-    with pytest.raises(MasterKeyProblem, match="chmod 600"):
+    with pytest.raises(MasterKeyFault, match="chmod 600"):
         Keystore.from_file(path)
     path.chmod(0o600)
     path.write_bytes(b"short")
-    with pytest.raises(MasterKeyProblem, match="5 bytes"):
+    with pytest.raises(MasterKeyFault, match="5 bytes"):
         Keystore.from_file(path)
 
 

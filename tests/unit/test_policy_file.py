@@ -8,7 +8,7 @@ from proto.log.policy import POLICY_BYTES_MAX, parse_policy
 from services.ledger.config import Config
 from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_policy
 from services.policy_file import read_logs, read_policy, read_policy_about
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from tests.support.witnesses import LOG, witness_key
 
 W1, W2 = (witness_key(name).verifier.text for name in ("w1", "w2"))
@@ -35,19 +35,19 @@ def test_a_service_without_a_policy_file_has_no_policy() -> None:
 def test_a_file_that_is_no_policy_is_named_in_the_refusal(tmp_path: Path, text: str) -> None:
     assert POLICY_BYTES_MAX < 70_000
     file = written(tmp_path, text)
-    with pytest.raises(SettingsProblem, match="policy"):
+    with pytest.raises(SettingsFault, match="policy"):
         read_policy(file)
 
 
 def test_a_file_that_is_not_there_is_named_in_the_refusal(tmp_path: Path) -> None:
-    with pytest.raises(SettingsProblem, match="absent cannot be read"):
+    with pytest.raises(SettingsFault, match="absent cannot be read"):
         read_policy_about(tmp_path / "absent", LOG.verifier)
 
 
 def test_a_policy_about_other_logs_is_refused(tmp_path: Path) -> None:
     other = witness_key("w1")  # the key of a witness stands for that of another log
     log = type(LOG)(name="other.example", secret=other.secret).verifier
-    with pytest.raises(SettingsProblem, match="lists logs, and not"):
+    with pytest.raises(SettingsFault, match="lists logs, and not"):
         read_policy_about(written(tmp_path, f"log {log.text}\nquorum none\n"), LOG.verifier)
     found = read_policy_about(
         written(tmp_path, f"log {log.text}\nlog {LOG.verifier.text}\nquorum none\n"), LOG.verifier

@@ -25,7 +25,7 @@ from services.issuer_gateway.domain.tenant import (
     key_record,
     tenant_from,
 )
-from services.issuer_gateway.keys.keystore import Keystore, MasterKeyProblem, UnsealableProblem
+from services.issuer_gateway.keys.keystore import Keystore, MasterKeyFault, UnsealableProblem
 from services.issuer_gateway.keys.signing_keys import new_secret
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import tenants
@@ -60,13 +60,13 @@ class TooManyKeysProblem(ConflictProblem):
 
 
 async def check_master_key(pool: Pool, keystore: Keystore) -> None:
-    """Raise `MasterKeyProblem` unless this is the master key that this database was begun with."""
+    """Raise `MasterKeyFault` unless this is the master key that this database was begun with."""
     async with pool.acquire() as connection:
         kept = await tenants.keystore_check(connection, keystore.seal(_CHECK, "check", "master"))
     try:
         keystore.open(kept, "check", "master")
     except UnsealableProblem as error:
-        raise MasterKeyProblem(
+        raise MasterKeyFault(
             "This is not the master key that this database was sealed with; give the gateway the right file"
         ) from error
 

@@ -16,6 +16,7 @@ import nacl.exceptions
 import nacl.utils
 
 from proto.problem import Problem
+from services.operator_fault import OperatorFault
 from services.settings import unreadable
 
 KEY_BYTES = 32
@@ -39,12 +40,10 @@ Purpose = Literal[
 ]
 
 
-class MasterKeyProblem(Problem):
+class MasterKeyFault(OperatorFault):
     """The master key's file is missing, open to others, of another size, or not the one of this database."""
 
-    slug = "master-key"
     title = "The master key cannot be used"
-    status = 500
 
 
 class UnsealableProblem(Problem):
@@ -104,16 +103,16 @@ class Keystore(DataKey):
     def from_file(cls, path: Path) -> "Keystore":
         """Return the keystore of the master key in a file of exactly 32 bytes that only its owner may read.
 
-        Raises `MasterKeyProblem`, with words that say what to do.
+        Raises `MasterKeyFault`, with words that say what to do.
         """
         try:
             mode, key = path.stat().st_mode, path.read_bytes()
         except OSError as error:
-            raise MasterKeyProblem(unreadable(path, error)) from error
+            raise MasterKeyFault(unreadable(path, error)) from error
         if stat.S_IMODE(mode) & 0o077:
-            raise MasterKeyProblem(f"{path} can be read by others; say chmod 600 {path}")
+            raise MasterKeyFault(f"{path} can be read by others; say chmod 600 {path}")
         if len(key) != KEY_BYTES:
-            raise MasterKeyProblem(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")
+            raise MasterKeyFault(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")
         return cls(key)
 
     def new_learner_key(self, learner_id: str) -> bytes:

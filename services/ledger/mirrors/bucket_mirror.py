@@ -4,8 +4,8 @@ from proto.log.note_key import VerifierKey
 from proto.log.tile import BundleId, TileId
 from services.ledger.mirrors.mirror import (
     CHECKPOINT,
-    MirrorConflictProblem,
-    MirrorUnfitProblem,
+    MirrorConflictFault,
+    MirrorUnfitFault,
     refuse_smaller,
     shown_by,
 )
@@ -28,28 +28,28 @@ class BucketMirror:
         self._verifier = verifier
 
     async def begin(self) -> None:
-        """Raise `MirrorUnfitProblem` where the store writes over what is there: then no conflict would be seen."""
+        """Raise `MirrorUnfitFault` where the store writes over what is there: then no conflict would be seen."""
         await self._bucket.create(_PROBE, _PROBE_BYTES, _TEXT)
         if await self._bucket.create(_PROBE, _PROBE_BYTES, _TEXT):
-            raise MirrorUnfitProblem(
+            raise MirrorUnfitFault(
                 f"{self.place}: the store does not refuse to write over an object (If-None-Match: *), so a conflict "
                 "would go unnoticed. Use a newer version of it, another store, or a folder"
             )
 
     async def published(self) -> Published | None:
-        """Return what the mirror shows; None for an empty one. Raises `MirrorConflictProblem` for another log's."""
+        """Return what the mirror shows; None for an empty one. Raises `MirrorConflictFault` for another log's."""
         found = await self._bucket.read(CHECKPOINT)
         return shown_by(self.place, found.data, self._verifier) if found else None
 
     async def put(self, name: TileId | BundleId, data: bytes) -> None:
-        """Put an object unless it is there; raises `MirrorConflictProblem` if it is there with other bytes."""
+        """Put an object unless it is there; raises `MirrorConflictFault` if it is there with other bytes."""
         if await self._bucket.create(name.path, data, _TILE):
             return
         there = await self._bucket.read(name.path)
         if there is None:
             raise BucketProblem(f"{self.place}/{name.path} was there and is gone: somebody removes objects")
         if there.data != data:
-            raise MirrorConflictProblem.of(f"{self.place}/{name.path}", there.data, data)
+            raise MirrorConflictFault.of(f"{self.place}/{name.path}", there.data, data)
 
     async def drop_partials(self, full: TileId | BundleId) -> None:
         """Remove the partial forms of a tile that is there in full (tlog-tiles, section Partial Tiles)."""

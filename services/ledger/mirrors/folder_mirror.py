@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proto.log.note_key import VerifierKey
 from proto.log.tile import BundleId, TileId
-from services.ledger.mirrors.mirror import CHECKPOINT, MirrorConflictProblem, refuse_smaller, shown_by
+from services.ledger.mirrors.mirror import CHECKPOINT, MirrorConflictFault, refuse_smaller, shown_by
 from services.ledger.publishing.publication import Published
 from services.persistence.durable_file import READABLE, write_durably
 
@@ -25,11 +25,11 @@ class FolderMirror:
         """Do nothing: a file system can be relied on to say whether a file is there."""
 
     async def published(self) -> Published | None:
-        """Return what the mirror shows; None for an empty one. Raises `MirrorConflictProblem` for another log's."""
+        """Return what the mirror shows; None for an empty one. Raises `MirrorConflictFault` for another log's."""
         return await asyncio.to_thread(self._published)
 
     async def put(self, name: TileId | BundleId, data: bytes) -> None:
-        """Write a file unless it is there; raises `MirrorConflictProblem` if it is there with other bytes."""
+        """Write a file unless it is there; raises `MirrorConflictFault` if it is there with other bytes."""
         await asyncio.to_thread(self._put, self.folder / name.path, data)
 
     async def drop_partials(self, full: TileId | BundleId) -> None:
@@ -50,7 +50,7 @@ class FolderMirror:
     def _put(self, path: Path, data: bytes) -> None:
         if path.exists():
             if (there := path.read_bytes()) != data:
-                raise MirrorConflictProblem.of(str(path), there, data)
+                raise MirrorConflictFault.of(str(path), there, data)
             return
         path.parent.mkdir(parents=True, exist_ok=True, mode=_FOLDER_MODE)
         write_durably(path, data, mode=READABLE)

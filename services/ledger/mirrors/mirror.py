@@ -19,6 +19,7 @@ from services.edge.log import Log
 from services.ledger import store
 from services.ledger.publishing.publication import Publication, Published
 from services.ledger.store import MissingRowsError
+from services.operator_fault import OperatorFault
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import DATABASE_ERRORS
 
@@ -29,15 +30,13 @@ CHECKPOINT = "checkpoint"
 _TROUBLES = (*DATABASE_ERRORS, UnavailableProblem)
 
 
-class MirrorConflictProblem(Problem):
+class MirrorConflictFault(OperatorFault):
     """The mirror holds other bytes, or a larger tree, than the log is about to put there."""
 
-    slug = "mirror-conflict"
     title = "The mirror contradicts the log"
-    status = 500
 
     @classmethod
-    def of(cls, place: str, there: bytes, ours: bytes) -> "MirrorConflictProblem":
+    def of(cls, place: str, there: bytes, ours: bytes) -> "MirrorConflictFault":
         """Return the problem of other bytes at a place."""
         return cls(
             f"{place} holds other bytes (SHA-256 {hashlib.sha256(there).hexdigest()}) than the log "
@@ -45,24 +44,22 @@ class MirrorConflictProblem(Problem):
         )
 
 
-class MirrorUnfitProblem(Problem):
+class MirrorUnfitFault(OperatorFault):
     """Nothing can be mirrored there in a way that shows conflicts."""
 
-    slug = "mirror-unfit"
     title = "The mirror's store cannot be used"
-    status = 500
 
 
 class Mirror(Protocol):
     """Where a log is copied to; `place` names it for operators.
 
-    All raise what `keep_mirror` tries again after, and `MirrorConflictProblem` where trying again heals nothing.
+    All raise what `keep_mirror` tries again after, and `MirrorConflictFault` where trying again heals nothing.
     """
 
     place: str
 
     async def begin(self) -> None:
-        """Raise `MirrorUnfitProblem` where the place does not keep what the others promise."""
+        """Raise `MirrorUnfitFault` where the place does not keep what the others promise."""
 
     async def published(self) -> Published | None:
         """Return what the mirror shows, whose tiles are all there; None for an empty one. Raises for another log's."""
@@ -78,27 +75,27 @@ class Mirror(Protocol):
 
 
 def shown_by(place: str, note: bytes, verifier: VerifierKey) -> Published:
-    """Return what a mirror's checkpoint says; raises `MirrorConflictProblem` where this log did not sign it."""
+    """Return what a mirror's checkpoint says; raises `MirrorConflictFault` where this log did not sign it."""
     try:
         found = open_checkpoint(note, verifier).checkpoint
     except Problem as problem:
-        raise MirrorConflictProblem(f"{place} mirrors another log: {problem.detail}") from problem
+        raise MirrorConflictFault(f"{place} mirrors another log: {problem.detail}") from problem
     return Published(size=found.size, root_hash=found.root_hash, note=note)
 
 
 def refuse_smaller(place: str, shown: Published, ours: Published) -> None:
-    """Raise `MirrorConflictProblem` if the mirror shows more than, or something else than, what we published."""
+    """Raise `MirrorConflictFault` if the mirror shows more than, or something else than, what we published."""
     if shown.size > ours.size:
-        raise MirrorConflictProblem(
+        raise MirrorConflictFault(
             f"{place} shows {shown.size} entries, the log has published {ours.size}: the database is an earlier state "
             "of the log (RUNBOOK.md: older-database)"
         )
     if shown.size == ours.size and shown.root_hash != ours.root_hash:
-        raise MirrorConflictProblem(f"{place} shows another root for {ours.size} entries (RUNBOOK.md: mirror-conflict)")
+        raise MirrorConflictFault(f"{place} shows another root for {ours.size} entries (RUNBOOK.md: mirror-conflict)")
 
 
 async def keep_mirror(mirror: Mirror, pool: Pool, publication: Publication, stopping: asyncio.Event, log: Log) -> None:
-    """Copy what is published, for ever; raises `MirrorConflictProblem` and `MirrorUnfitProblem`, which nothing repairs.
+    """Copy what is published, for ever; raises `MirrorConflictFault` and `MirrorUnfitFault`, which nothing repairs.
 
     A disk, a store or a database that is away for a while delays the mirror and nothing else.
     """
@@ -146,7 +143,7 @@ async def _all(mirror: Mirror, pieces: Sequence[_Piece]) -> None:
     ended = await asyncio.gather(*(_put(mirror, name, data) for name, data in pieces), return_exceptions=True)
     errors = [error for error in ended if error is not None]
     if errors:
-        raise next((error for error in errors if isinstance(error, MirrorConflictProblem)), errors[0])
+        raise next((error for error in errors if isinstance(error, MirrorConflictFault)), errors[0])
 
 
 async def _put(mirror: Mirror, name: TileId | BundleId, data: bytes) -> None:

@@ -16,15 +16,16 @@ from proto.log.merkle import Hash, leaf_hash
 from proto.log.tile import TILE_WIDTH, TileId
 from proto.log.tile_edge import TileEdge, grow
 from proto.log.tile_proof import edge_of_tiles, frontier_of_tiles, tiles_for_root
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import UnavailableProblem
 from services.edge.log import Log
 from services.ledger import store
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.publishing.database_identity import DatabaseIdentity, database_identity
 from services.ledger.publishing.publication import Publication
-from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryProblem, refuse_regress
+from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryFault, refuse_regress
 from services.ledger.store import StoredCheckpoint
 from services.ledger.witnesses.cosigning import Witnesses
+from services.operator_fault import OperatorFault
 from services.persistence import postgres
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import DATABASE_ERRORS
@@ -35,12 +36,10 @@ RETRY_SECONDS = 0.5
 _PASSING = (*DATABASE_ERRORS, UnavailableProblem)
 
 
-class SecondSignerProblem(Problem):
+class SecondSignerFault(OperatorFault):
     """Another process holds the signer's lock."""
 
-    slug = "second-signer"
     title = "Another process signs this log"
-    status = 500
 
 
 class Publisher:
@@ -85,7 +84,7 @@ class Publisher:
     async def run(self, started: asyncio.Event) -> None:
         """Sign and publish for ever; `started` is set once the first checkpoint is out.
 
-        Raises `SecondSignerProblem`, `SignerMemoryProblem`, `InconsistentTreeError`, and `SharedSessionFault` where a
+        Raises `SecondSignerFault`, `SignerMemoryFault`, `InconsistentTreeError`, and `SharedSessionFault` where a
         pooler gives its session to others; after a loss of the database all checks of the start are made again.
         """
         while True:
@@ -106,7 +105,7 @@ class Publisher:
         deadline = time.monotonic() + self._lock_wait_seconds
         while not await store.try_signer_lock(connection):
             if time.monotonic() > deadline:
-                raise SecondSignerProblem(
+                raise SecondSignerFault(
                     "Another process holds the signer's lock of this database. Stop it, or run this one without a log "
                     "key: it will then sequence and serve, and sign nothing"
                 )
@@ -125,7 +124,7 @@ class Publisher:
         last = await asyncio.to_thread(self._signer.last)  # (1)
         stored = await store.last_checkpoint(connection)
         if last is None:
-            raise SignerMemoryProblem(
+            raise SignerMemoryFault(
                 f"{self._signer.path} is missing, so nobody knows what this log has signed. Put the newest checkpoint "
                 "that any follower or witness has into its place (RUNBOOK.md: signer-memory)"
             )
@@ -258,7 +257,7 @@ async def check_right_edge(connection: Connection, size: TreeSize) -> None:
 def refuse_later(stored: StoredCheckpoint, size: TreeSize, root_hash: Hash) -> None:
     """Raise if a published checkpoint is not covered by what the signer remembers to have signed last."""
     if stored.size > size:
-        raise SignerMemoryProblem(
+        raise SignerMemoryFault(
             f"A checkpoint of {stored.size} is published, but the signer remembers only one of {size}: its memory is "
             "an earlier state. Put the newest checkpoint that any follower or witness has into its place "
             "(RUNBOOK.md: signer-memory)"

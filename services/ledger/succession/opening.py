@@ -21,7 +21,7 @@ from proto.log.merkle import leaf_hash
 from proto.log.note_key import SignerKey
 from proto.log.tile_edge import TileEdge, grow
 from proto.moment import Moment, from_ms, to_ms
-from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
+from proto.problem import ConflictProblem, InvalidProblem
 from services.follow import PredecessorLog
 from services.ledger import migrations, store
 from services.ledger.config import Config
@@ -29,10 +29,11 @@ from services.ledger.domain import NewEntry
 from services.ledger.signer import Signer, load_key, make_key
 from services.ledger.store import LogRow, StoredCheckpoint
 from services.ledger.succession.inheritance import inherit
+from services.operator_fault import OperatorFault
 from services.persistence import database_setup, postgres, postgres_states
 from services.persistence.postgres import Connection
 from services.persistence.postgres_session import PoolLimits
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 
 _SECOND_MS = 1_000
 _CLOCK_MS = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -42,10 +43,9 @@ _INIT_LIMITS = PoolLimits(
 """A predecessor is replayed within the transaction that opens the log."""
 
 
-class NotInitialisedProblem(NotFoundProblem):
+class NotInitialisedFault(OperatorFault):
     """The database holds no log, and the service never creates one by itself."""
 
-    slug = "log-not-initialised"
     title = "There is no log in this database"
 
     def __init__(self) -> None:
@@ -64,9 +64,9 @@ class InitialisedLog(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def key_files(config: Config) -> tuple[Path, Path]:
-    """Return the log's key file and the signer's folder; raises `SettingsProblem` unless both are set."""
+    """Return the log's key file and the signer's folder; raises `SettingsFault` unless both are set."""
     if config.log_key_file is None or config.state_folder is None:
-        raise SettingsProblem("Set CREDENTIFY_LEDGER_LOG_KEY_FILE and CREDENTIFY_LEDGER_STATE_FOLDER, both or neither")
+        raise SettingsFault("Set CREDENTIFY_LEDGER_LOG_KEY_FILE and CREDENTIFY_LEDGER_STATE_FOLDER, both or neither")
     return Path(config.log_key_file), Path(config.state_folder)
 
 
@@ -94,10 +94,10 @@ async def registrar_of(config: Config) -> Did:
 
 
 async def require_log(connection: Connection) -> LogRow:
-    """Return the log of the database; raises `NotInitialisedProblem`, which says how to create one."""
+    """Return the log of the database; raises `NotInitialisedFault`, which says how to create one."""
     found = await store.log_row(connection) if await store.has_tables(connection) else None
     if found is None or await store.last_checkpoint(connection) is None:
-        raise NotInitialisedProblem
+        raise NotInitialisedFault
     return found
 
 
@@ -108,7 +108,7 @@ async def init_log(config: Config, opening: bytes, predecessors: Sequence[Predec
     transaction, for a log that continues another after the proven final state of that one; (4) sign and publish the
     first checkpoint. `predecessors` ends with the log that is continued, after those that it continues itself. Each
     step finds what a crash before it left behind. Raises `ConflictProblem` if the database holds
-    another log, and refusals, `SettingsProblem` or `InvalidProblem` by what is wrong with opening, settings or key.
+    another log, and refusals, `SettingsFault` or `InvalidProblem` by what is wrong with opening, settings or key.
     """
     key_file, folder = key_files(config)
     opened = envelopes.open_envelope(envelopes.decode(opening))

@@ -8,7 +8,7 @@ from proto.log.note_key import VerifierKey
 from proto.log.policy import NO_QUORUM, Policy, PolicyLog, PolicyWitness
 from services.ledger.config import Config
 from services.policy_file import read_policy
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 
 _SCHEMES = ("http://", "https://")
 
@@ -36,7 +36,7 @@ def witness_policy(config: Config, log: VerifierKey, *, before: Sequence[Verifie
     """Return the policy of the settings, `quorum none` without a file.
 
     The logs `before`, which this one continues, are known in `own` and `text`: bundles hold their checkpoints. Raises
-    `SettingsProblem` for a file that cannot be used: one that lists other logs only, has URLs of another kind, or whose
+    `SettingsFault` for a file that cannot be used: one that lists other logs only, has URLs of another kind, or whose
     quorum could never be met by those that are asked.
     """
     if config.policy_file is None:
@@ -46,7 +46,7 @@ def witness_policy(config: Config, log: VerifierKey, *, before: Sequence[Verifie
         return WitnessPolicy(required=required, own=own, text=_text(own), monitoring=monitoring)
     policy = read_policy(config.policy_file)
     if fault := _fault(policy, log):
-        raise SettingsProblem(f"The witness policy {config.policy_file}: {fault}")
+        raise SettingsFault(f"The witness policy {config.policy_file}: {fault}")
     known = policy.logs or (PolicyLog(key=log),)
     required = msgspec.structs.replace(policy, logs=known)
     told = _with_logs(required, before)
@@ -61,11 +61,9 @@ def _monitoring(config: Config, policy: Policy) -> dict[str, str]:
     for text in config.witness_monitoring:
         name, _, url = text.partition(" ")
         if not url.strip().startswith(_SCHEMES):
-            raise SettingsProblem(
-                f"A witness's monitoring prefix is given as name, blank, http(s) URL; {text!r} is not"
-            )
+            raise SettingsFault(f"A witness's monitoring prefix is given as name, blank, http(s) URL; {text!r} is not")
         if name not in asked:
-            raise SettingsProblem(f"A monitoring prefix is given for {name!r}, a witness that the policy does not ask")
+            raise SettingsFault(f"A monitoring prefix is given for {name!r}, a witness that the policy does not ask")
         found[name] = url.strip()
     return found
 

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from services.edge.auth import token_hash
 from services.edge.problems import RateLimitedProblem, UnauthenticatedProblem
-from services.settings import SettingsProblem
+from services.settings import SettingsFault
 from services.verifier.limits.quotas import Usage, Window
 
 TOKEN_PREFIX = "cfv_"  # noqa: S105 - what every token begins with, so that scanners find lost ones
@@ -48,17 +48,17 @@ class QuotaProblem(RateLimitedProblem):
 
 
 def read_keys(path: Path) -> dict[bytes, ApiKey]:
-    """Return the keys of a file by the hashes of their tokens; raises `SettingsProblem` that says what is wrong."""
+    """Return the keys of a file by the hashes of their tokens; raises `SettingsFault` that says what is wrong."""
     try:
         data = path.read_bytes()
         if len(data) > FILE_BYTES_MAX:
-            raise SettingsProblem(f"{path} has more than {FILE_BYTES_MAX} bytes")
+            raise SettingsFault(f"{path} has more than {FILE_BYTES_MAX} bytes")
         found = msgspec.convert(tomllib.loads(data.decode()), _File)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SettingsProblem(f"{path} cannot be read as a file of API keys: {error}") from error
+        raise SettingsFault(f"{path} cannot be read as a file of API keys: {error}") from error
     names = [key.name for key in found.keys]
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise SettingsProblem(f"{path} has several keys of the name {', '.join(twice)}")
+        raise SettingsFault(f"{path} has several keys of the name {', '.join(twice)}")
     return {bytes.fromhex(key.token_sha256): key for key in found.keys}
 
 
@@ -106,7 +106,7 @@ class ApiKeys:
         used: Usage | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read the file; raises `SettingsProblem`. `used` is shared with other processes of this verifier."""
+        """Read the file; raises `SettingsFault`. `used` is shared with other processes of this verifier."""
         self._path = path
         self._used = used or Usage()
         self._on_trouble = on_trouble
@@ -143,7 +143,7 @@ class ApiKeys:
         self._stamp = stamp
         try:
             keys = read_keys(self._path)
-        except SettingsProblem as problem:
+        except SettingsFault as problem:
             self._on_trouble(problem.detail)
             return
         kept = self._accounts

@@ -55,7 +55,7 @@ async def replaying(
 ) -> AsyncIterator[Replay]:
     """Open (1) the projection's file and (2) follow the log into it, while the block runs; closed in reverse order.
 
-    Raises `SettingsProblem` for a policy file that cannot be used, `MalformedProblem` or `InvalidProblem` for the log's
+    Raises `SettingsFault` for a policy file that cannot be used, `MalformedProblem` or `InvalidProblem` for the log's
     key, and `StoreProblem`. `tell` is called with all that is known, each time that it changes; `end_process` with 70
     when following fails for good.
     """

@@ -20,7 +20,7 @@ from proto.problem import InvalidProblem, Problem
 from services.follow import Position
 from services.persistence import sqlite_states
 from services.persistence.durable_file import sync
-from services.settings import SettingsProblem, read_secret
+from services.settings import SettingsFault, read_secret
 from services.verifier.projection import tables
 from services.verifier.projection.reader import read_position
 from services.verifier.projection.store import FAULT, IMPORTED
@@ -67,17 +67,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_snapshot_key(path: Path, *, use: str = "snapshot") -> SignerKey:
-    """Return the key in a file (`PRIVATE+KEY+…`, kind 0x01); raises `SettingsProblem`, which names its use."""
+    """Return the key in a file (`PRIVATE+KEY+…`, kind 0x01); raises `SettingsFault`, which names its use."""
     try:
         key = parse_signer_key(read_secret(path).decode("ascii"))
     except (UnicodeDecodeError, Problem) as error:
-        if isinstance(error, SettingsProblem):
+        if isinstance(error, SettingsFault):
             raise
-        raise SettingsProblem(
+        raise SettingsFault(
             f"{path} holds no {use} key; make one with: credentify keygen --{use} NAME --out FILE"
         ) from error
     if key.kind != KeyKind.ED25519:
-        raise SettingsProblem(f"{path} holds a key of another kind, which is made for nothing but cosigning")
+        raise SettingsFault(f"{path} holds a key of another kind, which is made for nothing but cosigning")
     return key
 
 

@@ -15,7 +15,7 @@ from proto.log.note_key import KeyKind, SignerKey, VerifierKey, parse_signer_key
 from proto.log.witness import AddCheckpoint, check_growth, check_signed, parse_add_checkpoint
 from proto.problem import NotFoundProblem, Problem
 from services.policy_file import read_logs
-from services.settings import SettingsProblem, read_secret
+from services.settings import SettingsFault, read_secret
 from services.verifier.config import Config
 from services.verifier.witness.memory import Cosigned, WitnessMemory
 
@@ -87,16 +87,16 @@ class Witness:
 
 
 def load_witness_key(path: Path) -> SignerKey:
-    """Return the cosigner's key in a file (`PRIVATE+KEY+…`, kind 0x04); raises `SettingsProblem`."""
+    """Return the cosigner's key in a file (`PRIVATE+KEY+…`, kind 0x04); raises `SettingsFault`."""
     content = read_secret(path)
     try:
         key = parse_signer_key(content.decode("ascii"))
     except (UnicodeDecodeError, Problem) as error:
-        raise SettingsProblem(
+        raise SettingsFault(
             f"{path} holds no witness key; make one with: credentify keygen --witness NAME --out FILE"
         ) from error
     if key.kind != KeyKind.COSIGNATURE:
-        raise SettingsProblem(f"{path} holds a key of another kind: a witness key is made for nothing but cosigning")
+        raise SettingsFault(f"{path} holds a key of another kind: a witness key is made for nothing but cosigning")
     return key
 
 
@@ -110,12 +110,12 @@ def cosigned_logs(config: Config) -> tuple[VerifierKey, ...]:
 def open_witness(config: Config, on_fork: OnFork) -> tuple[Witness, WitnessMemory] | None:
     """Return the witness that the settings describe, with its memory to close, or None where there is no key.
 
-    Raises `SettingsProblem` and `WitnessMemoryProblem`; blocks shortly.
+    Raises `SettingsFault` and `WitnessMemoryProblem`; blocks shortly.
     """
     if config.witness_key_file is None:
         return None
     if config.witness_memory_file is None:
-        raise SettingsProblem("A witness needs a memory: set CREDENTIFY_VERIFIER_WITNESS_MEMORY_FILE as well")
+        raise SettingsFault("A witness needs a memory: set CREDENTIFY_VERIFIER_WITNESS_MEMORY_FILE as well")
     key, logs = load_witness_key(config.witness_key_file), cosigned_logs(config)
     memory = WitnessMemory(config.witness_memory_file)
     return Witness(key, logs, memory, on_fork=on_fork), memory
