@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
-from proto.problem import InvalidProblem, Problem
+from proto.problem import InvalidProblem
 from services.clients.tile_client import TileClient
 from services.command.tile_source import open_source
 from services.ledger.succession.recovery import recover
+from services.operator_fault import OperatorFault
 from services.persistence.bucket import OBJECT_BYTES_MAX, Bucket, BucketProblem
 from services.settings import SettingsFault
 from tests.support.database_copies import copied, ended, on
@@ -83,8 +84,8 @@ async def start_fails(ledger: RunningLedger) -> str:
     """Return why a ledger ends while it starts, or soon after it did."""
     try:
         await ledger.start()
-    except Problem as problem:
-        return problem.detail
+    except OperatorFault as fault:
+        return fault.detail
     await ended(ledger)
     await ledger.stop()
     return ledger.log.getvalue().decode()
