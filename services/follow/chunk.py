@@ -213,6 +213,13 @@ def signature_fault(candidate: Candidate, *, now: Moment, public_key: bytes | No
     return FaultyLogProblem(msgspec.structs.replace(found.evidence, public_key=public_key))
 
 
+def signature_fault_of(
+    candidates: Sequence[Candidate], verdicts: Verdicts, place: int, *, now: Moment
+) -> FaultyLogProblem:
+    """Return what is wrong with the entry at a place, whose signature does not verify under the key of its verdict."""
+    return signature_fault(candidates[place], now=now, public_key=verdicts.checks[place].public_key)
+
+
 def applied(candidates: Sequence[Candidate], stamps: Sequence[Stamp]) -> list[Applied]:
     """Return what a sink stores of the entries that were admitted."""
     return [

@@ -21,12 +21,13 @@ from proto.log.pin import Pin
 from proto.log.policy import NO_QUORUM, Policy
 from proto.moment import Moment, to_ms
 from proto.problem import Problem
-from services.clients.log_client import LogAnswerProblem, LogClient
+from services.clients.log_client import LogClient
 from services.crypto.signatures import SignatureCheckers
 from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.clocks import Clocks
 from services.follow.condition import Condition, Judge, Known
+from services.follow.download import download
 from services.follow.early import Begun, EarlyChecks
 from services.follow.entry_proofs import LastEntry
 from services.follow.held_back import HeldBack
@@ -292,7 +293,8 @@ class Follower:
     async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> chunk.Proven:
         """Fetch and prove the next entries, and look at their form."""
         # (4.1) The bytes, within bounds; they end where a suspect checkpoint can be compared.
-        lines = await self._download(position.size, self._chunk_end(position, opened))
+        end = self._chunk_end(position, opened)
+        lines = await download(self._client, position.size, end, bytes_max=self._bounds.chunk_bytes_max)
         leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
         # (4.2) The tree with these leaves is a prefix of the signed tree.
         consistency = await self._checkpoints.prove(tree, position, opened)
@@ -322,19 +324,6 @@ class Follower:
         suspect = self._checkpoints.suspects.next_size(position.size)
         return suspect if position.size < suspect < end else end
 
-    async def _download(self, start: int, end: int) -> list[bytes]:
-        lines: list[bytes] = []
-        byte_count = 0
-        async with contextlib.aclosing(self._client.entries(start, end)) as stream:
-            async for line in stream:
-                lines.append(line)
-                byte_count += len(line)
-                if len(lines) == end - start or byte_count > self._bounds.chunk_bytes_max:
-                    break
-        if not lines:
-            raise LogAnswerProblem(f"The log published more than {start} entries and sends none from there on")
-        return lines
-
     async def _judge_and_apply(
         self, position: Position, opened: OpenedCheckpoint, proven: chunk.Proven, begun: Begun
     ) -> tuple[Position, chunk.Stop | None]:
@@ -344,7 +333,7 @@ class Follower:
         stop = verdicts.stop
         bad = await self._early.first_bad(begun, candidates, verdicts.checks)
         if bad is not None:
-            stop, candidates = _bad_signature(candidates, verdicts, bad, now), candidates[:bad]
+            stop, candidates = chunk.signature_fault_of(candidates, verdicts, bad, now=now), candidates[:bad]
             book, verdicts = await self._judged(candidates, now=now)
         elif stop is None and proven.is_untimely:
             stop, candidates = proven.stop, candidates[:-1]
@@ -402,12 +391,6 @@ class Follower:
         )
         if witnessed_at is None and self._policy.quorum != NO_QUORUM:
             self._condition.troubled("The witnesses' cosignatures carry times that are still to come: check the clocks")
-
-
-def _bad_signature(
-    candidates: list[chunk.Candidate], verdicts: chunk.Verdicts, place: int, now: Moment
-) -> FaultyLogProblem:
-    return chunk.signature_fault(candidates[place], now=now, public_key=verdicts.checks[place].public_key)
 
 
 async def _ended(task: "asyncio.Task[None]") -> None:
