@@ -111,7 +111,7 @@ class Metrics:
                 self.said: (str(kind.__struct_config__.tag) for kind in get_args(events.Event)),
                 self.relayed: ("taken", "refused", "later"),
                 self.log_faults: get_args(FaultKind),
-                self.batch_rows: ("accepted", "refused"),
+                self.batch_rows: ("accepted", "already-awarded", "refused"),
                 self.documents_read: PROOFS,
                 self.requests: ("open", "accepted", "rejected"),
             }

@@ -20,7 +20,7 @@ from services.issuer_gateway.batches.small_batch import Row
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
-from services.issuer_gateway.credentials.issuance import achievement_of, learners_for, prepared
+from services.issuer_gateway.credentials.issuance import achievement_of, check_not_awarded, learners_for, prepared
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.requests.learner_requests import open_key
@@ -117,12 +117,13 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
         await _openable(gateway, gateway.pool, tenant, CredentialId(body.credential_id), maker)
     if body.award:
         achievement = await achievement_of(gateway.pool, tenant, body.award.achievement)
-        await prepared(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
+        item = await prepared(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
 
     secret = _secret_of(gateway, once)
 
     async def work(connection: Connection) -> ClaimMade:
         if body.award:
+            await check_not_awarded(gateway, connection, tenant, item)
             new = await _to_award(gateway, connection, tenant, body.award, secret=secret, maker=maker)
         else:
             assert body.credential_id, "the body states one of the two"

@@ -244,6 +244,14 @@ async def store(
     return created_at
 
 
+async def check_not_awarded(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> None:
+    """Raise `AlreadyAwardedProblem` or `AwardedBeforeProblem` where an award could not be issued for that now."""
+    now = gateway.now()
+    awarded = await EarlierAwards.read(gateway, connection, tenant, [item], is_dry=True)
+    book = await book_for(connection, [], also=awarded.credential_ids, now=now)
+    awarded.check(item, book, now=now)
+
+
 async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
     """In the caller's transaction: earlier awards, prerequisites, the rules, the event into the outbox, the document.
 

@@ -33,6 +33,12 @@ from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader, issuance
 from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
 from services.issuer_gateway.credentials.change_credential import IssueRefusedProblem, UnknownCredentialProblem
+from services.issuer_gateway.credentials.earlier_awards import (
+    AlreadyAwardedProblem,
+    AwardedBeforeProblem,
+    MayNotRevokeProblem,
+    check_may_replace,
+)
 from services.issuer_gateway.http.batch_routes import AWARD_SHAPES, BatchPath
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
@@ -59,6 +65,10 @@ class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
 
 
+def _may_revoke(caller: Caller) -> bool:
+    return "credentials:revoke" in caller.scopes
+
+
 def _maker(caller: Caller) -> claim_commands.Maker:
     return claim_commands.Maker(api_key_id=caller.api_key_id, may_read=claim_commands.READ_SCOPE in caller.scopes)
 
@@ -67,6 +77,8 @@ async def make_claim(
     request: web.Request, *, body: ClaimRequest, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Make a one-time link."""
+    if body.award:
+        check_may_replace(body.award, may_revoke=_may_revoke(principal))
     once = once_from(request, principal, idempotency_key, raw)
     made = await claim_commands.make(request.app[GATEWAY], principal.own, body, once, maker=_maker(principal))
     return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
@@ -92,6 +104,7 @@ async def make_award_claims(
 ) -> web.StreamResponse:
     """Send a one-time link, or a problem, for each award of a list."""
     rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
+    rows = small_batch.meant(rows, on_repeat=None, may_revoke=_may_revoke(principal))
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claim_commands.make_for_rows(
             request.app[GATEWAY],
@@ -204,6 +217,9 @@ ROUTES = [
             issuance.UnknownAchievementProblem,
             AnnexIncompleteProblem,
             UnknownCredentialProblem,
+            AlreadyAwardedProblem,
+            AwardedBeforeProblem,
+            MayNotRevokeProblem,
             claim_commands.MayNotReadProblem,
             credential_reader.ErasedProblem,
             *WORK_PROBLEMS,
