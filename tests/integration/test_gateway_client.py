@@ -85,7 +85,8 @@ async def test_an_institution_s_year_with_the_client(gateway: RunningGateway) ->
     client = client_of(office)
     described = await client.describe(achievement("hydrology"), key="describe")
     issued = await client.issue(office.award(described.achievement.uri), key="first")
-    other = await client.issue(office.award(described.achievement.uri), key="second")
+    second = await client.describe(achievement("statistics"))
+    other = await client.issue(office.award(second.achievement.uri), key="second")
     await office.published(other.credential_id)
     stacked = await client.stack(
         StackRequest(

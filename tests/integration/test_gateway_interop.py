@@ -116,7 +116,8 @@ async def test_what_the_gateway_serves_is_accepted_and_after_a_withdrawal_refuse
     uri = (await office.describe()).achievement.uri
     kept, revoked, suspended = [await _published(office, uri, f"learner-{n}") for n in range(3)]
     whole = (await office.describe("whole", ects_hundredths=700)).achievement.uri
-    parts = sorted((kept.credential_id, (await _published(office, uri, "learner-0")).credential_id))
+    other = (await office.describe("statistics")).achievement.uri
+    parts = sorted((kept.credential_id, (await _published(office, other, "learner-0")).credential_id))
     answered = await office.client.post("/v1/stacks", office.award(whole, "learner-0") | {"components": parts})
     stack = answered.as_(CredentialAnswer)
     badge = min((EXAMPLES / "open-badges").glob("*.json")).read_bytes()

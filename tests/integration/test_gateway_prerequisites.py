@@ -50,7 +50,8 @@ async def test_a_prerequisite_that_does_not_hold_now_is_none(gateway: RunningGat
     await office.client.post(f"{path}/reinstate", {"reason": "error"})
     assert (await _try(office, advanced, "learner-1")).status in {201, 202}
     await office.client.post(f"{path}/revoke", {"reason": "error"})
-    assert _codes(await _try(office, advanced, "learner-1")) == ["prerequisite-not-active"]
+    again = {"result": {"value": "9"}, "on_repeat": "repeat"}
+    assert _codes(await _try(office, advanced, "learner-1", **again)) == ["prerequisite-not-active"]
     await office.issue(basics, "s-3", valid_until="2026-02-01T00:00:00Z")
     assert _codes(await _try(office, advanced, "s-3")) == ["prerequisite-not-active"]
 
@@ -67,7 +68,7 @@ async def test_another_institutions_credential_counts_where_the_award_names_it(g
     read = await office.client.get(f"/v1/credentials/{issued.body['credential_id']}")
     assert "institution's word" in read.body["notes"][0]
     document = (await other.client.get(f"/v1/credentials/{held.credential_id}/document")).body
-    shown = await _try(office, advanced, prerequisite_documents=[document])  # both say the same names
+    shown = await _try(office, advanced, "s-5", prerequisite_documents=[document])  # both say the same names
     read = await office.client.get(f"/v1/credentials/{shown.body['credential_id']}")
     assert "states the learner's names" in read.body["notes"][0]
     other_names = {"ref": "s-1", "given_name": "Zoë", "family_name": "Nowak"}
@@ -111,7 +112,8 @@ async def test_requests_and_claims_are_held_to_it_and_stay_open(gateway: Running
     office, basics, advanced = await _office(gateway)
     asked = {"institution": "waterland", "achievement": "advanced", "given_name": "Zoë"}
     made = (await gateway.client().post("/v1/requests", asked)).as_(RequestMade)
-    claim = (await office.client.post("/v1/claims", {"award": office.award(advanced, "s-1")})).as_(ClaimMade)
+    award = office.award(advanced, "s-1", on_repeat="repeat")
+    claim = (await office.client.post("/v1/claims", {"award": award})).as_(ClaimMade)
     accept = f"/v1/requests/{made.request_id}/accept", {"learner": {"ref": "s-1", "given_name": "Zoë"}}
     use: tuple[str, dict[str, Any]] = f"/v1/claim-links/{claim.link.rpartition('/')[2]}", {}
     assert _codes(await office.client.post(*accept)) == ["prerequisite-missing"]
@@ -174,7 +176,7 @@ async def test_what_cannot_be_checked_is_refused(gateway: RunningGateway) -> Non
     office = Office(gateway, office.created)
     unknown = await _try(office, advanced)
     assert (unknown.status, unknown.slug) == (503, "log-not-followed")
-    assert (await _try(office, basics)).status == 202
+    assert (await _try(office, basics, "s-2")).status == 202
     await gateway.ledger.start()
 
 
