@@ -97,7 +97,8 @@ async def test_lists_batches_requests_claims_stacks_and_imports_are_held_to_it(g
     office = await gateway.institution("waterland")
     uri = (await office.describe(takes_requests=True)).achievement.uri
     good = (await office.describe("complete", **COMPLETE)).achievement.uri
-    parts = [(await office.issue(good, "s-1")).credential_id for _ in range(2)]
+    other = (await office.describe("complete-too", **COMPLETE)).achievement.uri
+    parts = [(await office.issue(each, "s-1")).credential_id for each in (good, other)]
     await _gate(office, "refuse-missing")
     rows = json.dumps([office.award(uri), office.award(good)]).encode()
     for path in ("/v1/batches?dry_run=true", "/v1/batches"):

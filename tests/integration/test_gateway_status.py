@@ -64,7 +64,7 @@ async def _known_institution(gateway: RunningGateway, slug: str = "waterland") -
 async def test_a_bit_follows_what_is_said_of_the_credential(gateway: RunningGateway) -> None:
     office = await gateway.institution("waterland")
     uri = (await office.describe()).achievement.uri
-    issued, other = await office.issue(uri), await office.issue(uri)
+    issued, other = await office.issue(uri), await office.issue(uri, "learner-2")
     entry, untouched = await _entry(office, issued.credential_id), await _entry(office, other.credential_id)
     assert entry.list_url == f"{PUBLIC_URL}/issuers/waterland/status/1"
     assert entry.index != untouched.index
@@ -94,7 +94,8 @@ async def test_a_list_is_kept_for_its_ttl_and_asked_for_by_its_etag(gateway: Run
 async def test_the_registrar_and_a_lost_part_set_bits_too(gateway: RunningGateway, ledger: RunningLedger) -> None:
     office = await gateway.institution("waterland")
     uri = (await office.describe()).achievement.uri
-    parts = [await office.issue(uri) for _ in range(2)]
+    other = (await office.describe("statistics")).achievement.uri
+    parts = [await office.issue(each) for each in (uri, other)]
     for part in parts:
         await office.published(part.credential_id)
     whole = (await office.describe("whole", ects_hundredths=700)).achievement.uri
