@@ -50,7 +50,7 @@ async def test_a_prerequisite_that_does_not_hold_now_is_none(gateway: RunningGat
     await office.client.post(f"{path}/reinstate", {"reason": "error"})
     assert (await _try(office, advanced, "learner-1")).status in {201, 202}
     await office.client.post(f"{path}/revoke", {"reason": "error"})
-    again = {"result": {"value": "9"}, "on_repeat": "repeat"}
+    again: dict[str, Any] = {"result": {"value": "9"}, "on_repeat": "repeat"}
     assert _codes(await _try(office, advanced, "learner-1", **again)) == ["prerequisite-not-active"]
     await office.issue(basics, "s-3", valid_until="2026-02-01T00:00:00Z")
     assert _codes(await _try(office, advanced, "s-3")) == ["prerequisite-not-active"]
@@ -68,24 +68,25 @@ async def test_another_institutions_credential_counts_where_the_award_names_it(g
     read = await office.client.get(f"/v1/credentials/{issued.body['credential_id']}")
     assert "institution's word" in read.body["notes"][0]
     document = (await other.client.get(f"/v1/credentials/{held.credential_id}/document")).body
-    again = {"result": {"value": "9"}, "on_repeat": "repeat"}
+    again: dict[str, Any] = {"result": {"value": "9"}, "on_repeat": "repeat"}
     shown = await _try(office, advanced, prerequisite_documents=[document], **again)  # both say the same names
     read = await office.client.get(f"/v1/credentials/{shown.body['credential_id']}")
     assert "states the learner's names" in read.body["notes"][0]
     other_names = {"ref": "s-1", "given_name": "Zoë", "family_name": "Nowak"}
-    repeat = {"learner": other_names, "on_repeat": "repeat"}
+    repeat: dict[str, Any] = {"learner": other_names, "on_repeat": "repeat"}
     refused = await _try(office, advanced, prerequisite_documents=[document], **repeat)
     assert (refused.slug, refused.body["pointer"]) == ("prerequisite-of-another", "/prerequisite_documents/0")
+    more: dict[str, Any] = {"result": {"value": "10"}, "on_repeat": "repeat"}
     altered = document | {"name": "Alps, with distinction"}
-    refused = await _try(office, advanced, prerequisite_documents=[altered])
+    refused = await _try(office, advanced, prerequisite_documents=[altered], **more)
     assert refused.slug == "prerequisite-unknown"
-    refused = await _try(office, advanced, prerequisite_documents=[{"id": "no credential"}])
+    refused = await _try(office, advanced, prerequisite_documents=[{"id": "no credential"}], **more)
     assert (refused.slug, refused.body["pointer"]) == ("invalid", "/prerequisite_documents/0/@context")
-    unknown = await _try(office, advanced, prerequisites=["0" * 64])
+    unknown = await _try(office, advanced, prerequisites=["0" * 64], **more)
     assert (unknown.status, unknown.slug) == (422, "prerequisite-unknown")
     assert unknown.body["pointer"] == "/prerequisites/0"
     of_another = await office.issue(basics, "s-2")
-    refused = await _try(office, advanced, prerequisites=[of_another.credential_id])
+    refused = await _try(office, advanced, prerequisites=[of_another.credential_id], **more)
     assert refused.slug == "prerequisite-of-another"
 
 
