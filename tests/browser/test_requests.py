@@ -114,4 +114,12 @@ def test_a_link_gives_its_credential_once(page: Page, waterland: Waterland) -> N
     assert document["credentialSubject"]["familyName"] == "Ó Briain"
     assert re.fullmatch(r"credential-[0-9a-f]{12}\.json", download.value.suggested_filename)
     page.goto(link)
-    expect(page.locator(".verdict .word")).to_have_text("Used already")
+    expect(page.locator(".verdict .word")).to_have_text("Used by you")
+    page.get_by_role("button", name="Get my credential again").click()
+    expect(page.locator(".verdict .word")).to_have_text("It is yours")
+    browser = page.context.browser
+    assert browser is not None
+    somebody_else = browser.new_page()
+    somebody_else.goto(link)
+    expect(somebody_else.locator(".verdict .word")).to_have_text("Used already")
+    somebody_else.close()

@@ -96,7 +96,8 @@ async def test_links_of_a_batch_and_of_a_credential_are_made_used_and_cancelled_
     assert json.loads(await shell.run("claim", "status", made["claim_id"], staff=True))["state"] == "open"
     assert json.loads(await shell.run("claim", "cancel", made["claim_id"], staff=True))["state"] == "cancelled"
     listed = shell.folder / "awards.ndjson"
-    listed.write_text("".join(json.dumps(award) + "\n" for award in awards))
+    others = [office.award("hydrology", f"t-{number}") for number in range(2)]  # the same is not awarded twice
+    listed.write_text("".join(json.dumps(award) + "\n" for award in others))
     to_awards = shell.folder / "award-links.csv"
     await shell.run("claim", "awards", str(listed), "--out", str(to_awards), staff=True)
     with to_awards.open(newline="") as links_file:
