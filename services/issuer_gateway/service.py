@@ -37,6 +37,14 @@ def wall_clock() -> Moment:
     return from_datetime(datetime.now(UTC))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ListInHand:
+    """A list of awards that a request works on: whom it is about, and who of them was erased since it came."""
+
+    refs: frozenset[str]
+    erased: set[str] = dataclasses.field(default_factory=set)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gateway:
     """One running gateway: its database, its keys, the log it follows and speaks to."""
@@ -64,6 +72,8 @@ class Gateway:
     batch_moved: Signal = dataclasses.field(default_factory=Signal)
     """Fires when rows of some batch have their results."""
     parts: AchievementParts = dataclasses.field(default_factory=AchievementParts)
+    in_hand: dict[str, list["ListInHand"]] = dataclasses.field(default_factory=dict)
+    """By institution: the lists that requests have in hand."""
     gathered: dict[str, Gathered[Any, Any]] = dataclasses.field(default_factory=dict)
     """What concurrent requests have done together, by what it is and for whom."""
 

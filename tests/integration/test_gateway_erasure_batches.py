@@ -10,6 +10,7 @@ import pytest
 
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
 from proto.wire.gateway import BatchAnswer, BatchRow
+from services.issuer_gateway.batches import small_batch
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import FILE_NAME, Vault, vault_folder
@@ -103,6 +104,32 @@ async def test_a_learner_who_is_known_by_a_waiting_row_alone_is_erased(gateway: 
     assert (erased.status, erased.body["pending_row_count"]) == (200, 1)
     held.may_go.set()
     assert (await _over(office, batch_id)).refused_count == 1
+    assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 404
+
+
+async def test_an_erasure_reaches_a_list_that_a_request_has_in_hand(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    await office.issue("hydrology", "q-1")
+    begun, may_go, run_chunk = asyncio.Event(), asyncio.Event(), small_batch._run_chunk
+
+    async def held(*arguments: Any) -> Any:
+        done = await run_chunk(*arguments)
+        begun.set()
+        await may_go.wait()
+        return done
+
+    monkeypatch.setattr(small_batch, "_run_chunk", held)
+    sending = asyncio.create_task(_send(office, _list(_row("q-1", name=NAME), count=300)))
+    await begun.wait()
+    assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 200
+    may_go.set()
+    answered = (await sending).as_(BatchAnswer)
+    assert (answered.accepted_count, answered.refused_count) == (300, 1)
+    assert answered.rows[-1].problem is not None
+    assert answered.rows[-1].problem["type"].endswith(":learner-erased")
     assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 404
 
 

@@ -5,8 +5,9 @@ unknown or finished; whoever sends the batch again under its key does only what 
 """
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ from services.issuer_gateway.credentials.earlier_awards import (
 from services.issuer_gateway.credentials.issuance import Prepared, issue_many, judged, prepared, unknown_achievement
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.service import Gateway, ListInHand
 from services.issuer_gateway.store import achievements, idempotency_records
 from services.issuer_gateway.unit_of_work.append_event import carried_out, check_followed, require_admitted
 from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
@@ -52,6 +53,14 @@ class UnknownBatchProblem(NotFoundProblem):
 
     slug = "unknown-batch"
     title = "No such batch"
+
+
+class LearnerErasedProblem(Problem):
+    """The row's learner was erased while it waited; nothing was issued for it."""
+
+    slug = "learner-erased"
+    title = "The learner was erased before this row's turn"
+    status = 410
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -221,11 +230,34 @@ async def run(
         )
     rows = _without_repeated(rows, tenant.zone)
     passing: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(rows), LIMITS.batch_chunk_rows):
-        chunk = rows[start : start + LIMITS.batch_chunk_rows]
-        passing |= await _run_chunk(gateway, tenant, batch.batch_id, chunk, api_key_id)
-        gateway.relay.call()
+    with _in_hand(gateway, tenant, rows) as erased:
+        for start in range(0, len(rows), LIMITS.batch_chunk_rows):
+            chunk = rows[start : start + LIMITS.batch_chunk_rows]
+            passing |= await _run_chunk(gateway, tenant, batch.batch_id, _without_erased(chunk, erased), api_key_id)
+            gateway.relay.call()
     return await answer(gateway, batch, passing)
+
+
+@contextlib.contextmanager
+def _in_hand(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Iterator[set[str]]:
+    """Give the learners who are erased while a list is in hand, as they are; rows for them are not issued any more."""
+    mine = ListInHand(refs=frozenset(row.award.learner.ref for row in rows if row.award is not None))
+    lists = gateway.in_hand.setdefault(tenant.institution_id, [])
+    lists.append(mine)
+    try:
+        yield mine.erased
+    finally:
+        lists.remove(mine)
+
+
+def _without_erased(rows: Sequence[Row], erased: set[str]) -> list[Row]:
+    """Return rows of which those for erased learners are refused."""
+    return [
+        msgspec.structs.replace(row, award=None, problem=LearnerErasedProblem("Nothing was issued for it"))
+        if row.award is not None and row.award.learner.ref in erased
+        else row
+        for row in rows
+    ]
 
 
 async def _run_chunk(

@@ -15,14 +15,15 @@ from typing import Any
 import msgspec
 
 from proto.moment import from_datetime
-from proto.problem import NotFoundProblem, Problem
+from proto.problem import NotFoundProblem
 from proto.wire.gateway import ErasureAnswer
 from services.issuer_gateway.batches.batch_upload import Part, part_name
+from services.issuer_gateway.batches.small_batch import LearnerErasedProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey
 from services.issuer_gateway.service import Gateway
-from services.issuer_gateway.store import batches, claims, credentials, pending_batches, requests
+from services.issuer_gateway.store import batches, claims, credentials, earlier_awards, pending_batches, requests
 from services.issuer_gateway.unit_of_work.append_event import carried_out
 from services.persistence.postgres import Connection
 
@@ -40,14 +41,6 @@ class UnknownLearnerProblem(NotFoundProblem):
     title = "No such learner"
 
 
-class LearnerErasedProblem(Problem):
-    """The row's learner was erased while it waited; nothing was issued for it."""
-
-    slug = "learner-erased"
-    title = "The learner was erased before this row's turn"
-    status = 410
-
-
 async def erase(gateway: Gateway, tenant: Tenant, ref: str) -> ErasureAnswer:
     """Close a learner's documents and take out what waits for them, then destroy the keys.
 
@@ -55,14 +48,20 @@ async def erase(gateway: Gateway, tenant: Tenant, ref: str) -> ErasureAnswer:
     """
 
     async def work(connection: Connection) -> ErasureAnswer | None:
-        # (1) What waits, so that no batch makes the learner again; (2) the learner and (3) what hangs on it.
+        # (1) What waits, so that no batch makes the learner again; (2) nobody is at work for the learner, and lists in
+        # hand know; (3) the learner and (4) what hangs on it.
         pending = await _Pending(gateway, connection, ref).drop(tenant.institution_id)
+        await earlier_awards.lock_learners(connection, tenant.institution_id, [ref])
+        for in_hand in gateway.in_hand.get(tenant.institution_id, ()):
+            if ref in in_hand.refs:
+                in_hand.erased.add(ref)
+                is_in_hand.append(True)
         erased = await credentials.erase(connection, tenant.institution_id, ref)
         if erased is not None:
             await requests.withdraw_all(connection, erased.learner_id)
             await claims.cancel_all(connection, erased.learner_id)
             learner_ids.append(erased.learner_id)
-        if erased is None and not pending:
+        if erased is None and not pending and not is_in_hand:
             return None
         return ErasureAnswer(
             document_count=erased.document_count if erased else 0,
@@ -71,6 +70,7 @@ async def erase(gateway: Gateway, tenant: Tenant, ref: str) -> ErasureAnswer:
         )
 
     learner_ids: list[str] = []
+    is_in_hand: list[bool] = []
     answer = await carried_out(gateway, work)
     if answer is None:
         raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
