@@ -30,7 +30,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.keys.signing_keys import Speakers
+from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.projector import FollowObserver, Projector
@@ -204,8 +204,8 @@ def _gateway(
     log, metrics = app[LOG], Metrics(app[REGISTRY])
     arrivals, advanced = Arrivals(), Signal()
     observer = FollowObserver(background, log, metrics)
-    speakers = Speakers(background, keystore, now=lambda: now_after(projector, wall_clock))
-    projector = Projector(background, speakers=speakers, arrivals=arrivals, advanced=advanced)
+    signing_keys = SigningKeys(background, keystore, now=lambda: now_after(projector, wall_clock))
+    projector = Projector(background, signing_keys=signing_keys, arrivals=arrivals, advanced=advanced)
     follower = Follower(
         LogClient(session, config.ledger_url),
         projector,
@@ -235,12 +235,12 @@ def _gateway(
         keystore=keystore,
         learner_keys=LearnerKeys(vault, keystore),
         batch_keys=BatchKeys(vault, keystore),
-        speakers=speakers,
+        signing_keys=signing_keys,
         statuses=StatusLists(
             background,
             keystore=keystore,
             vault=vault,
-            speakers=speakers,
+            signing_keys=signing_keys,
             advanced=advanced,
             config=config,
             now=lambda: now_after(projector, wall_clock),

@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
-class Gathered(Generic[Item, Outcome]):
+class Coalescer(Generic[Item, Outcome]):
     """One kind of work. `work` takes 1 to `count_max` items and returns an outcome for each, in their order.
 
     What it raises, all who had asked are told. A request that is cancelled leaves the work of the others alone.
@@ -25,7 +25,7 @@ class Gathered(Generic[Item, Outcome]):
         self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
-    async def done(self, item: Item) -> Outcome:
+    async def submit(self, item: Item) -> Outcome:
         """Have `item` done with those of others and return its outcome."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))

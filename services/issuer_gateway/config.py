@@ -147,7 +147,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     page_rows_default: int = 50
     page_rows_max: int = 200
     batch_chunk_rows: int = 250
-    gathered_max: int = 64
+    coalesced_max: int = 64
     """So many requests at most have their work done together."""
     batch_held_bytes_max: int = 8_388_608
     """A batch of more bytes is not held in memory, however few its rows: it is worked on in the background."""

@@ -11,12 +11,12 @@ from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
 from services.follow import Beginning, Follower
 from services.issuer_gateway.achievements.document_parts import AchievementParts
-from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.keys.signing_keys import Speakers
+from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.projector import Projector
 from services.issuer_gateway.log.relay import Relay
@@ -54,7 +54,7 @@ class Gateway:
     keystore: Keystore
     learner_keys: LearnerKeys
     batch_keys: BatchKeys
-    speakers: Speakers
+    signing_keys: SigningKeys
     statuses: StatusLists
     origin: Origin
     beginning: Beginning
@@ -74,7 +74,7 @@ class Gateway:
     parts: AchievementParts = dataclasses.field(default_factory=AchievementParts)
     in_hand: dict[str, list["ListInHand"]] = dataclasses.field(default_factory=dict)
     """By institution: the lists that requests have in hand."""
-    gathered: dict[str, Gathered[Any, Any]] = dataclasses.field(default_factory=dict)
+    coalescers: dict[str, Coalescer[Any, Any]] = dataclasses.field(default_factory=dict)
     """What concurrent requests have done together, by what it is and for whom."""
 
     def now(self) -> Moment:

@@ -35,7 +35,7 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.domain.statuses import is_withdrawn, list_url
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.keys.signing_keys import NoKeyProblem, Signer, Speakers
+from services.issuer_gateway.keys.signing_keys import NoKeyProblem, Signer, SigningKeys
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
@@ -123,7 +123,7 @@ class StatusLists:
         *,
         keystore: Keystore,
         vault: Vault,
-        speakers: Speakers,
+        signing_keys: SigningKeys,
         advanced: Signal,
         config: Config,
         now: Callable[[], Moment],
@@ -133,7 +133,7 @@ class StatusLists:
         self._pool = pool
         self._keystore = keystore
         self._vault = vault
-        self._speakers = speakers
+        self._signing_keys = signing_keys
         self._advanced = advanced
         self._config = config
         self._now = now
@@ -220,7 +220,7 @@ class StatusLists:
 
     async def _signer(self, tenant: Tenant) -> Signer | None:
         try:
-            return await self._speakers.signer(tenant, "assertion")
+            return await self._signing_keys.signer(tenant, "assertion")
         except NoKeyProblem:
             return None
 

@@ -13,14 +13,21 @@ from proto.problem import Problem
 from proto.tables.changes_csv import ChangeRow
 from proto.wire.gateway import ChangeRequest
 from services.issuer_gateway.credentials.change_credential import check_tenant, effective_from
-from services.issuer_gateway.credentials.issuance import Prepared, achievement_of, learners_for, prepared, store
+from services.issuer_gateway.credentials.issuance import PreparedAward, achievement_of, learners_for, prepare, store
 from services.issuer_gateway.credentials.prerequisites import Holdings
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox
-from services.issuer_gateway.unit_of_work.append_event import Said, admit, book_for, common, put, signed
+from services.issuer_gateway.unit_of_work.log_writer import (
+    OutboxEvent,
+    admit,
+    book_for,
+    common_fields,
+    enqueue,
+    sign_event,
+)
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
@@ -58,8 +65,8 @@ class Changes:
         self._may_issue = may_issue
         self._api_key_id = api_key_id
         self._now: Moment = gateway.now()
-        self._issues: list[Prepared] = []
-        self._said: list[Said] = []
+        self._issues: list[PreparedAward] = []
+        self._said: list[OutboxEvent] = []
 
     async def make(
         self, rows: Mapping[int, ChangeRow], *, is_dry_run: bool
@@ -94,28 +101,28 @@ class Changes:
         fields["replaced_by"] = issue.credential_id if issue else row.replaced_by
         effective_at = effective_from(self._gateway, book, row.credential_id, self._now)
         event = change_event(
-            common(self._gateway, self._tenant, now=self._now),
+            common_fields(self._gateway, self._tenant, now=self._now),
             verb,
             row.credential_id,
             ChangeRequest(**fields),
             effective_at=effective_at,
         )
-        opened = await signed(self._gateway, self._tenant, event)
+        opened = await sign_event(self._gateway, self._tenant, event)
         await self._admit(book, opened)
         # What is refused up to here stays in the book at most as a fresh credential, which nobody else can name.
         if issue:
             self._issues.append(issue)
             self._said.append(issue.said)
-        self._said.append(Said(opened=opened, stream=row.credential_id))
+        self._said.append(OutboxEvent(opened=opened, stream=row.credential_id))
         return Changed(event_id=opened.event_id, credential_id=issue.credential_id if issue else None)
 
-    async def _reissued(self, book: Book, row: ChangeRow, *, is_dry: bool) -> Prepared:
+    async def _reissued(self, book: Book, row: ChangeRow, *, is_dry: bool) -> PreparedAward:
         if not self._may_issue:
             raise MayNotIssueProblem("A reissue needs the scope credentials:issue", pointer="/action")
         assert row.award, "the caller asks for reissues only"
         try:
             achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
-            issue = await prepared(
+            issue = await prepare(
                 self._gateway,
                 self._tenant,
                 row.award,
@@ -132,7 +139,7 @@ class Changes:
             raise
         return issue
 
-    async def _entitled(self, book: Book, corrected: CredentialId, issue: Prepared) -> Prepared:
+    async def _entitled(self, book: Book, corrected: CredentialId, issue: PreparedAward) -> PreparedAward:
         """Check prerequisites, unless it is the same achievement for the same learner: those were checked then."""
         if issue.asking.required is None:
             return issue
@@ -151,7 +158,7 @@ class Changes:
 
     async def _keep(self) -> None:
         if self._said:
-            await put(self._gateway, self._connection, self._tenant, self._said)
+            await enqueue(self._gateway, self._connection, self._tenant, self._said)
         if self._issues:
             refs = [issue.award.learner.ref for issue in self._issues]
             learners = await learners_for(self._connection, self._tenant, refs)

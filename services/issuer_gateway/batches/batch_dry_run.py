@@ -8,7 +8,7 @@ import msgspec
 from proto.ids import AchievementUri
 from proto.problem import Problem
 from services.issuer_gateway.batches.row_problems import notes_without_cells, texts_of
-from services.issuer_gateway.credentials.issuance import Prepared, judged
+from services.issuer_gateway.credentials.issuance import PreparedAward, decide_many
 from services.issuer_gateway.credentials.prerequisites import holds_at
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
@@ -29,11 +29,11 @@ class DryRun:
         self._batch_id = batch_id
         self._key = key
 
-    async def results(self, items: Mapping[int, Prepared]) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
+    async def results(self, items: Mapping[int, PreparedAward]) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
         """Return by line the results of rows that would be issued, and why the others would not."""
         now = self._gateway.now()
         earlier = await self._earlier(items)
-        taken, refused = await judged(
+        taken, refused = await decide_many(
             self._gateway,
             self._connection,
             self._tenant,
@@ -52,7 +52,7 @@ class DryRun:
         problems = {line: refused[item.credential_id] for line, item in items.items() if item.credential_id in refused}
         return results, problems
 
-    async def _earlier(self, items: Mapping[int, Prepared]) -> dict[str, list[AchievementUri]]:
+    async def _earlier(self, items: Mapping[int, PreparedAward]) -> dict[str, list[AchievementUri]]:
         """Return by learner what earlier rows would give of what is asked for now."""
         wanted = {
             self._fingerprint(item.asking.ref, uri): (item.asking.ref, uri)
@@ -67,17 +67,17 @@ class DryRun:
                 found.setdefault(ref, []).append(uri)
         return found
 
-    async def _pairs_before(self, items: Mapping[int, Prepared]) -> list[tuple[str, str]]:
+    async def _pairs_before(self, items: Mapping[int, PreparedAward]) -> list[tuple[str, str]]:
         """Return of which learners and achievements earlier rows have been found right."""
         pairs = {self._pair(item): (item.asking.ref, item.achievement.achievement_id) for item in items.values()}
         found = await batches.held_pairs(self._connection, self._batch_id, list(pairs))
         return [pairs[fingerprint] for fingerprint in found]
 
-    def _pair(self, item: Prepared) -> bytes:
+    def _pair(self, item: PreparedAward) -> bytes:
         content = f"pair\n{item.asking.ref}\n{item.achievement.achievement_id}".encode()
         return hashlib.blake2b(content, key=self._key, digest_size=_FINGERPRINT_BYTES).digest()
 
-    def _result(self, line: int, item: Prepared, *, is_held: bool) -> batches.Result:
+    def _result(self, line: int, item: PreparedAward, *, is_held: bool) -> batches.Result:
         notes, sealed = notes_without_cells(item.sealed.notes, texts_of(item.award)), None
         if notes:
             sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")

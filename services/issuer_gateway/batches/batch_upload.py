@@ -25,8 +25,8 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches
-from services.issuer_gateway.unit_of_work.append_event import carried_out, require_admitted
 from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
+from services.issuer_gateway.unit_of_work.log_writer import in_transaction, require_admitted
 from services.persistence.postgres import Connection
 
 CSV, JSON_LIST = "text/csv", "application/json"
@@ -192,7 +192,7 @@ class Upload:
             return is_new, await batches.by_key(connection, new.institution_id, new.key_fingerprint)
 
         await self._gateway.batch_keys.keep(self._key)
-        is_new, batch = await carried_out(self._gateway, work)
+        is_new, batch = await in_transaction(self._gateway, work)
         assert batch is not None, "it was added, or was there"
         if not is_new:
             await self.forget()

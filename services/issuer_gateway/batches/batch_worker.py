@@ -36,7 +36,7 @@ from services.issuer_gateway.credentials.issuance import issue_many
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, tenants
-from services.issuer_gateway.unit_of_work.append_event import check_followed
+from services.issuer_gateway.unit_of_work.log_writer import check_followed
 from services.persistence.postgres import Connection, transaction
 from services.persistence.postgres_errors import (
     LASTING_ERRORS,

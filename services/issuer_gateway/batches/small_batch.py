@@ -31,13 +31,19 @@ from services.issuer_gateway.credentials.earlier_awards import (
     check_may_replace,
     content_of,
 )
-from services.issuer_gateway.credentials.issuance import Prepared, issue_many, judged, prepared, unknown_achievement
+from services.issuer_gateway.credentials.issuance import (
+    PreparedAward,
+    decide_many,
+    issue_many,
+    prepare,
+    unknown_achievement,
+)
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway, ListInHand
 from services.issuer_gateway.store import achievements, idempotency_records
-from services.issuer_gateway.unit_of_work.append_event import carried_out, check_followed, require_admitted
 from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
+from services.issuer_gateway.unit_of_work.log_writer import check_followed, in_transaction, require_admitted
 from services.persistence.postgres import Connection, transaction
 
 _AWARD = msgspec.json.Decoder(Award)
@@ -178,7 +184,7 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     now = gateway.now()
     items, refused = await prepare_rows(gateway, tenant, _without_repeated(rows, tenant.zone), now, is_dry=True)
     async with transaction(gateway.pool) as connection:
-        taken, by_id = await judged(gateway, connection, tenant, list(items.values()), now=now, is_dry=True)
+        taken, by_id = await decide_many(gateway, connection, tenant, list(items.values()), now=now, is_dry=True)
     refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
     notes = {item.credential_id: notes_without_cells(item.sealed.notes, texts_of(item.award)) for item in taken}
     known = found_before(refused)
@@ -223,7 +229,7 @@ async def run(
             api_key_id=api_key_id,
         )
 
-    batch = await carried_out(gateway, begin)
+    batch = await in_transaction(gateway, begin)
     if batch.request_fingerprint != once.request_fingerprint:
         raise OtherRequestProblem(
             "The key was sent before, with another batch or by another API key; take a new key for a new batch"
@@ -294,7 +300,7 @@ async def _run_chunk(
         gateway.metrics.batch_rows.labels("already-awarded").inc(len(known))
         return {line: document for line, document in documents.items() if may_pass(refused[line])}
 
-    return await carried_out(gateway, work)
+    return await in_transaction(gateway, work)
 
 
 def found_before(refused: dict[int, Problem]) -> dict[int, CredentialId]:
@@ -318,7 +324,7 @@ def problem_of(row: Row, problem: Problem) -> dict[str, Any]:
 
 
 def _results(
-    gateway: Gateway, batch_id: str, items: dict[int, Prepared], others: Mapping[int, Any], kept: dict[int, Any]
+    gateway: Gateway, batch_id: str, items: dict[int, PreparedAward], others: Mapping[int, Any], kept: dict[int, Any]
 ) -> list[idempotency_records.StoredRow]:
     accepted = [
         idempotency_records.StoredRow(line=line, credential_id=item.credential_id)
@@ -343,11 +349,11 @@ async def prepare_rows(
     *,
     is_dry: bool = False,
     api_key_id: str | None = None,
-) -> tuple[dict[int, Prepared], dict[int, Problem]]:
+) -> tuple[dict[int, PreparedAward], dict[int, Problem]]:
     """Return by line what is ready to be issued, and why the others are not; `is_dry` is for what is never stored."""
     uris = [row.award.achievement for row in rows if row.award is not None]
     known = await achievements.by_uris(gateway.pool, tenant.institution_id, uris)
-    items: dict[int, Prepared] = {}
+    items: dict[int, PreparedAward] = {}
     refused: dict[int, Problem] = {}
     if not is_dry:
         await gateway.statuses.reserve(tenant, len(uris))
@@ -361,7 +367,7 @@ async def prepare_rows(
         else:
             try:
                 achievement = known[row.award.achievement]
-                items[row.line] = await prepared(
+                items[row.line] = await prepare(
                     gateway, tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id
                 )
             except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are issued

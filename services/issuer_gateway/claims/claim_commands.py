@@ -20,14 +20,14 @@ from services.issuer_gateway.batches.small_batch import Row
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
-from services.issuer_gateway.credentials.issuance import achievement_of, check_not_awarded, learners_for, prepared
+from services.issuer_gateway.credentials.issuance import achievement_of, check_not_awarded, learners_for, prepare
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import claims, credentials
-from services.issuer_gateway.unit_of_work.append_event import carried_out
-from services.issuer_gateway.unit_of_work.idempotency import Once, done, once_of
+from services.issuer_gateway.unit_of_work.idempotency import Once, once_of, run_once
+from services.issuer_gateway.unit_of_work.log_writer import in_transaction
 from services.persistence.postgres import Connection, Pool
 
 READ_SCOPE = "credentials:read"
@@ -117,7 +117,7 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
         await _openable(gateway, gateway.pool, tenant, CredentialId(body.credential_id), maker)
     if body.award:
         achievement = await achievement_of(gateway.pool, tenant, body.award.achievement)
-        item = await prepared(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
+        item = await prepare(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
 
     secret = _secret_of(gateway, once)
 
@@ -134,7 +134,7 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
             claim_id=new.claim_id, link="", expires_at=from_datetime(expires_at), credential_id=new.credential_id
         )
 
-    made = await done(gateway, once, ClaimMade, work)
+    made = await run_once(gateway, once, ClaimMade, work)
     return msgspec.structs.replace(made, link=link_of(gateway, secret))
 
 
@@ -244,7 +244,7 @@ async def make_for_batch(gateway: Gateway, tenant: Tenant, batch_id: str, *, hou
             await claims.cancel_for(connection, [item.credential_id for item in new if item.credential_id])
             return await claims.add(connection, new, hours=hours)
 
-        expires_at = from_datetime(await carried_out(gateway, work))
+        expires_at = from_datetime(await in_transaction(gateway, work))
         for item, secret, made in zip(issued, secrets, new, strict=True):
             yield ClaimMade(
                 claim_id=made.claim_id,

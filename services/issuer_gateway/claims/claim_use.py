@@ -29,20 +29,20 @@ from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import check_tenant
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
-from services.issuer_gateway.credentials.issuance import issue_now, prepared
+from services.issuer_gateway.credentials.issuance import issue_now, prepare
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, claims, tenants
-from services.issuer_gateway.unit_of_work.append_event import (
+from services.issuer_gateway.unit_of_work.idempotency import append_once
+from services.issuer_gateway.unit_of_work.log_writer import (
     LogNotFollowedProblem,
-    Said,
+    OutboxEvent,
     book_for,
-    carried_out,
     check_followed,
+    in_transaction,
     status_of,
 )
-from services.issuer_gateway.unit_of_work.idempotency import said_once
 from services.persistence.postgres import Connection
 
 _DECODE = msgspec.json.Decoder(Award).decode
@@ -154,7 +154,7 @@ async def _claimed(gateway: Gateway, tenant: Tenant, credential_id: CredentialId
     async def work(connection: Connection) -> str:
         return await _state(gateway, connection, tenant, credential_id)
 
-    state = await carried_out(gateway, work)
+    state = await in_transaction(gateway, work)
     document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
     return Claimed(credential_id=credential_id, document=document, state=state)
 
@@ -194,7 +194,7 @@ async def _used(
         await _state(gateway, connection, tenant, credential_id)
         await claims.use(connection, claim_id, credential_id, taker_hash)
 
-    await carried_out(gateway, work)
+    await in_transaction(gateway, work)
 
 
 class _TakenError(Exception):
@@ -213,7 +213,7 @@ async def _issued(
     """
     check_followed(gateway)
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         stored = await claims.lock(connection, claim_id)
         if _is_takers(stored, taker_hash) and stored.credential_id is not None:
             raise _TakenError(stored.credential_id)
@@ -226,13 +226,13 @@ async def _issued(
         achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
         assert achievement is not None, "a claim refers to it"
         by = stored.api_key_id
-        item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=by)
+        item = await prepare(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=by)
         said = await issue_now(gateway, connection, tenant, item)
         await claims.use(connection, claim_id, said.stream, taker_hash)
         return said
 
     try:
-        answer = await said_once(gateway, None, work)
+        answer = await append_once(gateway, None, work)
     except _TakenError as taken:
         return taken.credential_id
     except AlreadyAwardedProblem as before:

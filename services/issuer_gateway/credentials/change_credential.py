@@ -10,8 +10,15 @@ from services.issuer_gateway.domain.awarding import change_event, recognised_eve
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox
-from services.issuer_gateway.unit_of_work.append_event import Said, book_for, check_followed, common, say, signed
-from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
+from services.issuer_gateway.unit_of_work.idempotency import Once, append_once
+from services.issuer_gateway.unit_of_work.log_writer import (
+    OutboxEvent,
+    append,
+    book_for,
+    check_followed,
+    common_fields,
+    sign_event,
+)
 from services.persistence.postgres import Connection, Pool
 
 
@@ -58,21 +65,25 @@ async def change(
     """
     check_followed(gateway)
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         now = gateway.now()
         book = await book_for(connection, [], also=[credential_id], now=now)
         await check_tenant(connection, tenant, book, credential_id)
         effective_at = effective_from(gateway, book, credential_id, now)
-        event = change_event(common(gateway, tenant, now=now), verb, credential_id, request, effective_at=effective_at)
-        item = Said(opened=await signed(gateway, tenant, event), stream=credential_id)
-        return await _say(gateway, connection, tenant, item, now=now)
+        event = change_event(
+            common_fields(gateway, tenant, now=now), verb, credential_id, request, effective_at=effective_at
+        )
+        item = OutboxEvent(opened=await sign_event(gateway, tenant, event), stream=credential_id)
+        return await _append(gateway, connection, tenant, item, now=now)
 
-    return await said_once(gateway, once, work, locks=[credential_id])
+    return await append_once(gateway, once, work, locks=[credential_id])
 
 
-async def _say(gateway: Gateway, connection: Connection, tenant: Tenant, item: Said, *, now: Moment) -> Said:
+async def _append(
+    gateway: Gateway, connection: Connection, tenant: Tenant, item: OutboxEvent, *, now: Moment
+) -> OutboxEvent:
     book = await book_for(connection, [item.opened], also=[item.stream], now=now)
-    await say(gateway, connection, tenant, [item], book, now=now)
+    await append(gateway, connection, tenant, [item], book, now=now)
     return item
 
 
@@ -109,13 +120,13 @@ async def recognise(gateway: Gateway, tenant: Tenant, request: RecognitionReques
     """Recognise a credential, whoever issued it; raises the rules' refusals."""
     check_followed(gateway)
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         now = gateway.now()
-        event = recognised_event(common(gateway, tenant, now=now), request)
-        item = Said(opened=await signed(gateway, tenant, event), stream=request.credential_id)
-        return await _say(gateway, connection, tenant, item, now=now)
+        event = recognised_event(common_fields(gateway, tenant, now=now), request)
+        item = OutboxEvent(opened=await sign_event(gateway, tenant, event), stream=request.credential_id)
+        return await _append(gateway, connection, tenant, item, now=now)
 
-    return await said_once(gateway, once, work, locks=[request.credential_id])
+    return await append_once(gateway, once, work, locks=[request.credential_id])
 
 
 async def withdraw(gateway: Gateway, tenant: Tenant, recognition: EventId, once: Once | None) -> EventAnswer:
@@ -125,13 +136,13 @@ async def withdraw(gateway: Gateway, tenant: Tenant, recognition: EventId, once:
     if row.event_type != "credential-recognised.v1":
         raise UnknownEventProblem(f"The event {recognition} is not a recognition")
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         now = gateway.now()
-        event = events.RecognitionWithdrawn(**common(gateway, tenant, now=now).fields(), recognition=recognition)
-        item = Said(opened=await signed(gateway, tenant, event), stream=row.stream)
-        return await _say(gateway, connection, tenant, item, now=now)
+        event = events.RecognitionWithdrawn(**common_fields(gateway, tenant, now=now).fields(), recognition=recognition)
+        item = OutboxEvent(opened=await sign_event(gateway, tenant, event), stream=row.stream)
+        return await _append(gateway, connection, tenant, item, now=now)
 
-    return await said_once(gateway, once, work, locks=[row.stream])
+    return await append_once(gateway, once, work, locks=[row.stream])
 
 
 async def own_event(connection: Connection | Pool, tenant: Tenant, event_id: EventId) -> outbox.OutboxRow:

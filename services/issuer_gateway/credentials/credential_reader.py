@@ -16,13 +16,13 @@ from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
 from services.crypto.data_integrity import Suite, secure, with_proof
 from services.issuer_gateway.achievements.document_parts import with_part
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
-from services.issuer_gateway.credentials.issuance import Prepared, Sealed
+from services.issuer_gateway.credentials.issuance import PreparedAward, Sealed
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox, proofs
 from services.issuer_gateway.store.followed_log import book_of_credentials
-from services.issuer_gateway.unit_of_work.append_event import location_of
+from services.issuer_gateway.unit_of_work.log_writer import location_of
 from services.persistence.postgres import transaction
 
 ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
@@ -105,9 +105,9 @@ async def _with_proof(
 ) -> dict[str, Any]:
     name = f"{stored.credential_id}\n{suite}"
     kept = await proofs.get(gateway.pool, stored.credential_id, suite)
-    if kept is not None and kept.key_id in (await gateway.speakers.ring(tenant)).good:
+    if kept is not None and kept.key_id in (await gateway.signing_keys.ring(tenant)).good:
         return with_proof(document, _DECODE_PROOF(key.open(kept.sealed_proof, "proof", name)))
-    signer = await gateway.speakers.signer(tenant, "assertion")
+    signer = await gateway.signing_keys.signer(tenant, "assertion")
     made = await asyncio.to_thread(
         secure,
         document,
@@ -144,7 +144,7 @@ async def credential(
     return (await described(gateway, [stored]))[0]
 
 
-def issued(item: Prepared, issue: EventAnswer, created_at: datetime) -> CredentialAnswer:
+def issued(item: PreparedAward, issue: EventAnswer, created_at: datetime) -> CredentialAnswer:
     """Return what `credential` says of one that was issued just now."""
     return CredentialAnswer(
         credential_id=item.credential_id,

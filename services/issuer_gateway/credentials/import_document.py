@@ -17,13 +17,13 @@ from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
-from services.issuer_gateway.credentials.issuance import Prepared, issue_now, prepared
+from services.issuer_gateway.credentials.issuance import PreparedAward, issue_now, prepare
 from services.issuer_gateway.credentials.source_check import Despite, Source, check_source
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
-from services.issuer_gateway.unit_of_work.append_event import Said, book_for, check_followed, stands
-from services.issuer_gateway.unit_of_work.idempotency import Once, check_unused, said_once
+from services.issuer_gateway.unit_of_work.idempotency import Once, append_once, check_unused
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent, book_for, check_followed, read_state
 from services.persistence.postgres import Connection
 
 _NOTES_MAX = 64
@@ -83,7 +83,7 @@ async def import_document(
     )
     found = await check_source(gateway, source)
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         # (1) Nobody else imports this; (2) for whom, and not yet; (3) event and document; (4) what they are known by.
         await recognition.lock(connection, sent)  # (1)
         person = await recognition.person(connection, sent)  # (2)
@@ -98,7 +98,7 @@ async def import_document(
         return said
 
     try:
-        answer = await said_once(gateway, once, work)
+        answer = await append_once(gateway, once, work)
     except (_ImportedBeforeError, AlreadyAwardedProblem) as before:
         return await _stood(gateway, tenant, before.credential_id)
     assert answer.credential_id is not None, "an issue is about a credential"
@@ -109,7 +109,7 @@ async def _stood(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) 
     """Return a credential that was made of the document before, and where its event stands."""
     stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
     assert stored is not None, "nothing removes a credential"
-    return stored.credential_id, await stands(gateway, stored.event_id)
+    return stored.credential_id, await read_state(gateway, stored.event_id)
 
 
 def _about(imported: Imported, person: Person, asked: Asked) -> Imported:
@@ -128,14 +128,14 @@ async def _issue_now(
     notes: tuple[str, ...],
     asked: Asked,
     before: CredentialId | None,
-) -> Said:
+) -> OutboxEvent:
     achievement = await adopted(connection, tenant, imported)
     stored = achievement.stored
     award = imported.award
     if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
         award = msgspec.structs.replace(award, ects_hundredths=imported.achievement.ects_hundredths)
     doubts = (f"{doubt.pointer}: {doubt.detail}" for doubt in imported.doubtful)
-    item = await prepared(
+    item = await prepare(
         gateway,
         tenant,
         award,
@@ -151,7 +151,7 @@ async def _issue_now(
 
 
 async def _may_be_replaced(
-    gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared, credential_id: CredentialId
+    gateway: Gateway, connection: Connection, tenant: Tenant, item: PreparedAward, credential_id: CredentialId
 ) -> bool:
     """Tell whether what the document became before holds still, and has other words of the achievement."""
     stored = await credentials.get(connection, tenant.institution_id, credential_id)

@@ -1,6 +1,6 @@
 """Issuing: from an award to a document that only its learner's key opens, and an event in the outbox.
 
-`prepared` does what needs no database, `stored` what must happen in one transaction: learner, event, document.
+`prepare` does what needs no database, `stored` what must happen in one transaction: learner, event, document.
 """
 
 import uuid
@@ -31,16 +31,16 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store import achievements, credentials, document_parts, outbox, status_lists
-from services.issuer_gateway.unit_of_work.append_event import (
-    Said,
+from services.issuer_gateway.unit_of_work.idempotency import Once, append_once
+from services.issuer_gateway.unit_of_work.log_writer import (
+    OutboxEvent,
     admit,
     book_for,
     check_followed,
-    common,
-    put,
-    signed,
+    common_fields,
+    enqueue,
+    sign_event,
 )
-from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool
 
@@ -63,7 +63,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unmapped: tuple[str, ...] = ()
 
 
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     """A credential that is ready to be issued: document and signed event belong to each other."""
 
     award: Award
@@ -78,7 +78,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """The API key that stated the award; None where what it says of the learner are the learner's own words."""
     replaces: tuple[CredentialId, ...] = ()
     """Credentials that it replaces besides those that its award says."""
-    revocations: tuple[Said, ...] = ()
+    revocations: tuple[OutboxEvent, ...] = ()
     """What is said besides: revocations of the credentials that this one replaces."""
 
     @property
@@ -92,21 +92,21 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         return self.sealed.document
 
     @property
-    def every_said(self) -> list[Said]:
+    def every_said(self) -> list[OutboxEvent]:
         """The event and, behind it, the revocations of what it replaces."""
         return [self.said, *self.revocations]
 
     @property
-    def said(self) -> Said:
+    def said(self) -> OutboxEvent:
         """The event, in its credential's stream."""
-        return Said(opened=self.opened, stream=self.credential_id)
+        return OutboxEvent(opened=self.opened, stream=self.credential_id)
 
     @property
     def asking(self) -> Asking:
         """What is asked of its learner."""
         return Asking(award=self.award, achievement=self.achievement)
 
-    def noted(self, notes: tuple[str, ...]) -> "Prepared":
+    def noted(self, notes: tuple[str, ...]) -> "PreparedAward":
         """Return the same with notes for the institution added."""
         if not notes:
             return self
@@ -141,7 +141,7 @@ def unknown_achievement(uri: str) -> Problem:
     )
 
 
-async def prepared(
+async def prepare(
     gateway: Gateway,
     tenant: Tenant,
     award: Award,
@@ -152,7 +152,7 @@ async def prepared(
     unmapped: tuple[str, ...] = (),
     is_dry: bool = False,
     api_key_id: str | None = None,
-) -> Prepared:
+) -> PreparedAward:
     """Return the credential of an award: a fresh document, judged by the data model, its credential id, signed event.
 
     `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`,
@@ -174,13 +174,13 @@ async def prepared(
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
-    said = common(gateway, tenant, now=now)
+    said = common_fields(gateway, tenant, now=now)
     event = issued_event(said, achievement.achievement, award, credential_id, zone=tenant.zone)
-    return Prepared(
+    return PreparedAward(
         award=award,
         achievement=achievement,
         credential_id=credential_id,
-        opened=await signed(gateway, tenant, event),
+        opened=await sign_event(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
         part=part,
         place=place,
@@ -207,7 +207,7 @@ async def store(
     gateway: Gateway,
     connection: Connection,
     tenant: Tenant,
-    items: Sequence[Prepared],
+    items: Sequence[PreparedAward],
     learners: Mapping[str, credentials.StoredLearner],
 ) -> datetime:
     """Store documents under their learners' keys, and their places; their events are in the outbox already.
@@ -244,7 +244,7 @@ async def store(
     return created_at
 
 
-async def check_not_awarded(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> None:
+async def check_not_awarded(gateway: Gateway, connection: Connection, tenant: Tenant, item: PreparedAward) -> None:
     """Raise `AlreadyAwardedProblem` or `AwardedBeforeProblem` where an award could not be issued for that now."""
     now = gateway.now()
     awarded = await EarlierAwards.read(gateway, connection, tenant, [item], is_dry=True)
@@ -252,7 +252,7 @@ async def check_not_awarded(gateway: Gateway, connection: Connection, tenant: Te
     awarded.check(item, book, now=now)
 
 
-async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: Prepared) -> Said:
+async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, item: PreparedAward) -> OutboxEvent:
     """In the caller's transaction: earlier awards, prerequisites, the rules, the event into the outbox, the document.
 
     Raises a `Refusal`, and what `Holdings.check` and `EarlierAwards.check` raise.
@@ -268,29 +268,29 @@ async def issue(
 ) -> EventAnswer:
     """Issue one credential and return where its event stands (DESIGN 5.1 to 5.3).
 
-    Raises `UnknownAchievementProblem`, a `Refusal` of the rules, and what `said_once` raises.
+    Raises `UnknownAchievementProblem`, a `Refusal` of the rules, and what `append_once` raises.
     """
     check_followed(gateway)
     achievement = await achievement_of(gateway.pool, tenant, award.achievement)
-    item = await prepared(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=api_key_id)
+    item = await prepare(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=api_key_id)
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         return await issue_now(gateway, connection, tenant, item)
 
-    return await said_once(gateway, once, work)
+    return await append_once(gateway, once, work)
 
 
-async def judged(
+async def decide_many(
     gateway: Gateway,
     connection: Connection,
     tenant: Tenant,
-    items: Sequence[Prepared],
+    items: Sequence[PreparedAward],
     *,
     now: Moment,
     earlier: Mapping[str, Sequence[AchievementUri]] | None = None,
     pairs_before: Sequence[tuple[str, str]] = (),
     is_dry: bool = False,
-) -> tuple[list[Prepared], dict[CredentialId, Problem]]:
+) -> tuple[list[PreparedAward], dict[CredentialId, Problem]]:
     """Return what may be issued, judged in order by earlier awards, prerequisites and rules, and why others may not.
 
     `earlier` is what learners hold besides: in a dry run, what rows before these would give; `pairs_before` the same,
@@ -304,7 +304,7 @@ async def judged(
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking for item in items], now=now)
     holdings.add(earlier or {})
     book = await book_for(connection, [item.opened for item in items], also=also, now=now)
-    taken: list[Prepared] = []
+    taken: list[PreparedAward] = []
     refused: dict[CredentialId, Problem] = {}
     for place, item in enumerate(items, start=1):
         try:
@@ -330,32 +330,34 @@ async def _revocations(
     tenant: Tenant,
     book: Book,
     *,
-    item: Prepared,
+    item: PreparedAward,
     replaced: Sequence[CredentialId],
     now: Moment,
-) -> tuple[Said, ...]:
+) -> tuple[OutboxEvent, ...]:
     """Return the revocations of what an award replaces, decided by the book; raises a `Refusal`."""
     said = []
     for credential_id in replaced:
         effective_at = effective_from(gateway, book, credential_id, now)
         request = ChangeRequest(reason="superseded", replaced_by=item.credential_id)
         event = change_event(
-            common(gateway, tenant, now=now), "revoke", credential_id, request, effective_at=effective_at
+            common_fields(gateway, tenant, now=now), "revoke", credential_id, request, effective_at=effective_at
         )
-        opened = await signed(gateway, tenant, event)
+        opened = await sign_event(gateway, tenant, event)
         await postgres_states.load_all(connection, book, [opened])
         admit(book, opened, now=max(now, opened.event.at))
-        said.append(Said(opened=opened, stream=credential_id))
+        said.append(OutboxEvent(opened=opened, stream=credential_id))
     return tuple(said)
 
 
-async def issue_many(gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Prepared]) -> Issues:
+async def issue_many(
+    gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[PreparedAward]
+) -> Issues:
     """In the caller's transaction: issue what may be issued, in order; return the refusals of the others."""
     now = max(gateway.now(), *(item.opened.event.at for item in items))
-    taken, refused = await judged(gateway, connection, tenant, items, now=now)
+    taken, refused = await decide_many(gateway, connection, tenant, items, now=now)
     created_at = datetime.fromisoformat(now)
     if taken:
-        await put(gateway, connection, tenant, [said for item in taken for said in item.every_said])
+        await enqueue(gateway, connection, tenant, [said for item in taken for said in item.every_said])
         learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
         created_at = await store(gateway, connection, tenant, taken, learners)
     return Issues(refused=refused, created_at=created_at)

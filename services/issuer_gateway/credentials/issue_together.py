@@ -16,17 +16,24 @@ from proto.ids import EventId
 from proto.problem import OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.batches.small_batch import Row, may_pass, prepare_rows
-from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import issuance
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
-from services.issuer_gateway.credentials.issuance import Prepared, issue_many
+from services.issuer_gateway.credentials.issuance import PreparedAward, issue_many
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.idempotency_records import Answered
-from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, check_followed, stands
-from services.issuer_gateway.unit_of_work.idempotency import Once, again, answered, arrived, other_request, remember
+from services.issuer_gateway.unit_of_work.idempotency import (
+    Once,
+    await_and_keep,
+    find_answers,
+    other_request,
+    remember_events,
+    replay_answer,
+)
+from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, check_followed, read_state
 from services.persistence.postgres import Connection, transaction
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
 
@@ -45,7 +52,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """A credential that a group has issued; `expected` waits for its event and is to be forgotten."""
 
-    item: Prepared
+    item: PreparedAward
     created_at: datetime
     expected: Expected
 
@@ -68,21 +75,21 @@ async def issue(
 ) -> Issue:
     """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
 
-    Raises what `issuing.issue` raises.
+    Raises what `issuance.issue` raises.
     """
     check_followed(gateway)
-    outcome = await _groups(gateway, tenant).done(Asked(award=award, once=once, api_key_id=api_key_id))
+    outcome = await _groups(gateway, tenant).submit(Asked(award=award, once=once, api_key_id=api_key_id))
     if isinstance(outcome, AlreadyAwardedProblem):
-        return Issue(event=await stands(gateway, outcome.event_id), is_already_awarded=True)
+        return Issue(event=await read_state(gateway, outcome.event_id), is_already_awarded=True)
     if isinstance(outcome, Problem):
         raise outcome
     if isinstance(outcome, Answered):
         assert once is not None, "only a request with a key is repeated"
-        return Issue(event=await again(gateway, once, outcome))
+        return Issue(event=await replay_answer(gateway, once, outcome))
     if outcome is None:
         return await _alone(gateway, tenant, award, once, api_key_id=api_key_id)
     try:
-        event = await arrived(gateway, once, outcome.item.said, outcome.expected)
+        event = await await_and_keep(gateway, once, outcome.item.said, outcome.expected)
     finally:
         gateway.arrivals.forget(outcome.expected)
     return Issue(event=event, committed=outcome)
@@ -92,12 +99,12 @@ async def _alone(gateway: Gateway, tenant: Tenant, award: Award, once: Once | No
     try:
         return Issue(event=await issuance.issue(gateway, tenant, award, once, api_key_id=api_key_id))
     except AlreadyAwardedProblem as before:
-        return Issue(event=await stands(gateway, before.event_id), is_already_awarded=True)
+        return Issue(event=await read_state(gateway, before.event_id), is_already_awarded=True)
 
 
-def _groups(gateway: Gateway, tenant: Tenant) -> Gathered[Asked, _Outcome]:
-    made = Gathered(partial(_together, gateway, tenant), count_max=LIMITS.gathered_max)
-    return gateway.gathered.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate} {tenant.time_zone}", made)
+def _groups(gateway: Gateway, tenant: Tenant) -> Coalescer[Asked, _Outcome]:
+    made = Coalescer(partial(_together, gateway, tenant), count_max=LIMITS.coalesced_max)
+    return gateway.coalescers.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate} {tenant.time_zone}", made)
 
 
 async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:
@@ -132,9 +139,11 @@ async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) ->
     return [outcomes.get(place) for place in range(len(group))]
 
 
-async def _settled(connection: Connection, group: Sequence[Asked], items: dict[int, Prepared]) -> dict[int, _Outcome]:
+async def _settled(
+    connection: Connection, group: Sequence[Asked], items: dict[int, PreparedAward]
+) -> dict[int, _Outcome]:
     """Return what is known of requests whose key was used before; the second of two with one key is left alone."""
-    found = await answered(connection, [asked.once for asked in group])
+    found = await find_answers(connection, [asked.once for asked in group])
     seen: set[bytes] = set()
     settled: dict[int, _Outcome] = {}
     for place in items:
@@ -152,13 +161,13 @@ async def _settled(connection: Connection, group: Sequence[Asked], items: dict[i
 
 
 async def _issued(
-    gateway: Gateway, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, Prepared]
+    gateway: Gateway, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, PreparedAward]
 ) -> tuple[dict[int, _Outcome], dict[int, Committed]]:
     """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
     issues = await issue_many(gateway, connection, tenant, list(items.values()))
     refusals: dict[int, _Outcome] = {}
     said: list[tuple[Once, EventId]] = []
-    taken: dict[int, Prepared] = {}
+    taken: dict[int, PreparedAward] = {}
     for place, item in items.items():
         refusal = issues.refused.get(item.credential_id)
         once = group[place].once
@@ -169,7 +178,7 @@ async def _issued(
         if once is not None and (refusal is None or isinstance(refusal, AlreadyAwardedProblem)):
             said.append((once, refusal.event_id if isinstance(refusal, AlreadyAwardedProblem) else item.event_id))
     if said:
-        await remember(connection, said)
+        await remember_events(connection, said)
     committed = {
         place: Committed(
             item=item, created_at=issues.created_at, expected=gateway.arrivals.expect(item.opened.event_id)

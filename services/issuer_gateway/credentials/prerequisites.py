@@ -22,7 +22,7 @@ from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, credentials
-from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, book_for
+from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, book_for
 from services.persistence.postgres import Connection
 
 _DETAIL_CHARACTERS_MAX = 1_000

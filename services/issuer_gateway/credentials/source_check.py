@@ -24,7 +24,7 @@ from services.crypto.issuer_proofs import DID_KEY, Finding, broken_for_others, b
 from services.crypto.rdf_forms import Forms
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.followed_log import book_of_issuers, load_issuers
-from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, book_for
+from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, book_for
 from services.persistence.postgres import transaction
 
 Despite = Literal["not-on-log", "revoked", "suspended", "expired"]

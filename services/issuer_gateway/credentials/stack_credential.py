@@ -16,7 +16,7 @@ from proto.wire.gateway import EventAnswer, StackRequest
 from services.crypto.rdf_canonical import pinned_contexts
 from services.issuer_gateway.credentials.annex_gate import check_complete
 from services.issuer_gateway.credentials.issuance import (
-    Prepared,
+    PreparedAward,
     Sealed,
     achievement_of,
     fresh_document_id,
@@ -28,8 +28,15 @@ from services.issuer_gateway.domain.awarding import check_recipe, document_of, p
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, credentials, followed_log
-from services.issuer_gateway.unit_of_work.append_event import Said, book_for, check_followed, common, say, signed
-from services.issuer_gateway.unit_of_work.idempotency import Once, said_once
+from services.issuer_gateway.unit_of_work.idempotency import Once, append_once
+from services.issuer_gateway.unit_of_work.log_writer import (
+    OutboxEvent,
+    append,
+    book_for,
+    check_followed,
+    common_fields,
+    sign_event,
+)
 from services.persistence.postgres import Connection
 
 _LIVE = frozenset({"active", "suspended", "impaired", "not_yet_valid"})
@@ -57,7 +64,7 @@ async def stack(
     if len(set(components)) != len(components):
         raise InvalidProblem("A component is named twice", pointer="/components")
 
-    async def work(connection: Connection) -> Said:
+    async def work(connection: Connection) -> OutboxEvent:
         return await _stack_now(
             gateway,
             connection,
@@ -68,7 +75,7 @@ async def stack(
             api_key_id=api_key_id,
         )
 
-    return await said_once(gateway, once, work, locks=components)
+    return await append_once(gateway, once, work, locks=components)
 
 
 async def _stack_now(
@@ -80,7 +87,7 @@ async def _stack_now(
     achievement: achievements.StoredAchievement,
     components: Sequence[CredentialId],
     api_key_id: str | None,
-) -> Said:
+) -> OutboxEvent:
     now = gateway.now()
     # (1) What counts the parts already; (2) the parts as the log has them, with what was said here and is on its way.
     earlier = await followed_log.stacks_of(connection, tenant.did, components)
@@ -108,7 +115,7 @@ async def _stack_now(
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
     item = item.noted(holdings.check(item.asking))
     book = await book_for(connection, [item.opened], now=now)
-    await say(gateway, connection, tenant, [item.said], book, now=now)
+    await append(gateway, connection, tenant, [item.said], book, now=now)
     await followed_log.add_parts(connection, item.credential_id, tenant.did, components)
     await store(gateway, connection, tenant, [item], learners)
     return item.said
@@ -152,7 +159,7 @@ async def _prepared(
     components: Sequence[CredentialId],
     now: Moment,
     notes: tuple[str, ...],
-) -> Prepared:
+) -> PreparedAward:
     fields = {name: getattr(request, name) for name in Award.__struct_fields__}
     award = Award(**(fields | {"achievement": achievement.achievement.uri}))
     notes = (*notes, *check_award(award), *title_slips(achievement.achievement))
@@ -171,13 +178,13 @@ async def _prepared(
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
-    said = common(gateway, tenant, now=now)
+    said = common_fields(gateway, tenant, now=now)
     event = stacked_event(said, achievement.achievement, award, credential_id, components, zone=tenant.zone)
-    return Prepared(
+    return PreparedAward(
         award=award,
         achievement=achievement,
         credential_id=credential_id,
-        opened=await signed(gateway, tenant, event),
+        opened=await sign_event(gateway, tenant, event),
         sealed=Sealed(document=document, notes=notes),
         part=part,
         place=place,

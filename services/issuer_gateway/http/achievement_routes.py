@@ -32,7 +32,7 @@ from services.issuer_gateway.http.caller import (
 )
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.store import achievements
-from services.issuer_gateway.unit_of_work.idempotency import done
+from services.issuer_gateway.unit_of_work.idempotency import run_once
 from services.persistence.postgres import Connection
 
 _SEE_OTHER = 303
@@ -73,7 +73,7 @@ async def create_achievement(
         return await achievement_commands.create(connection, principal.own, body)
 
     once = once_from(request, principal, idempotency_key, raw)
-    answer = await done(request.app[GATEWAY], once, AchievementAnswer, work)
+    answer = await run_once(request.app[GATEWAY], once, AchievementAnswer, work)
     return Reply(answer, status=201, headers={"Location": f"/v1/achievements/{answer.id}"}, etag=_etag(answer))
 
 
@@ -99,7 +99,7 @@ async def revise_achievement(
         return await achievement_commands.revise(connection, tenant, known, body)
 
     once = once_from(request, principal, idempotency_key, raw)
-    answer = await done(request.app[GATEWAY], once, AchievementAnswer, work)
+    answer = await run_once(request.app[GATEWAY], once, AchievementAnswer, work)
     return Reply(answer, etag=_etag(answer))
 
 

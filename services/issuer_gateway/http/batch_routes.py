@@ -43,8 +43,8 @@ from services.issuer_gateway.credentials.source_check import Despite, SourceRefu
 from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, once_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.store import batches
-from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem
 from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
+from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem
 
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)

@@ -12,15 +12,15 @@ from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
 from services.edge.media_type import media_type_of
-from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.idempotency_records import OPERATOR
-from services.issuer_gateway.unit_of_work.append_event import LogNotFollowedProblem, RefusedByLogProblem, status_of
 from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, Once, OtherRequestProblem, once_of
+from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, RefusedByLogProblem, status_of
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
@@ -63,18 +63,18 @@ async def find_caller(gateway: Gateway, operator_hash: bytes, hashed: bytes) -> 
     """Return who a token's hash belongs to; the operator's is compared in constant time."""
     if hmac.compare_digest(operator_hash, hashed):
         return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
-    found = await _keys(gateway).done(hashed)
+    found = await _keys(gateway).submit(hashed)
     if found is None:
         return None
     return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant, api_key_id=found.api_key_id)
 
 
-def _keys(gateway: Gateway) -> Gathered[bytes, tenants.StoredApiKey | None]:
+def _keys(gateway: Gateway) -> Coalescer[bytes, tenants.StoredApiKey | None]:
     async def find(hashes: Sequence[bytes]) -> Sequence[tenants.StoredApiKey | None]:
         found = await tenants.live_api_keys(gateway.pool, list(set(hashes)))
         return [found.get(hashed) for hashed in hashes]
 
-    return gateway.gathered.setdefault("API keys", Gathered(find, count_max=LIMITS.gathered_max))
+    return gateway.coalescers.setdefault("API keys", Coalescer(find, count_max=LIMITS.coalesced_max))
 
 
 def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> Once | None:

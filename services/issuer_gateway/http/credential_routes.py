@@ -51,7 +51,7 @@ from services.issuer_gateway.http.caller import (
     event_reply,
     once_from,
 )
-from services.issuer_gateway.unit_of_work.append_event import location_of, status_of
+from services.issuer_gateway.unit_of_work.log_writer import location_of, status_of
 
 _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (

@@ -40,7 +40,7 @@ from services.issuer_gateway.http.caller import (
 )
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.store import followed_log, tenants
-from services.issuer_gateway.unit_of_work.idempotency import done
+from services.issuer_gateway.unit_of_work.idempotency import run_once
 from services.persistence.postgres import Connection, transaction
 
 _LIST = "institutions"
@@ -76,7 +76,7 @@ async def create_institution(
         return await institution_commands.create(gateway, connection, body)
 
     once = once_from(request, principal, idempotency_key, raw)
-    created = await done(gateway, once, InstitutionCreated, work, is_secret=True)
+    created = await run_once(gateway, once, InstitutionCreated, work, is_secret=True)
     return Reply(created, status=201, headers={"Location": f"/v1/institutions/{created.slug}"})
 
 
@@ -125,7 +125,7 @@ async def create_key(
 
     institution_commands.check_scopes(body, principal.scopes)
     once = once_from(request, principal, idempotency_key, raw)
-    return Reply(await done(gateway, once, ApiKeyCreated, work, is_secret=True), status=201)
+    return Reply(await run_once(gateway, once, ApiKeyCreated, work, is_secret=True), status=201)
 
 
 async def list_keys(request: web.Request, *, principal: Caller) -> ApiKeyList:

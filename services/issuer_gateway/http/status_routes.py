@@ -15,7 +15,7 @@ from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, 
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.signing_keys import NoKeyProblem
 from services.issuer_gateway.status_lists import UnknownStatusListProblem
-from services.issuer_gateway.unit_of_work.idempotency import done
+from services.issuer_gateway.unit_of_work.idempotency import run_once
 from services.persistence.postgres import Connection
 
 
@@ -52,7 +52,7 @@ async def create_signing_key(
         return await institution_commands.add_secret(gateway, connection, principal.own, body.purpose)
 
     once = once_from(request, principal, idempotency_key, raw)
-    return Reply(await done(gateway, once, KeyRecord, work), status=201)
+    return Reply(await run_once(gateway, once, KeyRecord, work), status=201)
 
 
 ROUTES = [

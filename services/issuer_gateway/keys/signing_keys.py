@@ -21,7 +21,7 @@ from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.store import followed_log, tenants
 from services.persistence.postgres import Pool, transaction
 
-SPEAKERS_MAX = 4_096
+RINGS_MAX = 4_096
 KNOWN_SECONDS = 1.0
 
 
@@ -54,7 +54,7 @@ def new_secret(keystore: Keystore, tenant: Tenant, purpose: Purpose) -> tuple[Se
     return secret, tenants.StoredSecret(key_id=key_id, purpose=purpose, sealed=sealed)
 
 
-class Speakers:
+class SigningKeys:
     """Rings of institutions; at most `SPEAKERS_MAX` are kept open in memory."""
 
     def __init__(self, pool: Pool, keystore: Keystore, *, now: Callable[[], Moment]) -> None:
@@ -85,7 +85,7 @@ class Speakers:
         found = await self._read(tenant)
         self._open[tenant.institution_id] = (time.monotonic() + KNOWN_SECONDS, found)
         self._open.move_to_end(tenant.institution_id)
-        if len(self._open) > SPEAKERS_MAX:
+        if len(self._open) > RINGS_MAX:
             self._open.popitem(last=False)
         return found
 

@@ -10,7 +10,7 @@ from proto.problem import Problem
 from proto.wire.ledger import Appended
 from services.edge import Log
 from services.follow import Applied, Evidence, Observer, Position
-from services.issuer_gateway.keys.signing_keys import Speakers
+from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
@@ -23,9 +23,9 @@ from services.persistence.postgres import Connection, Pool, transaction
 class Projector:
     """The follower's sink (`services.follow.Sink`); `advanced` fires after every transaction."""
 
-    def __init__(self, pool: Pool, *, speakers: Speakers, arrivals: Arrivals, advanced: Signal) -> None:
+    def __init__(self, pool: Pool, *, signing_keys: SigningKeys, arrivals: Arrivals, advanced: Signal) -> None:
         self._pool = pool
-        self._speakers = speakers
+        self._signing_keys = signing_keys
         self._arrivals = arrivals
         self._advanced = advanced
         self.latest: Position | None = None
@@ -59,7 +59,7 @@ class Projector:
             await followed_log.keep_position(connection, position)
         # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
         if book.changed_issuers:
-            self._speakers.forget()
+            self._signing_keys.forget()
         book.forget_changes()
         self.latest = position
         places = {item.opened.event_id: item for item in applied}
@@ -77,7 +77,7 @@ class Projector:
         async with transaction(self._pool) as connection:
             await followed_log.hand_over(connection, position, ended=position.inherited.origin)
         self.latest = position
-        self._speakers.forget()
+        self._signing_keys.forget()
         self._advanced.fire()
 
 

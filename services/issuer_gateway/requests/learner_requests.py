@@ -20,7 +20,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
-from services.issuer_gateway.unit_of_work.append_event import carried_out
+from services.issuer_gateway.unit_of_work.log_writer import in_transaction
 from services.persistence.postgres import Connection, transaction
 
 SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones
@@ -143,7 +143,7 @@ async def ask(gateway: Gateway, body: RequestBody) -> RequestMade:
             secret=secret,
         )
 
-    made = await carried_out(gateway, work)
+    made = await in_transaction(gateway, work)
     gateway.metrics.requests.labels("open").inc()
     return made
 
@@ -206,7 +206,7 @@ async def withdraw(gateway: Gateway, secret: str) -> RequestState:
         await requests.close(connection, stored.request_id, "withdrawn")
         return await _erase(connection, stored)
 
-    learner_id = await carried_out(gateway, work)
+    learner_id = await in_transaction(gateway, work)
     # If we crash here, the learner is erased and the key is still there: the next start destroys it.
     if learner_id is not None:
         await gateway.learner_keys.destroy(gateway.pool, learner_id)

@@ -18,7 +18,7 @@ from proto.problem import InvalidProblem
 from proto.wire.gateway import EventAnswer
 from proto.wire.requests import AcceptBody, RequestAnswer, RequestDecision, RequestState, Wish
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
-from services.issuer_gateway.credentials.issuance import issue_now, learners_for, prepared
+from services.issuer_gateway.credentials.issuance import issue_now, learners_for, prepare
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.requests.learner_requests import (
     RequestDecidedProblem,
@@ -33,8 +33,8 @@ from services.issuer_gateway.requests.learner_requests import (
 )
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, requests
-from services.issuer_gateway.unit_of_work.append_event import Said, check_followed
-from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem, done, said_once
+from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem, append_once, run_once
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent, check_followed
 from services.persistence.postgres import Connection
 
 Answer = TypeVar("Answer")
@@ -135,7 +135,7 @@ async def _decided(
 
 
 class _Acceptance:
-    """One acceptance, in the transaction that `said_once` gives it."""
+    """One acceptance, in the transaction that `append_once` gives it."""
 
     def __init__(self, gateway: Gateway, tenant: Tenant, request_id: str, body: AcceptBody) -> None:
         self._gateway = gateway
@@ -145,7 +145,7 @@ class _Acceptance:
         self.left_learner: str | None = None
         """The request's own learner, whose key goes after the commit: what was said lies under another's."""
 
-    async def work(self, connection: Connection) -> Said:
+    async def work(self, connection: Connection) -> OutboxEvent:
         # (1) Nobody else decides; (2) the award; (3) event and document; (4) what was said, under the learner's key.
         self.left_learner = None
         stored = await _locked(connection, self._tenant, self._request_id)
@@ -154,13 +154,13 @@ class _Acceptance:
         assert achievement is not None, "a request refers to it"
         now = self._gateway.now()
         award = award_of(achievement.achievement.uri, wish, self._body, request_id=stored.request_id, now=now)
-        item = await prepared(self._gateway, self._tenant, award, achievement, now=now)
+        item = await prepare(self._gateway, self._tenant, award, achievement, now=now)
         said = await issue_now(self._gateway, connection, self._tenant, item)
         await self._close(connection, stored, wish, item.award.learner.ref, said)
         return said
 
     async def _close(
-        self, connection: Connection, stored: requests.StoredRequest, wish: Wish, ref: str, said: Said
+        self, connection: Connection, stored: requests.StoredRequest, wish: Wish, ref: str, said: OutboxEvent
     ) -> None:
         learner_id, sealed = stored.learner_id, stored.sealed_content
         if ref != stored.ref:
@@ -181,7 +181,7 @@ async def accept(gateway: Gateway, tenant: Tenant, request_id: str, body: Accept
     """
     check_followed(gateway)
     acceptance = _Acceptance(gateway, tenant, request_id, body)
-    answer = await _decided(gateway, tenant, request_id, lambda: said_once(gateway, once, acceptance.work))
+    answer = await _decided(gateway, tenant, request_id, lambda: append_once(gateway, once, acceptance.work))
     if acceptance.left_learner is not None:
         await gateway.learner_keys.destroy(gateway.pool, acceptance.left_learner)
     gateway.metrics.requests.labels("accepted").inc()
@@ -203,6 +203,6 @@ async def reject(gateway: Gateway, tenant: Tenant, request_id: str, reason: str,
         decided_at = await requests.close(connection, request_id, "rejected", sealed_reason=sealed)
         return RequestDecision(request_id=request_id, state="rejected", decided_at=from_datetime(decided_at))
 
-    decision = await _decided(gateway, tenant, request_id, lambda: done(gateway, once, RequestDecision, work))
+    decision = await _decided(gateway, tenant, request_id, lambda: run_once(gateway, once, RequestDecision, work))
     gateway.metrics.requests.labels("rejected").inc()
     return decision

@@ -24,7 +24,7 @@ RELAY_LOCK = 0x72_65_6C_61
 """Key of the advisory lock of the one relay of a database ("rela")."""
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class NewOutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """An event to be put into the outbox, with the credential that orders it."""
 
     institution_id: str
@@ -93,7 +93,7 @@ async def lock_streams(connection: Connection, streams: Sequence[CredentialId]) 
     )
 
 
-async def insert(connection: Connection, said: Sequence[Said]) -> None:
+async def insert(connection: Connection, said: Sequence[NewOutboxRow]) -> None:
     """Put events into the outbox, in this order."""
     await connection.execute(
         """INSERT INTO outbox (event_id, institution_id, stream, event_type, envelope)

@@ -13,12 +13,12 @@ import msgspec
 from proto.ids import CredentialId, EventId
 from proto.problem import ConflictProblem
 from proto.wire.gateway import EventAnswer
-from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import idempotency_records, outbox
-from services.issuer_gateway.unit_of_work.append_event import Said, awaited, carried_out, stands
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent, await_arrival, in_transaction, read_state
 from services.persistence.postgres import Connection
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -85,7 +85,7 @@ async def check_unused(gateway: Gateway, once: Once | None) -> None:
         await _found(gateway.pool, once)
 
 
-async def done(
+async def run_once(
     gateway: Gateway,
     once: Once | None,
     kind: type[Kind],
@@ -95,7 +95,7 @@ async def done(
 ) -> Kind:
     """Do `work`, which says nothing on the log, once; return its answer, or the answer that it had the first time."""
     if once is None:
-        return await carried_out(gateway, work)
+        return await in_transaction(gateway, work)
 
     async def recorded(connection: Connection) -> Kind:
         found = await _found(connection, once)
@@ -109,7 +109,7 @@ async def done(
         return answer
 
     try:
-        return await carried_out(gateway, recorded)
+        return await in_transaction(gateway, recorded)
     except asyncpg.UniqueViolationError as error:
         return _kept(gateway, once, await _after_conflict(gateway, once, error), kind)
 
@@ -143,10 +143,10 @@ class _RepeatedError(Exception):
         self.found = found
 
 
-async def said_once(
+async def append_once(
     gateway: Gateway,
     once: Once | None,
-    work: Callable[[Connection], Awaitable[Said]],
+    work: Callable[[Connection], Awaitable[OutboxEvent]],
     *,
     locks: Sequence[CredentialId] = (),
 ) -> EventAnswer:
@@ -156,7 +156,7 @@ async def said_once(
     that was given, or, where that was "pending", how it stands now.
     """
     expected: Expected | None = None
-    said: Said | None = None
+    said: OutboxEvent | None = None
 
     async def recorded(connection: Connection) -> None:
         nonlocal expected, said
@@ -171,34 +171,34 @@ async def said_once(
         expected = gateway.arrivals.expect(said.opened.event_id)
 
     try:
-        await carried_out(gateway, recorded)
+        await in_transaction(gateway, recorded)
         assert expected is not None, "the work said something"
         assert said is not None, "the work said something"
-        return await arrived(gateway, once, said, expected)
+        return await await_and_keep(gateway, once, said, expected)
     except _RepeatedError as repeated:
         assert once is not None, "only a request with a key is repeated"
-        return await again(gateway, once, repeated.found)
+        return await replay_answer(gateway, once, repeated.found)
     except asyncpg.UniqueViolationError as error:
         if once is None:
             raise
-        return await again(gateway, once, await _after_conflict(gateway, once, error))
+        return await replay_answer(gateway, once, await _after_conflict(gateway, once, error))
     finally:
         gateway.arrivals.forget(expected)
 
 
-async def arrived(gateway: Gateway, once: Once | None, said: Said, expected: Expected) -> EventAnswer:
+async def await_and_keep(gateway: Gateway, once: Once | None, said: OutboxEvent, expected: Expected) -> EventAnswer:
     """Wait a little for what was said and committed to come to the log; keep how it stands then, and return it."""
-    answer = await awaited(gateway, expected, event_type=said.event_type, stream=said.stream)
+    answer = await await_arrival(gateway, expected, event_type=said.event_type, stream=said.stream)
     await _keep(gateway, once, answer)
     return answer
 
 
-async def again(gateway: Gateway, once: Once, found: idempotency_records.Answered) -> EventAnswer:
+async def replay_answer(gateway: Gateway, once: Once, found: idempotency_records.Answered) -> EventAnswer:
     """Return the answer that was given, or how the event stands now if it was still on its way."""
     if found.sealed_answer is not None:
         return _DECODE_EVENT(gateway.keystore.open(found.sealed_answer, "answer", once.name))
     assert found.event_id is not None, "an answer without a body is that of an event"
-    answer = await stands(gateway, found.event_id)
+    answer = await read_state(gateway, found.event_id)
     await _keep(gateway, once, answer)
     return answer
 
@@ -209,18 +209,20 @@ async def _keep(gateway: Gateway, once: Once | None, answer: EventAnswer) -> Non
         return
     sealed = gateway.keystore.seal(_ENCODE(answer), "answer", once.name)
     kept = _record(once, status=status_code(answer), sealed_answer=sealed)
-    await _keeping(gateway).done((once.institution_id, kept))
+    await _keeping(gateway).submit((once.institution_id, kept))
 
 
-def _keeping(gateway: Gateway) -> Gathered[tuple[str, idempotency_records.Answered], None]:
+def _keeping(gateway: Gateway) -> Coalescer[tuple[str, idempotency_records.Answered], None]:
     async def keep(given: Sequence[tuple[str, idempotency_records.Answered]]) -> Sequence[None]:
         await idempotency_records.keep_answers(gateway.pool, given)
         return [None] * len(given)
 
-    return gateway.gathered.setdefault("answers", Gathered(keep, count_max=LIMITS.gathered_max))
+    return gateway.coalescers.setdefault("answers", Coalescer(keep, count_max=LIMITS.coalesced_max))
 
 
-async def answered(connection: Connection, onces: Sequence[Once | None]) -> dict[bytes, idempotency_records.Answered]:
+async def find_answers(
+    connection: Connection, onces: Sequence[Once | None]
+) -> dict[bytes, idempotency_records.Answered]:
     """Return what was answered under the keys of these requests of one institution, by fingerprint of the key."""
     given = [once for once in onces if once is not None]
     if not given:
@@ -230,7 +232,7 @@ async def answered(connection: Connection, onces: Sequence[Once | None]) -> dict
     )
 
 
-async def remember(connection: Connection, said: Sequence[tuple[Once, EventId]]) -> None:
+async def remember_events(connection: Connection, said: Sequence[tuple[Once, EventId]]) -> None:
     """Remember which requests said which events; raises `asyncpg.UniqueViolationError` where a key was used."""
     for_each = [(once.institution_id, _record(once, event_id=event_id)) for once, event_id in said]
     await idempotency_records.add_many(connection, for_each)

@@ -53,7 +53,7 @@ class RefusedByLogProblem(Problem):
     status = 422
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event that this transaction has put into the outbox."""
 
     opened: Opened
@@ -69,14 +69,14 @@ def _not_opened() -> LogNotFollowedProblem:
     return LogNotFollowedProblem("The gateway has not met the log's opening yet; is the ledger running?")
 
 
-def common(gateway: Gateway, tenant: Tenant, *, now: Moment) -> Common:
+def common_fields(gateway: Gateway, tenant: Tenant, *, now: Moment) -> Common:
     """Return what the institution's next event carries."""
     return Common(log=gateway.origin, issuer=tenant.did, at=now, nonce=str(uuid_utils.uuid7()))
 
 
-async def signed(gateway: Gateway, tenant: Tenant, event: events.Event) -> Opened:
+async def sign_event(gateway: Gateway, tenant: Tenant, event: events.Event) -> Opened:
     """Return the event, signed with the institution's event key."""
-    signer = await gateway.speakers.signer(tenant, "event")
+    signer = await gateway.signing_keys.signer(tenant, "event")
     return seal_opened(event, signer.key_id, signer.sign)
 
 
@@ -149,26 +149,26 @@ def admit(book: Book, opened: Opened, *, now: Moment) -> None:
     evolve(book, opened, index=index, received_at=now)
 
 
-async def say(
-    gateway: Gateway, connection: Connection, tenant: Tenant, said: Sequence[Said], book: Book, *, now: Moment
+async def append(
+    gateway: Gateway, connection: Connection, tenant: Tenant, said: Sequence[OutboxEvent], book: Book, *, now: Moment
 ) -> None:
     """Decide on events by the book, in order, and put them into the outbox; raises the first `Refusal`."""
     for item in said:
         admit(book, item.opened, now=now)
-    await put(gateway, connection, tenant, said)
+    await enqueue(gateway, connection, tenant, said)
 
 
-async def put(gateway: Gateway, connection: Connection, tenant: Tenant, said: Sequence[Said]) -> None:
+async def enqueue(gateway: Gateway, connection: Connection, tenant: Tenant, said: Sequence[OutboxEvent]) -> None:
     """Put events that were decided on into the outbox."""
     await outbox.insert(
         connection,
-        [outbox.Said(institution_id=tenant.institution_id, stream=s.stream, opened=s.opened) for s in said],
+        [outbox.NewOutboxRow(institution_id=tenant.institution_id, stream=s.stream, opened=s.opened) for s in said],
     )
     for item in said:
         gateway.metrics.said.labels(item.event_type).inc()
 
 
-async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
+async def in_transaction(gateway: Gateway, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
     """Run `work` in one transaction and return what it returns.
 
     A refusal that may be over once the gateway has followed the log further is tried again until the request's wait is
@@ -194,8 +194,8 @@ async def carried_out(gateway: Gateway, work: Callable[[Connection], Awaitable[T
 async def require_admitted(gateway: Gateway, tenant: Tenant) -> None:
     """Raise `UnknownIssuerRefusal` where the log, as far as it is followed, does not know the institution.
 
-    Waits first, as `carried_out` does: an admission is followed a moment after the registrar has said it. For lists and
-    files, each row of which would be refused, in the background for good.
+    Waits first, as `in_transaction` does: an admission is followed a moment after the registrar has said it. For lists
+    and files, each row of which would be refused, in the background for good.
     """
 
     async def work(connection: Connection) -> None:
@@ -208,10 +208,10 @@ async def require_admitted(gateway: Gateway, tenant: Tenant) -> None:
                 "the registrar admit it, and send the same again"
             )
 
-    await carried_out(gateway, work)
+    await in_transaction(gateway, work)
 
 
-async def awaited(gateway: Gateway, expected: Expected, *, event_type: str, stream: CredentialId) -> EventAnswer:
+async def await_arrival(gateway: Gateway, expected: Expected, *, event_type: str, stream: CredentialId) -> EventAnswer:
     """Call the relay, wait the configured time for the log to take the event, and return where it stands."""
     gateway.relay.call()
     arrival = await expected.within(gateway.config.sequencing_wait_ms / _MS)
@@ -231,7 +231,7 @@ async def awaited(gateway: Gateway, expected: Expected, *, event_type: str, stre
     return row.answer(location_of(expected.event_id))
 
 
-async def stands(gateway: Gateway, event_id: EventId) -> EventAnswer:
+async def read_state(gateway: Gateway, event_id: EventId) -> EventAnswer:
     """Return where an event that was said earlier stands, after waiting the configured time if it is on its way."""
     expected = gateway.arrivals.expect(event_id)
     try:
@@ -239,7 +239,7 @@ async def stands(gateway: Gateway, event_id: EventId) -> EventAnswer:
         assert row is not None, "nothing leaves the outbox"
         if row.state != "pending":
             return row.answer(location_of(event_id))
-        return await awaited(gateway, expected, event_type=row.event_type, stream=row.stream)
+        return await await_arrival(gateway, expected, event_type=row.event_type, stream=row.stream)
     finally:
         gateway.arrivals.forget(expected)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.issuer_gateway.coalescer import Gathered
+from services.issuer_gateway.coalescer import Coalescer
 
 
 class Work:
@@ -25,8 +25,8 @@ class Work:
 
 async def test_who_comes_first_does_not_wait_and_the_others_go_together_in_their_order() -> None:
     work = Work()
-    gathered = Gathered(work.double, count_max=3)
-    tasks = [asyncio.create_task(gathered.done(number)) for number in range(1, 6)]
+    coalescer = Coalescer(work.double, count_max=3)
+    tasks = [asyncio.create_task(coalescer.submit(number)) for number in range(1, 6)]
     await asyncio.sleep(0)
     work.go.set()
     assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
@@ -36,18 +36,18 @@ async def test_who_comes_first_does_not_wait_and_the_others_go_together_in_their
 async def test_what_undoes_a_group_is_told_to_all_of_it_and_to_nobody_else() -> None:
     work = Work()
     work.go.set()
-    gathered = Gathered(work.double, count_max=2)
-    found = await asyncio.gather(*(gathered.done(number) for number in (13, 1, 2)), return_exceptions=True)
+    coalescer = Coalescer(work.double, count_max=2)
+    found = await asyncio.gather(*(coalescer.submit(number) for number in (13, 1, 2)), return_exceptions=True)
     assert [type(each) for each in found] == [ValueError, ValueError, int]
     with pytest.raises(ValueError, match="13"):
-        await gathered.done(13)
-    assert await gathered.done(4) == 8
+        await coalescer.submit(13)
+    assert await coalescer.submit(4) == 8
 
 
 async def test_a_request_that_is_cancelled_leaves_the_work_of_the_others_alone() -> None:
     work = Work()
-    gathered = Gathered(work.double, count_max=8)
-    tasks = [asyncio.create_task(gathered.done(number)) for number in (1, 2)]
+    coalescer = Coalescer(work.double, count_max=8)
+    tasks = [asyncio.create_task(coalescer.submit(number)) for number in (1, 2)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     work.go.set()
