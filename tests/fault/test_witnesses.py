@@ -10,6 +10,7 @@ import io
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -392,9 +393,11 @@ async def test_a_witness_whose_clock_is_ahead_makes_nothing_fresh(
 
             async def stale() -> bool | None:
                 async with ledger.session.get(f"{url}/readyz") as response:
-                    return True if "still to come" in await response.text() else None
+                    said = await response.text()
+                    assert response.status == HTTPStatus.SERVICE_UNAVAILABLE, said
+                    return True if "set the clock" in said or "check the clocks" in said else None
 
-            await until(stale, "the verifier says why it is stale")
+            await until(stale, "the verifier says which clocks disagree")
         assert ledger.ended_with == []
 
 
