@@ -15,7 +15,7 @@ from proto.log.tile import TILE_WIDTH, TileId, tile_at, tiles_of
 from proto.problem import Problem
 from services.auditor.finding import Accuser
 from services.clients.tile_client import TileClient
-from services.verifier.projection.reader import Snapshot
+from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.store import Store
 
 TILES_AT_ONCE = 8
@@ -44,7 +44,7 @@ async def compare_tiles(
     return len(wanted)
 
 
-def _reader_of(some: Sequence[TileId]) -> Callable[[Snapshot], list[bytes]]:
+def _reader_of(some: Sequence[TileId]) -> Callable[[ReadTransaction], list[bytes]]:
     return lambda own: [own.tile(tile) for tile in some]
 
 

@@ -8,9 +8,9 @@ import click
 from proto.problem import InvalidProblem
 from services.command.output import as_json_option, command, console, print_json
 from services.edge import token_hash
-from services.verifier.limits.api_keys import TOKEN_PREFIX, ApiKey, read_keys
+from services.verifier.limits.api_keys import TOKEN_PREFIX, ApiKeyEntry, read_keys
 
-_DEFAULT = ApiKey(name="x", token_sha256="0" * 64)
+_DEFAULT = ApiKeyEntry(name="x", token_sha256="0" * 64)
 _TOKEN_BYTES = 32
 
 

@@ -5,7 +5,7 @@ no rule, in chunks, each with the position after it.
 """
 
 from services.follow.beginning import Beginning
-from services.follow.condition import Judge, Known
+from services.follow.condition import HealthPolicy, Known
 from services.follow.follower import Follower
 from services.follow.interface import (
     Applied,
@@ -35,8 +35,8 @@ __all__ = [
     "FollowerState",
     "ForeignPositionProblem",
     "Health",
+    "HealthPolicy",
     "HeirSink",
-    "Judge",
     "Known",
     "Observer",
     "OtherEndProblem",

@@ -45,7 +45,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
         return newest(self.shown_at, self.position.last_received_at if self.position else None)
 
 
-class Judge:
+class HealthPolicy:
     """Says how far what is known can be relied on, by the clocks of this process."""
 
     def __init__(

@@ -26,7 +26,7 @@ from services.crypto.signatures import SignatureCheckers
 from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.clocks import Clocks
-from services.follow.condition import Condition, Judge, Known
+from services.follow.condition import Condition, HealthPolicy, Known
 from services.follow.download import download
 from services.follow.early import Begun, EarlyChecks
 from services.follow.entry_proofs import LastEntry
@@ -107,7 +107,7 @@ class Follower:
             thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
         )
         self._early = EarlyChecks(self._checkers)
-        self._judge = Judge(
+        self._health_policy = HealthPolicy(
             is_witnessed=self._policy.quorum != NO_QUORUM,
             is_pinned=bool(self._pins),
             freshness_seconds_max=self._bounds.freshness_seconds_max,
@@ -128,7 +128,7 @@ class Follower:
 
     def health(self) -> Health:
         """Return how far the projection can be relied on now; read it before the projection, never after."""
-        return self._judge.health(self._condition.known)
+        return self._health_policy.health(self._condition.known)
 
     def imported(self, *, is_imported: bool) -> None:
         """Say with all that is known that the projection rests on somebody's snapshot, or does no longer."""

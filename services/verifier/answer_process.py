@@ -23,7 +23,7 @@ from services.verifier.config import Config
 from services.verifier.processes.exposition import Exposition
 
 
-class Orders(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the process is told; the port in `config` is the one that all share."""
 
     name: str
@@ -32,10 +32,10 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     shared: Shared
 
 
-async def work(orders: Orders, stop: asyncio.Event) -> None:
+async def work(worker: WorkerConfig, stop: asyncio.Event) -> None:
     """Answer until told to stop."""
-    log, exposition = Log("verifier", sys.stdout.buffer), Exposition(orders.folder, orders.name)
-    app = make_answering_app(orders.config, orders.shared, log=log, expose=exposition.expose)
+    log, exposition = Log("verifier", sys.stdout.buffer), Exposition(worker.folder, worker.name)
+    app = make_answering_app(worker.config, worker.shared, log=log, expose=exposition.expose)
     writing: list[asyncio.Task[None]] = []
 
     def started(_: object) -> None:
@@ -44,8 +44,8 @@ async def work(orders: Orders, stop: asyncio.Event) -> None:
     try:
         await serve(
             app,
-            host=orders.config.host,
-            port=orders.config.port,
+            host=worker.config.host,
+            port=worker.config.port,
             stop=stop,
             on_started=started,
             reuse_port=True,
@@ -58,9 +58,9 @@ async def work(orders: Orders, stop: asyncio.Event) -> None:
 
 
 def main() -> None:
-    """Read the orders and work until the end of standard input, or SIGTERM."""
+    """Read the settings and work until the end of standard input, or SIGTERM."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = decode_settings(sys.stdin.buffer.readline(), Orders)
+    worker = decode_settings(sys.stdin.buffer.readline(), WorkerConfig)
     settle_memory()
 
     async def run() -> None:
@@ -73,7 +73,7 @@ def main() -> None:
                 loop.call_soon_threadsafe(stop.set)
 
         threading.Thread(target=wait_for_the_end, daemon=True, name="end-of-input").start()
-        await work(orders, stop)
+        await work(worker, stop)
 
     uvloop.run(run())
 

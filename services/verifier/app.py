@@ -19,14 +19,23 @@ from proto.log.policy import NO_QUORUM
 from services.crypto.rdf_processes import FormMakers
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
-from services.follow import Judge
+from services.follow import HealthPolicy
 from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
-from services.verifier.answers.cached_answers import ReadyAnswers
-from services.verifier.answers.service import Guide, Inquiry
+from services.verifier.answers.cached_answers import CachedAnswers
+from services.verifier.answers.service import AnswerService, HealthSource
 from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
-from services.verifier.http.app_keys import API_KEYS, FORM_MAKERS, INQUIRY, PAGES, PDF, READY, SETTINGS, is_admitted
+from services.verifier.http.app_keys import (
+    ANSWERS,
+    API_KEYS,
+    CACHED_ANSWERS,
+    FORM_MAKERS,
+    PAGES,
+    PDF,
+    SETTINGS,
+    is_admitted,
+)
 from services.verifier.http.routes import make_routes
 from services.verifier.http.statement_routes import STATEMENT_KEY
 from services.verifier.http.witness_routes import WITNESS
@@ -35,8 +44,8 @@ from services.verifier.limits.quotas import Usage
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.processes.replay import EndProcess, now, replaying
-from services.verifier.processes.shared_state import Hearsay, Reader
-from services.verifier.projection.reader import Records
+from services.verifier.processes.shared_state import RemoteHealth, SharedStateReader
+from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.snapshot import load_snapshot_key
 from services.verifier.witness.memory import WitnessMemory
 from services.verifier.witness.witness import OnFork, Witness, open_witness
@@ -49,7 +58,7 @@ Running = Callable[[web.Application], contextlib.AbstractAsyncContextManager[Non
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What the processes of one verifier share: files that the one which replays has made."""
 
-    board_file: Path
+    state_file: Path
     quotas_file: Path
 
 
@@ -82,20 +91,22 @@ def make_answering_app(
     async def running(app: web.Application) -> AsyncIterator[None]:
         key = parse_vkey(config.log_verifier_key)
         policy = read_policy_about(config.policy_file, key)
-        judge = Judge(
+        health_policy = HealthPolicy(
             is_witnessed=policy is not None and policy.quorum != NO_QUORUM,
             is_pinned=bool(config.registrar or (policy and policy.pins)),
             freshness_seconds_max=config.freshness_seconds_max,
             clock=now,
         )
-        records = Records(config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max)
-        with contextlib.closing(Reader(shared.board_file)) as reader:
-            guide = Hearsay(reader, judge, records.shelf, Origin(key.name))
-            _answer(app, records, guide, Metrics(guide.health, lambda: guide.known.position))
+        projection = ProjectionReader(
+            config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
+        )
+        with contextlib.closing(SharedStateReader(shared.state_file)) as reader:
+            health_source = RemoteHealth(reader, health_policy, projection.cache, Origin(key.name))
+            _answer(app, projection, health_source, Metrics(health_source.health, lambda: health_source.known.position))
             try:
                 yield
             finally:
-                await asyncio.to_thread(records.close)
+                await asyncio.to_thread(projection.close)
 
     return _app(config, log, running, quotas_file=shared.quotas_file, expose=expose)
 
@@ -138,15 +149,15 @@ def _app(
     return app
 
 
-def _answer(app: web.Application, records: Records, guide: Guide, metrics: Metrics) -> None:
-    """Have the routes answer from these records."""
+def _answer(app: web.Application, projection: ProjectionReader, health_source: HealthSource, metrics: Metrics) -> None:
+    """Have the routes answer from these projection."""
     app[REGISTRY].register(metrics)
-    app[INQUIRY] = Inquiry(records, guide, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
-    app[READY] = ReadyAnswers(records, app[INQUIRY], clock=now)
+    app[ANSWERS] = AnswerService(projection, health_source, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
+    app[CACHED_ANSWERS] = CachedAnswers(projection, app[ANSWERS], clock=now)
 
 
 async def _is_fresh(app: web.Application) -> str | None:
-    health = app[INQUIRY].health()
+    health = app[ANSWERS].health()
     return None if health.state == "healthy" else health.detail
 
 

@@ -1,6 +1,6 @@
 """A verifier of several processes: this one replays, and starts and watches those that answer, on one shared port.
 
-The kernel deals connections out (SO_REUSEPORT). What the others need to know of the replay stands on a board in memory
+The kernel deals connections out (SO_REUSEPORT). What the others need to know of the replay stands in a state in memory
 that they share; the projection's file they read themselves. If this process hangs, what they know grows old, and their
 answers become indeterminate; if it ends, however, they end with it. One that ends is started again.
 """
@@ -25,14 +25,14 @@ from services.edge import ListenFault, Log
 from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
 from services.settings import SettingsFault, encode_settings
-from services.verifier.answer_process import Orders
+from services.verifier.answer_process import WorkerConfig
 from services.verifier.app import Shared
 from services.verifier.config import Config
 from services.verifier.limits.api_keys import read_keys
 from services.verifier.limits.quotas import Usage
 from services.verifier.processes.exposition import SUFFIX, Exposition, forget
 from services.verifier.processes.replay import replaying
-from services.verifier.processes.shared_state import Board
+from services.verifier.processes.shared_state import SharedState
 from services.verifier.witness.witness import open_witness
 
 REPLAY = "replay"
@@ -65,21 +65,21 @@ async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> Non
     """
     await asyncio.to_thread(_check_files, config)
     with _own_folder(config) as folder, reserved(config.host, config.port) as port:
-        shared = Shared(board_file=folder / "board", quotas_file=folder / "quotas")
-        with contextlib.closing(_made(shared)) as board:
-            async with replaying(config, log, tell=board.write) as replay, asyncio.TaskGroup() as group:
+        shared = Shared(state_file=folder / "state", quotas_file=folder / "quotas")
+        with contextlib.closing(_made(shared)) as shared_state:
+            async with replaying(config, log, tell=shared_state.write) as replay, asyncio.TaskGroup() as group:
                 names = [f"worker-{number}" for number in range(1, config.workers + 1)]
-                crew = Crew(log, stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS)
+                pool = WorkerPool(log, stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS)
                 registry = CollectorRegistry()
                 registry.register(replay.metrics)
                 ProcessCollector(registry=registry)
                 Gauge("credentify_verifier_workers", "Processes that answer.", registry=registry).set_function(
-                    lambda: crew.running
+                    lambda: pool.running
                 )
                 writing = group.create_task(Exposition(folder, REPLAY).keep_writing(registry))
                 for name in names:
-                    orders = Orders(name=name, config=replace(config, port=port), folder=folder, shared=shared)
-                    group.create_task(crew.keep(orders, stop))
+                    worker = WorkerConfig(name=name, config=replace(config, port=port), folder=folder, shared=shared)
+                    group.create_task(pool.keep(worker, stop))
                 await _listening(folder, names, stop)
                 if not stop.is_set():
                     log.event("started", host=config.host, port=port, workers=config.workers)
@@ -88,13 +88,13 @@ async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> Non
     log.flush()
 
 
-def _made(shared: Shared) -> Board:
+def _made(shared: Shared) -> SharedState:
     """Make the files that all share."""
     try:
         Usage.make(shared.quotas_file)
-        return Board(shared.board_file)
+        return SharedState(shared.state_file)
     except OSError as error:
-        raise SettingsFault(f"{shared.board_file.parent} has no room for what the processes share: {error}") from error
+        raise SettingsFault(f"{shared.state_file.parent} has no room for what the processes share: {error}") from error
 
 
 def _check_files(config: Config) -> None:
@@ -112,7 +112,7 @@ async def _listening(folder: Path, names: list[str], stop: asyncio.Event) -> Non
             await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
 
 
-class Crew:
+class WorkerPool:
     """The processes that answer."""
 
     def __init__(self, log: Log, *, stop_seconds: float) -> None:
@@ -120,13 +120,13 @@ class Crew:
         self._log = log
         self._stop_seconds = stop_seconds
 
-    async def keep(self, orders: Orders, stop: asyncio.Event) -> None:
+    async def keep(self, worker: WorkerConfig, stop: asyncio.Event) -> None:
         """Have one process run until `stop`, starting it again when it ends."""
         failures = 0
         while not stop.is_set():
             begun, status = time.monotonic(), "not started"
             try:
-                async with self._process(orders) as process:
+                async with self._process(worker) as process:
                     ended = asyncio.create_task(process.wait())
                     stopped = asyncio.create_task(stop.wait())
                     await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -141,7 +141,7 @@ class Crew:
             pause_seconds = min(RESTART_SECONDS[1], RESTART_SECONDS[0] * 2**failures)
             self._log.warning(
                 "worker_ended",
-                worker=orders.name,
+                worker=worker.name,
                 status=status,
                 seconds=round(seconds, 1),
                 again_in_seconds=pause_seconds,
@@ -150,16 +150,16 @@ class Crew:
                 await asyncio.wait_for(stop.wait(), pause_seconds)
 
     @contextlib.asynccontextmanager
-    async def _process(self, orders: Orders) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def _process(self, worker: WorkerConfig) -> AsyncIterator[asyncio.subprocess.Process]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "services.verifier.answer_process"), stdin=asyncio.subprocess.PIPE
         )
         assert process.stdin is not None
         self.running += 1
-        self._log.event("worker_started", worker=orders.name, pid=process.pid)
+        self._log.event("worker_started", worker=worker.name, pid=process.pid)
         try:
             with contextlib.suppress(ConnectionError):  # it has ended already
-                process.stdin.write(encode_settings(orders) + b"\n")
+                process.stdin.write(encode_settings(worker) + b"\n")
                 await process.stdin.drain()
             yield process
         finally:
@@ -167,11 +167,11 @@ class Crew:
             try:
                 await asyncio.wait_for(process.wait(), self._stop_seconds)
             except TimeoutError:
-                self._log.warning("worker_killed", worker=orders.name, seconds=self._stop_seconds)
+                self._log.warning("worker_killed", worker=worker.name, seconds=self._stop_seconds)
                 process.kill()
                 await process.wait()
             self.running -= 1
-            forget(orders.folder, orders.name)
+            forget(worker.folder, worker.name)
 
 
 @contextlib.contextmanager

@@ -47,7 +47,7 @@ from services.edge import decode_json as decode_typed
 from services.edge.cursor import decode_cursor
 from services.edge.form import multipart, urlencoded
 from services.issuer_gateway.batches.small_batch import rows_of
-from services.verifier.documents import foreign, reader
+from services.verifier.documents import foreign_documents, reader
 
 NOW = Moment("2026-11-28T12:00:00.000Z")
 _KEY = bytes(range(32))
@@ -79,7 +79,7 @@ def _document(data: bytes) -> None:
     forms = Forms()
     for _ in range(2):
         if document.is_credential:
-            foreign.findings(document.content, at=NOW, now=NOW, forms=forms.of)
+            foreign_documents.findings(document.content, at=NOW, now=NOW, forms=forms.of)
         forms.learn([_form(node) for node in forms.missing])
 
 
@@ -94,7 +94,7 @@ def _form(node: bytes) -> Form | InvalidProblem:
 def _sent_along(data: bytes) -> None:
     if (sent := reader.with_status_lists(data)) is not None:
         document = reader.read(sent.document)
-        foreign.findings(document.content, at=NOW, now=NOW, status_lists=sent.status_lists, forms=Forms().of)
+        foreign_documents.findings(document.content, at=NOW, now=NOW, status_lists=sent.status_lists, forms=Forms().of)
     for item in reader.split(data, documents_max=100) or ():
         reader.read(item)
 

@@ -32,7 +32,7 @@ from services.follow import (
     Observer,
     Position,
 )
-from services.verifier.projection.reader import Snapshot
+from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.store import Store
 from tests.support.served_logs import ServedLog, force, force_and_believe, served
 from tests.support.statements import secret_key
@@ -430,7 +430,7 @@ def _size(stage: Stage) -> int:
     return stage.follower.position.size if stage.follower.position else 0
 
 
-def _book_of(credential_id: CredentialId) -> Callable[[Snapshot], Book]:
+def _book_of(credential_id: CredentialId) -> Callable[[ReadTransaction], Book]:
     return lambda snapshot: snapshot.book([credential_id])
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from services.follow import SinkUnavailableProblem
 from services.verifier.projection import troubles
-from services.verifier.projection.reader import Records
+from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.store import Store
 from services.verifier.projection.troubles import (
     DamagedProjectionProblem,
@@ -91,7 +91,7 @@ def test_two_verifiers_do_not_fill_one_file(tmp_path: Path) -> None:
         with pytest.raises(StoreProblem, match="Another verifier fills") as caught:
             Store(file)
         assert "move it away" not in caught.value.detail.lower()
-        with contextlib.closing(Records(file)):
+        with contextlib.closing(ProjectionReader(file)):
             pass  # reading is for all
     Store(file).close()
 

@@ -18,11 +18,11 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from proto.ids import Origin
 from proto.moment import from_ms
-from services.follow import Evidence, FaultyLogProblem, Judge, Known, Position
+from services.follow import Evidence, FaultyLogProblem, HealthPolicy, Known, Position
 from services.follow.condition import Condition
-from services.verifier.answers.answer_cache import Shelf
+from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.processes.exposition import Exposition
-from services.verifier.processes.shared_state import CAPACITY_BYTES, Board, Hearsay, Reader
+from services.verifier.processes.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
 from services.verifier.supervisor import reserved
 from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
@@ -219,34 +219,36 @@ def test_a_port_is_kept_although_connections_of_an_earlier_process_linger() -> N
 
 def test_what_is_torn_on_the_board_is_not_read_and_grows_old(tmp_path: Path) -> None:
     seconds = [0.0]
-    judge = Judge(is_witnessed=False, freshness_seconds_max=60, clock=lambda: from_ms(0), monotonic=lambda: seconds[0])
-    board = Board(tmp_path / "board")
-    shelf = Shelf(answers_max=10)
-    guide = Hearsay(Reader(tmp_path / "board"), judge, shelf, Origin("log.example"))
+    policy = HealthPolicy(
+        is_witnessed=False, freshness_seconds_max=60, clock=lambda: from_ms(0), monotonic=lambda: seconds[0]
+    )
+    state = SharedState(tmp_path / "state")
+    cache = AnswerCache(answers_max=10)
+    guide = RemoteHealth(SharedStateReader(tmp_path / "state"), policy, cache, Origin("log.example"))
     assert guide.health().state == "stale"
     position = Position(checkpoint=b"note")
-    board.write(Known(position=position, fetched_at=from_ms(0), fetched_monotonic=0.0))
+    state.write(Known(position=position, fetched_at=from_ms(0), fetched_monotonic=0.0))
     assert guide.health().state == "healthy"
-    assert shelf.position == position
+    assert cache.position == position
     fresher = Known(position=position, fetched_at=from_ms(60_000), fetched_monotonic=60.0)
-    board.write(fresher)
-    data = bytearray((tmp_path / "board").read_bytes())
+    state.write(fresher)
+    data = bytearray((tmp_path / "state").read_bytes())
     data[40] ^= 1
-    with (tmp_path / "board").open("r+b") as file:
+    with (tmp_path / "state").open("r+b") as file:
         file.write(data)
     seconds[0] = 61.0
     assert guide.health().state == "stale"
-    board.write(fresher)
+    state.write(fresher)
     assert guide.health().state == "healthy"
 
 
 def test_evidence_that_does_not_fit_is_left_out_and_the_fault_is_not(tmp_path: Path) -> None:
 
-    board, reader = Board(tmp_path / "board"), Reader(tmp_path / "board")
+    state, reader = SharedState(tmp_path / "state"), SharedStateReader(tmp_path / "state")
     evidence = Evidence(
         kind="rule", detail="Bad", found_at=START, is_conclusive=True, entry=bytes(CAPACITY_BYTES), index=None
     )
-    Condition(stop=FaultyLogProblem(evidence), tell=board.write)
+    Condition(stop=FaultyLogProblem(evidence), tell=state.write)
     known = reader.news()
     assert known is not None
     assert (known.halt, known.words, known.evidence) == (

@@ -1,4 +1,4 @@
-"""Prepared answers and decoded institutions in memory, all of one position of the log. Knows no SQL and no HTTP.
+"""Encoded answers and decoded institutions in memory, all of one position of the log. Knows no SQL and no HTTP.
 
 Nothing here outlives its position: `advance` moves everything on to the next one together, after dropping what the
 applied entries changed, and whoever puts something in names the position it was read from. Belongs to one event loop.
@@ -10,40 +10,40 @@ from proto.ids import CredentialId
 from proto.lifecycle import Book
 from proto.moment import Moment
 from services.follow import Position
-from services.verifier.answers.encoded_answer import Prepared
+from services.verifier.answers.encoded_answer import EncodedAnswer
 
 ISSUERS_MAX = 2_048
 
 
-class Shelf:
-    """Keeps at most `answers_max` prepared answers, the least recently asked for going first."""
+class AnswerCache:
+    """Keeps at most `answers_max` encoded answers, the least recently asked for going first."""
 
     def __init__(self, *, answers_max: int) -> None:
         self.position: Position | None = None
         """Where everything here is from; None: not known, and nothing is kept."""
         self._register = Book()
-        self._answers: OrderedDict[CredentialId, Prepared] = OrderedDict()
+        self._answers: OrderedDict[CredentialId, EncodedAnswer] = OrderedDict()
         self._answers_max = answers_max
         self._resting_on: defaultdict[CredentialId, set[CredentialId]] = defaultdict(set)
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def get(self, credential_id: CredentialId, at: Moment) -> Prepared | None:
-        """Return what was prepared of a credential, if it is true for that moment."""
+    def get(self, credential_id: CredentialId, at: Moment) -> EncodedAnswer | None:
+        """Return what was encoded of a credential, if it is true for that moment."""
         found = self._answers.get(credential_id)
         if found is None or not found.holds_at(at):
             return None
         self._answers.move_to_end(credential_id)
         return found
 
-    def put(self, credential_id: CredentialId, prepared: Prepared, position: Position) -> bool:
-        """Keep what was prepared from the records of a position; False where that is not the one kept here."""
+    def put(self, credential_id: CredentialId, encoded: EncodedAnswer, position: Position) -> bool:
+        """Keep what was encoded from the records of a position; False where that is not the one kept here."""
         if not self.is_at(position):
             return False
         self._drop(credential_id)
-        self._answers[credential_id] = prepared
-        for part in prepared.credential_ids:
+        self._answers[credential_id] = encoded
+        for part in encoded.credential_ids:
             if part != credential_id:
                 self._resting_on[part].add(credential_id)
         if len(self._answers) > self._answers_max:

@@ -1,4 +1,4 @@
-"""Answers about now, from what lies ready on the shelf; everything else goes to the inquiry. Knows no HTTP, no SQL.
+"""Answers about now, from what lies ready in the cache; everything else goes to the service. Knows no HTTP, no SQL.
 
 Nothing of a document is kept: only, for a credential that is on record, the digest of the forms in which its document
 was found to agree with the record.
@@ -15,9 +15,9 @@ from proto.ids import CredentialId, Did, credential_id
 from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
 from proto.wire.verifier import Answer, Verdict
-from services.verifier.answers.encoded_answer import Instant, Prepared, instant_of
-from services.verifier.answers.service import Asked, Found, Inquiry, Moments, now_after
-from services.verifier.projection.reader import Records, Snapshot
+from services.verifier.answers.encoded_answer import EncodedAnswer, Instant, instant_of
+from services.verifier.answers.service import AnswerService, Evaluation, Moments, TimedQuestion, now_after
+from services.verifier.projection.reader import ProjectionReader, ReadTransaction
 
 DOCUMENT_BYTES_MAX = 65_536
 """Larger documents are read in a thread: decoding them would hold up everybody else."""
@@ -28,7 +28,7 @@ _ENCODE = msgspec.json.Encoder().encode
 _NO_PROOF = b""
 
 
-class Ready(msgspec.Struct, frozen=True, kw_only=True):
+class EncodedReply(msgspec.Struct, frozen=True, kw_only=True):
     """An encoded answer; `etag` names verdict and record where it is about an id and now."""
 
     verdict: Verdict
@@ -44,109 +44,113 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True):
     may_keep: bool
 
 
-class ReadyAnswers:
-    """Answers on the event loop where it can, in the inquiry's threads where it must; belongs to one loop."""
+class CachedAnswers:
+    """Answers on the event loop where it can, in the service's threads where it must; belongs to one loop."""
 
     def __init__(
         self,
-        records: Records,
-        inquiry: Inquiry,
+        projection: ProjectionReader,
+        answers: AnswerService,
         *,
         clock: Callable[[], Moment],
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        self._records = records
-        self._shelf = records.shelf
-        self._inquiry = inquiry
+        self._projection = projection
+        self._cache = projection.cache
+        self._answers = answers
         self._clock = clock
         self._monotonic_ns = monotonic_ns
         self._tick = -1
         self._instant: Instant | None = None
 
-    async def status(self, credential_id: CredentialId, moments: Moments = NOW) -> Ready:
-        """Return the answer for a credential id; raises as `Inquiry.credential`."""
+    async def status(self, credential_id: CredentialId, moments: Moments = NOW) -> EncodedReply:
+        """Return the answer for a credential id; raises as `AnswerService.credential`."""
         if moments != NOW:
-            return _encoded(await self._inquiry.credential(credential_id, moments))
+            return _encoded(await self._answers.credential(credential_id, moments))
         instant = self._now()
         if instant is not None:
-            prepared = self._prepared(credential_id, instant)
-            if prepared is not None:
-                verdict, body = prepared.status(instant)
-                self._inquiry.count(verdict)
-                return Ready(verdict=verdict, body=body, etag=prepared.etag(verdict))
-        found = await self._inquiry.found_credential(credential_id, NOW)
-        prepared = self._put(credential_id, found)
+            encoded = self._encoded_answer(credential_id, instant)
+            if encoded is not None:
+                verdict, body = encoded.status(instant)
+                self._answers.count(verdict)
+                return EncodedReply(verdict=verdict, body=body, etag=encoded.etag(verdict))
+        found = await self._answers.found_credential(credential_id, NOW)
+        encoded = self._put(credential_id, found)
         verdict = found.answer.verdict
-        return Ready(verdict=verdict, body=_ENCODE(found.answer), etag=prepared.etag(verdict) if prepared else None)
+        return EncodedReply(
+            verdict=verdict, body=_ENCODE(found.answer), etag=encoded.etag(verdict) if encoded else None
+        )
 
-    async def document(self, data: bytes, moments: Moments = NOW, *, address: str = "") -> Ready:
-        """Return the answer for one document; `address` and what is raised are as in `Inquiry.document`."""
+    async def document(self, data: bytes, moments: Moments = NOW, *, address: str = "") -> EncodedReply:
+        """Return the answer for one document; `address` and what is raised are as in `AnswerService.document`."""
         if moments != NOW:
-            return _encoded(await self._inquiry.document(data, moments, address=address))
+            return _encoded(await self._answers.document(data, moments, address=address))
         named = _named(data) if len(data) <= DOCUMENT_BYTES_MAX else None
         instant = self._now()
         if named is not None and instant is not None:
-            prepared = self._prepared(named.credential_id, instant)
-            proof = prepared.documents.get(named.form) if prepared else None
-            if prepared is not None and proof is not None:
-                verdict, body = prepared.document(proof, instant)
-                self._inquiry.count(verdict)
-                return Ready(verdict=verdict, body=body)
-        found = await self._inquiry.found_document(data, NOW, address=address)
+            encoded = self._encoded_answer(named.credential_id, instant)
+            proof = encoded.documents.get(named.form) if encoded else None
+            if encoded is not None and proof is not None:
+                verdict, body = encoded.document(proof, instant)
+                self._answers.count(verdict)
+                return EncodedReply(verdict=verdict, body=body)
+        found = await self._answers.found_document(data, NOW, address=address)
         if named is not None and named.may_keep:
             self._remember(named, found)
-        return Ready(verdict=found.answer.verdict, body=_ENCODE(found.answer))
+        return EncodedReply(verdict=found.answer.verdict, body=_ENCODE(found.answer))
 
     def _now(self) -> Instant | None:
         """Return the instant of now, or None where it is not known what the records are."""
         tick = self._monotonic_ns() // _INSTANT_NS
-        if self._instant is None or tick != self._tick or self._instant.position is not self._shelf.position:
-            health = self._inquiry.health()  # before the position, which it may move on
-            position = self._shelf.position
+        if self._instant is None or tick != self._tick or self._instant.position is not self._cache.position:
+            health = self._answers.health()  # before the position, which it may move on
+            position = self._cache.position
             if position is None:
                 return None
             at = now_after(self._clock(), health, position)
-            self._instant = instant_of(self._inquiry.origin, position, health, at)
+            self._instant = instant_of(self._answers.origin, position, health, at)
             self._tick = tick
         return self._instant
 
-    def _prepared(self, credential_id: CredentialId, instant: Instant) -> Prepared | None:
-        """Return what is prepared of a credential, or prepare it now where that takes a few look-ups only."""
-        prepared = self._shelf.get(credential_id, instant.at)
-        if prepared is not None:
-            return prepared
-        asked = Asked(moments=NOW, health=instant.health, now=instant.at)
-        found = self._records.read_at_once(lambda snapshot: self._look_up(snapshot, credential_id, asked))
+    def _encoded_answer(self, credential_id: CredentialId, instant: Instant) -> EncodedAnswer | None:
+        """Return what is encoded of a credential, or encode it now where that takes a few look-ups only."""
+        encoded = self._cache.get(credential_id, instant.at)
+        if encoded is not None:
+            return encoded
+        question = TimedQuestion(moments=NOW, health=instant.health, now=instant.at)
+        found = self._projection.read_at_once(lambda transaction: self._look_up(transaction, credential_id, question))
         return self._put(credential_id, found) if found is not None else None
 
-    def _look_up(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found | None:
-        if not self._shelf.is_at(snapshot.position):
+    def _look_up(
+        self, transaction: ReadTransaction, credential_id: CredentialId, question: TimedQuestion
+    ) -> Evaluation | None:
+        if not self._cache.is_at(transaction.position):
             return None
-        book = snapshot.plain_book(credential_id, self._shelf.book())
+        book = transaction.plain_book(credential_id, self._cache.book())
         credential = book.credential(credential_id) if book else None
         if book is None or credential is None:
             return None
-        self._shelf.learn(book)
-        return self._inquiry.evaluated(snapshot, book, credential, asked)
+        self._cache.learn(book)
+        return self._answers.evaluated(transaction, book, credential, question)
 
-    def _put(self, credential_id: CredentialId, found: Found) -> Prepared | None:
-        """Keep what was found, if it was read at the shelf's position."""
+    def _put(self, credential_id: CredentialId, found: Evaluation) -> EncodedAnswer | None:
+        """Keep what was found, if it was read at the cache's position."""
         grounds = found.grounds
-        if grounds.credential is None or not self._shelf.is_at(grounds.position):
+        if grounds.credential is None or not self._cache.is_at(grounds.position):
             return None
-        prepared = Prepared(found.answer, grounds)
-        self._shelf.put(credential_id, prepared, grounds.position)
-        return prepared
+        encoded = EncodedAnswer(found.answer, grounds)
+        self._cache.put(credential_id, encoded, grounds.position)
+        return encoded
 
-    def _remember(self, named: _Named, found: Found) -> None:
+    def _remember(self, named: _Named, found: Evaluation) -> None:
         """Remember that the document in this form agrees with the record; anything else is looked at anew each time."""
         document, proof = found.answer.checks[:2]
         is_sound = proof.result == "valid" or proof.code == "proof-absent"
         if document.code != "document-matches" or not is_sound or found.credential_id != named.credential_id:
             return
-        prepared = self._shelf.get(named.credential_id, found.answer.question.at)
-        if prepared is not None and self._shelf.is_at(found.grounds.position):
-            prepared.matched(named.form, found.answer)
+        encoded = self._cache.get(named.credential_id, found.answer.question.at)
+        if encoded is not None and self._cache.is_at(found.grounds.position):
+            encoded.matched(named.form, found.answer)
 
 
 def _named(data: bytes) -> _Named | None:
@@ -169,5 +173,5 @@ def _named(data: bytes) -> _Named | None:
     return _Named(credential_id=credential_id(Did(did), digest), form=form, may_keep=may_keep)
 
 
-def _encoded(answer: Answer) -> Ready:
-    return Ready(verdict=answer.verdict, body=_ENCODE(answer))
+def _encoded(answer: Answer) -> EncodedReply:
+    return EncodedReply(verdict=answer.verdict, body=_ENCODE(answer))

@@ -23,7 +23,7 @@ _NO_DOCUMENT = _ENCODE(check("document", "not_applicable", "no-document"))
 _NO_PROOF = _ENCODE(check("proof", "not_applicable", "no-document"))
 _FRESH = check("freshness", "valid", "fresh-log", age="")
 _MATCHES = _ENCODE(check("document", "valid", "document-matches"))
-_ABSTRACT_CHECKS = 2  # document and proof come first, then what is prepared, then freshness
+_ABSTRACT_CHECKS = 2  # document and proof come first, then what is encoded before, then freshness
 
 
 class Instant(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Instant(msgspec.Struct, frozen=True, kw_only=True):
         return self.freshness.result == "valid"
 
 
-class Prepared:
+class EncodedAnswer:
     """What is on record of one credential, encoded; `documents` are the forms of its document that were seen to match.
 
     True for every moment from `begins_at` to before `ends_at` (None: for ever), at the position it was made from and

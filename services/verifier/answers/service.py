@@ -1,4 +1,4 @@
-"""Takes questions to the projection: reads one snapshot, gathers the grounds, asks the domain. Knows no HTTP."""
+"""Takes questions to the projection: reads one transaction, gathers the grounds, asks the domain. Knows no HTTP."""
 
 import asyncio
 import functools
@@ -16,11 +16,11 @@ from services.crypto.issuer_proofs import issuer_of
 from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
 from services.follow import Health, Position
-from services.verifier.documents import foreign, reader
+from services.verifier.documents import foreign_documents, reader
 from services.verifier.documents.reader import ReadDocument
 from services.verifier.limits.places import Places
-from services.verifier.projection.reader import Records, Snapshot
-from services.verifier.projection.statistics import Institution, Wanted, gathered
+from services.verifier.projection.reader import ProjectionReader, ReadTransaction
+from services.verifier.projection.statistics import InstitutionName, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
 from services.verifier.projection.troubles import DamagedProjectionProblem, ProjectionProblem
 from services.verifier.verdict import facts
@@ -70,8 +70,8 @@ class Moments(msgspec.Struct, frozen=True, kw_only=True):
     known_at: Moment | None = None
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What belongs to one question: its moments, the health read before the snapshot, and the time of asking."""
+class TimedQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What belongs to one question: its moments, the health read before the transaction, and the time of asking."""
 
     moments: Moments
     health: Health
@@ -83,12 +83,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return self.moments == Moments()
 
     @property
-    def today(self) -> "Asked":
+    def today(self) -> "TimedQuestion":
         """The same question about now."""
         return msgspec.structs.replace(self, moments=Moments())
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """An answer with what it rests on; `credential_id` is the one that was asked about, or that the document makes."""
 
     answer: Answer
@@ -96,7 +96,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None
 
 
-class Guide(Protocol):
+class HealthSource(Protocol):
     """Who knows how far the records can be relied on: the follower of this process, or of another."""
 
     @property
@@ -107,22 +107,22 @@ class Guide(Protocol):
         """Return how far the records can be relied on now; what is read after this is at least as new."""
 
 
-class Inquiry:
+class AnswerService:
     """Answers questions from the projection; many at once, each from one snapshot in a reader thread.
 
-    The guide's health is read before the snapshot, so that an answer is never older than it says.
+    The source's health is read before the transaction, so that an answer is never older than it says.
     """
 
     def __init__(
         self,
-        records: Records,
-        guide: Guide,
+        projection: ProjectionReader,
+        health_source: HealthSource,
         form_makers: FormMakers,
         *,
         clock: Callable[[], Moment],
         count: Callable[[Verdict], None],
     ) -> None:
-        self._records = records
+        self._projection = projection
         self._form_makers = form_makers
         self._places = Places(
             count=PLACES,
@@ -130,28 +130,28 @@ class Inquiry:
             waiting_max=WAITING_PER_ADDRESS,
             wait_seconds_max=QUESTION_SECONDS_MAX,
         )
-        self._guide = guide
+        self._health_source = health_source
         self._clock = clock
         self.count = count
 
     @property
     def origin(self) -> Origin:
         """The name of the log."""
-        return self._guide.origin
+        return self._health_source.origin
 
     def health(self) -> Health:
         """Return how far the projection can be relied on now."""
-        return self._guide.health()
+        return self._health_source.health()
 
     async def credential(self, credential_id: CredentialId, moments: Moments) -> Answer:
         """Return the answer for a credential id; raises `UnknownCredentialProblem`, or `DamagedProjectionProblem`."""
         return (await self.found_credential(credential_id, moments)).answer
 
-    async def found_credential(self, credential_id: CredentialId, moments: Moments) -> Found:
+    async def found_credential(self, credential_id: CredentialId, moments: Moments) -> Evaluation:
         """Return what `credential` does, with what it rests on."""
-        asked = self.asked(moments)
+        question = self.question(moments)
         return self._counted(
-            await self._records.read(lambda snapshot: self._credential(snapshot, credential_id, asked))
+            await self._projection.read(lambda transaction: self._credential(transaction, credential_id, question))
         )
 
     async def stack(self, credential_id: CredentialId, moments: Moments) -> StackAnswer:
@@ -182,23 +182,25 @@ class Inquiry:
 
     async def found_document(
         self, data: bytes, moments: Moments, *, address: str = "", status_lists: Sequence[Mapping[str, Any]] = ()
-    ) -> Found:
+    ) -> Evaluation:
         """Return what `document` does, with what it rests on."""
         async with self._places.place(address):
             return self._counted(await self._found_document(data, moments, status_lists))
 
-    async def _found_document(self, data: bytes, moments: Moments, status_lists: Sequence[Mapping[str, Any]]) -> Found:
+    async def _found_document(
+        self, data: bytes, moments: Moments, status_lists: Sequence[Mapping[str, Any]]
+    ) -> Evaluation:
         """(1) Read and judge it; (2) have the forms made that this asked for; (3) judge it by them."""
-        asked, forms = self.asked(moments), Forms()
+        question, forms = self.question(moments), Forms()
         try:
             async with asyncio.timeout(QUESTION_SECONDS_MAX):
-                sent, found = await self._records.read(
-                    lambda snapshot: self._read_document(snapshot, data, asked, status_lists, forms)
+                sent, found = await self._projection.read(
+                    lambda transaction: self._read_document(transaction, data, question, status_lists, forms)
                 )
                 if forms.missing:
                     forms.learn(await self._form_makers.forms(forms.missing))
-                    found = await self._records.read(
-                        lambda snapshot: self._document(snapshot, sent, asked, status_lists, forms)
+                    found = await self._projection.read(
+                        lambda transaction: self._document(transaction, sent, question, status_lists, forms)
                     )
         except TimeoutError as error:
             raise BusyProblem("Others' documents are being checked; send it again in a moment") from error
@@ -225,138 +227,149 @@ class Inquiry:
 
     async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
         """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
-        asked = self.asked(Moments())
-        return await self._records.read(lambda snapshot: self._issuer(snapshot, dids, asked))
+        question = self.question(Moments())
+        return await self._projection.read(lambda transaction: self._issuer(transaction, dids, question))
 
     async def statistics(self, wanted: Wanted) -> StatisticsAnswer:
         """Return the counts that were asked for; raises `TooManyRowsProblem`."""
-        asked = self.asked(Moments())
-        return await self._records.read(lambda snapshot: self._statistics(snapshot, wanted, asked))
+        question = self.question(Moments())
+        return await self._projection.read(lambda transaction: self._statistics(transaction, wanted, question))
 
     async def checkpoint(self) -> bytes:
         """Return the signed note that the answers rest on; raises `NoCheckpointProblem` before there is one."""
-        note = await self._records.read(lambda snapshot: snapshot.position.checkpoint)
+        note = await self._projection.read(lambda transaction: transaction.position.checkpoint)
         if not note:
             raise NoCheckpointProblem("This verifier has not read the log yet; ask again in a moment")
         return note
 
     async def credential_count(self) -> int:
         """Return how many credentials the projection holds."""
-        return await self._records.read(lambda snapshot: snapshot.credential_count())
+        return await self._projection.read(lambda transaction: transaction.credential_count())
 
-    def asked(self, moments: Moments) -> Asked:
+    def question(self, moments: Moments) -> TimedQuestion:
         """Return what belongs to a question that is asked now."""
         health = self.health()
-        return Asked(moments=moments, health=health, now=now_after(self._clock(), health, None))
+        return TimedQuestion(moments=moments, health=health, now=now_after(self._clock(), health, None))
 
     # In a reader thread.
 
-    def _credential(self, snapshot: Snapshot, credential_id: CredentialId, asked: Asked) -> Found:
-        asked, book = _after(asked, snapshot), snapshot.book([credential_id])
+    def _credential(
+        self, transaction: ReadTransaction, credential_id: CredentialId, question: TimedQuestion
+    ) -> Evaluation:
+        question, book = _after(question, transaction), transaction.book([credential_id])
         credential = book.credential(credential_id)
         if credential is None:
-            raise _unknown(asked.health)
-        return self.evaluated(snapshot, book, credential, asked)
+            raise _unknown(question.health)
+        return self.evaluated(transaction, book, credential, question)
 
-    def evaluated(self, snapshot: Snapshot, book: Book, credential: Credential, asked: Asked) -> Found:
-        """Return the answer for a credential of the book; raises `UnknownCredentialProblem`, and as the snapshot."""
-        grounds = self._grounds(snapshot, book, credential, asked)
+    def evaluated(
+        self, transaction: ReadTransaction, book: Book, credential: Credential, question: TimedQuestion
+    ) -> Evaluation:
+        """Return the answer for a credential of the book; raises `UnknownCredentialProblem`, and as the transaction."""
+        grounds = self._grounds(transaction, book, credential, question)
         answer = evaluate(grounds)
-        if not asked.is_about_now:
-            today = today_of(evaluate(self._grounds(snapshot, book, credential, asked.today)))
+        if not question.is_about_now:
+            today = today_of(evaluate(self._grounds(transaction, book, credential, question.today)))
             if not grounds.is_issued:
-                raise _not_yet(asked, today)
+                raise _not_yet(question, today)
             answer = msgspec.structs.replace(answer, today=today)
-        return Found(answer=answer, grounds=grounds, credential_id=credential.credential_id)
+        return Evaluation(answer=answer, grounds=grounds, credential_id=credential.credential_id)
 
     def _read_document(
-        self, snapshot: Snapshot, data: bytes, asked: Asked, status_lists: Sequence[Mapping[str, Any]], forms: Forms
-    ) -> tuple[ReadDocument, Found]:
+        self,
+        transaction: ReadTransaction,
+        data: bytes,
+        question: TimedQuestion,
+        status_lists: Sequence[Mapping[str, Any]],
+        forms: Forms,
+    ) -> tuple[ReadDocument, Evaluation]:
         """Return the document as it was read, and what is found without the forms that are still missing."""
         document = reader.read(data)
-        return document, self._document(snapshot, document, asked, status_lists, forms)
+        return document, self._document(transaction, document, question, status_lists, forms)
 
     def _document(
         self,
-        snapshot: Snapshot,
+        transaction: ReadTransaction,
         document: ReadDocument,
-        asked: Asked,
+        question: TimedQuestion,
         status_lists: Sequence[Mapping[str, Any]],
         forms: Forms,
-    ) -> Found:
-        asked = _after(asked, snapshot)
-        book = snapshot.book([document.credential_id] if document.credential_id else [])
+    ) -> Evaluation:
+        question = _after(question, transaction)
+        book = transaction.book([document.credential_id] if document.credential_id else [])
         if document.claims is not None:
-            snapshot.issuer(book, document.claims.issuer)
+            transaction.issuer(book, document.claims.issuer)
         credential = book.credential(document.credential_id) if document.credential_id else None
-        is_foreign = document.is_credential and not _is_registered(snapshot, book, document)
+        is_foreign = document.is_credential and not _is_registered(transaction, book, document)
 
-        def grounds_for(asked: Asked) -> Grounds:
-            grounds = self._grounds(snapshot, book, credential, asked)
-            proof = reader.check_proofs(document, book, grounds.life, now=asked.now, forms=forms.of)
+        def grounds_for(question: TimedQuestion) -> Grounds:
+            grounds = self._grounds(transaction, book, credential, question)
+            proof = reader.check_proofs(document, book, grounds.life, now=question.now, forms=forms.of)
             by_itself = None
             if is_foreign:
-                by_itself = foreign.findings(
-                    document.content, at=grounds.at, now=asked.now, status_lists=status_lists, forms=forms.of
+                by_itself = foreign_documents.findings(
+                    document.content, at=grounds.at, now=question.now, status_lists=status_lists, forms=forms.of
                 )
-            read = Document(claims=document.claims, fault=document.fault, proof=proof, outside=by_itself)
+            read = Document(claims=document.claims, fault=document.fault, proof=proof, foreign=by_itself)
             return msgspec.structs.replace(grounds, document=read)
 
-        grounds = grounds_for(asked)
+        grounds = grounds_for(question)
         answer = evaluate(grounds)
-        if not asked.is_about_now:
-            answer = msgspec.structs.replace(answer, today=today_of(evaluate(grounds_for(asked.today))))
-        return Found(answer=answer, grounds=grounds, credential_id=document.credential_id)
+        if not question.is_about_now:
+            answer = msgspec.structs.replace(answer, today=today_of(evaluate(grounds_for(question.today))))
+        return Evaluation(answer=answer, grounds=grounds, credential_id=document.credential_id)
 
-    def _issuer(self, snapshot: Snapshot, dids: tuple[Did, ...], asked: Asked) -> IssuerAnswer:
-        asked, book = _after(asked, snapshot), Book()
+    def _issuer(self, transaction: ReadTransaction, dids: tuple[Did, ...], question: TimedQuestion) -> IssuerAnswer:
+        question, book = _after(question, transaction), Book()
         for did in dids:
-            issuer = snapshot.issuer(book, did)
+            issuer = transaction.issuer(book, did)
             found = facts.issuer_facts(book, did)
             if issuer is not None and found.state != "not_admitted":
                 return IssuerAnswer(
                     issuer=found,
-                    keys=facts.key_facts(book, issuer, now=asked.now),
-                    as_of=as_of(self._guide.origin, snapshot.position, asked.health),
-                    freshness=freshness(asked.health),
+                    keys=facts.key_facts(book, issuer, now=question.now),
+                    as_of=as_of(self._health_source.origin, transaction.position, question.health),
+                    freshness=freshness(question.health),
                 )
         raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
 
-    def _statistics(self, snapshot: Snapshot, wanted: Wanted, asked: Asked) -> StatisticsAnswer:
+    def _statistics(self, transaction: ReadTransaction, wanted: Wanted, question: TimedQuestion) -> StatisticsAnswer:
         book = Book()
 
         @functools.cache
-        def institution_of(did: Did) -> Institution:
-            snapshot.issuer(book, did)
+        def institution_of(did: Did) -> InstitutionName:
+            transaction.issuer(book, did)
             found = facts.issuer_facts(book, did)
-            return Institution(found.legal_name, found.country)
+            return InstitutionName(found.legal_name, found.country)
 
-        rows, total = gathered(snapshot.statistics(wanted.months), wanted, institution_of)
+        rows, total = gathered(transaction.statistics(wanted.months), wanted, institution_of)
         return StatisticsAnswer(
             by=wanted.by,
             rows=tuple(rows),
             total=total,
-            as_of=as_of(self._guide.origin, snapshot.position, asked.health),
-            freshness=freshness(asked.health),
+            as_of=as_of(self._health_source.origin, transaction.position, question.health),
+            freshness=freshness(question.health),
         )
 
-    def _grounds(self, snapshot: Snapshot, book: Book, credential: Credential | None, asked: Asked) -> Grounds:
+    def _grounds(
+        self, transaction: ReadTransaction, book: Book, credential: Credential | None, question: TimedQuestion
+    ) -> Grounds:
         grounds = Grounds(
             book=book,
             credential=credential,
-            recognitions=snapshot.recognitions(book, credential.credential_id) if credential else (),
+            recognitions=transaction.recognitions(book, credential.credential_id) if credential else (),
             is_included=None,
             document=None,
-            health=asked.health,
-            position=snapshot.position,
-            origin=self._guide.origin,
-            now=asked.now,
-            at=asked.moments.at or asked.now,
-            known_at=asked.moments.known_at,
+            health=question.health,
+            position=transaction.position,
+            origin=self._health_source.origin,
+            now=question.now,
+            at=question.moments.at or question.now,
+            known_at=question.moments.known_at,
         )
-        return msgspec.structs.replace(grounds, is_included=_is_included(snapshot, grounds))
+        return msgspec.structs.replace(grounds, is_included=_is_included(transaction, grounds))
 
-    def _counted(self, found: Found) -> Found:
+    def _counted(self, found: Evaluation) -> Evaluation:
         self.count(found.answer.verdict)
         return found
 
@@ -367,21 +380,21 @@ def now_after(now: Moment, health: Health, position: Position | None) -> Moment:
     return max(now, *shown) if shown else now
 
 
-def _after(asked: Asked, snapshot: Snapshot) -> Asked:
+def _after(question: TimedQuestion, transaction: ReadTransaction) -> TimedQuestion:
     """Return the question as of now by these records, which may be newer than the health that was read before."""
-    return msgspec.structs.replace(asked, now=now_after(asked.now, asked.health, snapshot.position))
+    return msgspec.structs.replace(question, now=now_after(question.now, question.health, transaction.position))
 
 
-def _is_registered(snapshot: Snapshot, book: Book, document: reader.ReadDocument) -> bool:
+def _is_registered(transaction: ReadTransaction, book: Book, document: reader.ReadDocument) -> bool:
     """Tell whether the log knows anything of the issuer that the document names, itself or by its keys."""
-    return snapshot.issuer(book, Did(issuer_of(document.content))) is not None
+    return transaction.issuer(book, Did(issuer_of(document.content))) is not None
 
 
-def _not_yet(asked: Asked, today: Today) -> UnknownCredentialProblem:
+def _not_yet(question: TimedQuestion, today: Today) -> UnknownCredentialProblem:
     """Return the refusal of a question by what was known before the issue; it says how the credential stands today."""
     state = STATES[today.state] if today.state else "not known"
     return UnknownCredentialProblem(
-        f"This credential was not on record yet at {asked.moments.known_at}; today it is, and its state is: {state}",
+        f"This credential was not on record yet at {question.moments.known_at}; today it is, and its state is: {state}",
         members={"today": msgspec.to_builtins(today)},
     )
 
@@ -392,7 +405,7 @@ def _unknown(health: Health) -> UnknownCredentialProblem:
     return UnknownCredentialProblem(f"No credential of this id is on record{words}", members={"fresh": is_fresh})
 
 
-def _is_included(snapshot: Snapshot, grounds: Grounds) -> bool | None:
+def _is_included(transaction: ReadTransaction, grounds: Grounds) -> bool | None:
     """Tell whether the issue is under the proven root; None where the tree is not all there.
 
     What a log inherited was proven under the root of the log before, when that one was followed to its end.
@@ -403,6 +416,6 @@ def _is_included(snapshot: Snapshot, grounds: Grounds) -> bool | None:
     if (index := grounds.index_of(life.stamp)) < 0:
         return True
     try:
-        return snapshot.is_included(LeafIndex(index))
+        return transaction.is_included(LeafIndex(index))
     except MissingTileError:
         return None

@@ -23,7 +23,7 @@ from proto.wire.verifier import Check
 from services.crypto.data_integrity import FormsOf
 from services.crypto.issuer_proofs import by_log
 from services.crypto.rdf_canonical import forms_of
-from services.verifier.documents import foreign
+from services.verifier.documents import foreign_documents
 
 _T = TypeVar("_T")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -59,25 +59,25 @@ class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
-class _SentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _SentDocumentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A document and its status lists, not decoded."""
 
     document: msgspec.Raw
     status_lists: list[msgspec.Raw]
 
 
-_SENT = msgspec.json.Decoder(_SentApart)
+_SENT = msgspec.json.Decoder(_SentDocumentApart)
 _FRAME = b'{"document":,"status_lists":[]}'
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class SentDocument(msgspec.Struct, frozen=True, kw_only=True):
     """One document with what was sent along: the status lists that it names, as their issuer signed them."""
 
     document: bytes
     status_lists: tuple[Mapping[str, Any], ...]
 
 
-def with_status_lists(body: bytes) -> Sent | None:
+def with_status_lists(body: bytes) -> SentDocument | None:
     """Return what a body `{"document": …, "status_lists": […]}` holds, or None where it is none.
 
     Raises `MalformedProblem` and `InvalidProblem` for one that is wrong.
@@ -85,7 +85,7 @@ def with_status_lists(body: bytes) -> Sent | None:
     if _STATUS_LISTS not in body:
         return None
     found = with_lists(decode_json(body) if len(body) <= DOCUMENT_BYTES_MAX else _decoded_apart(body))
-    return None if found is None else Sent(document=msgspec.json.encode(found[0]), status_lists=found[1])
+    return None if found is None else SentDocument(document=msgspec.json.encode(found[0]), status_lists=found[1])
 
 
 def _decoded_apart(body: bytes) -> Any:
@@ -133,7 +133,7 @@ def _presented(body: bytes, *, documents_max: int) -> list[bytes] | None:
     if b"VerifiablePresentation" not in body and not (b"\\" in body and b"\\u" in body):  # one byte is found sooner
         return None
     content = decode_json(body)
-    found = foreign.presented(content) if isinstance(content, Mapping) else None
+    found = foreign_documents.presented(content) if isinstance(content, Mapping) else None
     return None if found is None else _bounded(found, documents_max=documents_max)
 
 
@@ -153,7 +153,7 @@ def read(data: bytes) -> ReadDocument:
     """
     plain = decode_plain(data)
     content = plain[0] if plain else decode_json(data)
-    if isinstance(content, Mapping) and foreign.presented(content) is not None:
+    if isinstance(content, Mapping) and foreign_documents.presented(content) is not None:
         raise PresentationProblem("This is a presentation: send it alone, as a request of its own", pointer="/type")
     if not isinstance(content, Mapping) or not {"credentialSubject", "issuer"} & content.keys():
         raise NotAnOpenBadgeProblem("This is not a credential: it names neither an issuer nor a subject", pointer="")
@@ -188,4 +188,4 @@ def check_proofs(
     `forms` returns RDF forms; the default makes them here and now.
     """
     issuer = document.claims.issuer if document.claims else None
-    return foreign.check_of("proof", by_log(document.content, issuer, book, life, now=now, forms=forms))
+    return foreign_documents.check_of("proof", by_log(document.content, issuer, book, life, now=now, forms=forms))

@@ -5,20 +5,20 @@ from aiohttp import web
 from services.crypto.rdf_processes import FormMakers
 from services.edge import client_address, rate_key
 from services.edge.dispatch import add_headers
-from services.verifier.answers.cached_answers import ReadyAnswers
-from services.verifier.answers.service import Inquiry
+from services.verifier.answers.cached_answers import CachedAnswers
+from services.verifier.answers.service import AnswerService
 from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
-from services.verifier.limits.api_keys import Account, ApiKeys
+from services.verifier.limits.api_keys import ApiKeys, QuotaAccount
 from services.verifier.pages import Pages
 
-INQUIRY: web.AppKey[Inquiry] = web.AppKey("inquiry", Inquiry)
-READY: web.AppKey[ReadyAnswers] = web.AppKey("ready", ReadyAnswers)
+ANSWERS: web.AppKey[AnswerService] = web.AppKey("answers", AnswerService)
+CACHED_ANSWERS: web.AppKey[CachedAnswers] = web.AppKey("cached_answers", CachedAnswers)
 FORM_MAKERS: web.AppKey[FormMakers] = web.AppKey("form_makers", FormMakers)
 PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
 API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api_keys", ApiKeys)
-ACCOUNT: web.RequestKey[Account] = web.RequestKey("account", Account)
+ACCOUNT: web.RequestKey[QuotaAccount] = web.RequestKey("account", QuotaAccount)
 SETTINGS: web.AppKey[Config] = web.AppKey("verifier_config", Config)
 
 

@@ -4,14 +4,14 @@ from aiohttp import web
 
 from services.edge import Media, Reply, Route
 from services.verifier.answers.service import NoCheckpointProblem
-from services.verifier.http.app_keys import INQUIRY
+from services.verifier.http.app_keys import ANSWERS
 
 _NO_STORE = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}
 
 
 async def checkpoint(request: web.Request) -> Reply:
     """Answer with the signed note, as the log signed it."""
-    return Reply((await request.app[INQUIRY].checkpoint()).decode(), headers=_NO_STORE)
+    return Reply((await request.app[ANSWERS].checkpoint()).decode(), headers=_NO_STORE)
 
 
 def checkpoint_routes() -> list[Route]:

@@ -9,7 +9,7 @@ from proto.wire.verifier import Answer
 from services.edge import LOG, Line, LineWriter, annotate, line_fault, problem_line, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.problems import TooManyLinesProblem
-from services.verifier.answers.cached_answers import ReadyAnswers
+from services.verifier.answers.cached_answers import CachedAnswers
 from services.verifier.answers.service import Moments
 from services.verifier.config import Config
 from services.verifier.http.app_keys import address_of, charge_documents
@@ -25,7 +25,7 @@ __all__ = ["LINE_MEDIA_TYPES", "said_in", "verify_lines"]
 
 
 async def verify_lines(
-    request: web.Request, config: Config, ready: ReadyAnswers, moments: Moments, language: Language
+    request: web.Request, config: Config, cached_answers: CachedAnswers, moments: Moments, language: Language
 ) -> web.StreamResponse:
     """Answer each line; a bad one has its problem in its place and sinks no other.
 
@@ -38,7 +38,7 @@ async def verify_lines(
         try:
             async for line in read_lines(request, line_bytes_max=DOCUMENT_BYTES_MAX, line_count_max=config.lines_max):
                 charge_documents(request)
-                found, answer = await _answered(request, line, ready, moments, language)
+                found, answer = await _answered(request, line, cached_answers, moments, language)
                 counts[found] = counts.get(found, 0) + 1
                 await lines.write(answer)
                 await turns.worked(len(line.content or b""))
@@ -51,11 +51,11 @@ async def verify_lines(
 
 
 async def _answered(
-    request: web.Request, line: Line, ready: ReadyAnswers, moments: Moments, language: Language
+    request: web.Request, line: Line, cached_answers: CachedAnswers, moments: Moments, language: Language
 ) -> tuple[str, bytes]:
     """Return the verdict (or `unreadable`) and the answer line."""
     try:
-        found = await ready.document(_content(line), moments, address=address_of(request))
+        found = await cached_answers.document(_content(line), moments, address=address_of(request))
     except ProjectionProblem:
         raise
     except Problem as problem:

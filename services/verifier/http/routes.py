@@ -27,7 +27,7 @@ from services.verifier.config import Config
 from services.verifier.documents import reader
 from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem, is_pdf
 from services.verifier.documents.reader import PresentationProblem, TooManyDocumentsProblem
-from services.verifier.http.app_keys import INQUIRY, PAGES, PDF, READY, SETTINGS, address_of, charge_documents
+from services.verifier.http.app_keys import ANSWERS, CACHED_ANSWERS, PAGES, PDF, SETTINGS, address_of, charge_documents
 from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines
 from services.verifier.http.paths import CredentialPath
@@ -36,7 +36,7 @@ from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
 from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
 from services.verifier.limits.api_keys import QuotaProblem
-from services.verifier.pages import Said
+from services.verifier.pages import PageLanguage
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
 from services.verifier.verdict.sentences import when
 
@@ -96,7 +96,7 @@ def _moment(name: str, text: str | None) -> Moment | None:
 async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
     """Answer for a credential id."""
     language = language_of(request, query)
-    found = await request.app[READY].status(path.credential_id, moments_of(query))
+    found = await request.app[CACHED_ANSWERS].status(path.credential_id, moments_of(query))
     annotate(request, verdict=found.verdict)
     etag = f'{found.etag[:-1]}-{language.code}"' if found.etag and language.code != DEFAULT else found.etag
     return Reply(said_in(language, found.body), etag=etag, headers=_REVALIDATE)
@@ -104,13 +104,13 @@ async def credential(request: web.Request, *, path: CredentialPath, query: TimeQ
 
 async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
     """Answer with the tree of a stack."""
-    return language_of(request, query).answer(await request.app[INQUIRY].stack(path.credential_id, moments_of(query)))
+    return language_of(request, query).answer(await request.app[ANSWERS].stack(path.credential_id, moments_of(query)))
 
 
 async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
     """Answer with what the register says of an institution; its DID may hold `%3A`, encoded, decoded or not."""
     raw = request.raw_path.partition("?")[0].removeprefix(_ISSUERS)[:600]
-    return await request.app[INQUIRY].issuer(tuple(map(Did, dict.fromkeys((path.did, raw, _with_port(path.did))))))
+    return await request.app[ANSWERS].issuer(tuple(map(Did, dict.fromkeys((path.did, raw, _with_port(path.did))))))
 
 
 def _with_port(did: str) -> str:
@@ -128,27 +128,27 @@ async def verifications(
     request: web.Request, *, raw: bytes, query: TimeQuery
 ) -> bytes | tuple[AnswerLine, ...] | web.StreamResponse:
     """Answer for one document, for each of a list, or line by line for NDJSON."""
-    inquiry, moments, language = request.app[INQUIRY], moments_of(query), language_of(request, query)
+    answers, moments, language = request.app[ANSWERS], moments_of(query), language_of(request, query)
     address = address_of(request)
     if media_type_of(request) in LINE_MEDIA_TYPES:
-        return await verify_lines(request, request.app[SETTINGS], request.app[READY], moments, language)
+        return await verify_lines(request, request.app[SETTINGS], request.app[CACHED_ANSWERS], moments, language)
     if media_type_of(request) == PDF_MEDIA or is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw, address=address)
     sent = await off_loop(request, len(raw), reader.with_status_lists, raw)
     if sent is not None:
         charge_documents(request)
-        answer = await inquiry.document(sent.document, moments, address=address, status_lists=sent.status_lists)
+        answer = await answers.document(sent.document, moments, address=address, status_lists=sent.status_lists)
         annotate(request, verdict=answer.verdict)
         return msgspec.json.encode(language.answer(answer))
     documents_max = request.app[SETTINGS].documents_max
     items = await off_loop(request, len(raw), reader.split, raw, documents_max=documents_max)
     charge_documents(request, 1 if items is None else len(items))
     if items is None:
-        found = await request.app[READY].document(raw, moments, address=address)
+        found = await request.app[CACHED_ANSWERS].document(raw, moments, address=address)
         annotate(request, verdict=found.verdict)
         return said_in(language, found.body)
     annotate(request, documents=len(items))
-    lines = await inquiry.listed(
+    lines = await answers.listed(
         items,
         moments,
         fault_of=lambda error, index: line_fault(request.app[LOG], error, number=index),
@@ -174,7 +174,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     try:
         if is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
-        answer = await request.app[INQUIRY].document(data, Moments(), address=address)
+        answer = await request.app[ANSWERS].document(data, Moments(), address=address)
     except (
         MalformedProblem,
         NotAnOpenBadgeProblem,
@@ -193,7 +193,7 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
     pages, said = request.app[PAGES], replace(_said(request, query), root="..")
     try:
         moments = moments_of(query)
-        answer = await request.app[INQUIRY].credential(
+        answer = await request.app[ANSWERS].credential(
             parse_credential_id(request.match_info["credential_id"]), moments
         )
     except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
@@ -203,8 +203,8 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
     return pages.answer(answer, said, heading="The record of this credential", asked=_asked(moments, said.language))
 
 
-def _said(request: web.Request, query: LanguageQuery) -> Said:
-    return Said(language=language_of(request, query), is_named=query.lang is not None)
+def _said(request: web.Request, query: LanguageQuery) -> PageLanguage:
+    return PageLanguage(language=language_of(request, query), is_named=query.lang is not None)
 
 
 def _asked(moments: Moments, language: Language) -> str:

@@ -11,7 +11,7 @@ from proto.problem import NotFoundProblem, UnavailableProblem
 from proto.wire.verifier import Answer
 from services.edge import Media, Reply, Route
 from services.verifier.answers.service import Moments, UnknownCredentialProblem
-from services.verifier.http.app_keys import INQUIRY
+from services.verifier.http.app_keys import ANSWERS
 from services.verifier.http.paths import CredentialPath
 
 STATEMENT_KEY: web.AppKey[SignerKey] = web.AppKey("statement_key", SignerKey)
@@ -38,7 +38,7 @@ async def statement(request: web.Request, *, path: CredentialPath) -> Reply:
     key = request.app.get(STATEMENT_KEY)
     if key is None:
         raise NoStatementsProblem("Its operator may give it a key for that; its answers are the same without")
-    answer = await request.app[INQUIRY].credential(path.credential_id, Moments())
+    answer = await request.app[ANSWERS].credential(path.credential_id, Moments())
     note = await asyncio.to_thread(_stated(answer, path.credential_id).signed, key)
     return Reply(note.encode().decode(), headers=_NO_STORE)
 

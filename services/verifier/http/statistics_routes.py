@@ -11,7 +11,7 @@ from proto.problem import Problem
 from proto.wire.ledger import Body
 from proto.wire.verifier import StatisticsAnswer
 from services.edge import Media, Reply, Route, etag_of, parameter_problem
-from services.verifier.http.app_keys import INQUIRY, PAGES
+from services.verifier.http.app_keys import ANSWERS, PAGES
 from services.verifier.projection.statistics import DIMENSIONS, TooManyRowsProblem, Wanted, as_csv
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 
@@ -50,14 +50,14 @@ class StatisticsQuery(Body, frozen=True, kw_only=True, rename={"first": "from", 
 
 async def statistics(request: web.Request, *, query: StatisticsQuery) -> Reply:
     """Answer with the counts."""
-    answer = await request.app[INQUIRY].statistics(query.wanted())
+    answer = await request.app[ANSWERS].statistics(query.wanted())
     body = msgspec.json.encode(answer)
     return Reply(body, etag=_etag(answer, query), headers=_REVALIDATE)
 
 
 async def statistics_csv(request: web.Request, *, query: StatisticsQuery) -> Reply:
     """Answer with the counts as a file for a spreadsheet."""
-    answer = await request.app[INQUIRY].statistics(query.wanted())
+    answer = await request.app[ANSWERS].statistics(query.wanted())
     headers = {"Content-Disposition": 'attachment; filename="credentify-statistics.csv"', **_REVALIDATE}
     headers["X-Log-Size"] = str(answer.as_of.size)
     return Reply(as_csv(answer.rows, answer.by), etag=_etag(answer, query), headers=headers)
@@ -70,7 +70,7 @@ def _etag(answer: StatisticsAnswer, query: StatisticsQuery) -> str:
 
 async def statistics_page(request: web.Request, *, query: StatisticsQuery) -> web.Response:
     """Show the counts, drawn and as a table."""
-    answer = await request.app[INQUIRY].statistics(query.wanted())
+    answer = await request.app[ANSWERS].statistics(query.wanted())
     return request.app[PAGES].statistics(answer, query=msgspec.to_builtins(query))
 
 

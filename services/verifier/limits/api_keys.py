@@ -27,7 +27,7 @@ MINUTE, DAY = 60, 86_400
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,512}=*)")
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ApiKeyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[keys]]` of the file; `token_sha256` is what `credentify verifier-key` writes instead of the token."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")]
@@ -37,7 +37,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keys: Annotated[tuple[ApiKey, ...], Meta(max_length=KEYS_MAX)] = ()
+    keys: Annotated[tuple[ApiKeyEntry, ...], Meta(max_length=KEYS_MAX)] = ()
 
 
 class QuotaProblem(RateLimitedProblem):
@@ -47,7 +47,7 @@ class QuotaProblem(RateLimitedProblem):
     title = "The API key's quota is used up"
 
 
-def read_keys(path: Path) -> dict[bytes, ApiKey]:
+def read_keys(path: Path) -> dict[bytes, ApiKeyEntry]:
     """Return the keys of a file by the hashes of their tokens; raises `SettingsFault` that says what is wrong."""
     try:
         data = path.read_bytes()
@@ -62,10 +62,10 @@ def read_keys(path: Path) -> dict[bytes, ApiKey]:
     return {bytes.fromhex(key.token_sha256): key for key in found.keys}
 
 
-class Account:
+class QuotaAccount:
     """What one key has used, by all processes of this verifier, from its start on."""
 
-    def __init__(self, key: ApiKey, used: Usage) -> None:
+    def __init__(self, key: ApiKeyEntry, used: Usage) -> None:
         self.key = key
         self.requests = Window(used, f"requests {key.token_sha256}", key.requests_per_minute, MINUTE)
         self.documents = Window(used, f"documents {key.token_sha256}", key.documents_per_day, DAY)
@@ -111,11 +111,11 @@ class ApiKeys:
         self._used = used or Usage()
         self._on_trouble = on_trouble
         self._clock = clock
-        self._accounts = {hashed: Account(key, self._used) for hashed, key in read_keys(path).items()}
+        self._accounts = {hashed: QuotaAccount(key, self._used) for hashed, key in read_keys(path).items()}
         self._stamp = self._stamp_now()
         self._looked_at = clock()
 
-    def account(self, authorization: str) -> Account:
+    def account(self, authorization: str) -> QuotaAccount:
         """Return the account of an `Authorization` header; raises `UnauthenticatedProblem`."""
         self._look()
         found = _BEARER.fullmatch(authorization)
@@ -148,7 +148,7 @@ class ApiKeys:
             return
         kept = self._accounts
         self._accounts = {
-            hashed: kept[hashed] if hashed in kept and kept[hashed].key == key else Account(key, self._used)
+            hashed: kept[hashed] if hashed in kept and kept[hashed].key == key else QuotaAccount(key, self._used)
             for hashed, key in keys.items()
         }
 

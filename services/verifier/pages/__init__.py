@@ -49,7 +49,7 @@ RESULTS: Mapping[Result, str] = {
 MARKS: Mapping[Result, str] = {"valid": "\u2713", "invalid": "\u2717", "unknown": "?", "not_applicable": "\u2013"}
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+class PageLanguage(msgspec.Struct, frozen=True, kw_only=True):
     """In which language a page is, and whether that was asked for by name, so that its forms ask so again."""
 
     language: Language
@@ -82,7 +82,7 @@ class Pages:
         self._answer = environment.get_template("answer.html.jinja")
         self._statistics = environment.get_template("statistics.html.jinja")
 
-    def home(self, said: Said, *, fault: str = "", status: int = 200) -> web.Response:
+    def home(self, said: PageLanguage, *, fault: str = "", status: int = 200) -> web.Response:
         """Return the page with the forms, saying above them what was wrong with the last one."""
         page = self._home.render(fault=said.language.word(fault), **said.globals())
         return self._templates.page(page, status=status)
@@ -97,11 +97,11 @@ class Pages:
             query=query,
             link=link,
             dimensions=DIMENSIONS,
-            **Said(language=LANGUAGES[DEFAULT]).globals(choices=False),
+            **PageLanguage(language=LANGUAGES[DEFAULT]).globals(choices=False),
         )
         return self._templates.page(page)
 
-    def answer(self, answer: Answer, said: Said, *, heading: str, asked: str = "") -> web.Response:
+    def answer(self, answer: Answer, said: PageLanguage, *, heading: str, asked: str = "") -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
 
         `asked` says for which other moment than now was asked: then the word is today's all the same, and what was

@@ -13,7 +13,7 @@ from services.verifier.metrics import Metrics
 from services.verifier.projection.store import Store
 
 
-class Projector(Observer):
+class ProjectionObserver(Observer):
     """Tells log and metrics what the follower does, and keeps conclusive evidence in the store."""
 
     def __init__(self, store: Store, log: Log, *, evidence_file: Path, finding: Callable[[Evidence], Finding]) -> None:

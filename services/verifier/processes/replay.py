@@ -25,7 +25,7 @@ from services.policy_file import read_pins, read_policy_about
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.processes.compare import Comparison
-from services.verifier.processes.follow_log import Projector
+from services.verifier.processes.follow_log import ProjectionObserver
 from services.verifier.processes.rederive import RederivationError, rederived
 from services.verifier.projection.store import Store
 
@@ -66,7 +66,7 @@ async def replaying(
         )
         stack.push_async_callback(asyncio.to_thread, store.close)
         session = await stack.enter_async_context(client_session())
-        projector = Projector(
+        projector = ProjectionObserver(
             store,
             log,
             evidence_file=evidence_file(config),

@@ -15,8 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from proto.ids import Origin
-from services.follow import Health, Judge, Known
-from services.verifier.answers.answer_cache import Shelf
+from services.follow import Health, HealthPolicy, Known
+from services.verifier.answers.answer_cache import AnswerCache
 
 CAPACITY_BYTES = 4 * 1024 * 1024
 """Evidence holds at most an entry and two checkpoints."""
@@ -27,7 +27,7 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE = msgspec.msgpack.Decoder(Known).decode
 
 
-class Board:
+class SharedState:
     """The writing end; there is one for a file."""
 
     def __init__(self, path: Path) -> None:
@@ -53,7 +53,7 @@ class Board:
         self._map.close()
 
 
-class Reader:
+class SharedStateReader:
     """A reading end."""
 
     def __init__(self, path: Path) -> None:
@@ -80,22 +80,24 @@ class Reader:
         self._map.close()
 
 
-class Hearsay:
-    """The guide of a process that does not replay (`answers.service.Guide`), and mover of its shelf."""
+class RemoteHealth:
+    """The health source of a process that does not replay (`answers.service.HealthSource`), and mover of its cache."""
 
-    def __init__(self, reader: Reader, judge: Judge, shelf: Shelf, origin: Origin) -> None:
+    def __init__(
+        self, reader: SharedStateReader, health_policy: HealthPolicy, cache: AnswerCache, origin: Origin
+    ) -> None:
         self.origin = origin
         self.known = Known()
         self._reader = reader
-        self._judge = judge
-        self._shelf = shelf
+        self._health_policy = health_policy
+        self._cache = cache
 
     def health(self) -> Health:
         """Return how far the records can be relied on now, and drop what was made of older ones."""
         if (news := self._reader.news()) is not None:
             self.known = news
             position = news.position
-            if position is None or not self._shelf.is_at(position):
-                self._shelf.forget()
-            self._shelf.position = position
-        return self._judge.health(self.known)
+            if position is None or not self._cache.is_at(position):
+                self._cache.forget()
+            self._cache.position = position
+        return self._health_policy.health(self.known)

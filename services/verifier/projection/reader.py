@@ -30,9 +30,9 @@ from proto.moment import to_ms
 from proto.problem import InvalidProblem
 from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
-from services.verifier.answers.answer_cache import Shelf
+from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.projection import tables
-from services.verifier.projection.statistic_counts import Place, Sum
+from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 from services.verifier.projection.troubles import problem_of
 
 BUSY_TIMEOUT_SECONDS = 5.0
@@ -45,7 +45,7 @@ _T = TypeVar("_T")
 _DECODE_POSITION = msgspec.msgpack.Decoder(Position).decode
 
 
-class Snapshot:
+class ReadTransaction:
     """The projection as of one moment: everything read through it belongs to one position. Lives in a reader thread."""
 
     def __init__(self, connection: sqlite3.Connection, proven_tiles: set[tuple[Hash, int]] | None = None) -> None:
@@ -132,7 +132,7 @@ class Snapshot:
             consistency=tuple(consistency_proof(size, own, tiles)),
         )
 
-    def statistics(self, months: tuple[str, str]) -> list[tuple[Place, Sum]]:
+    def statistics(self, months: tuple[str, str]) -> list[tuple[StatisticKey, StatisticSum]]:
         """Return every sum of these months, both included."""
         return list(tables.statistics(self._connection, months=months))
 
@@ -142,12 +142,12 @@ class Snapshot:
         return count
 
 
-class Records:
+class ProjectionReader:
     """Reads the file; close it when done."""
 
     def __init__(self, path: Path, *, reader_threads: int = 2, answers_max: int = 0) -> None:
         self._path = path
-        self.shelf = Shelf(answers_max=answers_max)
+        self.cache = AnswerCache(answers_max=answers_max)
         """What was made of the records, of one position; moved on by whoever learns of another."""
         self._near: sqlite3.Connection | None = None
         self._local = threading.local()
@@ -171,14 +171,14 @@ class Records:
             connection.close()
         self._connections.clear()
 
-    async def read(self, work: Callable[[Snapshot], _T]) -> _T:
+    async def read(self, work: Callable[[ReadTransaction], _T]) -> _T:
         """Run `work` over one consistent snapshot in a reader thread.
 
         Raises `ProjectionProblem` where the file cannot be read, and what `work` raises.
         """
         return await self._in(self._readers, lambda: self._read(work))
 
-    def read_at_once(self, work: Callable[[Snapshot], _T]) -> _T | None:
+    def read_at_once(self, work: Callable[[ReadTransaction], _T]) -> _T | None:
         """Run `work`, which makes a handful of point look-ups, over one snapshot on the calling thread.
 
         A look-up takes microseconds, a hop to a thread a hundred. Never waits for a lock. None where the file is busy
@@ -191,16 +191,16 @@ class Records:
         except _FAULTS:
             return None
 
-    def _read(self, work: Callable[[Snapshot], _T]) -> _T:
+    def _read(self, work: Callable[[ReadTransaction], _T]) -> _T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect()
         return self._over(connection, work)
 
-    def _over(self, connection: sqlite3.Connection, work: Callable[[Snapshot], _T]) -> _T:
+    def _over(self, connection: sqlite3.Connection, work: Callable[[ReadTransaction], _T]) -> _T:
         connection.execute("BEGIN")
         try:
-            return work(Snapshot(connection, self._proven_tiles))
+            return work(ReadTransaction(connection, self._proven_tiles))
         finally:
             if connection.in_transaction:
                 connection.execute("COMMIT")

@@ -24,7 +24,7 @@ _TRANSITIONS: dict[type[events.Event], Kind] = {
 }
 
 
-class Place(NamedTuple):
+class StatisticKey(NamedTuple):
     """Where an act is counted; `month` as `2026-11`."""
 
     kind: Kind
@@ -33,47 +33,47 @@ class Place(NamedTuple):
     month: str
 
 
-class Sum(NamedTuple):
+class StatisticSum(NamedTuple):
     """How many acts, and the credits (in hundredths) that they were about."""
 
     acts: int
     ects_hundredths: int
 
 
-def tally(book: Book, applied: Iterable[Applied]) -> dict[Place, Sum]:
-    """Return what these entries add, in the order of their places; the book holds what they evolved."""
-    found: dict[Place, Sum] = {}
+def count_acts(book: Book, applied: Iterable[Applied]) -> dict[StatisticKey, StatisticSum]:
+    """Return what these entries add, in the order of their keys; the book holds what they evolved."""
+    found: dict[StatisticKey, StatisticSum] = {}
     for item in applied:
-        for place, ects_hundredths in _acts(book, item):
-            before = found.get(place, Sum(0, 0))
-            found[place] = Sum(before.acts + 1, before.ects_hundredths + ects_hundredths)
+        for key, ects_hundredths in _acts(book, item):
+            before = found.get(key, StatisticSum(0, 0))
+            found[key] = StatisticSum(before.acts + 1, before.ects_hundredths + ects_hundredths)
     return dict(sorted(found.items()))
 
 
-def _acts(book: Book, item: Applied) -> Iterator[tuple[Place, int]]:
+def _acts(book: Book, item: Applied) -> Iterator[tuple[StatisticKey, int]]:
     event, month = item.opened.event, item.stamp.received_at[:_MONTH_CHARACTERS]
     if isinstance(event, events.CredentialIssued | events.CredentialStacked):
         first = _life(book, event.credential_id)
         if first.stamp.event_id == item.stamp.event_id:
             kind: Kind = "stack" if isinstance(event, events.CredentialStacked) else "credential"
-            yield _place(kind, first, month), first.ects_hundredths
+            yield _key(kind, first, month), first.ects_hundredths
     elif kind_of := _TRANSITIONS.get(type(event)):
         life = _life(book, event.credential_id)  # type: ignore[union-attr] # all transitions name one
-        yield _place(kind_of, life, month), life.ects_hundredths
+        yield _key(kind_of, life, month), life.ects_hundredths
     elif isinstance(event, events.CredentialRecognised):
-        yield Place("recognition", event.issuer, event.eqf_level or NOT_STATED, month), event.ects_hundredths
+        yield StatisticKey("recognition", event.issuer, event.eqf_level or NOT_STATED, month), event.ects_hundredths
     elif isinstance(event, events.RecognitionWithdrawn):
         yield from _withdrawal(book, event, item, month)
 
 
 def _withdrawal(
     book: Book, event: events.RecognitionWithdrawn, item: Applied, month: str
-) -> Iterator[tuple[Place, int]]:
+) -> Iterator[tuple[StatisticKey, int]]:
     recognition = book.recognition(event.recognition)
     assert recognition is not None, "the rules admit no withdrawal of what is not there"
     if recognition.withdrawals[0].event_id == item.stamp.event_id:
         level = recognition.eqf_level or NOT_STATED
-        yield Place("withdrawal", recognition.recogniser, level, month), recognition.ects_hundredths
+        yield StatisticKey("withdrawal", recognition.recogniser, level, month), recognition.ects_hundredths
 
 
 def _life(book: Book, credential_id: CredentialId) -> Life:
@@ -83,5 +83,5 @@ def _life(book: Book, credential_id: CredentialId) -> Life:
     return credential.lives[0]
 
 
-def _place(kind: Kind, life: Life, month: str) -> Place:
-    return Place(kind, life.issuer, life.eqf_level or NOT_STATED, month)
+def _key(kind: Kind, life: Life, month: str) -> StatisticKey:
+    return StatisticKey(kind, life.issuer, life.eqf_level or NOT_STATED, month)

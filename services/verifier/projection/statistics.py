@@ -11,7 +11,7 @@ from msgspec import UNSET
 from proto.ids import Did
 from proto.problem import InvalidProblem
 from proto.wire.verifier import Dimension, StatisticsRow
-from services.verifier.projection.statistic_counts import NOT_STATED, Kind, Place, Sum
+from services.verifier.projection.statistic_counts import NOT_STATED, Kind, StatisticKey, StatisticSum
 
 ROWS_MAX = 10_000
 DIMENSIONS: tuple[Dimension, ...] = ("issuer", "country", "eqf_level", "month")
@@ -34,7 +34,7 @@ class TooManyRowsProblem(InvalidProblem):
     title = "The answer would be too long"
 
 
-class Institution(msgspec.Struct, frozen=True):
+class InstitutionName(msgspec.Struct, frozen=True):
     """What the register says of an institution now."""
 
     legal_name: str | None
@@ -50,49 +50,49 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     eqf_level: int | None = None
     months: tuple[str, str] = ("0000-00", "9999-99")
 
-    def admits(self, place: Place, institution: Institution) -> bool:
-        """Tell whether a place is asked for."""
+    def admits(self, key: StatisticKey, institution: InstitutionName) -> bool:
+        """Tell whether a key is asked for."""
         return (
-            self.issuer in (None, place.issuer)
+            self.issuer in (None, key.issuer)
             and self.country in (None, institution.country)
-            and self.eqf_level in (None, place.eqf_level)
+            and self.eqf_level in (None, key.eqf_level)
         )
 
 
 def gathered(
-    sums: Iterable[tuple[Place, Sum]], wanted: Wanted, institution_of: Callable[[Did], Institution]
+    sums: Iterable[tuple[StatisticKey, StatisticSum]], wanted: Wanted, institution_of: Callable[[Did], InstitutionName]
 ) -> tuple[list[StatisticsRow], StatisticsRow]:
     """Return a row for each group, in the order of the groups, and that of all; raises `TooManyRowsProblem`."""
     groups: dict[tuple[Any, ...], dict[str, int]] = {}
     total = dict.fromkeys(COUNTS, 0)
-    for place, sum_ in sums:
-        institution = institution_of(place.issuer)
-        if not wanted.admits(place, institution):
+    for key, sum_ in sums:
+        institution = institution_of(key.issuer)
+        if not wanted.admits(key, institution):
             continue
-        group = groups.setdefault(_group(place, institution, wanted.by), dict.fromkeys(COUNTS, 0))
+        group = groups.setdefault(_group(key, institution, wanted.by), dict.fromkeys(COUNTS, 0))
         if len(groups) > ROWS_MAX:
             raise TooManyRowsProblem(f"More than {ROWS_MAX} groups; ask for fewer months, or by less", pointer="")
         for counts in (group, total):
-            _add(counts, place.kind, sum_)
+            _add(counts, key.kind, sum_)
     ordered = sorted(groups.items(), key=lambda item: tuple(str(value or "") for value in item[0]))
     return [_row(group, counts, wanted.by, institution_of) for group, counts in ordered], msgspec.convert(
         total, StatisticsRow
     )
 
 
-def _add(counts: dict[str, int], kind: Kind, sum_: Sum) -> None:
+def _add(counts: dict[str, int], kind: Kind, sum_: StatisticSum) -> None:
     acts, credits_ = _FIELDS[kind]
     counts[acts] += sum_.acts
     if credits_ is not None:
         counts[credits_] += sum_.ects_hundredths
 
 
-def _group(place: Place, institution: Institution, by: Sequence[Dimension]) -> tuple[Any, ...]:
+def _group(key: StatisticKey, institution: InstitutionName, by: Sequence[Dimension]) -> tuple[Any, ...]:
     values: dict[Dimension, Any] = {
-        "issuer": place.issuer,
+        "issuer": key.issuer,
         "country": institution.country,
-        "eqf_level": None if place.eqf_level == NOT_STATED else place.eqf_level,
-        "month": place.month,
+        "eqf_level": None if key.eqf_level == NOT_STATED else key.eqf_level,
+        "month": key.month,
     }
     return tuple(values[name] for name in by)
 
@@ -101,7 +101,7 @@ def _row(
     group: tuple[Any, ...],
     counts: Mapping[str, int],
     by: Sequence[Dimension],
-    institution_of: Callable[[Did], Institution],
+    institution_of: Callable[[Did], InstitutionName],
 ) -> StatisticsRow:
     named: dict[str, Any] = dict(zip(by, group, strict=True))
     if "issuer" in named:

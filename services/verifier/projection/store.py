@@ -21,10 +21,10 @@ from services.persistence import sqlite_states
 from services.verifier.projection import tables
 from services.verifier.projection.reader import (
     POSITION,
-    Records,
+    ProjectionReader,
     read_position,
 )
-from services.verifier.projection.statistic_counts import tally
+from services.verifier.projection.statistic_counts import count_acts
 from services.verifier.projection.troubles import DamagedProjectionProblem, StoreProblem, store_problem_of
 
 FAULT = "fault"
@@ -36,7 +36,7 @@ _DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
 _DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 
 
-class Store(Records):
+class Store(ProjectionReader):
     """Owns the file; close it when done. `load`, `apply` and `position` are the follower's (`services.follow.Sink`)."""
 
     def __init__(self, path: Path, *, reader_threads: int = 2, answers_max: int = 0) -> None:
@@ -70,8 +70,8 @@ class Store(Records):
 
     async def position(self) -> Position | None:
         """Return the position stored last, or None."""
-        self.shelf.forget()
-        self.shelf.position = found = await self._write(lambda: read_position(self._own))
+        self.cache.forget()
+        self.cache.position = found = await self._write(lambda: read_position(self._own))
         return found
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
@@ -87,22 +87,22 @@ class Store(Records):
 
         Raises `DamagedProjectionProblem` if the stored tree does not grow to the position's root.
         """
-        begun = self.shelf.position
+        begun = self.cache.position
         try:
             await self._write(lambda: self._apply(book, applied, position))
         except BaseException:
-            self.shelf.forget()  # only the file knows whether it happened
+            self.cache.forget()  # only the file knows whether it happened
             raise
-        if begun is None or begun is not self.shelf.position or begun.size + len(applied) != position.size:
-            self.shelf.forget()
-        self.shelf.advance(book, position)
+        if begun is None or begun is not self.cache.position or begun.size + len(applied) != position.size:
+            self.cache.forget()
+        self.cache.advance(book, position)
 
     async def hand_over(self, position: Position) -> None:
         """Keep all states and go on with the log that continues this one: the tree and the events were that one's."""
-        self.shelf.forget()
+        self.cache.forget()
         self._proven_tiles.clear()
         await self._write(lambda: self._hand_over(position))
-        self.shelf.position = position
+        self.cache.position = position
 
     def _hand_over(self, position: Position) -> None:
         connection = self._own
@@ -122,7 +122,7 @@ class Store(Records):
         try:
             if applied:
                 sqlite_states.save(connection, book)
-                tables.add_statistics(connection, tally(book, applied))
+                tables.add_statistics(connection, count_acts(book, applied))
                 _grow(connection, applied, position)
             sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
             connection.execute("COMMIT")
@@ -141,7 +141,7 @@ class Store(Records):
         return await self._write(lambda: sqlite_states.read_meta(self._own, IMPORTED))
 
     async def rederived(self) -> None:
-        """Forget that the file began with a snapshot: the log's entries lead to the same."""
+        """Forget that the file began with a transaction: the log's entries lead to the same."""
         await self._write(lambda: sqlite_states.forget_meta(self._own, IMPORTED))
 
     async def condemn(self) -> None:
@@ -163,7 +163,7 @@ class Store(Records):
 
     async def root_of(self, size: TreeSize) -> OwnRoot | None:
         """Return the root of the first `size` entries by our own tiles, and the proof from there to our tree."""
-        return await self.read(lambda snapshot: snapshot.root_of(size))
+        return await self.read(lambda transaction: transaction.root_of(size))
 
     async def _write(self, work: Callable[[], _T]) -> _T:
         return await self._in(self._writer, work)

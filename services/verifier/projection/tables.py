@@ -15,7 +15,7 @@ from proto.log.merkle import HASH_BYTES, Hash
 from proto.log.tile import TileId, level_count, tile_at
 from proto.log.tile_edge import TileEdge, grow
 from services.persistence import sqlite_states
-from services.verifier.projection.statistic_counts import Place, Sum
+from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 
 SCHEMA_VERSION = 3
 SCHEMA = (
@@ -34,25 +34,27 @@ TABLES = (*sqlite_states.TABLES, "statistic", "tile")
 # The statistics.
 
 
-def add_statistics(connection: sqlite3.Connection, sums: Mapping[Place, Sum]) -> None:
+def add_statistics(connection: sqlite3.Connection, sums: Mapping[StatisticKey, StatisticSum]) -> None:
     """Add sums to those that are kept; the caller owns the transaction."""
     connection.executemany(
         """INSERT INTO statistic VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
            SET acts = acts + excluded.acts, ects_hundredths = ects_hundredths + excluded.ects_hundredths""",
-        [(*place, *sum_) for place, sum_ in sums.items()],
+        [(*key, *sum_) for key, sum_ in sums.items()],
     )
 
 
-def statistics(connection: sqlite3.Connection, *, months: tuple[str, str]) -> Iterator[tuple[Place, Sum]]:
+def statistics(
+    connection: sqlite3.Connection, *, months: tuple[str, str]
+) -> Iterator[tuple[StatisticKey, StatisticSum]]:
     """Yield every sum of these months, both included."""
     found = connection.execute("SELECT * FROM statistic WHERE month BETWEEN ? AND ?", months)
     return (_counted(row) for row in found)
 
 
-def _counted(row: tuple[Any, ...]) -> tuple[Place, Sum]:
+def _counted(row: tuple[Any, ...]) -> tuple[StatisticKey, StatisticSum]:
     """Return a row of the statistics; raises `msgspec.DecodeError` for what was never counted so."""
     try:
-        return msgspec.convert(row[:4], Place), msgspec.convert(row[4:], Sum)
+        return msgspec.convert(row[:4], StatisticKey), msgspec.convert(row[4:], StatisticSum)
     except msgspec.ValidationError as error:
         raise msgspec.DecodeError(f"a row of the statistics is damaged: {error}") from error
 

@@ -36,7 +36,7 @@ MUST_APPLY: frozenset[CheckName] = frozenset({"signature", "inclusion", "issuer"
 _GONE = ("void", "revoked", "suspended")
 
 
-class Outside(msgspec.Struct, frozen=True, kw_only=True):
+class ForeignFindings(msgspec.Struct, frozen=True, kw_only=True):
     """What a document shows by itself whose institution is not on the register: proof, dates, status."""
 
     proof: Check
@@ -47,14 +47,14 @@ class Outside(msgspec.Struct, frozen=True, kw_only=True):
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of a document: its claims, or why it has none (`fault`), and what its own proof is worth.
 
-    `outside` is there where the institution that it names is not on the register, and then stands for what the log
+    `foreign` is there where the institution that it names is not on the register, and then stands for what the log
     would say; a verdict is never `valid` by it, since no entry is there.
     """
 
     claims: DocumentClaims | None
     fault: str = ""
     proof: Check
-    outside: Outside | None = None
+    foreign: ForeignFindings | None = None
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,7 +185,7 @@ def _document(grounds: Grounds, life: Life | None) -> Check:
     document = grounds.document
     if document is None:
         return check("document", "not_applicable", "no-document")
-    if document.claims is None or _outside(grounds) is not None:
+    if document.claims is None or _foreign(grounds) is not None:
         return _document_of_nobody(grounds, document)
     if grounds.credential is None:
         return _document_not_found(grounds, document.claims)
@@ -203,21 +203,21 @@ def _document(grounds: Grounds, life: Life | None) -> Check:
 
 
 def _document_of_nobody(grounds: Grounds, document: Document) -> Check:
-    if _outside(grounds) is not None:
+    if _foreign(grounds) is not None:
         return check("document", "unknown", "document-issuer-unknown")
     return check("document", "invalid", "document-unreadable", fault=document.fault)
 
 
 def _proof(grounds: Grounds) -> Check:
-    outside = _outside(grounds)
-    if outside is not None:
-        return outside.proof
+    foreign = _foreign(grounds)
+    if foreign is not None:
+        return foreign.proof
     return grounds.document.proof if grounds.document else check("proof", "not_applicable", "no-document")
 
 
-def _outside(grounds: Grounds) -> Outside | None:
+def _foreign(grounds: Grounds) -> ForeignFindings | None:
     """Return what the document shows by itself, where the log knows neither it nor its institution."""
-    return grounds.document.outside if grounds.document and grounds.credential is None else None
+    return grounds.document.foreign if grounds.document and grounds.credential is None else None
 
 
 def _document_not_found(grounds: Grounds, claims: DocumentClaims) -> Check:
@@ -287,8 +287,8 @@ def _issuer_code(grounds: Grounds, life: Life) -> str:
 
 def _status(grounds: Grounds, life: Life | None, found: Effective | None) -> Check:
     """Void, revoked or suspended; period and components are checks of their own."""
-    if (outside := _outside(grounds)) is not None:
-        return outside.status
+    if (foreign := _foreign(grounds)) is not None:
+        return foreign.status
     if life is None:
         return _no_entry(grounds, "status", "status-unknown")
     if found is None:
@@ -302,8 +302,8 @@ def _status(grounds: Grounds, life: Life | None, found: Effective | None) -> Che
 
 
 def _period(grounds: Grounds, life: Life | None) -> Check:
-    if (outside := _outside(grounds)) is not None:
-        return outside.period
+    if (foreign := _foreign(grounds)) is not None:
+        return foreign.period
     if life is None:
         return _no_entry(grounds, "period", "status-unknown")
     first, last = _written_days(grounds, life)

@@ -17,7 +17,7 @@ from services.crypto.attached_status import by_lists
 from services.crypto.data_integrity import FormsOf
 from services.crypto.issuer_proofs import Finding, by_itself
 from services.crypto.rdf_canonical import forms_of
-from services.verifier.verdict.verdict import Outside, check
+from services.verifier.verdict.verdict import ForeignFindings, check
 
 
 def findings(
@@ -27,7 +27,7 @@ def findings(
     now: Moment,
     status_lists: Sequence[Mapping[str, Any]] = (),
     forms: FormsOf = forms_of,
-) -> Outside:
+) -> ForeignFindings:
     """Return what a credential of a stranger shows by itself: its proof, its dates, where its status stands.
 
     The document is a credential by the data model (`proto.documents.vc.check_credential`), for whatever it says.
@@ -40,7 +40,7 @@ def findings(
         return None if proof.result == "valid" else proof.detail.rstrip(".")
 
     status = check_of("status", by_lists(document, status_lists, now=now, fault_of=fault_of))
-    return Outside(proof=_proof(document, now=now, forms=forms), period=_period(document, at), status=status)
+    return ForeignFindings(proof=_proof(document, now=now, forms=forms), period=_period(document, at), status=status)
 
 
 def check_of(name: CheckName, found: Finding) -> Check:
