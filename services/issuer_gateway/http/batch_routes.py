@@ -116,8 +116,7 @@ async def run_batch(
             return await _in_background(request, upload, query, principal, idempotency_key)
         raw = held
     rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
-    may_revoke = "credentials:revoke" in principal.scopes
-    rows = small_batch.meant(rows, on_repeat=query.on_repeat, may_revoke=may_revoke)
+    rows = small_batch.meant(rows, on_repeat=query.on_repeat, may_revoke=principal.may_revoke)
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
         return await small_batch.dry_run(gateway, principal.own, rows)
@@ -153,7 +152,7 @@ def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller:
         media_type=media_type_of(request),
         is_dry_run=query.dry_run,
         may_issue="credentials:issue" in caller.scopes,
-        may_revoke="credentials:revoke" in caller.scopes,
+        may_revoke=caller.may_revoke,
         on_repeat=query.on_repeat if isinstance(query, AwardsQuery) else None,
         api_key_id=caller.api_key_id,
         may_be_held=kind == "awards",
@@ -249,7 +248,7 @@ async def _import(
         api_key_id=principal.api_key_id,
         on_repeat=query.on_repeat,
     )
-    if query.on_repeat == "replace" and "credentials:revoke" not in principal.scopes:
+    if query.on_repeat == "replace" and not principal.may_revoke:
         raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke")
     _, issue = await import_document.import_document(request.app[GATEWAY], principal.own, document, asked, once=once)
     return await credential_reply(request, principal, issue)

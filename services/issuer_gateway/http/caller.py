@@ -45,6 +45,11 @@ class Caller(Principal, frozen=True, kw_only=True):
     """The API key by its id; the operator's token may change and stays the operator's."""
 
     @property
+    def may_revoke(self) -> bool:
+        """Whether it may revoke, which replacing a credential is."""
+        return "credentials:revoke" in self.scopes
+
+    @property
     def own(self) -> Tenant:
         """The institution; raises `ForbiddenProblem` for the operator, who speaks for none."""
         if self.tenant is None:

@@ -65,10 +65,6 @@ class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
 
 
-def _may_revoke(caller: Caller) -> bool:
-    return "credentials:revoke" in caller.scopes
-
-
 def _maker(caller: Caller) -> claim_commands.Maker:
     return claim_commands.Maker(api_key_id=caller.api_key_id, may_read=claim_commands.READ_SCOPE in caller.scopes)
 
@@ -78,7 +74,7 @@ async def make_claim(
 ) -> Reply:
     """Make a one-time link."""
     if body.award:
-        check_may_replace(body.award, may_revoke=_may_revoke(principal))
+        check_may_replace(body.award, may_revoke=principal.may_revoke)
     once = once_from(request, principal, idempotency_key, raw)
     made = await claim_commands.make(request.app[GATEWAY], principal.own, body, once, maker=_maker(principal))
     return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
@@ -104,7 +100,7 @@ async def make_award_claims(
 ) -> web.StreamResponse:
     """Send a one-time link, or a problem, for each award of a list."""
     rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
-    rows = small_batch.meant(rows, on_repeat=None, may_revoke=_may_revoke(principal))
+    rows = small_batch.meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claim_commands.make_for_rows(
             request.app[GATEWAY],

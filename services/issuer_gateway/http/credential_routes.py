@@ -110,7 +110,7 @@ async def issue_credential(
     request: web.Request, *, body: Award, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Issue one credential."""
-    check_may_replace(body, may_revoke="credentials:revoke" in principal.scopes)
+    check_may_replace(body, may_revoke=principal.may_revoke)
     once = once_from(request, principal, idempotency_key, raw)
     issue = await issue_together.issue(request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id)
     made = issue.committed
