@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proto.documents.credential import (
-    IDENTIFIER_TYPES,
     Achievement,
     Alignment,
     Award,
@@ -17,6 +16,7 @@ from proto.documents.credential import (
     Learner,
     QualityAssurance,
 )
+from proto.documents.fields import IDENTIFIER_TYPES
 from proto.documents.open_badge import EQF_TARGET_TYPE, QUALITY_TARGET_TYPE
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, check_shape, eqf_level, hundredths
 from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, OPEN_BADGES_SCHEMA, SCHEMA_TYPE, VC_CONTEXT

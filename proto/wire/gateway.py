@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.documents.annex_i import AnnexGate, Element
-from proto.documents.credential import Achievement, Award, EmailField, Identifier, ShortText
+from proto.documents.credential import Achievement, Award, Identifier
+from proto.documents.fields import EmailField, ShortText
 from proto.events import (
     Accreditation,
     AchievementField,

@@ -8,16 +8,14 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.documents.claim import Holder
-from proto.documents.credential import (
-    Award,
+from proto.documents.credential import Award, Learner, Result
+from proto.documents.fields import (
     DateField,
     DayOrTimeField,
     EmailField,
-    Learner,
     LongText,
     PrerequisiteDocuments,
     PrerequisiteIds,
-    Result,
     ShortText,
 )
 from proto.events import CredentialIdField, EctsField, Record

@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from proto.documents.credential import OnRepeat
+from proto.documents.fields import OnRepeat
 from proto.problem import InvalidProblem
 from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
 from proto.tables.records import FileRecord, RecordCutter

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, Literal
 
-from proto.documents.credential import OnRepeat
+from proto.documents.fields import OnRepeat
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.http_client import HttpClient
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from proto.documents.credential import OnRepeat
+from proto.documents.fields import OnRepeat
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
 from proto.tables.awards_csv import REQUIRED_COLUMNS as AWARD_COLUMNS_NEEDED

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from proto.documents.credential import Award, OnRepeat
+from proto.documents.credential import Award
+from proto.documents.fields import OnRepeat
 from proto.ids import CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import msgspec
 
 from proto.canonical import canonical_json
-from proto.documents.credential import OnRepeat
 from proto.documents.document import without_proof
+from proto.documents.fields import OnRepeat
 from proto.documents.status_check import with_lists
 from proto.ids import CredentialId
 from proto.imports.imported import Imported

@@ -8,7 +8,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.canonical import decode_json
-from proto.documents.credential import Award, LearnerRef, OnRepeatField
+from proto.documents.credential import Award
+from proto.documents.fields import LearnerRef, OnRepeatField
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.imports.elm import import_elm
 from proto.imports.elm_reader import NotAnElmCredentialProblem

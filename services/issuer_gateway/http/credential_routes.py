@@ -8,7 +8,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.documents.credential import Award, LearnerRef
+from proto.documents.credential import Award
+from proto.documents.fields import LearnerRef
 from proto.events import CredentialIdField, EventIdField
 from proto.lifecycle import Refusal
 from proto.problem import Problem

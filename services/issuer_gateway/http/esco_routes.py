@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.documents.credential import Language
+from proto.documents.fields import Language
 from proto.problem import BusyProblem, OutcomeUnknownProblem
 from proto.tables.esco_csv import EscoCsvProblem, EscoSkill, read_header, read_skill
 from proto.tables.records import FileRecord, RecordCutter, RecordTooLongProblem

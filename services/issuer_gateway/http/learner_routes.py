@@ -3,7 +3,7 @@
 import msgspec
 from aiohttp import web
 
-from proto.documents.credential import LearnerRef
+from proto.documents.fields import LearnerRef
 from proto.wire.gateway import ErasureAnswer
 from services.edge import Route
 from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller

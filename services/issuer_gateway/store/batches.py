@@ -6,7 +6,7 @@ from typing import Any, Literal
 import asyncpg
 import msgspec
 
-from proto.documents.credential import OnRepeat
+from proto.documents.fields import OnRepeat
 from proto.ids import CredentialId, EventId
 from services.persistence.postgres import Connection, Pool
 
