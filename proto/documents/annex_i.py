@@ -110,10 +110,7 @@ def _optional(achievement: Achievement, award: Award | None) -> Iterator[Element
         ("Supervision and identity verification during assessment", supervision),
         ("Grade achieved", grade),
         ("Integration and stackability", achievement.stackability or ""),
-        (
-            "Further information",
-            achievement.text_in(achievement.further_information) if achievement.further_information else "",
-        ),
+        ("Further information", _further(achievement, award)),
     ]
     for number, (element, detail) in enumerate(judged, start=12):
         state, sentence = _stackability(achievement) if number == _STACKABILITY and detail else _stated(detail)
@@ -145,6 +142,24 @@ def _prerequisites(achievement: Achievement) -> str:
         return achievement.text_in(achievement.prerequisites)
     required = achievement.entry_requirements
     return f"{len(required.named)} achievements that must be held" if required else ""
+
+
+def _further(achievement: Achievement, award: Award | None) -> str:
+    """Return the text, and what else is stated that the Annex has no element for; empty where nothing is."""
+    texts = achievement.further_information
+    counted = [
+        ("learning resources", len(achievement.learning_resources)),
+        ("entitlements", len(achievement.entitlements)),
+        ("providers", len(achievement.providers)),
+        ("pieces of evidence", len(award.evidence) if award else 0),
+    ]
+    kind = achievement.provider_type
+    said = [
+        achievement.text_in(texts) if texts else "",
+        *(f"{what}: {count}" for what, count in counted if count),
+        f"type of provider: {kind}" if kind else "",
+    ]
+    return "; ".join(filter(None, said))
 
 
 def _stated(detail: str) -> tuple[State, str]:

@@ -34,10 +34,12 @@ from proto.documents.fields import (
     Text,
     Title,
 )
+from proto.documents.provision import Entitlement, Evidence, LearningResource, Provider
 from proto.documents.vocabulary import (
     AssessmentType,
     Cycle,
     ParticipationMode,
+    ProviderType,
     QualityAssuranceType,
     Stackability,
     Supervision,
@@ -165,12 +167,22 @@ class Achievement(Record, frozen=True, kw_only=True):
     alignments: Annotated[tuple[Alignment, ...], Meta(max_length=64)] = ()
     tags: Annotated[tuple[CodeText, ...], Meta(max_length=32)] = ()
     image: AnyUri | None = None
+    learning_resources: Annotated[tuple[LearningResource, ...], Meta(max_length=32)] = ()
+    entitlements: Annotated[
+        tuple[Entitlement, ...], Meta(max_length=16, description="What it entitles a successful learner to")
+    ] = ()
+    providers: Annotated[
+        tuple[Provider, ...], Meta(max_length=16, description="Who provides it, where others than who awards it do")
+    ] = ()
+    provider_type: ProviderType | None = None
     further_information: Text | None = None
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
     takes_requests: Annotated[bool, Meta(description="Learners may ask for it on its public page")] = False
 
     def __post_init__(self) -> None:
         for texts in (self.title, self.description, self.criteria, self.prerequisites, self.further_information):
+            check_languages(texts)
+        for texts in (item.title for each in (self.learning_resources, self.entitlements) for item in each):
             check_languages(texts)
         if self.ects_hundredths_max is not None and self.ects_hundredths_max < self.ects_hundredths:
             raise ValueError("ects_hundredths_max is the most that an award may state: not less than ects_hundredths")
@@ -250,6 +262,7 @@ class Award(Record, frozen=True, kw_only=True):
     result: Result | None = None
     further_results: Annotated[tuple[Result, ...], Meta(max_length=16)] = ()
     narrative: LongText | None = None
+    evidence: Annotated[tuple[Evidence, ...], Meta(max_length=16)] = ()
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=8)] = ()
     prerequisites: PrerequisiteIds = ()
     prerequisite_documents: PrerequisiteDocuments = ()

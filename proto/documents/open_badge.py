@@ -21,6 +21,7 @@ from proto.documents.credential import (
     LearningOutcome,
 )
 from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA, SCHEMA_TYPE, contexts
+from proto.documents.provision import evidence_part, provision_part
 from proto.documents.results import result_descriptions, results
 from proto.documents.vocabulary import CONCEPTS, ECTS_FRAMEWORK, eqf_uri, isced_f_uri
 from proto.events import CredentialIdField, Record
@@ -114,6 +115,7 @@ def build_document(
         "validUntilDay": days.day_of_end(award.valid_until) if award.valid_until else None,
         "credentialSubject": _subject(achievement, award, components, fixed),
         "credentialSchema": fixed.schema,
+        "evidence": evidence_part(award.evidence),
         "credentialStatus": dict(credential_status) if credential_status else None,
         "otherIdentifier": _identifiers(award.other_identifiers),
     }
@@ -234,7 +236,10 @@ def achievement_part(achievement: Achievement) -> dict[str, Any]:
         "tag": list(achievement.tags),
         "otherIdentifier": _identifiers(achievement.other_identifiers),
     }
-    return _stated(official | _eu_elements(achievement))
+    provision = provision_part(
+        achievement.learning_resources, achievement.entitlements, achievement.providers, achievement.provider_type
+    )
+    return _stated(official | _eu_elements(achievement) | provision)
 
 
 def official_language(tag: str) -> str:

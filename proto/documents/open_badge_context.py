@@ -80,6 +80,13 @@ EU_CONTEXT: Mapping[str, Any] = MappingProxyType(
         "supervision": _ELM + "idVerification",
         "stackability": _OWN + "stackability",
         "iscedF": {"@id": _ELM + "ISCEDFCode", "@type": "@id", "@container": "@set"},
+        # What one learns with, what it entitles to, and who provides it.
+        "LearningResource": _OWN + "LearningResource",
+        "learningResource": _set(_OWN + "learningResource"),
+        "LearningEntitlementSpecification": _ELM + "LearningEntitlementSpecification",
+        "entitlement": _set(_ELM + "entitlesTo"),
+        "provider": _set(_ELM + "providedBy"),
+        "providerType": _OWN + "providerType",
         # The parts of a stack.
         "ComponentCredential": _OWN + "ComponentCredential",
         "component": _set(_OWN + "component"),
@@ -102,6 +109,7 @@ ISSUED_CONTEXT_DIGESTS: frozenset[str] = frozenset(
     {
         "6d35aa834eeb21029dc3e0d67347dbbd7c8ab26e38edd1a18974959e83cfd3d2",
         "03849a01f762666bffcf6717ed7ffa1a49051be33d4888e6d067cce32f03f778",  # with days as they were written
+        "ee81f0027f5b383ad4d889a663759679d23e21160ea510b88f1f54acaa018f6a",  # with resources, entitlements, providers
     }
 )
 """SHA-256 (hexadecimal) of the canonical JSON of every inline context that a document of ours ever carried.

@@ -114,6 +114,20 @@ class Stackability(StrEnum):
     STACKABLE = "stackable"
 
 
+class ProviderType(StrEnum):
+    """Kinds of providers, as the Council Recommendation 2022/C 243/02 counts them; the EU lists no URIs for them."""
+
+    HIGHER_EDUCATION = "higher-education"
+    VOCATIONAL = "vocational-education-and-training"
+    OTHER_EDUCATION = "other-education-and-training"
+    SOCIAL_PARTNER = "social-partner"
+    EMPLOYER = "employer"
+    CIVIL_SOCIETY = "civil-society"
+    EMPLOYMENT_SERVICE = "public-employment-service"
+    AUTHORITY = "public-authority"
+    OTHER = "other"
+
+
 CONCEPTS: Mapping[AssessmentType | ParticipationMode | QualityAssuranceType | Supervision, Concept] = MappingProxyType(
     {
         AssessmentType.WRITTEN_EXAM: Concept(_SNB + "assessment/6e6cb2cc78", "Written examination"),

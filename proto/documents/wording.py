@@ -79,6 +79,10 @@ def _of_award(award: Award) -> Iterator[tuple[str, str]]:
             yield f"/further_results/{place}/value", result.value
     if award.narrative is not None:
         yield "/narrative", award.narrative
+    for place, shown in enumerate(award.evidence):
+        for name in ("text", "kind"):
+            if getattr(shown, name) is not None:
+                yield f"/evidence/{place}/{name}", getattr(shown, name)
     for place, item in enumerate(award.other_identifiers):
         yield f"/other_identifiers/{place}/identifier", item.identifier
 
@@ -89,6 +93,9 @@ def _of_achievement(achievement: Achievement) -> Iterator[tuple[str, str]]:
         yield from _by_language(f"/{name}", getattr(achievement, name) or {})
     for place, outcome in enumerate(achievement.learning_outcomes):
         yield from _by_language(f"/learning_outcomes/{place}/title", outcome.title)
+    for name in ("learning_resources", "entitlements"):
+        for place, titled in enumerate(getattr(achievement, name)):
+            yield from _by_language(f"/{name}/{place}/title", titled.title)
     for place, tag in enumerate(achievement.tags):
         yield f"/tags/{place}", tag
     yield from _names_in(achievement)
@@ -96,7 +103,7 @@ def _of_achievement(achievement: Achievement) -> Iterator[tuple[str, str]]:
 
 def _names_in(achievement: Achievement) -> Iterator[tuple[str, str]]:
     """Yield the names of what an achievement refers to."""
-    for name in ("quality_assurance", "esco", "alignments"):
+    for name in ("quality_assurance", "esco", "alignments", "providers"):
         for place, item in enumerate(getattr(achievement, name)):
             yield f"/{name}/{place}/name", item.name
     for name in ("recipe", "entry_requirements"):

@@ -35,6 +35,9 @@ OPTIONAL_COLUMNS = (
     "grade",
     "status",
     "narrative",
+    "evidence_url",
+    "evidence_text",
+    "evidence_kind",
     "former_id",
     "prerequisites",
     "on_repeat",
@@ -49,6 +52,7 @@ _LEARNER_COLUMNS = {
     "learner_uri": "uri",
 }
 _RESULT_COLUMNS = {"grade": "value", "status": "status"}
+_EVIDENCE_COLUMNS = {"evidence_url": "url", "evidence_text": "text", "evidence_kind": "kind"}
 _PLAIN_COLUMNS = frozenset(
     {
         "achievement",
@@ -64,11 +68,14 @@ _PLAIN_COLUMNS = frozenset(
 _COLUMN_OF = {
     **{f"/learner/{member}": column for column, member in _LEARNER_COLUMNS.items()},
     **{f"/result/{member}": column for column, member in _RESULT_COLUMNS.items()},
+    **{f"/evidence/{member}": column for column, member in _EVIDENCE_COLUMNS.items()},
+    "/evidence": "evidence_url",
     "/ects_hundredths": "ects",
     "/other_identifiers": "former_id",
 }
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
 _ECTS = re.compile(r"^(\d{1,4})(?:\.(\d{1,2}))?$", re.ASCII)
+_PLACE = re.compile(r"\[[^\]]*\]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -249,6 +256,9 @@ def award_of(cells: Mapping[str, str]) -> Award:
     result = _renamed(cells, _RESULT_COLUMNS)
     if result:
         fields["result"] = result
+    evidence = _renamed(cells, _EVIDENCE_COLUMNS)
+    if evidence:
+        fields["evidence"] = [evidence]
     if "ects" in cells:
         fields["ects_hundredths"] = _hundredths(cells["ects"])
     if "former_id" in cells:
@@ -278,6 +288,7 @@ def _hundredths(cell: str) -> int:
 
 def _row_error(error: msgspec.ValidationError) -> RowError:
     sentence, _, path = str(error).partition(" - at `$")
+    member = _PLACE.sub("", path.rstrip("`")).replace(".", "/")
     pointer = path.rstrip("`").split("[")[0].replace(".", "/")
-    field = _COLUMN_OF.get(pointer, pointer.removeprefix("/"))
+    field = _COLUMN_OF.get(member) or _COLUMN_OF.get(pointer, pointer.removeprefix("/"))
     return RowError("" if field == "learner" else field, "invalid", sentence)

@@ -18,6 +18,7 @@ from proto.documents.fields import (
     PrerequisiteIds,
     ShortText,
 )
+from proto.documents.provision import Evidence
 from proto.events import CredentialIdField, EctsField, Record
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
@@ -123,6 +124,7 @@ class AcceptBody(Record, frozen=True, kw_only=True):
     result: Result | None = None
     further_results: Annotated[tuple[Result, ...], Meta(max_length=16)] = ()
     narrative: LongText | None = None
+    evidence: Annotated[tuple[Evidence, ...], Meta(max_length=16)] = ()
     prerequisites: Annotated[
         PrerequisiteIds | UnsetType, Meta(description="Instead of those that the learner named")
     ] = UNSET

@@ -27,6 +27,12 @@ def full_achievement(**fields: Any) -> Achievement:
         "image": "https://nadmorska.example/1.png",
         "esco": [{"uri": _SKILL, "name": "statistics"}],
         "alignments": [{"name": "Node", "url": "https://frameworks.example/1", "code": "1", "type": "CFItem"}],
+        "learning_resources": [
+            {"title": {"pl": "Podręcznik", "en": "Course book"}, "url": "https://nadmorska.example/b"}
+        ],
+        "entitlements": [{"title": {"en": "May enter the second module"}, "url": "https://nadmorska.example/2"}],
+        "providers": [{"name": "Port Gdynia", "country": "PL", "url": "https://port.example/"}],
+        "provider_type": "employer",
         "other_identifiers": [{"identifier": "PN-17", "type": "ext:local"}],
     }
     return msgspec.convert(given | more | fields, Achievement)
@@ -44,6 +50,7 @@ def full_award(**fields: Any) -> Award:
         "activity_start": "2025-02-01",
         "activity_end": "2025-06-20",
         "result": {"value": "4.5", "status": "Completed"},
+        "evidence": [{"url": "https://nadmorska.example/e/1", "text": "Raport", "kind": "portfolio"}],
         "narrative": "Zasolenie zatoki",
         "other_identifiers": [{"identifier": "https://old.example/credentials/1", "type": "identifier"}],
     }

@@ -24,7 +24,7 @@ from services.issuer_gateway.store import earlier_awards as rows
 from services.persistence.postgres import Connection
 
 _ENDED = frozenset({"void", "expired"})
-_MEMBERS = ("awardedDate", "validFrom", "validUntil", "otherIdentifier")
+_MEMBERS = ("awardedDate", "validFrom", "validUntil", "evidence", "otherIdentifier")
 _NOT_SAID = ("achievement", "type")
 _NOT_SAID_OF_RESULTS = ("id", "type")
 _NOT_CONTENT = ("prerequisites", "prerequisite_documents", "on_repeat")
