@@ -8,8 +8,8 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from proto.canonical import check_value_count
+from proto.expected import expected_at
 from proto.problem import InvalidProblem, MalformedProblem, Problem
-from services.edge.expected import expected_at
 from services.edge.problems import parameter_problem
 
 T = TypeVar("T")
