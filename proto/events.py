@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from proto.canonical import canonical_struct
+from proto.expected import in_words
 from proto.ids import (
     DID_PATTERN,
     HEX_256_PATTERN,
@@ -329,7 +330,7 @@ def invalid(error: msgspec.ValidationError, *, within: str) -> InvalidProblem:
     """Return msgspec's finding as a problem whose `pointer` is the RFC 6901 pointer to the nearest named parent."""
     sentence, _, path = str(error).partition(" - at `")
     pointer = path.rstrip("`").removeprefix("$").split("[...]")[0].replace(".", "/").replace("[", "/").replace("]", "")
-    return InvalidProblem(f"In the {within}: {sentence}", pointer=pointer)
+    return InvalidProblem(f"In the {within}: {in_words(sentence)}", pointer=pointer)
 
 
 def _refuse_unknown_type(payload: bytes) -> None:

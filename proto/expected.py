@@ -1,19 +1,77 @@
 """What a field would have taken, in words: allowed values, or what its pattern asks for. Reads types, no request."""
 
+import ast
+import re
 from typing import Any
 
 from msgspec import inspect
 
 VALUES_SHOWN_MAX = 24
 _FORMS = {
-    r"^https?://": "a URL that begins with http:// or https://",
+    r"^https?://[!-~]{1,300}/": "a URL that ends with a slash, as https://hogeschool.example/",
+    r"^https?://[a-z0-9.-]+(:": "a base URL without a slash at its end, as https://gateway.example.org",
+    r"^https?://": "a URL that begins with http:// or https://, as https://hogeschool.example/page",
+    r"^(https?://": "the URI of an achievement, or its short id, as water-management",
+    r"^did:key:z6Mk": "a did:key with an Ed25519 key, as did:key:z6Mkf5rG…",
+    r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}#": "the name of a key, as did:web:example.org:issuers:name#key-1",
     r"^did:": "a DID, as did:web:example.org:issuers:name",
     r"^z6Mk": "an Ed25519 public key in multibase, as `credentify keygen` prints it (z6Mk…)",
-    r"^[0-9a-f]{64}": "64 lower-case hexadecimal digits",
-    r"^[A-Z]{2}": "an ISO 3166 country code of two capital letters",
+    r"^[0-9a-f]{64}": "64 lower-case hexadecimal digits, as 3f0c…9a",
+    r"^[0-9a-f]{8}-[0-9a-f]{4}-7": "a UUID of version 7, as 01927b3c-5f2e-7c41-9d0a-3b6f1e2d4c5a",
+    r"^[0-9a-f]{8}(-": "a UUID in small letters, as 6f1c2b9e-3d4a-4c5b-8e7f-0a1b2c3d4e5f",
+    r"^([A-Z]{2})?": "an ISO 3166 country code of two capital letters, as PT",
+    r"^[A-Z]{2}": "an ISO 3166 country code of two capital letters, as PT",
     r"^(19[7-9][0-9]": "a time in UTC with milliseconds, as 2026-11-23T10:00:00.000Z",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T": "a day, as 2026-11-23, or a time with its offset from "
+    "UTC, as 2026-11-23T10:00:00+01:00",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T": "a time with its offset from UTC, as "
+    "2026-11-23T10:00:00+01:00",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])": "a day, as 2026-11-23",
+    r"^([0-9]{4}-": "a month, as 2026-01",
+    r"^[0-8]?": "an EQF level as one digit, as 6",
     r"^[a-z0-9](-?[a-z0-9])": "small letters, digits and single hyphens, as hogeschool-waterland",
+    r"^[a-z][a-z0-9+.-]{1,30}:": "a URI with its scheme and without blanks, as https://example.org/a or urn:isbn:12",
+    r"^[A-Za-z][A-Za-z0-9_+-]*(/": "the name of a time zone, as Europe/Lisbon",
+    r"^[A-Za-z]{2,3}(-": "a language tag, as en or pt-BR",
+    r"^http://data": "the URI of an ESCO skill or occupation, as "
+    "http://data.europa.eu/esco/skill/0a2d70ee-d435-4965-9e96-702b2fb65740",
+    r"^(0[0-9]|10|99)": "an ISCED-F code of 2 to 4 digits, as 0532",
+    r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}": "letters, digits, dots, hyphens and underscores without blanks, as s-2026-17",
+    r"^[A-Za-z0-9][A-Za-z0-9._~@-]*(/": "letters, digits and the signs . _ ~ @ - and /, without blanks and at most "
+    "128 of them, as s-2026-17 or anna.nowak@hs.example",
+    r"^(name|": "the kind of an identifier, as systemId, or one of your own behind ext:, as ext:studentCard",
+    r"^(GradePointAverage": "the kind of a result, as LetterGrade or Percent, or one of your own behind ext:",
+    r"^(ceasn": "the kind of a node, as CFItem or ceasn:Competency, or one of your own behind ext:",
+    r"^[^@\s": "a mail address, as anna.nowak@hs.example",
+    r"^[^\x00-\x1f\x7f]": "a text on one line, as Hogeschool Waterland",
+    r"^[^\x00]": "any text without the null character, as water",
+    r"^[A-Za-z0-9+/]{86}": "an Ed25519 signature in base64: 86 characters and ==",
+    r"^[A-Za-z0-9_-]{43,128}": "the token as it was answered: 43 to 128 letters, digits, hyphens and underscores",
+    r"^[A-Za-z0-9_-]+": "`next_cursor` of the page before, exactly as it was answered",
+    r"^cf[rc]_": "the secret exactly as it was answered, as cfr_ or cfc_ and 43 more characters",
+    r"^application/vnd": "application/vnd.credentify.event+json",
+    r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,199}": "a log's address without https://, as log.example.org",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}": "letters, digits, dots, hyphens and underscores, as student-portal",
+    r"^(|(": "names of what is counted by, with commas between them, as month,country",
 }
+"""What patterns ask for, in words and with an example, by how they begin; of several the first counts."""
+_PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
+NO_FORM = "The text does not have the form that is asked for"
+
+
+def form_of(pattern: str) -> str:
+    """Return in words what a pattern asks for, with an example; "" for one that nobody has described."""
+    return next((form for start, form in _FORMS.items() if pattern.startswith(start)), "")
+
+
+def in_words(message: str) -> str:
+    """Return msgspec's message with what a pattern asks for in words: nobody has to read a regular expression."""
+
+    def words(found: re.Match[str]) -> str:
+        form = form_of(ast.literal_eval(found["pattern"]))
+        return f"{NO_FORM}: {form}" if form else NO_FORM
+
+    return _PATTERN.sub(words, message)
 
 
 def expected_at(kind: Any, pointer: str) -> str:
@@ -56,8 +114,8 @@ def _sentence(node: inspect.Type) -> str:
         case inspect.EnumType(cls=cls):
             return _one_of([str(member.value) for member in cls])
         case inspect.StrType(pattern=str(pattern)):
-            forms = (f"It takes {form}" for start, form in _FORMS.items() if pattern.startswith(start))
-            return next(forms, _described(node))
+            form = form_of(pattern)
+            return f"It takes {form}" if form else _described(node)
         case inspect.UnionType(types=types):
             return next((found for kind in types if (found := _sentence(kind))), "")
         case inspect.StructType(fields=fields):

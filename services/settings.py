@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 import msgspec
 
+from proto.expected import in_words
 from services.operator_fault import OperatorFault
 
 Config = TypeVar("Config", bound=msgspec.Struct)
@@ -65,7 +66,7 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
         except SettingsFault as problem:
             faults.append(problem.detail)
         except msgspec.ValidationError as error:
-            faults.append(f"{name} is wrong: {error}")
+            faults.append(f"{name} is wrong: {in_words(str(error))}")
     if faults:
         raise SettingsFault("; ".join(faults))
     return kind(**values)

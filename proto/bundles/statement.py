@@ -7,6 +7,7 @@ from typing import get_args
 
 import msgspec
 
+from proto.expected import in_words
 from proto.ids import CredentialId, Origin, TreeSize, parse_credential_id
 from proto.lifecycle import StateName
 from proto.log.note import Note, open_note, parse_note, sign_note
@@ -69,4 +70,4 @@ def _read(text: str) -> Statement:
             root=values["root"],
         )
     except (Problem, msgspec.ValidationError) as error:
-        raise MalformedProblem(f"The statement cannot be read: {error}") from error
+        raise MalformedProblem(f"The statement cannot be read: {in_words(str(error))}") from error

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from proto.canonical import check_value_count
-from proto.expected import expected_at
+from proto.expected import NO_FORM, expected_at, in_words
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.edge.problems import parameter_problem
 
@@ -22,7 +22,6 @@ _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _PEELS = 16
 _LOCATED = re.compile(r"^(?P<detail>.*) - at `(?:key` in `)?(?P<path>\$.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
-_PATTERN = re.compile(r"^Expected `str` matching regex .*$", re.DOTALL)
 _FIELD = re.compile(r"field `(?P<name>[^`]*)`")
 
 
@@ -81,7 +80,7 @@ def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProble
     located = _LOCATED.match(message)
     detail, path = (located["detail"], located["path"]) if located else (message, "$")
     pointer = pointer_of(path)
-    said = _with_expected(detail, kind, pointer) if kind is not None and "..." not in path else detail
+    said = _with_expected(detail, kind, pointer) if kind is not None and "..." not in path else in_words(detail)
     return InvalidProblem(
         said if "..." not in path and kind is not None else said[:DETAIL_CHARACTERS_MAX], pointer=under + pointer
     )
@@ -90,7 +89,7 @@ def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProble
 def _with_expected(detail: str, kind: Any, pointer: str) -> str:
     """Return what was wrong, in at most `DETAIL_CHARACTERS_MAX`, and what the field at `pointer` takes."""
     expected = expected_at(kind, pointer)
-    said = _PATTERN.sub("The text does not have the form that is asked for", detail) if expected else detail
+    said = NO_FORM if expected and "matching regex" in detail else in_words(detail)
     return ". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected)))
 
 
@@ -172,7 +171,7 @@ def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) 
             detail = _with_expected(located["detail"], kind, pointer_of(located["path"]))
         else:
             field = _FIELD.search(str(error))
-            name, detail = (field["name"] if field else ""), str(error)
+            name, detail = (field["name"] if field else ""), in_words(str(error))
         name = name[:DETAIL_CHARACTERS_MAX]
         detail = detail.replace("Object contains unknown field", "There is no parameter")
         detail = detail.replace("Object missing required field", "There must be a parameter")

@@ -7,6 +7,8 @@ from typing import Any
 
 import jinja2
 
+from proto.expected import NO_FORM, form_of
+
 _FOLDER = Path(__file__).parent
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -36,4 +38,20 @@ def _groups(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _pretty(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return json.dumps(_for_people(value), indent=2, ensure_ascii=False)
+
+
+def _for_people(schema: Any) -> Any:
+    """Return a schema in which what a pattern asks for stands in words; programs read the pattern at /openapi.json."""
+    if isinstance(schema, list):
+        return [_for_people(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: _for_people(value) for name, value in schema.items() if not _is_pattern(name, value)}
+    if _is_pattern("pattern", schema.get("pattern")):
+        kept["form"] = form_of(schema["pattern"]) or schema.get("description", NO_FORM)
+    return kept
+
+
+def _is_pattern(name: str, value: Any) -> bool:
+    return name == "pattern" and isinstance(value, str)

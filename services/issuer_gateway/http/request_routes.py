@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.expected import in_words
 from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import CredentialAnswer, Uuid
 from proto.wire.requests import (
@@ -134,7 +135,7 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         wished = msgspec.convert(values, RequestBody)
         learner_requests.check_readable(wished)
     except (msgspec.ValidationError, InvalidProblem) as error:
-        fault = error.detail if isinstance(error, InvalidProblem) else str(error)
+        fault = error.detail if isinstance(error, InvalidProblem) else in_words(str(error))
         fault = fault.replace("`", "").replace("$.", "").replace(" at /", " at ")
         return request.app[PAGES].achievement(
             tenant, stored.achievement_id, stored.achievement, fault=fault, typed=typed

@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from proto.expected import in_words
 from services.edge.auth import token_hash
 from services.edge.problems import RateLimitedProblem, UnauthenticatedProblem
 from services.settings import SettingsFault
@@ -55,7 +56,7 @@ def read_keys(path: Path) -> dict[bytes, ApiKeyEntry]:
             raise SettingsFault(f"{path} has more than {FILE_BYTES_MAX} bytes")
         found = msgspec.convert(tomllib.loads(data.decode()), _File)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SettingsFault(f"{path} cannot be read as a file of API keys: {error}") from error
+        raise SettingsFault(f"{path} cannot be read as a file of API keys: {in_words(str(error))}") from error
     names = [key.name for key in found.keys]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SettingsFault(f"{path} has several keys of the name {', '.join(twice)}")
