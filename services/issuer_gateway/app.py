@@ -33,15 +33,19 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.log.arrivals import Arrivals
+from services.issuer_gateway.log.log_state import LogState, now_after, wall_clock
 from services.issuer_gateway.log.projector import FollowObserver, Projector
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.requests.learner_requests import keep_swept
-from services.issuer_gateway.service import Gateway, now_after, wall_clock
+from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import followed_log, outbox
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
@@ -61,6 +65,7 @@ FATAL_STATUS = 70
 BACKGROUND_CONNECTIONS_MAX = 8
 STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
+_MS = 1000
 _HOUR_SECONDS = 3_600
 _DATABASE_PAUSE_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5
@@ -229,6 +234,20 @@ def _gateway(
         observer=observer,
     )
     client = LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds)
+    relay = Relay(background, client, config=config, arrivals=arrivals, log=log, metrics=metrics)
+    log_state = LogState(follower, beginning, projector)
+    wait_seconds = config.sequencing_wait_ms / _MS
+    unit_of_work = UnitOfWork(pool, advanced, wait_seconds=wait_seconds)
+    writer = LogWriter(
+        pool,
+        unit_of_work,
+        signing_keys,
+        log_state=log_state,
+        relay=relay,
+        arrivals=arrivals,
+        metrics=metrics,
+        wait_seconds=wait_seconds,
+    )
     return Gateway(
         config=config,
         pool=pool,
@@ -247,13 +266,14 @@ def _gateway(
             log=log,
             metrics=metrics,
         ),
-        origin=follower.origin,
         beginning=beginning,
         follower=follower,
         projector=projector,
-        relay=Relay(background, client, config=config, arrivals=arrivals, log=log, metrics=metrics),
-        arrivals=arrivals,
-        advanced=advanced,
+        relay=relay,
+        log_state=log_state,
+        unit_of_work=unit_of_work,
+        writer=writer,
+        idempotency=Idempotency(pool, unit_of_work, writer, keystore),
         log=log,
         metrics=metrics,
         form_makers=FormMakers(process_count=LIMITS.form_processes),

@@ -1,12 +1,8 @@
 """What every act of the gateway needs, put together once by `app`. Does nothing itself."""
 
 import dataclasses
-from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
-from proto.ids import Origin
-from proto.moment import Moment, from_datetime
 from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
 from services.follow import Beginning, Follower
@@ -17,24 +13,16 @@ from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
-from services.issuer_gateway.log.arrivals import Arrivals
+from services.issuer_gateway.log.log_state import LogState
 from services.issuer_gateway.log.projector import Projector
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import StatusLists
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Pool
-
-
-def now_after(projector: Projector, clock: Callable[[], Moment]) -> Moment:
-    """Return the clock's time, never before what the log said last."""
-    last = projector.latest.last_received_at if projector.latest else None
-    return max(clock(), last) if last else clock()
-
-
-def wall_clock() -> Moment:
-    """Return the time now, in UTC."""
-    return from_datetime(datetime.now(UTC))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,17 +44,17 @@ class Gateway:
     batch_keys: BatchKeys
     signing_keys: SigningKeys
     statuses: StatusLists
-    origin: Origin
     beginning: Beginning
     follower: Follower
     projector: Projector
     relay: Relay
-    arrivals: Arrivals
-    advanced: Signal
+    log_state: LogState
+    unit_of_work: UnitOfWork
+    writer: LogWriter
+    idempotency: Idempotency
     log: Log
     metrics: Metrics
     form_makers: FormMakers
-    clock: Callable[[], Moment] = wall_clock
     batch_called: Signal = dataclasses.field(default_factory=Signal)
     """Fires when there is a batch to work on, or one was cancelled."""
     batch_moved: Signal = dataclasses.field(default_factory=Signal)
@@ -76,7 +64,3 @@ class Gateway:
     """By institution: the lists that requests have in hand."""
     coalescers: dict[str, Coalescer[Any, Any]] = dataclasses.field(default_factory=dict)
     """What concurrent requests have done together, by what it is and for whom."""
-
-    def now(self) -> Moment:
-        """Return the time, never before what the log said last."""
-        return now_after(self.projector, self.clock)

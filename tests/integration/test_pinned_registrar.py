@@ -15,7 +15,7 @@ from proto.bundles.bundle import encode_bundle
 from proto.log import entry as entries
 from proto.log.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
-from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem
+from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.settings import SettingsFault
 from tests.integration.test_command_audit import audit, audit_json
 from tests.integration.test_verifier_http import Verifier, codes, running, until

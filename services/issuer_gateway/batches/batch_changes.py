@@ -20,14 +20,8 @@ from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox
-from services.issuer_gateway.unit_of_work.log_writer import (
-    OutboxEvent,
-    admit,
-    book_for,
-    common_fields,
-    enqueue,
-    sign_event,
-)
+from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
@@ -64,7 +58,7 @@ class Changes:
         self._tenant = tenant
         self._may_issue = may_issue
         self._api_key_id = api_key_id
-        self._now: Moment = gateway.now()
+        self._now: Moment = gateway.writer.now()
         self._issues: list[PreparedAward] = []
         self._said: list[OutboxEvent] = []
 
@@ -76,7 +70,7 @@ class Changes:
         ids = list(dict.fromkeys(row.credential_id for row in rows.values()))
         if not is_dry_run:
             await outbox.lock_streams(self._connection, ids)
-        self._now = self._gateway.now()
+        self._now = self._gateway.writer.now()
         book = await book_for(self._connection, [], also=ids, now=self._now)
         made: dict[int, Changed] = {}
         refused: dict[int, Problem] = {}
@@ -101,13 +95,13 @@ class Changes:
         fields["replaced_by"] = issue.credential_id if issue else row.replaced_by
         effective_at = effective_from(self._gateway, book, row.credential_id, self._now)
         event = change_event(
-            common_fields(self._gateway, self._tenant, now=self._now),
+            self._gateway.writer.common_fields(self._tenant, now=self._now),
             verb,
             row.credential_id,
             ChangeRequest(**fields),
             effective_at=effective_at,
         )
-        opened = await sign_event(self._gateway, self._tenant, event)
+        opened = await self._gateway.writer.sign(self._tenant, event)
         await self._admit(book, opened)
         # What is refused up to here stays in the book at most as a fresh credential, which nobody else can name.
         if issue:
@@ -158,7 +152,7 @@ class Changes:
 
     async def _keep(self) -> None:
         if self._said:
-            await enqueue(self._gateway, self._connection, self._tenant, self._said)
+            await self._gateway.writer.enqueue(self._connection, self._tenant, self._said)
         if self._issues:
             refs = [issue.award.learner.ref for issue in self._issues]
             learners = await learners_for(self._connection, self._tenant, refs)

@@ -31,7 +31,7 @@ class DryRun:
 
     async def results(self, items: Mapping[int, PreparedAward]) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
         """Return by line the results of rows that would be issued, and why the others would not."""
-        now = self._gateway.now()
+        now = self._gateway.writer.now()
         earlier = await self._earlier(items)
         taken, refused = await decide_many(
             self._gateway,

@@ -13,7 +13,6 @@ from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, idempotency_records
-from services.issuer_gateway.unit_of_work.log_writer import in_transaction
 from services.persistence.postgres import Connection
 
 _MS = 1000
@@ -143,7 +142,7 @@ async def cancel(gateway: Gateway, tenant: Tenant, batch_id: str) -> batches.Bac
         await batches.drop_parts(connection, batch_id)
         return msgspec.structs.replace(batch, state="cancelled")
 
-    batch = await in_transaction(gateway, work)
+    batch = await gateway.unit_of_work.in_transaction(work)
     await gateway.batch_keys.destroy_ended(gateway.pool)
     gateway.batch_moved.fire()
     return batch

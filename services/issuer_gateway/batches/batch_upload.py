@@ -25,8 +25,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches
-from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
-from services.issuer_gateway.unit_of_work.log_writer import in_transaction, require_admitted
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
 from services.persistence.postgres import Connection
 
 CSV, JSON_LIST = "text/csv", "application/json"
@@ -160,22 +159,22 @@ class Upload:
         if self._part_count:
             await batches.drop_parts(self._gateway.pool, self.batch_id)
 
-    async def finish(self, once: Once) -> batches.BackgroundBatch:
+    async def finish(self, keyed: KeyedRequest) -> batches.BackgroundBatch:
         """Let the batch be worked on and return it, or the one that the same request has made already.
 
         Raises `OtherRequestProblem` where the key belongs to another request, and what `require_admitted` raises:
         nothing is left of the file then.
         """
         try:
-            await require_admitted(self._gateway, self._tenant)
+            await self._gateway.writer.require_admitted(self._tenant)
         except BaseException:
             await self.forget()
             raise
         new = batches.NewBatch(
             batch_id=self.batch_id,
             institution_id=self._tenant.institution_id,
-            key_fingerprint=once.key_fingerprint,
-            request_fingerprint=once.request_fingerprint,
+            key_fingerprint=keyed.key_fingerprint,
+            request_fingerprint=keyed.request_fingerprint,
             row_count=self.row_count,
             kind=self._request.kind,
             is_dry_run=self._request.is_dry_run,
@@ -192,12 +191,12 @@ class Upload:
             return is_new, await batches.by_key(connection, new.institution_id, new.key_fingerprint)
 
         await self._gateway.batch_keys.keep(self._key)
-        is_new, batch = await in_transaction(self._gateway, work)
+        is_new, batch = await self._gateway.unit_of_work.in_transaction(work)
         assert batch is not None, "it was added, or was there"
         if not is_new:
             await self.forget()
             await self._gateway.batch_keys.destroy([self._key.key_id])
-        if batch.request_fingerprint != once.request_fingerprint:
+        if batch.request_fingerprint != keyed.request_fingerprint:
             raise OtherRequestProblem(
                 "The key was sent before, with another batch or by another API key; take a new key for a new batch"
             )

@@ -36,7 +36,6 @@ from services.issuer_gateway.credentials.issuance import issue_many
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, tenants
-from services.issuer_gateway.unit_of_work.log_writer import check_followed
 from services.persistence.postgres import Connection, transaction
 from services.persistence.postgres_errors import (
     LASTING_ERRORS,
@@ -98,7 +97,7 @@ class BatchWorker:
         self._gateway.log.event(
             "batch_part", kind=batch.kind, rows=rows, milliseconds=round((time.perf_counter() - started) * 1000)
         )
-        self._gateway.relay.call()
+        self._gateway.writer.call_relay()
         self._gateway.batch_moved.fire()
         return True
 
@@ -108,7 +107,7 @@ class BatchWorker:
         if found is None or batch.key_id is None:
             await batches.end(connection, batch.batch_id, "finished")
             return 0
-        check_followed(self._gateway)
+        self._gateway.writer.check_followed()
         number, sealed = found
         key = await self._gateway.batch_keys.of(batch.key_id)
         if key is None:  # the database is from before the key was destroyed: what the batch did since is on the log
@@ -213,7 +212,7 @@ class _Work:
             self._gateway,
             self._tenant,
             rows,
-            self._gateway.now(),
+            self._gateway.writer.now(),
             is_dry=self._batch.is_dry_run,
             api_key_id=self._batch.api_key_id,
         )

@@ -43,8 +43,7 @@ from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway, ListInHand
 from services.issuer_gateway.store import achievements, idempotency_records
-from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem
-from services.issuer_gateway.unit_of_work.log_writer import check_followed, in_transaction, require_admitted
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
 from services.persistence.postgres import Connection, transaction
 
 _AWARD = msgspec.json.Decoder(Award)
@@ -180,9 +179,9 @@ def json_row(line: int, content: bytes) -> Row:
 
 async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> BatchAnswer:
     """Check every row as issuing would, by the rules too, and store nothing; raises what `require_admitted` raises."""
-    check_followed(gateway)
-    await require_admitted(gateway, tenant)
-    now = gateway.now()
+    gateway.writer.check_followed()
+    await gateway.writer.require_admitted(tenant)
+    now = gateway.writer.now()
     items, refused = await prepare_rows(gateway, tenant, _without_repeated(rows, tenant.zone), now, is_dry=True)
     async with transaction(gateway.pool) as connection:
         taken, by_id = await decide_many(gateway, connection, tenant, list(items.values()), now=now, is_dry=True)
@@ -210,28 +209,28 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
 
 
 async def run(
-    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], once: Once, *, api_key_id: str | None = None
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], keyed: KeyedRequest, *, api_key_id: str | None = None
 ) -> BatchAnswer:
     """Issue what the rows award, chunk by chunk, and return a result for each row; what is done stays done.
 
     Raises `OtherRequestProblem` where the key belongs to another batch, and what `require_admitted` raises.
     """
-    check_followed(gateway)
-    await require_admitted(gateway, tenant)
+    gateway.writer.check_followed()
+    await gateway.writer.require_admitted(tenant)
 
     async def begin(connection: Connection) -> idempotency_records.StoredBatch:
         return await idempotency_records.begin_batch(
             connection,
             tenant.institution_id,
             batch_id=str(uuid.uuid4()),
-            key_fingerprint=once.key_fingerprint,
-            request_fingerprint=once.request_fingerprint,
+            key_fingerprint=keyed.key_fingerprint,
+            request_fingerprint=keyed.request_fingerprint,
             row_count=len(rows),
             api_key_id=api_key_id,
         )
 
-    batch = await in_transaction(gateway, begin)
-    if batch.request_fingerprint != once.request_fingerprint:
+    batch = await gateway.unit_of_work.in_transaction(begin)
+    if batch.request_fingerprint != keyed.request_fingerprint:
         raise OtherRequestProblem(
             "The key was sent before, with another batch or by another API key; take a new key for a new batch"
         )
@@ -241,7 +240,7 @@ async def run(
         for start in range(0, len(rows), LIMITS.batch_chunk_rows):
             chunk = rows[start : start + LIMITS.batch_chunk_rows]
             passing |= await _run_chunk(gateway, tenant, batch.batch_id, _without_erased(chunk, erased), api_key_id)
-            gateway.relay.call()
+            gateway.writer.call_relay()
     return await answer(gateway, batch, passing)
 
 
@@ -281,7 +280,7 @@ async def _run_chunk(
         todo = [row for row in chunk if row.line not in finished]
         if not todo:
             return {}
-        items, refused = await prepare_rows(gateway, tenant, todo, gateway.now(), api_key_id=api_key_id)
+        items, refused = await prepare_rows(gateway, tenant, todo, gateway.writer.now(), api_key_id=api_key_id)
         if items:
             by_id = (await issue_many(gateway, connection, tenant, list(items.values()))).refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
@@ -301,7 +300,7 @@ async def _run_chunk(
         gateway.metrics.batch_rows.labels("already-awarded").inc(len(known))
         return {line: document for line, document in documents.items() if may_pass(refused[line])}
 
-    return await in_transaction(gateway, work)
+    return await gateway.unit_of_work.in_transaction(work)
 
 
 def found_before(refused: dict[int, Problem]) -> dict[int, CredentialId]:

@@ -26,8 +26,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import claims, credentials
-from services.issuer_gateway.unit_of_work.idempotency import Once, once_of, run_once
-from services.issuer_gateway.unit_of_work.log_writer import in_transaction
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
 from services.persistence.postgres import Connection, Pool
 
 READ_SCOPE = "credentials:read"
@@ -106,7 +105,9 @@ def state_of(stored: claims.StoredClaim) -> ClaimState:
     return "expired" if stored.is_over else "open"
 
 
-async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once | None, *, maker: Maker) -> ClaimMade:
+async def make(
+    gateway: Gateway, tenant: Tenant, body: ClaimRequest, keyed: KeyedRequest | None, *, maker: Maker
+) -> ClaimMade:
     """Make a link to an award, or to a credential of the institution.
 
     An award is checked as far as it can be now; what is still refused when the link is used leaves the link as it is.
@@ -117,9 +118,9 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
         await _openable(gateway, gateway.pool, tenant, CredentialId(body.credential_id), maker)
     if body.award:
         achievement = await achievement_of(gateway.pool, tenant, body.award.achievement)
-        item = await prepare(gateway, tenant, body.award, achievement, now=gateway.now(), is_dry=True)
+        item = await prepare(gateway, tenant, body.award, achievement, now=gateway.writer.now(), is_dry=True)
 
-    secret = _secret_of(gateway, once)
+    secret = _secret_of(gateway, keyed)
 
     async def work(connection: Connection) -> ClaimMade:
         if body.award:
@@ -134,19 +135,19 @@ async def make(gateway: Gateway, tenant: Tenant, body: ClaimRequest, once: Once 
             claim_id=new.claim_id, link="", expires_at=from_datetime(expires_at), credential_id=new.credential_id
         )
 
-    made = await run_once(gateway, once, ClaimMade, work)
+    made = await gateway.idempotency.run_once(keyed, ClaimMade, work)
     return msgspec.structs.replace(made, link=link_of(gateway, secret))
 
 
-def _secret_of(gateway: Gateway, once: Once | None) -> str:
+def _secret_of(gateway: Gateway, keyed: KeyedRequest | None) -> str:
     """Return the secret of a new link: random, or made of the request's key, so that a repeated one can be answered.
 
     No secret is kept for that: the answer that is kept has no link, and without the master key nobody makes it again.
     """
-    if once is None:
+    if keyed is None:
         return institution_commands.new_token(SECRET_PREFIX)
     made = gateway.keystore.fingerprint(
-        b"claim", once.institution_id.encode(), once.key_fingerprint, once.request_fingerprint
+        b"claim", keyed.institution_id.encode(), keyed.key_fingerprint, keyed.request_fingerprint
     )
     return SECRET_PREFIX + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
@@ -211,8 +212,8 @@ async def make_for_rows(
                 raise row.problem or MalformedProblem("The row cannot be read")
             body = ClaimRequest(award=row.award, hours_valid=hours)
             asked = (maker.api_key_id.encode(), b"claim", _ENCODE(body))
-            once = once_of(gateway, tenant.institution_id, f"{key}\n{row.line}", *asked)
-            yield ClaimLine(line=row.line, claim=await make(gateway, tenant, body, once, maker=maker))
+            keyed = gateway.idempotency.keyed(tenant.institution_id, f"{key}\n{row.line}", *asked)
+            yield ClaimLine(line=row.line, claim=await make(gateway, tenant, body, keyed, maker=maker))
         except Problem as problem:
             if problem.status >= _OURS:
                 raise
@@ -244,7 +245,7 @@ async def make_for_batch(gateway: Gateway, tenant: Tenant, batch_id: str, *, hou
             await claims.cancel_for(connection, [item.credential_id for item in new if item.credential_id])
             return await claims.add(connection, new, hours=hours)
 
-        expires_at = from_datetime(await in_transaction(gateway, work))
+        expires_at = from_datetime(await gateway.unit_of_work.in_transaction(work))
         for item, secret, made in zip(issued, secrets, new, strict=True):
             yield ClaimMade(
                 claim_id=made.claim_id,

@@ -34,15 +34,9 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, claims, tenants
-from services.issuer_gateway.unit_of_work.idempotency import append_once
-from services.issuer_gateway.unit_of_work.log_writer import (
-    LogNotFollowedProblem,
-    OutboxEvent,
-    book_for,
-    check_followed,
-    in_transaction,
-    status_of,
-)
+from services.issuer_gateway.unit_of_work.decision_book import book_for
+from services.issuer_gateway.unit_of_work.event_answer import status_of
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence.postgres import Connection
 
 _DECODE = msgspec.json.Decoder(Award).decode
@@ -154,7 +148,7 @@ async def _claimed(gateway: Gateway, tenant: Tenant, credential_id: CredentialId
     async def work(connection: Connection) -> str:
         return await _state(gateway, connection, tenant, credential_id)
 
-    state = await in_transaction(gateway, work)
+    state = await gateway.unit_of_work.in_transaction(work)
     document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
     return Claimed(credential_id=credential_id, document=document, state=state)
 
@@ -165,10 +159,8 @@ async def _state(gateway: Gateway, connection: Connection, tenant: Tenant, crede
     Raises `ClaimSuspendedProblem`, `ClaimRevokedProblem`, `IssueRefusedProblem`, and `LogNotFollowedProblem` where the
     log was not followed lately: a revocation may have been missed.
     """
-    health = gateway.follower.health()
-    if health.state != "healthy":
-        raise LogNotFollowedProblem(f"Whether the credential still holds cannot be checked now: {health.detail}")
-    now = gateway.now()
+    gateway.log_state.check_fresh("Whether the credential still holds")
+    now = gateway.writer.now()
     book = await book_for(connection, [], also=[credential_id], now=now)
     await check_tenant(connection, tenant, book, credential_id)
     credential = book.credential(credential_id)
@@ -194,7 +186,7 @@ async def _used(
         await _state(gateway, connection, tenant, credential_id)
         await claims.use(connection, claim_id, credential_id, taker_hash)
 
-    await in_transaction(gateway, work)
+    await gateway.unit_of_work.in_transaction(work)
 
 
 class _TakenError(Exception):
@@ -211,7 +203,7 @@ async def _issued(
 
     Where the same award was made in another way since, the link leads to that credential.
     """
-    check_followed(gateway)
+    gateway.writer.check_followed()
 
     async def work(connection: Connection) -> OutboxEvent:
         stored = await claims.lock(connection, claim_id)
@@ -226,13 +218,13 @@ async def _issued(
         achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
         assert achievement is not None, "a claim refers to it"
         by = stored.api_key_id
-        item = await prepare(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=by)
+        item = await prepare(gateway, tenant, award, achievement, now=gateway.writer.now(), api_key_id=by)
         said = await issue_now(gateway, connection, tenant, item)
         await claims.use(connection, claim_id, said.stream, taker_hash)
         return said
 
     try:
-        answer = await append_once(gateway, None, work)
+        answer = await gateway.idempotency.append_once(None, work)
     except _TakenError as taken:
         return taken.credential_id
     except AlreadyAwardedProblem as before:

@@ -10,15 +10,9 @@ from services.issuer_gateway.domain.awarding import change_event, recognised_eve
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox
-from services.issuer_gateway.unit_of_work.idempotency import Once, append_once
-from services.issuer_gateway.unit_of_work.log_writer import (
-    OutboxEvent,
-    append,
-    book_for,
-    check_followed,
-    common_fields,
-    sign_event,
-)
+from services.issuer_gateway.unit_of_work.decision_book import book_for
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence.postgres import Connection, Pool
 
 
@@ -57,33 +51,33 @@ async def change(
     *,
     verb: str,
     request: ChangeRequest,
-    once: Once | None,
+    keyed: KeyedRequest | None,
 ) -> EventAnswer:
     """Revoke, suspend or reinstate a credential of the institution, or of one that it succeeds.
 
     Raises `UnknownCredentialProblem` for another's, and the rules' refusals.
     """
-    check_followed(gateway)
+    gateway.writer.check_followed()
 
     async def work(connection: Connection) -> OutboxEvent:
-        now = gateway.now()
+        now = gateway.writer.now()
         book = await book_for(connection, [], also=[credential_id], now=now)
         await check_tenant(connection, tenant, book, credential_id)
         effective_at = effective_from(gateway, book, credential_id, now)
         event = change_event(
-            common_fields(gateway, tenant, now=now), verb, credential_id, request, effective_at=effective_at
+            gateway.writer.common_fields(tenant, now=now), verb, credential_id, request, effective_at=effective_at
         )
-        item = OutboxEvent(opened=await sign_event(gateway, tenant, event), stream=credential_id)
+        item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=credential_id)
         return await _append(gateway, connection, tenant, item, now=now)
 
-    return await append_once(gateway, once, work, locks=[credential_id])
+    return await gateway.idempotency.append_once(keyed, work, locks=[credential_id])
 
 
 async def _append(
     gateway: Gateway, connection: Connection, tenant: Tenant, item: OutboxEvent, *, now: Moment
 ) -> OutboxEvent:
     book = await book_for(connection, [item.opened], also=[item.stream], now=now)
-    await append(gateway, connection, tenant, [item], book, now=now)
+    await gateway.writer.append(connection, tenant, [item], book, now=now)
     return item
 
 
@@ -116,33 +110,37 @@ def effective_from(gateway: Gateway, book: Book, credential_id: CredentialId, no
     return max(dated_back, begun, *(change.effective_at for change in changes_that_count(book, life)))
 
 
-async def recognise(gateway: Gateway, tenant: Tenant, request: RecognitionRequest, once: Once | None) -> EventAnswer:
+async def recognise(
+    gateway: Gateway, tenant: Tenant, request: RecognitionRequest, keyed: KeyedRequest | None
+) -> EventAnswer:
     """Recognise a credential, whoever issued it; raises the rules' refusals."""
-    check_followed(gateway)
+    gateway.writer.check_followed()
 
     async def work(connection: Connection) -> OutboxEvent:
-        now = gateway.now()
-        event = recognised_event(common_fields(gateway, tenant, now=now), request)
-        item = OutboxEvent(opened=await sign_event(gateway, tenant, event), stream=request.credential_id)
+        now = gateway.writer.now()
+        event = recognised_event(gateway.writer.common_fields(tenant, now=now), request)
+        item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=request.credential_id)
         return await _append(gateway, connection, tenant, item, now=now)
 
-    return await append_once(gateway, once, work, locks=[request.credential_id])
+    return await gateway.idempotency.append_once(keyed, work, locks=[request.credential_id])
 
 
-async def withdraw(gateway: Gateway, tenant: Tenant, recognition: EventId, once: Once | None) -> EventAnswer:
+async def withdraw(gateway: Gateway, tenant: Tenant, recognition: EventId, keyed: KeyedRequest | None) -> EventAnswer:
     """Withdraw a recognition of the institution's own; raises `UnknownEventProblem` for another's."""
-    check_followed(gateway)
+    gateway.writer.check_followed()
     row = await own_event(gateway.pool, tenant, recognition)
     if row.event_type != "credential-recognised.v1":
         raise UnknownEventProblem(f"The event {recognition} is not a recognition")
 
     async def work(connection: Connection) -> OutboxEvent:
-        now = gateway.now()
-        event = events.RecognitionWithdrawn(**common_fields(gateway, tenant, now=now).fields(), recognition=recognition)
-        item = OutboxEvent(opened=await sign_event(gateway, tenant, event), stream=row.stream)
+        now = gateway.writer.now()
+        event = events.RecognitionWithdrawn(
+            **gateway.writer.common_fields(tenant, now=now).fields(), recognition=recognition
+        )
+        item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=row.stream)
         return await _append(gateway, connection, tenant, item, now=now)
 
-    return await append_once(gateway, once, work, locks=[row.stream])
+    return await gateway.idempotency.append_once(keyed, work, locks=[row.stream])
 
 
 async def own_event(connection: Connection | Pool, tenant: Tenant, event_id: EventId) -> outbox.OutboxRow:

@@ -22,7 +22,7 @@ from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox, proofs
 from services.issuer_gateway.store.followed_log import book_of_credentials
-from services.issuer_gateway.unit_of_work.log_writer import location_of
+from services.issuer_gateway.unit_of_work.event_answer import location_of
 from services.persistence.postgres import transaction
 
 ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
@@ -114,7 +114,7 @@ async def _with_proof(
         key_id=signer.key_id,
         sign=signer.sign,
         suite=suite,
-        created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else gateway.now(),
+        created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else gateway.writer.now(),
     )
     single = made["proof"][0] if isinstance(made["proof"], list) else made["proof"]
     sealed = key.seal(_ENCODE(single), "proof", name)
@@ -185,7 +185,7 @@ async def described(gateway: Gateway, stored: Sequence[credentials.StoredCredent
     """Return the answers of credentials: how their events stand and what the log says of them now."""
     if not stored:
         return []
-    now = gateway.now()
+    now = gateway.writer.now()
     async with transaction(gateway.pool) as connection:
         rows = await outbox.get_many(connection, [item.event_id for item in stored])
         book = await book_of_credentials(connection, [item.credential_id for item in stored])

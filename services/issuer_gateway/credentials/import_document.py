@@ -22,8 +22,9 @@ from services.issuer_gateway.credentials.source_check import Despite, Source, ch
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
-from services.issuer_gateway.unit_of_work.idempotency import Once, append_once, check_unused
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent, book_for, check_followed, read_state
+from services.issuer_gateway.unit_of_work.decision_book import book_for
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence.postgres import Connection
 
 _NOTES_MAX = 64
@@ -55,14 +56,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def import_document(
-    gateway: Gateway, tenant: Tenant, body: Any, asked: Asked, *, once: Once | None
+    gateway: Gateway, tenant: Tenant, body: Any, asked: Asked, *, keyed: KeyedRequest | None
 ) -> tuple[CredentialId, EventAnswer]:
     """Issue what a document of another system says, and return the credential and where its event stands.
 
     `body` is the document, or `{"document": …, "status_lists": […]}`. The same content (without its proof) for the same
     person gives the same credential, for another person another. Raises what reading, `check_source` and issuing raise.
     """
-    check_followed(gateway)
+    gateway.writer.check_followed()
     document, status_lists = with_lists(body) or (body, ())
     read, learner_ref = asked.read, asked.learner_ref
     # A large document takes a while, in which others have their turn.
@@ -70,7 +71,7 @@ async def import_document(
     content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
     sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
     recognition = Recognition(gateway, tenant)
-    await check_unused(gateway, once)
+    await gateway.idempotency.check_unused(keyed)
     known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
     if known is not None and asked.on_repeat != "replace":
         return await _stood(gateway, tenant, known)
@@ -98,7 +99,7 @@ async def import_document(
         return said
 
     try:
-        answer = await append_once(gateway, once, work)
+        answer = await gateway.idempotency.append_once(keyed, work)
     except (_ImportedBeforeError, AlreadyAwardedProblem) as before:
         return await _stood(gateway, tenant, before.credential_id)
     assert answer.credential_id is not None, "an issue is about a credential"
@@ -109,7 +110,7 @@ async def _stood(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) 
     """Return a credential that was made of the document before, and where its event stands."""
     stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
     assert stored is not None, "nothing removes a credential"
-    return stored.credential_id, await read_state(gateway, stored.event_id)
+    return stored.credential_id, await gateway.writer.read_state(stored.event_id)
 
 
 def _about(imported: Imported, person: Person, asked: Asked) -> Imported:
@@ -140,7 +141,7 @@ async def _issue_now(
         tenant,
         award,
         stored,
-        now=gateway.now(),
+        now=gateway.writer.now(),
         notes=_bounded([_first_issued_by(imported), *notes, *achievement.notes, *doubts]),
         unmapped=imported.unmapped,
         api_key_id=asked.api_key_id,
@@ -157,7 +158,7 @@ async def _may_be_replaced(
     stored = await credentials.get(connection, tenant.institution_id, credential_id)
     if stored is not None and stored.part_digest == item.part.digest:
         return False
-    now = gateway.now()
+    now = gateway.writer.now()
     book = await book_for(connection, [], also=[credential_id], now=now)
     credential = book.credential(credential_id)
     found = effective(book, credential, at=now) if credential else None

@@ -31,16 +31,9 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store import achievements, credentials, document_parts, outbox, status_lists
-from services.issuer_gateway.unit_of_work.idempotency import Once, append_once
-from services.issuer_gateway.unit_of_work.log_writer import (
-    OutboxEvent,
-    admit,
-    book_for,
-    check_followed,
-    common_fields,
-    enqueue,
-    sign_event,
-)
+from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool
 
@@ -174,13 +167,13 @@ async def prepare(
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
-    said = common_fields(gateway, tenant, now=now)
+    said = gateway.writer.common_fields(tenant, now=now)
     event = issued_event(said, achievement.achievement, award, credential_id, zone=tenant.zone)
     return PreparedAward(
         award=award,
         achievement=achievement,
         credential_id=credential_id,
-        opened=await sign_event(gateway, tenant, event),
+        opened=await gateway.writer.sign(tenant, event),
         sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
         part=part,
         place=place,
@@ -246,7 +239,7 @@ async def store(
 
 async def check_not_awarded(gateway: Gateway, connection: Connection, tenant: Tenant, item: PreparedAward) -> None:
     """Raise `AlreadyAwardedProblem` or `AwardedBeforeProblem` where an award could not be issued for that now."""
-    now = gateway.now()
+    now = gateway.writer.now()
     awarded = await EarlierAwards.read(gateway, connection, tenant, [item], is_dry=True)
     book = await book_for(connection, [], also=awarded.credential_ids, now=now)
     awarded.check(item, book, now=now)
@@ -264,20 +257,20 @@ async def issue_now(gateway: Gateway, connection: Connection, tenant: Tenant, it
 
 
 async def issue(
-    gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None = None
+    gateway: Gateway, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: str | None = None
 ) -> EventAnswer:
     """Issue one credential and return where its event stands (DESIGN 5.1 to 5.3).
 
     Raises `UnknownAchievementProblem`, a `Refusal` of the rules, and what `append_once` raises.
     """
-    check_followed(gateway)
+    gateway.writer.check_followed()
     achievement = await achievement_of(gateway.pool, tenant, award.achievement)
-    item = await prepare(gateway, tenant, award, achievement, now=gateway.now(), api_key_id=api_key_id)
+    item = await prepare(gateway, tenant, award, achievement, now=gateway.writer.now(), api_key_id=api_key_id)
 
     async def work(connection: Connection) -> OutboxEvent:
         return await issue_now(gateway, connection, tenant, item)
 
-    return await append_once(gateway, once, work)
+    return await gateway.idempotency.append_once(keyed, work)
 
 
 async def decide_many(
@@ -340,9 +333,9 @@ async def _revocations(
         effective_at = effective_from(gateway, book, credential_id, now)
         request = ChangeRequest(reason="superseded", replaced_by=item.credential_id)
         event = change_event(
-            common_fields(gateway, tenant, now=now), "revoke", credential_id, request, effective_at=effective_at
+            gateway.writer.common_fields(tenant, now=now), "revoke", credential_id, request, effective_at=effective_at
         )
-        opened = await sign_event(gateway, tenant, event)
+        opened = await gateway.writer.sign(tenant, event)
         await postgres_states.load_all(connection, book, [opened])
         admit(book, opened, now=max(now, opened.event.at))
         said.append(OutboxEvent(opened=opened, stream=credential_id))
@@ -353,11 +346,11 @@ async def issue_many(
     gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[PreparedAward]
 ) -> Issues:
     """In the caller's transaction: issue what may be issued, in order; return the refusals of the others."""
-    now = max(gateway.now(), *(item.opened.event.at for item in items))
+    now = max(gateway.writer.now(), *(item.opened.event.at for item in items))
     taken, refused = await decide_many(gateway, connection, tenant, items, now=now)
     created_at = datetime.fromisoformat(now)
     if taken:
-        await enqueue(gateway, connection, tenant, [said for item in taken for said in item.every_said])
+        await gateway.writer.enqueue(connection, tenant, [said for item in taken for said in item.every_said])
         learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
         created_at = await store(gateway, connection, tenant, taken, learners)
     return Issues(refused=refused, created_at=created_at)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from proto.documents.credential import Award
 from proto.ids import EventId
-from proto.problem import OutcomeUnknownProblem, Problem
+from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.batches.small_batch import Row, may_pass, prepare_rows
 from services.issuer_gateway.coalescer import Coalescer
@@ -23,17 +23,11 @@ from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedPro
 from services.issuer_gateway.credentials.issuance import PreparedAward, issue_many
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
+from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.idempotency_records import Answered
-from services.issuer_gateway.unit_of_work.idempotency import (
-    Once,
-    await_and_keep,
-    find_answers,
-    other_request,
-    remember_events,
-    replay_answer,
-)
-from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, check_followed, read_state
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, find_answers, other_request, remember_events
+from services.issuer_gateway.unit_of_work.transactions import outcome_unknown
 from services.persistence.postgres import Connection, transaction
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
 
@@ -45,7 +39,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What one request asks for."""
 
     award: Award
-    once: Once | None
+    keyed: KeyedRequest | None
     api_key_id: str | None
 
 
@@ -71,35 +65,37 @@ _Outcome = Committed | Answered | Problem | None
 
 
 async def issue(
-    gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None = None
+    gateway: Gateway, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: str | None = None
 ) -> Issue:
     """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
 
     Raises what `issuance.issue` raises.
     """
-    check_followed(gateway)
-    outcome = await _groups(gateway, tenant).submit(Asked(award=award, once=once, api_key_id=api_key_id))
+    gateway.writer.check_followed()
+    outcome = await _groups(gateway, tenant).submit(Asked(award=award, keyed=keyed, api_key_id=api_key_id))
     if isinstance(outcome, AlreadyAwardedProblem):
-        return Issue(event=await read_state(gateway, outcome.event_id), is_already_awarded=True)
+        return Issue(event=await gateway.writer.read_state(outcome.event_id), is_already_awarded=True)
     if isinstance(outcome, Problem):
         raise outcome
     if isinstance(outcome, Answered):
-        assert once is not None, "only a request with a key is repeated"
-        return Issue(event=await replay_answer(gateway, once, outcome))
+        assert keyed is not None, "only a request with a key is repeated"
+        return Issue(event=await gateway.idempotency.replay_answer(keyed, outcome))
     if outcome is None:
-        return await _alone(gateway, tenant, award, once, api_key_id=api_key_id)
+        return await _alone(gateway, tenant, award, keyed, api_key_id=api_key_id)
     try:
-        event = await await_and_keep(gateway, once, outcome.item.said, outcome.expected)
+        event = await gateway.idempotency.await_and_keep(keyed, outcome.item.said, outcome.expected)
     finally:
-        gateway.arrivals.forget(outcome.expected)
+        gateway.writer.forget(outcome.expected)
     return Issue(event=event, committed=outcome)
 
 
-async def _alone(gateway: Gateway, tenant: Tenant, award: Award, once: Once | None, *, api_key_id: str | None) -> Issue:
+async def _alone(
+    gateway: Gateway, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: str | None
+) -> Issue:
     try:
-        return Issue(event=await issuance.issue(gateway, tenant, award, once, api_key_id=api_key_id))
+        return Issue(event=await issuance.issue(gateway, tenant, award, keyed, api_key_id=api_key_id))
     except AlreadyAwardedProblem as before:
-        return Issue(event=await read_state(gateway, before.event_id), is_already_awarded=True)
+        return Issue(event=await gateway.writer.read_state(before.event_id), is_already_awarded=True)
 
 
 def _groups(gateway: Gateway, tenant: Tenant) -> Coalescer[Asked, _Outcome]:
@@ -113,7 +109,7 @@ async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) ->
     If we crash before the COMMIT of (2), nothing happened; after it the relay sends what was said.
     """
     rows = [Row(place, asked.award) for place, asked in enumerate(group)]
-    items, refused = await prepare_rows(gateway, tenant, rows, gateway.now())  # (1)
+    items, refused = await prepare_rows(gateway, tenant, rows, gateway.writer.now())  # (1)
     items = {place: replace(item, api_key_id=group[place].api_key_id) for place, item in items.items()}
     outcomes: dict[int, _Outcome] = dict(refused)
     committed: dict[int, Committed] = {}
@@ -129,9 +125,7 @@ async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) ->
         return [outcomes.get(place) for place in range(len(group))]
     except CommitUnknownError as error:
         _forget(gateway, committed)
-        raise OutcomeUnknownProblem(
-            "The database went away while committing. Send the same request with the same Idempotency-Key again"
-        ) from error
+        raise outcome_unknown() from error
     except BaseException:
         _forget(gateway, committed)
         raise
@@ -143,20 +137,20 @@ async def _settled(
     connection: Connection, group: Sequence[Asked], items: dict[int, PreparedAward]
 ) -> dict[int, _Outcome]:
     """Return what is known of requests whose key was used before; the second of two with one key is left alone."""
-    found = await find_answers(connection, [asked.once for asked in group])
+    found = await find_answers(connection, [asked.keyed for asked in group])
     seen: set[bytes] = set()
     settled: dict[int, _Outcome] = {}
     for place in items:
-        once = group[place].once
-        if once is None:
+        keyed = group[place].keyed
+        if keyed is None:
             continue
-        earlier = found.get(once.key_fingerprint)
+        earlier = found.get(keyed.key_fingerprint)
         if earlier is not None:
-            is_same = earlier.request_fingerprint == once.request_fingerprint
+            is_same = earlier.request_fingerprint == keyed.request_fingerprint
             settled[place] = earlier if is_same else other_request()
-        elif once.key_fingerprint in seen:
+        elif keyed.key_fingerprint in seen:
             settled[place] = None
-        seen.add(once.key_fingerprint)
+        seen.add(keyed.key_fingerprint)
     return settled
 
 
@@ -166,23 +160,21 @@ async def _issued(
     """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
     issues = await issue_many(gateway, connection, tenant, list(items.values()))
     refusals: dict[int, _Outcome] = {}
-    said: list[tuple[Once, EventId]] = []
+    said: list[tuple[KeyedRequest, EventId]] = []
     taken: dict[int, PreparedAward] = {}
     for place, item in items.items():
         refusal = issues.refused.get(item.credential_id)
-        once = group[place].once
+        keyed = group[place].keyed
         if refusal is None:
             taken[place] = item
         else:
             refusals[place] = None if may_pass(refusal) else refusal
-        if once is not None and (refusal is None or isinstance(refusal, AlreadyAwardedProblem)):
-            said.append((once, refusal.event_id if isinstance(refusal, AlreadyAwardedProblem) else item.event_id))
+        if keyed is not None and (refusal is None or isinstance(refusal, AlreadyAwardedProblem)):
+            said.append((keyed, refusal.event_id if isinstance(refusal, AlreadyAwardedProblem) else item.event_id))
     if said:
         await remember_events(connection, said)
     committed = {
-        place: Committed(
-            item=item, created_at=issues.created_at, expected=gateway.arrivals.expect(item.opened.event_id)
-        )
+        place: Committed(item=item, created_at=issues.created_at, expected=gateway.writer.expect(item.opened.event_id))
         for place, item in taken.items()
     }
     return refusals, committed
@@ -190,4 +182,4 @@ async def _issued(
 
 def _forget(gateway: Gateway, committed: dict[int, Committed]) -> None:
     for each in committed.values():
-        gateway.arrivals.forget(each.expected)
+        gateway.writer.forget(each.expected)

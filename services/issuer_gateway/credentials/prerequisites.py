@@ -22,7 +22,7 @@ from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, credentials
-from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, book_for
+from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.persistence.postgres import Connection
 
 _DETAIL_CHARACTERS_MAX = 1_000
@@ -110,9 +110,7 @@ class Holdings:
         asking = [item for item in items if item.required is not None]
         if not asking:
             return cls(tenant, Book(), now)
-        health = gateway.follower.health()
-        if health.state != "healthy":
-            raise LogNotFollowedProblem(f"Whether prerequisites still hold cannot be checked now: {health.detail}")
+        gateway.log_state.check_fresh("Whether prerequisites still hold")
         uris = list(dict.fromkeys(uri for item in asking if item.required for uri in item.required.named))
         own = await credentials.of_learners(connection, tenant.institution_id, [item.ref for item in asking], uris)
         named = [name.credential_id for item in asking for name in _readable(item.award)]

@@ -24,7 +24,7 @@ from services.crypto.issuer_proofs import DID_KEY, Finding, broken_for_others, b
 from services.crypto.rdf_forms import Forms
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.followed_log import book_of_issuers, load_issuers
-from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, book_for
+from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.persistence.postgres import transaction
 
 Despite = Literal["not-on-log", "revoked", "suspended", "expired"]
@@ -109,7 +109,7 @@ async def check_source(gateway: Gateway, source: Source) -> tuple[str, ...]:
     Raises `SourceRefusedProblem` where that refuses it, and `LogNotFollowedProblem` where it depends on a log that was
     not followed lately.
     """
-    now = gateway.now()
+    now = gateway.writer.now()
     book, credential_id = await _on_log(gateway, source.document, now)
     forms = Forms()
     find = partial(_found, source, book, credential_id, now=now, forms=forms.of)
@@ -145,7 +145,7 @@ async def _on_log(gateway: Gateway, document: Mapping[str, Any], now: Moment) ->
         book = await book_of_issuers(connection, {issuer})
         if book.log is None or book.issuer(issuer) is None:
             return book, None
-        _check_fresh(gateway)
+        gateway.log_state.check_fresh("Whether the document still holds")
         try:
             credential_id = credential_id_of(document, issuer)
         except MalformedProblem as problem:
@@ -153,12 +153,6 @@ async def _on_log(gateway: Gateway, document: Mapping[str, Any], now: Moment) ->
         whole = await book_for(connection, [], also=[credential_id], now=now)
         await load_issuers(connection, whole, {issuer})
         return whole, credential_id
-
-
-def _check_fresh(gateway: Gateway) -> None:
-    health = gateway.follower.health()
-    if health.state != "healthy":
-        raise LogNotFollowedProblem(f"Whether the document still holds cannot be checked now: {health.detail}")
 
 
 def _found(

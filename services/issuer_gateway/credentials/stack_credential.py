@@ -28,15 +28,9 @@ from services.issuer_gateway.domain.awarding import check_recipe, document_of, p
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, credentials, followed_log
-from services.issuer_gateway.unit_of_work.idempotency import Once, append_once
-from services.issuer_gateway.unit_of_work.log_writer import (
-    OutboxEvent,
-    append,
-    book_for,
-    check_followed,
-    common_fields,
-    sign_event,
-)
+from services.issuer_gateway.unit_of_work.decision_book import book_for
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence.postgres import Connection
 
 _LIVE = frozenset({"active", "suspended", "impaired", "not_yet_valid"})
@@ -50,13 +44,18 @@ class OtherLearnerProblem(InvalidProblem):
 
 
 async def stack(
-    gateway: Gateway, tenant: Tenant, request: StackRequest, once: Once | None, *, api_key_id: str | None = None
+    gateway: Gateway,
+    tenant: Tenant,
+    request: StackRequest,
+    keyed: KeyedRequest | None,
+    *,
+    api_key_id: str | None = None,
 ) -> EventAnswer:
     """Issue a credential made of credentials (DESIGN 7) and return where its event stands.
 
     Raises `OtherLearnerProblem`, `StackUnmetProblem`, `UnknownAchievementProblem` and the rules' refusals.
     """
-    check_followed(gateway)
+    gateway.writer.check_followed()
     achievement = await achievement_of(gateway.pool, tenant, request.achievement)
     components = sorted(request.components)
     if request.on_repeat is not None:
@@ -75,7 +74,7 @@ async def stack(
             api_key_id=api_key_id,
         )
 
-    return await append_once(gateway, once, work, locks=components)
+    return await gateway.idempotency.append_once(keyed, work, locks=components)
 
 
 async def _stack_now(
@@ -88,7 +87,7 @@ async def _stack_now(
     components: Sequence[CredentialId],
     api_key_id: str | None,
 ) -> OutboxEvent:
-    now = gateway.now()
+    now = gateway.writer.now()
     # (1) What counts the parts already; (2) the parts as the log has them, with what was said here and is on its way.
     earlier = await followed_log.stacks_of(connection, tenant.did, components)
     stacks = {stack_id for stack_ids in earlier.values() for stack_id in stack_ids}
@@ -115,7 +114,7 @@ async def _stack_now(
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
     item = item.noted(holdings.check(item.asking))
     book = await book_for(connection, [item.opened], now=now)
-    await append(gateway, connection, tenant, [item.said], book, now=now)
+    await gateway.writer.append(connection, tenant, [item.said], book, now=now)
     await followed_log.add_parts(connection, item.credential_id, tenant.did, components)
     await store(gateway, connection, tenant, [item], learners)
     return item.said
@@ -178,13 +177,13 @@ async def _prepared(
     )
     check_credential(document, contexts=pinned_contexts(), known=part.known)
     part.is_known = True
-    said = common_fields(gateway, tenant, now=now)
+    said = gateway.writer.common_fields(tenant, now=now)
     event = stacked_event(said, achievement.achievement, award, credential_id, components, zone=tenant.zone)
     return PreparedAward(
         award=award,
         achievement=achievement,
         credential_id=credential_id,
-        opened=await sign_event(gateway, tenant, event),
+        opened=await gateway.writer.sign(tenant, event),
         sealed=Sealed(document=document, notes=notes),
         part=part,
         place=place,

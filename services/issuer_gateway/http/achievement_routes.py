@@ -28,11 +28,10 @@ from services.issuer_gateway.http.caller import (
     CursorText,
     PageLimit,
     PageQuery,
-    once_from,
+    keyed_from,
 )
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.store import achievements
-from services.issuer_gateway.unit_of_work.idempotency import run_once
 from services.persistence.postgres import Connection
 
 _SEE_OTHER = 303
@@ -72,8 +71,8 @@ async def create_achievement(
     async def work(connection: Connection) -> AchievementAnswer:
         return await achievement_commands.create(connection, principal.own, body)
 
-    once = once_from(request, principal, idempotency_key, raw)
-    answer = await run_once(request.app[GATEWAY], once, AchievementAnswer, work)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    answer = await request.app[GATEWAY].idempotency.run_once(keyed, AchievementAnswer, work)
     return Reply(answer, status=201, headers={"Location": f"/v1/achievements/{answer.id}"}, etag=_etag(answer))
 
 
@@ -98,8 +97,8 @@ async def revise_achievement(
         require_match(request, _etag(achievement_commands.answer(tenant, known)))
         return await achievement_commands.revise(connection, tenant, known, body)
 
-    once = once_from(request, principal, idempotency_key, raw)
-    answer = await run_once(request.app[GATEWAY], once, AchievementAnswer, work)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    answer = await request.app[GATEWAY].idempotency.run_once(keyed, AchievementAnswer, work)
     return Reply(answer, etag=_etag(answer))
 
 

@@ -41,11 +41,11 @@ from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.credentials import import_document
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.credentials.source_check import Despite, SourceRefusedProblem
-from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, once_from
+from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
+from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
-from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem
 
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)
@@ -121,9 +121,9 @@ async def run_batch(
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
         return await small_batch.dry_run(gateway, principal.own, rows)
-    once = once_from(request, principal, idempotency_key, raw)
-    assert once is not None, "the route asks for an Idempotency-Key"
-    return await small_batch.run(gateway, principal.own, rows, once, api_key_id=principal.api_key_id)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    assert keyed is not None, "the route asks for an Idempotency-Key"
+    return await small_batch.run(gateway, principal.own, rows, keyed, api_key_id=principal.api_key_id)
 
 
 async def change_batch(
@@ -167,9 +167,9 @@ async def _in_background(
     """Hand a batch to the worker; 200 with the rows of a small one that is done in time, else 202."""
     gateway = request.app[GATEWAY]
     # A dry run and the real one may come under the same key.
-    once = once_from(request, caller, f"{key} (dry run)" if query.dry_run else key, upload.digest)
-    assert once is not None, "the route asks for an Idempotency-Key"
-    batch = await upload.finish(once)
+    keyed = keyed_from(request, caller, f"{key} (dry run)" if query.dry_run else key, upload.digest)
+    assert keyed is not None, "the route asks for an Idempotency-Key"
+    batch = await upload.finish(keyed)
     if batch.row_count <= BATCH_ROWS_MAX:
         batch = await batch_reader.finished(gateway, caller.own, batch)
     status = 200 if batch.is_over and batch.row_count <= BATCH_ROWS_MAX else 202
@@ -241,7 +241,7 @@ async def _import(
 ) -> Reply:
     bytes_max = request.app[GATEWAY].config.import_bytes_max
     document = await off_loop(request, len(raw), decode_json, raw, bytes_max=bytes_max)
-    once = once_from(request, principal, idempotency_key, raw)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
     asked = import_document.Asked(
         read=read,
         learner_ref=query.learner_ref,
@@ -251,7 +251,7 @@ async def _import(
     )
     if query.on_repeat == "replace" and not principal.may_revoke:
         raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke")
-    _, issue = await import_document.import_document(request.app[GATEWAY], principal.own, document, asked, once=once)
+    _, issue = await import_document.import_document(request.app[GATEWAY], principal.own, document, asked, keyed=keyed)
     return await credential_reply(request, principal, issue)
 
 

@@ -15,12 +15,13 @@ from services.edge.media_type import media_type_of
 from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.idempotency_records import OPERATOR
-from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, Once, OtherRequestProblem, once_of
-from services.issuer_gateway.unit_of_work.log_writer import LogNotFollowedProblem, RefusedByLogProblem, status_of
+from services.issuer_gateway.unit_of_work.event_answer import RefusedByLogProblem, status_of
+from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, KeyedRequest, OtherRequestProblem
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
@@ -82,7 +83,7 @@ def _keys(gateway: Gateway) -> Coalescer[bytes, tenants.StoredApiKey | None]:
     return gateway.coalescers.setdefault("API keys", Coalescer(find, count_max=LIMITS.coalesced_max))
 
 
-def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> Once | None:
+def keyed_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> KeyedRequest | None:
     """Return the request as one that is carried out once, or None where it came without an Idempotency-Key.
 
     Who asks belongs to it: what one API key was answered is not handed out to another.
@@ -91,7 +92,7 @@ def once_from(request: web.Request, caller: Caller, key: str | None, raw: bytes 
     gateway = request.app[GATEWAY]
     target = request.method.encode(), request.path.encode(), request.query_string.encode()
     asked = (*target, media_type_of(request).encode(), raw)
-    return once_of(gateway, institution_id, key, caller.api_key_id.encode(), *asked)
+    return gateway.idempotency.keyed(institution_id, key, caller.api_key_id.encode(), *asked)
 
 
 def event_reply(answer: EventAnswer) -> Reply:

@@ -40,7 +40,7 @@ from services.issuer_gateway.credentials.earlier_awards import (
     check_may_replace,
 )
 from services.issuer_gateway.http.batch_routes import AWARD_SHAPES, BatchPath
-from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, once_from
+from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
 from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
 
@@ -75,8 +75,8 @@ async def make_claim(
     """Make a one-time link."""
     if body.award:
         check_may_replace(body.award, may_revoke=principal.may_revoke)
-    once = once_from(request, principal, idempotency_key, raw)
-    made = await claim_commands.make(request.app[GATEWAY], principal.own, body, once, maker=_maker(principal))
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    made = await claim_commands.make(request.app[GATEWAY], principal.own, body, keyed, maker=_maker(principal))
     return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
 
 

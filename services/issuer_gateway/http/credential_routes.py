@@ -50,9 +50,9 @@ from services.issuer_gateway.http.caller import (
     CursorText,
     PageLimit,
     event_reply,
-    once_from,
+    keyed_from,
 )
-from services.issuer_gateway.unit_of_work.log_writer import location_of, status_of
+from services.issuer_gateway.unit_of_work.event_answer import location_of, status_of
 
 _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
@@ -112,8 +112,10 @@ async def issue_credential(
 ) -> Reply:
     """Issue one credential."""
     check_may_replace(body, may_revoke=principal.may_revoke)
-    once = once_from(request, principal, idempotency_key, raw)
-    issue = await issue_together.issue(request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    issue = await issue_together.issue(
+        request.app[GATEWAY], principal.own, body, keyed, api_key_id=principal.api_key_id
+    )
     made = issue.committed
     if issue.is_already_awarded:
         known = await credential_reply(request, principal, issue.event)
@@ -127,9 +129,9 @@ async def stack_credentials(
     request: web.Request, *, body: StackRequest, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Stack credentials."""
-    once = once_from(request, principal, idempotency_key, raw)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
     stacked = await stack_credential.stack(
-        request.app[GATEWAY], principal.own, body, once, api_key_id=principal.api_key_id
+        request.app[GATEWAY], principal.own, body, keyed, api_key_id=principal.api_key_id
     )
     return await credential_reply(request, principal, stacked)
 
@@ -176,9 +178,9 @@ async def _change(
     idempotency_key: str | None,
     verb: str,
 ) -> Reply:
-    once = once_from(request, principal, idempotency_key, raw)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
     answer = await change_credential.change(
-        request.app[GATEWAY], principal.own, path.credential_id, verb=verb, request=body, once=once
+        request.app[GATEWAY], principal.own, path.credential_id, verb=verb, request=body, keyed=keyed
     )
     return event_reply(answer)
 
@@ -231,16 +233,16 @@ async def recognise_credential(
     request: web.Request, *, body: RecognitionRequest, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Recognise a credential."""
-    once = once_from(request, principal, idempotency_key, raw)
-    return event_reply(await change_credential.recognise(request.app[GATEWAY], principal.own, body, once))
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    return event_reply(await change_credential.recognise(request.app[GATEWAY], principal.own, body, keyed))
 
 
 async def withdraw_recognition(
     request: web.Request, *, path: EventPath, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Withdraw a recognition."""
-    once = once_from(request, principal, idempotency_key)
-    return event_reply(await change_credential.withdraw(request.app[GATEWAY], principal.own, path.event_id, once))
+    keyed = keyed_from(request, principal, idempotency_key)
+    return event_reply(await change_credential.withdraw(request.app[GATEWAY], principal.own, path.event_id, keyed))
 
 
 async def read_event(request: web.Request, *, path: EventPath, principal: Caller) -> EventAnswer:

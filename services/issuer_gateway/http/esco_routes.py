@@ -16,7 +16,6 @@ from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.http.caller import GATEWAY, OPERATOR_SCOPE, SEARCHED
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import esco
-from services.issuer_gateway.unit_of_work.log_writer import in_transaction
 from services.persistence.postgres import Connection
 
 
@@ -69,7 +68,7 @@ class _Load:
             await esco.put(connection, self._language, skills)
 
         if skills:
-            await in_transaction(self._gateway, work)
+            await self._gateway.unit_of_work.in_transaction(work)
             self.count += len(skills)
 
 

@@ -36,11 +36,10 @@ from services.issuer_gateway.http.caller import (
     WORK_PROBLEMS,
     Caller,
     PageQuery,
-    once_from,
+    keyed_from,
 )
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.store import followed_log, tenants
-from services.issuer_gateway.unit_of_work.idempotency import run_once
 from services.persistence.postgres import Connection, transaction
 
 _LIST = "institutions"
@@ -75,8 +74,8 @@ async def create_institution(
     async def work(connection: Connection) -> InstitutionCreated:
         return await institution_commands.create(gateway, connection, body)
 
-    once = once_from(request, principal, idempotency_key, raw)
-    created = await run_once(gateway, once, InstitutionCreated, work, is_secret=True)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    created = await gateway.idempotency.run_once(keyed, InstitutionCreated, work, is_secret=True)
     return Reply(created, status=201, headers={"Location": f"/v1/institutions/{created.slug}"})
 
 
@@ -91,7 +90,7 @@ async def list_institutions(request: web.Request, *, query: InstitutionQuery) ->
         book = await followed_log.book_of_issuers(connection, {tenant.did for tenant in shown})
     more = encode_cursor(_LIST, shown[-1].slug) if len(found) > len(shown) else None
     return InstitutionPage(
-        institutions=tuple(institution_answer(each, book, now=gateway.now()) for each in shown), next_cursor=more
+        institutions=tuple(institution_answer(each, book, now=gateway.writer.now()) for each in shown), next_cursor=more
     )
 
 
@@ -101,7 +100,7 @@ async def read_institution(request: web.Request, *, path: SlugPath) -> Instituti
     tenant = await institution_commands.tenant_of(gateway.pool, path.slug)
     async with transaction(gateway.pool) as connection:
         book = await followed_log.book_of_issuers(connection, {tenant.did})
-    return institution_answer(tenant, book, now=gateway.now())
+    return institution_answer(tenant, book, now=gateway.writer.now())
 
 
 async def read_did_document(request: web.Request, *, path: SlugPath) -> Reply:
@@ -124,8 +123,8 @@ async def create_key(
         return await institution_commands.add_key(connection, principal.own, body)
 
     institution_commands.check_scopes(body, principal.scopes)
-    once = once_from(request, principal, idempotency_key, raw)
-    return Reply(await run_once(gateway, once, ApiKeyCreated, work, is_secret=True), status=201)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    return Reply(await gateway.idempotency.run_once(keyed, ApiKeyCreated, work, is_secret=True), status=201)
 
 
 async def list_keys(request: web.Request, *, principal: Caller) -> ApiKeyList:

@@ -49,7 +49,7 @@ from services.issuer_gateway.http.caller import (
     WORK_PROBLEMS,
     Caller,
     PageQuery,
-    once_from,
+    keyed_from,
 )
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.institutions import institution_commands
@@ -215,9 +215,9 @@ async def accept_request(
     idempotency_key: str | None,
 ) -> Reply:
     """Accept a request: its credential is issued."""
-    once = once_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
-    assert once is not None, "it has a key"
-    issue = await request_decision.accept(request.app[GATEWAY], principal.own, path.request_id, body, once)
+    keyed = keyed_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
+    assert keyed is not None, "it has a key"
+    issue = await request_decision.accept(request.app[GATEWAY], principal.own, path.request_id, body, keyed)
     return await credential_reply(request, principal, issue)
 
 
@@ -231,9 +231,9 @@ async def reject_request(
     idempotency_key: str | None,
 ) -> RequestDecision:
     """Reject a request."""
-    once = once_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
-    assert once is not None, "it has a key"
-    return await request_decision.reject(request.app[GATEWAY], principal.own, path.request_id, body.reason, once)
+    keyed = keyed_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
+    assert keyed is not None, "it has a key"
+    return await request_decision.reject(request.app[GATEWAY], principal.own, path.request_id, body.reason, keyed)
 
 
 _ASK_PROBLEMS: tuple[type[Problem], ...] = (

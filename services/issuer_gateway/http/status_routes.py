@@ -11,11 +11,10 @@ from proto.events import KeyRecord
 from proto.wire.gateway import SigningKeyRequest, Slug
 from services.edge import Media, Reply, Route, etag_of
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
-from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, once_from
+from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.signing_keys import NoKeyProblem
 from services.issuer_gateway.status_lists import UnknownStatusListProblem
-from services.issuer_gateway.unit_of_work.idempotency import run_once
 from services.persistence.postgres import Connection
 
 
@@ -51,8 +50,8 @@ async def create_signing_key(
     async def work(connection: Connection) -> KeyRecord:
         return await institution_commands.add_secret(gateway, connection, principal.own, body.purpose)
 
-    once = once_from(request, principal, idempotency_key, raw)
-    return Reply(await run_once(gateway, once, KeyRecord, work), status=201)
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    return Reply(await gateway.idempotency.run_once(keyed, KeyRecord, work), status=201)
 
 
 ROUTES = [

@@ -24,7 +24,6 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import batches, claims, credentials, earlier_awards, pending_batches, requests
-from services.issuer_gateway.unit_of_work.log_writer import in_transaction
 from services.persistence.postgres import Connection
 
 _REF_COLUMN = "learner_ref"
@@ -71,7 +70,7 @@ async def erase(gateway: Gateway, tenant: Tenant, ref: str) -> ErasureAnswer:
 
     learner_ids: list[str] = []
     is_in_hand: list[bool] = []
-    answer = await in_transaction(gateway, work)
+    answer = await gateway.unit_of_work.in_transaction(work)
     if answer is None:
         raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
     await gateway.batch_keys.destroy_ended(gateway.pool)

@@ -20,7 +20,6 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
-from services.issuer_gateway.unit_of_work.log_writer import in_transaction
 from services.persistence.postgres import Connection, transaction
 
 SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones
@@ -100,7 +99,7 @@ async def askable(gateway: Gateway, slug: str, achievement_id: str) -> tuple[Ten
         raise NotAskableProblem(f"{tenant.legal_name} takes no requests for it here; ask the institution itself")
     async with transaction(gateway.pool) as connection:
         book = await followed_log.book_of_issuers(connection, {tenant.did})
-    state = institution_answer(tenant, book, now=gateway.now()).state
+    state = institution_answer(tenant, book, now=gateway.writer.now()).state
     if state in {"not-admitted", "closed"}:
         raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
     return tenant, stored
@@ -143,7 +142,7 @@ async def ask(gateway: Gateway, body: RequestBody) -> RequestMade:
             secret=secret,
         )
 
-    made = await in_transaction(gateway, work)
+    made = await gateway.unit_of_work.in_transaction(work)
     gateway.metrics.requests.labels("open").inc()
     return made
 
@@ -206,7 +205,7 @@ async def withdraw(gateway: Gateway, secret: str) -> RequestState:
         await requests.close(connection, stored.request_id, "withdrawn")
         return await _erase(connection, stored)
 
-    learner_id = await in_transaction(gateway, work)
+    learner_id = await gateway.unit_of_work.in_transaction(work)
     # If we crash here, the learner is erased and the key is still there: the next start destroys it.
     if learner_id is not None:
         await gateway.learner_keys.destroy(gateway.pool, learner_id)

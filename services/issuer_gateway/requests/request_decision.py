@@ -33,8 +33,8 @@ from services.issuer_gateway.requests.learner_requests import (
 )
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, requests
-from services.issuer_gateway.unit_of_work.idempotency import Once, OtherRequestProblem, append_once, run_once
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent, check_followed
+from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
 from services.persistence.postgres import Connection
 
 Answer = TypeVar("Answer")
@@ -152,7 +152,7 @@ class _Acceptance:
         wish = wish_of(open_key(await key_of(self._gateway, stored)), stored)
         achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
         assert achievement is not None, "a request refers to it"
-        now = self._gateway.now()
+        now = self._gateway.writer.now()
         award = award_of(achievement.achievement.uri, wish, self._body, request_id=stored.request_id, now=now)
         item = await prepare(self._gateway, self._tenant, award, achievement, now=now)
         said = await issue_now(self._gateway, connection, self._tenant, item)
@@ -173,22 +173,28 @@ class _Acceptance:
         )
 
 
-async def accept(gateway: Gateway, tenant: Tenant, request_id: str, body: AcceptBody, once: Once) -> EventAnswer:
+async def accept(
+    gateway: Gateway, tenant: Tenant, request_id: str, body: AcceptBody, keyed: KeyedRequest
+) -> EventAnswer:
     """Issue what was asked for, once, and return where the event stands; the same again gets the same answer.
 
     Raises `UnknownRequestProblem`, `RequestDecidedProblem`, `ErasedProblem`, and what issuing raises: then the request
     stays open.
     """
-    check_followed(gateway)
+    gateway.writer.check_followed()
     acceptance = _Acceptance(gateway, tenant, request_id, body)
-    answer = await _decided(gateway, tenant, request_id, lambda: append_once(gateway, once, acceptance.work))
+    answer = await _decided(
+        gateway, tenant, request_id, lambda: gateway.idempotency.append_once(keyed, acceptance.work)
+    )
     if acceptance.left_learner is not None:
         await gateway.learner_keys.destroy(gateway.pool, acceptance.left_learner)
     gateway.metrics.requests.labels("accepted").inc()
     return answer
 
 
-async def reject(gateway: Gateway, tenant: Tenant, request_id: str, reason: str, once: Once) -> RequestDecision:
+async def reject(
+    gateway: Gateway, tenant: Tenant, request_id: str, reason: str, keyed: KeyedRequest
+) -> RequestDecision:
     """Reject a request; the learner reads the reason. The same again gets the same answer.
 
     Raises `UnknownRequestProblem`, `RequestDecidedProblem`, `ErasedProblem`, and `InvalidProblem` for a reason that
@@ -203,6 +209,8 @@ async def reject(gateway: Gateway, tenant: Tenant, request_id: str, reason: str,
         decided_at = await requests.close(connection, request_id, "rejected", sealed_reason=sealed)
         return RequestDecision(request_id=request_id, state="rejected", decided_at=from_datetime(decided_at))
 
-    decision = await _decided(gateway, tenant, request_id, lambda: run_once(gateway, once, RequestDecision, work))
+    decision = await _decided(
+        gateway, tenant, request_id, lambda: gateway.idempotency.run_once(keyed, RequestDecision, work)
+    )
     gateway.metrics.requests.labels("rejected").inc()
     return decision

@@ -1,7 +1,8 @@
 """Requests that are carried out once: the same key and body get the same answer, another body is refused (DESIGN 4).
 
 The record is written in the transaction that does the work. Of two parallel requests the second waits for the first
-one's commit and then gets its answer; if the first fails, the second does the work.
+one's commit and then gets its answer; if the first fails, the second does the work. After a crash record and work are
+both there or both are not.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,11 +16,13 @@ from proto.problem import ConflictProblem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.log.arrivals import Expected
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import idempotency_records, outbox
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent, await_arrival, in_transaction, read_state
-from services.persistence.postgres import Connection
+from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.persistence.postgres import Connection, Pool
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 _ENCODE = msgspec.json.Encoder().encode
@@ -41,7 +44,7 @@ class AnswerGoneProblem(ConflictProblem):
     title = "This was answered before, and the secret in the answer is not kept"
 
 
-class Once(msgspec.Struct, frozen=True, kw_only=True):
+class KeyedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request with an Idempotency-Key, known by fingerprints that say nothing without the master key."""
 
     institution_id: str
@@ -54,20 +57,152 @@ class Once(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.institution_id}\n{self.key_fingerprint.hex()}"
 
 
-def once_of(gateway: Gateway, institution_id: str, key: str | None, *parts: bytes) -> Once | None:
-    """Return the request that `key` and `parts` (who asks, method, path, query, body) make, or None without a key."""
-    if key is None:
-        return None
-    return Once(
-        institution_id=institution_id,
-        key_fingerprint=gateway.keystore.fingerprint(b"idempotency", institution_id.encode(), key.encode()),
-        request_fingerprint=gateway.keystore.fingerprint(b"request", *parts),
-    )
+class _RepeatedError(Exception):
+    """Inside a transaction: the request turned out to have been carried out already."""
+
+    def __init__(self, found: Answered) -> None:
+        self.found = found
 
 
-async def _found(connection: Connection | asyncpg.Pool, once: Once) -> idempotency_records.Answered | None:
-    found = await idempotency_records.find(connection, once.institution_id, once.key_fingerprint)
-    if found is not None and found.request_fingerprint != once.request_fingerprint:
+class Idempotency:
+    """Answers of requests with an Idempotency-Key, sealed under the master key."""
+
+    def __init__(self, pool: Pool, unit_of_work: UnitOfWork, writer: LogWriter, keystore: Keystore) -> None:
+        self._pool = pool
+        self._unit_of_work = unit_of_work
+        self._writer = writer
+        self._keystore = keystore
+        self._answers = Coalescer(self._keep_answers, count_max=LIMITS.coalesced_max)
+
+    def keyed(self, institution_id: str, key: str | None, *parts: bytes) -> KeyedRequest | None:
+        """Return the request that `key` and `parts` (who asks, method, path, query, body) make; None without a key."""
+        if key is None:
+            return None
+        return KeyedRequest(
+            institution_id=institution_id,
+            key_fingerprint=self._keystore.fingerprint(b"idempotency", institution_id.encode(), key.encode()),
+            request_fingerprint=self._keystore.fingerprint(b"request", *parts),
+        )
+
+    async def check_unused(self, keyed: KeyedRequest | None) -> None:
+        """Raise `OtherRequestProblem` where the request's key belongs to another request."""
+        if keyed is not None:
+            await _found(self._pool, keyed)
+
+    async def run_once(
+        self,
+        keyed: KeyedRequest | None,
+        kind: type[Kind],
+        work: Callable[[Connection], Awaitable[Kind]],
+        *,
+        is_secret: bool = False,
+    ) -> Kind:
+        """Do `work`, which says nothing on the log, once; return its answer, or the one that it had the first time."""
+        if keyed is None:
+            return await self._unit_of_work.in_transaction(work)
+
+        async def recorded(connection: Connection) -> Kind:
+            found = await _found(connection, keyed)
+            if found is not None:
+                return self._opened(keyed, found, kind)
+            answer = await work(connection)
+            sealed = self._keystore.seal(_ENCODE(answer), "answer", keyed.name)
+            await idempotency_records.add(
+                connection, keyed.institution_id, _record(keyed, sealed_answer=sealed, is_secret=is_secret)
+            )
+            return answer
+
+        try:
+            return await self._unit_of_work.in_transaction(recorded)
+        except asyncpg.UniqueViolationError as error:
+            return self._opened(keyed, await self._after_conflict(keyed, error), kind)
+
+    def _opened(self, keyed: KeyedRequest, found: Answered, kind: type[Kind]) -> Kind:
+        if found.sealed_answer is None:
+            raise AnswerGoneProblem("Take a new Idempotency-Key, or make a new secret")
+        return msgspec.json.decode(self._keystore.open(found.sealed_answer, "answer", keyed.name), type=kind)
+
+    async def _after_conflict(self, keyed: KeyedRequest, error: asyncpg.UniqueViolationError) -> Answered:
+        """Return what a parallel request of the same key has answered; raises `error` where that was not why."""
+        found = await _found(self._pool, keyed)
+        if found is None:
+            raise error
+        return found
+
+    async def append_once(
+        self,
+        keyed: KeyedRequest | None,
+        work: Callable[[Connection], Awaitable[OutboxEvent]],
+        *,
+        locks: Sequence[CredentialId] = (),
+    ) -> EventAnswer:
+        """Do `work`, which puts one event into the outbox, once; wait a little for the log, return where it stands.
+
+        `locks` are the credentials that nobody else may say anything about meanwhile. A repeated request gets the
+        answer that was given, or, where that was "pending", how it stands now.
+        """
+        expected: Expected | None = None
+        said: OutboxEvent | None = None
+
+        async def recorded(connection: Connection) -> None:
+            nonlocal expected, said
+            # (1) After the locks nobody else is at it; (2) so a repeated request is found here; (3) work; (4) remember.
+            if locks:
+                await outbox.lock_streams(connection, locks)
+            if keyed is not None and (found := await _found(connection, keyed)) is not None:
+                raise _RepeatedError(found)
+            said = await work(connection)
+            if keyed is not None:
+                record = _record(keyed, event_id=said.opened.event_id)
+                await idempotency_records.add(connection, keyed.institution_id, record)
+            expected = self._writer.expect(said.opened.event_id)
+
+        try:
+            await self._unit_of_work.in_transaction(recorded)
+            assert expected is not None, "the work said something"
+            assert said is not None, "the work said something"
+            return await self.await_and_keep(keyed, said, expected)
+        except _RepeatedError as repeated:
+            assert keyed is not None, "only a request with a key is repeated"
+            return await self.replay_answer(keyed, repeated.found)
+        except asyncpg.UniqueViolationError as error:
+            if keyed is None:
+                raise
+            return await self.replay_answer(keyed, await self._after_conflict(keyed, error))
+        finally:
+            self._writer.forget(expected)
+
+    async def await_and_keep(self, keyed: KeyedRequest | None, said: OutboxEvent, expected: Expected) -> EventAnswer:
+        """Wait a little for what was said and committed to come to the log; keep how it stands then, and return it."""
+        answer = await self._writer.await_arrival(expected, event_type=said.event_type, stream=said.stream)
+        await self._keep(keyed, answer)
+        return answer
+
+    async def replay_answer(self, keyed: KeyedRequest, found: Answered) -> EventAnswer:
+        """Return the answer that was given, or how the event stands now if it was still on its way."""
+        if found.sealed_answer is not None:
+            return _DECODE_EVENT(self._keystore.open(found.sealed_answer, "answer", keyed.name))
+        assert found.event_id is not None, "an answer without a body is that of an event"
+        answer = await self._writer.read_state(found.event_id)
+        await self._keep(keyed, answer)
+        return answer
+
+    async def _keep(self, keyed: KeyedRequest | None, answer: EventAnswer) -> None:
+        """Keep an answer that is not going to change much: what is still pending is asked for again."""
+        if keyed is None or answer.state == "pending":
+            return
+        sealed = self._keystore.seal(_ENCODE(answer), "answer", keyed.name)
+        kept = _record(keyed, status=status_code(answer), sealed_answer=sealed)
+        await self._answers.submit((keyed.institution_id, kept))
+
+    async def _keep_answers(self, given: Sequence[tuple[str, Answered]]) -> Sequence[None]:
+        await idempotency_records.keep_answers(self._pool, given)
+        return [None] * len(given)
+
+
+async def _found(connection: Connection | Pool, keyed: KeyedRequest) -> Answered | None:
+    found = await idempotency_records.find(connection, keyed.institution_id, keyed.key_fingerprint)
+    if found is not None and found.request_fingerprint != keyed.request_fingerprint:
         raise other_request()
     return found
 
@@ -79,162 +214,23 @@ def other_request() -> OtherRequestProblem:
     )
 
 
-async def check_unused(gateway: Gateway, once: Once | None) -> None:
-    """Raise `OtherRequestProblem` where the request's key belongs to another request."""
-    if once is not None:
-        await _found(gateway.pool, once)
+def _record(keyed: KeyedRequest, **fields: Any) -> Answered:
+    return Answered(key_fingerprint=keyed.key_fingerprint, request_fingerprint=keyed.request_fingerprint, **fields)
 
 
-async def run_once(
-    gateway: Gateway,
-    once: Once | None,
-    kind: type[Kind],
-    work: Callable[[Connection], Awaitable[Kind]],
-    *,
-    is_secret: bool = False,
-) -> Kind:
-    """Do `work`, which says nothing on the log, once; return its answer, or the answer that it had the first time."""
-    if once is None:
-        return await in_transaction(gateway, work)
-
-    async def recorded(connection: Connection) -> Kind:
-        found = await _found(connection, once)
-        if found is not None:
-            return _kept(gateway, once, found, kind)
-        answer = await work(connection)
-        sealed = gateway.keystore.seal(_ENCODE(answer), "answer", once.name)
-        await idempotency_records.add(
-            connection, once.institution_id, _record(once, sealed_answer=sealed, is_secret=is_secret)
-        )
-        return answer
-
-    try:
-        return await in_transaction(gateway, recorded)
-    except asyncpg.UniqueViolationError as error:
-        return _kept(gateway, once, await _after_conflict(gateway, once, error), kind)
-
-
-def _kept(gateway: Gateway, once: Once, found: idempotency_records.Answered, kind: type[Kind]) -> Kind:
-    if found.sealed_answer is None:
-        raise AnswerGoneProblem("Take a new Idempotency-Key, or make a new secret")
-    return msgspec.json.decode(gateway.keystore.open(found.sealed_answer, "answer", once.name), type=kind)
-
-
-def _record(once: Once, **fields: Any) -> idempotency_records.Answered:
-    return idempotency_records.Answered(
-        key_fingerprint=once.key_fingerprint, request_fingerprint=once.request_fingerprint, **fields
-    )
-
-
-async def _after_conflict(
-    gateway: Gateway, once: Once, error: asyncpg.UniqueViolationError
-) -> idempotency_records.Answered:
-    """Return what a parallel request of the same key has answered; raises `error` where it was about something else."""
-    found = await _found(gateway.pool, once)
-    if found is None:
-        raise error
-    return found
-
-
-class _RepeatedError(Exception):
-    """Inside a transaction: the request turned out to have been carried out already."""
-
-    def __init__(self, found: idempotency_records.Answered) -> None:
-        self.found = found
-
-
-async def append_once(
-    gateway: Gateway,
-    once: Once | None,
-    work: Callable[[Connection], Awaitable[OutboxEvent]],
-    *,
-    locks: Sequence[CredentialId] = (),
-) -> EventAnswer:
-    """Do `work`, which puts one event into the outbox, once; wait a little for the log and return where it stands.
-
-    `locks` are the credentials that nobody else may say anything about meanwhile. A repeated request gets the answer
-    that was given, or, where that was "pending", how it stands now.
-    """
-    expected: Expected | None = None
-    said: OutboxEvent | None = None
-
-    async def recorded(connection: Connection) -> None:
-        nonlocal expected, said
-        # (1) After the locks nobody else is at it; (2) so a repeated request is found here; (3) work; (4) remember it.
-        if locks:
-            await outbox.lock_streams(connection, locks)
-        if once is not None and (found := await _found(connection, once)) is not None:
-            raise _RepeatedError(found)
-        said = await work(connection)
-        if once is not None:
-            await idempotency_records.add(connection, once.institution_id, _record(once, event_id=said.opened.event_id))
-        expected = gateway.arrivals.expect(said.opened.event_id)
-
-    try:
-        await in_transaction(gateway, recorded)
-        assert expected is not None, "the work said something"
-        assert said is not None, "the work said something"
-        return await await_and_keep(gateway, once, said, expected)
-    except _RepeatedError as repeated:
-        assert once is not None, "only a request with a key is repeated"
-        return await replay_answer(gateway, once, repeated.found)
-    except asyncpg.UniqueViolationError as error:
-        if once is None:
-            raise
-        return await replay_answer(gateway, once, await _after_conflict(gateway, once, error))
-    finally:
-        gateway.arrivals.forget(expected)
-
-
-async def await_and_keep(gateway: Gateway, once: Once | None, said: OutboxEvent, expected: Expected) -> EventAnswer:
-    """Wait a little for what was said and committed to come to the log; keep how it stands then, and return it."""
-    answer = await await_arrival(gateway, expected, event_type=said.event_type, stream=said.stream)
-    await _keep(gateway, once, answer)
-    return answer
-
-
-async def replay_answer(gateway: Gateway, once: Once, found: idempotency_records.Answered) -> EventAnswer:
-    """Return the answer that was given, or how the event stands now if it was still on its way."""
-    if found.sealed_answer is not None:
-        return _DECODE_EVENT(gateway.keystore.open(found.sealed_answer, "answer", once.name))
-    assert found.event_id is not None, "an answer without a body is that of an event"
-    answer = await read_state(gateway, found.event_id)
-    await _keep(gateway, once, answer)
-    return answer
-
-
-async def _keep(gateway: Gateway, once: Once | None, answer: EventAnswer) -> None:
-    """Keep an answer that is not going to change much: what is still pending is asked for again."""
-    if once is None or answer.state == "pending":
-        return
-    sealed = gateway.keystore.seal(_ENCODE(answer), "answer", once.name)
-    kept = _record(once, status=status_code(answer), sealed_answer=sealed)
-    await _keeping(gateway).submit((once.institution_id, kept))
-
-
-def _keeping(gateway: Gateway) -> Coalescer[tuple[str, idempotency_records.Answered], None]:
-    async def keep(given: Sequence[tuple[str, idempotency_records.Answered]]) -> Sequence[None]:
-        await idempotency_records.keep_answers(gateway.pool, given)
-        return [None] * len(given)
-
-    return gateway.coalescers.setdefault("answers", Coalescer(keep, count_max=LIMITS.coalesced_max))
-
-
-async def find_answers(
-    connection: Connection, onces: Sequence[Once | None]
-) -> dict[bytes, idempotency_records.Answered]:
+async def find_answers(connection: Connection, requests: Sequence[KeyedRequest | None]) -> dict[bytes, Answered]:
     """Return what was answered under the keys of these requests of one institution, by fingerprint of the key."""
-    given = [once for once in onces if once is not None]
+    given = [keyed for keyed in requests if keyed is not None]
     if not given:
         return {}
     return await idempotency_records.find_many(
-        connection, given[0].institution_id, [once.key_fingerprint for once in given]
+        connection, given[0].institution_id, [keyed.key_fingerprint for keyed in given]
     )
 
 
-async def remember_events(connection: Connection, said: Sequence[tuple[Once, EventId]]) -> None:
+async def remember_events(connection: Connection, said: Sequence[tuple[KeyedRequest, EventId]]) -> None:
     """Remember which requests said which events; raises `asyncpg.UniqueViolationError` where a key was used."""
-    for_each = [(once.institution_id, _record(once, event_id=event_id)) for once, event_id in said]
+    for_each = [(keyed.institution_id, _record(keyed, event_id=event_id)) for keyed, event_id in said]
     await idempotency_records.add_many(connection, for_each)
 
 

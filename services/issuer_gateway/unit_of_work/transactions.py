@@ -1,0 +1,53 @@
+"""One transaction for what belongs together; begun anew where a refusal is over once the log is followed further."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from proto.lifecycle import Refusal
+from proto.problem import BusyProblem, OutcomeUnknownProblem
+from services.issuer_gateway.log.log_state import LogNotFollowedProblem
+from services.issuer_gateway.signals import Signal
+from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres_errors import WAITED_ERRORS, CommitUnknownError
+
+T = TypeVar("T")
+
+
+def outcome_unknown() -> OutcomeUnknownProblem:
+    """Return what is said of work whose COMMIT was not answered."""
+    return OutcomeUnknownProblem(
+        "The database went away while committing. Send the same request with the same Idempotency-Key again"
+    )
+
+
+class UnitOfWork:
+    """Runs the work of requests. `advanced` fires when the log was followed further; a request waits `wait_seconds`.
+
+    If we crash before the COMMIT, nothing of the work has happened; after it all has, whoever was told.
+    """
+
+    def __init__(self, pool: Pool, advanced: Signal, *, wait_seconds: float) -> None:
+        self._pool = pool
+        self._advanced = advanced
+        self._wait_seconds = wait_seconds
+
+    async def in_transaction(self, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
+        """Run `work` in one transaction and return what it returns.
+
+        A refusal that may be over once the gateway has followed the log further is tried again until the request's wait
+        is over. Raises what `work` raises, `BusyProblem` and `OutcomeUnknownProblem`.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + (self._wait_seconds if waits else 0.0)
+        while True:
+            try:
+                async with transaction(self._pool) as connection:
+                    return await work(connection)
+            except (Refusal, LogNotFollowedProblem) as refusal:
+                if getattr(refusal, "is_final", False) or not await self._advanced.wait(deadline - loop.time()):
+                    raise
+            except WAITED_ERRORS as error:
+                raise BusyProblem("Another request is working on the same thing; send this one again") from error
+            except CommitUnknownError as error:
+                raise outcome_unknown() from error
