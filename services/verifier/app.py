@@ -22,6 +22,7 @@ from services.edge import make_app as make_edge_app
 from services.follow import HealthPolicy
 from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
+from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.answers.cached_answers import CachedAnswers
 from services.verifier.answers.service import AnswerService, HealthSource
 from services.verifier.config import Config
@@ -72,8 +73,9 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
 
     @contextlib.asynccontextmanager
     async def running(app: web.Application) -> AsyncIterator[None]:
-        async with replaying(config, app[LOG], end_process=end_process) as replay:
-            _answer(app, replay.store, replay.follower, replay.metrics)
+        cache = AnswerCache(answers_max=config.answers_max)
+        async with replaying(config, app[LOG], listener=cache, end_process=end_process) as replay:
+            _answer(app, replay.store, replay.follower, cache, replay.metrics)
             yield
 
     return _app(config, log or Log("verifier", sys.stdout.buffer), running)
@@ -97,12 +99,12 @@ def make_answering_app(
             freshness_seconds_max=config.freshness_seconds_max,
             clock=now,
         )
-        projection = ProjectionReader(
-            config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
-        )
+        projection = ProjectionReader(config.database_file, reader_threads=config.reader_threads)
+        cache = AnswerCache(answers_max=config.answers_max)
         with contextlib.closing(SharedStateReader(shared.state_file)) as reader:
-            health_source = RemoteHealth(reader, health_policy, projection.cache, Origin(key.name))
-            _answer(app, projection, health_source, Metrics(health_source.health, lambda: health_source.known.position))
+            health_source = RemoteHealth(reader, health_policy, cache, Origin(key.name))
+            metrics = Metrics(health_source.health, lambda: health_source.known.position)
+            _answer(app, projection, health_source, cache, metrics)
             try:
                 yield
             finally:
@@ -149,11 +151,17 @@ def _app(
     return app
 
 
-def _answer(app: web.Application, projection: ProjectionReader, health_source: HealthSource, metrics: Metrics) -> None:
-    """Have the routes answer from these projection."""
+def _answer(
+    app: web.Application,
+    projection: ProjectionReader,
+    health_source: HealthSource,
+    cache: AnswerCache,
+    metrics: Metrics,
+) -> None:
+    """Have the routes answer from these records."""
     app[REGISTRY].register(metrics)
     app[ANSWERS] = AnswerService(projection, health_source, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
-    app[CACHED_ANSWERS] = CachedAnswers(projection, app[ANSWERS], clock=now)
+    app[CACHED_ANSWERS] = CachedAnswers(projection, app[ANSWERS], cache, clock=now)
 
 
 async def _is_fresh(app: web.Application) -> str | None:

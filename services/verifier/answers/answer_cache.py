@@ -1,7 +1,8 @@
 """Encoded answers and decoded institutions in memory, all of one position of the log. Knows no SQL and no HTTP.
 
-Nothing here outlives its position: `advance` moves everything on to the next one together, after dropping what the
-applied entries changed, and whoever puts something in names the position it was read from. Belongs to one event loop.
+Nothing here outlives its position: `on_applied` moves everything on to the next one together, after dropping what the
+applied entries changed, and whoever puts something in names the position it was read from. Who writes the records
+calls it (`projection.listener`). Belongs to one event loop.
 """
 
 from collections import OrderedDict, defaultdict
@@ -69,10 +70,10 @@ class AnswerCache:
         own = self.position
         return own is not None and own.size == position.size and own.root_hash == position.root_hash
 
-    def advance(self, book: Book, position: Position) -> None:
+    def on_applied(self, book: Book, position: Position) -> None:
         """Move on to the position that the changes of `book` led to, dropping whatever they may have changed."""
         if book.is_log_changed or book.changed_issuers:  # rare: the register, keys, rules
-            self.forget()
+            self.on_replaced(None)
         for credential_id in book.changed_credentials:
             self._drop(credential_id)
             for stack in tuple(self._resting_on.get(credential_id, ())):
@@ -83,9 +84,9 @@ class AnswerCache:
                 self._drop(recognition.credential_id)
         self.position = position
 
-    def forget(self) -> None:
-        """Drop everything: what is stored now is not known, until `advance` says so."""
-        self.position = None
+    def on_replaced(self, position: Position | None) -> None:
+        """Drop everything; what is kept from now on is of this position. None: of none, until another is known."""
+        self.position = position
         self._register = Book()
         self._answers.clear()
         self._resting_on.clear()

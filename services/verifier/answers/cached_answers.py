@@ -15,6 +15,7 @@ from proto.ids import CredentialId, Did, credential_id
 from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
 from proto.wire.verifier import Answer, Verdict
+from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.answers.encoded_answer import EncodedAnswer, Instant, instant_of
 from services.verifier.answers.service import AnswerService, Evaluation, Moments, TimedQuestion, now_after
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
@@ -51,12 +52,13 @@ class CachedAnswers:
         self,
         projection: ProjectionReader,
         answers: AnswerService,
+        cache: AnswerCache,
         *,
         clock: Callable[[], Moment],
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._projection = projection
-        self._cache = projection.cache
+        self._cache = cache
         self._answers = answers
         self._clock = clock
         self._monotonic_ns = monotonic_ns

@@ -27,6 +27,7 @@ from services.verifier.metrics import Metrics
 from services.verifier.processes.compare import Comparison
 from services.verifier.processes.follow_log import ProjectionObserver
 from services.verifier.processes.rederive import RederivationError, rederived
+from services.verifier.projection.listener import ProjectionListener
 from services.verifier.projection.store import Store
 
 FATAL_STATUS = 70
@@ -51,18 +52,23 @@ def now() -> Moment:
 
 @contextlib.asynccontextmanager
 async def replaying(
-    config: Config, log: Log, *, tell: Callable[[Known], None] | None = None, end_process: EndProcess = os._exit
+    config: Config,
+    log: Log,
+    *,
+    listener: ProjectionListener | None = None,
+    tell: Callable[[Known], None] | None = None,
+    end_process: EndProcess = os._exit,
 ) -> AsyncIterator[Replay]:
     """Open (1) the projection's file and (2) follow the log into it, while the block runs; closed in reverse order.
 
     Raises `SettingsFault` for a policy file that cannot be used, `MalformedProblem` or `InvalidProblem` for the log's
-    key, and `StoreProblem`. `tell` is called with all that is known, each time that it changes; `end_process` with 70
-    when following fails for good.
+    key, and `StoreProblem`. `listener` hears of each change of the records; `tell` is called with all that is known,
+    each time that it changes; `end_process` with 70 when following fails for good.
     """
     policy = read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
     async with contextlib.AsyncExitStack() as stack:
         store = await asyncio.to_thread(  # (1)
-            Store, config.database_file, reader_threads=config.reader_threads, answers_max=config.answers_max
+            Store, config.database_file, reader_threads=config.reader_threads, listener=listener
         )
         stack.push_async_callback(asyncio.to_thread, store.close)
         session = await stack.enter_async_context(client_session())

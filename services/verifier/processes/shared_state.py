@@ -98,6 +98,6 @@ class RemoteHealth:
             self.known = news
             position = news.position
             if position is None or not self._cache.is_at(position):
-                self._cache.forget()
+                self._cache.on_replaced(position)
             self._cache.position = position
         return self._health_policy.health(self.known)

@@ -30,7 +30,6 @@ from proto.moment import to_ms
 from proto.problem import InvalidProblem
 from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
-from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.projection import tables
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 from services.verifier.projection.troubles import problem_of
@@ -145,10 +144,8 @@ class ReadTransaction:
 class ProjectionReader:
     """Reads the file; close it when done."""
 
-    def __init__(self, path: Path, *, reader_threads: int = 2, answers_max: int = 0) -> None:
+    def __init__(self, path: Path, *, reader_threads: int = 2) -> None:
         self._path = path
-        self.cache = AnswerCache(answers_max=answers_max)
-        """What was made of the records, of one position; moved on by whoever learns of another."""
         self._near: sqlite3.Connection | None = None
         self._local = threading.local()
         self._proven_tiles: set[tuple[Hash, int]] = set()

@@ -19,6 +19,7 @@ from proto.lifecycle import Book, needs
 from services.follow import Applied, Evidence, OwnRoot, Position
 from services.persistence import sqlite_states
 from services.verifier.projection import tables
+from services.verifier.projection.listener import NoListener, ProjectionListener
 from services.verifier.projection.reader import (
     POSITION,
     ProjectionReader,
@@ -39,12 +40,15 @@ _DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 class Store(ProjectionReader):
     """Owns the file; close it when done. `load`, `apply` and `position` are the follower's (`services.follow.Sink`)."""
 
-    def __init__(self, path: Path, *, reader_threads: int = 2, answers_max: int = 0) -> None:
-        """Open or make the file; raises `StoreProblem` where that is not possible.
+    def __init__(self, path: Path, *, reader_threads: int = 2, listener: ProjectionListener | None = None) -> None:
+        """Open or make the file; raises `StoreProblem` where that is not possible. `listener` hears of each change.
 
         A file of another schema version is emptied: it is only a projection.
         """
-        super().__init__(path, reader_threads=reader_threads, answers_max=answers_max)
+        super().__init__(path, reader_threads=reader_threads)
+        self._listener: ProjectionListener = NoListener() if listener is None else listener
+        self._told: Position | None = None
+        """Which position the listener heard of last; None: none that it may go on from."""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="projection-writer")
         self._lock: IO[bytes] | None = None
         try:
@@ -70,8 +74,9 @@ class Store(ProjectionReader):
 
     async def position(self) -> Position | None:
         """Return the position stored last, or None."""
-        self.cache.forget()
-        self.cache.position = found = await self._write(lambda: read_position(self._own))
+        self._replaced(None)
+        found = await self._write(lambda: read_position(self._own))
+        self._replaced(found)
         return found
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
@@ -87,22 +92,28 @@ class Store(ProjectionReader):
 
         Raises `DamagedProjectionProblem` if the stored tree does not grow to the position's root.
         """
-        begun = self.cache.position
+        begun = self._told
         try:
             await self._write(lambda: self._apply(book, applied, position))
         except BaseException:
-            self.cache.forget()  # only the file knows whether it happened
+            self._replaced(None)  # only the file knows whether it happened
             raise
-        if begun is None or begun is not self.cache.position or begun.size + len(applied) != position.size:
-            self.cache.forget()
-        self.cache.advance(book, position)
+        if begun is None or begun is not self._told or begun.size + len(applied) != position.size:
+            self._replaced(position)
+            return
+        self._told = position
+        self._listener.on_applied(book, position)
 
     async def hand_over(self, position: Position) -> None:
         """Keep all states and go on with the log that continues this one: the tree and the events were that one's."""
-        self.cache.forget()
+        self._replaced(None)
         self._proven_tiles.clear()
         await self._write(lambda: self._hand_over(position))
-        self.cache.position = position
+        self._replaced(position)
+
+    def _replaced(self, position: Position | None) -> None:
+        self._told = position
+        self._listener.on_replaced(position)
 
     def _hand_over(self, position: Position) -> None:
         connection = self._own
