@@ -118,7 +118,8 @@ def gateway() -> None:
 @click.command()
 def verifier() -> None:
     """Run the verifier alone, configured by CREDENTIFY_VERIFIER_…."""
-    from services.verifier import app, config, supervisor  # noqa: PLC0415 - one service's command does not import the others
+    from services.verifier import app, config  # noqa: PLC0415 - one service's command does not import the others
+    from services.verifier.processes import supervisor  # noqa: PLC0415 - the same
 
     settings = _settings("verifier", config.Config, config.SETTINGS_PREFIX)
     (supervisor if settings.workers > 1 else app).run(settings)

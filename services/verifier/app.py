@@ -44,10 +44,10 @@ from services.verifier.limits.api_keys import ApiKeys
 from services.verifier.limits.quotas import Usage
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
-from services.verifier.processes.replay import EndProcess, now, replaying
-from services.verifier.processes.shared_state import RemoteHealth, SharedStateReader
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.snapshot import load_snapshot_key
+from services.verifier.replay.replay import EndProcess, now, replaying
+from services.verifier.replay.shared_state import RemoteHealth, SharedStateReader
 from services.verifier.witness.memory import WitnessMemory
 from services.verifier.witness.witness import OnFork, Witness, open_witness
 

@@ -22,8 +22,8 @@ from services.follow import Evidence, FaultyLogProblem, HealthPolicy, Known, Pos
 from services.follow.condition import Condition
 from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.processes.exposition import Exposition
-from services.verifier.processes.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
-from services.verifier.supervisor import reserved
+from services.verifier.processes.supervisor import reserved
+from services.verifier.replay.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
 from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
 from tests.support.awarded import Awarded, award

@@ -1,1 +1,1 @@
-"""The processes of a verifier: one replays, others answer, all share what is known. Decides no verdict."""
+"""The processes of a verifier that has several: those that answer, and the one that starts them. Decides no verdict."""

@@ -25,14 +25,14 @@ from services.edge import ListenFault, Log
 from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
 from services.settings import SettingsFault, encode_settings
-from services.verifier.answer_process import WorkerConfig
 from services.verifier.app import Shared
 from services.verifier.config import Config
 from services.verifier.limits.api_keys import read_keys
 from services.verifier.limits.quotas import Usage
+from services.verifier.processes.answer_process import WorkerConfig
 from services.verifier.processes.exposition import SUFFIX, Exposition, forget
-from services.verifier.processes.replay import replaying
-from services.verifier.processes.shared_state import SharedState
+from services.verifier.replay.replay import replaying
+from services.verifier.replay.shared_state import SharedState
 from services.verifier.witness.witness import open_witness
 
 REPLAY = "replay"
@@ -152,7 +152,7 @@ class WorkerPool:
     @contextlib.asynccontextmanager
     async def _process(self, worker: WorkerConfig) -> AsyncIterator[asyncio.subprocess.Process]:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.verifier.answer_process"), stdin=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "services.verifier.processes.answer_process"), stdin=asyncio.subprocess.PIPE
         )
         assert process.stdin is not None
         self.running += 1

@@ -24,11 +24,11 @@ from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
-from services.verifier.processes.compare import Comparison
-from services.verifier.processes.follow_log import ProjectionObserver
-from services.verifier.processes.rederive import RederivationError, rederived
 from services.verifier.projection.listener import ProjectionListener
 from services.verifier.projection.store import Store
+from services.verifier.replay.compare import Comparison
+from services.verifier.replay.follow_log import ProjectionObserver
+from services.verifier.replay.rederive import RederivationError, rederived
 
 FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""

@@ -1,4 +1,4 @@
-"""Replays the log beside an imported projection and compares the two: `python -m services.verifier.processes.rederive`.
+"""Replays the log beside an imported projection and compares the two: `python -m services.verifier.replay.rederive`.
 
 A process of its own, of low priority, told its settings on standard input and ended with it; the report of
 `services.verifier.fsck` is its only line of output.
@@ -27,7 +27,7 @@ class RederivationError(Exception):
 async def rederived(config: Config) -> Report:
     """Return what the replay found; raises `RederivationError` and `OSError`. Cancelled, it ends the process."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.verifier.processes.rederive"),
+        *(sys.executable, "-m", "services.verifier.replay.rederive"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 24,

@@ -1,4 +1,4 @@
-"""One process that answers from a projection which another one replays: `python -m services.verifier.answer_process`.
+"""One process that answers from what another one replays: `python -m services.verifier.processes.answer_process`.
 
 It is told everything in one line on standard input, and ends when that is closed: whatever happens to the process that
 replays, none that answers is left behind. Asked to interrupt (Ctrl-C reaches all), it waits for that too.
