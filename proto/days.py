@@ -7,8 +7,8 @@ from proto.moment import Moment, from_datetime, normalise, to_datetime
 from proto.problem import InvalidProblem
 
 DAY_PATTERN = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-_DAY = re.compile(rf"^{DAY_PATTERN}(?!\n)$")
-_MIDNIGHT = re.compile(rf"^({DAY_PATTERN})T00:00(:00(\.0+)?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})(?!\n)$")
+_DAY = re.compile(rf"^{DAY_PATTERN}\Z")
+_MIDNIGHT = re.compile(rf"^({DAY_PATTERN})T00:00(:00(\.0+)?)?(Z|[+-][0-9]{{2}}:[0-9]{{2}})\Z")
 _FIRST, _LAST = "1970-01-01", "9000-01-01"
 _DAY_LENGTH = timedelta(days=1)
 _FARTHEST_WEST, _FARTHEST_EAST = timedelta(hours=14), timedelta(hours=14)

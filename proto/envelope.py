@@ -30,7 +30,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A DSSE v1 envelope with exactly one signature; `payload` is the event's canonical bytes in base64."""
 
     payload: Annotated[str, Meta(min_length=4, max_length=56_000)]
-    payloadType: Annotated[str, Meta(pattern=r"^application/vnd\.credentify\.event\+json(?!\n)$")]  # noqa: N815 - DSSE's name
+    payloadType: Annotated[str, Meta(pattern=r"^application/vnd\.credentify\.event\+json\Z")]  # noqa: N815 - DSSE's name
     signatures: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=1)]
 
 

@@ -46,11 +46,11 @@ EventIdField = Annotated[EventId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
 HashField = Annotated[str, Meta(pattern=HEX_256_PATTERN, max_length=64)]
 UriField = Annotated[str, Meta(pattern=URI_PATTERN, max_length=500)]
 AchievementField = Annotated[AchievementUri, Meta(pattern=URI_PATTERN, max_length=500)]
-UriPrefixField = Annotated[str, Meta(pattern=r"^https?://[!-~]{1,300}/(?!\n)$", max_length=310)]
-CountryField = Annotated[str, Meta(pattern=r"^[A-Z]{2}(?!\n)$", max_length=2)]
+UriPrefixField = Annotated[str, Meta(pattern=r"^https?://[!-~]{1,300}/\Z", max_length=310)]
+CountryField = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", max_length=2)]
 NameField = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]+$", min_length=1, max_length=200)]
 NonceField = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?!\n)$", max_length=36)
+    str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z", max_length=36)
 ]
 EctsField = Annotated[int, Meta(ge=0, le=100_000, description="ECTS credits in hundredths: 350 is 3.5 ECTS")]
 EqfField = Annotated[int, Meta(ge=1, le=8, description="EQF level, 1 to 8")]

@@ -12,15 +12,15 @@ CredentialId = NewType("CredentialId", str)
 EventId = NewType("EventId", str)
 Origin = NewType("Origin", str)
 AchievementUri = NewType("AchievementUri", str)
-# Patterns end in (?!\n)$ because a bare $ in Python also matches before a final line feed.
+# Patterns end in \Z, the end of the text (OpenAPI writes it as $): Python's $ also matches before a final line feed.
 LeafIndex = NewType("LeafIndex", int)
 TreeSize = NewType("TreeSize", int)
 
-DID_PATTERN = r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}(?!\n)$"
-KEY_ID_PATTERN = r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}#[A-Za-z0-9._-]{1,64}(?!\n)$"
-HEX_256_PATTERN = r"^[0-9a-f]{64}(?!\n)$"
-ORIGIN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,199}(?!\n)$"
-URI_PATTERN = r"^https?://[!-~]{1,490}(?!\n)$"
+DID_PATTERN = r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}\Z"
+KEY_ID_PATTERN = r"^did:(web|key):[A-Za-z0-9.%_:-]{1,220}#[A-Za-z0-9._-]{1,64}\Z"
+HEX_256_PATTERN = r"^[0-9a-f]{64}\Z"
+ORIGIN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,199}\Z"
+URI_PATTERN = r"^https?://[!-~]{1,490}\Z"
 
 _CREDENTIAL_PREFIX = b"credentify/credential/v1\n"
 _HEX_256 = re.compile(HEX_256_PATTERN)

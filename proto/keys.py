@@ -14,7 +14,7 @@ from proto.problem import InvalidProblem
 PublicKey = NewType("PublicKey", str)
 Sign = Callable[[bytes], bytes]
 
-PUBLIC_KEY_PATTERN = r"^z6Mk[1-9A-HJ-NP-Za-km-z]{44}(?!\n)$"
+PUBLIC_KEY_PATTERN = r"^z6Mk[1-9A-HJ-NP-Za-km-z]{44}\Z"
 SIGNATURE_BYTES = 64
 _MULTICODEC_ED25519 = b"\xed\x01"
 _PUBLIC_BYTES = 32

@@ -18,6 +18,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     slug: ClassVar[str] = "problem"
     title: ClassVar[str] = "The request was refused"
     status: ClassVar[int] = 400
+    is_family: ClassVar[bool] = False
+    """Of this class alone: whoever names it as what may be refused means every subclass with it."""
     retry_after_seconds: float | None = None
 
     def __init__(

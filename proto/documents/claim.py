@@ -17,13 +17,13 @@ _METHOD = "did:key:"
 HolderDid = Annotated[
     str,
     Meta(
-        pattern=r"^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}(?!\n)$",
+        pattern=r"^did:key:z6Mk[1-9A-HJ-NP-Za-km-z]{44}\Z",
         max_length=56,
         description="did:key of the learner's Ed25519 key; it becomes the id of the credential's subject",
     ),
 ]
 SignatureField = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9+/]{86}==(?!\n)$", max_length=88, description="Ed25519 signature in base64")
+    str, Meta(pattern=r"^[A-Za-z0-9+/]{86}==\Z", max_length=88, description="Ed25519 signature in base64")
 ]
 
 

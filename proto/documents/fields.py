@@ -21,22 +21,20 @@ LongText = Annotated[str, Meta(min_length=1, max_length=10_000)]
 Title = Annotated[dict[Language, ShortText], Meta(min_length=1, max_length=24, description="Text by language")]
 Text = Annotated[dict[Language, LongText], Meta(min_length=1, max_length=24, description="Text by language")]
 CodeText = Annotated[str, Meta(min_length=1, max_length=100)]
-AnyUri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,30}:[!-~]{1,490}(?!\n)$", max_length=500)]
-DateField = Annotated[str, Meta(pattern=rf"^{_DATE}(?!\n)$", max_length=10, description="YYYY-MM-DD")]
-TimeField = Annotated[
-    str, Meta(pattern=rf"^{_DATE}T{_TIME}(?!\n)$", max_length=40, description="RFC 3339 with an offset")
-]
+AnyUri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,30}:[!-~]{1,490}\Z", max_length=500)]
+DateField = Annotated[str, Meta(pattern=rf"^{_DATE}\Z", max_length=10, description="YYYY-MM-DD")]
+TimeField = Annotated[str, Meta(pattern=rf"^{_DATE}T{_TIME}\Z", max_length=40, description="RFC 3339 with an offset")]
 DayOrTimeField = Annotated[
     str,
     Meta(
-        pattern=rf"^{_DATE}(T{_TIME})?(?!\n)$",
+        pattern=rf"^{_DATE}(T{_TIME})?\Z",
         max_length=40,
         description="A day, YYYY-MM-DD, in the institution's time zone, or RFC 3339 with an offset",
     ),
 ]
 EscoField = Annotated[str, Meta(pattern=ESCO_PATTERN, max_length=120)]
 IscedField = Annotated[str, Meta(pattern=ISCED_F_PATTERN, max_length=4, description="ISCED-F 2013, 2 to 4 digits")]
-LearnerRef = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}(?!\n)$", max_length=64)]
+LearnerRef = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}\Z", max_length=64)]
 # Enumerations of Open Badges 3.0, each extensible by `ext:`.
 IDENTIFIER_TYPES = (
     "name|sourcedId|systemId|productId|userName|accountId|emailAddress|nationalIdentityNumber|isbn|issn|lisSourcedId"
@@ -48,13 +46,13 @@ RESULT_TYPES = (
 )
 ALIGNMENT_TYPES = "ceasn:Competency|ceterms:Credential|CFItem|CFRubric|CFRubricCriterion|CFRubricCriterionLevel|CTDL"
 _EXTENSION = "ext:[A-Za-z0-9._-]{1,60}"
-IdentifierType = Annotated[str, Meta(pattern=rf"^({IDENTIFIER_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
-ResultType = Annotated[str, Meta(pattern=rf"^({RESULT_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
-AlignmentType = Annotated[str, Meta(pattern=rf"^({ALIGNMENT_TYPES}|{_EXTENSION})(?!\n)$", max_length=64)]
+IdentifierType = Annotated[str, Meta(pattern=rf"^({IDENTIFIER_TYPES}|{_EXTENSION})\Z", max_length=64)]
+ResultType = Annotated[str, Meta(pattern=rf"^({RESULT_TYPES}|{_EXTENSION})\Z", max_length=64)]
+AlignmentType = Annotated[str, Meta(pattern=rf"^({ALIGNMENT_TYPES}|{_EXTENSION})\Z", max_length=64)]
 AwardedField = Annotated[
     AchievementUri,
     Meta(
-        pattern=r"^(https?://[!-~]{1,490}|[a-z0-9](-?[a-z0-9]){0,62})(?!\n)$",
+        pattern=r"^(https?://[!-~]{1,490}|[a-z0-9](-?[a-z0-9]){0,62})\Z",
         max_length=500,
         description="URI of the achievement, or the institution's own short id of it",
     ),
@@ -75,4 +73,4 @@ OnRepeatField = Annotated[
     ),
 ]
 _NO_SPACE = r"[^@\s\x00-\x1f\x7f-\x9f\ufeff]"  # written out where readers' ideas of \s differ (Python, ECMA-262)
-EmailField = Annotated[str, Meta(pattern=rf"^{_NO_SPACE}{{1,64}}@{_NO_SPACE}{{1,255}}(?!\n)$", max_length=320)]
+EmailField = Annotated[str, Meta(pattern=rf"^{_NO_SPACE}{{1,64}}@{_NO_SPACE}{{1,255}}\Z", max_length=320)]

@@ -32,7 +32,7 @@ from proto.stacking import ects_text
 EQF_TARGET_TYPE = "ext:EQF"
 ESCO_TARGET_TYPE = "ext:ESCO"
 QUALITY_TARGET_TYPE = "ext:QualityAssurance"
-_DOCUMENT_ID = re.compile(r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(?!\n)$")
+_DOCUMENT_ID = re.compile(r"^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z")
 _HUNDREDTHS = 100
 _LANGUAGE_PARTS = re.compile(r"^([A-Za-z]{2,3})(?:-([A-Za-z]{4}))?(?:-([A-Za-z]{2}|[0-9]{3}))?")
 

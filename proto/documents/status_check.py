@@ -23,7 +23,7 @@ from proto.moment import Moment, normalise
 from proto.problem import InvalidProblem
 
 ENTRY_LIST_MAX: Final = 8
-_INDEX = re.compile(r"^(0|[1-9][0-9]{0,15})(?!\n)$")
+_INDEX = re.compile(r"^(0|[1-9][0-9]{0,15})\Z")
 _URL = re.compile(URI_PATTERN)
 
 

@@ -17,13 +17,13 @@ from proto.problem import InvalidProblem
 
 FAULT_COUNT_MAX: Final = 20
 CONTEXT_COUNT_MAX: Final = 64
-_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+(?!\n)$")
-_LANGUAGE = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*(?!\n)$")
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+\Z")
+_LANGUAGE = re.compile(r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z")
 _TIME_STAMP = re.compile(
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
-    r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))(?!\n)$"
+    r"(Z|[+-]((0[0-9]|1[0-3]):[0-5][0-9]|14:00))\Z"
 )
-_MULTIBASE = re.compile(r"^[a-zA-Z0-9][!-~]+(?!\n)$")
+_MULTIBASE = re.compile(r"^[a-zA-Z0-9][!-~]+\Z")
 _PROOF_TEXTS = frozenset({"challenge", "nonce", "cryptosuite"})
 _PROOF_SETS = frozenset({"domain", "previousProof"})
 _PROOF_TIMES = frozenset({"created", "expires"})

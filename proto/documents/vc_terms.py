@@ -18,7 +18,7 @@ NODE_DEPTH_MAX: Final = 64
 TERMS_REMEMBERED_MAX: Final = 256
 INLINE_BYTES_MAX: Final = 8_192
 """An inline context of more bytes is worked out again for each document."""
-_IRI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+(?!\n)$")
+_IRI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+\Z")
 _KEYWORDS = frozenset({"@context", "@id", "@type", "@value", "@language", "@direction"})
 _ENCODE = msgspec.json.Encoder().encode
 Fault = tuple[str, str]

@@ -17,20 +17,20 @@ ESCO_SKILL_SCHEME = "http://data.europa.eu/esco/concept-scheme/skills"
 ECTS_FRAMEWORK = _SNB + "education-credit/6fcec5c5af"
 EQF_LEVEL_MIN, EQF_LEVEL_MAX = 1, 8
 
-# Patterns end in (?!\n)$ because a bare $ in Python also matches before a final line feed.
+# Patterns end in \Z, the end of the text (OpenAPI writes it as $): Python's $ also matches before a final line feed.
 # BCP 47 (RFC 5646 section 2.1) without private use and grandfathered tags; in the casing that section 2.1.1 recommends,
 # region and script may also be written otherwise.
 LANGUAGE_PATTERN = (
-    r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3})){0,2}(?!\n)$"
+    r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3})){0,2}\Z"
 )
-COUNTRY_PATTERN = r"^[A-Z]{2}(?!\n)$"
+COUNTRY_PATTERN = r"^[A-Z]{2}\Z"
 # ISCED-F 2013: broad (2 digits), narrow (3), detailed field (4).
-ISCED_F_PATTERN = r"^(0[0-9]|10|99)[0-9]{0,2}(?!\n)$"
+ISCED_F_PATTERN = r"^(0[0-9]|10|99)[0-9]{0,2}\Z"
 ESCO_PATTERN = (
     r"^http://data\.europa\.eu/esco/(skill|occupation)/"
-    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[A-Z]?[0-9.]{1,12})(?!\n)$"
+    r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[A-Z]?[0-9.]{1,12})\Z"
 )
-_EQF_URI = re.compile(rf"^{re.escape(_SNB)}eqf/([1-8])(?!\n)$")
+_EQF_URI = re.compile(rf"^{re.escape(_SNB)}eqf/([1-8])\Z")
 _LANGUAGE = re.compile(LANGUAGE_PATTERN)
 _COUNTRY = re.compile(COUNTRY_PATTERN)
 _ISCED_F = re.compile(ISCED_F_PATTERN)

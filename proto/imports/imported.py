@@ -18,7 +18,7 @@ from proto.problem import InvalidProblem
 
 LANGUAGE_UNKNOWN = "und"
 """Undetermined, in the words of BCP 47."""
-_RFC_3339 = re.compile(r"^.{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})(?!\n)$")
+_RFC_3339 = re.compile(r"^.{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})\Z")
 _T = TypeVar("_T")
 
 

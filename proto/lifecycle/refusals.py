@@ -15,6 +15,7 @@ class Refusal(Problem):
     slug = "refused"
     title = "The log's rules refuse this event"
     status = 422
+    is_family = True
     rule: ClassVar[str] = "general"
     is_final: ClassVar[bool] = True
 

@@ -212,7 +212,7 @@ class ClaimUse(Record, frozen=True, kw_only=True):
     """
 
     holder: Holder | UnsetType = UNSET
-    retry_token: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43,128}(?!\n)$", max_length=128)] | None = None
+    retry_token: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43,128}\Z", max_length=128)] | None = None
 
 
 class Claimed(Record, frozen=True, kw_only=True):

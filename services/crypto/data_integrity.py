@@ -29,7 +29,7 @@ from services.crypto.rdf_canonical import (
 
 Suite = Literal["eddsa-jcs-2022", "eddsa-rdfc-2022"]
 SUITES: tuple[Suite, ...] = ("eddsa-jcs-2022", "eddsa-rdfc-2022")
-_CREATED = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})(?!\n)$", re.ASCII)
+_CREATED = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})\Z", re.ASCII)
 _PROOF_VALUE_MAX = 120
 _PROOF_COUNT_MAX = 8
 CREATED_AHEAD_MS = 300_000

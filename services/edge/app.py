@@ -78,7 +78,7 @@ def make_app(
     for path, allowed in _shadowing(every):
         app.router.add_route("*", path, dispatch.around_unmatched(allowed))
     app.router.add_route("*", r"/{path:[\s\S]*}", dispatch.around_unmatched())
-    operations.describe(title=f"Credentify {service}", description=description, routes=every)
+    operations.describe(title=f"Credentify {service}", description=description, routes=every, explained=explained)
     registry.register(RequestMetrics(dispatch.tallies, lost_lines=lambda: log.lost_count))
     registry.register(app[CONNECTIONS])
     Info(

@@ -12,7 +12,7 @@ from proto.problem import InvalidProblem
 from services.edge.problems import ForbiddenProblem, UnauthenticatedProblem
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,512}=*)")  # RFC 6750 section 2.1
-IDEMPOTENCY_KEY_PATTERN = r'^"?([A-Za-z0-9._:~+/=-]{1,128})"?$'
+IDEMPOTENCY_KEY_PATTERN = r'^"?([A-Za-z0-9._:~+/=-]{1,128})"?\Z'
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
 

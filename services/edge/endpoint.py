@@ -151,6 +151,8 @@ class Endpoint:
 
 
 def _headers(content: Any) -> CIMultiDict[str] | None:
+    if isinstance(content, tuple):
+        content = content[0]
     if content is None:
         return None
     if not isinstance(content, Media):

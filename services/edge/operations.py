@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from proto.problem import Problem
 from services.edge.docs import docs_page
 from services.edge.log import Log
 from services.edge.openapi import openapi_document
@@ -78,15 +79,20 @@ class Operations:
             handler,
             summary=summary,
             tag=TAG,
+            operation="read_" + path[1:].partition(".")[0],
             response={200: response},
             problems=problems,
             rate_limited=False,
             logged=False,
         )
 
-    def describe(self, *, title: str, description: str, routes: Sequence[Route]) -> None:
-        """Make the OpenAPI document and its page from the whole route table."""
-        document = openapi_document(title=title, version=self._alive.version, description=description, routes=routes)
+    def describe(
+        self, *, title: str, description: str, routes: Sequence[Route], explained: Sequence[type[Problem]] = ()
+    ) -> None:
+        """Make the OpenAPI document and its page from the whole route table; `explained` as for `make_app`."""
+        document = openapi_document(
+            title=title, version=self._alive.version, description=description, routes=routes, explained=explained
+        )
         self._document = msgspec.json.encode(document)
         self._page = docs_page(document)
 

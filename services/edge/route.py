@@ -52,16 +52,23 @@ class Route:
     """Type of the JSON body; `bytes` for a body taken as it is (with `request_media`); `Form` for an HTML form."""
     request_media: tuple[str, ...] = ("application/json",)
     request_shapes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """For `request=bytes`: by media type, what the body holds (for NDJSON: a line), to be described, not decoded."""
+    """For `request=bytes`: by media type, what the body holds (for NDJSON: a line), to be described, not decoded.
+
+    A tuple where it may be of several types.
+    """
     request_lines: Any = None
     """Type of one line, where the route (also) takes NDJSON; the handler reads it with `read_lines(request, …)`."""
     response: Mapping[int, Any] = dataclasses.field(default_factory=lambda: {204: None})
-    """By status: the type of the JSON answer, a `Media`, or None for no body."""
+    """By status: the type of the JSON answer, a `Media`, or None for no body; a tuple where it has several forms."""
+    has_etag: bool = False
+    """The answer carries an ETag; asked for again with it, 304."""
     query: type[msgspec.Struct] | None = None
     path_parameters: type[msgspec.Struct] | None = None
     problems: tuple[type[Problem], ...] = ()
     """Refusals of the handler itself; those of the edge (401, 413, 415, 422, 429, …) are added where they apply."""
     auth: Literal["bearer"] | None = None
+    takes_key: bool = False
+    """An API key may be sent, and is not needed: it is only described here, and counted by the service (`admit`)."""
     scope: str | None = None
     idempotency: Literal["required", "optional"] | None = None
     unique_keys: bool = False
@@ -78,6 +85,10 @@ class Route:
     """None: the configured `body_timeout_seconds`."""
     streamed: bool = False
     """The handler itself reads the body as it comes, with `read_chunks` (`request=bytes`); it is not held."""
+    operation: str = ""
+    """What generated clients call it; "": the handler's name."""
+    examples: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """JSON bodies that the route takes, by name, for its description."""
     rate_limited: bool = True
     logged: bool = True
     """False: only answers of 400 and more get a request log line (probes come every second)."""
@@ -91,6 +102,12 @@ class Route:
     def placeholders(self) -> tuple[str, ...]:
         """Names of the path's placeholders, in order."""
         return tuple(_PLACEHOLDER.findall(self.path))
+
+    @property
+    def operation_id(self) -> str:
+        """The operation's name, one of its own in its service; clients are generated from it, so it stays."""
+        handler: Any = self.handler
+        return self.operation or str(handler.__name__)
 
     @property
     def takes_body(self) -> bool:

@@ -21,7 +21,7 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public_url: Annotated[
         str,
         Meta(
-            pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*(?!\n)$",
+            pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*\Z",
             max_length=120,
             description="Permanent base URL under which the public reaches this gateway; stands inside every document",
         ),

@@ -20,6 +20,7 @@ from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.tables.awards_csv import CsvProblem
 from proto.tables.changes_csv import ChangeRow
 from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
+from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, MicroHeMetadata
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer, Uuid
 from services.edge import (
     STOPPING,
@@ -47,6 +48,7 @@ from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
 
+_IMPORT_MEDIA = ("application/json", "application/ld+json", "application/vc", "application/vc+ld+json")
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)
 _AwardList = Annotated[list[Award], Meta(min_length=1, max_length=BATCH_ROWS_MAX)]
@@ -297,7 +299,9 @@ def _batch_route(
     )
 
 
-def _import_route(config: Config, name: str, handler: Handler, what: str, problem: type[Problem]) -> Route:
+def _import_route(
+    config: Config, name: str, handler: Handler, what: str, problem: type[Problem], *, shape: Any = CredentialDocument
+) -> Route:
     return Route(
         "POST",
         f"/v1/imports/{name}",
@@ -309,7 +313,8 @@ def _import_route(config: Config, name: str, handler: Handler, what: str, proble
         '(`{"document": …, "status_lists": […]}`) are checked, nothing is fetched; what is altered, revoked, suspended '
         "or expired is refused, but for what `despite` names.",
         request=bytes,
-        request_media=("application/json", "application/ld+json", "application/vc", "application/vc+ld+json"),
+        request_media=_IMPORT_MEDIA,
+        request_shapes=dict.fromkeys(_IMPORT_MEDIA, (shape, DocumentWithStatusLists)),
         query=ImportQuery,
         response={201: CredentialAnswer, 202: CredentialAnswer},
         problems=(problem, SourceRefusedProblem, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
@@ -328,6 +333,7 @@ def routes(config: Config) -> list[Route]:
             "POST",
             "/v1/batches",
             run_batch,
+            operation="issue_batch",
             summary="Issue a list of awards",
             description="CSV or NDJSON of up to 100,000 rows, or a JSON list of up to 1,000. Each row has its own "
             "result. Up to 1,000 rows are answered at once (sent again under the same key, it goes on where it "
@@ -396,6 +402,11 @@ def routes(config: Config) -> list[Route]:
             config, "elm", import_elm_document, "a European Learning Model v3 credential", NotAnElmCredentialProblem
         ),
         _import_route(
-            config, "microhe", import_microhe_metadata, "the flat metadata of a MicroHE credential", NotMicroHeProblem
+            config,
+            "microhe",
+            import_microhe_metadata,
+            "the flat metadata of a MicroHE credential",
+            NotMicroHeProblem,
+            shape=MicroHeMetadata,
         ),
     ]

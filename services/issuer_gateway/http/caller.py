@@ -31,9 +31,9 @@ OPERATOR_SCOPE = "operator"
 WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
 SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)
 CursorText = Annotated[
-    str, Meta(pattern=r"^[A-Za-z0-9_-]+$", max_length=1024, description="`next_cursor` of the page before")
+    str, Meta(pattern=r"^[A-Za-z0-9_-]+\Z", max_length=1024, description="`next_cursor` of the page before")
 ]
-SEARCHED = r"^[^\x00]*$"
+SEARCHED = r"^[^\x00]*\Z"
 """What may be looked for: any text without the null character, which the database does not know."""
 PageLimit = Annotated[int, Meta(ge=1, le=LIMITS.page_rows_max, description="Rows at most")]
 

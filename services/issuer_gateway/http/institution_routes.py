@@ -208,6 +208,7 @@ ROUTES = [
         summary="Read an institution's DID document",
         path_parameters=SlugPath,
         response={200: Media("application/did+json", dict[str, Any])},
+        has_etag=True,
         problems=(UnknownInstitutionProblem,),
         tag="institutions",
     ),

@@ -60,7 +60,7 @@ from services.issuer_gateway.store import tenants
 _LIST = "requests"
 _FORM_BYTES_MAX = 65_536
 _SEE_OTHER = 303
-SecretText = Annotated[str, Meta(pattern=r"^cf[rc]_[A-Za-z0-9_-]{43}(?!\n)$", max_length=47)]
+SecretText = Annotated[str, Meta(pattern=r"^cf[rc]_[A-Za-z0-9_-]{43}\Z", max_length=47)]
 PAGE: dict[int, Any] = {status: Media("text/html") for status in (200, 404, 409, 410, 422, 429, 503)}
 """What a page is answered with: also what was refused is said on a page."""
 
@@ -287,6 +287,7 @@ ROUTES = [
         "POST",
         "/v1/requests",
         ask,
+        operation="ask_for_achievement",
         summary="Ask an institution for an achievement",
         description="Needs no account. The answer holds a secret link, shown once, to what becomes of the request.",
         request=RequestBody,
@@ -310,6 +311,7 @@ ROUTES = [
         "DELETE",
         "/v1/request-links/{secret}",
         withdraw,
+        operation="withdraw_request",
         summary="Withdraw a request, by its secret link",
         description="What was said in it is erased.",
         path_parameters=SecretPath,

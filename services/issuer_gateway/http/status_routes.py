@@ -64,6 +64,7 @@ ROUTES = [
         "or has a part that is.",
         path_parameters=StatusPath,
         response={200: Media("application/vc", dict[str, Any])},
+        has_etag=True,
         problems=(UnknownInstitutionProblem, UnknownStatusListProblem, NoKeyProblem),
         tag="public",
     ),

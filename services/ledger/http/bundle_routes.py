@@ -151,6 +151,7 @@ def bundle_routes() -> list[Route]:
             "GET",
             "/v1/bundles/{credential_id}",
             bundle,
+            operation="read_bundle",
             summary="All that shows offline that a credential is authentic",
             description=_DESCRIPTION,
             tag="log",

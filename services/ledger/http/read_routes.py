@@ -184,11 +184,20 @@ def read_routes() -> list[Route]:
     """Return the routes for followers and clients."""
     text = Media("text/plain")
     return [
-        Route("GET", "/v1/log", log_info, summary="What a client configures", tag="log", response={200: LogInfo}),
+        Route(
+            "GET",
+            "/v1/log",
+            log_info,
+            operation="read_log",
+            summary="What a client configures",
+            tag="log",
+            response={200: LogInfo},
+        ),
         Route(
             "GET",
             "/v1/entries",
             entries,
+            operation="read_entries",
             summary="Published entries, exact bytes, one a line",
             description="`to` is clipped to what is published and to what one answer holds: ask again from there.",
             tag="log",
@@ -199,6 +208,7 @@ def read_routes() -> list[Route]:
             "GET",
             "/v1/receipts/{index}",
             receipt,
+            operation="read_receipt",
             summary="Proof that an entry is in the log (C2SP tlog-proof)",
             tag="log",
             path_parameters=IndexPath,
@@ -209,6 +219,7 @@ def read_routes() -> list[Route]:
             "GET",
             "/v1/events/{event_id}",
             event,
+            operation="read_event",
             summary="Where an event stands",
             tag="log",
             path_parameters=EventPath,
@@ -219,6 +230,7 @@ def read_routes() -> list[Route]:
             "GET",
             "/v1/consistency/{a}/{b}",
             consistency,
+            operation="read_consistency_proof",
             summary="Proof that one published tree continues another (RFC 6962)",
             tag="log",
             path_parameters=ConsistencyPath,
@@ -229,6 +241,7 @@ def read_routes() -> list[Route]:
             "GET",
             "/v1/checkpoint/after/{size}",
             checkpoint_after,
+            operation="wait_for_checkpoint",
             summary="The checkpoint, as soon as it is larger (long poll)",
             tag="log",
             path_parameters=AfterPath,

@@ -138,6 +138,7 @@ def submit_routes(config: Config) -> list[Route]:
             "POST",
             "/v1/events",
             append,
+            operation="append_events",
             summary="Append signed events",
             description=_DESCRIPTION,
             tag="log",

@@ -21,6 +21,7 @@ def checkpoint_routes() -> list[Route]:
             "GET",
             "/v1/checkpoint",
             checkpoint,
+            operation="read_checkpoint",
             summary="The log's checkpoint that the answers rest on (C2SP tlog-checkpoint)",
             description="To be compared: two checkpoints of one log that contradict each other show that it forked.",
             tag="log",

@@ -1,5 +1,7 @@
 """The verifier's routes: questions over HTTP, and the pages. What is sent is neither stored nor logged."""
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -11,12 +13,22 @@ from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import Did, parse_credential_id
 from proto.moment import Moment, normalise
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
+from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, PresentationDocument
 from proto.wire.ledger import Body
-from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, LanguageQuery, StackAnswer, TimeQuery
+from proto.wire.verifier import (
+    Answer,
+    AnswerLine,
+    IssuerAnswer,
+    LanguageQuery,
+    StackAnswer,
+    TimeQuery,
+    VerificationLine,
+)
 from services.edge import LOG, Form, Media, Reply, Route, annotate, line_fault, parameter_problem
 from services.edge.body import off_loop
 from services.edge.dispatch import add_headers
 from services.edge.media_type import media_type_of
+from services.edge.problems import UnauthenticatedProblem
 from services.verifier.answers.service import (
     Moments,
     NotAStackProblem,
@@ -64,6 +76,22 @@ class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
     id: Annotated[str, Meta(max_length=200)] = ""
 
 
+_EXAMPLE: Mapping[str, Any] = {
+    "@context": [
+        "https://www.w3.org/ns/credentials/v2",
+        "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
+    ],
+    "id": "urn:uuid:0d3a5f0e-6c1b-4a52-9d0e-3f1f6a2b7c8d",
+    "type": ["VerifiableCredential", "OpenBadgeCredential"],
+    "issuer": {"id": "did:web:example.org:issuers:waterland", "type": ["Profile"]},
+    "validFrom": "2026-11-23T10:00:00Z",
+    "credentialSubject": {"type": ["AchievementSubject"]},
+}
+_EXAMPLES = {
+    "a document": _EXAMPLE,
+    "a list": [_EXAMPLE],
+    "with status lists": {"document": _EXAMPLE, "status_lists": []},
+}
 _ASKED = {
     frozenset({"at"}): "Asked for {at}.",
     frozenset({"known_at"}): "Asked by what was on record on {known_at}.",
@@ -213,15 +241,31 @@ def _asked(moments: Moments, language: Language) -> str:
     return language.word(_ASKED[frozenset(values)], **values) if values else ""
 
 
+def _shapes(config: Config) -> dict[str, Any]:
+    """Return what may be sent to be verified, by media type."""
+    several = Annotated[list[CredentialDocument], Meta(min_length=1, max_length=config.documents_max)]
+    shapes = (CredentialDocument, PresentationDocument, DocumentWithStatusLists, several)
+    return {**dict.fromkeys(DOCUMENT_MEDIA, shapes), PDF_MEDIA: bytes}
+
+
 def make_routes(config: Config) -> list[Route]:
-    """Return every route of the verifier."""
+    """Return every route of the verifier; at all of them machines may show an API key, and none needs one."""
+    problems = UnauthenticatedProblem, QuotaProblem
+    return [
+        dataclasses.replace(route, takes_key=True, problems=tuple(dict.fromkeys((*route.problems, *problems))))
+        for route in _routes(config)
+    ]
+
+
+def _routes(config: Config) -> list[Route]:
     found: tuple[type[Problem], ...] = (UnknownCredentialProblem, *PROJECTION_PROBLEMS)
-    html: dict[int, Any] = {200: Media("text/html")}
+    page = Media("text/html")
     return [
         Route(
             "POST",
             "/v1/verifications",
             verifications,
+            operation="verify_documents",
             summary="Is this document authentic, and does it hold?",
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
             "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
@@ -233,9 +277,11 @@ def make_routes(config: Config) -> list[Route]:
             tag="verification",
             request=bytes,
             request_media=(*DOCUMENT_MEDIA, PDF_MEDIA),
-            request_lines=dict[str, Any],
+            request_shapes=_shapes(config),
+            request_lines=CredentialDocument,
+            examples=_EXAMPLES,
             query=TimeQuery,
-            response={200: Answer | tuple[AnswerLine, ...]},
+            response={200: (Answer | tuple[AnswerLine, ...], Media(LINE_MEDIA_TYPES[0], VerificationLine))},
             problems=(
                 MalformedProblem,
                 NotAnOpenBadgeProblem,
@@ -254,18 +300,21 @@ def make_routes(config: Config) -> list[Route]:
             "GET",
             "/v1/credentials/{credential_id}",
             credential,
+            operation="read_status",
             summary="What is on record of a credential, and does it hold?",
             description="`at` asks when it should hold, `known_at` by what the log said up to when.",
             tag="verification",
             path_parameters=CredentialPath,
             query=TimeQuery,
             response={200: Answer},
+            has_etag=True,
             problems=found,
         ),
         Route(
             "GET",
             "/v1/stacks/{credential_id}",
             stack,
+            operation="read_stack",
             summary="What a stack is made of, and what of it still counts",
             tag="verification",
             path_parameters=CredentialPath,
@@ -277,6 +326,7 @@ def make_routes(config: Config) -> list[Route]:
             "GET",
             "/v1/issuers/{did}",
             issuer,
+            operation="read_issuer",
             summary="What the register says of an institution",
             tag="verification",
             path_parameters=IssuerPath,
@@ -287,25 +337,36 @@ def make_routes(config: Config) -> list[Route]:
         *statement_routes(),
         *checkpoint_routes(),
         *witness_routes(),
-        Route("GET", "/", home, summary="The page for people", tag="pages", query=HomeQuery, response=html),
+        Route(
+            "GET",
+            "/",
+            home,
+            operation="show_home",
+            summary="The page for people",
+            tag="pages",
+            query=HomeQuery,
+            response={200: page, 303: None},
+        ),
         Route(
             "POST",
             "/",
             check_form,
+            operation="show_verdict",
             summary="The page with the verdict on a document",
             tag="pages",
             request=Form,
             query=LanguageQuery,
-            response=html,
+            response=dict.fromkeys((200, 400, 422, 503), page),
             body_bytes_max=config.verification_bytes_max,
         ),
         Route(
             "GET",
             "/c/{credential_id}",
             status_page,
+            operation="show_status",
             summary="The page with the public status of a credential",
             tag="pages",
             query=TimeQuery,
-            response=html,
+            response=dict.fromkeys((200, 404, 422, 503), page),
         ),
     ]

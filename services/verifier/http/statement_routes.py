@@ -64,6 +64,7 @@ def statement_routes() -> list[Route]:
             "GET",
             "/v1/credentials/{credential_id}/statement",
             statement,
+            operation="read_statement",
             summary="This verifier's signed, dated word on how a credential stands; 404 without a key for it",
             tag="verification",
             path_parameters=CredentialPath,

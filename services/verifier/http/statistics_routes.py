@@ -17,8 +17,8 @@ from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 
 _FIRST, _LAST = "0000-00", "9999-99"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}
-_MONTH_PATTERN = r"^([0-9]{4}-(0[1-9]|1[0-2]))?(?!\n)$"
-_BY_PATTERN = rf"^(|({'|'.join(DIMENSIONS)})(,({'|'.join(DIMENSIONS)}))*)(?!\n)$"
+_MONTH_PATTERN = r"^([0-9]{4}-(0[1-9]|1[0-2]))?\Z"
+_BY_PATTERN = rf"^(|({'|'.join(DIMENSIONS)})(,({'|'.join(DIMENSIONS)}))*)\Z"
 _PROBLEMS: tuple[type[Problem], ...] = (TooManyRowsProblem, *PROJECTION_PROBLEMS)
 
 
@@ -27,10 +27,10 @@ class StatisticsQuery(Body, frozen=True, kw_only=True, rename={"first": "from", 
 
     by: Annotated[str, Meta(pattern=_BY_PATTERN, description=f"Of {', '.join(DIMENSIONS)}, with commas")] = "month"
     issuer: Annotated[str, Meta(max_length=600, description="Only this institution, by its DID")] = ""
-    country: Annotated[
-        str, Meta(pattern=r"^([A-Z]{2})?(?!\n)$", description="Only institutions of this country, as PT")
-    ] = ""
-    eqf_level: Annotated[str, Meta(pattern=r"^[0-8]?(?!\n)$", description="Only this level; 0: not stated")] = ""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only institutions of this country, as PT")] = (
+        ""
+    )
+    eqf_level: Annotated[str, Meta(pattern=r"^[0-8]?\Z", description="Only this level; 0: not stated")] = ""
     first: Annotated[str, Meta(pattern=_MONTH_PATTERN, description="From this month on, as 2026-01")] = ""
     last: Annotated[str, Meta(pattern=_MONTH_PATTERN, description="Up to and with this month")] = ""
 
@@ -81,11 +81,13 @@ def statistics_routes() -> list[Route]:
             "GET",
             "/v1/statistics",
             statistics,
+            operation="read_statistics",
             summary="Credentials, credits, stacks, revocations and recognitions in numbers",
             description="By institution, country, EQF level and month, from the log alone: `?by=country,month&from=…`. "
             "Acts are counted in the month in which the log received them.",
             tag="statistics",
             response={200: StatisticsAnswer},
+            has_etag=True,
             query=StatisticsQuery,
             problems=_PROBLEMS,
         ),
@@ -93,9 +95,11 @@ def statistics_routes() -> list[Route]:
             "GET",
             "/v1/statistics.csv",
             statistics_csv,
+            operation="read_statistics_csv",
             summary="The same as CSV",
             tag="statistics",
             response={200: Media("text/csv")},
+            has_etag=True,
             query=StatisticsQuery,
             problems=_PROBLEMS,
         ),
@@ -103,6 +107,7 @@ def statistics_routes() -> list[Route]:
             "GET",
             "/statistics",
             statistics_page,
+            operation="show_statistics",
             summary="The page with the same, drawn and as a table",
             tag="pages",
             response={200: Media("text/html")},

@@ -88,6 +88,7 @@ def witness_routes() -> list[Route]:
             "GET",
             "/{origin_hash:[0-9a-f]{64}}/checkpoint",
             cosigned_checkpoint,
+            operation="read_cosigned_checkpoint",
             summary="The checkpoint cosigned last of the log whose origin has this SHA-256",
             tag="witness",
             path_parameters=OriginPath,

@@ -31,8 +31,8 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,512}=*)")
 class ApiKeyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[[keys]]` of the file; `token_sha256` is what `credentify verifier-key` writes instead of the token."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?!\n)$")]
-    token_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+    token_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     requests_per_minute: Annotated[int, Meta(ge=1, le=10_000_000)] = 600
     documents_per_day: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 50_000
 
