@@ -6,7 +6,7 @@ them.
 """
 
 from datetime import UTC, date, tzinfo
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -21,6 +21,7 @@ from proto.documents.fields import (
     DayOrTimeField,
     EmailField,
     EscoField,
+    IdentifierText,
     IdentifierType,
     IscedField,
     Language,
@@ -29,6 +30,7 @@ from proto.documents.fields import (
     OnRepeatField,
     PrerequisiteDocuments,
     PrerequisiteIds,
+    ResultStatus,
     ResultType,
     ShortText,
     Text,
@@ -63,7 +65,7 @@ from proto.stacking import Recipe
 class Identifier(Record, frozen=True, kw_only=True):
     """Another name that the same thing has elsewhere (OB 3.0 IdentifierEntry)."""
 
-    identifier: Annotated[str, Meta(min_length=1, max_length=500)]
+    identifier: IdentifierText
     type: IdentifierType
 
 
@@ -231,7 +233,7 @@ class Result(Record, frozen=True, kw_only=True):
     """
 
     value: CodeText | None = None
-    status: Literal["Completed", "Enrolled", "Failed", "InProgress", "OnHold", "Provisional", "Withdrew"] | None = None
+    status: ResultStatus | None = None
     scheme: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
 
     def __post_init__(self) -> None:

@@ -46,6 +46,8 @@ RESULT_TYPES = (
 )
 ALIGNMENT_TYPES = "ceasn:Competency|ceterms:Credential|CFItem|CFRubric|CFRubricCriterion|CFRubricCriterionLevel|CTDL"
 _EXTENSION = "ext:[A-Za-z0-9._-]{1,60}"
+IdentifierText = Annotated[str, Meta(min_length=1, max_length=500)]
+ResultStatus = Literal["Completed", "Enrolled", "Failed", "InProgress", "OnHold", "Provisional", "Withdrew"]
 IdentifierType = Annotated[str, Meta(pattern=rf"^({IDENTIFIER_TYPES}|{_EXTENSION})\Z", max_length=64)]
 ResultType = Annotated[str, Meta(pattern=rf"^({RESULT_TYPES}|{_EXTENSION})\Z", max_length=64)]
 AlignmentType = Annotated[str, Meta(pattern=rf"^({ALIGNMENT_TYPES}|{_EXTENSION})\Z", max_length=64)]

@@ -40,9 +40,26 @@ class Reader:
             self._taken.add(self.at(name))
         return self.value.get(name)
 
+    def take_at(self, pointer: str) -> None:
+        """Count what stands at a pointer as mapped."""
+        self._taken.add(pointer)
+
     def leave(self, name: str) -> None:
-        """Count a member as not mapped after all."""
-        self._taken.discard(self.at(name))
+        """Count a member, and all that was taken in it, as not mapped after all."""
+        self.leave_at(self.at(name))
+
+    def leave_at(self, pointer: str) -> None:
+        """Count what stands at a pointer, and all that was taken in it, as not mapped after all."""
+        under = f"{pointer}/"
+        self._taken.difference_update([each for each in self._taken if each == pointer or each.startswith(under)])
+
+    def taken(self) -> frozenset[str]:
+        """Return the pointers to all that was taken of the document so far."""
+        return frozenset(self._taken)
+
+    def back_to(self, taken: frozenset[str]) -> None:
+        """Count as mapped no more than what `taken` returned before."""
+        self._taken.intersection_update(taken)
 
     def text(self, name: str) -> str | None:
         """Take a text; an empty one counts as absent, another kind of value is refused."""
@@ -64,9 +81,9 @@ class Reader:
         return number_text(value) if is_number(value) else self.text(name)
 
     def texts_or_numbers(self, name: str) -> list[str]:
-        """Take a list of texts and numbers, as texts; absent is empty."""
+        """Take a list of texts and numbers, as texts, or one of them; absent is empty."""
         value = self.take(name)
-        items = [] if value is None else value
+        items = [] if value is None else [value] if is_number(value) or isinstance(value, str) else value
         if not isinstance(items, list) or not all(is_number(item) or isinstance(item, str) for item in items):
             raise NotAnOpenBadgeProblem(f"{name} must be a list of texts or numbers", pointer=self.at(name))
         return [number_text(item) if is_number(item) else item for item in items if item != ""]
@@ -79,22 +96,21 @@ class Reader:
         if isinstance(value, list):
             self._taken.update(f"{self.at(name)}/{index}" for index, item in enumerate(value) if item in known)
 
-    def texts(self, name: str) -> list[str]:
-        """Take a list of texts; absent is empty."""
-        value = self.take(name)
-        items = [] if value is None else value
-        if not isinstance(items, list) or not all(isinstance(item, str) and item for item in items):
-            raise NotAnOpenBadgeProblem(f"{name} must be a list of texts", pointer=self.at(name))
-        return items
-
     def child(self, name: str) -> "Reader | None":
-        """Return a reader of the object under `name`, of which nothing is taken yet; None where it is absent."""
+        """Return a reader of the object under `name`, also where it alone is in a list; None where it is absent.
+
+        Nothing of it is taken yet.
+        """
         value = self.value.get(name)
+        pointer = self.at(name)
+        if isinstance(value, list) and len(value) == 1:
+            value, pointer = value[0], f"{pointer}/0"
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            raise NotAnOpenBadgeProblem(f"{name} must be an object", pointer=self.at(name))
-        return Reader(value, self.at(name), self._taken)
+            several = " of its own: send each by itself" if isinstance(value, list) and value else ""
+            raise NotAnOpenBadgeProblem(f"{name} must be an object{several}", pointer=self.at(name))
+        return Reader(value, pointer, self._taken)
 
     def needed_child(self, name: str) -> "Reader":
         """Return a reader of the object under `name`, which must be there."""
@@ -104,11 +120,25 @@ class Reader:
         return found
 
     def children(self, name: str) -> "list[Reader]":
-        """Return readers of the objects in the list under `name`; absent is empty."""
-        value = self.value.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        """Return readers of the objects in the list under `name`, or of the one there; absent is empty."""
+        value = self.value.get(name)
+        if isinstance(value, Mapping):
+            return [Reader(value, self.at(name), self._taken)]
+        if value is not None and not (isinstance(value, list) and all(isinstance(item, Mapping) for item in value)):
             raise NotAnOpenBadgeProblem(f"{name} must be a list of objects", pointer=self.at(name))
-        return [Reader(item, f"{self.at(name)}/{index}", self._taken) for index, item in enumerate(value)]
+        return [Reader(item, f"{self.at(name)}/{index}", self._taken) for index, item in enumerate(value or ())]
+
+    def objects(self, name: str) -> "list[Reader]":
+        """Return readers of those items under `name` that are objects; what else is there stays unmapped."""
+        value = self.value.get(name)
+        if isinstance(value, Mapping):
+            return self.children(name)
+        items = value if isinstance(value, list) else []
+        return [
+            Reader(item, f"{self.at(name)}/{index}", self._taken)
+            for index, item in enumerate(items)
+            if isinstance(item, Mapping)
+        ]
 
     def unmapped(self) -> tuple[str, ...]:
         """Return JSON pointers to all that was not taken: the outermost values of which nothing was."""

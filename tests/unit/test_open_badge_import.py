@@ -9,7 +9,6 @@ from proto.canonical import decode_json
 from proto.documents.open_badge import build_document
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims
 from proto.imports.open_badge import import_open_badge
-from proto.problem import InvalidProblem
 from tests.support.documents import DOCUMENT_ID, EXAMPLES, ISSUER
 
 
@@ -59,7 +58,7 @@ def test_what_has_no_place_is_listed_and_nothing_else() -> None:
     document = example("waterland-dike-assessment")
     before = set(import_open_badge(document).unmapped)
     document["credentialSubject"]["achievement"]["a/b~c"] = {"deep": 1}
-    document["evidence"] = [{"id": "https://x.example"}]
+    document["evidence"] = [{"genre": "of nothing"}]
     document["credentialSubject"]["result"].append({"type": ["Result"], "achievedLevel": "urn:level:9"})
     added = set(import_open_badge(document).unmapped) - before
     assert added == {"/credentialSubject/achievement/a~1b~0c", "/evidence", "/credentialSubject/result/1"}
@@ -119,29 +118,3 @@ def test_a_document_that_cannot_be_read_is_refused_with_a_pointer(change: dict[s
     with pytest.raises(NotAnOpenBadgeProblem) as caught:
         import_open_badge(example("waterland-dike-assessment") | change)
     assert caught.value.pointer == pointer
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"name": 5},
-        {"name": "x" * 301},
-        {"id": "urn:not-http"},
-        {"ECTS": "3"},
-        {"ECTS": 3.333},
-        {"SBU": 1.5},
-        {"alignment": {}},
-        {"alignment": [{"targetUrl": "https://x.example"}]},
-        {"alignment": [{"targetUrl": "https://x.example", "targetType": "ext:EQF", "targetCode": "0"}]},
-        {"resultDescription": [{"name": "n", "resultType": "Guess"}]},
-        {"tag": "one"},
-        {"tag": ["t"] * 33},
-        {"criteria": "in words"},
-    ],
-)
-def test_an_achievement_beyond_the_limits_is_refused(change: dict[str, Any]) -> None:
-    document = example("waterland-dike-assessment")
-    document["credentialSubject"]["achievement"] |= change
-    with pytest.raises(InvalidProblem) as caught:
-        import_open_badge(document)
-    assert (caught.value.pointer or "").startswith("/credentialSubject/achievement")
