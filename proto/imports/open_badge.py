@@ -247,7 +247,7 @@ def _identity(subject: Reader, learner: Learner) -> Identity:
     read |= {"name"} if folded(str(subject.value.get("name"))) == folded(learner.full_name) else set()
     others = {name: value for name, value in subject.value.items() if name not in _OF_THE_AWARD | read}
     stated = [item.value for item in subject.objects("identifier")]
-    plain = {learner.full_name, learner.email}
+    plain = (learner.full_name, learner.email)
     others["identifier"] = [
         item for item in stated if item.get("hashed") is not False or item.get("identityHash") not in plain
     ]
@@ -279,7 +279,7 @@ def _on_day(day: str, written: str, *, is_end: bool) -> str | None:
 
 def _is_known_context(context: Any) -> bool:
     """Tell whether a context only says which terms are used: an official one, the Dutch one, an inline one of ours."""
-    if isinstance(context, Mapping):
+    if isinstance(context, Mapping) and context:
         return hashlib.sha256(canonical_json(context)).hexdigest() in ISSUED_CONTEXT_DIGESTS
     address = str(context)
     is_official = address.startswith(OPEN_BADGES_CONTEXT_PREFIX) and address.endswith(".json")
