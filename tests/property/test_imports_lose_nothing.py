@@ -15,7 +15,12 @@ from tests.support.traces import MARK, untraced, with_value
 _DUTCH = json.loads((EXAMPLES / "open-badges" / "waterland-dike-assessment.json").read_text())
 marked = st.builds(lambda text: text + MARK, st.text(st.characters(codec="ascii", categories=["L"]), max_size=4))
 values = st.recursive(
-    marked | st.none() | st.booleans() | st.integers(-3, 3) | st.just("") | st.floats(allow_nan=False, allow_infinity=False),
+    marked
+    | st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.just("")
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(marked | st.sampled_from(["id", "name"]), inner),
     max_leaves=6,
 )
