@@ -112,12 +112,45 @@ async def test_two_parts_are_stacked_and_one_revoked_impairs_the_stack(gateway: 
     assert sorted(part["credentialId"] for part in document["credentialSubject"]["component"]) == parts
     again = await office.client.post("/v1/stacks", office.award(whole) | {"components": parts}, key="stack")
     assert again.body["credential_id"] == stack.credential_id
-    exclusive = await office.client.post("/v1/stacks", office.award(whole) | {"components": parts})
+    exclusive = await office.client.post(
+        "/v1/stacks", office.award(whole) | {"components": parts, "on_repeat": "repeat", "narrative": "Once more"}
+    )
     assert (exclusive.status, exclusive.slug) == (422, "stack-unmet")
     assert {item["code"] for item in exclusive.body["unmet"]} == {"part-in-other-stack"}
     await office.client.post(f"/v1/credentials/{parts[0]}/revoke", {"reason": "error"})
     impaired = await _status(office, stack.credential_id, "impaired")
     assert impaired.credits_remaining in {300, 350}
+
+
+async def test_a_stack_that_was_made_before_is_recognised_and_other_words_say_what_they_mean(
+    gateway: RunningGateway,
+) -> None:
+    office = await gateway.institution("waterland")
+    parts, whole = await _parts(office)
+    body = office.award(whole) | {"components": parts}
+    first, second = await asyncio.gather(*(office.client.post("/v1/stacks", body) for _ in range(2)))
+    assert {first.status, second.status} == {200, 201}
+    assert first.body["credential_id"] == second.body["credential_id"]
+    turned = await office.client.post("/v1/stacks", body | {"components": parts[::-1]}, key="turned")
+    assert (turned.status, turned.body["credential_id"]) == (200, first.body["credential_id"])
+    other = body | {"valid_from": "2026-01-02"}
+    refused = await office.client.post("/v1/stacks", other)
+    assert (refused.status, refused.slug) == (409, "awarded-before")
+    assert refused.body["credential_ids"] == [first.body["credential_id"]]
+    replacing = await office.client.post("/v1/stacks", other | {"on_repeat": "replace"}, key="replacing")
+    assert replacing.status == 201, replacing
+    replaced = await _status(office, first.body["credential_id"], "revoked")
+    assert replaced.replaced_by == replacing.body["credential_id"]
+    assert (await _status(office, replacing.body["credential_id"], "active")).credits_remaining == 650
+
+
+async def test_a_key_that_may_not_revoke_replaces_no_stack(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    parts, whole = await _parts(office)
+    made = await office.client.post("/v1/keys", {"name": "stacks", "scopes": ["stacks:write"]}, key="k")
+    stacking = gateway.client(made.body["api_key"])
+    refused = await stacking.post("/v1/stacks", office.award(whole) | {"components": parts, "on_repeat": "replace"})
+    assert (refused.status, refused.slug) == (403, "may-not-revoke")
 
 
 async def test_a_stack_with_an_unknown_or_revoked_part_is_refused(gateway: RunningGateway) -> None:

@@ -304,7 +304,7 @@ async def decide_many(
             replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
             notes = holdings.check(item.asking)
             admit(book, item.opened, now=max(now, item.opened.event.at))
-            revocations = await _revocations(gateway, connection, tenant, book, item=item, replaced=replaced, now=now)
+            revocations = await revocations_of(gateway, connection, tenant, book, item=item, replaced=replaced, now=now)
         except (Refusal, InvalidProblem, ConflictProblem) as problem:
             refused[item.credential_id] = problem
             continue
@@ -317,7 +317,7 @@ async def decide_many(
     return taken, refused
 
 
-async def _revocations(
+async def revocations_of(
     gateway: Gateway,
     connection: Connection,
     tenant: Tenant,

@@ -1,6 +1,6 @@
 """Stacking: parts are looked up on the log and held against the achievement's recipe, then a stack is issued."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -15,19 +15,21 @@ from proto.problem import InvalidProblem
 from proto.wire.gateway import EventAnswer, StackRequest
 from services.crypto.rdf_canonical import pinned_contexts
 from services.issuer_gateway.credentials.annex_gate import check_complete
+from services.issuer_gateway.credentials.earlier_awards import EarlierAwards
 from services.issuer_gateway.credentials.issuance import (
     PreparedAward,
     Sealed,
     achievement_of,
     fresh_document_id,
     learners_for,
+    revocations_of,
     store,
 )
 from services.issuer_gateway.credentials.prerequisites import Holdings
 from services.issuer_gateway.domain.awarding import check_recipe, document_of, parts_of, stacked_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
-from services.issuer_gateway.store import achievements, credentials, followed_log
+from services.issuer_gateway.store import achievements, credentials, followed_log, outbox
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
 from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
@@ -53,13 +55,13 @@ async def stack(
 ) -> EventAnswer:
     """Issue a credential made of credentials (DESIGN 7) and return where its event stands.
 
-    Raises `OtherLearnerProblem`, `StackUnmetProblem`, `UnknownAchievementProblem` and the rules' refusals.
+    The same parts for the same learner again are the same stack: `AlreadyAwardedProblem` names it. Raises
+    `AwardedBeforeProblem` for other parts or words, `OtherLearnerProblem`, `StackUnmetProblem`,
+    `UnknownAchievementProblem` and the rules' refusals.
     """
     gateway.writer.check_followed()
     achievement = await achievement_of(gateway.pool, tenant, request.achievement)
     components = sorted(request.components)
-    if request.on_repeat is not None:
-        raise InvalidProblem("A stack is made whatever was stacked before: leave `on_repeat` out", pointer="/on_repeat")
     if len(set(components)) != len(components):
         raise InvalidProblem("A component is named twice", pointer="/components")
 
@@ -89,17 +91,13 @@ async def _stack_now(
 ) -> OutboxEvent:
     now = gateway.writer.now()
     # (1) What counts the parts already; (2) the parts as the log has them, with what was said here and is on its way.
-    earlier = await followed_log.stacks_of(connection, tenant.did, components)
-    stacks = {stack_id for stack_ids in earlier.values() for stack_id in stack_ids}
+    counting = await followed_log.stacks_of(connection, tenant.did, components)
+    stacks = {stack_id for stack_ids in counting.values() for stack_id in stack_ids}
     book = await book_for(connection, [], also=[*components, *stacks], now=now)
-    live = {part: _live(book, stack_ids, now) for part, stack_ids in earlier.items()}
-    documented, judged = parts_of(book, components, live, now)
-    # (3) One learner; (4) the recipe; (5) prerequisites and rules; (6) outbox and document.
+    documented, judged = parts_of(book, components, {}, now)
+    # (3) One learner; (4) what was stacked before; (5) the recipe; (6) prerequisites and rules; (7) outbox, document.
     learners = await learners_for(connection, tenant, [request.learner.ref])
     notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
-    if len(judged) == len(components):
-        declared = request.earned_hundredths(achievement.achievement)
-        check_recipe(achievement.achievement, judged, declared_hundredths=declared, now=now)
     item = await _prepared(
         gateway,
         tenant,
@@ -111,19 +109,58 @@ async def _stack_now(
         notes=notes,
     )
     item = replace(item, api_key_id=api_key_id)
+    replaced = await _replaced(gateway, connection, tenant, item, now=now)
+    if len(judged) == len(components):
+        live = {part: _live(book, stack_ids, now, replaced) for part, stack_ids in counting.items()}
+        _, judged = parts_of(book, components, live, now)
+        declared = request.earned_hundredths(achievement.achievement)
+        check_recipe(achievement.achievement, judged, declared_hundredths=declared, now=now)
     holdings = await Holdings.read(gateway, connection, tenant, [item.asking], now=now)
     item = item.noted(holdings.check(item.asking))
-    book = await book_for(connection, [item.opened], now=now)
-    await gateway.writer.append(connection, tenant, [item.said], book, now=now)
+    await _say(gateway, connection, tenant, item, replaced, now=now)
     await followed_log.add_parts(connection, item.credential_id, tenant.did, components)
     await store(gateway, connection, tenant, [item], learners)
     return item.said
 
 
-def _live(book: Book, stack_ids: Sequence[CredentialId], now: Moment) -> tuple[CredentialId, ...]:
-    """Return those of the stacks that still count their parts."""
+async def _replaced(
+    gateway: Gateway, connection: Connection, tenant: Tenant, item: PreparedAward, *, now: Moment
+) -> list[CredentialId]:
+    """Return what the stack takes the place of; raises what `EarlierAwards.check` raises."""
+    awarded = await EarlierAwards.read(gateway, connection, tenant, [item])
+    if item.award.on_repeat == "replace":
+        await outbox.lock_streams(connection, awarded.credential_ids)
+    book = await book_for(connection, [], also=awarded.credential_ids, now=now)
+    return awarded.check(item, book, now=now)
+
+
+async def _say(
+    gateway: Gateway,
+    connection: Connection,
+    tenant: Tenant,
+    item: PreparedAward,
+    replaced: Sequence[CredentialId],
+    *,
+    now: Moment,
+) -> None:
+    """Put the stack into the outbox and, behind it, the revocations of what it takes the place of."""
+    book = await book_for(connection, [item.opened], also=replaced, now=now)
+    await gateway.writer.append(connection, tenant, [item.said], book, now=now)
+    await gateway.writer.enqueue(
+        connection,
+        tenant,
+        await revocations_of(gateway, connection, tenant, book, item=item, replaced=replaced, now=now),
+    )
+
+
+def _live(
+    book: Book, stack_ids: Sequence[CredentialId], now: Moment, replaced: Collection[CredentialId]
+) -> tuple[CredentialId, ...]:
+    """Return those of the stacks that still count their parts, but for those that are replaced now."""
     found = []
     for stack_id in stack_ids:
+        if stack_id in replaced:
+            continue
         credential = book.credential(stack_id)
         state = effective(book, credential, at=now) if credential else None
         if state is not None and state.state in _LIVE:

@@ -129,10 +129,14 @@ async def stack_credentials(
     request: web.Request, *, body: StackRequest, raw: bytes, principal: Caller, idempotency_key: str | None
 ) -> Reply:
     """Stack credentials."""
+    check_may_replace(body, may_revoke=principal.may_revoke)
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    stacked = await stack_credential.stack(
-        request.app[GATEWAY], principal.own, body, keyed, api_key_id=principal.api_key_id
-    )
+    gateway = request.app[GATEWAY]
+    try:
+        stacked = await stack_credential.stack(gateway, principal.own, body, keyed, api_key_id=principal.api_key_id)
+    except AlreadyAwardedProblem as before:
+        known = await credential_reply(request, principal, await gateway.writer.read_state(before.event_id))
+        return Reply(known.value, status=200, headers=known.headers)
     return await credential_reply(request, principal, stacked)
 
 
@@ -337,9 +341,10 @@ ROUTES = [
         "/v1/stacks",
         stack_credentials,
         summary="Stack credentials",
-        description="The parts are held against the achievement's recipe; the institution's own are one learner's.",
+        description="The parts are held against the achievement's recipe; the institution's own are one learner's. 200 "
+        "and the stack that there is where the same parts were stacked for the learner before.",
         request=StackRequest,
-        response={201: CredentialAnswer, 202: CredentialAnswer},
+        response={200: CredentialAnswer, 201: CredentialAnswer, 202: CredentialAnswer},
         problems=(*ISSUE_PROBLEMS, StackUnmetProblem, stack_credential.OtherLearnerProblem, *SAY_PROBLEMS),
         auth="bearer",
         scope="stacks:write",
