@@ -15,6 +15,7 @@ _T = TypeVar("_T")
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 _ERROR_MIN, _UNAVAILABLE = 400, frozenset({429, 502, 503, 504})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE_TO_REPEAT = frozenset({"GET", "PUT", "DELETE"})
 _PAUSE_SECONDS, _PAUSE_SECONDS_MAX = 0.5, 30.0
 
@@ -24,6 +25,13 @@ class UnreachableProblem(UnavailableProblem):
 
     slug = "unreachable"
     title = "The service does not answer"
+
+
+class RedirectedProblem(Problem):
+    """A service sends to another address; nobody is followed there with a key, a document or a link's secret."""
+
+    slug = "redirected"
+    title = "The service sends elsewhere"
 
 
 class AnsweredProblem(Problem):
@@ -136,14 +144,29 @@ class HttpClient:
     ) -> bytes:
         try:
             async with self.session.request(
-                method, self.url + path, data=body, params=query, headers=headers, timeout=_TIMEOUT
+                method,
+                self.url + path,
+                data=body,
+                params=query,
+                headers=headers,
+                timeout=_TIMEOUT,
+                allow_redirects=False,
             ) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
+        self._check(response, data)
+        return data
+
+    def _check(self, response: aiohttp.ClientResponse, data: bytes) -> None:
+        """Raise `AnsweredProblem` for a refusal, `RedirectedProblem` for an answer that sends us elsewhere."""
+        if response.status in _REDIRECTS:
+            raise RedirectedProblem(
+                f"{self.url} answered {response.status} and sends to another address, which is not followed: what is "
+                "sent holds secrets. If that address is the service's own, name it instead"
+            )
         if response.status >= _ERROR_MIN:
             raise AnsweredProblem(problem_document(data), response.status, asked_seconds(response.headers))
-        return data
 
     async def send_stream(
         self,
@@ -160,14 +183,19 @@ class HttpClient:
         headers = self.headers | {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
         try:
             async with self.session.request(
-                method, self.url + path, data=pieces, params=query_of(query), headers=headers, timeout=_STREAM_TIMEOUT
+                method,
+                self.url + path,
+                data=pieces,
+                params=query_of(query),
+                headers=headers,
+                timeout=_STREAM_TIMEOUT,
+                allow_redirects=False,
             ) as response:
                 data = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             detail = f"{self.url} went away while the file was sent ({type(error).__name__})"
             raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
-        if response.status >= _ERROR_MIN:
-            raise AnsweredProblem(problem_document(data), response.status, asked_seconds(response.headers))
+        self._check(response, data)
         return self.decoded(data, answer, path)
 
     async def lines(
@@ -183,10 +211,15 @@ class HttpClient:
         sent = self.headers | dict(headers or {})
         try:
             async with self.session.request(
-                method, self.url + path, data=body, params=query_of(query), headers=sent, timeout=_STREAM_TIMEOUT
+                method,
+                self.url + path,
+                data=body,
+                params=query_of(query),
+                headers=sent,
+                timeout=_STREAM_TIMEOUT,
+                allow_redirects=False,
             ) as response:
-                if response.status >= _ERROR_MIN:
-                    raise AnsweredProblem(problem_document(await response.read()), response.status)
+                self._check(response, b"" if response.status < _ERROR_MIN else await response.read())
                 async for line in response.content:
                     yield line
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -3,13 +3,15 @@
 import importlib
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from services.command.output import (
+    EXIT_COULD_NOT_ASK,
     EXIT_INTERRUPTED,
     EXIT_PROBLEM,
+    EXIT_USAGE,
     REFUSALS,
     exit_crashed,
     exit_if_lost,
@@ -65,11 +67,26 @@ class Rooms(click.Group):
         settle_output()
         return super().main(*args, **options)
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context; an option that there is not ends with 64."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            _exit_called_wrongly(error, EXIT_USAGE)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand. Status 1 and 2 are answers of a command: a crash ends with 70, an interrupt with 130."""
+        """Run the subcommand. Status 1 and 2 are answers of a command.
+
+        A call that cannot be followed ends with 64 (of `verify` with 3, as all that could not be asked), a crash with
+        70, an interrupt with 130.
+        """
         try:
             found = super().invoke(ctx)
             exit_if_lost()
+        except click.UsageError as error:
+            _exit_called_wrongly(error, EXIT_COULD_NOT_ASK if ctx.invoked_subcommand == "verify" else EXIT_USAGE)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except REFUSALS as problem:
@@ -89,6 +106,11 @@ class Rooms(click.Group):
         """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in _ROOMS.items()])
+
+
+def _exit_called_wrongly(error: click.UsageError, status: int) -> NoReturn:
+    error.show()
+    sys.exit(status)
 
 
 @click.command(cls=Rooms)

@@ -29,11 +29,11 @@ from services.verifier.verdict.verdict import Document, Grounds, evaluate
 _NOWHERE = Origin("")
 _SECOND_MS = 1000
 _LATER = {
-    "status-active": (
+    "status-stale": (
         "status-later-unknown",
         "Nothing in the bundle was said against the credential by {time}. Whether it was revoked since is unknown.",
     ),
-    "components-hold": (
+    "components-stale": (
         "components-later-unknown",
         "Nothing in the bundle was said by {time} against the credentials that this one is made of.",
     ),

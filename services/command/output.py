@@ -22,9 +22,11 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 EXIT_PROBLEM = 1
+EXIT_COULD_NOT_ASK = 3
+"""Of `verify`, whose 0, 1 and 2 are verdicts."""
 EXIT_INTERRUPTED = 130
-EXIT_CRASHED, EXIT_NOT_WRITTEN = 70, 74
-"""EX_SOFTWARE and EX_IOERR of sysexits.h: never a status that says something of what was asked."""
+EXIT_USAGE, EXIT_CRASHED, EXIT_NOT_WRITTEN = 64, 70, 74
+"""EX_USAGE, EX_SOFTWARE and EX_IOERR of sysexits.h: never a status that says something of what was asked."""
 REFUSALS = (Problem, OperatorFault)
 """What ends a command with words: what it was given, or what it needs, is wrong."""
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")

@@ -1,7 +1,7 @@
 """`credentify verify FILE|FOLDER`: asks a verifier, or a bundle with `--offline`, and prints the answer for a person.
 
 Exit status (of a folder: the worst of its documents): 0 valid, 1 invalid, 2 indeterminate (offline: authentic as of a
-time), 3 could not ask (no such file, no verifier, not a document).
+time), 3 could not ask (no such file, no verifier, not a document, no such option).
 """
 
 import sys
@@ -16,13 +16,20 @@ from proto.wire.verifier import Answer, AsOf
 from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
 from services.command.offline import UsageProblem, heading, verify_offline
-from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
+from services.command.output import (
+    EXIT_COULD_NOT_ASK,
+    REFUSALS,
+    as_json_option,
+    command,
+    console,
+    print_json,
+    print_problem,
+)
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
 from services.verifier.languages import DEFAULT, LANGUAGES
 
 DEFAULT_VERIFIER = "http://127.0.0.1:8103"
 EXIT_STATUS = {"valid": 0, "invalid": 1, "indeterminate": 2}
-EXIT_COULD_NOT_ASK = 3
 _SIGNS = {"valid": "[green]ok[/]", "invalid": "[red]NO[/]", "unknown": "[yellow]??[/]", "not_applicable": "[dim]--[/]"}
 _WORDS = {
     "valid": "[bold green]VALID[/]: authentic, and it holds",

@@ -16,7 +16,7 @@ from services.command.output import EXIT_CRASHED, EXIT_NOT_WRITTEN
 from services.command.registrar import RefusedProblem
 from services.operator_fault import OperatorFault
 
-COULD_NOT_ASK, PROBLEM, INTERRUPTED, USAGE = 3, 1, 130, 2
+COULD_NOT_ASK, PROBLEM, INTERRUPTED, USAGE = 3, 1, 130, 64
 NAME = "Łódzka 😀 Ünïversity"
 LATIN = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0", "LC_ALL": "C"}
 
@@ -79,7 +79,7 @@ class FaultyError(Exception):
         (KeyboardInterrupt(), INTERRUPTED),
         (RefusedProblem("no"), PROBLEM),
         (OperatorFault("no"), PROBLEM),
-        (click.UsageError("no"), USAGE),
+        (click.UsageError("no"), COULD_NOT_ASK),
         (SystemExit(3), COULD_NOT_ASK),
     ],
 )
@@ -93,3 +93,15 @@ def test_a_crash_is_never_an_answer(error: BaseException, status: int, monkeypat
     assert done.exit_code == status, done.output
     assert "Kowalska" not in done.output
     assert ("This is a fault of the program" in done.output) == (status == EXIT_CRASHED)
+
+
+def test_a_call_that_cannot_be_followed_ends_with_no_verdict(tmp_path: Path) -> None:
+    runner = CliRunner()
+    file = str(tmp_path / "document.json")
+    for wrong in (["verify"], ["verify", file, "--verifer", "x"], ["verify", file, "--lang", "xx"], ["verify", *"abc"]):
+        assert runner.invoke(main, wrong).exit_code == COULD_NOT_ASK, wrong
+    for wrong in (["verfy", file], ["--verbose", "verify", file], ["audit"], ["evidence", file]):
+        done = runner.invoke(main, wrong)
+        assert done.exit_code == USAGE, wrong
+        assert "Usage:" in done.output
+    assert runner.invoke(main, ["verify", "--help"]).exit_code == 0

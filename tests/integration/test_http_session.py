@@ -8,6 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from services.clients.gateway import GatewayClient
+from services.clients.http_client import RedirectedProblem
 from services.clients.http_session import client_session, is_loopback, proxy_for
 
 
@@ -55,3 +57,25 @@ def test_this_machine_is_reached_straight(host: str) -> None:
 @pytest.mark.parametrize("host", ["localhost.example", "10.0.0.1", "", "2001:db8::1"])
 def test_others_are_not_this_machine(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_nobody_is_followed_elsewhere_with_a_key_or_a_document(status: int) -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=status, headers={"Location": "/private"}, body=b"")
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", elsewhere)
+    async with TestServer(app) as server, client_session() as session:
+        client = GatewayClient(session, str(server.make_url("")), token="secret", retry_count_max=2)
+        with pytest.raises(RedirectedProblem, match="not followed"):
+            await client.call("GET", "/v1/keys", dict)
+        with pytest.raises(RedirectedProblem):
+            await client.call("POST", "/v1/credentials", dict, send={}, key="k")
+        with pytest.raises(RedirectedProblem):
+            async for _ in client.lines("GET", "/v1/batches/x/rows"):
+                pass
+    assert asked == ["/v1/keys", "/v1/credentials", "/v1/batches/x/rows"]

@@ -285,6 +285,37 @@ def test_records_that_cannot_be_relied_on_decide_nothing(scene: Scene, changed: 
     assert freshness(replace(HEALTHY, **changed)).code == code
 
 
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"state": "stale", "age_seconds": 61.0}, "stale"),
+        ({"state": "faulty"}, "stale"),
+        ({"state": "unknown_rules"}, "stale"),
+        ({"state": "clock_behind"}, "stale"),
+        ({"state": "stale", "age_seconds": None, "time": None}, "unread"),
+    ],
+)
+def test_no_part_of_an_answer_is_good_by_what_records_may_lack(
+    scene: Scene, changed: dict[str, Any], code: str
+) -> None:
+    other = scene.world.issued(scene.school, "b")
+    whole = scene.world.stacked(scene.school, [scene.credential_id, other])
+    health = replace(HEALTHY, **changed)
+    answer = evaluate(scene.grounds(whole, health=health))
+    for name in ("status", "components"):
+        assert (found(answer, name).result, found(answer, name).code) == ("unknown", f"{name}-{code}")
+    if health.time is not None:
+        assert "2026-06-01 00:00 UTC" in found(answer, "status").detail
+
+
+def test_a_clock_that_the_log_contradicts_says_nothing_of_the_end(scene: Scene) -> None:
+    lasting = scene.world.issued(scene.school, "c", valid_until=Moment("2040-01-01T00:00:00.000Z"))
+    behind = replace(HEALTHY, state="clock_behind")
+    assert found(evaluate(scene.grounds(lasting)), "period").code == "period-within"
+    period = found(evaluate(scene.grounds(lasting, health=behind)), "period")
+    assert (period.result, period.code) == ("unknown", "period-clock")
+
+
 def test_the_answer_says_whose_word_the_time_is() -> None:
     assert freshness(HEALTHY).code == "fresh-log"
     assert freshness(replace(HEALTHY, time_source="witnesses")).code == "fresh-witnessed"

@@ -71,6 +71,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "status-suspended": "The credential is suspended since {since}: {reason}.",
         "status-void": "The credential was signed with a key that had been stolen by then, so it never held.",
         "status-open": "Nobody can know yet whether the credential will be revoked before {at}.",
+        "status-stale": (
+            "By {time}, nothing was on record against the credential. Whether it was revoked or suspended since, "
+            "records that are not up to date cannot tell: ask again later, or another verifier."
+        ),
+        "status-unread": (
+            "This verifier has not read the whole log yet, so a revocation may be missing from its records: ask again "
+            "later, or another verifier."
+        ),
         "status-unknown": "This verifier's records are incomplete, so the status could not be determined.",
         "status-not-stated": "The document does not say where its status stands, so a withdrawal could not be seen.",
         "status-elsewhere": (
@@ -86,6 +94,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "status-entry-wrong": "What the document says about its status cannot be right: {fault}.",
         # period
         "period-within": "The credential is within its period of validity, which ends on {until}.",
+        "period-clock": (
+            "Whether the credential is over, this verifier cannot tell: its clock and the times on the log contradict "
+            "each other."
+        ),
         "period-open": "The credential is within its period of validity, which has no end.",
         "period-not-begun": "The credential is valid from {since} only.",
         "period-over": "The credential was valid until {until}.",
@@ -93,6 +105,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # components
         "components-none": "The credential is not made of other credentials.",
         "components-hold": "All {count} credentials that this one is made of still hold.",
+        "components-stale": (
+            "By {time}, all credentials that this one is made of held. Whether they still do, records that are not up "
+            "to date cannot tell."
+        ),
+        "components-unread": (
+            "This verifier has not read the whole log yet, so it cannot tell whether the credentials that this one is "
+            "made of still hold."
+        ),
         "components-impaired": (
             "Of the {count} credentials that this one is made of, {fallen} fell away: {remaining} of {declared} ECTS "
             "credits still hold."

@@ -31,6 +31,7 @@ from proto.wire.verifier import Answer, AsOf, Check, CheckName, IssuerFacts, Que
 from services.follow.interface import Health, Position
 from services.verifier.verdict import facts
 from services.verifier.verdict.sentences import FIELDS, REASONS, duration, sentence, when
+from services.verifier.verdict.staleness import as_far_as_known
 
 MUST_APPLY: frozenset[CheckName] = frozenset({"signature", "inclusion", "issuer", "status", "period", "freshness"})
 _GONE = ("void", "revoked", "suspended")
@@ -106,7 +107,7 @@ def evaluate(grounds: Grounds) -> Answer:
     life = grounds.life
     found = _effective(grounds) if life else None
     # (2) The nine checks, each by itself.
-    checks = (
+    found_checks = (
         _document(grounds, life),
         _proof(grounds),
         _signature(grounds, life),
@@ -117,6 +118,8 @@ def evaluate(grounds: Grounds) -> Answer:
         _components(grounds, life, found),
         freshness(grounds.health),
     )
+    is_fresh = found_checks[-1].result == "valid"
+    checks = tuple(as_far_as_known(item, grounds.health, is_fresh=is_fresh) for item in found_checks)
     # (3) The verdict, and what the log says, so that a reader can judge too.
     answer = Answer(
         verdict=verdict(checks),
