@@ -16,7 +16,8 @@ from proto.keys import SecretKey
 from proto.moment import Moment
 from services.command.bundle import credential_id_in
 from services.command.main import main
-from services.command.verify import EXIT_COULD_NOT_ASK, EXIT_STATUS
+from services.command.output import EXIT_COULD_NOT_ASK
+from services.command.verify import EXIT_STATUS
 from services.crypto.data_integrity import create_proof
 from services.verifier.verdict.sentences import when
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
