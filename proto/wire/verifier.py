@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, Origin, TreeSize
 from proto.lifecycle import StateName
 from proto.moment import Moment
+from proto.wire.content import Content
 from proto.wire.ledger import Body
 
 Verdict = Literal["valid", "invalid", "indeterminate"]
@@ -210,6 +211,8 @@ class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
     """The verify answer (DESIGN 4). `verdict` is `valid` only if every applicable check is `valid`.
 
     Where a moment is asked about (`at`, `known_at`), `today` comes first, and everything else is about that moment.
+    `content` is what the document says, where it is proven to be the one that its institution put on the log: the
+    institution's statements, while everything else here is what the log says.
     """
 
     today: Today | None = None
@@ -222,6 +225,7 @@ class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
     issuer: IssuerFacts | None = None
     stack: StackNode | None = None
     recognitions: tuple[RecognitionFacts, ...] = ()
+    content: Content | None = None
 
 
 class AnswerLine(Body, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,6 +12,7 @@ from rich.markup import escape
 from proto.bundles.bundle import decode_bundle
 from proto.bundles.check import Proven, check_bundle
 from proto.bundles.tree import Fault
+from proto.documents.content import content_of
 from proto.ids import Origin
 from proto.lifecycle import Book
 from proto.log.policy import parse_policy
@@ -21,6 +22,7 @@ from proto.wire.verifier import Answer, AsOf, Check, Question, Result
 from services.command.stated import HELD, opened, status_by
 from services.crypto.rdf_processes import forms_apart
 from services.follow import Health, Position
+from services.verifier.answers.service import is_proven
 from services.verifier.documents import reader
 from services.verifier.documents.reader import ReadDocument
 from services.verifier.verdict.sentences import when
@@ -103,7 +105,8 @@ def _answer(read: ReadDocument, proven: Proven, now: Moment) -> Answer:
     answer = evaluate(_grounds(read, proven, now))
     checks = tuple(_offline(item, proven) for item in answer.checks)
     is_invalid = proven.verdict(now) == "invalid" or any(item.result == "invalid" for item in checks)
-    return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate")
+    content = content_of(read.content) if is_proven(checks[0], checks[1]) else None
+    return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate", content=content)
 
 
 def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:

@@ -12,6 +12,8 @@ import click
 
 from proto.moment import from_datetime
 from proto.problem import NotFoundProblem
+from proto.stacking import ects_text
+from proto.wire.content import Content
 from proto.wire.verifier import Answer, AsOf
 from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
@@ -80,6 +82,8 @@ def print_answer(answer: Answer, *, words: str = "") -> None:
         console.print(f"today: {_WORDS[answer.today.verdict]}")
         console.print(f"for {answer.question.at}, as was asked:", markup=False)
     console.print(words or _WORDS[answer.verdict])
+    if answer.content:
+        _print_content(answer.content)
     for check in answer.checks:
         console.print(f"  {_SIGNS[check.result]} {check.check:<10} ", end="")
         console.print(check.detail, markup=False)
@@ -91,6 +95,23 @@ def print_answer(answer: Answer, *, words: str = "") -> None:
             f"issuer    {answer.issuer.legal_name} ({answer.issuer.country}), {answer.issuer.did}", markup=False
         )
     _print_freshness(answer.as_of)
+
+
+def _print_content(content: Content) -> None:
+    """Print whose credential it is and what it says, as the institution states it in the document."""
+    title = content.title.get("en") or next(iter(content.title.values()), "")
+    credits_ = "" if content.ects_hundredths is None else f"{ects_text(content.ects_hundredths)} ECTS"
+    level = f"EQF level {content.level.eqf}" if content.level.eqf else ""
+    results = ", ".join(filter(None, (item.value or item.status for item in content.results)))
+    outcomes = [item.title.get("en") or next(iter(item.title.values()), "") for item in content.learning_outcomes]
+    for label, text in (
+        ("title", title),
+        ("awarded", f"to {content.holder.name}" if content.holder.name else "the document names no holder"),
+        ("worth", ", ".join(filter(None, (credits_, level, f"result {results}" if results else "")))),
+        *(("outcome", text) for text in outcomes),
+    ):
+        if text:
+            console.print(f"{label:<9} {text}", markup=False)
 
 
 def _print_freshness(as_of: AsOf) -> None:

@@ -38,6 +38,7 @@ def test_a_language_has_every_sentence_with_the_same_values(language: Language) 
 @each
 def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
     wanted = {*pages.WORDS.values(), *pages.NAMES.values(), *pages.RESULTS.values(), *STATES.values()}
+    wanted |= set(pages.LEVELS.values())
     wanted |= set(REASONS.values())
     for name in ("base", "home", "answer"):
         wanted |= set(re.findall(r't\("([^"]+)"', (PAGES / f"{name}.html.jinja").read_text()))

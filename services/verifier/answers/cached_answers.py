@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from proto.documents.content import content_of
 from proto.ids import CredentialId, Did, credential_id
 from proto.moment import Moment
 from proto.plain_json import decode_plain, plain_bytes
@@ -38,8 +39,9 @@ class EncodedReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True):
-    """The name that a document makes, and the form it came in; `may_keep` unless its proof ends some day."""
+    """The name that a document makes, what it says, and its form; `may_keep` unless its proof ends some day."""
 
+    content: Mapping[str, Any]
     credential_id: CredentialId
     form: bytes
     may_keep: bool
@@ -95,11 +97,11 @@ class CachedAnswers:
             if encoded is not None and proof is not None:
                 verdict, body = encoded.document(proof, instant)
                 self._answers.count(verdict)
-                return EncodedReply(verdict=verdict, body=body)
+                return EncodedReply(verdict=verdict, body=_with_content(body, named.content))
         found = await self._answers.found_document(data, NOW, address=address)
         if named is not None and named.may_keep:
             self._remember(named, found)
-        return EncodedReply(verdict=found.answer.verdict, body=_ENCODE(found.answer))
+        return EncodedReply(verdict=found.answer.verdict, body=_ENCODE(found.with_content))
 
     def _now(self) -> Instant | None:
         """Return the instant of now, or None where it is not known what the records are."""
@@ -172,7 +174,12 @@ def _named(data: bytes) -> _Named | None:
         proofs = proof if isinstance(proof, list) else [proof]
         may_keep = not any(isinstance(item, Mapping) and "expires" in item for item in proofs)
     digest = hashlib.sha256(encoded).digest()
-    return _Named(credential_id=credential_id(Did(did), digest), form=form, may_keep=may_keep)
+    return _Named(content=content, credential_id=credential_id(Did(did), digest), form=form, may_keep=may_keep)
+
+
+def _with_content(body: bytes, document: Mapping[str, Any]) -> bytes:
+    """Return an encoded answer with what its document says; only documents that were seen to match come here."""
+    return b"".join((body[:-1], b',"content":', _ENCODE(content_of(document)), b"}"))
 
 
 def _encoded(answer: Answer) -> EncodedReply:

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import msgspec
 
+from proto.documents.content import content_of
 from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.problem import BusyProblem, NotFoundProblem, Problem
-from proto.wire.verifier import Answer, AnswerLine, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
+from proto.wire.verifier import Answer, AnswerLine, Check, IssuerAnswer, StackAnswer, StatisticsAnswer, Today, Verdict
 from services.crypto.issuer_proofs import issuer_of
 from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
@@ -89,11 +90,27 @@ class TimedQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer with what it rests on; `credential_id` is the one that was asked about, or that the document makes."""
+    """An answer with what it rests on; `credential_id` is the one that was asked about, or that the document makes.
+
+    `document` is what was sent, for this one answer only.
+    """
 
     answer: Answer
     grounds: Grounds
     credential_id: CredentialId | None
+    document: Mapping[str, Any] | None = None
+
+    @property
+    def with_content(self) -> Answer:
+        """The answer, with what the document says where it is proven."""
+        if self.document is None or not is_proven(self.answer.checks[0], self.answer.checks[1]):
+            return self.answer
+        return msgspec.structs.replace(self.answer, content=content_of(self.document))
+
+
+def is_proven(document: Check, proof: Check) -> bool:
+    """Tell whether a document may be shown as its institution's: it is on the log, and no proof of it is wrong."""
+    return document.code == "document-matches" and proof.result != "invalid"
 
 
 class HealthSource(Protocol):
@@ -178,7 +195,8 @@ class AnswerService:
         `address` is whose place it takes. Raises `MalformedProblem` or `NotAnOpenBadgeProblem` for what is no document
         at all, `BusyProblem`.
         """
-        return (await self.found_document(data, moments, address=address, status_lists=status_lists)).answer
+        found = await self.found_document(data, moments, address=address, status_lists=status_lists)
+        return found.with_content
 
     async def found_document(
         self, data: bytes, moments: Moments, *, address: str = "", status_lists: Sequence[Mapping[str, Any]] = ()
@@ -317,7 +335,9 @@ class AnswerService:
         answer = evaluate(grounds)
         if not question.is_about_now:
             answer = msgspec.structs.replace(answer, today=today_of(evaluate(grounds_for(question.today))))
-        return Evaluation(answer=answer, grounds=grounds, credential_id=document.credential_id)
+        return Evaluation(
+            answer=answer, grounds=grounds, credential_id=document.credential_id, document=document.content
+        )
 
     def _issuer(self, transaction: ReadTransaction, dids: tuple[Did, ...], question: TimedQuestion) -> IssuerAnswer:
         question, book = _after(question, transaction), Book()

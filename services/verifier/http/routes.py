@@ -46,7 +46,7 @@ from services.verifier.http.paths import CredentialPath
 from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
-from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
+from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated, preferred
 from services.verifier.limits.api_keys import QuotaProblem
 from services.verifier.pages import PageLanguage
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
@@ -232,7 +232,11 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
 
 
 def _said(request: web.Request, query: LanguageQuery) -> PageLanguage:
-    return PageLanguage(language=language_of(request, query), is_named=query.lang is not None)
+    return PageLanguage(
+        language=language_of(request, query),
+        is_named=query.lang is not None,
+        preferred=preferred(query.lang or request.headers.get("Accept-Language")),
+    )
 
 
 def _asked(moments: Moments, language: Language) -> str:

@@ -99,10 +99,16 @@ def negotiated(accepted: str | None) -> Language:
     return best
 
 
+def preferred(accepted: str | None) -> tuple[str, ...]:
+    """Return the languages that an `Accept-Language` header names, best liked first, whether we have them or not."""
+    ranges = sorted(_ranges(accepted or ""), key=lambda item: -item[1])
+    return tuple(tag for tag, weight in ranges if weight > 0 and tag != "*")
+
+
 def _ranges(header: str) -> Iterable[tuple[str, float]]:
     for item in header.split(",")[:_RANGES_MAX]:
         if found := _RANGE.fullmatch(item):
             yield found[1], float(found[2] or 1)
 
 
-__all__ = ["DEFAULT", "LANGUAGES", "Language", "negotiated"]
+__all__ = ["DEFAULT", "LANGUAGES", "Language", "negotiated", "preferred"]

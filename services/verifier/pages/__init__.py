@@ -1,6 +1,7 @@
 """Pages for people: no script, nothing loaded from anywhere, every value escaped. Decides and stores nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from proto.stacking import ects_text
+from proto.wire.content import Content
 from proto.wire.verifier import (
     Answer,
     CheckName,
@@ -46,6 +48,18 @@ RESULTS: Mapping[Result, str] = {
     "unknown": "not known",
     "not_applicable": "does not apply",
 }
+SIGNS: Mapping[Verdict, Result] = {"valid": "valid", "invalid": "invalid", "indeterminate": "unknown"}
+"""Whose mark stands beside a verdict's word, so that colour alone says nothing."""
+LEVELS: Mapping[int, str] = {
+    1: "basic knowledge and skills",
+    2: "routine tasks under supervision",
+    3: "skilled tasks, some autonomy",
+    4: "as at the end of upper secondary education",
+    5: "as a short cycle of higher education",
+    6: "as a bachelor's degree",
+    7: "as a master's degree",
+    8: "as a doctorate",
+}
 MARKS: Mapping[Result, str] = {"valid": "\u2713", "invalid": "\u2717", "unknown": "?", "not_applicable": "\u2013"}
 
 
@@ -55,8 +69,15 @@ class PageLanguage(msgspec.Struct, frozen=True, kw_only=True):
     language: Language
     is_named: bool = False
     is_linkable: bool = True
+    preferred: tuple[str, ...] = ()
+    """Languages that the reader likes, best first, whether our own words are in them or not: for texts of documents."""
     root: Literal[".", ".."] = "."
     """The way from the page to the first one: under a proxy's path, no link may begin with a slash."""
+
+    def of_texts(self, content: Content | None) -> tuple[str, ...]:
+        """Return in which languages a document's texts are looked for: the reader's, the page's, the document's own."""
+        own = (content.language,) if content else ()
+        return (*self.preferred, self.language.code, *own, DEFAULT)
 
     def globals(self, *, choices: bool = True) -> dict[str, Any]:
         """Return what every template uses."""
@@ -77,7 +98,9 @@ class Pages:
         environment = self._templates.environment
         environment.filters["ects"] = ects_text
         environment.filters["when"] = when
-        environment.globals.update(names=NAMES, results=RESULTS, marks=MARKS, states=STATES, reasons=REASONS)
+        environment.globals.update(
+            names=NAMES, results=RESULTS, marks=MARKS, signs=SIGNS, levels=LEVELS, states=STATES, reasons=REASONS
+        )
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
         self._statistics = environment.get_template("statistics.html.jinja")
@@ -119,10 +142,28 @@ class Pages:
             lead=[word(text) for text in _lead(first, answer)],
             asked=asked,
             then=word(WORDS[answer.verdict]),
+            pick=partial(_pick, preferred=said.of_texts(answer.content)),
             then_lead=[item.detail for item in decisive(answer.verdict, answer.checks)],
             **said.globals(choices=said.is_linkable),
         )
         return self._templates.page(page)
+
+
+class Picked(msgspec.Struct, frozen=True):
+    """A text in the language that suits its reader best, and which that is."""
+
+    text: str
+    lang: str
+
+
+def _pick(texts: Mapping[str, str], *, preferred: Sequence[str]) -> Picked:
+    """Return the text in the first of these languages that there is, else the first text."""
+    by_language = {tag.partition("-")[0].lower(): (tag, text) for tag, text in reversed(list(texts.items()))}
+    for tag in preferred:
+        if found := by_language.get(tag.partition("-")[0].lower()):
+            return Picked(text=found[1], lang=found[0])
+    tag, text = next(iter(texts.items()), ("und", ""))
+    return Picked(text=text, lang=tag)
 
 
 def _bars(answer: StatisticsAnswer) -> list[dict[str, Any]]:

@@ -1,0 +1,186 @@
+"""What a document says, in the order in which people ask: whose, what, how much, how well. Proves nothing of it.
+
+Total: what is missing, or of another form than documents of ours have, is left out, so that any document may be read.
+Texts that exist in several languages come as `{language tag: text}`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from proto.ids import CredentialId
+from proto.wire.content import (
+    ComponentContent,
+    Content,
+    HolderContent,
+    LevelContent,
+    OutcomeContent,
+    QualityContent,
+    ReferenceContent,
+    ResultContent,
+    Texts,
+)
+
+_HUNDREDTHS = 100
+_ITEMS_MAX = 64
+_TEXT_MAX = 10_000
+_ESCO = "ext:ESCO"
+_EQF = "http://data.europa.eu/snb/eqf/"
+
+
+def content_of(document: Mapping[str, Any]) -> Content:
+    """Return what a credential document says of its holder, its achievement and its result."""
+    subject = _object(document.get("credentialSubject"))
+    achievement = _object(subject.get("achievement"))
+    language = _text(achievement.get("inLanguage")) or "und"
+    return Content(
+        language=language,
+        title=_texts(achievement, "title", "name", language) or _plain(document.get("name"), language),
+        description=_texts(achievement, "description", "description", language),
+        holder=_holder(subject),
+        issuer_name=_text(_object(document.get("issuer")).get("name")),
+        achievement=_text(achievement.get("id")),
+        awarded_at=_text(document.get("awardedDate")),
+        valid_from=_text(document.get("validFromDay")) or _text(document.get("validFrom")),
+        valid_until=_text(document.get("validUntilDay")) or _text(document.get("validUntil")),
+        learning_outcomes=tuple(_outcome(item, language) for item in _objects(achievement.get("learningOutcome"))),
+        skills=tuple(_skills(achievement)),
+        ects_hundredths=_credits(subject, achievement),
+        workload_hours=_whole(achievement.get("workloadHours")),
+        level=_level(achievement),
+        results=tuple(_results(subject, achievement)),
+        narrative=_text(subject.get("narrative")),
+        criteria=_criteria(achievement, language),
+        assessments=_names(achievement.get("assessmentType")),
+        participation=_names(achievement.get("participationMode")),
+        supervision=next(iter(_names(achievement.get("supervision"))), None),
+        quality_assurance=tuple(_quality(item) for item in _objects(achievement.get("qualityAssurance"))),
+        prerequisites=_texts(achievement, "prerequisites", "", language),
+        further_information=_texts(achievement, "furtherInformation", "", language),
+        components=tuple(_component(item) for item in _objects(subject.get("component"))),
+    )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a list, or the one that stands where a list is usual."""
+    for item in (value if isinstance(value, list) else [value])[:_ITEMS_MAX]:
+        if isinstance(item, Mapping):
+            yield item
+
+
+def _text(value: Any) -> str | None:
+    return value[:_TEXT_MAX] if isinstance(value, str) and value.strip() else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _plain(value: Any, language: str) -> Texts:
+    text = _text(value)
+    return {language: text} if text else {}
+
+
+def _texts(holder: Mapping[str, Any], name: str, plain: str, language: str) -> Texts:
+    """Return the texts of an element by language; where there is but one, under the language of the achievement."""
+    by_language = holder.get(f"{name}ByLanguage", holder.get(name) if not plain else None)
+    found = {
+        tag[:35]: text
+        for tag, value in list(_object(by_language).items())[:_ITEMS_MAX]
+        if (text := _text(value)) and tag.replace("-", "").isalnum()
+    }
+    return found or _plain(holder.get(plain), language)
+
+
+def _holder(subject: Mapping[str, Any]) -> HolderContent:
+    given, family = _text(subject.get("givenName")), _text(subject.get("familyName"))
+    return HolderContent(
+        name=" ".join(filter(None, (given, family))) or _identity(subject, "name"),
+        date_of_birth=_text(subject.get("dateOfBirth")),
+        identifier=_text(subject.get("id")),
+    )
+
+
+def _identity(subject: Mapping[str, Any], kind: str) -> str | None:
+    for item in _objects(subject.get("identifier")):
+        if item.get("identityType") == kind and item.get("hashed") is False:
+            return _text(item.get("identityHash"))
+    return _text(subject.get(kind))
+
+
+def _outcome(item: Mapping[str, Any], language: str) -> OutcomeContent:
+    skills = item.get("relatedESCOSkill")
+    return OutcomeContent(
+        title=_texts(item, "title", "name", language),
+        skills=tuple(text for skill in (skills if isinstance(skills, list) else [skills]) if (text := _text(skill))),
+    )
+
+
+def _skills(achievement: Mapping[str, Any]) -> Iterator[ReferenceContent]:
+    for item in _objects(achievement.get("alignment")):
+        name = _text(item.get("targetName"))
+        if item.get("targetType") == _ESCO and name:
+            yield ReferenceContent(name=name, url=_text(item.get("targetUrl")))
+
+
+def _credits(subject: Mapping[str, Any], achievement: Mapping[str, Any]) -> int | None:
+    for value in (subject.get("creditsEarned"), achievement.get("creditsAvailable")):
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _TEXT_MAX:
+            return round(value * _HUNDREDTHS)
+    return None
+
+
+def _level(achievement: Mapping[str, Any]) -> LevelContent:
+    eqf, national = _text(achievement.get("eqfLevel")) or "", _object(achievement.get("nationalLevel"))
+    number = eqf.removeprefix(_EQF)
+    return LevelContent(
+        eqf=int(number) if eqf.startswith(_EQF) and number in set("12345678") else None,
+        framework=_text(national.get("frameworkName")),
+        national=_text(national.get("notation")),
+        cycle=_text(achievement.get("cycle")),
+    )
+
+
+def _results(subject: Mapping[str, Any], achievement: Mapping[str, Any]) -> Iterator[ResultContent]:
+    described = _objects(achievement.get("resultDescription"))
+    schemes = {name: item for item in described if isinstance(name := item.get("id"), str)}
+    for item in _objects(subject.get("result")):
+        named = item.get("resultDescription")
+        scheme = schemes.get(named, {}) if isinstance(named, str) else {}
+        yield ResultContent(
+            value=_text(item.get("value")),
+            status=_text(item.get("status")),
+            scheme=_text(scheme.get("name")),
+            lowest=_text(scheme.get("valueMin")),
+            highest=_text(scheme.get("valueMax")),
+            required=_text(scheme.get("requiredValue")) or _text(scheme.get("requiredLevel")),
+        )
+
+
+def _criteria(achievement: Mapping[str, Any], language: str) -> Texts:
+    found = _texts(achievement, "criteria", "", language) if "criteriaByLanguage" in achievement else {}
+    return found or _plain(_object(achievement.get("criteria")).get("narrative"), language)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(text for item in _objects(value) if (text := _text(item.get("name")) or _text(item.get("notation"))))
+
+
+def _quality(item: Mapping[str, Any]) -> QualityContent:
+    return QualityContent(
+        type=next(iter(_names(item.get("qualityAssuranceType"))), None),
+        name=_text(item.get("name")),
+        code=_text(item.get("notation")),
+        url=_text(item.get("url")),
+    )
+
+
+def _component(item: Mapping[str, Any]) -> ComponentContent:
+    return ComponentContent(
+        credential_id=CredentialId(_text(item.get("credentialId")) or ""),
+        achievement=_text(item.get("componentAchievement")),
+        ects=_text(item.get("point")),
+    )

@@ -1,0 +1,61 @@
+"""What a document says, read for people: nothing is lost of ours, and nothing that anybody sends breaks it."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proto.documents.content import content_of
+from proto.wire.content import Content
+from tests.support.documents import full_document
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_a_document_says_whose_it_is_what_it_is_and_what_it_is_worth() -> None:
+    content = content_of(full_document())
+    assert content.title["en"] == "Data literacy for public services"
+    assert (content.holder.name, content.holder.date_of_birth) == ("Łukasz Ó Briain", "1994-03-08")
+    assert content.learning_outcomes[0].title["en"].startswith("Judges whether")
+    assert [skill.name for skill in content.skills] == ["statistics"]
+    assert (content.ects_hundredths, content.workload_hours, content.level.eqf) == (250, 70, 5)
+    assert (content.results[0].value, content.results[0].highest) == ("4.5", "5.0")
+    assert content.supervision == "Supervised online with identity verification"
+    assert content.quality_assurance[0].code == "KAUN-2024-118"
+
+
+def test_credits_of_nothing_are_said() -> None:
+    document = full_document()
+    document["credentialSubject"]["creditsEarned"] = 0
+    assert content_of(document).ects_hundredths == 0
+
+
+def _broken(document: Any, replaced: Any, place: int) -> tuple[Any, int]:
+    """Return the document with the value at one place replaced, and the places that are left to count."""
+    if place == 0:
+        return replaced, -1
+    place -= 1
+    if isinstance(document, dict):
+        made: dict[str, Any] = {}
+        for name, value in document.items():
+            made[name], place = _broken(value, replaced, place) if place >= 0 else (value, place)
+        return made, place
+    if isinstance(document, list):
+        items = []
+        for value in document:
+            item, place = _broken(value, replaced, place) if place >= 0 else (value, place)
+            items.append(item)
+        return items, place
+    return document, place
+
+
+@given(place=st.integers(1, 300), replaced=_JSON)
+def test_whatever_stands_anywhere_in_a_document_is_read_or_left_out(place: int, replaced: Any) -> None:
+    document, _ = _broken(full_document(), replaced, place)
+    encoded = msgspec.json.encode(content_of(document))
+    assert msgspec.json.decode(encoded, type=Content)
