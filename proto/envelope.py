@@ -10,9 +10,10 @@ from msgspec import Meta
 
 from proto import events
 from proto.base64_strict import decode_base64, encode_base64
-from proto.ids import KEY_ID_PATTERN, EventId, KeyId, event_id, owner_of
+from proto.ids import KEY_ID_PATTERN, CredentialId, EventId, KeyId, event_id, owner_of
 from proto.keys import SIGNATURE_BYTES, Sign
 from proto.problem import InvalidProblem, MalformedProblem
+from proto.subjects import credential_ids
 
 PAYLOAD_TYPE = "application/vnd.credentify.event+json"
 ENVELOPE_BYTES_MAX = 60_000
@@ -37,7 +38,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """An envelope whose form has been checked; the signature has not.
 
-    `payload` and `signature` are bytes, `pae` is what the signature is over, `key_id` who claims to have made it.
+    `payload` and `signature` are bytes, `pae` is what the signature is over, `key_id` who claims to have made it,
+    `credential_ids` which credentials the event is about (`proto.subjects`).
     """
 
     envelope: Envelope
@@ -46,6 +48,12 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     payload: bytes
     key_id: KeyId
     signature: bytes
+    credential_ids: tuple[CredentialId, ...]
+
+    @property
+    def weight(self) -> int:
+        """For how much the event counts where limits count credentials: for each it is about, and for one at least."""
+        return len(self.credential_ids) or 1
 
     @property
     def pae(self) -> bytes:
@@ -121,4 +129,5 @@ def _opened(envelope: Envelope, event: events.Event, payload: bytes, signature: 
         payload=payload,
         key_id=key_id,
         signature=signature,
+        credential_ids=credential_ids(event),
     )

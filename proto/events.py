@@ -4,15 +4,13 @@ Knows the form of an event and nothing of who may say it when (that is `proto.li
 and none is free text about a person (DESIGN 3.3). Optional fields that are absent are omitted, never null.
 """
 
-import types
-import typing
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from proto.canonical import canonical_struct
+from proto.event_days import check_days
 from proto.expected import in_words
 from proto.ids import (
     DID_PATTERN,
@@ -21,6 +19,7 @@ from proto.ids import (
     ORIGIN_PATTERN,
     URI_PATTERN,
     AchievementUri,
+    Commitment,
     CredentialId,
     Did,
     EventId,
@@ -29,10 +28,12 @@ from proto.ids import (
     TreeSize,
 )
 from proto.keys import PUBLIC_KEY_PATTERN, PublicKey
-from proto.moment import MOMENT_PATTERN, Moment, to_datetime
+from proto.moment import MOMENT_PATTERN, Moment
 from proto.problem import InvalidProblem, MalformedProblem
 
 EVENT_BYTES_MAX = 42_000
+GROUP_MAX = 256
+"""Credentials that one event is about at most."""
 INTEGER_MAX = 2**53 - 1
 
 # The forms of fields. Each carries its limits, so that decoding checks them and OpenAPI shows them.
@@ -42,6 +43,7 @@ PublicKeyField = Annotated[PublicKey, Meta(pattern=PUBLIC_KEY_PATTERN, max_lengt
 OriginField = Annotated[Origin, Meta(pattern=ORIGIN_PATTERN, max_length=200)]
 MomentField = Annotated[Moment, Meta(pattern=MOMENT_PATTERN, max_length=24)]
 CredentialIdField = Annotated[CredentialId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
+CommitmentField = Annotated[Commitment, Meta(pattern=HEX_256_PATTERN, max_length=64)]
 EventIdField = Annotated[EventId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
 HashField = Annotated[str, Meta(pattern=HEX_256_PATTERN, max_length=64)]
 UriField = Annotated[str, Meta(pattern=URI_PATTERN, max_length=500)]
@@ -217,6 +219,40 @@ class CredentialStacked(EventBase, frozen=True, kw_only=True, tag="credential-st
     components: Annotated[tuple[CredentialIdField, ...], Meta(min_length=2, max_length=64)]
 
 
+class CredentialIssuedV2(EventBase, frozen=True, kw_only=True, tag="credential-issued.v2"):
+    """A credential exists; its id follows from the issuer and the commitment (DESIGN 9)."""
+
+    commitment: CommitmentField
+    achievement: AchievementField
+    ects_hundredths: EctsField
+    eqf_level: EqfField | msgspec.UnsetType = msgspec.UNSET
+    valid_from: MomentField
+    valid_until: MomentField | msgspec.UnsetType = msgspec.UNSET
+
+
+class CredentialStackedV2(EventBase, frozen=True, kw_only=True, tag="credential-stacked.v2"):
+    """A credential whose parts are credentials; its id follows from the issuer and the commitment (DESIGN 9)."""
+
+    commitment: CommitmentField
+    achievement: AchievementField
+    ects_hundredths: EctsField
+    eqf_level: EqfField | msgspec.UnsetType = msgspec.UNSET
+    valid_from: MomentField
+    valid_until: MomentField | msgspec.UnsetType = msgspec.UNSET
+    components: Annotated[tuple[CredentialIdField, ...], Meta(min_length=2, max_length=64)]
+
+
+class CredentialsIssued(EventBase, frozen=True, kw_only=True, tag="credentials-issued.v1"):
+    """Credentials of one achievement exist, each by a commitment of its own; `commitments` are sorted and distinct."""
+
+    achievement: AchievementField
+    ects_hundredths: EctsField
+    eqf_level: EqfField | msgspec.UnsetType = msgspec.UNSET
+    valid_from: MomentField
+    valid_until: MomentField | msgspec.UnsetType = msgspec.UNSET
+    commitments: Annotated[tuple[CommitmentField, ...], Meta(min_length=2, max_length=GROUP_MAX)]
+
+
 class CredentialRevoked(EventBase, frozen=True, kw_only=True, tag="credential-revoked.v1"):
     """A credential holds no more, from `effective_at` on, for good."""
 
@@ -224,6 +260,14 @@ class CredentialRevoked(EventBase, frozen=True, kw_only=True, tag="credential-re
     reason: Reason
     effective_at: MomentField
     replaced_by: CredentialIdField | msgspec.UnsetType = msgspec.UNSET
+
+
+class CredentialsRevoked(EventBase, frozen=True, kw_only=True, tag="credentials-revoked.v1"):
+    """Credentials of one achievement hold no more, for good; `credential_ids` are sorted and distinct."""
+
+    credential_ids: Annotated[tuple[CredentialIdField, ...], Meta(min_length=2, max_length=GROUP_MAX)]
+    reason: Reason
+    effective_at: MomentField
 
 
 class CredentialSuspended(EventBase, frozen=True, kw_only=True, tag="credential-suspended.v1"):
@@ -265,8 +309,10 @@ class RulesActivated(EventBase, frozen=True, kw_only=True, tag="rules-activated.
     from_index: Annotated[int, Meta(ge=1, le=INTEGER_MAX)]
 
 
-Issue = CredentialIssued | CredentialStacked
-Transition = CredentialRevoked | CredentialSuspended | CredentialReinstated
+Stack = CredentialStacked | CredentialStackedV2
+Issue = CredentialIssued | CredentialIssuedV2 | CredentialsIssued | Stack
+Revocation = CredentialRevoked | CredentialsRevoked
+Transition = Revocation | CredentialSuspended | CredentialReinstated
 Event = (
     LogOpened
     | IssuerAdmitted
@@ -278,7 +324,11 @@ Event = (
     | IssuerClosed
     | CredentialIssued
     | CredentialStacked
+    | CredentialIssuedV2
+    | CredentialStackedV2
+    | CredentialsIssued
     | CredentialRevoked
+    | CredentialsRevoked
     | CredentialSuspended
     | CredentialReinstated
     | CredentialRecognised
@@ -290,7 +340,6 @@ EVENT_TYPES: dict[str, type[EventBase]] = {str(kind.__struct_config__.tag): kind
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _TYPE_OF = msgspec.defstruct("_TypeOf", [("type", str)])
 _TYPE_DECODER = msgspec.json.Decoder(_TYPE_OF)
-_LAST_DAY_ALWAYS = "28"
 
 
 class UnknownEventTypeProblem(InvalidProblem):
@@ -322,7 +371,7 @@ def decode(payload: bytes) -> Event:
         raise MalformedProblem(f"The event is not JSON: {error}") from error
     except RecursionError as error:
         raise MalformedProblem("The event is nested too deep") from error
-    _check_days(event)
+    check_days(event)
     return event
 
 
@@ -342,47 +391,3 @@ def _refuse_unknown_type(payload: bytes) -> None:
         raise UnknownEventTypeProblem(
             f"No event type {kind[:60]!r} is known; known are {', '.join(sorted(EVENT_TYPES))}"
         )
-
-
-def _check_days(record: Record, pointer: str = "") -> None:
-    """Refuse days that no month has; the pattern of a moment already bounds everything else."""
-    dated = _DATED[type(record)]
-    for name in dated.moments:
-        value = getattr(record, name)
-        if value and value[8:10] > _LAST_DAY_ALWAYS:
-            try:
-                to_datetime(value)
-            except InvalidProblem as problem:
-                raise InvalidProblem(problem.detail, pointer=f"{pointer}/{name}") from problem
-    for name in dated.records:
-        if value := getattr(record, name):
-            _check_days(value, f"{pointer}/{name}")
-
-
-class _Dated(msgspec.Struct, frozen=True):
-    """Which fields of a record are moments, and which are records that hold some."""
-
-    moments: tuple[str, ...]
-    records: tuple[str, ...]
-
-
-def _dated(kinds: Iterable[type[Record]]) -> dict[type[Record], _Dated]:
-    found: dict[type[Record], _Dated] = {}
-    for kind in kinds:
-        inner = {field.name: _record_in(field.type) for field in msgspec.structs.fields(kind)}
-        found |= _dated(record for record in inner.values() if record)
-        found[kind] = _Dated(
-            moments=tuple(name for name in inner if name in _MOMENT_FIELDS),
-            records=tuple(name for name, record in inner.items() if record and found[record] != _Dated((), ())),
-        )
-    return found
-
-
-def _record_in(annotation: Any) -> type[Record] | None:
-    """Return the record that a field holds where it holds one; no record within a tuple has a moment."""
-    options = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    return next((each for each in options if isinstance(each, type) and issubclass(each, Record)), None)
-
-
-_MOMENT_FIELDS = frozenset({"at", "until", "invalid_from", "valid_from", "valid_until", "effective_at"})
-_DATED = _dated(EVENT_TYPES.values())

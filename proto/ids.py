@@ -9,6 +9,7 @@ from proto.problem import InvalidProblem
 Did = NewType("Did", str)
 KeyId = NewType("KeyId", str)
 CredentialId = NewType("CredentialId", str)
+Commitment = NewType("Commitment", str)
 EventId = NewType("EventId", str)
 Origin = NewType("Origin", str)
 AchievementUri = NewType("AchievementUri", str)
@@ -23,6 +24,8 @@ ORIGIN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,199}\Z"
 URI_PATTERN = r"^https?://[!-~]{1,490}\Z"
 
 _CREDENTIAL_PREFIX = b"credentify/credential/v1\n"
+_COMMITMENT_PREFIX = b"credentify/commitment/v2\n"
+_COMMITTED_PREFIX = b"credentify/credential/v2\n"
 _HEX_256 = re.compile(HEX_256_PATTERN)
 
 
@@ -35,6 +38,25 @@ def credential_id(issuer: Did, document_digest: bytes) -> CredentialId:
     if len(document_digest) != hashlib.sha256().digest_size:
         raise InvalidProblem("A document digest is 32 bytes of SHA-256")
     hashed = hashlib.sha256(_CREDENTIAL_PREFIX + issuer.encode() + b"\n" + document_digest.hex().encode())
+    return CredentialId(hashed.hexdigest())
+
+
+def commitment(document_digest: bytes, claims_root: bytes) -> Commitment:
+    """Return what an issue of rules version 2 says of a document (64 lower-case hex digits; DESIGN 9).
+
+    Both arguments are 32 bytes of SHA-256: the document's digest, and the root of the digests of its claims.
+    """
+    if not len(document_digest) == len(claims_root) == hashlib.sha256().digest_size:
+        raise InvalidProblem("A document digest and a claims root are 32 bytes of SHA-256 each")
+    return Commitment(hashlib.sha256(_COMMITMENT_PREFIX + document_digest + claims_root).hexdigest())
+
+
+def committed_credential_id(issuer: Did, committed: Commitment) -> CredentialId:
+    """Return the credential id (64 lower-case hex digits) that follows from an issuer and its commitment (DESIGN 9).
+
+    The rules compute it, so nobody but this issuer can put it on the log by an event of rules version 2.
+    """
+    hashed = hashlib.sha256(_COMMITTED_PREFIX + issuer.encode() + b"\n" + committed.encode())
     return CredentialId(hashed.hexdigest())
 
 

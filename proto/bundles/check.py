@@ -13,6 +13,7 @@ import msgspec
 from proto import events
 from proto.bundles import scope
 from proto.bundles.bundle import Bundle, BundledEntry
+from proto.bundles.concerned import concerned
 from proto.bundles.tree import Fault, Part, of_part, parts_of, tree_faults
 from proto.documents.agreement import differences
 from proto.documents.document import credential_id_of
@@ -122,8 +123,9 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     faults += tree_faults(parts)
     # (3) Forms, signatures and rules, replayed in the order of the logs, each of which begins where the last one ended.
     book, openings = Book(), list[Stamp | None]()
+    about = concerned(bundle.credential_id, bundle.all_entries)
     for number, part in enumerate(parts):
-        stamp = _replay_part(book, part, faults)
+        stamp = _replay_part(book, part, about, faults)
         openings.append(stamp)
         if number and stamp is not None:
             faults += _succession_faults(book, parts[number - 1])
@@ -156,13 +158,13 @@ def _pin_faults(book: Book, policy: Policy, openings: Sequence[Stamp | None]) ->
         yield Fault(check="issuer", code="registrar-not-pinned", detail=detail, index=LeafIndex(0))
 
 
-def _replay_part(book: Book, part: Part, faults: list[Fault]) -> Stamp | None:
-    """Replay one log's entries, and return the stamp of its opening where that holds up."""
+def _replay_part(book: Book, part: Part, about: frozenset[CredentialId], faults: list[Fault]) -> Stamp | None:
+    """Replay one log's entries for the credentials in `about`; return the stamp of its opening where that holds up."""
     opening = None
     origin = part.checkpoint.origin if part.checkpoint else None
     for item in part.entries:
         stamp = None
-        found = _replay(book, item, origin)
+        found = _replay(book, item, origin, about)
         if isinstance(found, Fault):
             faults += of_part(part, iter((found,)))
         else:
@@ -185,7 +187,7 @@ def _succession_faults(book: Book, earlier: Part) -> Iterator[Fault]:
         yield Fault(check="inclusion", code="other-predecessor", detail=detail, index=LeafIndex(0))
 
 
-def _replay(book: Book, item: BundledEntry, origin: Origin | None) -> Stamp | Fault:
+def _replay(book: Book, item: BundledEntry, origin: Origin | None, about: frozenset[CredentialId]) -> Stamp | Fault:
     """Open, verify, decide and evolve one entry, and return its stamp; what is wrong with it is not evolved."""
     index, entry = item.index, item.entry
     try:
@@ -198,13 +200,13 @@ def _replay(book: Book, item: BundledEntry, origin: Origin | None) -> Stamp | Fa
     if fault is not None:
         return fault
     try:
-        decide(book, opened, index=index, received_at=entry.received_at)
+        decide(book, opened, index=index, received_at=entry.received_at, about=about)
     except UnknownRulesProblem as problem:
         return Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
     except Refusal as refusal:
         detail = f"Entry {index} breaks the rule {refusal.rule}: {refusal.detail}"
         return Fault(check="issuer", code=refusal.slug, detail=detail, index=index)
-    return evolve(book, opened, index=index, received_at=entry.received_at)
+    return evolve(book, opened, index=index, received_at=entry.received_at, about=about)
 
 
 def _opening_fault(item: BundledEntry, opened: Opened, origin: Origin | None) -> Fault | None:

@@ -6,12 +6,13 @@ be appended, `evolve` what it changes, `effective` what a credential's state is.
 
 from proto.lifecycle.decide import RULES_VERSIONS_KNOWN, decide, signing_key
 from proto.lifecycle.decide_credential import is_live_recognition
-from proto.lifecycle.decide_issuer import admitted, living_end
+from proto.lifecycle.decide_issuer import admitted, check_activation, living_end
 from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
 from proto.lifecycle.evolve import evolve
 from proto.lifecycle.needs import ROUNDS_MAX, Needs, credential_needs, needs
 from proto.lifecycle.refusals import (
     BadSignatureRefusal,
+    CredentialsRefusal,
     Refusal,
     UnknownPredecessorProblem,
     UnknownRulesProblem,
@@ -28,6 +29,7 @@ from proto.lifecycle.states import (
     Recognition,
     Retirement,
     RulesVersion,
+    SharedPlace,
     Stamp,
     Standing,
     UnloadedStateError,
@@ -41,6 +43,7 @@ __all__ = [
     "Book",
     "Change",
     "Credential",
+    "CredentialsRefusal",
     "Effective",
     "Issuer",
     "Key",
@@ -52,6 +55,7 @@ __all__ = [
     "Refusal",
     "Retirement",
     "RulesVersion",
+    "SharedPlace",
     "Stamp",
     "Standing",
     "StateName",
@@ -60,6 +64,7 @@ __all__ = [
     "UnloadedStateError",
     "admitted",
     "changes_that_count",
+    "check_activation",
     "compromised_from",
     "counts",
     "credential_needs",

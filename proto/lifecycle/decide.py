@@ -1,14 +1,15 @@
-"""The rules of admission, version 1: may this event be appended now? (DESIGN 3.6, the table.) Pure; writes nothing.
+"""The rules of admission, versions 1 and 2: may this event be appended now? (DESIGN 3.6, the table, and 9.) Pure.
 
 `decide` returns nothing where the event is admissible and raises a `Refusal` otherwise. Time in the rules is always the
 entry's `received_at`. The signature itself is checked by the caller, with the key that `signing_key` returns.
 """
 
 import functools
+from collections.abc import Set as AbstractSet
 
 from proto import events
 from proto.envelope import Opened
-from proto.ids import LeafIndex, owner_of
+from proto.ids import CredentialId, LeafIndex, owner_of
 from proto.keys import did_key
 from proto.lifecycle import decide_credential, decide_issuer
 from proto.lifecycle.refusals import (
@@ -21,6 +22,7 @@ from proto.lifecycle.refusals import (
     KeyPurposeRefusal,
     NotAllowedRefusal,
     RetiredKeyRefusal,
+    RulesVersionRefusal,
     SuspendedSpeakerRefusal,
     TooOldRefusal,
     UnknownKeyRefusal,
@@ -32,14 +34,35 @@ from proto.lifecycle.states import Book, Key, LogState
 from proto.lifecycle.voidness import may_sign, standing
 from proto.moment import Moment, from_ms, to_ms
 
-RULES_VERSIONS_KNOWN = frozenset({1})
+RULES_VERSIONS_KNOWN = frozenset({1, 2})
+_ADMITTED_FROM: dict[type[events.EventBase], int] = {
+    events.CredentialIssuedV2: 2,
+    events.CredentialStackedV2: 2,
+    events.CredentialsIssued: 2,
+    events.CredentialsRevoked: 2,
+}
+_ADMITTED_UP_TO: dict[type[events.EventBase], tuple[int, type[events.EventBase]]] = {
+    events.CredentialIssued: (1, events.CredentialIssuedV2),
+    events.CredentialStacked: (1, events.CredentialStackedV2),
+}
+"""The last version that admits a type, and what is said in its place."""
 _SECOND_MS = 1000
 _MAY_BE_SUSPENDED = (events.CredentialRevoked, events.CredentialSuspended)
 _RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyRetired)
 
 
-def decide(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment) -> None:
+def decide(
+    book: Book,
+    opened: Opened,
+    *,
+    index: LeafIndex,
+    received_at: Moment,
+    about: AbstractSet[CredentialId] | None = None,
+) -> None:
     """Admit the event at `index`, received at `received_at`, or raise the `Refusal` that names the broken rule.
+
+    Of an event with many credentials only those in `about` are judged, where it is given: a bundle knows no others, and
+    what the rules ask of these is passed over (DESIGN 9).
 
     The book must hold what `needs` asks for; for the opening of a log that continues another, the final state of that
     one. Raises nothing else for any input that `open_envelope` let through, but `UnknownRulesProblem` where a version
@@ -51,22 +74,44 @@ def decide(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment)
     log = book.log
     if log is None:
         raise WrongLogRefusal("This log has not been opened: its first entry is log-opened.v1", pointer="/type")
-    _check_rules_version(log, index)
+    version = _rules_version(log, index)
     if opened.event.log != log.origin:
         raise WrongLogRefusal(f"This log is {log.origin}; the event was signed for {opened.event.log}", pointer="/log")
     if book.index_of(opened.event_id) is not None:
         raise AlreadyOnLogRefusal(f"The event {opened.event_id} is entry {book.index_of(opened.event_id)}")
+    _check_type(opened.event, version)
     _check_claimed_time(book, opened.event, received_at)
     key = signing_key(book, opened, received_at=received_at)
     _check_purpose(key, opened.event)
     _check_speaker(book, opened.event, key)
-    _decide_event(book, opened, key, index, received_at)
+    _decide_event(book, opened, key, index=index, received_at=received_at, about=about)
 
 
-def _check_rules_version(log: LogState, index: LeafIndex) -> None:
+def _rules_version(log: LogState, index: LeafIndex) -> int:
     version = log.rules_version_at(index)
     if version not in RULES_VERSIONS_KNOWN:
         raise UnknownRulesProblem(f"Entry {index} is judged by rules version {version}, which is not known here")
+    return version
+
+
+def _check_type(event: events.Event, version: int) -> None:
+    """A type is admitted from the version that brings it, and up to the one before that which replaces it."""
+    kind = type(event)
+    first = _ADMITTED_FROM.get(kind, 0)
+    if version < first:
+        raise RulesVersionRefusal(
+            f"{kind.__struct_config__.tag} is admitted from rules version {first} on; in force is {version}. Send it "
+            "again once the registrar has activated that version and the log has reached it",
+            pointer="/type",
+        )
+    last = _ADMITTED_UP_TO.get(kind)
+    if last is not None and version > last[0]:
+        raise RulesVersionRefusal(
+            f"{kind.__struct_config__.tag} is admitted no more under rules version {version}: say "
+            f"{last[1].__struct_config__.tag} in its place",
+            pointer="/type",
+            is_final=True,
+        )
 
 
 def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
@@ -130,6 +175,12 @@ def _decide_succession(
             f"The final state at hand is that of {before.origin}; {event.log} continues {predecessor.origin}",
             pointer="/predecessor/origin",
         )
+    latest = max(rule.version for rule in before.rules)
+    if event.rules_version < latest:
+        raise FieldRefusal(
+            f"{before.origin} has rules version {latest}: the log that continues it opens with at least that one",
+            pointer="/rules_version",
+        )
     if event.issuer != before.registrar:
         raise NotAllowedRefusal(f"{before.origin} is continued by its registrar, {before.registrar}", pointer="/issuer")
     for record in event.keys:
@@ -185,6 +236,8 @@ def _check_speaker(book: Book, event: events.Event, key: Key) -> None:
         return
     if last.kind == "closed":
         raise ClosedIssuerRefusal(f"{event.issuer} was closed at {last.stamp.received_at}")
+    if isinstance(event, events.CredentialsRevoked):
+        return  # judged credential by credential: each that is not its own is named
     if not (isinstance(event, _MAY_BE_SUSPENDED) and _is_own(book, event)):
         raise SuspendedSpeakerRefusal(f"{event.issuer} is suspended since {last.stamp.received_at}; ask the registrar")
 
@@ -194,10 +247,27 @@ def _is_own(book: Book, event: events.CredentialRevoked | events.CredentialSuspe
     return credential is not None and credential.issuer == event.issuer
 
 
-def _decide_event(book: Book, opened: Opened, key: Key, index: LeafIndex, received_at: Moment) -> None:
+def _decide_event(
+    book: Book,
+    opened: Opened,
+    key: Key,
+    *,
+    index: LeafIndex,
+    received_at: Moment,
+    about: AbstractSet[CredentialId] | None,
+) -> None:
     match opened.event:
-        case events.CredentialIssued() | events.CredentialStacked() as event:
-            decide_credential.issue(book, event, received_at)
+        case events.CredentialsIssued() as event:
+            decide_credential.issue_many(book, event, _judged(opened, about))
+        case events.CredentialsRevoked() as event:
+            decide_credential.revoke_many(book, event, _judged(opened, about), received_at)
+        case (
+            events.CredentialIssued()
+            | events.CredentialIssuedV2()
+            | events.CredentialStacked()
+            | events.CredentialStackedV2() as event
+        ):
+            decide_credential.issue(book, event, opened.credential_ids[0], received_at)
         case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated() as event:
             decide_credential.change(book, event, received_at)
         case events.CredentialRecognised() as event:
@@ -212,3 +282,8 @@ def _decide_event(book: Book, opened: Opened, key: Key, index: LeafIndex, receiv
             if event.issuer != book.opened_log().registrar:
                 raise NotAllowedRefusal(f"Only the registrar says {event.__struct_config__.tag}", pointer="/issuer")
             decide_issuer.registrar_act(book, event, index)
+
+
+def _judged(opened: Opened, about: AbstractSet[CredentialId] | None) -> tuple[CredentialId, ...]:
+    ids = opened.credential_ids
+    return ids if about is None else tuple(name for name in ids if name in about)

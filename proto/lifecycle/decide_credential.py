@@ -1,4 +1,7 @@
-"""Rules for what is said of credentials: the second half of the table of DESIGN 3.6. Pure; writes nothing."""
+"""Rules for what is said of credentials: the second half of the table of DESIGN 3.6, and 9. Pure; writes nothing."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from proto import events
 from proto.ids import CredentialId, Did, EventId
@@ -6,27 +9,63 @@ from proto.lifecycle.decide_issuer import living_end
 from proto.lifecycle.effective import Effective, changes_that_count, effective, life_of
 from proto.lifecycle.refusals import (
     AlreadyExistsRefusal,
+    CredentialsRefusal,
     CredentialStateRefusal,
     EffectiveTimeRefusal,
     FieldRefusal,
     LimitRefusal,
     NotAllowedRefusal,
     OutOfScopeRefusal,
+    Refusal,
     StackRefusal,
+    SuspendedSpeakerRefusal,
     UnknownCredentialRefusal,
     UnknownIssuerRefusal,
     UnknownRecognitionRefusal,
 )
 from proto.lifecycle.states import Book, Credential, Life, Profile
-from proto.lifecycle.voidness import counts, is_void, profile
+from proto.lifecycle.voidness import counts, is_void, profile, standing
 from proto.moment import Moment
 
+AloneIssue = events.CredentialIssued | events.CredentialIssuedV2 | events.Stack
 
-def issue(book: Book, event: events.Issue, received_at: Moment) -> None:
+
+def issue(book: Book, event: AloneIssue, credential_id: CredentialId, received_at: Moment) -> None:
     """Issue or stack: within scope, id new (or its issue void), and for a stack the parts make it."""
+    _check_may_issue(book, event)
+    _check_id_is_free(book, event, credential_id)
+    if isinstance(event, events.CredentialStacked | events.CredentialStackedV2):
+        _check_components(book, event, credential_id, received_at)
+
+
+def issue_many(book: Book, event: events.CredentialsIssued, ids: Sequence[CredentialId]) -> None:
+    """Issue credentials of one achievement together: as one alone, for every one of `ids`."""
+    _check_may_issue(book, event)
+    _check_sorted(event.commitments, pointer="/commitments")
+    _judge_each(ids, lambda name: _check_id_is_free(book, event, name), pointer="/commitments")
+
+
+def _check_sorted(names: Sequence[str], *, pointer: str) -> None:
+    if any(earlier >= later for earlier, later in pairwise(names)):
+        raise FieldRefusal(f"What {pointer[1:]} names is sorted and distinct", pointer=pointer)
+
+
+def _judge_each(ids: Sequence[CredentialId], judge: Callable[[CredentialId], None], *, pointer: str) -> None:
+    """Refuse the event as a whole, naming every id that `judge` refuses."""
+    refused: list[tuple[CredentialId, Refusal]] = []
+    for credential_id in ids:
+        try:
+            judge(credential_id)
+        except Refusal as refusal:
+            refused.append((credential_id, refusal))
+    if refused:
+        raise CredentialsRefusal.of(refused, pointer=pointer)
+
+
+def _check_may_issue(book: Book, event: events.Issue) -> None:
     known = _institution(book, event.issuer)
     scope = known.scope
-    is_stack = isinstance(event, events.CredentialStacked)
+    is_stack = isinstance(event, events.CredentialStacked | events.CredentialStackedV2)
     if not (scope.may_stack if is_stack else scope.may_issue):
         raise OutOfScopeRefusal(
             f"{event.issuer} may not {'stack' if is_stack else 'issue'} on this log", pointer="/issuer"
@@ -34,9 +73,6 @@ def issue(book: Book, event: events.Issue, received_at: Moment) -> None:
     _check_scope(event, known)
     if event.valid_until and event.valid_until <= event.valid_from:
         raise EffectiveTimeRefusal("valid_until lies after valid_from", pointer="/valid_until")
-    _check_id_is_free(book, event)
-    if isinstance(event, events.CredentialStacked):
-        _check_components(book, event, received_at)
 
 
 def _institution(book: Book, did: Did) -> Profile:
@@ -70,35 +106,43 @@ def _check_prefix(known: Profile, did: Did, uri: str, *, pointer: str) -> None:
         raise OutOfScopeRefusal(f"{uri} is not under a URI prefix that {did} registered: {prefixes}", pointer=pointer)
 
 
-def _check_id_is_free(book: Book, event: events.Issue) -> None:
-    known = book.credential(event.credential_id)
+def _pointer(event: events.Issue) -> str:
+    """Where an issue names the credential."""
+    if isinstance(event, events.CredentialsIssued):
+        return "/commitments"
+    is_named = isinstance(event, events.CredentialIssued | events.CredentialStacked)
+    return "/credential_id" if is_named else "/commitment"
+
+
+def _check_id_is_free(book: Book, event: events.Issue, credential_id: CredentialId) -> None:
+    known = book.credential(credential_id)
     if known is None:
         return
     if known.issuer != event.issuer:
         raise AlreadyExistsRefusal(
-            f"{known.issuer} has put the credential {event.credential_id} on the log before. Whoever sees an id first "
-            "can take it under these rules; issue it anew, under a new id",
-            pointer="/credential_id",
+            f"{known.issuer} has put the credential {credential_id} on the log before. Whoever sees an id first can "
+            "take it under rules version 1; issue it anew, under a new id",
+            pointer=_pointer(event),
             members={"held_by": known.issuer},
         )
     if any(not is_void(book, life.stamp) for life in known.lives):
-        raise AlreadyExistsRefusal(f"The credential {event.credential_id} is on the log", pointer="/credential_id")
-    components = event.components if isinstance(event, events.CredentialStacked) else ()
+        raise AlreadyExistsRefusal(f"The credential {credential_id} is on the log", pointer=_pointer(event))
+    components = event.components if isinstance(event, events.CredentialStacked | events.CredentialStackedV2) else ()
     if components != known.lives[0].components:
-        raise StackRefusal("A credential that is issued again has the components that it had", pointer="/credential_id")
+        raise StackRefusal("A credential that is issued again has the components that it had", pointer=_pointer(event))
     if any(change.kind == "revoked" for change in changes_that_count(book, known.lives[-1])):
         raise CredentialStateRefusal(
-            f"The credential {event.credential_id} was revoked, which is final, though its issue is void",
-            pointer="/credential_id",
+            f"The credential {credential_id} was revoked, which is final, though its issue is void",
+            pointer=_pointer(event),
             members={"state": "revoked"},
         )
 
 
-def _check_components(book: Book, event: events.CredentialStacked, received_at: Moment) -> None:
+def _check_components(book: Book, event: events.Stack, credential_id: CredentialId, received_at: Moment) -> None:
     components = event.components
     if list(components) != sorted(set(components)):
         raise StackRefusal("Components are sorted and distinct", pointer="/components")
-    if event.credential_id in components:
+    if credential_id in components:
         raise StackRefusal("A stack is not a part of itself", pointer="/components")
     lives = [_active_life(book, part, received_at, pointer="/components") for part in components]
     parameters = book.opened_log().parameters
@@ -107,8 +151,8 @@ def _check_components(book: Book, event: events.CredentialStacked, received_at: 
     parts = flatten(components, lives)
     if len(parts) > parameters.parts_per_stack_max:
         raise StackRefusal(f"A stack has at most {parameters.parts_per_stack_max} parts in all", pointer="/components")
-    if len(set(parts)) != len(parts) or event.credential_id in parts:
-        twice = next((part for part in parts if parts.count(part) > 1), event.credential_id)
+    if len(set(parts)) != len(parts) or credential_id in parts:
+        twice = next((part for part in parts if parts.count(part) > 1), credential_id)
         raise StackRefusal(f"The credential {twice} would count twice inside the stack", pointer="/components")
     total = sum(life.ects_hundredths for life in lives)
     if event.ects_hundredths > total:
@@ -161,18 +205,67 @@ def _effective_now(book: Book, credential: Credential, received_at: Moment) -> E
     return now
 
 
-def change(book: Book, event: events.Transition, received_at: Moment) -> None:
+AloneTransition = events.CredentialRevoked | events.CredentialSuspended | events.CredentialReinstated
+
+
+def change(book: Book, event: AloneTransition, received_at: Moment) -> None:
     """Revoke, suspend or reinstate."""
     credential = _known(book, event.credential_id)
+    _check_change(book, event, credential, received_at)
+    if isinstance(event, events.CredentialRevoked) and event.replaced_by == event.credential_id:
+        raise FieldRefusal("A credential does not replace itself", pointer="/replaced_by")
+
+
+def revoke_many(book: Book, event: events.CredentialsRevoked, ids: Sequence[CredentialId], received_at: Moment) -> None:
+    """Revoke credentials of one achievement together: as one alone, for every one of `ids`."""
+    _check_sorted(event.credential_ids, pointer="/credential_ids")
+    known = [credential for name in ids if (credential := book.credential(name)) is not None]
+    achievement = _life(book, known[0]).achievement if known else None
+    judged: dict[int, Refusal | None] = {}  # by the lives, which those share that came together
+
+    def judge(credential_id: CredentialId) -> None:
+        credential = _known(book, credential_id, pointer="/credential_ids")
+        place = id(credential.lives)
+        if place not in judged:
+            judged[place] = _refusal_of_revoking(book, event, credential, achievement, received_at)
+        if (refusal := judged[place]) is not None:
+            raise refusal
+
+    _judge_each(ids, judge, pointer="/credential_ids")
+
+
+def _refusal_of_revoking(
+    book: Book, event: events.CredentialsRevoked, credential: Credential, achievement: str | None, received_at: Moment
+) -> Refusal | None:
+    """Return why one of many may not be revoked by this event, or None."""
+    try:
+        _check_not_suspended(book, event, credential)
+        _check_change(book, event, credential, received_at)
+        if _life(book, credential).achievement != achievement:
+            raise FieldRefusal(f"The credential is not of the achievement {achievement}", pointer="/credential_ids")
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _check_not_suspended(book: Book, event: events.CredentialsRevoked, credential: Credential) -> None:
+    """A suspended institution revokes only what it issued itself (DESIGN 3.6)."""
+    speaker = book.issuer(event.issuer)
+    if speaker is None or event.issuer in {book.opened_log().registrar, credential.issuer}:
+        return
+    last = standing(book, speaker)
+    if last is not None and last.kind == "suspended":
+        raise SuspendedSpeakerRefusal(f"{event.issuer} is suspended since {last.stamp.received_at}; ask the registrar")
+
+
+def _check_change(book: Book, event: events.Transition, credential: Credential, received_at: Moment) -> None:
     life = _life(book, credential)
     _check_may_change(book, event, credential)
     _check_state(book, event, credential, life, received_at)
     _check_effective_at(book, event, life, received_at)
     room = book.opened_log().parameters.transitions_per_credential_max - len(changes_that_count(book, life))
-    if room < (1 if isinstance(event, events.CredentialRevoked) else 2):
+    if room < (1 if isinstance(event, events.CredentialRevoked | events.CredentialsRevoked) else 2):
         raise LimitRefusal("This credential has had as many transitions as are kept; only revoking is left")
-    if isinstance(event, events.CredentialRevoked) and event.replaced_by == event.credential_id:
-        raise FieldRefusal("A credential does not replace itself", pointer="/replaced_by")
 
 
 def _check_may_change(book: Book, event: events.Transition, credential: Credential) -> None:
@@ -200,6 +293,7 @@ def _check_state(book: Book, event: events.Transition, credential: Credential, l
     state = now or _effective_now(book, credential, received_at).state
     allowed = {
         events.CredentialRevoked: state not in {"revoked", "void"},
+        events.CredentialsRevoked: state not in {"revoked", "void"},
         events.CredentialSuspended: state == "active",
         events.CredentialReinstated: state == "suspended",
     }[type(event)]

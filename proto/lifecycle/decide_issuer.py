@@ -23,6 +23,8 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem
 
 RETIREMENTS_PER_KEY_MAX = 8
+ACTIVATION_AHEAD_MAX = 100_000
+"""Entries after its own at which an activation of rules may take effect at most: within reach, and seen coming."""
 
 
 def key_from(record: events.KeyRecord, *, stamp: Stamp | None, opened: Opened, received_at: Moment) -> Key:
@@ -194,6 +196,24 @@ def _activate_rules(book: Book, event: events.RulesActivated, index: LeafIndex) 
         raise FieldRefusal(f"The next rules version is {current + 1}", pointer="/version")
     if event.from_index <= index:
         raise EffectiveTimeRefusal(f"from_index lies after this entry's own index, {index}", pointer="/from_index")
+    if book.opened_log().rules_version_at(index) > 1:
+        check_activation(book, event, index)
+
+
+def check_activation(book: Book, event: events.RulesActivated, index: LeafIndex) -> None:
+    """Near, and after every earlier activation: a rule from version 2 on, and a ledger's caution before (DESIGN 9)."""
+    latest = index + ACTIVATION_AHEAD_MAX
+    if event.from_index > latest:
+        raise EffectiveTimeRefusal(
+            f"from_index lies at most {ACTIVATION_AHEAD_MAX} after this entry's own index: {latest} at the latest",
+            pointer="/from_index",
+        )
+    earlier = max(rule.from_index for rule in book.opened_log().rules)
+    if event.from_index <= earlier:
+        raise EffectiveTimeRefusal(
+            f"from_index lies after that of every earlier activation, the last of which is {earlier}",
+            pointer="/from_index",
+        )
 
 
 def admitted(book: Book, did: Did, *, pointer: str = "/subject") -> Issuer:

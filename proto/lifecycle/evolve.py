@@ -1,5 +1,9 @@
 """What an admitted event changes in the book. Total: called only with what `decide` let through."""
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import Literal
+
 from msgspec.structs import replace
 
 from proto import events
@@ -11,7 +15,6 @@ from proto.lifecycle.effective import life_of
 from proto.lifecycle.states import (
     Book,
     Change,
-    Credential,
     Issuer,
     Life,
     LogState,
@@ -21,15 +24,32 @@ from proto.lifecycle.states import (
     RulesVersion,
     Stamp,
     Standing,
+    shared_place,
 )
 from proto.lifecycle.voidness import profile
 from proto.moment import Moment, from_ms, to_ms
 
 _SECOND_MS = 1000
+_KINDS: dict[type[events.Transition], Literal["revoked", "suspended", "reinstated"]] = {
+    events.CredentialRevoked: "revoked",
+    events.CredentialsRevoked: "revoked",
+    events.CredentialSuspended: "suspended",
+    events.CredentialReinstated: "reinstated",
+}
 
 
-def evolve(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment) -> Stamp:
-    """Write what the event at `index` says into the book and return its stamp."""
+def evolve(
+    book: Book,
+    opened: Opened,
+    *,
+    index: LeafIndex,
+    received_at: Moment,
+    about: AbstractSet[CredentialId] | None = None,
+) -> Stamp:
+    """Write what the event at `index` says into the book and return its stamp.
+
+    Of an event with many credentials only what it says of those in `about`, where that is given.
+    """
     first_stamp = _first_stamp(book, opened.event)
     stamp = Stamp(
         index=LeafIndex(first_stamp + index), event_id=opened.event_id, key_id=opened.key_id, received_at=received_at
@@ -37,10 +57,21 @@ def evolve(book: Book, opened: Opened, *, index: LeafIndex, received_at: Moment)
     match opened.event:
         case events.LogOpened() as event:
             _open_log(book, event, opened, stamp)
-        case events.CredentialIssued() | events.CredentialStacked() as event:
-            _issue(book, event, stamp)
-        case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated() as event:
-            _change(book, event, stamp)
+        case (
+            events.CredentialIssued()
+            | events.CredentialIssuedV2()
+            | events.CredentialsIssued()
+            | events.CredentialStacked()
+            | events.CredentialStackedV2() as event
+        ):
+            _issue(book, event, _subjects(opened, about), stamp)
+        case (
+            events.CredentialRevoked()
+            | events.CredentialsRevoked()
+            | events.CredentialSuspended()
+            | events.CredentialReinstated() as event
+        ):
+            _change(book, event, _subjects(opened, about), stamp)
         case events.CredentialRecognised() as event:
             book.put_recognition(_recognition(event, stamp))
         case events.RecognitionWithdrawn() as event:
@@ -81,10 +112,15 @@ def _open_log(book: Book, event: events.LogOpened, opened: Opened, stamp: Stamp)
     book.put_issuer(Issuer(did=event.issuer, keys=keys))
 
 
-def _issue(book: Book, event: events.Issue, stamp: Stamp) -> None:
-    components = event.components if isinstance(event, events.CredentialStacked) else ()
+def _subjects(opened: Opened, about: AbstractSet[CredentialId] | None) -> Sequence[CredentialId]:
+    ids = opened.credential_ids
+    return ids if about is None or len(ids) == 1 else [name for name in ids if name in about]
+
+
+def _issue(book: Book, event: events.Issue, ids: Sequence[CredentialId], stamp: Stamp) -> None:
+    """All that came together begin one life; what was void goes on with what was done to it before."""
+    components = event.components if isinstance(event, events.CredentialStacked | events.CredentialStackedV2) else ()
     lives = [life for part in components if (life := _part_life(book, part))]
-    known = book.credential(event.credential_id)
     life = Life(
         stamp=stamp,
         achievement=event.achievement,
@@ -95,9 +131,20 @@ def _issue(book: Book, event: events.Issue, stamp: Stamp) -> None:
         components=components,
         parts=flatten(components, lives),
         level=level_of(lives) if lives else 0,
-        changes=known.lives[-1].changes if known else (),
     )
-    book.put_credential(Credential(credential_id=event.credential_id, lives=(*(known.lives if known else ()), life)))
+    for number, (before, names) in enumerate(_by_lives(book, ids)):
+        begun = replace(life, changes=before[-1].changes) if before else life
+        book.put_credentials(names, (*before, begun), shared_place(stamp, number))
+
+
+def _by_lives(book: Book, ids: Sequence[CredentialId]) -> list[tuple[tuple[Life, ...], list[CredentialId]]]:
+    """Return credentials together that have the same lives so far, in the order of the first of each."""
+    found: dict[tuple[Life, ...] | int, tuple[tuple[Life, ...], list[CredentialId]]] = {}
+    for credential_id in ids:
+        credential = book.credential(credential_id)
+        lives = credential.lives if credential else ()
+        found.setdefault(id(lives), (lives, []))[1].append(credential_id)
+    return list(found.values())
 
 
 def _part_life(book: Book, part: CredentialId) -> Life | None:
@@ -105,19 +152,17 @@ def _part_life(book: Book, part: CredentialId) -> Life | None:
     return life_of(book, credential) if credential else None
 
 
-def _change(book: Book, event: events.Transition, stamp: Stamp) -> None:
-    credential = book.credential(event.credential_id)
-    assert credential is not None, "decide checked that the credential is known"
-    kinds = {events.CredentialRevoked: "revoked", events.CredentialSuspended: "suspended"}
+def _change(book: Book, event: events.Transition, ids: Sequence[CredentialId], stamp: Stamp) -> None:
     change = Change(
         stamp=stamp,
-        kind=kinds.get(type(event), "reinstated"),  # type: ignore[arg-type] # the values are of Change.kind
+        kind=_KINDS[type(event)],
         reason=event.reason,
         effective_at=event.effective_at,
         replaced_by=(event.replaced_by or None) if isinstance(event, events.CredentialRevoked) else None,
     )
-    lives = tuple(replace(life, changes=(*life.changes, change)) for life in credential.lives)
-    book.put_credential(replace(credential, lives=lives))
+    for number, (before, names) in enumerate(_by_lives(book, ids)):
+        lives = tuple(replace(life, changes=(*life.changes, change)) for life in before)
+        book.put_credentials(names, lives, shared_place(stamp, number))
 
 
 def _recognition(event: events.CredentialRecognised, stamp: Stamp) -> Recognition:

@@ -5,7 +5,7 @@ Round 3: issuers of parts and of who changed them. Loading an issuer loads its c
 registrar is loaded with the log itself (DESIGN 3.6).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -79,14 +79,20 @@ def _touch(book: Book, opened: Opened, found: Needs) -> None:
     match event:
         case events.LogOpened():
             found.public_keys.update(record.public_key for record in event.keys)
-        case events.CredentialIssued():
-            _touch_credential(book, event.credential_id, found, with_parts=False)
-        case events.CredentialStacked():
-            for credential_id in (event.credential_id, *event.components):
+        case (
+            events.CredentialIssued()
+            | events.CredentialIssuedV2()
+            | events.CredentialsIssued()
+            | events.CredentialRevoked()
+            | events.CredentialsRevoked()
+            | events.CredentialReinstated()
+        ):
+            _touch_credentials(book, opened.credential_ids, found)
+        case events.CredentialStacked() | events.CredentialStackedV2():
+            for credential_id in (*opened.credential_ids, *event.components):
                 _touch_credential(book, credential_id, found, with_parts=True)
-        case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated():
-            with_parts = isinstance(event, events.CredentialSuspended)
-            _touch_credential(book, event.credential_id, found, with_parts=with_parts)
+        case events.CredentialSuspended():
+            _touch_credential(book, event.credential_id, found, with_parts=True)
         case events.CredentialRecognised():
             _touch_credential(book, event.credential_id, found, with_parts=True)
             _touch_recognitions(book, (event.credential_id, event.issuer), found)
@@ -115,6 +121,14 @@ def _touch_issuer_event(
         found.public_keys.add(event.key.public_key)
     if isinstance(event, events.IssuerClosed) and event.successor:
         found.issuers.add(event.successor)
+
+
+def _touch_credentials(book: Book, ids: Sequence[CredentialId], found: Needs) -> None:
+    """What is done to credentials whatever their parts are; the speakers of lives that several share once."""
+    found.credentials.update(ids)
+    shared = {id(known.lives): known for name in ids if (known := book.credentials.get(name)) is not None}
+    for credential in shared.values():
+        _touch_speakers(credential, found)
 
 
 def _touch_credential(book: Book, credential_id: CredentialId, found: Needs, *, with_parts: bool) -> None:

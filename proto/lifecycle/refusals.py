@@ -3,9 +3,10 @@
 A refusal is not remembered and never sinks the other events of its batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from proto.ids import CredentialId
 from proto.problem import Problem, UnavailableProblem
 
 
@@ -17,12 +18,61 @@ class Refusal(Problem):
     status = 422
     is_family = True
     rule: ClassVar[str] = "general"
-    is_final: ClassVar[bool] = True
+    is_final: bool = True
 
-    def __init__(self, detail: str, *, pointer: str | None = None, members: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        pointer: str | None = None,
+        members: Mapping[str, Any] | None = None,
+        is_final: bool | None = None,
+    ) -> None:
+        """Take the words; `is_final` where it differs from that of the class."""
+        if is_final is not None:
+            self.is_final = is_final
         super().__init__(
             detail, pointer=pointer, members={"rule": self.rule, "final": self.is_final} | dict(members or {})
         )
+
+
+class CredentialsRefusal(Refusal):
+    """An event about many credentials is refused as a whole; `refused` names every id that breaks a rule, and its code.
+
+    Final if the refusal of any of them is: the same event can then never be admitted.
+    """
+
+    slug = "credentials-refused"
+    title = "Some of the event's credentials may not be in it"
+    rule = "whole-or-not-at-all"
+
+    @classmethod
+    def of(cls, refused: Sequence[tuple[CredentialId, Refusal]], *, pointer: str) -> "CredentialsRefusal":
+        """Return the refusal of an event of which these credentials, at least one, were refused."""
+        return cls(
+            f"{len(refused)} of the event's credentials break a rule, so none of it is admitted; of the first of them: "
+            f"{refused[0][1].detail}. Leave out what `refused` names, and sign the rest anew",
+            pointer=pointer,
+            members={"refused": [_named(credential_id, refusal) for credential_id, refusal in refused]},
+            is_final=any(refusal.is_final for _, refusal in refused),
+        )
+
+
+def _named(credential_id: CredentialId, refusal: Refusal) -> dict[str, Any]:
+    more = {name: value for name, value in refusal.members.items() if name in _NAMED_MEMBERS}
+    return {"credential_id": credential_id, "code": refusal.slug, "final": refusal.is_final} | more
+
+
+_NAMED_MEMBERS = frozenset({"state", "held_by"})
+
+
+class RulesVersionRefusal(Refusal):
+    """The rules in force at this index do not have this type of event: not yet, or, which is final, no more."""
+
+    slug = "rules-version"
+    title = "The rules in force do not have this type of event"
+    rule = "general.rules-version"
+    is_final = False
 
 
 class UnknownRulesProblem(UnavailableProblem):

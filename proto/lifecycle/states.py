@@ -4,7 +4,7 @@ All that was said keeps its `Stamp`, so that what a compromised key said can be 
 Knows no rule and no database; stores keep the aggregates as they are encoded here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Literal, TypeVar
 
@@ -189,6 +189,16 @@ class LogState(State, frozen=True, kw_only=True):
 
 
 RULINGS_MAX = 8_192
+SharedPlace = int
+"""Where lives that several credentials share are kept: made of the event that they came by, and never changed."""
+_PLACES_PER_ENTRY = 256
+
+
+def shared_place(stamp: Stamp, number: int) -> SharedPlace:
+    """Return the place of the lives that the event at `stamp` gives to several credentials; `number` below 256."""
+    return stamp.index * _PLACES_PER_ENTRY + number
+
+
 RecognisedPair = tuple[CredentialId, Did]
 _Name = TypeVar("_Name")
 _Aggregate = TypeVar("_Aggregate")
@@ -225,7 +235,8 @@ class Ruling:
 class Book:
     """The states that one decision or one batch of them reads; `None` under a name means: looked up, and not there.
 
-    `evolve` writes to it, and the `changed_…` sets say what a store has to save. A book is made for a batch and thrown
+    `evolve` writes to it, and the `changed_…` sets say what a store has to save; `shared_by` says at which place of
+    `shared_lives` the lives of a changed credential are, where it shares them. A book is made for a batch and thrown
     away after it (or kept, by a follower that is its only writer).
     """
 
@@ -258,6 +269,8 @@ class Book:
         self.changed_issuers: set[Did] = set()
         self.changed_public_keys: set[PublicKey] = set()
         self.changed_credentials: set[CredentialId] = set()
+        self.shared_by: dict[CredentialId, SharedPlace] = {}
+        self.shared_lives: dict[SharedPlace, tuple[Life, ...]] = {}
         self.changed_recognitions: set[EventId] = set()
         self.changed_events: set[EventId] = set()
 
@@ -316,9 +329,20 @@ class Book:
             self.changed_public_keys.add(key.public_key)
 
     def put_credential(self, credential: Credential) -> None:
-        """Write a credential."""
+        """Write a credential that shares what it went through with no other."""
         self.credentials[credential.credential_id] = credential
         self.changed_credentials.add(credential.credential_id)
+        self.shared_by.pop(credential.credential_id, None)
+
+    def put_credentials(self, ids: Sequence[CredentialId], lives: tuple[Life, ...], place: SharedPlace) -> None:
+        """Write credentials that one event gave the same lives; a store keeps these once, at `place`."""
+        if len(ids) == 1:
+            self.put_credential(Credential(credential_id=ids[0], lives=lives))
+            return
+        self.shared_lives[place] = lives
+        for credential_id in ids:
+            self.put_credential(Credential(credential_id=credential_id, lives=lives))
+            self.shared_by[credential_id] = place
 
     def put_recognition(self, recognition: Recognition) -> None:
         """Write a recognition."""

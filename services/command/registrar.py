@@ -12,6 +12,7 @@ from proto.canonical import DECODE_ERRORS
 from proto.envelope import Envelope
 from proto.ids import Did, KeyId, Origin
 from proto.keys import PublicKey, key_id_of
+from proto.lifecycle import RULES_VERSIONS_KNOWN
 from proto.moment import normalise
 from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import AdmissionRequest
@@ -22,6 +23,8 @@ from services.command.output import as_json_option, command, console, print_json
 from services.command.predecessor import read_predecessor
 from services.command.speaker import Speaker, now
 
+ACTIVATION_AHEAD = 100
+"""Entries that an activation leaves by default, so that nothing that is under way is judged by other rules."""
 DEFAULT_LEDGER = "http://127.0.0.1:8101"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -40,6 +43,7 @@ def open_log(
     recovery: PublicKey,
     more: tuple[PublicKey, ...],
     parameters: events.Parameters,
+    rules_version: int = 1,
     predecessor: events.Predecessor | None = None,
     did: Did | None = None,
 ) -> Envelope:
@@ -51,7 +55,9 @@ def open_log(
     named = [(speaker.key_id, "event"), *((key_id_of(speaker.did, other), "event") for other in more)]
     named.append((key_id_of(speaker.did, recovery), "recovery"))
     keys = [{"key_id": name, "purpose": purpose, "public_key": name.split("#")[1]} for name, purpose in named]
-    return speaker.say(events.LogOpened, keys=keys, rules_version=1, parameters=parameters, predecessor=predecessor)
+    return speaker.say(
+        events.LogOpened, keys=keys, rules_version=rules_version, parameters=parameters, predecessor=predecessor
+    )
 
 
 async def submit(ledger: str, envelope: Envelope) -> Appended:
@@ -117,6 +123,13 @@ def _print_appended(what: str, appended: Appended, as_json: bool) -> None:
 @click.option("--recovery-public-key", required=True, help="z6Mk… of the registrar's recovery key, kept offline.")
 @click.option("--more-public-key", multiple=True, help="Up to two more registrar keys, z6Mk….")
 @click.option("--key-delay-seconds", type=int, default=events.DEFAULT_PARAMETERS.registrar_key_delay_seconds)
+@click.option(
+    "--rules-version",
+    type=click.IntRange(min(RULES_VERSIONS_KNOWN), max(RULES_VERSIONS_KNOWN)),
+    default=1,
+    show_default=True,
+    help="The rules that the log begins with; never fewer than those of the log that it continues.",
+)
 @click.option("--predecessor", help="Continue this frozen log: the file of its last checkpoint, or its address.")
 @click.option("--predecessor-key", help="The verifier key of that log.")
 @click.option("--did", help="The registrar's DID, where --key is not its first key (with --predecessor only).")
@@ -129,6 +142,7 @@ async def open_log_command(
     recovery_public_key: str,
     more_public_key: tuple[str, ...],
     key_delay_seconds: int,
+    rules_version: int,
     predecessor: str | None,
     predecessor_key: str | None,
     did: str | None,
@@ -144,6 +158,7 @@ async def open_log_command(
         recovery=PublicKey(recovery_public_key),
         more=tuple(map(PublicKey, more_public_key)),
         parameters=parameters,
+        rules_version=rules_version,
         predecessor=await read_predecessor(predecessor, predecessor_key) if predecessor and predecessor_key else None,
         did=Did(did) if did else None,
     )
@@ -288,6 +303,24 @@ async def revoke(*, credential_id: str, reason: str, effective_at: str | None, *
     """Revoke a credential of an institution that cannot do it any more, or by order of a court."""
     since = normalise(effective_at) if effective_at else now()
     await _say(events.CredentialRevoked, options, credential_id=credential_id, reason=reason, effective_at=since)
+
+
+@registrar.command("activate-rules")
+@click.argument("version", type=click.IntRange(2, max(RULES_VERSIONS_KNOWN)))
+@click.option("--from-index", type=int, help="The first entry that they judge; by default 100 after the log's end.")
+@click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@_signing
+@command
+async def activate_rules(*, version: int, from_index: int | None, yes: bool, **options: Any) -> None:
+    """Have rules VERSION judge the log from an index on, for good. Bring every follower up to date before."""
+    if from_index is None:
+        async with client_session() as session:
+            from_index = (await LogClient(session, options["ledger"]).log()).tree_size + ACTIVATION_AHEAD
+    if not (yes or options["as_json"]):
+        console.print(f"From entry {from_index} on, rules version {version} is in force, for good.")
+        console.print("A verifier, gateway or auditor that does not know that version stops there until it is updated.")
+        click.confirm("Sign this activation?", abort=True)
+    await _say(events.RulesActivated, options, version=version, from_index=from_index)
 
 
 @registrar.command("submit")

@@ -6,12 +6,13 @@ from typing import Literal, Protocol
 import msgspec
 
 from proto.envelope import Opened
-from proto.events import Predecessor
+from proto.events import GROUP_MAX, Predecessor
 from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import Book, Stamp
 from proto.log.merkle import EMPTY_ROOT, Frontier, Hash
 from proto.moment import Moment
 from proto.problem import Problem, UnavailableProblem
+from proto.subjects import BATCH_IDS_MAX, ENTRY_BYTES_PER_ID
 
 FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules", "clock_behind"]
 FaultKind = Literal[
@@ -184,7 +185,8 @@ class FollowBounds(msgspec.Struct, frozen=True, kw_only=True):
     """How much at once, how long, how often. A chunk is one request and one transaction of the sink."""
 
     chunk_entries_max: int = 1000
-    chunk_bytes_max: int = 8 * 1024 * 1024
+    chunk_bytes_max: int = (BATCH_IDS_MAX - GROUP_MAX) * ENTRY_BYTES_PER_ID
+    """About 1.4 MB. The entry that passes it is a chunk's last, so that it is about at most `BATCH_IDS_MAX` ids."""
     poll_seconds: float = 10.0
     freshness_seconds_max: float = 60.0
     backoff_seconds_max: float = 15.0

@@ -181,6 +181,7 @@ class _Parts:
             sequencer=self.sequencer,
             executor=executor,
             events_max=config.queue_events_max,
+            credentials_max=config.queue_credentials_max,
             append_timeout_ms=config.append_timeout_ms,
             free_space=FreeSpace(config.free_space_folder, bytes_min=config.free_space_bytes_min),
             metrics=metrics,

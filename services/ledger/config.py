@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from proto.subjects import BATCH_IDS_MAX
 from services.edge.config import EdgeConfig, Port
 
 SETTINGS_PREFIX = "CREDENTIFY_LEDGER_"
@@ -118,6 +119,10 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     queue_events_max: Annotated[
         int, Meta(ge=1_000, description="Events that may be under way at once; more are answered 503")
     ] = 16_000
+    queue_credentials_max: Annotated[
+        int,
+        Meta(ge=BATCH_IDS_MAX, description="Credentials that the events under way may be about; more are answered 503"),
+    ] = 8 * BATCH_IDS_MAX
     append_timeout_ms: Annotated[
         int, Meta(ge=100, description="Milliseconds after which a submission that is still under way is answered 503")
     ] = 30_000

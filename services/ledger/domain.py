@@ -7,7 +7,15 @@ import msgspec
 from proto import events
 from proto.envelope import Opened
 from proto.ids import EventId, LeafIndex, TreeSize
-from proto.lifecycle import RULES_VERSIONS_KNOWN, Book, UnknownRulesProblem, UnloadedStateError, decide, evolve
+from proto.lifecycle import (
+    RULES_VERSIONS_KNOWN,
+    Book,
+    UnknownRulesProblem,
+    UnloadedStateError,
+    check_activation,
+    decide,
+    evolve,
+)
 from proto.log import entry as entries
 from proto.log.merkle import HASH_BYTES, Hash, leaf_hash
 from proto.log.tile_edge import Growth, TileEdge
@@ -98,7 +106,7 @@ def _admit(plan: BatchPlan, book: Book, opened: Opened) -> NewEntry:
     """Return the entry of an admissible event and write what it changes; nothing is written for one that is refused."""
     index = LeafIndex(plan.head.size + len(plan.entries))
     previous = plan.entries[-1].leaf_hash if plan.entries else plan.head.last_leaf_hash
-    _check_activation(opened.event)
+    _check_activation(book, opened.event, index)
     _decide(book, opened, index, plan.received_at)
     data = entries.encode(opened.envelope, index, previous, plan.received_at)
     evolve(book, opened, index=index, received_at=plan.received_at)
@@ -114,10 +122,17 @@ def _decide(book: Book, opened: Opened, index: LeafIndex, received_at: Moment) -
         raise DecisionFaultProblem("The rules could not be applied to this event; this is a fault of ours") from error
 
 
-def _check_activation(event: events.Event) -> None:
-    """Admit no rules that this ledger could not judge by: from their index on it would have to refuse everything."""
-    if isinstance(event, events.RulesActivated) and event.version not in RULES_VERSIONS_KNOWN:
+def _check_activation(book: Book, event: events.Event, index: LeafIndex) -> None:
+    """Admit no rules that this ledger could not judge by: from their index on it would have to refuse everything.
+
+    And none from an index that nobody lives to see: from version 2 on that is a rule, before it is caution (DESIGN 9).
+    """
+    if not isinstance(event, events.RulesActivated):
+        return
+    if event.version not in RULES_VERSIONS_KNOWN:
         raise UnknownRulesProblem(f"This ledger does not have rules version {event.version}: bring it up to date first")
+    if book.log is not None:
+        check_activation(book, event, index)
 
 
 def head_after(last: NewEntry, grown: Growth, received_at_ms: int) -> Head:

@@ -32,6 +32,12 @@ class LedgerMetrics:
             buckets=_SIZES,
             registry=registry,
         )
+        self.batch_credentials = Histogram(
+            "credentify_ledger_batch_credentials",
+            "Credentials that the events of a batch are about. Far above the events, institutions issue by groups.",
+            buckets=_SIZES,
+            registry=registry,
+        )
         self.batch_seconds = Histogram(
             "credentify_ledger_batch_seconds",
             "Time from taking a batch to its answers. A rise is the database's disk, or a lock on the head row.",

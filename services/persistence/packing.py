@@ -1,4 +1,6 @@
-"""Credentials as short rows: ids as bytes, times as numbers, long names by their digest. Knows no SQL and no rule.
+"""What credentials went through as short rows: ids as bytes, times as numbers, long names by their digest.
+
+Knows no SQL and no rule.
 
 Key ids and achievement URIs are said over and over; a row holds 16 bytes of SHA-256 of each, and a table of names holds
 them once. What a row looks like does not depend on how the log was cut into chunks, so two projections can be compared.
@@ -12,7 +14,7 @@ from typing import Any
 import msgspec
 
 from proto.ids import AchievementUri, CredentialId, EventId, KeyId, LeafIndex
-from proto.lifecycle import Change, Credential, Life, Stamp
+from proto.lifecycle import Change, Life, Stamp
 from proto.moment import Moment
 
 NAME_BYTES = 16
@@ -30,25 +32,24 @@ def name_digest(name: str) -> bytes:
     return hashlib.sha256(name.encode()).digest()[:NAME_BYTES]
 
 
-def pack(credential: Credential) -> bytes:
-    """Return the row of a credential; `names_in` are the names that must be stored with it."""
-    return _ENCODE([_pack_life(life) for life in credential.lives])
+def pack(lives: tuple[Life, ...]) -> bytes:
+    """Return the row of a credential's lives; `names_in` are the names that must be stored with it."""
+    return _ENCODE([_pack_life(life) for life in lives])
 
 
-def names_in(credential: Credential) -> set[str]:
-    """Return every name that the row of a credential holds by its digest."""
+def names_in(lives: tuple[Life, ...]) -> set[str]:
+    """Return every name that the row of these lives holds by its digest."""
     found: set[str] = set()
-    for life in credential.lives:
+    for life in lives:
         found |= {life.achievement, life.stamp.key_id}
         found.update(change.stamp.key_id for change in life.changes)
     return found
 
 
-def unpack(credential_id: CredentialId, row: bytes, name_of: NameOf) -> Credential:
-    """Return the credential of a row; raises `msgspec.DecodeError` for what is none, and what `name_of` raises."""
+def unpack(row: bytes, name_of: NameOf) -> tuple[Life, ...]:
+    """Return the lives of a row; raises `msgspec.DecodeError` for what is none, and what `name_of` raises."""
     try:
-        lives = tuple(_unpack_life(fields, name_of) for fields in _DECODE(row))
-        return Credential(credential_id=credential_id, lives=lives)
+        return tuple(_unpack_life(fields, name_of) for fields in _DECODE(row))
     except (ValueError, TypeError, AttributeError) as error:
         raise msgspec.DecodeError(f"the row of a credential is damaged: {error}") from error
 

@@ -5,7 +5,9 @@ The caller owns the transaction and the tables; each service's migration declare
     CREATE TABLE log_state (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), state bytea NOT NULL);
     CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL);
     CREATE TABLE public_key (public_key text PRIMARY KEY, key_id text NOT NULL);
-    CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea NOT NULL);
+    CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea, shared bigint,
+                                   CHECK ((state IS NULL) <> (shared IS NULL)));
+    CREATE TABLE shared_lives (place bigint PRIMARY KEY, lives bytea NOT NULL);
     CREATE TABLE recognition (event_id bytea PRIMARY KEY, credential_id bytea NOT NULL, recogniser text NOT NULL,
                               state bytea NOT NULL);
     CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
@@ -13,7 +15,8 @@ The caller owns the transaction and the tables; each service's migration declare
 
 A service whose entries already carry the event id may make `event` a view over them and save `with_events=False`.
 States are msgpack of the array-like records of `proto.lifecycle.states`; ids in columns are raw bytes. `successors` are
-all that were ever named, because a closing may turn out to be void (DESIGN 3.7).
+all that were ever named, because a closing may turn out to be void (DESIGN 3.7). Credentials that one event gave the
+same lives share a row of `shared_lives`, until something else is said of one of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,9 +31,11 @@ from proto.lifecycle import (
     Book,
     Credential,
     Issuer,
+    Life,
     LogState,
     Needs,
     Recognition,
+    SharedPlace,
     UnloadedStateError,
     needs,
 )
@@ -40,6 +45,7 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
 _DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
 _DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
+_DECODE_LIVES = msgspec.msgpack.Decoder(tuple[Life, ...]).decode
 _DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
 
 _LOAD_LOG = "SELECT state FROM log_state"
@@ -52,7 +58,8 @@ _LOAD_ISSUERS = """
     )
     SELECT did, state FROM chain"""
 _LOAD_PUBLIC_KEYS = "SELECT public_key, key_id FROM public_key WHERE public_key = ANY($1::text[])"
-_LOAD_CREDENTIALS = "SELECT credential_id, state FROM credential_state WHERE credential_id = ANY($1::bytea[])"
+_LOAD_CREDENTIALS = "SELECT credential_id, state, shared FROM credential_state WHERE credential_id = ANY($1::bytea[])"
+_LOAD_SHARED_LIVES = "SELECT place, lives FROM shared_lives WHERE place = ANY($1::bigint[])"
 _LOAD_RECOGNITIONS = """
     SELECT state FROM recognition WHERE event_id = ANY($1::bytea[])
     UNION
@@ -71,8 +78,12 @@ _SAVE_PUBLIC_KEYS = """
     INSERT INTO public_key (public_key, key_id) SELECT * FROM unnest($1::text[], $2::text[])
     ON CONFLICT (public_key) DO NOTHING"""
 _SAVE_CREDENTIALS = """
-    INSERT INTO credential_state (credential_id, state) SELECT * FROM unnest($1::bytea[], $2::bytea[])
-    ON CONFLICT (credential_id) DO UPDATE SET state = excluded.state"""
+    INSERT INTO credential_state (credential_id, state, shared)
+    SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[])
+    ON CONFLICT (credential_id) DO UPDATE SET state = excluded.state, shared = excluded.shared"""
+_SAVE_SHARED_LIVES = """
+    INSERT INTO shared_lives (place, lives) SELECT * FROM unnest($1::bigint[], $2::bytea[])
+    ON CONFLICT (place) DO UPDATE SET lives = excluded.lives"""
 _SAVE_RECOGNITIONS = """
     INSERT INTO recognition (event_id, credential_id, recogniser, state)
     SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::bytea[])
@@ -89,6 +100,8 @@ async def load_log(connection: Connection, book: Book) -> None:
 async def load(connection: Connection, book: Book, wanted: Needs) -> None:
     """Put what is wanted into the book, and None under names that are not there: at most one query per table.
 
+    Raises `msgspec.DecodeError` where a row is damaged.
+
     Issuers come with the whole chain of their successors. What the book holds already is left as it is.
     """
     if wanted.events:
@@ -102,11 +115,25 @@ async def load(connection: Connection, book: Book, wanted: Needs) -> None:
         rows = await connection.fetch(_LOAD_PUBLIC_KEYS, list(wanted.public_keys))
         book.public_keys |= {PublicKey(row["public_key"]): KeyId(row["key_id"]) for row in rows}
     if wanted.credentials:
-        rows = await connection.fetch(_LOAD_CREDENTIALS, _raw(wanted.credentials))
-        book.credentials |= {CredentialId(row["credential_id"].hex()): _DECODE_CREDENTIAL(row["state"]) for row in rows}
+        await _load_credentials(connection, book, wanted)
     if wanted.recognitions or wanted.recognised:
         await _load_recognitions(connection, book, wanted)
     mark_absent(book, wanted)
+
+
+async def _load_credentials(connection: Connection, book: Book, wanted: Needs) -> None:
+    rows = await connection.fetch(_LOAD_CREDENTIALS, _raw(wanted.credentials))
+    places = {row["shared"] for row in rows} - {None}
+    stored = await connection.fetch(_LOAD_SHARED_LIVES, list(places)) if places else ()
+    shared: dict[SharedPlace, tuple[Life, ...]] = {row["place"]: _DECODE_LIVES(row["lives"]) for row in stored}
+    for row in rows:
+        credential_id, place = CredentialId(row["credential_id"].hex()), row["shared"]
+        if place is None:
+            book.credentials[credential_id] = _DECODE_CREDENTIAL(row["state"])
+        elif place in shared:
+            book.credentials[credential_id] = Credential(credential_id=credential_id, lives=shared[place])
+        else:
+            raise msgspec.DecodeError(f"what the credential {credential_id} shares with others is missing")
 
 
 async def _load_recognitions(connection: Connection, book: Book, wanted: Needs) -> None:
@@ -165,8 +192,7 @@ async def save(connection: Connection, book: Book, *, with_events: bool = True) 
         names = sorted(book.changed_public_keys)
         await connection.execute(_SAVE_PUBLIC_KEYS, names, [book.public_keys[name] for name in names])
     if book.changed_credentials:
-        ids = sorted(book.changed_credentials)
-        await connection.execute(_SAVE_CREDENTIALS, _raw(ids), [_ENCODE(book.credentials[name]) for name in ids])
+        await _save_credentials(connection, book)
     if book.changed_recognitions:
         await _save_recognitions(
             connection, [found for name in sorted(book.changed_recognitions) if (found := book.recognition(name))]
@@ -174,6 +200,18 @@ async def save(connection: Connection, book: Book, *, with_events: bool = True) 
     if with_events and book.changed_events:
         names_of_events = sorted(book.changed_events)
         await connection.execute(_SAVE_EVENTS, _raw(names_of_events), [book.index_of(name) for name in names_of_events])
+
+
+async def _save_credentials(connection: Connection, book: Book) -> None:
+    ids = sorted(book.changed_credentials)
+    places = [book.shared_by.get(name) for name in ids]
+    states = [
+        _ENCODE(book.credentials[name]) if place is None else None for name, place in zip(ids, places, strict=True)
+    ]
+    await connection.execute(_SAVE_CREDENTIALS, _raw(ids), states, places)
+    if book.shared_lives:
+        lives = [_ENCODE(each) for each in book.shared_lives.values()]
+        await connection.execute(_SAVE_SHARED_LIVES, list(book.shared_lives), lives)
 
 
 async def _save_issuers(connection: Connection, issuers: Sequence[Issuer]) -> None:

@@ -6,7 +6,7 @@ bytes. The caller owns the connection and its transactions.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +17,11 @@ from proto.lifecycle import (
     Book,
     Credential,
     Issuer,
+    Life,
     LogState,
     Needs,
     Recognition,
+    SharedPlace,
     UnloadedStateError,
 )
 from services.persistence.packing import NameOf, name_digest, names_in, pack, unpack
@@ -29,14 +31,17 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE public_key (public_key TEXT PRIMARY KEY, key_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE name (digest BLOB PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE credential (credential_id BLOB PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE credential (
+    credential_id BLOB PRIMARY KEY, shared INTEGER, lives BLOB, CHECK ((shared IS NULL) <> (lives IS NULL))
+) WITHOUT ROWID;
+CREATE TABLE shared_lives (place INTEGER PRIMARY KEY, lives BLOB NOT NULL);
 CREATE TABLE recognition (
     event_id BLOB PRIMARY KEY, credential_id BLOB NOT NULL, recogniser TEXT NOT NULL, state BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
 CREATE TABLE event (event_id BLOB PRIMARY KEY, leaf_index INTEGER NOT NULL) WITHOUT ROWID;
 """
-TABLES = ("meta", "issuer", "public_key", "name", "credential", "recognition", "event")
+TABLES = ("meta", "issuer", "public_key", "name", "credential", "shared_lives", "recognition", "event")
 _VARIABLES_MAX = 10_000
 NAMES_MAX = 16_384
 _NAMES: dict[bytes, str] = {}
@@ -101,12 +106,7 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
     for key, key_id in _rows(connection, "public_key, key_id", "public_key", "public_key", wanted.public_keys):
         book.public_keys[PublicKey(key)] = KeyId(key_id)
     _put_absent(book.public_keys, wanted.public_keys)
-    ids = [bytes.fromhex(name) for name in wanted.credentials]
-    name_of = names(connection)
-    for raw, state in _rows(connection, "credential_id, state", "credential", "credential_id", ids):
-        credential_id = CredentialId(raw.hex())
-        book.credentials[credential_id] = unpack(credential_id, state, name_of)
-    _put_absent(book.credentials, wanted.credentials)
+    _load_credentials(connection, book, wanted.credentials)
     _load_recognitions(connection, book, wanted)
 
 
@@ -124,10 +124,16 @@ def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]
 
 def credential_of(connection: sqlite3.Connection, credential_id: CredentialId) -> Credential | None:
     """Return a credential, or None."""
-    row = connection.execute(
-        "SELECT state FROM credential WHERE credential_id = ?", (bytes.fromhex(credential_id),)
-    ).fetchone()
-    return unpack(credential_id, row[0], names(connection)) if row else None
+    book = Book()
+    _load_credentials(connection, book, {credential_id})
+    return book.credential(credential_id)
+
+
+def shared_lives(connection: sqlite3.Connection, places: Iterable[SharedPlace]) -> dict[SharedPlace, tuple[Life, ...]]:
+    """Return by their places lives that several credentials share, or shared once."""
+    name_of = names(connection)
+    rows = _rows(connection, "place, lives", "shared_lives", "place", places)
+    return {place: unpack(lives, name_of) for place, lives in rows}
 
 
 def names(connection: sqlite3.Connection) -> NameOf:
@@ -162,6 +168,19 @@ def first_of(connection: sqlite3.Connection, event_ids: Sequence[EventId]) -> in
     return min(
         (index for _, index in _rows(connection, "event_id, leaf_index", "event", "event_id", ids)), default=None
     )
+
+
+def _load_credentials(connection: sqlite3.Connection, book: Book, wanted: Collection[CredentialId]) -> None:
+    ids = [bytes.fromhex(name) for name in wanted]
+    rows = list(_rows(connection, "credential_id, shared, lives", "credential", "credential_id", ids))
+    shared, name_of = shared_lives(connection, {place for _, place, _ in rows if place is not None}), names(connection)
+    for raw, place, own in rows:
+        credential_id = CredentialId(raw.hex())
+        lives = unpack(own, name_of) if place is None else shared.get(place)
+        if lives is None:
+            raise msgspec.DecodeError(f"what the credential {credential_id} shares with others is missing")
+        book.credentials[credential_id] = Credential(credential_id=credential_id, lives=lives)
+    _put_absent(book.credentials, wanted)
 
 
 def _load_events(connection: sqlite3.Connection, book: Book, names: set[EventId]) -> None:
@@ -216,13 +235,7 @@ def save(connection: sqlite3.Connection, book: Book) -> None:
         "INSERT OR REPLACE INTO public_key VALUES (?, ?)",
         [(key, book.public_keys[key]) for key in book.changed_public_keys],
     )
-    credentials = [found for name in sorted(book.changed_credentials) if (found := book.credentials[name])]
-    connection.executemany(
-        "INSERT OR REPLACE INTO credential VALUES (?, ?)",
-        [(bytes.fromhex(found.credential_id), pack(found)) for found in credentials],
-    )
-    said = set().union(*map(names_in, credentials)) if credentials else set()
-    connection.executemany("INSERT OR IGNORE INTO name VALUES (?, ?)", [(name_digest(name), name) for name in said])
+    _save_credentials(connection, book)
     connection.executemany(
         "INSERT OR REPLACE INTO recognition VALUES (?, ?, ?, ?)",
         [_recognition_row(book, name) for name in book.changed_recognitions],
@@ -231,6 +244,26 @@ def save(connection: sqlite3.Connection, book: Book) -> None:
         "INSERT INTO event VALUES (?, ?)",
         [(bytes.fromhex(name), book.events[name]) for name in sorted(book.changed_events)],
     )
+
+
+def _save_credentials(connection: sqlite3.Connection, book: Book) -> None:
+    """Write what changed: lives that several credentials share once, beside them the place where they are."""
+    rows: list[tuple[bytes, SharedPlace | None, bytes | None]] = []
+    said: set[str] = set()
+    for name in sorted(book.changed_credentials):
+        credential, place = book.credentials[name], book.shared_by.get(name)
+        assert credential is not None, "a changed credential is in the book"
+        rows.append((bytes.fromhex(name), place, pack(credential.lives) if place is None else None))
+        if place is None:
+            said |= names_in(credential.lives)
+    for lives in book.shared_lives.values():
+        said |= names_in(lives)
+    connection.executemany(
+        "INSERT OR REPLACE INTO shared_lives VALUES (?, ?)",
+        [(place, pack(lives)) for place, lives in sorted(book.shared_lives.items())],
+    )
+    connection.executemany("INSERT OR REPLACE INTO credential VALUES (?, ?, ?)", rows)
+    connection.executemany("INSERT OR IGNORE INTO name VALUES (?, ?)", [(name_digest(name), name) for name in said])
 
 
 def _recognition_row(book: Book, event_id: EventId) -> tuple[bytes, bytes, Did, bytes]:

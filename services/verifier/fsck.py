@@ -26,7 +26,8 @@ from proto.problem import Problem
 from services.clients.http_session import client_session
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
-from services.follow import Beginning, Position, chunk
+from services.follow import Beginning, FollowBounds, Position, chunk
+from services.follow.download import download
 from services.persistence import sqlite_states
 from services.verifier.config import Config
 from services.verifier.projection import tables
@@ -42,7 +43,7 @@ from services.verifier.projection.troubles import (
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
 ENTRIES_PER_CHUNK = 1_000
-_COMPARED = ("issuer", "public_key", "name", "credential", "recognition", "event", "statistic", "tile")
+_COMPARED = ("issuer", "public_key", "name", "credential", "shared_lives", "recognition", "event", "statistic", "tile")
 _KEY_COLUMNS = {"statistic": 4, "tile": 2}
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]
@@ -254,10 +255,7 @@ class _Replay:
         return position
 
     async def _chunk(self, position: Position, end: int) -> Position | None:
-        async with contextlib.aclosing(self._client.entries(position.size, end)) as stream:
-            lines = [line async for line in stream]
-        if not lines:
-            raise LogAnswerProblem(f"The log sends no entries from {position.size} on")
+        lines = await download(self._client, position.size, end, bytes_max=FollowBounds().chunk_bytes_max)
         origin = self._origin
         leaves, _ = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
         candidates, stop = chunk.open_chunk(position, origin, lines, leaves, now=_FAR_FUTURE)

@@ -111,6 +111,7 @@ class Replica:
             sequencer=self.sequencer,
             executor=simulation.executor,
             events_max=1_000,
+            credentials_max=1_000,
             append_timeout_ms=30_000,
             free_space=FreeSpace(None, bytes_min=0),
             metrics=metrics,

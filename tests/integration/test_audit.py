@@ -33,7 +33,7 @@ from tests.support.bundles import cosigned, log_policy, witness_policy_text
 from tests.support.served_logs import force, force_and_believe
 from tests.support.statements import secret_key
 from tests.support.tiled_logs import ServedTiles, served_tiles
-from tests.support.worlds import World
+from tests.support.worlds import World, activate_unknown_rules
 
 LARGE = 600
 
@@ -375,7 +375,7 @@ async def test_a_checkpoint_of_another_key_or_log_is_a_finding(stage: Stage) -> 
 
 async def test_rules_that_are_not_known_stop_the_audit(stage: Stage) -> None:
     world = stage.world
-    world.say(world.activation(2, world.size + 1))
+    activate_unknown_rules(world)
     force_and_believe(world, world.seal(world.issue(world.party("school"), "c")))
     with pytest.raises(UnknownRulesProblem):
         await stage.auditor.step()

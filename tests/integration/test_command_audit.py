@@ -24,7 +24,7 @@ from services.command.audit import EXIT_COULD_NOT_AUDIT, EXIT_UNKNOWN_RULES
 from tests.support.bundles import policy_of, witness_policy_text
 from tests.support.served_logs import force, force_and_believe
 from tests.support.tiled_logs import ServedTiles, served_tiles
-from tests.support.worlds import World
+from tests.support.worlds import World, activate_unknown_rules
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS = 30
@@ -179,7 +179,7 @@ async def test_a_predecessor_that_may_be_behind_is_no_lie(tmp_path: Path) -> Non
 
 async def test_unknown_rules_have_a_status_of_their_own() -> None:
     world = world_of()
-    world.say(world.activation(2, world.size + 1))
+    activate_unknown_rules(world)
     force_and_believe(world, world.seal(world.issue(world.party("school"), "c")))
     async with served_tiles(world) as log:
         assert (await audit(log, "--once"))[0] == EXIT_UNKNOWN_RULES

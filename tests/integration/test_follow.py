@@ -36,7 +36,7 @@ from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.store import Store
 from tests.support.served_logs import ServedLog, force, force_and_believe, served
 from tests.support.statements import secret_key
-from tests.support.worlds import ORIGIN, World
+from tests.support.worlds import ORIGIN, World, activate_unknown_rules
 
 BOUNDS = FollowBounds(chunk_entries_max=3, poll_seconds=1.0, backoff_seconds_max=0.1)
 
@@ -344,7 +344,7 @@ async def test_a_time_that_goes_backwards_stops_the_follower(stage: Stage) -> No
 
 async def test_rules_of_a_version_that_is_not_known_stop_the_follower(stage: Stage) -> None:
     world, school = stage.world, stage.world.party("school")
-    stage.world.say(world.activation(2, world.size + 1))
+    activate_unknown_rules(world)
     index = force_and_believe(world, world.seal(world.issue(school, "c")))
     with pytest.raises(UnknownRulesProblem):
         await stage.follower.step()

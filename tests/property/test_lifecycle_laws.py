@@ -110,6 +110,8 @@ def _changed(book: Book) -> dict[str, object]:
         "issuers": {name: book.issuers[name] for name in book.changed_issuers},
         "public keys": {name: book.public_keys[name] for name in book.changed_public_keys},
         "credentials": {name: book.credentials[name] for name in book.changed_credentials},
+        "shared by": book.shared_by,
+        "shared lives": book.shared_lives,
         "recognitions": {name: book.recognitions[name] for name in book.changed_recognitions},
         "events": {name: book.events[name] for name in book.changed_events},
     }
@@ -247,9 +249,16 @@ def test_a_slow_model_of_the_design_agrees_on_every_state(rng: Random) -> None:
 def test_chaos_reaches_deep() -> None:
     states: set[str | None] = set()
     lives: set[int] = set()
+    together: set[str | None] = set()
+    mixed = 0
     for seed in range(60):
         chaos = _history(Random(seed), 60)
         states |= {chaos.world.state(each) for each in chaos.credentials}
         lives |= {len(each.lives) for each in chaos.world.book.credentials.values() if each}
+        shared = chaos.world.book.shared_by
+        together |= {chaos.world.state(each) for each in shared}
+        mixed += any(len(each) > 1 for each in chaos.world.book.shared_lives.values())
     assert states >= {None, "active", "suspended", "revoked", "impaired", "void"}
     assert max(lives) > 1
+    assert together >= {"active", "revoked", "void"}
+    assert mixed, "void ones were issued again together"

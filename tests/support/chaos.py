@@ -4,6 +4,7 @@ The universe is small on purpose (four institutions, few keys, few credentials),
 said before: keys condemn each other, ids are issued again, admissions turn out to be void.
 """
 
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
@@ -38,8 +39,19 @@ class Chaos:
         self.rng = rng
         self.registrar = world.registrar
         self.institutions = [world.party(name) for name in ("uni", "college", "school", "stranger")]
-        self.credentials = [world.credential_id(party, name) for party in self.institutions[:2] for name in NAMES]
+        self.named = {make(party, name): (party, name) for party, name, make in self._universe()}
+        self.credentials = list(self.named)
         self.moments: list[Moment] = [world.now]
+
+    def _universe(self) -> Iterator[tuple[Party, str, Callable[[Party, str], CredentialId]]]:
+        """Every credential that is spoken of: by ids that events say, by ids that follow from commitments, or both."""
+        versions = {rule.version for rule in self.world.book.opened_log().rules}
+        for party in self.institutions[:2]:
+            for number, name in enumerate(NAMES):
+                if versions == {1} or (1 in versions and number % 2):
+                    yield party, name, self.world.credential_id
+                else:
+                    yield party, name, self.world.committed_id
 
     def statement(self) -> Said:
         """Return the next event and the key to sign it with; the clock may have moved on."""
@@ -88,7 +100,20 @@ class Chaos:
     def _owner(self, credential_id: CredentialId) -> Party:
         if self.rng.random() < 0.2:
             return self._anybody()
-        return self.institutions[self.credentials.index(credential_id) // len(NAMES)]
+        return self.named[credential_id][0]
+
+    def _is_committed(self, credential_id: CredentialId) -> bool:
+        party, name = self.named[credential_id]
+        return credential_id == self.world.committed_id(party, name)
+
+    def _companions(self, credential_id: CredentialId) -> set[CredentialId]:
+        """Some credentials of the same owner, this one among them; seldom of anybody."""
+        owner = self.named[credential_id][0]
+        own = [each for each in self.credentials if self.named[each][0] is owner and self._is_committed(each)]
+        state = self.world.state(credential_id)
+        alike = [each for each in own if self.world.state(each) == state]
+        others: list[CredentialId] = self.rng.choice([own, alike, alike, alike, self.credentials])
+        return {credential_id, *self.rng.sample(others, k=min(len(others), self.rng.choice([1, 2, 4])))}
 
     def _keys(self) -> tuple[Any, events.Purpose]:
         """Keys are added, rotated and condemned, most often by the recovery key of their owner."""
@@ -123,7 +148,7 @@ class Chaos:
                 world.reinstatement(subject),
                 world.reinstatement(subject),
                 world.closing(subject, heir),
-                world.activation(self.rng.choice([2, 3]), world.size + 100_000),
+                world.activation(self.rng.choice([2, 3]), world.size + 99_000),
             ],
             [3, 3, 1, 2, 2, 2, 2, 1],
         )
@@ -135,6 +160,8 @@ class Chaos:
         return self.rng.choice(found) if found and self.rng.random() < 0.8 else self._credential_id()
 
     def _credential(self) -> tuple[Any, events.Purpose]:
+        if any(map(self._is_committed, self.credentials)) and self.rng.random() < 0.3:
+            return self._many(), "event"
         act = self.rng.randrange(12)
         if act < 7:
             credential_id = self._in_state("void") if self.rng.random() < 0.5 else self._in_state(None)
@@ -147,12 +174,32 @@ class Chaos:
         when = self.rng.choice([self.world.now, self.world.now, self.world.now, self._past()])
         return makers[act - 7](speaker, credential_id, effective_at=when), "event"
 
+    def _many(self) -> Any:
+        """Issue or revoke several at once."""
+        event: Any
+        if self.rng.random() < 0.6:
+            first = self._in_state("void") if self.rng.random() < 0.4 else self._in_state(None)
+            names = {self.named[each][1] for each in self._companions(first)}
+            event = self.world.issue_many(self._owner(first), names, ects_hundredths=self.rng.choice([100, 300, 350]))
+        else:
+            first = self._in_state("active")
+            when = self.rng.choice([self.world.now, self.world.now, self._past()])
+            event = self.world.revoke_many(self._owner(first), self._companions(first), effective_at=when)
+        return event if len(self._several(event)) > 1 else self._standing()[0]
+
+    def _several(self, event: Any) -> tuple[str, ...]:
+        found: tuple[str, ...] = getattr(event, "commitments", ()) or event.credential_ids
+        return found
+
     def _issue(self, speaker: Party, fields: dict[str, Any]) -> Any:
         begin = self.rng.choice([self.world.now, self.world.now, self._past(), self.world.moment(seconds=20)])
         end: Any = self.rng.choice([UNSET, UNSET, UNSET, self.world.moment(seconds=900)])
         claimed = self.rng.choice([100, 300, 300, 350, 350, 350, SCOPE.ects_hundredths_max + 1])
         self.moments += [end] if end else []
-        return self.world.issue(speaker, **fields, valid_from=begin, valid_until=end, ects_hundredths=claimed)
+        dated: dict[str, Any] = {"valid_from": begin, "valid_until": end, "ects_hundredths": claimed}
+        if self._is_committed(fields["credential_id"]):
+            return self.world.committed(speaker, self.named[fields["credential_id"]][1], **dated)
+        return self.world.issue(speaker, **fields, **dated)
 
     def _stack(self, speaker: Party, fields: dict[str, Any]) -> Any:
         components = {self._in_state("active") for _ in range(self.rng.choice([2, 2, 3, 3, 4]))}
@@ -160,7 +207,11 @@ class Chaos:
         if known and known.lives[0].components and self.rng.random() < 0.8:
             components = set(known.lives[0].components)
         components |= set(self.credentials[:2]) if len(components) == 1 else set()
-        return self.world.stack(speaker, components, **fields, ects_hundredths=self.rng.choice([50, 200, 700]))
+        declared = self.rng.choice([50, 200, 700])
+        if self._is_committed(fields["credential_id"]):
+            name = self.named[fields["credential_id"]][1]
+            return self.world.committed_stack(speaker, components, name, ects_hundredths=declared)
+        return self.world.stack(speaker, components, **fields, ects_hundredths=declared)
 
     def _recognition(self) -> tuple[Any, events.Purpose]:
         speaker = self.rng.choice([self._institution(), self._institution(), self._anybody()])
@@ -176,8 +227,9 @@ class Chaos:
 
 
 def begin(rng: Random) -> Chaos:
-    """Return chaos on a log with two institutions that have a second key of each kind."""
-    world = World(parameters=PARAMETERS)
+    """Return chaos on a log with two institutions that have a second key of each kind, by rules of either version."""
+    version, activated_after = rng.choice([1, 2]), rng.choice([None, 3, 20])
+    world = World(parameters=PARAMETERS, rules_version=version)
     for name in ("uni", "college"):
         party = world.admit(name)
         if rng.random() < 0.8:
@@ -185,4 +237,6 @@ def begin(rng: Random) -> Chaos:
             world.say(world.key_addition(party, party, party.key("recovery", 1)), key=party.recovery)
     second = world.registrar.key("event", 1)
     world.say(world.key_addition(world.registrar, world.registrar, second), key=world.registrar.recovery)
+    if version == 1 and activated_after is not None:
+        world.say(world.activation(2, world.size + activated_after))
     return Chaos(world, rng)

@@ -3,7 +3,8 @@
 Shares no code with `proto.lifecycle`. Knows only what was admitted: index, key, time received, event.
 """
 
-from typing import NamedTuple
+import hashlib
+from typing import Any, NamedTuple
 
 from proto import events
 from proto.ids import CredentialId, KeyId
@@ -76,19 +77,20 @@ class Model:
         issues = [
             (said, said.event)
             for said in self.known
-            if isinstance(said.event, events.CredentialIssued | events.CredentialStacked)
-            and said.event.credential_id == credential_id
+            if isinstance(said.event, _ISSUES) and credential_id in _named(said.event)
         ]
         if not issues:
             return None
         standing = [issue for _, issue in (pair for pair in issues if not self.is_void(pair[0]))]
         if not standing:
             return Shown("void", 0, "key-compromise")
-        return self._shown(standing[-1], at)
+        return self._shown(credential_id, standing[-1], at)
 
-    def _shown(self, issue: events.Issue, at: Moment) -> Shown:
-        done = [change for change in self._changes(issue.credential_id) if change.effective_at <= at]
-        revoked = [change for change in done if isinstance(change, events.CredentialRevoked)]
+    def _shown(self, credential_id: CredentialId, issue: events.Issue, at: Moment) -> Shown:
+        done = [change for change in self._changes(credential_id) if change.effective_at <= at]
+        revoked = [
+            change for change in done if isinstance(change, events.CredentialRevoked | events.CredentialsRevoked)
+        ]
         if revoked:
             return Shown("revoked", 0, revoked[0].reason)
         if done and isinstance(done[-1], events.CredentialSuspended):
@@ -97,7 +99,7 @@ class Model:
             return Shown("not_yet_valid", 0, None)
         if issue.valid_until and issue.valid_until <= at:
             return Shown("expired", 0, None)
-        if isinstance(issue, events.CredentialIssued):
+        if not isinstance(issue, events.CredentialStacked | events.CredentialStackedV2):
             return Shown("active", issue.ects_hundredths, None)
         parts = [self.shown(component, at) for component in issue.components]
         remaining = min(issue.ects_hundredths, sum(part.credits_remaining for part in parts if part))
@@ -108,12 +110,34 @@ class Model:
         return [
             said.event
             for said in self.known
-            if isinstance(
-                said.event, events.CredentialRevoked | events.CredentialSuspended | events.CredentialReinstated
-            )
-            and said.event.credential_id == credential_id
-            and not self.is_void(said)
+            if isinstance(said.event, _TRANSITIONS) and credential_id in _named(said.event) and not self.is_void(said)
         ]
+
+
+_ISSUES = (
+    events.CredentialIssued,
+    events.CredentialIssuedV2,
+    events.CredentialsIssued,
+    events.CredentialStacked,
+    events.CredentialStackedV2,
+)
+_TRANSITIONS = (
+    events.CredentialRevoked,
+    events.CredentialsRevoked,
+    events.CredentialSuspended,
+    events.CredentialReinstated,
+)
+
+
+def _named(event: Any) -> set[str]:
+    """The ids that an event says, or that follow from its commitments, by the words of DESIGN 9."""
+    commitments = getattr(event, "commitments", ()) or [getattr(event, "commitment", None)]
+    computed = {
+        hashlib.sha256(f"credentify/credential/v2\n{event.issuer}\n{each}".encode()).hexdigest()
+        for each in commitments
+        if each
+    }
+    return computed | {*getattr(event, "credential_ids", ())} | ({getattr(event, "credential_id", "")} - {""})
 
 
 def _keys_in(event: events.Event) -> tuple[events.KeyRecord, ...]:

@@ -15,6 +15,7 @@ from proto.envelope import Envelope, Opened, open_envelope, seal
 from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.keys import decode_public_key, did_key, is_signature
 from proto.lifecycle import (
+    RULES_VERSIONS_KNOWN,
     BadSignatureRefusal,
     Book,
     Effective,
@@ -40,6 +41,7 @@ __all__ = [
     "FullBook",
     "Party",
     "World",
+    "activate_unknown_rules",
     "check_signature",
     "lately",
     "replay",
@@ -101,6 +103,7 @@ class World(Statements):
         start: Moment = START,
         is_open: bool = True,
         registrar: str = "registrar",
+        rules_version: int = 1,
     ) -> None:
         self.origin = origin
         self.parameters = parameters
@@ -114,7 +117,7 @@ class World(Statements):
         self.registrar = Party(registrar, did_key(secret_key(registrar, "event", 0).public_key))
         self.parties[self.registrar.did] = self.registrar
         if is_open:
-            self.say(self.opening())
+            self.say(self.opening(rules_version=rules_version))
 
     # The clock.
 
@@ -194,6 +197,10 @@ class World(Statements):
         self.say(event)
         return event.credential_id
 
+    def issued_together(self, speaker: Party, names: Iterable[str], **fields: Any) -> tuple[CredentialId, ...]:
+        """Issue credentials with one event (rules version 2), and return their ids in its order."""
+        return self.opened[self.say(self.issue_many(speaker, names, **fields))].credential_ids
+
     def event_id(self, index: int) -> EventId:
         """Return the event id of the entry at `index`."""
         return self.opened[index].event_id
@@ -246,6 +253,13 @@ class World(Statements):
         known = self.book.key(key.key_id)
         assert known is not None
         return known
+
+
+def activate_unknown_rules(world: World) -> None:
+    """Have the next entry judged by a version of the rules that no software knows."""
+    version = max(RULES_VERSIONS_KNOWN) + 1
+    for each in range(2, version + 1):
+        world.say(world.activation(each, world.size + version - each + 1))
 
 
 def check_signature(book: Book, opened: Opened, received_at: Moment) -> None:

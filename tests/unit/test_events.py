@@ -108,7 +108,7 @@ def test_unknown_fields_and_missing_fields_are_refused() -> None:
 
 
 def test_an_unknown_type_is_told_apart_from_a_wrong_event() -> None:
-    for kind in ("credential-issued.v2", "credential-burnt.v1", ""):
+    for kind in ("credential-issued.v3", "credential-burnt.v1", ""):
         with pytest.raises(UnknownEventTypeProblem):
             _decode(ISSUE | {"type": kind})
     with pytest.raises(InvalidProblem) as caught:
@@ -129,8 +129,8 @@ def test_an_event_has_a_largest_size() -> None:
 
 
 def test_every_event_type_has_a_name_with_a_version() -> None:
-    assert all(name.endswith(".v1") for name in events.EVENT_TYPES)
-    assert len(events.EVENT_TYPES) == 16
+    assert all(name.endswith((".v1", ".v2")) for name in events.EVENT_TYPES)
+    assert len(events.EVENT_TYPES) == 20
 
 
 def test_sealing_an_invalid_event_is_refused() -> None:

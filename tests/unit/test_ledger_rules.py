@@ -13,7 +13,7 @@ def test_rules_that_the_ledger_does_not_have_are_not_activated_and_sink_nothing_
     head = Head(
         size=world.size, root_hash=world.root_hash(), last_leaf_hash=Hash(bytes(32)), last_received_at_ms=world.now_ms
     )
-    batch = [open_envelope(world.seal(event)) for event in (world.activation(2, 100), world.issue(university))]
+    batch = [open_envelope(world.seal(event)) for event in (world.activation(3, 100), world.issue(university))]
     plan = BatchPlan(head=head, received_at=world.now)
     extend_plan(plan, world.book, batch)
     assert isinstance(plan.outcomes[0], UnknownRulesProblem)

@@ -17,6 +17,7 @@ RETRYABLE = {
     "key-delayed",
     "unknown-issuer",
     "speaker-suspended",
+    "rules-version",
     "unknown-credential",
     "unknown-recognition",
 }
@@ -33,6 +34,7 @@ FINAL = {
     "out-of-scope",
     "already-exists",
     "credential-state",
+    "credentials-refused",
     "issuer-state",
     "effective-time",
     "stack",
@@ -263,7 +265,7 @@ def test_an_entry_under_rules_that_are_not_known_is_not_judged() -> None:
     university = world.admit("uni")
     log = world.book.opened_log()
     stamp = Stamp(index=LeafIndex(0), event_id=world.event_id(0), key_id=university.event.key_id, received_at=world.now)
-    world.book.put_log(replace(log, rules=(*log.rules, RulesVersion(stamp=stamp, version=2, from_index=2))))
+    world.book.put_log(replace(log, rules=(*log.rules, RulesVersion(stamp=stamp, version=3, from_index=2))))
     with pytest.raises(UnknownRulesProblem):
         world.say(world.issue(university))
 
@@ -324,7 +326,7 @@ def test_an_opening_is_signed_by_the_event_key_that_is_the_registrar() -> None:
 
 def test_a_log_is_opened_once_and_under_known_rules() -> None:
     world = World(is_open=False)
-    world.refuses(world.opening(rules_version=2), refusals.FieldRefusal)
+    world.refuses(world.opening(rules_version=3), refusals.FieldRefusal)
     world.say(world.opening())
     world.refuses(world.opening(), refusals.AlreadyExistsRefusal)
 

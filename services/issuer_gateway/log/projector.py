@@ -51,8 +51,9 @@ class Projector:
             await postgres_states.save(connection, book)
             for item in applied:
                 event = item.opened.event
-                if isinstance(event, events.CredentialStacked):
-                    await followed_log.add_parts(connection, event.credential_id, event.issuer, event.components)
+                if isinstance(event, events.CredentialStacked | events.CredentialStackedV2):
+                    stack_id = item.opened.credential_ids[0]
+                    await followed_log.add_parts(connection, stack_id, event.issuer, event.components)
             own = await _close_rows(connection, applied) if applied else []
             if applied:
                 await changed(connection, book, applied, at=applied[-1].stamp.received_at)

@@ -25,6 +25,7 @@ from proto.log.note_key import VerifierKey, parse_vkey
 from proto.log.tile_edge import TileEdge, grow
 from proto.moment import Moment, to_ms
 from proto.problem import Problem
+from proto.subjects import BATCH_IDS_MAX, ENTRY_BYTES_PER_ID
 from services.ledger import store
 from services.ledger.fsck.replayed_states import CheckSpaceProblem, ReplayedStates
 from services.ledger.fsck.report import Findings, Report
@@ -68,6 +69,16 @@ async def check(connection: Connection, *, progress: Progress | None = None) -> 
             return await run.all(parse_vkey(log.verifier_key), progress)
 
 
+def _bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+    """Return as many rows as are about no more credentials than a batch may be: their bytes bound them."""
+    room = BATCH_IDS_MAX * ENTRY_BYTES_PER_ID
+    for count, row in enumerate(rows):
+        room -= len(row["entry"])
+        if room < 0:
+            return rows[: max(count, 1)]
+    return rows
+
+
 class _Run:
     """One pass over one log: what the entries give so far."""
 
@@ -109,7 +120,9 @@ class _Run:
     async def chunk(self, end: int, verifier: VerifierKey) -> bool:
         """Check the entries up to `end`; False where one is missing, after which nothing can be computed."""
         begin = int(self.edge.size)
-        rows = await self.connection.fetch(_ROWS, begin, end)
+        fetched = await self.connection.fetch(_ROWS, begin, end)
+        rows = _bounded(fetched)
+        end = end if len(rows) == len(fetched) else begin + len(rows)
         there = [row for index, row in enumerate(rows, start=begin) if row["leaf_index"] == index]
         self.book = self.replayed.next_book(self.book)
         read = [self.read(LeafIndex(row["leaf_index"]), row) for row in there]

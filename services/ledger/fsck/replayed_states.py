@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from proto.envelope import Opened
-from proto.lifecycle import Book, Needs, needs
+from proto.lifecycle import Book, Life, Needs, SharedPlace, needs
 from proto.problem import UnavailableProblem
 from services.persistence import sqlite_states
 
@@ -15,6 +15,7 @@ ISSUERS_REMEMBERED_MAX = 20_000
 _COUNTS = {
     "issuer": "SELECT count(*) FROM issuer",
     "credential_state": "SELECT count(*) FROM credential",
+    "shared_lives": "SELECT count(*) FROM shared_lives",
     "recognition": "SELECT count(*) FROM recognition",
     "public_key": "SELECT count(*) FROM public_key",
 }
@@ -72,6 +73,11 @@ class ReplayedStates:
             sqlite_states.load_log(self._connection, book)
             sqlite_states.load(self._connection, book, wanted)
         return book
+
+    def shared_lives(self, places: Sequence[SharedPlace]) -> dict[SharedPlace, tuple[Life, ...]]:
+        """Return what the entries gave several credentials together, by its places."""
+        with self._words():
+            return sqlite_states.shared_lives(self._connection, places)
 
     def count(self, table: str) -> int:
         """Return how many states there are; `table` as the ledger calls it."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from proto.keys import PublicKey
-from proto.lifecycle import Credential, Issuer, LogState, Needs, Recognition
+from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition
 from services.ledger.fsck.replayed_states import ReplayedStates
 from services.ledger.fsck.report import Findings
 from services.persistence.postgres import Connection
@@ -21,7 +21,7 @@ class _Table(msgspec.Struct, frozen=True):
     name: str
     query: str
     kind: type[Any]
-    states: Literal["issuers", "credentials", "recognitions"]
+    states: Literal["issuers", "recognitions"]
 
     def found(self, replayed: ReplayedStates, names: Sequence[str]) -> dict[str, Any]:
         """Return what the entries give under these names; None where they give nothing."""
@@ -32,9 +32,9 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 _ISSUERS = _Table("issuer", "SELECT did, state FROM issuer", Issuer, "issuers")
-_CREDENTIALS = _Table(
-    "credential_state", "SELECT encode(credential_id, 'hex'), state FROM credential_state", Credential, "credentials"
-)
+_SHARED_LIVES = "SELECT place, lives FROM shared_lives"
+_CREDENTIALS = """
+    SELECT encode(credential_id, 'hex'), state, lives FROM credential_state LEFT JOIN shared_lives ON place = shared"""
 _RECOGNITIONS = _Table(
     "recognition", "SELECT encode(event_id, 'hex'), state FROM recognition", Recognition, "recognitions"
 )
@@ -43,8 +43,10 @@ _RECOGNITIONS = _Table(
 async def compare_states(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
     """Add a damage for each row of a state table that is missing, too many, or not what the entries give."""
     await _compare_log(connection, replayed, findings)
-    for table in (_ISSUERS, _CREDENTIALS, _RECOGNITIONS):
+    for table in (_ISSUERS, _RECOGNITIONS):
         await _compare(connection, replayed, findings, table)
+    await _compare_credentials(connection, replayed, findings)
+    await _compare_shared_lives(connection, replayed, findings)
     await _compare_keys(connection, replayed, findings)
     await _compare_columns(connection, replayed, findings)
 
@@ -77,6 +79,44 @@ async def _compare(connection: Connection, replayed: ReplayedStates, findings: F
     findings.expect(missing == 0, table.name, f"{missing} rows are missing")
 
 
+async def _compare_credentials(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
+    """Compare credentials, whether a row has a state of its own or names the lives that it shares."""
+    seen = 0
+    cursor = await connection.cursor(_CREDENTIALS)
+    while rows := await cursor.fetch(ROWS_PER_READ):
+        given = replayed.found(Needs(credentials={name for name, _, _ in rows})).credentials
+        for name, state, lives in rows:
+            expected, place = given[name], f"credential_state {name}"
+            findings.count("credential_state")
+            if expected is None:
+                findings.damaged(place, "No entry gives this row")
+                continue
+            seen += 1
+            is_same = (
+                _decoded(state, Credential) == expected
+                if state is not None
+                else lives is not None and _decoded(lives, tuple[Life, ...]) == expected.lives
+            )
+            findings.expect(is_same, place, "The state is not what the entries give")
+    missing = replayed.count("credential_state") - seen
+    findings.expect(missing == 0, "credential_state", f"{missing} rows are missing")
+
+
+async def _compare_shared_lives(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
+    """Compare what entries gave several credentials together, also where none of them shares it any more."""
+    seen = 0
+    cursor = await connection.cursor(_SHARED_LIVES)
+    while rows := await cursor.fetch(ROWS_PER_READ):
+        given = replayed.shared_lives([place for place, _ in rows])
+        for place, lives in rows:
+            findings.count("shared_lives")
+            seen += place in given
+            is_same = place in given and _decoded(lives, tuple[Life, ...]) == given[place]
+            findings.expect(is_same, f"shared_lives {place}", "The row is not what the entries give")
+    missing = replayed.count("shared_lives") - seen
+    findings.expect(missing == 0, "shared_lives", f"{missing} rows are missing")
+
+
 async def _compare_keys(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
     """Compare the names of keys."""
     count, is_same = 0, True
@@ -107,7 +147,7 @@ async def _compare_columns(connection: Connection, replayed: ReplayedStates, fin
             findings.expect(is_same, f"recognition {name}", "The pair is not the state's")
 
 
-def _decoded(data: bytes, kind: type[Any]) -> Any:
+def _decoded(data: bytes, kind: Any) -> Any:
     """Return a stored state, or None where it is none."""
     try:
         return msgspec.msgpack.decode(data, type=kind)

@@ -9,6 +9,7 @@ from proto import envelope as envelopes
 from proto.envelope import ENVELOPE_BYTES_MAX, Envelope, Opened
 from proto.lifecycle import Refusal
 from proto.problem import BusyProblem, MalformedProblem, OutcomeUnknownProblem, Problem
+from proto.subjects import BATCH_IDS_MAX
 from proto.wire.ledger import Appended, AppendLine
 from services.edge import LOG, Media, Reply, Route, annotate, line_fault, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
@@ -24,6 +25,9 @@ _ENCODE = msgspec.json.Encoder().encode
 _DECODE_EACH = 64
 """Lines decoded between two turns of the event loop, so that a large submission does not hold up the others."""
 _CREATED, _KNOWN = 201, 200
+_TOO_MANY_IDS = (
+    f"The events of one submission are about at most {BATCH_IDS_MAX} credentials: send this line again in another one"
+)
 
 
 class _Sent(msgspec.Struct):
@@ -79,8 +83,13 @@ async def _read(request: web.Request, config: Config) -> list[_Sent]:
     """Return the lines that were sent, each decoded or refused by itself."""
     sent: list[_Sent] = []
     turns = Turns(lines_each=_DECODE_EACH)
+    room = BATCH_IDS_MAX
     async for line in read_lines(request, line_bytes_max=ENVELOPE_BYTES_MAX, line_count_max=config.lines_max):
-        sent.append(_Sent(len(sent) + 1, _opened_or_fault(request, len(sent) + 1, line.content)))
+        opened = _opened_or_fault(request, len(sent) + 1, line.content)
+        if isinstance(opened, Opened):
+            room -= opened.weight
+            opened = opened if room >= 0 else BusyProblem(_TOO_MANY_IDS)
+        sent.append(_Sent(len(sent) + 1, opened))
         await turns.worked(len(line.content or b""))
     return sent
 
@@ -125,7 +134,9 @@ def _count(ledger: Ledger, outcomes: list[Outcome]) -> None:
 
 _DESCRIPTION = """Anyone may submit: the signature is the authority. `application/json` holds one DSSE envelope and is
 answered 201, or 200 with the first answer if the event is on the log already. `application/x-ndjson` holds up to 1,000
-envelopes, one a line, and is answered 200 with one line per line sent, in order; a refused line disturbs no other.
+envelopes, one a line, about up to 16,384 credentials in all, and is answered 200 with one line per line sent, in order;
+a refused line disturbs no other. An event about many credentials is appended whole or not at all; its refusal names
+every credential that breaks a rule.
 Nothing is answered before it is committed. After a 503 or a lost connection send the same bytes again. With `Prefer:
 wait=N`, one envelope's answer carries the receipt if the entry is published within N seconds."""
 

@@ -72,6 +72,7 @@ class Intake:
         sequencer: Sequencer,
         executor: ThreadPoolExecutor,
         events_max: int,
+        credentials_max: int,
         append_timeout_ms: int,
         free_space: FreeSpace,
         metrics: LedgerMetrics,
@@ -83,12 +84,14 @@ class Intake:
         self._sequencer = sequencer
         self._executor = executor
         self._events_max = events_max
+        self._credentials_max = credentials_max
         self._append_timeout_seconds = append_timeout_ms / 1000
         self._metrics = metrics
         self._log = log
         self._waiting: deque[Submission] = deque()
         self._arrived = asyncio.Event()
         self._under_way = 0
+        self._credentials_under_way = 0
         self._being_checked = 0
 
     @property
@@ -102,11 +105,15 @@ class Intake:
         Raises `BusyProblem` if there is no room, before anything has happened, and `OutcomeUnknownProblem` if it takes
         too long.
         """
-        count = len(submission.events)
+        count, weight = len(submission.events), sum(opened.weight for opened in submission.events)
         if self._under_way + count > self._events_max:
             raise BusyProblem(f"{self._under_way} events are under way; send this again in a moment")
-        self._count(count)
-        submission.done.add_done_callback(lambda _: self._count(-count))
+        if self._credentials_under_way + weight > self._credentials_max:
+            raise BusyProblem(
+                f"Events about {self._credentials_under_way} credentials are under way; send this again in a moment"
+            )
+        self._count(count, weight)
+        submission.done.add_done_callback(lambda _: self._count(-count, -weight))
         self._being_checked += count
         self._waiting.append(submission)
         self._arrived.set()
@@ -116,8 +123,9 @@ class Intake:
         except TimeoutError as error:
             raise OutcomeUnknownProblem("Send the same events again to learn what became of them") from error
 
-    def _count(self, change: int) -> None:
+    def _count(self, change: int, weight: int) -> None:
         self._under_way += change
+        self._credentials_under_way += weight
         self._metrics.events_under_way.set(self._under_way)
 
     async def run(self) -> None:

@@ -17,6 +17,7 @@ from proto.lifecycle import Book, UnloadedStateError
 from proto.log.tile_edge import Growth, TileEdge, grow
 from proto.moment import from_ms
 from proto.problem import InvalidProblem, Problem, UnavailableProblem
+from proto.subjects import BATCH_IDS_MAX
 from proto.wire.ledger import Appended
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
@@ -123,10 +124,19 @@ class Sequencer:
             self._arrived.clear()
             while self._waiting:
                 await self._gather()
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_events))]
+                batch = self._take()
                 await self._append_or_refuse(batch)
             if self._stopping:
                 return
+
+    def _take(self) -> list[Pending]:
+        """Return the next batch, at least one event: bounded by events, and by the credentials that they are about."""
+        batch: list[Pending] = []
+        room = BATCH_IDS_MAX
+        while self._waiting and len(batch) < self._batch_events and room >= self._waiting[0].opened.weight:
+            batch.append(self._waiting.popleft())
+            room -= batch[-1].opened.weight
+        return batch
 
     async def _gather(self) -> None:
         """Wait a little for what is still being checked: a commit costs the same for one event as for many."""
@@ -238,6 +248,7 @@ class Sequencer:
     def _answer(self, batch: list[Pending], plan: BatchPlan, earlier: Mapping[EventId, Appended]) -> None:
         """Settle every event of a committed batch; one that was known gets the answer that was given the first time."""
         self._metrics.batch_events.observe(len(batch))
+        self._metrics.batch_credentials.observe(sum(len(pending.opened.credential_ids) for pending in batch))
         for pending, outcome in zip(batch, plan.outcomes, strict=True):
             if isinstance(outcome, NewEntry):
                 pending.settle(Answer(appended(outcome, plan.received_at), is_new=True))

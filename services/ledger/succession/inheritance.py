@@ -7,12 +7,13 @@ and where its events stand. All of it belongs to the transaction that writes ent
 
 from collections.abc import AsyncIterator, Sequence
 
+import asyncpg
 import msgspec
 
 from proto.envelope import Opened
 from proto.events import Predecessor
-from proto.ids import EventId, LeafIndex
-from proto.lifecycle import Book, Credential, Issuer, LogState, Recognition
+from proto.ids import CredentialId, EventId, LeafIndex
+from proto.lifecycle import Book, Credential, Issuer, Life, LogState, Recognition
 from proto.moment import Moment
 from proto.problem import ConflictProblem
 from services.follow import Applied, Follower, Position, PredecessorLog, follow_predecessors
@@ -23,15 +24,22 @@ _COPY = """
     INSERT INTO inherited_state (kind, name, state)
     SELECT 'log', '', state FROM log_state
     UNION ALL SELECT 'issuer', did, state FROM issuer
-    UNION ALL SELECT 'credential', encode(credential_id, 'hex'), state FROM credential_state
+    UNION ALL SELECT 'credential', encode(credential_id, 'hex'), state FROM credential_state WHERE state IS NOT NULL
+    UNION ALL SELECT 'shared_credential', encode(credential_id, 'hex'), convert_to(shared::text, 'UTF8')
+        FROM credential_state WHERE shared IS NOT NULL
+    UNION ALL SELECT 'shared_lives', place::text, lives FROM shared_lives
     UNION ALL SELECT 'recognition', encode(event_id, 'hex'), state FROM recognition"""
 _SAVE_EVENTS = "INSERT INTO inherited_event (event_id, leaf_index) SELECT * FROM unnest($1::bytea[], $2::bigint[])"
 _LOAD_EVENTS = "SELECT event_id, leaf_index FROM inherited_event WHERE event_id = ANY($1::bytea[])"
 _ROWS_PER_BOOK = 1_000
-_ROWS = "SELECT kind, state FROM inherited_state"
+_ROWS = """
+    SELECT own.kind, own.name, own.state, shared.state AS lives FROM inherited_state own
+    LEFT JOIN inherited_state shared ON shared.kind = 'shared_lives'
+        AND shared.name = CASE own.kind WHEN 'shared_credential' THEN convert_from(own.state, 'UTF8') END"""
 _DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
 _DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
 _DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
+_DECODE_LIVES = msgspec.msgpack.Decoder(tuple[Life, ...]).decode
 _DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
 
 
@@ -111,17 +119,24 @@ async def inherited_books(connection: Connection) -> AsyncIterator[Book]:
     while rows := await cursor.fetch(_ROWS_PER_BOOK):
         book = Book()
         for row in rows:
-            _put(book, row["kind"], row["state"])
+            _put(book, row)
         yield book
 
 
-def _put(book: Book, kind: str, state: bytes) -> None:
-    match kind:
+def _put(book: Book, row: asyncpg.Record) -> None:
+    state = row["state"]
+    match row["kind"]:
         case "log":
             book.put_log(_DECODE_LOG(state))
         case "issuer":
             book.put_issuer(_DECODE_ISSUER(state))
         case "credential":
             book.put_credential(_DECODE_CREDENTIAL(state))
+        case "shared_lives":
+            book.shared_lives[int(row["name"])] = _DECODE_LIVES(state)
+        case "shared_credential":
+            name = CredentialId(row["name"])
+            book.put_credential(Credential(credential_id=name, lives=_DECODE_LIVES(row["lives"])))
+            book.shared_by[name] = int(state)
         case _:
             book.put_recognition(_DECODE_RECOGNITION(state))

@@ -3,22 +3,30 @@
 An act is counted in the month in which the log received it, once: a credential whose void issue was said again is one
 credential, a recognition that was withdrawn twice is one withdrawal. Credentials, stacks and what became of them count
 for the institution that issued, recognitions for the one that recognised, under the level that the decision states.
-What states no EQF level counts under 0.
+What states no EQF level counts under 0. An event about many credentials is as many acts.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from proto import events
-from proto.ids import CredentialId, Did
+from proto.ids import Did
 from proto.lifecycle import Book, Life
 from services.follow import Applied
 
 Kind = Literal["credential", "stack", "revocation", "suspension", "reinstatement", "recognition", "withdrawal"]
 NOT_STATED = 0
 _MONTH_CHARACTERS = 7
+_ISSUES: dict[type[events.Event], Kind] = {
+    events.CredentialIssued: "credential",
+    events.CredentialIssuedV2: "credential",
+    events.CredentialsIssued: "credential",
+    events.CredentialStacked: "stack",
+    events.CredentialStackedV2: "stack",
+}
 _TRANSITIONS: dict[type[events.Event], Kind] = {
     events.CredentialRevoked: "revocation",
+    events.CredentialsRevoked: "revocation",
     events.CredentialSuspended: "suspension",
     events.CredentialReinstated: "reinstatement",
 }
@@ -52,14 +60,13 @@ def count_acts(book: Book, applied: Iterable[Applied]) -> dict[StatisticKey, Sta
 
 def _acts(book: Book, item: Applied) -> Iterator[tuple[StatisticKey, int]]:
     event, month = item.opened.event, item.stamp.received_at[:_MONTH_CHARACTERS]
-    if isinstance(event, events.CredentialIssued | events.CredentialStacked):
-        first = _life(book, event.credential_id)
-        if first.stamp.event_id == item.stamp.event_id:
-            kind: Kind = "stack" if isinstance(event, events.CredentialStacked) else "credential"
-            yield _key(kind, first, month), first.ects_hundredths
-    elif kind_of := _TRANSITIONS.get(type(event)):
-        life = _life(book, event.credential_id)  # type: ignore[union-attr] # all transitions name one
-        yield _key(kind_of, life, month), life.ects_hundredths
+    if kind := _ISSUES.get(type(event)):
+        for first in _lives(book, item):
+            if first.stamp.event_id == item.stamp.event_id:
+                yield _key(kind, first, month), first.ects_hundredths
+    elif kind := _TRANSITIONS.get(type(event)):
+        for life in _lives(book, item):
+            yield _key(kind, life, month), life.ects_hundredths
     elif isinstance(event, events.CredentialRecognised):
         yield StatisticKey("recognition", event.issuer, event.eqf_level or NOT_STATED, month), event.ects_hundredths
     elif isinstance(event, events.RecognitionWithdrawn):
@@ -76,11 +83,15 @@ def _withdrawal(
         yield StatisticKey("withdrawal", recognition.recogniser, level, month), recognition.ects_hundredths
 
 
-def _life(book: Book, credential_id: CredentialId) -> Life:
-    """Return a credential's first issue: what an act is counted under does not change by what is said later."""
-    credential = book.credential(credential_id)
-    assert credential is not None, "the rules admit nothing about a credential that is not there"
-    return credential.lives[0]
+def _lives(book: Book, item: Applied) -> Iterator[Life]:
+    """Yield the first issue of each credential that an event is about.
+
+    What an act is counted under does not change by what is said later.
+    """
+    for credential_id in item.opened.credential_ids:
+        credential = book.credential(credential_id)
+        assert credential is not None, "the rules admit nothing about a credential that is not there"
+        yield credential.lives[0]
 
 
 def _key(kind: Kind, life: Life, month: str) -> StatisticKey:

@@ -1,0 +1,13 @@
+-- Rules version 2: credentials that one event gave the same lives share one row of them (services/persistence/
+-- postgres_states.py), made of the event's place and never changed; what is said of one alone gives it a state of its own.
+CREATE TABLE shared_lives (place bigint PRIMARY KEY, lives bytea NOT NULL);
+ALTER TABLE credential_state
+    ALTER COLUMN state DROP NOT NULL,
+    ADD COLUMN shared bigint,
+    ADD CONSTRAINT own_or_shared CHECK ((state IS NULL) <> (shared IS NULL));
+GRANT SELECT, INSERT, UPDATE ON shared_lives TO :"running_role";
+
+-- Inherited states name their shared lives in the same way.
+ALTER TABLE inherited_state DROP CONSTRAINT inherited_state_kind_check;
+ALTER TABLE inherited_state ADD CONSTRAINT inherited_state_kind_check
+    CHECK (kind IN ('log', 'issuer', 'credential', 'shared_credential', 'shared_lives', 'recognition'));
