@@ -32,7 +32,7 @@ CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE public_key (public_key TEXT PRIMARY KEY, key_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE name (digest BLOB PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE credential (
-    credential_id BLOB PRIMARY KEY, shared INTEGER, lives BLOB, CHECK ((shared IS NULL) <> (lives IS NULL))
+    credential_id BLOB PRIMARY KEY, shared INTEGER, state BLOB, CHECK ((shared IS NULL) <> (state IS NULL))
 ) WITHOUT ROWID;
 CREATE TABLE shared_lives (place INTEGER PRIMARY KEY, lives BLOB NOT NULL);
 CREATE TABLE recognition (
@@ -172,7 +172,7 @@ def first_of(connection: sqlite3.Connection, event_ids: Sequence[EventId]) -> in
 
 def _load_credentials(connection: sqlite3.Connection, book: Book, wanted: Collection[CredentialId]) -> None:
     ids = [bytes.fromhex(name) for name in wanted]
-    rows = list(_rows(connection, "credential_id, shared, lives", "credential", "credential_id", ids))
+    rows = list(_rows(connection, "credential_id, shared, state", "credential", "credential_id", ids))
     shared, name_of = shared_lives(connection, {place for _, place, _ in rows if place is not None}), names(connection)
     for raw, place, own in rows:
         credential_id = CredentialId(raw.hex())

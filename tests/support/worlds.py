@@ -269,9 +269,12 @@ def check_signature(book: Book, opened: Opened, received_at: Moment) -> None:
         raise BadSignatureRefusal(f"The signature was not made by {key.key_id} over these bytes")
 
 
-def replay(lines: Iterable[bytes], origin: Origin = ORIGIN) -> Book:
-    """Return the state after these entries, each decoded, chained, decided, verified and applied as a follower does."""
-    book, previous = FullBook(), entries.first_previous(origin)
+def replay(lines: Iterable[bytes], origin: Origin = ORIGIN, *, book: Book | None = None) -> Book:
+    """Return the state after these entries, each decoded, chained, decided, verified and applied as a follower does.
+
+    `book` is the final state of the log that this one continues.
+    """
+    book, previous = book or FullBook(), entries.first_previous(origin)
     for index, line in enumerate(lines):
         entry, position = entries.decode(line), LeafIndex(index)
         assert (entry.index, entry.previous) == (index, previous.hex())
