@@ -7,7 +7,6 @@ and where its events stand. All of it belongs to the transaction that writes ent
 
 from collections.abc import AsyncIterator, Sequence
 
-import asyncpg
 import msgspec
 
 from proto.envelope import Opened
@@ -119,13 +118,12 @@ async def inherited_books(connection: Connection) -> AsyncIterator[Book]:
     while rows := await cursor.fetch(_ROWS_PER_BOOK):
         book = Book()
         for row in rows:
-            _put(book, row)
+            _put(book, row["kind"], row["name"], row["state"], row["lives"])
         yield book
 
 
-def _put(book: Book, row: asyncpg.Record) -> None:
-    state = row["state"]
-    match row["kind"]:
+def _put(book: Book, kind: str, name: str, state: bytes, lives: bytes) -> None:
+    match kind:
         case "log":
             book.put_log(_DECODE_LOG(state))
         case "issuer":
@@ -133,10 +131,10 @@ def _put(book: Book, row: asyncpg.Record) -> None:
         case "credential":
             book.put_credential(_DECODE_CREDENTIAL(state))
         case "shared_lives":
-            book.shared_lives[int(row["name"])] = _DECODE_LIVES(state)
+            book.shared_lives[int(name)] = _DECODE_LIVES(state)
         case "shared_credential":
-            name = CredentialId(row["name"])
-            book.put_credential(Credential(credential_id=name, lives=_DECODE_LIVES(row["lives"])))
-            book.shared_by[name] = int(state)
+            credential_id = CredentialId(name)
+            book.put_credential(Credential(credential_id=credential_id, lives=_DECODE_LIVES(lives)))
+            book.shared_by[credential_id] = int(state)
         case _:
             book.put_recognition(_DECODE_RECOGNITION(state))
