@@ -18,6 +18,7 @@ from services.edge.body import give_back
 from services.edge.config import EdgeConfig
 from services.edge.log import Log, RequestLine
 from services.edge.metrics import UNMATCHED, RouteTally
+from services.edge.problem_page import problem_page, wants_page
 from services.edge.problems import (
     InternalProblem,
     MethodNotAllowedProblem,
@@ -228,6 +229,8 @@ class Dispatch:
         if request.writer.output_size > 0:
             self._cut(request, problem, tally)
         tally.add_problem(problem.slug)
+        if wants_page(request):
+            return problem_page(request, problem), problem.slug
         return problem_response(problem), problem.slug
 
     def _explained(self, request: web.Request, error: Exception, tally: RouteTally) -> Problem | None:

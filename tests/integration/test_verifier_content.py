@@ -112,3 +112,44 @@ async def test_what_was_shown_is_nowhere_afterwards(verifier: Verifier, tmp_path
     for words in (NAME.encode(), TITLE.encode(), b"Briain"):
         assert words not in kept
         assert words not in verifier.lines.getvalue()
+
+
+@pytest.mark.parametrize("around", ["{id}", "  {ID}\n", "https://verifier.example/x/c/{id}?lang=de", "{id}/"])
+async def test_an_id_is_understood_in_capitals_in_blanks_and_in_a_link(verifier: Verifier, around: str) -> None:
+    awarded = award(verifier.world, verifier.world.admit("school"))
+    await verifier.catches_up()
+    typed = around.format(id=awarded.credential_id, ID=awarded.credential_id.upper())
+    async with verifier.session.get(f"{verifier.url}/", params={"id": typed}) as response:
+        assert response.status == 200
+        assert response.url.path == f"/c/{awarded.credential_id}"
+
+
+async def test_what_is_no_id_is_told_so_and_stays_in_the_field(verifier: Verifier) -> None:
+    async with verifier.session.get(f"{verifier.url}/", params={"id": "<b>abc"}) as response:
+        page = await response.text()
+        assert response.status == 422
+    assert "This holds no credential id" in page
+    assert "&lt;b&gt;abc" in page
+
+
+async def test_pasted_text_is_not_lost_after_a_fault(verifier: Verifier) -> None:
+    form = aiohttp.FormData(default_to_multipart=True)
+    form.add_field("document", '{"half": ')
+    async with verifier.session.post(f"{verifier.url}/", data=form) as response:
+        assert response.status == 400
+        assert "{&#34;half&#34;: </textarea>" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_page"), [("text/html,*/*;q=0.8", True), ("*/*", False), ("application/json", False)]
+)
+async def test_a_refusal_is_a_page_for_a_browser_and_a_document_for_a_machine(
+    verifier: Verifier, accept: str, is_page: bool
+) -> None:
+    for path, method, status in (("/nowhere/at/all", "GET", 404), ("/v1/verifications", "GET", 405)):
+        async with verifier.session.request(method, verifier.url + path, headers={"Accept": accept}) as response:
+            assert response.status == status
+            text = await response.text()
+            assert ("<h1>" in text) is is_page
+            assert response.content_type == ("text/html" if is_page else "application/problem+json")
+            assert response.headers["X-Request-Id"]

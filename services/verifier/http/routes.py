@@ -1,8 +1,10 @@
 """The verifier's routes: questions over HTTP, and the pages. What is sent is neither stored nor logged."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -10,7 +12,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
-from proto.ids import Did, parse_credential_id
+from proto.ids import CredentialId, Did, parse_credential_id
 from proto.moment import Moment, normalise
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, PresentationDocument
@@ -73,7 +75,12 @@ class IssuerPath(Body, frozen=True, kw_only=True):
 class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
     """A credential id typed into the page's second form."""
 
-    id: Annotated[str, Meta(max_length=200)] = ""
+    id: Annotated[str, Meta(max_length=2_000, description="A credential id, or a link that ends in one")] = ""
+
+
+_NO_ID = (
+    "This holds no credential id. It has 64 characters, digits and the letters a to f; a link that ends in it will do."
+)
 
 
 _EXAMPLE: Mapping[str, Any] = {
@@ -187,10 +194,22 @@ async def verifications(
 
 async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
     """Show the forms, or go to the page of the id that was typed in."""
-    typed = query.id.strip().lower()
-    if typed:
-        raise web.HTTPSeeOther(f"c/{typed[:64]}" if typed.isascii() and typed.isalnum() else ".")
-    return request.app[PAGES].home(_said(request, query))
+    if not query.id.strip():
+        return request.app[PAGES].home(_said(request, query))
+    named = credential_named_in(query.id)
+    if named is None:
+        return request.app[PAGES].home(_said(request, query), fault=_NO_ID, status=422, typed=query.id.strip())
+    raise web.HTTPSeeOther(f"c/{named}" + (f"?{urlencode({'lang': query.lang})}" if query.lang else ""))
+
+
+def credential_named_in(text: str) -> CredentialId | None:
+    """Return the credential id in what somebody typed or pasted: itself in any case, or a link that ends in it."""
+    path = text.strip().partition("?")[0].partition("#")[0].rstrip("/")
+    found = re.sub(r"[\s\u200b\u00ad-]", "", path.rpartition("/")[2]).lower()
+    try:
+        return parse_credential_id(found)
+    except InvalidProblem:
+        return None
 
 
 async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
@@ -211,7 +230,8 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         PresentationProblem,
     ) as problem:
         annotate(request, problem=problem.slug)
-        return pages.home(said, fault=problem.detail, status=problem.status)
+        pasted = "" if body.fields.get("file", b"").strip() else data.decode(errors="replace")
+        return pages.home(said, fault=problem.detail, status=problem.status, pasted=pasted)
     annotate(request, verdict=answer.verdict)
     return pages.answer(answer, replace(said, is_linkable=False), heading="The document that you sent")
 
@@ -221,8 +241,9 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
     pages, said = request.app[PAGES], replace(_said(request, query), root="..")
     try:
         moments = moments_of(query)
+        asked = request.match_info["credential_id"]
         answer = await request.app[ANSWERS].credential(
-            parse_credential_id(request.match_info["credential_id"]), moments
+            credential_named_in(asked) or parse_credential_id(asked), moments
         )
     except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
         annotate(request, problem=problem.slug)

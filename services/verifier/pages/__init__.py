@@ -105,9 +105,11 @@ class Pages:
         self._answer = environment.get_template("answer.html.jinja")
         self._statistics = environment.get_template("statistics.html.jinja")
 
-    def home(self, said: PageLanguage, *, fault: str = "", status: int = 200) -> web.Response:
-        """Return the page with the forms, saying above them what was wrong with the last one."""
-        page = self._home.render(fault=said.language.word(fault), **said.globals())
+    def home(
+        self, said: PageLanguage, *, fault: str = "", status: int = 200, typed: str = "", pasted: str = ""
+    ) -> web.Response:
+        """Return the page with the forms, saying above them what was wrong with the last one; what was put in stays."""
+        page = self._home.render(fault=said.language.word(fault), typed=typed, pasted=pasted, **said.globals())
         return self._templates.page(page, status=status)
 
     def statistics(self, answer: StatisticsAnswer, *, query: Mapping[str, str]) -> web.Response:
