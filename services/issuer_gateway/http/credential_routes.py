@@ -13,6 +13,7 @@ from proto.documents.fields import LearnerRef
 from proto.events import CredentialIdField, EventIdField
 from proto.lifecycle import Refusal
 from proto.problem import Problem
+from proto.wire.documents import CredentialDocument
 from proto.wire.gateway import (
     ChangeRequest,
     CredentialAnswer,
@@ -327,7 +328,7 @@ ROUTES = [
         description="A W3C Verifiable Credential 2.0 that is an Open Badges 3.0 credential, for the learner.",
         path_parameters=CredentialPath,
         query=DocumentQuery,
-        response={200: Media("application/vc", dict[str, Any])},
+        response={200: Media("application/vc", CredentialDocument)},
         problems=(change_credential.UnknownCredentialProblem, credential_reader.ErasedProblem),
         auth="bearer",
         scope="credentials:read",

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from proto.expected import in_words
 from proto.problem import InvalidProblem, Problem
+from proto.wire.documents import CredentialDocument
 from proto.wire.gateway import CredentialAnswer, Uuid
 from proto.wire.requests import (
     AcceptBody,
@@ -279,7 +280,7 @@ ROUTES = [
         read_asked_document,
         summary="Save the document of a request that was accepted",
         path_parameters=SecretPath,
-        response={200: Media("application/vc", dict[str, Any])},
+        response={200: Media("application/vc", CredentialDocument)},
         problems=(learner_requests.UnknownRequestProblem, credential_reader.ErasedProblem),
         tag="pages",
     ),

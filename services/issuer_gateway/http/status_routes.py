@@ -1,13 +1,14 @@
 """Routes of status lists, and of the keys that sign them, documents and events."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
 
 from proto.events import KeyRecord
+from proto.wire.documents import CredentialDocument
 from proto.wire.gateway import SigningKeyRequest, Slug
 from services.edge import Media, Reply, Route, etag_of
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
@@ -63,7 +64,7 @@ ROUTES = [
         description="A W3C Bitstring Status List: its bit is set for a credential that is revoked, suspended or void, "
         "or has a part that is.",
         path_parameters=StatusPath,
-        response={200: Media("application/vc", dict[str, Any])},
+        response={200: Media("application/vc", CredentialDocument)},
         has_etag=True,
         problems=(UnknownInstitutionProblem, UnknownStatusListProblem, NoKeyProblem),
         tag="public",
