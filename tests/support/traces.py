@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from proto.imports.imported import Imported
+from proto.imports.ornaments import ascii_address
 from proto.problem import InvalidProblem
 
 MARK = "Qx7Zw"
@@ -39,6 +40,16 @@ def with_value(document: Any, pointer: str, change: Callable[[Any], Any]) -> Any
     return whole[0]
 
 
+def _is_said(text: str, said: str) -> bool:
+    """Tell whether every word of a text was read; an address may be in ASCII."""
+    words = [_escaped(word) for word in text.split() if any(map(str.isalnum, word))]
+    return all(word in said for word in words) or _escaped(ascii_address(text)) in said
+
+
+def _escaped(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
 def untraced(document: Any, read: Import) -> list[str]:
     """Return pointers to the marked texts of a document that are neither in what was read nor in what had no place.
 
@@ -53,7 +64,7 @@ def untraced(document: Any, read: Import) -> list[str]:
     return [
         pointer
         for pointer, text in texts_of(document)
-        if MARK in text and text not in said and json.dumps(text)[1:-1] not in said
+        if MARK in text and not _is_said(text, said)
         if not any(pointer == each or pointer.startswith(f"{each}/") for each in listed)
     ]
 
