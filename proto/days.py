@@ -76,5 +76,8 @@ def _midnight(day: str, zone: tzinfo, later: timedelta) -> Moment:
     try:
         written = date.fromisoformat(day) + later
         return from_datetime(datetime(written.year, written.month, written.day, tzinfo=zone))
-    except (ValueError, OverflowError) as error:
+    except OverflowError as error:
+        detail = "The day lies too far away to be written: leave out what has no end, and correct another year"
+        raise InvalidProblem(detail) from error
+    except ValueError as error:
         raise InvalidProblem("There is no such day: a day is written 2026-11-23") from error

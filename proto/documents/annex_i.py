@@ -133,7 +133,7 @@ def _element(number: int, element: str, state: State, detail: str, *, is_mandato
 def _grade(award: Award) -> str:
     """Return the first value among the results, else the first status; empty where there is no result."""
     results = [*filter(None, (award.result, *award.further_results))]
-    stated = [*(item.value for item in results), *(item.status for item in results)]
+    stated = [*(item.text for item in results), *(item.status for item in results)]
     return next(filter(None, stated), "")
 
 

@@ -9,8 +9,10 @@ from datetime import UTC, date, tzinfo
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from proto import days
+from proto.canonical import canonical_json
 from proto.documents.fields import (
     WORKLOAD_HOURS_MAX,
     AlignmentType,
@@ -229,16 +231,23 @@ class Result(Record, frozen=True, kw_only=True):
     """What came out: the value as the grading scheme writes it (`8.5`, `A`), and how far it is final.
 
     `scheme` is the name or URI of the grading scheme that it belongs to; without it, it is the achievement's
-    `grading_scheme`.
+    `grading_scheme`. A value that is sent as a number is kept as the text of that number.
     """
 
-    value: CodeText | None = None
+    value: CodeText | int | float | None = None
     status: ResultStatus | None = None
     scheme: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
 
     def __post_init__(self) -> None:
         if self.value is None and self.status is None:
             raise ValueError("A result states a value, a status, or both")
+        if isinstance(self.value, int | float):
+            force_setattr(self, "value", canonical_json(self.value).decode())
+
+    @property
+    def text(self) -> str | None:
+        """The value as a text."""
+        return None if self.value is None else str(self.value)
 
 
 class Award(Record, frozen=True, kw_only=True):
@@ -271,8 +280,8 @@ class Award(Record, frozen=True, kw_only=True):
     on_repeat: OnRepeatField | None = None
 
     def __post_init__(self) -> None:
-        for written in (self.awarded_at, self.valid_from, self.valid_until):
-            _check_written(written)
+        for name in ("awarded_at", "valid_from", "valid_until"):
+            _check_written(name, getattr(self, name))
         for day in (self.activity_start, self.activity_end):
             _check_day(day)
         if self.valid_until is not None and days.is_day(self.valid_until) == days.is_day(self.valid_from):
@@ -329,13 +338,13 @@ class Issuer(Record, frozen=True, kw_only=True):
     other_identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=16)] = ()
 
 
-def _check_written(text: str | None) -> None:
+def _check_written(name: str, text: str | None) -> None:
     """Raise `ValueError`, which decoding reports, for a day or a time that does not exist."""
     try:
         if text is not None:
             days.end(text, UTC)
     except InvalidProblem as error:
-        raise ValueError(error.detail) from error
+        raise ValueError(f"{name}: {error.detail}") from error
 
 
 def _check_day(text: str | None) -> None:

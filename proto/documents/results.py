@@ -45,7 +45,7 @@ def _result(
     described = next(iter(schemes)) if achievement.grading_scheme else None
     if result.scheme is not None:
         described = _uri_of(schemes, result.scheme, f"{pointer}/scheme")
-    stated = {"resultDescription": described, "value": result.value, "status": result.status}
+    stated = {"resultDescription": described, "value": result.text, "status": result.status}
     return {"type": ["Result"]} | {name: value for name, value in stated.items() if value is not None}
 
 

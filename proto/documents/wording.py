@@ -72,11 +72,11 @@ def _of_learner(learner: Learner, under: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_award(award: Award) -> Iterator[tuple[str, str]]:
-    if award.result is not None and award.result.value is not None:
-        yield "/result/value", award.result.value
+    if award.result is not None and award.result.text is not None:
+        yield "/result/value", award.result.text
     for place, result in enumerate(award.further_results):
-        if result.value is not None:
-            yield f"/further_results/{place}/value", result.value
+        if result.text is not None:
+            yield f"/further_results/{place}/value", result.text
     if award.narrative is not None:
         yield "/narrative", award.narrative
     for place, shown in enumerate(award.evidence):

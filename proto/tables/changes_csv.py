@@ -9,7 +9,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from proto import days
 from proto.documents.credential import Award
-from proto.events import CredentialIdField, MomentField, Reason, Record
+from proto.documents.fields import DayOrTimeField
+from proto.events import CredentialIdField, Reason, Record
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
 from proto.tables.awards_csv import RowError, RowFault, award_of, read_cells, row_fault
@@ -31,7 +32,7 @@ class ChangeRow(Record, frozen=True, kw_only=True):
     action: Action
     credential_id: CredentialIdField
     reason: Reason
-    effective_at: MomentField | UnsetType = UNSET
+    effective_at: DayOrTimeField | UnsetType = UNSET
     replaced_by: Annotated[CredentialIdField, Meta(description="Only where it is revoked")] | UnsetType = UNSET
     award: Annotated[Award, Meta(description="Only, and always, where it is reissued")] | UnsetType = UNSET
 

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from proto.documents.annex_i import AnnexGate, Element
 from proto.documents.credential import Achievement, Award, Identifier
-from proto.documents.fields import EmailField, ShortText
+from proto.documents.fields import DayOrTimeField, EmailField, ShortText
 from proto.events import (
     Accreditation,
     AchievementField,
@@ -17,7 +17,6 @@ from proto.events import (
     EqfField,
     HashField,
     KeyRecord,
-    MomentField,
     NameField,
     PublicKeyField,
     Purpose,
@@ -267,10 +266,13 @@ class StackRequest(Award, frozen=True, kw_only=True):
 
 
 class ChangeRequest(Record, frozen=True, kw_only=True):
-    """`POST /v1/credentials/{id}/revoke|suspend|reinstate`; without `effective_at` it holds from now on."""
+    """`POST /v1/credentials/{id}/revoke|suspend|reinstate`; without `effective_at` it holds from now on.
+
+    A day is one in the institution's time zone, from its beginning on.
+    """
 
     reason: Reason
-    effective_at: MomentField | UnsetType = UNSET
+    effective_at: DayOrTimeField | UnsetType = UNSET
     replaced_by: Annotated[CredentialIdField, Meta(description="Only where it is revoked")] | UnsetType = UNSET
 
 

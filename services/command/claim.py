@@ -22,7 +22,7 @@ from services.clients.http_session import client_session
 from services.command.batch import read_source
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
-from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
+from services.command.output import EXIT_NOT_WRITTEN, EXIT_PROBLEM, as_json_option, command, console, print_json
 
 _TRIES = 3
 _PAUSE_SECONDS = 1.0
@@ -162,6 +162,20 @@ async def _claimed(client: GatewayClient, secret: str, body: dict[str, Any]) -> 
     return await client.use_claim(secret, body)
 
 
+def _keep(out: Path, document: bytes) -> None:
+    """Write the document into the file that was made for it; where its disk is full, it goes to standard output."""
+    try:
+        out.write_bytes(document)
+    except OSError as error:
+        click.echo(document, nl=False)
+        click.echo(
+            f"error: {out} cannot be written\n  {error.strerror}. The credential stands above: keep it, the link works "
+            "once",
+            err=True,
+        )
+        sys.exit(EXIT_NOT_WRITTEN)
+
+
 @claim.command("use")
 @click.argument("link")
 @click.option("--out", required=True, type=_OUT, help="Write the credential to this new file.")
@@ -179,9 +193,14 @@ async def use(*, link: str, out: Path, key: Path | None, as_json: bool) -> None:
         body["holder"] = {"did": did, "signature": signature}
     if out.exists():
         raise InvalidProblem(f"{out} exists already: name a new file, the link works once")
-    async with client_session() as session:
-        claimed = await _claimed(GatewayClient(session, url), secret, body)
-    write_secret(out, msgspec.json.format(msgspec.json.encode(claimed.document), indent=2) + b"\n")
+    write_secret(out, b"")  # where nothing can be written, the link is not used up
+    try:
+        async with client_session() as session:
+            claimed = await _claimed(GatewayClient(session, url), secret, body)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    _keep(out, msgspec.json.format(msgspec.json.encode(claimed.document), indent=2) + b"\n")
     if as_json:
         print_json({"credential_id": claimed.credential_id, "file": str(out)})
     else:

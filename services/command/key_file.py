@@ -26,7 +26,10 @@ class KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 def write_secret(path: Path, data: bytes) -> None:
     """Write a new file of mode 0600, durably; raises `ConflictProblem` where one exists: nothing is overwritten."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise InvalidProblem(f"{path.parent} is no folder that can be written to: {error.strerror}") from error
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:

@@ -91,6 +91,12 @@ async def test_links_of_a_batch_and_of_a_credential_are_made_used_and_cancelled_
     again = await shell.run("claim", "use", shell.link(rows[0]["link"]), "--out", str(out) + "2", status=1)
     assert "works once" in again
     assert "exists already" in await shell.run("claim", "use", shell.link(rows[1]["link"]), "--out", str(out), status=1)
+    nowhere = str(out / "folder" / "mine.json")  # a file stands where a folder would have to be
+    assert "no folder" in await shell.run("claim", "use", shell.link(rows[1]["link"]), "--out", nowhere, status=1)
+    await shell.run("claim", "use", shell.link(rows[1]["link"]), "--out", str(shell.folder / "theirs.json"))
+    for _ in range(2):  # what got nothing leaves no file behind
+        used = await shell.run("claim", "use", shell.link(rows[0]["link"]), "--out", str(out) + "3", status=1)
+        assert "works once" in used
     make = ("claim", "make", "--credential", rows[1]["credential_id"], "--json")
     made = json.loads(await shell.run(*make, staff=True))
     assert json.loads(await shell.run("claim", "status", made["claim_id"], staff=True))["state"] == "open"

@@ -40,6 +40,21 @@ async def test_a_key_that_may_only_issue_gets_a_link_to_what_it_issued_and_to_no
     assert (await reader.post("/v1/claims", {"credential_id": own})).status == 201
 
 
+async def test_a_key_that_may_only_issue_cancels_its_own_links_alone(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    issued = await office.issue(uri, "s-1")
+    issuer = await _key(gateway, office, "credentials:issue")
+    other = await _key(gateway, office, "credentials:issue")
+    to_award = await office.client.post("/v1/claims", {"award": office.award(uri, "s-2")})
+    to_credential = await office.client.post("/v1/claims", {"credential_id": issued.credential_id})
+    own = await issuer.post("/v1/claims", {"award": office.award(uri, "s-3")})
+    for made, client in ((to_award, issuer), (to_credential, issuer), (own, other)):
+        refused = await client.send("DELETE", f"/v1/claims/{made.body['claim_id']}")
+        assert (refused.status, refused.slug) == (403, "may-not-cancel")
+    for made, client in ((own, issuer), (to_award, office.client), (to_credential, office.client)):
+        assert (await client.send("DELETE", f"/v1/claims/{made.body['claim_id']}")).body["state"] == "cancelled"
+
+
 async def test_a_key_that_may_only_issue_gets_links_to_the_batches_that_it_sent_itself(gateway: RunningGateway) -> None:
     office, uri = await _office(gateway)
     issuer = await _key(gateway, office, "credentials:issue")

@@ -308,3 +308,17 @@ async def test_a_link_to_an_award_that_was_made_since_leads_to_that_credential(g
     issued = await office.issue(uri, "s-1")
     claimed = (await _use(gateway, secret)).as_(Claimed)
     assert claimed.credential_id == issued.credential_id
+
+
+async def test_a_list_of_awards_gives_one_link_to_what_stands_in_it_twice(gateway: RunningGateway) -> None:
+    office, _ = await _office(gateway)
+    first = office.award("hydrology", "s-1")
+    spaced = first | {"valid_from": "2026-01-01T01:00:00+01:00"}
+    rows = "\n".join(map(json.dumps, (first, first, spaced, office.award("hydrology", "s-2")))).encode()
+    headers = {"Authorization": f"Bearer {office.created.api_key}", "Content-Type": "application/x-ndjson"}
+    headers["Idempotency-Key"] = "list"
+    url = f"{gateway.url}/v1/claims/awards"
+    async with gateway.ledger.session.post(url, data=rows, headers=headers) as response:
+        lines = [json.loads(line) async for line in response.content]
+    assert ["claim" in line for line in lines] == [True, False, False, True]
+    assert [line["problem"]["code"] for line in lines[1:3]] == ["row-repeated"] * 2

@@ -96,6 +96,42 @@ async def test_single_issues_claims_stacks_and_reissues_write_days(gateway: Runn
     assert await until(revoked, "it is revoked") == "2026-08-31T22:00:00.000Z"
 
 
+async def test_a_change_takes_a_day_or_any_time_with_an_offset_alone_and_in_every_list(gateway: RunningGateway) -> None:
+    office = await _office(gateway)
+    for place, written in enumerate(("2026-09-01", "2026-09-01T00:00:00+02:00", "2026-08-31T22:00:00Z")):
+        made = await office.published((await office.issue("soil", f"e-{place}")).credential_id)
+        body = {"reason": "error", "effective_at": written}
+        if place:
+            answered = await office.client.post(f"/v1/credentials/{made.credential_id}/suspend", body)
+            assert answered.status == 201, answered
+        else:
+            line = msgspec.json.encode(body | {"action": "suspend", "credential_id": made.credential_id})
+            media_type = "application/x-ndjson"
+            answered = await office.client.send("POST", "/v1/batches/changes", line, media_type=media_type, key="n")
+            assert answered.as_(BatchAnswer).accepted_count == 1, answered
+
+        async def suspended(credential_id: str = made.credential_id) -> str | None:
+            found = await office.published(credential_id)
+            return found.status.since if found.status and found.status.state == "suspended" else None
+
+        assert await until(suspended, "it is suspended") == "2026-08-31T22:00:00.000Z"
+    wrong = {"reason": "error", "effective_at": "2026-02-30"}
+    refused = await office.client.post(f"/v1/credentials/{made.credential_id}/reinstate", wrong)
+    assert (refused.status, refused.body["pointer"]) == (422, "/effective_at")
+
+
+async def test_a_grade_that_is_a_number_is_signed_as_it_is_written(gateway: RunningGateway) -> None:
+    office = await _office(gateway)
+    made = await office.issue("soil", "g-1", result={"value": 8.5})
+    again = await office.client.post("/v1/credentials", office.award("soil", "g-1", result={"value": "8.5"}))
+    assert (again.status, again.body["credential_id"]) == (200, made.credential_id)
+    document = (await office.client.get(f"/v1/credentials/{made.credential_id}/document")).body
+    assert [result["value"] for result in document["credentialSubject"]["result"]] == ["8.5"]
+    zero = await office.issue("soil", "g-2", result={"value": 0})
+    document = (await office.client.get(f"/v1/credentials/{zero.credential_id}/document")).body
+    assert [result["value"] for result in document["credentialSubject"]["result"]] == ["0"]
+
+
 async def test_an_accepted_request_writes_days(gateway: RunningGateway, verifier: Verifier) -> None:
     office = await _office(gateway)
     await office.describe("air", takes_requests=True)

@@ -130,6 +130,25 @@ async def test_what_does_not_hold_on_this_log_is_refused_but_where_the_caller_kn
     assert read.body["notes"] == taken.body["notes"]
 
 
+async def test_a_document_that_was_imported_is_judged_again_and_its_credential_named(gateway: RunningGateway) -> None:
+    office, other = await gateway.institution("waterland"), await gateway.institution("bergland")
+    issued, document = await _own(gateway, office)
+
+    async def imported(query: str = "") -> Answered:
+        return await other.client.post(f"/v1/imports/open-badges?learner_ref=zo{query}", document)
+
+    taken = await imported()
+    assert (await imported()).body["credential_id"] == taken.body["credential_id"]
+    changed = await office.client.post(f"/v1/credentials/{issued.credential_id}/revoke", {"reason": "error"})
+    assert changed.status in {201, 202}
+    refused = await imported()
+    assert _codes(refused) == {"log-state"}
+    assert refused.body["credential_id"] == taken.body["credential_id"]
+    assert "imported before" in refused.body["detail"]
+    despite = await imported("&despite=revoked")
+    assert despite.body["credential_id"] == taken.body["credential_id"]
+
+
 @pytest.mark.parametrize("suite", ["eddsa-jcs-2022", "eddsa-rdfc-2022"])
 async def test_a_strangers_proof_is_checked_by_the_key_that_it_is(gateway: RunningGateway, suite: Suite) -> None:
     office = await gateway.institution("waterland")

@@ -54,6 +54,11 @@ def test_what_is_no_day_is_refused(text: str) -> None:
         days.end(text, AMSTERDAM)
 
 
+def test_a_day_that_stands_for_no_end_is_told_to_be_left_out() -> None:
+    with pytest.raises(InvalidProblem, match="leave out what has no end"):
+        days.end("9999-12-31", AMSTERDAM)
+
+
 def _period(start: str, end: str) -> tuple[str | None, str | None]:
     document = elm()
     temporal = {"type": "PeriodOfTime", "startDate": start, "endDate": end}

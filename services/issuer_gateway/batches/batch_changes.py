@@ -100,6 +100,7 @@ class Changes:
             row.credential_id,
             ChangeRequest(**fields),
             effective_at=effective_at,
+            zone=self._tenant.zone,
         )
         opened = await self._gateway.writer.sign(self._tenant, event)
         await self._admit(book, opened)

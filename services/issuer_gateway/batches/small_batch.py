@@ -118,7 +118,7 @@ def meant(rows: Sequence[Row], *, on_repeat: OnRepeat | None, may_revoke: bool) 
     return found
 
 
-def _without_repeated(rows: Sequence[Row], zone: tzinfo) -> list[Row]:
+def without_repeated(rows: Sequence[Row], zone: tzinfo) -> list[Row]:
     """Return rows of which those that say what an earlier one says are refused; how it is written does not matter."""
     seen: dict[bytes, int] = {}
     found = []
@@ -182,7 +182,7 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
     gateway.writer.check_followed()
     await gateway.writer.require_admitted(tenant)
     now = gateway.writer.now()
-    items, refused = await prepare_rows(gateway, tenant, _without_repeated(rows, tenant.zone), now, is_dry=True)
+    items, refused = await prepare_rows(gateway, tenant, without_repeated(rows, tenant.zone), now, is_dry=True)
     async with transaction(gateway.pool) as connection:
         taken, by_id = await decide_many(gateway, connection, tenant, list(items.values()), now=now, is_dry=True)
     refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
@@ -234,7 +234,7 @@ async def run(
         raise OtherRequestProblem(
             "The key was sent before, with another batch or by another API key; take a new key for a new batch"
         )
-    rows = _without_repeated(rows, tenant.zone)
+    rows = without_repeated(rows, tenant.zone)
     passing: dict[int, dict[str, Any]] = {}
     with _in_hand(gateway, tenant, rows) as erased:
         for start in range(0, len(rows), LIMITS.batch_chunk_rows):

@@ -75,6 +75,13 @@ class MayNotReadProblem(ForbiddenProblem):
     title = "The API key may not open this document"
 
 
+class MayNotCancelProblem(ForbiddenProblem):
+    """The link was made with another API key, and this one reaches no further than what it made itself."""
+
+    slug = "may-not-cancel"
+    title = "The API key did not make this link"
+
+
 class Maker(msgspec.Struct, frozen=True, kw_only=True):
     """The API key that makes a link: whoever has the link reads the document, so it reaches no further than the key."""
 
@@ -199,6 +206,7 @@ async def _to_credential(
         achievement_id=stored.achievement_id,
         token_hash=token_hash(secret),
         credential_id=credential_id,
+        api_key_id=maker.api_key_id,
     )
 
 
@@ -220,7 +228,9 @@ async def make_for_rows(
             yield ClaimLine(line=row.line, problem=problem.document())
 
 
-async def make_for_batch(gateway: Gateway, tenant: Tenant, batch_id: str, *, hours: int) -> AsyncIterator[ClaimMade]:
+async def make_for_batch(
+    gateway: Gateway, tenant: Tenant, batch_id: str, *, hours: int, maker: Maker
+) -> AsyncIterator[ClaimMade]:
     """Make a link to each credential that a batch has issued so far; links that were made before and not used go.
 
     A page of lines in each transaction: who asks again after a failure gets links for all, and only the last ones work.
@@ -237,6 +247,7 @@ async def make_for_batch(gateway: Gateway, tenant: Tenant, batch_id: str, *, hou
                 token_hash=token_hash(secret),
                 credential_id=item.credential_id,
                 batch_id=batch_id,
+                api_key_id=maker.api_key_id,
             )
             for item, secret in zip(issued, secrets, strict=True)
         ]
@@ -272,8 +283,18 @@ async def get(gateway: Gateway, tenant: Tenant, claim_id: str) -> Claim:
     )
 
 
-async def cancel(gateway: Gateway, tenant: Tenant, claim_id: str) -> Claim:
-    """Cancel a link that was not used; raises `UnknownClaimProblem` and `ClaimUsedProblem`."""
+async def cancel(gateway: Gateway, tenant: Tenant, claim_id: str, *, maker: Maker) -> Claim:
+    """Cancel a link that was not used.
+
+    Raises `UnknownClaimProblem`, `ClaimUsedProblem`, and `MayNotCancelProblem` for another API key's link.
+    """
+    stored = await claims.get(gateway.pool, tenant.institution_id, claim_id)
+    if stored is not None and not maker.may_read and stored.api_key_id != maker.api_key_id:
+        raise MayNotCancelProblem(
+            "Another API key made this link. Cancel it with that key, or with one that has the scope "
+            "`credentials:read` as well",
+            scope=READ_SCOPE,
+        )
     if not await claims.cancel(gateway.pool, tenant.institution_id, claim_id):
         found = await get(gateway, tenant, claim_id)
         raise ClaimUsedProblem(f"It was used at {found.used_at}; revoke the credential if it should not hold")

@@ -65,7 +65,12 @@ async def change(
         await check_tenant(connection, tenant, book, credential_id)
         effective_at = effective_from(gateway, book, credential_id, now)
         event = change_event(
-            gateway.writer.common_fields(tenant, now=now), verb, credential_id, request, effective_at=effective_at
+            gateway.writer.common_fields(tenant, now=now),
+            verb,
+            credential_id,
+            request,
+            effective_at=effective_at,
+            zone=tenant.zone,
         )
         item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=credential_id)
         return await _append(gateway, connection, tenant, item, now=now)

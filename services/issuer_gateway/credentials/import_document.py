@@ -18,7 +18,12 @@ from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
 from services.issuer_gateway.credentials.issuance import PreparedAward, issue_now, prepare
-from services.issuer_gateway.credentials.source_check import Despite, Source, check_source
+from services.issuer_gateway.credentials.source_check import (
+    Despite,
+    Source,
+    SourceRefusedProblem,
+    check_source,
+)
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials
@@ -61,7 +66,8 @@ async def import_document(
     """Issue what a document of another system says, and return the credential and where its event stands.
 
     `body` is the document, or `{"document": …, "status_lists": […]}`. The same content (without its proof) for the same
-    person gives the same credential, for another person another. Raises what reading, `check_source` and issuing raise.
+    person gives the same credential, for another person another; it is judged each time, since what held then may hold
+    no more. Raises what reading, `check_source` and issuing raise.
     """
     gateway.writer.check_followed()
     document, status_lists = with_lists(body) or (body, ())
@@ -73,8 +79,6 @@ async def import_document(
     recognition = Recognition(gateway, tenant)
     await gateway.idempotency.check_unused(keyed)
     known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
-    if known is not None and asked.on_repeat != "replace":
-        return await _stood(gateway, tenant, known)
     source = Source(
         document=document,
         imported=imported,
@@ -82,7 +86,9 @@ async def import_document(
         despite=asked.despite,
         zone=tenant.zone,
     )
-    found = await check_source(gateway, source)
+    found = await _judged(gateway, source, known)
+    if known is not None and asked.on_repeat != "replace":
+        return await _stood(gateway, tenant, known)
 
     async def work(connection: Connection) -> OutboxEvent:
         # (1) Nobody else imports this; (2) for whom, and not yet; (3) event and document; (4) what they are known by.
@@ -104,6 +110,21 @@ async def import_document(
         return await _stood(gateway, tenant, before.credential_id)
     assert answer.credential_id is not None, "an issue is about a credential"
     return answer.credential_id, answer
+
+
+async def _judged(gateway: Gateway, source: Source, known: CredentialId | None) -> tuple[str, ...]:
+    """Return notes on what was found of a document; a refusal names the credential that it became before."""
+    try:
+        return await check_source(gateway, source)
+    except SourceRefusedProblem as problem:
+        if known is None:
+            raise
+        raise SourceRefusedProblem(
+            f"{problem.detail}. It was imported before: the member `credential_id` names the credential, which stays "
+            "as it is. Revoke it if it must not hold",
+            pointer=problem.pointer,
+            members=problem.members | {"credential_id": known},
+        ) from problem
 
 
 async def _stood(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> tuple[CredentialId, EventAnswer]:

@@ -217,19 +217,35 @@ CHANGES: Mapping[str, type[events.CredentialRevoked | events.CredentialSuspended
 
 
 def change_event(
-    common: Common, verb: str, credential_id: CredentialId, request: ChangeRequest, *, effective_at: Moment
+    common: Common,
+    verb: str,
+    credential_id: CredentialId,
+    request: ChangeRequest,
+    *,
+    effective_at: Moment,
+    zone: tzinfo = UTC,
 ) -> events.Transition:
-    """Return the event that revokes, suspends or reinstates; raises `InvalidProblem` for a needless `replaced_by`."""
+    """Return the event that revokes, suspends or reinstates; a day is one in `zone`, `effective_at` where none is said.
+
+    Raises `InvalidProblem` for a time that there is not, and for a needless `replaced_by`.
+    """
     fields = common.fields() | {
         "credential_id": credential_id,
         "reason": request.reason,
-        "effective_at": request.effective_at or effective_at,
+        "effective_at": _since(request.effective_at, zone) if request.effective_at else effective_at,
     }
     if verb == "revoke":
         return events.CredentialRevoked(**fields, replaced_by=request.replaced_by)
     if request.replaced_by:
         raise InvalidProblem("Only a revoked credential is replaced by another", pointer="/replaced_by")
     return CHANGES[verb](**fields)
+
+
+def _since(written: str, zone: tzinfo) -> Moment:
+    try:
+        return days.on_record(days.begin(written, zone))
+    except InvalidProblem as problem:
+        raise InvalidProblem(problem.detail, pointer="/effective_at") from problem
 
 
 def recognised_event(common: Common, request: RecognitionRequest) -> events.CredentialRecognised:

@@ -89,7 +89,7 @@ async def make_batch_claims(
     _maker(principal).check(batch.api_key_id)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for made in claim_commands.make_for_batch(
-            gateway, principal.own, batch.batch_id, hours=query.hours_valid
+            gateway, principal.own, batch.batch_id, hours=query.hours_valid, maker=_maker(principal)
         ):
             await lines.write(made)
     return lines.response
@@ -101,6 +101,7 @@ async def make_award_claims(
     """Send a one-time link, or a problem, for each award of a list."""
     rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
     rows = small_batch.meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
+    rows = small_batch.without_repeated(rows, principal.own.zone)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claim_commands.make_for_rows(
             request.app[GATEWAY],
@@ -121,7 +122,7 @@ async def read_claim(request: web.Request, *, path: ClaimPath, principal: Caller
 
 async def cancel_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
     """Cancel a link."""
-    return await claim_commands.cancel(request.app[GATEWAY], principal.own, path.claim_id)
+    return await claim_commands.cancel(request.app[GATEWAY], principal.own, path.claim_id, maker=_maker(principal))
 
 
 async def see_claim(request: web.Request, *, path: SecretPath) -> Reply:
@@ -262,9 +263,14 @@ ROUTES = [
         "/v1/claims/{claim_id}",
         cancel_claim,
         summary="Cancel a one-time link",
+        description="A key without the scope `credentials:read` cancels only links that it made itself.",
         path_parameters=ClaimPath,
         response={200: Claim},
-        problems=(claim_commands.UnknownClaimProblem, claim_commands.ClaimUsedProblem),
+        problems=(
+            claim_commands.UnknownClaimProblem,
+            claim_commands.ClaimUsedProblem,
+            claim_commands.MayNotCancelProblem,
+        ),
         auth="bearer",
         scope="credentials:issue",
         tag="claims",

@@ -29,7 +29,7 @@ class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None = None
     batch_id: str | None = None
     api_key_id: str | None = None
-    """The API key that stated the award."""
+    """The API key that made it, and stated its award."""
 
 
 class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
