@@ -46,14 +46,19 @@ NEXT = Origin("log.example/credentify-next")
 class NextRegistrar(Registrar):
     """The same registrar, whose statements are meant for the log that comes after."""
 
-    def __init__(self, before: Registrar, predecessor: events.Predecessor, origin: Origin = NEXT) -> None:
+    def __init__(
+        self, before: Registrar, predecessor: events.Predecessor, origin: Origin = NEXT, rules_version: int = 1
+    ) -> None:
         super().__init__(origin)
         self.parties = before.parties
         self.predecessor = predecessor
+        self.rules_version = rules_version
 
     def opening_file(self) -> bytes:
         """Return the opening that continues the predecessor."""
-        return msgspec.json.encode(self.seal(self.opening(predecessor=self.predecessor)))
+        return msgspec.json.encode(
+            self.seal(self.opening(predecessor=self.predecessor, rules_version=self.rules_version))
+        )
 
 
 @pytest.fixture
@@ -78,11 +83,15 @@ async def next_log(
     *,
     origin: Origin = NEXT,
     before: Sequence[PredecessorLog] = (),
+    rules_version: int = 1,
 ) -> RunningLedger:
     """Return a log, created but not started, that continues the old one."""
     database = await new_database(make_database)
     made = RunningLedger(
-        ledger_config(database, folder), database, NextRegistrar(old.registrar, predecessor, origin), old.session
+        ledger_config(database, folder),
+        database,
+        NextRegistrar(old.registrar, predecessor, origin, rules_version),
+        old.session,
     )
     source = PredecessorLog(client=old.client, verifier_key=old.verifier_key)
     made.info = await init_log(made.config, made.opening, [*before, source])

@@ -1,0 +1,176 @@
+"""A log changes over to rules version 2 while everybody follows: verifier, gateway, bundles, the log after it."""
+
+import io
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from proto.bundles.bundle import decode_bundle
+from proto.bundles.check import check_bundle
+from proto.envelope import open_envelope
+from proto.ids import CredentialId
+from proto.problem import Problem
+from proto.subjects import BATCH_IDS_MAX
+from services.clients.log_client import LogProblem
+from services.edge import Log, listening
+from services.persistence import postgres
+from services.verifier import fsck as verifier_fsck
+from services.verifier.app import make_app as make_verifier
+from services.verifier.config import Config as VerifierConfig
+from tests.integration.test_succession import end_of, next_log
+from tests.support.bundles import policy_of
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import running_gateway
+from tests.support.ledgers import RunningLedger, until
+from tests.support.statements import Party
+
+NAMES = [f"student {number}" for number in range(256)]
+
+
+def verifier_config(ledger: RunningLedger, file: Path, **more: Any) -> VerifierConfig:
+    """Return the settings of a verifier of this log."""
+    return VerifierConfig(
+        ledger_url=ledger.url, log_verifier_key=ledger.verifier_key, database_file=file, poll_seconds=5, port=0, **more
+    )
+
+
+async def changed_over(ledger: RunningLedger) -> Party:
+    """Admit a school, issue by version 1, activate version 2, and wait until it is in force."""
+    school = await ledger.admit("school")
+    await ledger.say(ledger.registrar.activation(2, 4))
+    await ledger.issued(school, "old")
+    return school
+
+
+async def together(ledger: RunningLedger, school: Party, names: list[str], **fields: Any) -> list[CredentialId]:
+    """Issue credentials with one event and return their ids, in the order of the names."""
+    await ledger.say(ledger.registrar.issue_many(school, names, **fields))
+    return [ledger.registrar.committed_id(school, name) for name in names]
+
+
+async def test_before_the_activation_its_types_are_refused_for_now(ledger: RunningLedger) -> None:
+    school = await ledger.admit("school")
+    with pytest.raises(LogProblem) as refused:
+        await together(ledger, school, NAMES)
+    assert (refused.value.log_slug, refused.value.problem["final"]) == ("rules-version", False)
+
+
+async def test_an_activation_out_of_reach_is_not_taken_by_a_ledger_of_version_1(ledger: RunningLedger) -> None:
+    with pytest.raises(LogProblem) as refused:
+        await ledger.say(ledger.registrar.activation(2, 100_002))
+    assert refused.value.log_slug == "effective-time"
+    status, problem = await ledger.post(msgspec.json.encode(ledger.registrar.seal(ledger.registrar.activation(3, 10))))
+    assert (status, problem["type"].rpartition(":")[2]) == (503, "unknown-rules")
+
+
+async def test_everybody_goes_on_over_the_activation(
+    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    registrar = ledger.registrar
+    config = verifier_config(ledger, tmp_path / "projection.sqlite")
+    async with (
+        running_gateway(make_database, tmp_path / "gateway", ledger) as gateway,
+        listening(
+            make_verifier(config, log=Log("verifier", io.BytesIO()), end_process=lambda _: None),
+            host="127.0.0.1",
+            port=0,
+        ) as address,
+        aiohttp.ClientSession() as session,
+    ):
+        school = await changed_over(ledger)
+        ids = await together(ledger, school, NAMES)
+        await ledger.say(registrar.committed_stack(school, ids[:3], "whole", ects_hundredths=1050))
+        whole = registrar.committed_id(school, "whole")
+        await ledger.say(registrar.hold(school, ids[10]))
+        await ledger.say(registrar.revoke_many(school, [*ids[2:100], registrar.credential_id(school, "old")]))
+        size = 8
+
+        async def answered(credential_id: CredentialId, state: str) -> Any:
+            async with session.get(f"{address.url}/v1/credentials/{credential_id}") as response:
+                answer = await response.json(content_type=None)
+                return answer if response.status == 200 and answer["status"]["state"] == state else None
+
+        expected = {ids[0]: "active", ids[10]: "revoked", ids[50]: "revoked", ids[255]: "active"}
+        for credential_id, state in expected.items():
+            answer = await until(partial(answered, credential_id, state), state)
+            assert answer["verdict"] == ("valid" if state == "active" else "invalid"), answer["checks"]
+        answer = await until(partial(answered, whole, "impaired"), "the part fell away")
+        assert answer["stack"]["ects_hundredths_remaining"] == 700
+        async with session.get(f"{address.url}/v1/statistics") as response:
+            statistics = await response.text()
+        assert response.status == 200, statistics
+
+        async def applied() -> bool | None:
+            return await gateway.database_count("shared_lives") == 2 or None
+
+        await until(applied, "the gateway has followed")
+        assert await gateway.database_count("credential_state") == 258
+        for credential_id in (ids[0], ids[50], whole):
+            await ledger.published(size)
+            _, body, _ = await ledger.get(f"/v1/bundles/{credential_id}")
+            found = check_bundle(decode_bundle(body), policy_of(ledger.verifier_key))
+            assert found.faults == ()
+        report = await verifier_fsck.check(config)
+        assert report.is_clean, report
+    assert (await ledger.fsck()).is_clean
+    async with postgres.connected(ledger.database.owner_url, application_name="test") as connection:
+        kept = await connection.fetchrow(
+            "SELECT count(shared) AS shared, count(state) AS alone, (SELECT count(*) FROM shared_lives) AS lives"
+            " FROM credential_state"
+        )
+    # 158 share what came together, 97 what was revoked together; one was held before, one came alone, one is the stack
+    assert kept is not None
+    assert tuple(kept) == (158 + 97, 3, 2)
+
+
+async def test_a_refusal_names_every_id_over_http(ledger: RunningLedger) -> None:
+    school = await changed_over(ledger)
+    ids = await together(ledger, school, NAMES[:3])
+    status, problem = await ledger.post(
+        msgspec.json.encode(ledger.registrar.seal(ledger.registrar.issue_many(school, NAMES[:6])))
+    )
+    assert (status, problem["type"].rpartition(":")[2], problem["final"]) == (422, "credentials-refused", True)
+    assert {each["credential_id"]: each["code"] for each in problem["refused"]} == dict.fromkeys(ids, "already-exists")
+
+
+async def test_a_submission_is_about_no_more_credentials_than_a_batch(ledger: RunningLedger) -> None:
+    school = await changed_over(ledger)
+    count = BATCH_IDS_MAX // 256
+    sent = [
+        ledger.registrar.seal(ledger.registrar.issue_many(school, [f"{number} {each}" for each in range(256)]))
+        for number in range(count + 1)
+    ]
+    status, lines = await ledger.post(b"\n".join(map(msgspec.json.encode, sent)), "application/x-ndjson")
+    assert status == 200
+    assert [line["status"] for line in lines] == [201] * count + [503]
+    assert len(open_envelope(sent[-1]).credential_ids) == 256
+    again = await ledger.submit(sent[-1:])
+    assert again[0].appended is not None
+    assert (await ledger.fsck()).is_clean
+
+
+async def test_a_log_of_version_2_is_continued_with_what_its_credentials_share(
+    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path
+) -> None:
+    school = await changed_over(ledger)
+    ids = await together(ledger, school, NAMES[:5])
+    await ledger.say(ledger.registrar.hold(school, ids[0]))
+    predecessor = await end_of(ledger)
+    with pytest.raises(Problem, match="opens with at least"):
+        await next_log(ledger, predecessor, make_database, tmp_path / "lesser")
+    new = await next_log(ledger, predecessor, make_database, tmp_path / "next", rules_version=2)
+    await new.start()
+    try:
+        assert (await new.client.log()).rules_version == 2
+        await new.say(new.registrar.revoke_many(school, ids))
+        await new.say(new.registrar.issue_many(school, NAMES[10:12]))
+        await new.published(3)
+        report = await new.fsck()
+        assert report.is_clean, report.damages
+        assert (report.counts["credential_state"], report.counts["shared_lives"]) == (8, 3)
+    finally:
+        await new.stop()
