@@ -34,7 +34,14 @@ DayOrTimeField = Annotated[
 ]
 EscoField = Annotated[str, Meta(pattern=ESCO_PATTERN, max_length=120)]
 IscedField = Annotated[str, Meta(pattern=ISCED_F_PATTERN, max_length=4, description="ISCED-F 2013, 2 to 4 digits")]
-LearnerRef = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}\Z", max_length=64)]
+LearnerRef = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._~@-]*(/[A-Za-z0-9][A-Za-z0-9._~@-]*)*\Z",
+        max_length=128,
+        description="Letters, digits and . _ ~ @ - /; first, and behind each slash, a letter or a digit",
+    ),
+]
 # Enumerations of Open Badges 3.0, each extensible by `ext:`.
 IDENTIFIER_TYPES = (
     "name|sourcedId|systemId|productId|userName|accountId|emailAddress|nationalIdentityNumber|isbn|issn|lisSourcedId"

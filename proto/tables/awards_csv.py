@@ -1,22 +1,25 @@
-"""Awards as a CSV file, one a row: strict, with line and field in every fault. Knows no achievement but by name.
+"""Awards as rows of a table, one a row, with line and column in every fault. Knows no achievement but by name.
 
-UTF-8 (a byte order mark is allowed), commas, RFC 4180 quoting, a header line. One wrong row does not sink the others:
-its faults are collected beside the awards of the rows that are right.
+RFC 4180 with a header line; how files differ from that is for `proto.tables.dialect`. One wrong row does not sink the
+others: its faults are collected beside the awards of the rows that are right.
 """
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_type_hints
 
 import msgspec
 
-from proto.documents.credential import Award
+from proto.documents.credential import Award, Learner, Result
+from proto.documents.fields import PrerequisiteIds
+from proto.documents.open_badge_claims import ECTS_HUNDREDTHS_MAX
 from proto.events import Record
-from proto.problem import MalformedProblem
+from proto.expected import in_words
+from proto.tables.cells import Row, RowFault, faults_of, read_header, read_row
+from proto.tables.day_order import DayOrder
+from proto.tables.dialect import CsvProblem, CsvText
+from proto.tables.reading import READ_AS_USUAL, Glance, Reading
 from proto.tables.records import FileRecord
-from proto.visible_text import fault_of
 
 CSV_BYTES_MAX = 10_485_760
 ROW_COUNT_MAX = 10_000
@@ -73,26 +76,23 @@ _COLUMN_OF = {
     "/ects_hundredths": "ects",
     "/other_identifiers": "former_id",
 }
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$", re.ASCII)
-_ECTS = re.compile(r"^(\d{1,4})(?:\.(\d{1,2}))?$", re.ASCII)
-_PLACE = re.compile(r"\[[^\]]*\]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+DAY_COLUMNS = ("date_of_birth", "awarded_at", "valid_from", "valid_until", "activity_start", "activity_end")
+UNQUOTED_DAY_COLUMNS = ("date_of_birth",)
+"""Days that say something of a person, which no message quotes."""
+_MOMENT_COLUMNS = ("awarded_at", "valid_from", "valid_until")
+_IDENTITY_COLUMNS = ("given_name", "family_name", "email", "learner_uri")
+_ECTS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
 
 
-class CsvProblem(MalformedProblem):
-    """The file as a whole cannot be read: encoding, header, size."""
+def _kinds() -> dict[str, Any]:
+    """Return the type of the field that each column fills."""
+    award, learner, result = (get_type_hints(kind, include_extras=True) for kind in (Award, Learner, Result))
+    found = {column: learner[member] for column, member in _LEARNER_COLUMNS.items()}
+    found |= {column: result[member] for column, member in _RESULT_COLUMNS.items()}
+    return found | {column: award[column] for column in _PLAIN_COLUMNS}
 
-    slug = "malformed-csv"
-    title = "The CSV file cannot be read"
 
-
-class RowFault(Record, frozen=True, kw_only=True):
-    """What is wrong in one row: its line in the file (the header is line 1), the column, and a sentence."""
-
-    line: int
-    field: str
-    code: str
-    detail: str
+_KINDS = _kinds()
 
 
 class AwardRow(Record, frozen=True, kw_only=True):
@@ -102,193 +102,129 @@ class AwardRow(Record, frozen=True, kw_only=True):
     award: Award
 
 
+class WrongRow(Record, frozen=True, kw_only=True):
+    """One wrong row: all its faults and, where enough of it is right to judge more, the award without what is wrong."""
+
+    line: int
+    faults: tuple[RowFault, ...]
+    rest: Award | None = None
+
+
 class Awards(Record, frozen=True, kw_only=True):
     """All rows of a file: the awards of those that are right, the faults of those that are not, both by line."""
 
     rows: tuple[AwardRow, ...]
     faults: tuple[RowFault, ...]
+    notes: tuple[str, ...] = ()
 
 
-class RowError(ValueError):
-    """A row that cannot be read: the column (empty for the row as a whole), a code, and a sentence."""
-
-    def __init__(self, field: str, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field, self.code, self.detail = field, code, detail
-
-
-def parse_awards(data: bytes) -> Awards:
+def parse_awards(data: bytes, *, dates: DayOrder | None = None) -> Awards:
     """Return the awards and the faults of a CSV file.
 
     Columns are `COLUMNS`, in any order; those of `REQUIRED_COLUMNS` must be there. An empty cell says nothing. `ects`
-    is a number with a decimal point (`3.5`). Dates are `YYYY-MM-DD`; where times are asked, RFC 3339 is read too, and a
-    bare date is a day in the institution's time zone: valid from its beginning, valid until its end. Raises
-    `CsvProblem` for what sinks the whole file.
+    is a number with a decimal point or comma. Dates are `YYYY-MM-DD`, or in an order that shows (`day_order`); where
+    times are asked, RFC 3339 is read too, and a bare date is a day in the institution's time zone: valid from its
+    beginning, valid until its end. Raises `CsvProblem` for what sinks the whole file.
     """
-    reader = csv.reader(io.StringIO(_decode(data), newline=""), strict=True)
-    try:
-        header = check_header(next(reader, []))
-    except csv.Error as error:
-        raise CsvProblem(f"Line 1 is not CSV: {error}") from error
-    rows: list[AwardRow] = []
-    faults: list[RowFault] = []
-    seen: dict[tuple[str, ...], int] = {}
-    for line, cells in _lines(reader):
-        try:
-            _refuse_repeated(seen, line, cells)
-            rows.append(AwardRow(line=line, award=award_of(_named(header, cells, REQUIRED_COLUMNS))))
-        except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
-            faults.append(row_fault(line, error))
-    return Awards(rows=tuple(rows), faults=tuple(faults))
-
-
-def read_header(record: FileRecord, *, known: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that the first record of a file names; raises `CsvProblem` for one that does not fit."""
-    try:
-        return check_header(_cells(record.content), known=known, required=required)
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise CsvProblem(f"Line {record.line} is not CSV in UTF-8: {error}") from error
-
-
-def read_cells(header: Sequence[str], record: FileRecord, *, required: Sequence[str]) -> dict[str, str]:
-    """Return the cells of a record that say something, by column; raises `RowError`."""
-    try:
-        return _named(tuple(header), _cells(record.content), required)
-    except UnicodeDecodeError as error:
-        raise RowError("", "not-utf-8", "The row is not UTF-8: save the file as CSV UTF-8") from error
-    except csv.Error as error:
-        raise RowError("", "not-csv", f"The row is not CSV: {error}") from error
-
-
-def _cells(content: bytes) -> list[str]:
-    found = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
-    if len(found) != 1:
-        raise csv.Error("a carriage return stands where no quotes are")
-    return found[0]
-
-
-def read_award(header: Sequence[str], record: FileRecord) -> AwardRow | RowFault:
-    """Return the award of one record of a file with this header, or what is wrong in it."""
-    try:
-        return AwardRow(line=record.line, award=award_of(read_cells(header, record, required=REQUIRED_COLUMNS)))
-    except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return row_fault(record.line, error)
-
-
-def row_fault(line: int, error: Exception) -> RowFault:
-    """Return what is wrong in a row by what was raised over it; what nobody foresaw is a fault of the row, too."""
-    if isinstance(error, RowError):
-        return RowFault(line=line, field=error.field, code=error.code, detail=error.detail)
-    return RowFault(
-        line=line, field="", code="unreadable", detail="This row cannot be read: look at its cells one by one"
+    if len(data) > CSV_BYTES_MAX:
+        raise CsvProblem(f"The file has {len(data)} bytes; at most {CSV_BYTES_MAX} are read")
+    text = CsvText()
+    first, *records = [*text.feed(data), *text.close()] or [FileRecord(1, b"")]
+    header = read_header(first, known=COLUMNS, required=REQUIRED_COLUMNS)
+    if len(records) > ROW_COUNT_MAX:
+        raise CsvProblem(f"The file has more than {ROW_COUNT_MAX} rows: split it")
+    glance = Glance(header, DAY_COLUMNS)
+    for record in records:
+        glance.see(record)
+    reading = glance.reading(dates, text.notes())
+    found = [read_award(header, record, reading) for record in records]
+    return Awards(
+        rows=tuple(row for row in found if isinstance(row, AwardRow)),
+        faults=tuple(fault for row in found if isinstance(row, WrongRow) for fault in row.faults),
+        notes=reading.notes,
     )
 
 
-def _decode(data: bytes) -> str:
-    if len(data) > CSV_BYTES_MAX:
-        raise CsvProblem(f"The file has {len(data)} bytes; at most {CSV_BYTES_MAX} are read")
+def read_award(header: Sequence[str], record: FileRecord, reading: Reading = READ_AS_USUAL) -> AwardRow | WrongRow:
+    """Return the award of one record of a file with this header, or what is wrong in it."""
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CsvProblem(f"The file is not UTF-8: byte {error.start}. Save it as CSV UTF-8") from error
+        row = read_row(header, record, required=REQUIRED_COLUMNS)
+        award = award_in(row, reading)
+    except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
+        return WrongRow(line=record.line, faults=faults_of(record.line, error))
+    if row.faults or award is None:
+        return WrongRow(line=record.line, faults=tuple(row.faults), rest=award)
+    return AwardRow(line=record.line, award=award)
 
 
-def check_header(
-    cells: Sequence[str], *, known: Sequence[str] = COLUMNS, required: Sequence[str] = REQUIRED_COLUMNS
-) -> tuple[str, ...]:
-    """Return the names in a header, if all are known, distinct, and the required ones are there, else `CsvProblem`."""
-    header = tuple(name.strip() for name in cells)
-    unknown = [name for name in header if name not in known]
-    missing = [name for name in required if name not in header]
-    if unknown:
-        hint = " (columns are separated by commas)" if ";" in "".join(unknown) else ""
-        raise CsvProblem(f"Unknown columns: {', '.join(map(repr, unknown))[:300]}{hint}. Known: {', '.join(known)}")
-    if missing:
-        raise CsvProblem(f"Columns are missing: {', '.join(missing)}")
-    if len(set(header)) != len(header):
-        raise CsvProblem("A column stands twice in the header")
-    return header
+def award_in(row: Row, reading: Reading) -> Award | None:
+    """Return the award that a row says; where it has faults, which are noted, what is right of it, or None.
+
+    Each cell is checked alone, then what cells say together.
+    """
+    has_identity = any(name in row.cells for name in _IDENTITY_COLUMNS) or any(map(row.is_wrong, _IDENTITY_COLUMNS))
+    row.read_days(reading.orders, DAY_COLUMNS, hidden=UNQUOTED_DAY_COLUMNS)
+    for name, kind in _KINDS.items():
+        row.convert(name, kind)
+    for name in _MOMENT_COLUMNS:
+        row.check_moment(name)
+    _check_ects(row)
+    _check_prerequisites(row)
+    if not has_identity:
+        row.fault("", "invalid", f"The row does not say whose it is: fill in one of {', '.join(_IDENTITY_COLUMNS)}")
+    if any(name not in row.cells for name in REQUIRED_COLUMNS) or not row.cells.keys() & set(_IDENTITY_COLUMNS):
+        return None
+    return _together(row)
 
 
-def _lines(reader: Any) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each row begins, and its cells; blank lines are skipped."""
-    count = 0
-    while True:
-        line = reader.line_num + 1
+def _together(row: Row) -> Award | None:
+    """Return the award of cells that are right one by one; notes what contradicts itself, and takes that out."""
+    for optional in ("valid_until", "activity_end", ""):
         try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise CsvProblem(f"Line {line} is not CSV: {error}") from error
-        if cells is None:
-            return
-        if not cells:
-            continue
-        count += 1
-        if count > ROW_COUNT_MAX:
-            raise CsvProblem(f"The file has more than {ROW_COUNT_MAX} rows: split it")
-        yield line, cells
+            return msgspec.convert(_fields(row.cells), Award)
+        except msgspec.ValidationError as error:
+            sentence, _, path = str(error).partition(" - at `$")
+            pointer = path.rstrip("`").split("[")[0].replace(".", "/")
+            field = _COLUMN_OF.get(pointer, pointer.removeprefix("/"))
+            row.fault("" if field == "learner" else field, "invalid", in_words(sentence))
+            row.cells.pop(optional, None)
+    return None
 
 
-def _refuse_repeated(seen: dict[tuple[str, ...], int], line: int, cells: list[str]) -> None:
-    first = seen.setdefault(tuple(cells), line)
-    if first != line:
-        raise RowError("", "row-repeated", f"The same row stands on line {first}: it would be awarded twice")
-
-
-def _named(header: tuple[str, ...], cells: list[str], required: Sequence[str]) -> dict[str, str]:
-    if len(cells) != len(header):
-        raise RowError("", "cell-count", f"The row has {len(cells)} cells, the header {len(header)}")
-    named = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-    for name, cell in named.items():
-        if _CONTROL.search(cell):
-            raise RowError(name, "control-character", "The cell holds a control character")
-        if cell and (fault := fault_of(cell)):
-            raise RowError(name, "unreadable", f"The cell {fault}")
-        if not cell and name in required:
-            raise RowError(name, "missing", f"{name} is empty")
-    return {name: cell for name, cell in named.items() if cell}
-
-
-def award_of(cells: Mapping[str, str]) -> Award:
-    """Return the award that cells of a row say, by column; raises `RowError`."""
+def _fields(cells: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {name: cell for name, cell in cells.items() if name in _PLAIN_COLUMNS}
     fields["learner"] = _renamed(cells, _LEARNER_COLUMNS)
     result = _renamed(cells, _RESULT_COLUMNS)
     if result:
         fields["result"] = result
-    evidence = _renamed(cells, _EVIDENCE_COLUMNS)
-    if evidence:
-        fields["evidence"] = [evidence]
     if "ects" in cells:
         fields["ects_hundredths"] = _hundredths(cells["ects"])
     if "former_id" in cells:
         fields["other_identifiers"] = [{"identifier": cells["former_id"], "type": "identifier"}]
     if "prerequisites" in cells:
         fields["prerequisites"] = cells["prerequisites"].split()
-    try:
-        return msgspec.convert(fields, Award)
-    except msgspec.ValidationError as error:
-        raise _row_error(error) from error
+    return fields
 
 
 def _renamed(cells: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
     return {member: cells[column] for column, member in names.items() if column in cells}
 
 
+def _check_prerequisites(row: Row) -> None:
+    cell = row.cells.get("prerequisites", "")
+    try:
+        msgspec.convert(cell.split(), PrerequisiteIds)
+    except msgspec.ValidationError as error:
+        row.fault("prerequisites", "invalid", in_words(str(error).partition(" - at `")[0]))
+
+
+def _check_ects(row: Row) -> None:
+    cell = row.cells.get("ects")
+    if cell is not None and (_ECTS.match(cell) is None or _hundredths(cell) > ECTS_HUNDREDTHS_MAX):
+        row.fault("ects", "invalid", "This is not a number of credits, 0 to 1000 with at most two decimals: write 3.5")
+
+
 def _hundredths(cell: str) -> int:
     match = _ECTS.match(cell)
-    if match is None:
-        raise RowError(
-            "ects",
-            "invalid",
-            "This is not a number of credits such as 3.5 (decimal point, at most two decimals)",
-        )
+    assert match is not None, "it was checked before"
     return int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
-
-
-def _row_error(error: msgspec.ValidationError) -> RowError:
-    sentence, _, path = str(error).partition(" - at `$")
-    member = _PLACE.sub("", path.rstrip("`")).replace(".", "/")
-    pointer = path.rstrip("`").split("[")[0].replace(".", "/")
-    field = _COLUMN_OF.get(member) or _COLUMN_OF.get(pointer, pointer.removeprefix("/"))
-    return RowError("" if field == "learner" else field, "invalid", sentence)

@@ -1,6 +1,6 @@
 """Changes of many credentials as a file: what to do with which, and why, one a row. Knows no log and no gateway."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from typing import Annotated, Any, Literal
 
@@ -11,15 +11,20 @@ from proto import days
 from proto.documents.credential import Award
 from proto.documents.fields import DayOrTimeField
 from proto.events import CredentialIdField, Reason, Record
+from proto.expected import in_words
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
-from proto.tables.awards_csv import RowError, RowFault, award_of, read_cells, row_fault
+from proto.tables.awards_csv import DAY_COLUMNS as AWARD_DAY_COLUMNS
+from proto.tables.awards_csv import WrongRow, award_in
+from proto.tables.cells import Row, faults_of, read_row
+from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.tables.records import FileRecord
 
 Action = Literal["revoke", "suspend", "reinstate", "reissue"]
 REQUIRED_COLUMNS = ("action", "credential_id", "reason")
 CHANGE_COLUMNS = (*REQUIRED_COLUMNS, "effective_at", "replaced_by")
 COLUMNS = CHANGE_COLUMNS + AWARD_COLUMNS
+DAY_COLUMNS = ("effective_at", *AWARD_DAY_COLUMNS)
 _NEEDED_TO_REISSUE = ("learner_ref", "achievement", "valid_from")
 
 
@@ -43,6 +48,14 @@ class ChangeRow(Record, frozen=True, kw_only=True):
             raise ValueError("replaced_by belongs to revoke; a reissue makes the credential that replaces the old one")
 
 
+_KINDS: dict[str, Any] = {
+    "action": Action,
+    "credential_id": CredentialIdField,
+    "reason": Reason,
+    "replaced_by": CredentialIdField,
+}
+
+
 class NumberedChange(Record, frozen=True, kw_only=True):
     """One right row: the line it begins on, and its change."""
 
@@ -50,40 +63,51 @@ class NumberedChange(Record, frozen=True, kw_only=True):
     change: ChangeRow
 
 
-def read_change(header: Sequence[str], record: FileRecord, *, zone: tzinfo = UTC) -> NumberedChange | RowFault:
-    """Return the change of one record of a CSV file with this header, or what is wrong in it.
+def read_change(
+    header: Sequence[str], record: FileRecord, reading: Reading = READ_AS_USUAL, *, zone: tzinfo = UTC
+) -> NumberedChange | WrongRow:
+    """Return the change of one record of a table with this header, or what is wrong in it.
 
     Where `effective_at` is a day, the change is in effect from its beginning in `zone` on.
     """
     try:
-        cells = read_cells(header, record, required=REQUIRED_COLUMNS)
-        return NumberedChange(line=record.line, change=_change(cells, zone))
+        row = read_row(header, record, required=REQUIRED_COLUMNS)
+        change = _change(row, reading, zone)
     except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return row_fault(record.line, error)
+        return WrongRow(line=record.line, faults=faults_of(record.line, error))
+    if row.faults or change is None:
+        return WrongRow(line=record.line, faults=tuple(row.faults))
+    return NumberedChange(line=record.line, change=change)
 
 
-def _change(cells: Mapping[str, str], zone: tzinfo) -> ChangeRow:
-    fields: dict[str, Any] = {name: cells[name] for name in CHANGE_COLUMNS if name in cells}
-    award = {name: cell for name, cell in cells.items() if name not in CHANGE_COLUMNS}
-    if cells["action"] == "reissue":
-        missing = [name for name in _NEEDED_TO_REISSUE if name not in award]
-        if missing:
-            raise RowError(missing[0], "missing", f"A reissue says the whole award anew; {missing[0]} is empty")
-        fields["award"] = award_of(award)
-    elif award:
-        name = next(iter(award))
-        raise RowError(name, "unexpected", f"{name} belongs to a reissue, which this row is not: empty the cell")
-    if "effective_at" in fields:
-        fields["effective_at"] = _moment(fields["effective_at"], zone)
+def _change(row: Row, reading: Reading, zone: tzinfo) -> ChangeRow | None:
+    """Return the change that a row says, or None where it has faults, which are noted."""
+    row.read_days(reading.orders, ("effective_at",))
+    for name, kind in _KINDS.items():
+        row.convert(name, kind)
+    _check_moment(row, zone)
+    said = {name: cell for name, cell in row.cells.items() if name not in CHANGE_COLUMNS}
+    award: Award | None = None
+    if row.cells.get("action") == "reissue":
+        row.require(_NEEDED_TO_REISSUE, "A reissue says the whole award anew; ")
+        award = award_in(row, reading)
+    elif said and not row.is_wrong("action"):
+        for name in said:
+            row.fault(name, "unexpected", f"{name} belongs to a reissue, which this row is not: empty the cell")
+    if row.faults:
+        return None
+    fields: dict[str, Any] = {name: row.cells[name] for name in CHANGE_COLUMNS if name in row.cells}
     try:
-        return msgspec.convert(fields, ChangeRow)
+        return msgspec.convert(fields if award is None else {**fields, "award": msgspec.to_builtins(award)}, ChangeRow)
     except msgspec.ValidationError as error:
         sentence, _, path = str(error).partition(" - at `$.")
-        raise RowError(path.rstrip("`").split(".")[0].split("[")[0], "invalid", sentence) from error
+        row.fault(path.rstrip("`").split(".")[0].split("[")[0], "invalid", in_words(sentence))
+        return None
 
 
-def _moment(cell: str, zone: tzinfo) -> str:
-    try:
-        return days.on_record(days.begin(cell, zone))
-    except InvalidProblem as problem:
-        raise RowError("effective_at", "invalid", problem.detail) from problem
+def _check_moment(row: Row, zone: tzinfo) -> None:
+    if "effective_at" in row.cells:
+        try:
+            row.cells["effective_at"] = days.on_record(days.begin(row.cells["effective_at"], zone))
+        except InvalidProblem as problem:
+            row.fault("effective_at", "invalid", problem.detail)

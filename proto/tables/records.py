@@ -1,6 +1,7 @@
 """Cuts the text of a CSV or NDJSON file, as it arrives, into its records. Holds one record; decodes no cell.
 
-A record of CSV may have line ends inside quotes (RFC 4180 section 2.6), so a line is not a row.
+A record of CSV may have line ends inside quotes (RFC 4180 section 2.6), so a line is not a row. What separates its
+cells is what the header has most of: a comma, a semicolon or a tab.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ RECORD_BYTES_MAX = 65_536
 BLANK_LINES_MAX = 100_000
 _LINE_FEED, _QUOTE = b"\n", b'"'
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_QUOTE_BYTE, _COMMA_BYTE = 0x22, 0x2C
+_QUOTE_BYTE = 0x22
+_SEPARATORS = (b",", b";", b"\t")
+_STATED_SEPARATOR = b"sep="
+"""Excel reads a first line `sep=;` as what separates cells, and other programs write it for Excel."""
 
 
 class RecordTooLongProblem(MalformedProblem):
@@ -40,8 +44,8 @@ class FileRecord(Record, frozen=True):
 class RecordCutter:
     """Takes a file piece by piece with `feed`, gives whole records; `close` gives the last one.
 
-    Blank lines between records are passed over and counted. `RecordTooLongProblem` is raised for one over the limit,
-    `BlankLinesProblem` after `blank_lines_max` of them.
+    Blank lines between records, of CSV also rows of which every cell is empty, are passed over and counted.
+    `RecordTooLongProblem` is raised for one over the limit, `BlankLinesProblem` after `blank_lines_max` of them.
     """
 
     def __init__(
@@ -60,6 +64,12 @@ class RecordCutter:
         self._begun_on = 0
         self._line = 0
         self._state = _START
+        self._separator: bytes | None = None
+
+    @property
+    def separator(self) -> bytes | None:
+        """What separates cells of CSV; None until its header has come."""
+        return self._separator
 
     def feed(self, piece: bytes) -> Iterator[FileRecord]:
         """Yield the records that this piece completes."""
@@ -85,8 +95,10 @@ class RecordCutter:
         if not self._parts:
             self._begun_on = self._line
         self._check(len(line))
+        if self._is_csv and self._separator is None and self._is_about_separators(line):
+            return
         if self._is_csv and (self._parts or _QUOTE in line):
-            self._state = _scan(line, self._state)
+            self._state = _scan(line, self._state, (self._separator or b",")[0])
             if self._state == _QUOTED and not is_last:
                 self._parts.append(line)
                 self._parts_bytes += len(line) + 1
@@ -94,12 +106,28 @@ class RecordCutter:
         content = _LINE_FEED.join([*self._parts, line]).removesuffix(b"\r")
         self._parts.clear()
         self._parts_bytes, self._state = 0, _START
-        if content.strip():
+        if not self._is_blank(content):
             yield FileRecord(self._begun_on, content)
             return
         self._blank_lines_left -= 1
         if self._blank_lines_left < 0:
             raise BlankLinesProblem(f"The file holds too many blank lines, up to line {self._line}: leave them out")
+
+    def _is_about_separators(self, line: bytes) -> bool:
+        """Find out what separates cells; tell whether the line only said that."""
+        content = line.strip()
+        stated = content.lower().strip(b'"').removeprefix(_STATED_SEPARATOR) if b"=" in content[:5] else b""
+        if (len(stated) == 1 and stated in _SEPARATORS) or content.lower() == b"sep=":
+            self._separator = stated or b"\t"
+            return True
+        if content:
+            self._separator = separator_of(line)
+        return False
+
+    def _is_blank(self, content: bytes) -> bool:
+        if not self._is_csv:
+            return not content.strip()
+        return not content.translate(None, b'" \t\r\n' + (self._separator or b","))
 
     def _check(self, more_bytes: int) -> None:
         if self._parts_bytes + more_bytes > self._bytes_max:
@@ -112,12 +140,18 @@ class RecordCutter:
 _START, _PLAIN, _QUOTED, _QUOTE_SEEN = range(4)
 
 
-def _scan(line: bytes, state: int) -> int:
+def separator_of(header: bytes) -> bytes:
+    """Return what separates the cells of a header: of comma, semicolon and tab the one that it has most of."""
+    outside = b"".join(header.split(_QUOTE)[::2])
+    return max(_SEPARATORS, key=outside.count)
+
+
+def _scan(line: bytes, state: int, separator: int) -> int:
     """Return where a CSV reader stands after a line: only `_QUOTED` goes on in the next."""
     for byte in line:
         if state == _QUOTED:
             state = _QUOTE_SEEN if byte == _QUOTE_BYTE else _QUOTED
-        elif byte == _COMMA_BYTE:
+        elif byte == separator:
             state = _START
         elif byte == _QUOTE_BYTE and state != _PLAIN:
             state = _QUOTED

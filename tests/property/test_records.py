@@ -30,7 +30,7 @@ def test_any_pieces_give_the_rows_of_the_whole_file(rows: list[list[str]], size:
         for record in records
         for cells in csv.reader(io.StringIO(record.content.decode(), newline=""), strict=True)
     ]
-    assert read == rows
+    assert read == [cells for cells in rows if "".join(cells).strip('" \t\r\n,')]
     assert [record.line for record in records] == sorted({record.line for record in records})
 
 
