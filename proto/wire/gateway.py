@@ -407,6 +407,9 @@ class BatchAnswer(Record, frozen=True, kw_only=True):
     published_count: Annotated[int, Meta(description="Accepted rows whose event is in a published checkpoint")] = 0
     state: BatchStateName | None = None
     rows_at: str | None = None
+    read_as: Annotated[
+        tuple[str, ...], Meta(description="In which way a table was read, where that is not the usual one")
+    ] = ()
     rows: tuple[BatchRow, ...]
 
 

@@ -22,6 +22,7 @@ from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.workbooks.workbook import Workbooks
 from services.persistence.postgres import Pool
 
 
@@ -55,6 +56,7 @@ class Gateway:
     log: Log
     metrics: Metrics
     form_makers: FormMakers
+    workbooks: Workbooks = dataclasses.field(default_factory=Workbooks)
     batch_called: Signal = dataclasses.field(default_factory=Signal)
     """Fires when there is a batch to work on, or one was cancelled."""
     batch_moved: Signal = dataclasses.field(default_factory=Signal)

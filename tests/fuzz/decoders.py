@@ -37,8 +37,10 @@ from proto.log.witness import parse_add_checkpoint
 from proto.moment import Moment, normalise
 from proto.plain_json import decode_plain
 from proto.problem import InvalidProblem, Problem
-from proto.tables.awards_csv import REQUIRED_COLUMNS, RowError, award_of, parse_awards, read_cells
+from proto.tables.awards_csv import REQUIRED_COLUMNS, award_in, parse_awards
+from proto.tables.cells import RowError, read_row
 from proto.tables.changes_csv import ChangeRow, read_change
+from proto.tables.reading import READ_AS_USUAL
 from proto.tables.records import FileRecord
 from services.crypto.data_integrity import proofs_of, verify_proof
 from services.crypto.rdf_canonical import Form, form_of
@@ -46,7 +48,7 @@ from services.crypto.rdf_forms import Forms
 from services.edge import decode_json as decode_typed
 from services.edge.cursor import decode_cursor
 from services.edge.form import multipart, urlencoded
-from services.issuer_gateway.batches.small_batch import rows_of
+from services.issuer_gateway.batches.rows import rows_of
 from services.verifier.documents import foreign_documents, reader
 
 NOW = Moment("2026-11-28T12:00:00.000Z")
@@ -125,7 +127,7 @@ def _json(data: bytes) -> None:
 
 
 def _rows(data: bytes) -> None:
-    for media in ("text/csv", "application/x-ndjson", "application/json"):
+    for media in ("application/x-ndjson", "application/json"):
         with contextlib.suppress(Problem):
             rows_of(data, media)
 
@@ -137,7 +139,7 @@ def _records(data: bytes) -> None:
         record = FileRecord(number, line)
         read_change(names, record)
         with contextlib.suppress(RowError):  # not by `read_award`, which takes anything for the row's own fault
-            award_of(read_cells(names, record, required=REQUIRED_COLUMNS))
+            award_in(read_row(names, record, required=REQUIRED_COLUMNS), READ_AS_USUAL)
 
 
 DECODERS: Mapping[str, Decode] = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from proto.tables.awards_csv import read_header
+from proto.tables.cells import read_header
 from proto.tables.changes_csv import COLUMNS, REQUIRED_COLUMNS, NumberedChange, read_change
 from proto.tables.records import RecordCutter
 from tests.support.gateways import Office, RunningGateway

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proto.tables.awards_csv import CsvProblem, read_header
+from proto.tables.cells import read_header
+from proto.tables.dialect import CsvProblem
 from proto.tables.records import BlankLinesProblem, FileRecord, RecordCutter, RecordTooLongProblem
 
 _CELL = st.text(st.sampled_from('ab",\n\r ęЖ'), max_size=6)

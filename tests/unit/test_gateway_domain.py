@@ -6,7 +6,7 @@ import pytest
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
-from services.issuer_gateway.batches.small_batch import rows_of
+from services.issuer_gateway.batches.rows import rows_of
 from services.issuer_gateway.domain.awarding import ForeignUriProblem, achievement_from, achievement_id_from
 from services.issuer_gateway.domain.tenant import Tenant, did_of, prefix_of, tenant_from
 from services.issuer_gateway.log.relay import is_final

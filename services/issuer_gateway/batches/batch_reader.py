@@ -38,7 +38,10 @@ async def answer(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchAnswe
     """Return how far a batch is; with its rows, where it is small enough to have been answered at once."""
     if not batch.is_background:
         stored = idempotency_records.StoredBatch(
-            batch_id=batch.batch_id, request_fingerprint=batch.request_fingerprint, row_count=batch.row_count
+            batch_id=batch.batch_id,
+            request_fingerprint=batch.request_fingerprint,
+            row_count=batch.row_count,
+            reading=batch.reading,
         )
         return await small_batch.answer(gateway, stored)
     now = await progress(gateway, batch)
@@ -56,6 +59,7 @@ async def answer(gateway: Gateway, batch: batches.BackgroundBatch) -> BatchAnswe
         already_awarded_count=now.already_awarded_count,
         published_count=now.published_count,
         rows_at=f"{location(batch.batch_id)}/rows",
+        read_as=batches.reading_of(batch.reading).notes,
         rows=tuple(rows),
     )
 

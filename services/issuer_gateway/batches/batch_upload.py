@@ -6,20 +6,17 @@ they are swept. After it there is a batch, and the worker does it, whoever asked
 
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal
 
 import msgspec
 
 from proto.documents.fields import OnRepeat
 from proto.problem import InvalidProblem, MalformedProblem
-from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
-from proto.tables.awards_csv import REQUIRED_COLUMNS as AWARD_COLUMNS_NEEDED
-from proto.tables.awards_csv import read_header
-from proto.tables.changes_csv import COLUMNS as CHANGE_COLUMNS
-from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS_NEEDED
-from proto.tables.records import FileRecord, RecordCutter
+from proto.tables.reading import Reading
+from proto.tables.records import FileRecord
 from proto.wire.gateway import BATCH_ROWS_MAX
+from services.issuer_gateway.batches.table import TableFile, Written
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey
@@ -28,7 +25,7 @@ from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
 from services.persistence.postgres import Connection
 
-CSV, JSON_LIST = "text/csv", "application/json"
+JSON_LIST = "application/json"
 _ENCODE_PART = msgspec.msgpack.Encoder().encode
 
 
@@ -51,7 +48,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked to be done with a file."""
 
     kind: batches.Kind
-    media_type: str
+    written: Written
     is_dry_run: bool
     may_issue: bool
     may_revoke: bool
@@ -69,12 +66,12 @@ class Upload:
         self._gateway = gateway
         self._tenant = tenant
         self._request = request
-        self._form: Literal["csv", "ndjson"] = "csv" if request.media_type == CSV else "ndjson"
-        self._cutter = RecordCutter(self._form)
+        self._form: Literal["csv", "ndjson"] = "csv" if request.written.is_table else "ndjson"
+        self._file = TableFile(request.kind, request.written, gateway.workbooks)
         self._digest = hashlib.sha256()
-        self._header: tuple[str, ...] | None = None if self._form == "csv" else ()
         self._records: list[FileRecord] = []
         self._is_held = request.may_be_held
+        self._held = bytearray()
         self._key = BatchKey.fresh()
         self._sealed: list[bytes] = []
         self._part_count = 0
@@ -86,26 +83,33 @@ class Upload:
         """SHA-256 of the whole file."""
         return self._digest.digest()
 
+    @property
+    def header(self) -> tuple[str, ...]:
+        """The columns of a table."""
+        return self._file.header
+
+    @property
+    def reading(self) -> Reading:
+        """How the cells of a table are to be read, once it is received."""
+        return self._file.reading
+
+    @property
+    def records(self) -> Sequence[FileRecord]:
+        """The rows of a file that is held."""
+        return self._records
+
     async def receive(self, chunks: AsyncIterator[bytes]) -> bytes | None:
         """Take the file in; return it where it is small enough to be answered at once, else None.
 
-        Raises `CsvProblem`, `MalformedProblem`, `TooManyRowsProblem`, `RecordTooLongProblem` and what `chunks` raises;
+        Raises `TooManyRowsProblem`, `MalformedProblem` where it has no rows, and what `TableFile.records` raises:
         nothing is left of the file then.
         """
-        held = bytearray()
         try:
-            async for chunk in chunks:
-                self._digest.update(chunk)
-                if self._is_held:
-                    held += chunk
-                    self._is_held = len(held) <= LIMITS.batch_held_bytes_max
-                await self._take(self._cutter.feed(chunk))
-                if not self._is_held:
-                    held.clear()
-            await self._take(self._cutter.close())
+            async for records in self._file.records(self._watched(chunks)):
+                await self._take(records)
             self._check_rows()
             if self._is_held:
-                return bytes(held)
+                return bytes(self._held)
             await self._store_records()
             await self._store_parts()
         except BaseException:
@@ -113,11 +117,19 @@ class Upload:
             raise
         return None
 
-    async def _take(self, records: Iterable[FileRecord]) -> None:
+    async def _watched(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield a file's chunks; count them into the digest, and hold them while there are few."""
+        async for chunk in chunks:
+            self._digest.update(chunk)
+            if self._is_held:
+                self._held += chunk
+                self._is_held = len(self._held) <= LIMITS.batch_held_bytes_max
+            yield chunk
+            if not self._is_held:
+                self._held.clear()
+
+    async def _take(self, records: Sequence[FileRecord]) -> None:
         for record in records:
-            if self._header is None:
-                self._header = self._read_header(record)
-                continue
             self.row_count += 1
             if self.row_count > self._gateway.config.batch_rows_max:
                 raise TooManyRowsProblem(
@@ -132,16 +144,11 @@ class Upload:
         if self.row_count == 0:
             raise MalformedProblem("The batch has no rows")
 
-    def _read_header(self, record: FileRecord) -> tuple[str, ...]:
-        if self._request.kind == "awards":
-            return read_header(record, known=AWARD_COLUMNS, required=AWARD_COLUMNS_NEEDED)
-        return read_header(record, known=CHANGE_COLUMNS, required=CHANGE_COLUMNS_NEEDED)
-
     async def _store_records(self) -> None:
         """Seal the records that have gathered, in parts that are worked on in one transaction each."""
         for start in range(0, len(self._records), LIMITS.batch_chunk_rows):
             some = self._records[start : start + LIMITS.batch_chunk_rows]
-            part = Part(self._header or (), tuple((record.line, record.content) for record in some))
+            part = Part(self._file.header, tuple((record.line, record.content) for record in some))
             number = self._part_count + len(self._sealed)
             self._sealed.append(self._key.data.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
             if len(self._sealed) >= LIMITS.batch_parts_stored_at_once:
@@ -184,6 +191,7 @@ class Upload:
             on_repeat=self._request.on_repeat,
             may_revoke=self._request.may_revoke,
             key_id=self._key.key_id,
+            reading=batches.reading_text(self._file.reading),
         )
 
         async def work(connection: Connection) -> tuple[bool, batches.BackgroundBatch | None]:

@@ -8,28 +8,18 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
 
 import msgspec
 
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
-from proto.tables.changes_csv import ChangeRow, NumberedChange, read_change
+from proto.tables.changes_csv import ChangeRow, NumberedChange
 from proto.tables.records import FileRecord
-from services.edge import decode_json
 from services.issuer_gateway.batches.batch_changes import Changes
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_upload import Part, part_name
 from services.issuer_gateway.batches.row_problems import document_of
-from services.issuer_gateway.batches.small_batch import (
-    Row,
-    csv_row,
-    fault_problem,
-    found_before,
-    json_row,
-    meant,
-    prepare_rows,
-    row_repeated,
-)
+from services.issuer_gateway.batches.rows import Row, award_row, change_row, meant
+from services.issuer_gateway.batches.small_batch import found_before, prepare_rows, row_repeated
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.earlier_awards import content_of
 from services.issuer_gateway.credentials.issuance import issue_many
@@ -44,7 +34,6 @@ from services.persistence.postgres_errors import (
 
 _DECODE_PART = msgspec.msgpack.Decoder(Part).decode
 _ENCODE = msgspec.json.Encoder().encode
-_CHANGE = msgspec.json.Decoder(ChangeRow)
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
 _SWEEP_SECONDS = 3_600.0
@@ -167,8 +156,9 @@ class _Work:
         self._contents = dict(part.records)
         records = [FileRecord(line, content) for line, content in part.records]
         fingerprints: dict[int, bytes] = {}
+        reading = batches.reading_of(self._batch.reading)
         if self._batch.kind == "awards":
-            rows = [_award_row(part.header, record) for record in records]
+            rows = [award_row(part.header, record, reading) for record in records]
             rows = meant(rows, on_repeat=self._batch.on_repeat, may_revoke=self._batch.may_revoke)
             said = {row.line: content_of(row.award, self._tenant.zone) for row in rows if row.award is not None}
             fingerprints = {line: _fingerprint(content, key) for line, content in said.items()}
@@ -180,7 +170,7 @@ class _Work:
             repeated = await self._repeated(fingerprints)
             await self._change(
                 [
-                    _change_row(part.header, record, self._tenant.zone)
+                    change_row(part.header, record, reading, self._tenant.zone)
                     for record in records
                     if record.line not in repeated
                 ]
@@ -261,20 +251,3 @@ class _Work:
 
 def _fingerprint(content: bytes, key: bytes) -> bytes:
     return hashlib.blake2b(content.strip(), key=key, digest_size=_FINGERPRINT_BYTES).digest()
-
-
-def _award_row(header: Sequence[str], record: FileRecord) -> Row:
-    return csv_row(header, record) if header else json_row(record.line, record.content)
-
-
-def _change_row(header: Sequence[str], record: FileRecord, zone: tzinfo) -> NumberedChange | Row:
-    if header:
-        found = read_change(header, record, zone=zone)
-        return found if isinstance(found, NumberedChange) else Row(found.line, None, fault_problem(found))
-    try:
-        change = decode_json(record.content, _CHANGE, unique_keys=True)
-    except Problem as problem:
-        return Row(record.line, None, problem)
-    except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return Row(record.line, None, MalformedProblem("This row cannot be read: look at its values one by one"))
-    return NumberedChange(line=record.line, change=change)

@@ -14,6 +14,7 @@ import msgspec
 
 from proto.documents.credential import Award
 from proto.problem import Problem
+from proto.tables.day_order import is_no_day
 
 _PLACEHOLDER = "…"
 _SHORTEST = 3
@@ -54,8 +55,9 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def without_cells(document: dict[str, Any], cells: Iterable[str]) -> dict[str, Any]:
-    """Return a problem document in which what stood in the row's cells is masked."""
-    wanted = sorted({cell.strip() for cell in cells if cell.strip()}, key=len, reverse=True)
+    """Return a problem document in which what stood in the row's cells is masked; days in no calendar are nobody's."""
+    shown = {cell.strip() for cell in cells}
+    wanted = sorted((cell for cell in shown if cell and not is_no_day(cell)), key=len, reverse=True)
     fixed: dict[str, Any] = {name: document[name] for name in ("type", "title", "status", "code") if name in document}
     if _POINTER.match(document.get("pointer") or ""):
         fixed["pointer"] = document.get("pointer")
@@ -76,7 +78,7 @@ def _masked(value: Any, cells: list[str]) -> Any:
     if isinstance(value, str):
         return _masked_text(value, cells)
     if isinstance(value, dict):
-        return {key: _masked(member, cells) for key, member in value.items()}
+        return without_cells(value, cells)
     if isinstance(value, list | tuple):
         return [_masked(item, cells) for item in value]
     return value

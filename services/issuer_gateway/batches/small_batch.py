@@ -9,27 +9,21 @@ import contextlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from proto.documents.credential import Award
-from proto.documents.fields import OnRepeat
 from proto.ids import CredentialId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
-from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem
-from proto.tables.awards_csv import COLUMNS, REQUIRED_COLUMNS, AwardRow, RowFault, read_award, read_header
-from proto.tables.records import FileRecord, RecordCutter
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchRow
-from services.edge import decode_json
-from services.issuer_gateway.batches.batch_upload import CSV, JSON_LIST, TooManyRowsProblem
+from proto.problem import MalformedProblem, NotFoundProblem, Problem
+from proto.tables.reading import READ_AS_USUAL, Reading
+from proto.wire.gateway import BatchAnswer, BatchRow
 from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
+from services.issuer_gateway.batches.rows import Row, with_fault
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.earlier_awards import (
     AlreadyAwardedProblem,
-    MayNotRevokeProblem,
-    check_may_replace,
     content_of,
 )
 from services.issuer_gateway.credentials.issuance import (
@@ -43,11 +37,10 @@ from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway, ListInHand
 from services.issuer_gateway.store import achievements, idempotency_records
+from services.issuer_gateway.store.batches import reading_of, reading_text
 from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
 from services.persistence.postgres import Connection, transaction
 
-_AWARD = msgspec.json.Decoder(Award)
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODE = msgspec.json.Encoder().encode
 _ROWS_AT_A_TIME = 25
 """After so many rows of a batch, others get their turn."""
@@ -69,55 +62,6 @@ class LearnerErasedProblem(Problem):
     status = 410
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One row of a batch: its line and either its award or why it cannot be read, and its `record` of a file."""
-
-    line: int
-    award: Award | None = None
-    problem: Problem | None = None
-    record: bytes = b""
-    is_csv: bool = False
-
-
-def rows_of(body: bytes, media_type: str) -> list[Row]:
-    """Return the rows of a batch in CSV, NDJSON or as a JSON list (whose first item is line 1).
-
-    Raises what sinks a whole batch: `CsvProblem`, `MalformedProblem`, `TooManyRowsProblem`.
-    """
-    if media_type == CSV:
-        rows = _csv_rows(body)
-    elif media_type == JSON_LIST:
-        items = decode_json(body, _LIST)
-        _check_count(len(items))
-        rows = [json_row(line, bytes(item)) for line, item in enumerate(items, start=1)]
-    else:
-        records = _records(body, "ndjson")
-        rows = [json_row(record.line, record.content) for record in records]
-    if not rows:
-        raise MalformedProblem("The batch has no rows")
-    _check_count(len(rows))
-    return rows
-
-
-def meant(rows: Sequence[Row], *, on_repeat: OnRepeat | None, may_revoke: bool) -> list[Row]:
-    """Return rows with what the batch says of awards that were made before, where they do not say it themselves.
-
-    A row that replaces a credential, where its sender may not revoke, comes back refused.
-    """
-    found = []
-    for row in rows:
-        award = row.award
-        if award is not None and award.on_repeat is None and on_repeat is not None:
-            award = msgspec.structs.replace(award, on_repeat=on_repeat)
-        try:
-            if award is not None:
-                check_may_replace(award, may_revoke=may_revoke)
-            found.append(msgspec.structs.replace(row, award=award))
-        except MayNotRevokeProblem as problem:
-            found.append(msgspec.structs.replace(row, award=None, problem=problem))
-    return found
-
-
 def without_repeated(rows: Sequence[Row], zone: tzinfo) -> list[Row]:
     """Return rows of which those that say what an earlier one says are refused; how it is written does not matter."""
     seen: dict[bytes, int] = {}
@@ -135,49 +79,9 @@ def row_repeated(first: int) -> Problem:
     return MalformedProblem(detail, pointer="", members={"code": "row-repeated"})
 
 
-def _check_count(count: int) -> None:
-    if count > BATCH_ROWS_MAX:
-        raise TooManyRowsProblem(f"A batch has at most {BATCH_ROWS_MAX} rows, this one {count}: divide it")
-
-
-def _csv_rows(body: bytes) -> list[Row]:
-    first, *records = _records(body, "csv") or [FileRecord(1, b"")]
-    header = read_header(first, known=COLUMNS, required=REQUIRED_COLUMNS)
-    return [csv_row(header, record) for record in records]
-
-
-def _records(body: bytes, form: Literal["csv", "ndjson"]) -> list[FileRecord]:
-    """Return the records of a file, counted before any is decoded; a header is one more."""
-    cutter = RecordCutter(form)
-    records = [*cutter.feed(body), *cutter.close()]
-    _check_count(len(records) - (form == "csv"))
-    return records
-
-
-def csv_row(header: Sequence[str], record: FileRecord) -> Row:
-    """Return the row that a record of CSV says."""
-    found = read_award(header, record)
-    said = {"award": found.award} if isinstance(found, AwardRow) else {"problem": fault_problem(found)}
-    return Row(record.line, record=record.content, is_csv=True, **said)
-
-
-def fault_problem(fault: RowFault) -> Problem:
-    """Return what is wrong in a row of a CSV file as a problem; the pointer names the column."""
-    return InvalidProblem(fault.detail, pointer=f"/{fault.field}" if fault.field else "", members={"code": fault.code})
-
-
-def json_row(line: int, content: bytes) -> Row:
-    """Return the row that a line of NDJSON says."""
-    try:
-        return Row(line, decode_json(content, _AWARD, unique_keys=True), record=content)
-    except Problem as problem:
-        return Row(line, problem=problem, record=content)
-    except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
-        unread = MalformedProblem("This row cannot be read: look at its values one by one")
-        return Row(line, problem=unread, record=content)
-
-
-async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> BatchAnswer:
+async def dry_run(
+    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], reading: Reading = READ_AS_USUAL
+) -> BatchAnswer:
     """Check every row as issuing would, by the rules too, and store nothing; raises what `require_admitted` raises."""
     gateway.writer.check_followed()
     await gateway.writer.require_admitted(tenant)
@@ -204,12 +108,19 @@ async def dry_run(gateway: Gateway, tenant: Tenant, rows: Sequence[Row]) -> Batc
         accepted_count=0,
         refused_count=len(refused),
         already_awarded_count=len(known),
+        read_as=reading.notes,
         rows=tuple(results),
     )
 
 
 async def run(
-    gateway: Gateway, tenant: Tenant, rows: Sequence[Row], keyed: KeyedRequest, *, api_key_id: str | None = None
+    gateway: Gateway,
+    tenant: Tenant,
+    rows: Sequence[Row],
+    keyed: KeyedRequest,
+    *,
+    reading: Reading = READ_AS_USUAL,
+    api_key_id: str | None = None,
 ) -> BatchAnswer:
     """Issue what the rows award, chunk by chunk, and return a result for each row; what is done stays done.
 
@@ -227,6 +138,7 @@ async def run(
             request_fingerprint=keyed.request_fingerprint,
             row_count=len(rows),
             api_key_id=api_key_id,
+            reading=reading_text(reading),
         )
 
     batch = await gateway.unit_of_work.in_transaction(begin)
@@ -351,7 +263,8 @@ async def prepare_rows(
     api_key_id: str | None = None,
 ) -> tuple[dict[int, PreparedAward], dict[int, Problem]]:
     """Return by line what is ready to be issued, and why the others are not; `is_dry` is for what is never stored."""
-    uris = [row.award.achievement for row in rows if row.award is not None]
+    stated = [award for row in rows if (award := row.award or row.rest) is not None]
+    uris = [award.achievement for award in stated]
     known = await achievements.by_uris(gateway.pool, tenant.institution_id, uris)
     items: dict[int, PreparedAward] = {}
     refused: dict[int, Problem] = {}
@@ -361,7 +274,7 @@ async def prepare_rows(
         if count % _ROWS_AT_A_TIME == 0:
             await asyncio.sleep(0)
         if row.award is None:
-            refused[row.line] = row.problem or MalformedProblem("The row cannot be read")
+            refused[row.line] = await _with_more(gateway, tenant, row, known, now)
         elif row.award.achievement not in known:
             refused[row.line] = unknown_achievement(row.award.achievement)
         else:
@@ -373,6 +286,29 @@ async def prepare_rows(
             except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are issued
                 refused[row.line] = problem_of_row(gateway, row.line, error)
     return items, refused
+
+
+async def _with_more(
+    gateway: Gateway,
+    tenant: Tenant,
+    row: Row,
+    known: Mapping[str, achievements.StoredAchievement],
+    now: Moment,
+) -> Problem:
+    """Return why a row cannot be read, with what would be wrong of its award besides."""
+    problem = row.problem or MalformedProblem("The row cannot be read")
+    if row.rest is None:
+        return problem
+    achievement = known.get(row.rest.achievement)
+    if achievement is None:
+        return with_fault(problem, unknown_achievement(row.rest.achievement))
+    try:
+        await prepare(gateway, tenant, row.rest, achievement, now=now, is_dry=True)
+    except Problem as more:
+        return with_fault(problem, more)
+    except Exception:  # noqa: BLE001 - the row is refused already
+        return problem
+    return problem
 
 
 async def answer(
@@ -391,6 +327,7 @@ async def answer(
         refused_count=sum(row.state == "refused" for row in rows),
         already_awarded_count=sum(row.state == "already-awarded" for row in rows),
         published_count=await idempotency_records.count_published(gateway.pool, batch.batch_id),
+        read_as=reading_of(batch.reading).notes,
         rows=tuple(sorted(rows, key=lambda row: row.line)),
     )
 

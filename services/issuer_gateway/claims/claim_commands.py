@@ -16,7 +16,7 @@ from proto.moment import from_datetime
 from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
 from proto.wire.requests import Claim, ClaimLine, ClaimMade, ClaimRequest, ClaimState
 from services.edge import ForbiddenProblem, token_hash
-from services.issuer_gateway.batches.small_batch import Row
+from services.issuer_gateway.batches.rows import Row
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem

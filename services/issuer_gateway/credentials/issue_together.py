@@ -15,7 +15,8 @@ from proto.documents.credential import Award
 from proto.ids import EventId
 from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
-from services.issuer_gateway.batches.small_batch import Row, may_pass, prepare_rows
+from services.issuer_gateway.batches.rows import Row
+from services.issuer_gateway.batches.small_batch import may_pass, prepare_rows
 from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import issuance

@@ -1,6 +1,7 @@
 """Routes of batches and of imports: many awards at once, and documents of other systems."""
 
 import time
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,7 +9,6 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.canonical import decode_json
-from proto.documents.credential import Award
 from proto.documents.fields import LearnerRef, OnRepeatField
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.imports.elm import import_elm
@@ -17,11 +17,11 @@ from proto.imports.microhe import NotMicroHeProblem, import_microhe
 from proto.imports.open_badge import import_open_badge
 from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
-from proto.tables.awards_csv import CsvProblem
-from proto.tables.changes_csv import ChangeRow
+from proto.tables.dialect import CsvProblem
+from proto.tables.reading import READ_AS_USUAL
 from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, MicroHeMetadata
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer, Uuid
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer
 from services.edge import (
     STOPPING,
     BodyTooLargeProblem,
@@ -38,23 +38,28 @@ from services.edge.media_type import media_type_of
 from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
+from services.issuer_gateway.batches.rows import meant, rows_of, table_rows
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.credentials import import_document
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.credentials.source_check import Despite, SourceRefusedProblem
 from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
+from services.issuer_gateway.http.list_queries import (
+    AWARD_SHAPES,
+    BATCH_MEDIA,
+    CHANGE_SHAPES,
+    AwardsQuery,
+    BatchPath,
+    BatchQuery,
+    RowsQuery,
+)
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
+from services.issuer_gateway.workbooks.workbook import XLSX
 
 _IMPORT_MEDIA = ("application/json", "application/ld+json", "application/vc", "application/vc+ld+json")
-_LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-_BATCH_MEDIA = ("text/csv", *_LINE_MEDIA)
-_AwardList = Annotated[list[Award], Meta(min_length=1, max_length=BATCH_ROWS_MAX)]
-AWARD_SHAPES = {"text/csv": str, batch_upload.JSON_LIST: _AwardList, **dict.fromkeys(_LINE_MEDIA, Award)}
-"""What a list of awards is, by media type."""
-_CHANGE_SHAPES = {"text/csv": str, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
 _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     CsvProblem,
     BlankLinesProblem,
@@ -66,31 +71,6 @@ _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     BusyProblem,
     OutcomeUnknownProblem,
 )
-
-
-class BatchPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A batch by its id."""
-
-    batch_id: Uuid
-
-
-class BatchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether only to check."""
-
-    dry_run: Annotated[bool, Meta(description="Check every row and issue nothing")] = False
-
-
-class AwardsQuery(BatchQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether only to check, and what rows mean that do not say it themselves."""
-
-    on_repeat: OnRepeatField | None = None
-
-
-class RowsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which rows of a batch."""
-
-    after: Annotated[int, Meta(ge=0, le=2**31 - 1, description="Only rows behind this line")] = 0
-    limit: Annotated[int, Meta(ge=1, le=1_000_000, description="Rows at most")] = 1_000_000
 
 
 class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,23 +89,25 @@ async def run_batch(
 ) -> BatchAnswer | Reply:
     """Issue what the rows award: at once where they are few, else in the background."""
     gateway = request.app[GATEWAY]
+    reading = READ_AS_USUAL
     if media_type_of(request) == batch_upload.JSON_LIST:
         raw = await _whole(request)
+        rows = await off_loop(request, len(raw), rows_of, raw, batch_upload.JSON_LIST)
     else:
         upload = _upload(request, "awards", query, principal)
-        held = await upload.receive(read_chunks(request))
+        held = await upload.receive(_chunks(request))
         if held is None:
             annotate(request, rows=upload.row_count, dry_run=query.dry_run)
             return await _in_background(request, upload, query, principal, idempotency_key)
-        raw = held
-    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
-    rows = small_batch.meant(rows, on_repeat=query.on_repeat, may_revoke=principal.may_revoke)
+        raw, reading = held, upload.reading
+        rows = await off_loop(request, len(raw), table_rows, upload.header, upload.records, reading)
+    rows = meant(rows, on_repeat=query.on_repeat, may_revoke=principal.may_revoke)
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
-        return await small_batch.dry_run(gateway, principal.own, rows)
+        return await small_batch.dry_run(gateway, principal.own, rows, reading)
     keyed = keyed_from(request, principal, idempotency_key, raw)
     assert keyed is not None, "the route asks for an Idempotency-Key"
-    return await small_batch.run(gateway, principal.own, rows, keyed, api_key_id=principal.api_key_id)
+    return await small_batch.run(gateway, principal.own, rows, keyed, reading=reading, api_key_id=principal.api_key_id)
 
 
 async def change_batch(
@@ -133,9 +115,17 @@ async def change_batch(
 ) -> BatchAnswer | Reply:
     """Make changes to credentials: a few are waited for."""
     upload = _upload(request, "changes", query, principal)
-    await upload.receive(read_chunks(request))
+    await upload.receive(_chunks(request))
     annotate(request, rows=upload.row_count, dry_run=query.dry_run)
     return await _in_background(request, upload, query, principal, idempotency_key)
+
+
+async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+    """Yield the body as it comes; of a workbook it counts as held, since it is read as a whole."""
+    async for chunk in read_chunks(request):
+        if media_type_of(request) == XLSX:
+            hold(request, len(chunk))
+        yield chunk
 
 
 async def _whole(request: web.Request) -> bytes:
@@ -152,7 +142,7 @@ async def _whole(request: web.Request) -> bytes:
 def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller: Caller) -> batch_upload.Upload:
     asked = batch_upload.Request(
         kind=kind,
-        media_type=media_type_of(request),
+        written=query.written(request),
         is_dry_run=query.dry_run,
         may_issue="credentials:issue" in caller.scopes,
         may_revoke=caller.may_revoke,
@@ -339,7 +329,7 @@ def routes(config: Config) -> list[Route]:
             "result. Up to 1,000 rows are answered at once (sent again under the same key, it goes on where it "
             "stopped); more are worked on in the background, over restarts too: 202, and Location says where to ask.",
             request=bytes,
-            request_media=(*_BATCH_MEDIA, batch_upload.JSON_LIST),
+            request_media=(*BATCH_MEDIA, batch_upload.JSON_LIST),
             request_shapes=AWARD_SHAPES,
             query=AwardsQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
@@ -360,8 +350,8 @@ def routes(config: Config) -> list[Route]:
             description="CSV with the columns action, credential_id, reason, effective_at, replaced_by and, to "
             "reissue, those of an award; or NDJSON. A reissue needs the scope credentials:issue too.",
             request=bytes,
-            request_media=_BATCH_MEDIA,
-            request_shapes=_CHANGE_SHAPES,
+            request_media=BATCH_MEDIA,
+            request_shapes=CHANGE_SHAPES,
             query=BatchQuery,
             response={200: BatchAnswer, 202: BatchAnswer},
             problems=_BATCH_PROBLEMS,

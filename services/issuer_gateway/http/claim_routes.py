@@ -9,7 +9,7 @@ from aiohttp import web
 
 from proto.documents.claim import HolderProofProblem
 from proto.problem import Problem
-from proto.tables.awards_csv import CsvProblem
+from proto.tables.dialect import CsvProblem
 from proto.tables.records import RecordTooLongProblem
 from proto.wire.gateway import Uuid
 from proto.wire.requests import (
@@ -24,10 +24,9 @@ from proto.wire.requests import (
     ClaimUse,
 )
 from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
-from services.edge.body import off_loop
-from services.edge.media_type import media_type_of
 from services.issuer_gateway.batches import batch_reader, small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
+from services.issuer_gateway.batches.rows import meant, rows_of_body
 from services.issuer_gateway.claims import claim_commands, claim_use
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader, issuance
@@ -39,9 +38,9 @@ from services.issuer_gateway.credentials.earlier_awards import (
     MayNotRevokeProblem,
     check_may_replace,
 )
-from services.issuer_gateway.http.batch_routes import AWARD_SHAPES, BatchPath
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
+from services.issuer_gateway.http.list_queries import AWARD_SHAPES, BatchPath, TableQuery
 from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
 
 _FORM_BYTES_MAX = 65_536
@@ -61,6 +60,12 @@ class ClaimPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For how long the links work."""
+
+    hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
+
+
+class AwardListQuery(TableQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For how long the links work, and how a table is written."""
 
     hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
 
@@ -96,11 +101,11 @@ async def make_batch_claims(
 
 
 async def make_award_claims(
-    request: web.Request, *, raw: bytes, query: HoursQuery, principal: Caller, idempotency_key: str
+    request: web.Request, *, raw: bytes, query: AwardListQuery, principal: Caller, idempotency_key: str
 ) -> web.StreamResponse:
     """Send a one-time link, or a problem, for each award of a list."""
-    rows = await off_loop(request, len(raw), small_batch.rows_of, raw, media_type_of(request))
-    rows = small_batch.meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
+    rows = await rows_of_body(raw, query.written(request), request.app[GATEWAY].workbooks)
+    rows = meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
     rows = small_batch.without_repeated(rows, principal.own.zone)
     async with LineWriter(request, headers=_NO_STORE) as lines:
         async for line in claim_commands.make_for_rows(
@@ -237,7 +242,7 @@ ROUTES = [
         request=bytes,
         request_media=tuple(AWARD_SHAPES),
         request_shapes=AWARD_SHAPES,
-        query=HoursQuery,
+        query=AwardListQuery,
         response={200: Media("application/x-ndjson", ClaimLine)},
         problems=(CsvProblem, RecordTooLongProblem, TooManyRowsProblem, *WORK_PROBLEMS),
         auth="bearer",

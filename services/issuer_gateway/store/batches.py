@@ -8,6 +8,7 @@ import msgspec
 
 from proto.documents.fields import OnRepeat
 from proto.ids import CredentialId, EventId
+from proto.tables.reading import READ_AS_USUAL, Reading
 from services.persistence.postgres import Connection, Pool
 
 BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
@@ -15,7 +16,7 @@ Kind = Literal["awards", "changes"]
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
         media_type, may_issue, state, key_id::text, accepted_count, refused_count,
-        repeated_count, on_repeat, may_revoke, api_key_id::text
+        repeated_count, on_repeat, may_revoke, api_key_id::text, reading
     FROM batch"""
 
 
@@ -40,6 +41,8 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     may_revoke: bool
     api_key_id: str | None
     """The API key that sent it; None where that was not kept yet."""
+    reading: str | None
+    """How the cells of its table are read, as `reading_text` writes it; None of one that is read as usual."""
 
     @property
     def is_over(self) -> bool:
@@ -63,6 +66,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     api_key_id: str | None
     on_repeat: OnRepeat | None
     may_revoke: bool
+    reading: str | None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +83,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     is_repeated: bool = False
     """Whether the credential was issued before, and not by this batch."""
     pair_fingerprint: bytes | None = None
+
+
+def reading_text(reading: Reading) -> str | None:
+    """Return how a table is read as it is kept: as JSON, or None where it is read as usual."""
+    return None if reading == READ_AS_USUAL else msgspec.json.encode(reading).decode()
+
+
+def reading_of(text: str | None) -> Reading:
+    """Return what `reading_text` wrote."""
+    return READ_AS_USUAL if text is None else msgspec.json.decode(text, type=Reading)
 
 
 def _batch(row: asyncpg.Record | None) -> BackgroundBatch | None:
@@ -141,8 +155,8 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
     status = await connection.execute(
         """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, kind,
                is_background, is_dry_run, media_type, may_issue, key_id, api_key_id,
-               on_repeat, may_revoke)
-           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $11, $12, $13)
+               on_repeat, may_revoke, reading)
+           VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10, $11, $12, $13, $14)
            ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
         batch.batch_id,
         batch.institution_id,
@@ -157,6 +171,7 @@ async def add(connection: Connection, batch: NewBatch) -> bool:
         batch.api_key_id,
         batch.on_repeat,
         batch.may_revoke,
+        batch.reading,
     )
     return status == "INSERT 0 1"
 

@@ -39,6 +39,7 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: str
     request_fingerprint: bytes
     row_count: int
+    reading: str | None = None
 
 
 async def find(connection: Connection | Pool, institution_id: str, key_fingerprint: bytes) -> Answered | None:
@@ -119,20 +120,23 @@ async def begin_batch(
     request_fingerprint: bytes,
     row_count: int,
     api_key_id: str | None,
+    reading: str | None,
 ) -> StoredBatch:
     """Return the batch of this idempotency key, begun now if it was not."""
     await connection.execute(
-        """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, api_key_id)
-           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
+        """INSERT INTO batch (batch_id, institution_id, key_fingerprint, request_fingerprint, row_count, api_key_id,
+               reading)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (institution_id, key_fingerprint) DO NOTHING""",
         batch_id,
         institution_id,
         key_fingerprint,
         request_fingerprint,
         row_count,
         api_key_id,
+        reading,
     )
     row = await connection.fetchrow(
-        """SELECT batch_id::text, request_fingerprint, row_count FROM batch
+        """SELECT batch_id::text, request_fingerprint, row_count, reading FROM batch
            WHERE institution_id = $1 AND key_fingerprint = $2""",
         institution_id,
         key_fingerprint,
@@ -144,7 +148,7 @@ async def begin_batch(
 async def batch(connection: Connection | Pool, institution_id: str, batch_id: str) -> StoredBatch | None:
     """Return a batch of the institution."""
     row = await connection.fetchrow(
-        """SELECT batch_id::text, request_fingerprint, row_count FROM batch
+        """SELECT batch_id::text, request_fingerprint, row_count, reading FROM batch
            WHERE institution_id = $1 AND batch_id = $2""",
         institution_id,
         batch_id,
