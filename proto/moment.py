@@ -51,6 +51,19 @@ def to_datetime(moment: Moment) -> datetime:
         raise InvalidProblem(f"{moment[:40]!r} is not a time that exists") from error
 
 
+def in_seconds(moment: Moment) -> Moment:
+    """Return the whole second in which a moment lies: …10:00:00.900Z → …10:00:00.000Z."""
+    return Moment(moment[:19] + ".000Z")
+
+
+def as_written(moment: Moment) -> str:
+    """Return the whole second in which a moment lies as documents and proofs write it: 2026-11-23T10:00:00Z.
+
+    Programs in JavaScript and other languages write a time without fractions again as it was, and no other.
+    """
+    return moment[:19] + "Z"
+
+
 def parse(text: str) -> Moment:
     """Return `text` as a moment if it has exactly the signed form, else raise `InvalidProblem`."""
     if not _MOMENT.match(text):

@@ -58,7 +58,7 @@ from proto.events import (
     Record,
     UriField,
 )
-from proto.moment import Moment
+from proto.moment import Moment, in_seconds
 from proto.prerequisites import EntryRequirements
 from proto.problem import InvalidProblem
 from proto.stacking import Recipe
@@ -300,16 +300,16 @@ class Award(Record, frozen=True, kw_only=True):
         return self.ends_in(UTC)
 
     def begins_in(self, zone: tzinfo) -> Moment:
-        """Return `valid_from` as events and documents write it; a day begins in `zone`."""
-        return days.begin(self.valid_from, zone)
+        """Return `valid_from` as events and documents write it, to the second; a day begins in `zone`."""
+        return in_seconds(days.begin(self.valid_from, zone))
 
     def ends_in(self, zone: tzinfo) -> Moment | None:
         """Return the first moment that is no longer valid, where there is one; a day ends in `zone`."""
-        return None if self.valid_until is None else days.end(self.valid_until, zone)
+        return None if self.valid_until is None else in_seconds(days.end(self.valid_until, zone))
 
     def awarded_in(self, zone: tzinfo) -> Moment | None:
-        """Return `awarded_at` as documents write it, where there is one; a day begins in `zone`."""
-        return None if self.awarded_at is None else days.begin(self.awarded_at, zone)
+        """Return `awarded_at` as documents write it, to the second, where there is one; a day begins in `zone`."""
+        return None if self.awarded_at is None else in_seconds(days.begin(self.awarded_at, zone))
 
     def check_period(self, zone: tzinfo) -> None:
         """Raise `ValueError` where it ends before it begins; a day and a time are compared in `zone`."""

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from proto.documents.credential import Learner
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import child, claims
+from proto.documents.open_badge_names import stated
 from proto.ids import CredentialId
 from proto.visible_text import folded
 
@@ -34,7 +35,7 @@ def recognised(document: Mapping[str, Any], learner: Learner) -> Recognised | No
     name = folded(learner.full_name)
     if not name or folded(_name_in(subject)) != name:
         return None
-    born = subject.get("dateOfBirth")
+    born = stated(subject, "dateOfBirth")
     if learner.date_of_birth and born:
         return "name-and-birth" if str(born).partition("T")[0] == learner.date_of_birth else None
     addresses = [folded(stated) for stated in _identities_in(subject, "emailAddress")]
@@ -48,10 +49,10 @@ def _name_in(subject: Mapping[str, Any]) -> str:
 
     "" where it states none, or something that is no text.
     """
-    stated = [subject[part] for part in ("givenName", "familyName") if subject.get(part)]
-    if not stated:
+    parts = [part for name in ("givenName", "familyName") if (part := stated(subject, name))]
+    if not parts:
         return next(iter(_identities_in(subject, "name")), "")
-    return " ".join(stated) if all(isinstance(part, str) for part in stated) else ""
+    return " ".join(parts) if all(isinstance(part, str) for part in parts) else ""
 
 
 def _identities_in(subject: Mapping[str, Any], kind: str) -> list[str]:

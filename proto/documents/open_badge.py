@@ -1,7 +1,8 @@
 """Builds the credential document: W3C VC 2.0, Open Badges 3.0 and the EU standard elements. Signs and stores nothing.
 
 Grade, credits and dates are inside, so whatever signs or hashes the document covers them. Whole numbers are written as
-integers, moments in UTC with milliseconds, language tags in maps in lower case (RDF processors differ otherwise).
+integers, moments in UTC without fractions of seconds (other people's programs write them so again), language tags in
+lower case (RDF processors differ otherwise), and what Open Badges has no term for under its IRI (`open_badge_names`).
 """
 
 import re
@@ -21,11 +22,13 @@ from proto.documents.credential import (
     LearningOutcome,
 )
 from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA, SCHEMA_TYPE, contexts
+from proto.documents.open_badge_names import IRIS, with_iris
 from proto.documents.provision import evidence_part, provision_part
 from proto.documents.results import result_descriptions, results
 from proto.documents.vocabulary import CONCEPTS, ECTS_FRAMEWORK, eqf_uri, isced_f_uri
 from proto.events import CredentialIdField, Record
 from proto.ids import AchievementUri, Did
+from proto.moment import Moment, as_written
 from proto.problem import InvalidProblem
 from proto.stacking import ects_text
 
@@ -108,16 +111,16 @@ def build_document(
         "type": ["VerifiableCredential", "OpenBadgeCredential"],
         "name": achievement.text_in(achievement.title),
         "issuer": fixed.issuer,
-        "awardedDate": award.awarded_in(zone),
-        "validFrom": award.begins_in(zone),
-        "validFromDay": days.day_of_begin(award.valid_from),
-        "validUntil": award.ends_in(zone),
-        "validUntilDay": days.day_of_end(award.valid_until) if award.valid_until else None,
+        "awardedDate": _second(award.awarded_in(zone)),
+        "validFrom": as_written(award.begins_in(zone)),
+        IRIS["validFromDay"]: days.day_of_begin(award.valid_from),
+        "validUntil": _second(award.ends_in(zone)),
+        IRIS["validUntilDay"]: days.day_of_end(award.valid_until) if award.valid_until else None,
         "credentialSubject": _subject(achievement, award, components, fixed),
         "credentialSchema": fixed.schema,
         "evidence": evidence_part(award.evidence),
         "credentialStatus": dict(credential_status) if credential_status else None,
-        "otherIdentifier": _identifiers(award.other_identifiers),
+        IRIS["otherIdentifier"]: _identifiers(award.other_identifiers),
     }
     return _stated(document)
 
@@ -126,6 +129,10 @@ def credits_number(hundredths: int) -> int | float:
     """Return credits as JSON writes them: 300 → `3`, 350 → `3.5`."""
     whole, rest = divmod(hundredths, _HUNDREDTHS)
     return hundredths / _HUNDREDTHS if rest else whole
+
+
+def _second(moment: Moment | None) -> str | None:
+    return as_written(moment) if moment else None
 
 
 def _stated(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,16 +173,16 @@ def _subject(achievement: Achievement, award: Award, components: Sequence[Compon
             "id": learner.uri,
             "type": ["AchievementSubject"],
             "identifier": _identities(name=learner.full_name, email=learner.email),
-            "givenName": learner.given_name,
-            "familyName": learner.family_name,
-            "dateOfBirth": learner.date_of_birth,
+            IRIS["givenName"]: learner.given_name,
+            IRIS["familyName"]: learner.family_name,
+            IRIS["dateOfBirth"]: learner.date_of_birth,
             "activityStartDate": _day(award.activity_start),
             "activityEndDate": _day(award.activity_end),
             "creditsEarned": _credits_earned(achievement, award),
             "narrative": award.narrative,
             "result": results(achievement, award),
             "achievement": fixed.achievement,
-            "component": [_component(component) for component in components],
+            IRIS["component"]: with_iris([_component(component) for component in components]),
         }
     )
 
@@ -239,7 +246,7 @@ def achievement_part(achievement: Achievement) -> dict[str, Any]:
     provision = provision_part(
         achievement.learning_resources, achievement.entitlements, achievement.providers, achievement.provider_type
     )
-    return _stated(official | _eu_elements(achievement) | provision)
+    return _stated(official | with_iris(_eu_elements(achievement) | provision))
 
 
 def official_language(tag: str) -> str:

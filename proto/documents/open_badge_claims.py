@@ -11,6 +11,7 @@ from typing import Any
 from proto import days
 from proto.documents.open_badge import EQF_TARGET_TYPE
 from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, VC_CONTEXT
+from proto.documents.open_badge_names import NamedTwiceProblem, stated
 from proto.documents.vocabulary import EQF_LEVEL_MAX, EQF_LEVEL_MIN, eqf_level_of
 from proto.events import Record
 from proto.ids import DID_PATTERN, HEX_256_PATTERN, URI_PATTERN, AchievementUri, CredentialId, Did
@@ -67,12 +68,20 @@ def claims(document: Any) -> DocumentClaims:
 
 def _day(body: Mapping[str, Any], name: str, at: Moment | None, agrees: Callable[[str, Moment], bool]) -> str | None:
     """Return a day as it was written, or refuse one that is no day of its moment in any zone."""
-    if name not in body:
+    written = _stated(body, name, "")
+    if written is None:
         return None
-    written = text(body, name, "")
-    if at is None or not days.is_day(written) or not agrees(written, at):
+    if at is None or not isinstance(written, str) or not days.is_day(written) or not agrees(written, at):
         raise NotAnOpenBadgeProblem(f"{name} is no day of its moment", pointer=f"/{name}")
     return written
+
+
+def _stated(node: Mapping[str, Any], name: str, pointer: str) -> Any:
+    """Return what an object says under a short name or its IRI, None for nothing, or refuse both at once."""
+    try:
+        return stated(node, name)
+    except NamedTwiceProblem as problem:
+        raise NotAnOpenBadgeProblem(problem.detail, pointer=f"{pointer}/{name}") from problem
 
 
 _ACHIEVEMENT = "/credentialSubject/achievement"
@@ -185,25 +194,28 @@ def _eqf_levels(achievement: Mapping[str, Any]) -> Iterator[int]:
     for index, item in enumerate(alignments):
         if isinstance(item, Mapping) and item.get("targetType") == EQF_TARGET_TYPE:
             yield eqf_level(item.get("targetCode"), f"{_ACHIEVEMENT}/alignment/{index}/targetCode")
-    if "eqfLevel" in achievement:
-        level = eqf_level_of(str(achievement["eqfLevel"]))
+    written = _stated(achievement, "eqfLevel", _ACHIEVEMENT)
+    if written is not None:
+        level = eqf_level_of(str(written))
         if level is None:
             raise NotAnOpenBadgeProblem("eqfLevel is not the URI of an EQF level", pointer=f"{_ACHIEVEMENT}/eqfLevel")
         yield level
 
 
 def _components(subject: Mapping[str, Any]) -> tuple[CredentialId, ...]:
-    items = subject.get("component", [])
+    items = _stated(subject, "component", "/credentialSubject")
+    if items is None:
+        return ()
     if not isinstance(items, list):
         raise NotAnOpenBadgeProblem("component must be a list", pointer="/credentialSubject/component")
     return tuple(sorted(_component(item, index) for index, item in enumerate(items)))
 
 
 def _component(item: Any, index: int) -> CredentialId:
-    value = item.get("credentialId") if isinstance(item, Mapping) else None
+    pointer = f"/credentialSubject/component/{index}"
+    value = _stated(item, "credentialId", pointer) if isinstance(item, Mapping) else None
     if not isinstance(value, str) or not _HEX_256.match(value):
-        pointer = f"/credentialSubject/component/{index}/credentialId"
         raise NotAnOpenBadgeProblem(
-            "A component is named by its credential id of 64 hexadecimal digits", pointer=pointer
+            "A component is named by its credential id of 64 hexadecimal digits", pointer=f"{pointer}/credentialId"
         )
     return CredentialId(value)

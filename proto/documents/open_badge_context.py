@@ -1,8 +1,9 @@
-"""The JSON-LD contexts that our documents name, and the inline one that defines the EU terms. Data, no behaviour.
+"""The JSON-LD contexts that our documents name, and the IRIs of the EU terms, which no published context defines.
 
 Terms take the IRIs of the European Learning Model v3 where it has them; what nobody has defined stands under
-`urn:credentify:term:`. No term here is defined by the two official contexts with another meaning (they are protected).
-Every term that a document uses must be defined, or a proof would silently not cover it.
+`urn:credentify:term:`. Data, no behaviour. Checkers of others take no context that stands inside of a document, so ours
+name published ones only, and write the EU terms as IRIs (`open_badge_names`). No IRI here is a term of those contexts:
+readers would look for it under that term, and refuse it under its IRI.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,12 @@ from typing import Any
 
 VC_CONTEXT = "https://www.w3.org/ns/credentials/v2"
 OPEN_BADGES_CONTEXT = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+OPEN_BADGES_EXTENSIONS = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json"
 OPEN_BADGES_CONTEXT_PREFIX = "https://purl.imsglobal.org/spec/ob/v3p0/context"
 OPEN_BADGES_SCHEMA = "https://purl.imsglobal.org/spec/ob/v3p0/schema/json/ob_v3p0_achievementcredential_schema.json"
 SCHEMA_TYPE = "1EdTechJsonSchemaValidator2019"
 
 _ELM = "http://data.europa.eu/snb/model/elm/"
-_OB = "https://purl.imsglobal.org/spec/vc/ob/vocab.html#"
 _OWN = "urn:credentify:term:"
 _DCT = "http://purl.org/dc/terms/"
 _SKOS = "http://www.w3.org/2004/02/skos/core#"
@@ -36,14 +37,15 @@ def _reference(iri: str) -> dict[str, str]:
     return {"@id": iri, "@type": "@id"}
 
 
-EU_CONTEXT: Mapping[str, Any] = MappingProxyType(
+EU_TERMS: Mapping[str, Any] = MappingProxyType(
     {
-        SCHEMA_TYPE: _OB + SCHEMA_TYPE,
-        "otherIdentifier": _set(_OB + "otherIdentifier"),
+        # Other names of the credential; of an institution and of an achievement they are a term of Open Badges.
+        "otherIdentifier": _set("http://www.w3.org/ns/adms#identifier"),
         # The days of validity as they were written; validFrom and validUntil are moments.
         "validFromDay": {"@id": _OWN + "validFromDay", "@type": _XSD + "date"},
         "validUntilDay": {"@id": _OWN + "validUntilDay", "@type": _XSD + "date"},
-        # The learner (element 1).
+        # The learner (element 1). Open Badges has these names for a Profile only, which some readers take from a
+        # subject that is an AchievementSubject as well.
         "givenName": _FOAF + "givenName",
         "familyName": _FOAF + "familyName",
         "dateOfBirth": {"@id": _ELM + "dateOfBirth", "@type": _XSD + "date"},
@@ -98,12 +100,9 @@ EU_CONTEXT: Mapping[str, Any] = MappingProxyType(
 
 
 def contexts() -> list[Any]:
-    """Return a new `@context` of a document of ours: VC 2.0, Open Badges 3.0.3, and the EU terms inline."""
-    return [VC_CONTEXT, OPEN_BADGES_CONTEXT, {**EU_CONTEXT, **{term: {**value} for term, value in _STRUCTURED}}]
+    """Return a new `@context` of a document of ours: VC 2.0, Open Badges 3.0.3, and the extensions of the latter."""
+    return [VC_CONTEXT, OPEN_BADGES_CONTEXT, OPEN_BADGES_EXTENSIONS]
 
-
-_STRUCTURED = tuple((term, value) for term, value in EU_CONTEXT.items() if isinstance(value, Mapping))
-"""The terms whose definitions are objects, of which each document gets its own."""
 
 ISSUED_CONTEXT_DIGESTS: frozenset[str] = frozenset(
     {
@@ -115,5 +114,5 @@ ISSUED_CONTEXT_DIGESTS: frozenset[str] = frozenset(
 """SHA-256 (hexadecimal) of the canonical JSON of every inline context that a document of ours ever carried.
 
 Under a proof over RDF no other inline context is read, since it could give names another meaning than readers give
-them. Who changes `EU_CONTEXT` adds its digest here; none is ever taken away.
+them. Documents of ours carry none any more; none of these is ever taken away.
 """

@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from proto.documents.open_badge_context import VC_CONTEXT
 from proto.ids import URI_PATTERN, Did
-from proto.moment import Moment
+from proto.moment import Moment, as_written
 from proto.problem import InvalidProblem
 
 PURPOSE: Final = "revocation"
@@ -194,7 +194,7 @@ def build_list_credential(
     """
     if not _URL.match(list_url) or "#" in list_url:
         raise MalformedStatusProblem("The address of a status list is an http(s) URL without a fragment", pointer="/id")
-    if not valid_from < valid_until:
+    if not as_written(valid_from) < as_written(valid_until):
         raise MalformedStatusProblem("A status list ends after it begins", pointer="/validUntil")
     if not 0 < ttl_ms <= TTL_MS_MAX:
         raise MalformedStatusProblem(f"ttl is 1 to {TTL_MS_MAX} milliseconds", pointer="/credentialSubject/ttl")
@@ -203,8 +203,8 @@ def build_list_credential(
         "id": list_url,
         "type": ["VerifiableCredential", LIST_TYPE],
         "issuer": issuer,
-        "validFrom": valid_from,
-        "validUntil": valid_until,
+        "validFrom": as_written(valid_from),
+        "validUntil": as_written(valid_until),
         "credentialSubject": {
             "id": f"{list_url}#list",
             "type": "BitstringStatusList",

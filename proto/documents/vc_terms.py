@@ -200,9 +200,10 @@ def _with(terms: _Terms, context: Mapping[str, Any]) -> _Terms:
     own = {name: value for name, value in context.items() if not name.startswith("@") or name == "@vocab"}
     if context.get("@protected") is True:
         own = {name: _protected(value) for name, value in own.items()}
-    changed = (name for name in context if _is_protected(terms.get(name)))
+    changed = [name for name in context if _is_protected(terms.get(name))]
     differing = tuple(name for name in changed if _protected(context[name]) != terms.get(name))
-    return _Terms({**terms.definitions, **own}, differing)
+    same = {name: terms.get(name) for name in changed if name not in differing}  # said again, it stays protected
+    return _Terms({**terms.definitions, **own, **same}, differing)
 
 
 def _bytes_of(context: Mapping[str, Any]) -> bytes | None:

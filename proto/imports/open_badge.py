@@ -17,10 +17,12 @@ from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, check_shape
 from proto.documents.open_badge_context import (
     ISSUED_CONTEXT_DIGESTS,
     OPEN_BADGES_CONTEXT_PREFIX,
+    OPEN_BADGES_EXTENSIONS,
     OPEN_BADGES_SCHEMA,
     SCHEMA_TYPE,
     VC_CONTEXT,
 )
+from proto.documents.open_badge_names import with_names
 from proto.documents.provision import Evidence
 from proto.ids import AchievementUri
 from proto.imports.educredentials import CONTEXT_ENDING
@@ -54,7 +56,7 @@ def import_open_badge(document: Any, *, learner_ref: str | None = None) -> Impor
     learner in the document (`proto.imports.identity`). Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
     JSON pointer.
     """
-    return _Import(check_shape(document)).run(learner_ref)
+    return _Import(with_names(check_shape(document))).run(learner_ref)
 
 
 class _Import:
@@ -101,7 +103,7 @@ class _Import:
         root = self._root
         root.only("@context", *(item for item in root.value["@context"] if _is_known_context(item)))
         root.only("type", "VerifiableCredential", "OpenBadgeCredential", "AchievementCredential")
-        subject.only("type", "AchievementSubject")
+        subject.only("type", "AchievementSubject", "Profile")
         if root.value.get("name") in achievement.title.values():
             root.take("name")
         for schema in root.objects("credentialSchema"):
@@ -283,4 +285,4 @@ def _is_known_context(context: Any) -> bool:
         return hashlib.sha256(canonical_json(context)).hexdigest() in ISSUED_CONTEXT_DIGESTS
     address = str(context)
     is_official = address.startswith(OPEN_BADGES_CONTEXT_PREFIX) and address.endswith(".json")
-    return address == VC_CONTEXT or is_official or address.endswith(CONTEXT_ENDING)
+    return address in {VC_CONTEXT, OPEN_BADGES_EXTENSIONS} or is_official or address.endswith(CONTEXT_ENDING)

@@ -17,7 +17,7 @@ from proto.documents.document import without_proof
 from proto.documents.vc import check_credential
 from proto.ids import KeyId
 from proto.keys import SIGNATURE_BYTES, Sign, is_signature
-from proto.moment import Moment, from_ms, normalise, to_ms
+from proto.moment import Moment, as_written, from_ms, normalise, to_ms
 from proto.problem import InvalidProblem
 from services.crypto.rdf_canonical import (
     Form,
@@ -82,7 +82,7 @@ def create_proof(
     proof: dict[str, Any] = {
         "type": "DataIntegrityProof",
         "cryptosuite": suite,
-        "created": created,
+        "created": as_written(created),
         "verificationMethod": key_id,
         "proofPurpose": "assertionMethod",
     }

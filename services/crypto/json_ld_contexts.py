@@ -14,7 +14,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from proto.canonical import canonical_json
-from proto.documents.open_badge_context import ISSUED_CONTEXT_DIGESTS, OPEN_BADGES_CONTEXT, VC_CONTEXT
+from proto.documents.open_badge_context import (
+    ISSUED_CONTEXT_DIGESTS,
+    OPEN_BADGES_CONTEXT,
+    OPEN_BADGES_EXTENSIONS,
+    VC_CONTEXT,
+)
+from proto.documents.open_badge_names import NAMES
 from proto.problem import InvalidProblem, MalformedProblem
 from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
 
@@ -46,11 +52,12 @@ class RenamedTermsProblem(InvalidProblem):
 
 @cache
 def pinned_contexts() -> Mapping[str, Any]:
-    """Return the contexts of the package by their address: VC 2.0 and Open Badges 3.0.3."""
+    """Return the contexts of the package by their address: VC 2.0, Open Badges 3.0.3 and the extensions of it."""
     return MappingProxyType(
         {
             VC_CONTEXT: _read("credentials-v2.json"),
             OPEN_BADGES_CONTEXT: _read("open-badges-3.0.3.json"),
+            OPEN_BADGES_EXTENSIONS: _read("open-badges-extensions.json"),
         }
     )
 
@@ -63,13 +70,14 @@ def refuse_other_meanings(document: Mapping[str, Any]) -> None:
     """Return if JSON and RDF of a document say the same, as far as names go; else raise.
 
     `UnknownContextProblem` for a context that is neither pinned nor an inline one that we ever issued, and
-    `RenamedTermsProblem` for a name that is written as an address, and for a second object that is the credential.
+    `RenamedTermsProblem` for a name that is written as an address, but for those that readers of ours look for (no
+    context gives them another), and for a second object that is the credential.
     """
     for node, is_root in _objects(document):
         if "@context" in node:
             _refuse_foreign(node["@context"])
         for key in node:
-            if ":" in key:
+            if ":" in key and key not in NAMES:
                 raise RenamedTermsProblem(f"{key[:60]!r} is an address: write the name that the contexts give it")
         if not is_root and len(node) > 1 and isinstance(node.get("id"), str) and node["id"] == document.get("id"):
             raise RenamedTermsProblem("Two objects have the credential's own id: what is said of it stands in one")

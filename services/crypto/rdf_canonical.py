@@ -81,7 +81,10 @@ def covered_quads(document: Mapping[str, Any], contexts: Mapping[str, Any] | Non
 
 def _lost(node: Any, found: set[str], resolver: Resolver) -> Iterator[str]:
     """Yield the keys and texts of a document that its RDF cannot hold or does not hold."""
-    if isinstance(node, Mapping):
+    if isinstance(node, Mapping) and node.keys() == {"@language", "@value"}:
+        for part in node.values():
+            yield from _lost(part, found, resolver)
+    elif isinstance(node, Mapping):
         for key, value in node.items():
             if key == "@context":
                 continue
@@ -143,6 +146,8 @@ def _values(quad: ox.Quad) -> Iterator[str]:
             yield term.value
         if isinstance(term, ox.Literal):
             yield term.datatype.value
+            if term.language:
+                yield term.language
 
 
 def _canonicalise(quads: _Quads) -> bytes:

@@ -14,6 +14,7 @@ from proto.canonical import decode_json
 from proto.documents.credential import Achievement
 from proto.documents.open_badge import build_document
 from proto.documents.open_badge_claims import claims
+from proto.documents.open_badge_names import IRIS
 from proto.ids import AchievementUri
 from proto.imports.open_badge import import_open_badge
 from proto.tables.awards_csv import parse_awards
@@ -91,7 +92,7 @@ def test_dutch_micro_credentials_are_imported_as_they_are(vendored: Path, schema
     schema.validate(document)
     assert covered_quads(document)
     assert claims(document).ects_hundredths == DUTCH[name][0]
-    assert document["otherIdentifier"][0]["identifier"] == "http://example.com/credentials/crd-A1B2C3"
+    assert document[IRIS["otherIdentifier"]][0]["identifier"] == "http://example.com/credentials/crd-A1B2C3"
 
 
 @pytest.mark.parametrize("name", DUTCH)

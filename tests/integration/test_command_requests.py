@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from proto.documents.open_badge_names import IRIS
 from tests.support.gateways import Office, RunningGateway
 
 
@@ -68,7 +69,11 @@ async def test_requests_are_made_rejected_withdrawn_and_accepted_by_command(shel
     document = shell.folder / "document.json"
     await shell.run("request", "status", shell.link(third["link"]), "--document", str(document))
     subject = json.loads(document.read_bytes())["credentialSubject"]
-    assert (subject["givenName"], subject["familyName"], subject["result"][0]["value"]) == ("Zoë", "Zo", "8")
+    assert (subject[IRIS["givenName"]], subject[IRIS["familyName"]], subject["result"][0]["value"]) == (
+        "Zoë",
+        "Zo",
+        "8",
+    )
     refused = await shell.run("request", "accept", second["request_id"], staff=True, status=1)
     assert "withdrawn" in refused
     assert "no link" in await shell.run("request", "status", "https://gateway.example/requests/x", status=1)
@@ -87,7 +92,7 @@ async def test_links_of_a_batch_and_of_a_credential_are_made_used_and_cancelled_
     assert [row["line"] for row in rows] == ["1", "2"]
     out = shell.folder / "mine.json"
     await shell.run("claim", "use", shell.link(rows[0]["link"]), "--out", str(out))
-    assert json.loads(out.read_bytes())["credentialSubject"]["givenName"] == "Zoë"
+    assert json.loads(out.read_bytes())["credentialSubject"][IRIS["givenName"]] == "Zoë"
     again = await shell.run("claim", "use", shell.link(rows[0]["link"]), "--out", str(out) + "2", status=1)
     assert "works once" in again
     assert "exists already" in await shell.run("claim", "use", shell.link(rows[1]["link"]), "--out", str(out), status=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
 from tests.support.gateways import Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until
@@ -109,7 +110,7 @@ async def test_two_parts_are_stacked_and_one_revoked_impairs_the_stack(gateway: 
     stack = answered.as_(CredentialAnswer)
     assert (stack.ects_hundredths, sorted(stack.components)) == (650, parts)
     document = (await office.client.get(f"/v1/credentials/{stack.credential_id}/document")).body
-    assert sorted(part["credentialId"] for part in document["credentialSubject"]["component"]) == parts
+    assert sorted(part[IRIS["credentialId"]] for part in document["credentialSubject"][IRIS["component"]]) == parts
     again = await office.client.post("/v1/stacks", office.award(whole) | {"components": parts}, key="stack")
     assert again.body["credential_id"] == stack.credential_id
     exclusive = await office.client.post(

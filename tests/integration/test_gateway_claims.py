@@ -8,6 +8,7 @@ import aiohttp
 
 from proto.base64_strict import encode_base64
 from proto.documents.claim import claim_message
+from proto.documents.open_badge_names import IRIS
 from proto.keys import SecretKey, did_key
 from proto.wire.requests import Claim, Claimed, ClaimMade, ClaimSeen
 from services.clients.gateway import GatewayClient
@@ -49,7 +50,7 @@ async def test_an_award_is_issued_when_its_link_is_used_and_once(gateway: Runnin
     answers = await asyncio.gather(*(_use(gateway, _secret(made)) for _ in range(4)))
     assert sorted(answer.status for answer in answers) == [200, 410, 410, 410]
     claimed = next(answer for answer in answers if answer.status == 200).as_(Claimed)
-    assert claimed.document["credentialSubject"]["givenName"] == "Zoë"
+    assert claimed.document["credentialSubject"][IRIS["givenName"]] == "Zoë"
     late = await _use(gateway, _secret(made))
     assert (late.status, late.slug) == (410, "claim-used")
     assert "once" in late.body["detail"]
@@ -157,7 +158,7 @@ async def test_a_batch_has_a_link_for_each_credential_and_only_the_last_links_wo
     assert {(await _use(gateway, _secret(made))).slug for made in first} == {"claim-expired"}
     for made, award in zip(second, awards, strict=True):
         claimed = (await _use(gateway, _secret(made))).as_(Claimed)
-        assert claimed.document["credentialSubject"]["familyName"] == award["learner"]["family_name"]
+        assert claimed.document["credentialSubject"][IRIS["familyName"]] == award["learner"]["family_name"]
 
 
 async def test_awards_of_a_list_get_links_and_are_issued_when_they_are_used(gateway: RunningGateway) -> None:
@@ -173,7 +174,7 @@ async def test_awards_of_a_list_get_links_and_are_issued_when_they_are_used(gate
     assert await gateway.database_count("claim") == 1
     assert await gateway.database_count("credential") == 0
     claimed = (await _use(gateway, _secret(first[0].claim))).as_(Claimed)
-    assert claimed.document["credentialSubject"]["familyName"] == "A"
+    assert claimed.document["credentialSubject"][IRIS["familyName"]] == "A"
     other = rows.replace(b"s-1,A", b"s-1,B")
     changed = [line async for line in client.claims_of_awards(other, media_type="text/csv", key="list")]
     assert changed[0].problem is not None

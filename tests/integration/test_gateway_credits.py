@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import BatchAnswer
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Answered, Office, RunningGateway, achievement
@@ -78,7 +79,7 @@ async def test_no_credits_are_valid_alone_claimed_stacked_and_reissued(
     assert stacked.status == 201, stacked
     document = await judged(stacked.body["credential_id"])
     assert _earned(document) == 0
-    assert [part["point"] for part in document["credentialSubject"]["component"]] == ["0", "0"]
+    assert [part[IRIS["point"]] for part in document["credentialSubject"][IRIS["component"]]] == ["0", "0"]
     wrong = await office.published((await office.issue("databases", "r-1")).credential_id)
     header = "action,credential_id,reason,learner_ref,given_name,achievement,valid_from,ects"
     row = f"reissue,{wrong.credential_id},error,r-1,Zo,databases,2026-01-01,0"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proto.moment import Moment, as_written
 from proto.wire.gateway import BatchAnswer, CredentialAnswer
 from tests.support.foreign_documents import elm, open_badge
 from tests.support.gateways import Office, RunningGateway
@@ -16,7 +17,7 @@ from tests.support.ledgers import RunningLedger, until
 Json = dict[str, Any]
 FIRST, LAST = "2026-07-01", "2036-07-31"
 DAYS = {"valid_from": FIRST, "valid_until": LAST}
-PERIOD = ("2026-06-30T22:00:00.000Z", "2036-07-31T22:00:00.000Z")
+PERIOD = (Moment("2026-06-30T22:00:00.000Z"), Moment("2036-07-31T22:00:00.000Z"))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def _office(gateway: RunningGateway) -> Office:
 
 async def _check(office: Office, verifier: Verifier, credential_id: str) -> None:
     document = await document_of(office, credential_id)
-    assert (document["validFrom"], document["validUntil"]) == PERIOD
+    assert (document["validFrom"], document["validUntil"]) == tuple(map(as_written, PERIOD))
     answer = await verifier.answer(document)
     facts = answer["credential"]
     assert (facts["valid_from"], facts["valid_until"]) == PERIOD
@@ -158,7 +159,7 @@ async def test_a_day_holds_to_its_end_and_one_day_is_a_period(gateway: RunningGa
     office = await _office(gateway)
     issued = await office.issue("soil", valid_from="2026-07-01", valid_until="2026-07-01")
     document = await document_of(office, issued.credential_id)
-    assert document["validUntil"] == "2026-07-01T22:00:00.000Z"
+    assert document["validUntil"] == "2026-07-01T22:00:00Z"
     answer = await verifier.answer(document)
     period = next(check for check in answer["checks"] if check["check"] == "period")
     assert period["code"] == "period-over"
@@ -186,7 +187,7 @@ async def test_days_are_in_utc_unless_a_zone_is_set_and_a_zone_exists(gateway: R
     assert "time_zone" not in (await office.client.get("/v1/settings")).body
     await office.describe("soil")
     issued = await office.issue("soil", valid_until=LAST)
-    assert (await document_of(office, issued.credential_id))["validUntil"] == "2036-08-01T00:00:00.000Z"
+    assert (await document_of(office, issued.credential_id))["validUntil"] == "2036-08-01T00:00:00Z"
     for wrong in ("Europe/Atlantis", "../etc/passwd", ""):
         refused = await office.client.send("PUT", "/v1/settings", {"time_zone": wrong})
         assert (refused.status, refused.body["pointer"]) == (422, "/time_zone")

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proto.documents.open_badge_names import IRIS
 from proto.imports.imported import Imported
 from proto.wire.gateway import BatchAnswer
 from services.command.fsck import Targets
@@ -119,7 +120,7 @@ async def test_people_who_were_taken_for_one_are_listed_and_told_apart_again(gat
     assert {each["credential_id"]: each["status"]["state"] for each in kept} == {maria: "active", tom: "revoked"}
     new = next(each["status"]["replaced_by"] for each in kept if each["credential_id"] == tom)
     document = (await office.client.get(f"/v1/credentials/{new}/document")).body
-    assert document["credentialSubject"]["givenName"] == "Tom"
+    assert document["credentialSubject"][IRIS["givenName"]] == "Tom"
     assert (await office.client.send("DELETE", f"/v1/learners/{merged}")).body["document_count"] == 2
     assert (await office.client.get(f"/v1/credentials/{new}/document")).status == 200
 

@@ -17,7 +17,7 @@ from proto.events import KeyRecord
 from proto.ids import Did
 from proto.wire.gateway import CredentialAnswer
 from services.crypto.rdf_canonical import pinned_contexts
-from tests.interop.test_interop import JUDGES, OPENVC_PYTHON, READS, run
+from tests.interop.test_interop import JUDGES, READS, READS_PROOFS, run, separate_judges
 from tests.support.documents import EXAMPLES
 from tests.support.gateways import PUBLIC_URL, Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until
@@ -35,7 +35,7 @@ class Served:
 
     async def read(self, name: str, credential_id: str) -> None:
         """Read a document with each suite that a judge reads."""
-        for suite in sorted({suite for suite, _ in READS}):
+        for suite in sorted({suite for suite, _ in READS_PROOFS}):
             path = f"/v1/credentials/{credential_id}/document?proof={suite}"
             answered = await self._office.client.get(path)
             assert answered.status == 200, answered
@@ -54,16 +54,15 @@ class Served:
         assert node is not None, "its absence is a reason to skip"
         await asyncio.to_thread(run, [node, str(JUDGES / "run.mjs"), str(self._folder)])
         verdicts = json.loads((self._folder / "verdicts.json").read_text())["verdicts"]
-        if OPENVC_PYTHON.exists():
-            command = [str(OPENVC_PYTHON), str(JUDGES / "openvc_judge.py"), str(self._folder)]
-            await asyncio.to_thread(run, command)
-            more = json.loads((self._folder / "openvc.json").read_text())["verdicts"]
+        for command, file in separate_judges():
+            await asyncio.to_thread(run, [*command, str(self._folder)])
+            more = json.loads((self._folder / file).read_text())["verdicts"]
             verdicts = {name: found | more[name] for name, found in verdicts.items()}
         return {
             (name, judge): (verdict["accepts"], verdict["reason"])
             for name, found in verdicts.items()
             for judge, verdict in found.items()
-            if (name.rpartition(" ")[2], judge) in READS
+            if (name.rpartition(" ")[2], judge) in READS_PROOFS
         }
 
     async def _loads(self) -> Json:
@@ -89,8 +88,12 @@ def judges_folder(tmp_path: Path) -> Path:
 
 
 def _accepted(judged: dict[tuple[str, str], tuple[bool, str]], name: str) -> set[bool]:
-    """Return what the judges say of a document; there must be as many as are installed."""
-    found = {judge: accepts for (case, judge), (accepts, _) in judged.items() if case.rpartition(" ")[0] == name}
+    """Return what those say of a document who ask for its status and key; there must be as many as are installed."""
+    found = {
+        judge: accepts
+        for (case, judge), (accepts, _) in judged.items()
+        if case.rpartition(" ")[0] == name and (case.rpartition(" ")[2], judge) in READS
+    }
     assert len(found) >= 2, judged
     return set(found.values())
 

@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import RequestAnswer, RequestMade, RequestPage, RequestSeen
 from services.edge import encode_cursor
@@ -67,7 +68,7 @@ async def test_an_accepted_request_becomes_one_credential_however_often_it_is_ac
     seen = await _seen(gateway, made)
     assert (seen.state, seen.credential_id) == ("accepted", answers[0].body["credential_id"])
     document = await gateway.client().get(f"/requests/{made.secret}/document")
-    assert document.body["credentialSubject"]["givenName"] == NAME
+    assert document.body["credentialSubject"][IRIS["givenName"]] == NAME
     assert document.body["credentialSubject"]["result"][0]["value"] == "8.5"
     await office.published(answers[0].body["credential_id"])
 

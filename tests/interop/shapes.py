@@ -10,6 +10,7 @@ import msgspec
 from proto.canonical import decode_json
 from proto.documents.credential import Achievement, Issuer
 from proto.documents.open_badge import Component, build_document
+from proto.documents.open_badge_names import IRIS
 from proto.documents.status_list import build_list_credential, empty_bits, status_entry, with_bits
 from proto.ids import CredentialId, Did, KeyId
 from proto.imports.open_badge import import_open_badge
@@ -187,14 +188,28 @@ MUTATIONS: Mapping[str, Mutation] = {
     "achievement": lambda d: d["credentialSubject"]["achievement"].update(
         id="https://nadmorska.example/achievements/2"
     ),
-    "text in one language": lambda d: d["credentialSubject"]["achievement"]["titleByLanguage"].update(pl="Inny tytuł"),
+    "text in one language": lambda d: d["credentialSubject"]["achievement"][IRIS["titleByLanguage"]][1].update(
+        {"@value": "Inny tytuł"}
+    ),
+    "language of a text": lambda d: d["credentialSubject"]["achievement"][IRIS["titleByLanguage"]][1].update(
+        {"@language": "de"}
+    ),
     "grade": lambda d: d["credentialSubject"]["result"][0].update(value="5.0"),
     "credits": lambda d: d["credentialSubject"].update(creditsEarned=30),
-    "level": lambda d: d["credentialSubject"]["achievement"].update(eqfLevel="http://data.europa.eu/snb/eqf/8"),
-    "part of the stack": lambda d: d["credentialSubject"]["component"][0].update(credentialId="cd" * 32),
-    "expiry": lambda d: d.update(validUntil="2040-07-01T00:00:00.000Z"),
-    "beginning": lambda d: d.update(validFrom="2020-07-01T00:00:00.000Z"),
-    "learner": lambda d: d["credentialSubject"].update(givenName="Somebody"),
+    "level": lambda d: d["credentialSubject"]["achievement"].update(
+        {IRIS["eqfLevel"]: {"id": "http://data.europa.eu/snb/eqf/8"}}
+    ),
+    "part of the stack": lambda d: d["credentialSubject"][IRIS["component"]][0].update(
+        {IRIS["credentialId"]: "cd" * 32}
+    ),
+    "expiry": lambda d: d.update(validUntil="2040-07-01T00:00:00Z"),
+    "beginning": lambda d: d.update(validFrom="2020-07-01T00:00:00Z"),
+    "learner": lambda d: d["credentialSubject"].update({IRIS["givenName"]: "Somebody"}),
+    "learner under the short name": lambda d: d["credentialSubject"].update(givenName="Somebody"),
+    "element under another IRI": lambda d: d["credentialSubject"]["achievement"].update(
+        {"urn:credentify:term:level": d["credentialSubject"]["achievement"].pop(IRIS["eqfLevel"])}
+    ),
+    "end under its IRI": lambda d: d.update({"https://www.w3.org/2018/credentials#validUntil": d.pop("validUntil")}),
     "learner's id": lambda d: d["credentialSubject"].update(id="did:example:somebody"),
     "identity": lambda d: d["credentialSubject"]["identifier"][0].update(identityHash="Somebody Else"),
     "issuer": lambda d: d["issuer"].update(id=STRANGER),
@@ -206,11 +221,12 @@ MUTATIONS: Mapping[str, Mutation] = {
     "removed status": lambda d: d.pop("credentialStatus"),
     "status index": lambda d: d["credentialStatus"].update(statusListIndex="94569"),
     "status list": lambda d: d["credentialStatus"].update(statusListCredential=STATUS_URL + "0"),
-    "meaning of a term": lambda d: d["@context"][2].update(eqfLevel="urn:another:term"),
+    "meaning of a term": lambda d: d["@context"].insert(2, {"narrative": "urn:another:term"}),
+    "meaning of an IRI": lambda d: d["@context"].insert(2, {IRIS["eqfLevel"]: "urn:another:term"}),
     "context removed": lambda d: d["@context"].pop(),
     "proof value": lambda d: _proof(d).update(proofValue=_altered(_proof(d)["proofValue"])),
     "verification method": lambda d: _proof(d).update(verificationMethod=OTHER_KEY_ID),
-    "created": lambda d: _proof(d).update(created="2026-11-02T09:30:00.000Z"),
+    "created": lambda d: _proof(d).update(created="2026-11-02T09:30:00Z"),
     "purpose": lambda d: _proof(d).update(proofPurpose="authentication"),
     "no proof": lambda d: d.pop("proof"),
 }

