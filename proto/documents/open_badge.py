@@ -246,7 +246,7 @@ def achievement_part(achievement: Achievement) -> dict[str, Any]:
     provision = provision_part(
         achievement.learning_resources, achievement.entitlements, achievement.providers, achievement.provider_type
     )
-    return _stated(official | with_iris(_eu_elements(achievement) | provision))
+    return _stated(official | with_iris(_stated(_eu_elements(achievement) | provision)))
 
 
 def official_language(tag: str) -> str:

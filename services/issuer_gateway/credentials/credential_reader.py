@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from proto.documents.document import credential_id_of
+from proto.documents.open_badge_names import stated
 from proto.ids import CredentialId
 from proto.lifecycle import Book, effective
 from proto.moment import Moment, from_datetime
@@ -243,5 +244,5 @@ def _answer(
 
 def _written(document: Mapping[str, Any], name: str) -> str | None:
     """Return a time of a document as it was written, a day where it was a day."""
-    found: str | None = document.get(f"{name}Day", document.get(name))
+    found: str | None = stated(document, f"{name}Day") or document.get(name)
     return found

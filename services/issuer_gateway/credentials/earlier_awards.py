@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import msgspec
 
 from proto.documents.credential import Award
+from proto.documents.open_badge_names import IRIS, stated, with_names
 from proto.ids import CredentialId, EventId
 from proto.lifecycle import Book, effective
-from proto.moment import Moment
+from proto.moment import Moment, normalise
 from proto.problem import ConflictProblem, Problem
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.service import Gateway
@@ -24,7 +25,8 @@ from services.issuer_gateway.store import earlier_awards as rows
 from services.persistence.postgres import Connection
 
 _ENDED = frozenset({"void", "expired"})
-_MEMBERS = ("awardedDate", "validFrom", "validUntil", "evidence", "otherIdentifier")
+_TIMES = ("awardedDate", "validFrom", "validUntil")
+_MEMBERS = ("evidence", "otherIdentifier")
 _NOT_SAID = ("achievement", "type")
 _NOT_SAID_OF_RESULTS = ("id", "type")
 _NOT_CONTENT = ("prerequisites", "prerequisite_documents", "on_repeat")
@@ -200,14 +202,18 @@ def said_of(item: Item) -> Any:
 
 
 def _said(document: Mapping[str, Any], version: str) -> Any:
-    subject = {name: value for name, value in document["credentialSubject"].items() if name not in _NOT_SAID}
+    """Return what a document says, by its short names and with times as events write them, as any form of it does."""
+    subject = with_names(
+        {name: value for name, value in document["credentialSubject"].items() if name not in _NOT_SAID}
+    )
     if "result" in subject:
         subject["result"] = [
             {name: value for name, value in result.items() if name not in _NOT_SAID_OF_RESULTS}
             for result in subject["result"]
         ]
-    members = {name: document.get(name) for name in _MEMBERS}
-    return _plain({"version": version, "subject": subject, **members})
+    times = {name: normalise(document[name]) if name in document else None for name in _TIMES}
+    members = {name: stated(document, name) if name in IRIS else document.get(name) for name in _MEMBERS}
+    return _plain({"version": version, "subject": subject, **times, **members})
 
 
 def content_of(award: Award, zone: tzinfo) -> bytes:
