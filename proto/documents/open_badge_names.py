@@ -126,3 +126,23 @@ def stated(node: Mapping[str, Any], name: str) -> Any:
         raise NamedTwiceProblem(f"{name} is said under two names: keep one", pointer=f"/{name}")
     value = node.get(iri, node.get(name))
     return _reference(value) if name in _REFERENCES else value
+
+
+def pointer_into(document: Any, pointer: str) -> str:
+    """Return where in a document stands what `pointer` names in its form with short names (`with_names`)."""
+    node, found = document, ""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        step: str | int = name
+        if isinstance(node, Mapping):
+            step = name if name in node else IRIS.get(name, name)
+            node = node.get(step)
+        elif isinstance(node, list):
+            step = next((place for place, each in enumerate(node) if _is_named(place, each, name)), name)
+            node = node[step] if isinstance(step, int) else None
+        found += "/" + str(step).replace("~", "~0").replace("/", "~1")
+    return found
+
+
+def _is_named(place: int, item: Any, name: str) -> bool:
+    return str(place) == name or (isinstance(item, Mapping) and item.get("@language") == name)

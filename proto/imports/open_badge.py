@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
+
 from proto import days
 from proto.canonical import canonical_json
 from proto.documents.credential import Achievement, Award, Identifier, Learner
@@ -22,7 +24,7 @@ from proto.documents.open_badge_context import (
     SCHEMA_TYPE,
     VC_CONTEXT,
 )
-from proto.documents.open_badge_names import with_names
+from proto.documents.open_badge_names import pointer_into, with_names
 from proto.documents.provision import Evidence
 from proto.ids import AchievementUri
 from proto.imports.educredentials import CONTEXT_ENDING
@@ -56,7 +58,14 @@ def import_open_badge(document: Any, *, learner_ref: str | None = None) -> Impor
     learner in the document (`proto.imports.identity`). Raises `NotAnOpenBadgeProblem` or `InvalidProblem` with a
     JSON pointer.
     """
-    return _Import(with_names(check_shape(document))).run(learner_ref)
+    found = _Import(with_names(check_shape(document))).run(learner_ref)
+    return msgspec.structs.replace(
+        found,
+        unmapped=tuple(pointer_into(document, pointer) for pointer in found.unmapped),
+        doubtful=tuple(
+            msgspec.structs.replace(doubt, pointer=pointer_into(document, doubt.pointer)) for doubt in found.doubtful
+        ),
+    )
 
 
 class _Import:

@@ -7,6 +7,7 @@ import pytest
 
 from proto.documents.annex_i import annex_i
 from proto.documents.credential import Achievement, Award
+from proto.documents.open_badge_names import IRIS, with_names
 from proto.documents.wording import check_achievement, check_award
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import parse_awards
@@ -17,7 +18,7 @@ _HEADER = b"learner_ref,family_name,achievement,valid_from,evidence_url,evidence
 
 def test_a_document_says_them_in_terms_of_open_badges_and_the_european_model() -> None:
     document = full_document()
-    achievement = document["credentialSubject"]["achievement"]
+    achievement = with_names(document["credentialSubject"]["achievement"])
     assert document["evidence"] == [
         {"id": "https://nadmorska.example/e/1", "type": ["Evidence"], "narrative": "Raport", "genre": "portfolio"}
     ]
@@ -30,7 +31,7 @@ def test_a_document_says_them_in_terms_of_open_badges_and_the_european_model() -
 def test_what_does_not_state_them_has_no_member_for_them() -> None:
     bare: dict[str, Any] = {"learning_resources": [], "entitlements": [], "providers": [], "provider_type": None}
     document = full_document(achievement=full_achievement(**bare), award=full_award(evidence=[]))
-    members = {"learningResource", "entitlement", "provider", "providerType"}
+    members = {IRIS[name] for name in ("learningResource", "entitlement", "provider", "providerType")}
     assert not members & document["credentialSubject"]["achievement"].keys()
     assert "evidence" not in document
 
