@@ -12,6 +12,7 @@ from services.clients.http_client import HttpClient
 from services.clients.http_session import client_session
 from services.command.output import as_json_option, command, console, print_json
 from services.verifier.documents import reader
+from services.verifier.documents.sent_document import SentDocument
 
 DEFAULT_LEDGER = "http://127.0.0.1:8101"
 _ID_LENGTH = 64
@@ -25,7 +26,7 @@ def credential_id_in(text: str) -> CredentialId:
         data = sys.stdin.buffer.read() if text == "-" else Path(text).read_bytes()
     except OSError as error:
         raise NotFoundProblem(f"{text} is no credential id, and cannot be read: {error.strerror}") from error
-    found = reader.read(data)
+    found = reader.read(SentDocument(data))
     if found.credential_id is None:
         raise InvalidProblem(f"{text} is no credential that could be on a log: {found.fault}")
     return found.credential_id

@@ -22,11 +22,14 @@ from proto.wire.verifier import Answer, AsOf, Check, Question, Result
 from services.command.stated import HELD, opened, status_by
 from services.crypto.rdf_processes import forms_apart
 from services.follow import Health, Position
-from services.verifier.answers.service import is_proven
 from services.verifier.documents import reader
 from services.verifier.documents.reader import ReadDocument
-from services.verifier.verdict.sentences import when
-from services.verifier.verdict.verdict import Document, Grounds, evaluate
+from services.verifier.documents.sent_document import SentDocument
+from services.verifier.languages import ENGLISH, Language
+from services.verifier.languages.english import when
+from services.verifier.verdict.findings import is_proven
+from services.verifier.verdict.grounds import Document, Grounds
+from services.verifier.verdict.verdict import evaluate
 
 _NOWHERE = Origin("")
 _SECOND_MS = 1000
@@ -50,19 +53,25 @@ class UsageProblem(Problem):
 
 
 def verify_offline(
-    document: bytes, bundle: bytes, policy: bytes, *, now: Moment, statement: bytes | None = None
+    document: bytes,
+    bundle: bytes,
+    policy: bytes,
+    *,
+    now: Moment,
+    statement: bytes | None = None,
+    language: Language = ENGLISH,
 ) -> Answer:
-    """Return the answer; its verdict is `invalid` or `indeterminate`.
+    """Return the answer; its verdict is `invalid` or `indeterminate`. What only a bundle shows is said in English.
 
     A verifier's signed `statement` beside the bundle is named as its word. Raises a `Problem` where document, policy or
     statement cannot be used at all. A bundle that cannot be read is a finding.
     """
-    read, trusted = reader.read(document), parse_policy(policy)
+    read, trusted = reader.read(SentDocument(document)), parse_policy(policy)
     try:
         found = decode_bundle(bundle)
     except Problem as problem:
         return _unreadable(problem, now)
-    answer = _answer(read, check_bundle(found, trusted, document=read.content), now)
+    answer = _answer(read, check_bundle(found, trusted, document=read.content), now, language)
     if statement is None:
         return answer
     origins = [answer.as_of.origin]
@@ -101,8 +110,8 @@ def _unreadable(problem: Problem, now: Moment) -> Answer:
     )
 
 
-def _answer(read: ReadDocument, proven: Proven, now: Moment) -> Answer:
-    answer = evaluate(_grounds(read, proven, now))
+def _answer(read: ReadDocument, proven: Proven, now: Moment, language: Language) -> Answer:
+    answer = language.answer(evaluate(_grounds(read, proven, now)))
     checks = tuple(_offline(item, proven) for item in answer.checks)
     is_invalid = proven.verdict(now) == "invalid" or any(item.result == "invalid" for item in checks)
     content = content_of(read.content) if is_proven(checks[0], checks[1]) else None

@@ -8,7 +8,7 @@ from proto.log.policy import Policy
 from proto.moment import Moment
 from proto.problem import InvalidProblem, Problem
 from proto.wire.verifier import Check
-from services.verifier.verdict.sentences import STATES, when
+from services.verifier.languages.english import STATES, when
 
 HELD = "stated-later-unknown"
 

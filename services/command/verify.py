@@ -46,14 +46,15 @@ async def _ask(verifier: str, file: str, lang: str) -> Answer:
         return await VerifierClient(session, verifier).verify(document)
 
 
-def _ask_offline(file: str, bundle: str | None, policy: str | None, statement: str | None) -> Answer:
+def _ask_offline(file: str, bundle: str | None, policy: str | None, statement: str | None, lang: str) -> Answer:
     if bundle is None or policy is None:
         raise UsageProblem(
             "Offline, name the bundle and a policy: credentify verify --offline FILE BUNDLE --policy FILE"
         )
     stated = _read(statement) if statement else None
     now = from_datetime(datetime.now(UTC))
-    return verify_offline(_read(file), _read(bundle), _read(policy), now=now, statement=stated)
+    files = _read(file), _read(bundle), _read(policy)
+    return verify_offline(*files, now=now, statement=stated, language=LANGUAGES[lang])
 
 
 def _read(file: str) -> bytes:
@@ -169,11 +170,10 @@ async def verify(
             raise UsageProblem("A report is written for a folder; for one document use --json")
         if is_folder:
             sys.exit(await _ask_for_folder(Path(file), verifier, report, lang, as_json=as_json))
-        answer = _ask_offline(file, bundle, policy, statement) if offline else await _ask(verifier, file, lang)
+        answer = _ask_offline(file, bundle, policy, statement, lang) if offline else await _ask(verifier, file, lang)
     except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_ASK)
-    answer = LANGUAGES[lang].answer(answer)
     if as_json:
         print_json(answer)
     else:

@@ -20,12 +20,12 @@ DID_KEY = "did:key:"
 WORST_FIRST: Sequence[FoundResult] = ("invalid", "unknown", "not_applicable", "valid")
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was found: a result, a stable code, and what the words for people need."""
+class DocumentFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a document or its status lists show: a result, a stable code, and the values of its sentence."""
 
     result: FoundResult
     code: str
-    words: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    values: Mapping[str, Any] = {}
 
 
 def issuer_of(document: Mapping[str, Any]) -> str:
@@ -41,14 +41,14 @@ def is_by(proof: Mapping[str, Any], issuer: str) -> bool:
     return isinstance(method, str) and owner_of(KeyId(method)) == issuer
 
 
-def worst(found: Sequence[Finding]) -> Finding:
+def worst(found: Sequence[DocumentFinding]) -> DocumentFinding:
     """Return the finding that weighs most, of at least one."""
     return min(found, key=lambda item: WORST_FIRST.index(item.result))
 
 
 def by_log(
     document: Mapping[str, Any], issuer: Did | None, book: Book, life: Life | None, *, now: Moment, forms: FormsOf
-) -> Finding:
+) -> DocumentFinding:
     """Return what a document's proofs are worth by the keys that the log knows: the worst of the issuer's own counts.
 
     `issuer` is None for a document that is no credential of an institution here; `life` is its issue on the log.
@@ -56,12 +56,12 @@ def by_log(
     try:
         proofs = proofs_of(document)
     except InvalidProofProblem as problem:
-        return Finding(result="invalid", code="proof-wrong", words={"fault": problem.detail})
+        return DocumentFinding(result="invalid", code="proof-wrong", values={"fault": problem.detail})
     if not proofs:
-        return Finding(result="not_applicable", code="proof-absent")
+        return DocumentFinding(result="not_applicable", code="proof-absent")
     own = [proof for proof in proofs if is_by(proof, issuer or issuer_of(document))]
     if not own:  # anybody may add a signature of their own to a document, and take nothing from it
-        return Finding(result="not_applicable", code="proof-of-others")
+        return DocumentFinding(result="not_applicable", code="proof-of-others")
     return worst([_by_log(document, proof, issuer, book, life, now=now, forms=forms) for proof in own])
 
 
@@ -74,12 +74,12 @@ def _by_log(
     *,
     now: Moment,
     forms: FormsOf,
-) -> Finding:
+) -> DocumentFinding:
     key = _key_of(proof, issuer, book)
     if key is None:
-        return Finding(result="unknown", code="proof-key-unknown")
+        return DocumentFinding(result="unknown", code="proof-key-unknown")
     if key.purpose != "assertion":
-        return Finding(result="invalid", code="proof-key-purpose")
+        return DocumentFinding(result="invalid", code="proof-key-purpose")
     signed = _by_key(document, proof, key.public_key, now=now, forms=forms)
     return signed or _by_standing(book, key, life)
 
@@ -95,28 +95,28 @@ def _key_of(proof: Mapping[str, Any], issuer: Did | None, book: Book) -> Key | N
 
 def _by_key(
     document: Mapping[str, Any], proof: Mapping[str, Any], public_key: PublicKey, *, now: Moment, forms: FormsOf
-) -> Finding | None:
+) -> DocumentFinding | None:
     """Return why a proof does not hold, or was not checked; None where it holds."""
     try:
         verify_proof(document, proof, decode_public_key(public_key), now=now, forms=forms)
     except InvalidProofProblem as problem:
-        return Finding(result="invalid", code="proof-wrong", words={"fault": problem.detail})
+        return DocumentFinding(result="invalid", code="proof-wrong", values={"fault": problem.detail})
     except Problem as problem:
-        return Finding(result="unknown", code="proof-not-checked", words={"fault": problem.detail})
+        return DocumentFinding(result="unknown", code="proof-not-checked", values={"fault": problem.detail})
     return None
 
 
-def _by_standing(book: Book, key: Key, life: Life | None) -> Finding:
+def _by_standing(book: Book, key: Key, life: Life | None) -> DocumentFinding:
     """A key that was condemned after the issue was received proves still: the log fixed the document before."""
     if is_void(book, key.added):
-        return Finding(result="invalid", code="proof-key-compromised")
+        return DocumentFinding(result="invalid", code="proof-key-compromised")
     stolen_at = compromised_from(book, key.key_id)
     if stolen_at is not None and (life is None or stolen_at <= life.stamp.received_at):
-        return Finding(result="invalid", code="proof-key-compromised")
-    return Finding(result="valid", code="proof-holds")
+        return DocumentFinding(result="invalid", code="proof-key-compromised")
+    return DocumentFinding(result="valid", code="proof-holds")
 
 
-def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Finding:
+def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> DocumentFinding:
     """Return what the proofs of a stranger's document are worth by the issuer's own key, the worst of them.
 
     Those of others say nothing about the issuer.
@@ -124,27 +124,29 @@ def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Fi
     try:
         proofs = proofs_of(document)
     except InvalidProofProblem as problem:
-        return Finding(result="invalid", code="proof-wrong", words={"fault": problem.detail})
+        return DocumentFinding(result="invalid", code="proof-wrong", values={"fault": problem.detail})
     if not proofs:
-        return Finding(result="unknown", code="proof-absent-outside")
+        return DocumentFinding(result="unknown", code="proof-absent-outside")
     own = [proof for proof in proofs if is_by(proof, issuer_of(document))]
     if not own:
-        return Finding(result="invalid", code="proof-key-of-another")
+        return DocumentFinding(result="invalid", code="proof-key-of-another")
     return worst([_by_itself(document, proof, now=now, forms=forms) for proof in own])
 
 
-def _by_itself(document: Mapping[str, Any], proof: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Finding:
+def _by_itself(
+    document: Mapping[str, Any], proof: Mapping[str, Any], *, now: Moment, forms: FormsOf
+) -> DocumentFinding:
     method, issuer = str(proof.get("verificationMethod")), issuer_of(document)
     if not issuer.startswith(DID_KEY):
-        return Finding(result="unknown", code="proof-key-elsewhere")
+        return DocumentFinding(result="unknown", code="proof-key-elsewhere")
     name = issuer.removeprefix(DID_KEY)
     if method not in (f"{issuer}#{name}", issuer):
-        return Finding(result="invalid", code="proof-key-of-another")
+        return DocumentFinding(result="invalid", code="proof-key-of-another")
     signed = _by_key(document, proof, PublicKey(name), now=now, forms=forms)
-    return signed or Finding(result="valid", code="proof-holds-outside")
+    return signed or DocumentFinding(result="valid", code="proof-holds-outside")
 
 
-def broken_for_others(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Finding | None:
+def broken_for_others(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> DocumentFinding | None:
     """Return the first proof that does not hold by the did:key that it names, whosever that is; None where all do.
 
     A good one shows nothing of the issuer; a broken one shows that the document is not what was signed.

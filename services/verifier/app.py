@@ -24,7 +24,8 @@ from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
 from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.answers.cached_answers import CachedAnswers
-from services.verifier.answers.service import AnswerService, HealthSource
+from services.verifier.answers.questions import HealthSource
+from services.verifier.answers.service import AnswerService
 from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
 from services.verifier.http.app_keys import (

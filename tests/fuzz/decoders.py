@@ -50,6 +50,7 @@ from services.edge.cursor import decode_cursor
 from services.edge.form import multipart, urlencoded
 from services.issuer_gateway.batches.rows import rows_of
 from services.verifier.documents import foreign_documents, reader
+from services.verifier.documents.sent_document import SentDocument
 
 NOW = Moment("2026-11-28T12:00:00.000Z")
 _KEY = bytes(range(32))
@@ -77,7 +78,7 @@ def _each(*decoders: Decode) -> Decode:
 
 def _document(data: bytes) -> None:
     """Read a document and judge it as one of an institution that nobody knows; forms are made as their process does."""
-    document = reader.read(data)
+    document = reader.read(SentDocument(data))
     forms = Forms()
     for _ in range(2):
         if document.is_credential:
@@ -94,10 +95,11 @@ def _form(node: bytes) -> Form | InvalidProblem:
 
 
 def _sent_along(data: bytes) -> None:
-    if (sent := reader.with_status_lists(data)) is not None:
-        document = reader.read(sent.document)
-        foreign_documents.findings(document.content, at=NOW, now=NOW, status_lists=sent.status_lists, forms=Forms().of)
-    for item in reader.split(data, documents_max=100) or ():
+    sent = SentDocument(data)
+    if (found := reader.with_status_lists(sent)) is not None:
+        document = reader.read(found.document)
+        foreign_documents.findings(document.content, at=NOW, now=NOW, status_lists=found.status_lists, forms=Forms().of)
+    for item in reader.split(sent, documents_max=100) or ():
         reader.read(item)
 
 

@@ -19,7 +19,7 @@ from services.command.main import main
 from services.command.output import EXIT_COULD_NOT_ASK
 from services.command.verify import EXIT_STATUS
 from services.crypto.data_integrity import create_proof
-from services.verifier.verdict.sentences import when
+from services.verifier.languages.english import when
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.documents import ISSUER
 from tests.support.worlds import World

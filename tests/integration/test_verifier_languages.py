@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto.wire.verifier import Check
 from services.verifier import pages
-from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
-from services.verifier.verdict.sentences import REASONS, SENTENCES, STATES, duration
+from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, negotiated
+from services.verifier.languages.english import FIELDS, REASONS, SENTENCES, STATES
+from services.verifier.verdict.findings import finding
 from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import Awarded, award, stack
 from tests.support.served_logs import served
@@ -46,27 +46,70 @@ def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+_MOMENT = st.sampled_from(["2026-03-01T10:00:00.000Z", "2026-03-01"])
+_OF: dict[str, st.SearchStrategy[Any]] = {
+    "age": st.floats(0, 10**7),
+    "reason": st.sampled_from(sorted(REASONS)),
+    "fields": st.lists(st.sampled_from(sorted(FIELDS)), min_size=1, unique=True).map(tuple),
+    "since": _MOMENT,
+    "until": _MOMENT,
+    "at": _MOMENT,
+    "time": _MOMENT,
+    "remaining": st.just(350),
+    "declared": st.just(700),
+}
 
 
 @each
 @given(data=st.data())
 def test_every_value_of_a_sentence_comes_through(language: Language, data: st.DataObject) -> None:
     code = data.draw(st.sampled_from(sorted(SENTENCES)))
-    values: dict[str, Any] = {name: data.draw(_TEXT) for name in _VALUES.findall(SENTENCES[code])}
-    if "age" in values:
-        values["age"] = duration(data.draw(st.integers(0, 10**7)))
-    if "reason" in values:
-        values["reason"] = data.draw(st.sampled_from(sorted(REASONS.values())))
-    check = Check(check="status", result="unknown", code=code, detail=SENTENCES[code].format(**values))
-    said = language.check(check)
-    assert (said.check, said.result, said.code) == (check.check, check.result, check.code)
-    if len(values) < 2:  # two free texts may be told apart in more than one way where one holds the words between
-        for name, value in values.items():
-            if name == "age":
-                assert value.split()[0] in said.detail
-            else:
-                assert (language.word(value) if name == "reason" else value) in said.detail
-    assert said.detail != check.detail
+    values: dict[str, Any] = {name: data.draw(_OF.get(name, _TEXT)) for name in _VALUES.findall(SENTENCES[code])}
+    found = finding("status", "unknown", code, **values)
+    said, english = language.check(found), ENGLISH.check(found)
+    assert (said.check, said.result, said.code) == (english.check, english.result, english.code)
+    for name, value in values.items():
+        for there in (said, english):
+            assert _said(language if there is said else ENGLISH, name, value) in there.detail
+    assert said.detail != english.detail
+
+
+def _said(language: Language, name: str, value: Any) -> str:
+    """Return how a value is to stand in a sentence."""
+    if name == "age":
+        return str(round(value)) if value < 100 else ""
+    if name == "reason":
+        return language.word(REASONS[value])
+    if name == "fields":
+        return ", ".join(language.word(FIELDS[field]) for field in value)
+    if name in {"since", "until", "at", "time"}:
+        return f"{value[:10]} {value[11:16]} UTC" if "T" in value else str(value)
+    return {350: "3.5", 700: "7"}.get(value, str(value)) if name in {"remaining", "declared"} else str(value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "german"),
+    [
+        (0.4, "0 seconds", "0 Sekunden"),
+        (1.2, "1 second", "1 Sekunde"),
+        (119.0, "119 seconds", "119 Sekunden"),
+        (120.0, "2 minutes", "2 Minuten"),
+        (7_199.0, "119 minutes", "119 Minuten"),
+        (7_200.0, "2 hours", "2 Stunden"),
+        (172_800.0, "2 days", "2 Tagen"),
+    ],
+)
+def test_an_age_is_said_in_the_largest_unit_that_it_has_two_of(seconds: float, english: str, german: str) -> None:
+    assert (ENGLISH.duration(seconds), LANGUAGES["de"].duration(seconds)) == (english, german)
+
+
+def test_a_fault_that_is_a_finding_itself_is_put_into_the_sentence_without_its_full_stop() -> None:
+    fault = finding("proof", "invalid", "proof-wrong", fault="the signature is another's")
+    said = ENGLISH.check(finding("status", "unknown", "status-list-refused", fault=fault))
+    assert said.detail == (
+        "The status list that was sent along cannot be relied on: The document's own signature does not hold: "
+        "the signature is another's."
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
 from services.verifier.documents import reader
+from services.verifier.documents.sent_document import SentDocument
 from tests.support.awarded import Awarded, award, documented
 from tests.support.served_logs import ServedLog, served
 from tests.support.worlds import World, lately
@@ -87,10 +88,10 @@ async def test_a_line_that_breaks_what_reads_it_sinks_no_other(desk: Desk, monke
     await desk.knows(good)
     read = reader.read
 
-    def breaking(data: bytes) -> reader.ReadDocument:
-        if b"breaks" in data:
-            raise OverflowError(data.decode())
-        return read(data)
+    def breaking(sent: SentDocument) -> reader.ReadDocument:
+        if b"breaks" in sent.data:
+            raise OverflowError(sent.data.decode())
+        return read(sent)
 
     monkeypatch.setattr(reader, "read", breaking)
     bad = b'{"breaks":"Jane Doe"}'

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto.wire.verifier import Check, CheckName, Result
+from proto.wire.verifier import CheckName, Result
+from services.verifier.verdict.findings import CheckFinding
 from services.verifier.verdict.verdict import MUST_APPLY, verdict
 
 NAMES: list[CheckName] = [
@@ -20,18 +21,17 @@ NAMES: list[CheckName] = [
 RESULTS: list[Result] = ["valid", "invalid", "unknown", "not_applicable"]
 checks = st.lists(
     st.builds(
-        Check,
+        CheckFinding,
         check=st.sampled_from(NAMES),
         result=st.sampled_from([*RESULTS, "valid", "valid", "valid"]),
         code=st.just("x"),
-        detail=st.just("x"),
     ),
     unique_by=lambda check: check.check,
 )
 
 
 @given(checks)
-def test_valid_means_that_every_applicable_check_is_valid(found: list[Check]) -> None:
+def test_valid_means_that_every_applicable_check_is_valid(found: list[CheckFinding]) -> None:
     results = {check.check: check.result for check in found}
     if verdict(found) == "valid":
         assert set(results.values()) <= {"valid", "not_applicable"}
@@ -39,7 +39,7 @@ def test_valid_means_that_every_applicable_check_is_valid(found: list[Check]) ->
 
 
 @given(checks)
-def test_what_is_not_fresh_decides_nothing(found: list[Check]) -> None:
+def test_what_is_not_fresh_decides_nothing(found: list[CheckFinding]) -> None:
     if any(check.check == "freshness" and check.result == "valid" for check in found):
         is_bad = any(check.result == "invalid" for check in found)
         assert (verdict(found) == "invalid") == is_bad
@@ -48,8 +48,8 @@ def test_what_is_not_fresh_decides_nothing(found: list[Check]) -> None:
 
 
 @given(checks, st.sampled_from(NAMES))
-def test_spoiling_a_check_never_helps(found: list[Check], name: CheckName) -> None:
+def test_spoiling_a_check_never_helps(found: list[CheckFinding], name: CheckName) -> None:
     worse = [check for check in found if check.check != name]
     for result in ("invalid", "unknown"):
-        spoiled = [*worse, Check(check=name, result=result, code="x", detail="x")]
+        spoiled = [*worse, CheckFinding(check=name, result=result, code="x")]
         assert verdict(spoiled) != "valid"

@@ -14,6 +14,7 @@ from proto.problem import InvalidProblem, MalformedProblem
 from services.edge import decode_cursor, decode_json, decode_parameters, encode_cursor, form, refuse_duplicate_keys
 from services.edge.decode import NESTING_MAX, invalid
 from services.verifier.documents import reader
+from services.verifier.documents.sent_document import SentDocument
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -178,8 +179,8 @@ def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
     reads: list[Callable[[], Any]] = [
         lambda: decode_json(data, msgspec.json.Decoder(list[msgspec.Raw])),
         lambda: canonical.decode_json(data, bytes_max=len(data)),
-        lambda: reader.split(data, documents_max=100),
-        lambda: reader.with_status_lists(b'{"document":{},"status_lists":' + data + b"}"),
+        lambda: reader.split(SentDocument(data), documents_max=100),
+        lambda: reader.with_status_lists(SentDocument(b'{"document":{},"status_lists":' + data + b"}")),
     ]
     for read in reads:
         with pytest.raises(MalformedProblem, match="more than 100000 values"):
@@ -188,7 +189,7 @@ def test_values_are_counted_before_they_are_decoded(data: bytes) -> None:
 
 def test_a_list_that_nests_without_end_is_malformed() -> None:
     with pytest.raises(MalformedProblem, match="not a JSON list"):
-        reader.split(b"[" * 90_000 + b"]" * 90_000, documents_max=100)
+        reader.split(SentDocument(b"[" * 90_000 + b"]" * 90_000), documents_max=100)
 
 
 def _sent(*, key: bytes = b"status_lists", extra: bytes = b"") -> bytes:
@@ -198,9 +199,9 @@ def _sent(*, key: bytes = b"status_lists", extra: bytes = b"") -> bytes:
 
 
 def test_a_large_document_and_its_lists_are_decoded_apart_and_alike() -> None:
-    found = reader.with_status_lists(_sent())
+    found = reader.with_status_lists(SentDocument(_sent()))
     assert found is not None
-    assert found.document == b'{"issuer":"x","a":[1,2]}'
+    assert found.document.content == {"issuer": "x", "a": [1, 2]}
     assert [len(each["encodedList"]) for each in found.status_lists] == [700_004, 700_004]
 
 
@@ -217,7 +218,7 @@ def test_a_large_document_and_its_lists_are_decoded_apart_and_alike() -> None:
 )
 def test_what_two_readers_could_read_differently_is_refused_in_a_large_body_too(sent: bytes, words: str) -> None:
     with pytest.raises(MalformedProblem, match=words):
-        reader.with_status_lists(sent)
+        reader.with_status_lists(SentDocument(sent))
 
 
 @settings(max_examples=200, deadline=None)

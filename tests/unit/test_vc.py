@@ -18,6 +18,7 @@ from proto.problem import InvalidProblem
 from services.crypto.data_integrity import SUITES, Suite, secure
 from services.crypto.rdf_canonical import covered_quads, pinned_contexts
 from services.verifier.documents.reader import read
+from services.verifier.documents.sent_document import SentDocument
 from tests.support.documents import ISSUER, KEY, full_document
 from tests.support.earlier_documents import earlier_document
 
@@ -334,8 +335,8 @@ def test_what_is_no_credential_is_not_signed_in_either_suite(suite: Suite) -> No
     ],
 )
 def test_a_verifier_reads_nothing_that_is_no_credential(change: dict[str, Any]) -> None:
-    assert read(json.dumps(full_document()).encode()).credential_id
-    found = read(json.dumps(full_document() | change).encode())
+    assert read(SentDocument(json.dumps(full_document()).encode())).credential_id
+    found = read(SentDocument(json.dumps(full_document() | change).encode()))
     assert found.credential_id is None
     assert found.fault
 

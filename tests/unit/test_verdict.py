@@ -10,17 +10,21 @@ from proto.ids import CredentialId, Did
 from proto.lifecycle import Book
 from proto.log.merkle import Hash
 from proto.moment import Moment
-from proto.wire.verifier import Answer, Check
+from proto.wire.verifier import Check
 from services.follow.interface import Health, Position
-from services.verifier.verdict.sentences import SENTENCES
-from services.verifier.verdict.verdict import Document, Grounds, check, evaluate, freshness
+from services.verifier.languages import ENGLISH
+from services.verifier.languages.english import SENTENCES
+from services.verifier.verdict.checks import freshness
+from services.verifier.verdict.findings import Judgement, finding
+from services.verifier.verdict.grounds import Document, Grounds
+from services.verifier.verdict.verdict import evaluate
 from tests.support.statements import Party
 from tests.support.worlds import World
 
 HEALTHY = Health(
     state="healthy", detail="", age_seconds=2.0, time=Moment("2026-06-01T00:00:00.000Z"), time_source="log"
 )
-ABSENT = check("proof", "not_applicable", "proof-absent")
+ABSENT = finding("proof", "not_applicable", "proof-absent")
 
 
 class Scene:
@@ -70,8 +74,8 @@ def scene() -> Scene:
     return Scene()
 
 
-def found(answer: Answer, name: str) -> Check:
-    return next(item for item in answer.checks if item.check == name)
+def found(judgement: Judgement, name: str) -> Check:
+    return next(ENGLISH.check(item) for item in judgement.checks if item.check == name)
 
 
 def test_a_sound_credential_is_valid(scene: Scene) -> None:
@@ -129,7 +133,7 @@ def test_a_document_that_cannot_be_read_is_invalid(scene: Scene) -> None:
 
 @pytest.mark.parametrize(("result", "verdict"), [("invalid", "invalid"), ("unknown", "indeterminate")])
 def test_the_document_s_own_proof_counts(scene: Scene, result: Any, verdict: str) -> None:
-    proof = check("proof", result, "proof-key-unknown")
+    proof = finding("proof", result, "proof-key-unknown")
     answer = evaluate(scene.grounds(document=Document(claims=scene.claims(), proof=proof)))
     assert answer.verdict == verdict
 

@@ -20,7 +20,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem
 from services.crypto.attached_status import ENDING_PURPOSES, by_lists
 from services.crypto.data_integrity import FormsOf
-from services.crypto.issuer_proofs import DID_KEY, Finding, broken_for_others, by_itself, by_log, issuer_of
+from services.crypto.issuer_proofs import DID_KEY, DocumentFinding, broken_for_others, by_itself, by_log, issuer_of
 from services.crypto.rdf_forms import Forms
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.followed_log import book_of_issuers, load_issuers
@@ -70,14 +70,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was found: by which check, and whether it refuses the import, but for what the caller knows of."""
 
     check: Literal["proof", "log", "period", "status"]
-    finding: Finding
+    finding: DocumentFinding
     refuses: bool = False
     unless: Despite | None = None
 
     @property
     def detail(self) -> str:
         """The finding as a sentence."""
-        said = _WORDS[self.finding.code].format(**self.finding.words)
+        said = _WORDS[self.finding.code].format(**self.finding.values)
         return f"{'The document' if self.check != 'proof' else 'Its proof'}: {said}"
 
     def listed(self) -> dict[str, Any]:
@@ -160,7 +160,7 @@ def _found(
 ) -> tuple[Found, ...]:
     if credential_id is None:
         proof = _proof_outside(source.document, now=now, forms=forms)
-        log = Found(check="log", finding=Finding(result="unknown", code="log-other"))
+        log = Found(check="log", finding=DocumentFinding(result="unknown", code="log-other"))
         return (proof, log, *_period(source, now), _status(source, book, now=now, forms=forms))
     credential = book.credential(credential_id)
     life = life_of(book, credential) if credential else None
@@ -173,10 +173,12 @@ def _found(
 
 
 def _unknown_on_log() -> Found:
-    return Found(check="log", finding=Finding(result="invalid", code="log-unknown"), refuses=True, unless="not-on-log")
+    return Found(
+        check="log", finding=DocumentFinding(result="invalid", code="log-unknown"), refuses=True, unless="not-on-log"
+    )
 
 
-def _refusing_proof(finding: Finding) -> Found:
+def _refusing_proof(finding: DocumentFinding) -> Found:
     return Found(check="proof", finding=finding, refuses=finding.result == "invalid")
 
 
@@ -186,11 +188,11 @@ def _proof_outside(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) 
     What is no credential (flat metadata) has no proof, whatever it calls so.
     """
     if "credentialSubject" not in document:
-        return _refusing_proof(Finding(result="unknown", code="proof-absent-outside"))
+        return _refusing_proof(DocumentFinding(result="unknown", code="proof-absent-outside"))
     finding = by_itself(document, now=now, forms=forms)
     if finding.code in {"proof-key-of-another", "proof-key-elsewhere"}:
         broken = broken_for_others(document, now=now, forms=forms)
-        finding = broken or Finding(result="unknown", code=finding.code)
+        finding = broken or DocumentFinding(result="unknown", code=finding.code)
     return _refusing_proof(finding)
 
 
@@ -201,7 +203,7 @@ def _state(book: Book, credential: Credential, source: Source, now: Moment) -> t
         return (_unknown_on_log(),)
     is_good = state.state in {"active", "not_yet_valid"}
     words = {"state": state.state.replace("_", " ")}
-    finding = Finding(result="valid" if is_good else "invalid", code="log-state", words=words)
+    finding = DocumentFinding(result="valid" if is_good else "invalid", code="log-state", values=words)
     said = Found(check="log", finding=finding, refuses=not is_good, unless=_STATES.get(state.state))
     return (said,) if state.state == "expired" else (said, *_period(source, now))
 
@@ -210,11 +212,14 @@ def _period(source: Source, now: Moment) -> tuple[Found, ...]:
     award = source.imported.award
     begins, ends = award.begins_in(source.zone), award.ends_in(source.zone)
     if ends is not None and ends <= now:
-        finding = Finding(result="invalid", code="period-over", words={"until": ends})
+        finding = DocumentFinding(result="invalid", code="period-over", values={"until": ends})
         return (Found(check="period", finding=finding, refuses=True, unless="expired"),)
     if begins > now:
         return (
-            Found(check="period", finding=Finding(result="unknown", code="period-not-begun", words={"since": begins})),
+            Found(
+                check="period",
+                finding=DocumentFinding(result="unknown", code="period-not-begun", values={"since": begins}),
+            ),
         )
     return ()
 
@@ -224,15 +229,15 @@ def _status(source: Source, book: Book, *, now: Moment, forms: FormsOf) -> Found
 
     def fault_of(status_list: Mapping[str, Any]) -> str | None:
         proof = _list_proof(status_list, book, now=now, forms=forms)
-        return None if proof.result == "valid" else f"its proof: {_WORDS[proof.code].format(**proof.words)}"
+        return None if proof.result == "valid" else f"its proof: {_WORDS[proof.code].format(**proof.values)}"
 
     finding = by_lists(source.document, source.status_lists, now=now, fault_of=fault_of)
-    purpose = str(finding.words.get("purpose"))
+    purpose = str(finding.values.get("purpose"))
     is_ended = finding.code == "status-list-set" and purpose in ENDING_PURPOSES
     return Found(check="status", finding=finding, refuses=is_ended, unless=_PURPOSES.get(purpose))
 
 
-def _list_proof(status_list: Mapping[str, Any], book: Book, *, now: Moment, forms: FormsOf) -> Finding:
+def _list_proof(status_list: Mapping[str, Any], book: Book, *, now: Moment, forms: FormsOf) -> DocumentFinding:
     issuer = Did(issuer_of(status_list))
     if not issuer.startswith(DID_KEY) and book.issuers.get(issuer) is not None:
         return by_log(status_list, issuer, book, None, now=now, forms=forms)

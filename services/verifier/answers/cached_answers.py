@@ -10,16 +10,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proto.documents.content import content_of
 from proto.ids import CredentialId, Did, credential_id
 from proto.moment import Moment
-from proto.plain_json import decode_plain, plain_bytes
-from proto.wire.verifier import Answer, Verdict
+from proto.plain_json import plain_bytes
+from proto.wire.verifier import Verdict
 from services.verifier.answers.answer_cache import AnswerCache
-from services.verifier.answers.encoded_answer import EncodedAnswer, Instant, instant_of
-from services.verifier.answers.service import AnswerService, Evaluation, Moments, TimedQuestion, now_after
+from services.verifier.answers.encoded_answer import EncodedAnswer, Instant
+from services.verifier.answers.questions import Evaluation, Moments, TimedQuestion, now_after
+from services.verifier.answers.service import AnswerService
+from services.verifier.documents.sent_document import SentDocument
+from services.verifier.languages import ENGLISH, Language
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
+from services.verifier.verdict.findings import Judgement
 
 DOCUMENT_BYTES_MAX = 65_536
 """Larger documents are read in a thread: decoding them would hold up everybody else."""
@@ -67,44 +72,49 @@ class CachedAnswers:
         self._tick = -1
         self._instant: Instant | None = None
 
-    async def status(self, credential_id: CredentialId, moments: Moments = NOW) -> EncodedReply:
+    async def status(
+        self, credential_id: CredentialId, moments: Moments = NOW, language: Language = ENGLISH
+    ) -> EncodedReply:
         """Return the answer for a credential id; raises as `AnswerService.credential`."""
         if moments != NOW:
-            return _encoded(await self._answers.credential(credential_id, moments))
+            return _reply(await self._answers.credential(credential_id, moments), language)
         instant = self._now()
         if instant is not None:
             encoded = self._encoded_answer(credential_id, instant)
             if encoded is not None:
-                verdict, body = encoded.status(instant)
+                verdict, body = encoded.status(instant, language)
                 self._answers.count(verdict)
                 return EncodedReply(verdict=verdict, body=body, etag=encoded.etag(verdict))
-        found = await self._answers.found_credential(credential_id, NOW)
+        found = await self._answers.evaluated_credential(credential_id, NOW)
         encoded = self._put(credential_id, found)
-        verdict = found.answer.verdict
-        return EncodedReply(
-            verdict=verdict, body=_ENCODE(found.answer), etag=encoded.etag(verdict) if encoded else None
-        )
+        reply = _reply(found.judgement, language)
+        return replace(reply, etag=encoded.etag(reply.verdict)) if encoded else reply
 
-    async def document(self, data: bytes, moments: Moments = NOW, *, address: str = "") -> EncodedReply:
+    async def document(
+        self, sent: SentDocument, moments: Moments = NOW, language: Language = ENGLISH, *, address: str = ""
+    ) -> EncodedReply:
         """Return the answer for one document; `address` and what is raised are as in `AnswerService.document`."""
         if moments != NOW:
-            return _encoded(await self._answers.document(data, moments, address=address))
-        named = _named(data) if len(data) <= DOCUMENT_BYTES_MAX else None
+            return _reply(await self._answers.document(sent, moments, address=address), language)
+        named = _named(sent) if len(sent.data) <= DOCUMENT_BYTES_MAX else None
         instant = self._now()
         if named is not None and instant is not None:
             encoded = self._encoded_answer(named.credential_id, instant)
             proof = encoded.documents.get(named.form) if encoded else None
             if encoded is not None and proof is not None:
-                verdict, body = encoded.document(proof, instant)
+                verdict, body = encoded.document(proof, instant, language)
                 self._answers.count(verdict)
                 return EncodedReply(verdict=verdict, body=_with_content(body, named.content))
-        found = await self._answers.found_document(data, NOW, address=address)
+        found = await self._answers.evaluated_document(sent, NOW, address=address)
         if named is not None and named.may_keep:
             self._remember(named, found)
-        return EncodedReply(verdict=found.answer.verdict, body=_ENCODE(found.with_content))
+        return _reply(found.with_content, language)
 
     def _now(self) -> Instant | None:
-        """Return the instant of now, or None where it is not known what the records are."""
+        """Return the instant of now, or None where the records are not known, or not fresh.
+
+        What records leave open that are not up to date is said by a look at them, and is not kept.
+        """
         tick = self._monotonic_ns() // _INSTANT_NS
         if self._instant is None or tick != self._tick or self._instant.position is not self._cache.position:
             health = self._answers.health()  # before the position, which it may move on
@@ -112,9 +122,9 @@ class CachedAnswers:
             if position is None:
                 return None
             at = now_after(self._clock(), health, position)
-            self._instant = instant_of(self._answers.origin, position, health, at)
+            self._instant = Instant(self._answers.origin, position, health, at)
             self._tick = tick
-        return self._instant
+        return self._instant if self._instant.is_fresh else None
 
     def _encoded_answer(self, credential_id: CredentialId, instant: Instant) -> EncodedAnswer | None:
         """Return what is encoded of a credential, or encode it now where that takes a few look-ups only."""
@@ -135,46 +145,47 @@ class CachedAnswers:
         if book is None or credential is None:
             return None
         self._cache.learn(book)
-        return self._answers.evaluated(transaction, book, credential, question)
+        return self._answers.at_once(transaction, book, credential, question)
 
     def _put(self, credential_id: CredentialId, found: Evaluation) -> EncodedAnswer | None:
-        """Keep what was found, if it was read at the cache's position."""
-        grounds = found.grounds
-        if grounds.credential is None or not self._cache.is_at(grounds.position):
+        """Keep what was found by fresh records, if it was read at the cache's position."""
+        grounds, is_fresh = found.grounds, found.judgement.checks[-1].result == "valid"
+        if grounds.credential is None or not is_fresh or not self._cache.is_at(grounds.position):
             return None
-        encoded = EncodedAnswer(found.answer, grounds)
+        encoded = EncodedAnswer(found.judgement, grounds)
         self._cache.put(credential_id, encoded, grounds.position)
         return encoded
 
     def _remember(self, named: _Named, found: Evaluation) -> None:
         """Remember that the document in this form agrees with the record; anything else is looked at anew each time."""
-        document, proof = found.answer.checks[:2]
+        document, proof = found.judgement.checks[:2]
+        if found.judgement.checks[-1].result != "valid":
+            return
         is_sound = proof.result == "valid" or proof.code == "proof-absent"
         if document.code != "document-matches" or not is_sound or found.credential_id != named.credential_id:
             return
-        encoded = self._cache.get(named.credential_id, found.answer.question.at)
+        encoded = self._cache.get(named.credential_id, found.judgement.question.at)
         if encoded is not None and self._cache.is_at(found.grounds.position):
-            encoded.matched(named.form, found.answer)
+            encoded.matched(named.form, found.judgement)
 
 
-def _named(data: bytes) -> _Named | None:
+def _named(sent: SentDocument) -> _Named | None:
     """Return the name that a document makes; None for what needs a closer look."""
-    plain = decode_plain(data)
-    if plain is None:
+    content = sent.plain
+    if content is None:
         return None
-    content, encoded = plain
     issuer: Any = content.get("issuer")
     did = issuer.get("id") if isinstance(issuer, Mapping) else issuer
     if not isinstance(did, str):
         return None
     form, may_keep = _NO_PROOF, True
     if "proof" in content:
-        proof = content.pop("proof")
-        form, encoded = hashlib.sha256(plain_bytes(proof)).digest(), plain_bytes(content)
+        proof = content["proof"]
+        form = hashlib.sha256(plain_bytes(proof)).digest()
         proofs = proof if isinstance(proof, list) else [proof]
         may_keep = not any(isinstance(item, Mapping) and "expires" in item for item in proofs)
-    digest = hashlib.sha256(encoded).digest()
-    return _Named(content=content, credential_id=credential_id(Did(did), digest), form=form, may_keep=may_keep)
+    named = credential_id(Did(did), sent.digest())
+    return _Named(content=content, credential_id=named, form=form, may_keep=may_keep)
 
 
 def _with_content(body: bytes, document: Mapping[str, Any]) -> bytes:
@@ -182,5 +193,5 @@ def _with_content(body: bytes, document: Mapping[str, Any]) -> bytes:
     return b"".join((body[:-1], b',"content":', _ENCODE(content_of(document)), b"}"))
 
 
-def _encoded(answer: Answer) -> EncodedReply:
-    return EncodedReply(verdict=answer.verdict, body=_ENCODE(answer))
+def _reply(judgement: Judgement, language: Language) -> EncodedReply:
+    return EncodedReply(verdict=judgement.verdict, body=_ENCODE(language.answer(judgement)))

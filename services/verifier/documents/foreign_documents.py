@@ -8,16 +8,15 @@ read) makes the document invalid all the same.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from proto.moment import Moment, normalise
 from proto.problem import InvalidProblem
-from proto.wire.verifier import Check, CheckName
+from proto.wire.verifier import CheckName
 from services.crypto.attached_status import by_lists
 from services.crypto.data_integrity import FormsOf
-from services.crypto.issuer_proofs import Finding, by_itself
+from services.crypto.issuer_proofs import DocumentFinding, by_itself
 from services.crypto.rdf_canonical import forms_of
-from services.verifier.verdict.verdict import ForeignFindings, check
+from services.verifier.verdict.findings import CheckFinding, finding
+from services.verifier.verdict.grounds import ForeignFindings
 
 
 def findings(
@@ -35,50 +34,33 @@ def findings(
     `services.verifier.documents.reader`.
     """
 
-    def fault_of(status_list: Mapping[str, Any]) -> str | None:
+    def fault_of(status_list: Mapping[str, Any]) -> CheckFinding | None:
         proof = _proof(status_list, now=now, forms=forms)
-        return None if proof.result == "valid" else proof.detail.rstrip(".")
+        return None if proof.result == "valid" else proof
 
     status = check_of("status", by_lists(document, status_lists, now=now, fault_of=fault_of))
     return ForeignFindings(proof=_proof(document, now=now, forms=forms), period=_period(document, at), status=status)
 
 
-def check_of(name: CheckName, found: Finding) -> Check:
-    """Return a finding as a check of the answer, with the words for people."""
-    return check(name, found.result, found.code, **found.words)
+def check_of(name: CheckName, found: DocumentFinding) -> CheckFinding:
+    """Return what a document or its lists show as a check of the answer."""
+    return finding(name, found.result, found.code, **found.values)
 
 
-def _proof(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Check:
+def _proof(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> CheckFinding:
     return check_of("proof", by_itself(document, now=now, forms=forms))
 
 
-def _period(document: Mapping[str, Any], at: Moment) -> Check:
+def _period(document: Mapping[str, Any], at: Moment) -> CheckFinding:
     try:
         begins = normalise(str(document["validFrom"])) if "validFrom" in document else None
         ends = normalise(str(document["validUntil"])) if "validUntil" in document else None
     except InvalidProblem:
-        return check("period", "unknown", "period-unreadable")
+        return finding("period", "unknown", "period-unreadable")
     if begins is not None and at < begins:
-        return check("period", "invalid", "period-not-begun", since=_day(begins))
+        return finding("period", "invalid", "period-not-begun", since=begins)
     if ends is not None and at >= ends:
-        return check("period", "invalid", "period-over", until=_day(ends))
+        return finding("period", "invalid", "period-over", until=ends)
     if ends is None:
-        return check("period", "valid", "period-open")
-    return check("period", "valid", "period-within", until=_day(ends))
-
-
-def _day(moment: Moment) -> str:
-    return f"{moment[:10]} {moment[11:16]} UTC"
-
-
-def presented(content: Mapping[str, Any]) -> list[bytes] | None:
-    """Return the credentials inside of a presentation (VC Data Model 2.0 section 4.13), or None where it is none.
-
-    The presentation's own proof binds it to whoever shows it, and says nothing about the credentials.
-    """
-    kinds = content.get("type")
-    if "VerifiablePresentation" not in (kinds if isinstance(kinds, list) else [kinds]):
-        return None
-    inside = content.get("verifiableCredential", [])
-    found = inside if isinstance(inside, list) else [inside]
-    return [msgspec.json.encode(item) for item in found]
+        return finding("period", "valid", "period-open")
+    return finding("period", "valid", "period-within", until=ends)

@@ -3,27 +3,25 @@
 Runs in a reader thread: canonical JSON and RDF of a large document take a while.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from proto.canonical import DECODE_ERRORS, DOCUMENT_BYTES_MAX, check_value_count, decode_json
-from proto.documents.document import credential_id_of, without_proof
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.documents.status_check import ENTRY_LIST_MAX, with_lists
 from proto.documents.vc import check_credential
 from proto.ids import CredentialId, credential_id
 from proto.lifecycle import Book, Life
 from proto.moment import Moment
-from proto.plain_json import decode_plain, plain_bytes
 from proto.problem import InvalidProblem, MalformedProblem
-from proto.wire.verifier import Check
 from services.crypto.data_integrity import FormsOf
 from services.crypto.issuer_proofs import by_log
 from services.crypto.rdf_canonical import forms_of
 from services.verifier.documents import foreign_documents
+from services.verifier.documents.sent_document import SentDocument
+from services.verifier.verdict.findings import CheckFinding
 
 _T = TypeVar("_T")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -59,33 +57,46 @@ class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
-class _SentDocumentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _SentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A document and its status lists, not decoded."""
 
     document: msgspec.Raw
     status_lists: list[msgspec.Raw]
 
 
-_SENT = msgspec.json.Decoder(_SentDocumentApart)
+_SENT = msgspec.json.Decoder(_SentApart)
 _FRAME = b'{"document":,"status_lists":[]}'
 
 
-class SentDocument(msgspec.Struct, frozen=True, kw_only=True):
+class SentWithLists(msgspec.Struct, frozen=True, kw_only=True):
     """One document with what was sent along: the status lists that it names, as their issuer signed them."""
 
-    document: bytes
+    document: SentDocument
     status_lists: tuple[Mapping[str, Any], ...]
 
 
-def with_status_lists(body: bytes) -> SentDocument | None:
+def unpack(body: bytes, *, documents_max: int) -> SentDocument | SentWithLists | list[SentDocument]:
+    """Return what a body holds: one document, one with status lists, or those of a list or a presentation.
+
+    Raises as `with_status_lists` and `split`.
+    """
+    sent = SentDocument(body)
+    if (found := with_status_lists(sent)) is not None:
+        return found
+    items = split(sent, documents_max=documents_max)
+    return sent if items is None else items
+
+
+def with_status_lists(sent: SentDocument) -> SentWithLists | None:
     """Return what a body `{"document": …, "status_lists": […]}` holds, or None where it is none.
 
     Raises `MalformedProblem` and `InvalidProblem` for one that is wrong.
     """
+    body = sent.data
     if _STATUS_LISTS not in body:
         return None
-    found = with_lists(decode_json(body) if len(body) <= DOCUMENT_BYTES_MAX else _decoded_apart(body))
-    return None if found is None else SentDocument(document=msgspec.json.encode(found[0]), status_lists=found[1])
+    found = with_lists(sent.content if len(body) <= DOCUMENT_BYTES_MAX else _decoded_apart(body))
+    return None if found is None else SentWithLists(document=SentDocument.found_inside(found[0]), status_lists=found[1])
 
 
 def _decoded_apart(body: bytes) -> Any:
@@ -113,31 +124,47 @@ def _length(data: bytes) -> int:
     return len(data.translate(None, b" \t\r\n"))
 
 
-def split(body: bytes, *, documents_max: int) -> list[bytes] | None:
+def split(sent: SentDocument, *, documents_max: int) -> list[SentDocument] | None:
     """Return the documents of a list or a presentation, or None where the body is one document.
 
     Raises `MalformedProblem` where a list is not JSON, `TooManyDocumentsProblem` and `InvalidProblem` by its length.
     """
+    body = sent.data
     if not body.lstrip(b" \t\r\n").startswith(b"["):
-        return _presented(body, documents_max=documents_max)
+        return _presented(sent, documents_max=documents_max)
     check_value_count(body)
     try:
         found = _LIST.decode(body)
     except DECODE_ERRORS as error:
         raise MalformedProblem(f"The body is not a JSON list: {error}") from error
-    return _bounded([bytes(item) for item in found], documents_max=documents_max)
+    return _bounded([SentDocument(bytes(item)) for item in found], documents_max=documents_max)
 
 
-def _presented(body: bytes, *, documents_max: int) -> list[bytes] | None:
+def _presented(sent: SentDocument, *, documents_max: int) -> list[SentDocument] | None:
     """Return the credentials of a presentation, which must be JSON that all readers understand alike; None for none."""
+    body = sent.data
     if b"VerifiablePresentation" not in body and not (b"\\" in body and b"\\u" in body):  # one byte is found sooner
         return None
-    content = decode_json(body)
-    found = foreign_documents.presented(content) if isinstance(content, Mapping) else None
-    return None if found is None else _bounded(found, documents_max=documents_max)
+    content = sent.content
+    inside = _inside(content) if isinstance(content, Mapping) else None
+    return (
+        None if inside is None else _bounded(list(map(SentDocument.found_inside, inside)), documents_max=documents_max)
+    )
 
 
-def _bounded(found: list[bytes], *, documents_max: int) -> list[bytes]:
+def _inside(content: Mapping[str, Any]) -> list[Any] | None:
+    """Return the credentials inside of a presentation (VC Data Model 2.0 section 4.13), or None where it is none.
+
+    The presentation's own proof binds it to whoever shows it, and says nothing about the credentials.
+    """
+    kinds = content.get("type")
+    if "VerifiablePresentation" not in (kinds if isinstance(kinds, list) else [kinds]):
+        return None
+    inside = content.get("verifiableCredential", [])
+    return inside if isinstance(inside, list) else [inside]
+
+
+def _bounded(found: list[SentDocument], *, documents_max: int) -> list[SentDocument]:
     if len(found) > documents_max:
         raise TooManyDocumentsProblem(f"At most {documents_max} documents are taken at once, not {len(found)}")
     if not found:
@@ -145,15 +172,14 @@ def _bounded(found: list[bytes], *, documents_max: int) -> list[bytes]:
     return found
 
 
-def read(data: bytes) -> ReadDocument:
-    """Return the document in `data`.
+def read(sent: SentDocument) -> ReadDocument:
+    """Return what was sent, read as a credential.
 
     Raises `MalformedProblem` for what is not JSON that all readers understand alike, and `NotAnOpenBadgeProblem` for
     JSON that does not even claim to be a credential. What claims to be one and is not gets a verdict, not a problem.
     """
-    plain = decode_plain(data)
-    content = plain[0] if plain else decode_json(data)
-    if isinstance(content, Mapping) and foreign_documents.presented(content) is not None:
+    content = sent.content
+    if isinstance(content, Mapping) and _inside(content) is not None:
         raise PresentationProblem("This is a presentation: send it alone, as a request of its own", pointer="/type")
     if not isinstance(content, Mapping) or not {"credentialSubject", "issuer"} & content.keys():
         raise NotAnOpenBadgeProblem("This is not a credential: it names neither an issuer nor a subject", pointer="")
@@ -164,11 +190,7 @@ def read(data: bytes) -> ReadDocument:
         return ReadDocument(
             content=content, claims=None, credential_id=None, fault=fault, is_credential=not no_credential
         )
-    if plain:
-        digest = hashlib.sha256(plain_bytes(without_proof(content))).digest()
-        name = credential_id(found.issuer, digest)
-    else:
-        name = credential_id_of(content, found.issuer)
+    name = credential_id(found.issuer, sent.digest())
     return ReadDocument(content=content, claims=found, credential_id=name, is_credential=True)
 
 
@@ -182,7 +204,7 @@ def _judged(content: Mapping[str, Any], judge: Callable[[Mapping[str, Any]], _T]
 
 def check_proofs(
     document: ReadDocument, book: Book, life: Life | None, *, now: Moment, forms: FormsOf = forms_of
-) -> Check:
+) -> CheckFinding:
     """Return what the document's own proofs are worth, by the keys that the log knows: the worst of them counts.
 
     `forms` returns RDF forms; the default makes them here and now.

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from services.edge import Media, Reply, Route
-from services.verifier.answers.service import NoCheckpointProblem
+from services.verifier.answers.questions import NoCheckpointProblem
 from services.verifier.http.app_keys import ANSWERS
 
 _NO_STORE = {"Cache-Control": "no-store", "Access-Control-Allow-Origin": "*"}

@@ -5,23 +5,22 @@ from aiohttp import web
 
 from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.problem import MalformedProblem, Problem
-from proto.wire.verifier import Answer
 from services.edge import LOG, Line, LineWriter, annotate, line_fault, problem_line, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.problems import TooManyLinesProblem
 from services.verifier.answers.cached_answers import CachedAnswers
-from services.verifier.answers.service import Moments
+from services.verifier.answers.questions import Moments
 from services.verifier.config import Config
+from services.verifier.documents.sent_document import SentDocument
 from services.verifier.http.app_keys import address_of, charge_documents
-from services.verifier.languages import DEFAULT, Language
+from services.verifier.languages import Language
 from services.verifier.limits.api_keys import QuotaProblem
 from services.verifier.projection.troubles import ProjectionProblem
 
 _ENCODE = msgspec.json.Encoder().encode
-_DECODE = msgspec.json.Decoder(Answer).decode
 _LINES_PER_TURN = 16  # then others get a turn on the event loop
 
-__all__ = ["LINE_MEDIA_TYPES", "said_in", "verify_lines"]
+__all__ = ["LINE_MEDIA_TYPES", "verify_lines"]
 
 
 async def verify_lines(
@@ -55,22 +54,17 @@ async def _answered(
 ) -> tuple[str, bytes]:
     """Return the verdict (or `unreadable`) and the answer line."""
     try:
-        found = await cached_answers.document(_content(line), moments, address=address_of(request))
+        found = await cached_answers.document(_sent(line), moments, language, address=address_of(request))
     except ProjectionProblem:
         raise
     except Problem as problem:
         return "unreadable", _ENCODE(problem_line(line.number, problem))
     except Exception as error:  # noqa: BLE001 - whatever one line breaks, the others are answered
         return "broken", _ENCODE(problem_line(line.number, line_fault(request.app[LOG], error, number=line.number)))
-    return found.verdict, b'{"line":%d,"status":200,"answer":%b}' % (line.number, said_in(language, found.body))
+    return found.verdict, b'{"line":%d,"status":200,"answer":%b}' % (line.number, found.body)
 
 
-def _content(line: Line) -> bytes:
+def _sent(line: Line) -> SentDocument:
     if line.content is None:
         raise MalformedProblem(f"A document has at most {DOCUMENT_BYTES_MAX} bytes")
-    return line.content
-
-
-def said_in(language: Language, body: bytes) -> bytes:
-    """Return an encoded answer with its sentences in this language."""
-    return body if language.code == DEFAULT else _ENCODE(language.answer(_DECODE(body)))
+    return SentDocument(line.content)

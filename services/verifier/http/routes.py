@@ -31,7 +31,7 @@ from services.edge.body import off_loop
 from services.edge.dispatch import add_headers
 from services.edge.media_type import media_type_of
 from services.edge.problems import UnauthenticatedProblem
-from services.verifier.answers.service import (
+from services.verifier.answers.questions import (
     Moments,
     NotAStackProblem,
     UnknownCredentialProblem,
@@ -40,19 +40,21 @@ from services.verifier.answers.service import (
 from services.verifier.config import Config
 from services.verifier.documents import reader
 from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem, is_pdf
-from services.verifier.documents.reader import PresentationProblem, TooManyDocumentsProblem
+from services.verifier.documents.reader import PresentationProblem, SentWithLists, TooManyDocumentsProblem
+from services.verifier.documents.sent_document import SentDocument
 from services.verifier.http.app_keys import ANSWERS, CACHED_ANSWERS, PAGES, PDF, SETTINGS, address_of, charge_documents
 from services.verifier.http.checkpoint_routes import checkpoint_routes
-from services.verifier.http.line_routes import LINE_MEDIA_TYPES, said_in, verify_lines
+from services.verifier.http.line_routes import LINE_MEDIA_TYPES, verify_lines
 from services.verifier.http.paths import CredentialPath
 from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
 from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated, preferred
+from services.verifier.languages.english import when
 from services.verifier.limits.api_keys import QuotaProblem
 from services.verifier.pages import PageLanguage
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
-from services.verifier.verdict.sentences import when
+from services.verifier.verdict.findings import Judgement
 
 DOCUMENT_MEDIA = (
     "application/json",
@@ -131,15 +133,25 @@ def _moment(name: str, text: str | None) -> Moment | None:
 async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
     """Answer for a credential id."""
     language = language_of(request, query)
-    found = await request.app[CACHED_ANSWERS].status(path.credential_id, moments_of(query))
+    found = await request.app[CACHED_ANSWERS].status(path.credential_id, moments_of(query), language)
     annotate(request, verdict=found.verdict)
     etag = f'{found.etag[:-1]}-{language.code}"' if found.etag and language.code != DEFAULT else found.etag
-    return Reply(said_in(language, found.body), etag=etag, headers=_REVALIDATE)
+    return Reply(found.body, etag=etag, headers=_REVALIDATE)
 
 
 async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
     """Answer with the tree of a stack."""
-    return language_of(request, query).answer(await request.app[ANSWERS].stack(path.credential_id, moments_of(query)))
+    language = language_of(request, query)
+    answer = language.answer(await request.app[ANSWERS].stack(path.credential_id, moments_of(query)))
+    assert answer.stack is not None, "the service refuses what is no stack"
+    return StackAnswer(
+        today=answer.today,
+        verdict=answer.verdict,
+        checks=answer.checks,
+        question=answer.question,
+        as_of=answer.as_of,
+        stack=answer.stack,
+    )
 
 
 async def issuer(request: web.Request, *, path: IssuerPath) -> IssuerAnswer:
@@ -169,27 +181,30 @@ async def verifications(
         return await verify_lines(request, request.app[SETTINGS], request.app[CACHED_ANSWERS], moments, language)
     if media_type_of(request) == PDF_MEDIA or is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw, address=address)
-    sent = await off_loop(request, len(raw), reader.with_status_lists, raw)
-    if sent is not None:
-        charge_documents(request)
-        answer = await answers.document(sent.document, moments, address=address, status_lists=sent.status_lists)
-        annotate(request, verdict=answer.verdict)
-        return msgspec.json.encode(language.answer(answer))
-    documents_max = request.app[SETTINGS].documents_max
-    items = await off_loop(request, len(raw), reader.split, raw, documents_max=documents_max)
-    charge_documents(request, 1 if items is None else len(items))
-    if items is None:
-        found = await request.app[CACHED_ANSWERS].document(raw, moments, address=address)
+    sent = await off_loop(request, len(raw), reader.unpack, raw, documents_max=request.app[SETTINGS].documents_max)
+    charge_documents(request, len(sent) if isinstance(sent, list) else 1)
+    if isinstance(sent, SentDocument):
+        found = await request.app[CACHED_ANSWERS].document(sent, moments, language, address=address)
         annotate(request, verdict=found.verdict)
-        return said_in(language, found.body)
-    annotate(request, documents=len(items))
-    lines = await answers.listed(
-        items,
+        return found.body
+    if isinstance(sent, SentWithLists):
+        judged = await answers.document(sent.document, moments, address=address, status_lists=sent.status_lists)
+        annotate(request, verdict=judged.verdict)
+        return msgspec.json.encode(language.answer(judged))
+    annotate(request, documents=len(sent))
+    listed = await answers.listed(
+        sent,
         moments,
         fault_of=lambda error, index: line_fault(request.app[LOG], error, number=index),
         address=address,
     )
-    return tuple(replace(line, answer=language.answer(line.answer)) if line.answer else line for line in lines)
+    return tuple(_answer_line(index, outcome, language) for index, outcome in enumerate(listed))
+
+
+def _answer_line(index: int, outcome: Judgement | Problem, language: Language) -> AnswerLine:
+    if isinstance(outcome, Problem):
+        return AnswerLine(index=index, problem=outcome.document())
+    return AnswerLine(index=index, answer=language.answer(outcome))
 
 
 async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
@@ -221,7 +236,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     try:
         if is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
-        answer = await request.app[ANSWERS].document(data, Moments(), address=address)
+        judgement = await request.app[ANSWERS].document(SentDocument(data), Moments(), address=address)
     except (
         MalformedProblem,
         NotAnOpenBadgeProblem,
@@ -232,8 +247,8 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         annotate(request, problem=problem.slug)
         pasted = "" if body.fields.get("file", b"").strip() else data.decode(errors="replace")
         return pages.home(said, fault=problem.detail, status=problem.status, pasted=pasted)
-    annotate(request, verdict=answer.verdict)
-    return pages.answer(answer, replace(said, is_linkable=False), heading="The document that you sent")
+    annotate(request, verdict=judgement.verdict)
+    return pages.answer(judgement, replace(said, is_linkable=False), heading="The document that you sent")
 
 
 async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
@@ -242,14 +257,14 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
     try:
         moments = moments_of(query)
         asked = request.match_info["credential_id"]
-        answer = await request.app[ANSWERS].credential(
+        judgement = await request.app[ANSWERS].credential(
             credential_named_in(asked) or parse_credential_id(asked), moments
         )
     except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
         annotate(request, problem=problem.slug)
         return pages.home(said, fault=problem.detail, status=problem.status)
-    annotate(request, verdict=answer.verdict)
-    return pages.answer(answer, said, heading="The record of this credential", asked=_asked(moments, said.language))
+    annotate(request, verdict=judgement.verdict)
+    return pages.answer(judgement, said, heading="The record of this credential", asked=_asked(moments, said.language))
 
 
 def _said(request: web.Request, query: LanguageQuery) -> PageLanguage:

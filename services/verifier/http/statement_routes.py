@@ -8,11 +8,11 @@ from proto.bundles.statement import Statement
 from proto.ids import CredentialId
 from proto.log.note_key import SignerKey
 from proto.problem import NotFoundProblem, UnavailableProblem
-from proto.wire.verifier import Answer
 from services.edge import Media, Reply, Route
-from services.verifier.answers.service import Moments, UnknownCredentialProblem
+from services.verifier.answers.questions import Moments, UnknownCredentialProblem
 from services.verifier.http.app_keys import ANSWERS
 from services.verifier.http.paths import CredentialPath
+from services.verifier.verdict.findings import Judgement
 
 STATEMENT_KEY: web.AppKey[SignerKey] = web.AppKey("statement_key", SignerKey)
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -38,22 +38,22 @@ async def statement(request: web.Request, *, path: CredentialPath) -> Reply:
     key = request.app.get(STATEMENT_KEY)
     if key is None:
         raise NoStatementsProblem("Its operator may give it a key for that; its answers are the same without")
-    answer = await request.app[ANSWERS].credential(path.credential_id, Moments())
-    note = await asyncio.to_thread(_stated(answer, path.credential_id).signed, key)
+    judgement = await request.app[ANSWERS].credential(path.credential_id, Moments())
+    note = await asyncio.to_thread(_stated(judgement, path.credential_id).signed, key)
     return Reply(note.encode().decode(), headers=_NO_STORE)
 
 
-def _stated(answer: Answer, credential_id: CredentialId) -> Statement:
-    if answer.verdict == "indeterminate" or answer.status is None:
+def _stated(judgement: Judgement, credential_id: CredentialId) -> Statement:
+    if judgement.verdict == "indeterminate" or judgement.status is None:
         raise NothingToStateProblem("Nothing is signed that could not be decided; ask again in a moment")
     return Statement(
-        origin=answer.as_of.origin,
+        origin=judgement.as_of.origin,
         credential=credential_id,
-        verdict=answer.verdict,
-        state=answer.status.state,
-        at=answer.question.at,
-        size=answer.as_of.size,
-        root=answer.as_of.root_hash,
+        verdict=judgement.verdict,
+        state=judgement.status.state,
+        at=judgement.question.at,
+        size=judgement.as_of.size,
+        root=judgement.as_of.root_hash,
     )
 
 

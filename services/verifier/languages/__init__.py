@@ -1,33 +1,35 @@
-"""Answers in the reader's language: the sentences of an English answer put into another one. Pure but for its files.
+"""Findings in the reader's language: the sentence of each code, with its values. Pure but for its files.
 
-Verdicts, codes and everything else that a machine reads are the same in every language. An answer is made in English
-once, and kept ready so; its sentences are put into another language at the edge, by their codes and the values that
-they hold. What stems from elsewhere (a fault that a library names, an institution's own words) stays as it is.
+Verdicts, codes and everything else that a machine reads are the same in every language; what was found is put into
+words here alone, in English as in any other. What stems from elsewhere (a fault that a library names, an institution's
+own words) stays as it is.
 
-A language is one file here: `[sentences]` by the codes of `services.verifier.verdict.sentences`, `[words]` by the
-English words. A test holds each of them to the whole list and the same values.
+A language is one file here: `[sentences]` by the codes of `english.SENTENCES`, `[words]` by the English words. A test
+holds each of them to the whole list and the same values.
 """
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from msgspec.structs import replace
 
-from proto.wire.verifier import Answer, Check, StackAnswer
-from services.verifier.verdict.sentences import SENTENCES
+from proto.documents.agreement import Field
+from proto.moment import Moment
+from proto.stacking import ects_text
+from proto.wire.verifier import Answer, Check, Today
+from services.verifier.languages.english import DURATIONS, FIELDS, REASONS, SENTENCES, when
+from services.verifier.verdict.findings import CheckFinding, JudgedToday, Judgement
 
 DEFAULT = "en"
-_VALUE = re.compile(r"\{(\w+)\}")
-_DURATION = re.compile(r"([0-9]+) (second|minute|hour|day)s?")
+_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 _RANGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?))?\s*")
 _RANGES_MAX = 20
-_Answered = TypeVar("_Answered", Answer, StackAnswer)
+_TIME_FROM = 10  # a moment has its T there; a day that a document writes ends before
 
 
 class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,46 +46,100 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         found = self.words.get(text, text)
         return found.format(**values) if values else found
 
-    def answer(self, answer: _Answered) -> _Answered:
-        """Return an answer with the sentences of its checks in this language."""
-        today = answer.today
-        if today is not None:
-            today = replace(today, checks=tuple(self.check(item) for item in today.checks))
-        return replace(answer, today=today, checks=tuple(self.check(item) for item in answer.checks))
+    def answer(self, judgement: Judgement) -> Answer:
+        """Return a judgement as the body of an answer, with its checks in words."""
+        return Answer(
+            today=self.today(judgement.today) if judgement.today else None,
+            verdict=judgement.verdict,
+            checks=tuple(map(self.check, judgement.checks)),
+            question=judgement.question,
+            as_of=judgement.as_of,
+            credential=judgement.credential,
+            status=judgement.status,
+            issuer=judgement.issuer,
+            stack=judgement.stack,
+            recognitions=judgement.recognitions,
+            content=judgement.content,
+        )
 
-    def check(self, check: Check) -> Check:
-        """Return what a check found, with its sentence in this language."""
-        sentence = self.sentences.get(check.code)
-        found = _pattern(check.code).fullmatch(check.detail) if sentence else None
-        if sentence is None or found is None:
-            return check
-        values = {name: self._value(name, text) for name, text in found.groupdict().items()}
-        return replace(check, detail=sentence.format(**values))
+    def today(self, judged: JudgedToday) -> Today:
+        """Return how a credential stands today, with its checks in words."""
+        return Today(
+            verdict=judged.verdict,
+            at=judged.at,
+            state=judged.state,
+            since=judged.since,
+            reason=judged.reason,
+            replaced_by=judged.replaced_by,
+            checks=tuple(map(self.check, judged.checks)),
+        )
 
-    def _value(self, name: str, text: str) -> str:
-        if name == "age" and (found := _DURATION.fullmatch(text)):
-            one, many = self.durations[found[2]]
-            return f"{found[1]} {one if found[1] == '1' else many}"
-        if name == "fields":
-            return ", ".join(map(self.word, text.split(", ")))
-        return self.word(text) if name == "reason" else text
+    def check(self, found: CheckFinding) -> Check:
+        """Return what a check found, with the sentence of its code."""
+        values = {name: self._value(name, value) for name, value in found.values.items()}
+        return Check(
+            check=found.check,
+            result=found.result,
+            code=found.code,
+            detail=self.sentences[found.code].format(**values),
+        )
+
+    def _value(self, name: str, value: Any) -> str:
+        form = _FORMS.get(name)
+        return form(self, value) if form else str(value)
+
+    def duration(self, seconds: float) -> str:
+        """Return a duration as people say it: `12 seconds`, `3 minutes`, `2 days`; a unit begins with two of it."""
+        unit, size = next(((unit, size) for unit, size in _UNITS if seconds >= 2 * size), ("second", 1))
+        count = f"{seconds // size if size > 1 else seconds:.0f}"
+        one, many = self.durations[unit]
+        return f"{count} {one if count == '1' else many}"
 
 
-@cache
-def _pattern(code: str) -> re.Pattern[str]:
-    """Return what matches the English sentence of a code, with a group for each value."""
-    parts = _VALUE.split(SENTENCES[code])
-    return re.compile(
-        "".join(f"(?P<{part}>.*?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)), re.DOTALL
-    )
+def _moment(_: Language, value: str) -> str:
+    """Return a moment as people read it; a day as the document writes it."""
+    return when(Moment(value)) if value[_TIME_FROM:] else value
+
+
+def _credits(_: Language, hundredths: int) -> str:
+    return ects_text(hundredths)
+
+
+def _fault(_: Language, value: CheckFinding | str) -> str:
+    """Return why something was refused; in English, as are the words of libraries."""
+    return ENGLISH.check(value).detail.rstrip(".") if isinstance(value, CheckFinding) else value
+
+
+def _fields(language: Language, names: Sequence[Field]) -> str:
+    return ", ".join(language.word(FIELDS[name]) for name in names)
+
+
+def _reason(language: Language, code: str) -> str:
+    return language.word(REASONS.get(code, code))
+
+
+_FORMS: Mapping[str, Callable[[Language, Any], str]] = {
+    "since": _moment,
+    "until": _moment,
+    "at": _moment,
+    "time": _moment,
+    "remaining": _credits,
+    "declared": _credits,
+    "age": Language.duration,
+    "fault": _fault,
+    "fields": _fields,
+    "reason": _reason,
+}
+"""How a value of a sentence is said, by its name; any other is text or a number."""
 
 
 def _read(path: Path) -> Language:
     return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")) | {"code": path.stem}, Language)
 
 
+ENGLISH = Language(code=DEFAULT, name="English", durations=DURATIONS, sentences=SENTENCES)
 LANGUAGES: Mapping[str, Language] = {
-    DEFAULT: Language(code=DEFAULT, name="English"),
+    DEFAULT: ENGLISH,
     **{path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.toml"))},
 }
 
@@ -111,4 +167,4 @@ def _ranges(header: str) -> Iterable[tuple[str, float]]:
             yield found[1], float(found[2] or 1)
 
 
-__all__ = ["DEFAULT", "LANGUAGES", "Language", "negotiated", "preferred"]
+__all__ = ["DEFAULT", "ENGLISH", "LANGUAGES", "Language", "negotiated", "preferred"]

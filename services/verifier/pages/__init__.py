@@ -23,8 +23,9 @@ from proto.wire.verifier import (
 )
 from services.edge import Templates
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
+from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.projection.statistics import DIMENSIONS
-from services.verifier.verdict.sentences import REASONS, STATES, when
+from services.verifier.verdict.findings import Judgement
 from services.verifier.verdict.today import decisive
 
 _FOLDER = Path(__file__).parent
@@ -126,7 +127,7 @@ class Pages:
         )
         return self._templates.page(page)
 
-    def answer(self, answer: Answer, said: PageLanguage, *, heading: str, asked: str = "") -> web.Response:
+    def answer(self, judgement: Judgement, said: PageLanguage, *, heading: str, asked: str = "") -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
 
         `asked` says for which other moment than now was asked: then the word is today's all the same, and what was
@@ -134,7 +135,7 @@ class Pages:
         language by a link.
         """
         word = said.language.word
-        answer = said.language.answer(answer)
+        answer = said.language.answer(judgement)
         first = answer.today or answer
         page = self._answer.render(
             answer=answer,

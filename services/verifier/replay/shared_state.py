@@ -81,7 +81,7 @@ class SharedStateReader:
 
 
 class RemoteHealth:
-    """The health source of a process that does not replay (`answers.service.HealthSource`), and mover of its cache."""
+    """The health source (`answers.questions`) of a process that does not replay, and mover of its cache."""
 
     def __init__(
         self, reader: SharedStateReader, health_policy: HealthPolicy, cache: AnswerCache, origin: Origin

@@ -1,4 +1,7 @@
-"""Every code that a check can give, with its sentence for a person: the one place that a translation replaces. Pure."""
+"""Every code that a check can give, with its English sentence; words for its values. Pure.
+
+Other languages are files beside this one, with the same codes and values.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -165,22 +168,16 @@ STATES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-
-
-def sentence(code: str, **values: object) -> str:
-    """Return the sentence of a code with its values filled in."""
-    return SENTENCES[code].format(**values)
+DURATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "second": ("second", "seconds"),
+        "minute": ("minute", "minutes"),
+        "hour": ("hour", "hours"),
+        "day": ("day", "days"),
+    }
+)
 
 
 def when(moment: Moment) -> str:
     """Return a moment as people read it: `2026-03-01 10:00 UTC`."""
     return f"{moment[:10]} {moment[11:16]} UTC"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as people say it: `12 seconds`, `3 minutes`, `2 days`."""
-    for size, name in ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute")):
-        if seconds >= 2 * size:
-            return f"{seconds // size:.0f} {name}s"
-    return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"

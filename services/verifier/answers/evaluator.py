@@ -1,0 +1,190 @@
+"""Answers one question over one read transaction: gathers the grounds, asks for the verdict. Waits for nobody.
+
+Runs in a reader thread, or on the event loop for what takes a few look-ups.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from proto.ids import CredentialId, Did, LeafIndex, Origin
+from proto.lifecycle import Book, Credential
+from proto.wire.verifier import IssuerAnswer, StatisticsAnswer, Today
+from services.crypto.issuer_proofs import issuer_of
+from services.crypto.rdf_forms import Forms
+from services.follow import Health
+from services.verifier.answers.questions import (
+    Evaluation,
+    TimedQuestion,
+    UnknownCredentialProblem,
+    UnknownIssuerProblem,
+)
+from services.verifier.documents import foreign_documents, reader
+from services.verifier.documents.reader import ReadDocument
+from services.verifier.languages import ENGLISH
+from services.verifier.languages.english import STATES
+from services.verifier.projection.reader import ReadTransaction
+from services.verifier.projection.statistics import InstitutionName, Wanted, gathered
+from services.verifier.projection.tables import MissingTileError
+from services.verifier.verdict import facts
+from services.verifier.verdict.checks import freshness
+from services.verifier.verdict.grounds import Document, Grounds
+from services.verifier.verdict.today import today_of
+from services.verifier.verdict.verdict import as_of, evaluate
+
+StatusLists = Sequence[Mapping[str, Any]]
+
+
+class Evaluator:
+    """Answers by the records of the log of this name; keeps nothing between two questions."""
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+
+    def credential_of(
+        self, transaction: ReadTransaction, credential_id: CredentialId, question: TimedQuestion
+    ) -> Evaluation:
+        """Return what is found of a credential id; raises `UnknownCredentialProblem`, and as the transaction."""
+        book = transaction.book([credential_id])
+        credential = book.credential(credential_id)
+        if credential is None:
+            raise _unknown(question.health)
+        return self.credential(transaction, book, credential, question.after(transaction.position))
+
+    def credential(
+        self, transaction: ReadTransaction, book: Book, credential: Credential, question: TimedQuestion
+    ) -> Evaluation:
+        """Return what is found of a credential that the book holds with all it rests on; raises the same."""
+        grounds = self._grounds(transaction, book, credential, question)
+        judgement = evaluate(grounds)
+        if not question.is_about_now:
+            today = today_of(evaluate(self._grounds(transaction, book, credential, question.today)))
+            if not grounds.is_issued:
+                raise _not_yet(question, ENGLISH.today(today))
+            judgement = msgspec.structs.replace(judgement, today=today)
+        return Evaluation(judgement=judgement, grounds=grounds, credential_id=credential.credential_id)
+
+    def document(
+        self,
+        transaction: ReadTransaction,
+        document: ReadDocument,
+        question: TimedQuestion,
+        status_lists: StatusLists,
+        forms: Forms,
+    ) -> Evaluation:
+        """Return what is found of a document, without the RDF forms that are still missing."""
+        question = question.after(transaction.position)
+        book = transaction.book([document.credential_id] if document.credential_id else [])
+        if document.claims is not None:
+            transaction.issuer(book, document.claims.issuer)
+        credential = book.credential(document.credential_id) if document.credential_id else None
+        is_foreign = document.is_credential and not _is_registered(transaction, book, document)
+
+        def grounds_for(question: TimedQuestion) -> Grounds:
+            grounds = self._grounds(transaction, book, credential, question)
+            proof = reader.check_proofs(document, book, grounds.life, now=question.now, forms=forms.of)
+            by_itself = None
+            if is_foreign:
+                by_itself = foreign_documents.findings(
+                    document.content, at=grounds.at, now=question.now, status_lists=status_lists, forms=forms.of
+                )
+            read = Document(claims=document.claims, fault=document.fault, proof=proof, foreign=by_itself)
+            return msgspec.structs.replace(grounds, document=read)
+
+        grounds = grounds_for(question)
+        judgement = evaluate(grounds)
+        if not question.is_about_now:
+            judgement = msgspec.structs.replace(judgement, today=today_of(evaluate(grounds_for(question.today))))
+        return Evaluation(
+            judgement=judgement, grounds=grounds, credential_id=document.credential_id, document=document.content
+        )
+
+    def issuer(self, transaction: ReadTransaction, dids: tuple[Did, ...], question: TimedQuestion) -> IssuerAnswer:
+        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
+        question, book = question.after(transaction.position), Book()
+        for did in dids:
+            issuer = transaction.issuer(book, did)
+            found = facts.issuer_facts(book, did)
+            if issuer is not None and found.state != "not_admitted":
+                return IssuerAnswer(
+                    issuer=found,
+                    keys=facts.key_facts(book, issuer, now=question.now),
+                    as_of=as_of(self.origin, transaction.position, question.health),
+                    freshness=ENGLISH.check(freshness(question.health)),
+                )
+        raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
+
+    def statistics(self, transaction: ReadTransaction, wanted: Wanted, question: TimedQuestion) -> StatisticsAnswer:
+        """Return the counts that were asked for; raises `TooManyRowsProblem`."""
+        book = Book()
+
+        @functools.cache
+        def institution_of(did: Did) -> InstitutionName:
+            transaction.issuer(book, did)
+            found = facts.issuer_facts(book, did)
+            return InstitutionName(found.legal_name, found.country)
+
+        rows, total = gathered(transaction.statistics(wanted.months), wanted, institution_of)
+        return StatisticsAnswer(
+            by=wanted.by,
+            rows=tuple(rows),
+            total=total,
+            as_of=as_of(self.origin, transaction.position, question.health),
+            freshness=ENGLISH.check(freshness(question.health)),
+        )
+
+    def _grounds(
+        self, transaction: ReadTransaction, book: Book, credential: Credential | None, question: TimedQuestion
+    ) -> Grounds:
+        grounds = Grounds(
+            book=book,
+            credential=credential,
+            recognitions=transaction.recognitions(book, credential.credential_id) if credential else (),
+            is_included=None,
+            document=None,
+            health=question.health,
+            position=transaction.position,
+            origin=self.origin,
+            now=question.now,
+            at=question.moments.at or question.now,
+            known_at=question.moments.known_at,
+        )
+        return msgspec.structs.replace(grounds, is_included=_is_included(transaction, grounds))
+
+
+def _is_registered(transaction: ReadTransaction, book: Book, document: ReadDocument) -> bool:
+    """Tell whether the log knows anything of the issuer that the document names, itself or by its keys."""
+    return transaction.issuer(book, Did(issuer_of(document.content))) is not None
+
+
+def _not_yet(question: TimedQuestion, today: Today) -> UnknownCredentialProblem:
+    """Return the refusal of a question by what was known before the issue; it says how the credential stands today."""
+    state = STATES[today.state] if today.state else "not known"
+    return UnknownCredentialProblem(
+        f"This credential was not on record yet at {question.moments.known_at}; today it is, and its state is: {state}",
+        members={"today": msgspec.to_builtins(today)},
+    )
+
+
+def _unknown(health: Health) -> UnknownCredentialProblem:
+    is_fresh = health.state == "healthy"
+    words = "" if is_fresh else f"; but the records are not up to date, so it may exist: {health.detail}"
+    return UnknownCredentialProblem(f"No credential of this id is on record{words}", members={"fresh": is_fresh})
+
+
+def _is_included(transaction: ReadTransaction, grounds: Grounds) -> bool | None:
+    """Tell whether the issue is under the proven root; None where the tree is not all there.
+
+    What a log inherited was proven under the root of the log before, when that one was followed to its end.
+    """
+    life = grounds.life
+    if life is None:
+        return None
+    if (index := grounds.index_of(life.stamp)) < 0:
+        return True
+    try:
+        return transaction.is_included(LeafIndex(index))
+    except MissingTileError:
+        return None
