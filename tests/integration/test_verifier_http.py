@@ -400,10 +400,12 @@ async def test_a_log_that_is_down_makes_answers_indeterminate_after_the_limit(tm
         await until(verifier.says(awarded, "indeterminate"))
         answer = await verifier.post(awarded.data)
         assert codes(answer)["freshness"] == "stale"
+        assert codes(answer)["status"] == "status-stale", "what was kept while the records were fresh is not repeated"
         assert answer["status"]["state"] == "active"
         await verifier.get("/readyz", status=503)
         log.is_down = False
         await until(verifier.says(awarded, "valid"))
+        assert codes(await verifier.post(awarded.data))["status"] == "status-active"
 
 
 async def test_a_faulty_log_makes_every_answer_indeterminate_also_after_a_restart(tmp_path: Path) -> None:
