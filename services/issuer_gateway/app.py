@@ -59,8 +59,8 @@ from services.persistence.postgres_session import PoolLimits
 from services.policy_file import read_pins, read_policy_about
 from services.process_memory import settle_memory
 from services.settings import read_secret
+from services.supervision import EndProcess, Supervision
 
-FATAL_STATUS = 70
 """EX_SOFTWARE: a background part ended by itself; a new start is the recovery."""
 BACKGROUND_CONNECTIONS_MAX = 8
 STOP_TIMEOUT_SECONDS = 15.0
@@ -72,8 +72,6 @@ _CANCEL_SECONDS = 0.5
 DESCRIPTION = """What institutions use: describe achievements, issue, stack and revoke credentials, recognise those of
 others. Everything said becomes a signed event on the ledger's log; documents stay here, sealed under their learner's
 key."""
-
-EndProcess = Callable[[int], Any]
 
 
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
@@ -331,11 +329,13 @@ async def _supervised(gateway: Gateway, background: Pool, end_process: EndProces
         "requests": _lasting(gateway, "request_database", lambda: keep_swept(gateway)),
     }
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
+    supervision = Supervision(gateway.log, end_process)
     for task in tasks:
-        task.add_done_callback(lambda ended: _end_if_failed(ended, gateway.log, end_process))
+        supervision.watch(task)
     try:
         yield
     finally:
+        supervision.release()
         await _stop(tasks)
 
 
@@ -346,14 +346,6 @@ async def _stop(tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in waiting:
             task.cancel()
         _, waiting = await asyncio.wait(waiting, timeout=_CANCEL_SECONDS)
-
-
-def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
-    if task.cancelled() or (error := task.exception()) is None:
-        return
-    log.failure("fatal", error, task=task.get_name())
-    log.flush()
-    end_process(FATAL_STATUS)
 
 
 def run(config: Config) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
@@ -52,16 +52,14 @@ from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_una
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import SettingsFault
+from services.supervision import EndProcess, Supervision
 
-FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when start-up, and only start-up, can put things right."""
 INTAKES = 2
 START_TIMEOUT_SECONDS = 60.0
 STOP_TIMEOUT_SECONDS = 15.0
 DESCRIPTION = """An append-only transparency log of signed events. Anyone may submit, anyone may read and
 audit: the tiles are those of C2SP tlog-tiles, the proofs those of RFC 6962."""
-
-EndProcess = Callable[[int], Any]
 
 
 def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess = os._exit) -> web.Application:
@@ -300,11 +298,13 @@ async def _supervised(parts: _Parts, log: Log, end_process: EndProcess) -> Async
     While starting, its error is raised instead. On leaving, what was accepted is still appended.
     """
     tasks = [asyncio.create_task(each, name=name) for name, each in parts.background()]
+    supervision = Supervision(log, end_process, parts.ledger.stopping)
     try:
         await _started(parts, tasks)
         for task in tasks:
-            task.add_done_callback(lambda ended: _end_if_failed(ended, log, end_process))
+            supervision.watch(task)
         yield
+        supervision.release()
         parts.sequencer.stop()
         await asyncio.wait(tasks[:1], timeout=STOP_TIMEOUT_SECONDS)
     finally:
@@ -326,15 +326,6 @@ async def _started(parts: _Parts, tasks: list[asyncio.Task[None]]) -> None:
         task.result()
     if not parts.first_published.is_set():
         raise UnavailableProblem(f"No checkpoint could be published within {START_TIMEOUT_SECONDS:g} seconds")
-
-
-def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
-    """End the process where a part failed: nothing that is not known to be committed may be answered."""
-    if task.cancelled() or (error := task.exception()) is None:
-        return
-    log.failure("fatal", error, task=task.get_name())
-    log.flush()
-    end_process(FATAL_STATUS)
 
 
 def run(config: Config) -> None:

@@ -22,6 +22,7 @@ from services.edge import make_app as make_edge_app
 from services.follow import HealthPolicy
 from services.policy_file import read_policy_about
 from services.process_memory import settle_memory
+from services.supervision import EndProcess
 from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.answers.cached_answers import CachedAnswers
 from services.verifier.answers.questions import HealthSource
@@ -47,7 +48,7 @@ from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.snapshot import load_snapshot_key
-from services.verifier.replay.replay import EndProcess, now, replaying
+from services.verifier.replay.replay import now, replaying
 from services.verifier.replay.shared_state import RemoteHealth, SharedStateReader
 from services.verifier.witness.memory import WitnessMemory
 from services.verifier.witness.witness import OnFork, Witness, open_witness

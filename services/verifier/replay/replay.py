@@ -22,6 +22,7 @@ from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, Known
 from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
+from services.supervision import FATAL_STATUS, EndProcess, Supervision
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.projection.listener import ProjectionListener
@@ -30,11 +31,9 @@ from services.verifier.replay.compare import Comparison
 from services.verifier.replay.follow_log import ProjectionObserver
 from services.verifier.replay.rederive import RederivationError, rederived
 
-FATAL_STATUS = 70
 """EX_SOFTWARE: what the process says when following the log failed for a reason that a retry does not mend."""
 REDERIVE_AGAIN_SECONDS = (5.0, 15.0)
 DAMAGES_SHOWN = 20
-EndProcess = Callable[[int], Any]
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -108,7 +107,7 @@ async def replaying(
         if await store.imported():
             follower.imported(is_imported=True)
             rederiving = _rederive(config, store, follower, log, end_process)
-            await stack.enter_async_context(_beside(rederiving, "rederive", log, end_process))
+            await stack.enter_async_context(_beside(rederiving, "rederive", log, end_process, may_finish=True))
         if config.compare_with:
             comparing = _compare(config, session, store, follower, log)
             await stack.enter_async_context(_beside(comparing, "compare", log, end_process))
@@ -180,21 +179,15 @@ async def _follow(follower: Follower, beginning: Beginning, store: Store) -> Non
 
 
 @contextlib.asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None], name: str, log: Log, end_process: EndProcess) -> AsyncIterator[None]:
-    """Have work done while the block runs; where it fails for good, say why and end the process."""
+async def _beside(
+    work: Coroutine[Any, Any, None], name: str, log: Log, end_process: EndProcess, *, may_finish: bool = False
+) -> AsyncIterator[None]:
+    """Have work done while the block runs; where it ends before, and may not, say why and end the process."""
     task = asyncio.create_task(work, name=name)
-    task.add_done_callback(lambda done: _end_if_failed(done, log, end_process))
+    Supervision(log, end_process).watch(task, may_finish=may_finish)
     try:
         yield
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def _end_if_failed(task: asyncio.Task[None], log: Log, end_process: EndProcess) -> None:
-    if task.cancelled() or (error := task.exception()) is None:
-        return
-    log.failure("fatal", error, task=task.get_name())
-    log.flush()
-    end_process(FATAL_STATUS)
