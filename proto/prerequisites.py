@@ -8,7 +8,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from proto.events import AchievementField, DidField, Record
+from proto.event_fields import AchievementField, DidField
+from proto.events import Record
 from proto.ids import AchievementUri, Did
 from proto.stacking import Group
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from proto.events import AchievementField, DidField, EctsField, EqfField, Record
+from proto.event_fields import AchievementField, DidField, EctsField, EqfField
+from proto.events import Record
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment, to_ms
 

@@ -15,7 +15,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from proto.base64_strict import decode_base64, encode_base64
 from proto.canonical import canonical_struct
-from proto.events import CredentialIdField, invalid
+from proto.event_fields import CredentialIdField
+from proto.events import invalid
 from proto.ids import LeafIndex
 from proto.log.entry import ENTRY_BYTES_MAX, Entry
 from proto.log.merkle import HASH_BYTES, Hash

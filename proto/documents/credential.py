@@ -48,16 +48,8 @@ from proto.documents.vocabulary import (
     Stackability,
     Supervision,
 )
-from proto.events import (
-    AchievementField,
-    CountryField,
-    DidField,
-    EctsField,
-    EqfField,
-    NameField,
-    Record,
-    UriField,
-)
+from proto.event_fields import AchievementField, CountryField, DidField, EctsField, EqfField, NameField, UriField
+from proto.events import Record
 from proto.moment import Moment, in_seconds
 from proto.prerequisites import EntryRequirements
 from proto.problem import InvalidProblem

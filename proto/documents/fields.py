@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from proto.documents.vocabulary import ESCO_PATTERN, ISCED_F_PATTERN, LANGUAGE_PATTERN
-from proto.events import CredentialIdField
+from proto.event_fields import CredentialIdField
 from proto.ids import AchievementUri
 
 WORKLOAD_HOURS_MAX = 20_000

@@ -26,7 +26,8 @@ from proto.documents.open_badge_names import IRIS, with_iris
 from proto.documents.provision import evidence_part, provision_part
 from proto.documents.results import result_descriptions, results
 from proto.documents.vocabulary import CONCEPTS, ECTS_FRAMEWORK, eqf_uri, isced_f_uri
-from proto.events import CredentialIdField, Record
+from proto.event_fields import CredentialIdField
+from proto.events import Record
 from proto.ids import AchievementUri, Did
 from proto.moment import Moment, as_written
 from proto.problem import InvalidProblem

@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from proto.documents.fields import AnyUri, LongText, ShortText, Text, Title
 from proto.documents.vocabulary import ProviderType
-from proto.events import CountryField, Record, UriField
+from proto.event_fields import CountryField, UriField
+from proto.events import Record
 
 MEMBERS = ("learningResource", "entitlement", "provider", "providerType")
 """Members of a document's achievement that say this; the evidence of an award is Open Badges' own `evidence`."""

@@ -26,7 +26,7 @@ from proto.documents.vocabulary import (
     is_isced_f,
     is_language,
 )
-from proto.events import AchievementField
+from proto.event_fields import AchievementField
 from proto.imports.flat_record import FlatRecord
 from proto.imports.imported import LANGUAGE_UNKNOWN, ImportedIssuer, converted, made_uri
 from proto.imports.microhe_terms import ANY_ASSESSMENT, ASSESSMENTS, FURTHER, LANGUAGES, MODES

@@ -19,7 +19,7 @@ from proto.documents.fields import (
 )
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.documents.vocabulary import AssessmentType, ParticipationMode, Supervision, eqf_level_of, is_language
-from proto.events import AchievementField, UriField
+from proto.event_fields import AchievementField, UriField
 from proto.imports.educredentials import ASSESSMENT, PARTICIPATION, SUPERVISION, UNCHECKED
 from proto.imports.imported import LANGUAGE_UNKNOWN, ImportedIssuer, converted, made_uri
 from proto.imports.json_reader import Reader, is_number, number_text

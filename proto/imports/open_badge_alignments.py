@@ -11,7 +11,7 @@ from proto.documents.fields import AlignmentType, AnyUri, LongText
 from proto.documents.open_badge import EQF_TARGET_TYPE, ESCO_TARGET_TYPE, QUALITY_TARGET_TYPE
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, eqf_level
 from proto.documents.vocabulary import QualityAssuranceType, eqf_uri, is_esco
-from proto.events import UriField
+from proto.event_fields import UriField
 from proto.imports.json_reader import Reader
 from proto.imports.ornaments import Ornaments, fits
 

@@ -24,7 +24,7 @@ from proto.documents.vocabulary import (
     is_isced_f,
     isced_f_uri,
 )
-from proto.events import CountryField, UriField
+from proto.event_fields import CountryField, UriField
 from proto.imports.imported import converted
 from proto.imports.json_reader import Reader
 from proto.imports.ornaments import Ornaments, fits

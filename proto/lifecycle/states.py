@@ -10,7 +10,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from proto.events import Accreditation, Parameters, Predecessor, Purpose, Reason, Scope
+from proto.event_fields import Purpose, Reason
+from proto.events import Accreditation, Parameters, Predecessor, Scope
 from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex, Origin, owner_of
 from proto.keys import PublicKey
 from proto.moment import Moment

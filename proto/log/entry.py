@@ -11,7 +11,8 @@ from msgspec import Meta
 
 from proto.canonical import canonical_struct
 from proto.envelope import Envelope
-from proto.events import INTEGER_MAX, HashField, MomentField, invalid
+from proto.event_fields import INTEGER_MAX, HashField, MomentField
+from proto.events import invalid
 from proto.ids import LeafIndex, Origin
 from proto.moment import Moment
 from proto.problem import MalformedProblem

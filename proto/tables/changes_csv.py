@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 from proto import days
 from proto.documents.credential import Award
 from proto.documents.fields import DayOrTimeField
-from proto.events import CredentialIdField, Reason, Record
+from proto.event_fields import CredentialIdField, Reason
+from proto.events import Record
 from proto.expected import in_words
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS

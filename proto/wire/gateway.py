@@ -7,8 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from proto.documents.annex_i import AnnexGate, Element
 from proto.documents.credential import Achievement, Award, Identifier
 from proto.documents.fields import DayOrTimeField, EmailField, ShortText
-from proto.events import (
-    Accreditation,
+from proto.event_fields import (
     AchievementField,
     CountryField,
     CredentialIdField,
@@ -16,16 +15,14 @@ from proto.events import (
     EctsField,
     EqfField,
     HashField,
-    KeyRecord,
     NameField,
     PublicKeyField,
     Purpose,
     Reason,
-    Record,
-    Scope,
     UriField,
     UriPrefixField,
 )
+from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex
 from proto.keys import PublicKey
 from proto.moment import Moment

@@ -19,7 +19,8 @@ from proto.documents.fields import (
     ShortText,
 )
 from proto.documents.provision import Evidence
-from proto.events import CredentialIdField, EctsField, Record
+from proto.event_fields import CredentialIdField, EctsField
+from proto.events import Record
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
 from proto.wire.gateway import AchievementId, Slug

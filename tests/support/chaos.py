@@ -12,6 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from proto import events
+from proto.event_fields import Purpose
 from proto.ids import CredentialId, Origin
 from proto.lifecycle import is_retired, is_void
 from proto.moment import Moment, from_ms
@@ -26,7 +27,7 @@ PARAMETERS = replace(
     parts_per_stack_max=6,
 )
 KEYS = 5
-PURPOSES: tuple[events.Purpose, ...] = ("event", "event", "recovery")
+PURPOSES: tuple[Purpose, ...] = ("event", "event", "recovery")
 NAMES = ("a", "b", "c", "d", "e", "f", "g")
 Said = tuple[events.Event, events.KeyRecord]
 
@@ -64,7 +65,7 @@ class Chaos:
         party = self.world.parties[event.issuer]
         return event, self._key(party, purpose)
 
-    def _key(self, party: Party, purpose: events.Purpose) -> events.KeyRecord:
+    def _key(self, party: Party, purpose: Purpose) -> events.KeyRecord:
         """A key that may sign now if there is one, seldom any key."""
         if self.rng.random() < 0.05:
             purpose = self.rng.choice(["event", "recovery", "assertion"])
@@ -115,12 +116,12 @@ class Chaos:
         others: list[CredentialId] = self.rng.choice([own, alike, alike, alike, self.credentials])
         return {credential_id, *self.rng.sample(others, k=min(len(others), self.rng.choice([1, 2, 4])))}
 
-    def _keys(self) -> tuple[Any, events.Purpose]:
+    def _keys(self) -> tuple[Any, Purpose]:
         """Keys are added, rotated and condemned, most often by the recovery key of their owner."""
         subject = self.rng.choice([self.registrar, *self.institutions[:2] * 3, self._institution()])
         speaker: Party = self.rng.choice([subject] * 6 + [self.registrar, self._anybody()])
-        purpose: events.Purpose = "event" if speaker is self.registrar and self.rng.random() < 0.6 else "recovery"
-        wanted: events.Purpose = self.rng.choice(PURPOSES)
+        purpose: Purpose = "event" if speaker is self.registrar and self.rng.random() < 0.6 else "recovery"
+        wanted: Purpose = self.rng.choice(PURPOSES)
         key, act = subject.key(wanted, self.rng.randrange(KEYS)), self.rng.randrange(12)
         if act < 6:
             unknown = [each for each in range(KEYS) if not self._ring_key(subject.key(wanted, each))]
@@ -135,7 +136,7 @@ class Chaos:
     def _ring_key(self, record: events.KeyRecord) -> bool:
         return self.world.book.key(record.key_id) is not None
 
-    def _standing(self) -> tuple[Any, events.Purpose]:
+    def _standing(self) -> tuple[Any, Purpose]:
         subject, heir, world = self._institution(), self.rng.choice([None, self._institution()]), self.world
         width = {"may_issue": self.rng.random() < 0.9, "eqf_max": self.rng.choice([5, 8, 8, 8, 8])}
         fresh = tuple(subject.key(purpose, self.rng.randrange(4)) for purpose in ("event", "recovery"))
@@ -159,7 +160,7 @@ class Chaos:
         found = [each for each in self.credentials if self.world.state(each) in states]
         return self.rng.choice(found) if found and self.rng.random() < 0.8 else self._credential_id()
 
-    def _credential(self) -> tuple[Any, events.Purpose]:
+    def _credential(self) -> tuple[Any, Purpose]:
         if any(map(self._is_committed, self.credentials)) and self.rng.random() < 0.3:
             return self._many(), "event"
         act = self.rng.randrange(12)
@@ -213,7 +214,7 @@ class Chaos:
             return self.world.committed_stack(speaker, components, name, ects_hundredths=declared)
         return self.world.stack(speaker, components, **fields, ects_hundredths=declared)
 
-    def _recognition(self) -> tuple[Any, events.Purpose]:
+    def _recognition(self) -> tuple[Any, Purpose]:
         speaker = self.rng.choice([self._institution(), self._institution(), self._anybody()])
         if self.rng.random() < 0.6:
             return self.world.recognition(speaker, self._in_state("active")), "event"

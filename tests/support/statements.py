@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proto import events
+from proto.event_fields import Purpose
 from proto.ids import Commitment, CredentialId, Did, EventId, KeyId, Origin, committed_credential_id
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
@@ -30,13 +31,13 @@ class Party:
         self.url = f"https://{name}.example/"
         self._secrets: dict[KeyId, SecretKey] = {}
 
-    def secret(self, purpose: events.Purpose, number: int = 0) -> SecretKey:
+    def secret(self, purpose: Purpose, number: int = 0) -> SecretKey:
         """Return the secret key of that purpose and number; the same one every time."""
         secret = secret_key(self.name, purpose, number)
         self._secrets[key_id_of(self.did, secret.public_key)] = secret
         return secret
 
-    def key(self, purpose: events.Purpose = "event", number: int = 0) -> events.KeyRecord:
+    def key(self, purpose: Purpose = "event", number: int = 0) -> events.KeyRecord:
         """Return the key's record, as events carry it."""
         public_key = self.secret(purpose, number).public_key
         return events.KeyRecord(key_id=key_id_of(self.did, public_key), purpose=purpose, public_key=public_key)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from proto import events
 from proto.envelope import ENVELOPE_BYTES_MAX
+from proto.event_fields import INTEGER_MAX
 from proto.events import EVENT_BYTES_MAX
 from proto.ids import KeyId, LeafIndex, Origin
 from proto.log import entry as entries
@@ -96,7 +96,7 @@ def test_the_largest_event_fits_into_an_entry() -> None:
     payload = "A" * (-(-EVENT_BYTES_MAX // 3) * 4)
     signature = replace(SEALED.signatures[0], keyid=KeyId("did:web:" + "a" * 220 + "#" + "k" * 64))
     envelope = replace(SEALED, payload=payload, signatures=(signature,))
-    line = entries.encode(envelope, LeafIndex(events.INTEGER_MAX), bytes(32), NOW)
+    line = entries.encode(envelope, LeafIndex(INTEGER_MAX), bytes(32), NOW)
     assert len(line) < ENVELOPE_BYTES_MAX < ENTRY_BYTES_MAX
     assert entries.decode(line).envelope == envelope
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from proto import events
+from proto.event_fields import Reason
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import CredentialId
 from proto.lifecycle import refusals
@@ -297,7 +297,7 @@ def test_reasons_are_a_closed_list() -> None:
     for reason in ("error", "superseded", "withdrawn", "invalidated", "legal-order", "key-compromise"):
         world.say(world.hold(university, credential, reason=reason))
         world.say(world.release(university, credential, reason=reason))
-    assert set(events.Reason.__args__) == {  # type: ignore[attr-defined] # what a Literal allows
+    assert set(Reason.__args__) == {  # type: ignore[attr-defined] # what a Literal allows
         "error",
         "superseded",
         "withdrawn",

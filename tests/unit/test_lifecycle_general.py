@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from proto import events
+from proto.event_fields import Purpose
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import LeafIndex, Origin, TreeSize
 from proto.lifecycle import Book, Refusal, UnknownRulesProblem, decide, refusals, signing_key
@@ -152,7 +153,7 @@ def test_a_compromised_key_signs_no_more() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["assertion", "recovery"])
-def test_only_event_keys_sign_credentials(purpose: events.Purpose) -> None:
+def test_only_event_keys_sign_credentials(purpose: Purpose) -> None:
     world = World()
     university = world.admit("uni")
     world.refuses(world.issue(university), refusals.KeyPurposeRefusal, key=university.key(purpose))

@@ -10,7 +10,7 @@ import pytest
 import re2
 from openapi_spec_validator import validate
 
-from proto.events import NameField
+from proto.event_fields import NameField
 from services.edge import Form, Route
 from services.edge.openapi import openapi_document
 from services.edge.responses import problems_of

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from proto.documents.credential import Award
 from proto.documents.fields import LearnerRef
-from proto.events import CredentialIdField, EventIdField
+from proto.event_fields import CredentialIdField, EventIdField
 from proto.lifecycle import Refusal
 from proto.problem import Problem
 from proto.wire.documents import CredentialDocument

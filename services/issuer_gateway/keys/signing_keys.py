@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from proto.events import Purpose
+from proto.event_fields import Purpose
 from proto.ids import KeyId
 from proto.keys import SecretKey, Sign, key_id_of
 from proto.lifecycle import Book, compromised_from, is_retired

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from proto.events import Purpose
+from proto.event_fields import Purpose
 from proto.fold import fold
 from proto.ids import KeyId
 from proto.moment import from_datetime

@@ -20,7 +20,7 @@ from proto.bundles.bundle import (
 )
 from proto.bundles.check import FaultyBundleProblem, check_bundle, require_faultless
 from proto.bundles.scope import by_log, entries_about
-from proto.events import CredentialIdField
+from proto.event_fields import CredentialIdField
 from proto.ids import CredentialId, LeafIndex, TreeSize
 from proto.lifecycle import ROUNDS_MAX, Book, credential_needs
 from proto.log import entry as entries

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from proto.base64_strict import encode_base64
 from proto.envelope import open_envelope
-from proto.events import INTEGER_MAX, EventIdField
+from proto.event_fields import INTEGER_MAX, EventIdField
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book
 from proto.log.entry import Entry
