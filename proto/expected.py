@@ -56,7 +56,13 @@ _FORMS = {
 }
 """What patterns ask for, in words and with an example, by how they begin; of several the first counts."""
 _PATTERN = re.compile(r"Expected `str` matching regex (?P<pattern>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
+_LENGTH = re.compile(r"Expected `str` of length (?P<bound><=|>=) (?P<count>[0-9]+)")
+_FIELDS_ARE = "Its fields are"
+_OF_TYPES = ("Object ", "Expected `")
+"""How messages about an object's fields begin; others say what its own rule says."""
 NO_FORM = "The text does not have the form that is asked for"
+DETAIL_CHARACTERS_MAX = 300
+"""At most so many characters of what msgspec says are passed on: it quotes what was sent."""
 
 
 def form_of(pattern: str) -> str:
@@ -71,7 +77,23 @@ def in_words(message: str) -> str:
         form = form_of(ast.literal_eval(found["pattern"]))
         return f"{NO_FORM}: {form}" if form else NO_FORM
 
-    return _PATTERN.sub(words, message)
+    return _LENGTH.sub(_length_in_words, _PATTERN.sub(words, message))
+
+
+def _length_in_words(found: re.Match[str]) -> str:
+    count = int(found["count"])
+    if found["bound"] == "<=":
+        return f"The text has more than {count} characters"
+    return "The text is empty" if count == 1 else f"The text has fewer than {count} characters"
+
+
+def with_expected(detail: str, kind: Any, pointer: str) -> str:
+    """Return what was wrong by msgspec's message without its path, and what the field at `pointer` of `kind` takes."""
+    expected = expected_at(kind, pointer)
+    if expected.startswith(_FIELDS_ARE) and not detail.startswith(_OF_TYPES):
+        expected = ""
+    said = NO_FORM if expected and "matching regex" in detail else in_words(detail)
+    return ". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected)))
 
 
 def expected_at(kind: Any, pointer: str) -> str:
@@ -119,7 +141,7 @@ def _sentence(node: inspect.Type) -> str:
         case inspect.UnionType(types=types):
             return next((found for kind in types if (found := _sentence(kind))), "")
         case inspect.StructType(fields=fields):
-            return _one_of([field.encode_name for field in fields], what="Its fields are")
+            return _one_of([field.encode_name for field in fields], what=_FIELDS_ARE)
         case _:
             return ""
 

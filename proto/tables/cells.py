@@ -14,7 +14,7 @@ import msgspec
 
 from proto import days
 from proto.events import Record
-from proto.expected import in_words
+from proto.expected import with_expected
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayError, DayOrder, written_day
 from proto.tables.dialect import NOT_UTF_8, CsvProblem
@@ -88,7 +88,7 @@ class Row:
         try:
             msgspec.convert(self.cells[name], kind)
         except msgspec.ValidationError as error:
-            self.fault(name, "invalid", in_words(str(error).partition(" - at `")[0]))
+            self.fault(name, "invalid", with_expected(str(error).partition(" - at `")[0], kind, ""))
 
     def check_moment(self, name: str) -> None:
         """Note a time that is in no calendar."""

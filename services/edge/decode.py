@@ -8,13 +8,12 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from proto.canonical import check_value_count
-from proto.expected import NO_FORM, expected_at, in_words
+from proto.expected import DETAIL_CHARACTERS_MAX, in_words, with_expected
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.edge.problems import parameter_problem
 
 T = TypeVar("T")
 
-DETAIL_CHARACTERS_MAX = 300  # of a decoder's message, which may quote the sender
 NESTING_MAX = 500
 _OPENING = frozenset(b"[{")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
@@ -80,17 +79,10 @@ def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProble
     located = _LOCATED.match(message)
     detail, path = (located["detail"], located["path"]) if located else (message, "$")
     pointer = pointer_of(path)
-    said = _with_expected(detail, kind, pointer) if kind is not None and "..." not in path else in_words(detail)
+    said = with_expected(detail, kind, pointer) if kind is not None and "..." not in path else in_words(detail)
     return InvalidProblem(
         said if "..." not in path and kind is not None else said[:DETAIL_CHARACTERS_MAX], pointer=under + pointer
     )
-
-
-def _with_expected(detail: str, kind: Any, pointer: str) -> str:
-    """Return what was wrong, in at most `DETAIL_CHARACTERS_MAX`, and what the field at `pointer` takes."""
-    expected = expected_at(kind, pointer)
-    said = NO_FORM if expected and "matching regex" in detail else in_words(detail)
-    return ". ".join(filter(None, (said[:DETAIL_CHARACTERS_MAX], expected)))
 
 
 def pointer_of(path: str) -> str:
@@ -168,7 +160,7 @@ def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) 
         located = _LOCATED.match(str(error))
         if located:
             name = pointer_of(located["path"]).split("/")[1] if pointer_of(located["path"]) else ""
-            detail = _with_expected(located["detail"], kind, pointer_of(located["path"]))
+            detail = with_expected(located["detail"], kind, pointer_of(located["path"]))
         else:
             field = _FIELD.search(str(error))
             name, detail = (field["name"] if field else ""), in_words(str(error))

@@ -205,3 +205,28 @@ def test_a_row_that_is_not_utf_8_is_named_so_and_its_other_faults_are_named_too(
 def test_excel_s_first_line_about_the_separator_is_taken() -> None:
     data = b"sep=;\r\nlearner_ref;given_name;achievement;valid_from\r\ns;Ann;a;2026-02-01\r\n"
     assert [row.line for row in parse_awards(data).rows] == [3]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("achievement", "Soil Science", "short id, as water-management"),
+        ("learner_ref", "Anna Nowak", "without blanks"),
+        ("valid_from", "1 July", "a day, as 2026-11-23"),
+        ("date_of_birth", "1st of July 1999", "2026-11-23"),
+        ("email", "anna", "a mail address"),
+        ("learner_uri", "anna", "a URI with its scheme"),
+        ("prerequisites", "abc", "64 lower-case hexadecimal digits"),
+        ("status", "done", "It takes one of: Completed, Enrolled"),
+        ("on_repeat", "twice", "It takes one of: repeat, replace"),
+        ("grade", "8" * 101, "more than 100 characters"),
+        ("valid_until", "9999-12-31", "leave out what has no end"),
+    ],
+)
+def test_a_fault_says_what_the_column_takes_and_no_regular_expression(column: str, cell: str, words: str) -> None:
+    cells = {"learner_ref": "s-1", "given_name": "Anna", "achievement": "soil", "valid_from": "2026-07-01"}
+    cells[column] = cell
+    (fault,) = parse_awards(f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()).faults
+    assert words in fault.detail
+    assert "regex" not in fault.detail
+    assert "Its fields are" not in fault.detail
