@@ -5,12 +5,10 @@ and issues nothing twice. Exit status: 0 every row was accepted, 1 some rows wer
 """
 
 import asyncio
-import hashlib
-import json
 import sys
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import click
 import msgspec
@@ -19,70 +17,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from proto.documents.fields import OnRepeat
 from proto.problem import InvalidProblem
-from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS
-from proto.tables.records import FileRecord, RecordCutter
+from proto.tables.day_order import DayOrder
+from proto.tables.dialect import ENCODINGS, Encoding
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
-from services.clients.gateway.batches import BatchMedia
 from services.clients.http_session import client_session
+from services.command.list_file import PIECE_BYTES, Source, read_source, write_refused
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 
-PIECE_BYTES = 65_536
 SHOWN_ROWS_MAX = 20
 RETRY_SECONDS = 1.0
 RETRY_COUNT_MAX = 120
-_FIRST_LINE_BYTES_MAX = 65_536
 _UNAVAILABLE_MIN = 500
-_CSV: Final = "text/csv"
-_NDJSON: Final = "application/x-ndjson"
-_MEDIA: Mapping[str, BatchMedia] = {".csv": _CSV, ".ndjson": _NDJSON, ".jsonl": _NDJSON}
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to be sent: what it is, and where it goes."""
-
-    path: Path
-    media_type: BatchMedia
-    is_change: bool
-    size_bytes: int
-    key: str
-    on_repeat: OnRepeat | None = None
-
-
-def read_source(path: Path, *, key: str | None = None, on_repeat: OnRepeat | None = None) -> Source:
-    """Return what a file is, by its ending and its first line.
-
-    Raises `InvalidProblem` for another ending, and where `on_repeat` is said of changes.
-    """
-    media_type = _MEDIA.get(path.suffix.lower())
-    if media_type is None:
-        raise InvalidProblem(f"{path.name} is neither .csv nor .ndjson")
-    with path.open("rb") as file:
-        first = file.readline(_FIRST_LINE_BYTES_MAX)
-        file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    is_change = _is_change(first, media_type)
-    if is_change and on_repeat:
-        raise InvalidProblem("--on-repeat is about awards; changes name the credential that they are about")
-    return Source(
-        path=path,
-        media_type=media_type,
-        is_change=is_change,
-        size_bytes=path.stat().st_size,
-        key=key or f"file-{digest[:48]}" + (f"-{on_repeat}" if on_repeat else ""),
-        on_repeat=on_repeat,
-    )
-
-
-def _is_change(first: bytes, media_type: str) -> bool:
-    if media_type == _CSV:
-        names = {name.strip().strip('"') for name in first.decode("utf-8-sig", "replace").split(",")}
-        return CHANGE_COLUMNS[0] in names
-    try:
-        found = json.loads(first)
-    except (ValueError, RecursionError):  # the gateway says what is wrong
-        return False
-    return isinstance(found, dict) and CHANGE_COLUMNS[0] in found
 
 
 class _Bar:
@@ -127,6 +73,7 @@ async def _send(client: GatewayClient, source: Source, *, is_dry_run: bool, bar:
     """Send the file; return the first answer. Raises `AnsweredProblem` or `UnreachableProblem`."""
     pieces = _pieces(source, bar)
     fields: dict[str, Any] = {"media_type": source.media_type, "key": source.key, "is_dry_run": is_dry_run}
+    fields |= {"dates": source.dates, "encoding": source.encoding}
     if source.is_change:
         return await client.change_batch(pieces, **fields)
     return await client.issue_batch(pieces, **fields, on_repeat=source.on_repeat)
@@ -199,24 +146,6 @@ async def _run(client: GatewayClient, source: Source, *, is_dry_run: bool, resul
     return await client.batch(answer.batch_id)
 
 
-def write_refused(source: Source, lines: Collection[int], path: Path) -> None:
-    """Write the records of a file that begin on these lines, as they are, behind its header where it is CSV."""
-    is_header = source.media_type == _CSV
-    with path.open("wb") as out:
-        for record in _records(source):
-            if is_header or record.line in lines:
-                out.write(record.content + b"\n")
-            is_header = False
-
-
-def _records(source: Source) -> Iterator[FileRecord]:
-    cutter = RecordCutter("csv" if source.media_type == _CSV else "ndjson")
-    with source.path.open("rb") as file:
-        while piece := file.read(PIECE_BYTES):
-            yield from cutter.feed(piece)
-    yield from cutter.close()
-
-
 def _print(answer: BatchAnswer, results: _Results) -> None:
     known = answer.already_awarded_count
     right = answer.row_count - answer.refused_count - known if answer.is_dry_run else answer.accepted_count
@@ -225,10 +154,15 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
     state = f" ({answer.state})" if answer.state not in {None, "finished"} else ""
     counts = f"{before}{right} {word}, {answer.refused_count} refused{state}"
     console.print(f"{answer.row_count} rows: {counts}", markup=False)
+    if answer.batch_id:
+        console.print(f"Batch {answer.batch_id}", markup=False)
+    for note in answer.read_as:
+        console.print(f"  {note}", markup=False)
     for row in results.refused:
         problem: dict[str, Any] = row.problem or {}
-        where = f" {problem['pointer']}" if problem.get("pointer") else ""
-        console.print(f"  line {row.line}{where}: {problem.get('detail') or problem.get('title')}", markup=False)
+        for error in problem.get("errors") or [problem]:
+            where = f" {error['pointer'].removeprefix('/')}" if error.get("pointer") else ""
+            console.print(f"  line {row.line}{where}: {error.get('detail') or problem.get('title')}", markup=False)
     for row in results.noted:
         console.print(f"  line {row.line}, noted: {'; '.join(row.notes)}", markup=False)
     if answer.refused_count > len(results.refused):
@@ -256,6 +190,12 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
     type=click.Choice(["replace", "repeat"]),
     help="What is meant where a learner was awarded the same before, with other content; rows may say it too.",
 )
+@click.option(
+    "--dates",
+    type=click.Choice(["dmy", "mdy"]),
+    help="In which order FILE writes days such as 01.10.2026, where none of them shows it.",
+)
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Of CSV, where it is not UTF-8.")
 @click.option("--key", metavar="TEXT", help="Idempotency key; default: the digest of FILE.")
 @as_json_option
 @command
@@ -268,13 +208,17 @@ async def batch(
     results: Path | None,
     refused: Path | None,
     on_repeat: OnRepeat | None,
+    dates: DayOrder | None,
+    encoding: Encoding | None,
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Issue what FILE (CSV or NDJSON of up to 100,000 rows) awards, or make the changes that it lists."""
-    source = read_source(file, key=key, on_repeat=on_repeat)
+    """Issue what FILE (CSV, XLSX or NDJSON of up to 100,000 rows) awards, or make the changes that it lists."""
+    source = await read_source(file, key=key, on_repeat=on_repeat, dates=dates, encoding=encoding)
     if refused is not None and refused.resolve() == file.resolve():
         raise InvalidProblem("--refused names FILE itself: it would be overwritten while it is needed")
+    if refused is not None and refused.suffix.lower() == ".xlsx":
+        raise InvalidProblem("Refused rows are written as CSV: let --refused name a file that ends in .csv")
     kept = _Results(results)
     try:
         async with client_session() as session:
@@ -284,7 +228,7 @@ async def batch(
     finally:
         kept.close()
     if refused is not None:
-        write_refused(source, kept.refused_lines, refused)
+        await write_refused(source, kept.refused_lines, refused)
     if as_json:
         print_json(msgspec.structs.replace(answer, rows=tuple(kept.refused)))
     else:

@@ -19,9 +19,9 @@ from proto.problem import InvalidProblem
 from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX, Claimed
 from services.clients.gateway import GatewayClient, UnreachableProblem
 from services.clients.http_session import client_session
-from services.command.batch import read_source
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
+from services.command.list_file import read_source
 from services.command.output import EXIT_NOT_WRITTEN, EXIT_PROBLEM, as_json_option, command, console, print_json
 
 _TRIES = 3
@@ -108,7 +108,7 @@ async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, h
 @command
 async def awards(*, file: Path, gateway: str, api_key_file: Path, out: Path, hours: int, as_json: bool) -> None:
     """Make a link for each award of FILE (CSV or NDJSON, 1,000 rows), issued when the link is used."""
-    source = read_source(file)
+    source = await read_source(file)
     write_secret(out, b"")
     counts = {"link_count": 0, "refused_count": 0}
     async with client_session() as session:

@@ -1,6 +1,7 @@
 """`credentify batch` as a process of its own against a running gateway."""
 
 import asyncio
+import datetime as dt
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from proto.tables.cells import read_header
 from proto.tables.changes_csv import COLUMNS, REQUIRED_COLUMNS, NumberedChange, read_change
 from proto.tables.records import RecordCutter
 from tests.support.gateways import Office, RunningGateway
+from tests.support.workbooks import workbook
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 
@@ -74,10 +76,10 @@ def test_the_example_of_changes_can_be_read() -> None:
 
 async def test_what_cannot_be_sent_is_said_in_words(gateway: RunningGateway, tmp_path: Path) -> None:
     office = await gateway.institution("waterland")
-    file = tmp_path / "awards.xlsx"
+    file = tmp_path / "awards.docx"
     file.write_text("x")
     status, answer, _ = await _batch(office, tmp_path, file)
-    assert (status, answer["detail"]) == (1, "awards.xlsx is neither .csv nor .ndjson")
+    assert (status, answer["detail"].partition(":")[0]) == (1, "awards.docx is neither .csv, .xlsx nor .ndjson")
     file = tmp_path / "awards.csv"
     file.write_text("learner;achievement\n")
     status, answer, _ = await _batch(office, tmp_path, file)
@@ -108,3 +110,45 @@ async def test_the_refused_rows_are_written_to_be_mended_and_sent_again(
     assert (await _batch(office, tmp_path, other))[1]["refused_count"] == 1
     status, answer, _ = await _batch(office, tmp_path, other, "--on-repeat", "replace")
     assert (status, answer["accepted_count"]) == (0, 1)
+
+
+EXCEL = "Learner Ref;given_name;achievement;valid_from;ects;;\r\n"
+
+
+async def test_a_list_of_excel_with_mistakes_is_right_on_the_second_sending(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    file, refused = tmp_path / "liste.csv", tmp_path / "refused.csv"
+    rows = ["a@hs.example;Zoë;hydrology;01.10.2026;2,5;;", ";;;;;;", "b/2;Jörg;hydrologie;02.10.2026;viel;;"]
+    rows += ["c-3;Ann;hydrology;31.10.2026;3;;", "d-4;Ben;hydrology;31.02.2026;;;"]
+    file.write_text(EXCEL + "\r\n".join(rows), encoding="cp1252")
+    options = ("--refused", str(refused), "--encoding", "windows-1252")
+    status, answer, _ = await _batch(office, tmp_path, file, *options)
+    assert (status, answer["accepted_count"], answer["refused_count"]) == (1, 2, 2)
+    problems = {row["line"]: row["problem"] for row in answer["rows"]}
+    assert [error["pointer"] for error in problems[4]["errors"]] == ["/ects", "/achievement"]
+    assert "31.02.2026" in problems[6]["detail"]
+    assert "Days in valid_from are read as day, month, year" in answer["read_as"]
+    assert refused.read_text("utf-8-sig").splitlines()[1] == "b/2;Jörg;hydrologie;2026-10-02;viel;;"
+    mended = refused.read_text("utf-8-sig").replace("hydrologie", "hydrology").replace("viel", "2,5")
+    refused.write_text(mended.replace("31.02.", "28.02."), "utf-8-sig")
+    status, answer, _ = await _batch(office, tmp_path, refused)
+    assert (status, answer["accepted_count"], answer["refused_count"]) == (0, 2, 0)
+
+
+async def test_a_workbook_is_sent_and_its_refused_rows_are_written_as_csv(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    file, refused = tmp_path / "liste.xlsx", tmp_path / "refused.csv"
+    header = ["learner_ref", "given_name", "achievement", "valid_from"]
+    day = dt.date(2026, 10, 1)
+    file.write_bytes(workbook([header, ["a", "Zoë", "hydrology", day], [None], ["b", "Jörg", "none", day]]))
+    status, answer, _ = await _batch(office, tmp_path, file, "--refused", str(refused))
+    assert (status, answer["accepted_count"], [row["line"] for row in answer["rows"]]) == (1, 1, [4])
+    assert refused.read_text("utf-8-sig").splitlines() == [",".join(header), "b,Jörg,none,2026-10-01"]
+    status, answer, _ = await _batch(office, tmp_path, file, "--refused", str(file.with_name("b.xlsx")))
+    assert (status, ".csv" in answer["detail"]) == (1, True)

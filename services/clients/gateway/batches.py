@@ -4,10 +4,17 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, Literal
 
 from proto.documents.fields import OnRepeat
+from proto.tables.day_order import DayOrder
+from proto.tables.dialect import Encoding
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.http_client import HttpClient
 
-BatchMedia = Literal["text/csv", "application/x-ndjson", "application/json"]
+BatchMedia = Literal[
+    "text/csv",
+    "application/x-ndjson",
+    "application/json",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+]
 _DATA = b"data: "
 
 
@@ -22,16 +29,25 @@ class BatchCalls(HttpClient):
         key: str,
         is_dry_run: bool = False,
         on_repeat: OnRepeat | None = None,
+        dates: DayOrder | None = None,
+        encoding: Encoding | None = None,
     ) -> BatchAnswer:
         """Issue a list of awards: a result for each row, or where they will be (`rows_at`)."""
-        query = {"dry_run": is_dry_run or None, "on_repeat": on_repeat}
+        query = {"dry_run": is_dry_run or None, "on_repeat": on_repeat, "dates": dates, "encoding": encoding}
         return await self._send("/v1/batches", rows, media_type=media_type, key=key, query=query)
 
     async def change_batch(
-        self, rows: bytes | AsyncIterable[bytes], *, media_type: BatchMedia, key: str, is_dry_run: bool = False
+        self,
+        rows: bytes | AsyncIterable[bytes],
+        *,
+        media_type: BatchMedia,
+        key: str,
+        is_dry_run: bool = False,
+        dates: DayOrder | None = None,
+        encoding: Encoding | None = None,
     ) -> BatchAnswer:
         """Revoke, suspend, reinstate and reissue a list of credentials."""
-        query = {"dry_run": is_dry_run or None}
+        query = {"dry_run": is_dry_run or None, "dates": dates, "encoding": encoding}
         return await self._send("/v1/batches/changes", rows, media_type=media_type, key=key, query=query)
 
     async def _send(
