@@ -1,4 +1,6 @@
-"""The ledger's tables. The only module here that speaks SQL; knows no rule, no signature and no HTTP.
+"""The ledger's tables: head, entries, tiles, checkpoints. Knows no rule, no signature and no HTTP.
+
+What else has SQL statements in the ledger is named in `tests/unit/test_sql_places.py`: freezing, succession, `fsck`.
 
 What it returns is what the database says. Whoever relies on it checks it against hashes (DESIGN 1).
 """

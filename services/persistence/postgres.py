@@ -20,6 +20,7 @@ from services.persistence.postgres_session import PoolLimits, Session, open_sess
 from services.persistence.postgres_url import checked_url
 
 Pool = asyncpg.Pool
+Row = asyncpg.Record
 Connection = Session | PoolConnectionProxy
 
 VERSION_MIN = 150_000

@@ -55,6 +55,10 @@ WAITED_ERRORS = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 """What undoes a transaction that has waited too long for another."""
 CONFLICT_ERRORS = (asyncpg.UniqueViolationError, *WAITED_ERRORS)
 """What undoes a transaction for what others do at the same time: nothing of it has happened."""
+TAKEN_ERRORS = (asyncpg.UniqueViolationError,)
+"""What a row is refused for whose key is there already."""
+RESTRICTED_ERRORS = (asyncpg.RestrictViolationError,)
+"""What a trigger of ours raises against a change that may never be."""
 LASTING_ERRORS = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 """What the same statement with the same values is refused for, however often it comes."""
 REFUSED_WRITE_ERRORS = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError)

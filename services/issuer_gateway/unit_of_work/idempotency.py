@@ -8,7 +8,6 @@ both there or both are not.
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-import asyncpg
 import msgspec
 
 from proto.ids import CredentialId, EventId
@@ -23,6 +22,7 @@ from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_errors import TAKEN_ERRORS
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 _ENCODE = msgspec.json.Encoder().encode
@@ -114,7 +114,7 @@ class Idempotency:
 
         try:
             return await self._unit_of_work.in_transaction(recorded)
-        except asyncpg.UniqueViolationError as error:
+        except TAKEN_ERRORS as error:
             return self._opened(keyed, await self._after_conflict(keyed, error), kind)
 
     def _opened(self, keyed: KeyedRequest, found: Answered, kind: type[Kind]) -> Kind:
@@ -122,7 +122,7 @@ class Idempotency:
             raise AnswerGoneProblem("Take a new Idempotency-Key, or make a new secret")
         return msgspec.json.decode(self._keystore.open(found.sealed_answer, "answer", keyed.name), type=kind)
 
-    async def _after_conflict(self, keyed: KeyedRequest, error: asyncpg.UniqueViolationError) -> Answered:
+    async def _after_conflict(self, keyed: KeyedRequest, error: Exception) -> Answered:
         """Return what a parallel request of the same key has answered; raises `error` where that was not why."""
         found = await _found(self._pool, keyed)
         if found is None:
@@ -165,7 +165,7 @@ class Idempotency:
         except _RepeatedError as repeated:
             assert keyed is not None, "only a request with a key is repeated"
             return await self.replay_answer(keyed, repeated.found)
-        except asyncpg.UniqueViolationError as error:
+        except TAKEN_ERRORS as error:
             if keyed is None:
                 raise
             return await self.replay_answer(keyed, await self._after_conflict(keyed, error))
@@ -229,7 +229,7 @@ async def find_answers(connection: Connection, requests: Sequence[KeyedRequest |
 
 
 async def remember_events(connection: Connection, said: Sequence[tuple[KeyedRequest, EventId]]) -> None:
-    """Remember which requests said which events; raises `asyncpg.UniqueViolationError` where a key was used."""
+    """Remember which requests said which events; raises one of `TAKEN_ERRORS` where a key was used."""
     for_each = [(keyed.institution_id, _record(keyed, event_id=event_id)) for keyed, event_id in said]
     await idempotency_records.add_many(connection, for_each)
 

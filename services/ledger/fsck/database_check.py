@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-import asyncpg
 import msgspec
 
 from proto.envelope import Opened, open_envelope
@@ -31,7 +30,7 @@ from services.ledger.fsck.replayed_states import CheckSpaceProblem, ReplayedStat
 from services.ledger.fsck.report import Findings, Report
 from services.ledger.fsck.state_check import compare_states
 from services.ledger.succession.inheritance import inherited_books
-from services.persistence.postgres import Connection
+from services.persistence.postgres import Connection, Row
 
 ENTRIES_PER_READ = 512
 Progress = Callable[[int, int], None]
@@ -69,7 +68,7 @@ async def check(connection: Connection, *, progress: Progress | None = None) -> 
             return await run.all(parse_vkey(log.verifier_key), progress)
 
 
-def _bounded(rows: Sequence[asyncpg.Record]) -> Sequence[asyncpg.Record]:
+def _bounded(rows: Sequence[Row]) -> Sequence[Row]:
     """Return as many rows as are about no more credentials than a batch may be: their bytes bound them."""
     room = BATCH_IDS_MAX * ENTRY_BYTES_PER_ID
     for count, row in enumerate(rows):
@@ -139,7 +138,7 @@ class _Run:
         self.findings.damaged(f"entry {begin + len(leaves)}", "The entry is missing; nothing after it can be checked")
         return False
 
-    def read(self, index: LeafIndex, row: asyncpg.Record) -> _Read | None:
+    def read(self, index: LeafIndex, row: Row) -> _Read | None:
         """Return a stored entry and its event; None, and a damage, for what is none."""
         try:
             entry = entries.decode(row["entry"])
@@ -148,7 +147,7 @@ class _Run:
             self.findings.damaged(f"entry {index}", f"{problem.title}: {problem.detail}")
             return None
 
-    def entry(self, index: LeafIndex, row: asyncpg.Record, read: _Read | None, checks: list[_Check]) -> Hash:
+    def entry(self, index: LeafIndex, row: Row, read: _Read | None, checks: list[_Check]) -> Hash:
         """Check one stored entry and apply it; return the leaf hash of its bytes."""
         place, leaf = f"entry {index}", leaf_hash(row["entry"])
         self.findings.expect(row["leaf_hash"] == leaf, place, "The stored leaf hash is not that of the stored bytes")
@@ -163,7 +162,7 @@ class _Run:
         self.previous = leaf
         return leaf
 
-    def chain(self, index: LeafIndex, entry: Entry, row: asyncpg.Record, opened: Opened) -> None:
+    def chain(self, index: LeafIndex, entry: Entry, row: Row, opened: Opened) -> None:
         """Index, link, time and event id: what the entry says of itself, and what the columns say of it."""
         place, expect = f"entry {index}", self.findings.expect
         expect(entry.index == index, place, f"The entry says that its index is {entry.index}")
@@ -236,7 +235,7 @@ class _Run:
         async for row in self.connection.cursor(_OTHER_CHECKPOINTS, self.edge.size, prefetch=ENTRIES_PER_READ):
             self.checkpoint(row, verifier, None)
 
-    def checkpoint(self, row: asyncpg.Record, verifier: VerifierKey, root: Hash | None) -> None:
+    def checkpoint(self, row: Row, verifier: VerifierKey, root: Hash | None) -> None:
         """A published checkpoint is signed by the log, and of the tree that the entries give: `root` at its size."""
         place = f"checkpoint {row['size']}"
         self.findings.count("checkpoints")

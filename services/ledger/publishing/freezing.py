@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-import asyncpg
 import msgspec
 
 from proto.problem import ConflictProblem, UnavailableProblem
@@ -18,6 +17,7 @@ from services.ledger.config import Config
 from services.ledger.store import Reader, StoredCheckpoint
 from services.persistence import postgres
 from services.persistence.postgres import Pool
+from services.persistence.postgres_errors import RESTRICTED_ERRORS
 
 POLL_SECONDS = 0.1
 _FROZEN = "SELECT successor FROM frozen"
@@ -69,7 +69,7 @@ async def refused_if_frozen(pool: Pool) -> AsyncIterator[None]:
     """
     try:
         yield
-    except asyncpg.RestrictViolationError as error:
+    except RESTRICTED_ERRORS as error:
         if found := await frozen(pool):
             raise LogFrozenProblem(found) from error
         raise

@@ -6,7 +6,6 @@ No service holds the registrar's key: the opening comes as a file from `credenti
 from collections.abc import Sequence
 from pathlib import Path
 
-import asyncpg
 import msgspec
 
 from proto import envelope as envelopes
@@ -32,6 +31,7 @@ from services.ledger.succession.inheritance import inherit
 from services.operator_fault import OperatorFault
 from services.persistence import database_setup, postgres, postgres_states
 from services.persistence.postgres import Connection
+from services.persistence.postgres_errors import TAKEN_ERRORS
 from services.persistence.postgres_session import PoolLimits
 from services.settings import SettingsFault
 
@@ -157,7 +157,7 @@ async def _insert_opening(
             growth = grow(TileEdge(), [entry.leaf_hash])
             await store.append(connection, [entry], growth, now_ms, is_first=True)
             await postgres_states.save(connection, book, with_events=False)
-    except asyncpg.UniqueViolationError as error:
+    except TAKEN_ERRORS as error:
         raise ConflictProblem("Another process created the log of this database just now; run this again") from error
 
 
