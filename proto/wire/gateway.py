@@ -23,15 +23,33 @@ from proto.event_fields import (
     UriPrefixField,
 )
 from proto.events import Accreditation, KeyRecord, Record, Scope
-from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex
+from proto.ids import (
+    AchievementId,
+    AchievementUri,
+    ApiKeyId,
+    BatchId,
+    ClaimId,
+    CredentialId,
+    Did,
+    EventId,
+    InstitutionId,
+    KeyId,
+    LeafIndex,
+    RequestId,
+)
 from proto.keys import PublicKey
 from proto.moment import Moment
 
 BATCH_ROWS_MAX = 1_000
 
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9](-?[a-z0-9]){1,39}\Z", max_length=63)]
-AchievementId = Annotated[str, Meta(pattern=r"^[a-z0-9](-?[a-z0-9]){0,62}\Z", max_length=125)]
-Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", max_length=36)]
+AchievementIdField = Annotated[AchievementId, Meta(pattern=r"^[a-z0-9](-?[a-z0-9]){0,62}\Z", max_length=125)]
+_UUID = Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", max_length=36)
+Uuid = Annotated[str, _UUID]
+BatchIdField = Annotated[BatchId, _UUID]
+RequestIdField = Annotated[RequestId, _UUID]
+ClaimIdField = Annotated[ClaimId, _UUID]
+ApiKeyIdField = Annotated[ApiKeyId, _UUID]
 ApiScope = Literal[
     "achievements:write",
     "credentials:issue",
@@ -106,10 +124,10 @@ class AdmissionRequest(Record, frozen=True, kw_only=True):
 class InstitutionCreated(Record, frozen=True, kw_only=True):
     """The new tenant. `api_key` has every scope and is shown this once; `admission_request` goes to the registrar."""
 
-    institution_id: str
+    institution_id: InstitutionId
     slug: str
     did: Did
-    api_key_id: str
+    api_key_id: ApiKeyId
     api_key: str
     admission_request: AdmissionRequest
 
@@ -191,7 +209,7 @@ class ApiKeyRequest(Record, frozen=True, kw_only=True):
 class ApiKey(Record, frozen=True, kw_only=True):
     """An API key without its secret; `revoked_at` is there once it works no more."""
 
-    api_key_id: str
+    api_key_id: ApiKeyId
     name: str
     scopes: tuple[ApiScope, ...]
     created_at: Moment
@@ -218,7 +236,7 @@ class AchievementRequest(Achievement, frozen=True, kw_only=True):
     id of its own. Each change of the same achievement is a new revision; what was awarded keeps the old one.
     """
 
-    id: AchievementId | UnsetType = UNSET
+    id: AchievementIdField | UnsetType = UNSET
     uri: AchievementField | UnsetType = UNSET  # type: ignore[assignment] # optional in the request, there in the record
 
 
@@ -363,7 +381,7 @@ BatchStateName = Literal["waiting", "running", "finished", "cancelled", "failed"
 class BatchProgress(Record, frozen=True, kw_only=True):
     """How far a batch is. `failed` is a fault of the gateway, for its operator; what was done before it stays done."""
 
-    batch_id: str
+    batch_id: BatchId
     state: BatchStateName
     row_count: int
     accepted_count: int
@@ -394,7 +412,7 @@ class BatchAnswer(Record, frozen=True, kw_only=True):
     where they are.
     """
 
-    batch_id: str | None
+    batch_id: BatchId | None
     is_dry_run: bool
     is_complete: bool
     row_count: int

@@ -21,9 +21,9 @@ from proto.documents.fields import (
 from proto.documents.provision import Evidence
 from proto.event_fields import CredentialIdField, EctsField
 from proto.events import Record
-from proto.ids import AchievementUri, CredentialId
+from proto.ids import AchievementId, AchievementUri, ClaimId, CredentialId, RequestId
 from proto.moment import Moment
-from proto.wire.gateway import AchievementId, Slug
+from proto.wire.gateway import AchievementIdField, Slug
 
 PREREQUISITES_MAX = 16
 CLAIM_HOURS_MAX = 8_784
@@ -56,13 +56,13 @@ class RequestBody(Wish, frozen=True, kw_only=True):
     """`POST /v1/requests`: somebody asks an institution for an achievement by the id under which it is described."""
 
     institution: Slug
-    achievement: AchievementId
+    achievement: AchievementIdField
 
 
 class RequestMade(Record, frozen=True, kw_only=True):
     """A request that was taken. `link` and its last part `secret` are shown this once; only a hash of it is kept."""
 
-    request_id: str
+    request_id: RequestId
     state: RequestState
     created_at: Moment
     link: str
@@ -88,10 +88,10 @@ class RequestSeen(Record, frozen=True, kw_only=True):
 class RequestAnswer(Record, frozen=True, kw_only=True):
     """What staff see of a request; `wish` is gone once the learner was erased (`is_erased`)."""
 
-    request_id: str
+    request_id: RequestId
     state: RequestState
     achievement: AchievementUri
-    achievement_id: str
+    achievement_id: AchievementId
     title: str
     created_at: Moment
     decided_at: Moment | None = None
@@ -147,7 +147,7 @@ class RejectBody(Record, frozen=True, kw_only=True):
 class RequestDecision(Record, frozen=True, kw_only=True):
     """What was decided; says nothing of the person."""
 
-    request_id: str
+    request_id: RequestId
     state: RequestState
     decided_at: Moment
 
@@ -167,7 +167,7 @@ class ClaimRequest(Record, frozen=True, kw_only=True):
 class ClaimMade(Record, frozen=True, kw_only=True):
     """A link that was made; shown this once, only a hash of its last part is kept."""
 
-    claim_id: str
+    claim_id: ClaimId
     link: str
     expires_at: Moment
     credential_id: CredentialId | None = None
@@ -185,7 +185,7 @@ class ClaimLine(Record, frozen=True, kw_only=True):
 class Claim(Record, frozen=True, kw_only=True):
     """How a link stands; `credential_id` is there once there is a credential."""
 
-    claim_id: str
+    claim_id: ClaimId
     state: ClaimState
     created_at: Moment
     expires_at: Moment

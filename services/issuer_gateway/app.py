@@ -7,45 +7,32 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any
 
-import aiohttp
 import uvloop
 from aiohttp import web
 
-from proto.log.note_key import parse_vkey
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
-from services.crypto.rdf_processes import FormMakers
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
-from services.follow import Beginning, Evidence, FollowBounds, Follower, Health
+from services.follow import Health
 from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
-from services.issuer_gateway.config import LIMITS, Config
-from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, find_caller
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, Callers
 from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.keys.vault import Vault, vault_folder
-from services.issuer_gateway.log.arrivals import Arrivals
-from services.issuer_gateway.log.log_state import LogState, now_after, wall_clock
-from services.issuer_gateway.log.projector import FollowObserver, Projector
-from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
-from services.issuer_gateway.requests.learner_requests import keep_swept
-from services.issuer_gateway.service import Gateway
-from services.issuer_gateway.signals import Signal
-from services.issuer_gateway.status_lists import StatusLists
+from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.store import followed_log, outbox
-from services.issuer_gateway.unit_of_work.idempotency import Idempotency
-from services.issuer_gateway.unit_of_work.log_writer import LogWriter
-from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.wiring import Opened, Parts, make_gateway, make_issuing, make_parts, make_worker
 from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
@@ -56,12 +43,12 @@ from services.persistence.postgres_errors import (
     reaching_database,
 )
 from services.persistence.postgres_session import PoolLimits
-from services.policy_file import read_pins, read_policy_about
 from services.process_memory import settle_memory
 from services.settings import read_secret
 from services.supervision import EndProcess, Supervision
 
-"""EX_SOFTWARE: a background part ended by itself; a new start is the recovery."""
+PARTS: web.AppKey[Parts] = web.AppKey("gateway_parts", Parts)
+CALLERS: web.AppKey[Callers] = web.AppKey("gateway_callers", Callers)
 BACKGROUND_CONNECTIONS_MAX = 8
 STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
@@ -84,7 +71,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     keystore = Keystore.from_file(config.master_key_file)
 
     async def authenticate(hashed: bytes) -> Principal | None:
-        return await find_caller(app[GATEWAY], operator_hash, hashed)
+        return await app[CALLERS].find(hashed)
 
     app = make_edge_app(
         "gateway",
@@ -102,7 +89,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:
-        async with _running(app, config, keystore, end_process):
+        async with _running(app, config, keystore, operator_hash, end_process):
             yield
 
     app.cleanup_ctx.append(running)
@@ -124,10 +111,10 @@ async def _is_followed(app: web.Application) -> str | None:
 
     So is a clock that is behind the log's: what we would say of times is wrong.
     """
-    health = app[GATEWAY].follower.health()
+    health = app[GATEWAY].log_state.health()
     if health.state in {"faulty", "unknown_rules", "clock_behind"}:
         return health.detail
-    position = app[GATEWAY].projector.latest
+    position = app[PARTS].projector.latest
     return None if position and position.size else "The log's opening has not been met yet"
 
 
@@ -142,7 +129,7 @@ async def apply_migrations(config: Config) -> None:
 
 @contextlib.asynccontextmanager
 async def _running(
-    app: web.Application, config: Config, keystore: Keystore, end_process: EndProcess
+    app: web.Application, config: Config, keystore: Keystore, operator_hash: bytes, end_process: EndProcess
 ) -> AsyncIterator[None]:
     """Start (1) tables, (2) pools, (3) keys, (4) parts; stop in the reverse order."""
     await apply_migrations(config)  # (1)
@@ -159,11 +146,29 @@ async def _running(
         await LearnerKeys(vault, keystore).put_in_order(background)
         session = await stack.enter_async_context(client_session())
         await BatchKeys(vault, keystore).put_in_order(background)
-        kept = _Kept(await followed_log.kept_fault(background), await followed_log.kept_suspects(background))
-        gateway = _gateway(app, config, keystore, vault, kept, pool=pool, background=background, session=session)
-        app[GATEWAY] = gateway
-        await stack.enter_async_context(gateway.form_makers.processes(are_warm=False))
-        await stack.enter_async_context(_supervised(gateway, background, end_process))  # (4)
+        opened = Opened(
+            config=config,
+            keystore=keystore,
+            vault=vault,
+            pool=pool,
+            background=background,
+            follow_client=LogClient(session, config.ledger_url),
+            relay_client=LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds),
+            tile_client=lambda url: TileClient(session, url),
+            log=app[LOG],
+            metrics=Metrics(app[REGISTRY]),
+            fault=await followed_log.kept_fault(background),
+            suspects=await followed_log.kept_suspects(background),
+        )
+        app[PARTS] = parts = make_parts(opened)
+        issuing = make_issuing(parts, config)
+        app[GATEWAY] = gateway = make_gateway(parts, issuing, config)
+        app[CALLERS] = Callers(pool, operator_hash)
+        await stack.enter_async_context(parts.form_makers.processes(are_warm=False))
+        worker = make_worker(parts, issuing, config)
+        await stack.enter_async_context(  # (4)
+            _supervised(parts, worker, gateway.learner_requests, background, end_process)
+        )
         yield
 
 
@@ -185,112 +190,19 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-class _Kept(NamedTuple):
-    """What an earlier run found against the log."""
-
-    fault: Evidence | None
-    suspects: tuple[bytes, ...]
-
-
-def _gateway(
-    app: web.Application,
-    config: Config,
-    keystore: Keystore,
-    vault: Vault,
-    kept: _Kept,
-    *,
-    pool: Pool,
-    background: Pool,
-    session: aiohttp.ClientSession,
-) -> Gateway:
-    """Wire the parts together."""
-    log, metrics = app[LOG], Metrics(app[REGISTRY])
-    arrivals, advanced = Arrivals(), Signal()
-    observer = FollowObserver(background, log, metrics)
-    signing_keys = SigningKeys(background, keystore, now=lambda: now_after(projector, wall_clock))
-    projector = Projector(background, signing_keys=signing_keys, arrivals=arrivals, advanced=advanced)
-    follower = Follower(
-        LogClient(session, config.ledger_url),
-        projector,
-        verifier_key=config.log_verifier_key,
-        policy=read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key)),
-        registrar=read_pins(config.registrar),
-        clock=wall_clock,
-        bounds=FollowBounds(
-            freshness_seconds_max=config.stale_seconds_max, publish_delay_seconds=config.publish_delay_seconds_max
-        ),
-        known_fault=kept.fault,
-        known_suspects=kept.suspects,
-        observer=observer,
-    )
-    beginning = Beginning(
-        config.predecessors,
-        lambda url: TileClient(session, url),
-        ledger_url=config.ledger_url,
-        log_verifier_key=config.log_verifier_key,
-        clock=wall_clock,
-        observer=observer,
-    )
-    client = LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds)
-    relay = Relay(background, client, config=config, arrivals=arrivals, log=log, metrics=metrics)
-    log_state = LogState(follower, beginning, projector)
-    wait_seconds = config.sequencing_wait_ms / _MS
-    unit_of_work = UnitOfWork(pool, advanced, wait_seconds=wait_seconds)
-    writer = LogWriter(
-        pool,
-        unit_of_work,
-        signing_keys,
-        log_state=log_state,
-        relay=relay,
-        arrivals=arrivals,
-        metrics=metrics,
-        wait_seconds=wait_seconds,
-    )
-    return Gateway(
-        config=config,
-        pool=pool,
-        keystore=keystore,
-        learner_keys=LearnerKeys(vault, keystore),
-        batch_keys=BatchKeys(vault, keystore),
-        signing_keys=signing_keys,
-        statuses=StatusLists(
-            background,
-            keystore=keystore,
-            vault=vault,
-            signing_keys=signing_keys,
-            advanced=advanced,
-            config=config,
-            now=lambda: now_after(projector, wall_clock),
-            log=log,
-            metrics=metrics,
-        ),
-        beginning=beginning,
-        follower=follower,
-        projector=projector,
-        relay=relay,
-        log_state=log_state,
-        unit_of_work=unit_of_work,
-        writer=writer,
-        idempotency=Idempotency(pool, unit_of_work, writer, keystore),
-        log=log,
-        metrics=metrics,
-        form_makers=FormMakers(process_count=LIMITS.form_processes),
-    )
-
-
-async def _lasting(gateway: Gateway, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def _lasting(log: Log, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Work for ever; an outage of our own database is waited out, and what lies there is read again after it."""
     while True:
         try:
             await work()
         except OUTAGE_ERRORS as error:
-            gateway.log.failure(name, error)
+            log.failure(name, error)
             await asyncio.sleep(_DATABASE_PAUSE_SECONDS)
 
 
-async def _measure(gateway: Gateway, pool: Pool) -> None:
+async def _measure(parts: Parts, pool: Pool) -> None:
     """Put the outbox and the age of the projection into the metrics, every few seconds."""
-    metrics = gateway.metrics
+    metrics = parts.metrics
     while True:
         with contextlib.suppress(*DATABASE_ERRORS):
             depth = await outbox.depth(pool)
@@ -299,37 +211,39 @@ async def _measure(gateway: Gateway, pool: Pool) -> None:
             metrics.outbox_refused.set(depth.refused)
             oldest = depth.oldest_pending_at
             metrics.outbox_oldest_seconds.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0)
-        health: Health = gateway.follower.health()
+        health: Health = parts.follower.health()
         metrics.follow_age_seconds.set(-1.0 if health.age_seconds is None else health.age_seconds)
         metrics.clock_behind_seconds.set(health.behind_seconds)
         await asyncio.sleep(_MEASURE_SECONDS)
 
 
-async def _follow(gateway: Gateway) -> None:
+async def _follow(parts: Parts) -> None:
     """Follow the logs before to their ends, then this one."""
-    await gateway.beginning.reach_at_last(gateway.projector)
-    await gateway.follower.run()
+    await parts.beginning.reach_at_last(parts.projector)
+    await parts.follower.run()
 
 
-async def _relay(gateway: Gateway) -> None:
+async def _relay(parts: Parts) -> None:
     """Send only once it is known what the log before has taken: what it has not, this one is asked, and refuses."""
-    await gateway.beginning.wait()
-    await gateway.relay.run()
+    await parts.beginning.wait()
+    await parts.relay.run()
 
 
 @contextlib.asynccontextmanager
-async def _supervised(gateway: Gateway, background: Pool, end_process: EndProcess) -> AsyncIterator[None]:
+async def _supervised(
+    parts: Parts, worker: BatchWorker, requests: LearnerRequests, background: Pool, end_process: EndProcess
+) -> AsyncIterator[None]:
     """Run the background tasks; one that ends by itself ends the process, for nothing can put it right from here."""
     works: dict[str, Coroutine[Any, Any, None]] = {
-        "follower": _lasting(gateway, "follow_database", lambda: _follow(gateway)),
-        "status lists": _lasting(gateway, "status_database", gateway.statuses.run),
-        "relay": _relay(gateway),
-        "measure": _measure(gateway, background),
-        "batches": BatchWorker(gateway).run(),
-        "requests": _lasting(gateway, "request_database", lambda: keep_swept(gateway)),
+        "follower": _lasting(parts.log, "follow_database", lambda: _follow(parts)),
+        "status lists": _lasting(parts.log, "status_database", parts.status_lists.run),
+        "relay": _relay(parts),
+        "measure": _measure(parts, background),
+        "batches": worker.run(),
+        "requests": _lasting(parts.log, "request_database", requests.keep_swept),
     }
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
-    supervision = Supervision(gateway.log, end_process)
+    supervision = Supervision(parts.log, end_process)
     for task in tasks:
         supervision.watch(task)
     try:

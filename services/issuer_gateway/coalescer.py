@@ -33,6 +33,11 @@ class Coalescer(Generic[Item, Outcome]):
             self._runner = asyncio.create_task(self._run())
         return await future
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits and nothing is done."""
+        return self._runner is None and not self._waiting
+
     async def _run(self) -> None:
         try:
             while self._waiting:

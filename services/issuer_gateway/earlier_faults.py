@@ -24,7 +24,7 @@ from proto.lifecycle import effective
 from proto.problem import Problem
 from proto.tables.changes_csv import ChangeRow
 from services.issuer_gateway.achievements.document_parts import with_part
-from services.issuer_gateway.credentials.issuance import Sealed
+from services.issuer_gateway.credentials.prepared_award import Sealed
 from services.issuer_gateway.keys.keystore import UnsealableProblem
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import followed_log

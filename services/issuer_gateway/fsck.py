@@ -15,7 +15,7 @@ from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
 from proto.problem import Problem
 from services.issuer_gateway.achievements.document_parts import with_part
-from services.issuer_gateway.credentials.issuance import Sealed
+from services.issuer_gateway.credentials.prepared_award import Sealed
 from services.issuer_gateway.domain.statuses import is_withdrawn
 from services.issuer_gateway.earlier_faults import EarlierFaults, Fault
 from services.issuer_gateway.keys.keystore import Keystore

@@ -1,68 +1,57 @@
-"""What every act of the gateway needs, put together once by `app`. Does nothing itself."""
+"""What handlers get: the commands of the gateway, each of which was given the few things that it uses. Does nothing."""
 
 import dataclasses
-from typing import Any
 
-from services.crypto.rdf_processes import FormMakers
-from services.edge import Log
-from services.follow import Beginning, Follower
-from services.issuer_gateway.achievements.document_parts import AchievementParts
-from services.issuer_gateway.coalescer import Coalescer
+from services.issuer_gateway.batches.batch_reader import BatchReader
+from services.issuer_gateway.batches.batch_upload import BatchUploads
+from services.issuer_gateway.batches.small_batch import CheckList, IssueList
+from services.issuer_gateway.claims.claim_commands import ClaimLinks
+from services.issuer_gateway.claims.claim_use import UseClaim
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.keys.batch_keys import BatchKeys
+from services.issuer_gateway.credentials.change_credential import ChangeCredential
+from services.issuer_gateway.credentials.credential_reader import CredentialReader
+from services.issuer_gateway.credentials.import_document import ImportDocument
+from services.issuer_gateway.credentials.issue_together import IssueTogether
+from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.keys.signing_keys import SigningKeys
+from services.issuer_gateway.learners.learner_erasure import EraseLearner
 from services.issuer_gateway.log.log_state import LogState
-from services.issuer_gateway.log.projector import Projector
-from services.issuer_gateway.log.relay import Relay
-from services.issuer_gateway.metrics import Metrics
-from services.issuer_gateway.signals import Signal
+from services.issuer_gateway.requests.learner_requests import LearnerRequests
+from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
-from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.issuer_gateway.workbooks.workbook import Workbooks
 from services.persistence.postgres import Pool
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class ListInHand:
-    """A list of awards that a request works on: whom it is about, and who of them was erased since it came."""
-
-    refs: frozenset[str]
-    erased: set[str] = dataclasses.field(default_factory=set)
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """One running gateway: its database, its keys, the log it follows and speaks to."""
+    """The commands, and what handlers use that only read or write rows. Only handlers are given the whole."""
 
     config: Config
     pool: Pool
     keystore: Keystore
-    learner_keys: LearnerKeys
-    batch_keys: BatchKeys
-    signing_keys: SigningKeys
-    statuses: StatusLists
-    beginning: Beginning
-    follower: Follower
-    projector: Projector
-    relay: Relay
-    log_state: LogState
     unit_of_work: UnitOfWork
-    writer: LogWriter
     idempotency: Idempotency
-    log: Log
-    metrics: Metrics
-    form_makers: FormMakers
-    workbooks: Workbooks = dataclasses.field(default_factory=Workbooks)
-    batch_called: Signal = dataclasses.field(default_factory=Signal)
-    """Fires when there is a batch to work on, or one was cancelled."""
-    batch_moved: Signal = dataclasses.field(default_factory=Signal)
-    """Fires when rows of some batch have their results."""
-    parts: AchievementParts = dataclasses.field(default_factory=AchievementParts)
-    in_hand: dict[str, list["ListInHand"]] = dataclasses.field(default_factory=dict)
-    """By institution: the lists that requests have in hand."""
-    coalescers: dict[str, Coalescer[Any, Any]] = dataclasses.field(default_factory=dict)
-    """What concurrent requests have done together, by what it is and for whom."""
+    log_state: LogState
+    workbooks: Workbooks
+    status_lists: StatusLists
+
+    issue_together: IssueTogether
+    stack_credentials: StackCredentials
+    change_credential: ChangeCredential
+    import_document: ImportDocument
+    credential_reader: CredentialReader
+
+    check_list: CheckList
+    issue_list: IssueList
+    batch_uploads: BatchUploads
+    batch_reader: BatchReader
+
+    claim_links: ClaimLinks
+    use_claim: UseClaim
+    learner_requests: LearnerRequests
+    request_reader: RequestReader
+    decide_request: DecideRequest
+    erase_learner: EraseLearner

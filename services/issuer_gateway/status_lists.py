@@ -24,7 +24,7 @@ from proto.documents.status_list import (
     status_entry,
     with_bits,
 )
-from proto.ids import CredentialId
+from proto.ids import CredentialId, InstitutionId
 from proto.lifecycle import Book
 from proto.moment import Moment, from_ms, to_ms
 from proto.problem import NotFoundProblem, Problem
@@ -63,7 +63,7 @@ class UnknownStatusListProblem(NotFoundProblem):
 class Given(msgspec.Struct, frozen=True, kw_only=True):
     """A place on a status list that nobody else has."""
 
-    institution_id: str
+    institution_id: InstitutionId
     number: int
     index: int
     url: str
@@ -177,7 +177,7 @@ class StatusLists:
         return [Given(institution_id=institution_id, number=opened.number, index=index, url=url) for index in places]
 
     async def _open_list(
-        self, connection: Connection, institution_id: str, before: tuple[int, int]
+        self, connection: Connection, institution_id: InstitutionId, before: tuple[int, int]
     ) -> status_lists.OpenList:
         """Return the list to take from: the open one unless it is full or its count has gone back (a restore)."""
         opened = await status_lists.open_list(connection, institution_id)
@@ -302,7 +302,7 @@ class StatusLists:
             await self._advanced.wait(_WAIT_SECONDS)
 
 
-def _name(institution_id: str, number: int) -> str:
+def _name(institution_id: InstitutionId, number: int) -> str:
     return f"{institution_id}\n{number}"
 
 

@@ -113,7 +113,7 @@ async def test_an_erasure_reaches_a_list_that_a_request_has_in_hand(
     office = await gateway.institution("waterland")
     await office.describe("hydrology")
     await office.issue("hydrology", "q-1")
-    begun, may_go, run_chunk = asyncio.Event(), asyncio.Event(), small_batch._run_chunk
+    begun, may_go, run_chunk = asyncio.Event(), asyncio.Event(), small_batch.IssueList._run_chunk
 
     async def held(*arguments: Any) -> Any:
         done = await run_chunk(*arguments)
@@ -121,7 +121,7 @@ async def test_an_erasure_reaches_a_list_that_a_request_has_in_hand(
         await may_go.wait()
         return done
 
-    monkeypatch.setattr(small_batch, "_run_chunk", held)
+    monkeypatch.setattr(small_batch.IssueList, "_run_chunk", held)
     sending = asyncio.create_task(_send(office, _list(_row("q-1", name=NAME), count=300)))
     await begun.wait()
     assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 200

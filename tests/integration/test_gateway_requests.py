@@ -11,7 +11,6 @@ from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import RequestAnswer, RequestMade, RequestPage, RequestSeen
 from services.edge import encode_cursor
-from services.issuer_gateway.requests import learner_requests
 from services.persistence import postgres
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
@@ -180,7 +179,7 @@ async def test_old_requests_lapse_and_are_erased(gateway: RunningGateway) -> Non
     office = await _office(gateway)
     waiting, rejected, fresh = [await _ask(gateway) for _ in range(3)]
     await office.client.post(f"/v1/requests/{rejected.request_id}/reject", {"reason": "no"})
-    assert gateway.inside is not None
+    assert gateway.commands is not None
     async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
         await connection.execute(
             """UPDATE request SET created_at = now() - interval '200 days',
@@ -188,8 +187,8 @@ async def test_old_requests_lapse_and_are_erased(gateway: RunningGateway) -> Non
                WHERE request_id <> $1""",
             fresh.request_id,
         )
-    assert await learner_requests.sweep(gateway.inside) == 2
-    assert await learner_requests.sweep(gateway.inside) == 0
+    assert await gateway.commands.learner_requests.sweep() == 2
+    assert await gateway.commands.learner_requests.sweep() == 0
     assert [(await _seen(gateway, made)).state for made in (waiting, rejected, fresh)] == ["lapsed", "lapsed", "open"]
     assert [(await _seen(gateway, made)).is_erased for made in (waiting, rejected, fresh)] == [True, True, False]
 

@@ -182,7 +182,7 @@ async def test_no_place_is_given_twice(gateway: RunningGateway) -> None:
     assert len({(entry.list_url, entry.index) for entry in entries}) == len(issued)
     assert gateway.inside is not None
     tenant = await _tenant(gateway)
-    given = await asyncio.gather(*(gateway.inside.statuses.place(tenant) for _ in range(200)))
+    given = await asyncio.gather(*(gateway.inside.status_lists.place(tenant) for _ in range(200)))
     places = {(place.number, place.index) for place in given} | {(1, entry.index) for entry in entries}
     assert len(places) == len(given) + len(entries)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from proto.ids import AchievementId, InstitutionId
 from proto.wire.gateway import AchievementAnswer, EventAnswer, Institution
 from services.issuer_gateway.keys.keystore import MasterKeyFault, create_master_key
 from services.issuer_gateway.store import achievements as store
@@ -178,7 +179,10 @@ async def _begin_anew(gateway: RunningGateway) -> None:
     """The fixture's check opens what was sealed: nothing was, but for the check value of the first key."""
     async with connected(gateway.database.owner_url, application_name="test") as connection:
         await connection.execute("DELETE FROM keystore_check")
-        assert await store.get(connection, "00000000-0000-0000-0000-000000000000", "none") is None
+        assert (
+            await store.get(connection, InstitutionId("00000000-0000-0000-0000-000000000000"), AchievementId("none"))
+            is None
+        )
 
 
 async def test_metrics_and_openapi_tell_of_the_gateway(gateway: RunningGateway) -> None:

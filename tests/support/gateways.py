@@ -22,13 +22,14 @@ from proto.wire.gateway import (
     InstitutionCreated,
 )
 from services.edge import Log, listening
-from services.issuer_gateway.app import apply_migrations, make_app
+from services.issuer_gateway.app import PARTS, apply_migrations, make_app
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.fsck import Report, check
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.keys.keystore import Keystore, create_master_key
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.wiring import Parts
 from services.persistence import postgres
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import RunningLedger, until
@@ -178,7 +179,8 @@ class RunningGateway:
         self.url = ""
         self.log = io.BytesIO()
         self.ended_with: list[int] = []
-        self.inside: Gateway | None = None
+        self.inside: Parts | None = None
+        self.commands: Gateway | None = None
         self._stack: contextlib.AsyncExitStack | None = None
 
     async def start(self) -> None:
@@ -186,7 +188,8 @@ class RunningGateway:
         stack = contextlib.AsyncExitStack()
         app = make_app(self.config, log=Log("gateway", self.log), end_process=self.ended_with.append)
         address = await stack.enter_async_context(listening(app, host=self.config.host, port=self.config.port))
-        self._stack, self.url, self.inside = stack, address.url, app[GATEWAY]
+        self._stack, self.url, self.inside = stack, address.url, app[PARTS]
+        self.commands = app[GATEWAY]
         self.config = msgspec.structs.replace(self.config, port=address.port)
 
     async def stop(self) -> None:

@@ -12,7 +12,7 @@ from proto.documents.document import credential_id_of
 from proto.documents.open_badge import build_document
 from proto.documents.vc import DataModelProblem, check_credential
 from proto.envelope import open_envelope, seal, seal_opened
-from proto.ids import CredentialId, Origin
+from proto.ids import AchievementId, CredentialId, InstitutionId, Origin
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
@@ -37,14 +37,16 @@ def tenant() -> Tenant:
         scope=SCOPE,
         accreditation=ACCREDITATION,
     )
-    return tenant_from(request, institution_id=str(uuid.uuid4()), public_url="https://gateway.example")
+    return tenant_from(request, institution_id=InstitutionId(str(uuid.uuid4())), public_url="https://gateway.example")
 
 
 @pytest.fixture
 def stored(tenant: Tenant) -> StoredAchievement:
     content = msgspec.json.decode((EXAMPLES / "achievements" / "data-literacy.json").read_bytes())
     del content["uri"]
-    name, achievement = achievement_from(msgspec.convert(content, AchievementRequest), tenant, fresh_id="literacy")
+    name, achievement = achievement_from(
+        msgspec.convert(content, AchievementRequest), tenant, fresh_id=AchievementId("literacy")
+    )
     return StoredAchievement(achievement_id=name, revision=1, achievement=achievement)
 
 

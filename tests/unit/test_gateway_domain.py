@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from proto.ids import AchievementId, InstitutionId
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
@@ -24,7 +25,7 @@ def _tenant() -> Tenant:
         accreditation=ACCREDITATION,
         uri_prefixes=("https://waterland.example/",),
     )
-    return tenant_from(request, institution_id="1", public_url="http://localhost:8102")
+    return tenant_from(request, institution_id=InstitutionId("1"), public_url="http://localhost:8102")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_a_did_says_where_its_document_lies(url: str, did: str) -> None:
 def test_a_recovery_key_that_no_one_may_have_is_refused() -> None:
     request = msgspec.structs.asdict(_request_with_bad_key())
     with pytest.raises(InvalidProblem) as caught:
-        tenant_from(InstitutionRequest(**request), institution_id="1", public_url="http://localhost")
+        tenant_from(InstitutionRequest(**request), institution_id=InstitutionId("1"), public_url="http://localhost")
     assert caught.value.pointer == "/recovery_public_key"
 
 
@@ -61,15 +62,15 @@ def _request_with_bad_key() -> InstitutionRequest:
 
 def test_an_achievement_gets_its_uri_from_its_id_or_keeps_its_own() -> None:
     named = msgspec.convert(achievement("hydrology"), AchievementRequest)
-    made_id, made = achievement_from(named, _tenant(), fresh_id="a-1")
+    made_id, made = achievement_from(named, _tenant(), fresh_id=AchievementId("a-1"))
     assert (made_id, made.uri) == ("hydrology", "http://localhost:8102/issuers/waterland/achievements/hydrology")
     nameless = msgspec.structs.replace(named, id=msgspec.UNSET)
-    assert achievement_from(nameless, _tenant(), fresh_id="a-1")[0] == "a-1"
+    assert achievement_from(nameless, _tenant(), fresh_id=AchievementId("a-1"))[0] == "a-1"
     own = msgspec.structs.replace(nameless, uri="https://waterland.example/achievements/Dikes")
-    assert achievement_from(own, _tenant(), fresh_id="a-1")[0] == "dikes"
+    assert achievement_from(own, _tenant(), fresh_id=AchievementId("a-1"))[0] == "dikes"
     foreign = msgspec.structs.replace(nameless, uri="https://waterland.example.evil/achievements/dikes")
     with pytest.raises(ForeignUriProblem):
-        achievement_from(foreign, _tenant(), fresh_id="a-1")
+        achievement_from(foreign, _tenant(), fresh_id=AchievementId("a-1"))
 
 
 def test_an_id_is_made_of_a_uri_that_ends_in_none() -> None:

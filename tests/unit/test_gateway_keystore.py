@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from proto.ids import LearnerId
 from services.issuer_gateway.keys.keystore import Keystore, MasterKeyFault, UnsealableProblem, create_master_key
 
 MASTER = bytes(range(32))
@@ -42,11 +43,11 @@ def test_no_altered_byte_opens() -> None:
 
 def test_a_learners_key_is_the_learners_only() -> None:
     keystore = Keystore(MASTER)
-    sealed = keystore.new_learner_key("learner")
-    document = keystore.learner_key(sealed, "learner").seal(b"text", "document", "id")
-    assert keystore.learner_key(sealed, "learner").open(document, "document", "id") == b"text"
+    sealed = keystore.new_learner_key(LearnerId("learner"))
+    document = keystore.learner_key(sealed, LearnerId("learner")).seal(b"text", "document", "id")
+    assert keystore.learner_key(sealed, LearnerId("learner")).open(document, "document", "id") == b"text"
     with pytest.raises(UnsealableProblem):
-        keystore.learner_key(sealed, "another")
+        keystore.learner_key(sealed, LearnerId("another"))
     with pytest.raises(UnsealableProblem):
         keystore.open(document, "document", "id")
 

@@ -6,6 +6,7 @@ import msgspec
 
 from proto.documents.annex_i import Element, annex_i
 from proto.documents.wording import achievement_slips
+from proto.ids import AchievementId
 from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import AchievementAnswer, AchievementRequest
 from services.issuer_gateway.domain.awarding import achievement_from, search_text
@@ -32,9 +33,9 @@ class NoSuchAchievementProblem(NotFoundProblem):
     title = "No such achievement"
 
 
-def fresh_id() -> str:
+def fresh_id() -> AchievementId:
     """Return a new id for an achievement that was sent without one."""
-    return "a-" + secrets.token_hex(_ID_BYTES)
+    return AchievementId("a-" + secrets.token_hex(_ID_BYTES))
 
 
 def answer(tenant: Tenant, stored: achievements.StoredAchievement) -> AchievementAnswer:
@@ -92,7 +93,7 @@ async def revise(
     return answer(tenant, msgspec.structs.replace(known, revision=revision, achievement=achievement))
 
 
-async def get(pool: Pool, tenant: Tenant, achievement_id: str) -> achievements.StoredAchievement:
+async def get(pool: Pool, tenant: Tenant, achievement_id: AchievementId) -> achievements.StoredAchievement:
     """Return an achievement of the institution or raise `NoSuchAchievementProblem`."""
     found = await achievements.get(pool, tenant.institution_id, achievement_id)
     if found is None:

@@ -13,6 +13,7 @@ import msgspec
 from proto.documents.credential import Achievement, Identifier
 from proto.documents.open_badge import achievement_part
 from proto.documents.results import result_descriptions
+from proto.ids import AchievementId
 from proto.imports.imported import Imported
 from proto.stacking import ects_text
 from services.issuer_gateway.achievements.achievement_commands import AchievementTakenProblem, fresh_id
@@ -208,15 +209,15 @@ async def _made(connection: Connection, tenant: Tenant, imported: Achievement, s
     return None
 
 
-def _ids(uri: str, source: str) -> Iterable[str]:
+def _ids(uri: str, source: str) -> Iterable[AchievementId]:
     """Yield short ids to be tried: as the URI says, else of the URI and its source, else any."""
     yield achievement_id_from(uri)
-    yield "a-" + hashlib.sha256(f"{source}\n{uri}".encode()).hexdigest()[:_HASH_DIGITS]
+    yield AchievementId("a-" + hashlib.sha256(f"{source}\n{uri}".encode()).hexdigest()[:_HASH_DIGITS])
     yield fresh_id()
 
 
 def _named(
-    tenant: Tenant, imported: Achievement, achievement_id: str, *, is_own: bool
+    tenant: Tenant, imported: Achievement, achievement_id: AchievementId, *, is_own: bool
 ) -> tuple[Achievement, tuple[str, ...]]:
     if is_own:
         return imported, ()

@@ -1,27 +1,32 @@
 """Changes of many credentials in one transaction: each row is decided by itself, in order, by the rules of the log."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from proto.envelope import Opened
-from proto.ids import CredentialId, EventId
+from proto.ids import ApiKeyId, CredentialId, EventId
 from proto.lifecycle import Book, life_of
 from proto.moment import Moment
 from proto.problem import Problem
 from proto.tables.changes_csv import ChangeRow
 from proto.wire.gateway import ChangeRequest
+from services.edge import Log
 from services.issuer_gateway.credentials.change_credential import check_tenant, effective_from
-from services.issuer_gateway.credentials.issuance import PreparedAward, achievement_of, learners_for, prepare, store
+from services.issuer_gateway.credentials.document_store import learners_for, store
+from services.issuer_gateway.credentials.prepare_award import PrepareAward, achievement_of
+from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.credentials.prerequisites import Holdings
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.log.log_state import LogState
 from services.issuer_gateway.store import credentials, outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
@@ -41,24 +46,42 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ChangeMany:
+    """What changes of many credentials use. A change holds since `effective_margin_ms` before now."""
+
+    writer: LogWriter
+    log_state: LogState
+    prepare: PrepareAward
+    learner_keys: LearnerKeys
+    log: Log
+    effective_margin_ms: int
+
+    def begin(
+        self, connection: Connection, tenant: Tenant, *, may_issue: bool, api_key_id: ApiKeyId | None = None
+    ) -> "Changes":
+        """Return the changes of one institution, in the caller's transaction."""
+        return Changes(self, connection, tenant, may_issue=may_issue, api_key_id=api_key_id)
+
+
 class Changes:
     """Some changes of one institution, in the caller's transaction."""
 
     def __init__(
         self,
-        gateway: Gateway,
+        by: "ChangeMany",
         connection: Connection,
         tenant: Tenant,
         *,
         may_issue: bool,
-        api_key_id: str | None = None,
+        api_key_id: ApiKeyId | None = None,
     ) -> None:
-        self._gateway = gateway
+        self._by = by
         self._connection = connection
         self._tenant = tenant
         self._may_issue = may_issue
         self._api_key_id = api_key_id
-        self._now: Moment = gateway.writer.now()
+        self._now: Moment = by.log_state.now()
         self._issues: list[PreparedAward] = []
         self._said: list[OutboxEvent] = []
 
@@ -70,7 +93,7 @@ class Changes:
         ids = list(dict.fromkeys(row.credential_id for row in rows.values()))
         if not is_dry_run:
             await outbox.lock_streams(self._connection, ids)
-        self._now = self._gateway.writer.now()
+        self._now = self._by.log_state.now()
         book = await book_for(self._connection, [], also=ids, now=self._now)
         made: dict[int, Changed] = {}
         refused: dict[int, Problem] = {}
@@ -82,7 +105,7 @@ class Changes:
                     raise
                 refused[line] = problem
             except Exception as error:  # noqa: BLE001 - whatever one change breaks, the others are made
-                refused[line] = problem_of_row(self._gateway, line, error)
+                refused[line] = problem_of_row(self._by.log, line, error)
         if not is_dry_run:  # (4) events, then the documents of what was issued
             await self._keep()
         return made, refused
@@ -93,16 +116,16 @@ class Changes:
         verb = "revoke" if row.action == "reissue" else row.action
         fields: dict[str, Any] = {"reason": row.reason, "effective_at": row.effective_at}
         fields["replaced_by"] = issue.credential_id if issue else row.replaced_by
-        effective_at = effective_from(self._gateway, book, row.credential_id, self._now)
+        effective_at = effective_from(book, row.credential_id, self._now, margin_ms=self._by.effective_margin_ms)
         event = change_event(
-            self._gateway.writer.common_fields(self._tenant, now=self._now),
+            self._by.writer.common_fields(self._tenant, now=self._now),
             verb,
             row.credential_id,
             ChangeRequest(**fields),
             effective_at=effective_at,
             zone=self._tenant.zone,
         )
-        opened = await self._gateway.writer.sign(self._tenant, event)
+        opened = await self._by.writer.sign(self._tenant, event)
         await self._admit(book, opened)
         # What is refused up to here stays in the book at most as a fresh credential, which nobody else can name.
         if issue:
@@ -117,8 +140,7 @@ class Changes:
         assert row.award, "the caller asks for reissues only"
         try:
             achievement = await achievement_of(self._connection, self._tenant, row.award.achievement)
-            issue = await prepare(
-                self._gateway,
+            issue = await self._by.prepare.prepare(
                 self._tenant,
                 row.award,
                 achievement,
@@ -144,7 +166,9 @@ class Changes:
         is_same = life is not None and life.achievement == issue.award.achievement
         if is_same and owners.get(corrected) == issue.award.learner.ref:
             return issue
-        holdings = await Holdings.read(self._gateway, self._connection, self._tenant, [issue.asking], now=self._now)
+        holdings = await Holdings.read(
+            self._by.log_state, self._connection, self._tenant, [issue.asking], now=self._now
+        )
         return issue.noted(holdings.check(issue.asking))
 
     async def _admit(self, book: Book, opened: Opened) -> None:
@@ -153,11 +177,11 @@ class Changes:
 
     async def _keep(self) -> None:
         if self._said:
-            await self._gateway.writer.enqueue(self._connection, self._tenant, self._said)
+            await self._by.writer.enqueue(self._connection, self._tenant, self._said)
         if self._issues:
             refs = [issue.award.learner.ref for issue in self._issues]
             learners = await learners_for(self._connection, self._tenant, refs)
-            await store(self._gateway, self._connection, self._tenant, self._issues, learners)
+            await store(self._by.learner_keys, self._connection, self._tenant, self._issues, learners)
 
 
 _OURS = 500

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proto.ids import AchievementUri
+from proto.ids import AchievementUri, BatchId
+from proto.moment import Moment
 from proto.problem import Problem
 from services.issuer_gateway.batches.row_problems import notes_without_cells, texts_of
-from services.issuer_gateway.credentials.issuance import PreparedAward, decide_many
+from services.issuer_gateway.credentials.decide_awards import DecideAwards
+from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.credentials.prerequisites import holds_at
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.store import batches
 from services.persistence.postgres import Connection
 
@@ -22,19 +24,29 @@ _FINGERPRINT_BYTES = 16
 class DryRun:
     """The dry run of one batch, in the caller's transaction; `key` is the batch's, and goes with it."""
 
-    def __init__(self, gateway: Gateway, connection: Connection, tenant: Tenant, batch_id: str, key: bytes) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        decide: DecideAwards,
+        keystore: Keystore,
+        connection: Connection,
+        tenant: Tenant,
+        batch_id: BatchId,
+        *,
+        key: bytes,
+    ) -> None:
+        self._decide = decide
+        self._keystore = keystore
         self._connection = connection
         self._tenant = tenant
         self._batch_id = batch_id
         self._key = key
 
-    async def results(self, items: Mapping[int, PreparedAward]) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
+    async def results(
+        self, items: Mapping[int, PreparedAward], *, now: Moment
+    ) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
         """Return by line the results of rows that would be issued, and why the others would not."""
-        now = self._gateway.writer.now()
         earlier = await self._earlier(items)
-        taken, refused = await decide_many(
-            self._gateway,
+        taken, refused = await self._decide.decide_many(
             self._connection,
             self._tenant,
             list(items.values()),
@@ -80,7 +92,7 @@ class DryRun:
     def _result(self, line: int, item: PreparedAward, *, is_held: bool) -> batches.Result:
         notes, sealed = notes_without_cells(item.sealed.notes, texts_of(item.award)), None
         if notes:
-            sealed = self._gateway.keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")
+            sealed = self._keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")
         held = self._fingerprint(item.asking.ref, AchievementUri(item.award.achievement)) if is_held else None
         return batches.Result(
             line=line, is_checked=True, sealed_notes=sealed, held_fingerprint=held, pair_fingerprint=self._pair(item)

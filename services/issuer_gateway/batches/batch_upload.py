@@ -4,6 +4,7 @@ What is true if we crash here: before the last step there are parts without a ba
 they are swept. After it there is a batch, and the worker does it, whoever asked for it.
 """
 
+import dataclasses
 import hashlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -12,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from proto.documents.fields import OnRepeat
+from proto.ids import ApiKeyId, BatchId
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.tables.reading import Reading
 from proto.tables.records import FileRecord
@@ -19,11 +21,14 @@ from proto.wire.gateway import BATCH_ROWS_MAX
 from services.issuer_gateway.batches.table import TableFile, Written
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.batch_keys import BatchKey
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys
+from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
-from services.persistence.postgres import Connection
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.workbooks.workbook import Workbooks
+from services.persistence.postgres import Connection, Pool
 
 JSON_LIST = "application/json"
 _ENCODE_PART = msgspec.msgpack.Encoder().encode
@@ -54,20 +59,37 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     may_revoke: bool
     on_repeat: OnRepeat | None
     """What rows mean that do not say it themselves."""
-    api_key_id: str
+    api_key_id: ApiKeyId
     may_be_held: bool
     """Whether a small file is handed back whole, to be answered at once."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchUploads:
+    """What uploads use. `called` tells the worker of a batch; one has at most `rows_max` rows."""
+
+    pool: Pool
+    unit_of_work: UnitOfWork
+    writer: LogWriter
+    batch_keys: BatchKeys
+    workbooks: Workbooks
+    called: Signal
+    rows_max: int
+
+    def begin(self, tenant: Tenant, request: Request) -> "Upload":
+        """Return a file that is about to arrive."""
+        return Upload(self, tenant, request)
 
 
 class Upload:
     """One file that arrives: `receive` it, then `finish` with the request's fingerprint."""
 
-    def __init__(self, gateway: Gateway, tenant: Tenant, request: Request) -> None:
-        self._gateway = gateway
+    def __init__(self, by: "BatchUploads", tenant: Tenant, request: Request) -> None:
+        self._by = by
         self._tenant = tenant
         self._request = request
         self._form: Literal["csv", "ndjson"] = "csv" if request.written.is_table else "ndjson"
-        self._file = TableFile(request.kind, request.written, gateway.workbooks)
+        self._file = TableFile(request.kind, request.written, by.workbooks)
         self._digest = hashlib.sha256()
         self._records: list[FileRecord] = []
         self._is_held = request.may_be_held
@@ -75,7 +97,7 @@ class Upload:
         self._key = BatchKey.fresh()
         self._sealed: list[bytes] = []
         self._part_count = 0
-        self.batch_id = str(uuid.uuid4())
+        self.batch_id = BatchId(str(uuid.uuid4()))
         self.row_count = 0
 
     @property
@@ -131,10 +153,8 @@ class Upload:
     async def _take(self, records: Sequence[FileRecord]) -> None:
         for record in records:
             self.row_count += 1
-            if self.row_count > self._gateway.config.batch_rows_max:
-                raise TooManyRowsProblem(
-                    f"A batch has at most {self._gateway.config.batch_rows_max} rows, this one has more: divide it"
-                )
+            if self.row_count > self._by.rows_max:
+                raise TooManyRowsProblem(f"A batch has at most {self._by.rows_max} rows, this one has more: divide it")
             self._is_held = self._is_held and self.row_count <= BATCH_ROWS_MAX
             self._records.append(record)
             if not self._is_held and len(self._records) >= LIMITS.batch_chunk_rows:
@@ -158,13 +178,13 @@ class Upload:
     async def _store_parts(self) -> None:
         if self._sealed:
             first, self._part_count = self._part_count, self._part_count + len(self._sealed)
-            await batches.add_parts(self._gateway.pool, self.batch_id, first, self._sealed)
+            await batches.add_parts(self._by.pool, self.batch_id, first, self._sealed)
             self._sealed.clear()
 
     async def forget(self) -> None:
         """Take away what was stored of the file."""
         if self._part_count:
-            await batches.drop_parts(self._gateway.pool, self.batch_id)
+            await batches.drop_parts(self._by.pool, self.batch_id)
 
     async def finish(self, keyed: KeyedRequest) -> batches.BackgroundBatch:
         """Let the batch be worked on and return it, or the one that the same request has made already.
@@ -173,7 +193,7 @@ class Upload:
         nothing is left of the file then.
         """
         try:
-            await self._gateway.writer.require_admitted(self._tenant)
+            await self._by.writer.require_admitted(self._tenant)
         except BaseException:
             await self.forget()
             raise
@@ -198,20 +218,20 @@ class Upload:
             is_new = await batches.add(connection, new)
             return is_new, await batches.by_key(connection, new.institution_id, new.key_fingerprint)
 
-        await self._gateway.batch_keys.keep(self._key)
-        is_new, batch = await self._gateway.unit_of_work.in_transaction(work)
+        await self._by.batch_keys.keep(self._key)
+        is_new, batch = await self._by.unit_of_work.in_transaction(work)
         assert batch is not None, "it was added, or was there"
         if not is_new:
             await self.forget()
-            await self._gateway.batch_keys.destroy([self._key.key_id])
+            await self._by.batch_keys.destroy([self._key.key_id])
         if batch.request_fingerprint != keyed.request_fingerprint:
             raise OtherRequestProblem(
                 "The key was sent before, with another batch or by another API key; take a new key for a new batch"
             )
-        self._gateway.batch_called.fire()
+        self._by.called.fire()
         return batch
 
 
-def part_name(batch_id: str, number: int) -> str:
+def part_name(batch_id: BatchId, number: int) -> str:
     """Return what a part is sealed for."""
     return f"{batch_id}\n{number}"

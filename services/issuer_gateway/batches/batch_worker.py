@@ -5,28 +5,37 @@ and documents that the rows made. Before its COMMIT none of its rows has happene
 """
 
 import asyncio
+import dataclasses
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from proto.ids import BatchId
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.tables.changes_csv import ChangeRow, NumberedChange
 from proto.tables.records import FileRecord
-from services.issuer_gateway.batches.batch_changes import Changes
+from services.edge import Log
+from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_upload import Part, part_name
 from services.issuer_gateway.batches.row_problems import document_of
-from services.issuer_gateway.batches.rows import Row, award_row, change_row, meant
-from services.issuer_gateway.batches.small_batch import found_before, prepare_rows, row_repeated
+from services.issuer_gateway.batches.rows import award_row, change_row, meant
+from services.issuer_gateway.batches.small_batch import found_before, row_repeated
 from services.issuer_gateway.config import LIMITS
+from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.earlier_awards import content_of
-from services.issuer_gateway.credentials.issuance import issue_many
+from services.issuer_gateway.credentials.issue_credential import IssueCredential
+from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRow
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.batch_keys import BatchKeys
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches, tenants
-from services.persistence.postgres import Connection, transaction
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import (
     LASTING_ERRORS,
     OUTAGE_ERRORS,
@@ -44,7 +53,7 @@ _PASSING = (*OUTAGE_ERRORS, UnavailableProblem)
 class _BrokenBatchError(Exception):
     """A part cannot be worked on, and never will be."""
 
-    def __init__(self, batch_id: str) -> None:
+    def __init__(self, batch_id: BatchId) -> None:
         super().__init__(batch_id)
         self.batch_id = batch_id
 
@@ -52,8 +61,24 @@ class _BrokenBatchError(Exception):
 class BatchWorker:
     """The one task of a process that works on batches; several processes share them by the rows' locks."""
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        pool: Pool,
+        parts: "PartWork",
+        *,
+        batch_keys: BatchKeys,
+        called: Signal,
+        moved: Signal,
+        log: Log,
+        metrics: Metrics,
+    ) -> None:
+        self._pool = pool
+        self._parts = parts
+        self._batch_keys = batch_keys
+        self._called = called
+        self._moved = moved
+        self._log = log
+        self._metrics = metrics
         self._swept_at = 0.0
 
     async def run(self) -> None:
@@ -62,17 +87,17 @@ class BatchWorker:
             try:
                 if not await self.step():
                     await self._sweep()
-                    await self._gateway.batch_called.wait(_POLL_SECONDS)
+                    await self._called.wait(_POLL_SECONDS)
             except _BrokenBatchError as error:
                 await self._give_up(error)
             except _PASSING as error:
-                self._gateway.log.failure("batch_database", error)
+                self._log.failure("batch_database", error)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def step(self) -> bool:
         """Do the next part of the batch that waited longest; False where there is nothing to do."""
         started = time.perf_counter()
-        async with transaction(self._gateway.pool) as connection:
+        async with transaction(self._pool) as connection:
             batch = await batches.take(connection)
             if batch is None:
                 return False
@@ -82,12 +107,12 @@ class BatchWorker:
                 if isinstance(error, _PASSING) and not isinstance(error, LASTING_ERRORS):
                     raise
                 raise _BrokenBatchError(batch.batch_id) from error
-        await self._gateway.batch_keys.destroy_ended(self._gateway.pool)
-        self._gateway.log.event(
+        await self._batch_keys.destroy_ended(self._pool)
+        self._log.event(
             "batch_part", kind=batch.kind, rows=rows, milliseconds=round((time.perf_counter() - started) * 1000)
         )
-        self._gateway.writer.call_relay()
-        self._gateway.batch_moved.fire()
+        self._parts.writer.call_relay()
+        self._moved.fire()
         return True
 
     async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> int:
@@ -96,13 +121,13 @@ class BatchWorker:
         if found is None or batch.key_id is None:
             await batches.end(connection, batch.batch_id, "finished")
             return 0
-        self._gateway.writer.check_followed()
+        self._parts.writer.check_followed()
         number, sealed = found
-        key = await self._gateway.batch_keys.of(batch.key_id)
+        key = await self._batch_keys.of(batch.key_id)
         if key is None:  # the database is from before the key was destroyed: what the batch did since is on the log
             raise _BrokenBatchError(batch.batch_id)
         part = _DECODE_PART(key.data.open(sealed, "batch-part", part_name(batch.batch_id, number)))
-        work = _Work(self._gateway, connection, batch, await tenants.by_id(connection, batch.institution_id))
+        work = _Work(self._parts, connection, batch, await tenants.by_id(connection, batch.institution_id))
         results = await work.done(part, key.fingerprint_key)
         await batches.add_results(connection, batch.batch_id, results)
         refused = sum(result.sealed_problem is not None for result in results)
@@ -111,40 +136,50 @@ class BatchWorker:
         await batches.count(connection, batch.batch_id, accepted=accepted, refused=refused, repeated=repeated)
         await batches.drop_part(connection, batch.batch_id, number)
         if not batch.is_dry_run:
-            self._gateway.metrics.batch_rows.labels("accepted").inc(accepted)
-            self._gateway.metrics.batch_rows.labels("refused").inc(refused)
-            self._gateway.metrics.batch_rows.labels("already-awarded").inc(repeated)
+            self._metrics.batch_rows.labels("accepted").inc(accepted)
+            self._metrics.batch_rows.labels("refused").inc(refused)
+            self._metrics.batch_rows.labels("already-awarded").inc(repeated)
         return len(results)
 
     async def _give_up(self, error: _BrokenBatchError) -> None:
         """End a batch as failed: what was done stays done, and the others go on."""
-        self._gateway.log.failure("batch_failed", error.__cause__ or error)
+        self._log.failure("batch_failed", error.__cause__ or error)
         try:
-            async with transaction(self._gateway.pool) as connection:
+            async with transaction(self._pool) as connection:
                 await batches.end(connection, error.batch_id, "failed")
                 await batches.drop_parts(connection, error.batch_id)
-            await self._gateway.batch_keys.destroy_ended(self._gateway.pool)
+            await self._batch_keys.destroy_ended(self._pool)
         except _PASSING as trouble:
-            self._gateway.log.failure("batch_database", trouble)
+            self._log.failure("batch_database", trouble)
             await asyncio.sleep(_PAUSE_SECONDS)
-        self._gateway.batch_moved.fire()
+        self._moved.fire()
 
     async def _sweep(self) -> None:
         """Take away what uploads that broke off have left."""
         now = time.monotonic()
         if not self._swept_at or now - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = now
-            await batches.sweep(self._gateway.pool, hours=LIMITS.batch_parts_kept_hours)
-            await self._gateway.batch_keys.sweep(self._gateway.pool)
+            await batches.sweep(self._pool, hours=LIMITS.batch_parts_kept_hours)
+            await self._batch_keys.sweep(self._pool)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PartWork:
+    """What the rows of parts use."""
+
+    writer: LogWriter
+    rows: PrepareRows
+    decide: DecideAwards
+    issue: IssueCredential
+    changes: ChangeMany
+    keystore: Keystore
 
 
 class _Work:
     """The rows of one part, from bytes to results."""
 
-    def __init__(
-        self, gateway: Gateway, connection: Connection, batch: batches.BackgroundBatch, tenant: Tenant
-    ) -> None:
-        self._gateway = gateway
+    def __init__(self, by: "PartWork", connection: Connection, batch: batches.BackgroundBatch, tenant: Tenant) -> None:
+        self._by = by
         self._connection = connection
         self._batch = batch
         self._tenant = tenant
@@ -194,25 +229,26 @@ class _Work:
     def _refuse(self, line: int, problem: Problem) -> None:
         name = f"{self._batch.batch_id}\n{line}"
         document = document_of(problem, self._contents[line], is_csv=self._batch.media_type == "csv")
-        sealed = self._gateway.keystore.seal(_ENCODE(document), "problem", name)
+        sealed = self._by.keystore.seal(_ENCODE(document), "problem", name)
         self._results[line] = batches.Result(line=line, sealed_problem=sealed)
 
-    async def _issue(self, rows: Sequence[Row], key: bytes) -> None:
-        items, refused = await prepare_rows(
-            self._gateway,
+    async def _issue(self, rows: Sequence[ReadRow], key: bytes) -> None:
+        items, refused = await self._by.rows.prepare(
             self._tenant,
             rows,
-            self._gateway.writer.now(),
+            self._by.writer.now(),
             is_dry=self._batch.is_dry_run,
             api_key_id=self._batch.api_key_id,
         )
         if items and self._batch.is_dry_run:
-            dry = DryRun(self._gateway, self._connection, self._tenant, self._batch.batch_id, key)
-            results, problems = await dry.results(items)
+            dry = DryRun(
+                self._by.decide, self._by.keystore, self._connection, self._tenant, self._batch.batch_id, key=key
+            )
+            results, problems = await dry.results(items, now=self._by.writer.now())
             self._results |= results
             refused |= problems
         elif items:
-            issues = await issue_many(self._gateway, self._connection, self._tenant, list(items.values()))
+            issues = await self._by.issue.issue_many(self._connection, self._tenant, list(items.values()))
             by_id = issues.refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         for line, credential_id in found_before(refused).items():
@@ -225,7 +261,7 @@ class _Work:
                 line=line, credential_id=item.credential_id, event_id=item.opened.event_id
             )
 
-    async def _change(self, rows: Sequence[NumberedChange | Row]) -> None:
+    async def _change(self, rows: Sequence[NumberedChange | ReadRow]) -> None:
         changes: dict[int, ChangeRow] = {}
         for row in rows:
             if isinstance(row, NumberedChange):
@@ -235,8 +271,8 @@ class _Work:
         if not changes:
             return
         batch = self._batch
-        acts = Changes(
-            self._gateway, self._connection, self._tenant, may_issue=batch.may_issue, api_key_id=batch.api_key_id
+        acts = self._by.changes.begin(
+            self._connection, self._tenant, may_issue=batch.may_issue, api_key_id=batch.api_key_id
         )
         made, refused = await acts.make(changes, is_dry_run=self._batch.is_dry_run)
         for line, problem in refused.items():

@@ -8,7 +8,7 @@ import msgspec
 
 from proto.documents.credential import Award
 from proto.documents.fields import OnRepeat
-from proto.problem import InvalidProblem, MalformedProblem, Problem
+from proto.problem import MalformedProblem, Problem
 from proto.tables.awards_csv import AwardRow, read_award
 from proto.tables.cells import RowFault
 from proto.tables.changes_csv import ChangeRow, NumberedChange, read_change
@@ -19,6 +19,7 @@ from services.edge import decode_json
 from services.issuer_gateway.batches.batch_upload import JSON_LIST, TooManyRowsProblem
 from services.issuer_gateway.batches.table import TableFile, Written
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem, check_may_replace
+from services.issuer_gateway.credentials.prepare_rows import ReadRow, problem_of_faults
 from services.issuer_gateway.workbooks.workbook import Workbooks
 
 _AWARD = msgspec.json.Decoder(Award)
@@ -28,19 +29,7 @@ _PIECE_BYTES = 65_536
 _UNREAD = "This row cannot be read: look at its values one by one"
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One row of a batch: its line and either its award or why it cannot be read, and its `record` of a file."""
-
-    line: int
-    award: Award | None = None
-    problem: Problem | None = None
-    record: bytes = b""
-    is_csv: bool = False
-    rest: Award | None = None
-    """Of a wrong row of a table, the award without what is wrong: more can be said of it."""
-
-
-def rows_of(body: bytes, media_type: str) -> list[Row]:
+def rows_of(body: bytes, media_type: str) -> list[ReadRow]:
     """Return the rows of a batch in NDJSON or as a JSON list (whose first item is line 1).
 
     Raises what sinks a whole batch: `MalformedProblem`, `TooManyRowsProblem`.
@@ -55,13 +44,13 @@ def rows_of(body: bytes, media_type: str) -> list[Row]:
     return checked([json_row(record.line, record.content) for record in records])
 
 
-def table_rows(header: Sequence[str], records: Sequence[FileRecord], reading: Reading) -> list[Row]:
+def table_rows(header: Sequence[str], records: Sequence[FileRecord], reading: Reading) -> list[ReadRow]:
     """Return the rows of a table; raises what sinks a whole batch, as `rows_of` does."""
     _check_count(len(records))
     return checked([award_row(header, record, reading) for record in records])
 
 
-async def rows_of_body(body: bytes, written: Written, workbooks: Workbooks) -> list[Row]:
+async def rows_of_body(body: bytes, written: Written, workbooks: Workbooks) -> list[ReadRow]:
     """Return the rows of a whole list, however it is written; raises what sinks a whole batch."""
     if not written.is_table:
         return await asyncio.to_thread(rows_of, body, written.media_type)
@@ -77,7 +66,7 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
-def checked(rows: list[Row]) -> list[Row]:
+def checked(rows: list[ReadRow]) -> list[ReadRow]:
     """Return rows; raises `MalformedProblem` where there are none."""
     if not rows:
         raise MalformedProblem("The batch has no rows")
@@ -89,7 +78,7 @@ def _check_count(count: int) -> None:
         raise TooManyRowsProblem(f"A batch has at most {BATCH_ROWS_MAX} rows, this one {count}: divide it")
 
 
-def meant(rows: Sequence[Row], *, on_repeat: OnRepeat | None, may_revoke: bool) -> list[Row]:
+def meant(rows: Sequence[ReadRow], *, on_repeat: OnRepeat | None, may_revoke: bool) -> list[ReadRow]:
     """Return rows with what the batch says of awards that were made before, where they do not say it themselves.
 
     A row that replaces a credential, where its sender may not revoke, comes back refused.
@@ -108,39 +97,39 @@ def meant(rows: Sequence[Row], *, on_repeat: OnRepeat | None, may_revoke: bool) 
     return found
 
 
-def award_row(header: Sequence[str], record: FileRecord, reading: Reading = READ_AS_USUAL) -> Row:
+def award_row(header: Sequence[str], record: FileRecord, reading: Reading = READ_AS_USUAL) -> ReadRow:
     """Return the row that a record of a table, or without a header of NDJSON, says."""
     if not header:
         return json_row(record.line, record.content)
     found = read_award(header, record, reading)
     if isinstance(found, AwardRow):
-        return Row(record.line, found.award, record=record.content, is_csv=True)
+        return ReadRow(record.line, found.award, record=record.content, is_csv=True)
     problem = fault_problem(found.faults)
-    return Row(record.line, problem=problem, record=record.content, is_csv=True, rest=found.rest)
+    return ReadRow(record.line, problem=problem, record=record.content, is_csv=True, rest=found.rest)
 
 
-def change_row(header: Sequence[str], record: FileRecord, reading: Reading, zone: tzinfo) -> NumberedChange | Row:
+def change_row(header: Sequence[str], record: FileRecord, reading: Reading, zone: tzinfo) -> NumberedChange | ReadRow:
     """Return the change that a record of a table, or without a header of NDJSON, says, or the row as refused."""
     if header:
         found = read_change(header, record, reading, zone=zone)
-        return found if isinstance(found, NumberedChange) else Row(found.line, None, fault_problem(found.faults))
+        return found if isinstance(found, NumberedChange) else ReadRow(found.line, None, fault_problem(found.faults))
     try:
         change = decode_json(record.content, _CHANGE, unique_keys=True)
     except Problem as problem:
-        return Row(record.line, None, problem)
+        return ReadRow(record.line, None, problem)
     except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return Row(record.line, None, MalformedProblem(_UNREAD))
+        return ReadRow(record.line, None, MalformedProblem(_UNREAD))
     return NumberedChange(line=record.line, change=change)
 
 
-def json_row(line: int, content: bytes) -> Row:
+def json_row(line: int, content: bytes) -> ReadRow:
     """Return the row that a line of NDJSON says."""
     try:
-        return Row(line, decode_json(content, _AWARD, unique_keys=True), record=content)
+        return ReadRow(line, decode_json(content, _AWARD, unique_keys=True), record=content)
     except Problem as problem:
-        return Row(line, problem=problem, record=content)
+        return ReadRow(line, problem=problem, record=content)
     except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return Row(line, problem=MalformedProblem(_UNREAD), record=content)
+        return ReadRow(line, problem=MalformedProblem(_UNREAD), record=content)
 
 
 def fault_problem(faults: Sequence[RowFault]) -> Problem:
@@ -149,24 +138,7 @@ def fault_problem(faults: Sequence[RowFault]) -> Problem:
     Of several faults `errors` has each, with pointer, code and detail (RFC 9457 section 3.2).
     """
     errors = [{"pointer": _pointer(fault), "code": fault.code, "detail": fault.detail} for fault in faults]
-    return _problem_of(errors)
-
-
-def with_fault(problem: Problem, more: Problem) -> Problem:
-    """Return a row's problem with one more fault of it."""
-    first = {"pointer": problem.pointer or "", "code": problem.members.get("code", problem.slug)}
-    errors = problem.members.get("errors") or [{**first, "detail": problem.detail}]
-    added = {"pointer": more.pointer or "", "code": more.members.get("code", more.slug), "detail": more.detail}
-    return _problem_of([*errors, added])
-
-
-def _problem_of(errors: Sequence[dict[str, str]]) -> Problem:
-    first = errors[0]
-    if len(errors) == 1:
-        return InvalidProblem(first["detail"], pointer=first["pointer"], members={"code": first["code"]})
-    said = " | ".join(f"{error['pointer'].removeprefix('/')}: {error['detail']}".removeprefix(": ") for error in errors)
-    members = {"code": first["code"], "errors": list(errors)}
-    return InvalidProblem(f"{len(errors)} faults. {said}", pointer=first["pointer"], members=members)
+    return problem_of_faults(errors)
 
 
 def _pointer(fault: RowFault) -> str:

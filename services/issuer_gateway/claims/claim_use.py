@@ -11,7 +11,7 @@ import msgspec
 
 from proto.documents.claim import check_holder
 from proto.documents.credential import Award
-from proto.ids import CredentialId
+from proto.ids import ClaimId, CredentialId
 from proto.lifecycle import effective
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, Problem
@@ -27,17 +27,22 @@ from services.issuer_gateway.claims.claim_commands import (
 )
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import check_tenant
-from services.issuer_gateway.credentials.credential_reader import ErasedProblem
+from services.issuer_gateway.credentials.credential_reader import CredentialReader, ErasedProblem
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
-from services.issuer_gateway.credentials.issuance import issue_now, prepare
+from services.issuer_gateway.credentials.issue_credential import IssueCredential
+from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.requests.learner_requests import open_key
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import achievements, claims, tenants
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.event_answer import status_of
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
-from services.persistence.postgres import Connection
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.json.Decoder(Award).decode
 _PROOF: credential_reader.ProofChoice = "eddsa-rdfc-2022"
@@ -58,29 +63,169 @@ class ClaimRevokedProblem(Problem):
     status = 410
 
 
-async def by_secret(gateway: Gateway, secret: str) -> claims.StoredClaim:
-    """Return the link that has this secret; raises `UnknownClaimProblem`."""
-    stored = await claims.by_token(gateway.pool, token_hash(secret))
-    if stored is None:
-        raise UnknownClaimProblem("This link leads to nothing: it must be copied whole")
-    return stored
+class UseClaim:
+    """Links at work: shown, used up once, and what they led to handed out."""
 
+    def __init__(
+        self,
+        pool: Pool,
+        unit_of_work: UnitOfWork,
+        idempotency: Idempotency,
+        *,
+        prepare: PrepareAward,
+        issue: IssueCredential,
+        reader: CredentialReader,
+        learner_keys: LearnerKeys,
+        writer: LogWriter,
+        log_state: LogState,
+        metrics: Metrics,
+    ) -> None:
+        self._pool = pool
+        self._unit_of_work = unit_of_work
+        self._idempotency = idempotency
+        self._prepare = prepare
+        self._issue = issue
+        self._reader = reader
+        self._learner_keys = learner_keys
+        self._writer = writer
+        self._log_state = log_state
+        self._metrics = metrics
 
-async def seen(gateway: Gateway, secret: str, *, taker: str | None = None) -> ClaimSeen:
-    """Return what a link leads to, and use nothing up: programs that look at links in mails find this."""
-    stored = await by_secret(gateway, secret)
-    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
-    achievement = (await achievement_commands.get(gateway.pool, tenant, stored.achievement_id)).achievement
-    return ClaimSeen(
-        state=state_of(stored),
-        institution=tenant.slug,
-        legal_name=tenant.legal_name,
-        achievement=achievement.uri,
-        title=achievement.text_in(achievement.title),
-        expires_at=from_datetime(stored.expires_at),
-        may_bind=stored.sealed_award is not None,
-        may_fetch_again=_is_takers(stored, _hash_of(taker)),
-    )
+    async def by_secret(self, secret: str) -> claims.StoredClaim:
+        """Return the link that has this secret; raises `UnknownClaimProblem`."""
+        stored = await claims.by_token(self._pool, token_hash(secret))
+        if stored is None:
+            raise UnknownClaimProblem("This link leads to nothing: it must be copied whole")
+        return stored
+
+    async def seen(self, secret: str, *, taker: str | None = None) -> ClaimSeen:
+        """Return what a link leads to, and use nothing up: programs that look at links in mails find this."""
+        stored = await self.by_secret(secret)
+        tenant = await tenants.by_id(self._pool, stored.institution_id)
+        achievement = (await achievement_commands.get(self._pool, tenant, stored.achievement_id)).achievement
+        return ClaimSeen(
+            state=state_of(stored),
+            institution=tenant.slug,
+            legal_name=tenant.legal_name,
+            achievement=achievement.uri,
+            title=achievement.text_in(achievement.title),
+            expires_at=from_datetime(stored.expires_at),
+            may_bind=stored.sealed_award is not None,
+            may_fetch_again=_is_takers(stored, _hash_of(taker)),
+        )
+
+    async def use(self, secret: str, use_: ClaimUse, *, taker: str | None = None) -> Claimed:
+        """Use a link up and return the document that it leads to; again, for a day, to who sends the same `taker`.
+
+        Raises `UnknownClaimProblem`, `ClaimUsedProblem`, `ClaimExpiredProblem`, `ErasedProblem`, `HolderProofProblem`,
+        `CannotBindProblem`, `ClaimSuspendedProblem`, `ClaimRevokedProblem`, `LogNotFollowedProblem`, and for an award
+        what issuing raises: then the link still works.
+        """
+        stored = await self.by_secret(secret)
+        taker_hash = _hash_of(taker or use_.retry_token)
+        tenant = await tenants.by_id(self._pool, stored.institution_id)
+        if _is_takers(stored, taker_hash):
+            return await self._fetched(tenant, stored)
+        check_usable(stored)
+        holder = check_holder(use_.holder, secret) if use_.holder else None
+        if holder and stored.sealed_award is None:
+            raise CannotBindProblem("Use the link without `holder`", pointer="/holder")
+        if stored.sealed_award is not None:
+            credential_id = await self._issued(tenant, stored.claim_id, holder, taker_hash=taker_hash)
+        else:
+            assert stored.credential_id is not None, "it leads to an award or to a credential"
+            credential_id = stored.credential_id
+            await self._reader.document(tenant, credential_id, proof=_PROOF)  # before anything is used up
+            await self._used(tenant, stored.claim_id, credential_id, taker_hash)
+        self._metrics.claims_used.inc()
+        return await self._claimed(tenant, credential_id)
+
+    async def _fetched(self, tenant: Tenant, stored: claims.StoredClaim) -> Claimed:
+        assert stored.credential_id is not None, "a link that was used has led to one"
+        return await self._claimed(tenant, stored.credential_id)
+
+    async def _claimed(self, tenant: Tenant, credential_id: CredentialId) -> Claimed:
+        """Return a credential that may be handed out now, with its state."""
+
+        async def work(connection: Connection) -> str:
+            return await self._state(connection, tenant, credential_id)
+
+        state = await self._unit_of_work.in_transaction(work)
+        document = await self._reader.document(tenant, credential_id, proof=_PROOF)
+        return Claimed(credential_id=credential_id, document=document, state=state)
+
+    async def _state(self, connection: Connection, tenant: Tenant, credential_id: CredentialId) -> str:
+        """Return the state of a credential that may be handed out, by the log and by what was said here.
+
+        Raises `ClaimSuspendedProblem`, `ClaimRevokedProblem`, `IssueRefusedProblem`, and `LogNotFollowedProblem` where
+        the log was not followed lately: a revocation may have been missed.
+        """
+        self._log_state.check_fresh("Whether the credential still holds")
+        now = self._log_state.now()
+        book = await book_for(connection, [], also=[credential_id], now=now)
+        await check_tenant(connection, tenant, book, credential_id)
+        credential = book.credential(credential_id)
+        found = effective(book, credential, at=now) if credential else None
+        state = found.state if found else "active"
+        if state == "suspended":
+            raise ClaimSuspendedProblem(
+                "It is not handed out until it is reinstated. The link is not used up: ask the institution, and try "
+                "again"
+            )
+        if state in {"revoked", "void"}:
+            raise ClaimRevokedProblem("It holds no more, so it is not handed out; ask the institution")
+        return state
+
+    async def _used(
+        self, tenant: Tenant, claim_id: ClaimId, credential_id: CredentialId, taker_hash: bytes | None
+    ) -> None:
+        async def work(connection: Connection) -> None:
+            stored = await claims.lock(connection, claim_id)
+            if _is_takers(stored, taker_hash):  # the same browser was faster: a button that was pressed twice
+                return
+            check_usable(stored)
+            await self._state(connection, tenant, credential_id)
+            await claims.use(connection, claim_id, credential_id, taker_hash)
+
+        await self._unit_of_work.in_transaction(work)
+
+    async def _issued(
+        self, tenant: Tenant, claim_id: ClaimId, holder: str | None, *, taker_hash: bytes | None
+    ) -> CredentialId:
+        """Issue the award of a link, once: whoever comes second finds it used.
+
+        Where the same award was made in another way since, the link leads to that credential.
+        """
+        self._writer.check_followed()
+
+        async def work(connection: Connection) -> OutboxEvent:
+            stored = await claims.lock(connection, claim_id)
+            if _is_takers(stored, taker_hash) and stored.credential_id is not None:
+                raise _TakenError(stored.credential_id)
+            check_usable(stored)
+            assert stored.sealed_award is not None, "it is not used, not cancelled, not expired, not erased"
+            key = open_key((await self._learner_keys.known([stored.learner_id]))[stored.learner_id])
+            award = _DECODE(key.open(stored.sealed_award, "claim-award", claim_id))
+            if holder:
+                award = msgspec.structs.replace(award, learner=msgspec.structs.replace(award.learner, uri=holder))
+            achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
+            assert achievement is not None, "a claim refers to it"
+            by = stored.api_key_id
+            item = await self._prepare.prepare(tenant, award, achievement, now=self._log_state.now(), api_key_id=by)
+            said = await self._issue.issue_now(connection, tenant, item)
+            await claims.use(connection, claim_id, said.stream, taker_hash)
+            return said
+
+        try:
+            answer = await self._idempotency.append_once(None, work)
+        except _TakenError as taken:
+            return taken.credential_id
+        except AlreadyAwardedProblem as before:
+            await self._used(tenant, claim_id, before.credential_id, taker_hash)
+            return before.credential_id
+        status_of(answer)
+        assert answer.credential_id is not None, "an issue is about a credential"
+        return answer.credential_id
 
 
 def _hash_of(taker: str | None) -> bytes | None:
@@ -110,126 +255,8 @@ def check_usable(stored: claims.StoredClaim) -> None:
         raise ErasedProblem("The learner was erased, and with it what this link led to")
 
 
-async def use(gateway: Gateway, secret: str, use_: ClaimUse, *, taker: str | None = None) -> Claimed:
-    """Use a link up and return the document that it leads to; again, for a day, to who sends the same `taker`.
-
-    Raises `UnknownClaimProblem`, `ClaimUsedProblem`, `ClaimExpiredProblem`, `ErasedProblem`, `HolderProofProblem`,
-    `CannotBindProblem`, `ClaimSuspendedProblem`, `ClaimRevokedProblem`, `LogNotFollowedProblem`, and for an award what
-    issuing raises: then the link still works.
-    """
-    stored = await by_secret(gateway, secret)
-    taker_hash = _hash_of(taker or use_.retry_token)
-    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
-    if _is_takers(stored, taker_hash):
-        return await _fetched(gateway, tenant, stored)
-    check_usable(stored)
-    holder = check_holder(use_.holder, secret) if use_.holder else None
-    if holder and stored.sealed_award is None:
-        raise CannotBindProblem("Use the link without `holder`", pointer="/holder")
-    if stored.sealed_award is not None:
-        credential_id = await _issued(gateway, tenant, stored.claim_id, holder, taker_hash=taker_hash)
-    else:
-        assert stored.credential_id is not None, "it leads to an award or to a credential"
-        credential_id = stored.credential_id
-        await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)  # before anything is used up
-        await _used(gateway, tenant, stored.claim_id, credential_id, taker_hash)
-    gateway.metrics.claims_used.inc()
-    return await _claimed(gateway, tenant, credential_id)
-
-
-async def _fetched(gateway: Gateway, tenant: Tenant, stored: claims.StoredClaim) -> Claimed:
-    assert stored.credential_id is not None, "a link that was used has led to one"
-    return await _claimed(gateway, tenant, stored.credential_id)
-
-
-async def _claimed(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> Claimed:
-    """Return a credential that may be handed out now, with its state."""
-
-    async def work(connection: Connection) -> str:
-        return await _state(gateway, connection, tenant, credential_id)
-
-    state = await gateway.unit_of_work.in_transaction(work)
-    document = await credential_reader.document(gateway, tenant, credential_id, proof=_PROOF)
-    return Claimed(credential_id=credential_id, document=document, state=state)
-
-
-async def _state(gateway: Gateway, connection: Connection, tenant: Tenant, credential_id: CredentialId) -> str:
-    """Return the state of a credential that may be handed out, by the log and by what was said here.
-
-    Raises `ClaimSuspendedProblem`, `ClaimRevokedProblem`, `IssueRefusedProblem`, and `LogNotFollowedProblem` where the
-    log was not followed lately: a revocation may have been missed.
-    """
-    gateway.log_state.check_fresh("Whether the credential still holds")
-    now = gateway.writer.now()
-    book = await book_for(connection, [], also=[credential_id], now=now)
-    await check_tenant(connection, tenant, book, credential_id)
-    credential = book.credential(credential_id)
-    found = effective(book, credential, at=now) if credential else None
-    state = found.state if found else "active"
-    if state == "suspended":
-        raise ClaimSuspendedProblem(
-            "It is not handed out until it is reinstated. The link is not used up: ask the institution, and try again"
-        )
-    if state in {"revoked", "void"}:
-        raise ClaimRevokedProblem("It holds no more, so it is not handed out; ask the institution")
-    return state
-
-
-async def _used(
-    gateway: Gateway, tenant: Tenant, claim_id: str, credential_id: CredentialId, taker_hash: bytes | None
-) -> None:
-    async def work(connection: Connection) -> None:
-        stored = await claims.lock(connection, claim_id)
-        if _is_takers(stored, taker_hash):  # the same browser was faster: a button that was pressed twice
-            return
-        check_usable(stored)
-        await _state(gateway, connection, tenant, credential_id)
-        await claims.use(connection, claim_id, credential_id, taker_hash)
-
-    await gateway.unit_of_work.in_transaction(work)
-
-
 class _TakenError(Exception):
     """Inside a transaction: the same browser was faster, and this is what it got."""
 
     def __init__(self, credential_id: CredentialId) -> None:
         self.credential_id = credential_id
-
-
-async def _issued(
-    gateway: Gateway, tenant: Tenant, claim_id: str, holder: str | None, *, taker_hash: bytes | None
-) -> CredentialId:
-    """Issue the award of a link, once: whoever comes second finds it used.
-
-    Where the same award was made in another way since, the link leads to that credential.
-    """
-    gateway.writer.check_followed()
-
-    async def work(connection: Connection) -> OutboxEvent:
-        stored = await claims.lock(connection, claim_id)
-        if _is_takers(stored, taker_hash) and stored.credential_id is not None:
-            raise _TakenError(stored.credential_id)
-        check_usable(stored)
-        assert stored.sealed_award is not None, "it is not used, not cancelled, not expired, not erased"
-        key = open_key((await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id])
-        award = _DECODE(key.open(stored.sealed_award, "claim-award", claim_id))
-        if holder:
-            award = msgspec.structs.replace(award, learner=msgspec.structs.replace(award.learner, uri=holder))
-        achievement = await achievements.get(connection, stored.institution_id, stored.achievement_id)
-        assert achievement is not None, "a claim refers to it"
-        by = stored.api_key_id
-        item = await prepare(gateway, tenant, award, achievement, now=gateway.writer.now(), api_key_id=by)
-        said = await issue_now(gateway, connection, tenant, item)
-        await claims.use(connection, claim_id, said.stream, taker_hash)
-        return said
-
-    try:
-        answer = await gateway.idempotency.append_once(None, work)
-    except _TakenError as taken:
-        return taken.credential_id
-    except AlreadyAwardedProblem as before:
-        await _used(gateway, tenant, claim_id, before.credential_id, taker_hash)
-        return before.credential_id
-    status_of(answer)
-    assert answer.credential_id is not None, "an issue is about a credential"
-    return answer.credential_id

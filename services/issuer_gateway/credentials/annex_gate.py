@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from proto.documents.annex_i import Element, annex_i, failing, strictest
+from proto.documents.annex_i import AnnexGate, Element, annex_i, failing, strictest
 from proto.documents.credential import Achievement, Award
 from proto.problem import InvalidProblem
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
 
 _WHERE = {
     "achievement": "the achievement (PUT /v1/achievements/{id})",
@@ -25,9 +24,9 @@ class AnnexIncompleteProblem(InvalidProblem):
     title = "Elements of the European standard are not stated"
 
 
-def check_complete(gateway: Gateway, tenant: Tenant, achievement: Achievement, award: Award) -> tuple[str, ...]:
-    """Return notes on what is not stated, where the gate is set to warn; raises `AnnexIncompleteProblem`."""
-    gate = strictest(gateway.config.annex_gate, tenant.annex_gate)
+def check_complete(own_gate: AnnexGate, tenant: Tenant, achievement: Achievement, award: Award) -> tuple[str, ...]:
+    """Return notes on what is not stated, where the stricter of both gates warns; raises `AnnexIncompleteProblem`."""
+    gate = strictest(own_gate, tenant.annex_gate)
     if gate == "off":
         return ()
     elements = failing(annex_i(achievement, issuer=tenant.issuer, award=award), gate)

@@ -8,11 +8,10 @@ from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import ChangeRequest, EventAnswer, RecognitionRequest
 from services.issuer_gateway.domain.awarding import change_event, recognised_event
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import credentials, outbox
 from services.issuer_gateway.unit_of_work.decision_book import book_for
-from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence.postgres import Connection, Pool
 
 
@@ -44,46 +43,81 @@ class IssueRefusedProblem(ConflictProblem):
     title = "The log refused this credential"
 
 
-async def change(
-    gateway: Gateway,
-    tenant: Tenant,
-    credential_id: CredentialId,
-    *,
-    verb: str,
-    request: ChangeRequest,
-    keyed: KeyedRequest | None,
-) -> EventAnswer:
-    """Revoke, suspend or reinstate a credential of the institution, or of one that it succeeds.
+class ChangeCredential:
+    """Changes credentials and recognises them; a change holds since `effective_margin_ms` before now."""
 
-    Raises `UnknownCredentialProblem` for another's, and the rules' refusals.
-    """
-    gateway.writer.check_followed()
+    def __init__(self, pool: Pool, writer: LogWriter, idempotency: Idempotency, *, effective_margin_ms: int) -> None:
+        self._pool = pool
+        self._writer = writer
+        self._idempotency = idempotency
+        self._effective_margin_ms = effective_margin_ms
 
-    async def work(connection: Connection) -> OutboxEvent:
-        now = gateway.writer.now()
-        book = await book_for(connection, [], also=[credential_id], now=now)
-        await check_tenant(connection, tenant, book, credential_id)
-        effective_at = effective_from(gateway, book, credential_id, now)
-        event = change_event(
-            gateway.writer.common_fields(tenant, now=now),
-            verb,
-            credential_id,
-            request,
-            effective_at=effective_at,
-            zone=tenant.zone,
-        )
-        item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=credential_id)
-        return await _append(gateway, connection, tenant, item, now=now)
+    async def change(
+        self,
+        tenant: Tenant,
+        credential_id: CredentialId,
+        *,
+        verb: str,
+        request: ChangeRequest,
+        keyed: KeyedRequest | None,
+    ) -> EventAnswer:
+        """Revoke, suspend or reinstate a credential of the institution, or of one that it succeeds.
 
-    return await gateway.idempotency.append_once(keyed, work, locks=[credential_id])
+        Raises `UnknownCredentialProblem` for another's, and the rules' refusals.
+        """
+        self._writer.check_followed()
 
+        async def work(connection: Connection) -> OutboxEvent:
+            now = self._writer.now()
+            book = await book_for(connection, [], also=[credential_id], now=now)
+            await check_tenant(connection, tenant, book, credential_id)
+            effective_at = effective_from(book, credential_id, now, margin_ms=self._effective_margin_ms)
+            event = change_event(
+                self._writer.common_fields(tenant, now=now),
+                verb,
+                credential_id,
+                request,
+                effective_at=effective_at,
+                zone=tenant.zone,
+            )
+            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=credential_id)
+            return await self._append(connection, tenant, item, now=now)
 
-async def _append(
-    gateway: Gateway, connection: Connection, tenant: Tenant, item: OutboxEvent, *, now: Moment
-) -> OutboxEvent:
-    book = await book_for(connection, [item.opened], also=[item.stream], now=now)
-    await gateway.writer.append(connection, tenant, [item], book, now=now)
-    return item
+        return await self._idempotency.append_once(keyed, work, locks=[credential_id])
+
+    async def _append(self, connection: Connection, tenant: Tenant, item: OutboxEvent, *, now: Moment) -> OutboxEvent:
+        book = await book_for(connection, [item.opened], also=[item.stream], now=now)
+        await self._writer.append(connection, tenant, [item], book, now=now)
+        return item
+
+    async def recognise(self, tenant: Tenant, request: RecognitionRequest, keyed: KeyedRequest | None) -> EventAnswer:
+        """Recognise a credential, whoever issued it; raises the rules' refusals."""
+        self._writer.check_followed()
+
+        async def work(connection: Connection) -> OutboxEvent:
+            now = self._writer.now()
+            event = recognised_event(self._writer.common_fields(tenant, now=now), request)
+            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=request.credential_id)
+            return await self._append(connection, tenant, item, now=now)
+
+        return await self._idempotency.append_once(keyed, work, locks=[request.credential_id])
+
+    async def withdraw(self, tenant: Tenant, recognition: EventId, keyed: KeyedRequest | None) -> EventAnswer:
+        """Withdraw a recognition of the institution's own; raises `UnknownEventProblem` for another's."""
+        self._writer.check_followed()
+        row = await own_event(self._pool, tenant, recognition)
+        if row.event_type != "credential-recognised.v1":
+            raise UnknownEventProblem(f"The event {recognition} is not a recognition")
+
+        async def work(connection: Connection) -> OutboxEvent:
+            now = self._writer.now()
+            event = events.RecognitionWithdrawn(
+                **self._writer.common_fields(tenant, now=now).fields(), recognition=recognition
+            )
+            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=row.stream)
+            return await self._append(connection, tenant, item, now=now)
+
+        return await self._idempotency.append_once(keyed, work, locks=[row.stream])
 
 
 async def check_tenant(connection: Connection, tenant: Tenant, book: Book, credential_id: CredentialId) -> None:
@@ -99,12 +133,12 @@ async def check_tenant(connection: Connection, tenant: Tenant, book: Book, crede
         raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
 
 
-def effective_from(gateway: Gateway, book: Book, credential_id: CredentialId, now: Moment) -> Moment:
+def effective_from(book: Book, credential_id: CredentialId, now: Moment, *, margin_ms: int) -> Moment:
     """Return since when a change holds that does not say so: now, a little back, but not before it may.
 
     The bounds are the rules': not before the credential's beginning, nor before an earlier change (DESIGN 3.6).
     """
-    dated_back = from_ms(to_ms(now) - gateway.config.effective_margin_ms)
+    dated_back = from_ms(to_ms(now) - margin_ms)
     credential = book.credential(credential_id)
     life = (life_of(book, credential) or credential.lives[-1]) if credential else None
     if life is None:
@@ -113,39 +147,6 @@ def effective_from(gateway: Gateway, book: Book, credential_id: CredentialId, no
     if credential_id in book.changed_credentials and life.valid_from > now:
         raise NotIssuedYetProblem("It begins in the future and is still on its way to the log; try again in a second")
     return max(dated_back, begun, *(change.effective_at for change in changes_that_count(book, life)))
-
-
-async def recognise(
-    gateway: Gateway, tenant: Tenant, request: RecognitionRequest, keyed: KeyedRequest | None
-) -> EventAnswer:
-    """Recognise a credential, whoever issued it; raises the rules' refusals."""
-    gateway.writer.check_followed()
-
-    async def work(connection: Connection) -> OutboxEvent:
-        now = gateway.writer.now()
-        event = recognised_event(gateway.writer.common_fields(tenant, now=now), request)
-        item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=request.credential_id)
-        return await _append(gateway, connection, tenant, item, now=now)
-
-    return await gateway.idempotency.append_once(keyed, work, locks=[request.credential_id])
-
-
-async def withdraw(gateway: Gateway, tenant: Tenant, recognition: EventId, keyed: KeyedRequest | None) -> EventAnswer:
-    """Withdraw a recognition of the institution's own; raises `UnknownEventProblem` for another's."""
-    gateway.writer.check_followed()
-    row = await own_event(gateway.pool, tenant, recognition)
-    if row.event_type != "credential-recognised.v1":
-        raise UnknownEventProblem(f"The event {recognition} is not a recognition")
-
-    async def work(connection: Connection) -> OutboxEvent:
-        now = gateway.writer.now()
-        event = events.RecognitionWithdrawn(
-            **gateway.writer.common_fields(tenant, now=now).fields(), recognition=recognition
-        )
-        item = OutboxEvent(opened=await gateway.writer.sign(tenant, event), stream=row.stream)
-        return await _append(gateway, connection, tenant, item, now=now)
-
-    return await gateway.idempotency.append_once(keyed, work, locks=[row.stream])
 
 
 async def own_event(connection: Connection | Pool, tenant: Tenant, event_id: EventId) -> outbox.OutboxRow:

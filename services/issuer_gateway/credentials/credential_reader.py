@@ -9,7 +9,7 @@ import msgspec
 
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_names import stated
-from proto.ids import CredentialId
+from proto.ids import CredentialId, LearnerId
 from proto.lifecycle import Book, effective
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
@@ -17,14 +17,17 @@ from proto.wire.gateway import CredentialAnswer, EventAnswer, Status
 from services.crypto.data_integrity import Suite, secure, with_proof
 from services.issuer_gateway.achievements.document_parts import with_part
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
-from services.issuer_gateway.credentials.issuance import PreparedAward, Sealed
+from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.keys.signing_keys import SigningKeys
+from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import credentials, outbox, proofs
 from services.issuer_gateway.store.followed_log import book_of_credentials
 from services.issuer_gateway.unit_of_work.event_answer import location_of
-from services.persistence.postgres import transaction
+from services.persistence.postgres import Pool, transaction
 
 ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
 _DECODE = msgspec.json.Decoder(Sealed).decode
@@ -50,40 +53,130 @@ _DECODE_PROOF = msgspec.json.Decoder(dict[str, Any]).decode
 _ENCODE = msgspec.json.Encoder().encode
 
 
-async def key_of(gateway: Gateway, stored: credentials.StoredCredential) -> DataKey:
-    """Return the key of a credential's learner; raises `ErasedProblem` or `UnsealableProblem`."""
-    key = None
-    if stored.erased_at is None:
-        key = (await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id]
-    if key is None:
-        raise ErasedProblem(
-            "The learner was erased, and with the learner's key this document; its status can still be asked by its id"
+class CredentialReader:
+    """Reads one gateway's credentials; what the log says of them is as it is followed."""
+
+    def __init__(
+        self, pool: Pool, learner_keys: LearnerKeys, *, signing_keys: SigningKeys, log_state: LogState, metrics: Metrics
+    ) -> None:
+        self._pool = pool
+        self._learner_keys = learner_keys
+        self._signing_keys = signing_keys
+        self._log_state = log_state
+        self._metrics = metrics
+
+    async def key_of(self, stored: credentials.StoredCredential) -> DataKey:
+        """Return the key of a credential's learner; raises `ErasedProblem` or `UnsealableProblem`."""
+        key = None
+        if stored.erased_at is None:
+            key = (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
+        if key is None:
+            raise ErasedProblem(
+                "The learner was erased, and with the learner's key this document; its status can still be asked by "
+                "its id"
+            )
+        return key
+
+    async def document(self, tenant: Tenant, credential_id: CredentialId, *, proof: ProofChoice) -> dict[str, Any]:
+        """Return a document with the proof asked for: made when first read, by the assertion key, and kept.
+
+        The same every time, until that key is condemned: then the proof is made anew (it is no part of the credential).
+        Raises `UnknownCredentialProblem`, `ErasedProblem`, `NoKeyProblem`.
+        """
+        stored = await self._own(tenant, credential_id)
+        key = await self.key_of(stored)
+        found = _whole(key, stored)
+        if found is None or credential_id_of(found, tenant.did) != credential_id:
+            raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
+        self._metrics.documents_read.labels(proof).inc()
+        if proof == "none":
+            return found
+        return await self._with_proof(tenant, stored, key, document=found, suite=proof)
+
+    async def _with_proof(
+        self,
+        tenant: Tenant,
+        stored: credentials.StoredCredential,
+        key: DataKey,
+        *,
+        document: dict[str, Any],
+        suite: Suite,
+    ) -> dict[str, Any]:
+        name = f"{stored.credential_id}\n{suite}"
+        kept = await proofs.get(self._pool, stored.credential_id, suite)
+        if kept is not None and kept.key_id in (await self._signing_keys.ring(tenant)).good:
+            return with_proof(document, _DECODE_PROOF(key.open(kept.sealed_proof, "proof", name)))
+        signer = await self._signing_keys.signer(tenant, "assertion")
+        made = await asyncio.to_thread(
+            secure,
+            document,
+            key_id=signer.key_id,
+            sign=signer.sign,
+            suite=suite,
+            created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else self._log_state.now(),
         )
-    return key
+        single = made["proof"][0] if isinstance(made["proof"], list) else made["proof"]
+        sealed = key.seal(_ENCODE(single), "proof", name)
+        await proofs.keep(
+            self._pool, stored.credential_id, suite, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
+        )
+        return made
+
+    async def _own(self, tenant: Tenant, credential_id: CredentialId) -> credentials.StoredCredential:
+        stored = await credentials.get(self._pool, tenant.institution_id, credential_id)
+        if stored is None:
+            raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
+        return stored
+
+    async def credential(
+        self, tenant: Tenant, credential_id: CredentialId, *, issue: EventAnswer | None = None
+    ) -> CredentialAnswer:
+        """Return a credential of the institution; `issue` is what to say of its event, where that was fixed before.
+
+        A status is given only with what the followed log says now, never with a fixed answer.
+        """
+        stored = await self._own(tenant, credential_id)
+        if issue is not None:
+            return _answer(stored, await self._keys([stored]), issue, None)
+        return (await self.described([stored]))[0]
+
+    async def page(
+        self,
+        tenant: Tenant,
+        *,
+        learner: str | None,
+        before: tuple[datetime, bytes] | None,
+        limit: int,
+    ) -> list[credentials.StoredCredential]:
+        """Return some credentials of the institution, or of one of its learners, the newest first."""
+        learner_id = None
+        if learner is not None:
+            learner_id = await credentials.learner_id(self._pool, tenant.institution_id, learner)
+            if learner_id is None:
+                return []
+        return await credentials.page(self._pool, tenant.institution_id, learner=learner_id, before=before, limit=limit)
+
+    async def described(self, stored: Sequence[credentials.StoredCredential]) -> list[CredentialAnswer]:
+        """Return the answers of credentials: how their events stand and what the log says of them now."""
+        if not stored:
+            return []
+        now = self._log_state.now()
+        async with transaction(self._pool) as connection:
+            rows = await outbox.get_many(connection, [item.event_id for item in stored])
+            book = await book_of_credentials(connection, [item.credential_id for item in stored])
+        keys = await self._keys(stored)
+        return [
+            _answer(item, keys, rows[item.event_id].answer(location_of(item.event_id)), _status(book, item, now))
+            for item in stored
+        ]
+
+    async def _keys(self, stored: Sequence[credentials.StoredCredential]) -> dict[LearnerId, DataKey | None]:
+        return await self._learner_keys.known(item.learner_id for item in stored if item.erased_at is None)
 
 
 def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
     """Return what was sealed of a credential, without its part; raises `UnsealableProblem`."""
     return _DECODE(key.open(stored.sealed_document, "document", stored.credential_id))
-
-
-async def document(
-    gateway: Gateway, tenant: Tenant, credential_id: CredentialId, *, proof: ProofChoice
-) -> dict[str, Any]:
-    """Return a document of the institution with the proof asked for: made when first read, by its assertion key, kept.
-
-    The same every time, until that key is condemned: then the proof is made anew (it is no part of the credential).
-    Raises `UnknownCredentialProblem`, `ErasedProblem`, `NoKeyProblem`.
-    """
-    stored = await _own(gateway, tenant, credential_id)
-    key = await key_of(gateway, stored)
-    found = _whole(key, stored)
-    if found is None or credential_id_of(found, tenant.did) != credential_id:
-        raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
-    gateway.metrics.documents_read.labels(proof).inc()
-    if proof == "none":
-        return found
-    return await _with_proof(gateway, tenant, stored, key, document=found, suite=proof)
 
 
 def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any] | None:
@@ -93,56 +186,6 @@ def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any]
         return with_part(sealed.document, stored.part)
     except msgspec.DecodeError:
         return None
-
-
-async def _with_proof(
-    gateway: Gateway,
-    tenant: Tenant,
-    stored: credentials.StoredCredential,
-    key: DataKey,
-    *,
-    document: dict[str, Any],
-    suite: Suite,
-) -> dict[str, Any]:
-    name = f"{stored.credential_id}\n{suite}"
-    kept = await proofs.get(gateway.pool, stored.credential_id, suite)
-    if kept is not None and kept.key_id in (await gateway.signing_keys.ring(tenant)).good:
-        return with_proof(document, _DECODE_PROOF(key.open(kept.sealed_proof, "proof", name)))
-    signer = await gateway.signing_keys.signer(tenant, "assertion")
-    made = await asyncio.to_thread(
-        secure,
-        document,
-        key_id=signer.key_id,
-        sign=signer.sign,
-        suite=suite,
-        created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else gateway.writer.now(),
-    )
-    single = made["proof"][0] if isinstance(made["proof"], list) else made["proof"]
-    sealed = key.seal(_ENCODE(single), "proof", name)
-    await proofs.keep(
-        gateway.pool, stored.credential_id, suite, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
-    )
-    return made
-
-
-async def _own(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> credentials.StoredCredential:
-    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
-    if stored is None:
-        raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
-    return stored
-
-
-async def credential(
-    gateway: Gateway, tenant: Tenant, credential_id: CredentialId, *, issue: EventAnswer | None = None
-) -> CredentialAnswer:
-    """Return a credential of the institution; `issue` is what to say of its event, where that was fixed before.
-
-    A status is given only with what the followed log says now, never with a fixed answer.
-    """
-    stored = await _own(gateway, tenant, credential_id)
-    if issue is not None:
-        return _answer(stored, await _keys(gateway, [stored]), issue, None)
-    return (await described(gateway, [stored]))[0]
 
 
 def issued(item: PreparedAward, issue: EventAnswer, created_at: datetime) -> CredentialAnswer:
@@ -165,38 +208,6 @@ def issued(item: PreparedAward, issue: EventAnswer, created_at: datetime) -> Cre
     )
 
 
-async def page(
-    gateway: Gateway,
-    tenant: Tenant,
-    *,
-    learner: str | None,
-    before: tuple[datetime, bytes] | None,
-    limit: int,
-) -> list[credentials.StoredCredential]:
-    """Return some credentials of the institution, or of one of its learners, the newest first."""
-    learner_id = None
-    if learner is not None:
-        learner_id = await credentials.learner_id(gateway.pool, tenant.institution_id, learner)
-        if learner_id is None:
-            return []
-    return await credentials.page(gateway.pool, tenant.institution_id, learner=learner_id, before=before, limit=limit)
-
-
-async def described(gateway: Gateway, stored: Sequence[credentials.StoredCredential]) -> list[CredentialAnswer]:
-    """Return the answers of credentials: how their events stand and what the log says of them now."""
-    if not stored:
-        return []
-    now = gateway.writer.now()
-    async with transaction(gateway.pool) as connection:
-        rows = await outbox.get_many(connection, [item.event_id for item in stored])
-        book = await book_of_credentials(connection, [item.credential_id for item in stored])
-    keys = await _keys(gateway, stored)
-    return [
-        _answer(item, keys, rows[item.event_id].answer(location_of(item.event_id)), _status(book, item, now))
-        for item in stored
-    ]
-
-
 def _status(book: Book, stored: credentials.StoredCredential, now: Moment) -> Status | None:
     known = book.credential(stored.credential_id) if book.log else None
     found = effective(book, known, at=now) if known else None
@@ -211,13 +222,9 @@ def _status(book: Book, stored: credentials.StoredCredential, now: Moment) -> St
     )
 
 
-async def _keys(gateway: Gateway, stored: Sequence[credentials.StoredCredential]) -> dict[str, DataKey | None]:
-    return await gateway.learner_keys.known(item.learner_id for item in stored if item.erased_at is None)
-
-
 def _answer(
     stored: credentials.StoredCredential,
-    keys: Mapping[str, DataKey | None],
+    keys: Mapping[LearnerId, DataKey | None],
     issue: EventAnswer,
     status: Status | None,
 ) -> CredentialAnswer:

@@ -19,7 +19,7 @@ from proto.lifecycle import Book, effective
 from proto.moment import Moment, normalise
 from proto.problem import ConflictProblem, Problem
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import achievements
 from services.issuer_gateway.store import earlier_awards as rows
 from services.persistence.postgres import Connection
@@ -116,20 +116,28 @@ class EarlierAwards:
 
     @classmethod
     async def read(
-        cls, gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Item], *, is_dry: bool = False
+        cls,
+        learner_keys: LearnerKeys,
+        connection: Connection,
+        tenant: Tenant,
+        items: Sequence[Item],
+        *,
+        is_dry: bool = False,
     ) -> "EarlierAwards":
         """Return what was awarded before; unless `is_dry`, nobody else issues to those learners until the end."""
         found = cls()
         refs = list(dict.fromkeys(item.award.learner.ref for item in items))
         if not is_dry:
             await rows.lock_learners(connection, tenant.institution_id, refs)
-        await found._read(gateway, connection, tenant, items)
+        await found._read(learner_keys, connection, tenant, items)
         return found
 
-    async def _read(self, gateway: Gateway, connection: Connection, tenant: Tenant, items: Sequence[Item]) -> None:
+    async def _read(
+        self, learner_keys: LearnerKeys, connection: Connection, tenant: Tenant, items: Sequence[Item]
+    ) -> None:
         pairs = list(dict.fromkeys(_pair(item) for item in items))
         stored = await rows.of_pairs(connection, tenant.institution_id, pairs)
-        keys = await gateway.learner_keys.known(each.learner_id for each in stored) if stored else {}
+        keys = await learner_keys.known(each.learner_id for each in stored) if stored else {}
         for each in stored:
             key = keys[each.learner_id]
             if key is None:

@@ -9,7 +9,7 @@ from proto.canonical import canonical_json
 from proto.documents.document import without_proof
 from proto.documents.fields import OnRepeat
 from proto.documents.status_check import with_lists
-from proto.ids import CredentialId
+from proto.ids import ApiKeyId, CredentialId
 from proto.imports.imported import Imported
 from proto.imports.open_badge import import_open_badge
 from proto.lifecycle import effective
@@ -17,20 +17,18 @@ from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
-from services.issuer_gateway.credentials.issuance import PreparedAward, issue_now, prepare
-from services.issuer_gateway.credentials.source_check import (
-    Despite,
-    Source,
-    SourceRefusedProblem,
-    check_source,
-)
+from services.issuer_gateway.credentials.issue_credential import IssueCredential
+from services.issuer_gateway.credentials.prepare_award import PrepareAward
+from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.credentials.source_check import CheckSource, Despite, Source, SourceRefusedProblem
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import credentials
 from services.issuer_gateway.unit_of_work.decision_book import book_for
-from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest
-from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
-from services.persistence.postgres import Connection
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.persistence.postgres import Connection, Pool
 
 _NOTES_MAX = 64
 
@@ -55,83 +53,148 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     read: Read = import_open_badge
     learner_ref: str | None = None
     despite: tuple[Despite, ...] = ()
-    api_key_id: str | None = None
+    api_key_id: ApiKeyId | None = None
     on_repeat: OnRepeat | None = None
     """What is meant where the learner was awarded the same before; `replace` also makes an import anew."""
 
 
-async def import_document(
-    gateway: Gateway, tenant: Tenant, body: Any, asked: Asked, *, keyed: KeyedRequest | None
-) -> tuple[CredentialId, EventAnswer]:
-    """Issue what a document of another system says, and return the credential and where its event stands.
+class ImportDocument:
+    """Makes credentials of documents of others."""
 
-    `body` is the document, or `{"document": …, "status_lists": […]}`. The same content (without its proof) for the same
-    person gives the same credential, for another person another; it is judged each time, since what held then may hold
-    no more. Raises what reading, `check_source` and issuing raise.
-    """
-    gateway.writer.check_followed()
-    document, status_lists = with_lists(body) or (body, ())
-    read, learner_ref = asked.read, asked.learner_ref
-    # A large document takes a while, in which others have their turn.
-    imported = await asyncio.to_thread(read, document, learner_ref=learner_ref)
-    content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
-    sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
-    recognition = Recognition(gateway, tenant)
-    await gateway.idempotency.check_unused(keyed)
-    known = await recognition.became(gateway.pool, sent, await recognition.person(gateway.pool, sent))
-    source = Source(
-        document=document,
-        imported=imported,
-        status_lists=status_lists,
-        despite=asked.despite,
-        zone=tenant.zone,
-    )
-    found = await _judged(gateway, source, known)
-    if known is not None and asked.on_repeat != "replace":
-        return await _stood(gateway, tenant, known)
+    def __init__(
+        self,
+        pool: Pool,
+        writer: LogWriter,
+        idempotency: Idempotency,
+        *,
+        source: CheckSource,
+        prepare: PrepareAward,
+        issue: IssueCredential,
+        learner_keys: LearnerKeys,
+        keystore: Keystore,
+    ) -> None:
+        self._pool = pool
+        self._writer = writer
+        self._idempotency = idempotency
+        self._source = source
+        self._prepare = prepare
+        self._issue = issue
+        self._learner_keys = learner_keys
+        self._keystore = keystore
 
-    async def work(connection: Connection) -> OutboxEvent:
-        # (1) Nobody else imports this; (2) for whom, and not yet; (3) event and document; (4) what they are known by.
-        await recognition.lock(connection, sent)  # (1)
-        person = await recognition.person(connection, sent)  # (2)
-        before = await recognition.became(connection, sent, person)
-        if before is not None and asked.on_repeat != "replace":
-            raise _ImportedBeforeError(before)
-        notes = (*found, *_for_whom(sent, person))
-        said = await _issue_now(  # (3)
-            gateway, connection, tenant, _about(imported, person, asked), notes=notes, asked=asked, before=before
+    async def import_document(
+        self, tenant: Tenant, body: Any, asked: Asked, *, keyed: KeyedRequest | None
+    ) -> tuple[CredentialId, EventAnswer]:
+        """Issue what a document of another system says, and return the credential and where its event stands.
+
+        `body` is the document, or `{"document": …, "status_lists": […]}`. The same content (without its proof) for the
+        same person gives the same credential, for another person another; it is judged each time, since what held then
+        may hold no more. Raises what reading, `CheckSource` and issuing raise.
+        """
+        self._writer.check_followed()
+        document, status_lists = with_lists(body) or (body, ())
+        read, learner_ref = asked.read, asked.learner_ref
+        # A large document takes a while, in which others have their turn.
+        imported = await asyncio.to_thread(read, document, learner_ref=learner_ref)
+        content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
+        sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
+        recognition = Recognition(self._learner_keys, self._keystore, tenant)
+        await self._idempotency.check_unused(keyed)
+        known = await recognition.became(self._pool, sent, await recognition.person(self._pool, sent))
+        source = Source(
+            document=document,
+            imported=imported,
+            status_lists=status_lists,
+            despite=asked.despite,
+            zone=tenant.zone,
         )
-        await recognition.remember(connection, sent, person, said.stream)  # (4)
-        return said
+        found = await self._judged(source, known)
+        if known is not None and asked.on_repeat != "replace":
+            return await self._stood(tenant, known)
 
-    try:
-        answer = await gateway.idempotency.append_once(keyed, work)
-    except (_ImportedBeforeError, AlreadyAwardedProblem) as before:
-        return await _stood(gateway, tenant, before.credential_id)
-    assert answer.credential_id is not None, "an issue is about a credential"
-    return answer.credential_id, answer
+        async def work(connection: Connection) -> OutboxEvent:
+            # (1) Nobody else imports this; (2) for whom, and not yet; (3) event and document; (4) what they are known
+            # by.
+            await recognition.lock(connection, sent)  # (1)
+            person = await recognition.person(connection, sent)  # (2)
+            before = await recognition.became(connection, sent, person)
+            if before is not None and asked.on_repeat != "replace":
+                raise _ImportedBeforeError(before)
+            notes = (*found, *_for_whom(sent, person))
+            said = await self._issue_now(  # (3)
+                connection, tenant, _about(imported, person, asked), notes=notes, asked=asked, before=before
+            )
+            await recognition.remember(connection, sent, person, said.stream)  # (4)
+            return said
 
+        try:
+            answer = await self._idempotency.append_once(keyed, work)
+        except (_ImportedBeforeError, AlreadyAwardedProblem) as before:
+            return await self._stood(tenant, before.credential_id)
+        assert answer.credential_id is not None, "an issue is about a credential"
+        return answer.credential_id, answer
 
-async def _judged(gateway: Gateway, source: Source, known: CredentialId | None) -> tuple[str, ...]:
-    """Return notes on what was found of a document; a refusal names the credential that it became before."""
-    try:
-        return await check_source(gateway, source)
-    except SourceRefusedProblem as problem:
-        if known is None:
-            raise
-        raise SourceRefusedProblem(
-            f"{problem.detail}. It was imported before: the member `credential_id` names the credential, which stays "
-            "as it is. Revoke it if it must not hold",
-            pointer=problem.pointer,
-            members=problem.members | {"credential_id": known},
-        ) from problem
+    async def _judged(self, source: Source, known: CredentialId | None) -> tuple[str, ...]:
+        """Return notes on what was found of a document; a refusal names the credential that it became before."""
+        try:
+            return await self._source.check(source)
+        except SourceRefusedProblem as problem:
+            if known is None:
+                raise
+            raise SourceRefusedProblem(
+                f"{problem.detail}. It was imported before: the member `credential_id` names the credential, which "
+                "stays as it is. Revoke it if it must not hold",
+                pointer=problem.pointer,
+                members=problem.members | {"credential_id": known},
+            ) from problem
 
+    async def _stood(self, tenant: Tenant, credential_id: CredentialId) -> tuple[CredentialId, EventAnswer]:
+        """Return a credential that was made of the document before, and where its event stands."""
+        stored = await credentials.get(self._pool, tenant.institution_id, credential_id)
+        assert stored is not None, "nothing removes a credential"
+        return stored.credential_id, await self._writer.read_state(stored.event_id)
 
-async def _stood(gateway: Gateway, tenant: Tenant, credential_id: CredentialId) -> tuple[CredentialId, EventAnswer]:
-    """Return a credential that was made of the document before, and where its event stands."""
-    stored = await credentials.get(gateway.pool, tenant.institution_id, credential_id)
-    assert stored is not None, "nothing removes a credential"
-    return stored.credential_id, await gateway.writer.read_state(stored.event_id)
+    async def _issue_now(
+        self,
+        connection: Connection,
+        tenant: Tenant,
+        imported: Imported,
+        *,
+        notes: tuple[str, ...],
+        asked: Asked,
+        before: CredentialId | None,
+    ) -> OutboxEvent:
+        achievement = await adopted(connection, tenant, imported)
+        stored = achievement.stored
+        award = imported.award
+        if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
+            award = msgspec.structs.replace(award, ects_hundredths=imported.achievement.ects_hundredths)
+        doubts = (f"{doubt.pointer}: {doubt.detail}" for doubt in imported.doubtful)
+        item = await self._prepare.prepare(
+            tenant,
+            award,
+            stored,
+            now=self._writer.now(),
+            notes=_bounded([_first_issued_by(imported), *notes, *achievement.notes, *doubts]),
+            unmapped=imported.unmapped,
+            api_key_id=asked.api_key_id,
+        )
+        if before is not None and await self._may_be_replaced(connection, tenant, item, before):
+            item = msgspec.structs.replace(item, replaces=(before,))
+        return await self._issue.issue_now(connection, tenant, item)
+
+    async def _may_be_replaced(
+        self, connection: Connection, tenant: Tenant, item: PreparedAward, credential_id: CredentialId
+    ) -> bool:
+        """Tell whether what the document became before holds still, and has other words of the achievement."""
+        stored = await credentials.get(connection, tenant.institution_id, credential_id)
+        if stored is not None and stored.part_digest == item.part.digest:
+            return False
+        now = self._writer.now()
+        book = await book_for(connection, [], also=[credential_id], now=now)
+        credential = book.credential(credential_id)
+        found = effective(book, credential, at=now) if credential else None
+        return found is not None and found.state not in {"revoked", "void"}
 
 
 def _about(imported: Imported, person: Person, asked: Asked) -> Imported:
@@ -139,51 +202,6 @@ def _about(imported: Imported, person: Person, asked: Asked) -> Imported:
     learner = msgspec.structs.replace(imported.award.learner, ref=person.ref)
     award = msgspec.structs.replace(imported.award, learner=learner, on_repeat=asked.on_repeat)
     return msgspec.structs.replace(imported, award=award)
-
-
-async def _issue_now(
-    gateway: Gateway,
-    connection: Connection,
-    tenant: Tenant,
-    imported: Imported,
-    *,
-    notes: tuple[str, ...],
-    asked: Asked,
-    before: CredentialId | None,
-) -> OutboxEvent:
-    achievement = await adopted(connection, tenant, imported)
-    stored = achievement.stored
-    award = imported.award
-    if award.ects_hundredths is None and imported.achievement.ects_hundredths != stored.achievement.ects_hundredths:
-        award = msgspec.structs.replace(award, ects_hundredths=imported.achievement.ects_hundredths)
-    doubts = (f"{doubt.pointer}: {doubt.detail}" for doubt in imported.doubtful)
-    item = await prepare(
-        gateway,
-        tenant,
-        award,
-        stored,
-        now=gateway.writer.now(),
-        notes=_bounded([_first_issued_by(imported), *notes, *achievement.notes, *doubts]),
-        unmapped=imported.unmapped,
-        api_key_id=asked.api_key_id,
-    )
-    if before is not None and await _may_be_replaced(gateway, connection, tenant, item, before):
-        item = msgspec.structs.replace(item, replaces=(before,))
-    return await issue_now(gateway, connection, tenant, item)
-
-
-async def _may_be_replaced(
-    gateway: Gateway, connection: Connection, tenant: Tenant, item: PreparedAward, credential_id: CredentialId
-) -> bool:
-    """Tell whether what the document became before holds still, and has other words of the achievement."""
-    stored = await credentials.get(connection, tenant.institution_id, credential_id)
-    if stored is not None and stored.part_digest == item.part.digest:
-        return False
-    now = gateway.writer.now()
-    book = await book_for(connection, [], also=[credential_id], now=now)
-    credential = book.credential(credential_id)
-    found = effective(book, credential, at=now) if credential else None
-    return found is not None and found.state not in {"revoked", "void"}
 
 
 def _first_issued_by(imported: Imported) -> str:

@@ -10,13 +10,13 @@ import secrets
 
 import msgspec
 
-from proto.ids import CredentialId
+from proto.ids import CredentialId, LearnerId
 from proto.imports.identity import UNNAMED, Identity
 from proto.problem import BusyProblem
-from services.issuer_gateway.credentials.issuance import learners_for
+from services.issuer_gateway.credentials.document_store import learners_for
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.keystore import DataKey
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.keystore import DataKey, Keystore
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import credentials, imports
 from services.persistence.postgres import Connection, Pool
 
@@ -35,14 +35,15 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """A learner by the institution's own name; `learner_id` is None for somebody new."""
 
     ref: str
-    learner_id: str | None
+    learner_id: LearnerId | None
 
 
 class Recognition:
     """The people and the earlier imports of one institution."""
 
-    def __init__(self, gateway: Gateway, tenant: Tenant) -> None:
-        self._gateway = gateway
+    def __init__(self, learner_keys: LearnerKeys, keystore: Keystore, tenant: Tenant) -> None:
+        self._learner_keys = learner_keys
+        self._keystore = keystore
         self._tenant = tenant
 
     async def lock(self, connection: Connection, sent: Sent) -> None:
@@ -59,7 +60,7 @@ class Recognition:
             known = await credentials.learner_id(connection, self._tenant.institution_id, sent.learner_ref)
             return Person(ref=sent.learner_ref, learner_id=known)
         for mark in self._marks(sent):
-            marked = await self._gateway.learner_keys.marked(mark)
+            marked = await self._learner_keys.marked(mark)
             found = await imports.refs(connection, self._tenant.institution_id, marked)
             if len(found) == 1:
                 ((learner_id, ref),) = found.items()
@@ -70,7 +71,7 @@ class Recognition:
         """Return the credential that the same content became for the same person, or None."""
         key = None
         if person.learner_id is not None:
-            key = (await self._gateway.learner_keys.known([person.learner_id]))[person.learner_id]
+            key = (await self._learner_keys.known([person.learner_id]))[person.learner_id]
         if key is not None:
             found = await imports.became(connection, self._tenant.institution_id, _fingerprint(key, sent))
             if found is not None:
@@ -80,7 +81,7 @@ class Recognition:
     async def _became_earlier(self, connection: Connection | Pool, sent: Sent) -> CredentialId | None:
         """Return what an earlier version, which did not ask for whom, made of the document for the same person."""
         institution_id = self._tenant.institution_id
-        earlier = self._gateway.keystore.fingerprint(b"import", institution_id.encode(), sent.content)
+        earlier = self._keystore.fingerprint(b"import", institution_id.encode(), sent.content)
         found = await imports.became(connection, institution_id, earlier)
         if found is None:
             return None
@@ -94,11 +95,11 @@ class Recognition:
         If we crash before the commit, marks of a learner who is not there stay behind: they lead to nobody.
         """
         learner_id = (await learners_for(connection, self._tenant, [person.ref]))[person.ref].learner_id
-        key = (await self._gateway.learner_keys.made([learner_id]))[learner_id]
+        key = (await self._learner_keys.made([learner_id]))[learner_id]
         if key is None:
             raise BusyProblem("The learner is being erased; send this again for a new one")
         if sent.learner_ref is None:
-            await self._gateway.learner_keys.mark(learner_id, self._marks(sent))
+            await self._learner_keys.mark(learner_id, self._marks(sent))
         await imports.add(connection, self._tenant.institution_id, _fingerprint(key, sent), credential_id)
 
     def _marks(self, sent: Sent) -> list[bytes]:
@@ -108,7 +109,7 @@ class Recognition:
 
     def _mark(self, kind: str, text: bytes) -> bytes:
         scope = (b"learner-mark", self._tenant.institution_id.encode(), kind.encode())
-        return self._gateway.keystore.fingerprint(*scope, text)
+        return self._keystore.fingerprint(*scope, text)
 
 
 def _fingerprint(key: DataKey, sent: Sent) -> bytes:

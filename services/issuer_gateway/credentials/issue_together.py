@@ -12,24 +12,29 @@ import msgspec
 from msgspec.structs import replace
 
 from proto.documents.credential import Award
-from proto.ids import EventId
+from proto.ids import ApiKeyId, EventId
 from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
-from services.issuer_gateway.batches.rows import Row
-from services.issuer_gateway.batches.small_batch import may_pass, prepare_rows
 from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
-from services.issuer_gateway.credentials import issuance
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
-from services.issuer_gateway.credentials.issuance import PreparedAward, issue_many
+from services.issuer_gateway.credentials.issue_credential import IssueCredential
+from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRow, may_pass
+from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store.idempotency_records import Answered
-from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, find_answers, other_request, remember_events
+from services.issuer_gateway.unit_of_work.idempotency import (
+    Idempotency,
+    KeyedRequest,
+    find_answers,
+    other_request,
+    remember_events,
+)
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.unit_of_work.transactions import outcome_unknown
-from services.persistence.postgres import Connection, transaction
+from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
 
 _ALONE = (*CONFLICT_ERRORS, LogNotFollowedProblem)
@@ -41,7 +46,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     award: Award
     keyed: KeyedRequest | None
-    api_key_id: str | None
+    api_key_id: ApiKeyId | None
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,73 +70,122 @@ _Outcome = Committed | Answered | Problem | None
 """None leaves a request alone."""
 
 
-async def issue(
-    gateway: Gateway, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: str | None = None
-) -> Issue:
-    """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
+class IssueTogether:
+    """Issues what is asked for at the same time in one transaction for each institution."""
 
-    Raises what `issuance.issue` raises.
-    """
-    gateway.writer.check_followed()
-    outcome = await _groups(gateway, tenant).submit(Asked(award=award, keyed=keyed, api_key_id=api_key_id))
-    if isinstance(outcome, AlreadyAwardedProblem):
-        return Issue(event=await gateway.writer.read_state(outcome.event_id), is_already_awarded=True)
-    if isinstance(outcome, Problem):
-        raise outcome
-    if isinstance(outcome, Answered):
-        assert keyed is not None, "only a request with a key is repeated"
-        return Issue(event=await gateway.idempotency.replay_answer(keyed, outcome))
-    if outcome is None:
-        return await _alone(gateway, tenant, award, keyed, api_key_id=api_key_id)
-    try:
-        event = await gateway.idempotency.await_and_keep(keyed, outcome.item.said, outcome.expected)
-    finally:
-        gateway.writer.forget(outcome.expected)
-    return Issue(event=event, committed=outcome)
+    def __init__(
+        self, pool: Pool, writer: LogWriter, idempotency: Idempotency, *, rows: PrepareRows, issuing: IssueCredential
+    ) -> None:
+        self._pool = pool
+        self._writer = writer
+        self._idempotency = idempotency
+        self._rows = rows
+        self._issuing = issuing
+        self._groups: dict[tuple[str, str, str | None], Coalescer[Asked, _Outcome]] = {}
 
+    async def issue(
+        self, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: ApiKeyId | None = None
+    ) -> Issue:
+        """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
 
-async def _alone(
-    gateway: Gateway, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: str | None
-) -> Issue:
-    try:
-        return Issue(event=await issuance.issue(gateway, tenant, award, keyed, api_key_id=api_key_id))
-    except AlreadyAwardedProblem as before:
-        return Issue(event=await gateway.writer.read_state(before.event_id), is_already_awarded=True)
+        Raises what `issuance.issue` raises.
+        """
+        self._writer.check_followed()
+        outcome = await self._submit(tenant, Asked(award=award, keyed=keyed, api_key_id=api_key_id))
+        if isinstance(outcome, AlreadyAwardedProblem):
+            return Issue(event=await self._writer.read_state(outcome.event_id), is_already_awarded=True)
+        if isinstance(outcome, Problem):
+            raise outcome
+        if isinstance(outcome, Answered):
+            assert keyed is not None, "only a request with a key is repeated"
+            return Issue(event=await self._idempotency.replay_answer(keyed, outcome))
+        if outcome is None:
+            return await self._alone(tenant, award, keyed, api_key_id=api_key_id)
+        try:
+            event = await self._idempotency.await_and_keep(keyed, outcome.item.said, outcome.expected)
+        finally:
+            self._writer.forget(outcome.expected)
+        return Issue(event=event, committed=outcome)
 
+    async def _submit(self, tenant: Tenant, asked: Asked) -> _Outcome:
+        """Have it issued with what others ask of the same institution under the same settings."""
+        name = tenant.institution_id, tenant.annex_gate, tenant.time_zone
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = Coalescer(partial(self._together, tenant), count_max=LIMITS.coalesced_max)
+        try:
+            return await group.submit(asked)
+        finally:
+            if group.is_idle and self._groups.get(name) is group:
+                del self._groups[name]
 
-def _groups(gateway: Gateway, tenant: Tenant) -> Coalescer[Asked, _Outcome]:
-    made = Coalescer(partial(_together, gateway, tenant), count_max=LIMITS.coalesced_max)
-    return gateway.coalescers.setdefault(f"issue {tenant.institution_id} {tenant.annex_gate} {tenant.time_zone}", made)
+    async def _alone(
+        self, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: ApiKeyId | None
+    ) -> Issue:
+        try:
+            return Issue(event=await self._issuing.issue(tenant, award, keyed, api_key_id=api_key_id))
+        except AlreadyAwardedProblem as before:
+            return Issue(event=await self._writer.read_state(before.event_id), is_already_awarded=True)
 
+    async def _together(self, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:
+        """(1) Make documents and events, (2) in one transaction store them, and only then (3) wait for the log.
 
-async def _together(gateway: Gateway, tenant: Tenant, group: Sequence[Asked]) -> Sequence[_Outcome]:
-    """(1) Make documents and events, (2) in one transaction store them, and only then (3) wait for the log.
-
-    If we crash before the COMMIT of (2), nothing happened; after it the relay sends what was said.
-    """
-    rows = [Row(place, asked.award) for place, asked in enumerate(group)]
-    items, refused = await prepare_rows(gateway, tenant, rows, gateway.writer.now())  # (1)
-    items = {place: replace(item, api_key_id=group[place].api_key_id) for place, item in items.items()}
-    outcomes: dict[int, _Outcome] = dict(refused)
-    committed: dict[int, Committed] = {}
-    try:
-        async with transaction(gateway.pool) as connection:  # (2)
-            settled = await _settled(connection, group, items)
-            items = {place: item for place, item in items.items() if place not in settled}
-            if items:
-                refusals, committed = await _issued(gateway, connection, tenant, group, items)
-                settled |= refusals
-    except _ALONE:
-        _forget(gateway, committed)
+        If we crash before the COMMIT of (2), nothing happened; after it the relay sends what was said.
+        """
+        rows = [ReadRow(place, asked.award) for place, asked in enumerate(group)]
+        items, refused = await self._rows.prepare(tenant, rows, self._writer.now())  # (1)
+        items = {place: replace(item, api_key_id=group[place].api_key_id) for place, item in items.items()}
+        outcomes: dict[int, _Outcome] = dict(refused)
+        committed: dict[int, Committed] = {}
+        try:
+            async with transaction(self._pool) as connection:  # (2)
+                settled = await _settled(connection, group, items)
+                items = {place: item for place, item in items.items() if place not in settled}
+                if items:
+                    refusals, committed = await self._issued(connection, tenant, group, items)
+                    settled |= refusals
+        except _ALONE:
+            self._forget(committed)
+            return [outcomes.get(place) for place in range(len(group))]
+        except CommitUnknownError as error:
+            self._forget(committed)
+            raise outcome_unknown() from error
+        except BaseException:
+            self._forget(committed)
+            raise
+        outcomes |= settled | committed
         return [outcomes.get(place) for place in range(len(group))]
-    except CommitUnknownError as error:
-        _forget(gateway, committed)
-        raise outcome_unknown() from error
-    except BaseException:
-        _forget(gateway, committed)
-        raise
-    outcomes |= settled | committed
-    return [outcomes.get(place) for place in range(len(group))]
+
+    async def _issued(
+        self, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, PreparedAward]
+    ) -> tuple[dict[int, _Outcome], dict[int, Committed]]:
+        """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
+        issues = await self._issuing.issue_many(connection, tenant, list(items.values()))
+        refusals: dict[int, _Outcome] = {}
+        said: list[tuple[KeyedRequest, EventId]] = []
+        taken: dict[int, PreparedAward] = {}
+        for place, item in items.items():
+            refusal = issues.refused.get(item.credential_id)
+            keyed = group[place].keyed
+            if refusal is None:
+                taken[place] = item
+            else:
+                refusals[place] = None if may_pass(refusal) else refusal
+            if keyed is not None and (refusal is None or isinstance(refusal, AlreadyAwardedProblem)):
+                said.append((keyed, refusal.event_id if isinstance(refusal, AlreadyAwardedProblem) else item.event_id))
+        if said:
+            await remember_events(connection, said)
+        committed = {
+            place: Committed(
+                item=item, created_at=issues.created_at, expected=self._writer.expect(item.opened.event_id)
+            )
+            for place, item in taken.items()
+        }
+        return refusals, committed
+
+    def _forget(self, committed: dict[int, Committed]) -> None:
+        for each in committed.values():
+            self._writer.forget(each.expected)
 
 
 async def _settled(
@@ -153,34 +207,3 @@ async def _settled(
             settled[place] = None
         seen.add(keyed.key_fingerprint)
     return settled
-
-
-async def _issued(
-    gateway: Gateway, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, PreparedAward]
-) -> tuple[dict[int, _Outcome], dict[int, Committed]]:
-    """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
-    issues = await issue_many(gateway, connection, tenant, list(items.values()))
-    refusals: dict[int, _Outcome] = {}
-    said: list[tuple[KeyedRequest, EventId]] = []
-    taken: dict[int, PreparedAward] = {}
-    for place, item in items.items():
-        refusal = issues.refused.get(item.credential_id)
-        keyed = group[place].keyed
-        if refusal is None:
-            taken[place] = item
-        else:
-            refusals[place] = None if may_pass(refusal) else refusal
-        if keyed is not None and (refusal is None or isinstance(refusal, AlreadyAwardedProblem)):
-            said.append((keyed, refusal.event_id if isinstance(refusal, AlreadyAwardedProblem) else item.event_id))
-    if said:
-        await remember_events(connection, said)
-    committed = {
-        place: Committed(item=item, created_at=issues.created_at, expected=gateway.writer.expect(item.opened.event_id))
-        for place, item in taken.items()
-    }
-    return refusals, committed
-
-
-def _forget(gateway: Gateway, committed: dict[int, Committed]) -> None:
-    for each in committed.values():
-        gateway.writer.forget(each.expected)

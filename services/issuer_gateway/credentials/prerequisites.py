@@ -20,7 +20,7 @@ from proto.prerequisites import EntryRequirements, Held, Missing, missing_prereq
 from proto.problem import InvalidProblem, MalformedProblem
 from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.log.log_state import LogState
 from services.issuer_gateway.store import achievements, credentials
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.persistence.postgres import Connection
@@ -101,7 +101,7 @@ class Holdings:
 
     @classmethod
     async def read(
-        cls, gateway: Gateway, connection: Connection, tenant: Tenant, items: Iterable[Asking], *, now: Moment
+        cls, log_state: LogState, connection: Connection, tenant: Tenant, items: Iterable[Asking], *, now: Moment
     ) -> "Holdings":
         """Return what the learners hold of what is asked for.
 
@@ -110,7 +110,7 @@ class Holdings:
         asking = [item for item in items if item.required is not None]
         if not asking:
             return cls(tenant, Book(), now)
-        gateway.log_state.check_fresh("Whether prerequisites still hold")
+        log_state.check_fresh("Whether prerequisites still hold")
         uris = list(dict.fromkeys(uri for item in asking if item.required for uri in item.required.named))
         own = await credentials.of_learners(connection, tenant.institution_id, [item.ref for item in asking], uris)
         named = [name.credential_id for item in asking for name in _readable(item.award)]

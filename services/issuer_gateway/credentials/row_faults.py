@@ -1,17 +1,16 @@
 """Whatever one row of many breaks is that row's alone; what says nothing of the row (an outage) is everybody's."""
 
 from proto.problem import InvalidProblem, Problem, UnavailableProblem
-from services.edge import line_fault
-from services.issuer_gateway.service import Gateway
+from services.edge import Log, line_fault
 from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
 _OF_ALL = (*DATABASE_ERRORS, CommitUnknownError, UnavailableProblem, OSError)
 
 
-def problem_of_row(gateway: Gateway, line: int, error: Exception) -> Problem:
+def problem_of_row(log: Log, line: int, error: Exception) -> Problem:
     """Return why a row is refused, by what was raised over it; raises that again where it says nothing of the row."""
     if isinstance(error, InvalidProblem):
         return error
     if isinstance(error, _OF_ALL):
         raise error
-    return line_fault(gateway.log, error, number=line)
+    return line_fault(log, error, number=line)

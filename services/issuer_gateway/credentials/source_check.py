@@ -22,10 +22,11 @@ from services.crypto.attached_status import ENDING_PURPOSES, by_lists
 from services.crypto.data_integrity import FormsOf
 from services.crypto.issuer_proofs import DID_KEY, DocumentFinding, broken_for_others, by_itself, by_log, issuer_of
 from services.crypto.rdf_forms import Forms
-from services.issuer_gateway.service import Gateway
+from services.crypto.rdf_processes import FormMakers
+from services.issuer_gateway.log.log_state import LogState
 from services.issuer_gateway.store.followed_log import book_of_issuers, load_issuers
 from services.issuer_gateway.unit_of_work.decision_book import book_for
-from services.persistence.postgres import transaction
+from services.persistence.postgres import Pool, transaction
 
 Despite = Literal["not-on-log", "revoked", "suspended", "expired"]
 """What an institution may know of and import all the same; a proof that does not hold is none of it."""
@@ -103,24 +104,50 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     zone: tzinfo = UTC
 
 
-async def check_source(gateway: Gateway, source: Source) -> tuple[str, ...]:
-    """Return notes on what was found of a document.
+class CheckSource:
+    """Checks documents of others before they are imported."""
 
-    Raises `SourceRefusedProblem` where that refuses it, and `LogNotFollowedProblem` where it depends on a log that was
-    not followed lately.
-    """
-    now = gateway.writer.now()
-    book, credential_id = await _on_log(gateway, source.document, now)
-    forms = Forms()
-    find = partial(_found, source, book, credential_id, now=now, forms=forms.of)
-    found = await asyncio.to_thread(find)  # canonical JSON and status lists of strangers take a while
-    if forms.missing:
-        forms.learn(await gateway.form_makers.forms(forms.missing))
-        found = await asyncio.to_thread(find)
-    refusing = [item for item in found if item.refuses and item.unless not in source.despite]
-    if refusing:
-        raise _refused(refusing, found)
-    return tuple(f"{item.detail}{'; imported all the same' if item.refuses else ''}" for item in found)
+    def __init__(self, pool: Pool, log_state: LogState, form_makers: FormMakers) -> None:
+        self._pool = pool
+        self._log_state = log_state
+        self._form_makers = form_makers
+
+    async def check(self, source: Source) -> tuple[str, ...]:
+        """Return notes on what was found of a document.
+
+        Raises `SourceRefusedProblem` where that refuses it, and `LogNotFollowedProblem` where it depends on a log that
+        was not followed lately.
+        """
+        now = self._log_state.now()
+        book, credential_id = await self._on_log(source.document, now)
+        forms = Forms()
+        find = partial(_found, source, book, credential_id, now=now, forms=forms.of)
+        found = await asyncio.to_thread(find)  # canonical JSON and status lists of strangers take a while
+        if forms.missing:
+            forms.learn(await self._form_makers.forms(forms.missing))
+            found = await asyncio.to_thread(find)
+        refusing = [item for item in found if item.refuses and item.unless not in source.despite]
+        if refusing:
+            raise _refused(refusing, found)
+        return tuple(f"{item.detail}{'; imported all the same' if item.refuses else ''}" for item in found)
+
+    async def _on_log(self, document: Mapping[str, Any], now: Moment) -> tuple[Book, CredentialId | None]:
+        """Return what the log says of the document's issuer, and of the credential where the issuer is on the log."""
+        issuer = Did(issuer_of(document))
+        if not issuer.startswith("did:"):
+            return Book(), None
+        async with transaction(self._pool) as connection:
+            book = await book_of_issuers(connection, {issuer})
+            if book.log is None or book.issuer(issuer) is None:
+                return book, None
+            self._log_state.check_fresh("Whether the document still holds")
+            try:
+                credential_id = credential_id_of(document, issuer)
+            except MalformedProblem as problem:
+                raise InvalidProblem(problem.detail, pointer=problem.pointer) from problem
+            whole = await book_for(connection, [], also=[credential_id], now=now)
+            await load_issuers(connection, whole, {issuer})
+            return whole, credential_id
 
 
 def _refused(refusing: Sequence[Found], found: Sequence[Found]) -> SourceRefusedProblem:
@@ -134,25 +161,6 @@ def _refused(refusing: Sequence[Found], found: Sequence[Found]) -> SourceRefused
     return SourceRefusedProblem(
         f"{words[:800]}. Nothing was issued: {remedy}", pointer="", members={"found": [item.listed() for item in found]}
     )
-
-
-async def _on_log(gateway: Gateway, document: Mapping[str, Any], now: Moment) -> tuple[Book, CredentialId | None]:
-    """Return what the log says of the document's issuer, and of the credential where the issuer is on the log."""
-    issuer = Did(issuer_of(document))
-    if not issuer.startswith("did:"):
-        return Book(), None
-    async with transaction(gateway.pool) as connection:
-        book = await book_of_issuers(connection, {issuer})
-        if book.log is None or book.issuer(issuer) is None:
-            return book, None
-        gateway.log_state.check_fresh("Whether the document still holds")
-        try:
-            credential_id = credential_id_of(document, issuer)
-        except MalformedProblem as problem:
-            raise InvalidProblem(problem.detail, pointer=problem.pointer) from problem
-        whole = await book_for(connection, [], also=[credential_id], now=now)
-        await load_issuers(connection, whole, {issuer})
-        return whole, credential_id
 
 
 def _found(

@@ -13,7 +13,7 @@ from proto.documents.credential import Achievement, Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, Fixed, build_document
 from proto.documents.wording import check_achievement
-from proto.ids import AchievementUri, CredentialId, Did, Origin
+from proto.ids import AchievementId, AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
@@ -67,20 +67,22 @@ def is_own_uri(tenant: Tenant, uri: str) -> bool:
     return uri.startswith(tenant.uri_prefixes)
 
 
-def achievement_uri(tenant: Tenant, achievement_id: str) -> AchievementUri:
+def achievement_uri(tenant: Tenant, achievement_id: AchievementId) -> AchievementUri:
     """Return the URI that the gateway gives an achievement, and serves."""
     return AchievementUri(f"{tenant.own_prefix}achievements/{achievement_id}")
 
 
-def achievement_id_from(uri: str) -> str:
+def achievement_id_from(uri: str) -> AchievementId:
     """Return a short id for an achievement of that URI: its last segment where that is one, else a hash of it."""
     segment = uri.rstrip("/").rpartition("/")[2].lower()
     if _ACHIEVEMENT_ID.fullmatch(segment):
-        return segment
-    return "a-" + hashlib.sha256(uri.encode()).hexdigest()[:_HASH_DIGITS]
+        return AchievementId(segment)
+    return AchievementId("a-" + hashlib.sha256(uri.encode()).hexdigest()[:_HASH_DIGITS])
 
 
-def achievement_from(request: AchievementRequest, tenant: Tenant, *, fresh_id: str) -> tuple[str, Achievement]:
+def achievement_from(
+    request: AchievementRequest, tenant: Tenant, *, fresh_id: AchievementId
+) -> tuple[AchievementId, Achievement]:
     """Return id and record of an achievement.
 
     Raises `ForeignUriProblem` for a URI that is not the institution's, and `InvalidProblem` for a text that nobody can

@@ -10,7 +10,7 @@ from proto.documents.annex_i import AnnexGate
 from proto.documents.credential import Identifier, Issuer
 from proto.documents.wording import check_address, check_texts
 from proto.events import Accreditation, KeyRecord, Record, Scope
-from proto.ids import Did
+from proto.ids import Did, InstitutionId
 from proto.keys import PublicKey, decode_public_key, key_id_of
 from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end, profile, standing
 from proto.lifecycle import Issuer as LogIssuer
@@ -34,7 +34,7 @@ class Tenant(Record, frozen=True, kw_only=True):
     Only `annex_gate` and `time_zone` ever change.
     """
 
-    institution_id: str
+    institution_id: InstitutionId
     slug: str
     did: Did
     legal_name: str
@@ -97,7 +97,7 @@ def prefix_of(public_url: str, slug: str) -> str:
     return f"{public_url.rstrip('/')}/issuers/{slug}/"
 
 
-def tenant_from(request: InstitutionRequest, *, institution_id: str, public_url: str) -> Tenant:
+def tenant_from(request: InstitutionRequest, *, institution_id: InstitutionId, public_url: str) -> Tenant:
     """Return the tenant that a request describes.
 
     Raises `InvalidProblem` for a recovery key that no one may have, and for a name or address that nobody can read.

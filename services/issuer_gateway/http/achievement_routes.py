@@ -9,7 +9,7 @@ from msgspec import Meta
 from proto.documents.credential import Achievement
 from proto.wire.gateway import (
     AchievementAnswer,
-    AchievementId,
+    AchievementIdField,
     AchievementPage,
     AchievementRequest,
     CatalogueEntry,
@@ -41,14 +41,14 @@ _LIST, _CATALOGUE = "achievements", "catalogue"
 class AchievementPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An achievement of the asking institution by its id."""
 
-    achievement_id: AchievementId
+    achievement_id: AchievementIdField
 
 
 class PublicPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An achievement by its institution and id."""
 
     slug: Slug
-    achievement_id: AchievementId
+    achievement_id: AchievementIdField
 
 
 class CatalogueQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -104,10 +104,10 @@ async def run_batch(
     rows = meant(rows, on_repeat=query.on_repeat, may_revoke=principal.may_revoke)
     annotate(request, rows=len(rows), dry_run=query.dry_run)
     if query.dry_run:
-        return await small_batch.dry_run(gateway, principal.own, rows, reading)
+        return await gateway.check_list.dry_run(principal.own, rows, reading)
     keyed = keyed_from(request, principal, idempotency_key, raw)
     assert keyed is not None, "the route asks for an Idempotency-Key"
-    return await small_batch.run(gateway, principal.own, rows, keyed, reading=reading, api_key_id=principal.api_key_id)
+    return await gateway.issue_list.run(principal.own, rows, keyed, reading=reading, api_key_id=principal.api_key_id)
 
 
 async def change_batch(
@@ -150,7 +150,7 @@ def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller:
         api_key_id=caller.api_key_id,
         may_be_held=kind == "awards",
     )
-    return batch_upload.Upload(request.app[GATEWAY], caller.own, asked)
+    return request.app[GATEWAY].batch_uploads.begin(caller.own, asked)
 
 
 async def _in_background(
@@ -163,16 +163,16 @@ async def _in_background(
     assert keyed is not None, "the route asks for an Idempotency-Key"
     batch = await upload.finish(keyed)
     if batch.row_count <= BATCH_ROWS_MAX:
-        batch = await batch_reader.finished(gateway, caller.own, batch)
+        batch = await gateway.batch_reader.finished(caller.own, batch)
     status = 200 if batch.is_over and batch.row_count <= BATCH_ROWS_MAX else 202
-    answer = await batch_reader.answer(gateway, batch)
+    answer = await gateway.batch_reader.answer(batch)
     return Reply(answer, status=status, headers={"Location": batch_reader.location(batch.batch_id)})
 
 
 async def read_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
     """Return how far a batch is."""
     gateway = request.app[GATEWAY]
-    return await batch_reader.answer(gateway, await batch_reader.own(gateway, principal.own, path.batch_id))
+    return await gateway.batch_reader.answer(await gateway.batch_reader.own(principal.own, path.batch_id))
 
 
 async def read_rows(
@@ -180,9 +180,9 @@ async def read_rows(
 ) -> web.StreamResponse:
     """Send the results of a batch's rows, as many as there are so far."""
     gateway = request.app[GATEWAY]
-    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
     async with LineWriter(request) as lines:
-        async for row in batch_reader.rows_of(gateway, batch, after=query.after, limit=query.limit):
+        async for row in gateway.batch_reader.rows_of(batch, after=query.after, limit=query.limit):
             await lines.write(row)
     return lines.response
 
@@ -190,13 +190,13 @@ async def read_rows(
 async def follow_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> web.StreamResponse:
     """Send how far a batch is whenever that changes, until nothing more happens to it."""
     gateway = request.app[GATEWAY]
-    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
     headers = {**UNBUFFERED, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
     response = web.StreamResponse(headers=headers)
     await response.prepare(request)
     sent, quiet_since = None, time.monotonic()
     while not request.app[STOPPING].is_set():
-        progress = await batch_reader.progress(gateway, batch)
+        progress = await gateway.batch_reader.progress(batch)
         if progress != sent:
             await response.write(b"event: progress\ndata: " + msgspec.json.encode(progress) + b"\n\n")
             sent, quiet_since = progress, time.monotonic()
@@ -206,8 +206,8 @@ async def follow_batch(request: web.Request, *, path: BatchPath, principal: Call
         if progress.is_over:
             await response.write(b"event: end\ndata: {}\n\n")
             break
-        await gateway.batch_moved.wait(LIMITS.stream_pause_seconds)
-        batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+        await gateway.batch_reader.moved(LIMITS.stream_pause_seconds)
+        batch = await gateway.batch_reader.own(principal.own, path.batch_id)
     await response.write_eof()
     return response
 
@@ -215,11 +215,11 @@ async def follow_batch(request: web.Request, *, path: BatchPath, principal: Call
 async def cancel_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
     """Stop a batch; whoever may send one of its kind may."""
     gateway = request.app[GATEWAY]
-    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
     scope = "credentials:issue" if batch.kind == "awards" else "credentials:revoke"
     if scope not in principal.scopes:
         raise ForbiddenProblem(f"The API key has not the scope {scope}, which this batch was sent with")
-    return await batch_reader.answer(gateway, await batch_reader.cancel(gateway, principal.own, path.batch_id))
+    return await gateway.batch_reader.answer(await gateway.batch_reader.cancel(principal.own, path.batch_id))
 
 
 async def _import(
@@ -243,7 +243,7 @@ async def _import(
     )
     if query.on_repeat == "replace" and not principal.may_revoke:
         raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke")
-    _, issue = await import_document.import_document(request.app[GATEWAY], principal.own, document, asked, keyed=keyed)
+    _, issue = await request.app[GATEWAY].import_document.import_document(principal.own, document, asked, keyed=keyed)
     return await credential_reply(request, principal, issue)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.ids import ApiKeyId
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
@@ -22,6 +23,7 @@ from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.idempotency_records import OPERATOR
 from services.issuer_gateway.unit_of_work.event_answer import RefusedByLogProblem, status_of
 from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, KeyedRequest, OtherRequestProblem
+from services.persistence.postgres import Pool
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
@@ -42,7 +44,7 @@ class Caller(Principal, frozen=True, kw_only=True):
     """Who sent an API key: an institution's, or the operator, who has no tenant."""
 
     tenant: Tenant | None = None
-    api_key_id: str = OPERATOR
+    api_key_id: ApiKeyId = ApiKeyId(OPERATOR)
     """The API key by its id; the operator's token may change and stays the operator's."""
 
     @property
@@ -65,22 +67,26 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     limit: PageLimit = LIMITS.page_rows_default
 
 
-async def find_caller(gateway: Gateway, operator_hash: bytes, hashed: bytes) -> Caller | None:
-    """Return who a token's hash belongs to; the operator's is compared in constant time."""
-    if hmac.compare_digest(operator_hash, hashed):
-        return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
-    found = await _keys(gateway).submit(hashed)
-    if found is None:
-        return None
-    return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant, api_key_id=found.api_key_id)
+class Callers:
+    """Who sends which token; tokens that come at the same time are looked up together."""
 
+    def __init__(self, pool: Pool, operator_hash: bytes) -> None:
+        self._pool = pool
+        self._operator_hash = operator_hash
+        self._keys = Coalescer(self._find_keys, count_max=LIMITS.coalesced_max)
 
-def _keys(gateway: Gateway) -> Coalescer[bytes, tenants.StoredApiKey | None]:
-    async def find(hashes: Sequence[bytes]) -> Sequence[tenants.StoredApiKey | None]:
-        found = await tenants.live_api_keys(gateway.pool, list(set(hashes)))
+    async def find(self, hashed: bytes) -> Caller | None:
+        """Return who a token's hash belongs to; the operator's is compared in constant time."""
+        if hmac.compare_digest(self._operator_hash, hashed):
+            return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
+        found = await self._keys.submit(hashed)
+        if found is None:
+            return None
+        return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant, api_key_id=found.api_key_id)
+
+    async def _find_keys(self, hashes: Sequence[bytes]) -> Sequence[tenants.StoredApiKey | None]:
+        found = await tenants.live_api_keys(self._pool, list(set(hashes)))
         return [found.get(hashed) for hashed in hashes]
-
-    return gateway.coalescers.setdefault("API keys", Coalescer(find, count_max=LIMITS.coalesced_max))
 
 
 def keyed_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> KeyedRequest | None:

@@ -11,7 +11,7 @@ from proto.documents.claim import HolderProofProblem
 from proto.problem import Problem
 from proto.tables.dialect import CsvProblem
 from proto.tables.records import RecordTooLongProblem
-from proto.wire.gateway import Uuid
+from proto.wire.gateway import ClaimIdField
 from proto.wire.requests import (
     CLAIM_HOURS_DEFAULT,
     Claim,
@@ -24,12 +24,12 @@ from proto.wire.requests import (
     ClaimUse,
 )
 from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
-from services.issuer_gateway.batches import batch_reader, small_batch
+from services.issuer_gateway.batches import small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.batches.rows import meant, rows_of_body
 from services.issuer_gateway.claims import claim_commands, claim_use
 from services.issuer_gateway.config import LIMITS
-from services.issuer_gateway.credentials import credential_reader, issuance
+from services.issuer_gateway.credentials import credential_reader, prepare_award
 from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
 from services.issuer_gateway.credentials.change_credential import IssueRefusedProblem, UnknownCredentialProblem
 from services.issuer_gateway.credentials.earlier_awards import (
@@ -55,7 +55,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 class ClaimPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A claim by its id."""
 
-    claim_id: Uuid
+    claim_id: ClaimIdField
 
 
 class HoursQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,7 +81,7 @@ async def make_claim(
     if body.award:
         check_may_replace(body.award, may_revoke=principal.may_revoke)
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    made = await claim_commands.make(request.app[GATEWAY], principal.own, body, keyed, maker=_maker(principal))
+    made = await request.app[GATEWAY].claim_links.make(principal.own, body, keyed, maker=_maker(principal))
     return Reply(made, status=201, headers={"Location": f"/v1/claims/{made.claim_id}"})
 
 
@@ -90,11 +90,11 @@ async def make_batch_claims(
 ) -> web.StreamResponse:
     """Send a one-time link for each credential of a batch."""
     gateway = request.app[GATEWAY]
-    batch = await batch_reader.own(gateway, principal.own, path.batch_id)
+    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
     _maker(principal).check(batch.api_key_id)
     async with LineWriter(request, headers=_NO_STORE) as lines:
-        async for made in claim_commands.make_for_batch(
-            gateway, principal.own, batch.batch_id, hours=query.hours_valid, maker=_maker(principal)
+        async for made in gateway.claim_links.make_for_batch(
+            principal.own, batch.batch_id, hours=query.hours_valid, maker=_maker(principal)
         ):
             await lines.write(made)
     return lines.response
@@ -108,8 +108,7 @@ async def make_award_claims(
     rows = meant(rows, on_repeat=None, may_revoke=principal.may_revoke)
     rows = small_batch.without_repeated(rows, principal.own.zone)
     async with LineWriter(request, headers=_NO_STORE) as lines:
-        async for line in claim_commands.make_for_rows(
-            request.app[GATEWAY],
+        async for line in request.app[GATEWAY].claim_links.make_for_rows(
             principal.own,
             rows,
             key=idempotency_key,
@@ -122,22 +121,22 @@ async def make_award_claims(
 
 async def read_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
     """Return how a link stands."""
-    return await claim_commands.get(request.app[GATEWAY], principal.own, path.claim_id)
+    return await request.app[GATEWAY].claim_links.get(principal.own, path.claim_id)
 
 
 async def cancel_claim(request: web.Request, *, path: ClaimPath, principal: Caller) -> Claim:
     """Cancel a link."""
-    return await claim_commands.cancel(request.app[GATEWAY], principal.own, path.claim_id, maker=_maker(principal))
+    return await request.app[GATEWAY].claim_links.cancel(principal.own, path.claim_id, maker=_maker(principal))
 
 
 async def see_claim(request: web.Request, *, path: SecretPath) -> Reply:
     """Return what a link leads to; uses nothing up."""
-    return Reply(await claim_use.seen(request.app[GATEWAY], path.secret), headers=_NO_STORE)
+    return Reply(await request.app[GATEWAY].use_claim.seen(path.secret), headers=_NO_STORE)
 
 
 async def use_claim(request: web.Request, *, path: SecretPath, body: ClaimUse) -> Reply:
     """Use a link up."""
-    return Reply(await claim_use.use(request.app[GATEWAY], path.secret, body), headers=_NO_STORE)
+    return Reply(await request.app[GATEWAY].use_claim.use(path.secret, body), headers=_NO_STORE)
 
 
 @for_people
@@ -148,7 +147,7 @@ async def show_claim(request: web.Request) -> web.Response:
     """
     secret = decode_parameters(request.match_info, SecretPath).secret
     taker = _taker(request)
-    seen = await claim_use.seen(request.app[GATEWAY], secret, taker=taker)
+    seen = await request.app[GATEWAY].use_claim.seen(secret, taker=taker)
     page = request.app[PAGES].claim(seen)
     if taker is None and seen.state == "open":
         _give_token(request, page, secret, new_token())
@@ -160,7 +159,7 @@ async def claim_by_form(request: web.Request, *, body: Form) -> web.Response:  #
     """Use a link up and show the document."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     taker = _taker(request) or new_token()
-    claimed = await claim_use.use(request.app[GATEWAY], secret, ClaimUse(), taker=taker)
+    claimed = await request.app[GATEWAY].use_claim.use(secret, ClaimUse(), taker=taker)
     page = request.app[PAGES].claimed(claimed)
     _give_token(request, page, secret, taker)
     return page
@@ -216,7 +215,7 @@ ROUTES = [
         request=ClaimRequest,
         response={201: ClaimMade},
         problems=(
-            issuance.UnknownAchievementProblem,
+            prepare_award.UnknownAchievementProblem,
             AnnexIncompleteProblem,
             UnknownCredentialProblem,
             AlreadyAwardedProblem,

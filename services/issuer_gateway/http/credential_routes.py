@@ -27,8 +27,7 @@ from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import (
     change_credential,
     credential_reader,
-    issuance,
-    issue_together,
+    prepare_award,
     stack_credential,
 )
 from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
@@ -57,7 +56,7 @@ from services.issuer_gateway.unit_of_work.event_answer import location_of, statu
 
 _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
-    issuance.UnknownAchievementProblem,
+    prepare_award.UnknownAchievementProblem,
     AnnexIncompleteProblem,
     AlreadyAwardedProblem,
     AwardedBeforeProblem,
@@ -100,7 +99,7 @@ async def credential_reply(request: web.Request, caller: Caller, issue: EventAns
     """Return a credential that was just issued; raises `RefusedByLogProblem` where the log refused it."""
     status = status_of(issue)
     assert issue.credential_id is not None, "an issue is about a credential"
-    answer = await credential_reader.credential(request.app[GATEWAY], caller.own, issue.credential_id, issue=issue)
+    answer = await request.app[GATEWAY].credential_reader.credential(caller.own, issue.credential_id, issue=issue)
     return _credential(answer, status)
 
 
@@ -114,9 +113,7 @@ async def issue_credential(
     """Issue one credential."""
     check_may_replace(body, may_revoke=principal.may_revoke)
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    issue = await issue_together.issue(
-        request.app[GATEWAY], principal.own, body, keyed, api_key_id=principal.api_key_id
-    )
+    issue = await request.app[GATEWAY].issue_together.issue(principal.own, body, keyed, api_key_id=principal.api_key_id)
     made = issue.committed
     if issue.is_already_awarded:
         known = await credential_reply(request, principal, issue.event)
@@ -132,25 +129,23 @@ async def stack_credentials(
     """Stack credentials."""
     check_may_replace(body, may_revoke=principal.may_revoke)
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    gateway = request.app[GATEWAY]
-    try:
-        stacked = await stack_credential.stack(gateway, principal.own, body, keyed, api_key_id=principal.api_key_id)
-    except AlreadyAwardedProblem as before:
-        known = await credential_reply(request, principal, await gateway.writer.read_state(before.event_id))
-        return Reply(known.value, status=200, headers=known.headers)
-    return await credential_reply(request, principal, stacked)
+    stacked = await request.app[GATEWAY].stack_credentials.stack(
+        principal.own, body, keyed, api_key_id=principal.api_key_id
+    )
+    reply = await credential_reply(request, principal, stacked.event)
+    return Reply(reply.value, status=200, headers=reply.headers) if stacked.is_already_awarded else reply
 
 
 async def read_credential(request: web.Request, *, path: CredentialPath, principal: Caller) -> CredentialAnswer:
     """Return a credential: how its event stands and what the log says now."""
-    return await credential_reader.credential(request.app[GATEWAY], principal.own, path.credential_id)
+    return await request.app[GATEWAY].credential_reader.credential(principal.own, path.credential_id)
 
 
 async def read_document(
     request: web.Request, *, path: CredentialPath, query: DocumentQuery, principal: Caller
 ) -> dict[str, Any]:
     """Return the credential document."""
-    return await credential_reader.document(request.app[GATEWAY], principal.own, path.credential_id, proof=query.proof)
+    return await request.app[GATEWAY].credential_reader.document(principal.own, path.credential_id, proof=query.proof)
 
 
 async def list_credentials(request: web.Request, *, query: CredentialQuery, principal: Caller) -> CredentialPage:
@@ -162,13 +157,13 @@ async def list_credentials(request: web.Request, *, query: CredentialQuery, prin
             _LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], CredentialIdField]
         )
         before = (created_at, bytes.fromhex(credential_id))
-    found = await credential_reader.page(
-        gateway, principal.own, learner=query.learner, before=before, limit=query.limit + 1
+    found = await gateway.credential_reader.page(
+        principal.own, learner=query.learner, before=before, limit=query.limit + 1
     )
     shown = found[: query.limit]
     last = (shown[-1].created_at, shown[-1].credential_id) if len(found) > len(shown) else None
     return CredentialPage(
-        credentials=tuple(await credential_reader.described(gateway, shown)),
+        credentials=tuple(await gateway.credential_reader.described(shown)),
         next_cursor=encode_cursor(_LIST, last) if last else None,
     )
 
@@ -184,8 +179,8 @@ async def _change(
     verb: str,
 ) -> Reply:
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    answer = await change_credential.change(
-        request.app[GATEWAY], principal.own, path.credential_id, verb=verb, request=body, keyed=keyed
+    answer = await request.app[GATEWAY].change_credential.change(
+        principal.own, path.credential_id, verb=verb, request=body, keyed=keyed
     )
     return event_reply(answer)
 
@@ -239,7 +234,7 @@ async def recognise_credential(
 ) -> Reply:
     """Recognise a credential."""
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    return event_reply(await change_credential.recognise(request.app[GATEWAY], principal.own, body, keyed))
+    return event_reply(await request.app[GATEWAY].change_credential.recognise(principal.own, body, keyed))
 
 
 async def withdraw_recognition(
@@ -247,7 +242,7 @@ async def withdraw_recognition(
 ) -> Reply:
     """Withdraw a recognition."""
     keyed = keyed_from(request, principal, idempotency_key)
-    return event_reply(await change_credential.withdraw(request.app[GATEWAY], principal.own, path.event_id, keyed))
+    return event_reply(await request.app[GATEWAY].change_credential.withdraw(principal.own, path.event_id, keyed))
 
 
 async def read_event(request: web.Request, *, path: EventPath, principal: Caller) -> EventAnswer:

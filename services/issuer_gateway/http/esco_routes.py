@@ -14,8 +14,8 @@ from proto.wire.esco import EscoFoundList, EscoLoaded
 from services.edge import Route, annotate, read_chunks
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.http.caller import GATEWAY, OPERATOR_SCOPE, SEARCHED
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import esco
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection
 
 
@@ -41,8 +41,8 @@ class LoadQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class _Load:
     """One file on its way into the database, some hundred skills in a transaction; loading it again changes nothing."""
 
-    def __init__(self, gateway: Gateway, language: str) -> None:
-        self._gateway = gateway
+    def __init__(self, unit_of_work: UnitOfWork, language: str) -> None:
+        self._unit_of_work = unit_of_work
         self._language = language
         self._header: tuple[str, ...] | None = None
         self._skills: dict[str, EscoSkill] = {}
@@ -68,13 +68,13 @@ class _Load:
             await esco.put(connection, self._language, skills)
 
         if skills:
-            await self._gateway.unit_of_work.in_transaction(work)
+            await self._unit_of_work.in_transaction(work)
             self.count += len(skills)
 
 
 async def load_skills(request: web.Request, *, query: LoadQuery) -> EscoLoaded:
     """Take ESCO's list of skills in."""
-    load, cutter = _Load(request.app[GATEWAY], query.language), RecordCutter("csv")
+    load, cutter = _Load(request.app[GATEWAY].unit_of_work, query.language), RecordCutter("csv")
     async for chunk in read_chunks(request):
         for record in cutter.feed(chunk):
             await load.add(record)

@@ -9,6 +9,7 @@ from msgspec import Meta
 from proto.documents.annex_i import strictest
 from proto.wire.gateway import (
     ApiKeyCreated,
+    ApiKeyIdField,
     ApiKeyList,
     ApiKeyRequest,
     Institution,
@@ -18,7 +19,6 @@ from proto.wire.gateway import (
     InstitutionSettings,
     SettingsRequest,
     Slug,
-    Uuid,
 )
 from services.edge import ForbiddenProblem, Media, Reply, Route, decode_cursor, encode_cursor, etag_of
 from services.issuer_gateway.config import LIMITS
@@ -62,7 +62,7 @@ class InstitutionQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 class ApiKeyPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An API key by its id."""
 
-    api_key_id: Uuid
+    api_key_id: ApiKeyIdField
 
 
 async def create_institution(
@@ -72,7 +72,9 @@ async def create_institution(
     gateway = request.app[GATEWAY]
 
     async def work(connection: Connection) -> InstitutionCreated:
-        return await institution_commands.create(gateway, connection, body)
+        return await institution_commands.create(
+            gateway.keystore, connection, body, public_url=gateway.config.public_url
+        )
 
     keyed = keyed_from(request, principal, idempotency_key, raw)
     created = await gateway.idempotency.run_once(keyed, InstitutionCreated, work, is_secret=True)
@@ -90,7 +92,8 @@ async def list_institutions(request: web.Request, *, query: InstitutionQuery) ->
         book = await followed_log.book_of_issuers(connection, {tenant.did for tenant in shown})
     more = encode_cursor(_LIST, shown[-1].slug) if len(found) > len(shown) else None
     return InstitutionPage(
-        institutions=tuple(institution_answer(each, book, now=gateway.writer.now()) for each in shown), next_cursor=more
+        institutions=tuple(institution_answer(each, book, now=gateway.log_state.now()) for each in shown),
+        next_cursor=more,
     )
 
 
@@ -100,7 +103,7 @@ async def read_institution(request: web.Request, *, path: SlugPath) -> Instituti
     tenant = await institution_commands.tenant_of(gateway.pool, path.slug)
     async with transaction(gateway.pool) as connection:
         book = await followed_log.book_of_issuers(connection, {tenant.did})
-    return institution_answer(tenant, book, now=gateway.writer.now())
+    return institution_answer(tenant, book, now=gateway.log_state.now())
 
 
 async def read_did_document(request: web.Request, *, path: SlugPath) -> Reply:

@@ -18,7 +18,7 @@ class LearnerPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def erase_learner(request: web.Request, *, path: LearnerPath, principal: Caller) -> ErasureAnswer:
     """Close a learner's documents and destroy the key."""
-    return await learner_erasure.erase(request.app[GATEWAY], principal.own, path.ref)
+    return await request.app[GATEWAY].erase_learner.erase(principal.own, path.ref)
 
 
 ROUTES = [

@@ -11,7 +11,7 @@ from proto.documents.fields import OnRepeatField
 from proto.tables.changes_csv import ChangeRow
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
-from proto.wire.gateway import BATCH_ROWS_MAX, Uuid
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchIdField
 from services.edge.media_type import media_type_of
 from services.issuer_gateway.batches import batch_upload
 from services.issuer_gateway.batches.table import CSV, Written
@@ -30,7 +30,7 @@ CHANGE_SHAPES = {CSV: str, XLSX: bytes, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
 class BatchPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A batch by its id."""
 
-    batch_id: Uuid
+    batch_id: BatchIdField
 
 
 class TableQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

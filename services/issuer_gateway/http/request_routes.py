@@ -13,7 +13,7 @@ from msgspec import Meta
 from proto.expected import in_words
 from proto.problem import InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
-from proto.wire.gateway import CredentialAnswer, Uuid
+from proto.wire.gateway import CredentialAnswer, RequestIdField, Uuid
 from proto.wire.requests import (
     AcceptBody,
     RejectBody,
@@ -55,7 +55,7 @@ from services.issuer_gateway.http.caller import (
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.pages import FORM_FIELDS
-from services.issuer_gateway.requests import learner_requests, request_decision
+from services.issuer_gateway.requests import learner_requests
 from services.issuer_gateway.store import tenants
 
 _LIST = "requests"
@@ -69,7 +69,7 @@ PAGE: dict[int, Any] = {status: Media("text/html") for status in (200, 404, 409,
 class RequestPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request by its id."""
 
-    request_id: Uuid
+    request_id: RequestIdField
 
 
 class SecretPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +107,7 @@ def _check_rate(request: web.Request) -> None:
 async def ask(request: web.Request, *, body: RequestBody) -> Reply:
     """Take a request for an achievement."""
     _check_rate(request)
-    made = await learner_requests.ask(request.app[GATEWAY], body)
+    made = await request.app[GATEWAY].learner_requests.ask(body)
     return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
 
 
@@ -124,7 +124,7 @@ async def show_achievement(request: web.Request) -> web.Response:
 async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Take a request from the page's form and go to its own page; what is wrong is said above the form."""
     path = decode_parameters(request.match_info, PublicPath)
-    tenant, stored = await learner_requests.askable(request.app[GATEWAY], path.slug, path.achievement_id)
+    tenant, stored = await request.app[GATEWAY].learner_requests.askable(path.slug, path.achievement_id)
     typed = {name: body.text(name).strip().replace("\r\n", "\n") for name in FORM_FIELDS}
     values: dict[str, Any] = {name: text for name, text in typed.items() if text}
     values |= {
@@ -142,13 +142,13 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
             tenant, stored.achievement_id, stored.achievement, fault=fault, typed=typed
         )
     _check_rate(request)
-    made = await learner_requests.ask(request.app[GATEWAY], wished)
+    made = await request.app[GATEWAY].learner_requests.ask(wished)
     return web.Response(status=_SEE_OTHER, headers={"Location": f"../../../../requests/{made.secret}"})
 
 
 async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
     """Return how a request stands."""
-    seen = await learner_requests.seen(request.app[GATEWAY], path.secret)
+    seen = await request.app[GATEWAY].learner_requests.seen(path.secret)
     return Reply(seen, headers={"Cache-Control": "no-store"})
 
 
@@ -156,31 +156,31 @@ async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
 async def show_request(request: web.Request) -> web.Response:
     """Show how a request stands."""
     secret = decode_parameters(request.match_info, SecretPath).secret
-    return request.app[PAGES].request(await learner_requests.seen(request.app[GATEWAY], secret), secret=secret)
+    return request.app[PAGES].request(await request.app[GATEWAY].learner_requests.seen(secret), secret=secret)
 
 
 async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
     """Withdraw a request."""
-    await learner_requests.withdraw(request.app[GATEWAY], path.secret)
-    return await learner_requests.seen(request.app[GATEWAY], path.secret)
+    await request.app[GATEWAY].learner_requests.withdraw(path.secret)
+    return await request.app[GATEWAY].learner_requests.seen(path.secret)
 
 
 @for_people
 async def withdraw_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
     """Withdraw a request and go back to its page."""
     secret = decode_parameters(request.match_info, SecretPath).secret
-    await learner_requests.withdraw(request.app[GATEWAY], secret)
+    await request.app[GATEWAY].learner_requests.withdraw(secret)
     return web.Response(status=_SEE_OTHER, headers={"Location": f"../{secret}"})
 
 
 async def read_asked_document(request: web.Request, *, path: SecretPath) -> Reply:
     """Return the document of the credential that a request led to, as a file."""
     gateway = request.app[GATEWAY]
-    stored = await learner_requests.by_secret(gateway, path.secret)
+    stored = await gateway.learner_requests.by_secret(path.secret)
     if stored.credential_id is None:
         raise learner_requests.UnknownRequestProblem(f"There is no document: the request is {stored.state}")
     tenant = await tenants.by_id(gateway.pool, stored.institution_id)
-    document = await credential_reader.document(gateway, tenant, stored.credential_id, proof="eddsa-rdfc-2022")
+    document = await gateway.credential_reader.document(tenant, stored.credential_id, proof="eddsa-rdfc-2022")
     name = f"credential-{stored.credential_id[:12]}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return Reply(document, headers=headers)
@@ -192,18 +192,18 @@ async def list_requests(request: web.Request, *, query: RequestQuery, principal:
     after = (
         decode_cursor(_LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
     )
-    found = await request_decision.listed(gateway, principal.own, state=query.state, after=after, limit=query.limit + 1)
+    found = await gateway.request_reader.listed(principal.own, state=query.state, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     last = (shown[-1].created_at, shown[-1].request_id) if len(found) > len(shown) else None
     return RequestPage(
-        requests=await request_decision.described(gateway, principal.own, shown),
+        requests=await gateway.request_reader.described(principal.own, shown),
         next_cursor=encode_cursor(_LIST, last) if last else None,
     )
 
 
 async def read_request(request: web.Request, *, path: RequestPath, principal: Caller) -> RequestAnswer:
     """Return a request to the institution."""
-    return await request_decision.get(request.app[GATEWAY], principal.own, path.request_id)
+    return await request.app[GATEWAY].request_reader.get(principal.own, path.request_id)
 
 
 async def accept_request(
@@ -218,7 +218,7 @@ async def accept_request(
     """Accept a request: its credential is issued."""
     keyed = keyed_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
     assert keyed is not None, "it has a key"
-    issue = await request_decision.accept(request.app[GATEWAY], principal.own, path.request_id, body, keyed)
+    issue = await request.app[GATEWAY].decide_request.accept(principal.own, path.request_id, body, keyed)
     return await credential_reply(request, principal, issue)
 
 
@@ -234,7 +234,7 @@ async def reject_request(
     """Reject a request."""
     keyed = keyed_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
     assert keyed is not None, "it has a key"
-    return await request_decision.reject(request.app[GATEWAY], principal.own, path.request_id, body.reason, keyed)
+    return await request.app[GATEWAY].decide_request.reject(principal.own, path.request_id, body.reason, keyed)
 
 
 _ASK_PROBLEMS: tuple[type[Problem], ...] = (

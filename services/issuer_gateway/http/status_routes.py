@@ -30,7 +30,7 @@ async def read_status_list(request: web.Request, *, path: StatusPath) -> Reply:
     """Return a status list; it may be kept for as long as its `ttl` says, and not beyond its end."""
     gateway = request.app[GATEWAY]
     tenant = await institution_commands.tenant_of(gateway.pool, path.slug)
-    stored = await gateway.statuses.published(tenant, path.number)
+    stored = await gateway.status_lists.published(tenant, path.number)
     assert stored.published is not None, "it is signed before it is returned"
     assert stored.valid_until is not None, "what is signed has an end"
     left = int((stored.valid_until - datetime.now(UTC)).total_seconds())
@@ -49,7 +49,7 @@ async def create_signing_key(
     gateway = request.app[GATEWAY]
 
     async def work(connection: Connection) -> KeyRecord:
-        return await institution_commands.add_secret(gateway, connection, principal.own, body.purpose)
+        return await institution_commands.add_secret(gateway.keystore, connection, principal.own, body.purpose)
 
     keyed = keyed_from(request, principal, idempotency_key, raw)
     return Reply(await gateway.idempotency.run_once(keyed, KeyRecord, work), status=201)

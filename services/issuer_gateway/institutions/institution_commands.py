@@ -7,6 +7,7 @@ from typing import Literal
 
 from proto.documents.wording import check_texts
 from proto.events import KeyRecord
+from proto.ids import ApiKeyId, InstitutionId
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import (
@@ -27,7 +28,6 @@ from services.issuer_gateway.domain.tenant import (
 )
 from services.issuer_gateway.keys.keystore import Keystore, MasterKeyFault, UnsealableProblem
 from services.issuer_gateway.keys.signing_keys import new_secret
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import tenants
 from services.persistence.postgres import Connection, Pool
 
@@ -76,14 +76,16 @@ def new_token(prefix: str = TOKEN_PREFIX) -> str:
     return prefix + base64.urlsafe_b64encode(secrets.token_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
 
 
-async def create(gateway: Gateway, connection: Connection, request: InstitutionRequest) -> InstitutionCreated:
+async def create(
+    keystore: Keystore, connection: Connection, request: InstitutionRequest, *, public_url: str
+) -> InstitutionCreated:
     """Make a tenant with its keys in the caller's transaction; raises `SlugTakenProblem`."""
-    tenant = tenant_from(request, institution_id=str(uuid.uuid4()), public_url=gateway.config.public_url)
+    tenant = tenant_from(request, institution_id=InstitutionId(str(uuid.uuid4())), public_url=public_url)
     if not await tenants.add_institution(connection, tenant):
         raise SlugTakenProblem(f"{request.slug} is an institution here already", pointer="/slug")
     keys: list[KeyRecord] = []
     for purpose in ("event", "assertion"):
-        secret, stored = new_secret(gateway.keystore, tenant, purpose)
+        secret, stored = new_secret(keystore, tenant, purpose)
         await tenants.add_secret(connection, tenant.institution_id, stored)
         keys.append(key_record(tenant.did, purpose, secret.public_key))
     keys.append(key_record(tenant.did, "recovery", request.recovery_public_key))
@@ -99,7 +101,7 @@ async def create(gateway: Gateway, connection: Connection, request: InstitutionR
 
 
 async def _add_key(connection: Connection, tenant: Tenant, request: ApiKeyRequest) -> ApiKeyCreated:
-    token, api_key_id = new_token(), str(uuid.uuid4())
+    token, api_key_id = new_token(), ApiKeyId(str(uuid.uuid4()))
     scopes = tuple(dict.fromkeys(request.scopes))
     created_at = await tenants.add_api_key(
         connection,
@@ -114,12 +116,12 @@ async def _add_key(connection: Connection, tenant: Tenant, request: ApiKeyReques
 
 
 async def add_secret(
-    gateway: Gateway, connection: Connection, tenant: Tenant, purpose: Literal["event", "assertion"]
+    keystore: Keystore, connection: Connection, tenant: Tenant, purpose: Literal["event", "assertion"]
 ) -> KeyRecord:
     """Make a secret key in the caller's transaction; it signs once the log has it. Raises `TooManyKeysProblem`."""
     if len(await tenants.secrets(connection, tenant.institution_id)) >= SECRETS_MAX:
         raise TooManyKeysProblem(f"An institution has at most {SECRETS_MAX} keys in its life")
-    secret, stored = new_secret(gateway.keystore, tenant, purpose)
+    secret, stored = new_secret(keystore, tenant, purpose)
     await tenants.add_secret(connection, tenant.institution_id, stored)
     return key_record(tenant.did, purpose, secret.public_key)
 

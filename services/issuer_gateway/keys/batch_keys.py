@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import nacl.utils
 
+from proto.ids import BatchId
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.store import batches, pending_batches
@@ -93,7 +94,7 @@ class BatchKeys:
             for batch_id in batch_ids:
                 await self._take_words(pool, batch_id)
 
-    async def _take_words(self, pool: Pool, batch_id: str) -> None:
+    async def _take_words(self, pool: Pool, batch_id: BatchId) -> None:
         """Leave of a batch's old refusals what quotes nothing; what was noted in a dry run goes."""
         after = 0
         while page := await batches.results(pool, batch_id, after=after, limit=_PAGE):

@@ -15,6 +15,7 @@ import nacl.bindings
 import nacl.exceptions
 import nacl.utils
 
+from proto.ids import LearnerId
 from proto.problem import Problem
 from services.operator_fault import OperatorFault
 from services.settings import unreadable
@@ -115,11 +116,11 @@ class Keystore(DataKey):
             raise MasterKeyFault(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")
         return cls(key)
 
-    def new_learner_key(self, learner_id: str) -> bytes:
+    def new_learner_key(self, learner_id: LearnerId) -> bytes:
         """Return a new learner's key, sealed; `learner_key` opens it."""
         return self.seal(nacl.utils.random(KEY_BYTES), "learner-key", learner_id)
 
-    def learner_key(self, sealed: bytes, learner_id: str) -> DataKey:
+    def learner_key(self, sealed: bytes, learner_id: LearnerId) -> DataKey:
         """Return the learner's key that was sealed."""
         return DataKey(self.open(sealed, "learner-key", learner_id))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from proto.ids import LearnerId
 from services.issuer_gateway.keys.keystore import DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.store import credentials
@@ -17,7 +18,7 @@ class LearnerKeys:
         self._vault = vault
         self._keystore = keystore
 
-    async def known(self, learner_ids: Iterable[str]) -> dict[str, DataKey | None]:
+    async def known(self, learner_ids: Iterable[LearnerId]) -> dict[LearnerId, DataKey | None]:
         """Return the keys of learners, None where the key was destroyed.
 
         Raises `UnsealableProblem` where the vault never had one: then it is not the vault of this database.
@@ -31,7 +32,7 @@ class LearnerKeys:
             )
         return self._opened(sealed)
 
-    async def made(self, learner_ids: Iterable[str]) -> dict[str, DataKey | None]:
+    async def made(self, learner_ids: Iterable[LearnerId]) -> dict[LearnerId, DataKey | None]:
         """Return the keys of learners, made now for those who have none; None where the key was destroyed."""
         wanted = list(dict.fromkeys(learner_ids))
         sealed = await self._vault.keys(wanted)
@@ -40,18 +41,18 @@ class LearnerKeys:
             sealed |= await self._vault.keep({name: self._keystore.new_learner_key(name) for name in missing})
         return self._opened(sealed)
 
-    def _opened(self, sealed: dict[str, bytes | None]) -> dict[str, DataKey | None]:
+    def _opened(self, sealed: dict[LearnerId, bytes | None]) -> dict[LearnerId, DataKey | None]:
         return {name: self._keystore.learner_key(key, name) if key else None for name, key in sealed.items()}
 
-    async def marked(self, mark: bytes) -> list[str]:
+    async def marked(self, mark: bytes) -> list[LearnerId]:
         """Return the ids of learners who bear a mark; some may have no row in the database, and count as nobody."""
         return await self._vault.marked(mark)
 
-    async def mark(self, learner_id: str, marks: Sequence[bytes]) -> None:
+    async def mark(self, learner_id: LearnerId, marks: Sequence[bytes]) -> None:
         """Let a learner who has a key be found by these marks, until the key is destroyed."""
         await self._vault.mark(learner_id, marks)
 
-    async def destroy(self, pool: Pool, learner_id: str) -> None:
+    async def destroy(self, pool: Pool, learner_id: LearnerId) -> None:
         """Destroy the key of a learner whose erasure is committed, and note that it is done."""
         await self._vault.destroy([learner_id])
         await credentials.note_destroyed(pool, [learner_id])

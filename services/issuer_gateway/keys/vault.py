@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from proto.ids import InstitutionId, LearnerId
 from proto.problem import Problem
 
 FILE_NAME = "learner-keys.sqlite"
@@ -113,25 +114,25 @@ class Vault:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
-    async def keys(self, learner_ids: Iterable[str]) -> dict[str, bytes | None]:
+    async def keys(self, learner_ids: Iterable[LearnerId]) -> dict[LearnerId, bytes | None]:
         """Return the sealed keys of learners: None where it was destroyed, nothing where there never was one."""
         names = list(dict.fromkeys(learner_ids))
 
-        def read() -> dict[str, bytes | None]:
+        def read() -> dict[LearnerId, bytes | None]:
             return _keys(self._file, names)
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, read)
 
-    async def keep(self, keys: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    async def keep(self, keys: Mapping[LearnerId, bytes]) -> dict[LearnerId, bytes | None]:
         """Keep the sealed keys of learners who have none; return what is kept for all of them, as `keys` does."""
 
-        def work(file: sqlite3.Connection) -> dict[str, bytes | None]:
+        def work(file: sqlite3.Connection) -> dict[LearnerId, bytes | None]:
             file.executemany("INSERT OR IGNORE INTO learner_key (learner_id, sealed) VALUES (?, ?)", keys.items())
             return _keys(file, list(keys))
 
         return await self._run(work)
 
-    async def destroy(self, learner_ids: Iterable[str]) -> None:
+    async def destroy(self, learner_ids: Iterable[LearnerId]) -> None:
         """Destroy the keys of learners for good, and what they are found by; only that it was done stays behind.
 
         The file's journal is emptied as well.
@@ -154,16 +155,16 @@ class Vault:
             self._thread, lambda: self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         )
 
-    async def marked(self, mark: bytes) -> list[str]:
+    async def marked(self, mark: bytes) -> list[LearnerId]:
         """Return the learners who bear a mark, in the order of their ids."""
 
-        def read() -> list[str]:
+        def read() -> list[LearnerId]:
             rows = self._file.execute("SELECT learner_id FROM learner_mark WHERE mark = ? ORDER BY 1", (mark,))
             return [row[0] for row in rows]
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, read)
 
-    async def mark(self, learner_id: str, marks: Iterable[bytes]) -> None:
+    async def mark(self, learner_id: LearnerId, marks: Iterable[bytes]) -> None:
         """Let a learner be found by marks; one whose key was destroyed, or who has none, gets none."""
         rows = [(mark, learner_id) for mark in marks]
 
@@ -215,10 +216,10 @@ class Vault:
         await self._run(work)
         await self._empty_journal()
 
-    async def destroyed(self, *, after: str, limit: int) -> list[str]:
+    async def destroyed(self, *, after: str, limit: int) -> list[LearnerId]:
         """Return learners whose keys were destroyed, in the order of their ids."""
 
-        def read() -> list[str]:
+        def read() -> list[LearnerId]:
             rows = self._file.execute(
                 "SELECT learner_id FROM learner_key WHERE destroyed AND learner_id > ? ORDER BY 1 LIMIT ?",
                 (after, limit),
@@ -227,7 +228,7 @@ class Vault:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, read)
 
-    async def given(self, institution_id: str) -> tuple[int, int]:
+    async def given(self, institution_id: InstitutionId) -> tuple[int, int]:
         """Return an institution's newest list from which places were given, and how many; (0, 0) if none."""
 
         def read() -> tuple[int, int]:
@@ -238,7 +239,7 @@ class Vault:
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, read)
 
-    async def note_given(self, institution_id: str, number: int, given: int) -> None:
+    async def note_given(self, institution_id: InstitutionId, number: int, given: int) -> None:
         """Note that so many places of a list may be in use; never goes back."""
 
         def work(file: sqlite3.Connection) -> None:
@@ -252,8 +253,8 @@ class Vault:
         await self._run(work)
 
 
-def _keys(file: sqlite3.Connection, names: list[str]) -> dict[str, bytes | None]:
-    found: dict[str, bytes | None] = {}
+def _keys(file: sqlite3.Connection, names: list[LearnerId]) -> dict[LearnerId, bytes | None]:
+    found: dict[LearnerId, bytes | None] = {}
     for start in range(0, len(names), _NAMES_MAX):
         part = names[start : start + _NAMES_MAX]
         marks = ", ".join("?" * len(part))

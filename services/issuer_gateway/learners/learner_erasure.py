@@ -14,17 +14,21 @@ from typing import Any
 
 import msgspec
 
+from proto.ids import BatchId, InstitutionId, LearnerId
 from proto.moment import from_datetime
 from proto.problem import NotFoundProblem
 from proto.wire.gateway import ErasureAnswer
 from services.issuer_gateway.batches.batch_upload import Part, part_name
+from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.small_batch import LearnerErasedProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.batch_keys import BatchKey
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import batches, claims, credentials, earlier_awards, pending_batches, requests
-from services.persistence.postgres import Connection
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.persistence.postgres import Connection, Pool
 
 _REF_COLUMN = "learner_ref"
 _ESCAPE = b"\\u"
@@ -40,63 +44,80 @@ class UnknownLearnerProblem(NotFoundProblem):
     title = "No such learner"
 
 
-async def erase(gateway: Gateway, tenant: Tenant, ref: str) -> ErasureAnswer:
-    """Close a learner's documents and take out what waits for them, then destroy the keys.
+class EraseLearner:
+    """Erases learners."""
 
-    Raises `UnknownLearnerProblem` where nothing is there, and `BusyProblem` where a batch is at work for too long.
-    """
+    def __init__(
+        self,
+        unit_of_work: UnitOfWork,
+        batch_keys: BatchKeys,
+        learner_keys: LearnerKeys,
+        *,
+        pool: Pool,
+        keystore: Keystore,
+        lists: ListsInHand,
+    ) -> None:
+        self._unit_of_work = unit_of_work
+        self._batch_keys = batch_keys
+        self._learner_keys = learner_keys
+        self._pool = pool
+        self._keystore = keystore
+        self._lists = lists
 
-    async def work(connection: Connection) -> ErasureAnswer | None:
-        # (1) What waits, so that no batch makes the learner again; (2) nobody is at work for the learner, and lists in
-        # hand know; (3) the learner and (4) what hangs on it.
-        pending = await _Pending(gateway, connection, ref).drop(tenant.institution_id)
-        await earlier_awards.lock_learners(connection, tenant.institution_id, [ref])
-        for in_hand in gateway.in_hand.get(tenant.institution_id, ()):
-            if ref in in_hand.refs:
-                in_hand.erased.add(ref)
-                is_in_hand.append(True)
-        erased = await credentials.erase(connection, tenant.institution_id, ref)
-        if erased is not None:
-            await requests.withdraw_all(connection, erased.learner_id)
-            await claims.cancel_all(connection, erased.learner_id)
-            learner_ids.append(erased.learner_id)
-        if erased is None and not pending and not is_in_hand:
-            return None
-        return ErasureAnswer(
-            document_count=erased.document_count if erased else 0,
-            pending_row_count=pending,
-            erased_at=from_datetime(erased.erased_at if erased else datetime.now(UTC)),
-        )
+    async def erase(self, tenant: Tenant, ref: str) -> ErasureAnswer:
+        """Close a learner's documents and take out what waits for them, then destroy the keys.
 
-    learner_ids: list[str] = []
-    is_in_hand: list[bool] = []
-    answer = await gateway.unit_of_work.in_transaction(work)
-    if answer is None:
-        raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
-    await gateway.batch_keys.destroy_ended(gateway.pool)
-    for learner_id in learner_ids:
-        await gateway.learner_keys.destroy(gateway.pool, learner_id)
-    return answer
+        Raises `UnknownLearnerProblem` where nothing is there, and `BusyProblem` where a batch is at work for too long.
+        """
+
+        async def work(connection: Connection) -> ErasureAnswer | None:
+            # (1) What waits, so that no batch makes the learner again; (2) nobody is at work for the learner, and lists
+            # in hand know; (3) the learner and (4) what hangs on it.
+            pending = await _Pending(self._batch_keys, self._keystore, connection, ref).drop(tenant.institution_id)
+            await earlier_awards.lock_learners(connection, tenant.institution_id, [ref])
+            is_in_hand = self._lists.erase(tenant.institution_id, ref)
+            erased = await credentials.erase(connection, tenant.institution_id, ref)
+            if erased is not None:
+                await requests.withdraw_all(connection, erased.learner_id)
+                await claims.cancel_all(connection, erased.learner_id)
+                learner_ids.append(erased.learner_id)
+            if erased is None and not pending and not is_in_hand:
+                return None
+            return ErasureAnswer(
+                document_count=erased.document_count if erased else 0,
+                pending_row_count=pending,
+                erased_at=from_datetime(erased.erased_at if erased else datetime.now(UTC)),
+            )
+
+        learner_ids: list[LearnerId] = []
+        answer = await self._unit_of_work.in_transaction(work)
+        if answer is None:
+            raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
+        await self._batch_keys.destroy_ended(self._pool)
+        for learner_id in learner_ids:
+            await self._learner_keys.destroy(self._pool, learner_id)
+        return answer
 
 
 class _Pending:
     """One learner's rows in the batches that wait, in the caller's transaction."""
 
-    def __init__(self, gateway: Gateway, connection: Connection, ref: str) -> None:
-        self._gateway = gateway
+    def __init__(self, batch_keys: BatchKeys, keystore: Keystore, connection: Connection, ref: str) -> None:
+        self._batch_keys = batch_keys
+        self._keystore = keystore
         self._connection = connection
         self._ref = ref
 
-    async def drop(self, institution_id: str) -> int:
+    async def drop(self, institution_id: InstitutionId) -> int:
         """Take the learner's rows out, and return how many; a part that is being worked on is waited for."""
         count = 0
         for batch in await pending_batches.lock(self._connection, institution_id):
-            key = await self._gateway.batch_keys.of(batch.key_id) if batch.key_id else None
+            key = await self._batch_keys.of(batch.key_id) if batch.key_id else None
             if key is not None and await self._is_in(batch.batch_id, key):
                 count += await self._taken_out(batch, key)
         return count
 
-    async def _is_in(self, batch_id: str, key: BatchKey) -> bool:
+    async def _is_in(self, batch_id: BatchId, key: BatchKey) -> bool:
         async for parts in self._pages(batch_id):
             if await asyncio.to_thread(_any_lines, parts, batch_id, key, self._ref):
                 return True
@@ -105,7 +126,7 @@ class _Pending:
     async def _taken_out(self, batch: batches.BackgroundBatch, key: BatchKey) -> int:
         """Seal what is left of a batch under a new key: what the old one sealed can be read by nobody then."""
         fresh = BatchKey.fresh(key.fingerprint_key)
-        await self._gateway.batch_keys.keep(fresh)
+        await self._batch_keys.keep(fresh)
         count = 0
         async for parts in self._pages(batch.batch_id):
             sealed, lines = await asyncio.to_thread(_resealed, parts, batch.batch_id, (key, fresh), self._ref)
@@ -115,7 +136,7 @@ class _Pending:
         await pending_batches.change_key(self._connection, batch.batch_id, key.key_id, fresh.key_id)
         return count
 
-    async def _pages(self, batch_id: str) -> Any:
+    async def _pages(self, batch_id: BatchId) -> Any:
         after = -1
         while found := await pending_batches.parts(
             self._connection, batch_id, after=after, limit=LIMITS.batch_parts_stored_at_once
@@ -127,7 +148,7 @@ class _Pending:
         if not lines:
             return
         problem = _ENCODE(LearnerErasedProblem("Nothing was issued or changed for it").document())
-        seal = self._gateway.keystore.seal
+        seal = self._keystore.seal
         results = [
             batches.Result(line=line, sealed_problem=seal(problem, "problem", f"{batch.batch_id}\n{line}"))
             for line in lines
@@ -136,16 +157,16 @@ class _Pending:
         await batches.count(self._connection, batch.batch_id, accepted=0, refused=len(lines))
 
 
-def _opened(sealed: bytes, batch_id: str, number: int, key: BatchKey) -> Part:
+def _opened(sealed: bytes, batch_id: BatchId, number: int, key: BatchKey) -> Part:
     return _DECODE_PART(key.data.open(sealed, "batch-part", part_name(batch_id, number)))
 
 
-def _any_lines(parts: Sequence[tuple[int, bytes]], batch_id: str, key: BatchKey, ref: str) -> bool:
+def _any_lines(parts: Sequence[tuple[int, bytes]], batch_id: BatchId, key: BatchKey, ref: str) -> bool:
     return any(lines_of(_opened(sealed, batch_id, number, key), ref) for number, sealed in parts)
 
 
 def _resealed(
-    parts: Sequence[tuple[int, bytes]], batch_id: str, keys: tuple[BatchKey, BatchKey], ref: str
+    parts: Sequence[tuple[int, bytes]], batch_id: BatchId, keys: tuple[BatchKey, BatchKey], ref: str
 ) -> tuple[list[tuple[int, bytes]], list[int]]:
     """Return parts without the learner's rows, sealed under the second key, and the lines that were taken out."""
     old, new = keys

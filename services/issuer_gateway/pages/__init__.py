@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from proto.documents.credential import Achievement
+from proto.ids import AchievementId
 from proto.moment import Moment
 from proto.problem import Problem
 from proto.stacking import ects_text
@@ -43,7 +44,7 @@ class Pages:
     def achievement(
         self,
         tenant: Tenant,
-        achievement_id: str,
+        achievement_id: AchievementId,
         achievement: Achievement,
         *,
         fault: str = "",

@@ -10,6 +10,7 @@ import uuid
 import msgspec
 
 from proto.documents.wording import check_address, check_texts
+from proto.ids import AchievementId, LearnerId, RequestId
 from proto.moment import from_datetime
 from proto.problem import BusyProblem, ConflictProblem, NotFoundProblem, UnavailableProblem
 from proto.wire.requests import RequestBody, RequestMade, RequestSeen, RequestState, Wish
@@ -18,9 +19,12 @@ from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.domain.tenant import Tenant, institution_answer
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
-from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
-from services.persistence.postgres import Connection, transaction
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.persistence.postgres import Connection, Pool, transaction
 
 SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones
 _SWEEP_SECONDS = 3_600.0
@@ -62,21 +66,21 @@ class RequestDecidedProblem(ConflictProblem):
         super().__init__(f"It is {stored.state}; a request is decided once", members=members)
 
 
-def provisional_ref(request_id: str) -> str:
+def provisional_ref(request_id: RequestId) -> str:
     """Return the learner's ref of a request that was not accepted yet."""
     return f"request-{request_id}"
 
 
-def sealed_wish(key: DataKey, wish: Wish, request_id: str) -> bytes:
+def sealed_wish(key: DataKey, wish: Wish, request_id: RequestId) -> bytes:
     """Return what the learner said, sealed under the learner's key."""
     return key.seal(_ENCODE(wish), "request", request_id)
 
 
-async def key_of(gateway: Gateway, stored: requests.StoredRequest) -> DataKey | None:
+async def key_of(learner_keys: LearnerKeys, stored: requests.StoredRequest) -> DataKey | None:
     """Return the key of a request's learner, None where the learner was erased."""
     if stored.is_erased:
         return None
-    return (await gateway.learner_keys.known([stored.learner_id]))[stored.learner_id]
+    return (await learner_keys.known([stored.learner_id]))[stored.learner_id]
 
 
 def wish_of(key: DataKey, stored: requests.StoredRequest) -> Wish:
@@ -91,60 +95,158 @@ def reason_of(key: DataKey, stored: requests.StoredRequest) -> str | None:
     return key.open(stored.sealed_reason, "request-reason", stored.request_id).decode()
 
 
-async def askable(gateway: Gateway, slug: str, achievement_id: str) -> tuple[Tenant, achievements.StoredAchievement]:
-    """Return institution and achievement; raises `NotAskableProblem` where it takes no requests."""
-    tenant = await institution_commands.tenant_of(gateway.pool, slug)
-    stored = await achievement_commands.get(gateway.pool, tenant, achievement_id)
-    if not stored.achievement.takes_requests:
-        raise NotAskableProblem(f"{tenant.legal_name} takes no requests for it here; ask the institution itself")
-    async with transaction(gateway.pool) as connection:
-        book = await followed_log.book_of_issuers(connection, {tenant.did})
-    state = institution_answer(tenant, book, now=gateway.writer.now()).state
-    if state in {"not-admitted", "closed"}:
-        raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
-    return tenant, stored
+class LearnerRequests:
+    """Requests of learners. An institution has at most `open_max` that wait; none is kept longer than `kept_days`."""
 
+    def __init__(
+        self,
+        pool: Pool,
+        unit_of_work: UnitOfWork,
+        learner_keys: LearnerKeys,
+        *,
+        log_state: LogState,
+        metrics: Metrics,
+        public_url: str,
+        open_max: int,
+        kept_days: int,
+    ) -> None:
+        self._pool = pool
+        self._unit_of_work = unit_of_work
+        self._learner_keys = learner_keys
+        self._log_state = log_state
+        self._metrics = metrics
+        self._public_url = public_url
+        self._open_max = open_max
+        self._kept_days = kept_days
 
-async def ask(gateway: Gateway, body: RequestBody) -> RequestMade:
-    """Take a request and return its secret link, which is shown this once.
+    async def askable(self, slug: str, achievement_id: AchievementId) -> tuple[Tenant, achievements.StoredAchievement]:
+        """Return institution and achievement; raises `NotAskableProblem` where it takes no requests."""
+        tenant = await institution_commands.tenant_of(self._pool, slug)
+        stored = await achievement_commands.get(self._pool, tenant, achievement_id)
+        if not stored.achievement.takes_requests:
+            raise NotAskableProblem(f"{tenant.legal_name} takes no requests for it here; ask the institution itself")
+        async with transaction(self._pool) as connection:
+            book = await followed_log.book_of_issuers(connection, {tenant.did})
+        state = institution_answer(tenant, book, now=self._log_state.now()).state
+        if state in {"not-admitted", "closed"}:
+            raise NotAskableProblem(f"{tenant.legal_name} cannot award anything: on the log it is {state}")
+        return tenant, stored
 
-    Raises `UnknownInstitutionProblem`, `NoSuchAchievementProblem`, `NotAskableProblem`, `TooManyRequestsProblem`.
-    """
-    tenant, achievement = await askable(gateway, body.institution, body.achievement)
-    secret, request_id, learner_id = institution_commands.new_token(SECRET_PREFIX), str(uuid.uuid4()), str(uuid.uuid4())
-    wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
-    check_readable(wish)
+    async def ask(self, body: RequestBody) -> RequestMade:
+        """Take a request and return its secret link, which is shown this once.
 
-    async def work(connection: Connection) -> RequestMade:
-        # (1) A bound on what waits; (2) a learner of the request's own, with a key; (3) the request under that key.
-        if await requests.count_open(connection, tenant.institution_id) >= gateway.config.requests_open_max:
-            raise TooManyRequestsProblem("Too many requests wait for a decision; ask later, or ask the institution")
-        learner = credentials.StoredLearner(learner_id=learner_id, ref=provisional_ref(request_id))
-        await credentials.learners(connection, tenant.institution_id, [learner])
-        key = (await gateway.learner_keys.made([learner_id]))[learner_id]
-        assert key is not None, "it was made just now, and nobody else knows its learner"
-        created_at = await requests.add(
-            connection,
-            requests.NewRequest(
+        Raises `UnknownInstitutionProblem`, `NoSuchAchievementProblem`, `NotAskableProblem`, `TooManyRequestsProblem`.
+        """
+        tenant, achievement = await self.askable(body.institution, body.achievement)
+        secret, request_id = institution_commands.new_token(SECRET_PREFIX), RequestId(str(uuid.uuid4()))
+        learner_id = LearnerId(str(uuid.uuid4()))
+        wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
+        check_readable(wish)
+
+        async def work(connection: Connection) -> RequestMade:
+            # (1) A bound on what waits; (2) a learner of the request's own, with a key; (3) the request under that key.
+            if await requests.count_open(connection, tenant.institution_id) >= self._open_max:
+                raise TooManyRequestsProblem("Too many requests wait for a decision; ask later, or ask the institution")
+            learner = credentials.StoredLearner(learner_id=learner_id, ref=provisional_ref(request_id))
+            await credentials.learners(connection, tenant.institution_id, [learner])
+            key = (await self._learner_keys.made([learner_id]))[learner_id]
+            assert key is not None, "it was made just now, and nobody else knows its learner"
+            created_at = await requests.add(
+                connection,
+                requests.NewRequest(
+                    request_id=request_id,
+                    institution_id=tenant.institution_id,
+                    achievement_id=achievement.achievement_id,
+                    learner_id=learner_id,
+                    token_hash=token_hash(secret),
+                    sealed_content=sealed_wish(key, wish, request_id),
+                ),
+            )
+            return RequestMade(
                 request_id=request_id,
-                institution_id=tenant.institution_id,
-                achievement_id=achievement.achievement_id,
-                learner_id=learner_id,
-                token_hash=token_hash(secret),
-                sealed_content=sealed_wish(key, wish, request_id),
-            ),
-        )
-        return RequestMade(
-            request_id=request_id,
-            state="open",
-            created_at=from_datetime(created_at),
-            link=link_of(gateway, secret),
-            secret=secret,
+                state="open",
+                created_at=from_datetime(created_at),
+                link=self.link_of(secret),
+                secret=secret,
+            )
+
+        made = await self._unit_of_work.in_transaction(work)
+        self._metrics.requests.labels("open").inc()
+        return made
+
+    def link_of(self, secret: str) -> str:
+        """Return the address of a request's own page."""
+        return f"{self._public_url.rstrip('/')}/requests/{secret}"
+
+    async def by_secret(self, secret: str) -> requests.StoredRequest:
+        """Return the request that a secret link leads to; raises `UnknownRequestProblem`."""
+        stored = await requests.by_token(self._pool, token_hash(secret))
+        if stored is None:
+            raise UnknownRequestProblem("This link leads to no request: it must be copied whole")
+        return stored
+
+    async def seen(self, secret: str) -> RequestSeen:
+        """Return how a request stands, for whoever has its link."""
+        stored = await self.by_secret(secret)
+        tenant = await tenants.by_id(self._pool, stored.institution_id)
+        achievement = (await achievement_commands.get(self._pool, tenant, stored.achievement_id)).achievement
+        key = await key_of(self._learner_keys, stored)
+        return RequestSeen(
+            state=stored.state,
+            institution=tenant.slug,
+            legal_name=tenant.legal_name,
+            achievement=achievement.uri,
+            title=achievement.text_in(achievement.title),
+            created_at=from_datetime(stored.created_at),
+            decided_at=from_datetime(stored.decided_at) if stored.decided_at else None,
+            reason=reason_of(key, stored) if key else None,
+            credential_id=stored.credential_id,
+            document=f"{self.link_of(secret)}/document" if stored.credential_id and key else None,
+            is_erased=key is None,
         )
 
-    made = await gateway.unit_of_work.in_transaction(work)
-    gateway.metrics.requests.labels("open").inc()
-    return made
+    async def withdraw(self, secret: str) -> RequestState:
+        """Withdraw an open request and erase what was said in it; again changes nothing.
+
+        Raises `UnknownRequestProblem`, and `RequestDecidedProblem` where the institution was first.
+        """
+        known = await self.by_secret(secret)
+
+        async def work(connection: Connection) -> LearnerId | None:
+            stored = await requests.lock(connection, known.institution_id, known.request_id)
+            assert stored is not None, "nothing removes a request"
+            if stored.state == "withdrawn":
+                return stored.learner_id
+            if stored.state != "open":
+                raise RequestDecidedProblem(stored)
+            await requests.close(connection, stored.request_id, "withdrawn")
+            return await _erase(connection, stored)
+
+        learner_id = await self._unit_of_work.in_transaction(work)
+        # If we crash here, the learner is erased and the key is still there: the next start destroys it.
+        if learner_id is not None:
+            await self._learner_keys.destroy(self._pool, learner_id)
+        return "withdrawn"
+
+    async def sweep(self) -> int:
+        """Erase what was said in requests that are too old, and expired awards; return how many requests."""
+        async with transaction(self._pool) as connection:
+            await claims.forget_expired(connection)
+            found = await requests.lapsing(connection, days=self._kept_days, limit=_SWEEP_ROWS)
+            learner_ids = []
+            for stored in found:
+                await requests.close(connection, stored.request_id, "lapsed")
+                learner_ids.append(await _erase(connection, stored))
+        for learner_id in filter(None, learner_ids):
+            await self._learner_keys.destroy(self._pool, learner_id)
+        return len(found)
+
+    async def keep_swept(self) -> None:
+        """Sweep for ever, each hour; ends by cancellation only."""
+        while True:
+            while await self.sweep() == _SWEEP_ROWS:
+                pass
+            await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def check_readable(wish: Wish) -> None:
@@ -154,70 +256,12 @@ def check_readable(wish: Wish) -> None:
     check_address(wish.email, "/email")
 
 
-def link_of(gateway: Gateway, secret: str) -> str:
-    """Return the address of a request's own page."""
-    return f"{gateway.config.public_url.rstrip('/')}/requests/{secret}"
-
-
-async def by_secret(gateway: Gateway, secret: str) -> requests.StoredRequest:
-    """Return the request that a secret link leads to; raises `UnknownRequestProblem`."""
-    stored = await requests.by_token(gateway.pool, token_hash(secret))
-    if stored is None:
-        raise UnknownRequestProblem("This link leads to no request: it must be copied whole")
-    return stored
-
-
-async def seen(gateway: Gateway, secret: str) -> RequestSeen:
-    """Return how a request stands, for whoever has its link."""
-    stored = await by_secret(gateway, secret)
-    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
-    achievement = (await achievement_commands.get(gateway.pool, tenant, stored.achievement_id)).achievement
-    key = await key_of(gateway, stored)
-    return RequestSeen(
-        state=stored.state,
-        institution=tenant.slug,
-        legal_name=tenant.legal_name,
-        achievement=achievement.uri,
-        title=achievement.text_in(achievement.title),
-        created_at=from_datetime(stored.created_at),
-        decided_at=from_datetime(stored.decided_at) if stored.decided_at else None,
-        reason=reason_of(key, stored) if key else None,
-        credential_id=stored.credential_id,
-        document=f"{link_of(gateway, secret)}/document" if stored.credential_id and key else None,
-        is_erased=key is None,
-    )
-
-
-async def withdraw(gateway: Gateway, secret: str) -> RequestState:
-    """Withdraw an open request and erase what was said in it; again changes nothing.
-
-    Raises `UnknownRequestProblem`, and `RequestDecidedProblem` where the institution was first.
-    """
-    known = await by_secret(gateway, secret)
-
-    async def work(connection: Connection) -> str | None:
-        stored = await requests.lock(connection, known.institution_id, known.request_id)
-        assert stored is not None, "nothing removes a request"
-        if stored.state == "withdrawn":
-            return stored.learner_id
-        if stored.state != "open":
-            raise RequestDecidedProblem(stored)
-        await requests.close(connection, stored.request_id, "withdrawn")
-        return await _erase(connection, stored)
-
-    learner_id = await gateway.unit_of_work.in_transaction(work)
-    # If we crash here, the learner is erased and the key is still there: the next start destroys it.
-    if learner_id is not None:
-        await gateway.learner_keys.destroy(gateway.pool, learner_id)
-    return "withdrawn"
-
-
-async def _erase(connection: Connection, stored: requests.StoredRequest) -> str | None:
+async def _erase(connection: Connection, stored: requests.StoredRequest) -> LearnerId | None:
     """Erase what was said in a closed request; return whose key is to be destroyed after the commit."""
     learner_id = await leave(connection, stored)
     if learner_id is None and not stored.is_erased:
         # Something else was issued to that learner, and stays: what was said goes by itself.
-        nobody = credentials.StoredLearner(learner_id=str(uuid.uuid4()), ref=f"left-{stored.request_id}")
+        nobody = credentials.StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=f"left-{stored.request_id}")
         await credentials.learners(connection, stored.institution_id, [nobody])
         await requests.detach(connection, stored.request_id, nobody.learner_id)
         await credentials.erase(connection, stored.institution_id, nobody.ref)
@@ -225,7 +269,7 @@ async def _erase(connection: Connection, stored: requests.StoredRequest) -> str 
     return learner_id
 
 
-async def leave(connection: Connection, stored: requests.StoredRequest) -> str | None:
+async def leave(connection: Connection, stored: requests.StoredRequest) -> LearnerId | None:
     """Erase the learner that a request has of its own; return whose key is to be destroyed after the commit.
 
     None where the learner is another, or where the institution has issued something to it by its ref.
@@ -236,28 +280,6 @@ async def leave(connection: Connection, stored: requests.StoredRequest) -> str |
         return None
     await credentials.erase(connection, stored.institution_id, stored.ref)
     return stored.learner_id
-
-
-async def sweep(gateway: Gateway) -> int:
-    """Erase what was said in requests that are older than the setting says; return how many. Expired awards go too."""
-    async with transaction(gateway.pool) as connection:
-        await claims.forget_expired(connection)
-        found = await requests.lapsing(connection, days=gateway.config.request_kept_days, limit=_SWEEP_ROWS)
-        learner_ids = []
-        for stored in found:
-            await requests.close(connection, stored.request_id, "lapsed")
-            learner_ids.append(await _erase(connection, stored))
-    for learner_id in filter(None, learner_ids):
-        await gateway.learner_keys.destroy(gateway.pool, learner_id)
-    return len(found)
-
-
-async def keep_swept(gateway: Gateway) -> None:
-    """Sweep for ever, each hour; ends by cancellation only."""
-    while True:
-        while await sweep(gateway) == _SWEEP_ROWS:
-            pass
-        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def open_key(key: DataKey | None) -> DataKey:

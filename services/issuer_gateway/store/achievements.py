@@ -6,6 +6,7 @@ import asyncpg
 import msgspec
 
 from proto.documents.credential import Achievement
+from proto.ids import AchievementId, InstitutionId
 from services.issuer_gateway.domain.tenant import Tenant
 from services.persistence.postgres import Connection, Pool
 
@@ -23,7 +24,7 @@ _CURRENT = """
 class StoredAchievement(msgspec.Struct, frozen=True, kw_only=True):
     """An achievement, the id that it has here, and which revision of it this is."""
 
-    achievement_id: str
+    achievement_id: AchievementId
     revision: int
     achievement: Achievement
 
@@ -42,7 +43,7 @@ class Offered(msgspec.Struct, frozen=True, kw_only=True):
     """An achievement in the catalogue, with who offers it."""
 
     tenant: Tenant
-    achievement_id: str
+    achievement_id: AchievementId
     achievement: Achievement
 
 
@@ -54,8 +55,8 @@ def _stored(row: asyncpg.Record) -> StoredAchievement:
 
 async def add(
     connection: Connection,
-    institution_id: str,
-    achievement_id: str,
+    institution_id: InstitutionId,
+    achievement_id: AchievementId,
     achievement: Achievement,
     *,
     search_text: str,
@@ -81,7 +82,7 @@ async def add(
     return True
 
 
-async def add_revision(connection: Connection, institution_id: str, stored: StoredAchievement) -> None:
+async def add_revision(connection: Connection, institution_id: InstitutionId, stored: StoredAchievement) -> None:
     """Add a revision; which one is the current one does not change."""
     await connection.execute(
         """INSERT INTO achievement_revision (institution_id, achievement_id, revision, content)
@@ -93,7 +94,7 @@ async def add_revision(connection: Connection, institution_id: str, stored: Stor
     )
 
 
-async def next_revision(connection: Connection, institution_id: str, achievement_id: str) -> int:
+async def next_revision(connection: Connection, institution_id: InstitutionId, achievement_id: AchievementId) -> int:
     """Return the number of the next revision of an achievement that the caller has locked."""
     number: int = await connection.fetchval(
         """SELECT max(revision) + 1 FROM achievement_revision WHERE institution_id = $1 AND achievement_id = $2""",
@@ -103,7 +104,9 @@ async def next_revision(connection: Connection, institution_id: str, achievement
     return number
 
 
-async def revisions(connection: Connection, institution_id: str, achievement_id: str) -> list[StoredAchievement]:
+async def revisions(
+    connection: Connection, institution_id: InstitutionId, achievement_id: AchievementId
+) -> list[StoredAchievement]:
     """Return the revisions of an achievement, the newest first, at most `REVISIONS_MAX`."""
     rows = await connection.fetch(
         """SELECT achievement_id, revision, content FROM achievement_revision
@@ -115,7 +118,7 @@ async def revisions(connection: Connection, institution_id: str, achievement_id:
     return [_stored(row) for row in rows]
 
 
-async def by_source(connection: Connection, institution_id: str, uri: str) -> list[Sourced]:
+async def by_source(connection: Connection, institution_id: InstitutionId, uri: str) -> list[Sourced]:
     """Return the achievements that have a URI or came with it, and keep others from revising them."""
     rows = await connection.fetch(
         """SELECT achievement_id, revision, content, CASE WHEN source_uri IS NOT NULL THEN source_issuer END AS issuer
@@ -129,7 +132,12 @@ async def by_source(connection: Connection, institution_id: str, uri: str) -> li
 
 
 async def revise(
-    connection: Connection, institution_id: str, achievement_id: str, achievement: Achievement, *, search_text: str
+    connection: Connection,
+    institution_id: InstitutionId,
+    achievement_id: AchievementId,
+    achievement: Achievement,
+    *,
+    search_text: str,
 ) -> int:
     """Add a revision to an achievement that the caller has locked, and make it the current one; return its number."""
     revision = await next_revision(connection, institution_id, achievement_id)
@@ -145,13 +153,17 @@ async def revise(
     return revision
 
 
-async def get(connection: Connection | Pool, institution_id: str, achievement_id: str) -> StoredAchievement | None:
+async def get(
+    connection: Connection | Pool, institution_id: InstitutionId, achievement_id: AchievementId
+) -> StoredAchievement | None:
     """Return the current revision of an achievement."""
     row = await connection.fetchrow(f"{_CURRENT} AND achievement_id = $2", institution_id, achievement_id)
     return _stored(row) if row else None
 
 
-async def lock(connection: Connection, institution_id: str, achievement_id: str) -> StoredAchievement | None:
+async def lock(
+    connection: Connection, institution_id: InstitutionId, achievement_id: AchievementId
+) -> StoredAchievement | None:
     """Return the current revision and keep others from revising it until the transaction ends."""
     row = await connection.fetchrow(
         f"{_CURRENT} AND achievement_id = $2 FOR UPDATE OF achievement", institution_id, achievement_id
@@ -160,7 +172,7 @@ async def lock(connection: Connection, institution_id: str, achievement_id: str)
 
 
 async def by_uris(
-    connection: Connection | Pool, institution_id: str, uris: Sequence[str]
+    connection: Connection | Pool, institution_id: InstitutionId, uris: Sequence[str]
 ) -> dict[str, StoredAchievement]:
     """Return the current revisions of achievements by what they were asked by: URI, imported one's URI, or short id.
 
@@ -186,7 +198,7 @@ async def by_uris(
 
 
 async def page(
-    connection: Connection | Pool, institution_id: str, *, after: str, limit: int
+    connection: Connection | Pool, institution_id: InstitutionId, *, after: str, limit: int
 ) -> list[StoredAchievement]:
     """Return current revisions in the order of their ids, behind `after`."""
     rows = await connection.fetch(

@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from proto.documents.fields import OnRepeat
-from proto.ids import CredentialId, EventId
+from proto.ids import ApiKeyId, BatchId, CredentialId, EventId, InstitutionId
 from proto.tables.reading import READ_AS_USUAL, Reading
 from services.persistence.postgres import Connection, Pool
 
@@ -23,8 +23,8 @@ _SELECT = """
 class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch; one that was answered at once (`is_background` is false) has neither state nor counts that mean much."""
 
-    batch_id: str
-    institution_id: str
+    batch_id: BatchId
+    institution_id: InstitutionId
     request_fingerprint: bytes
     row_count: int
     kind: Kind
@@ -39,7 +39,7 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     repeated_count: int
     on_repeat: OnRepeat | None
     may_revoke: bool
-    api_key_id: str | None
+    api_key_id: ApiKeyId | None
     """The API key that sent it; None where that was not kept yet."""
     reading: str | None
     """How the cells of its table are read, as `reading_text` writes it; None of one that is read as usual."""
@@ -53,8 +53,8 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
 class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch whose parts are all stored and that is to be worked on."""
 
-    batch_id: str
-    institution_id: str
+    batch_id: BatchId
+    institution_id: InstitutionId
     key_fingerprint: bytes
     request_fingerprint: bytes
     row_count: int
@@ -63,7 +63,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
     may_issue: bool
     key_id: str
-    api_key_id: str | None
+    api_key_id: ApiKeyId | None
     on_repeat: OnRepeat | None
     may_revoke: bool
     reading: str | None
@@ -104,7 +104,9 @@ async def select_batches(connection: Connection | Pool, condition: str, *values:
     return [BackgroundBatch(**dict(row)) for row in await connection.fetch(f"{_SELECT} {condition}", *values)]
 
 
-async def by_key(connection: Connection | Pool, institution_id: str, key_fingerprint: bytes) -> BackgroundBatch | None:
+async def by_key(
+    connection: Connection | Pool, institution_id: InstitutionId, key_fingerprint: bytes
+) -> BackgroundBatch | None:
     """Return the batch of an idempotency key."""
     return _batch(
         await connection.fetchrow(
@@ -113,14 +115,16 @@ async def by_key(connection: Connection | Pool, institution_id: str, key_fingerp
     )
 
 
-async def get(connection: Connection | Pool, institution_id: str, batch_id: str) -> BackgroundBatch | None:
+async def get(
+    connection: Connection | Pool, institution_id: InstitutionId, batch_id: BatchId
+) -> BackgroundBatch | None:
     """Return a batch of the institution."""
     return _batch(
         await connection.fetchrow(f"{_SELECT} WHERE institution_id = $1 AND batch_id = $2", institution_id, batch_id)
     )
 
 
-async def add_parts(connection: Connection | Pool, batch_id: str, first: int, sealed: Sequence[bytes]) -> None:
+async def add_parts(connection: Connection | Pool, batch_id: BatchId, first: int, sealed: Sequence[bytes]) -> None:
     """Store parts of an upload, numbered from `first`."""
     await connection.execute(
         """INSERT INTO batch_part (batch_id, part, sealed)
@@ -131,12 +135,12 @@ async def add_parts(connection: Connection | Pool, batch_id: str, first: int, se
     )
 
 
-async def drop_parts(connection: Connection | Pool, batch_id: str) -> None:
+async def drop_parts(connection: Connection | Pool, batch_id: BatchId) -> None:
     """Take away what is left of a batch's input."""
     await connection.execute("DELETE FROM batch_part WHERE batch_id = $1", batch_id)
 
 
-async def drop_part(connection: Connection, batch_id: str, part: int) -> None:
+async def drop_part(connection: Connection, batch_id: BatchId, part: int) -> None:
     """Take away a part whose rows have their results."""
     await connection.execute("DELETE FROM batch_part WHERE batch_id = $1 AND part = $2", batch_id, part)
 
@@ -186,7 +190,7 @@ async def take(connection: Connection) -> BackgroundBatch | None:
     )
 
 
-async def next_part(connection: Connection, batch_id: str) -> tuple[int, bytes] | None:
+async def next_part(connection: Connection, batch_id: BatchId) -> tuple[int, bytes] | None:
     """Return the first part that is left, with its number."""
     row = await connection.fetchrow(
         "SELECT part, sealed FROM batch_part WHERE batch_id = $1 ORDER BY part LIMIT 1", batch_id
@@ -194,7 +198,7 @@ async def next_part(connection: Connection, batch_id: str) -> tuple[int, bytes] 
     return (row["part"], row["sealed"]) if row else None
 
 
-async def count(connection: Connection, batch_id: str, *, accepted: int, refused: int, repeated: int = 0) -> None:
+async def count(connection: Connection, batch_id: BatchId, *, accepted: int, refused: int, repeated: int = 0) -> None:
     """Count rows that have their results now, and give the next batch its turn."""
     await connection.execute(
         """UPDATE batch SET state = 'running', accepted_count = accepted_count + $2, refused_count = refused_count + $3,
@@ -206,7 +210,7 @@ async def count(connection: Connection, batch_id: str, *, accepted: int, refused
     )
 
 
-async def end(connection: Connection | Pool, batch_id: str, state: BatchState) -> None:
+async def end(connection: Connection | Pool, batch_id: BatchId, state: BatchState) -> None:
     """End a batch that is not over, and note that its key is to be destroyed: nobody can read what input is left."""
     await connection.execute(
         """WITH ended AS (
@@ -222,7 +226,7 @@ async def end(connection: Connection | Pool, batch_id: str, state: BatchState) -
     )
 
 
-async def repeated(connection: Connection, batch_id: str, fingerprints: Sequence[bytes]) -> dict[bytes, int]:
+async def repeated(connection: Connection, batch_id: BatchId, fingerprints: Sequence[bytes]) -> dict[bytes, int]:
     """Return which of these fingerprints the batch has met, with the line of the first row of each."""
     rows = await connection.fetch(
         """SELECT fingerprint, min(line) AS line FROM batch_row
@@ -233,7 +237,7 @@ async def repeated(connection: Connection, batch_id: str, fingerprints: Sequence
     return {row["fingerprint"]: row["line"] for row in rows}
 
 
-async def held(connection: Connection, batch_id: str, fingerprints: Sequence[bytes]) -> list[bytes]:
+async def held(connection: Connection, batch_id: BatchId, fingerprints: Sequence[bytes]) -> list[bytes]:
     """Return those of the fingerprints that earlier rows of a dry run have left: what they would give."""
     rows = await connection.fetch(
         "SELECT DISTINCT held_fingerprint FROM batch_row WHERE batch_id = $1 AND held_fingerprint = ANY($2::bytea[])",
@@ -243,7 +247,7 @@ async def held(connection: Connection, batch_id: str, fingerprints: Sequence[byt
     return [row["held_fingerprint"] for row in rows]
 
 
-async def held_pairs(connection: Connection, batch_id: str, fingerprints: Sequence[bytes]) -> list[bytes]:
+async def held_pairs(connection: Connection, batch_id: BatchId, fingerprints: Sequence[bytes]) -> list[bytes]:
     """Return those of the fingerprints of learner and achievement that earlier rows of a dry run would award."""
     rows = await connection.fetch(
         """SELECT DISTINCT pair_fingerprint FROM batch_row
@@ -254,7 +258,7 @@ async def held_pairs(connection: Connection, batch_id: str, fingerprints: Sequen
     return [row["pair_fingerprint"] for row in rows]
 
 
-async def add_results(connection: Connection, batch_id: str, results: Sequence[Result]) -> None:
+async def add_results(connection: Connection, batch_id: BatchId, results: Sequence[Result]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
         """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
@@ -275,7 +279,7 @@ async def add_results(connection: Connection, batch_id: str, results: Sequence[R
     )
 
 
-async def results(connection: Connection | Pool, batch_id: str, *, after: int, limit: int) -> list[Result]:
+async def results(connection: Connection | Pool, batch_id: BatchId, *, after: int, limit: int) -> list[Result]:
     """Return results by line, behind `after`; a change names the credential that it is about."""
     rows = await connection.fetch(
         """SELECT line, coalesce(batch_row.credential_id, stream) AS credential_id,
@@ -302,7 +306,7 @@ async def results(connection: Connection | Pool, batch_id: str, *, after: int, l
     ]
 
 
-async def count_published(connection: Connection | Pool, batch_id: str) -> int:
+async def count_published(connection: Connection | Pool, batch_id: BatchId) -> int:
     """Return how many rows of a batch in the background have their event in a published checkpoint."""
     found: int = await connection.fetchval(
         """SELECT count(*) FROM batch_row JOIN outbox USING (event_id)

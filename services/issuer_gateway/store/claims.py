@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.ids import CredentialId
+from proto.ids import AchievementId, ApiKeyId, BatchId, ClaimId, CredentialId, InstitutionId, LearnerId
 from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
@@ -20,28 +20,28 @@ _SELECT = """
 class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A link to be added: to a sealed award, or to a credential."""
 
-    claim_id: str
-    institution_id: str
-    learner_id: str
-    achievement_id: str
+    claim_id: ClaimId
+    institution_id: InstitutionId
+    learner_id: LearnerId
+    achievement_id: AchievementId
     token_hash: bytes
     sealed_award: bytes | None = None
     credential_id: CredentialId | None = None
-    batch_id: str | None = None
-    api_key_id: str | None = None
+    batch_id: BatchId | None = None
+    api_key_id: ApiKeyId | None = None
     """The API key that made it, and stated its award."""
 
 
 class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A link as it lies there; `is_over` by the database's clock."""
 
-    claim_id: str
-    institution_id: str
-    learner_id: str
-    achievement_id: str
+    claim_id: ClaimId
+    institution_id: InstitutionId
+    learner_id: LearnerId
+    achievement_id: AchievementId
     sealed_award: bytes | None
     credential_id: CredentialId | None
-    api_key_id: str | None
+    api_key_id: ApiKeyId | None
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
@@ -59,8 +59,8 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
 
     line: int
     credential_id: CredentialId
-    learner_id: str
-    achievement_id: str
+    learner_id: LearnerId
+    achievement_id: AchievementId
 
 
 def _stored(row: asyncpg.Record) -> StoredClaim:
@@ -101,7 +101,7 @@ async def by_token(connection: Connection | Pool, token_hash: bytes) -> StoredCl
     return _stored(row) if row else None
 
 
-async def get(connection: Connection | Pool, institution_id: str, claim_id: str) -> StoredClaim | None:
+async def get(connection: Connection | Pool, institution_id: InstitutionId, claim_id: ClaimId) -> StoredClaim | None:
     """Return a link of the institution."""
     row = await connection.fetchrow(
         f"{_SELECT} WHERE claim_id = $1 AND claim.institution_id = $2", claim_id, institution_id
@@ -109,7 +109,7 @@ async def get(connection: Connection | Pool, institution_id: str, claim_id: str)
     return _stored(row) if row else None
 
 
-async def lock(connection: Connection, claim_id: str) -> StoredClaim:
+async def lock(connection: Connection, claim_id: ClaimId) -> StoredClaim:
     """Return a link, which is there, and let nobody else use it until the transaction ends."""
     await connection.execute("SELECT FROM claim WHERE claim_id = $1 FOR UPDATE", claim_id)
     row = await connection.fetchrow(f"{_SELECT} WHERE claim_id = $1", claim_id)
@@ -118,7 +118,7 @@ async def lock(connection: Connection, claim_id: str) -> StoredClaim:
 
 
 async def use(
-    connection: Connection, claim_id: str, credential_id: CredentialId, taker_hash: bytes | None = None
+    connection: Connection, claim_id: ClaimId, credential_id: CredentialId, taker_hash: bytes | None = None
 ) -> None:
     """Use up a link that the caller has locked: it led to this credential, and the award in it goes.
 
@@ -133,7 +133,7 @@ async def use(
     )
 
 
-async def cancel(connection: Connection | Pool, institution_id: str, claim_id: str) -> bool:
+async def cancel(connection: Connection | Pool, institution_id: InstitutionId, claim_id: ClaimId) -> bool:
     """Cancel a link of the institution that was not used; False where there is none."""
     status = await connection.execute(
         """UPDATE claim SET cancelled_at = coalesce(cancelled_at, now()), sealed_award = NULL
@@ -153,7 +153,7 @@ async def cancel_for(connection: Connection, credential_ids: Sequence[Credential
     )
 
 
-async def cancel_all(connection: Connection, learner_id: str) -> None:
+async def cancel_all(connection: Connection, learner_id: LearnerId) -> None:
     """Cancel the links of a learner who is being erased."""
     await connection.execute(
         """UPDATE claim SET cancelled_at = coalesce(cancelled_at, now()), sealed_award = NULL
@@ -169,7 +169,7 @@ async def forget_expired(connection: Connection | Pool) -> None:
     )
 
 
-async def issued_by(connection: Connection | Pool, batch_id: str, *, after: int, limit: int) -> list[Issued]:
+async def issued_by(connection: Connection | Pool, batch_id: BatchId, *, after: int, limit: int) -> list[Issued]:
     """Return by line the credentials that a batch issued to learners who were not erased."""
     rows = await connection.fetch(
         """SELECT line, credential_id, learner_id::text, achievement_id

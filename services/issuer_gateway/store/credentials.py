@@ -7,7 +7,7 @@ import asyncpg
 import msgspec
 
 from proto.documents.credential import Achievement
-from proto.ids import CredentialId, EventId
+from proto.ids import AchievementId, ApiKeyId, CredentialId, EventId, InstitutionId, LearnerId
 from services.issuer_gateway.store import imports
 from services.persistence.postgres import Connection, Pool
 
@@ -27,7 +27,7 @@ _SELECT = """
 class StoredLearner(msgspec.Struct, frozen=True, kw_only=True):
     """A learner of an institution; the learner's key lies outside the database."""
 
-    learner_id: str
+    learner_id: LearnerId
     ref: str
 
 
@@ -35,16 +35,16 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     """A credential to be added, its document sealed under the learner's key, without the part that is stored apart."""
 
     credential_id: CredentialId
-    institution_id: str
-    learner_id: str
-    achievement_id: str
+    institution_id: InstitutionId
+    learner_id: LearnerId
+    achievement_id: AchievementId
     revision: int
     event_id: EventId
     ects_hundredths: int
     components: tuple[CredentialId, ...]
     part_digest: bytes | None
     sealed_document: bytes
-    api_key_id: str | None = None
+    api_key_id: ApiKeyId | None = None
     """The API key whose words the document holds; None where they are a learner's, or it was not kept yet."""
 
 
@@ -78,7 +78,7 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
 
 
 async def learners(
-    connection: Connection, institution_id: str, wanted: Sequence[StoredLearner]
+    connection: Connection, institution_id: InstitutionId, wanted: Sequence[StoredLearner]
 ) -> dict[str, StoredLearner]:
     """Return the learners of these names, adding those that are not there, and keep them from being erased meanwhile.
 
@@ -99,9 +99,9 @@ async def learners(
     return {row["ref"]: StoredLearner(**dict(row)) for row in rows}
 
 
-async def learner_id(connection: Connection | Pool, institution_id: str, ref: str) -> str | None:
+async def learner_id(connection: Connection | Pool, institution_id: InstitutionId, ref: str) -> LearnerId | None:
     """Return the id of the institution's learner of that name."""
-    found: str | None = await connection.fetchval(
+    found: LearnerId | None = await connection.fetchval(
         "SELECT learner_id::text FROM learner WHERE institution_id = $1 AND ref = $2", institution_id, ref
     )
     return found
@@ -110,12 +110,12 @@ async def learner_id(connection: Connection | Pool, institution_id: str, ref: st
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
     """A learner who was erased here, when, and how many documents that closes once the key is destroyed."""
 
-    learner_id: str
+    learner_id: LearnerId
     erased_at: datetime
     document_count: int
 
 
-async def erase(connection: Connection, institution_id: str, ref: str) -> Erased | None:
+async def erase(connection: Connection, institution_id: InstitutionId, ref: str) -> Erased | None:
     """Forget the institution's name for a learner and which imports became their credentials; close the documents.
 
     None if it has no learner of that name.
@@ -133,14 +133,14 @@ async def erase(connection: Connection, institution_id: str, ref: str) -> Erased
     return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
 
 
-async def lock_and_count(connection: Connection, learner_id: str) -> int:
+async def lock_and_count(connection: Connection, learner_id: LearnerId) -> int:
     """Let nobody issue to a learner until the transaction ends; return how many credentials the learner has here."""
     await connection.execute("SELECT FROM learner WHERE learner_id = $1 FOR UPDATE", learner_id)
     count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", learner_id)
     return count
 
 
-async def to_destroy(connection: Connection | Pool, *, limit: int) -> list[str]:
+async def to_destroy(connection: Connection | Pool, *, limit: int) -> list[LearnerId]:
     """Return learners who were erased, and whose key may still be there."""
     rows = await connection.fetch(
         """SELECT learner_id::text FROM learner WHERE erased_at IS NOT NULL AND key_destroyed_at IS NULL
@@ -150,7 +150,7 @@ async def to_destroy(connection: Connection | Pool, *, limit: int) -> list[str]:
     return [row["learner_id"] for row in rows]
 
 
-async def note_destroyed(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+async def note_destroyed(connection: Connection | Pool, learner_ids: Sequence[LearnerId]) -> None:
     """Note that the keys of erased learners are destroyed."""
     await connection.execute(
         "UPDATE learner SET key_destroyed_at = now() WHERE learner_id = ANY($1::uuid[]) AND key_destroyed_at IS NULL",
@@ -158,7 +158,7 @@ async def note_destroyed(connection: Connection | Pool, learner_ids: Sequence[st
     )
 
 
-async def erase_again(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+async def erase_again(connection: Connection | Pool, learner_ids: Sequence[LearnerId]) -> None:
     """Erase learners whose keys are destroyed, where this database is from before that."""
     await connection.execute(
         """UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now(), key_destroyed_at = now()
@@ -168,7 +168,7 @@ async def erase_again(connection: Connection | Pool, learner_ids: Sequence[str])
     await imports.forget(connection, learner_ids)
 
 
-async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[str, bytes]:
+async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[LearnerId, bytes]:
     """Return sealed keys that an earlier version kept in the database."""
     rows = await connection.fetch(
         "SELECT learner_id::text, sealed_key FROM learner WHERE sealed_key IS NOT NULL ORDER BY learner_id LIMIT $1",
@@ -177,7 +177,7 @@ async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict
     return {row["learner_id"]: row["sealed_key"] for row in rows}
 
 
-async def drop_keys(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+async def drop_keys(connection: Connection | Pool, learner_ids: Sequence[LearnerId]) -> None:
     """Forget keys that lie outside the database now."""
     await connection.execute(
         "UPDATE learner SET sealed_key = NULL WHERE learner_id = ANY($1::uuid[])", list(learner_ids)
@@ -214,7 +214,7 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
 
 
 async def get(
-    connection: Connection | Pool, institution_id: str, credential_id: CredentialId
+    connection: Connection | Pool, institution_id: InstitutionId, credential_id: CredentialId
 ) -> StoredCredential | None:
     """Return a credential of the institution; another institution's is not there."""
     row = await connection.fetchrow(
@@ -227,7 +227,7 @@ async def get(
 
 async def page(
     connection: Connection | Pool,
-    institution_id: str,
+    institution_id: InstitutionId,
     *,
     learner: str | None,
     before: tuple[datetime, bytes] | None,
@@ -247,8 +247,8 @@ async def page(
 
 
 async def learners_of(
-    connection: Connection | Pool, institution_id: str, credential_ids: Sequence[CredentialId]
-) -> dict[CredentialId, str]:
+    connection: Connection | Pool, institution_id: InstitutionId, credential_ids: Sequence[CredentialId]
+) -> dict[CredentialId, LearnerId]:
     """Return whose these credentials are, for those that this institution issued here."""
     rows = await connection.fetch(
         """SELECT credential_id, learner_id::text FROM credential
@@ -260,7 +260,7 @@ async def learners_of(
 
 
 async def refs_of(
-    connection: Connection | Pool, institution_id: str, credential_ids: Sequence[CredentialId]
+    connection: Connection | Pool, institution_id: InstitutionId, credential_ids: Sequence[CredentialId]
 ) -> dict[CredentialId, str]:
     """Return to whom these credentials were issued, by the institution's own names; "" for learners who were erased."""
     rows = await connection.fetch(
@@ -273,7 +273,7 @@ async def refs_of(
 
 
 async def of_learners(
-    connection: Connection | Pool, institution_id: str, refs: Sequence[str], uris: Sequence[str]
+    connection: Connection | Pool, institution_id: InstitutionId, refs: Sequence[str], uris: Sequence[str]
 ) -> dict[str, list[CredentialId]]:
     """Return by learner the credentials that the institution issued here for achievements of these URIs."""
     rows = await connection.fetch(

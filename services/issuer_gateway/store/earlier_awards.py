@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from proto.ids import CredentialId, EventId
+from proto.ids import AchievementId, CredentialId, EventId, InstitutionId, LearnerId
 from services.persistence.postgres import Connection
 
 
@@ -17,8 +17,8 @@ class EarlierAward(msgspec.Struct, frozen=True, kw_only=True):
     """A credential of a learner for an achievement, in the version that was awarded then."""
 
     ref: str
-    learner_id: str
-    achievement_id: str
+    learner_id: LearnerId
+    achievement_id: AchievementId
     credential_id: CredentialId
     event_id: EventId
     version: str
@@ -28,7 +28,7 @@ class EarlierAward(msgspec.Struct, frozen=True, kw_only=True):
 _DECODE_VERSION = msgspec.json.Decoder(_Version).decode
 
 
-async def lock_learners(connection: Connection, institution_id: str, refs: Sequence[str]) -> None:
+async def lock_learners(connection: Connection, institution_id: InstitutionId, refs: Sequence[str]) -> None:
     """Let nobody else award anything to these learners, new ones too, until the transaction ends; in a fixed order."""
     names = {hashlib.sha256(f"awards\n{institution_id}\n{ref}".encode()).digest() for ref in refs}
     keys = sorted(int.from_bytes(name[:8], signed=True) for name in names)
@@ -37,7 +37,9 @@ async def lock_learners(connection: Connection, institution_id: str, refs: Seque
     )
 
 
-async def of_pairs(connection: Connection, institution_id: str, pairs: Sequence[tuple[str, str]]) -> list[EarlierAward]:
+async def of_pairs(
+    connection: Connection, institution_id: InstitutionId, pairs: Sequence[tuple[str, str]]
+) -> list[EarlierAward]:
     """Return what these learners, by name, hold of these achievements, by id; what the log refused does not count."""
     rows = await connection.fetch(
         """SELECT asked.ref, credential.learner_id::text, credential.achievement_id, credential_id, credential.event_id,

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from proto.ids import CredentialId, EventId
+from proto.ids import ApiKeyId, BatchId, CredentialId, EventId, InstitutionId
 from services.persistence.postgres import Connection, Pool
 
-OPERATOR = "00000000-0000-0000-0000-000000000000"
+OPERATOR = InstitutionId("00000000-0000-0000-0000-000000000000")
 """Stands where an institution would, for requests of the operator."""
 
 
@@ -36,19 +36,19 @@ class StoredRow(msgspec.Struct, frozen=True, kw_only=True):
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A batch that was begun."""
 
-    batch_id: str
+    batch_id: BatchId
     request_fingerprint: bytes
     row_count: int
     reading: str | None = None
 
 
-async def find(connection: Connection | Pool, institution_id: str, key_fingerprint: bytes) -> Answered | None:
+async def find(connection: Connection | Pool, institution_id: InstitutionId, key_fingerprint: bytes) -> Answered | None:
     """Return what was answered under this idempotency key."""
     return (await find_many(connection, institution_id, [key_fingerprint])).get(key_fingerprint)
 
 
 async def find_many(
-    connection: Connection | Pool, institution_id: str, key_fingerprints: Sequence[bytes]
+    connection: Connection | Pool, institution_id: InstitutionId, key_fingerprints: Sequence[bytes]
 ) -> dict[bytes, Answered]:
     """Return what was answered under these idempotency keys."""
     rows = await connection.fetch(
@@ -63,7 +63,7 @@ async def find_many(
     return {values["key_fingerprint"]: Answered(**values) for values in found}
 
 
-async def add(connection: Connection, institution_id: str, answered: Answered) -> None:
+async def add(connection: Connection, institution_id: InstitutionId, answered: Answered) -> None:
     """Remember an answer; waits for a parallel request of the same key, then raises `asyncpg.UniqueViolationError`."""
     await add_many(connection, [(institution_id, answered)])
 
@@ -113,14 +113,14 @@ async def forget_secrets(connection: Connection | Pool, *, hours: int) -> int:
 
 async def begin_batch(
     connection: Connection,
-    institution_id: str,
+    institution_id: InstitutionId,
     *,
-    batch_id: str,
+    batch_id: BatchId,
     key_fingerprint: bytes,
     request_fingerprint: bytes,
     row_count: int,
-    api_key_id: str | None,
     reading: str | None,
+    api_key_id: ApiKeyId | None,
 ) -> StoredBatch:
     """Return the batch of this idempotency key, begun now if it was not."""
     await connection.execute(
@@ -145,7 +145,7 @@ async def begin_batch(
     return StoredBatch(**dict(row))
 
 
-async def batch(connection: Connection | Pool, institution_id: str, batch_id: str) -> StoredBatch | None:
+async def batch(connection: Connection | Pool, institution_id: InstitutionId, batch_id: BatchId) -> StoredBatch | None:
     """Return a batch of the institution."""
     row = await connection.fetchrow(
         """SELECT batch_id::text, request_fingerprint, row_count, reading FROM batch
@@ -156,12 +156,12 @@ async def batch(connection: Connection | Pool, institution_id: str, batch_id: st
     return StoredBatch(**dict(row)) if row else None
 
 
-async def lock_batch(connection: Connection, batch_id: str) -> None:
+async def lock_batch(connection: Connection, batch_id: BatchId) -> None:
     """Let nobody else work on the batch until the transaction ends."""
     await connection.execute("SELECT FROM batch WHERE batch_id = $1 FOR UPDATE", batch_id)
 
 
-async def rows(connection: Connection | Pool, batch_id: str, lines: Sequence[int] | None = None) -> list[StoredRow]:
+async def rows(connection: Connection | Pool, batch_id: BatchId, lines: Sequence[int] | None = None) -> list[StoredRow]:
     """Return the results of a batch, or of these lines, by line."""
     found = await connection.fetch(
         """SELECT line, credential_id, credential.event_id, sealed_problem, is_repeated
@@ -182,7 +182,7 @@ async def rows(connection: Connection | Pool, batch_id: str, lines: Sequence[int
     ]
 
 
-async def count_published(connection: Connection | Pool, batch_id: str) -> int:
+async def count_published(connection: Connection | Pool, batch_id: BatchId) -> int:
     """Return how many credentials of a batch are in a published checkpoint."""
     count: int = await connection.fetchval(
         """SELECT count(*) FROM batch_row JOIN credential USING (credential_id)
@@ -193,7 +193,7 @@ async def count_published(connection: Connection | Pool, batch_id: str) -> int:
     return count
 
 
-async def add_rows(connection: Connection, batch_id: str, results: Sequence[StoredRow]) -> None:
+async def add_rows(connection: Connection, batch_id: BatchId, results: Sequence[StoredRow]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
         """INSERT INTO batch_row (batch_id, line, credential_id, sealed_problem, is_repeated)

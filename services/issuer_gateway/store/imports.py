@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proto.ids import CredentialId
+from proto.ids import CredentialId, InstitutionId, LearnerId
 from services.persistence.postgres import Connection, Pool
 
 
@@ -14,7 +14,9 @@ async def lock(connection: Connection, fingerprints: Sequence[bytes]) -> None:
     )
 
 
-async def became(connection: Connection | Pool, institution_id: str, fingerprint: bytes) -> CredentialId | None:
+async def became(
+    connection: Connection | Pool, institution_id: InstitutionId, fingerprint: bytes
+) -> CredentialId | None:
     """Return the credential that a document with this fingerprint became."""
     found: bytes | None = await connection.fetchval(
         "SELECT credential_id FROM imported WHERE institution_id = $1 AND fingerprint = $2", institution_id, fingerprint
@@ -22,7 +24,9 @@ async def became(connection: Connection | Pool, institution_id: str, fingerprint
     return CredentialId(found.hex()) if found else None
 
 
-async def add(connection: Connection, institution_id: str, fingerprint: bytes, credential_id: CredentialId) -> None:
+async def add(
+    connection: Connection, institution_id: InstitutionId, fingerprint: bytes, credential_id: CredentialId
+) -> None:
     """Remember what a document became, at last where it was made anew."""
     await connection.execute(
         """INSERT INTO imported (institution_id, fingerprint, credential_id) VALUES ($1, $2, $3)
@@ -33,7 +37,7 @@ async def add(connection: Connection, institution_id: str, fingerprint: bytes, c
     )
 
 
-async def forget(connection: Connection | Pool, learner_ids: Sequence[str]) -> None:
+async def forget(connection: Connection | Pool, learner_ids: Sequence[LearnerId]) -> None:
     """Forget what became credentials of these learners."""
     await connection.execute(
         """DELETE FROM imported USING credential
@@ -42,7 +46,9 @@ async def forget(connection: Connection | Pool, learner_ids: Sequence[str]) -> N
     )
 
 
-async def refs(connection: Connection | Pool, institution_id: str, learner_ids: Sequence[str]) -> dict[str, str]:
+async def refs(
+    connection: Connection | Pool, institution_id: InstitutionId, learner_ids: Sequence[LearnerId]
+) -> dict[LearnerId, str]:
     """Return by id the institution's own names of those of these learners who are there and were not erased."""
     rows = await connection.fetch(
         """SELECT learner_id::text, ref FROM learner

@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from proto.envelope import Envelope, Opened
-from proto.ids import CredentialId, EventId, LeafIndex
+from proto.ids import CredentialId, EventId, InstitutionId, LeafIndex
 from proto.moment import Moment
 from proto.wire.gateway import EventAnswer, OutboxState
 from proto.wire.ledger import Appended
@@ -27,7 +27,7 @@ RELAY_LOCK = 0x72_65_6C_61
 class NewOutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """An event to be put into the outbox, with the credential that orders it."""
 
-    institution_id: str
+    institution_id: InstitutionId
     stream: CredentialId
     opened: Opened
 
@@ -47,7 +47,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """Where an event stands."""
 
     event_id: EventId
-    institution_id: str
+    institution_id: InstitutionId
     stream: CredentialId
     event_type: str
     state: OutboxState

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from proto.ids import BatchId, InstitutionId
 from services.issuer_gateway.store.batches import BackgroundBatch, select_batches
 from services.persistence.postgres import Connection, Pool
 
 
-async def lock(connection: Connection, institution_id: str) -> list[BackgroundBatch]:
+async def lock(connection: Connection, institution_id: InstitutionId) -> list[BackgroundBatch]:
     """Return the institution's batches that are not over, and let nobody work on them until the transaction ends."""
     return await select_batches(
         connection,
@@ -16,7 +17,7 @@ async def lock(connection: Connection, institution_id: str) -> list[BackgroundBa
     )
 
 
-async def parts(connection: Connection, batch_id: str, *, after: int, limit: int) -> list[tuple[int, bytes]]:
+async def parts(connection: Connection, batch_id: BatchId, *, after: int, limit: int) -> list[tuple[int, bytes]]:
     """Return parts that wait, by number, behind `after`."""
     rows = await connection.fetch(
         "SELECT part, sealed FROM batch_part WHERE batch_id = $1 AND part > $2 ORDER BY part LIMIT $3",
@@ -27,7 +28,7 @@ async def parts(connection: Connection, batch_id: str, *, after: int, limit: int
     return [(row["part"], row["sealed"]) for row in rows]
 
 
-async def replace_parts(connection: Connection, batch_id: str, sealed: Sequence[tuple[int, bytes]]) -> None:
+async def replace_parts(connection: Connection, batch_id: BatchId, sealed: Sequence[tuple[int, bytes]]) -> None:
     """Put parts that were sealed anew in place of the old ones."""
     await connection.execute(
         """UPDATE batch_part SET sealed = new.sealed
@@ -39,7 +40,7 @@ async def replace_parts(connection: Connection, batch_id: str, sealed: Sequence[
     )
 
 
-async def change_key(connection: Connection, batch_id: str, old_key_id: str, new_key_id: str) -> None:
+async def change_key(connection: Connection, batch_id: BatchId, old_key_id: str, new_key_id: str) -> None:
     """Name the key under which all parts of a batch lie now, and note that the old one is to be destroyed."""
     await connection.execute("UPDATE batch SET key_id = $2 WHERE batch_id = $1", batch_id, new_key_id)
     await connection.execute("INSERT INTO batch_key_ended (key_id) VALUES ($1) ON CONFLICT DO NOTHING", old_key_id)
@@ -66,7 +67,7 @@ async def needed_keys(connection: Connection | Pool, key_ids: Sequence[str]) -> 
     return [row["key_id"] for row in rows]
 
 
-async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[str, bytes]:
+async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[BatchId, bytes]:
     """Return by batch the sealed keys that an earlier version kept in the database."""
     rows = await connection.fetch(
         "SELECT batch_id::text, sealed_key FROM batch WHERE sealed_key IS NOT NULL ORDER BY batch_id LIMIT $1", limit
@@ -74,7 +75,7 @@ async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict
     return {row["batch_id"]: row["sealed_key"] for row in rows}
 
 
-async def move_key(connection: Connection | Pool, batch_id: str, key_id: str) -> None:
+async def move_key(connection: Connection | Pool, batch_id: BatchId, key_id: str) -> None:
     """Note under which name a batch's key lies outside the database now."""
     await connection.execute(
         "UPDATE batch SET key_id = $2, sealed_key = NULL WHERE batch_id = $1 AND sealed_key IS NOT NULL",
@@ -83,7 +84,7 @@ async def move_key(connection: Connection | Pool, batch_id: str, key_id: str) ->
     )
 
 
-async def that_may_quote(connection: Connection | Pool, *, limit: int) -> list[str]:
+async def that_may_quote(connection: Connection | Pool, *, limit: int) -> list[BatchId]:
     """Return batches whose refusals were kept by a version that quoted rows in them."""
     rows = await connection.fetch(
         "SELECT batch_id::text FROM batch WHERE may_quote_rows ORDER BY batch_id LIMIT $1", limit
@@ -91,7 +92,9 @@ async def that_may_quote(connection: Connection | Pool, *, limit: int) -> list[s
     return [row["batch_id"] for row in rows]
 
 
-async def replace_problems(connection: Connection | Pool, batch_id: str, sealed: Sequence[tuple[int, bytes]]) -> None:
+async def replace_problems(
+    connection: Connection | Pool, batch_id: BatchId, sealed: Sequence[tuple[int, bytes]]
+) -> None:
     """Put refusals that were sealed anew in place of the old ones."""
     await connection.execute(
         """UPDATE batch_row SET sealed_problem = new.sealed
@@ -103,7 +106,7 @@ async def replace_problems(connection: Connection | Pool, batch_id: str, sealed:
     )
 
 
-async def note_quotes_nothing(connection: Connection | Pool, batch_id: str) -> None:
+async def note_quotes_nothing(connection: Connection | Pool, batch_id: BatchId) -> None:
     """Note that no refusal of a batch quotes a row any more; what its dry run noted goes."""
     await connection.execute(
         "UPDATE batch_row SET sealed_notes = NULL WHERE batch_id = $1 AND sealed_notes IS NOT NULL", batch_id

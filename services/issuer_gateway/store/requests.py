@@ -5,7 +5,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.ids import CredentialId
+from proto.ids import AchievementId, CredentialId, InstitutionId, LearnerId, RequestId
 from proto.wire.requests import RequestState
 from services.persistence.postgres import Connection, Pool
 
@@ -18,10 +18,10 @@ _SELECT = """
 class NewRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to be added."""
 
-    request_id: str
-    institution_id: str
-    achievement_id: str
-    learner_id: str
+    request_id: RequestId
+    institution_id: InstitutionId
+    achievement_id: AchievementId
+    learner_id: LearnerId
     token_hash: bytes
     sealed_content: bytes
 
@@ -29,10 +29,10 @@ class NewRequest(msgspec.Struct, frozen=True, kw_only=True):
 class StoredRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it lies there; `ref` is None once the learner was erased."""
 
-    request_id: str
-    institution_id: str
-    achievement_id: str
-    learner_id: str
+    request_id: RequestId
+    institution_id: InstitutionId
+    achievement_id: AchievementId
+    learner_id: LearnerId
     ref: str | None
     state: RequestState
     sealed_content: bytes
@@ -59,7 +59,7 @@ async def add(connection: Connection, new: NewRequest) -> datetime:
     return created_at
 
 
-async def count_open(connection: Connection | Pool, institution_id: str) -> int:
+async def count_open(connection: Connection | Pool, institution_id: InstitutionId) -> int:
     """Return how many requests of an institution wait for a decision."""
     count: int = await connection.fetchval(
         "SELECT count(*) FROM request WHERE institution_id = $1 AND state = 'open'", institution_id
@@ -73,7 +73,9 @@ async def by_token(connection: Connection | Pool, token_hash: bytes) -> StoredRe
     return _stored(row) if row else None
 
 
-async def get(connection: Connection | Pool, institution_id: str, request_id: str) -> StoredRequest | None:
+async def get(
+    connection: Connection | Pool, institution_id: InstitutionId, request_id: RequestId
+) -> StoredRequest | None:
     """Return a request to the institution."""
     row = await connection.fetchrow(
         f"{_SELECT} WHERE request_id = $1 AND request.institution_id = $2", request_id, institution_id
@@ -81,7 +83,7 @@ async def get(connection: Connection | Pool, institution_id: str, request_id: st
     return _stored(row) if row else None
 
 
-async def lock(connection: Connection, institution_id: str, request_id: str) -> StoredRequest | None:
+async def lock(connection: Connection, institution_id: InstitutionId, request_id: RequestId) -> StoredRequest | None:
     """Return a request to the institution and let nobody else decide on it until the transaction ends."""
     await connection.execute("SELECT FROM request WHERE request_id = $1 FOR UPDATE", request_id)
     return await get(connection, institution_id, request_id)  # a statement of its own sees what we waited for
@@ -89,7 +91,7 @@ async def lock(connection: Connection, institution_id: str, request_id: str) -> 
 
 async def page(
     connection: Connection | Pool,
-    institution_id: str,
+    institution_id: InstitutionId,
     *,
     state: RequestState | None,
     after: tuple[datetime, str] | None,
@@ -109,7 +111,12 @@ async def page(
 
 
 async def accept(
-    connection: Connection, request_id: str, *, learner_id: str, sealed_content: bytes, credential_id: CredentialId
+    connection: Connection,
+    request_id: RequestId,
+    *,
+    learner_id: LearnerId,
+    sealed_content: bytes,
+    credential_id: CredentialId,
 ) -> None:
     """Close a request that the caller has locked with the credential that it led to, under this learner's key."""
     await connection.execute(
@@ -124,7 +131,7 @@ async def accept(
 
 
 async def close(
-    connection: Connection, request_id: str, state: RequestState, *, sealed_reason: bytes | None = None
+    connection: Connection, request_id: RequestId, state: RequestState, *, sealed_reason: bytes | None = None
 ) -> datetime:
     """Close a request that the caller has locked, without a credential; return when."""
     decided_at: datetime = await connection.fetchval(
@@ -138,7 +145,7 @@ async def close(
     return decided_at
 
 
-async def detach(connection: Connection, request_id: str, learner_id: str) -> None:
+async def detach(connection: Connection, request_id: RequestId, learner_id: LearnerId) -> None:
     """Give a closed request another learner, and take away what was said in it."""
     await connection.execute(
         "UPDATE request SET learner_id = $2, sealed_content = '', sealed_reason = NULL WHERE request_id = $1",
@@ -147,7 +154,7 @@ async def detach(connection: Connection, request_id: str, learner_id: str) -> No
     )
 
 
-async def withdraw_all(connection: Connection, learner_id: str) -> None:
+async def withdraw_all(connection: Connection, learner_id: LearnerId) -> None:
     """Withdraw what a learner who is being erased has asked for."""
     await connection.execute(
         "UPDATE request SET state = 'withdrawn', decided_at = now() WHERE learner_id = $1 AND state = 'open'",

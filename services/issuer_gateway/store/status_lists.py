@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.ids import CredentialId, Did
+from proto.ids import CredentialId, Did, InstitutionId
 from services.persistence.postgres import Connection, Pool
 
 
@@ -22,7 +22,7 @@ class OpenList(msgspec.Struct, frozen=True, kw_only=True):
 class StoredList(msgspec.Struct, frozen=True, kw_only=True):
     """A status list as it is published, and how far behind its bits that is."""
 
-    institution_id: str
+    institution_id: InstitutionId
     number: int
     version: int
     published_version: int
@@ -46,7 +46,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where the status of a credential stands."""
 
     credential_id: CredentialId
-    institution_id: str
+    institution_id: InstitutionId
     number: int
     index: int
 
@@ -58,7 +58,7 @@ _LIST = """
         refresh_at, valid_until FROM status_list"""
 
 
-async def open_list(connection: Connection, institution_id: str) -> OpenList | None:
+async def open_list(connection: Connection, institution_id: InstitutionId) -> OpenList | None:
     """Return the list that places are given from, and let nobody else give any until the transaction ends."""
     row = await connection.fetchrow(
         """SELECT number, sealed_secret, entry_count, allocated_count FROM status_list
@@ -68,7 +68,7 @@ async def open_list(connection: Connection, institution_id: str) -> OpenList | N
     return OpenList(**dict(row)) if row else None
 
 
-async def newest_number(connection: Connection, institution_id: str) -> int:
+async def newest_number(connection: Connection, institution_id: InstitutionId) -> int:
     """Return the number of the institution's newest list, 0 if it has none."""
     number: int = await connection.fetchval(
         "SELECT coalesce(max(number), 0) FROM status_list WHERE institution_id = $1", institution_id
@@ -77,7 +77,7 @@ async def newest_number(connection: Connection, institution_id: str) -> int:
 
 
 async def begin(
-    connection: Connection, institution_id: str, number: int, *, sealed_secret: bytes, entry_count: int
+    connection: Connection, institution_id: InstitutionId, number: int, *, sealed_secret: bytes, entry_count: int
 ) -> None:
     """Close the open list, if there is one, and begin another, unless somebody else has begun one meanwhile."""
     await connection.execute(
@@ -95,7 +95,7 @@ async def begin(
     )
 
 
-async def take(connection: Connection, institution_id: str, number: int, count: int) -> int:
+async def take(connection: Connection, institution_id: InstitutionId, number: int, count: int) -> int:
     """Count places as given; return how many are given then."""
     given: int = await connection.fetchval(
         """UPDATE status_list SET allocated_count = allocated_count + $3 WHERE institution_id = $1 AND number = $2
@@ -148,7 +148,7 @@ async def lock_bits(connection: Connection) -> None:
 
 
 async def page(
-    connection: Connection, institution_id: str, number: int, *, after: int, limit: int
+    connection: Connection, institution_id: InstitutionId, number: int, *, after: int, limit: int
 ) -> list[tuple[int, CredentialId]]:
     """Return credentials of a list by their index, behind `after`."""
     rows = await connection.fetch(
@@ -205,7 +205,7 @@ async def ask_review(connection: Connection, condemners: Sequence[str]) -> None:
     )
 
 
-async def reviewed(connection: Connection | Pool, institution_id: str, number: int, review: int) -> None:
+async def reviewed(connection: Connection | Pool, institution_id: InstitutionId, number: int, review: int) -> None:
     """Note that every bit of a list was derived anew since this review was asked for."""
     await connection.execute(
         "UPDATE status_list SET reviewed = greatest(reviewed, $3) WHERE institution_id = $1 AND number = $2",
@@ -219,7 +219,7 @@ def _list(row: asyncpg.Record) -> StoredList:
     return StoredList(**dict(row))
 
 
-async def get(connection: Connection | Pool, institution_id: str, number: int) -> StoredList | None:
+async def get(connection: Connection | Pool, institution_id: InstitutionId, number: int) -> StoredList | None:
     """Return a status list."""
     row = await connection.fetchrow(f"{_LIST} WHERE institution_id = $1 AND number = $2", institution_id, number)
     return _list(row) if row else None
@@ -236,7 +236,7 @@ async def behind(connection: Connection | Pool, *, limit: int) -> list[StoredLis
     return [_list(row) for row in rows]
 
 
-async def bits(connection: Connection | Pool, institution_id: str, number: int) -> Bits:
+async def bits(connection: Connection | Pool, institution_id: InstitutionId, number: int) -> Bits:
     """Return which places of a list are set, of one moment."""
     row = await connection.fetchrow(
         """SELECT version, entry_count, ARRAY(
@@ -252,7 +252,7 @@ async def bits(connection: Connection | Pool, institution_id: str, number: int) 
 
 async def keep_published(
     connection: Connection | Pool,
-    institution_id: str,
+    institution_id: InstitutionId,
     number: int,
     *,
     version: int,

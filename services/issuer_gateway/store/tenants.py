@@ -8,7 +8,7 @@ import msgspec
 
 from proto.event_fields import Purpose
 from proto.fold import fold
-from proto.ids import KeyId
+from proto.ids import ApiKeyId, InstitutionId, KeyId
 from proto.moment import from_datetime
 from proto.wire.gateway import ApiKey, ApiScope
 from services.issuer_gateway.domain.tenant import Tenant
@@ -29,7 +29,7 @@ class StoredSecret(msgspec.Struct, frozen=True, kw_only=True):
 class StoredApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A live API key's look-up: whose it is and what it may."""
 
-    api_key_id: str
+    api_key_id: ApiKeyId
     scopes: frozenset[str]
     tenant: Tenant
 
@@ -59,13 +59,13 @@ async def institution(connection: Connection | Pool, slug: str) -> Tenant | None
     return _DECODE(record) if record else None
 
 
-async def by_id(connection: Connection | Pool, institution_id: str) -> Tenant:
+async def by_id(connection: Connection | Pool, institution_id: InstitutionId) -> Tenant:
     """Return the institution of that id, which is there."""
     record = await connection.fetchval("SELECT record FROM institution WHERE institution_id = $1", institution_id)
     return _DECODE(record)
 
 
-async def change_settings(connection: Connection, institution_id: str, **settings: str) -> Tenant:
+async def change_settings(connection: Connection, institution_id: InstitutionId, **settings: str) -> Tenant:
     """Change settings of an institution, by their names in its record, and return the institution as it is now."""
     record = await connection.fetchval(
         "SELECT record FROM institution WHERE institution_id = $1 FOR UPDATE", institution_id
@@ -96,7 +96,7 @@ def _holds(tenant: Tenant, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-async def add_secret(connection: Connection, institution_id: str, secret: StoredSecret) -> None:
+async def add_secret(connection: Connection, institution_id: InstitutionId, secret: StoredSecret) -> None:
     """Add a sealed secret key of an institution."""
     await connection.execute(
         "INSERT INTO secret_key (key_id, institution_id, purpose, sealed) VALUES ($1, $2, $3, $4)",
@@ -107,7 +107,7 @@ async def add_secret(connection: Connection, institution_id: str, secret: Stored
     )
 
 
-async def secrets(connection: Connection | Pool, institution_id: str) -> list[StoredSecret]:
+async def secrets(connection: Connection | Pool, institution_id: InstitutionId) -> list[StoredSecret]:
     """Return an institution's sealed keys, the newest first."""
     rows = await connection.fetch(
         "SELECT key_id, purpose, sealed FROM secret_key WHERE institution_id = $1 ORDER BY created_at DESC, key_id",
@@ -117,7 +117,13 @@ async def secrets(connection: Connection | Pool, institution_id: str) -> list[St
 
 
 async def add_api_key(
-    connection: Connection, institution_id: str, *, api_key_id: str, token_hash: bytes, name: str, scopes: list[str]
+    connection: Connection,
+    institution_id: InstitutionId,
+    *,
+    api_key_id: ApiKeyId,
+    token_hash: bytes,
+    name: str,
+    scopes: list[str],
 ) -> datetime:
     """Add an API key by its hash and return when."""
     created_at: datetime = await connection.fetchval(
@@ -147,7 +153,7 @@ async def live_api_keys(connection: Connection | Pool, hashes: Sequence[bytes]) 
     }
 
 
-async def api_keys(connection: Connection | Pool, institution_id: str, *, limit: int) -> list[ApiKey]:
+async def api_keys(connection: Connection | Pool, institution_id: InstitutionId, *, limit: int) -> list[ApiKey]:
     """Return an institution's API keys, the oldest first."""
     rows = await connection.fetch(
         """SELECT api_key_id::text, name, scopes, created_at, revoked_at FROM api_key
@@ -171,7 +177,7 @@ def _scopes(stored: list[str]) -> tuple[ApiScope, ...]:
     return msgspec.convert(stored, tuple[ApiScope, ...])
 
 
-async def count_live_api_keys(connection: Connection, institution_id: str) -> int:
+async def count_live_api_keys(connection: Connection, institution_id: InstitutionId) -> int:
     """Return how many API keys of the institution work."""
     count: int = await connection.fetchval(
         "SELECT count(*) FROM api_key WHERE institution_id = $1 AND revoked_at IS NULL", institution_id
@@ -179,7 +185,7 @@ async def count_live_api_keys(connection: Connection, institution_id: str) -> in
     return count
 
 
-async def revoke_api_key(connection: Connection | Pool, institution_id: str, api_key_id: str) -> bool:
+async def revoke_api_key(connection: Connection | Pool, institution_id: InstitutionId, api_key_id: ApiKeyId) -> bool:
     """Revoke a key of the institution; False where it has none of that id. A revoked one stays as it was."""
     status = await connection.execute(
         """UPDATE api_key SET revoked_at = coalesce(revoked_at, now())

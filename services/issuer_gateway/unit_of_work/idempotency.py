@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proto.ids import CredentialId, EventId
+from proto.ids import CredentialId, EventId, InstitutionId
 from proto.problem import ConflictProblem
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.coalescer import Coalescer
@@ -47,7 +47,7 @@ class AnswerGoneProblem(ConflictProblem):
 class KeyedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request with an Idempotency-Key, known by fingerprints that say nothing without the master key."""
 
-    institution_id: str
+    institution_id: InstitutionId
     key_fingerprint: bytes
     request_fingerprint: bytes
 
@@ -74,7 +74,7 @@ class Idempotency:
         self._keystore = keystore
         self._answers = Coalescer(self._keep_answers, count_max=LIMITS.coalesced_max)
 
-    def keyed(self, institution_id: str, key: str | None, *parts: bytes) -> KeyedRequest | None:
+    def keyed(self, institution_id: InstitutionId, key: str | None, *parts: bytes) -> KeyedRequest | None:
         """Return the request that `key` and `parts` (who asks, method, path, query, body) make; None without a key."""
         if key is None:
             return None

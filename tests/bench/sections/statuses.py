@@ -9,13 +9,12 @@ import time
 from collections.abc import Awaitable, Callable
 
 from services.edge import Log, listening
-from services.issuer_gateway.app import make_app
+from services.issuer_gateway.app import PARTS, make_app
 from services.issuer_gateway.config import PREFIX, Config
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.institutions.institution_commands import tenant_of
-from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import status_lists, tenants
+from services.issuer_gateway.wiring import Parts
 from services.persistence.postgres import Connection, connected
 from services.settings import load_settings
 from tests.bench.figures import Goal, Row, Series
@@ -54,7 +53,7 @@ async def measure(run: Run) -> list[Row]:
         connected(owner, application_name="bench") as connection,
         connected(admin, application_name="bench") as superuser,
     ):
-        gateway = app[GATEWAY]
+        gateway = app[PARTS]
         growing = Growing(gateway, connection, superuser, await tenant_of(gateway.pool, SLUG))
         sizes = SIZES_QUICK if run.size.seconds == QUICK.seconds else SIZES
         found = {size: await growing.at(size) for size in sizes}
@@ -80,7 +79,7 @@ def _rows(size: int, ours: Figures, first: Figures, first_size: int) -> list[Row
 class Growing:
     """An institution with more and more credentials, and what its status lists cost."""
 
-    def __init__(self, gateway: Gateway, connection: Connection, superuser: Connection, tenant: Tenant) -> None:
+    def __init__(self, gateway: Parts, connection: Connection, superuser: Connection, tenant: Tenant) -> None:
         self._gateway = gateway
         self._superuser = superuser
         self._connection = connection
@@ -90,16 +89,16 @@ class Growing:
         """Return the samples of each figure, once there are so many credentials."""
         await self._grow(size)
         stored = await status_lists.newest_number(self._connection, self._tenant.institution_id)
-        await self._gateway.statuses.published(self._tenant, stored)
+        await self._gateway.status_lists.published(self._tenant, stored)
         return {
             "a place on a status list": await _timed(self._places, per=PLACES_PER_ROUND),
             "a status list published after a revocation": await self._publications(),
         }
 
     async def _places(self) -> None:
-        await self._gateway.statuses.reserve(self._tenant, PLACES_PER_ROUND)
+        await self._gateway.status_lists.reserve(self._tenant, PLACES_PER_ROUND)
         for _ in range(PLACES_PER_ROUND):
-            await self._gateway.statuses.place(self._tenant)
+            await self._gateway.status_lists.place(self._tenant)
 
     async def _publications(self) -> tuple[float, ...]:
         """Return milliseconds that it took to publish the newest list after each of some bits was set."""
@@ -107,14 +106,14 @@ class Growing:
         for _ in range(ROUNDS):
             number = await self._connection.fetchval(_SET_ONE, self._tenant.institution_id)
             started = time.perf_counter()
-            await self._gateway.statuses.published(self._tenant, number)
+            await self._gateway.status_lists.published(self._tenant, number)
             samples.append((time.perf_counter() - started) * 1_000)
         return tuple(samples)
 
     async def _grow(self, size: int) -> None:
         while (count := await self._connection.fetchval("SELECT count(*) FROM status_place")) < size:
             stored = await tenants.by_id(self._connection, self._tenant.institution_id)
-            await self._gateway.statuses.reserve(self._tenant, 1)
+            await self._gateway.status_lists.reserve(self._tenant, 1)
             free: int = await self._connection.fetchval(_FREE, stored.institution_id)
             if free == 0:  # full: the gateway begins another
                 await self._spend()
@@ -128,7 +127,7 @@ class Growing:
         """Use up the places that the gateway has at hand, so that it takes its next ones."""
         before = await status_lists.newest_number(self._connection, self._tenant.institution_id)
         while await status_lists.newest_number(self._connection, self._tenant.institution_id) == before:
-            await self._gateway.statuses.place(self._tenant)
+            await self._gateway.status_lists.place(self._tenant)
 
 
 async def _timed(work: Callable[[], Awaitable[None]], *, per: int = 1) -> tuple[float, ...]:

@@ -1,0 +1,126 @@
+"""Which awards may be issued, by earlier awards, prerequisites and rules, and why others may not. Stores nothing."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from proto.ids import AchievementUri, CredentialId
+from proto.lifecycle import Book, Refusal
+from proto.moment import Moment
+from proto.problem import ConflictProblem, InvalidProblem, Problem
+from proto.wire.gateway import ChangeRequest
+from services.edge import Log
+from services.issuer_gateway.credentials.change_credential import effective_from
+from services.issuer_gateway.credentials.earlier_awards import EarlierAwards
+from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.credentials.prerequisites import Holdings
+from services.issuer_gateway.credentials.row_faults import problem_of_row
+from services.issuer_gateway.domain.awarding import change_event
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.store import outbox
+from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.persistence import postgres_states
+from services.persistence.postgres import Connection
+
+
+class DecideAwards:
+    """Decides on awards in the caller's transaction.
+
+    A revocation of what an award replaces holds since `effective_margin_ms` before now.
+    """
+
+    def __init__(
+        self, writer: LogWriter, log_state: LogState, learner_keys: LearnerKeys, *, log: Log, effective_margin_ms: int
+    ) -> None:
+        self._writer = writer
+        self._log_state = log_state
+        self._learner_keys = learner_keys
+        self._log = log
+        self._effective_margin_ms = effective_margin_ms
+
+    async def check_not_awarded(self, connection: Connection, tenant: Tenant, item: PreparedAward) -> None:
+        """Raise `AlreadyAwardedProblem` or `AwardedBeforeProblem` where an award could not be issued for that now."""
+        await self.find_replaced(connection, tenant, item, now=self._log_state.now(), is_dry=True)
+
+    async def find_replaced(
+        self, connection: Connection, tenant: Tenant, item: PreparedAward, *, now: Moment, is_dry: bool = False
+    ) -> list[CredentialId]:
+        """Return the credentials that an award takes the place of; nobody else says anything about them meanwhile.
+
+        Raises `AlreadyAwardedProblem` and `AwardedBeforeProblem`.
+        """
+        awarded = await EarlierAwards.read(self._learner_keys, connection, tenant, [item], is_dry=is_dry)
+        if not is_dry and item.award.on_repeat == "replace":
+            await outbox.lock_streams(connection, awarded.credential_ids)
+        book = await book_for(connection, [], also=awarded.credential_ids, now=now)
+        return awarded.check(item, book, now=now)
+
+    async def decide_many(
+        self,
+        connection: Connection,
+        tenant: Tenant,
+        items: Sequence[PreparedAward],
+        *,
+        now: Moment,
+        earlier: Mapping[str, Sequence[AchievementUri]] | None = None,
+        pairs_before: Sequence[tuple[str, str]] = (),
+        is_dry: bool = False,
+    ) -> tuple[list[PreparedAward], dict[CredentialId, Problem]]:
+        """Return what may be issued, judged in order by earlier awards, prerequisites and rules, and refusals.
+
+        `earlier` is what learners hold besides: in a dry run, what rows before these would give; `pairs_before` the
+        same, of these awards' own achievements. An award that was made before is refused with `AlreadyAwardedProblem`.
+        """
+        awarded = await EarlierAwards.read(self._learner_keys, connection, tenant, items, is_dry=is_dry)
+        awarded.add_before(pairs_before)
+        also = [*awarded.credential_ids, *(each for item in items for each in item.replaces)]
+        if not is_dry and any(item.award.on_repeat == "replace" or item.replaces for item in items):
+            await outbox.lock_streams(connection, also)
+        holdings = await Holdings.read(self._log_state, connection, tenant, [item.asking for item in items], now=now)
+        holdings.add(earlier or {})
+        book = await book_for(connection, [item.opened for item in items], also=also, now=now)
+        taken: list[PreparedAward] = []
+        refused: dict[CredentialId, Problem] = {}
+        for place, item in enumerate(items, start=1):
+            try:
+                replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
+                notes = holdings.check(item.asking)
+                admit(book, item.opened, now=max(now, item.opened.event.at))
+                revocations = await self._revocations(connection, tenant, book, item=item, replaced=replaced, now=now)
+            except (Refusal, InvalidProblem, ConflictProblem) as problem:
+                refused[item.credential_id] = problem
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever one award breaks, the others are issued
+                refused[item.credential_id] = problem_of_row(self._log, place, error)
+                continue
+            holdings.issued(item.asking)
+            awarded.issued(item, replaced)
+            taken.append(msgspec.structs.replace(item.noted(notes), revocations=revocations))
+        return taken, refused
+
+    async def _revocations(
+        self,
+        connection: Connection,
+        tenant: Tenant,
+        book: Book,
+        *,
+        item: PreparedAward,
+        replaced: Sequence[CredentialId],
+        now: Moment,
+    ) -> tuple[OutboxEvent, ...]:
+        """Return the revocations of what an award replaces, decided by the book; raises a `Refusal`."""
+        said = []
+        for credential_id in replaced:
+            effective_at = effective_from(book, credential_id, now, margin_ms=self._effective_margin_ms)
+            request = ChangeRequest(reason="superseded", replaced_by=item.credential_id)
+            event = change_event(
+                self._writer.common_fields(tenant, now=now), "revoke", credential_id, request, effective_at=effective_at
+            )
+            opened = await self._writer.sign(tenant, event)
+            await postgres_states.load_all(connection, book, [opened])
+            admit(book, opened, now=max(now, opened.event.at))
+            said.append(OutboxEvent(opened=opened, stream=credential_id))
+        return tuple(said)

@@ -1,0 +1,139 @@
+"""From an award to its document and its signed event: all that needs no transaction. Stores nothing."""
+
+import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from proto import events
+from proto.documents.annex_i import AnnexGate
+from proto.documents.credential import Award
+from proto.documents.open_badge import Component
+from proto.documents.vc import check_credential
+from proto.documents.wording import check_award, title_slips
+from proto.ids import ApiKeyId, CredentialId
+from proto.moment import Moment
+from proto.problem import NotFoundProblem, Problem
+from services.crypto.rdf_canonical import pinned_contexts
+from services.issuer_gateway.achievements.document_parts import AchievementParts
+from services.issuer_gateway.credentials.annex_gate import check_complete
+from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
+from services.issuer_gateway.domain.awarding import document_of, issued_event, stacked_event
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.status_lists import StatusLists
+from services.issuer_gateway.store import achievements
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.persistence.postgres import Connection, Pool
+
+
+class UnknownAchievementProblem(NotFoundProblem):
+    """The institution has described no achievement of that URI."""
+
+    slug = "unknown-achievement"
+    title = "The institution has no such achievement"
+    status = 422
+
+
+def fresh_document_id() -> str:
+    """Return `urn:uuid:` and a random UUID of version 4: 122 bits that nobody can guess (DESIGN 3.1)."""
+    return f"urn:uuid:{uuid.uuid4()}"
+
+
+async def achievement_of(connection: Connection | Pool, tenant: Tenant, uri: str) -> achievements.StoredAchievement:
+    """Return the institution's achievement of that URI, or raise `UnknownAchievementProblem`."""
+    found = (await achievements.by_uris(connection, tenant.institution_id, [uri])).get(uri)
+    if found is None:
+        raise unknown_achievement(uri)
+    return found
+
+
+def unknown_achievement(uri: str) -> Problem:
+    """Return the refusal of an award for an achievement that was never described."""
+    return UnknownAchievementProblem(
+        f"No achievement {uri} is described here; POST it to /v1/achievements first. If several imports call it so, "
+        "name the one by its URI or id here",
+        pointer="/achievement",
+    )
+
+
+class Stacked(NamedTuple):
+    """What a credential is stacked of: the parts by their ids, and as far as the log shows them."""
+
+    components: Sequence[CredentialId]
+    documented: Sequence[Component]
+
+
+class PrepareAward:
+    """Makes documents and events of awards. `annex_gate` is the gateway's; an institution's may be stricter."""
+
+    def __init__(
+        self, writer: LogWriter, status_lists: StatusLists, parts: AchievementParts, *, annex_gate: AnnexGate
+    ) -> None:
+        self._writer = writer
+        self._status_lists = status_lists
+        self._parts = parts
+        self._annex_gate = annex_gate
+
+    async def prepare(
+        self,
+        tenant: Tenant,
+        award: Award,
+        achievement: achievements.StoredAchievement,
+        *,
+        now: Moment,
+        notes: tuple[str, ...] = (),
+        unmapped: tuple[str, ...] = (),
+        is_dry: bool = False,
+        api_key_id: ApiKeyId | None = None,
+        stacked: Stacked | None = None,
+    ) -> PreparedAward:
+        """Return the credential of an award: a fresh document, judged by the data model, its id, its signed event.
+
+        `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`,
+        `AnnexIncompleteProblem`, and `InvalidProblem` for a text that nobody can read.
+        """
+        award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
+        notes = (*notes, *check_award(award), *title_slips(achievement.achievement))
+        notes = (*notes, *check_complete(self._annex_gate, tenant, achievement.achievement, award))
+        part = self._parts.of(tenant, achievement)
+        place = None if is_dry else await self._status_lists.place(tenant)
+        document, credential_id = document_of(
+            tenant,
+            achievement.achievement,
+            award,
+            document_id=fresh_document_id(),
+            credential_status=place.entry if place else None,
+            components=stacked.documented if stacked else (),
+            fixed=part.fixed,
+            plain=part.plain,
+        )
+        check_credential(document, contexts=pinned_contexts(), known=part.known)
+        part.is_known = True
+        event = self._event(tenant, award, achievement, credential_id, now=now, stacked=stacked)
+        return PreparedAward(
+            award=award,
+            achievement=achievement,
+            credential_id=credential_id,
+            opened=await self._writer.sign(tenant, event),
+            sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
+            part=part,
+            place=place,
+            components=tuple(stacked.components) if stacked else (),
+            api_key_id=api_key_id,
+        )
+
+    def _event(
+        self,
+        tenant: Tenant,
+        award: Award,
+        stored: achievements.StoredAchievement,
+        credential_id: CredentialId,
+        *,
+        now: Moment,
+        stacked: Stacked | None,
+    ) -> events.Event:
+        common = self._writer.common_fields(tenant, now=now)
+        if stacked is None:
+            return issued_event(common, stored.achievement, award, credential_id, zone=tenant.zone)
+        return stacked_event(common, stored.achievement, award, credential_id, stacked.components, zone=tenant.zone)

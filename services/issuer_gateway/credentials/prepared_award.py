@@ -1,0 +1,80 @@
+"""An award that is ready to be issued: document and signed event belong to each other. Does nothing itself."""
+
+from typing import Any
+
+import msgspec
+
+from proto.documents.credential import Award
+from proto.envelope import Opened
+from proto.ids import ApiKeyId, CredentialId, EventId
+from services.issuer_gateway.achievements.document_parts import Part, without_part
+from services.issuer_gateway.credentials.prerequisites import Asking
+from services.issuer_gateway.status_lists import Given
+from services.issuer_gateway.store import achievements
+from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
+
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is sealed of a credential: its document without a proof, and what the institution should know of it."""
+
+    document: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    unmapped: tuple[str, ...] = ()
+
+
+class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential that is ready to be issued: document and signed event belong to each other."""
+
+    award: Award
+    achievement: achievements.StoredAchievement
+    credential_id: CredentialId
+    opened: Opened
+    sealed: Sealed
+    part: Part
+    place: Given | None
+    components: tuple[CredentialId, ...] = ()
+    api_key_id: ApiKeyId | None = None
+    """The API key that stated the award; None where what it says of the learner are the learner's own words."""
+    replaces: tuple[CredentialId, ...] = ()
+    """Credentials that it replaces besides those that its award says."""
+    revocations: tuple[OutboxEvent, ...] = ()
+    """What is said besides: revocations of the credentials that this one replaces."""
+
+    @property
+    def event_id(self) -> EventId:
+        """The event that issues it."""
+        return self.opened.event_id
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document, without a proof."""
+        return self.sealed.document
+
+    @property
+    def every_said(self) -> list[OutboxEvent]:
+        """The event and, behind it, the revocations of what it replaces."""
+        return [self.said, *self.revocations]
+
+    @property
+    def said(self) -> OutboxEvent:
+        """The event, in its credential's stream."""
+        return OutboxEvent(opened=self.opened, stream=self.credential_id)
+
+    @property
+    def asking(self) -> Asking:
+        """What is asked of its learner."""
+        return Asking(award=self.award, achievement=self.achievement)
+
+    def noted(self, notes: tuple[str, ...]) -> "PreparedAward":
+        """Return the same with notes for the institution added."""
+        if not notes:
+            return self
+        sealed = msgspec.structs.replace(self.sealed, notes=(*self.sealed.notes, *notes))
+        return msgspec.structs.replace(self, sealed=sealed)
+
+    @property
+    def to_seal(self) -> bytes:
+        """What is sealed under the learner's key: all but what the part, which is stored beside, says."""
+        return _ENCODE(msgspec.structs.replace(self.sealed, document=without_part(self.sealed.document)))
