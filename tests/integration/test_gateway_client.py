@@ -16,7 +16,7 @@ from services.clients.gateway import AnsweredProblem, GatewayClient, Unreachable
 from tests.support.gateways import Office, RunningGateway, achievement
 
 URL = "http://gateway.example"
-NO_CALLS = {"call", "request", "request_bytes", "send_stream", "lines"}
+NO_CALLS = {"call", "decoded", "request", "request_bytes", "send_stream", "lines"}
 ALL_PAGES = {"all_achievements", "all_credentials", "all_requests"}
 
 

@@ -9,7 +9,6 @@ import pytest
 from proto.log.merkle import leaf_hash
 from proto.log.note_key import parse_vkey
 from proto.log.receipt import RECEIPT_HEADER, check_receipt, parse_receipt
-from proto.moment import Moment
 from services.auditor import Auditor, AuditState, LyingLogProblem
 from services.persistence import postgres
 from services.verifier.projection.store import Store
@@ -35,7 +34,7 @@ def auditor(ledger: RunningLedger, folder: Path, store: Store) -> Auditor:
         verifier_key=key,
         state=AuditState(folder, parse_vkey(key)),
         store=store,
-        clock=lambda: Moment("2026-06-01T00:00:00.000Z"),
+        clock=lambda: ledger.registrar.now,
         pause_seconds=0,
     )
 
