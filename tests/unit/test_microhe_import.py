@@ -109,7 +109,7 @@ def test_every_field_is_read_or_listed() -> None:
     ]  # fmt: skip
     assert (achievement.participation_modes, achievement.assessment_types) == (
         ("online",),
-        ("oral-exam", "written-exam"),
+        ("oral-exam",),
     )
     assert (achievement.prerequisites, achievement.stackability) == ({"en": "Arithmetic"}, "stackable")
     assert (achievement.quality_assurance[0].name, achievement.tags) == ("NVAO 4711", ("Accounting",))
