@@ -1,14 +1,17 @@
 """Grades of a European Learning Model claim: each assessment that proves it may have one, on a scheme of its own."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from proto.documents.credential import GradingScheme, Result
-from proto.imports.elm_reader import ElmReader, all_of, first_of
+from proto.documents.fields import AnyUri
+from proto.imports.elm_reader import LOCAL_IDS, ElmReader, all_of, first_of
 from proto.imports.json_reader import Reader, is_number
 
 _GRADE_MAX, _NAME_MAX = 100, 300
+_SCHEMES_MAX = 16
 _GRADES_MAX = 17
 """One result, and sixteen further ones."""
 
@@ -20,9 +23,9 @@ class Graded(msgspec.Struct, frozen=True, kw_only=True):
     award: dict[str, Any]
 
 
-def graded(read: ElmReader, claim: Reader) -> Graded:
-    """Take the grades of all assessments of a claim, and on what each is graded."""
-    assessments = [each for each in all_of(claim, "provenBy") if _has_grade(each)]
+def graded(read: ElmReader, proofs: Sequence[Reader]) -> Graded:
+    """Take the grades of all assessments of a claim, and on what each is graded; schemes without a grade, too."""
+    assessments = [each for each in proofs if _has_grade(each)]
     for each in assessments[_GRADES_MAX:]:
         read.doubt(each.at("grade"), f"Only {_GRADES_MAX} grades can be kept; left out")
     assessments = assessments[:_GRADES_MAX]
@@ -32,10 +35,15 @@ def graded(read: ElmReader, claim: Reader) -> Graded:
         value = _grade(read, each)
         name = _name(read, each, is_one_of_many=len(assessments) > 1)
         if name is not None:
-            schemes.setdefault(name, GradingScheme(name=name))
+            schemes.setdefault(name, GradingScheme(name=name, uri=_scheme_uri(read, each)))
         results.append(Result(value=value, scheme=name))
+    fields = _fields("grading_scheme", "further_grading_schemes", [*schemes.values()], results)
+    fields["further_grading_schemes"] = [
+        *fields.get("further_grading_schemes", ()),
+        *_ungraded(read, [each for each in proofs if not _has_grade(each)], schemes),
+    ][:_SCHEMES_MAX]
     return Graded(
-        achievement=_fields("grading_scheme", "further_grading_schemes", [*schemes.values()], results),
+        achievement=fields,
         award={"result": results[0] if results else None, "further_results": results[1:]},
     )
 
@@ -45,6 +53,26 @@ def _fields(one: str, several: str, schemes: list[GradingScheme], results: list[
     if len(schemes) == 1 and all(result.scheme is not None for result in results):
         return {one: schemes[0]}
     return {several: schemes}
+
+
+def _ungraded(read: ElmReader, proofs: Sequence[Reader], known: Mapping[str, GradingScheme]) -> list[GradingScheme]:
+    """Take the schemes of assessments that have no grade here."""
+    found: dict[str, GradingScheme] = {}
+    for each in proofs:
+        name = _name(read, each, is_one_of_many=False)
+        if name is not None and name not in known:
+            found.setdefault(name, GradingScheme(name=name, uri=_scheme_uri(read, each)))
+    return list(found.values())
+
+
+def _scheme_uri(read: ElmReader, assessment: Reader) -> str | None:
+    """Take what names a scheme outside of the document."""
+    spec = first_of(assessment, "specifiedBy")
+    scheme = first_of(spec, "gradingScheme") if spec is not None else None
+    if scheme is None or str(scheme.value.get("id", "")).startswith(LOCAL_IDS):
+        return None
+    uri: str | None = read.address(scheme, "id", AnyUri)
+    return uri
 
 
 def _has_grade(assessment: Reader) -> bool:
@@ -63,7 +91,7 @@ def _grade(read: ElmReader, assessment: Reader) -> str:
         text = assessment.text_or_number("grade") or ""
     else:
         text = _note(read, assessment)
-    return read.short(assessment, "grade", text, _GRADE_MAX)
+    return read.shortened(assessment, "grade", text, _GRADE_MAX)
 
 
 def _note(read: ElmReader, assessment: Reader) -> str:
@@ -84,7 +112,7 @@ def _name(read: ElmReader, assessment: Reader, *, is_one_of_many: bool) -> str |
     if is_one_of_many:
         titles.insert(0, _title(read, assessment) or (_title(read, spec) if spec is not None else None))
     found = ": ".join(dict.fromkeys(filter(None, titles)))
-    return read.short(assessment, "title", found, _NAME_MAX) or None
+    return read.shortened(assessment, "title", found, _NAME_MAX) or None
 
 
 def _title(read: ElmReader, source: Reader) -> str | None:

@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from proto.documents.vocabulary import CONCEPTS, is_language
-from proto.imports.imported import LANGUAGE_UNKNOWN, Doubt, written_day, written_time
-from proto.imports.json_reader import Reader
+from proto.imports.imported import LANGUAGE_UNKNOWN, written_day, written_time
+from proto.imports.json_reader import Reader, escape
+from proto.imports.ornaments import Ornaments
 from proto.problem import InvalidProblem
 
 _BY_URI = {concept.uri: kind for kind, concept in CONCEPTS.items() if concept.uri}
 _CONCEPT_MEMBERS = frozenset({"id", "type", "inScheme", "prefLabel", "notation"})
+LOCAL_IDS = ("urn:epass:", "_:", "#")
+"""Ids that number the parts of one document, and name nothing outside of it."""
 _T = TypeVar("_T")
 
 
@@ -23,15 +26,8 @@ class NotAnElmCredentialProblem(InvalidProblem):
     title = "This is not a European Learning Model v3 credential"
 
 
-class ElmReader:
+class ElmReader(Ornaments):
     """What is read of one document leaves its doubts here, in the order of reading."""
-
-    def __init__(self) -> None:
-        self.doubts: list[Doubt] = []
-
-    def doubt(self, pointer: str, detail: str) -> None:
-        """Note what was guessed or left out, and at which JSON pointer."""
-        self.doubts.append(Doubt(pointer=pointer, detail=detail))
 
     def text(self, source: Reader, name: str) -> dict[str, str] | None:
         """Take a language map; a plain text is kept under und."""
@@ -46,25 +42,30 @@ class ElmReader:
         found: dict[str, str] = {}
         for tag, text in value.items():
             first = text[0] if isinstance(text, list) and text else text
-            if isinstance(tag, str) and is_language(tag) and isinstance(first, str) and first:
+            if isinstance(tag, str) and is_language(tag) and isinstance(first, str) and first.strip():
                 found[tag] = first
                 if not isinstance(text, list) or len(text) == 1:
                     texts.take(tag)
         return found or None
 
     def first(self, source: Reader, name: str, texts: Mapping[str, str] | None) -> str | None:
-        """Return the text in the first language, and name the others where there are some."""
+        """Return the text in the first language; the others, where there are some, are listed and named."""
         if not texts:
             return None
         tag, *others = texts
         if others:
             self.doubt(source.at(name), f"One language can be kept here, {tag}; left out: {', '.join(others)}")
+            within = source.value.get(name)
+            for other in others:
+                is_here = isinstance(within, Mapping) and other in within
+                source.leave_at(f"{source.at(name)}/{escape(other)}" if is_here else source.at(name))
         return texts[tag]
 
-    def short(self, source: Reader, name: str, text: str, characters_max: int) -> str:
-        """Return so much of a text as can be kept, and say so where that is not all of it."""
+    def shortened(self, source: Reader, name: str, text: str, characters_max: int) -> str:
+        """Return so much of a text as can be kept; one that is longer is listed all the same."""
         if len(text) > characters_max:
             self.doubt(source.at(name), f"Only the first {characters_max} of {len(text)} characters can be kept")
+            source.leave(name)
         return text[:characters_max]
 
     def note(self, source: Reader, name: str) -> dict[str, str] | None:

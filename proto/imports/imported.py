@@ -56,6 +56,10 @@ class Imported(Record, frozen=True, kw_only=True):
     identity: Identity
     unmapped: tuple[str, ...]
     doubtful: tuple[Doubt, ...]
+    credential: dict[str, Any] | None = None
+    """The credential itself, where the document is something that it came in."""
+    is_sealed: bool = False
+    """It came in a signature of a form that is not judged here."""
 
 
 def written_time(text: str) -> str:

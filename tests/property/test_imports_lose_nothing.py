@@ -7,9 +7,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proto.imports.elm import import_elm
+from proto.imports.microhe import import_microhe
 from proto.imports.open_badge import import_open_badge
 from tests.support.documents import EXAMPLES, full_document
-from tests.support.foreign_documents import open_badge
+from tests.support.foreign_documents import PROTOTYPE_RECORD, elm, open_badge, whole_elm
 from tests.support.traces import MARK, untraced, with_value
 
 _DUTCH = json.loads((EXAMPLES / "open-badges" / "waterland-dike-assessment.json").read_text())
@@ -45,10 +47,30 @@ def _places(value: Any, pointer: str = "") -> list[str]:
     return found
 
 
+def _changed(document: Any, data: st.DataObject) -> Any:
+    for _ in range(data.draw(st.integers(1, 3))):
+        document = with_value(document, data.draw(st.sampled_from(_places(document))), data.draw(shapes))
+    return document
+
+
 @given(st.sampled_from([_DUTCH, full_document(), open_badge(name="Siân")]), st.data())
 @settings(max_examples=400, deadline=None)
 def test_no_text_of_an_open_badge_is_lost(document: Any, data: st.DataObject) -> None:
-    changed = document
-    for _ in range(data.draw(st.integers(1, 3))):
-        changed = with_value(changed, data.draw(st.sampled_from(_places(changed))), data.draw(shapes))
-    assert untraced(changed, import_open_badge) == []
+    assert untraced(_changed(document, data), import_open_badge) == []
+
+
+# With a concept's URI its labels and its list are known; a type of another name changes nothing.
+_KNOWN_BY_URI = ("/prefLabel", "/inScheme", "/type", "/notation")
+
+
+@given(st.sampled_from([whole_elm(), elm()]), st.data())
+@settings(max_examples=400, deadline=None)
+def test_no_text_of_a_european_credential_is_lost(document: Any, data: st.DataObject) -> None:
+    lost = untraced(_changed(document, data), import_elm)
+    assert [pointer for pointer in lost if not any(part in pointer for part in _KNOWN_BY_URI)] == []
+
+
+@given(st.data())
+@settings(max_examples=400, deadline=None)
+def test_no_text_of_a_record_of_the_prototype_is_lost(data: st.DataObject) -> None:
+    assert untraced(_changed(PROTOTYPE_RECORD, data), import_microhe) == []

@@ -6,77 +6,11 @@ import pytest
 
 from proto.imports.imported import Imported
 from proto.imports.microhe import NotMicroHeProblem, import_microhe
+from tests.support.foreign_documents import PROTOTYPE_RECORD as RECORD
 from tests.support.traces import MARK, lost_by_one_change, untraced
 
 Json = dict[str, Any]
-_DATE = "Tue Jun 30 2020 02:00:00 GMT+0200 (Central European Summer Time)"
-RECORD: Json = {
-    "$schema": "https://microhe.example/schema.json",
-    "$evidence": "https://microhe.example/evidence/7",
-    "name": "MICRO-42",
-    "description": "How ledgers are kept, and why.",
-    "image": "https://microhe.example/badge.png",
-    "identifier": "MHE-42",
-    "refLanguage": "en",
-    "title": "Ledgers",
-    "altLabel": "Bookkeeping I",
-    "definition": "An introduction.",
-    "learningOutcomeDesc": "Judges which ledger fits.",
-    "field": "Accounting",
-    "EQFLevel": "6",
-    "NQFLevel": "DQR 6",
-    "creditSystem": "European Credit Transfer and Accumulation System",
-    "creditSysTitle": "ECTS",
-    "creditSysDef": "Credits of work",
-    "creditSysValue": "25 hours",
-    "creditSysIssuer": "European Commission",
-    "canConsistOf": "Modules",
-    "creditSysRefNum": "EC-1",
-    "numCreditPoints": 5,
-    "ECTSCreditPoints": "5",
-    "volumeOfLearning": "PT125H",
-    "isPartialQual": "true",
-    "consistsOf": "Module A",
-    "waysToAcquire": "By study",
-    "eduCredType": "Course",
-    "entryReq": "Arithmetic",
-    "learningOutcome": "Explains ledgers\nBuilds one",
-    "relatedOccupation": "Bookkeeper",
-    "recognition": "Counts towards the bachelor",
-    "awardingBody": "Knowledge College",
-    "awardingActivity": "Ceremony",
-    "awardingMethod": "On paper",
-    "gradeScheme": "1 to 10",
-    "modeOfStudy": "Online",
-    "publicKey": "0xkey",
-    "assesmentMethod": "Oral exam",
-    "accreditation": "NVAO 4711",
-    "homePage": "https://microhe.example/",
-    "landingPage": "https://microhe.example/42",
-    "supplDoc": "https://microhe.example/42.pdf",
-    "dateIssued": _DATE,
-    "dateModified": "Wed Jul 01 2020 11:12:13 GMT+0200 (CEST)",
-    "changeNote": "Second edition",
-    "historyNote": "Since 2018",
-    "additionalNote": "Taught in the evenings.",
-    "status": "final",
-    "replaces": "MHE-41",
-    "replacedBy": "MHE-43",
-    "owner": "0xowner",
-    "creator": "0xcreator",
-    "publisher": "Knowledge Press",
-    "holder": "Zoë Ó Briain",
-    "dateOfBirth": "Sun Mar 08 1998 01:00:00 GMT+0100 (CET)",
-    "studentId": "s-4711",
-    "grade": 8.5,
-    "creditsAwarded": "4.5",
-    "uniqueId": "award-1",
-    "credential": "Certificate",
-    "expiryPeriod": "Fri Jun 30 2023 02:00:00 GMT+0200 (Central European Summer Time)",
-    "cheating": "none",
-}
-
-
+_DATE = RECORD["dateIssued"]
 VALUES = [MARK, MARK * 200, [MARK], {"en": MARK}, f"{MARK}\n* {MARK}2", "https://x.example/ä" + MARK]
 
 

@@ -96,6 +96,7 @@ class ImportDocument:
         read, learner_ref = asked.read, asked.learner_ref
         # A large document takes a while, in which others have their turn.
         imported = await asyncio.to_thread(read, document, learner_ref=learner_ref)
+        document = imported.credential or document
         content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
         sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
         recognition = Recognition(self._learner_keys, self._keystore, tenant)

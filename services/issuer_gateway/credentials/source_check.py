@@ -33,6 +33,7 @@ Despite = Literal["not-on-log", "revoked", "suspended", "expired"]
 _WORDS: Mapping[str, str] = {
     "proof-absent": "it carries no proof of its own",
     "proof-absent-outside": "it carries no proof: nothing shows who wrote it",
+    "proof-sealed": "it came in a JAdES signature, which is not judged here: nothing shows who wrote it",
     "proof-of-others": "its proofs are by keys of others, and say nothing of its issuer",
     "proof-key-of-another": "its proof is by a key that its issuer does not name, and says nothing of the issuer",
     "proof-key-elsewhere": "it was not checked: its key would have to be fetched, and nothing is",
@@ -167,7 +168,7 @@ def _found(
     source: Source, book: Book, credential_id: CredentialId | None, *, now: Moment, forms: FormsOf
 ) -> tuple[Found, ...]:
     if credential_id is None:
-        proof = _proof_outside(source.document, now=now, forms=forms)
+        proof = _proof_outside(source, now=now, forms=forms)
         log = Found(check="log", finding=DocumentFinding(result="unknown", code="log-other"))
         return (proof, log, *_period(source, now), _status(source, book, now=now, forms=forms))
     credential = book.credential(credential_id)
@@ -190,11 +191,14 @@ def _refusing_proof(finding: DocumentFinding) -> Found:
     return Found(check="proof", finding=finding, refuses=finding.result == "invalid")
 
 
-def _proof_outside(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Found:
+def _proof_outside(source: Source, *, now: Moment, forms: FormsOf) -> Found:
     """Judge a stranger's proof; a good one by a key that the issuer does not name is neither good nor bad.
 
     What is no credential (flat metadata) has no proof, whatever it calls so.
     """
+    document = source.document
+    if source.imported.is_sealed and "proof" not in document:
+        return _refusing_proof(DocumentFinding(result="unknown", code="proof-sealed"))
     if "credentialSubject" not in document:
         return _refusing_proof(DocumentFinding(result="unknown", code="proof-absent-outside"))
     finding = by_itself(document, now=now, forms=forms)
