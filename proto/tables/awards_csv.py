@@ -13,6 +13,7 @@ import msgspec
 from proto.documents.credential import Award, Learner, Result
 from proto.documents.fields import PrerequisiteIds
 from proto.documents.open_badge_claims import ECTS_HUNDREDTHS_MAX
+from proto.documents.provision import Evidence
 from proto.events import Record
 from proto.expected import in_words
 from proto.tables.cells import Row, RowFault, faults_of, read_header, read_row
@@ -71,7 +72,6 @@ _PLAIN_COLUMNS = frozenset(
 _COLUMN_OF = {
     **{f"/learner/{member}": column for column, member in _LEARNER_COLUMNS.items()},
     **{f"/result/{member}": column for column, member in _RESULT_COLUMNS.items()},
-    **{f"/evidence/{member}": column for column, member in _EVIDENCE_COLUMNS.items()},
     "/evidence": "evidence_url",
     "/ects_hundredths": "ects",
     "/other_identifiers": "former_id",
@@ -86,9 +86,11 @@ _ECTS = re.compile(r"^([0-9]{1,4})(?:[.,]([0-9]{1,2}))?$", re.ASCII)
 
 def _kinds() -> dict[str, Any]:
     """Return the type of the field that each column fills."""
-    award, learner, result = (get_type_hints(kind, include_extras=True) for kind in (Award, Learner, Result))
+    kinds = (Award, Learner, Result, Evidence)
+    award, learner, result, evidence = (get_type_hints(kind, include_extras=True) for kind in kinds)
     found = {column: learner[member] for column, member in _LEARNER_COLUMNS.items()}
     found |= {column: result[member] for column, member in _RESULT_COLUMNS.items()}
+    found |= {column: evidence[member] for column, member in _EVIDENCE_COLUMNS.items()}
     return found | {column: award[column] for column in _PLAIN_COLUMNS}
 
 
@@ -170,6 +172,7 @@ def award_in(row: Row, reading: Reading) -> Award | None:
         row.check_moment(name)
     _check_ects(row)
     _check_prerequisites(row)
+    _check_evidence(row)
     if not has_identity:
         row.fault("", "invalid", f"The row does not say whose it is: fill in one of {', '.join(_IDENTITY_COLUMNS)}")
     if any(name not in row.cells for name in REQUIRED_COLUMNS) or not row.cells.keys() & set(_IDENTITY_COLUMNS):
@@ -197,6 +200,9 @@ def _fields(cells: Mapping[str, str]) -> dict[str, Any]:
     result = _renamed(cells, _RESULT_COLUMNS)
     if result:
         fields["result"] = result
+    evidence = _renamed(cells, _EVIDENCE_COLUMNS)
+    if evidence:
+        fields["evidence"] = [evidence]
     if "ects" in cells:
         fields["ects_hundredths"] = _hundredths(cells["ects"])
     if "former_id" in cells:
@@ -216,6 +222,14 @@ def _check_prerequisites(row: Row) -> None:
         msgspec.convert(cell.split(), PrerequisiteIds)
     except msgspec.ValidationError as error:
         row.fault("prerequisites", "invalid", in_words(str(error).partition(" - at `")[0]))
+
+
+def _check_evidence(row: Row) -> None:
+    has_any = any(name in row.cells or row.is_wrong(name) for name in ("evidence_url", "evidence_text"))
+    if "evidence_kind" in row.cells and not has_any:
+        row.fault("evidence_url", "missing", "Evidence has an address (evidence_url), a text (evidence_text), or both")
+    if not row.cells.keys() & {"evidence_url", "evidence_text"}:
+        row.cells.pop("evidence_kind", None)
 
 
 def _check_ects(row: Row) -> None:
