@@ -22,7 +22,7 @@ from proto.documents.vocabulary import (
     eqf_level_of,
     is_esco,
 )
-from proto.events import UriField
+from proto.event_fields import UriField
 from proto.imports.elm_claims import Claims
 from proto.imports.elm_reader import LOCAL_IDS, ElmReader, NotAnElmCredentialProblem, all_of, first_of, take_concept
 from proto.imports.imported import ImportedIssuer, converted, made_uri
