@@ -250,6 +250,12 @@ def achievement_part(achievement: Achievement) -> dict[str, Any]:
     return _stated(official | with_iris(_stated(_eu_elements(achievement) | provision)))
 
 
+def achievement_document(achievement: Achievement, issuer: Issuer) -> dict[str, Any]:
+    """Return an achievement by itself as Open Badges JSON-LD, as its documents have it, with who offers it."""
+    creator = {"id": issuer.did, "type": ["Profile"], "name": issuer.legal_name, "url": issuer.url}
+    return {"@context": contexts(), **achievement_part(achievement), "creator": _stated(creator)}
+
+
 def official_language(tag: str) -> str:
     """Return a BCP 47 tag in the casing and with the parts that OB 3.0 allows: `NL-nl-x` → `nl-NL`."""
     match = _LANGUAGE_PARTS.match(tag)

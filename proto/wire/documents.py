@@ -38,6 +38,18 @@ class CredentialDocument(
     proof: Annotated[Any, Meta(description="Its Data Integrity proof, or several")] = UNSET
 
 
+class AchievementDocument(msgspec.Struct, frozen=True, kw_only=True, rename=_CONTEXT):
+    """An achievement as Open Badges 3.0 has it, by itself, with its JSON-LD context."""
+
+    context: Annotated[Any, Meta(description="What its terms mean (JSON-LD)")]
+    id: Annotated[str, Meta(description="Its URI")]
+    type: list[str]
+    name: str
+    description: str
+    criteria: dict[str, Any]
+    creator: Annotated[dict[str, Any], Meta(description="The institution that offers it")]
+
+
 class PresentationDocument(msgspec.Struct, frozen=True, kw_only=True, rename=_CONTEXT):
     """A W3C Verifiable Presentation: credentials that a holder shows together; each has an answer of its own."""
 

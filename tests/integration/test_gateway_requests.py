@@ -10,6 +10,7 @@ import msgspec
 from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import RequestAnswer, RequestMade, RequestPage, RequestSeen
+from services.crypto.rdf_canonical import covered_quads
 from services.edge import encode_cursor
 from services.persistence import postgres
 from tests.support.gateways import Answered, Office, RunningGateway
@@ -243,6 +244,10 @@ async def test_the_pages_need_no_script_and_say_what_is_wrong_in_words(gateway: 
     async with session.get(gateway.url + uri, headers=browser, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (303, "hydrology/page")
     assert (await gateway.client().get(uri)).body["takes_requests"] is True
+    linked = await gateway.client().get(uri, Accept="application/ld+json")
+    assert linked.headers["Content-Type"] == "application/ld+json"
+    assert (linked.body["type"], linked.body["creator"]["id"]) == (["Achievement"], office.did)
+    assert covered_quads(linked.body), "every term of it is defined"
     status, html, _ = await _page(gateway, "GET", path)
     assert status == 200
     assert "<script" not in html

@@ -7,6 +7,8 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.documents.credential import Achievement
+from proto.documents.open_badge import achievement_document
+from proto.wire.documents import AchievementDocument
 from proto.wire.gateway import (
     AchievementAnswer,
     AchievementIdField,
@@ -16,7 +18,8 @@ from proto.wire.gateway import (
     CataloguePage,
     Slug,
 )
-from services.edge import PreconditionProblem, Reply, Route, decode_cursor, encode_cursor, etag_of, require_match
+from services.edge import Media, PreconditionProblem, Reply, Route, decode_cursor, encode_cursor, etag_of, require_match
+from services.edge.media_type import preferred
 from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.awarding import ForeignUriProblem, words_of
@@ -35,6 +38,7 @@ from services.issuer_gateway.store import achievements
 from services.persistence.postgres import Connection
 
 _SEE_OTHER = 303
+_JSON, _JSON_LD, _HTML = "application/json", "application/ld+json", "text/html"
 _LIST, _CATALOGUE = "achievements", "catalogue"
 
 
@@ -124,18 +128,14 @@ async def list_achievements(request: web.Request, *, query: PageQuery, principal
 
 async def read_public_achievement(request: web.Request, *, path: PublicPath) -> Reply:
     """Return what an achievement's URI stands for, as it is described now; a browser is sent to its page."""
-    if _wants_page(request.headers.get("Accept", "")):
+    form = preferred(",".join(request.headers.getall("Accept", [])), (_JSON, _JSON_LD, _HTML))
+    if form == _HTML:
         return Reply(status=_SEE_OTHER, headers={"Location": f"{path.achievement_id}/page", "Vary": "Accept"})
     pool = request.app[GATEWAY].pool
     tenant = await institution_commands.tenant_of(pool, path.slug)
-    content = msgspec.json.encode((await achievement_commands.get(pool, tenant, path.achievement_id)).achievement)
-    return Reply(content, etag=etag_of(content), headers={"Vary": "Accept"})
-
-
-def _wants_page(accept: str) -> bool:
-    """Tell whether a browser asks: it names HTML before JSON, where programs name JSON or nothing."""
-    named = [item.partition(";")[0].strip().lower() for item in accept.split(",")]
-    return "text/html" in named and "application/json" not in named[: named.index("text/html")]
+    achievement = (await achievement_commands.get(pool, tenant, path.achievement_id)).achievement
+    content = msgspec.json.encode(achievement_document(achievement, tenant.issuer) if form == _JSON_LD else achievement)
+    return Reply(content, etag=etag_of(content), headers={"Vary": "Accept", "Content-Type": form})
 
 
 async def read_catalogue(request: web.Request, *, query: CatalogueQuery) -> CataloguePage:
@@ -224,9 +224,9 @@ ROUTES = [
         "/issuers/{slug}/achievements/{achievement_id}",
         read_public_achievement,
         summary="Read what an achievement's URI stands for",
-        description="A browser is sent to its page.",
+        description="As Open Badges JSON-LD for `Accept: application/ld+json`. A browser is sent to its page.",
         path_parameters=PublicPath,
-        response={200: Achievement, 303: None},
+        response={200: (Achievement, Media(_JSON_LD, AchievementDocument)), 303: None},
         has_etag=True,
         problems=(UnknownInstitutionProblem, achievement_commands.NoSuchAchievementProblem),
         tag="public",
