@@ -7,7 +7,6 @@ integers stay within ±(2^53-1) (DESIGN 3.2). What is outside that goes through 
 import json
 import math
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -35,25 +34,19 @@ def canonical_struct(value: msgspec.Struct) -> bytes:
     return _ENCODER.encode(value)
 
 
-def canonical_json(value: Any, *, plain: Sequence[Any] = ()) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """Return the RFC 8785 bytes of decoded JSON: `dict`, `list`, `str`, `int`, `float`, `bool`, `None`.
 
-    `plain` are objects in it that `is_plain` was true for and that have not changed since: they are not asked again.
     Raises `MalformedProblem` for what JCS cannot express: NaN, infinities, integers beyond ±(2^53-1), lone surrogates.
     """
     try:
-        return _ENCODER.encode(value) if _is_plain(value, frozenset(map(id, plain))) else rfc8785.dumps(value)
+        return _ENCODER.encode(value) if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedProblem(f"This JSON has no canonical form (RFC 8785): {error}") from error
 
 
-def is_plain(value: Any) -> bool:
-    """Tell whether `msgspec` writes this as JCS does."""
-    return _is_plain(value, frozenset())
-
-
-def _is_plain(value: Any, known: frozenset[int]) -> bool:
-    """Of objects whose `id` is in `known` it is known. Texts, which most values are, are not asked."""
+def _is_plain(value: Any) -> bool:
+    """Tell whether `msgspec` writes this as JCS does. Texts, which most values are, are not asked."""
     kind = type(value)
     if kind is dict:
         try:
@@ -66,8 +59,8 @@ def _is_plain(value: Any, known: frozenset[int]) -> bool:
         members = value
     else:
         return _is_fast_scalar(value)
-    for member in members:
-        if type(member) is not str and id(member) not in known and not _is_plain(member, known):
+    for member in members:  # noqa: SIM110 - a generator for each object takes twice as long
+        if type(member) is not str and not _is_plain(member):
             return False
     return True
 

@@ -1,7 +1,7 @@
 """The name of a document: its digest and its credential id (DESIGN 3.1). Reads nothing else of it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from proto.canonical import canonical_json
@@ -13,14 +13,14 @@ def without_proof(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key != "proof"}
 
 
-def document_digest(document: Mapping[str, Any], *, plain: Sequence[Any] = ()) -> bytes:
+def document_digest(document: Mapping[str, Any]) -> bytes:
     """Return the 32 bytes of SHA-256 over the canonical JSON (RFC 8785) of the document without its `proof`.
 
-    `plain` is as in `canonical_json`. Raises `MalformedProblem` for what has no canonical form.
+    Raises `MalformedProblem` for what has no canonical form.
     """
-    return hashlib.sha256(canonical_json(without_proof(document), plain=plain)).digest()
+    return hashlib.sha256(canonical_json(without_proof(document))).digest()
 
 
-def credential_id_of(document: Mapping[str, Any], issuer: Did, *, plain: Sequence[Any] = ()) -> CredentialId:
-    """Return the credential id that `issuer` and this document make (64 hexadecimal digits); `plain` as above."""
-    return credential_id(issuer, document_digest(document, plain=plain))
+def credential_id_of(document: Mapping[str, Any], issuer: Did) -> CredentialId:
+    """Return the credential id that `issuer` and this document make (64 hexadecimal digits)."""
+    return credential_id(issuer, document_digest(document))

@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from proto.documents.checked_part import SHARED, CheckedPart, made_by_the_checker
 from proto.documents.open_badge_context import VC_CONTEXT
 from proto.documents.vc_addresses import unsafe_addresses
-from proto.documents.vc_terms import Fault, undefined_names
+from proto.documents.vc_terms import Fault, KnownContexts
 from proto.moment import normalise
 from proto.problem import InvalidProblem
 
@@ -40,27 +41,34 @@ class DataModelProblem(InvalidProblem):
 def check_credential(
     document: Any,
     *,
-    contexts: Mapping[str, Any] | None = None,
+    contexts: KnownContexts | None = None,
     needs_proof: bool = False,
-    known: Sequence[Any] = (),
+    part: CheckedPart | None = None,
 ) -> None:
     """Return if `document` is a credential of the data model, else raise `DataModelProblem`.
 
-    With `contexts` (addresses to contexts), every name in it must be defined too; `ContextNotGivenProblem` where it
-    names another. `needs_proof` for a credential that was secured (section 4.12); a proof that is there is always
-    looked at, for its form. `known` are objects in it whose names were found defined at the same place of another
-    document (`undefined_names`).
+    With `contexts`, every name in it must be defined too; `ContextNotGivenProblem` where it names another.
+    `needs_proof` for a credential that was secured (section 4.12); a proof that is there is always looked at, for its
+    form. Names and addresses of a `part` that the document has are not looked through again.
     """
-    faults = [*_faults(document), *unsafe_addresses(document, known=frozenset(map(id, known)))]
+    is_shared = part is not None and isinstance(document, Mapping) and part.is_in(document, contexts)
+    passed = frozenset(SHARED) if is_shared else frozenset()
+    faults = [*_faults(document), *unsafe_addresses(document, passed=passed)]
     if needs_proof and isinstance(document, Mapping) and "proof" not in document:
         faults.append(("/proof", "a verifiable credential has a proof (4.12)"))
     if contexts is not None and not faults:
-        faults = list(undefined_names(document, contexts, known=known))
+        faults = list(contexts.undefined_names(document, passed=passed))
     if faults:
         pointer, sentence = faults[0]
         listed = [{"pointer": place, "detail": said} for place, said in faults[:FAULT_COUNT_MAX]]
         said_first = sentence[:1].upper() + sentence[1:]
         raise DataModelProblem(said_first, pointer=pointer, members={"faults": listed})
+
+
+def check_shared(document: Mapping[str, Any], *, contexts: KnownContexts) -> CheckedPart:
+    """Return what a document shares with others of its achievement; raises as `check_credential`, which it asks."""
+    check_credential(document, contexts=contexts)
+    return made_by_the_checker(document, contexts)
 
 
 def _faults(document: Any) -> _Faults:

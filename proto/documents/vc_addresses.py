@@ -66,15 +66,15 @@ _HOLDING: Final = frozenset({dict, list, MappingProxyType})
 _Steps = tuple[str | int, ...]
 
 
-def unsafe_addresses(document: Any, *, known: frozenset[int] = frozenset()) -> Iterator[Fault]:
+def unsafe_addresses(document: Any, *, passed: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Fault]:
     """Yield JSON pointer and sentence for each address that a reader must not follow.
 
-    `known` are the `id`s of objects that were looked at before and have not changed since.
+    `passed` are places (names from the document on) that are not looked into.
     """
     waiting: list[tuple[_Steps, Any]] = [((), document)]
     while waiting:
         steps, found = waiting.pop()
-        if id(found) in known:
+        if steps in passed:
             continue
         inside = _in_object(found) if type(found) is dict or isinstance(found, Mapping) else _in_list(found, steps)
         for key, value in inside:

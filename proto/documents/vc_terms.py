@@ -6,7 +6,7 @@ JSON-LD 1.1 are followed (contexts of types and of properties, protected terms);
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -29,20 +29,6 @@ class ContextNotGivenProblem(InvalidProblem):
 
     slug = "context-not-given"
     title = "The document uses a context that is not known here"
-
-
-def undefined_names(
-    document: Mapping[str, Any], contexts: Mapping[str, Any], *, known: Sequence[Any] = ()
-) -> Iterator[Fault]:
-    """Yield JSON pointer and sentence for every key and type that has no meaning, and for meanings that were changed.
-
-    `contexts` maps the addresses that a document may name to their contexts. Raises `ContextNotGivenProblem`. What
-    follows from contexts that cannot change (a `MappingProxyType`) is remembered for the next document. `known` are
-    objects of this document in which nothing was found at the same place of another one, under the same contexts and
-    types, and perhaps its `@context`; they are passed over, and must be the very same objects, unchanged.
-    """
-    walk = _walk_with(contexts)
-    yield from walk.node(document, walk.begin(), "", 0, frozenset(map(id, known)))
 
 
 class _Terms:
@@ -90,26 +76,41 @@ class _Terms:
         return found
 
 
-class _Walk:
-    """Goes through a document with the terms that are in force at each place."""
+class KnownContexts:
+    """The contexts that documents may name, by their addresses, and what follows from them; they never change.
+
+    What was worked out for one document is remembered for the next; used by one thread at a time or by several, which
+    then may work out the same twice.
+    """
 
     def __init__(self, contexts: Mapping[str, Any]) -> None:
-        self.contexts = contexts
+        self.contexts: Mapping[str, Any] = MappingProxyType(dict(contexts))
         self._none = _Terms({})
         self._remembered_count = 0
 
-    def begin(self) -> _Terms:
+    def undefined_names(
+        self, document: Mapping[str, Any], *, passed: frozenset[tuple[str, ...]] = frozenset()
+    ) -> Iterator[Fault]:
+        """Yield pointer and sentence for every key and type that has no meaning, and for meanings that were changed.
+
+        Raises `ContextNotGivenProblem` where the document names a context that is not among these. `passed` are places
+        (names from the document on) in which nothing was found before, under the same contexts and types.
+        """
+        pointers = frozenset("".join(f"/{_escaped(name)}" for name in place) for place in passed)
+        yield from self._node(document, self._begin(), "", 0, pointers)
+
+    def _begin(self) -> _Terms:
         """Return the terms before any context; forgets what is remembered once it is as much as is kept."""
         if self._remembered_count >= TERMS_REMEMBERED_MAX:
             self._none, self._remembered_count = _Terms({}), 0
         return self._none
 
-    def node(
-        self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int, known: frozenset[int]
+    def _node(
+        self, node: Mapping[str, Any], terms: _Terms, pointer: str, depth: int, passed: frozenset[str]
     ) -> Iterator[Fault]:
-        """Yield the faults of one object and of all below it but `known`; `terms` are those that come from above."""
+        """Yield the faults of one object and of all below it but `passed`; `terms` are those that come from above."""
         if "@context" in node:
-            terms, changed = self._opened(terms, node["@context"], known)
+            terms, changed = self._opened(terms, node["@context"])
             yield from ((f"{pointer}/@context", said) for said in changed)
         scoped = terms
         for name in _types(node, terms):
@@ -127,17 +128,17 @@ class _Walk:
             elif not _is_closed(definition := scoped.get(key)):
                 below = self._extended(terms, scope) if (scope := _scope(definition)) else terms
                 if not isinstance(value, str):
-                    yield from self._below(value, below, place, depth, known)
+                    yield from self._below(value, below, place, depth, passed)
 
-    def _below(self, value: Any, terms: _Terms, pointer: str, depth: int, known: frozenset[int]) -> Iterator[Fault]:
-        if id(value) in known:
+    def _below(self, value: Any, terms: _Terms, pointer: str, depth: int, passed: frozenset[str]) -> Iterator[Fault]:
+        if pointer in passed:
             return
         for place, item in _items(value, pointer):
             is_node = type(item) is dict or isinstance(item, Mapping)  # the first is asked much faster
             if is_node and depth >= NODE_DEPTH_MAX:
                 yield place, "nested too deep"
             elif is_node:
-                yield from self.node(item, terms, place, depth + 1, known)
+                yield from self._node(item, terms, place, depth + 1, passed)
             elif isinstance(item, list):
                 yield place, "a list inside a list is flattened by some readers"
 
@@ -167,33 +168,16 @@ class _Walk:
         context = self.contexts[address]
         return context.get("@context", context) if isinstance(context, Mapping) else context
 
-    def _opened(self, terms: _Terms, context: Any, known: frozenset[int]) -> tuple[_Terms, list[str]]:
+    def _opened(self, terms: _Terms, context: Any) -> tuple[_Terms, list[str]]:
         """Return the terms under a document's own context, and the protected ones to which it gives another meaning."""
         changed: list[str] = []
-        is_inline = id(context) not in known
         for item in context if isinstance(context, list) else [context]:
-            above = self._extended(terms, item, is_inline=is_inline)
+            above = self._extended(terms, item, is_inline=True)
             if above is not terms and isinstance(item, Mapping):
                 said = "is a protected term and cannot mean something else"
                 changed += (f"{name[:60]!r} {said}" for name in above.changed)
             terms = above
         return terms, changed
-
-
-_WALKS: dict[int, _Walk] = {}
-_WALKS_MAX = 4
-
-
-def _walk_with(contexts: Mapping[str, Any]) -> _Walk:
-    """Return the walk that remembers what follows from these contexts, or a new one where they may change."""
-    if not isinstance(contexts, MappingProxyType):
-        return _Walk(contexts)
-    found = _WALKS.get(id(contexts))
-    if found is None or found.contexts is not contexts:
-        if len(_WALKS) >= _WALKS_MAX:
-            _WALKS.clear()
-        found = _WALKS[id(contexts)] = _Walk(contexts)
-    return found
 
 
 def _with(terms: _Terms, context: Mapping[str, Any]) -> _Terms:

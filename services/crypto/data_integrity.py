@@ -23,7 +23,7 @@ from services.crypto.rdf_canonical import (
     Form,
     UndefinedTermsProblem,
     forms_of,
-    pinned_contexts,
+    known_contexts,
     refuse_other_meanings,
 )
 
@@ -104,7 +104,7 @@ def secure(document: Mapping[str, Any], *, key_id: KeyId, sign: Sign, suite: Sui
     Raises `DataModelProblem` and `ContextNotGivenProblem` for what is no credential or says what no pinned context
     defines, in both suites: JCS would sign it. What was signed is then always found whole by both.
     """
-    check_credential(without_proof(document), contexts=pinned_contexts())
+    check_credential(without_proof(document), contexts=known_contexts())
     return with_proof(document, create_proof(document, key_id=key_id, sign=sign, suite=suite, created=created))
 
 

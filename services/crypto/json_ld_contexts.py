@@ -21,6 +21,7 @@ from proto.documents.open_badge_context import (
     VC_CONTEXT,
 )
 from proto.documents.open_badge_names import NAMES
+from proto.documents.vc_terms import KnownContexts
 from proto.problem import InvalidProblem, MalformedProblem
 from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
 
@@ -60,6 +61,12 @@ def pinned_contexts() -> Mapping[str, Any]:
             OPEN_BADGES_EXTENSIONS: _read("open-badges-extensions.json"),
         }
     )
+
+
+@cache
+def known_contexts() -> KnownContexts:
+    """Return the same contexts with what follows from them (`proto.documents.vc.check_credential`)."""
+    return KnownContexts(pinned_contexts())
 
 
 def _read(name: str) -> Any:

@@ -19,6 +19,7 @@ from services.crypto.json_ld_contexts import (
     Resolver,
     UndefinedTermsProblem,
     UnknownContextProblem,
+    known_contexts,
     pinned_contexts,
     refuse_other_meanings,
 )
@@ -166,6 +167,7 @@ __all__ = [
     "covered_quads",
     "form_of",
     "forms_of",
+    "known_contexts",
     "pinned_contexts",
     "refuse_other_meanings",
 ]

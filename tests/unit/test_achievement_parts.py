@@ -6,18 +6,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.canonical import canonical_json, is_plain
+from proto.documents.checked_part import CheckedPart
 from proto.documents.credential import Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import build_document
-from proto.documents.vc import DataModelProblem, check_credential
+from proto.documents.vc import DataModelProblem, check_shared
+from proto.documents.vc_terms import KnownContexts
 from proto.envelope import open_envelope, seal, seal_opened
 from proto.ids import AchievementId, CredentialId, InstitutionId, Origin
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
 from proto.wire.gateway import AchievementRequest, InstitutionRequest
 from services.command.demo import EXAMPLES
-from services.crypto.rdf_canonical import pinned_contexts
+from services.crypto.rdf_canonical import known_contexts, pinned_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts, with_part, without_part
 from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of, issued_event
 from services.issuer_gateway.domain.tenant import Tenant, tenant_from
@@ -64,7 +65,6 @@ def made(tenant: Tenant, stored: StoredAchievement, parts: AchievementParts) -> 
         award(stored),
         document_id=f"urn:uuid:{uuid.uuid4()}",
         fixed=part.fixed,
-        plain=part.plain,
     )
 
 
@@ -116,19 +116,61 @@ def test_a_name_without_meaning_is_found_beside_a_part_that_is_known(tenant: Ten
     parts = AchievementParts()
     document, _ = made(tenant, stored, parts)
     part = parts.of(tenant, stored)
-    check_credential(document, contexts=pinned_contexts(), known=part.known)
-    part.is_known = True
+    part.check(document)
+    part.check(document)
     document["credentialSubject"]["unheardOf"] = "x"
     with pytest.raises(DataModelProblem) as caught:
-        check_credential(document, contexts=pinned_contexts(), known=part.known)
+        part.check(document)
     assert caught.value.pointer == "/credentialSubject/unheardOf"
 
 
-def test_only_what_is_known_to_be_plain_is_not_asked_again() -> None:
-    plain, whole_float = {"a": ["b", 1]}, {"f": 2.0}
-    assert is_plain(plain)
-    assert not is_plain(whole_float)
-    assert canonical_json({"x": plain, "y": whole_float}, plain=(plain,)) == b'{"x":{"a":["b",1]},"y":{"f":2}}'
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        (("credentialSubject", "achievement"), "unheardOf", "x"),
+        (("issuer",), "url", "javascript:alert(1)"),
+        (("issuer",), "unheardOf", {"a": 1}),
+        (("credentialSubject", "achievement"), "https://x.example/y", {"unheardOf": "x"}),
+    ],
+)
+def test_a_part_that_was_changed_since_it_was_checked_is_looked_through_again(
+    tenant: Tenant, stored: StoredAchievement, place: tuple[str, ...], name: str, value: Any
+) -> None:
+    document, _ = made(tenant, stored, parts := AchievementParts())
+    part = parts.of(tenant, stored)
+    part.check(document)
+    changed = document
+    for step in place:
+        changed = changed[step]
+    changed[name] = value  # the very object that was checked
+    with pytest.raises(DataModelProblem) as caught:
+        part.check(document)
+    assert caught.value.pointer is not None
+    assert caught.value.pointer.startswith("/" + "/".join(place))
+
+
+def test_a_part_says_nothing_of_a_document_of_other_types(tenant: Tenant, stored: StoredAchievement) -> None:
+    document, _ = made(tenant, stored, AchievementParts())
+    part = check_shared(document, contexts=known_contexts())
+    assert part.is_in(document, known_contexts())
+    assert not part.is_in(document, KnownContexts(pinned_contexts()))
+    assert not part.is_in(document | {"type": ["VerifiableCredential"]}, known_contexts())
+    subject = document["credentialSubject"]
+    assert not part.is_in(document | {"credentialSubject": subject | {"type": ["Other"]}}, known_contexts())
+    assert not part.is_in(document | {"credentialSubject": [subject]}, known_contexts())
+
+
+def test_only_the_checker_makes_a_checked_part_and_nobody_changes_one(
+    tenant: Tenant, stored: StoredAchievement
+) -> None:
+    document, _ = made(tenant, stored, AchievementParts())
+    with pytest.raises(TypeError):
+        CheckedPart(document, known_contexts(), object())
+    part = check_shared(document, contexts=known_contexts())
+    with pytest.raises(AttributeError):
+        part._bytes = ()
+    with pytest.raises(DataModelProblem):
+        check_shared(document | {"unheardOf": "x"}, contexts=known_contexts())
 
 
 def test_an_event_sealed_and_opened_at_once_is_the_one_that_is_opened_after(

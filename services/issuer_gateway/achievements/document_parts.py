@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
-from proto.canonical import is_plain
+from proto.documents.checked_part import CheckedPart
 from proto.documents.open_badge import Fixed, fixed_of
+from proto.documents.vc import check_credential, check_shared
+from services.crypto.json_ld_contexts import known_contexts
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store.achievements import StoredAchievement
 
@@ -37,26 +39,24 @@ def with_part(document: Mapping[str, Any], stored: bytes | None) -> dict[str, An
     return {**document, **shared, "credentialSubject": subject}
 
 
-class Part:
-    """What documents of a revision share; never changed. `is_known` once a whole document had no fault.
+class AchievementPart:
+    """What documents of a revision share; `stored` is how it is stored, `digest` its name there."""
 
-    `plain` are its members with the plain canonical form; `stored` is how it is stored, `digest` its name there.
-    """
-
-    __slots__ = ("digest", "fixed", "is_known", "plain", "stored", "tenant")
+    __slots__ = ("_checked", "digest", "fixed", "stored", "tenant")
 
     def __init__(self, tenant: Tenant, fixed: Fixed) -> None:
         self.tenant = tenant
         self.fixed = fixed
-        self.plain = tuple(each for each in fixed.members if is_plain(each))
         self.stored = _ENCODE(fixed)
         self.digest = hashlib.sha256(self.stored).digest()
-        self.is_known = False
+        self._checked: CheckedPart | None = None
 
-    @property
-    def known(self) -> tuple[Any, ...]:
-        """What need not be looked through again."""
-        return self.fixed.members if self.is_known else ()
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Raise as `check_credential`; what is shared is looked through within the first document that has no fault."""
+        if self._checked is None:
+            self._checked = check_shared(document, contexts=known_contexts())
+        else:
+            check_credential(document, contexts=known_contexts(), part=self._checked)
 
     def is_of(self, tenant: Tenant) -> bool:
         """Tell whether the institution is named now as it was when this was made."""
@@ -67,14 +67,14 @@ class AchievementParts:
     """The parts in use; at most `PARTS_MAX` are kept. A revision never changes, so none of them grows old."""
 
     def __init__(self) -> None:
-        self._parts: OrderedDict[tuple[str, str, int], Part] = OrderedDict()
+        self._parts: OrderedDict[tuple[str, str, int], AchievementPart] = OrderedDict()
 
-    def of(self, tenant: Tenant, stored: StoredAchievement) -> Part:
+    def of(self, tenant: Tenant, stored: StoredAchievement) -> AchievementPart:
         """Return the part of a revision under the institution's present name, made now unless it is kept."""
         name = tenant.institution_id, stored.achievement_id, stored.revision
         part = self._parts.get(name)
         if part is None or not part.is_of(tenant):
-            part = self._parts[name] = Part(tenant, fixed_of(tenant.issuer, stored.achievement))
+            part = self._parts[name] = AchievementPart(tenant, fixed_of(tenant.issuer, stored.achievement))
             if len(self._parts) > PARTS_MAX:
                 self._parts.popitem(last=False)
         self._parts.move_to_end(name)

@@ -10,12 +10,10 @@ from proto import events
 from proto.documents.annex_i import AnnexGate
 from proto.documents.credential import Award
 from proto.documents.open_badge import Component
-from proto.documents.vc import check_credential
 from proto.documents.wording import check_award, title_slips
 from proto.ids import ApiKeyId, CredentialId
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
-from services.crypto.rdf_canonical import pinned_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.credentials.annex_gate import check_complete
 from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
@@ -106,10 +104,8 @@ class PrepareAward:
             credential_status=place.entry if place else None,
             components=stacked.documented if stacked else (),
             fixed=part.fixed,
-            plain=part.plain,
         )
-        check_credential(document, contexts=pinned_contexts(), known=part.known)
-        part.is_known = True
+        part.check(document)
         event = self._event(tenant, award, achievement, credential_id, now=now, stacked=stacked)
         return PreparedAward(
             award=award,

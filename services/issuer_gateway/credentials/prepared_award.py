@@ -7,7 +7,7 @@ import msgspec
 from proto.documents.credential import Award
 from proto.envelope import Opened
 from proto.ids import ApiKeyId, CredentialId, EventId
-from services.issuer_gateway.achievements.document_parts import Part, without_part
+from services.issuer_gateway.achievements.document_parts import AchievementPart, without_part
 from services.issuer_gateway.credentials.prerequisites import Asking
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store import achievements
@@ -32,7 +32,7 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId
     opened: Opened
     sealed: Sealed
-    part: Part
+    part: AchievementPart
     place: Given | None
     components: tuple[CredentialId, ...] = ()
     api_key_id: ApiKeyId | None = None

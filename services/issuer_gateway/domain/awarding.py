@@ -125,12 +125,10 @@ def document_of(
     credential_status: Mapping[str, Any] | None = None,
     components: Sequence[Component] = (),
     fixed: Fixed | None = None,
-    plain: Sequence[Any] = (),
 ) -> tuple[dict[str, Any], CredentialId]:
     """Return the document without a proof, and the credential id that it and the institution make.
 
-    `fixed` is what it has in common with others, where that was made before; `plain` are members of it of which
-    `is_plain` is known (`proto.canonical`). Raises `CreditsExceedProblem`.
+    `fixed` is what it has in common with others, where that was made before. Raises `CreditsExceedProblem`.
     """
     check_credits(achievement, award)
     _check_period(award, tenant.zone)
@@ -144,7 +142,7 @@ def document_of(
         fixed=fixed,
         zone=tenant.zone,
     )
-    return document, credential_id_of(document, tenant.did, plain=plain)
+    return document, credential_id_of(document, tenant.did)
 
 
 def check_credits(achievement: Achievement, award: Award) -> None:
