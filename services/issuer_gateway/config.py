@@ -87,7 +87,7 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         int, Meta(ge=10, description="Milliseconds between looks at the outbox when nobody has called for one")
     ] = 1_000
     stale_seconds_max: Annotated[
-        float, Meta(gt=0, description="Seconds without news of the log after which /readyz says so")
+        float, Meta(gt=0, description="Seconds without news of the log after which what depends on it waits (503)")
     ] = 60.0
     publish_delay_seconds_max: Annotated[
         float,

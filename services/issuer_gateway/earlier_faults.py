@@ -35,6 +35,7 @@ _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_SEALED = msgspec.json.Decoder(Sealed).decode
 _OTHER_WORDS = "The achievement is described here already, and otherwise in "
 """How an earlier version began the note on an import that it signed with the words of another one."""
+_STACK_AGAIN = ". Stack its parts again: POST /v1/stacks with the same parts and `on_repeat`: `replace`"
 _REF_BYTES = 16
 _ENDED = frozenset({"revoked", "void"})
 
@@ -93,6 +94,8 @@ class EarlierFaults:
         if not what:
             return None
         change = _change(document, event, ref=ref)
+        if isinstance(event, CredentialStacked):
+            what += _STACK_AGAIN
         return Fault(credential_id=credential_id, institution=row["slug"], what=what, change=change)
 
     def _ref_of(self, row: Mapping[str, Any], document: Mapping[str, Any]) -> str:

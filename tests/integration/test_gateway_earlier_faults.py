@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from proto.documents import open_badge
+from proto.documents.credential import Achievement, Award
 from proto.documents.open_badge_names import IRIS
+from proto.ids import CredentialId
 from proto.imports.imported import Imported
 from proto.wire.gateway import BatchAnswer
 from services.command.fsck import Targets
@@ -159,6 +162,41 @@ async def test_a_document_with_anothers_words_is_listed_until_it_is_imported_ane
 
     await until(ask, "the earlier one is revoked and names the new one")
     assert (await _faults(gateway))[0].damages == ()
+
+
+def _credits_as_they_were(achievement: Achievement, award: Award) -> float | None:
+    """What an earlier version wrote of the credits earned: a 0 was nothing."""
+    return open_badge.credits_number(award.earned_hundredths(achievement)) or None
+
+
+async def test_a_zero_that_was_dropped_is_listed_and_the_change_writes_it(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await gateway.institution("waterland")
+    soil, whole = [(await office.describe(name)).achievement.uri for name in ("soil", "whole")]
+    other = await office.issue((await office.describe("other")).achievement.uri, "s-1")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(open_badge, "_credits_earned", _credits_as_they_were)
+        wrong = await office.issue(soil, "s-1", ects_hundredths=0)
+        body = office.award(whole, "s-1", ects_hundredths=0, components=[wrong.credential_id, other.credential_id])
+        stacked = (await office.client.post("/v1/stacks", body)).body["credential_id"]
+    for credential_id in (wrong.credential_id, stacked):
+        await office.published(credential_id)
+    report, faults = await _faults(gateway)
+    assert not report.is_clean
+    found = {fault.credential_id: fault for fault in faults}
+    assert set(found) == {wrong.credential_id, stacked}
+    assert all("credits" in fault.what for fault in faults)
+    assert found[stacked].change is None
+    assert "on_repeat" in found[stacked].what
+    again = await office.client.post("/v1/stacks", body | {"on_repeat": "replace"})
+    assert again.status == 201, again
+    (row,) = (await _changed(office, [found[CredentialId(wrong.credential_id)]])).rows
+    await office.published(again.body["credential_id"])
+    for credential_id in (row.credential_id, again.body["credential_id"]):
+        document = (await office.client.get(f"/v1/credentials/{credential_id}/document")).body
+        assert document["credentialSubject"]["creditsEarned"] == 0
+    assert (await _faults(gateway))[1] == []
 
 
 async def test_the_command_writes_the_changes_for_each_institution(gateway: RunningGateway, tmp_path: Path) -> None:
