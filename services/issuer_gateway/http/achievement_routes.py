@@ -24,6 +24,7 @@ from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.awarding import ForeignUriProblem, words_of
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
+from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     WORK_PROBLEMS,
@@ -165,6 +166,7 @@ ROUTES = [
         summary="Describe an achievement",
         description="The answer says of each element of Annex I (2022/C 243/02) whether it is stated.",
         request=AchievementRequest,
+        examples=examples.ACHIEVEMENT,
         response={201: AchievementAnswer},
         has_etag=True,
         problems=(achievement_commands.AchievementTakenProblem, ForeignUriProblem, *WORK_PROBLEMS),
@@ -203,6 +205,7 @@ ROUTES = [
         summary="Describe an achievement anew",
         description="What was awarded keeps the revision that it was awarded under.",
         request=AchievementRequest,
+        examples=examples.ACHIEVEMENT,
         path_parameters=AchievementPath,
         response={200: AchievementAnswer},
         has_etag=True,

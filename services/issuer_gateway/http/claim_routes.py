@@ -38,6 +38,7 @@ from services.issuer_gateway.credentials.earlier_awards import (
     MayNotRevokeProblem,
     check_may_replace,
 )
+from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
 from services.issuer_gateway.http.list_queries import AWARD_SHAPES, BatchPath, TableQuery
@@ -213,6 +214,7 @@ ROUTES = [
         description="To an award, which is issued when the link is used, or to a credential that was issued. A key "
         "without the scope `credentials:read` gets links only to what it issued itself.",
         request=ClaimRequest,
+        examples=examples.CLAIM,
         response={201: ClaimMade},
         problems=(
             prepare_award.UnknownAchievementProblem,

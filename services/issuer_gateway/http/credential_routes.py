@@ -43,6 +43,7 @@ from services.issuer_gateway.credentials.prerequisites import (
     PrerequisiteUnknownProblem,
 )
 from services.issuer_gateway.domain.awarding import StackUnmetProblem
+from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     SAY_PROBLEMS,
@@ -258,6 +259,7 @@ def _change_route(verb: str, handler: Any, summary: str) -> Route:
         handler,
         summary=summary,
         request=ChangeRequest,
+        examples=examples.CHANGE,
         path_parameters=CredentialPath,
         response={201: EventAnswer, 202: EventAnswer},
         problems=(
@@ -284,6 +286,7 @@ ROUTES = [
         description="201: it is on the log, at `issue.index`. 202: it is on its way; ask at Location. 200: the same "
         "award was made before, and this is the credential of then.",
         request=Award,
+        examples=examples.AWARD,
         response={200: CredentialAnswer, 201: CredentialAnswer, 202: CredentialAnswer},
         problems=(*ISSUE_PROBLEMS, *SAY_PROBLEMS),
         auth="bearer",
@@ -340,6 +343,7 @@ ROUTES = [
         description="The parts are held against the achievement's recipe; the institution's own are one learner's. 200 "
         "and the stack that there is where the same parts were stacked for the learner before.",
         request=StackRequest,
+        examples=examples.STACK,
         response={200: CredentialAnswer, 201: CredentialAnswer, 202: CredentialAnswer},
         problems=(*ISSUE_PROBLEMS, StackUnmetProblem, stack_credential.OtherLearnerProblem, *SAY_PROBLEMS),
         auth="bearer",

@@ -29,6 +29,7 @@ from services.issuer_gateway.domain.tenant import (
     institution_answer,
     zone_named,
 )
+from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     OPERATOR_SCOPE,
@@ -176,6 +177,7 @@ ROUTES = [
         summary="Make a tenant",
         description="The answer holds its first API key, shown once, and the admission request for the registrar.",
         request=InstitutionRequest,
+        examples=examples.INSTITUTION,
         response={201: InstitutionCreated},
         problems=(institution_commands.SlugTakenProblem, *WORK_PROBLEMS),
         auth="bearer",
