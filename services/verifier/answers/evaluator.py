@@ -23,6 +23,7 @@ from services.verifier.answers.questions import (
 )
 from services.verifier.documents import foreign_documents, reader
 from services.verifier.documents.reader import ReadDocument
+from services.verifier.documents.sent_document import SentDocument
 from services.verifier.languages import ENGLISH
 from services.verifier.languages.english import STATES
 from services.verifier.projection.reader import ReadTransaction
@@ -65,6 +66,18 @@ class Evaluator:
                 raise _not_yet(question, ENGLISH.today(today))
             judgement = msgspec.structs.replace(judgement, today=today)
         return Evaluation(judgement=judgement, grounds=grounds, credential_id=credential.credential_id)
+
+    def read(
+        self,
+        transaction: ReadTransaction,
+        sent: SentDocument,
+        question: TimedQuestion,
+        status_lists: StatusLists,
+        forms: Forms,
+    ) -> tuple[ReadDocument, Evaluation]:
+        """Return a document as it was read, and what `document` finds of it; raises as `documents.reader.read`."""
+        document = reader.read(sent)
+        return document, self.document(transaction, document, question, status_lists, forms)
 
     def document(
         self,

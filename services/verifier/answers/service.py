@@ -21,8 +21,6 @@ from services.verifier.answers.questions import (
     TimedQuestion,
     now_after,
 )
-from services.verifier.documents import reader
-from services.verifier.documents.reader import ReadDocument
 from services.verifier.documents.sent_document import SentDocument
 from services.verifier.limits.places import Places
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
@@ -124,19 +122,18 @@ class AnswerService:
         """(1) Read and judge it; (2) have the forms made that this asked for; (3) judge it by them."""
         question, forms = self.question(moments), Forms()
 
-        def evaluated(transaction: ReadTransaction, document: ReadDocument) -> Evaluation:
-            return self._evaluator.document(transaction, document, question, status_lists, forms)
-
-        def read(transaction: ReadTransaction) -> tuple[ReadDocument, Evaluation]:
-            document = reader.read(sent)
-            return document, evaluated(transaction, document)
-
         try:
             async with asyncio.timeout(QUESTION_SECONDS_MAX):
-                document, found = await self._projection.read(read)
+                document, found = await self._projection.read(
+                    lambda transaction: self._evaluator.read(transaction, sent, question, status_lists, forms)
+                )
                 if forms.missing:
                     forms.learn(await self._form_makers.forms(forms.missing))
-                    found = await self._projection.read(lambda transaction: evaluated(transaction, document))
+                    found = await self._projection.read(
+                        lambda transaction: self._evaluator.document(
+                            transaction, document, question, status_lists, forms
+                        )
+                    )
         except TimeoutError as error:
             raise BusyProblem("Others' documents are being checked; send it again in a moment") from error
         return found

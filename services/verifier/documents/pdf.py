@@ -20,8 +20,6 @@ QUICK_SECONDS = 2.0
 READ_SECONDS_MAX = 6.0
 WAIT_SECONDS_MAX = 12.0
 WAITING_MAX = 16
-_MAGIC = b"%PDF-"
-_MAGIC_WITHIN = 1_024
 PROGRAM = ("-m", "services.verifier.documents.pdf_process")
 _MARKS = ("credentialSubject", "VerifiablePresentation")
 _DECODE = msgspec.json.Decoder(list[str]).decode
@@ -32,11 +30,6 @@ class PdfProblem(InvalidProblem):
 
     slug = "pdf"
     title = "No credential can be taken out of the PDF"
-
-
-def is_pdf(data: bytes) -> bool:
-    """Tell whether this is a PDF (ISO 32000-2 section 7.5.2: its header may follow other bytes)."""
-    return _MAGIC in data[:_MAGIC_WITHIN]
 
 
 class PdfReader:
@@ -109,4 +102,4 @@ def _texts(status: int | None, written: bytes, said: bytes) -> list[str]:
         raise PdfProblem("The PDF's attachments cannot be read; send the credential's JSON itself") from error
 
 
-__all__ = ["PDF_MEDIA", "PdfProblem", "PdfReader", "is_pdf"]
+__all__ = ["PDF_MEDIA", "PdfProblem", "PdfReader"]

@@ -65,6 +65,7 @@ class _SentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 _SENT = msgspec.json.Decoder(_SentApart)
+_PDF_HEADER, _PDF_HEADER_WITHIN = b"%PDF-", 1_024
 _FRAME = b'{"document":,"status_lists":[]}'
 
 
@@ -73,6 +74,11 @@ class SentWithLists(msgspec.Struct, frozen=True, kw_only=True):
 
     document: SentDocument
     status_lists: tuple[Mapping[str, Any], ...]
+
+
+def is_pdf(data: bytes) -> bool:
+    """Tell whether this is a PDF (ISO 32000-2 section 7.5.2: its header may follow other bytes)."""
+    return _PDF_HEADER in data[:_PDF_HEADER_WITHIN]
 
 
 def unpack(body: bytes, *, documents_max: int) -> SentDocument | SentWithLists | list[SentDocument]:

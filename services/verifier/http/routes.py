@@ -39,7 +39,7 @@ from services.verifier.answers.questions import (
 )
 from services.verifier.config import Config
 from services.verifier.documents import reader
-from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem, is_pdf
+from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem
 from services.verifier.documents.reader import PresentationProblem, SentWithLists, TooManyDocumentsProblem
 from services.verifier.documents.sent_document import SentDocument
 from services.verifier.http.app_keys import ANSWERS, CACHED_ANSWERS, PAGES, PDF, SETTINGS, address_of, charge_documents
@@ -179,7 +179,7 @@ async def verifications(
     address = address_of(request)
     if media_type_of(request) in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[CACHED_ANSWERS], moments, language)
-    if media_type_of(request) == PDF_MEDIA or is_pdf(raw):
+    if media_type_of(request) == PDF_MEDIA or reader.is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw, address=address)
     sent = await off_loop(request, len(raw), reader.unpack, raw, documents_max=request.app[SETTINGS].documents_max)
     charge_documents(request, len(sent) if isinstance(sent, list) else 1)
@@ -234,7 +234,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     if not data:
         return pages.home(said, fault="Choose a file or paste the text of a credential first.", status=422)
     try:
-        if is_pdf(data):
+        if reader.is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
         judgement = await request.app[ANSWERS].document(SentDocument(data), Moments(), address=address)
     except (
