@@ -26,3 +26,5 @@ SUPERVISION: dict[str, Supervision] = {
     "onsite with identity verification": Supervision.SUPERVISED_ONSITE_CHECKED,
 }
 UNCHECKED = {Supervision.UNSUPERVISED, Supervision.SUPERVISED}
+SUPERVISED_ONLINE = "supervised online"
+"""A kind of supervision of which `identityChecked` says whether the identity was checked."""

@@ -20,7 +20,7 @@ from proto.documents.fields import (
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.documents.vocabulary import AssessmentType, ParticipationMode, Supervision, eqf_level_of, is_language
 from proto.event_fields import AchievementField, UriField
-from proto.imports.educredentials import ASSESSMENT, PARTICIPATION, SUPERVISION, UNCHECKED
+from proto.imports.educredentials import ASSESSMENT, PARTICIPATION, SUPERVISED_ONLINE, SUPERVISION, UNCHECKED
 from proto.imports.imported import LANGUAGE_UNKNOWN, ImportedIssuer, converted, made_uri
 from proto.imports.json_reader import Reader, is_number, number_text
 from proto.imports.open_badge_alignments import Alignments
@@ -156,17 +156,20 @@ class _AchievementImport:
         return found or 0
 
     def _hours(self) -> int | None:
-        """Take the hours of the Dutch profile (`SBU`): whole ones, also written as a text."""
+        """Take the hours of the Dutch profile (`SBU`, else `timeInvestment`): whole ones, also written as a text."""
         source = self._source
-        stated = source.value.get("SBU")
+        name = "SBU" if source.value.get("SBU") is not None else "timeInvestment"
+        stated = source.value.get(name)
         if stated is None:
             return None
         written = number_text(stated) if is_number(stated) else str(stated).strip()
         hours = int(written) if written.isdecimal() and written.isascii() and len(written) < _DIGITS_MAX else 0
         if not 0 < hours <= WORKLOAD_HOURS_MAX:
-            self._read.doubt(source.at("SBU"), f"It is no whole number of hours up to {WORKLOAD_HOURS_MAX}; left out")
+            self._read.doubt(source.at(name), f"It is no whole number of hours up to {WORKLOAD_HOURS_MAX}; left out")
             return None
-        source.take("SBU")
+        if name == "timeInvestment":
+            self._read.doubt(source.at(name), "It names no unit; read as hours")
+        source.take(name)
         return hours
 
     def _level(self) -> int | None:
@@ -229,10 +232,14 @@ class _AchievementImport:
         source = self._source
         stated = source.value.get("supervisionType")
         found = SUPERVISION.get(stated) if isinstance(stated, str) else None
+        checked = source.value.get("identityChecked")
+        if stated == SUPERVISED_ONLINE and isinstance(checked, bool):  # it leaves open what the other member says
+            found = Supervision.SUPERVISED_ONLINE_CHECKED if checked else Supervision.SUPERVISED
+            if not checked:
+                self._read.doubt(source.at("supervisionType"), f"{stated!r} is kept as supervised, wherever it was")
         if found is None:
             return next(iter(self._own.kinds("supervision", Supervision)), None)
         source.take("supervisionType")
-        checked = source.value.get("identityChecked")
         if checked is (found not in UNCHECKED):
             source.take("identityChecked")
         elif isinstance(checked, bool):

@@ -197,10 +197,16 @@ class OwnTerms:
 
 
 def evidence_of(read: Ornaments, item: Reader) -> Evidence | None:
-    """Take one piece of Open Badges' evidence: its address, its narrative, else another text of it, and its genre."""
+    """Take one piece of Open Badges' evidence: its address, what it says of itself as one text, and its genre."""
     url = read.address(item, "id", AnyUri)
-    texts = (read.field(item, name, LongText) for name in ("narrative", "description", "name") if item.value.get(name))
-    text = next((each for each in texts if each is not None), None)
+    texts = [text for name in ("name", "description", "narrative") if (text := read.field(item, name, LongText))]
+    if not fits("\n".join(texts) or "-", LongText):
+        read.doubt(item.pointer, "Its texts are longer than can be kept together; the last is")
+        for name in ("name", "description", "narrative"):
+            if item.value.get(name) != texts[-1]:
+                item.leave(name)
+        texts = texts[-1:]
+    text = "\n".join(texts) or None
     if url is None and text is None:
         return None
     item.only("type", "Evidence")

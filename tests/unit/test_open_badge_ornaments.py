@@ -247,6 +247,8 @@ EVIDENCE: list[tuple[Any, list[tuple[str | None, str | None, str | None]], list[
     (["https://e.example/1", "https://e.example/2"], [(f"https://e.example/{n}", None, None) for n in (1, 2)], []),
     ([{"type": ["Evidence"], "name": "Map", "audience": "all"}], [(None, "Map", None)], ["/evidence/0/audience"]),
     ([{"type": ["Evidence"], "genre": "text"}], [], ["/evidence"]),
+    ({"type": "Evidence", "name": "Film", "narrative": "Seen"}, [(None, "Film\nSeen", None)], []),
+    ({"type": "Evidence", "name": "Film", "narrative": "n" * 9_999}, [(None, "n" * 9_999, None)], ["/evidence/name"]),
 ]
 
 
@@ -281,3 +283,26 @@ def test_all_dutch_microcredentials_are_imported_with_their_own_words() -> None:
         assert achievement.title == {document["credentialSubject"]["achievement"]["inLanguage"]: (
             document["credentialSubject"]["achievement"]["name"]
         )}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("checked", "supervision", "listed"),
+    [
+        (True, "supervised-online-with-identity-check", []),
+        (False, "supervised-without-identity-check", []),
+        (None, None, ["supervisionType"]),
+    ],
+)
+def test_supervision_online_is_read_with_whether_the_identity_was_checked(
+    checked: Any, supervision: str | None, listed: list[str]
+) -> None:
+    members = {"supervisionType": "supervised online"} | ({} if checked is None else {"identityChecked": checked})
+    found = imported(badge(**members))
+    assert found.achievement.supervision == supervision
+    assert list(found.unmapped) == [f"{_ACHIEVEMENT}/{name}" for name in listed]
+
+
+def test_an_investment_of_time_is_read_as_hours_and_said() -> None:
+    found = imported(badge(timeInvestment=13))
+    assert found.achievement.workload_hours == 13
+    assert any("read as hours" in doubt.detail for doubt in found.doubtful)
