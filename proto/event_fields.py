@@ -20,12 +20,16 @@ from proto.ids import (
 )
 from proto.keys import PUBLIC_KEY_PATTERN, PublicKey
 from proto.moment import MOMENT_PATTERN, Moment
+from proto.p256 import P256_KEY_LENGTH, P256_KEY_PATTERN
 
 INTEGER_MAX = 2**53 - 1
 
 DidField = Annotated[Did, Meta(pattern=DID_PATTERN, max_length=240)]
 KeyIdField = Annotated[KeyId, Meta(pattern=KEY_ID_PATTERN, max_length=300)]
 PublicKeyField = Annotated[PublicKey, Meta(pattern=PUBLIC_KEY_PATTERN, max_length=48)]
+AnyPublicKeyField = Annotated[
+    PublicKey, Meta(pattern=rf"{PUBLIC_KEY_PATTERN}|{P256_KEY_PATTERN}", max_length=P256_KEY_LENGTH)
+]
 OriginField = Annotated[Origin, Meta(pattern=ORIGIN_PATTERN, max_length=200)]
 MomentField = Annotated[Moment, Meta(pattern=MOMENT_PATTERN, max_length=24)]
 CredentialIdField = Annotated[CredentialId, Meta(pattern=HEX_256_PATTERN, max_length=64)]
@@ -45,3 +49,5 @@ EqfField = Annotated[int, Meta(ge=1, le=8, description="EQF level, 1 to 8")]
 
 Reason = Literal["error", "superseded", "withdrawn", "invalidated", "legal-order", "key-compromise"]
 Purpose = Literal["event", "assertion", "recovery"]
+KeyPurpose = Literal["event", "assertion", "recovery", "form"]
+"""What a key of a ring may be for; `form` from rules version 2 on (DESIGN 9)."""

@@ -14,6 +14,7 @@ from proto.event_days import check_days
 from proto.event_fields import (
     INTEGER_MAX,
     AchievementField,
+    AnyPublicKeyField,
     CommitmentField,
     CountryField,
     CredentialIdField,
@@ -23,6 +24,7 @@ from proto.event_fields import (
     EventIdField,
     HashField,
     KeyIdField,
+    KeyPurpose,
     MomentField,
     NameField,
     NonceField,
@@ -52,6 +54,14 @@ class KeyRecord(Record, frozen=True, kw_only=True):
     key_id: KeyIdField
     purpose: Purpose
     public_key: PublicKeyField
+
+
+class KeyRecordV2(Record, frozen=True, kw_only=True):
+    """A public key of either kind, its name and what it may be used for (rules version 2)."""
+
+    key_id: KeyIdField
+    purpose: KeyPurpose
+    public_key: AnyPublicKeyField
 
 
 class Scope(Record, frozen=True, kw_only=True):
@@ -134,6 +144,18 @@ class IssuerAdmitted(EventBase, frozen=True, kw_only=True, tag="issuer-admitted.
     accreditation: Accreditation
 
 
+class IssuerAdmittedV2(EventBase, frozen=True, kw_only=True, tag="issuer-admitted.v2"):
+    """As `issuer-admitted.v1`, with keys of either kind, and prefixes that are nobody else's (DESIGN 9)."""
+
+    subject: DidField
+    legal_name: NameField
+    country: CountryField
+    uri_prefixes: Annotated[tuple[UriPrefixField, ...], Meta(min_length=1, max_length=16)]
+    keys: Annotated[tuple[KeyRecordV2, ...], Meta(min_length=2, max_length=16)]
+    scope: Scope
+    accreditation: Accreditation
+
+
 class IssuerScopeChanged(EventBase, frozen=True, kw_only=True, tag="issuer-scope-changed.v1"):
     """What an institution may do changes from now on; what it did before stays."""
 
@@ -147,6 +169,13 @@ class IssuerKeyAdded(EventBase, frozen=True, kw_only=True, tag="issuer-key-added
 
     subject: DidField
     key: KeyRecord
+
+
+class IssuerKeyAddedV2(EventBase, frozen=True, kw_only=True, tag="issuer-key-added.v2"):
+    """As `issuer-key-added.v1`, with a key of either kind (DESIGN 9)."""
+
+    subject: DidField
+    key: KeyRecordV2
 
 
 class IssuerKeyRetired(EventBase, frozen=True, kw_only=True, tag="issuer-key-retired.v1"):
@@ -290,6 +319,8 @@ class RulesActivated(EventBase, frozen=True, kw_only=True, tag="rules-activated.
     from_index: Annotated[int, Meta(ge=1, le=INTEGER_MAX)]
 
 
+Admission = IssuerAdmitted | IssuerAdmittedV2
+KeyAddition = IssuerKeyAdded | IssuerKeyAddedV2
 Stack = CredentialStacked | CredentialStackedV2
 Issue = CredentialIssued | CredentialIssuedV2 | CredentialsIssued | Stack
 Revocation = CredentialRevoked | CredentialsRevoked
@@ -297,8 +328,10 @@ Transition = Revocation | CredentialSuspended | CredentialReinstated
 Event = (
     LogOpened
     | IssuerAdmitted
+    | IssuerAdmittedV2
     | IssuerScopeChanged
     | IssuerKeyAdded
+    | IssuerKeyAddedV2
     | IssuerKeyRetired
     | IssuerSuspended
     | IssuerReinstated

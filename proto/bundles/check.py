@@ -255,6 +255,7 @@ def _mark_absent(book: Book, missing: Needs) -> None:
     book.credentials.update(dict.fromkeys(missing.credentials))
     book.recognitions.update(dict.fromkeys(missing.recognitions))
     book.recognised.update(dict.fromkeys(missing.recognised))
+    book.overlapping.update(dict.fromkeys(missing.prefixes))
 
 
 def _scope_faults(

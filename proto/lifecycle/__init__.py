@@ -33,6 +33,8 @@ from proto.lifecycle.states import (
     Stamp,
     Standing,
     UnloadedStateError,
+    overlap,
+    prefixes_of,
 )
 from proto.lifecycle.voidness import compromised_from, counts, is_known, is_retired, is_void, profile, standing
 
@@ -78,6 +80,8 @@ __all__ = [
     "life_of",
     "living_end",
     "needs",
+    "overlap",
+    "prefixes_of",
     "profile",
     "signing_key",
     "standing",

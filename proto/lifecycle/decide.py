@@ -36,19 +36,22 @@ from proto.moment import Moment, from_ms, to_ms
 
 RULES_VERSIONS_KNOWN = frozenset({1, 2})
 _ADMITTED_FROM: dict[type[events.EventBase], int] = {
+    events.IssuerAdmittedV2: 2,
+    events.IssuerKeyAddedV2: 2,
     events.CredentialIssuedV2: 2,
     events.CredentialStackedV2: 2,
     events.CredentialsIssued: 2,
     events.CredentialsRevoked: 2,
 }
 _ADMITTED_UP_TO: dict[type[events.EventBase], tuple[int, type[events.EventBase]]] = {
+    events.IssuerAdmitted: (1, events.IssuerAdmittedV2),
     events.CredentialIssued: (1, events.CredentialIssuedV2),
     events.CredentialStacked: (1, events.CredentialStackedV2),
 }
 """The last version that admits a type, and what is said in its place."""
 _SECOND_MS = 1000
 _MAY_BE_SUSPENDED = (events.CredentialRevoked, events.CredentialSuspended)
-_RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyRetired)
+_RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyAddedV2, events.IssuerKeyRetired)
 
 
 def decide(
@@ -274,7 +277,7 @@ def _decide_event(
             decide_credential.recognise(book, event, received_at)
         case events.RecognitionWithdrawn() as event:
             decide_credential.withdraw(book, event)
-        case events.IssuerKeyAdded() as event:
+        case events.IssuerKeyAdded() | events.IssuerKeyAddedV2() as event:
             decide_issuer.add_key(book, event, key)
         case events.IssuerKeyRetired() as event:
             decide_issuer.retire_key(book, event, key, received_at)

@@ -17,17 +17,20 @@ from proto.lifecycle.refusals import (
     UnknownIssuerRefusal,
     UnknownKeyRefusal,
 )
-from proto.lifecycle.states import Book, Issuer, Key, Stamp
+from proto.lifecycle.states import Book, Issuer, Key, Stamp, overlap
 from proto.lifecycle.voidness import compromised_from, is_retired, profile, standing
 from proto.moment import Moment
+from proto.p256 import decode_p256_key, is_p256_key
 from proto.problem import InvalidProblem
 
+AnyKeyRecord = events.KeyRecord | events.KeyRecordV2
 RETIREMENTS_PER_KEY_MAX = 8
+_MAY_BE_P256 = ("assertion", "form")
 ACTIVATION_AHEAD_MAX = 100_000
 """Entries after its own at which an activation of rules may take effect at most: within reach, and seen coming."""
 
 
-def key_from(record: events.KeyRecord, *, stamp: Stamp | None, opened: Opened, received_at: Moment) -> Key:
+def key_from(record: AnyKeyRecord, *, stamp: Stamp | None, opened: Opened, received_at: Moment) -> Key:
     """Return a ring's key from the record in an event; `stamp` None stands for the event being decided."""
     added = stamp or Stamp(index=LeafIndex(0), event_id=opened.event_id, key_id=opened.key_id, received_at=received_at)
     return Key(
@@ -40,7 +43,7 @@ def key_from(record: events.KeyRecord, *, stamp: Stamp | None, opened: Opened, r
 
 
 def check_new_keys(
-    book: Book, owner: Did, records: Sequence[events.KeyRecord], *, limit: int, pointer: str = "/keys"
+    book: Book, owner: Did, records: Sequence[AnyKeyRecord], *, limit: int, pointer: str = "/keys"
 ) -> None:
     """Key ids belong to `owner`; ids and bytes are new to the log and distinct; points are sound; the ring has room."""
     ring = book.issuers.get(owner)
@@ -55,11 +58,13 @@ def check_new_keys(
         _check_new_key(book, owner, ring, record, pointer)
 
 
-def _check_new_key(book: Book, owner: Did, ring: Issuer | None, record: events.KeyRecord, pointer: str) -> None:
+def _check_new_key(book: Book, owner: Did, ring: Issuer | None, record: AnyKeyRecord, pointer: str) -> None:
     if owner_of(record.key_id) != owner:
         raise FieldRefusal(f"{record.key_id} is not a key id of {owner}: it begins with another DID", pointer=pointer)
+    if is_p256_key(record.public_key):
+        _check_may_be_p256(book, owner, record, pointer)
     try:
-        decode_public_key(record.public_key)
+        (decode_p256_key if is_p256_key(record.public_key) else decode_public_key)(record.public_key)
     except InvalidProblem as problem:
         raise FieldRefusal(problem.detail, pointer=pointer) from problem
     if ring is not None and ring.key(record.key_id) is not None:
@@ -71,7 +76,17 @@ def _check_new_key(book: Book, owner: Did, ring: Issuer | None, record: events.K
         )
 
 
-def add_key(book: Book, event: events.IssuerKeyAdded, key: Key) -> None:
+def _check_may_be_p256(book: Book, owner: Did, record: AnyKeyRecord, pointer: str) -> None:
+    """Event and recovery keys, and all of the registrar's, are Ed25519: the rules verify nothing else (DESIGN 9)."""
+    if record.purpose not in _MAY_BE_P256 or (book.log is not None and owner == book.log.registrar):
+        raise FieldRefusal(
+            f"{record.key_id} is for {record.purpose} and has to be an Ed25519 key; a P-256 key of an institution is "
+            f"for {' or '.join(_MAY_BE_P256)}",
+            pointer=pointer,
+        )
+
+
+def add_key(book: Book, event: events.KeyAddition, key: Key) -> None:
     """By the owner's recovery key at once, or by the registrar after the public delay."""
     log = book.opened_log()
     if event.subject != log.registrar:
@@ -140,7 +155,7 @@ def _check_condemnation(book: Book, event: events.IssuerKeyRetired, retired: Key
 def registrar_act(book: Book, event: events.Event, index: LeafIndex) -> None:
     """What only the registrar says of institutions and of the rules."""
     match event:
-        case events.IssuerAdmitted():
+        case events.IssuerAdmitted() | events.IssuerAdmittedV2():
             _admit(book, event)
         case events.IssuerScopeChanged():
             _check_scope(event.scope)
@@ -155,7 +170,7 @@ def registrar_act(book: Book, event: events.Event, index: LeafIndex) -> None:
             raise NotAllowedRefusal(f"The registrar does not say {event.__struct_config__.tag}", pointer="/type")
 
 
-def _admit(book: Book, event: events.IssuerAdmitted) -> None:
+def _admit(book: Book, event: events.Admission) -> None:
     log = book.opened_log()
     known = book.issuer(event.subject)
     if event.subject == log.registrar or (known is not None and profile(book, known) is not None):
@@ -164,6 +179,23 @@ def _admit(book: Book, event: events.IssuerAdmitted) -> None:
         raise FieldRefusal("An institution needs at least one recovery key", pointer="/keys")
     _check_scope(event.scope)
     check_new_keys(book, event.subject, event.keys, limit=log.parameters.keys_per_issuer_max)
+    if isinstance(event, events.IssuerAdmittedV2):
+        _check_prefixes(book, event)
+
+
+def _check_prefixes(book: Book, event: events.IssuerAdmittedV2) -> None:
+    """No prefix begins with, or is the beginning of, one of another institution: a URI says whose it is (DESIGN 9)."""
+    for prefix in event.uri_prefixes:
+        for did in book.overlapping_with(prefix):
+            issuer = book.issuer(did) if did != event.subject else None
+            known = profile(book, issuer) if issuer is not None else None
+            if known is not None and any(overlap(prefix, other) for other in known.uri_prefixes):
+                raise AlreadyExistsRefusal(
+                    f"{prefix} overlaps with a URI prefix of {did}: register one that neither begins with it nor is "
+                    "its beginning",
+                    pointer="/uri_prefixes",
+                    members={"held_by": did},
+                )
 
 
 def _check_scope(scope: events.Scope) -> None:

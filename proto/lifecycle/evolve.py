@@ -178,9 +178,9 @@ def _recognition(event: events.CredentialRecognised, stamp: Stamp) -> Recognitio
 
 def _issuer_after(  # noqa: PLR0911 - one return per row of the table
     book: Book,
-    event: events.IssuerAdmitted
+    event: events.Admission
     | events.IssuerScopeChanged
-    | events.IssuerKeyAdded
+    | events.KeyAddition
     | events.IssuerKeyRetired
     | events.IssuerSuspended
     | events.IssuerReinstated
@@ -190,12 +190,12 @@ def _issuer_after(  # noqa: PLR0911 - one return per row of the table
 ) -> Issuer:
     issuer = book.issuer(event.subject) or Issuer(did=event.subject)
     match event:
-        case events.IssuerAdmitted():
+        case events.IssuerAdmitted() | events.IssuerAdmittedV2():
             keys = tuple(key_from(r, stamp=stamp, opened=opened, received_at=stamp.received_at) for r in event.keys)
             return replace(issuer, profiles=(*issuer.profiles, _admission(event, stamp)), keys=(*issuer.keys, *keys))
         case events.IssuerScopeChanged():
             return replace(issuer, profiles=(*issuer.profiles, _scope_changed(book, issuer, event, stamp)))
-        case events.IssuerKeyAdded():
+        case events.IssuerKeyAdded() | events.IssuerKeyAddedV2():
             usable_from = _usable_from(book, event, stamp)
             key = replace(
                 key_from(event.key, stamp=stamp, opened=opened, received_at=stamp.received_at), usable_from=usable_from
@@ -212,7 +212,7 @@ def _issuer_after(  # noqa: PLR0911 - one return per row of the table
             return replace(issuer, standings=(*issuer.standings, closed))
 
 
-def _admission(event: events.IssuerAdmitted, stamp: Stamp) -> Profile:
+def _admission(event: events.Admission, stamp: Stamp) -> Profile:
     return Profile(
         stamp=stamp,
         is_admission=True,
@@ -236,7 +236,7 @@ def _scope_changed(book: Book, issuer: Issuer, event: events.IssuerScopeChanged,
     )
 
 
-def _usable_from(book: Book, event: events.IssuerKeyAdded, stamp: Stamp) -> Moment:
+def _usable_from(book: Book, event: events.KeyAddition, stamp: Stamp) -> Moment:
     """At once by the owner's recovery key; after the public delay by the registrar's event key."""
     signer = book.key(stamp.key_id)
     if signer is not None and signer.purpose == "recovery" and event.issuer == event.subject:

@@ -27,12 +27,19 @@ class Needs(msgspec.Struct, kw_only=True):
     credentials: set[CredentialId] = msgspec.field(default_factory=set)
     recognitions: set[EventId] = msgspec.field(default_factory=set)
     recognised: set[RecognisedPair] = msgspec.field(default_factory=set)
+    prefixes: set[str] = msgspec.field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing is missing."""
         return not (
-            self.events or self.issuers or self.public_keys or self.credentials or self.recognitions or self.recognised
+            self.events
+            or self.issuers
+            or self.public_keys
+            or self.credentials
+            or self.recognitions
+            or self.recognised
+            or self.prefixes
         )
 
 
@@ -63,6 +70,7 @@ def _subtract(found: Needs, book: Book) -> None:
     found.credentials = {name for name in found.credentials if name not in book.credentials}
     found.recognitions = {name for name in found.recognitions if name not in book.recognitions}
     found.recognised = {name for name in found.recognised if name not in book.recognised}
+    found.prefixes = {name for name in found.prefixes if name not in book.overlapping}
 
 
 def _touch_registrar(book: Book, found: Needs) -> None:
@@ -101,13 +109,14 @@ def _touch(book: Book, opened: Opened, found: Needs) -> None:
         case events.RulesActivated():
             pass
         case _:
-            _touch_issuer_event(event, found)
+            _touch_issuer_event(book, event, found)
 
 
 def _touch_issuer_event(
-    event: events.IssuerAdmitted
+    book: Book,
+    event: events.Admission
     | events.IssuerScopeChanged
-    | events.IssuerKeyAdded
+    | events.KeyAddition
     | events.IssuerKeyRetired
     | events.IssuerSuspended
     | events.IssuerReinstated
@@ -115,9 +124,13 @@ def _touch_issuer_event(
     found: Needs,
 ) -> None:
     found.issuers.add(event.subject)
-    if isinstance(event, events.IssuerAdmitted):
+    if isinstance(event, events.IssuerAdmitted | events.IssuerAdmittedV2):
         found.public_keys.update(record.public_key for record in event.keys)
-    if isinstance(event, events.IssuerKeyAdded):
+    if isinstance(event, events.IssuerAdmittedV2):
+        found.prefixes.update(event.uri_prefixes)
+        for prefix in event.uri_prefixes:
+            found.issuers.update(book.overlapping.get(prefix) or ())
+    if isinstance(event, events.IssuerKeyAdded | events.IssuerKeyAddedV2):
         found.public_keys.add(event.key.public_key)
     if isinstance(event, events.IssuerClosed) and event.successor:
         found.issuers.add(event.successor)

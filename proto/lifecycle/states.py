@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from proto.event_fields import Purpose, Reason
+from proto.event_fields import KeyPurpose, Reason
 from proto.events import Accreditation, Parameters, Predecessor, Scope
 from proto.ids import AchievementUri, CredentialId, Did, EventId, KeyId, LeafIndex, Origin, owner_of
 from proto.keys import PublicKey
@@ -51,7 +51,7 @@ class Key(State, frozen=True, kw_only=True):
     """A key of a ring; `usable_from` lies after `added.received_at` where the registrar added it (the public delay)."""
 
     key_id: KeyId
-    purpose: Purpose
+    purpose: KeyPurpose
     public_key: PublicKey
     added: Stamp
     usable_from: Moment
@@ -189,6 +189,16 @@ class LogState(State, frozen=True, kw_only=True):
         return max(rule.version for rule in self.rules if rule.from_index <= index)
 
 
+def prefixes_of(issuer: Issuer) -> tuple[str, ...]:
+    """Return every URI prefix that an institution ever registered, void admissions included, sorted."""
+    return tuple(sorted({prefix for entry in issuer.profiles for prefix in entry.uri_prefixes}))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether one URI prefix begins with the other."""
+    return one.startswith(other) or other.startswith(one)
+
+
 RULINGS_MAX = 8_192
 SharedPlace = int
 """Where lives that several credentials share are kept: made of the event that they came by, and never changed."""
@@ -247,6 +257,7 @@ class Book:
         self.public_keys: dict[PublicKey, KeyId | None] = {}
         self.credentials: dict[CredentialId, Credential | None] = {}
         self.recognitions: dict[EventId, Recognition | None] = {}
+        self.overlapping: dict[str, tuple[Did, ...] | None] = {}
         self.recognised: dict[RecognisedPair, tuple[EventId, ...] | None] = {}
         self.events: dict[EventId, LeafIndex | None] = {}
         self.condemned: dict[
@@ -301,6 +312,10 @@ class Book:
         """Return under which name these key bytes are on the log, or None."""
         return _loaded(self.public_keys, public_key)
 
+    def overlapping_with(self, prefix: str) -> tuple[Did, ...]:
+        """Return every institution that ever registered a URI prefix which begins with this one, or begins it."""
+        return _loaded(self.overlapping, prefix) or ()
+
     def index_of(self, event_id: EventId) -> LeafIndex | None:
         """Return where this event is on the log, or None."""
         return _loaded(self.events, event_id)
@@ -328,6 +343,13 @@ class Book:
         for key in issuer.keys[len(before.keys) if before else 0 :]:
             self.public_keys[key.public_key] = key.key_id
             self.changed_public_keys.add(key.public_key)
+        for prefix in prefixes_of(issuer) if len(issuer.profiles) > (len(before.profiles) if before else 0) else ():
+            self._put_prefix(prefix, issuer.did)
+
+    def _put_prefix(self, prefix: str, did: Did) -> None:
+        for asked, known in self.overlapping.items():
+            if overlap(asked, prefix) and did not in (known or ()):
+                self.overlapping[asked] = (*(known or ()), did)
 
     def put_credential(self, credential: Credential) -> None:
         """Write a credential that shares what it went through with no other."""

@@ -15,9 +15,9 @@ from proto.event_fields import (
     EctsField,
     EqfField,
     HashField,
+    KeyPurpose,
     NameField,
     PublicKeyField,
-    Purpose,
     Reason,
     UriField,
     UriPrefixField,
@@ -136,7 +136,7 @@ class RegisteredKey(Record, frozen=True, kw_only=True):
     """A key of an institution as the log has it; `compromised_from` where it was condemned."""
 
     key_id: KeyId
-    purpose: Purpose
+    purpose: KeyPurpose
     public_key: PublicKey
     state: Literal["active", "waiting", "rotated", "compromised"]
     added_at: Moment

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from proto.event_fields import KeyPurpose
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, Origin, TreeSize
 from proto.lifecycle import StateName
 from proto.moment import Moment
@@ -128,7 +129,7 @@ class KeyFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     """One key of an institution: added by whom, usable from when, retired or condemned since when."""
 
     key_id: KeyId
-    purpose: Literal["event", "assertion", "recovery"]
+    purpose: KeyPurpose
     public_key: str
     added_at: Moment
     added_by: Did

@@ -14,6 +14,7 @@ from proto.ids import Did, KeyId, Origin
 from proto.keys import PublicKey, key_id_of
 from proto.lifecycle import RULES_VERSIONS_KNOWN
 from proto.moment import normalise
+from proto.p256 import is_p256_key
 from proto.problem import InvalidProblem, Problem
 from proto.wire.gateway import AdmissionRequest
 from proto.wire.ledger import Appended
@@ -77,6 +78,12 @@ async def origin_of(ledger: str) -> Origin:
     """Return the origin that the ledger at this address says it has."""
     async with client_session() as session:
         return (await LogClient(session, ledger).log()).origin
+
+
+async def rules_version_of(ledger: str) -> int:
+    """Return the version of the rules that would judge the next entry."""
+    async with client_session() as session:
+        return (await LogClient(session, ledger).log()).rules_version
 
 
 @click.group()
@@ -172,15 +179,19 @@ async def open_log_command(
 @registrar.command()
 @click.option("--request", "request_file", type=click.File("rb"), required=True, help="The request, or - for stdin.")
 @click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@click.option("--rules-version", type=int, help="Of the log; asked from the ledger if left out, or 1 with --origin.")
 @_signing
 @command
-async def admit(*, request_file: Any, yes: bool, **options: Any) -> None:
+async def admit(*, request_file: Any, yes: bool, rules_version: int | None, **options: Any) -> None:
     """Admit an institution: sign the request that its gateway gave it."""
     request = read_request(request_file.read())
     if not (yes or options["as_json"]):
         print_request(request)
         click.confirm("Sign this admission?", abort=True)
-    await _say(events.IssuerAdmitted, options, **msgspec.structs.asdict(request))
+    if rules_version is None:
+        rules_version = 1 if options["origin"] else await rules_version_of(options["ledger"])
+    kind = events.IssuerAdmitted if rules_version == 1 else events.IssuerAdmittedV2
+    await _say(kind, options, **msgspec.structs.asdict(request))
 
 
 def read_request(data: bytes) -> AdmissionRequest:
@@ -242,14 +253,15 @@ async def change_scope(
 
 @registrar.command("add-key")
 @click.argument("subject")
-@click.option("--public-key", required=True, help="z6Mk… of the new key.")
-@click.option("--purpose", type=click.Choice(["event", "assertion", "recovery"]), required=True)
+@click.option("--public-key", required=True, help="z6Mk… of the new key; for assertion and form also zDn… (P-256).")
+@click.option("--purpose", type=click.Choice(["event", "assertion", "recovery", "form"]), required=True)
 @_signing
 @command
 async def add_key(*, subject: str, public_key: str, purpose: str, **options: Any) -> None:
     """Add a key for SUBJECT; it waits out the log's public delay before it may sign."""
     key = {"key_id": key_id_of(Did(subject), PublicKey(public_key)), "purpose": purpose, "public_key": public_key}
-    await _say(events.IssuerKeyAdded, options, subject=subject, key=key)
+    is_new = purpose == "form" or is_p256_key(PublicKey(public_key))
+    await _say(events.IssuerKeyAddedV2 if is_new else events.IssuerKeyAdded, options, subject=subject, key=key)
 
 
 @registrar.command("retire-key")

@@ -3,7 +3,9 @@
 The caller owns the transaction and the tables; each service's migration declares them with the same columns:
 
     CREATE TABLE log_state (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), state bytea NOT NULL);
-    CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL);
+    CREATE TABLE issuer (did text PRIMARY KEY, successors text[] NOT NULL DEFAULT '{}', state bytea NOT NULL,
+                         has_prefixes boolean NOT NULL DEFAULT false);
+    CREATE TABLE uri_prefix (prefix text COLLATE "C", did text, PRIMARY KEY (prefix, did));
     CREATE TABLE public_key (public_key text PRIMARY KEY, key_id text NOT NULL);
     CREATE TABLE credential_state (credential_id bytea PRIMARY KEY, state bytea, shared bigint,
                                    CHECK ((state IS NULL) <> (shared IS NULL)));
@@ -38,7 +40,9 @@ from proto.lifecycle import (
     SharedPlace,
     UnloadedStateError,
     needs,
+    prefixes_of,
 )
+from services.persistence.overlaps import AFTER_URIS, beginnings
 from services.persistence.postgres import Connection
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -57,6 +61,18 @@ _LOAD_ISSUERS = """
         SELECT next.did, next.successors, next.state FROM issuer next JOIN chain ON next.did = ANY(chain.successors)
     )
     SELECT did, state FROM chain"""
+_LOAD_OVERLAPPING = """
+    SELECT DISTINCT asked.prefix AS asked, known.did FROM unnest($1::text[], $2::text[]) AS asked (prefix, known_prefix)
+        JOIN uri_prefix known ON known.prefix = asked.known_prefix
+    UNION
+    SELECT asked.prefix, known.did FROM unnest($3::text[]) AS asked (prefix)
+        JOIN uri_prefix known ON known.prefix > asked.prefix COLLATE "C"
+            AND known.prefix < (asked.prefix || $4) COLLATE "C"
+    ORDER BY 1, 2"""
+_WITHOUT_PREFIXES = "SELECT did, state FROM issuer WHERE NOT has_prefixes"
+_SAVE_PREFIXES = """
+    INSERT INTO uri_prefix (prefix, did) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING"""
+_HAVE_PREFIXES = "UPDATE issuer SET has_prefixes = true WHERE did = ANY($1::text[])"
 _LOAD_PUBLIC_KEYS = "SELECT public_key, key_id FROM public_key WHERE public_key = ANY($1::text[])"
 _LOAD_CREDENTIALS = "SELECT credential_id, state, shared FROM credential_state WHERE credential_id = ANY($1::bytea[])"
 _LOAD_SHARED_LIVES = "SELECT place, lives FROM shared_lives WHERE place = ANY($1::bigint[])"
@@ -70,10 +86,10 @@ _SAVE_LOG = """
     INSERT INTO log_state (state) VALUES ($1)
     ON CONFLICT (is_only) DO UPDATE SET state = excluded.state"""
 _SAVE_ISSUERS = """
-    INSERT INTO issuer (did, successors, state)
-    SELECT did, string_to_array(successors, ' '), state FROM unnest($1::text[], $2::text[], $3::bytea[])
+    INSERT INTO issuer (did, successors, state, has_prefixes)
+    SELECT did, string_to_array(successors, ' '), state, true FROM unnest($1::text[], $2::text[], $3::bytea[])
         AS row (did, successors, state)
-    ON CONFLICT (did) DO UPDATE SET successors = excluded.successors, state = excluded.state"""
+    ON CONFLICT (did) DO UPDATE SET successors = excluded.successors, state = excluded.state, has_prefixes = true"""
 _SAVE_PUBLIC_KEYS = """
     INSERT INTO public_key (public_key, key_id) SELECT * FROM unnest($1::text[], $2::text[])
     ON CONFLICT (public_key) DO NOTHING"""
@@ -111,6 +127,8 @@ async def load(connection: Connection, book: Book, wanted: Needs) -> None:
         rows = await connection.fetch(_LOAD_ISSUERS, list(wanted.issuers))
         for row in rows:
             book.issuers.setdefault(Did(row["did"]), _DECODE_ISSUER(row["state"]))
+    if wanted.prefixes:
+        await _load_overlapping(connection, book, wanted)
     if wanted.public_keys:
         rows = await connection.fetch(_LOAD_PUBLIC_KEYS, list(wanted.public_keys))
         book.public_keys |= {PublicKey(row["public_key"]): KeyId(row["key_id"]) for row in rows}
@@ -119,6 +137,25 @@ async def load(connection: Connection, book: Book, wanted: Needs) -> None:
     if wanted.recognitions or wanted.recognised:
         await _load_recognitions(connection, book, wanted)
     mark_absent(book, wanted)
+
+
+async def _load_overlapping(connection: Connection, book: Book, wanted: Needs) -> None:
+    """Read whose prefixes overlap with those wanted; of institutions that an older version saved, note them first."""
+    old = [_DECODE_ISSUER(row["state"]) for row in await connection.fetch(_WITHOUT_PREFIXES)]
+    if old:
+        await _save_prefixes(connection, old)
+        await connection.execute(_HAVE_PREFIXES, [issuer.did for issuer in old])
+    pairs = [(prefix, beginning) for prefix in sorted(wanted.prefixes) for beginning in beginnings(prefix)]
+    asked, beginning = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    rows = await connection.fetch(_LOAD_OVERLAPPING, asked, beginning, sorted(wanted.prefixes), AFTER_URIS)
+    for row in rows:
+        book.overlapping[row["asked"]] = (*(book.overlapping.get(row["asked"]) or ()), Did(row["did"]))
+
+
+async def _save_prefixes(connection: Connection, issuers: Sequence[Issuer]) -> None:
+    pairs = [(prefix, issuer.did) for issuer in issuers for prefix in prefixes_of(issuer)]
+    if pairs:
+        await connection.execute(_SAVE_PREFIXES, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
 
 
 async def _load_credentials(connection: Connection, book: Book, wanted: Needs) -> None:
@@ -163,6 +200,8 @@ def mark_absent(book: Book, wanted: Needs) -> None:
         book.recognitions.setdefault(name, None)
     for pair in wanted.recognised:
         book.recognised.setdefault(pair, None)
+    for prefix in wanted.prefixes:
+        book.overlapping.setdefault(prefix, None)
 
 
 async def load_all(connection: Connection, book: Book, batch: Sequence[Opened]) -> None:
@@ -219,6 +258,7 @@ async def _save_issuers(connection: Connection, issuers: Sequence[Issuer]) -> No
     await connection.execute(
         _SAVE_ISSUERS, [issuer.did for issuer in issuers], successors, [_ENCODE(issuer) for issuer in issuers]
     )
+    await _save_prefixes(connection, issuers)
 
 
 async def _save_recognitions(connection: Connection, recognitions: Sequence[Recognition]) -> None:

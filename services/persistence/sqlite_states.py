@@ -23,12 +23,15 @@ from proto.lifecycle import (
     Recognition,
     SharedPlace,
     UnloadedStateError,
+    prefixes_of,
 )
+from services.persistence.overlaps import AFTER_URIS, beginnings
 from services.persistence.packing import NameOf, name_digest, names_in, pack, unpack
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE uri_prefix (prefix TEXT, did TEXT, PRIMARY KEY (prefix, did)) WITHOUT ROWID;
 CREATE TABLE public_key (public_key TEXT PRIMARY KEY, key_id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE name (digest BLOB PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE credential (
@@ -41,7 +44,7 @@ CREATE TABLE recognition (
 CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
 CREATE TABLE event (event_id BLOB PRIMARY KEY, leaf_index INTEGER NOT NULL) WITHOUT ROWID;
 """
-TABLES = ("meta", "issuer", "public_key", "name", "credential", "shared_lives", "recognition", "event")
+TABLES = ("meta", "issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event")
 _VARIABLES_MAX = 10_000
 NAMES_MAX = 16_384
 _NAMES: dict[bytes, str] = {}
@@ -106,6 +109,8 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
     for key, key_id in _rows(connection, "public_key, key_id", "public_key", "public_key", wanted.public_keys):
         book.public_keys[PublicKey(key)] = KeyId(key_id)
     _put_absent(book.public_keys, wanted.public_keys)
+    for prefix in wanted.prefixes:
+        book.overlapping[prefix] = _overlapping(connection, prefix) or None
     _load_credentials(connection, book, wanted.credentials)
     _load_recognitions(connection, book, wanted)
 
@@ -170,6 +175,14 @@ def first_of(connection: sqlite3.Connection, event_ids: Sequence[EventId]) -> in
     )
 
 
+def _overlapping(connection: sqlite3.Connection, prefix: str) -> tuple[Did, ...]:
+    """Return who ever registered a prefix that this one begins with, or that begins with it."""
+    found = {did for (did,) in _rows(connection, "did", "uri_prefix", "prefix", beginnings(prefix))}
+    longer = "SELECT did FROM uri_prefix WHERE prefix > ? AND prefix < ?"
+    found |= {did for (did,) in connection.execute(longer, (prefix, prefix + AFTER_URIS))}
+    return tuple(sorted(found))
+
+
 def _load_credentials(connection: sqlite3.Connection, book: Book, wanted: Collection[CredentialId]) -> None:
     ids = [bytes.fromhex(name) for name in wanted]
     rows = list(_rows(connection, "credential_id, shared, state", "credential", "credential_id", ids))
@@ -230,6 +243,10 @@ def save(connection: sqlite3.Connection, book: Book) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO issuer VALUES (?, ?)",
         [(did, _ENCODE(book.issuers[did])) for did in book.changed_issuers],
+    )
+    connection.executemany(
+        "INSERT OR IGNORE INTO uri_prefix VALUES (?, ?)",
+        [(each, did) for did in book.changed_issuers if (issuer := book.issuers[did]) for each in prefixes_of(issuer)],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO public_key VALUES (?, ?)",

@@ -43,8 +43,11 @@ from services.verifier.projection.troubles import (
 DAMAGES_MAX = 1_000
 """More are not listed, only counted: the rest mostly follow from the first."""
 ENTRIES_PER_CHUNK = 1_000
-_COMPARED = ("issuer", "public_key", "name", "credential", "shared_lives", "recognition", "event", "statistic", "tile")
-_KEY_COLUMNS = {"statistic": 4, "tile": 2}
+_COMPARED = (
+    *("issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event"),
+    *("statistic", "tile"),
+)
+_KEY_COLUMNS = {"uri_prefix": 2, "statistic": 4, "tile": 2}
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]
 """Called with the count of entries replayed so far and of those there are."""

@@ -15,6 +15,7 @@ from proto.base64_strict import encode_base64
 from proto.canonical import canonical_struct
 from proto.envelope import PAYLOAD_TYPE, Envelope, open_envelope, pre_authentication_encoding
 from proto.keys import decode_public_key, is_signature
+from proto.lifecycle import Key
 from proto.log import entry as entries
 from tests.support.golden_rules_v1 import golden_world
 from tests.support.worlds import World
@@ -27,7 +28,7 @@ def _foreign(envelope: Envelope) -> ForeignEnvelope:
     return ForeignEnvelope.from_dict(json.loads(canonical_struct(envelope)))
 
 
-def _foreign_key(record: events.KeyRecord) -> SSlibKey:
+def _foreign_key(record: Key | events.KeyRecord) -> SSlibKey:
     public = decode_public_key(record.public_key).hex()
     return SSlibKey(record.key_id, "ed25519", "ed25519", {"public": public})
 
@@ -38,7 +39,7 @@ def test_a_foreign_verifier_accepts_every_envelope_of_the_golden_log() -> None:
         entry = entries.decode(line)
         key = world.book.key(opened.key_id)
         assert key is not None
-        foreign_key = _foreign_key(events.KeyRecord(key_id=key.key_id, purpose=key.purpose, public_key=key.public_key))
+        foreign_key = _foreign_key(key)
         assert list(_foreign(entry.envelope).verify([foreign_key], 1)) == [key.key_id]
 
 

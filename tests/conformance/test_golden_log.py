@@ -22,6 +22,8 @@ from tests.support.golden_rules_v1 import LOG_FILE, STATES_FILE, golden_world, s
 from tests.support.worlds import replay
 
 FROM_VERSION_2 = {
+    events.IssuerAdmittedV2,
+    events.IssuerKeyAddedV2,
     events.CredentialIssuedV2,
     events.CredentialStackedV2,
     events.CredentialsIssued,

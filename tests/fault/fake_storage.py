@@ -261,6 +261,8 @@ def _load(source: Book, book: Book, wanted: Needs) -> None:
         book.public_keys[key] = source.key_id_of(key)
     for credential_id in wanted.credentials:
         book.credentials[credential_id] = source.credential(credential_id)
+    for prefix in wanted.prefixes:
+        book.overlapping[prefix] = source.overlapping_with(prefix)
     postgres_states.mark_absent(book, wanted)
 
 

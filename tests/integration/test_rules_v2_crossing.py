@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 import pytest
 
+from proto import events
 from proto.bundles.bundle import decode_bundle
 from proto.bundles.check import check_bundle
 from proto.envelope import open_envelope
@@ -174,3 +175,35 @@ async def test_a_log_of_version_2_is_continued_with_what_its_credentials_share(
         assert (report.counts["credential_state"], report.counts["shared_lives"]) == (8, 3)
     finally:
         await new.stop()
+
+
+async def test_prefixes_that_an_older_version_saved_are_respected(ledger: RunningLedger) -> None:
+    """The tables are as a migration leaves them: who has which prefix is known to the states alone."""
+    school = await changed_over(ledger)
+    async with postgres.connected(ledger.database.owner_url, application_name="test") as connection:
+        await connection.execute("DELETE FROM uri_prefix")
+        await connection.execute("UPDATE issuer SET has_prefixes = false")
+    newcomer = ledger.registrar.party("newcomer")
+    statement = ledger.registrar.admission(newcomer)
+    fields = {name: getattr(statement, name) for name in statement.__struct_fields__ if name != "uri_prefixes"}
+    for prefixes, held_by in (((f"{school.url}a/",), school.did), ((newcomer.url,), None)):
+        event = events.IssuerAdmittedV2(**fields, uri_prefixes=prefixes)
+        status, answer = await ledger.post(msgspec.json.encode(ledger.registrar.seal(event)))
+        assert (status, answer.get("held_by")) == ((201, None) if held_by is None else (409, held_by)), answer
+    report = await ledger.fsck()
+    assert report.is_clean, report.damages
+    async with postgres.connected(ledger.database.owner_url, application_name="test") as connection:
+        await connection.execute("DELETE FROM uri_prefix WHERE did = $1", school.did)
+        assert [each.place for each in (await ledger.fsck()).damages] == [f"issuer {school.did}"]
+        await connection.execute("INSERT INTO uri_prefix VALUES ($1, $2)", school.url, school.did)
+
+
+async def test_a_key_for_forms_signs_no_event_and_no_cryptography_is_done_with_it(ledger: RunningLedger) -> None:
+    school = await changed_over(ledger)
+    form = school.form_key()
+    await ledger.say(ledger.registrar.form_key(school, form), key=school.recovery)
+    envelope = ledger.registrar.seal(ledger.registrar.committed(school, "a"))
+    signature = msgspec.structs.replace(envelope.signatures[0], keyid=form.key_id)
+    status, answer = await ledger.post(msgspec.json.encode(msgspec.structs.replace(envelope, signatures=(signature,))))
+    assert (status, answer["type"].rpartition(":")[2]) == (403, "key-purpose")
+    assert (await ledger.client.submit_one(envelope)).index == 5

@@ -52,13 +52,11 @@ class NextRegistrar(Registrar):
         super().__init__(origin)
         self.parties = before.parties
         self.predecessor = predecessor
-        self.rules_version = rules_version
+        self.version = rules_version
 
     def opening_file(self) -> bytes:
         """Return the opening that continues the predecessor."""
-        return msgspec.json.encode(
-            self.seal(self.opening(predecessor=self.predecessor, rules_version=self.rules_version))
-        )
+        return msgspec.json.encode(self.seal(self.opening(predecessor=self.predecessor, rules_version=self.version)))
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ def _load(book: Book, source: Book, wanted: Needs) -> None:
     book.events |= {name: source.events[name] for name in wanted.events}
     book.public_keys |= {name: source.public_keys[name] for name in wanted.public_keys}
     book.credentials |= {name: source.credentials[name] for name in wanted.credentials}
+    book.overlapping |= {prefix: source.overlapping_with(prefix) for prefix in wanted.prefixes}
     book.recognitions |= {name: source.recognitions[name] for name in wanted.recognitions}
     for pair in wanted.recognised:
         book.recognised[pair] = source.recognised[pair]

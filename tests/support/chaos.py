@@ -149,9 +149,10 @@ class Chaos:
                 world.reinstatement(subject),
                 world.reinstatement(subject),
                 world.closing(subject, heir),
+                world.admission(subject, uri_prefixes=(f"{self._institution().url}{self.rng.choice(['', 'a/'])}",)),
                 world.activation(self.rng.choice([2, 3]), world.size + 99_000),
             ],
-            [3, 3, 1, 2, 2, 2, 2, 1],
+            [3, 3, 1, 2, 2, 2, 2, 2, 1],
         )
         return (replace(event, issuer=subject.did) if self.rng.random() < 0.05 else event), "event"
 

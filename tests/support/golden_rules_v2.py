@@ -103,6 +103,7 @@ def _say_all(world: World, university: Party, college: Party) -> None:
     good, spare = university.key("event", 1), registrar.key("event", 1)
     world.say(world.key_addition(university, university, good), key=university.recovery)
     world.say(world.key_addition(registrar, registrar, spare), key=registrar.recovery)
+    world.say(world.form_key(university, university.form_key()), key=university.recovery)
     alone = [_alone(world, university, name) for name in ("alone", "held", "released")]
     world.say(world.hold(university, alone[1]))
     world.say(world.hold(university, alone[2]))
@@ -139,12 +140,25 @@ def refused_by_v1() -> list[Refused]:
     world = golden_world()
     heir, old = world.party("heir"), [world.credential_id(world.party("university"), name) for name in ("active", "x")]
     said: Iterable[Any] = (
+        world.make(events.IssuerAdmittedV2, world.registrar, **_admission(world)),
+        world.form_key(heir, heir.form_key()),
         world.committed(heir, "a"),
         world.committed_stack(heir, old, "b"),
         world.issue_many(heir, _NAMES),
         world.revoke_many(heir, old),
     )
-    return [_refused(world, world.seal(event)) for event in said]
+    return [_refused(world, world.seal(event, key=_signer(world, event))) for event in said]
+
+
+def _admission(world: World) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(world.admission(world.party("newcomer")))
+    return {name: value for name, value in fields.items() if name not in {"log", "issuer", "at", "nonce"}}
+
+
+def _signer(world: World, event: events.Event) -> events.KeyRecord | None:
+    if event.issuer == world.registrar.did:
+        return world.registrar.key("event", 1)
+    return world.parties[event.issuer].recovery if isinstance(event, events.IssuerKeyAddedV2) else None
 
 
 def _refused(world: World, envelope: Envelope) -> Refused:

@@ -140,7 +140,7 @@ def _named(event: Any) -> set[str]:
     return computed | {*getattr(event, "credential_ids", ())} | ({getattr(event, "credential_id", "")} - {""})
 
 
-def _keys_in(event: events.Event) -> tuple[events.KeyRecord, ...]:
-    if isinstance(event, events.LogOpened | events.IssuerAdmitted):
+def _keys_in(event: events.Event) -> tuple[events.KeyRecord | events.KeyRecordV2, ...]:
+    if isinstance(event, events.LogOpened | events.IssuerAdmitted | events.IssuerAdmittedV2):
         return event.keys
-    return (event.key,) if isinstance(event, events.IssuerKeyAdded) else ()
+    return (event.key,) if isinstance(event, events.IssuerKeyAdded | events.IssuerKeyAddedV2) else ()

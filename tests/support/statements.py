@@ -1,5 +1,6 @@
 """Parties with deterministic keys, and makers of every event they can say; nothing here decides or appends."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from typing import Any
@@ -8,10 +9,12 @@ import msgspec
 from msgspec.structs import replace
 
 from proto import events
-from proto.event_fields import Purpose
+from proto.event_fields import KeyPurpose, Purpose
 from proto.ids import Commitment, CredentialId, Did, EventId, KeyId, Origin, committed_credential_id
-from proto.keys import SecretKey, key_id_of
+from proto.keys import PublicKey, SecretKey, key_id_of
 from proto.moment import Moment
+from proto.p256 import decode_p256_key, encode_p256_key
+from proto.problem import InvalidProblem
 
 SCOPE = events.Scope(eqf_min=1, eqf_max=8, ects_hundredths_max=6000, may_issue=True, may_stack=True, may_recognise=True)
 ACCREDITATION = events.Accreditation(body="Agency of Example", url="https://agency.example/register/1")
@@ -20,6 +23,17 @@ ACCREDITATION = events.Accreditation(body="Agency of Example", url="https://agen
 def secret_key(*seed: object) -> SecretKey:
     """Return the one secret key that belongs to this seed."""
     return SecretKey(hashlib.sha256(":".join(map(str, seed)).encode()).digest())
+
+
+def p256_public_key(*seed: object) -> PublicKey:
+    """Return the P-256 public key that belongs to this seed; nobody knows its secret."""
+    for number in range(1000):
+        point = b"\x02" + hashlib.sha256(":".join(map(str, (*seed, number))).encode()).digest()
+        with contextlib.suppress(InvalidProblem):
+            key = encode_p256_key(point)
+            decode_p256_key(key)
+            return key
+    raise AssertionError("half of all numbers are on the curve")
 
 
 class Party:
@@ -41,6 +55,11 @@ class Party:
         """Return the key's record, as events carry it."""
         public_key = self.secret(purpose, number).public_key
         return events.KeyRecord(key_id=key_id_of(self.did, public_key), purpose=purpose, public_key=public_key)
+
+    def form_key(self, number: int = 0, purpose: KeyPurpose = "form") -> events.KeyRecordV2:
+        """Return the record of a P-256 key of this party."""
+        public_key = p256_public_key(self.name, number)
+        return events.KeyRecordV2(key_id=key_id_of(self.did, public_key), purpose=purpose, public_key=public_key)
 
     @property
     def event(self) -> events.KeyRecord:
@@ -69,6 +88,11 @@ class Statements:
     parameters: events.Parameters
     registrar: Party
     _nonces: int = 0
+
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules that the next statement is made for."""
+        return 1
 
     @property
     def now(self) -> Moment:
@@ -100,10 +124,11 @@ class Statements:
         )
         return made
 
-    def admission(self, subject: Party, **fields: Any) -> events.IssuerAdmitted:
+    def admission(self, subject: Party, **fields: Any) -> events.Admission:
         """The registrar admits an institution with one key of each purpose."""
-        made: events.IssuerAdmitted = self.make(
-            events.IssuerAdmitted,
+        kind = events.IssuerAdmitted if self.rules_version == 1 else events.IssuerAdmittedV2
+        made: events.Admission = self.make(
+            kind,
             self.registrar,
             **{
                 "subject": subject.did,
@@ -128,6 +153,11 @@ class Statements:
     def key_addition(self, speaker: Party, subject: Party, key: events.KeyRecord) -> events.IssuerKeyAdded:
         """Somebody adds a key; with the owner as speaker, say it with `key=owner.recovery`."""
         made: events.IssuerKeyAdded = self.make(events.IssuerKeyAdded, speaker, subject=subject.did, key=key)
+        return made
+
+    def form_key(self, subject: Party, key: events.KeyRecordV2) -> events.IssuerKeyAddedV2:
+        """An institution adds a key of either kind (rules version 2); say it with `key=subject.recovery`."""
+        made: events.IssuerKeyAddedV2 = self.make(events.IssuerKeyAddedV2, subject, subject=subject.did, key=key)
         return made
 
     def rotation(self, speaker: Party, subject: Party, key: events.KeyRecord, **fields: Any) -> events.IssuerKeyRetired:

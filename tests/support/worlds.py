@@ -24,6 +24,8 @@ from proto.lifecycle import (
     decide,
     effective,
     evolve,
+    overlap,
+    prefixes_of,
     signing_key,
 )
 from proto.log import entry as entries
@@ -79,6 +81,11 @@ class FullBook(Book):
         self.recognised = _Everything()
         self.events = _Everything()
 
+    def overlapping_with(self, prefix: str) -> tuple[Did, ...]:
+        """Return every institution with an overlapping prefix: all are here."""
+        issuers = [issuer for issuer in self.issuers.values() if issuer is not None]
+        return tuple(each.did for each in issuers if any(overlap(prefix, own) for own in prefixes_of(each)))
+
 
 def lately() -> Moment:
     """Return where a world begins that grows while followers with this machine's clock look on: two minutes ago.
@@ -118,6 +125,11 @@ class World(Statements):
         self.parties[self.registrar.did] = self.registrar
         if is_open:
             self.say(self.opening(rules_version=rules_version))
+
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules that the next statement is made for."""
+        return self.book.log.rules_version_at(LeafIndex(len(self.entries))) if self.book.log and self.entries else 1
 
     # The clock.
 

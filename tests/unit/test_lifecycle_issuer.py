@@ -78,12 +78,12 @@ def test_the_keys_of_an_admission_are_its_own_new_and_sound() -> None:
     university, other = world.party("uni"), world.admit("other")
     recovery = university.recovery
 
-    def keys(key_id: KeyId, public_key: PublicKey) -> events.IssuerAdmitted:
+    def keys(key_id: KeyId, public_key: PublicKey) -> events.Admission:
         record = events.KeyRecord(key_id=key_id, purpose="event", public_key=public_key)
         return world.admission(university, keys=(record, recovery))
 
     own = university.event
-    cases: list[tuple[events.IssuerAdmitted, type[Refusal]]] = [
+    cases: list[tuple[events.Admission, type[Refusal]]] = [
         (keys(own.key_id, recovery.public_key), refusals.FieldRefusal),
         (keys(recovery.key_id, own.public_key), refusals.FieldRefusal),
         (keys(key_id_of(other.did, own.public_key), own.public_key), refusals.FieldRefusal),

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from proto.keys import PublicKey
-from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition
+from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition, prefixes_of
 from services.ledger.fsck.replayed_states import ReplayedStates
 from services.ledger.fsck.report import Findings
 from services.persistence.postgres import Connection
@@ -32,6 +32,10 @@ class _Table(msgspec.Struct, frozen=True):
 
 
 _ISSUERS = _Table("issuer", "SELECT did, state FROM issuer", Issuer, "issuers")
+_PREFIXES = """
+    SELECT did, prefixes FROM issuer
+    LEFT JOIN (SELECT did, array_agg(prefix ORDER BY prefix) AS prefixes FROM uri_prefix GROUP BY did) known USING (did)
+    WHERE has_prefixes"""
 _SHARED_LIVES = "SELECT place, lives FROM shared_lives"
 _CREDENTIALS = """
     SELECT encode(credential_id, 'hex'), state, lives FROM credential_state LEFT JOIN shared_lives ON place = shared"""
@@ -130,7 +134,7 @@ async def _compare_keys(connection: Connection, replayed: ReplayedStates, findin
 
 
 async def _compare_columns(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
-    """Compare what stands beside the states: successors, and who recognised what."""
+    """Compare what stands beside the states: successors, URI prefixes, and who recognised what."""
     async for rows in _pages(connection, "SELECT did, successors FROM issuer"):
         given = _ISSUERS.found(replayed, [did for did, _ in rows])
         for did, successors in rows:
@@ -138,6 +142,12 @@ async def _compare_columns(connection: Connection, replayed: ReplayedStates, fin
             said = list(dict.fromkeys(each.successor for each in issuer.standings if each.successor)) if issuer else []
             is_same = issuer is None or said == successors
             findings.expect(is_same, f"issuer {did}", "The successors are not the state's")
+    async for rows in _pages(connection, _PREFIXES):
+        given = _ISSUERS.found(replayed, [did for did, _ in rows])
+        for did, prefixes in rows:
+            issuer = given[did]
+            is_same = issuer is None or prefixes_of(issuer) == tuple(prefixes or ())
+            findings.expect(is_same, f"issuer {did}", "The URI prefixes are not the state's")
     query = "SELECT encode(event_id, 'hex'), encode(credential_id, 'hex') || ' ' || recogniser FROM recognition"
     async for rows in _pages(connection, query):
         given = _RECOGNITIONS.found(replayed, [name for name, _ in rows])

@@ -14,7 +14,7 @@ from proto import events
 from proto.ids import KeyId, owner_of
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import BadSignatureRefusal, Book
-from proto.lifecycle.refusals import AlreadyExistsRefusal, UnknownKeyRefusal
+from proto.lifecycle.refusals import AlreadyExistsRefusal, KeyPurposeRefusal, UnknownKeyRefusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
@@ -29,6 +29,7 @@ KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
 CHUNK_EVENTS = 64
 """Signatures that one thread checks at a time: enough to outweigh the hand-over, few enough to share the work."""
+_SIGNING = frozenset({"event", "recovery"})
 _Check = tuple[bytes, bytes, bytes]
 
 
@@ -40,10 +41,10 @@ class Keys:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._known: OrderedDict[KeyId, bytes] = OrderedDict()
+        self._known: OrderedDict[KeyId, bytes | None] = OrderedDict()
 
-    async def find(self, key_ids: Iterable[KeyId]) -> dict[KeyId, bytes]:
-        """Return the raw public keys (32 bytes) of those key ids that are on the log."""
+    async def find(self, key_ids: Iterable[KeyId]) -> dict[KeyId, bytes | None]:
+        """Return the raw public keys (32 bytes) of those key ids that are on the log; None where one signs no event."""
         wanted = set(key_ids)
         missing = wanted - self._known.keys()
         if missing:
@@ -59,7 +60,8 @@ class Keys:
         for owner in owners:
             issuer = book.issuer(owner)
             for key in issuer.keys if issuer else ():
-                self._known[key.key_id] = decode_public_key(key.public_key)
+                # a key of another purpose signs no event: it is refused before any cryptography, whatever its kind
+                self._known[key.key_id] = decode_public_key(key.public_key) if key.purpose in _SIGNING else None
 
 
 class Intake:
@@ -192,6 +194,8 @@ class Intake:
             opened = each.opened
             if isinstance(opened.event, events.LogOpened):
                 each.settle(AlreadyExistsRefusal("This log is open already; a log has one opening, entry 0"))
+            elif opened.key_id in keys and keys[opened.key_id] is None:
+                each.settle(KeyPurposeRefusal(f"{opened.key_id} is not for events: sign with an event key"))
             elif (key := keys.get(opened.key_id)) is None:
                 words = f"{opened.key_id} is not on this log; admit the institution or add the key first"
                 each.settle(UnknownKeyRefusal(words, pointer="/signatures/0"))
