@@ -5,11 +5,11 @@ A concept that none of our lists has, such as an assessment of an institution's 
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from proto.documents.credential import Achievement, Alignment, Identifier, NationalLevel, QualityAssurance
+from proto.documents.credential import Achievement, Identifier, QualityAssurance
 from proto.documents.duration import hours_of
-from proto.documents.fields import AnyUri, IdentifierText
+from proto.documents.fields import IdentifierText
 from proto.documents.provision import Entitlement, Provider
 from proto.documents.vocabulary import (
     CONCEPTS,
@@ -24,10 +24,10 @@ from proto.documents.vocabulary import (
 )
 from proto.event_fields import UriField
 from proto.imports.elm_claims import Claims
+from proto.imports.elm_frameworks import Frameworks
 from proto.imports.elm_reader import LOCAL_IDS, ElmReader, NotAnElmCredentialProblem, all_of, first_of, take_concept
 from proto.imports.imported import ImportedIssuer, converted, made_uri
 from proto.imports.json_reader import Reader
-from proto.imports.ornaments import fits
 
 _LANGUAGES: Mapping[str, str] = {
     "BUL": "bg", "CES": "cs", "DAN": "da", "DEU": "de", "ELL": "el", "ENG": "en", "SPA": "es", "EST": "et",
@@ -38,9 +38,16 @@ _LANGUAGES: Mapping[str, str] = {
 COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _KNOWN = frozenset(concept.uri for concept in CONCEPTS.values())
-_NATIONAL_SCHEME = "http://data.europa.eu/snb/qdr/25831c2"
-_NAME_MAX, _CODE_MAX, _TEXT_MAX = 300, 100, 10_000
-_IDENTIFIERS_MAX, _ALIGNMENTS_MAX, _LISTED_MAX, _SKILLS_MAX = 15, 64, 16, 32
+_NAME_MAX, _TEXT_MAX = 300, 10_000
+_IDENTIFIERS_MAX, _LISTED_MAX, _SKILLS_MAX = 15, 16, 32
+
+
+class _Line(NamedTuple):
+    """A line of further information by language, and where it was taken from."""
+
+    source: Reader
+    name: str
+    texts: dict[str, str]
 
 
 def achievement_of(read: ElmReader, claims: Claims, issuer: ImportedIssuer, grading: Mapping[str, Any]) -> Achievement:
@@ -58,7 +65,7 @@ class _AchievementImport:
         self._read = read
         self._claims = claims
         self._issuer = issuer
-        self._custom: list[dict[str, str]] = []
+        self._custom: list[_Line] = []
 
     def run(self, grading: Mapping[str, Any]) -> Achievement:
         claim = self._claims.achievement
@@ -82,19 +89,19 @@ class _AchievementImport:
             "ects_hundredths": self._credits(spec),
             "workload_hours": self._hours(spec),
             "eqf_level": self._level(spec),
-            "national_level": self._national_level(spec),
+            "national_level": Frameworks(self._read).national_level(spec),
             "participation_modes": self._modes(spec),
             "isced_f": [*self._fields_of_study(spec)],
             "prerequisites": self._read.note(spec, "entryRequirement"),
             "quality_assurance": [*self._quality(spec)],
-            "alignments": self._skills(spec),
+            "alignments": Frameworks(self._read).skills(spec),
             "stackability": self._stackability(spec),
             "entitlements": self._entitlements(spec),
             "providers": self._providers(),
             "other_identifiers": self._identifiers(spec),
         }
         fields |= assessed | dict(grading)
-        fields["further_information"] = self._further(spec)
+        fields["further_information"] = self._further(spec, next(iter(title)))
         return converted(fields, Achievement, pointer=spec.pointer, refusal=NotAnElmCredentialProblem)
 
     def _title(self, claim: Reader, spec: Reader) -> dict[str, str]:
@@ -140,36 +147,6 @@ class _AchievementImport:
             each.only("type", "LearningOutcome")
             yield {"title": title, "esco_skills": [*_esco(each)][:_SKILLS_MAX]}
 
-    def _skills(self, spec: Reader) -> list[Alignment]:
-        """Take skills of other frameworks than ESCO: nodes that have a label and an address."""
-        sources = [spec, *all_of(spec, "learningOutcome")]
-        skills = [
-            each
-            for source in sources
-            for name in ("relatedSkill", "educationSubject")
-            for each in all_of(source, name)
-            if not is_esco(str(each.value.get("id", "")))
-        ]
-        found = self._read.all(skills, self._skill, _ALIGNMENTS_MAX)
-        return list(dict.fromkeys(found))
-
-    def _skill(self, item: Reader) -> Alignment | None:
-        if not fits(item.value.get("id"), AnyUri) or str(item.value["id"]).startswith(LOCAL_IDS):
-            return None
-        label = self._label(item)
-        if label is None:
-            return None
-        item.only("type", "Concept")
-        scheme = first_of(item, "inScheme")
-        framework = self._label(scheme) if scheme is not None else None
-        return Alignment(
-            name=label, url=str(item.take("id")), framework=framework, code=self._read.code(item, "notation")
-        )
-
-    def _label(self, item: Reader) -> str | None:
-        label = self._read.first(item, "prefLabel", self._read.text(item, "prefLabel"))
-        return self._read.shortened(item, "prefLabel", label, _NAME_MAX) if label and fits(label, str) else None
-
     def _language(self, spec: Reader, title: Mapping[str, str]) -> str:
         for each in all_of(spec, "language"):
             code = str(each.value.get("id", "")).rpartition("/")[2]
@@ -214,37 +191,6 @@ class _AchievementImport:
                     take_concept(each)
                     return level
         return None
-
-    def _national_level(self, spec: Reader) -> NationalLevel | None:
-        """Take the first national level by its label, else its notation; the others are listed."""
-        for name in ("nqfLevel", "nQFLevel", "NQFLevel"):
-            for each in all_of(spec, name):
-                found = self._read.whole(each, lambda each=each: self._national(each))  # type: ignore[misc]
-                if found is not None:
-                    return found
-        return None
-
-    def _national(self, item: Reader) -> NationalLevel | None:
-        label = self._read.first(item, "prefLabel", self._read.text(item, "prefLabel"))
-        level = (
-            self._read.shortened(item, "prefLabel", label, _CODE_MAX) if label else self._read.code(item, "notation")
-        )
-        if level is None:
-            return None
-        item.only("type", "Concept")
-        scheme = first_of(item, "inScheme")
-        framework = self._label(scheme) if scheme is not None else None
-        if scheme is not None:
-            scheme.only("id", _NATIONAL_SCHEME)
-            scheme.only("type", "ConceptScheme")
-        if framework is None:
-            self._read.doubt(item.pointer, "Which national framework is not said; the level is kept as it stands")
-        fields = {
-            "framework": framework or "National qualifications framework",
-            "level": level,
-            "url": self._read.field(item, "id", UriField),
-        }
-        return converted(fields, NationalLevel, pointer=item.pointer, refusal=NotAnElmCredentialProblem)
 
     def _modes(self, spec: Reader) -> list[ParticipationMode]:
         """Take how one took part, of the achievement, else of its activities."""
@@ -335,7 +281,7 @@ class _AchievementImport:
             supervision = found[0] if found else supervision
         return {"assessment_types": list(dict.fromkeys(types)), "supervision": supervision}
 
-    def _labels(self, source: Reader, name: str) -> Iterator[dict[str, str]]:
+    def _labels(self, source: Reader, name: str) -> Iterator[_Line]:
         """Take the labels of concepts that none of our lists has."""
         for each in all_of(source, name):
             if str(each.value.get("id")) in _KNOWN:
@@ -344,15 +290,27 @@ class _AchievementImport:
             if texts:
                 self._read.doubt(each.pointer, "Its kind is none of the known ones; its label is kept as a text")
                 each.only("type", "Concept")
-                yield texts
+                yield _Line(each, "prefLabel", {tag: f"Assessment: {label}" for tag, label in texts.items()})
 
-    def _further(self, spec: Reader) -> dict[str, str] | None:
-        """Return the note, and the labels of assessments of other kinds, each in its language."""
+    def _pages(self, spec: Reader, language: str) -> Iterator[_Line]:
+        """Take the addresses of pages that tell more of the achievement."""
+        for name, label in (("homepage", "Home page"), ("supplementaryDocument", "Supplementary document")):
+            for each in all_of(spec, name):
+                url = self._read.address(each, "contentURL", UriField)
+                if url is not None:
+                    each.only("type", "WebResource")
+                    yield _Line(each, "contentURL", {language: f"{label}: {url}"})
+
+    def _further(self, spec: Reader, language: str) -> dict[str, str] | None:
+        """Return the note, labels of assessments of other kinds, and pages, each in its language; as many as fit."""
         texts = dict(self._read.note(spec, "additionalNote") or {})
-        for labels in self._custom:
-            for tag, label in labels.items():
-                line = f"Assessment: {label}"
-                texts[tag] = "\n".join(filter(None, (texts.get(tag), line)))[:_TEXT_MAX]
+        for line in (*self._custom, *self._pages(spec, language)):
+            whole = {tag: "\n".join(filter(None, (texts.get(tag), text))) for tag, text in line.texts.items()}
+            if all(len(text) <= _TEXT_MAX for text in whole.values()):
+                texts |= whole
+            else:
+                self._read.doubt(line.source.at(line.name), "It is longer than can be kept; left out")
+                line.source.leave(line.name)
         return texts or None
 
 

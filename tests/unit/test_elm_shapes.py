@@ -220,6 +220,17 @@ def test_entitlements_parts_and_other_names_have_their_places() -> None:
     assert [each.text for each in found.award.evidence] == ["Report"]
 
 
+def test_pages_stand_in_the_further_information_and_what_is_too_long_is_listed() -> None:
+    page = {"type": "WebResource", "contentURL": "https://u.example/st-1"}
+    found = imported(elm_of(homepage=page, supplementaryDocument=[page]))
+    assert found.achievement.further_information == {
+        "en": "Home page: https://u.example/st-1\nSupplementary document: https://u.example/st-1"
+    }
+    found = imported(elm_of(homepage=page, additionalNote={"noteLiteral": {"en": "n" * 9_990}}))
+    assert found.achievement.further_information == {"en": "n" * 9_990}
+    assert any(each.endswith("/homepage/contentURL") for each in found.unmapped)
+
+
 def test_a_birth_that_is_no_day_is_listed_and_tells_people_apart() -> None:
     people = []
     for born in ("8 March 1998", "9 March 1998"):
