@@ -14,6 +14,7 @@ from proto.documents.fields import (
     DayOrTimeField,
     EmailField,
     LongText,
+    OnRepeatField,
     PrerequisiteDocuments,
     PrerequisiteIds,
     ShortText,
@@ -130,12 +131,7 @@ class AcceptBody(Record, frozen=True, kw_only=True):
         PrerequisiteIds | UnsetType, Meta(description="Instead of those that the learner named")
     ] = UNSET
     prerequisite_documents: PrerequisiteDocuments = ()
-    on_repeat: (
-        Annotated[
-            Literal["repeat"], Meta(description="The learner was awarded the same before, and holds this one too")
-        ]
-        | None
-    ) = None
+    on_repeat: OnRepeatField | None = None
 
 
 class RejectBody(Record, frozen=True, kw_only=True):

@@ -70,6 +70,19 @@ async def test_a_key_that_may_only_issue_gets_links_to_the_batches_that_it_sent_
     assert len(await _links(gateway, office.client, theirs)) == 2
 
 
+async def test_a_key_that_may_only_issue_cancels_no_others_batch(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    issuer = await _key(gateway, office, "credentials:issue")
+    batches = [
+        (await client.post("/v1/batches", [office.award(uri, ref)], key=ref)).body["batch_id"]
+        for client, ref in ((office.client, "theirs"), (issuer, "own"))
+    ]
+    refused = await issuer.send("DELETE", f"/v1/batches/{batches[0]}")
+    assert (refused.status, refused.slug, refused.body["scope"]) == (403, "forbidden", "credentials:read")
+    assert (await issuer.send("DELETE", f"/v1/batches/{batches[1]}")).status == 200
+    assert (await office.client.send("DELETE", f"/v1/batches/{batches[1]}")).status == 200
+
+
 async def _links(gateway: RunningGateway, client: Client, batch_id: str) -> list[ClaimMade]:
     headers = {"Authorization": f"Bearer {client._token}"}
     url = f"{gateway.url}/v1/batches/{batch_id}/claims"

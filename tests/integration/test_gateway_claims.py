@@ -323,3 +323,17 @@ async def test_a_list_of_awards_gives_one_link_to_what_stands_in_it_twice(gatewa
         lines = [json.loads(line) async for line in response.content]
     assert ["claim" in line for line in lines] == [True, False, False, True]
     assert [line["problem"]["code"] for line in lines[1:3]] == ["row-repeated"] * 2
+
+
+async def test_a_learner_who_was_awarded_otherwise_since_is_told_whom_to_ask(gateway: RunningGateway) -> None:
+    office, uri = await _office(gateway)
+    secret = _secret(await _make(office, award=office.award(uri, "s-1")))
+    await office.issue(uri, "s-1", valid_from="2026-02-01")
+    async with aiohttp.ClientSession() as browser, browser.post(f"{gateway.url}/claims/{secret}", data={}) as page:
+        text = await page.text()
+    assert page.status == 409
+    assert "ask the institution" in text
+    assert "on_repeat" not in text
+    refused = await _use(gateway, secret)
+    assert (refused.status, refused.slug) == (409, "awarded-before")
+    assert "credential_ids" not in refused.body

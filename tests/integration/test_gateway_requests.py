@@ -316,3 +316,24 @@ async def test_an_acceptance_and_a_withdrawal_at_once_have_one_winner(gateway: R
         seen = await until(decided, "somebody was first")
         assert (accepted.status in {201, 202}) == (seen.state == "accepted")
         assert (withdrawn.status == 200) == (seen.state == "withdrawn")
+
+
+async def test_an_accepted_request_may_replace_what_was_awarded_before(gateway: RunningGateway) -> None:
+    office = await _office(gateway)
+    learner = {"learner": {"ref": "s-1", "given_name": NAME, "family_name": "Ó Briain"}, "valid_from": "2026-07-01"}
+    first = (await _accept(office, await _ask(gateway), learner)).body["credential_id"]
+    other = learner | {"valid_from": "2026-07-02"}
+    made = await _ask(gateway)
+    assert (await _accept(office, made, other)).slug == "awarded-before"
+    issuing = (await office.client.post("/v1/keys", {"name": "i", "scopes": ["credentials:issue"]})).body["api_key"]
+    path = f"/v1/requests/{made.request_id}/accept"
+    refused = await gateway.client(issuing).post(path, other | {"on_repeat": "replace"})
+    assert (refused.status, refused.slug) == (403, "may-not-revoke")
+    second = await _accept(office, made, other | {"on_repeat": "replace"})
+    assert second.status in {201, 202}, second
+
+    async def replaced() -> str | None:
+        found = (await office.client.get(f"/v1/credentials/{first}")).as_(CredentialAnswer).status
+        return found.replaced_by if found is not None and found.state == "revoked" else None
+
+    assert await until(replaced, "the first is revoked") == second.body["credential_id"]

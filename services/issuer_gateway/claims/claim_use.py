@@ -28,7 +28,7 @@ from services.issuer_gateway.claims.claim_commands import (
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import check_tenant
 from services.issuer_gateway.credentials.credential_reader import CredentialReader, ErasedProblem
-from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
+from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem, AwardedBeforeProblem
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
@@ -223,6 +223,11 @@ class UseClaim:
         except AlreadyAwardedProblem as before:
             await self._used(tenant, claim_id, before.credential_id, taker_hash)
             return before.credential_id
+        except AwardedBeforeProblem as before:  # whoever has the link can say nothing of `on_repeat`
+            raise AwardedBeforeProblem(
+                "The institution has awarded it to you before, with other dates, result or names, so nothing was "
+                "issued. The link is not used up: ask the institution which of the two holds"
+            ) from before
         status_of(answer)
         assert answer.credential_id is not None, "an issue is about a credential"
         return answer.credential_id

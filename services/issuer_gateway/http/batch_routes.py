@@ -39,6 +39,7 @@ from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
 from services.issuer_gateway.batches.rows import meant, rows_of, table_rows
+from services.issuer_gateway.claims.claim_commands import READ_SCOPE
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.credentials import import_document
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
@@ -213,12 +214,18 @@ async def follow_batch(request: web.Request, *, path: BatchPath, principal: Call
 
 
 async def cancel_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
-    """Stop a batch; whoever may send one of its kind may."""
+    """Stop a batch; whoever may send one of its kind may, another key's with the scope `credentials:read` alone."""
     gateway = request.app[GATEWAY]
     batch = await gateway.batch_reader.own(principal.own, path.batch_id)
     scope = "credentials:issue" if batch.kind == "awards" else "credentials:revoke"
     if scope not in principal.scopes:
         raise ForbiddenProblem(f"The API key has not the scope {scope}, which this batch was sent with")
+    if batch.api_key_id != principal.api_key_id and READ_SCOPE not in principal.scopes:
+        raise ForbiddenProblem(
+            "Another API key sent this batch. Cancel it with that key, or with one that has the scope "
+            "`credentials:read` as well",
+            scope=READ_SCOPE,
+        )
     return await gateway.batch_reader.answer(await gateway.batch_reader.cancel(principal.own, path.batch_id))
 
 

@@ -40,6 +40,7 @@ from services.edge import (
 )
 from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.credentials import credential_reader
+from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
 from services.issuer_gateway.http.achievement_routes import PublicPath
 from services.issuer_gateway.http.caller import (
@@ -216,6 +217,8 @@ async def accept_request(
     idempotency_key: str | None,
 ) -> Reply:
     """Accept a request: its credential is issued."""
+    if body.on_repeat == "replace" and not principal.may_revoke:
+        raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke", pointer="/on_repeat")
     keyed = keyed_from(request, principal, idempotency_key or f"decide-{path.request_id}", raw)
     assert keyed is not None, "it has a key"
     issue = await request.app[GATEWAY].decide_request.accept(principal.own, path.request_id, body, keyed)
