@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from proto.documents.vocabulary import is_esco
 from proto.events import Record
+from proto.fold import fold
 from proto.problem import MalformedProblem
 from proto.tables.records import FileRecord
 
@@ -38,8 +39,8 @@ class EscoSkill(Record, frozen=True, kw_only=True):
 
     @property
     def search_text(self) -> str:
-        """What is searched: all labels in lower case, each on a line of its own."""
-        return "\n".join([self.label, *self.alternatives]).casefold()
+        """What is searched: all labels without case and accents, each on a line of its own."""
+        return "\n".join(map(fold, [self.label, *self.alternatives]))
 
 
 def read_header(record: FileRecord) -> tuple[str, ...]:

@@ -320,11 +320,11 @@ class EventAnswer(Record, frozen=True, kw_only=True):
 
 
 class Status(Record, frozen=True, kw_only=True):
-    """What the followed log says of a credential now; `credits_remaining` in hundredths."""
+    """What the followed log says of a credential now; `ects_hundredths_remaining` counts what is left."""
 
     state: Literal["active", "suspended", "revoked", "void", "expired", "not_yet_valid", "impaired"]
     since: Moment
-    credits_remaining: int
+    ects_hundredths_remaining: EctsField
     reason: str | None = None
     replaced_by: CredentialId | None = None
 
@@ -396,6 +396,27 @@ class BatchProgress(Record, frozen=True, kw_only=True):
         if self.state == "finished" and not self.is_dry_run:
             return self.published_count >= self.accepted_count
         return self.state not in {"waiting", "running"}
+
+
+class BatchSummary(Record, frozen=True, kw_only=True):
+    """A batch in a list; `waiting` is also one of few rows that broke off, and goes on when it is sent again."""
+
+    batch_id: str
+    kind: Literal["awards", "changes"]
+    state: BatchStateName
+    created_at: Moment
+    row_count: int
+    accepted_count: int
+    refused_count: int
+    already_awarded_count: Annotated[int, Meta(description="Rows that were awarded before; nothing is done twice")] = 0
+    is_dry_run: bool = False
+
+
+class BatchPage(Record, frozen=True, kw_only=True):
+    """Some of the institution's batches, the newest first."""
+
+    batches: tuple[BatchSummary, ...]
+    next_cursor: str | None = None
 
 
 class BatchEvent(Record, frozen=True, kw_only=True):

@@ -105,6 +105,15 @@ def _signing(function: Any) -> Any:
     return function
 
 
+def _ask(what: str, *, yes: bool, as_json: bool) -> None:
+    """Ask before something is signed that nobody can take back."""
+    if not (yes or as_json):
+        click.confirm(f"{what} Nothing takes this back. Sign it?", abort=True)
+
+
+_yes_option = click.option("--yes", is_flag=True, help="Do not ask before signing.")
+
+
 async def _say(kind: type[events.EventBase], options: dict[str, Any], **fields: Any) -> None:
     """Sign one event and submit it, or write it to a file."""
     origin = Origin(options["origin"] or await origin_of(options["ledger"]))
@@ -268,11 +277,14 @@ async def add_key(*, subject: str, public_key: str, purpose: str, **options: Any
 @click.argument("key_id")
 @click.option("--reason", type=click.Choice(["rotated", "compromised"]), required=True)
 @click.option("--invalid-from", help="With compromised: since when what the key said is void (RFC 3339).")
+@_yes_option
 @_signing
 @command
-async def retire_key(*, key_id: str, reason: str, invalid_from: str | None, **options: Any) -> None:
-    """Retire the key KEY_ID (a DID URL); with `compromised`, what it said from --invalid-from on is void."""
+async def retire_key(*, key_id: str, reason: str, invalid_from: str | None, yes: bool, **options: Any) -> None:
+    """Retire the key KEY_ID (a DID URL), for good; with `compromised`, what it said from --invalid-from on is void."""
     since = normalise(invalid_from) if invalid_from else None
+    void = f", and what it said from {since} on is void" if since else ""
+    _ask(f"{key_id} signs nothing any more{void}.", yes=yes, as_json=options["as_json"])
     subject = KeyId(key_id).partition("#")[0]
     await _say(events.IssuerKeyRetired, options, subject=subject, key_id=key_id, reason=reason, invalid_from=since)
 
@@ -298,10 +310,12 @@ async def reinstate(*, subject: str, **options: Any) -> None:
 @registrar.command()
 @click.argument("subject")
 @click.option("--successor", help="The DID of the institution that answers for its credentials from now on.")
+@_yes_option
 @_signing
 @command
-async def close(*, subject: str, successor: str | None, **options: Any) -> None:
+async def close(*, subject: str, successor: str | None, yes: bool, **options: Any) -> None:
     """Close SUBJECT for good."""
+    _ask(f"{subject} speaks no more.", yes=yes, as_json=options["as_json"])
     await _say(events.IssuerClosed, options, subject=subject, successor=successor)
 
 
@@ -309,11 +323,13 @@ async def close(*, subject: str, successor: str | None, **options: Any) -> None:
 @click.argument("credential_id")
 @click.option("--reason", type=click.Choice(["error", "invalidated", "legal-order", "key-compromise"]), required=True)
 @click.option("--effective-at", help="Since when it does not hold (RFC 3339); now if left out.")
+@_yes_option
 @_signing
 @command
-async def revoke(*, credential_id: str, reason: str, effective_at: str | None, **options: Any) -> None:
+async def revoke(*, credential_id: str, reason: str, effective_at: str | None, yes: bool, **options: Any) -> None:
     """Revoke a credential of an institution that cannot do it any more, or by order of a court."""
     since = normalise(effective_at) if effective_at else now()
+    _ask(f"The credential {credential_id} holds no more from {since} on.", yes=yes, as_json=options["as_json"])
     await _say(events.CredentialRevoked, options, credential_id=credential_id, reason=reason, effective_at=since)
 
 

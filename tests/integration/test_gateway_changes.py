@@ -120,7 +120,7 @@ async def test_two_parts_are_stacked_and_one_revoked_impairs_the_stack(gateway: 
     assert {item["code"] for item in exclusive.body["unmet"]} == {"part-in-other-stack"}
     await office.client.post(f"/v1/credentials/{parts[0]}/revoke", {"reason": "error"})
     impaired = await _status(office, stack.credential_id, "impaired")
-    assert impaired.credits_remaining in {300, 350}
+    assert impaired.ects_hundredths_remaining in {300, 350}
 
 
 async def test_a_stack_that_was_made_before_is_recognised_and_other_words_say_what_they_mean(
@@ -142,7 +142,7 @@ async def test_a_stack_that_was_made_before_is_recognised_and_other_words_say_wh
     assert replacing.status == 201, replacing
     replaced = await _status(office, first.body["credential_id"], "revoked")
     assert replaced.replaced_by == replacing.body["credential_id"]
-    assert (await _status(office, replacing.body["credential_id"], "active")).credits_remaining == 650
+    assert (await _status(office, replacing.body["credential_id"], "active")).ects_hundredths_remaining == 650
 
 
 async def test_a_key_that_may_not_revoke_replaces_no_stack(gateway: RunningGateway) -> None:

@@ -27,7 +27,7 @@ async def test_a_credential_goes_from_the_request_to_a_published_event(gateway: 
     assert issued.issue.index == 2
     published = await office.published(issued.credential_id)
     assert published.status is not None
-    assert (published.status.state, published.status.credits_remaining) == ("active", 350)
+    assert (published.status.state, published.status.ects_hundredths_remaining) == ("active", 350)
     entry = await gateway.ledger.client.event(issued.issue.event_id)
     assert entry is not None
     assert entry.index == issued.issue.index

@@ -1,13 +1,15 @@
 """What is said of a batch: how far it is, and what became of each row. Changes nothing but to cancel."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from proto.ids import BatchId
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchProgress, BatchRow
+from proto.moment import from_datetime
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchProgress, BatchRow, BatchSummary
 from services.issuer_gateway.batches.small_batch import ListAnswers, UnknownBatchProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
@@ -94,6 +96,13 @@ class BatchReader:
             batch = await self.own(tenant, batch.batch_id)
         return batch
 
+    async def listed(
+        self, tenant: Tenant, *, before: tuple[datetime, str] | None, limit: int
+    ) -> list[tuple[datetime, BatchSummary]]:
+        """Return the institution's batches and the exact time of each, the newest first, from behind one on."""
+        found = await batches.listed(self._pool, tenant.institution_id, before=before, limit=limit)
+        return [(row["created_at"], _summary(dict(row))) for row in found]
+
     async def progress(self, batch: batches.BackgroundBatch) -> BatchProgress:
         """Return how far a batch is, in numbers."""
         if not batch.is_background:
@@ -169,3 +178,17 @@ class BatchReader:
 def location(batch_id: BatchId) -> str:
     """Return where a batch is asked about."""
     return f"/v1/batches/{batch_id}"
+
+
+def _summary(row: Mapping[str, Any]) -> BatchSummary:
+    return BatchSummary(
+        batch_id=row["batch_id"],
+        kind=row["kind"],
+        state=row["state"],
+        created_at=from_datetime(row["created_at"]),
+        row_count=row["row_count"],
+        accepted_count=row["accepted_count"],
+        refused_count=row["refused_count"],
+        already_awarded_count=row["repeated_count"],
+        is_dry_run=row["is_dry_run"],
+    )

@@ -216,7 +216,7 @@ def _status(book: Book, stored: credentials.StoredCredential, now: Moment) -> St
     return Status(
         state=found.state,
         since=found.since,
-        credits_remaining=found.credits_remaining,
+        ects_hundredths_remaining=found.credits_remaining,
         reason=found.reason,
         replaced_by=found.replaced_by,
     )

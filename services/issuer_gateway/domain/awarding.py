@@ -13,6 +13,7 @@ from proto.documents.credential import Achievement, Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, Fixed, build_document
 from proto.documents.wording import check_achievement
+from proto.fold import fold
 from proto.ids import AchievementId, AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
@@ -112,8 +113,8 @@ def search_text(achievement: Achievement, tenant: Tenant) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text: runs of letters and digits in lower case, the longest ones cut."""
-    return [word[:_WORD_CHARACTERS_MAX] for word in _WORD.findall(text.casefold())]
+    """Return the words of a text: runs of letters and digits, without case and accents, the longest ones cut."""
+    return [word[:_WORD_CHARACTERS_MAX] for word in _WORD.findall(fold(text))]
 
 
 def document_of(

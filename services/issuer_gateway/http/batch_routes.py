@@ -1,8 +1,8 @@
 """Routes of batches and of imports: many awards at once, and documents of other systems."""
 
-import time
+import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -21,13 +21,9 @@ from proto.tables.dialect import CsvProblem
 from proto.tables.reading import READ_AS_USUAL
 from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, MicroHeMetadata
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchEvent, BatchRow, CredentialAnswer
+from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, CredentialAnswer
 from services.edge import (
-    STOPPING,
     BodyTooLargeProblem,
-    ForbiddenProblem,
-    LineWriter,
-    Media,
     Reply,
     Route,
     annotate,
@@ -35,25 +31,21 @@ from services.edge import (
 )
 from services.edge.body import hold, off_loop
 from services.edge.media_type import media_type_of
-from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
-from services.issuer_gateway.batches import batch_reader, batch_upload, small_batch
+from services.issuer_gateway.batches import batch_reader, batch_upload
 from services.issuer_gateway.batches.rows import meant, rows_of, table_rows
-from services.issuer_gateway.claims.claim_commands import READ_SCOPE
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.credentials import import_document
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem
 from services.issuer_gateway.credentials.source_check import Despite, SourceRefusedProblem
-from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, keyed_from
+from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, keyed_from, required_key
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.http.list_queries import (
     AWARD_SHAPES,
     BATCH_MEDIA,
     CHANGE_SHAPES,
     AwardsQuery,
-    BatchPath,
     BatchQuery,
-    RowsQuery,
 )
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.store import batches
@@ -86,11 +78,13 @@ class ImportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 async def run_batch(
-    request: web.Request, *, query: AwardsQuery, principal: Caller, idempotency_key: str
+    request: web.Request, *, query: AwardsQuery, principal: Caller, idempotency_key: str | None
 ) -> BatchAnswer | Reply:
     """Issue what the rows award: at once where they are few, else in the background."""
     gateway = request.app[GATEWAY]
     reading = READ_AS_USUAL
+    if not query.dry_run:
+        required_key(idempotency_key)
     if media_type_of(request) == batch_upload.JSON_LIST:
         raw = await _whole(request)
         rows = await off_loop(request, len(raw), rows_of, raw, batch_upload.JSON_LIST)
@@ -107,14 +101,16 @@ async def run_batch(
     if query.dry_run:
         return await gateway.check_list.dry_run(principal.own, rows, reading)
     keyed = keyed_from(request, principal, idempotency_key, raw)
-    assert keyed is not None, "the route asks for an Idempotency-Key"
+    assert keyed is not None, "it was asked for before"
     return await gateway.issue_list.run(principal.own, rows, keyed, reading=reading, api_key_id=principal.api_key_id)
 
 
 async def change_batch(
-    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str
+    request: web.Request, *, query: BatchQuery, principal: Caller, idempotency_key: str | None
 ) -> BatchAnswer | Reply:
     """Make changes to credentials: a few are waited for."""
+    if not query.dry_run:
+        required_key(idempotency_key)
     upload = _upload(request, "changes", query, principal)
     await upload.receive(_chunks(request))
     annotate(request, rows=upload.row_count, dry_run=query.dry_run)
@@ -155,78 +151,21 @@ def _upload(request: web.Request, kind: batches.Kind, query: BatchQuery, caller:
 
 
 async def _in_background(
-    request: web.Request, upload: batch_upload.Upload, query: BatchQuery, caller: Caller, key: str
+    request: web.Request, upload: batch_upload.Upload, query: BatchQuery, caller: Caller, key: str | None
 ) -> Reply:
     """Hand a batch to the worker; 200 with the rows of a small one that is done in time, else 202."""
     gateway = request.app[GATEWAY]
-    # A dry run and the real one may come under the same key.
-    keyed = keyed_from(request, caller, f"{key} (dry run)" if query.dry_run else key, upload.digest)
-    assert keyed is not None, "the route asks for an Idempotency-Key"
+    # A dry run and the real one may come under the same key; a dry run without one is a new one each time.
+    keyed = keyed_from(
+        request, caller, f"{key or uuid.uuid4()} (dry run)" if query.dry_run else required_key(key), upload.digest
+    )
+    assert keyed is not None, "there is a key"
     batch = await upload.finish(keyed)
     if batch.row_count <= BATCH_ROWS_MAX:
         batch = await gateway.batch_reader.finished(caller.own, batch)
     status = 200 if batch.is_over and batch.row_count <= BATCH_ROWS_MAX else 202
     answer = await gateway.batch_reader.answer(batch)
     return Reply(answer, status=status, headers={"Location": batch_reader.location(batch.batch_id)})
-
-
-async def read_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
-    """Return how far a batch is."""
-    gateway = request.app[GATEWAY]
-    return await gateway.batch_reader.answer(await gateway.batch_reader.own(principal.own, path.batch_id))
-
-
-async def read_rows(
-    request: web.Request, *, path: BatchPath, query: RowsQuery, principal: Caller
-) -> web.StreamResponse:
-    """Send the results of a batch's rows, as many as there are so far."""
-    gateway = request.app[GATEWAY]
-    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
-    async with LineWriter(request) as lines:
-        async for row in gateway.batch_reader.rows_of(batch, after=query.after, limit=query.limit):
-            await lines.write(row)
-    return lines.response
-
-
-async def follow_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> web.StreamResponse:
-    """Send how far a batch is whenever that changes, until nothing more happens to it."""
-    gateway = request.app[GATEWAY]
-    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
-    headers = {**UNBUFFERED, "Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-    response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    sent, quiet_since = None, time.monotonic()
-    while not request.app[STOPPING].is_set():
-        progress = await gateway.batch_reader.progress(batch)
-        if progress != sent:
-            await response.write(b"event: progress\ndata: " + msgspec.json.encode(progress) + b"\n\n")
-            sent, quiet_since = progress, time.monotonic()
-        elif time.monotonic() - quiet_since > LIMITS.stream_silence_seconds:
-            await response.write(b": still here\n\n")
-            quiet_since = time.monotonic()
-        if progress.is_over:
-            await response.write(b"event: end\ndata: {}\n\n")
-            break
-        await gateway.batch_reader.moved(LIMITS.stream_pause_seconds)
-        batch = await gateway.batch_reader.own(principal.own, path.batch_id)
-    await response.write_eof()
-    return response
-
-
-async def cancel_batch(request: web.Request, *, path: BatchPath, principal: Caller) -> BatchAnswer:
-    """Stop a batch; whoever may send one of its kind may, another key's with the scope `credentials:read` alone."""
-    gateway = request.app[GATEWAY]
-    batch = await gateway.batch_reader.own(principal.own, path.batch_id)
-    scope = "credentials:issue" if batch.kind == "awards" else "credentials:revoke"
-    if scope not in principal.scopes:
-        raise ForbiddenProblem(f"The API key has not the scope {scope}, which this batch was sent with")
-    if batch.api_key_id != principal.api_key_id and READ_SCOPE not in principal.scopes:
-        raise ForbiddenProblem(
-            "Another API key sent this batch. Cancel it with that key, or with one that has the scope "
-            "`credentials:read` as well",
-            scope=READ_SCOPE,
-        )
-    return await gateway.batch_reader.answer(await gateway.batch_reader.cancel(principal.own, path.batch_id))
 
 
 async def _import(
@@ -278,24 +217,6 @@ async def import_microhe_metadata(
     return await _import(request, **fields, read=import_microhe)
 
 
-def _batch_route(
-    method: Literal["GET", "DELETE"], end: str, handler: Handler, summary: str, response: dict[int, Any], **fields: Any
-) -> Route:
-    values = {"scope": "credentials:read"} | fields
-    return Route(
-        method,
-        f"/v1/batches/{{batch_id}}{end}",
-        handler,
-        summary=summary,
-        path_parameters=BatchPath,
-        response=response,
-        problems=(small_batch.UnknownBatchProblem,),
-        auth="bearer",
-        tag="batches",
-        **values,
-    )
-
-
 def _import_route(
     config: Config, name: str, handler: Handler, what: str, problem: type[Problem], *, shape: Any = CredentialDocument
 ) -> Route:
@@ -332,9 +253,10 @@ def routes(config: Config) -> list[Route]:
             run_batch,
             operation="issue_batch",
             summary="Issue a list of awards",
-            description="CSV or NDJSON of up to 100,000 rows, or a JSON list of up to 1,000. Each row has its own "
-            "result. Up to 1,000 rows are answered at once (sent again under the same key, it goes on where it "
-            "stopped); more are worked on in the background, over restarts too: 202, and Location says where to ask.",
+            description="CSV, XLSX or NDJSON of up to 100,000 rows, or a JSON list of up to 1,000. Each row has its "
+            "own result. An Idempotency-Key is needed but for a dry run. Up to 1,000 rows are answered at once (sent "
+            "again under the same key, it goes on where it stopped); more are worked on in the background, over "
+            "restarts too: 202, and Location says where to ask.",
             request=bytes,
             request_media=(*BATCH_MEDIA, batch_upload.JSON_LIST),
             request_shapes=AWARD_SHAPES,
@@ -343,7 +265,7 @@ def routes(config: Config) -> list[Route]:
             problems=_BATCH_PROBLEMS,
             auth="bearer",
             scope="credentials:issue",
-            idempotency="required",
+            idempotency="optional",
             body_bytes_max=config.batch_bytes_max,
             body_timeout_seconds=config.batch_upload_seconds_max,
             streamed=True,
@@ -364,35 +286,11 @@ def routes(config: Config) -> list[Route]:
             problems=_BATCH_PROBLEMS,
             auth="bearer",
             scope="credentials:revoke",
-            idempotency="required",
+            idempotency="optional",
             body_bytes_max=config.batch_bytes_max,
             body_timeout_seconds=config.batch_upload_seconds_max,
             streamed=True,
             tag="batches",
-        ),
-        _batch_route("GET", "", read_batch, "Read how far a batch is", {200: BatchAnswer}),
-        _batch_route(
-            "GET",
-            "/rows",
-            read_rows,
-            "Read the results of a batch's rows, one a line",
-            {200: Media("application/x-ndjson", BatchRow)},
-            query=RowsQuery,
-        ),
-        _batch_route(
-            "GET",
-            "/events",
-            follow_batch,
-            "Follow a batch as server-sent events",
-            {200: Media("text/event-stream", BatchEvent)},
-        ),
-        _batch_route(
-            "DELETE",
-            "",
-            cancel_batch,
-            "Cancel a batch",
-            {200: BatchAnswer},
-            scope="credentials:issue",
         ),
         _import_route(config, "open-badges", import_open_badges, "an Open Badges 3.0 document", NotAnOpenBadgeProblem),
         _import_route(

@@ -8,8 +8,10 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.canonical import DECODE_ERRORS
+from proto.depth import is_deep
 from proto.ids import ApiKeyId
-from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
+from proto.problem import BusyProblem, InvalidProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
 from services.edge.media_type import media_type_of
@@ -30,6 +32,7 @@ PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
 REQUEST_LIMIT: web.AppKey[RateLimit] = web.AppKey("request_limit", RateLimit)
 """How often one address may ask for an achievement."""
 OPERATOR_SCOPE = "operator"
+_REORDERED_BYTES_MAX = 262_144
 WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
 SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)
 CursorText = Annotated[
@@ -97,8 +100,29 @@ def keyed_from(request: web.Request, caller: Caller, key: str | None, raw: bytes
     institution_id = caller.tenant.institution_id if caller.tenant else OPERATOR
     gateway = request.app[GATEWAY]
     target = request.method.encode(), request.path.encode(), request.query_string.encode()
-    asked = (*target, media_type_of(request).encode(), raw)
+    media_type = media_type_of(request)
+    asked = (*target, media_type.encode(), _same_for_all(raw) if media_type.endswith("json") else raw)
     return gateway.idempotency.keyed(institution_id, key, caller.api_key_id.encode(), *asked)
+
+
+def required_key(key: str | None) -> str:
+    """Return an Idempotency-Key where something is to be done; raises `InvalidProblem` where there is none."""
+    if key is None:
+        raise InvalidProblem(
+            "Send an Idempotency-Key of your choice, new for each new request; only a dry run needs none",
+            members={"header": "Idempotency-Key"},
+        )
+    return key
+
+
+def _same_for_all(raw: bytes) -> bytes:
+    """Return JSON in one form, whatever the order of its members and its blanks; large bodies are as they came."""
+    if len(raw) > _REORDERED_BYTES_MAX or is_deep(raw):
+        return raw
+    try:
+        return msgspec.json.encode(msgspec.json.decode(raw), order="sorted")
+    except (*DECODE_ERRORS, msgspec.EncodeError):
+        return raw
 
 
 def event_reply(answer: EventAnswer) -> Reply:

@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.documents.fields import Language
+from proto.fold import fold
 from proto.problem import BusyProblem, OutcomeUnknownProblem
 from proto.tables.esco_csv import EscoCsvProblem, EscoSkill, read_header, read_skill
 from proto.tables.records import FileRecord, RecordCutter, RecordTooLongProblem
@@ -87,7 +88,7 @@ async def load_skills(request: web.Request, *, query: LoadQuery) -> EscoLoaded:
 
 async def find_skills(request: web.Request, *, query: EscoQuery) -> EscoFoundList:
     """Return skills for what was typed."""
-    words = query.q.casefold().split()
+    words = fold(query.q).split()
     found = await esco.search(request.app[GATEWAY].pool, language=query.language, words=words, limit=query.limit)
     return EscoFoundList(skills=tuple(found))
 

@@ -24,7 +24,7 @@ async def erase_learner(request: web.Request, *, path: LearnerPath, principal: C
 ROUTES = [
     Route(
         "DELETE",
-        "/v1/learners/{ref}",
+        "/v1/learners/{ref:.+}",  # a name may hold slashes, and proxies decode `%2F`
         erase_learner,
         summary="Erase a learner",
         description="Destroys the learner's key: the documents can be read by nobody; their status still answers. Rows "

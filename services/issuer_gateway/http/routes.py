@@ -7,6 +7,7 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.http import (
     achievement_routes,
     batch_routes,
+    batch_status_routes,
     claim_routes,
     credential_routes,
     esco_routes,
@@ -28,5 +29,6 @@ def make_routes(config: Config) -> Sequence[Route]:
         *request_routes.ROUTES,
         *claim_routes.ROUTES,
         *batch_routes.routes(config),
+        *batch_status_routes.ROUTES,
         *esco_routes.routes(config),
     ]

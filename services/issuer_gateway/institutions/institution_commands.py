@@ -28,7 +28,7 @@ from services.issuer_gateway.domain.tenant import (
 )
 from services.issuer_gateway.keys.keystore import Keystore, MasterKeyFault, UnsealableProblem
 from services.issuer_gateway.keys.signing_keys import new_secret
-from services.issuer_gateway.store import tenants
+from services.issuer_gateway.store import followed_log, tenants
 from services.persistence.postgres import Connection, Pool
 
 TOKEN_PREFIX = "cfy_"  # noqa: S105 - what every token begins with, so that scanners find lost ones
@@ -43,6 +43,13 @@ class SlugTakenProblem(ConflictProblem):
 
     slug = "slug-taken"
     title = "This slug is taken"
+
+
+class KeyOnLogProblem(ConflictProblem):
+    """The recovery key is on the log already, so the registrar could never admit who names it."""
+
+    slug = "key-on-log"
+    title = "This key is on the log already"
 
 
 class UnknownApiKeyProblem(NotFoundProblem):
@@ -79,7 +86,13 @@ def new_token(prefix: str = TOKEN_PREFIX) -> str:
 async def create(
     keystore: Keystore, connection: Connection, request: InstitutionRequest, *, public_url: str
 ) -> InstitutionCreated:
-    """Make a tenant with its keys in the caller's transaction; raises `SlugTakenProblem`."""
+    """Make a tenant with its keys in the caller's transaction; raises `SlugTakenProblem` and `KeyOnLogProblem`."""
+    if await followed_log.is_key_on_log(connection, request.recovery_public_key):
+        raise KeyOnLogProblem(
+            "This key is on the log already, as somebody's key: make another with `credentify keygen`; a key belongs "
+            "to one institution",
+            pointer="/recovery_public_key",
+        )
     tenant = tenant_from(request, institution_id=InstitutionId(str(uuid.uuid4())), public_url=public_url)
     if not await tenants.add_institution(connection, tenant):
         raise SlugTakenProblem(f"{request.slug} is an institution here already", pointer="/slug")

@@ -1,6 +1,7 @@
 """SQL of batches in the background: their sealed parts, how far they are, and the results of their rows."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import asyncpg
@@ -122,6 +123,33 @@ async def get(
     return _batch(
         await connection.fetchrow(f"{_SELECT} WHERE institution_id = $1 AND batch_id = $2", institution_id, batch_id)
     )
+
+
+async def listed(
+    connection: Connection | Pool, institution_id: str, *, before: tuple[datetime, str] | None, limit: int
+) -> list[asyncpg.Record]:
+    """Return batches of the institution with their counts, the newest first; those of few rows are counted by rows."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        """SELECT batch_id::text, kind, is_dry_run, row_count, created_at,
+               CASE WHEN is_background THEN state WHEN done < row_count THEN 'waiting' ELSE 'finished' END AS state,
+               CASE WHEN is_background THEN accepted_count ELSE accepted END AS accepted_count,
+               CASE WHEN is_background THEN refused_count ELSE refused END AS refused_count,
+               CASE WHEN is_background THEN repeated_count ELSE repeated END AS repeated_count
+           FROM batch LEFT JOIN LATERAL (
+               SELECT count(*)::integer AS done,
+                   count(*) FILTER (WHERE sealed_problem IS NOT NULL)::integer AS refused,
+                   count(*) FILTER (WHERE is_repeated)::integer AS repeated,
+                   count(*) FILTER (WHERE sealed_problem IS NULL AND NOT is_repeated)::integer AS accepted
+               FROM batch_row WHERE batch_row.batch_id = batch.batch_id AND NOT batch.is_background
+           ) AS counted ON true
+           WHERE institution_id = $1 AND ($2::timestamptz IS NULL OR (created_at, batch_id) < ($2, $3::uuid))
+           ORDER BY created_at DESC, batch_id DESC LIMIT $4""",
+        institution_id,
+        before[0] if before else None,
+        before[1] if before else None,
+        limit,
+    )
+    return rows
 
 
 async def add_parts(connection: Connection | Pool, batch_id: BatchId, first: int, sealed: Sequence[bytes]) -> None:

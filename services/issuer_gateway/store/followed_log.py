@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from proto.ids import CredentialId, Did, EventId, Origin
+from proto.keys import PublicKey
 from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
 from services.follow import Evidence, Position
 from services.persistence import postgres_states
@@ -26,6 +27,12 @@ async def stored_position(connection: Connection | Pool) -> bytes | None:
     """Return how far the projection has come as it lies there: enough to tell whether it moved."""
     stored: bytes | None = await connection.fetchval("SELECT position FROM followed")
     return stored
+
+
+async def is_key_on_log(connection: Connection | Pool, public_key: PublicKey) -> bool:
+    """Tell whether a public key was somebody's on the log, as far as it is followed."""
+    found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM public_key WHERE public_key = $1)", public_key)
+    return found
 
 
 async def position(connection: Connection | Pool) -> Position | None:
