@@ -1,38 +1,31 @@
 """The verifier's routes: questions over HTTP, and the pages. What is sent is neither stored nor logged."""
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
 from msgspec import Meta
-from msgspec.structs import replace
 
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
-from proto.ids import CredentialId, Did, parse_credential_id
-from proto.moment import Moment, normalise
-from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
+from proto.ids import Did
+from proto.problem import BusyProblem, MalformedProblem, Problem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, PresentationDocument
 from proto.wire.ledger import Body
 from proto.wire.verifier import (
     Answer,
     AnswerLine,
     IssuerAnswer,
-    LanguageQuery,
     StackAnswer,
     TimeQuery,
     VerificationLine,
 )
-from services.edge import LOG, Form, Media, Reply, Route, annotate, line_fault, parameter_problem
+from services.edge import LOG, Media, Reply, Route, annotate, line_fault
 from services.edge.body import off_loop
-from services.edge.dispatch import add_headers
 from services.edge.media_type import media_type_of
 from services.edge.problems import UnauthenticatedProblem
 from services.verifier.answers.questions import (
-    Moments,
     NotAStackProblem,
     UnknownCredentialProblem,
     UnknownIssuerProblem,
@@ -42,18 +35,18 @@ from services.verifier.documents import reader
 from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem
 from services.verifier.documents.reader import PresentationProblem, SentWithLists, TooManyDocumentsProblem
 from services.verifier.documents.sent_document import SentDocument
-from services.verifier.http.app_keys import ANSWERS, CACHED_ANSWERS, PAGES, PDF, SETTINGS, address_of, charge_documents
+from services.verifier.http.app_keys import ANSWERS, CACHED_ANSWERS, PDF, SETTINGS, address_of, charge_documents
 from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, verify_lines
+from services.verifier.http.page_routes import page_routes
 from services.verifier.http.paths import CredentialPath
+from services.verifier.http.query import language_of, moments_of
 from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
-from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated, preferred
-from services.verifier.languages.english import when
+from services.verifier.languages import DEFAULT, Language
 from services.verifier.limits.api_keys import QuotaProblem
-from services.verifier.pages import PageLanguage
-from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
+from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 from services.verifier.verdict.findings import Judgement
 
 DOCUMENT_MEDIA = (
@@ -74,17 +67,6 @@ class IssuerPath(Body, frozen=True, kw_only=True):
     did: Annotated[str, Meta(max_length=600)]
 
 
-class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
-    """A credential id typed into the page's second form."""
-
-    id: Annotated[str, Meta(max_length=2_000, description="A credential id, or a link that ends in one")] = ""
-
-
-_NO_ID = (
-    "This holds no credential id. It has 64 characters, digits and the letters a to f; a link that ends in it will do."
-)
-
-
 _EXAMPLE: Mapping[str, Any] = {
     "@context": [
         "https://www.w3.org/ns/credentials/v2",
@@ -101,33 +83,6 @@ _EXAMPLES = {
     "a list": [_EXAMPLE],
     "with status lists": {"document": _EXAMPLE, "status_lists": []},
 }
-_ASKED = {
-    frozenset({"at"}): "Asked for {at}.",
-    frozenset({"known_at"}): "Asked by what was on record on {known_at}.",
-    frozenset({"at", "known_at"}): "Asked for {at}, by what was on record on {known_at}.",
-}
-
-
-def language_of(request: web.Request, query: LanguageQuery) -> Language:
-    """Return the language that is asked for by name, else by the header; and say so with the answer."""
-    named = query.lang or request.headers.get("Accept-Language")
-    language = negotiated(named) if named else LANGUAGES[DEFAULT]
-    add_headers(request, {"Content-Language": language.code, "Vary": "Accept-Language"})
-    return language
-
-
-def moments_of(query: TimeQuery) -> Moments:
-    """Return the asked moments; raises `InvalidProblem` that names the parameter which is no time."""
-    return Moments(at=_moment("at", query.at), known_at=_moment("known_at", query.known_at))
-
-
-def _moment(name: str, text: str | None) -> Moment | None:
-    if text is None:
-        return None
-    try:
-        return normalise(text.replace(" ", "+"))  # a plus sign that was not percent-encoded arrives as a space
-    except InvalidProblem as problem:
-        raise parameter_problem(name, problem.detail) from problem
 
 
 async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
@@ -207,80 +162,6 @@ def _answer_line(index: int, outcome: Judgement | Problem, language: Language) -
     return AnswerLine(index=index, answer=language.answer(outcome))
 
 
-async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
-    """Show the forms, or go to the page of the id that was typed in."""
-    if not query.id.strip():
-        return request.app[PAGES].home(_said(request, query))
-    named = credential_named_in(query.id)
-    if named is None:
-        return request.app[PAGES].home(_said(request, query), fault=_NO_ID, status=422, typed=query.id.strip())
-    raise web.HTTPSeeOther(f"c/{named}" + (f"?{urlencode({'lang': query.lang})}" if query.lang else ""))
-
-
-def credential_named_in(text: str) -> CredentialId | None:
-    """Return the credential id in what somebody typed or pasted: itself in any case, or a link that ends in it."""
-    path = text.strip().partition("?")[0].partition("#")[0].rstrip("/")
-    found = re.sub(r"[\s\u200b\u00ad-]", "", path.rpartition("/")[2]).lower()
-    try:
-        return parse_credential_id(found)
-    except InvalidProblem:
-        return None
-
-
-async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
-    """Show the verdict on the document that was chosen or pasted."""
-    pages, said, address = request.app[PAGES], _said(request, query), address_of(request)
-    data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
-    if not data:
-        return pages.home(said, fault="Choose a file or paste the text of a credential first.", status=422)
-    try:
-        if reader.is_pdf(data):
-            data = await request.app[PDF].credential_in(data, address=address)
-        judgement = await request.app[ANSWERS].document(SentDocument(data), Moments(), address=address)
-    except (
-        MalformedProblem,
-        NotAnOpenBadgeProblem,
-        BusyProblem,
-        PdfProblem,
-        PresentationProblem,
-    ) as problem:
-        annotate(request, problem=problem.slug)
-        pasted = "" if body.fields.get("file", b"").strip() else data.decode(errors="replace")
-        return pages.home(said, fault=problem.detail, status=problem.status, pasted=pasted)
-    annotate(request, verdict=judgement.verdict)
-    return pages.answer(judgement, replace(said, is_linkable=False), heading="The document that you sent")
-
-
-async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
-    """Show the public status of a credential."""
-    pages, said = request.app[PAGES], replace(_said(request, query), root="..")
-    try:
-        moments = moments_of(query)
-        asked = request.match_info["credential_id"]
-        judgement = await request.app[ANSWERS].credential(
-            credential_named_in(asked) or parse_credential_id(asked), moments
-        )
-    except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
-        annotate(request, problem=problem.slug)
-        return pages.home(said, fault=problem.detail, status=problem.status)
-    annotate(request, verdict=judgement.verdict)
-    return pages.answer(judgement, said, heading="The record of this credential", asked=_asked(moments, said.language))
-
-
-def _said(request: web.Request, query: LanguageQuery) -> PageLanguage:
-    return PageLanguage(
-        language=language_of(request, query),
-        is_named=query.lang is not None,
-        preferred=preferred(query.lang or request.headers.get("Accept-Language")),
-    )
-
-
-def _asked(moments: Moments, language: Language) -> str:
-    """Return for which moments was asked, in words."""
-    values = {name: when(moment) for name, moment in msgspec.structs.asdict(moments).items() if moment}
-    return language.word(_ASKED[frozenset(values)], **values) if values else ""
-
-
 def _shapes(config: Config) -> dict[str, Any]:
     """Return what may be sent to be verified, by media type."""
     several = Annotated[list[CredentialDocument], Meta(min_length=1, max_length=config.documents_max)]
@@ -299,7 +180,6 @@ def make_routes(config: Config) -> list[Route]:
 
 def _routes(config: Config) -> list[Route]:
     found: tuple[type[Problem], ...] = (UnknownCredentialProblem, *PROJECTION_PROBLEMS)
-    page = Media("text/html")
     return [
         Route(
             "POST",
@@ -377,36 +257,5 @@ def _routes(config: Config) -> list[Route]:
         *statement_routes(),
         *checkpoint_routes(),
         *witness_routes(),
-        Route(
-            "GET",
-            "/",
-            home,
-            operation="show_home",
-            summary="The page for people",
-            tag="pages",
-            query=HomeQuery,
-            response={200: page, 303: None},
-        ),
-        Route(
-            "POST",
-            "/",
-            check_form,
-            operation="show_verdict",
-            summary="The page with the verdict on a document",
-            tag="pages",
-            request=Form,
-            query=LanguageQuery,
-            response=dict.fromkeys((200, 400, 422, 503), page),
-            body_bytes_max=config.verification_bytes_max,
-        ),
-        Route(
-            "GET",
-            "/c/{credential_id}",
-            status_page,
-            operation="show_status",
-            summary="The page with the public status of a credential",
-            tag="pages",
-            query=TimeQuery,
-            response=dict.fromkeys((200, 404, 422, 503), page),
-        ),
+        *page_routes(config),
     ]
