@@ -208,6 +208,8 @@ class Connection(web.RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._body: StreamReader | None = None
+        # aiohttp has no setting for how many requests of a connection wait: these two private fields are its bound.
+        # What else of it is read here stands in tests/unit/test_edge_aiohttp.py, which fails where aiohttp changes it.
         self._max_msg_queue_size = PIPELINED_MAX
         self._msg_queue_resume_size = PIPELINED_MAX // 2
 

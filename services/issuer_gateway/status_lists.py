@@ -8,9 +8,11 @@ A condemned key may touch every credential of an institution: then every bit is 
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+import contextlib
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from datetime import datetime, timedelta
+from typing import Generic, TypeVar
 
 import msgspec
 import nacl.utils
@@ -44,7 +46,10 @@ from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
 
 SECRET_BYTES = 32
+_Key = TypeVar("_Key", bound=Hashable)
 BLOCK_PLACES = 64
+INSTITUTIONS_MAX = 4_096
+"""Whose places are kept at hand."""
 REVIEW_ROWS = 1_000
 LISTS_PER_STEP = 1_000
 _MS = 1_000
@@ -114,6 +119,48 @@ async def _derived(connection: Connection, names: list[CredentialId], at: Moment
     }
 
 
+class Locks(Generic[_Key]):
+    """One lock for each key, for as long as somebody holds it or waits for it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[_Key, tuple[asyncio.Lock, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._locks)
+
+    @contextlib.asynccontextmanager
+    async def of(self, key: _Key) -> AsyncIterator[None]:
+        """Hold the key's lock while the block runs."""
+        lock, count = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = lock, count + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, count = self._locks.pop(key)
+            if count > 1:
+                self._locks[key] = lock, count - 1
+
+
+class PlacesAtHand:
+    """The places that were taken for an institution and given to nobody yet, of at most `institutions_max`.
+
+    Whose turn was longest ago loses its places: they are never given, and cost a bit each.
+    """
+
+    def __init__(self, *, institutions_max: int = INSTITUTIONS_MAX) -> None:
+        self._institutions_max = institutions_max
+        self._blocks: OrderedDict[str, deque[Given]] = OrderedDict()
+
+    def of(self, institution_id: str) -> deque[Given]:
+        """Return the places of an institution; its lock is held until they were taken from."""
+        block = self._blocks.setdefault(institution_id, deque())
+        self._blocks.move_to_end(institution_id)
+        while len(self._blocks) > self._institutions_max:
+            self._blocks.popitem(last=False)
+        return block
+
+
 class StatusLists:
     """The status lists of all institutions of this gateway. `pool` is not the one that requests wait on."""
 
@@ -139,23 +186,23 @@ class StatusLists:
         self._now = now
         self._log = log
         self._metrics = metrics
-        self._blocks: defaultdict[str, deque[Given]] = defaultdict(deque)
-        self._taking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._publishing: defaultdict[tuple[str, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._blocks = PlacesAtHand()
+        self._taking: Locks[str] = Locks()
+        self._publishing: Locks[tuple[str, int]] = Locks()
         self._mute: set[str] = set()
 
     async def place(self, tenant: Tenant) -> Given:
         """Return a place that nobody had before and nobody gets after; raises `DatabaseUnavailableProblem`."""
-        async with self._taking[tenant.institution_id]:
-            block = self._blocks[tenant.institution_id]
+        async with self._taking.of(tenant.institution_id):
+            block = self._blocks.of(tenant.institution_id)
             if not block:
                 block.extend(await self._take(tenant, BLOCK_PLACES))
             return block.popleft()
 
     async def reserve(self, tenant: Tenant, count: int) -> None:
         """Have so many places at hand, if the open list has them: one taking for all of a batch's rows."""
-        async with self._taking[tenant.institution_id]:
-            block = self._blocks[tenant.institution_id]
+        async with self._taking.of(tenant.institution_id):
+            block = self._blocks.of(tenant.institution_id)
             if len(block) < count:
                 block.extend(await self._take(tenant, max(BLOCK_PLACES, count - len(block))))
 
@@ -205,7 +252,7 @@ class StatusLists:
                 raise NoKeyProblem(f"No key of {tenant.slug} may sign its status list now")
             return stored
         if self._is_behind(stored, signer):
-            async with self._publishing[tenant.institution_id, number]:
+            async with self._publishing.of((tenant.institution_id, number)):
                 stored = await self._get(tenant, number)
                 if self._is_behind(stored, signer):
                     await self._publish(tenant, stored, signer)

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from yarl import URL
 
+from proto.documents.open_badge_names import IRIS
 from proto.moment import from_ms, to_ms
 from proto.wire.verifier import Answer
 from services.edge import Log, listening
@@ -518,7 +519,7 @@ async def test_the_page_shows_the_verdict_of_a_pasted_document_and_keeps_nothing
             assert response.headers["Cache-Control"] == "no-store"
         assert ">Valid</span>" in page
         assert "<script" not in page
-    name = awarded.document["credentialSubject"]["familyName"].encode()
+    name = awarded.document["credentialSubject"][IRIS["familyName"]].encode()
     assert name not in verifier.lines.getvalue()
     assert awarded.credential_id.encode() not in verifier.lines.getvalue()
 
