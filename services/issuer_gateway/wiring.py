@@ -42,6 +42,7 @@ from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.log_state import LogState, now_after, wall_clock
 from services.issuer_gateway.log.projector import FollowObserver, Projector
 from services.issuer_gateway.log.relay import Relay
+from services.issuer_gateway.log.relay_storage import PostgresRelayStorage
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
@@ -50,6 +51,7 @@ from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.issuer_gateway.unit_of_work.storage import PostgresStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.issuer_gateway.workbooks.workbook import Workbooks
 from services.persistence.postgres import Pool
@@ -123,13 +125,19 @@ def make_parts(opened: Opened) -> Parts:
     projector = Projector(background, signing_keys=signing_keys, arrivals=arrivals, advanced=advanced)
     follower, beginning = _following(opened, projector)
     relay = Relay(
-        background, opened.relay_client, config=config, arrivals=arrivals, log=opened.log, metrics=opened.metrics
+        PostgresRelayStorage(background),
+        opened.relay_client,
+        config=config,
+        arrivals=arrivals,
+        log=opened.log,
+        metrics=opened.metrics,
     )
     log_state = LogState(follower, beginning, projector)
     wait_seconds = config.sequencing_wait_ms / _MS
-    unit_of_work = UnitOfWork(pool, advanced, wait_seconds=wait_seconds)
+    storage = PostgresStorage(pool)
+    unit_of_work = UnitOfWork(storage, advanced, wait_seconds=wait_seconds)
     writer = LogWriter(
-        pool,
+        storage,
         unit_of_work,
         signing_keys,
         log_state=log_state,
@@ -162,7 +170,7 @@ def make_parts(opened: Opened) -> Parts:
         log_state=log_state,
         unit_of_work=unit_of_work,
         writer=writer,
-        idempotency=Idempotency(pool, unit_of_work, writer, keystore),
+        idempotency=Idempotency(storage, unit_of_work, writer, keystore),
         form_makers=FormMakers(process_count=LIMITS.form_processes),
         log=opened.log,
         metrics=opened.metrics,

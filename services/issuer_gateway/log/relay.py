@@ -8,38 +8,50 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from proto.ids import Did
-from proto.lifecycle import profile
+from proto.envelope import Envelope
 from proto.problem import Problem
 from proto.wire.ledger import Appended, AppendLine
-from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
+from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.edge import Log
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.log.arrivals import Arrival, Arrivals
+from services.issuer_gateway.log.arrivals import Arrivals
+from services.issuer_gateway.log.relay_storage import Answers, Postponed, Refused, RelayStorage
 from services.issuer_gateway.metrics import Metrics
-from services.issuer_gateway.store import followed_log, idempotency_records, outbox, status_lists
-from services.persistence.postgres import Connection, Pool, session_lock, transaction
+from services.issuer_gateway.store import outbox
 from services.persistence.postgres_errors import OUTAGE_ERRORS
 
 _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 """Refusals by form, which no later attempt can heal; refusals by rule say of themselves whether they are final."""
-_ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
-_DID_LENGTH_MAX = 600
 _MS = 1000
 _HOUSEKEEPING_SECONDS = 60.0
 _GATHER_SECONDS = 0.002
 """Between two submissions. Who comes to an idle relay is sent at once, and those who come close behind go together."""
 
 
+class SubmitClient(Protocol):
+    """Who carries events to the ledger."""
+
+    async def submit(self, envelopes: Sequence[Envelope]) -> list[AppendLine]:
+        """Return the ledger's answer to each; raises `LogUnreachableProblem`, `LogProblem`, `LogAnswerProblem`."""
+        ...
+
+
 class Relay:
     """The one task that sends. Several processes may run one each: an advisory lock lets one of them work."""
 
     def __init__(
-        self, pool: Pool, client: LogClient, *, config: Config, arrivals: Arrivals, log: Log, metrics: Metrics
+        self,
+        storage: RelayStorage,
+        client: SubmitClient,
+        *,
+        config: Config,
+        arrivals: Arrivals,
+        log: Log,
+        metrics: Metrics,
     ) -> None:
-        self._pool = pool
+        self._storage = storage
         self._client = client
         self._config = config
         self._arrivals = arrivals
@@ -74,11 +86,11 @@ class Relay:
 
     async def step(self) -> int:
         """Send what is due, once; return how many events were answered. Raises what `LogClient.submit` raises."""
-        async with session_lock(self._pool, outbox.RELAY_LOCK) as connection:
+        async with self._storage.turn() as connection:
             if connection is None:
                 return 0
             await self._keep_house()
-            waiting = await outbox.due(connection, limit=self._config.relay_batch_max)
+            waiting = await self._storage.due(connection, limit=self._config.relay_batch_max)
             if waiting:
                 lines = await self._submit(waiting)
                 await self._keep(waiting, lines)
@@ -93,31 +105,18 @@ class Relay:
     async def _keep(self, waiting: Sequence[outbox.Pending], lines: Sequence[AppendLine]) -> None:
         """Note every answer in one transaction, then tell who waits."""
         taken: list[Appended] = []
-        refused: list[tuple[outbox.Pending, dict[str, Any]]] = []
-        later: list[tuple[outbox.Pending, dict[str, Any]]] = []
+        refused: list[Refused] = []
+        later: list[Postponed] = []
         for item, line in zip(waiting, lines, strict=True):
             if line.appended is not None and line.appended.event_id == item.event_id:
                 taken.append(line.appended)
             elif line.problem is not None and is_final(line.problem):
-                refused.append((item, line.problem))
+                refused.append(Refused(item, line.problem))
             else:
-                later.append((item, line.problem or {"title": "The ledger answered for another event"}))
-        arrived = {place.event_id: Arrival(appended=place) for place in taken}
-        async with transaction(self._pool) as connection:
-            await outbox.lock_rows(connection, [item.event_id for item in waiting])
-            await outbox.mark_sequenced(connection, taken)
-            for item, by_log in refused:
-                problem = await with_holder(connection, by_log)
-                await outbox.mark_refused(connection, item.event_id, problem)
-                arrived[item.event_id] = Arrival(problem=problem)
-                if item.event_type in _ISSUES:
-                    await status_lists.lock_bits(connection)
-                    await status_lists.set_bits(connection, {item.stream: True})
-                    followers = await outbox.refuse_followers(connection, item.stream, problem)
-                    arrived |= {event_id: Arrival(problem=problem) for event_id in followers}
-            pauses = [self._pause_seconds(item.attempt_count) for item, _ in later]
-            await outbox.postpone(connection, [i.event_id for i, _ in later], [p for _, p in later], pauses)
-        self._count(len(taken), [problem for _, problem in refused], [problem for _, problem in later])
+                problem = line.problem or {"title": "The ledger answered for another event"}
+                later.append(Postponed(item, problem, self._pause_seconds(item.attempt_count)))
+        arrived = await self._storage.keep(waiting, Answers(taken=taken, refused=refused, later=later))
+        self._count(len(taken), [each.problem for each in refused], [each.problem for each in later])
         for event_id, arrival in arrived.items():
             self._arrivals.arrived(event_id, arrival)
 
@@ -167,21 +166,7 @@ class Relay:
         if self._kept_house_at and now - self._kept_house_at < _HOUSEKEEPING_SECONDS:
             return
         self._kept_house_at = now
-        await idempotency_records.forget_secrets(self._pool, hours=self._config.answer_hours_max)
-
-
-async def with_holder(connection: Connection, problem: dict[str, Any]) -> dict[str, Any]:
-    """Return a refusal with the legal name of the institution that holds the id before us, where it tells of one."""
-    did = problem.get("held_by")
-    if not isinstance(did, str) or len(did) > _DID_LENGTH_MAX or not did.isprintable():
-        return problem  # the ledger's word, and no DID
-    book = await followed_log.book_of_issuers(connection, {Did(did)})
-    issuer = book.issuer(Did(did))
-    known = profile(book, issuer) if issuer else None
-    if known is None:
-        return problem
-    detail = f"{problem.get('detail')} (it is {known.legal_name} that holds it)"
-    return problem | {"held_by_name": known.legal_name, "detail": detail}
+        await self._storage.forget_secrets(hours=self._config.answer_hours_max)
 
 
 def is_final(problem: dict[str, Any]) -> bool:

@@ -68,7 +68,7 @@ async def add(connection: Connection, institution_id: InstitutionId, answered: A
     await add_many(connection, [(institution_id, answered)])
 
 
-async def add_many(connection: Connection, answered: Sequence[tuple[str, Answered]]) -> None:
+async def add_many(connection: Connection, answered: Sequence[tuple[InstitutionId, Answered]]) -> None:
     """Remember answers of institutions, as `add` does, in the order of their keys."""
     ordered = sorted(answered, key=lambda each: each[1].key_fingerprint)
     await connection.execute(
@@ -86,7 +86,7 @@ async def add_many(connection: Connection, answered: Sequence[tuple[str, Answere
     )
 
 
-async def keep_answers(connection: Connection | Pool, answered: Sequence[tuple[str, Answered]]) -> None:
+async def keep_answers(connection: Connection | Pool, answered: Sequence[tuple[InstitutionId, Answered]]) -> None:
     """Keep the answers that were given, each unless one is kept already."""
     await connection.execute(
         """UPDATE answered SET status = given.status, sealed_answer = given.sealed_answer

@@ -17,11 +17,12 @@ from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.log.arrivals import Expected
-from services.issuer_gateway.store import idempotency_records, outbox
+from services.issuer_gateway.store import idempotency_records
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.issuer_gateway.unit_of_work.storage import RequestStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
-from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import TAKEN_ERRORS
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
@@ -67,8 +68,10 @@ class _RepeatedError(Exception):
 class Idempotency:
     """Answers of requests with an Idempotency-Key, sealed under the master key."""
 
-    def __init__(self, pool: Pool, unit_of_work: UnitOfWork, writer: LogWriter, keystore: Keystore) -> None:
-        self._pool = pool
+    def __init__(
+        self, storage: RequestStorage, unit_of_work: UnitOfWork, writer: LogWriter, keystore: Keystore
+    ) -> None:
+        self._storage = storage
         self._unit_of_work = unit_of_work
         self._writer = writer
         self._keystore = keystore
@@ -84,10 +87,16 @@ class Idempotency:
             request_fingerprint=self._keystore.fingerprint(b"request", *parts),
         )
 
+    async def _find(self, connection: Connection | None, keyed: KeyedRequest) -> Answered | None:
+        found = await self._storage.find_answer(connection, keyed.institution_id, keyed.key_fingerprint)
+        if found is not None and found.request_fingerprint != keyed.request_fingerprint:
+            raise other_request()
+        return found
+
     async def check_unused(self, keyed: KeyedRequest | None) -> None:
         """Raise `OtherRequestProblem` where the request's key belongs to another request."""
         if keyed is not None:
-            await _found(self._pool, keyed)
+            await self._find(None, keyed)
 
     async def run_once(
         self,
@@ -102,12 +111,12 @@ class Idempotency:
             return await self._unit_of_work.in_transaction(work)
 
         async def recorded(connection: Connection) -> Kind:
-            found = await _found(connection, keyed)
+            found = await self._find(connection, keyed)
             if found is not None:
                 return self._opened(keyed, found, kind)
             answer = await work(connection)
             sealed = self._keystore.seal(_ENCODE(answer), "answer", keyed.name)
-            await idempotency_records.add(
+            await self._storage.add_answer(
                 connection, keyed.institution_id, _record(keyed, sealed_answer=sealed, is_secret=is_secret)
             )
             return answer
@@ -124,7 +133,7 @@ class Idempotency:
 
     async def _after_conflict(self, keyed: KeyedRequest, error: Exception) -> Answered:
         """Return what a parallel request of the same key has answered; raises `error` where that was not why."""
-        found = await _found(self._pool, keyed)
+        found = await self._find(None, keyed)
         if found is None:
             raise error
         return found
@@ -148,13 +157,13 @@ class Idempotency:
             nonlocal expected, said
             # (1) After the locks nobody else is at it; (2) so a repeated request is found here; (3) work; (4) remember.
             if locks:
-                await outbox.lock_streams(connection, locks)
-            if keyed is not None and (found := await _found(connection, keyed)) is not None:
+                await self._storage.lock_streams(connection, locks)
+            if keyed is not None and (found := await self._find(connection, keyed)) is not None:
                 raise _RepeatedError(found)
             said = await work(connection)
             if keyed is not None:
                 record = _record(keyed, event_id=said.opened.event_id)
-                await idempotency_records.add(connection, keyed.institution_id, record)
+                await self._storage.add_answer(connection, keyed.institution_id, record)
             expected = self._writer.expect(said.opened.event_id)
 
         try:
@@ -195,16 +204,9 @@ class Idempotency:
         kept = _record(keyed, status=status_code(answer), sealed_answer=sealed)
         await self._answers.submit((keyed.institution_id, kept))
 
-    async def _keep_answers(self, given: Sequence[tuple[str, Answered]]) -> Sequence[None]:
-        await idempotency_records.keep_answers(self._pool, given)
+    async def _keep_answers(self, given: Sequence[tuple[InstitutionId, Answered]]) -> Sequence[None]:
+        await self._storage.keep_answers(given)
         return [None] * len(given)
-
-
-async def _found(connection: Connection | Pool, keyed: KeyedRequest) -> Answered | None:
-    found = await idempotency_records.find(connection, keyed.institution_id, keyed.key_fingerprint)
-    if found is not None and found.request_fingerprint != keyed.request_fingerprint:
-        raise other_request()
-    return found
 
 
 def other_request() -> OtherRequestProblem:

@@ -26,8 +26,9 @@ from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, not_opened
 from services.issuer_gateway.unit_of_work.event_answer import location_of
+from services.issuer_gateway.unit_of_work.storage import RequestStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
-from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres import Connection
 
 
 class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +48,7 @@ class LogWriter:
 
     def __init__(
         self,
-        pool: Pool,
+        storage: RequestStorage,
         unit_of_work: UnitOfWork,
         signing_keys: SigningKeys,
         *,
@@ -57,7 +58,7 @@ class LogWriter:
         metrics: Metrics,
         wait_seconds: float,
     ) -> None:
-        self._pool = pool
+        self._storage = storage
         self._unit_of_work = unit_of_work
         self._signing_keys = signing_keys
         self._log_state = log_state
@@ -116,7 +117,7 @@ class LogWriter:
             outbox.NewOutboxRow(institution_id=tenant.institution_id, stream=item.stream, opened=item.opened)
             for item in said
         ]
-        await outbox.insert(connection, rows)
+        await self._storage.enqueue(connection, rows)
         for item in said:
             self._metrics.said.labels(item.event_type).inc()
 
@@ -161,6 +162,6 @@ class LogWriter:
             self._arrivals.forget(expected)
 
     async def _row(self, event_id: EventId) -> outbox.OutboxRow:
-        row = await outbox.get(self._pool, event_id)
+        row = await self._storage.outbox_row(event_id)
         assert row is not None, "it was committed, and nothing leaves the outbox"
         return row

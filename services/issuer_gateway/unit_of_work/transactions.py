@@ -8,7 +8,8 @@ from proto.lifecycle import Refusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.signals import Signal
-from services.persistence.postgres import Connection, Pool, transaction
+from services.issuer_gateway.unit_of_work.storage import RequestStorage
+from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import WAITED_ERRORS, CommitUnknownError
 
 T = TypeVar("T")
@@ -27,8 +28,8 @@ class UnitOfWork:
     If we crash before the COMMIT, nothing of the work has happened; after it all has, whoever was told.
     """
 
-    def __init__(self, pool: Pool, advanced: Signal, *, wait_seconds: float) -> None:
-        self._pool = pool
+    def __init__(self, storage: RequestStorage, advanced: Signal, *, wait_seconds: float) -> None:
+        self._storage = storage
         self._advanced = advanced
         self._wait_seconds = wait_seconds
 
@@ -42,7 +43,7 @@ class UnitOfWork:
         deadline = loop.time() + (self._wait_seconds if waits else 0.0)
         while True:
             try:
-                async with transaction(self._pool) as connection:
+                async with self._storage.transaction() as connection:
                     return await work(connection)
             except (Refusal, LogNotFollowedProblem) as refusal:
                 if getattr(refusal, "is_final", False) or not await self._advanced.wait(deadline - loop.time()):

@@ -1,0 +1,86 @@
+"""What requests that say something ask of their storage, and PostgreSQL as that storage. Decides nothing.
+
+The simulation of faults (tests/fault) puts another storage under the same unit of work, log writer and idempotency, so
+this is all that they touch.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from proto.ids import CredentialId, EventId, InstitutionId
+from services.issuer_gateway.store import idempotency_records, outbox
+from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow
+from services.persistence.postgres import Connection, Pool, transaction
+
+
+class RequestStorage(Protocol):
+    """Where outbox and answers are kept: all of a transaction is kept or nothing, and what is committed stays."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Run the block in one transaction; raises what `postgres.transaction` raises."""
+        ...
+
+    async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
+        """Let nobody else say anything about these credentials until the transaction ends."""
+        ...
+
+    async def enqueue(self, connection: Connection, rows: Sequence[NewOutboxRow]) -> None:
+        """Put events into the outbox, in this order."""
+        ...
+
+    async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
+        """Return where an event of this gateway stands."""
+        ...
+
+    async def find_answer(
+        self, connection: Connection | None, institution_id: InstitutionId, key_fingerprint: bytes
+    ) -> Answered | None:
+        """Return what was answered under an idempotency key, as a transaction sees it, or None as what is committed."""
+        ...
+
+    async def add_answer(self, connection: Connection, institution_id: InstitutionId, answered: Answered) -> None:
+        """Remember an answer; waits for a parallel request of the same key, then raises one of `TAKEN_ERRORS`."""
+        ...
+
+    async def keep_answers(self, given: Sequence[tuple[InstitutionId, Answered]]) -> None:
+        """Keep the answers that were given, each unless one is kept already."""
+        ...
+
+
+class PostgresStorage:
+    """The database of the gateway as that storage."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Run the block in one transaction; raises what `postgres.transaction` raises."""
+        return transaction(self._pool)
+
+    async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
+        """Let nobody else say anything about these credentials until the transaction ends."""
+        await outbox.lock_streams(connection, streams)
+
+    async def enqueue(self, connection: Connection, rows: Sequence[NewOutboxRow]) -> None:
+        """Put events into the outbox, in this order."""
+        await outbox.insert(connection, rows)
+
+    async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
+        """Return where an event of this gateway stands."""
+        return await outbox.get(self._pool, event_id)
+
+    async def find_answer(
+        self, connection: Connection | None, institution_id: InstitutionId, key_fingerprint: bytes
+    ) -> Answered | None:
+        """Return what was answered under an idempotency key."""
+        return await idempotency_records.find(connection or self._pool, institution_id, key_fingerprint)
+
+    async def add_answer(self, connection: Connection, institution_id: InstitutionId, answered: Answered) -> None:
+        """Remember an answer; waits for a parallel request of the same key, then raises one of `TAKEN_ERRORS`."""
+        await idempotency_records.add(connection, institution_id, answered)
+
+    async def keep_answers(self, given: Sequence[tuple[InstitutionId, Answered]]) -> None:
+        """Keep the answers that were given, each unless one is kept already."""
+        await idempotency_records.keep_answers(self._pool, given)
