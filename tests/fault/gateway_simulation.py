@@ -1,0 +1,373 @@
+"""Requests of a gateway in virtual time: the real unit of work, idempotency and relay, and a seed of faults.
+
+One seed is one run, the same every time: at each await the seed says whether the process goes on, waits, is told of an
+error (which hits a COMMIT before it happened, or after) or is killed. A `Plan` may instead name the one await at which
+one thing happens, so that every await can be tried. What clients know at the end is held against outbox and log.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import io
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Literal, cast
+
+import asyncpg
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from proto.envelope import Envelope, open_envelope, seal_opened
+from proto.ids import CredentialId, EventId, InstitutionId, LeafIndex
+from proto.problem import UnavailableProblem
+from proto.wire.gateway import EventAnswer, InstitutionRequest
+from proto.wire.ledger import Appended, AppendLine
+from services.clients.log_client import LogUnreachableProblem
+from services.edge import Log
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.domain.tenant import Tenant, tenant_from
+from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.keys.signing_keys import SigningKeys
+from services.issuer_gateway.log.arrivals import Arrivals
+from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.relay import Relay
+from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.signals import Signal
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, OtherRequestProblem
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.persistence.postgres import Connection
+from services.persistence.postgres_errors import OUTAGE_ERRORS, TAKEN_ERRORS
+from tests.fault.gateway_storage import FakeDatabase, FakeStorage
+from tests.fault.virtual_time import run
+from tests.support.statements import ACCREDITATION, SCOPE, secret_key
+from tests.support.worlds import World
+
+Kind = Literal["go", "wait", "fail", "die"]
+KINDS: tuple[Kind, ...] = ("wait", "fail", "die")
+ERRORS: tuple[Callable[[], Exception], ...] = (
+    lambda: asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
+    lambda: ConnectionResetError("Connection reset by peer"),
+    lambda: asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+)
+CALM_AFTER_SECONDS = 60.0
+END_SECONDS = 900.0
+MASTER = bytes(range(32))
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run consists of. With `only` as (await, kind) that one thing happens and nothing else."""
+
+    seed: int
+    processes: int = 2
+    clients: int = 3
+    requests: int = 4
+    fault_rate: float = 0.08
+    only: tuple[int, Kind] | None = None
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a run: faults in words (none, if all is well), and figures of what it went through."""
+
+    faults: list[str]
+    trace_hash: str
+    await_count: int
+    happened: dict[str, int]
+
+
+class Subjects(msgspec.Struct, frozen=True, kw_only=True):
+    """What is tried; a mutant may stand for each."""
+
+    unit_of_work: type[UnitOfWork] = UnitOfWork
+    idempotency: type[Idempotency] = Idempotency
+
+
+class _LostProcessError(Exception):
+    """The process ended while it worked on a request."""
+
+
+class Ledger:
+    """Gives each event one place, however often it comes."""
+
+    def __init__(self) -> None:
+        self.places: dict[EventId, Appended] = {}
+
+    def take(self, envelope: Envelope) -> Appended:
+        """Return where an event stands."""
+        opened = open_envelope(envelope)
+        place = Appended(
+            index=LeafIndex(len(self.places)),
+            leaf_hash="00" * 32,
+            received_at=opened.event.at,
+            event_id=opened.event_id,
+        )
+        return self.places.setdefault(opened.event_id, place)
+
+
+class Process:
+    """A gateway process: may be killed, and is started again."""
+
+    def __init__(self, simulation: "Simulation", number: int) -> None:
+        self.simulation = simulation
+        self.number = number
+        self.is_dead = False
+        self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.storage = FakeStorage(simulation.database, self)
+        self.arrivals = Arrivals()
+        metrics = Metrics(CollectorRegistry())
+        log = Log("gateway", io.BytesIO())
+        self.relay = Relay(
+            self.storage, self, config=simulation.config, arrivals=self.arrivals, log=log, metrics=metrics
+        )
+        unit_of_work = simulation.subjects.unit_of_work(self.storage, Signal(), wait_seconds=1.0)
+        self.writer = LogWriter(
+            self.storage,
+            unit_of_work,
+            cast(SigningKeys, None),  # events come signed
+            log_state=cast(LogState, None),  # nobody asks for the time
+            relay=self.relay,
+            arrivals=self.arrivals,
+            metrics=metrics,
+            wait_seconds=1.0,
+        )
+        self.idempotency = simulation.subjects.idempotency(self.storage, unit_of_work, self.writer, Keystore(MASTER))
+        self.sending = asyncio.create_task(self.relay.run())
+
+    def die(self) -> None:
+        """End at once; the server notices, clients lose their connections, and a supervisor starts it anew."""
+        if not self.is_dead:
+            self.is_dead = True
+            self.died.set_result(None)
+            self.storage.end_sessions()
+            self.simulation.restart_later(self)
+
+    async def at(self, place: str) -> None:
+        """Pass one await of the write path."""
+        kind = self.simulation.draw(self.number, place) if not self.is_dead else "go"
+        if kind == "die":
+            self.die()
+        elif kind == "wait":
+            await asyncio.sleep(self.simulation.rng.uniform(0.001, 1.5))
+        elif kind == "fail":
+            make_error = self.simulation.rng.choice(ERRORS)
+            raise make_error()
+        else:
+            await asyncio.sleep(0)
+        if self.is_dead:
+            await self.simulation.never  # nothing goes on here
+
+    async def submit(self, envelopes: Sequence[Envelope]) -> list[AppendLine]:
+        """Carry events to the ledger; an error may come before it has them, or after."""
+        try:
+            await self.at("ledger: before")
+            lines = [
+                AppendLine(line=line, status=201, appended=self.simulation.ledger.take(envelope))
+                for line, envelope in enumerate(envelopes, start=1)
+            ]
+            await self.at("ledger: after")
+        except (OSError, asyncpg.PostgresError) as error:
+            raise LogUnreachableProblem("The ledger did not answer") from error
+        return lines
+
+    async def say(self, key: str, body: bytes, stream: CredentialId) -> EventAnswer:
+        """Carry a request out as a handler would."""
+        simulation = self.simulation
+        keyed = self.idempotency.keyed(simulation.tenant.institution_id, key, body)
+
+        async def work(connection: Connection) -> OutboxEvent:
+            item = OutboxEvent(opened=simulation.event_for(key, stream), stream=stream)
+            await self.writer.enqueue(connection, simulation.tenant, [item])
+            return item
+
+        return await self.idempotency.append_once(keyed, work, locks=[stream])
+
+
+class Simulation:
+    """One run."""
+
+    def __init__(self, plan: Plan, subjects: Subjects) -> None:
+        self.plan = plan
+        self.subjects = subjects
+        self.rng = Random(plan.seed)
+        self.world = World()
+        self.college = self.world.admit("college")
+        self.tenant = _tenant()
+        self.config = Config(
+            public_url="http://localhost:8102",
+            database_url="postgresql://nobody@localhost/none",
+            ledger_url="http://localhost:8101",
+            log_verifier_key="none",
+            master_key_file=Path("none"),
+            operator_token_file=Path("none"),
+        )
+        self.streams = [self.world.issued(self.college, f"credential {number}") for number in range(3)]
+        self.database = FakeDatabase()
+        self.never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ledger = Ledger()
+        self.processes: list[Process] = []
+        self.keys: dict[EventId, str] = {}
+        """For which request each event was made, committed or not."""
+        self.told: dict[str, set[EventId]] = {}
+        self.faults: list[str] = []
+        self.trace = hashlib.sha256()
+        self.await_count = 0
+        self.happened: dict[str, int] = {}
+
+    def draw(self, number: int, place: str) -> Kind:
+        """Return what happens at this await."""
+        self.await_count += 1
+        now = asyncio.get_running_loop().time()
+        kind: Kind = "go"
+        if self.plan.only is not None:
+            kind = self.plan.only[1] if self.await_count == self.plan.only[0] else "go"
+        elif now < CALM_AFTER_SECONDS and self.rng.random() < self.plan.fault_rate:
+            kind = self.rng.choice(KINDS)
+        self.trace.update(f"{now:.6f} {number} {place} {kind}\n".encode())
+        if kind != "go":
+            self.happened[kind] = self.happened.get(kind, 0) + 1
+        return kind
+
+    def event_for(self, key: str, stream: CredentialId) -> Any:
+        """Return a fresh event, as a command makes one each time that it is tried."""
+        event = self.world.recognition(self.college, stream)
+        opened = seal_opened(
+            event, self.college.event.key_id, lambda m: self.college.sign(self.college.event.key_id, m)
+        )
+        self.keys[opened.event_id] = key
+        return opened
+
+    def restart_later(self, process: Process) -> None:
+        """Start a new process in place of one that has ended."""
+        process.sending.cancel()
+        asyncio.get_running_loop().call_later(self.rng.uniform(0.05, 3.0), self._restart, process.number)
+
+    def _restart(self, number: int) -> None:
+        self.processes[number] = Process(self, number)
+
+    async def all(self) -> Result:
+        """Run until every client has its answers, and what was said is on the log; return what is wrong."""
+        self.processes += [Process(self, number) for number in range(self.plan.processes)]
+        try:
+            async with asyncio.timeout(END_SECONDS), asyncio.TaskGroup() as group:
+                for number in range(self.plan.clients):
+                    group.create_task(self._client(number))
+            async with asyncio.timeout(END_SECONDS):
+                await self._settled()
+        except TimeoutError:
+            self.faults.append("not everything was answered and sent in the end")
+        await self._end()
+        return Result(
+            faults=[*self.faults, *self._judged()],
+            trace_hash=self.trace.hexdigest(),
+            await_count=self.await_count,
+            happened=self.happened,
+        )
+
+    async def _end(self) -> None:
+        """Let what hangs in processes that are gone go."""
+        for process in self.processes:
+            process.is_dead = True
+        self.never.cancel()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _client(self, number: int) -> None:
+        """Send requests one after the other, each until it is answered; some twice at the same time."""
+        for count in range(self.plan.requests):
+            key, stream = f"{number}-{count}", self.rng.choice(self.streams)
+            times = 2 if self.rng.random() < 0.3 else 1
+            await asyncio.gather(*(self._until_answered(key, stream) for _ in range(times)))
+            with contextlib.suppress(OtherRequestProblem, _LostProcessError, UnavailableProblem, *OUTAGE_ERRORS):
+                await self._attempt(self.rng.choice(self.processes), key, b"another body", stream)
+                self.faults.append("a key was taken for another request")
+
+    async def _until_answered(self, key: str, stream: CredentialId) -> EventAnswer | None:
+        """Return the answer in the end; None where a client was told what none may be told."""
+        while True:
+            try:
+                answer = await self._attempt(self.rng.choice(self.processes), key, b"body", stream)
+            except (*TAKEN_ERRORS, AssertionError) as error:
+                self.faults.append(f"a client was told {error!r}")
+                return None
+            except (_LostProcessError, UnavailableProblem, *OUTAGE_ERRORS):
+                await asyncio.sleep(self.rng.uniform(0.01, 1.0))
+            else:
+                self.told.setdefault(key, set()).add(answer.event_id)
+                return answer
+
+    async def _attempt(self, process: Process, key: str, body: bytes, stream: CredentialId) -> EventAnswer:
+        if process.is_dead:
+            raise _LostProcessError
+        task = asyncio.create_task(process.say(key, body, stream))
+        ends: list[asyncio.Future[Any]] = [task, process.died]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if process.died.done():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+            raise _LostProcessError
+        return task.result()
+
+    async def _settled(self) -> None:
+        """Return once all is sent, and a repeated request says so."""
+        while any(row.place.state == "pending" for row in self.database.outbox.values()):  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.5)
+        for key in self.told:
+            found = [row for row in self.database.outbox.values() if self.keys[row.place.event_id] == key]
+            if not found:
+                continue  # it is judged below
+            row = found[0]
+            answer = await self._until_answered(key, row.new.stream)
+            if answer is not None and answer.state == "pending":
+                self.faults.append(f"{key} is answered as pending though it is on the log")
+
+    def _judged(self) -> list[str]:
+        found = []
+        said = [self.keys[event_id] for event_id in self.database.outbox]
+        found += [f"{key} was done {said.count(key)} times" for key in self.told if said.count(key) != 1]
+        found += [f"{key} was answered with {len(ids)} events" for key, ids in self.told.items() if len(ids) != 1]
+        answered = {event_id for ids in self.told.values() for event_id in ids}
+        if not answered <= self.database.outbox.keys():
+            found.append("an event was answered that is not there")
+        remembered = {answer.event_id for answer in self.database.answers.values()}
+        if remembered != self.database.outbox.keys():
+            found.append("records and events are not the same")
+        if self.ledger.places.keys() != self.database.outbox.keys():
+            found.append("log and outbox have not the same events")
+        for stream in self.streams:
+            rows = [row for row in self.database.outbox.values() if row.new.stream == stream]
+            places = [self.ledger.places.get(row.place.event_id) for row in rows]
+            indices = [place.index for place in places if place is not None]
+            if indices != sorted(indices):
+                found.append("events of one credential came to the log in another order")
+        return found
+
+
+def _tenant() -> Tenant:
+    request = InstitutionRequest(
+        slug="college",
+        legal_name="College",
+        country="NL",
+        recovery_public_key=secret_key("recovery").public_key,
+        scope=SCOPE,
+        accreditation=ACCREDITATION,
+    )
+    return tenant_from(request, institution_id=InstitutionId("1"), public_url="http://localhost:8102")
+
+
+def simulate(plan: Plan, subjects: Subjects | None = None) -> Result:
+    """Run one plan in virtual time; other subjects may be tried, to see their faults found."""
+
+    async def main() -> Result:
+        return await Simulation(plan, subjects or Subjects()).all()
+
+    before = random.getstate()
+    random.seed(plan.seed)  # the relay's jitter
+    try:
+        return run(main())
+    finally:
+        random.setstate(before)

@@ -1,0 +1,252 @@
+"""A gateway's database in memory: outbox and answers, committed whole or not at all, with the locks of the real one.
+
+Speaks the interfaces of `services.issuer_gateway.unit_of_work.storage` and `services.issuer_gateway.log.relay_storage`,
+so the real unit of work, idempotency, log writer and relay run on it. What happens at an await is asked of a `Gate`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol, cast
+
+import asyncpg
+import msgspec
+
+from proto.ids import CredentialId, EventId, InstitutionId
+from services.issuer_gateway.log.arrivals import Arrival
+from services.issuer_gateway.log.relay_storage import Answers
+from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow, Pending
+from services.persistence.postgres import Connection
+from services.persistence.postgres_errors import CommitUnknownError
+
+LOCK_TIMEOUT_SECONDS = 5.0
+Key = tuple[InstitutionId, bytes]
+
+
+class Gate(Protocol):
+    """Where one process waits for its database: it may be held up here, killed, or told of an error."""
+
+    async def at(self, place: str) -> None:
+        """Return when the process may go on; raises what the driver would raise."""
+        ...
+
+
+class Row(msgspec.Struct):
+    """One row of the outbox."""
+
+    new: NewOutboxRow
+    number: int
+    place: OutboxRow
+    next_attempt_at: float = 0.0
+    attempt_count: int = 0
+
+
+class Session:
+    """One transaction; what it has written is seen by nobody else before it is committed."""
+
+    def __init__(self) -> None:
+        self.rows: list[NewOutboxRow] = []
+        self.answers: dict[Key, Answered] = {}
+        self.locks: set[object] = set()
+        self.is_ended = False
+
+
+class FakeDatabase:
+    """What is committed, and who holds which lock."""
+
+    def __init__(self) -> None:
+        self.outbox: dict[EventId, Row] = {}
+        self.answers: dict[Key, Answered] = {}
+        self.holders: dict[object, Session] = {}
+        self._freed = asyncio.Event()
+
+    async def lock(self, session: Session, name: object) -> None:
+        """Return when the session holds the lock; raises what the server raises where that takes too long."""
+        try:
+            async with asyncio.timeout(LOCK_TIMEOUT_SECONDS):
+                while self.holders.get(name, session) is not session:
+                    await self._freed.wait()
+        except TimeoutError as error:
+            raise asyncpg.LockNotAvailableError("canceling statement due to lock timeout") from error
+        if not session.is_ended:
+            self.holders[name] = session
+            session.locks.add(name)
+
+    def end(self, session: Session) -> None:
+        """Let everything go that the session holds; what was not committed is gone."""
+        session.is_ended = True
+        for name in session.locks:
+            del self.holders[name]
+        session.locks.clear()
+        self._freed.set()
+        self._freed = asyncio.Event()
+
+    def commit(self, session: Session) -> None:
+        """Keep what the session has written."""
+        assert not self.answers.keys() & session.answers.keys(), "the unique key of answers"
+        self.answers |= session.answers
+        for new in session.rows:
+            event_id = new.opened.event_id
+            assert event_id not in self.outbox, "the unique key of the outbox"
+            place = OutboxRow(
+                event_id=event_id,
+                institution_id=new.institution_id,
+                stream=new.stream,
+                event_type="event",
+                state="pending",
+                index=None,
+                leaf_hash=None,
+                received_at=None,
+                problem=None,
+            )
+            self.outbox[event_id] = Row(new=new, number=len(self.outbox), place=place)
+
+
+class FakeStorage:
+    """The database as one process sees it, through its gate."""
+
+    def __init__(self, database: FakeDatabase, gate: Gate) -> None:
+        self._database = database
+        self._gate = gate
+        self._sessions: set[Session] = set()
+
+    def end_sessions(self) -> None:
+        """Do what the server does when the process is gone."""
+        for session in tuple(self._sessions):
+            self._database.end(session)
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Run the block in one transaction."""
+        await self._gate.at("begin")
+        session = Session()
+        self._sessions.add(session)
+        try:
+            yield cast(Connection, session)
+            await self._commit(session)
+        finally:
+            self._database.end(session)
+            self._sessions.discard(session)
+
+    async def _commit(self, session: Session) -> None:
+        """Commit: an error before it leaves nothing behind, one after it everything, and nobody can tell which."""
+        try:
+            await self._gate.at("commit: before")
+            self._database.commit(session)
+            self._database.end(session)
+            await self._gate.at("commit: after")
+        except (OSError, asyncpg.PostgresError) as error:
+            raise CommitUnknownError("COMMIT was not answered") from error
+
+    async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
+        """Lock in one order."""
+        await self._gate.at("lock")
+        for stream in sorted(set(streams)):
+            await self._database.lock(_session(connection), stream)
+
+    async def enqueue(self, connection: Connection, rows: Sequence[NewOutboxRow]) -> None:
+        """Write events."""
+        await self._gate.at("enqueue")
+        _session(connection).rows += rows
+
+    async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
+        """Read what is committed."""
+        await self._gate.at("outbox row")
+        row = self._database.outbox.get(event_id)
+        return row.place if row else None
+
+    async def find_answer(
+        self, connection: Connection | None, institution_id: InstitutionId, key_fingerprint: bytes
+    ) -> Answered | None:
+        """Read what is committed, and what the transaction has written itself."""
+        await self._gate.at("find answer")
+        own = _session(connection).answers if connection is not None else {}
+        key = institution_id, key_fingerprint
+        return own.get(key) or self._database.answers.get(key)
+
+    async def add_answer(self, connection: Connection, institution_id: InstitutionId, answered: Answered) -> None:
+        """Write an answer; whoever writes the same key at the same time is waited for."""
+        await self._gate.at("add answer")
+        key = institution_id, answered.key_fingerprint
+        await self._database.lock(_session(connection), key)
+        if key in self._database.answers:
+            raise asyncpg.UniqueViolationError("duplicate key value violates unique constraint")
+        _session(connection).answers[key] = answered
+
+    async def keep_answers(self, given: Sequence[tuple[InstitutionId, Answered]]) -> None:
+        """Seal answers that are not sealed yet, in a statement of its own."""
+        await self._gate.at("keep: before")
+        for institution_id, answered in given:
+            key = institution_id, answered.key_fingerprint
+            if self._database.answers[key].sealed_answer is None:
+                self._database.answers[key] = msgspec.structs.replace(
+                    self._database.answers[key], status=answered.status, sealed_answer=answered.sealed_answer
+                )
+        await self._gate.at("keep: after")
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[Connection | None]:
+        """Give a session as the one relay."""
+        await self._gate.at("turn")
+        if "relay" in self._database.holders:
+            yield None
+            return
+        session = Session()
+        self._sessions.add(session)
+        await self._database.lock(session, "relay")
+        try:
+            yield cast(Connection, session)
+        finally:
+            self._database.end(session)
+            self._sessions.discard(session)
+
+    async def due(self, connection: Connection, *, limit: int) -> list[Pending]:
+        """Return of each stream the first that waits, if its pause is over."""
+        await self._gate.at("due")
+        assert not _session(connection).is_ended, "nobody else sends meanwhile"
+        first: dict[CredentialId, Row] = {}
+        for row in self._database.outbox.values():
+            if row.place.state == "pending":
+                first.setdefault(row.new.stream, row)
+        now = asyncio.get_running_loop().time()
+        found = [row for row in first.values() if row.next_attempt_at <= now]
+        return [
+            Pending(
+                outbox_id=row.number,
+                event_id=row.place.event_id,
+                stream=row.new.stream,
+                event_type="event",
+                envelope=row.new.opened.envelope,
+                attempt_count=row.attempt_count,
+            )
+            for row in found[:limit]
+        ]
+
+    async def keep(self, waiting: Sequence[Pending], answers: Answers) -> dict[EventId, Arrival]:
+        """Note answers in one transaction."""
+        assert len(waiting) == len(answers.taken) + len(answers.later), "this ledger refuses nothing"
+        async with self.transaction() as connection:
+            await self._gate.at("keep answers of the ledger")
+            assert connection is not None, "the block runs in one"
+            # Written before COMMIT, which changes nothing: who reads it in between finds what the ledger has said.
+            for place in answers.taken:
+                row = self._database.outbox[place.event_id]
+                values: dict[str, Any] = {"index": place.index, "leaf_hash": place.leaf_hash}
+                row.place = msgspec.structs.replace(
+                    row.place, state="sequenced", received_at=place.received_at, **values
+                )
+            for each in answers.later:
+                row = self._database.outbox[each.item.event_id]
+                row.attempt_count += 1
+                row.next_attempt_at = asyncio.get_running_loop().time() + each.pause_seconds
+        return {place.event_id: Arrival(appended=place) for place in answers.taken}
+
+    async def forget_secrets(self, *, hours: int) -> None:
+        """Nothing here is old."""
+        assert hours > 0, "a bound"
+        await self._gate.at("forget secrets")
+
+
+def _session(connection: Connection | None) -> Session:
+    return cast(Session, connection)
