@@ -65,5 +65,18 @@ class DocumentWithStatusLists(Body, frozen=True, kw_only=True):
     status_lists: list[CredentialDocument]
 
 
+class WrappedCredential(Body, frozen=True, kw_only=True):
+    """A European Digital Credential in the wrapper of its upload; what stands beside it is listed in `unmapped`."""
+
+    credential: CredentialDocument
+
+
+class SealedCredential(Body, frozen=True, kw_only=True):
+    """A European Digital Credential in a JAdES signature in JSON (RFC 7515 section 7.2), which is not judged here."""
+
+    payload: Annotated[str, Meta(description="The credential in base64url")]
+    signatures: Annotated[list[Any], Meta(description="Its signatures")]
+
+
 class MicroHeMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """The flat metadata of a MicroHE credential: one object, whose members are named as MicroHE names them."""

@@ -20,7 +20,13 @@ from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.tables.dialect import CsvProblem
 from proto.tables.reading import READ_AS_USUAL
 from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
-from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, MicroHeMetadata
+from proto.wire.documents import (
+    CredentialDocument,
+    DocumentWithStatusLists,
+    MicroHeMetadata,
+    SealedCredential,
+    WrappedCredential,
+)
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, CredentialAnswer
 from services.edge import (
     BodyTooLargeProblem,
@@ -218,7 +224,13 @@ async def import_microhe_metadata(
 
 
 def _import_route(
-    config: Config, name: str, handler: Handler, what: str, problem: type[Problem], *, shape: Any = CredentialDocument
+    config: Config,
+    name: str,
+    handler: Handler,
+    what: str,
+    problem: type[Problem],
+    *,
+    shapes: tuple[Any, ...] = (CredentialDocument,),
 ) -> Route:
     return Route(
         "POST",
@@ -232,7 +244,7 @@ def _import_route(
         "or expired is refused, but for what `despite` names.",
         request=bytes,
         request_media=_IMPORT_MEDIA,
-        request_shapes=dict.fromkeys(_IMPORT_MEDIA, (shape, DocumentWithStatusLists)),
+        request_shapes=dict.fromkeys(_IMPORT_MEDIA, (*shapes, DocumentWithStatusLists)),
         query=ImportQuery,
         response={201: CredentialAnswer, 202: CredentialAnswer},
         problems=(problem, SourceRefusedProblem, *ISSUE_PROBLEMS, *SAY_PROBLEMS),
@@ -294,7 +306,12 @@ def routes(config: Config) -> list[Route]:
         ),
         _import_route(config, "open-badges", import_open_badges, "an Open Badges 3.0 document", NotAnOpenBadgeProblem),
         _import_route(
-            config, "elm", import_elm_document, "a European Learning Model v3 credential", NotAnElmCredentialProblem
+            config,
+            "elm",
+            import_elm_document,
+            "a European Learning Model v3 credential",
+            NotAnElmCredentialProblem,
+            shapes=(CredentialDocument, WrappedCredential, SealedCredential),
         ),
         _import_route(
             config,
@@ -302,6 +319,6 @@ def routes(config: Config) -> list[Route]:
             import_microhe_metadata,
             "the flat metadata of a MicroHE credential",
             NotMicroHeProblem,
-            shape=MicroHeMetadata,
+            shapes=(MicroHeMetadata,),
         ),
     ]
