@@ -7,6 +7,7 @@ Texts that exist in several languages come as `{language tag: text}`.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from proto.documents.open_badge_names import NamedTwiceProblem, with_names
 from proto.ids import CredentialId
 from proto.wire.content import (
     ComponentContent,
@@ -29,6 +30,7 @@ _EQF = "http://data.europa.eu/snb/eqf/"
 
 def content_of(document: Mapping[str, Any]) -> Content:
     """Return what a credential document says of its holder, its achievement and its result."""
+    document = _named(document)
     subject = _object(document.get("credentialSubject"))
     achievement = _object(subject.get("achievement"))
     language = _text(achievement.get("inLanguage")) or "und"
@@ -58,6 +60,15 @@ def content_of(document: Mapping[str, Any]) -> Content:
         further_information=_texts(achievement, "furtherInformation", "", language),
         components=tuple(_component(item) for item in _objects(subject.get("component"))),
     )
+
+
+def _named(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document under the short names; what says one thing under two names is read as it stands."""
+    try:
+        named: Mapping[str, Any] = with_names(document)
+    except NamedTwiceProblem:
+        return document
+    return named
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -10,11 +10,12 @@ from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessColle
 
 from proto.problem import Problem
 from services.edge.address import TrustedProxies, rate_key
+from services.edge.any_origin import ANY_ORIGIN, preflight, preflights
 from services.edge.auth import Authenticate
 from services.edge.body import BODY_THREADS, HELD_BODIES, THREADS, HeldBodies
 from services.edge.config import EdgeConfig
 from services.edge.connections import Connections
-from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain
+from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, as_is
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
 from services.edge.metrics import RequestMetrics
@@ -75,6 +76,8 @@ def make_app(
     every = [*routes, *operations.routes()]
     for route in every:
         _add(app, Endpoint(route, config=config, authenticate=authenticate, realm=service), explained)
+    for path, readable in preflights(every).items():
+        app.router.add_route("OPTIONS", path, _preflight(dispatch, readable))
     for path, allowed in _shadowing(every):
         app.router.add_route("*", path, dispatch.around_unmatched(allowed))
     app.router.add_route("*", r"/{path:[\s\S]*}", dispatch.around_unmatched())
@@ -94,6 +97,17 @@ def make_app(
 async def _end_threads(app: web.Application) -> None:
     """Let no thread outlive the app; what one still reads is for nobody any more."""
     app[BODY_THREADS].shutdown(wait=False, cancel_futures=True)
+
+
+def _preflight(dispatch: Dispatch, routes: Sequence[Route]) -> Handle:
+    return dispatch.around(
+        preflight(routes),
+        arguments=None,
+        render=as_is,
+        method="OPTIONS",
+        template=routes[0].template,
+        always=ANY_ORIGIN,
+    )
 
 
 def _shadowing(routes: Sequence[Route]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -119,6 +133,7 @@ def _add(app: web.Application, endpoint: Endpoint, explained: Sequence[type[Prob
         rate_limited=route.rate_limited,
         logged=route.logged,
         problems=[problem.slug for problem in (*route.problems, *explained)],
+        always=ANY_ORIGIN if route.any_origin else None,
     )
     for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
         app.router.add_route(method, route.path, handle, expect_handler=endpoint.expect)

@@ -106,11 +106,13 @@ class Dispatch:
         rate_limited: bool = True,
         logged: bool = True,
         problems: Sequence[str] = (),
+        always: Mapping[str, str] | None = None,
     ) -> Handle:
         """Return what to register for `handler`: it never raises, unless the request is cancelled.
 
         `arguments` makes the handler's keyword arguments (None: it has none), `render` a response of what it returns.
-        `problems` are the slugs that it is known to refuse with, which are counted from 0.
+        `problems` are the slugs that it is known to refuse with, which are counted from 0; `always` are headers of
+        every answer, refusals too.
         """
         tally = self._tally(method, template, problems)
         is_limited = rate_limited and (self._limit is not None or self._admit_known is not None)
@@ -134,6 +136,8 @@ class Dispatch:
                     response, slug = self._refused(request, error, tally)
                 status = response.status
                 known = noted.request_id or self.request_id(request)
+                if always and not response.prepared:
+                    response.headers.update(always)
                 sent_bytes = self._finish(request, response, known)
                 return response
             finally:
@@ -166,7 +170,7 @@ class Dispatch:
         """
         refuse = partial(_refuse_unmatched, allowed=allowed)
         by_method = {
-            method: self.around(refuse, arguments=None, render=_as_is, method=method, template=UNMATCHED)
+            method: self.around(refuse, arguments=None, render=as_is, method=method, template=UNMATCHED)
             for method in (*sorted(METHODS), "other")
         }
 
@@ -280,7 +284,8 @@ class Dispatch:
         return response.content_length or 0
 
 
-def _as_is(_: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+def as_is(_: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Render a response as it is."""
     return response
 
 
@@ -288,7 +293,7 @@ async def _refuse_unmatched(request: web.Request, *, allowed: tuple[str, ...]) -
     found = set(allowed)
     for resource in () if allowed else request.app.router.resources():
         _, methods = await resource.resolve(request)
-        found |= methods - {hdrs.METH_ANY}
+        found |= methods - {hdrs.METH_ANY, hdrs.METH_OPTIONS}
     if found:
         names = tuple(sorted(found))
         raise MethodNotAllowedProblem(f"This path takes {', '.join(names)}", allowed=names)

@@ -89,6 +89,8 @@ class Route:
     """What generated clients call it; "": the handler's name."""
     examples: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """JSON bodies that the route takes, by name, for its description."""
+    any_origin: bool = False
+    """Pages of any origin may read its answers, refusals too: nothing in them is for its caller only."""
     rate_limited: bool = True
     logged: bool = True
     """False: only answers of 400 and more get a request log line (probes come every second)."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from proto.documents.content import content_of
 from proto.wire.content import Content
 from tests.support.documents import full_document
+from tests.support.earlier_documents import earlier_document
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -27,6 +28,10 @@ def test_a_document_says_whose_it_is_what_it_is_and_what_it_is_worth() -> None:
     assert (content.results[0].value, content.results[0].highest) == ("4.5", "5.0")
     assert content.supervision == "Supervised online with identity verification"
     assert content.quality_assurance[0].code == "KAUN-2024-118"
+
+
+def test_an_earlier_form_says_the_same() -> None:
+    assert content_of(earlier_document()) == content_of(full_document())
 
 
 def test_credits_of_nothing_are_said() -> None:

@@ -232,6 +232,7 @@ ROUTES = [
         response={200: (Achievement, Media(_JSON_LD, AchievementDocument)), 303: None},
         has_etag=True,
         problems=(UnknownInstitutionProblem, achievement_commands.NoSuchAchievementProblem),
+        any_origin=True,
         tag="public",
     ),
     Route(
@@ -241,6 +242,7 @@ ROUTES = [
         summary="Search what can be achieved",
         query=CatalogueQuery,
         response={200: CataloguePage},
+        any_origin=True,
         tag="public",
     ),
 ]

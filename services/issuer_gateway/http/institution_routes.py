@@ -214,6 +214,7 @@ ROUTES = [
         path_parameters=SlugPath,
         response={200: Media("application/did+json", dict[str, Any])},
         has_etag=True,
+        any_origin=True,
         problems=(UnknownInstitutionProblem,),
         tag="institutions",
     ),

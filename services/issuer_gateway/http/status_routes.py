@@ -67,6 +67,7 @@ ROUTES = [
         response={200: Media("application/vc", CredentialDocument)},
         has_etag=True,
         problems=(UnknownInstitutionProblem, UnknownStatusListProblem, NoKeyProblem),
+        any_origin=True,
         tag="public",
     ),
     Route(

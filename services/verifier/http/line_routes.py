@@ -6,6 +6,7 @@ from aiohttp import web
 from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.problem import MalformedProblem, Problem
 from services.edge import LOG, Line, LineWriter, annotate, line_fault, problem_line, read_lines
+from services.edge.any_origin import ANY_ORIGIN
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.problems import TooManyLinesProblem
 from services.verifier.answers.cached_answers import CachedAnswers
@@ -33,7 +34,7 @@ async def verify_lines(
     """
     counts: dict[str, int] = {}
     turns = Turns(lines_each=_LINES_PER_TURN)
-    async with LineWriter(request) as lines:
+    async with LineWriter(request, headers=ANY_ORIGIN) as lines:
         try:
             async for line in read_lines(request, line_bytes_max=DOCUMENT_BYTES_MAX, line_count_max=config.lines_max):
                 charge_documents(request)

@@ -173,7 +173,12 @@ def make_routes(config: Config) -> list[Route]:
     """Return every route of the verifier; at all of them machines may show an API key, and none needs one."""
     problems = UnauthenticatedProblem, QuotaProblem
     return [
-        dataclasses.replace(route, takes_key=True, problems=tuple(dict.fromkeys((*route.problems, *problems))))
+        dataclasses.replace(
+            route,
+            takes_key=True,
+            problems=tuple(dict.fromkeys((*route.problems, *problems))),
+            any_origin=route.path.startswith("/v1/"),
+        )
         for route in _routes(config)
     ]
 
