@@ -238,6 +238,8 @@ class AnswerLine(Body, frozen=True, kw_only=True, omit_defaults=True):
     index: int
     answer: Answer | None = None
     problem: dict[str, Any] | None = None
+    note: str = ""
+    """What is not judged of what the document came in; for people."""
 
 
 class VerificationLine(Body, frozen=True, kw_only=True, omit_defaults=True):

@@ -60,9 +60,18 @@ def by_log(
     if not proofs:
         return DocumentFinding(result="not_applicable", code="proof-absent")
     own = [proof for proof in proofs if is_by(proof, issuer or issuer_of(document))]
-    if not own:  # anybody may add a signature of their own to a document, and take nothing from it
-        return DocumentFinding(result="not_applicable", code="proof-of-others")
+    if not own:  # a proof that was made another's says nothing of the issuer, nor does one that somebody else made
+        return broken_for_others(document, now=now, forms=forms) or _of_nobody(proofs, "proof-of-others")
     return worst([_by_log(document, proof, issuer, book, life, now=now, forms=forms) for proof in own])
+
+
+def _names_key(proof: Mapping[str, Any]) -> bool:
+    return isinstance(proof.get("verificationMethod"), str)
+
+
+def _of_nobody(proofs: Sequence[Mapping[str, Any]], code: str) -> DocumentFinding:
+    """Return what proofs say of the issuer none of which names a key of it: nothing, neither good nor bad."""
+    return DocumentFinding(result="unknown", code=code if all(map(_names_key, proofs)) else "proof-names-no-key")
 
 
 def _by_log(
@@ -129,7 +138,8 @@ def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Do
         return DocumentFinding(result="unknown", code="proof-absent-outside")
     own = [proof for proof in proofs if is_by(proof, issuer_of(document))]
     if not own:
-        return DocumentFinding(result="invalid", code="proof-key-of-another")
+        named = DocumentFinding(result="invalid", code="proof-key-of-another")
+        return named if all(map(_names_key, proofs)) else _of_nobody(proofs, "proof-names-no-key")
     return worst([_by_itself(document, proof, now=now, forms=forms) for proof in own])
 
 

@@ -135,11 +135,10 @@ def test_what_is_a_credential_is_accepted(members: dict[str, Any]) -> None:
         ({"issuer": {"name": "x"}}, "/issuer/id"),
         ({"issuer": {"id": None}}, "/issuer/id"),
         ({"issuer": {"id": "somebody"}}, "/issuer/id"),
-        # 4.8: subjects are objects that make a claim.
+        # 4.8: subjects are objects that say something; one that is only named is taken, as W3C's own suite takes it.
         ({"credentialSubject": ...}, "/credentialSubject"),
         ({"credentialSubject": []}, "/credentialSubject"),
         ({"credentialSubject": {}}, "/credentialSubject"),
-        ({"credentialSubject": {"id": "did:example:learner"}}, "/credentialSubject"),
         ({"credentialSubject": "did:example:learner"}, "/credentialSubject"),
         ({"credentialSubject": [{"name": "x"}, {}]}, "/credentialSubject/1"),
         # 4.9: times have a zone and exist, and the beginning is not after the end.

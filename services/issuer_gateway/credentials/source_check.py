@@ -36,6 +36,7 @@ _WORDS: Mapping[str, str] = {
     "proof-sealed": "it came in a JAdES signature, which is not judged here: nothing shows who wrote it",
     "proof-of-others": "its proofs are by keys of others, and say nothing of its issuer",
     "proof-key-of-another": "its proof is by a key that its issuer does not name, and says nothing of the issuer",
+    "proof-names-no-key": "it was not checked: its proof names no key (verificationMethod)",
     "proof-key-elsewhere": "it was not checked: its key would have to be fetched, and nothing is",
     "proof-key-unknown": "it was not checked: its key is not on this log",
     "proof-key-purpose": "its key may not sign documents",

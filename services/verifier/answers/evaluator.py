@@ -103,7 +103,8 @@ class Evaluator:
                 by_itself = foreign_documents.findings(
                     document.content, at=grounds.at, now=question.now, status_lists=status_lists, forms=forms.of
                 )
-            read = Document(claims=document.claims, fault=document.fault, proof=proof, foreign=by_itself)
+            other = None if is_foreign else document.other
+            read = Document(claims=document.claims, fault=document.fault, proof=proof, foreign=by_itself, other=other)
             return msgspec.structs.replace(grounds, document=read)
 
         grounds = grounds_for(question)

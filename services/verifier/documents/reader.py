@@ -3,6 +3,7 @@
 Runs in a reader thread: canonical JSON and RDF of a large document take a while.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,19 +13,22 @@ from proto.canonical import DECODE_ERRORS, DOCUMENT_BYTES_MAX, check_value_count
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.documents.status_check import ENTRY_LIST_MAX, with_lists
 from proto.documents.vc import check_credential
-from proto.ids import CredentialId, credential_id
+from proto.ids import DID_PATTERN, CredentialId, credential_id
 from proto.lifecycle import Book, Life
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem
 from services.crypto.data_integrity import FormsOf
-from services.crypto.issuer_proofs import by_log
+from services.crypto.issuer_proofs import by_log, issuer_of
 from services.crypto.rdf_canonical import forms_of
 from services.verifier.documents import foreign_documents
+from services.verifier.documents.other_formats import OtherFormatProblem, format_of, json_in, token_in
 from services.verifier.documents.sent_document import SentDocument
-from services.verifier.verdict.findings import CheckFinding
+from services.verifier.verdict.findings import CheckFinding, finding
 
 _T = TypeVar("_T")
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_SHOWN_MAX = 1_000
+_DID = re.compile(DID_PATTERN)
 _STATUS_LISTS = b'"status_lists"'
 _SENT_BYTES_MAX = 8_388_608
 
@@ -55,6 +59,13 @@ class ReadDocument(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId | None
     is_credential: bool
     fault: str = ""
+    other: str | None = None
+    """The code of what it is, where it is nothing that is judged here."""
+
+    @property
+    def is_unjudged(self) -> bool:
+        """Whether it is of another standard, or of no issuer whom anybody could ask."""
+        return self.other is not None and not self.is_credential
 
 
 class _SentApart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,9 +95,9 @@ def is_pdf(data: bytes) -> bool:
 def unpack(body: bytes, *, documents_max: int) -> SentDocument | SentWithLists | list[SentDocument]:
     """Return what a body holds: one document, one with status lists, or those of a list or a presentation.
 
-    Raises as `with_status_lists` and `split`.
+    Raises as `with_status_lists` and `split`, and `OtherFormatProblem` for what is known not to be JSON.
     """
-    sent = SentDocument(body)
+    sent = SentDocument(json_in(body))
     if (found := with_status_lists(sent)) is not None:
         return found
     items = split(sent, documents_max=documents_max)
@@ -153,6 +164,11 @@ def _presented(sent: SentDocument, *, documents_max: int) -> list[SentDocument] 
         return None
     content = sent.content
     inside = _inside(content) if isinstance(content, Mapping) else None
+    if inside == []:
+        raise NotAnOpenBadgeProblem(
+            "This is a presentation without a credential: it shows nothing that could be judged",
+            pointer="/verifiableCredential",
+        )
     return (
         None if inside is None else _bounded(list(map(SentDocument.found_inside, inside)), documents_max=documents_max)
     )
@@ -166,8 +182,27 @@ def _inside(content: Mapping[str, Any]) -> list[Any] | None:
     kinds = content.get("type")
     if "VerifiablePresentation" not in (kinds if isinstance(kinds, list) else [kinds]):
         return None
-    inside = content.get("verifiableCredential", [])
-    return inside if isinstance(inside, list) else [inside]
+    inside = content.get("verifiableCredential")
+    return inside if isinstance(inside, list) else [] if inside is None else [inside]
+
+
+def alone(body: bytes) -> tuple[SentDocument, bool]:
+    """Return the one document of a body, and whether a presentation holds it.
+
+    Raises `PresentationProblem` for a presentation of several, and as `unpack`.
+    """
+    sent = SentDocument(json_in(body))
+    found = _presented(sent, documents_max=_SHOWN_MAX) if not sent.data.startswith(b"[") else None
+    if found is None:
+        return sent, False
+    if len(found) > 1:
+        raise PresentationProblem(f"This presentation holds {len(found)} credentials: check each by itself")
+    return found[0], True
+
+
+def is_presentation(body: bytes) -> bool:
+    """Tell whether a body from which several documents came is a presentation, and not a list."""
+    return not json_in(body).lstrip(b" \t\r\n").startswith(b"[")
 
 
 def _bounded(found: list[SentDocument], *, documents_max: int) -> list[SentDocument]:
@@ -185,19 +220,37 @@ def read(sent: SentDocument) -> ReadDocument:
     JSON that does not even claim to be a credential. What claims to be one and is not gets a verdict, not a problem.
     """
     content = sent.content
+    if (said := token_in(content)) is not None:
+        raise OtherFormatProblem(said)
     if isinstance(content, Mapping) and _inside(content) is not None:
         raise PresentationProblem("This is a presentation: send it alone, as a request of its own", pointer="/type")
-    if not isinstance(content, Mapping) or not {"credentialSubject", "issuer"} & content.keys():
+    other = format_of(content) if isinstance(content, Mapping) else None
+    if not isinstance(content, Mapping) or not (other or {"credentialSubject", "issuer"} & content.keys()):
         raise NotAnOpenBadgeProblem("This is not a credential: it names neither an issuer nor a subject", pointer="")
     found, fault = _judged(content, claims)
     _, no_credential = _judged(content, check_credential)
     if found is None or no_credential:
-        fault = no_credential or fault
         return ReadDocument(
-            content=content, claims=None, credential_id=None, fault=fault, is_credential=not no_credential
+            content=content,
+            claims=None,
+            credential_id=None,
+            fault=no_credential or fault,
+            is_credential=not no_credential,
+            other=other or (_not_judged(content) if no_credential else None),
         )
     name = credential_id(found.issuer, sent.digest())
     return ReadDocument(content=content, claims=found, credential_id=name, is_credential=True)
+
+
+def _not_judged(content: Mapping[str, Any]) -> str | None:
+    """Return the code that says why what breaks the data model is not judged; None where its issuer can be a DID here.
+
+    Who is no institution of any register has promised nothing about the form of what it issues.
+    """
+    issuer = issuer_of(content)
+    if not issuer:
+        return "document-names-no-issuer"
+    return None if _DID.match(issuer) else "document-malformed"
 
 
 def _judged(content: Mapping[str, Any], judge: Callable[[Mapping[str, Any]], _T]) -> tuple[_T | None, str]:
@@ -215,5 +268,7 @@ def check_proofs(
 
     `forms` returns RDF forms; the default makes them here and now.
     """
+    if document.is_unjudged:
+        return finding("proof", "unknown", "proof-not-judged")
     issuer = document.claims.issuer if document.claims else None
     return foreign_documents.check_of("proof", by_log(document.content, issuer, book, life, now=now, forms=forms))

@@ -19,11 +19,10 @@ from services.verifier.config import Config
 from services.verifier.documents import reader
 from services.verifier.documents.pdf import PdfProblem
 from services.verifier.documents.reader import PresentationProblem
-from services.verifier.documents.sent_document import SentDocument
 from services.verifier.http.app_keys import ANSWERS, PAGES, PDF, address_of
 from services.verifier.http.query import language_of, moments_of
 from services.verifier.languages import Language, preferred
-from services.verifier.languages.english import when
+from services.verifier.languages.english import PRESENTATION_NOTE, when
 from services.verifier.pages import PageLanguage
 from services.verifier.projection.troubles import ProjectionProblem
 
@@ -73,7 +72,8 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     try:
         if reader.is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
-        judgement = await request.app[ANSWERS].document(SentDocument(data), Moments(), address=address)
+        sent, is_presented = reader.alone(data)
+        judgement = await request.app[ANSWERS].document(sent, Moments(), address=address)
     except (
         MalformedProblem,
         NotAnOpenBadgeProblem,
@@ -85,7 +85,8 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         pasted = "" if body.fields.get("file", b"").strip() else data.decode(errors="replace")
         return pages.home(said, fault=problem.detail, status=problem.status, pasted=pasted)
     annotate(request, verdict=judgement.verdict)
-    return pages.answer(judgement, replace(said, is_linkable=False), heading="The document that you sent")
+    note = PRESENTATION_NOTE if is_presented else ""
+    return pages.answer(judgement, replace(said, is_linkable=False), heading="The document that you sent", note=note)
 
 
 async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:

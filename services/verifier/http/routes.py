@@ -32,6 +32,7 @@ from services.verifier.answers.questions import (
 )
 from services.verifier.config import Config
 from services.verifier.documents import reader
+from services.verifier.documents.other_formats import OtherFormatProblem
 from services.verifier.documents.pdf import PDF_MEDIA, PdfProblem
 from services.verifier.documents.reader import PresentationProblem, SentWithLists, TooManyDocumentsProblem
 from services.verifier.documents.sent_document import SentDocument
@@ -45,6 +46,7 @@ from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.witness_routes import witness_routes
 from services.verifier.languages import DEFAULT, Language
+from services.verifier.languages.english import PRESENTATION_NOTE
 from services.verifier.limits.api_keys import QuotaProblem
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 from services.verifier.verdict.findings import Judgement
@@ -55,6 +57,8 @@ DOCUMENT_MEDIA = (
     "application/vc",
     "application/vc+json",
     "application/vc+ld+json",
+    "application/vp",
+    "application/vp+ld+json",
 )
 _ISSUERS = "/v1/issuers/"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}
@@ -153,13 +157,14 @@ async def verifications(
         fault_of=lambda error, index: line_fault(request.app[LOG], error, number=index),
         address=address,
     )
-    return tuple(_answer_line(index, outcome, language) for index, outcome in enumerate(listed))
+    note = language.word(PRESENTATION_NOTE) if reader.is_presentation(raw) else ""
+    return tuple(_answer_line(index, outcome, language, note) for index, outcome in enumerate(listed))
 
 
-def _answer_line(index: int, outcome: Judgement | Problem, language: Language) -> AnswerLine:
+def _answer_line(index: int, outcome: Judgement | Problem, language: Language, note: str) -> AnswerLine:
     if isinstance(outcome, Problem):
-        return AnswerLine(index=index, problem=outcome.document())
-    return AnswerLine(index=index, answer=language.answer(outcome))
+        return AnswerLine(index=index, problem=outcome.document(), note=note)
+    return AnswerLine(index=index, answer=language.answer(outcome), note=note)
 
 
 def _shapes(config: Config) -> dict[str, Any]:
@@ -194,7 +199,9 @@ def _routes(config: Config) -> list[Route]:
             summary="Is this document authentic, and does it hold?",
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
             "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
-            "attached to it. A presentation's own proof, which binds it to whoever shows it, is not judged. As NDJSON, "
+            "attached to it. A presentation's own proof and holder, which bind it to whoever shows it, are not judged: "
+            "each line says so in its `note`. A credential of another standard is `indeterminate`, and its check "
+            "`document` says what it is; what is no JSON (a picture, a token) is refused by its name. As NDJSON, "
             "one document a line, there may be thousands: each is answered by a line "
             "`{line, status, answer | problem}` as soon as it is checked, in the order sent. Beside a document of an "
             "institution that is not on the register, the status lists that it names can be sent: "
@@ -209,6 +216,7 @@ def _routes(config: Config) -> list[Route]:
             response={200: (Answer | tuple[AnswerLine, ...], Media(LINE_MEDIA_TYPES[0], VerificationLine))},
             problems=(
                 MalformedProblem,
+                OtherFormatProblem,
                 NotAnOpenBadgeProblem,
                 PresentationProblem,
                 TooManyDocumentsProblem,

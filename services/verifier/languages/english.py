@@ -9,12 +9,45 @@ from types import MappingProxyType
 from proto.documents.agreement import Field
 from proto.moment import Moment
 
+PRESENTATION_NOTE = (
+    "Of a presentation, only the credentials in it are judged: not its own signature, and not who presents it."
+)
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         # document
         "no-document": "Only the credential's id was given, so there is no document to compare with the log.",
         "document-matches": "The document is exactly the one that the institution put on record.",
-        "document-unreadable": "This is not a credential as the institution would have issued it: {fault}.",
+        "document-unreadable": "This breaks the rules for credentials, so nothing in it can be relied on: {fault}.",
+        "document-older-model": (
+            "This is a credential of the older data model (VC 1.1). Such credentials are not judged here: whether it "
+            "is genuine, this verifier does not say."
+        ),
+        "document-europass": (
+            "This is a European Digital Credential. Its seal is not judged here: the European Union's own viewer does "
+            "that."
+        ),
+        "document-learner-record": (
+            "This is a comprehensive learner record (CLR), which holds several credentials. Records are not judged "
+            "here: send the credentials in it, each by itself."
+        ),
+        "document-open-badges-2": (
+            "This is a badge of an older standard (Open Badges 2). Such badges are not judged here: whether it is "
+            "genuine, its platform can say."
+        ),
+        "document-enveloped": (
+            "This is an envelope with a signed token inside (an enveloped credential). Tokens are not judged here: ask "
+            "for the credential with a proof inside of it."
+        ),
+        "document-signed-outside": (
+            "This is a signature with a document inside (JWS or JAdES), not a credential with a proof inside of it. "
+            "Such signatures are not judged here."
+        ),
+        "document-names-no-issuer": (
+            "The document names no issuer, so that there is nobody whose word it could be; more is not judged: {fault}."
+        ),
+        "document-malformed": (
+            "The document does not follow the data model of credentials (VC 2.0), so it is not judged: {fault}."
+        ),
         "document-differs": "The document and the institution's own entry disagree about: {fields}.",
         "document-not-on-log": (
             "The institution is known, but no credential with exactly this content is on record: the document was "
@@ -35,7 +68,12 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         "proof-key-purpose": "The document's own signature was made with a key that may not sign documents.",
         "proof-key-compromised": "The key of the document's own signature had been reported stolen by then.",
         "proof-not-checked": "The document's own signature could not be checked: {fault}.",
-        "proof-of-others": "The document carries signatures of others only; it is recognised by its content.",
+        "proof-of-others": (
+            "The document carries signatures of others only, and none of its institution's: ask the holder for the "
+            "copy that the institution gave out."
+        ),
+        "proof-names-no-key": "The document's own signature names no key, so it could not be checked.",
+        "proof-not-judged": "Signatures of a document of this kind are not judged here.",
         "proof-holds-outside": (
             "The document was signed with the key that its issuer is named after, and not altered since. Who holds "
             "that key, and whether it may award anything, nobody vouches for here."

@@ -127,7 +127,9 @@ class Pages:
         )
         return self._templates.page(page)
 
-    def answer(self, judgement: Judgement, said: PageLanguage, *, heading: str, asked: str = "") -> web.Response:
+    def answer(
+        self, judgement: Judgement, said: PageLanguage, *, heading: str, asked: str = "", note: str = ""
+    ) -> web.Response:
         """Return the page of a verdict: its word first and large, then what was checked and what is on record.
 
         `asked` says for which other moment than now was asked: then the word is today's all the same, and what was
@@ -144,6 +146,7 @@ class Pages:
             word=word(WORDS[first.verdict]),
             lead=[word(text) for text in _lead(first, answer)],
             asked=asked,
+            note=word(note) if note else "",
             then=word(WORDS[answer.verdict]),
             pick=partial(_pick, preferred=said.of_texts(answer.content)),
             then_lead=[item.detail for item in decisive(answer.verdict, answer.checks)],
@@ -200,8 +203,10 @@ _WORDS_OF: Mapping[Dimension, Callable[[StatisticsRow], str]] = {
 def _lead(first: Answer | Today, answer: Answer) -> list[str]:
     """Return the sentences under the verdict's word: what decided it."""
     if first.verdict == "valid":
-        is_document = any(check.check == "document" and check.result == "valid" for check in answer.checks)
-        return [
-            "The document is authentic and the credential holds." if is_document else "The credential on record holds."
-        ]
+        codes = {check.check: check.code for check in answer.checks if check.check in {"document", "proof"}}
+        if codes.get("document") != "document-matches":
+            return ["The credential on record holds."]
+        if codes.get("proof") == "proof-absent":
+            return ["The document is authentic and the credential holds; this copy of it carries no signature."]
+        return ["The document is authentic and the credential holds."]
     return [check.detail for check in decisive(first.verdict, first.checks)]

@@ -53,9 +53,15 @@ def _document(grounds: Grounds, life: Life | None) -> CheckFinding:
     return finding("document", "valid", "document-matches")
 
 
+_WITH_FAULT = frozenset({"document-malformed", "document-names-no-issuer"})
+
+
 def _document_of_nobody(grounds: Grounds, document: Document) -> CheckFinding:
     if grounds.foreign is not None:
         return finding("document", "unknown", "document-issuer-unknown")
+    if document.other is not None:
+        values = {"fault": document.fault} if document.other in _WITH_FAULT else {}
+        return finding("document", "unknown", document.other, **values)
     return finding("document", "invalid", "document-unreadable", fault=document.fault)
 
 

@@ -31,6 +31,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     proof: CheckFinding
     foreign: ForeignFindings | None = None
+    other: str | None = None
+    """The code of what it is, where it is nothing that is judged here."""
 
 
 class Grounds(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,162 @@
+"""What is no credential of the kind that is judged here is named, and is never said to be forged."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from services.verifier.languages import LANGUAGES
+from services.verifier.languages.english import SENTENCES
+from tests.integration.test_verifier_http import Verifier, running
+from tests.support.awarded import award
+from tests.support.served_logs import served
+from tests.support.worlds import World, lately
+
+V1, V2 = "https://www.w3.org/2018/credentials/v1", "https://www.w3.org/ns/credentials/v2"
+OB = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json"
+Json = dict[str, Any]
+JWT = "eyJhbGciOiJFZERTQSJ9.eyJ2YyI6e319.c2lnbmF0dXJl"
+EUROPASS: Json = {
+    "@context": [V1, "http://data.europa.eu/snb/model/context/edc-ap"],
+    "type": ["VerifiableCredential", "EuropeanDigitalCredential"],
+    "issuer": {"id": "urn:epass:org:1", "type": "Organisation"},
+    "credentialSubject": {"id": "urn:epass:person:1", "type": "Person"},
+}
+OTHERS: dict[str, tuple[Json, str]] = {
+    "a badge of VC 1.1": (
+        {
+            "@context": [V1, "https://purl.imsglobal.org/spec/ob/v3p0/context.json"],
+            "type": ["VerifiableCredential", "OpenBadgeCredential"],
+            "issuer": {"id": "did:key:z6MkehRgf7yJbgaGfYsdoAsKdBPE3dj2CYhowQdcjqSJgvVd", "type": ["Profile"]},
+            "issuanceDate": "2022-01-01T00:00:00Z",
+            "credentialSubject": {"type": ["AchievementSubject"], "achievement": {"id": "urn:x", "name": "Soil"}},
+            "proof": {"type": "Ed25519Signature2020", "proofValue": "z5"},
+        },
+        "document-older-model",
+    ),
+    "a European Digital Credential": (EUROPASS, "document-europass"),
+    "one as it is uploaded": ({"credential": EUROPASS}, "document-europass"),
+    "a sealed one": (
+        {"payload": "e30", "signatures": [{"protected": "e30", "signature": "x"}]},
+        "document-signed-outside",
+    ),
+    "a record": (
+        {
+            "@context": [V1, "https://purl.imsglobal.org/spec/clr/v2p0/context.json"],
+            "type": ["VerifiableCredential", "ClrCredential"],
+            "issuer": {"id": "https://a.example"},
+            "credentialSubject": {"verifiableCredential": []},
+        },
+        "document-learner-record",
+    ),
+    "a badge of Open Badges 2": (
+        {"@context": "https://w3id.org/openbadges/v2", "type": "Assertion", "id": "https://a.example/1", "badge": {}},
+        "document-open-badges-2",
+    ),
+    "an envelope": (
+        {"@context": V2, "id": f"data:application/vc+jwt,{JWT}", "type": "EnvelopedVerifiableCredential"},
+        "document-enveloped",
+    ),
+    "no issuer": (
+        {"@context": [V2], "type": ["VerifiableCredential"], "credentialSubject": {"id": "did:example:subject"}},
+        "document-names-no-issuer",
+    ),
+    "an issuer of no register, and a fault": (
+        {"@context": [V2], "type": ["VerifiableCredential"], "issuer": "https://a.example", "credentialSubject": {}},
+        "document-malformed",
+    ),
+    "a subject that is only named": (
+        {
+            "@context": [V2],
+            "type": ["VerifiableCredential"],
+            "issuer": "https://a.example",
+            "credentialSubject": {"id": "did:example:subject"},
+        },
+        "document-issuer-unknown",
+    ),
+    "a signature that names no key": (
+        {
+            "@context": [V2],
+            "type": ["VerifiableCredential"],
+            "issuer": "did:key:z6MkehRgf7yJbgaGfYsdoAsKdBPE3dj2CYhowQdcjqSJgvVd",
+            "credentialSubject": {"name": "Maria"},
+            "proof": {"type": "Ed25519Signature2020", "proofPurpose": "assertionMethod", "proofValue": "z5abc"},
+        },
+        "document-issuer-unknown",
+    ),
+}
+FILES: dict[str, tuple[bytes, str]] = {
+    "PNG": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "picture (PNG)"),
+    "SVG": (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>', "picture (SVG)"),
+    "SVG without a prologue": (b"  <svg xmlns:openbadges='x'></svg>", "picture (SVG)"),
+    "JWT": (JWT.encode(), "token (JWT)"),
+    "JWT as JSON": (json.dumps(JWT).encode(), "token (JWT)"),
+    "SD-JWT": (f"{JWT}~WyJhIl0~".encode(), "token (JWT)"),
+    "UTF-16": ('{"issuer": "x"}'.encode("utf-16"), "UTF-16"),
+    "UTF-16 without a mark": ('{"issuer": "x"}'.encode("utf-16-le"), "UTF-16"),
+    "UTF-16, big end first": ('{"issuer": "x"}'.encode("utf-16-be"), "UTF-16"),
+    "ZIP": (b"PK\x03\x04\x14\x00", "archive"),
+    "a page": (b"<!DOCTYPE html><html></html>", "page"),
+}
+
+
+@pytest.fixture
+async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
+    async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
+        await found.catches_up()
+        yield found
+
+
+async def test_credentials_of_other_standards_are_named_and_not_judged(verifier: Verifier) -> None:
+    for name, (document, code) in OTHERS.items():
+        answer = await verifier.post(json.dumps(document).encode())
+        codes = {check["check"]: check["code"] for check in answer["checks"]}
+        assert (answer["verdict"], codes["document"]) == ("indeterminate", code), (name, answer["checks"])
+        assert "invalid" not in {check["result"] for check in answer["checks"]}, name
+
+
+async def test_a_presentation_answers_for_what_is_in_it_and_an_empty_one_says_so(verifier: Verifier) -> None:
+    presentation = {"@context": [V2], "type": ["VerifiablePresentation"], "holder": "did:example:h"}
+    for inside in ({}, {"verifiableCredential": []}, {"verifiableCredential": None}):
+        problem = await verifier.post(json.dumps(presentation | inside).encode(), status=422)
+        assert "presentation without a credential" in problem["detail"]
+    envelope = OTHERS["an envelope"][0]
+    lines = await verifier.post(json.dumps(presentation | {"verifiableCredential": [envelope, JWT]}).encode())
+    assert lines[0]["answer"]["verdict"] == "indeterminate"
+    assert "token (JWT)" in lines[1]["problem"]["detail"]
+    assert all(line["note"] for line in lines)
+    url, headers = f"{verifier.url}/v1/verifications", {"Content-Type": "application/vp"}
+    awarded = award(verifier.world, verifier.world.admit("school"))
+    await verifier.catches_up()
+    one = json.dumps(presentation | {"verifiableCredential": awarded.document}).encode()
+    async with verifier.session.post(url, data=one, headers=headers) as answered:
+        assert [line["answer"]["verdict"] for line in await answered.json()] == ["valid"]
+    async with verifier.session.post(f"{verifier.url}/", data=aiohttp.FormData({"document": one.decode()})) as page:
+        assert "not its own signature, and not who presents it" in await page.text()
+
+
+@pytest.mark.parametrize("name", FILES)
+async def test_what_is_no_json_is_named(verifier: Verifier, name: str) -> None:
+    data, said = FILES[name]
+    problem = await verifier.post(data, status=400)
+    assert said in problem["detail"], problem
+
+
+async def test_a_byte_order_mark_is_taken(verifier: Verifier) -> None:
+    awarded = award(verifier.world, verifier.world.admit("school"))
+    await verifier.catches_up()
+    assert (await verifier.post(b"\xef\xbb\xbf" + awarded.data))["verdict"] == "valid"
+    form = aiohttp.FormData()
+    form.add_field("file", b"\xef\xbb\xbf" + awarded.data, filename="credential.json")
+    async with verifier.session.post(f"{verifier.url}/", data=form) as page:
+        assert "The document is authentic" in await page.text()
+
+
+def test_what_others_are_is_said_in_every_language() -> None:
+    codes = {code for _, code in OTHERS.values()} | {"proof-names-no-key", "proof-not-judged"}
+    for language in LANGUAGES.values():
+        assert language.code == "en" or codes <= language.sentences.keys()
+    assert codes <= SENTENCES.keys()
