@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from proto.documents.open_badge_names import IRIS
 from services.command.home import Addresses
 from tests.browser.conftest import send
 from tests.end_to_end.conftest import Up
@@ -75,7 +76,7 @@ def test_a_learner_asks_and_saves_the_credential_once_it_was_accepted(page: Page
     with page.expect_download() as download:
         page.get_by_role("link", name="Save the credential").click()
     document = msgspec.json.decode(download.value.path().read_bytes())
-    assert document["credentialSubject"]["familyName"] == "Ó Briain"
+    assert document["credentialSubject"][IRIS["familyName"]] == "Ó Briain"
 
 
 def test_a_form_without_a_name_is_explained_and_what_was_typed_stays(page: Page, waterland: Waterland) -> None:
@@ -111,7 +112,7 @@ def test_a_link_gives_its_credential_once(page: Page, waterland: Waterland) -> N
     with page.expect_download() as download:
         page.locator("#document").click()
     document = msgspec.json.decode(download.value.path().read_bytes())
-    assert document["credentialSubject"]["familyName"] == "Ó Briain"
+    assert document["credentialSubject"][IRIS["familyName"]] == "Ó Briain"
     assert re.fullmatch(r"credential-[0-9a-f]{12}\.json", download.value.suggested_filename)
     page.goto(link)
     expect(page.locator(".verdict .word")).to_have_text("Used by you")

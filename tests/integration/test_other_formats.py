@@ -120,7 +120,8 @@ async def test_credentials_of_other_standards_are_named_and_not_judged(verifier:
 
 async def test_a_presentation_answers_for_what_is_in_it_and_an_empty_one_says_so(verifier: Verifier) -> None:
     presentation = {"@context": [V2], "type": ["VerifiablePresentation"], "holder": "did:example:h"}
-    for inside in ({}, {"verifiableCredential": []}, {"verifiableCredential": None}):
+    nothing: tuple[Json, ...] = ({}, {"verifiableCredential": []}, {"verifiableCredential": None})
+    for inside in nothing:
         problem = await verifier.post(json.dumps(presentation | inside).encode(), status=422)
         assert "presentation without a credential" in problem["detail"]
     envelope = OTHERS["an envelope"][0]
