@@ -91,12 +91,14 @@ class Row:
             self.fault(name, "invalid", with_expected(str(error).partition(" - at `")[0], kind, ""))
 
     def check_moment(self, name: str) -> None:
-        """Note a time that is in no calendar."""
+        """Note a time that is in no calendar, and a day too far away."""
         if name in self.cells:
+            is_day = days.is_day(self.cells[name])
             try:
-                days.begin(self.cells[name], UTC)
-            except InvalidProblem:
-                self.fault(name, "no-such-time", "There is no such time: a time is written 2026-11-23T10:00:00+01:00")
+                days.end(self.cells[name], UTC)
+            except InvalidProblem as problem:
+                no_time = "There is no such time: a time is written 2026-11-23T10:00:00+01:00"
+                self.fault(name, "no-such-day" if is_day else "no-such-time", problem.detail if is_day else no_time)
 
 
 def read_header(record: FileRecord, *, known: Sequence[str], required: Sequence[str]) -> tuple[str, ...]:

@@ -221,12 +221,13 @@ def test_excel_s_first_line_about_the_separator_is_taken() -> None:
         ("on_repeat", "twice", "It takes one of: repeat, replace"),
         ("grade", "8" * 101, "more than 100 characters"),
         ("valid_until", "9999-12-31", "leave out what has no end"),
+        ("valid_from", "9999-12-31", "leave out what has no end"),
     ],
 )
 def test_a_fault_says_what_the_column_takes_and_no_regular_expression(column: str, cell: str, words: str) -> None:
     cells = {"learner_ref": "s-1", "given_name": "Anna", "achievement": "soil", "valid_from": "2026-07-01"}
     cells[column] = cell
     (fault,) = parse_awards(f"{','.join(cells)}\n{','.join(cells.values())}\n".encode()).faults
-    assert words in fault.detail
+    assert (fault.field, words in fault.detail) == (column, True)
     assert "regex" not in fault.detail
     assert "Its fields are" not in fault.detail
