@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from proto.documents.vc_terms import Fault
+from proto.problem import InvalidProblem
 
 ADDRESS_MEMBERS: Final = frozenset(
     {
@@ -82,6 +83,18 @@ def unsafe_addresses(document: Any, *, passed: frozenset[tuple[str, ...]] = froz
                 yield _pointer((*steps, key)), _SENTENCE
             else:
                 waiting.append(((*steps, key), value))
+
+
+def check_addresses(document: Any) -> None:
+    """Raise `InvalidProblem` with the JSON pointer to the first address that a reader must not follow."""
+    for pointer, sentence in unsafe_addresses(document):
+        raise InvalidProblem(sentence[:1].upper() + sentence[1:], pointer=pointer)
+
+
+def check_address(address: str | None, pointer: str) -> None:
+    """Raise `InvalidProblem` with this pointer for an address that a reader must not follow."""
+    if address is not None and runs(address):
+        raise InvalidProblem(_SENTENCE[:1].upper() + _SENTENCE[1:], pointer=pointer)
 
 
 def _in_object(found: Mapping[str, Any]) -> list[tuple[str | int, Any]]:

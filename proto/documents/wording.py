@@ -5,6 +5,7 @@ Refuses the first kind and notes the second. The texts themselves are never repe
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from proto.documents import vc_addresses
 from proto.documents.credential import Achievement, Award, Learner
 from proto.problem import InvalidProblem
 from proto.visible_text import address_fault_of, fault_of, slip_of
@@ -23,14 +24,20 @@ def check_award(award: Award) -> tuple[str, ...]:
 
 
 def check_learner(learner: Learner, *, under: str = "") -> None:
-    """Raise `InvalidProblem` with the pointer to a name or mail address that nobody can read."""
+    """Raise `InvalidProblem` with the pointer to a name or address that nobody can read, or must not follow."""
     check_texts(_of_learner(learner, under))
     check_address(learner.email, f"{under}/email")
+    vc_addresses.check_address(learner.uri, f"{under}/uri")
 
 
 def check_achievement(achievement: Achievement) -> None:
-    """Raise `InvalidProblem` with the pointer to a text of an achievement that nobody can read."""
+    """Raise `InvalidProblem` with the pointer to what nobody can read, or must not follow, in an achievement."""
     check_texts(_of_achievement(achievement))
+    vc_addresses.check_address(achievement.image, "/image")
+    schemes = [("/grading_scheme", achievement.grading_scheme)]
+    schemes += [(f"/further_grading_schemes/{n}", each) for n, each in enumerate(achievement.further_grading_schemes)]
+    for pointer, scheme in schemes:
+        vc_addresses.check_address(scheme.uri if scheme else None, f"{pointer}/uri")
 
 
 def achievement_slips(achievement: Achievement) -> tuple[str, ...]:

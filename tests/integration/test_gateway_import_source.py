@@ -13,7 +13,8 @@ from proto.keys import SecretKey
 from proto.moment import Moment
 from proto.wire.gateway import CredentialAnswer
 from services.crypto.data_integrity import Suite, create_proof
-from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.foreign_documents import elm
+from tests.support.gateways import Answered, Office, RunningGateway, achievement
 
 LIST_URL = "https://badges.example/status/1"
 KEY = SecretKey.generate()
@@ -234,3 +235,44 @@ async def test_what_is_over_is_refused_in_every_format_but_where_the_caller_know
         taken = _notes(await _sent(office, document, "&despite=expired", kind=kind))
         assert "its time was over at" in taken
     assert (await _sent(office, over, "&despite=anything")).status == 422
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "pointer"),
+    [
+        ("open-badges", ("credentialSubject", "achievement", "id"), "/credentialSubject/achievement/id"),
+        ("open-badges", ("issuer", "id"), "/issuer/id"),
+        ("open-badges", ("issuer", "url"), "/issuer/url"),
+        ("elm", ("issuer", "homepage", "url"), "/issuer/homepage/url"),
+    ],
+)
+async def test_an_address_that_a_reader_must_not_follow_is_not_imported_wherever_it_stands(
+    gateway: RunningGateway, kind: str, changed: tuple[str, ...], pointer: str
+) -> None:
+    office = await gateway.institution("waterland")
+    document = badge() if kind == "open-badges" else elm()
+    inside = document
+    for name in changed[:-1]:
+        inside = inside.setdefault(name, {})
+    inside[changed[-1]] = "JaVaScript:alert(1)"
+    refused = await _sent(office, document, kind=kind)
+    assert (refused.status, refused.body["pointer"]) == (422, pointer)
+    assert "write an https address" in refused.body["detail"]
+
+
+async def test_an_achievement_that_could_never_be_awarded_for_its_addresses_is_refused(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    for field, value, pointer in (
+        ("image", "javascript:alert(1)", "/image"),
+        (
+            "grading_scheme",
+            {"name": "Grade", "type": "LetterGrade", "uri": "file:///etc/passwd"},
+            "/grading_scheme/uri",
+        ),
+    ):
+        refused = await office.client.post("/v1/achievements", achievement("soil", **{field: value}))
+        assert (refused.status, refused.body["pointer"]) == (422, pointer)
+    uri = (await office.describe()).achievement.uri
+    learner = {"ref": "s-1", "given_name": "Zoë", "uri": "javascript:alert(1)"}
+    refused = await office.client.post("/v1/credentials", office.award(uri, learner=learner))
+    assert (refused.status, refused.body["pointer"]) == (422, "/learner/uri")

@@ -9,6 +9,7 @@ from proto.canonical import canonical_json
 from proto.documents.document import without_proof
 from proto.documents.fields import OnRepeat
 from proto.documents.status_check import with_lists
+from proto.documents.vc_addresses import check_addresses
 from proto.ids import ApiKeyId, CredentialId
 from proto.imports.imported import Imported
 from proto.imports.open_badge import import_open_badge
@@ -58,6 +59,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is meant where the learner was awarded the same before; `replace` also makes an import anew."""
 
 
+def _read(read: Read, document: Any, learner_ref: str | None) -> Imported:
+    check_addresses(document)
+    return read(document, learner_ref=learner_ref)
+
+
 class ImportDocument:
     """Makes credentials of documents of others."""
 
@@ -95,7 +101,7 @@ class ImportDocument:
         document, status_lists = with_lists(body) or (body, ())
         read, learner_ref = asked.read, asked.learner_ref
         # A large document takes a while, in which others have their turn.
-        imported = await asyncio.to_thread(read, document, learner_ref=learner_ref)
+        imported = await asyncio.to_thread(_read, read, document, learner_ref)
         document = imported.credential or document
         content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
         sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
