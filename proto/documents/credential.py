@@ -55,6 +55,9 @@ from proto.prerequisites import EntryRequirements
 from proto.problem import InvalidProblem
 from proto.stacking import Recipe
 
+_PERSONAL = frozenset({"date_of_birth"})
+"""What messages name and never quote."""
+
 
 class Identifier(Record, frozen=True, kw_only=True):
     """Another name that the same thing has elsewhere (OB 3.0 IdentifierEntry)."""
@@ -211,7 +214,7 @@ class Learner(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not (self.given_name or self.family_name or self.email or self.uri):
             raise ValueError("A learner needs a name, a mail address or a URI: the document must say whose it is")
-        _check_day(self.date_of_birth)
+        _check_day("date_of_birth", self.date_of_birth)
 
     @property
     def full_name(self) -> str:
@@ -274,12 +277,12 @@ class Award(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in ("awarded_at", "valid_from", "valid_until"):
             _check_written(name, getattr(self, name))
-        for day in (self.activity_start, self.activity_end):
-            _check_day(day)
+        for name in ("activity_start", "activity_end"):
+            _check_day(name, getattr(self, name))
         if self.valid_until is not None and days.is_day(self.valid_until) == days.is_day(self.valid_from):
             self.check_period(UTC)
         if self.activity_start and self.activity_end and self.activity_end < self.activity_start:
-            raise ValueError("activity_end lies before activity_start")
+            raise ValueError("activity_end lies before activity_start: correct one of them")
 
     @property
     def begins_at(self) -> Moment:
@@ -336,12 +339,17 @@ def _check_written(name: str, text: str | None) -> None:
         if text is not None:
             days.end(text, UTC)
     except InvalidProblem as error:
-        raise ValueError(f"{name}: {error.detail}") from error
+        said = f"There is no day {text}: a day is written 2026-11-23" if days.is_day(text or "") else error.detail
+        raise ValueError(f"{name}: {said}") from error
 
 
-def _check_day(text: str | None) -> None:
-    if text is not None:
-        date.fromisoformat(text)
+def _check_day(name: str, text: str | None) -> None:
+    try:
+        if text is not None:
+            date.fromisoformat(text)
+    except ValueError as error:
+        which = "such day" if name in _PERSONAL else f"day {text}"
+        raise ValueError(f"{name}: There is no {which}: a day is written 2026-11-23") from error
 
 
 def check_languages(texts: dict[str, str] | None) -> None:

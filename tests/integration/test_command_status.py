@@ -105,3 +105,22 @@ def test_a_call_that_cannot_be_followed_ends_with_no_verdict(tmp_path: Path) -> 
         assert done.exit_code == USAGE, wrong
         assert "Usage:" in done.output
     assert runner.invoke(main, ["verify", "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        ("retire-key", "did:web:a.example#k", "--reason", "rotated"),
+        ("close", "did:web:a.example"),
+        ("revoke", "0" * 64, "--reason", "error"),
+    ],
+    ids=lambda act: act[0],
+)
+def test_what_nobody_can_take_back_is_asked_before_it_is_signed(tmp_path: Path, act: tuple[str, ...]) -> None:
+    key, out = tmp_path / "key.json", tmp_path / "envelope.json"
+    assert CliRunner().invoke(main, ["keygen", "--out", str(key)]).exit_code == 0
+    arguments = ["registrar", *act, "--key", str(key), "--origin", "log.example", "--out", str(out)]
+    refused = CliRunner().invoke(main, arguments, input="n\n")
+    assert (refused.exit_code, out.exists(), "Nothing takes this back" in refused.output) == (PROBLEM, False, True)
+    assert CliRunner().invoke(main, [*arguments, "--yes"]).exit_code == 0
+    assert out.exists()

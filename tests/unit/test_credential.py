@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from proto.documents.annex_i import annex_i
-from proto.documents.credential import Achievement, Award, Issuer
+from proto.documents.credential import Achievement, Award, Issuer, Learner
 from proto.ids import Did
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
@@ -140,3 +140,12 @@ def test_a_country_code_that_names_no_country_is_doubtful() -> None:
 def test_a_learner_known_by_an_address_only_is_doubtful() -> None:
     assert states(achievement(), award=award())[1] == "present"
     assert states(achievement(), award=award(learner={"ref": "s-1", "email": "a@b.example"}))[1] == "doubtful"
+
+
+@pytest.mark.parametrize("field", ["awarded_at", "valid_from", "valid_until", "activity_start", "activity_end"])
+def test_a_day_that_is_in_no_calendar_is_named_as_typed_with_its_field(field: str) -> None:
+    award = {"learner": {"ref": "s", "given_name": "Ann"}, "achievement": "a", "valid_from": "2026-01-01"}
+    with pytest.raises(msgspec.ValidationError, match=f"{field}: There is no day 2026-02-31: a day is written"):
+        msgspec.convert(award | {field: "2026-02-31"}, Award)
+    with pytest.raises(msgspec.ValidationError, match="date_of_birth: There is no such day"):
+        msgspec.convert({"ref": "s", "given_name": "Ann", "date_of_birth": "1999-02-30"}, Learner)
