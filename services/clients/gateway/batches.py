@@ -6,7 +6,7 @@ from typing import Any, Literal
 from proto.documents.fields import OnRepeat
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
-from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
+from proto.wire.gateway import BatchAnswer, BatchPage, BatchProgress, BatchRow
 from services.clients.http_client import HttpClient
 
 BatchMedia = Literal[
@@ -55,6 +55,10 @@ class BatchCalls(HttpClient):
     ) -> BatchAnswer:
         pieces = _one(rows) if isinstance(rows, bytes) else rows
         return await self.send_stream(path, BatchAnswer, pieces, media_type=media_type, key=key, query=query)
+
+    async def batches(self, *, cursor: str | None = None, limit: int | None = None) -> BatchPage:
+        """Return a page of the batches that were sent, the newest first."""
+        return await self.call("GET", "/v1/batches", BatchPage, query={"cursor": cursor, "limit": limit})
 
     async def batch(self, batch_id: str) -> BatchAnswer:
         """Return how far a batch is."""
