@@ -32,7 +32,8 @@ from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.store import followed_log, outbox
-from services.issuer_gateway.wiring import Opened, Parts, make_gateway, make_issuing, make_parts, make_worker
+from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
+from services.issuer_gateway.wiring.parts import Opened, Parts, make_parts
 from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (

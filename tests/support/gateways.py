@@ -29,7 +29,7 @@ from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.keys.keystore import Keystore, create_master_key
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.service import Gateway
-from services.issuer_gateway.wiring import Parts
+from services.issuer_gateway.wiring.parts import Parts
 from services.persistence import postgres
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import RunningLedger, until

@@ -108,14 +108,8 @@ class ImportDocument:
         recognition = Recognition(self._learner_keys, self._keystore, tenant)
         await self._idempotency.check_unused(keyed)
         known = await recognition.became(self._pool, sent, await recognition.person(self._pool, sent))
-        source = Source(
-            document=document,
-            imported=imported,
-            status_lists=status_lists,
-            despite=asked.despite,
-            zone=tenant.zone,
-        )
-        found = await self._judged(source, known)
+        source = Source(document=document, imported=imported, status_lists=status_lists, zone=tenant.zone)
+        found = await self._judged(msgspec.structs.replace(source, despite=asked.despite), known)
         if known is not None and asked.on_repeat != "replace":
             return await self._stood(tenant, known)
 

@@ -88,7 +88,7 @@ class IssueTogether:
     ) -> Issue:
         """Issue one credential, together with those that others ask for now; return where its event stands (DESIGN 5).
 
-        Raises what `issuance.issue` raises.
+        Raises what `IssueCredential.issue` raises.
         """
         self._writer.check_followed()
         outcome = await self._submit(tenant, Asked(award=award, keyed=keyed, api_key_id=api_key_id))

@@ -14,7 +14,7 @@ from services.issuer_gateway.config import PREFIX, Config
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions.institution_commands import tenant_of
 from services.issuer_gateway.store import status_lists, tenants
-from services.issuer_gateway.wiring import Parts
+from services.issuer_gateway.wiring.parts import Parts
 from services.persistence.postgres import Connection, connected
 from services.settings import load_settings
 from tests.bench.figures import Goal, Row, Series

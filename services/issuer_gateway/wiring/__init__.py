@@ -1,0 +1,1 @@
+"""Puts parts and commands of a gateway together, once; what a command may touch is read here. Starts nothing."""

@@ -1,0 +1,244 @@
+"""The commands of a gateway, each with the few parts that it uses: what may a command touch is answered here."""
+
+import dataclasses
+
+from services.issuer_gateway.achievements.document_parts import AchievementParts
+from services.issuer_gateway.batches.batch_changes import ChangeMany
+from services.issuer_gateway.batches.batch_reader import BatchReader
+from services.issuer_gateway.batches.batch_upload import BatchUploads
+from services.issuer_gateway.batches.batch_worker import BatchWorker, PartWork
+from services.issuer_gateway.batches.lists_in_hand import ListsInHand
+from services.issuer_gateway.batches.small_batch import CheckList, IssueList, ListAnswers
+from services.issuer_gateway.claims.claim_commands import ClaimLinks
+from services.issuer_gateway.claims.claim_use import UseClaim
+from services.issuer_gateway.config import Config
+from services.issuer_gateway.credentials.change_credential import ChangeCredential
+from services.issuer_gateway.credentials.credential_reader import CredentialReader
+from services.issuer_gateway.credentials.decide_awards import DecideAwards
+from services.issuer_gateway.credentials.import_document import ImportDocument
+from services.issuer_gateway.credentials.issue_credential import IssueCredential
+from services.issuer_gateway.credentials.issue_together import IssueTogether
+from services.issuer_gateway.credentials.prepare_award import PrepareAward
+from services.issuer_gateway.credentials.prepare_rows import PrepareRows
+from services.issuer_gateway.credentials.source_check import CheckSource
+from services.issuer_gateway.credentials.stack_credential import StackCredentials
+from services.issuer_gateway.learners.learner_erasure import EraseLearner
+from services.issuer_gateway.requests.learner_requests import LearnerRequests
+from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
+from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.wiring.parts import Parts
+
+_MS = 1000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Issuing:
+    """How awards become credentials, whichever way they come."""
+
+    prepare: PrepareAward
+    rows: PrepareRows
+    decide: DecideAwards
+    issue: IssueCredential
+
+
+def make_issuing(parts: Parts, config: Config) -> Issuing:
+    """Return how awards become credentials."""
+    prepare = PrepareAward(parts.writer, parts.status_lists, AchievementParts(), annex_gate=config.annex_gate)
+    decide = DecideAwards(
+        parts.writer,
+        parts.log_state,
+        parts.learner_keys,
+        log=parts.log,
+        effective_margin_ms=config.effective_margin_ms,
+    )
+    issue = IssueCredential(
+        parts.pool,
+        prepare,
+        decide,
+        writer=parts.writer,
+        idempotency=parts.idempotency,
+        learner_keys=parts.learner_keys,
+    )
+    rows = PrepareRows(parts.pool, prepare, parts.status_lists, log=parts.log)
+    return Issuing(prepare=prepare, rows=rows, decide=decide, issue=issue)
+
+
+def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
+    """Return what works on batches in the background."""
+    changes = ChangeMany(
+        writer=parts.writer,
+        log_state=parts.log_state,
+        prepare=issuing.prepare,
+        learner_keys=parts.learner_keys,
+        log=parts.log,
+        effective_margin_ms=config.effective_margin_ms,
+    )
+    work = PartWork(
+        writer=parts.writer,
+        rows=issuing.rows,
+        decide=issuing.decide,
+        issue=issuing.issue,
+        changes=changes,
+        keystore=parts.keystore,
+    )
+    return BatchWorker(
+        parts.pool,
+        work,
+        batch_keys=parts.batch_keys,
+        called=parts.batch_called,
+        moved=parts.batch_moved,
+        log=parts.log,
+        metrics=parts.metrics,
+    )
+
+
+def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
+    """Return the commands that handlers get."""
+    pool, writer, idempotency = parts.pool, parts.writer, parts.idempotency
+    reader = CredentialReader(
+        pool, parts.learner_keys, signing_keys=parts.signing_keys, log_state=parts.log_state, metrics=parts.metrics
+    )
+    lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
+    return Gateway(
+        config=config,
+        pool=pool,
+        keystore=parts.keystore,
+        unit_of_work=parts.unit_of_work,
+        idempotency=idempotency,
+        log_state=parts.log_state,
+        workbooks=parts.workbooks,
+        status_lists=parts.status_lists,
+        issue_together=IssueTogether(pool, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
+        stack_credentials=StackCredentials(
+            pool, writer, idempotency, prepare=issuing.prepare, decide=issuing.decide, issue=issuing.issue
+        ),
+        change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
+        import_document=_import_document(parts, issuing),
+        credential_reader=reader,
+        check_list=CheckList(pool, writer, rows=issuing.rows, decide=issuing.decide),
+        issue_list=_issue_list(parts, issuing, answers, lists),
+        batch_uploads=_batch_uploads(parts, config),
+        batch_reader=_batch_reader(parts, answers, config),
+        claim_links=_claim_links(parts, issuing, reader, config),
+        use_claim=_use_claim(parts, issuing, reader),
+        learner_requests=_learner_requests(parts, config),
+        request_reader=RequestReader(pool, parts.learner_keys),
+        decide_request=_decide_request(parts, issuing),
+        erase_learner=_erase_learner(parts, lists),
+    )
+
+
+def _import_document(parts: Parts, issuing: Issuing) -> ImportDocument:
+    return ImportDocument(
+        parts.pool,
+        parts.writer,
+        parts.idempotency,
+        source=CheckSource(parts.pool, parts.log_state, parts.form_makers),
+        prepare=issuing.prepare,
+        issue=issuing.issue,
+        learner_keys=parts.learner_keys,
+        keystore=parts.keystore,
+    )
+
+
+def _issue_list(parts: Parts, issuing: Issuing, answers: ListAnswers, lists: ListsInHand) -> IssueList:
+    return IssueList(
+        parts.unit_of_work,
+        parts.writer,
+        rows=issuing.rows,
+        issue=issuing.issue,
+        answers=answers,
+        lists=lists,
+        keystore=parts.keystore,
+        metrics=parts.metrics,
+    )
+
+
+def _batch_uploads(parts: Parts, config: Config) -> BatchUploads:
+    return BatchUploads(
+        pool=parts.pool,
+        unit_of_work=parts.unit_of_work,
+        writer=parts.writer,
+        batch_keys=parts.batch_keys,
+        workbooks=parts.workbooks,
+        called=parts.batch_called,
+        rows_max=config.batch_rows_max,
+    )
+
+
+def _batch_reader(parts: Parts, answers: ListAnswers, config: Config) -> BatchReader:
+    return BatchReader(
+        parts.pool,
+        parts.unit_of_work,
+        parts.keystore,
+        answers=answers,
+        batch_keys=parts.batch_keys,
+        moved=parts.batch_moved,
+        wait_seconds=config.sequencing_wait_ms / _MS,
+    )
+
+
+def _claim_links(parts: Parts, issuing: Issuing, reader: CredentialReader, config: Config) -> ClaimLinks:
+    return ClaimLinks(
+        parts.pool,
+        parts.unit_of_work,
+        parts.idempotency,
+        prepare=issuing.prepare,
+        decide=issuing.decide,
+        reader=reader,
+        learner_keys=parts.learner_keys,
+        keystore=parts.keystore,
+        log_state=parts.log_state,
+        public_url=config.public_url,
+    )
+
+
+def _use_claim(parts: Parts, issuing: Issuing, reader: CredentialReader) -> UseClaim:
+    return UseClaim(
+        parts.pool,
+        parts.unit_of_work,
+        parts.idempotency,
+        prepare=issuing.prepare,
+        issue=issuing.issue,
+        reader=reader,
+        learner_keys=parts.learner_keys,
+        writer=parts.writer,
+        log_state=parts.log_state,
+        metrics=parts.metrics,
+    )
+
+
+def _learner_requests(parts: Parts, config: Config) -> LearnerRequests:
+    return LearnerRequests(
+        parts.pool,
+        parts.unit_of_work,
+        parts.learner_keys,
+        log_state=parts.log_state,
+        metrics=parts.metrics,
+        public_url=config.public_url,
+        open_max=config.requests_open_max,
+        kept_days=config.request_kept_days,
+    )
+
+
+def _decide_request(parts: Parts, issuing: Issuing) -> DecideRequest:
+    return DecideRequest(
+        parts.pool,
+        parts.writer,
+        parts.idempotency,
+        prepare=issuing.prepare,
+        issue=issuing.issue,
+        learner_keys=parts.learner_keys,
+        metrics=parts.metrics,
+    )
+
+
+def _erase_learner(parts: Parts, lists: ListsInHand) -> EraseLearner:
+    return EraseLearner(
+        parts.unit_of_work,
+        parts.batch_keys,
+        parts.learner_keys,
+        pool=parts.pool,
+        keystore=parts.keystore,
+        lists=lists,
+    )
