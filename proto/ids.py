@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import NewType
 
 from proto.problem import InvalidProblem
@@ -64,8 +65,13 @@ def committed_credential_id(issuer: Did, committed: Commitment) -> CredentialId:
 
     The rules compute it, so nobody but this issuer can put it on the log by an event of rules version 2.
     """
-    hashed = hashlib.sha256(_COMMITTED_PREFIX + issuer.encode() + b"\n" + committed.encode())
-    return CredentialId(hashed.hexdigest())
+    return committed_credential_ids(issuer, (committed,))[0]
+
+
+def committed_credential_ids(issuer: Did, commitments: Iterable[Commitment]) -> tuple[CredentialId, ...]:
+    """Return the credential ids that follow from an issuer and several commitments, in their order."""
+    head = _COMMITTED_PREFIX + issuer.encode() + b"\n"
+    return tuple(CredentialId(hashlib.sha256(head + each.encode()).hexdigest()) for each in commitments)
 
 
 def event_id(payload: bytes) -> EventId:

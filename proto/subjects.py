@@ -1,7 +1,7 @@
 """Which credentials an event is about: the ids that it says, or that follow from what it says. Knows no rule."""
 
 from proto import events
-from proto.ids import CredentialId, committed_credential_id
+from proto.ids import CredentialId, committed_credential_id, committed_credential_ids
 
 BATCH_IDS_MAX = 16_384
 """Credentials that one transaction, of a ledger or of a follower, is about at most (DESIGN 9: limits count ids)."""
@@ -20,7 +20,7 @@ def credential_ids(event: events.Event) -> tuple[CredentialId, ...]:
         case events.CredentialIssuedV2() | events.CredentialStackedV2():
             return (committed_credential_id(event.issuer, event.commitment),)
         case events.CredentialsIssued():
-            return tuple(committed_credential_id(event.issuer, each) for each in event.commitments)
+            return committed_credential_ids(event.issuer, event.commitments)
         case events.CredentialsRevoked():
             return event.credential_ids
         case (

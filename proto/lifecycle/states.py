@@ -363,9 +363,10 @@ class Book:
             self.put_credential(Credential(credential_id=ids[0], lives=lives))
             return
         self.shared_lives[place] = lives
+        self.changed_credentials.update(ids)
+        self.shared_by.update(dict.fromkeys(ids, place))
         for credential_id in ids:
-            self.put_credential(Credential(credential_id=credential_id, lives=lives))
-            self.shared_by[credential_id] = place
+            self.credentials[credential_id] = Credential(credential_id=credential_id, lives=lives)
 
     def put_recognition(self, recognition: Recognition) -> None:
         """Write a recognition."""
