@@ -75,7 +75,7 @@ class Recipe(Record, frozen=True, kw_only=True):
             )
 
 
-class Part(Record, frozen=True, kw_only=True):
+class StackPart(Record, frozen=True, kw_only=True):
     """What an evaluation needs to know of one credential that is offered as a part."""
 
     credential_id: CredentialId
@@ -97,7 +97,7 @@ class Unmet(NamedTuple):
     credentials: tuple[CredentialId, ...] = ()
 
 
-def unmet_conditions(recipe: Recipe, parts: Sequence[Part], *, now: Moment) -> tuple[Unmet, ...]:
+def unmet_conditions(recipe: Recipe, parts: Sequence[StackPart], *, now: Moment) -> tuple[Unmet, ...]:
     """Return every condition of `recipe` that `parts` leave unmet at `now`, in the recipe's order; empty means fit."""
     return (
         *_unmet_by_count(parts),
@@ -107,7 +107,7 @@ def unmet_conditions(recipe: Recipe, parts: Sequence[Part], *, now: Moment) -> t
     )
 
 
-def counted_hundredths(parts: Iterable[Part], *, allows_repeats: bool) -> int:
+def counted_hundredths(parts: Iterable[StackPart], *, allows_repeats: bool) -> int:
     """Return the credits that parts carry towards a stack, in hundredths.
 
     The same credential counts once, and so does the same achievement, with the most credits that it was awarded with,
@@ -120,7 +120,7 @@ def counted_hundredths(parts: Iterable[Part], *, allows_repeats: bool) -> int:
     return sum(counted.values())
 
 
-def unmet_by_declared(parts: Sequence[Part], declared_hundredths: int, *, allows_repeats: bool) -> Iterable[Unmet]:
+def unmet_by_declared(parts: Sequence[StackPart], declared_hundredths: int, *, allows_repeats: bool) -> Iterable[Unmet]:
     """Yield what is wrong where a stack declares more than its parts carry because an achievement counts once."""
     counted = counted_hundredths(parts, allows_repeats=allows_repeats)
     if counted < declared_hundredths <= counted_hundredths(parts, allows_repeats=True):
@@ -148,7 +148,7 @@ def ects_text(hundredths: int) -> str:
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
 
 
-def _unmet_by_count(parts: Sequence[Part]) -> Iterable[Unmet]:
+def _unmet_by_count(parts: Sequence[StackPart]) -> Iterable[Unmet]:
     if not PART_COUNT_MIN <= len(parts) <= PART_COUNT_MAX:
         yield Unmet("part-count", f"A stack has {PART_COUNT_MIN} to {PART_COUNT_MAX} parts; {len(parts)} were given")
     seen: set[CredentialId] = set()
@@ -158,7 +158,7 @@ def _unmet_by_count(parts: Sequence[Part]) -> Iterable[Unmet]:
         seen.add(part.credential_id)
 
 
-def _unmet_by_parts(recipe: Recipe, parts: Sequence[Part], now: Moment) -> Iterable[Unmet]:
+def _unmet_by_parts(recipe: Recipe, parts: Sequence[StackPart], now: Moment) -> Iterable[Unmet]:
     for part in parts:
         about = (part.credential_id,)
         if not part.is_active:
@@ -172,7 +172,7 @@ def _unmet_by_parts(recipe: Recipe, parts: Sequence[Part], now: Moment) -> Itera
         yield from _unmet_by_level(recipe, part)
 
 
-def _unmet_by_level(recipe: Recipe, part: Part) -> Iterable[Unmet]:
+def _unmet_by_level(recipe: Recipe, part: StackPart) -> Iterable[Unmet]:
     if recipe.eqf_level_min is None:
         return
     about = (part.credential_id,)
@@ -183,18 +183,18 @@ def _unmet_by_level(recipe: Recipe, part: Part) -> Iterable[Unmet]:
         yield Unmet("eqf-too-low", f"{part.achievement}: {level}", about)
 
 
-def _age_ms(part: Part, now: Moment) -> int:
+def _age_ms(part: StackPart, now: Moment) -> int:
     return to_ms(now) - to_ms(part.valid_from)
 
 
-def _unmet_by_credits(recipe: Recipe, parts: Sequence[Part]) -> Iterable[Unmet]:
+def _unmet_by_credits(recipe: Recipe, parts: Sequence[StackPart]) -> Iterable[Unmet]:
     total = counted_hundredths(parts, allows_repeats=recipe.allows_repeats)
     if total < recipe.ects_hundredths_min:
         needed = ects_text(recipe.ects_hundredths_min)
         yield Unmet("credits-missing", f"The parts carry {ects_text(total)} ECTS; {needed} are needed")
 
 
-def _unmet_by_achievements(recipe: Recipe, parts: Sequence[Part]) -> Iterable[Unmet]:
+def _unmet_by_achievements(recipe: Recipe, parts: Sequence[StackPart]) -> Iterable[Unmet]:
     given = {part.achievement for part in parts}
     for uri in recipe.required_achievements:
         if uri not in given:

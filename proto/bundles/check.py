@@ -14,7 +14,7 @@ from proto import events
 from proto.bundles import scope
 from proto.bundles.bundle import Bundle, BundledEntry
 from proto.bundles.concerned import concerned
-from proto.bundles.tree import Fault, Part, of_part, parts_of, tree_faults
+from proto.bundles.tree import BundleFault, LogShare, of_part, parts_of, tree_faults
 from proto.documents.agreement import differences
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
@@ -50,7 +50,7 @@ _ROUNDS_MAX = 8
 _SECOND_MS = 1000
 
 
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
+class ProvenBundle(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle shows: the verified checkpoint (None if it is not trusted), the replayed states, every fault.
 
     `time` is that of the newest thing that was said of the credential itself, which the log would not have admitted had
@@ -63,7 +63,7 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Bundle
     opened: OpenedCheckpoint | None
     book: Book
-    faults: tuple[Fault, ...]
+    faults: tuple[BundleFault, ...]
     time: Moment | None
     checkpoint_time: Moment | None
     is_time_witnessed: bool
@@ -104,19 +104,19 @@ class FaultyBundleProblem(Problem):
     status = 422
 
 
-def require_faultless(proven: Proven) -> None:
+def require_faultless(proven: ProvenBundle) -> None:
     """Raise `FaultyBundleProblem` if anything in the bundle is wrong or cannot be judged."""
     if proven.faults:
         listed = [msgspec.to_builtins(fault) for fault in proven.faults]
         raise FaultyBundleProblem(proven.faults[0].detail, members={"faults": listed})
 
 
-def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] | None = None) -> Proven:
+def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] | None = None) -> ProvenBundle:
     """Recompute all that a bundle claims, under the caller's policy; never raises, every fault is in the answer.
 
     With a document (decoded JSON), also that it is the one that the credential's issue is about.
     """
-    faults: list[Fault] = []
+    faults: list[BundleFault] = []
     # (1) The checkpoints: a log of the policy signed each, and its quorum of witnesses cosigned the current one.
     parts, opened = parts_of(bundle, policy, faults)
     # (2) Every entry is under its checkpoint; what lies side by side is chained, and time never goes back.
@@ -136,7 +136,7 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     if document is not None:
         faults += _document_faults(book, bundle, document)
     checkpoint_time, is_witnessed = _checkpoint_time(bundle, opened, policy)
-    return Proven(
+    return ProvenBundle(
         bundle=bundle,
         opened=opened,
         book=book,
@@ -148,24 +148,24 @@ def check_bundle(bundle: Bundle, policy: Policy, *, document: Mapping[str, Any] 
     )
 
 
-def _pin_faults(book: Book, policy: Policy, openings: Sequence[Stamp | None]) -> Iterator[Fault]:
+def _pin_faults(book: Book, policy: Policy, openings: Sequence[Stamp | None]) -> Iterator[BundleFault]:
     """Where the policy has pins, the log, or one that it continues, begins as one of them says."""
     last = openings[-1]
     if not policy.pins or book.log is None or last is None:
         return  # without an opening that holds up there is a fault already
     if not is_pinned(policy.pins, book.log.registrar, (stamp.event_id for stamp in openings if stamp)):
         detail = unmet(policy.pins, book.log.registrar, f"the event {last.event_id}")
-        yield Fault(check="issuer", code="registrar-not-pinned", detail=detail, index=LeafIndex(0))
+        yield BundleFault(check="issuer", code="registrar-not-pinned", detail=detail, index=LeafIndex(0))
 
 
-def _replay_part(book: Book, part: Part, about: frozenset[CredentialId], faults: list[Fault]) -> Stamp | None:
+def _replay_part(book: Book, part: LogShare, about: frozenset[CredentialId], faults: list[BundleFault]) -> Stamp | None:
     """Replay one log's entries for the credentials in `about`; return the stamp of its opening where that holds up."""
     opening = None
     origin = part.checkpoint.origin if part.checkpoint else None
     for item in part.entries:
         stamp = None
         found = _replay(book, item, origin, about)
-        if isinstance(found, Fault):
+        if isinstance(found, BundleFault):
             faults += of_part(part, iter((found,)))
         else:
             stamp = found
@@ -174,7 +174,7 @@ def _replay_part(book: Book, part: Part, about: frozenset[CredentialId], faults:
     return opening
 
 
-def _succession_faults(book: Book, earlier: Part) -> Iterator[Fault]:
+def _succession_faults(book: Book, earlier: LogShare) -> Iterator[BundleFault]:
     """The opening that was replayed last names the tree that the log before ended with."""
     named, ended = book.opened_log().predecessor, earlier.checkpoint
     if named is None or ended is None:
@@ -184,32 +184,34 @@ def _succession_faults(book: Book, earlier: Part) -> Iterator[Fault]:
             f"The log continues {named.origin} after {named.size} entries with the root {named.root_hash}; the "
             f"checkpoint is of {ended.origin}, {ended.size} entries and the root {ended.root_hash.hex()}"
         )
-        yield Fault(check="inclusion", code="other-predecessor", detail=detail, index=LeafIndex(0))
+        yield BundleFault(check="inclusion", code="other-predecessor", detail=detail, index=LeafIndex(0))
 
 
-def _replay(book: Book, item: BundledEntry, origin: Origin | None, about: frozenset[CredentialId]) -> Stamp | Fault:
+def _replay(
+    book: Book, item: BundledEntry, origin: Origin | None, about: frozenset[CredentialId]
+) -> Stamp | BundleFault:
     """Open, verify, decide and evolve one entry, and return its stamp; what is wrong with it is not evolved."""
     index, entry = item.index, item.entry
     try:
         opened = open_envelope(entry.envelope)
     except UnknownEventTypeProblem as problem:
-        return Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
+        return BundleFault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
     except Problem as problem:
-        return Fault(check="signature", code=problem.slug, detail=f"Entry {index}: {problem.detail}", index=index)
+        return BundleFault(check="signature", code=problem.slug, detail=f"Entry {index}: {problem.detail}", index=index)
     fault = _opening_fault(item, opened, origin) or _signature_fault(book, item, opened)
     if fault is not None:
         return fault
     try:
         decide(book, opened, index=index, received_at=entry.received_at, about=about)
     except UnknownRulesProblem as problem:
-        return Fault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
+        return BundleFault(check="issuer", code=problem.slug, detail=problem.detail, index=index, is_unknown=True)
     except Refusal as refusal:
         detail = f"Entry {index} breaks the rule {refusal.rule}: {refusal.detail}"
-        return Fault(check="issuer", code=refusal.slug, detail=detail, index=index)
+        return BundleFault(check="issuer", code=refusal.slug, detail=detail, index=index)
     return evolve(book, opened, index=index, received_at=entry.received_at, about=about)
 
 
-def _opening_fault(item: BundledEntry, opened: Opened, origin: Origin | None) -> Fault | None:
+def _opening_fault(item: BundledEntry, opened: Opened, origin: Origin | None) -> BundleFault | None:
     """The opening is entry 0 and no other, chained to the name of the log, and everything is meant for this log."""
     is_opening = isinstance(opened.event, events.LogOpened)
     is_right = is_opening == (item.index == 0) and (origin is None or opened.event.log == origin)
@@ -218,24 +220,24 @@ def _opening_fault(item: BundledEntry, opened: Opened, origin: Origin | None) ->
     if is_right:
         return None
     detail = f"Entry {item.index} is not of this log: the log opens with entry 0, and every event is meant for it"
-    return Fault(check="issuer", code="wrong-log", detail=detail, index=item.index)
+    return BundleFault(check="issuer", code="wrong-log", detail=detail, index=item.index)
 
 
-def _signature_fault(book: Book, item: BundledEntry, opened: Opened) -> Fault | None:
+def _signature_fault(book: Book, item: BundledEntry, opened: Opened) -> BundleFault | None:
     _close(book, opened)
     try:
         key = signing_key(book, opened, received_at=item.entry.received_at)
         is_good = is_signature(decode_public_key(key.public_key), opened.pae, opened.signature)
     except UnknownRulesProblem as problem:
         detail = f"Entry {item.index}: {problem.detail}"
-        return Fault(check="issuer", code=problem.slug, detail=detail, index=item.index, is_unknown=True)
+        return BundleFault(check="issuer", code=problem.slug, detail=detail, index=item.index, is_unknown=True)
     except Problem as problem:
         detail = f"Entry {item.index} cannot have been signed by {opened.key_id}: {problem.detail}"
-        return Fault(check="signature", code=problem.slug, detail=detail, index=item.index)
+        return BundleFault(check="signature", code=problem.slug, detail=detail, index=item.index)
     if is_good:
         return None
     detail = f"The signature of entry {item.index} was not made by {opened.key_id} over these bytes"
-    return Fault(check="signature", code="bad-signature", detail=detail, index=item.index)
+    return BundleFault(check="signature", code="bad-signature", detail=detail, index=item.index)
 
 
 def _close(book: Book, opened: Opened) -> None:
@@ -261,16 +263,16 @@ def _mark_absent(book: Book, missing: Needs) -> None:
 def _scope_faults(
     book: Book,
     credential_id: CredentialId,
-    parts: Sequence[Part],
+    parts: Sequence[LogShare],
     openings: Sequence[Stamp | None],
     *,
     is_unknown: bool,
-) -> Iterator[Fault]:
+) -> Iterator[BundleFault]:
     """The credential is there, and no entry that its bundle would not have; `openings` are those of the parts."""
     stamps = [stamp for stamp in openings if stamp is not None]
     if book.log is None or book.credentials.get(credential_id) is None or len(stamps) != len(parts):
         detail = f"No entry that holds up issued the credential {credential_id}"
-        yield Fault(check="document", code="not-issued", detail=detail, is_unknown=is_unknown)
+        yield BundleFault(check="document", code="not-issued", detail=detail, is_unknown=is_unknown)
         return
     size = TreeSize(stamps[-1].index + parts[-1].entries[-1].index + 1)
     belonging = scope.entries_about(book, credential_id, size, openings=stamps)
@@ -279,32 +281,32 @@ def _scope_faults(
         yield from of_part(part, _strangers(part, set(indices)))
 
 
-def _strangers(part: Part, belonging: set[LeafIndex]) -> Iterator[Fault]:
+def _strangers(part: LogShare, belonging: set[LeafIndex]) -> Iterator[BundleFault]:
     for item in part.entries:
         if item.index not in belonging:
             detail = f"Entry {item.index} does not belong into a bundle about this credential"
-            yield Fault(check="document", code="does-not-belong", detail=detail, index=item.index)
+            yield BundleFault(check="document", code="does-not-belong", detail=detail, index=item.index)
 
 
-def _document_faults(book: Book, bundle: Bundle, document: Mapping[str, Any]) -> Iterator[Fault]:
+def _document_faults(book: Book, bundle: Bundle, document: Mapping[str, Any]) -> Iterator[BundleFault]:
     try:
         claimed = claims(document)
         credential_id = credential_id_of(document, claimed.issuer)
     except Problem as problem:
-        yield Fault(check="document", code=problem.slug, detail=f"The document cannot be read: {problem.detail}")
+        yield BundleFault(check="document", code=problem.slug, detail=f"The document cannot be read: {problem.detail}")
         return
     if credential_id != bundle.credential_id:
         detail = (
             f"The document is the credential {credential_id}; the bundle is about {bundle.credential_id}: the document "
             "was altered, or the bundle belongs to another one"
         )
-        yield Fault(check="document", code="other-document", detail=detail)
+        yield BundleFault(check="document", code="other-document", detail=detail)
         return
     credential = book.credentials.get(credential_id)
     life = life_of(book, credential) if credential else None
     if life is not None and (fields := differences(claimed, life)):
         detail = f"The document and the institution's own entry disagree about: {', '.join(fields)}"
-        yield Fault(check="document", code="document-differs", detail=detail)
+        yield BundleFault(check="document", code="document-differs", detail=detail)
 
 
 def _time(book: Book, credential_id: CredentialId, checkpoint_time: Moment | None) -> Moment | None:

@@ -19,7 +19,7 @@ from proto.problem import Problem
 from proto.wire.verifier import CheckName
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
+class BundleFault(msgspec.Struct, frozen=True, kw_only=True):
     """Something wrong in a bundle: which check it fails, a stable code, words, and the entry where it is one.
 
     `log` names the log of that entry where it is an earlier one than the checkpoint's. `is_unknown`: what is at hand
@@ -34,7 +34,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     is_unknown: bool = False
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class LogShare(msgspec.Struct, frozen=True, kw_only=True):
     """One log's share of a bundle; `checkpoint` is what its note says, None where it cannot be read."""
 
     entries: tuple[BundledEntry, ...]
@@ -48,24 +48,26 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
         return (*self.entries, self.latest) if self.latest else self.entries
 
 
-def parts_of(bundle: Bundle, policy: Policy, faults: list[Fault]) -> tuple[list[Part], OpenedCheckpoint | None]:
+def parts_of(
+    bundle: Bundle, policy: Policy, faults: list[BundleFault]
+) -> tuple[list[LogShare], OpenedCheckpoint | None]:
     """Return what there is of each log, oldest first, and the verified checkpoint of the last one."""
     parts = []
     for part in bundle.earlier:
         checkpoint = _earlier_checkpoint(part.checkpoint.encode(), policy, faults)
-        parts.append(Part(entries=part.entries, latest=None, checkpoint=checkpoint, is_earlier=True))
+        parts.append(LogShare(entries=part.entries, latest=None, checkpoint=checkpoint, is_earlier=True))
     opened, checkpoint = _open_checkpoint(bundle, policy, faults)
     latest = bundle.latest or None
-    return [*parts, Part(entries=bundle.entries, latest=latest, checkpoint=checkpoint, is_earlier=False)], opened
+    return [*parts, LogShare(entries=bundle.entries, latest=latest, checkpoint=checkpoint, is_earlier=False)], opened
 
 
-def _earlier_checkpoint(note: bytes, policy: Policy, faults: list[Fault]) -> Checkpoint | None:
+def _earlier_checkpoint(note: bytes, policy: Policy, faults: list[BundleFault]) -> Checkpoint | None:
     """Return what an earlier log's checkpoint says. No quorum is asked for: the next log's opening names the tree."""
     try:
         checkpoint = parse_checkpoint(parse_note(note).text)
     except Problem as problem:
         detail = f"The last checkpoint of an earlier log cannot be read: {problem.detail}"
-        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail))
+        faults.append(BundleFault(check="inclusion", code=problem.slug, detail=detail))
         return None
     if not any(log.key.name == checkpoint.origin for log in policy.logs):
         detail = (
@@ -73,19 +75,21 @@ def _earlier_checkpoint(note: bytes, policy: Policy, faults: list[Fault]) -> Che
             "verifier key that was published for it"
         )
         faults.append(
-            Fault(check="inclusion", code="earlier-log-unknown", detail=detail, log=checkpoint.origin, is_unknown=True)
+            BundleFault(
+                check="inclusion", code="earlier-log-unknown", detail=detail, log=checkpoint.origin, is_unknown=True
+            )
         )
         return checkpoint
     try:
         open_under_policy(note, replace(policy, quorum=NO_QUORUM))
     except Problem as problem:
         detail = f"The last checkpoint of {checkpoint.origin} cannot be trusted: {problem.detail}"
-        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail, log=checkpoint.origin))
+        faults.append(BundleFault(check="inclusion", code=problem.slug, detail=detail, log=checkpoint.origin))
     return checkpoint
 
 
 def _open_checkpoint(
-    bundle: Bundle, policy: Policy, faults: list[Fault]
+    bundle: Bundle, policy: Policy, faults: list[BundleFault]
 ) -> tuple[OpenedCheckpoint | None, Checkpoint | None]:
     """Return the verified checkpoint, and what it says even where nobody may be believed to have said it."""
     note = bundle.checkpoint.encode()
@@ -93,7 +97,7 @@ def _open_checkpoint(
         opened = open_under_policy(note, policy)
     except Problem as problem:
         detail = f"The checkpoint cannot be trusted: {problem.detail}"
-        faults.append(Fault(check="inclusion", code=problem.slug, detail=detail))
+        faults.append(BundleFault(check="inclusion", code=problem.slug, detail=detail))
     else:
         return opened, opened.checkpoint
     try:
@@ -102,7 +106,7 @@ def _open_checkpoint(
         return None, None
 
 
-def of_part(part: Part, faults: Iterator[Fault]) -> Iterator[Fault]:
+def of_part(part: LogShare, faults: Iterator[BundleFault]) -> Iterator[BundleFault]:
     """Say of which log the faults are, where it is an earlier one."""
     origin = part.checkpoint.origin if part.checkpoint else None
     for fault in faults:
@@ -110,7 +114,7 @@ def of_part(part: Part, faults: Iterator[Fault]) -> Iterator[Fault]:
         yield fault if is_said else replace(fault, log=origin, detail=f"{fault.detail} (on {origin})")
 
 
-def _inclusion_faults(part: Part) -> Iterator[Fault]:
+def _inclusion_faults(part: LogShare) -> Iterator[BundleFault]:
     checkpoint = part.checkpoint
     if checkpoint is None:
         return
@@ -118,32 +122,32 @@ def _inclusion_faults(part: Part) -> Iterator[Fault]:
         try:
             check_inclusion(item.index, checkpoint.size, leaf_hash(item.data), item.hashes, checkpoint.root_hash)
         except ProofProblem as problem:
-            yield Fault(check="inclusion", code="not-included", detail=problem.detail, index=item.index)
+            yield BundleFault(check="inclusion", code="not-included", detail=problem.detail, index=item.index)
     if part.latest and part.latest.index + 1 != checkpoint.size:
         detail = f"Entry {part.latest.index} is not the latest of the {checkpoint.size} entries"
-        yield Fault(check="inclusion", code="not-latest", detail=detail, index=part.latest.index)
+        yield BundleFault(check="inclusion", code="not-latest", detail=detail, index=part.latest.index)
 
 
-def _chain_faults(part: Part) -> Iterator[Fault]:
+def _chain_faults(part: LogShare) -> Iterator[BundleFault]:
     for earlier, later in pairwise(part.all_entries):
         if later.entry.received_at < earlier.entry.received_at:
             detail = f"Entry {later.index} was received before entry {earlier.index}: time goes back"
-            yield Fault(check="inclusion", code="order", detail=detail, index=later.index)
+            yield BundleFault(check="inclusion", code="order", detail=detail, index=later.index)
         is_next = later.index == earlier.index + 1
         if is_next and later.entry.previous != leaf_hash(earlier.data).hex():
             detail = f"Entry {later.index} does not name entry {earlier.index} as the one before it"
-            yield Fault(check="inclusion", code="chain", detail=detail, index=later.index)
+            yield BundleFault(check="inclusion", code="chain", detail=detail, index=later.index)
 
 
-def _order_faults(parts: Sequence[Part]) -> Iterator[Fault]:
+def _order_faults(parts: Sequence[LogShare]) -> Iterator[BundleFault]:
     for earlier, later in pairwise(parts):
         last, first = earlier.all_entries[-1].entry, later.all_entries[0].entry
         if first.received_at < last.received_at:
             detail = f"Entry {first.index} was received before the log that it continues ended: time goes back"
-            yield Fault(check="inclusion", code="order", detail=detail, index=first.index)
+            yield BundleFault(check="inclusion", code="order", detail=detail, index=first.index)
 
 
-def tree_faults(parts: Sequence[Part]) -> Iterator[Fault]:
+def tree_faults(parts: Sequence[LogShare]) -> Iterator[BundleFault]:
     """Yield what is wrong: entries under another root, out of their chain, or received before what they follow."""
     for part in parts:
         yield from of_part(part, _inclusion_faults(part))

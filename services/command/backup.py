@@ -12,7 +12,7 @@ import msgspec
 
 from proto.problem import InvalidProblem
 from services.command import backup_folder as names
-from services.command.backup_folder import BackupFolder, Manifest
+from services.command.backup_folder import BackupFolder, BackupManifest
 from services.command.home import default_folder, read_addresses
 from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import dump, postgres_programs_option
@@ -50,7 +50,9 @@ def origins_of(folder: Path) -> Origins:
     )
 
 
-async def back_up(origins: Origins, folder: BackupFolder, *, with_master_key: bool, with_registrar: bool) -> Manifest:
+async def back_up(
+    origins: Origins, folder: BackupFolder, *, with_master_key: bool, with_registrar: bool
+) -> BackupManifest:
     """Write a complete backup into a new folder; raises a problem with words, and leaves nothing then."""
     if origins.ledger_database is None or origins.log_key_file is None or origins.state_folder is None:
         raise InvalidProblem("A backup needs --ledger-database, --log-key-file and --state-folder, or --data")

@@ -23,7 +23,7 @@ LOG_KEY, LAST_SIGNED, MASTER_KEY, SETTINGS = "log.key", "last-signed.checkpoint"
 REGISTRAR_FILES = ("registrar/registrar.key", "registrar/recovery.key", "registrar/opening.json")
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BackupManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backup holds: `files` by name with SHA-256 in hex; `tree_size` is what the log had when it began."""
 
     version: int
@@ -86,12 +86,12 @@ class BackupFolder:
         """Tell whether the backup holds that file."""
         return self.path(name).exists()
 
-    def complete(self, *, made_at: Moment, origin: str, log_verifier_key: str, tree_size: int) -> Manifest:
+    def complete(self, *, made_at: Moment, origin: str, log_verifier_key: str, tree_size: int) -> BackupManifest:
         """Write every file through to the disk, then the manifest over them."""
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())
         for each in (*files, self.folder):
             sync(each)
-        manifest = Manifest(
+        manifest = BackupManifest(
             version=1,
             made_at=made_at,
             origin=origin,
@@ -103,10 +103,10 @@ class BackupFolder:
         sync(self.folder)
         return manifest
 
-    def open(self) -> Manifest:
+    def open(self) -> BackupManifest:
         """Return the manifest after every file was read again; raises `InvalidProblem` for what is not as it was."""
         try:
-            manifest = msgspec.json.decode(self.path(MANIFEST).read_bytes(), type=Manifest)
+            manifest = msgspec.json.decode(self.path(MANIFEST).read_bytes(), type=BackupManifest)
             wrong = [name for name, digest in manifest.files.items() if _digest(self.path(name)) != digest]
         except OSError as error:
             raise InvalidProblem(f"{self.folder} is no complete backup: {error}") from error

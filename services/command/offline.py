@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from rich.markup import escape
 
 from proto.bundles.bundle import decode_bundle
-from proto.bundles.check import Proven, check_bundle
-from proto.bundles.tree import Fault
+from proto.bundles.check import ProvenBundle, check_bundle
+from proto.bundles.tree import BundleFault
 from proto.documents.content import content_of
 from proto.ids import Origin
 from proto.lifecycle import Book
@@ -110,7 +110,7 @@ def _unreadable(problem: Problem, now: Moment) -> Answer:
     )
 
 
-def _answer(read: ReadDocument, proven: Proven, now: Moment, language: Language) -> Answer:
+def _answer(read: ReadDocument, proven: ProvenBundle, now: Moment, language: Language) -> Answer:
     answer = language.answer(evaluate(_grounds(read, proven, now)))
     checks = tuple(_offline(item, proven) for item in answer.checks)
     is_invalid = proven.verdict(now) == "invalid" or any(item.result == "invalid" for item in checks)
@@ -118,7 +118,7 @@ def _answer(read: ReadDocument, proven: Proven, now: Moment, language: Language)
     return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate", content=content)
 
 
-def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:
+def _grounds(read: ReadDocument, proven: ProvenBundle, now: Moment) -> Grounds:
     """Return what the verifier's checks rest on: the replayed book in place of a projection, and nothing fresh."""
     is_same = read.credential_id == proven.bundle.credential_id
     credential, life = (proven.credential, proven.life) if is_same else (None, None)
@@ -148,7 +148,7 @@ def _grounds(read: ReadDocument, proven: Proven, now: Moment) -> Grounds:
     )
 
 
-def _offline(item: Check, proven: Proven) -> Check:
+def _offline(item: Check, proven: ProvenBundle) -> Check:
     """Return a finding as it can be known offline: faults of the bundle first, then what nobody can know here."""
     faults = [fault for fault in proven.faults if fault.check == item.check]
     if faults:
@@ -172,6 +172,6 @@ def _offline(item: Check, proven: Proven) -> Check:
     return item
 
 
-def _sentences(faults: Sequence[Fault]) -> Iterator[str]:
+def _sentences(faults: Sequence[BundleFault]) -> Iterator[str]:
     for fault in faults:
         yield fault.detail.rstrip(".") + "."

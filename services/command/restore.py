@@ -16,7 +16,7 @@ from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.log.note_key import VerifierKey, parse_vkey
 from proto.problem import ConflictProblem, InvalidProblem, Problem
 from services.command import backup_folder as names
-from services.command.backup_folder import BackupFolder, Manifest
+from services.command.backup_folder import BackupFolder, BackupManifest
 from services.command.fsck import Report, Targets, check
 from services.command.home import Home, default_folder
 from services.command.key_file import write_secret
@@ -82,7 +82,7 @@ async def put_back(folder: BackupFolder, to: Destinations, *, published: str | N
 
 
 async def _newest(
-    folder: BackupFolder, manifest: Manifest, state_folder: Path, *, published: str | None, nothing_newer: bool
+    folder: BackupFolder, manifest: BackupManifest, state_folder: Path, *, published: str | None, nothing_newer: bool
 ) -> OpenedCheckpoint:
     """Return the newest checkpoint that is known to be signed; without any word of what came later there is none."""
     key = parse_vkey(manifest.log_verifier_key)

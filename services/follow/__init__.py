@@ -5,7 +5,7 @@ no rule, in chunks, each with the position after it.
 """
 
 from services.follow.beginning import Beginning
-from services.follow.condition import HealthPolicy, Known
+from services.follow.condition import FollowerKnowledge, HealthPolicy
 from services.follow.follower import Follower
 from services.follow.interface import (
     Applied,
@@ -32,12 +32,12 @@ __all__ = [
     "FaultyLogProblem",
     "FollowBounds",
     "Follower",
+    "FollowerKnowledge",
     "FollowerState",
     "ForeignPositionProblem",
     "Health",
     "HealthPolicy",
     "HeirSink",
-    "Known",
     "Observer",
     "OtherEndProblem",
     "OwnRoot",

@@ -60,7 +60,7 @@ class SignatureCheck(msgspec.Struct, frozen=True):
     signature: bytes
 
 
-class Proven(msgspec.Struct, frozen=True, kw_only=True):
+class ProvenChunk(msgspec.Struct, frozen=True, kw_only=True):
     """A run of entries that was proven to be on the log: what is well formed of it, and what stops there, if anything.
 
     `after` is the position behind the whole run, were it all admitted. Where `is_untimely`, the last candidate is the

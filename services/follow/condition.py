@@ -23,7 +23,7 @@ _SECOND_MS = 1000
 Stop = FaultyLogProblem | UnknownRulesProblem | ClockBehindProblem
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class FollowerKnowledge(msgspec.Struct, frozen=True, kw_only=True):
     """What a follower knows at a moment, as other processes may read it too: monotonic times are the machine's.
 
     `position` is where the projection stood when it had last caught up; `halt` is the state that `stop` brought about.
@@ -63,7 +63,7 @@ class HealthPolicy:
         self._clock = clock
         self._monotonic = monotonic
 
-    def health(self, known: Known) -> Health:
+    def health(self, known: FollowerKnowledge) -> Health:
         """Return how far what is known can be relied on now."""
         now = self._clock()
         time = known.witnessed_at if self._is_witnessed else known.fetched_at
@@ -84,7 +84,9 @@ class HealthPolicy:
             is_imported=known.is_imported,
         )
 
-    def _state(self, known: Known, age_seconds: float | None, behind: float, now: Moment) -> tuple[FollowerState, str]:
+    def _state(
+        self, known: FollowerKnowledge, age_seconds: float | None, behind: float, now: Moment
+    ) -> tuple[FollowerState, str]:
         if known.halt is not None:
             return known.halt, known.words or ""
         if behind > self._ahead_seconds_max(known):
@@ -98,12 +100,12 @@ class HealthPolicy:
             return "stale", known.words or f"The log was last known {age_seconds:.0f} s ago{self._ahead_perhaps(known)}"
         return "healthy", "The projection holds all that the log shows"
 
-    def _ahead_seconds_max(self, known: Known) -> float:
+    def _ahead_seconds_max(self, known: FollowerKnowledge) -> float:
         """Witnesses may be further ahead of us than the log: their times count only where a quorum has them."""
         is_log = behind_seconds(known.newest_shown(), self._clock()) > AHEAD_SECONDS_MAX
         return AHEAD_SECONDS_MAX if is_log else WITNESS_AHEAD_SECONDS_MAX
 
-    def _ahead_perhaps(self, known: Known) -> str:
+    def _ahead_perhaps(self, known: FollowerKnowledge) -> str:
         """Name the other cause where witnesses' times are old although they were fetched just now."""
         fetched = known.fetched_monotonic
         if not self._is_witnessed or fetched is None or self._monotonic() - fetched > self._limit_seconds:
@@ -128,9 +130,9 @@ class HealthPolicy:
 class Condition:
     """Belongs to one follower, which writes it; anyone on the same loop reads `known`, and `tell` has each new one."""
 
-    def __init__(self, *, stop: Stop | None, tell: Callable[[Known], None] | None = None) -> None:
+    def __init__(self, *, stop: Stop | None, tell: Callable[[FollowerKnowledge], None] | None = None) -> None:
         self.stop: Stop | None = None
-        self.known = Known()
+        self.known = FollowerKnowledge()
         self._tell = tell
         if stop is not None:
             self.stopped(stop)

@@ -26,7 +26,7 @@ from services.crypto.signatures import SignatureCheckers
 from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.clocks import Clocks
-from services.follow.condition import Condition, HealthPolicy, Known
+from services.follow.condition import Condition, FollowerKnowledge, HealthPolicy
 from services.follow.download import download
 from services.follow.early import Begun, EarlyChecks
 from services.follow.entry_proofs import LastEntry
@@ -50,7 +50,7 @@ _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
 _CHUNKS_AHEAD = 2  # that wait, proven, for the chunk before to be applied; one more may be under way
-_Ready = tuple[chunk.Proven, Begun] | Exception
+_Ready = tuple[chunk.ProvenChunk, Begun] | Exception
 
 
 class Follower:
@@ -71,7 +71,7 @@ class Follower:
         known_suspects: Iterable[bytes] = (),
         root_of: RootOf | None = None,
         observer: Observer | None = None,
-        tell: Callable[[Known], None] | None = None,
+        tell: Callable[[FollowerKnowledge], None] | None = None,
     ) -> None:
         """Take the log's vkey and perhaps a witness policy; raises `MalformedProblem` or `InvalidProblem` for the key.
 
@@ -290,7 +290,7 @@ class Follower:
         except Exception as error:  # noqa: BLE001 - it is raised where the chunks are applied
             await ready.put(error)
 
-    async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> chunk.Proven:
+    async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> chunk.ProvenChunk:
         """Fetch and prove the next entries, and look at their form."""
         # (4.1) The bytes, within bounds; they end where a suspect checkpoint can be compared.
         end = self._chunk_end(position, opened)
@@ -315,7 +315,7 @@ class Follower:
             last_leaf_hash=leaves[-1],
             last_received_at=received_at,
         )
-        return chunk.Proven(
+        return chunk.ProvenChunk(
             candidates=candidates, stop=stop, read=read, is_untimely=wrong is not None, now=now, after=after
         )
 
@@ -325,7 +325,7 @@ class Follower:
         return suspect if position.size < suspect < end else end
 
     async def _judge_and_apply(
-        self, position: Position, opened: OpenedCheckpoint, proven: chunk.Proven, begun: Begun
+        self, position: Position, opened: OpenedCheckpoint, proven: chunk.ProvenChunk, begun: Begun
     ) -> tuple[Position, chunk.Stop | None]:
         """Apply the candidates up to the first that breaks a rule or whose signature is bad; return what stopped it."""
         candidates, now = proven.candidates, proven.now

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from proto.ids import Origin
 from proto.moment import from_ms
-from services.follow import Evidence, FaultyLogProblem, HealthPolicy, Known, Position
+from services.follow import Evidence, FaultyLogProblem, FollowerKnowledge, HealthPolicy, Position
 from services.follow.condition import Condition
 from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.processes.exposition import Exposition
@@ -227,10 +227,10 @@ def test_what_is_torn_on_the_board_is_not_read_and_grows_old(tmp_path: Path) -> 
     guide = RemoteHealth(SharedStateReader(tmp_path / "state"), policy, cache, Origin("log.example"))
     assert guide.health().state == "stale"
     position = Position(checkpoint=b"note")
-    state.write(Known(position=position, fetched_at=from_ms(0), fetched_monotonic=0.0))
+    state.write(FollowerKnowledge(position=position, fetched_at=from_ms(0), fetched_monotonic=0.0))
     assert guide.health().state == "healthy"
     assert cache.position == position
-    fresher = Known(position=position, fetched_at=from_ms(60_000), fetched_monotonic=60.0)
+    fresher = FollowerKnowledge(position=position, fetched_at=from_ms(60_000), fetched_monotonic=60.0)
     state.write(fresher)
     data = bytearray((tmp_path / "state").read_bytes())
     data[40] ^= 1

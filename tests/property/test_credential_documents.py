@@ -14,7 +14,7 @@ from proto.documents.open_badge_claims import NotAnOpenBadgeProblem, claims, hun
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment
 from proto.problem import Problem
-from proto.stacking import Part, Recipe, ects_remaining, ects_text, unmet_conditions
+from proto.stacking import Recipe, StackPart, ects_remaining, ects_text, unmet_conditions
 from services.crypto.data_integrity import SUITES, Suite, create_proof, verify_proof
 from tests.support.documents import ISSUER, KEY, full_achievement, full_award, full_document
 
@@ -96,7 +96,7 @@ def test_claims_of_anything_are_claims_or_a_refusal(member: str, value: Any) -> 
 
 
 parts = st.builds(
-    Part,
+    StackPart,
     credential_id=st.integers(0, 2**64).map(lambda number: CredentialId(f"{number:064x}")),
     achievement=st.sampled_from([AchievementUri(f"https://u.example/a/{n}") for n in range(6)]),
     issuer=st.just(Did("did:web:u.example")),
@@ -112,7 +112,7 @@ parts = st.builds(
     st.integers(0, 20_000),
     st.none() | st.integers(1, 8),
 )
-def test_the_order_of_parts_never_matters(given_parts: list[Part], least: int, level: int | None) -> None:
+def test_the_order_of_parts_never_matters(given_parts: list[StackPart], least: int, level: int | None) -> None:
     recipe = Recipe(ects_hundredths_min=least, eqf_level_min=level)
     forwards = unmet_conditions(recipe, given_parts, now=NOW)
     backwards = unmet_conditions(recipe, given_parts[::-1], now=NOW)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from proto.bundles.bundle import BUNDLE_ENTRIES_MAX, MEDIA_TYPE, Bundle, decode_bundle, encode_bundle
-from proto.bundles.check import FaultyBundleProblem, Proven, check_bundle, require_faultless
+from proto.bundles.check import FaultyBundleProblem, ProvenBundle, check_bundle, require_faultless
 from proto.bundles.scope import entries_about
 from proto.ids import CredentialId, Did, LeafIndex, Origin, TreeSize
 from proto.log.policy import Policy, parse_policy
@@ -29,11 +29,11 @@ def world() -> World:
     return World()
 
 
-def proven(world: World, bundle: Bundle, policy: Policy | None = None) -> Proven:
+def proven(world: World, bundle: Bundle, policy: Policy | None = None) -> ProvenBundle:
     return check_bundle(decode_bundle(encode_bundle(bundle)), policy or log_policy(world))
 
 
-def codes(found: Proven) -> set[str]:
+def codes(found: ProvenBundle) -> set[str]:
     return {fault.code for fault in found.faults}
 
 

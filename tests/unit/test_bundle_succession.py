@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from proto import events
 from proto.bundles.bundle import BUNDLE_ENTRIES_MAX, Bundle, BundlePart, decode_bundle, encode_bundle
-from proto.bundles.check import Proven, check_bundle
+from proto.bundles.check import ProvenBundle, check_bundle
 from proto.bundles.scope import by_log
 from proto.ids import CredentialId, LeafIndex, Origin
 from proto.log.policy import Policy, parse_policy
@@ -46,7 +46,7 @@ class Line:
         """Return the bundle about a credential of any of the logs."""
         return bundle_of(self.now, credential_id, checkpoint=checkpoint, before=self.logs[:-1])
 
-    def proven(self, bundle: Bundle, policy: Policy | None = None) -> Proven:
+    def proven(self, bundle: Bundle, policy: Policy | None = None) -> ProvenBundle:
         """Check a bundle after a round through its bytes."""
         return check_bundle(decode_bundle(encode_bundle(bundle)), policy or self.policy)
 
@@ -56,7 +56,7 @@ def line() -> Line:
     return Line()
 
 
-def codes(found: Proven) -> set[str]:
+def codes(found: ProvenBundle) -> set[str]:
     return {fault.code for fault in found.faults}
 
 

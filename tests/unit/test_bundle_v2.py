@@ -3,7 +3,7 @@
 import msgspec
 
 from proto.bundles.bundle import decode_bundle, encode_bundle
-from proto.bundles.check import Proven, check_bundle
+from proto.bundles.check import ProvenBundle, check_bundle
 from proto.ids import CredentialId
 from tests.property.test_bundle_properties import check_every_bundle
 from tests.support.bundles import bundle_of, log_policy
@@ -18,7 +18,7 @@ def _world() -> tuple[World, Party]:
     return world, world.admit("uni")
 
 
-def _proven(world: World, credential_id: CredentialId) -> Proven:
+def _proven(world: World, credential_id: CredentialId) -> ProvenBundle:
     bundle = decode_bundle(encode_bundle(bundle_of(world, credential_id)))
     found = check_bundle(bundle, log_policy(world))
     assert found.faults == ()

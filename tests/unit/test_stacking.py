@@ -8,8 +8,8 @@ import pytest
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment
 from proto.stacking import (
-    Part,
     Recipe,
+    StackPart,
     counted_hundredths,
     ects_remaining,
     ects_text,
@@ -21,7 +21,7 @@ NOW = Moment("2026-11-23T10:00:00.000Z")
 U = "https://u.example/a/"
 
 
-def part(name: str, hundredths: int = 300, **other: Any) -> Part:
+def part(name: str, hundredths: int = 300, **other: Any) -> StackPart:
     given: dict[str, Any] = {
         "credential_id": CredentialId(name.encode().hex().rjust(64, "0")),
         "achievement": AchievementUri(U + name),
@@ -31,14 +31,14 @@ def part(name: str, hundredths: int = 300, **other: Any) -> Part:
         "is_active": True,
         "eqf_level": 6,
     }
-    return Part(**(given | other))
+    return StackPart(**(given | other))
 
 
 def recipe(**fields: Any) -> Recipe:
     return msgspec.convert(fields, Recipe)
 
 
-def codes(wanted: Recipe, *parts: Part) -> list[str]:
+def codes(wanted: Recipe, *parts: StackPart) -> list[str]:
     return [unmet.code for unmet in unmet_conditions(wanted, parts, now=NOW)]
 
 
@@ -116,7 +116,7 @@ def test_credits_are_written_as_people_write_them(hundredths: int, text: str) ->
     assert ects_text(hundredths) == text
 
 
-def again(name: str, number: int, hundredths: int = 300) -> Part:
+def again(name: str, number: int, hundredths: int = 300) -> StackPart:
     credential_id = CredentialId(f"{number}{name}".encode().hex().rjust(64, "0"))
     return part(name, hundredths, credential_id=credential_id)
 

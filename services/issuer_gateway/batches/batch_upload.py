@@ -42,7 +42,7 @@ class TooManyRowsProblem(InvalidProblem):
     status = 413
 
 
-class Part(msgspec.Struct, frozen=True, array_like=True):
+class BatchPart(msgspec.Struct, frozen=True, array_like=True):
     """Some records of a file, and the names of its columns where it is CSV; sealed as msgpack."""
 
     header: tuple[str, ...]
@@ -168,7 +168,7 @@ class Upload:
         """Seal the records that have gathered, in parts that are worked on in one transaction each."""
         for start in range(0, len(self._records), LIMITS.batch_chunk_rows):
             some = self._records[start : start + LIMITS.batch_chunk_rows]
-            part = Part(self._file.header, tuple((record.line, record.content) for record in some))
+            part = BatchPart(self._file.header, tuple((record.line, record.content) for record in some))
             number = self._part_count + len(self._sealed)
             self._sealed.append(self._key.data.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
             if len(self._sealed) >= LIMITS.batch_parts_stored_at_once:

@@ -19,7 +19,7 @@ from proto.tables.records import FileRecord
 from services.edge import Log
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
-from services.issuer_gateway.batches.batch_upload import Part, part_name
+from services.issuer_gateway.batches.batch_upload import BatchPart, part_name
 from services.issuer_gateway.batches.row_problems import document_of
 from services.issuer_gateway.batches.rows import award_row, change_row, meant
 from services.issuer_gateway.batches.small_batch import found_before, row_repeated
@@ -41,7 +41,7 @@ from services.persistence.postgres_errors import (
     OUTAGE_ERRORS,
 )
 
-_DECODE_PART = msgspec.msgpack.Decoder(Part).decode
+_DECODE_PART = msgspec.msgpack.Decoder(BatchPart).decode
 _ENCODE = msgspec.json.Encoder().encode
 _POLL_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
@@ -186,7 +186,7 @@ class _Work:
         self._results: dict[int, batches.Result] = {}
         self._contents: dict[int, bytes] = {}
 
-    async def done(self, part: Part, key: bytes) -> list[batches.Result]:
+    async def done(self, part: BatchPart, key: bytes) -> list[batches.Result]:
         """Return a result for each record of the part, by line."""
         self._contents = dict(part.records)
         records = [FileRecord(line, content) for line, content in part.records]

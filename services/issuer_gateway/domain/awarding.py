@@ -18,7 +18,7 @@ from proto.ids import AchievementId, AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
-from proto.stacking import Part, Unmet, ects_text, unmet_by_declared, unmet_conditions
+from proto.stacking import StackPart, Unmet, ects_text, unmet_by_declared, unmet_conditions
 from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
 from services.issuer_gateway.domain.tenant import Tenant
 
@@ -278,14 +278,14 @@ def named_credentials(event: events.Event) -> list[CredentialId]:
 
 def parts_of(
     book: Book, components: Sequence[CredentialId], stacks: Mapping[CredentialId, tuple[CredentialId, ...]], now: Moment
-) -> tuple[list[Component], list[Part]]:
+) -> tuple[list[Component], list[StackPart]]:
     """Return the parts of a stack as its document names them, and as its recipe judges them.
 
     `stacks` are the live stacks of the same institution that count a part already. Credentials that the book does not
     know are left out: the rules refuse them by name.
     """
     documented: list[Component] = []
-    judged: list[Part] = []
+    judged: list[StackPart] = []
     for credential_id in components:
         credential = book.credential(credential_id)
         life = life_of(book, credential) if credential else None
@@ -301,7 +301,7 @@ def parts_of(
             )
         )
         judged.append(
-            Part(
+            StackPart(
                 credential_id=credential_id,
                 achievement=life.achievement,
                 issuer=life.issuer,
@@ -315,7 +315,9 @@ def parts_of(
     return documented, judged
 
 
-def check_recipe(achievement: Achievement, parts: Sequence[Part], *, declared_hundredths: int, now: Moment) -> None:
+def check_recipe(
+    achievement: Achievement, parts: Sequence[StackPart], *, declared_hundredths: int, now: Moment
+) -> None:
     """Raise `StackUnmetProblem` with every condition that the parts leave unmet.
 
     Those of the achievement's recipe, and that the credits that are declared are those of different achievements.

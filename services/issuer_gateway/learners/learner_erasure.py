@@ -18,7 +18,7 @@ from proto.ids import BatchId, InstitutionId, LearnerId
 from proto.moment import from_datetime
 from proto.problem import NotFoundProblem
 from proto.wire.gateway import ErasureAnswer
-from services.issuer_gateway.batches.batch_upload import Part, part_name
+from services.issuer_gateway.batches.batch_upload import BatchPart, part_name
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.small_batch import LearnerErasedProblem
 from services.issuer_gateway.config import LIMITS
@@ -32,7 +32,7 @@ from services.persistence.postgres import Connection, Pool
 
 _REF_COLUMN = "learner_ref"
 _ESCAPE = b"\\u"
-_DECODE_PART = msgspec.msgpack.Decoder(Part).decode
+_DECODE_PART = msgspec.msgpack.Decoder(BatchPart).decode
 _ENCODE_PART = msgspec.msgpack.Encoder().encode
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -157,7 +157,7 @@ class _Pending:
         await batches.count(self._connection, batch.batch_id, accepted=0, refused=len(lines))
 
 
-def _opened(sealed: bytes, batch_id: BatchId, number: int, key: BatchKey) -> Part:
+def _opened(sealed: bytes, batch_id: BatchId, number: int, key: BatchKey) -> BatchPart:
     return _DECODE_PART(key.data.open(sealed, "batch-part", part_name(batch_id, number)))
 
 
@@ -175,13 +175,13 @@ def _resealed(
         part = _opened(content, batch_id, number, old)
         lines = lines_of(part, ref)
         left = tuple(record for record in part.records if record[0] not in lines)
-        again = _ENCODE_PART(Part(part.header, left))
+        again = _ENCODE_PART(BatchPart(part.header, left))
         sealed.append((number, new.data.seal(again, "batch-part", part_name(batch_id, number))))
         gone += sorted(lines)
     return sealed, gone
 
 
-def lines_of(part: Part, ref: str) -> set[int]:
+def lines_of(part: BatchPart, ref: str) -> set[int]:
     """Return the lines of a part's records that are about a learner.
 
     A record that cannot be read, and in which the name stands, counts: it might be the learner's.

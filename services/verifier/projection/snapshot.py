@@ -39,7 +39,7 @@ class SnapshotProblem(InvalidProblem):
     title = "The snapshot cannot be used"
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class SnapshotManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the note says: which tree of which log, in which form, and the SHA-256 of the file."""
 
     origin: str
@@ -54,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join(lines) + "\n"
 
     @classmethod
-    def read(cls, text: str) -> "Manifest":
+    def read(cls, text: str) -> "SnapshotManifest":
         """Return what a note's text says; raises `SnapshotProblem`."""
         lines = text.split("\n")
         pairs = [line.partition(" ") for line in lines[2:-1]]
@@ -81,7 +81,7 @@ def load_snapshot_key(path: Path, *, use: str = "snapshot") -> SignerKey:
     return key
 
 
-def export(database_file: Path, key: SignerKey, out: Path) -> Manifest:
+def export(database_file: Path, key: SignerKey, out: Path) -> SnapshotManifest:
     """Copy a projection as of now into a new folder, and sign for it; the verifier may run meanwhile. Blocks.
 
     Raises `SnapshotProblem` for a projection that is damaged, is itself imported, or knows its log to be faulty, and
@@ -109,10 +109,10 @@ def export(database_file: Path, key: SignerKey, out: Path) -> Manifest:
         raise
 
 
-def _signed(out: Path, position: Position, schema: int, key: SignerKey) -> Manifest:
+def _signed(out: Path, position: Position, schema: int, key: SignerKey) -> SnapshotManifest:
     """Sign for the copy in a folder, and have both on the disk."""
     copy = out / DATABASE_NAME
-    manifest = Manifest(
+    manifest = SnapshotManifest(
         origin=parse_note(position.checkpoint).text.partition("\n")[0],
         size=position.size,
         root=position.root_hash.hex(),
@@ -140,7 +140,7 @@ def _exportable(connection: sqlite3.Connection) -> Position:
     return position
 
 
-def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_file: Path) -> Manifest:
+def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_file: Path) -> SnapshotManifest:
     """Check a snapshot and put its projection where a verifier, not yet started, looks for it. Blocks.
 
     Raises `SnapshotProblem` unless one of the keys signed for these very bytes of this log, in this software's form.
@@ -151,7 +151,7 @@ def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_f
         if Path(left).exists():  # SQLite would write what is in it into the new file
             raise SnapshotProblem(f"{left} is left of a file that is gone: remove it, then import again")
     note = _signed_note(folder / NOTE_NAME, keys)
-    manifest = Manifest.read(note.text)
+    manifest = SnapshotManifest.read(note.text)
     if manifest.origin != log_key.name:
         raise SnapshotProblem(f"The snapshot is of the log {manifest.origin}, not of {log_key.name}")
     if manifest.schema != tables.SCHEMA_VERSION:
@@ -188,7 +188,7 @@ def _signed_note(path: Path, keys: list[VerifierKey]) -> Note:
     return note
 
 
-def _check_position(position: Position | None, manifest: Manifest, log_key: VerifierKey) -> None:
+def _check_position(position: Position | None, manifest: SnapshotManifest, log_key: VerifierKey) -> None:
     """What the file says of itself is what the note says, and under a checkpoint that the log signed."""
     if position is None or (position.size, position.root_hash.hex()) != (manifest.size, manifest.root):
         raise SnapshotProblem("The snapshot's file is of another tree than its note says")

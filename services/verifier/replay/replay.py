@@ -19,7 +19,7 @@ from services.clients.log_client import LogClient
 from services.clients.shown_checkpoint import shown_at
 from services.clients.tile_client import TileClient
 from services.edge import Log
-from services.follow import Beginning, FollowBounds, Follower, Known
+from services.follow import Beginning, FollowBounds, Follower, FollowerKnowledge
 from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
 from services.supervision import FATAL_STATUS, EndProcess, Supervision
@@ -55,7 +55,7 @@ async def replaying(
     log: Log,
     *,
     listener: ProjectionListener | None = None,
-    tell: Callable[[Known], None] | None = None,
+    tell: Callable[[FollowerKnowledge], None] | None = None,
     end_process: EndProcess = os._exit,
 ) -> AsyncIterator[Replay]:
     """Open (1) the projection's file and (2) follow the log into it, while the block runs; closed in reverse order.

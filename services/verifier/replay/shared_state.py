@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proto.ids import Origin
-from services.follow import Health, HealthPolicy, Known
+from services.follow import FollowerKnowledge, Health, HealthPolicy
 from services.verifier.answers.answer_cache import AnswerCache
 
 CAPACITY_BYTES = 4 * 1024 * 1024
@@ -24,7 +24,7 @@ _HEAD = struct.Struct("<QII")  # sequence, length, CRC-32
 _SEQUENCE = struct.Struct("<Q")
 _ATTEMPTS = 20
 _ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Known).decode
+_DECODE = msgspec.msgpack.Decoder(FollowerKnowledge).decode
 
 
 class SharedState:
@@ -37,7 +37,7 @@ class SharedState:
             self._map = mmap.mmap(file.fileno(), CAPACITY_BYTES)
         self._sequence = 0
 
-    def write(self, known: Known) -> None:
+    def write(self, known: FollowerKnowledge) -> None:
         """Show what is known from now on."""
         data = _ENCODE(known)
         if len(data) > CAPACITY_BYTES - _HEAD.size and known.evidence is not None:  # it is in the log and in the store
@@ -61,7 +61,7 @@ class SharedStateReader:
             self._map = mmap.mmap(file.fileno(), CAPACITY_BYTES, access=mmap.ACCESS_READ)
         self._seen = 0
 
-    def news(self) -> Known | None:
+    def news(self) -> FollowerKnowledge | None:
         """Return what is known, if that is not what was returned last and can be read now."""
         for _ in range(_ATTEMPTS):
             sequence, length, checksum = _HEAD.unpack_from(self._map)
@@ -87,7 +87,7 @@ class RemoteHealth:
         self, reader: SharedStateReader, health_policy: HealthPolicy, cache: AnswerCache, origin: Origin
     ) -> None:
         self.origin = origin
-        self.known = Known()
+        self.known = FollowerKnowledge()
         self._reader = reader
         self._health_policy = health_policy
         self._cache = cache

@@ -58,14 +58,14 @@ class ForgetfulWitnessProblem(UnavailableProblem):
     title = "The witness cannot reach its memory"
 
 
-class Cosigned(msgspec.Struct, frozen=True, kw_only=True):
+class CosignedTree(msgspec.Struct, frozen=True, kw_only=True):
     """What was cosigned last of one log: the note holds the log's signatures and this witness's cosignature."""
 
     checkpoint: Checkpoint
     note: Note
 
 
-Decide = Callable[[Cosigned | None], Cosigned]
+Decide = Callable[[CosignedTree | None], CosignedTree]
 """From what was cosigned last to what is cosigned now; raises the `Problem` that refuses."""
 
 
@@ -97,18 +97,18 @@ class WitnessMemory:
         self._thread.shutdown(wait=True)
         self._connection.close()
 
-    async def compare_and_store(self, origin: Origin, decide: Decide) -> Cosigned:
+    async def compare_and_store(self, origin: Origin, decide: Decide) -> CosignedTree:
         """Return what `decide` makes of what was cosigned last, once it is stored durably; nobody comes between.
 
         Raises what `decide` raises, with nothing changed, and `ForgetfulWitnessProblem`.
         """
         return await self._run(lambda: self._compare_and_store(origin, decide))
 
-    async def last(self, hashed_origin: bytes) -> Cosigned | None:
+    async def last(self, hashed_origin: bytes) -> CosignedTree | None:
         """Return what was cosigned last of the log whose origin has this SHA-256, or None."""
         return await self._run(lambda: _last(self._connection, hashed_origin))
 
-    def _compare_and_store(self, origin: Origin, decide: Decide) -> Cosigned:
+    def _compare_and_store(self, origin: Origin, decide: Decide) -> CosignedTree:
         hashed = origin_hash(origin)
         # BEGIN IMMEDIATE takes the file's write lock: another process on the same file waits here as well.
         self._connection.execute("BEGIN IMMEDIATE")
@@ -134,12 +134,12 @@ class WitnessMemory:
             raise ForgetfulWitnessProblem(f"The witness's memory cannot be used now: {error}") from error
 
 
-def _last(connection: sqlite3.Connection, hashed_origin: bytes) -> Cosigned | None:
+def _last(connection: sqlite3.Connection, hashed_origin: bytes) -> CosignedTree | None:
     row = connection.execute("SELECT note FROM cosigned WHERE origin_hash = ?", (hashed_origin,)).fetchone()
     if row is None:
         return None
     note = parse_note(row[0])
-    return Cosigned(checkpoint=parse_checkpoint(note.text), note=note)
+    return CosignedTree(checkpoint=parse_checkpoint(note.text), note=note)
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

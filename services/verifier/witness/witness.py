@@ -17,7 +17,7 @@ from proto.problem import NotFoundProblem, Problem
 from services.policy_file import read_logs
 from services.settings import SettingsFault, read_secret
 from services.verifier.config import Config
-from services.verifier.witness.memory import Cosigned, WitnessMemory
+from services.verifier.witness.memory import CosignedTree, WitnessMemory
 
 
 class NothingCosignedProblem(NotFoundProblem):
@@ -67,13 +67,13 @@ class Witness:
         )
         return cosigned.note.signatures[-1]
 
-    def _cosigned(self, request: AddCheckpoint, new: Checkpoint, note: Note, last: Cosigned | None) -> Cosigned:
+    def _cosigned(self, request: AddCheckpoint, new: Checkpoint, note: Note, last: CosignedTree | None) -> CosignedTree:
         before = last.checkpoint if last else None
         if last and before and before.size == new.size and before.root_hash != new.root_hash:
             self._on_fork(last.note.encode(), note.encode())
         check_growth(request, new, before)  # (3)
         line = cosign(note, self.key, int(self._clock()))  # (4)
-        return Cosigned(checkpoint=new, note=Note(text=note.text, signatures=(*note.signatures, line)))
+        return CosignedTree(checkpoint=new, note=Note(text=note.text, signatures=(*note.signatures, line)))
 
     async def last_checkpoint(self, hashed_origin: bytes) -> bytes:
         """Return the checkpoint cosigned last of the log whose origin has this SHA-256, as a signed note.
