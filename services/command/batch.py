@@ -18,11 +18,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from proto.documents.fields import OnRepeat
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayOrder
-from proto.tables.dialect import ENCODINGS, Encoding
+from proto.tables.dialect import Encoding
 from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
 from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
 from services.clients.http_session import client_session
-from services.command.list_file import PIECE_BYTES, Source, read_source, write_refused
+from services.command.list_file import (
+    PIECE_BYTES,
+    Source,
+    dates_option,
+    encoding_option,
+    read_source,
+    write_refused,
+)
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 
 SHOWN_ROWS_MAX = 20
@@ -190,12 +197,8 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
     type=click.Choice(["replace", "repeat"]),
     help="What is meant where a learner was awarded the same before, with other content; rows may say it too.",
 )
-@click.option(
-    "--dates",
-    type=click.Choice(["dmy", "mdy"]),
-    help="In which order FILE writes days such as 01.10.2026, where none of them shows it.",
-)
-@click.option("--encoding", type=click.Choice(ENCODINGS), help="Of CSV, where it is not UTF-8.")
+@dates_option
+@encoding_option
 @click.option("--key", metavar="TEXT", help="Idempotency key; default: the digest of FILE.")
 @as_json_option
 @command

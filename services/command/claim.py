@@ -16,12 +16,14 @@ from proto.canonical import DECODE_ERRORS
 from proto.documents.claim import claim_message
 from proto.keys import did_key
 from proto.problem import InvalidProblem
+from proto.tables.day_order import DayOrder
+from proto.tables.dialect import Encoding
 from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX, Claimed
 from services.clients.gateway import GatewayClient, UnreachableProblem
 from services.clients.http_session import client_session
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
-from services.command.list_file import read_source
+from services.command.list_file import dates_option, encoding_option, read_source
 from services.command.output import EXIT_NOT_WRITTEN, EXIT_PROBLEM, as_json_option, command, console, print_json
 
 _TRIES = 3
@@ -104,11 +106,23 @@ async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, h
 @_key_option
 @click.option("--out", required=True, type=_OUT, help="CSV of mode 0600: line, link, expires_at, problem.")
 @_hours_option
+@dates_option
+@encoding_option
 @as_json_option
 @command
-async def awards(*, file: Path, gateway: str, api_key_file: Path, out: Path, hours: int, as_json: bool) -> None:
-    """Make a link for each award of FILE (CSV or NDJSON, 1,000 rows), issued when the link is used."""
-    source = await read_source(file)
+async def awards(
+    *,
+    file: Path,
+    gateway: str,
+    api_key_file: Path,
+    out: Path,
+    hours: int,
+    dates: DayOrder | None,
+    encoding: Encoding | None,
+    as_json: bool,
+) -> None:
+    """Make a link for each award of FILE (CSV, XLSX or NDJSON, 1,000 rows), issued when the link is used."""
+    source = await read_source(file, dates=dates, encoding=encoding)
     write_secret(out, b"")
     counts = {"link_count": 0, "refused_count": 0}
     async with client_session() as session:
@@ -116,7 +130,12 @@ async def awards(*, file: Path, gateway: str, api_key_file: Path, out: Path, hou
             rows = csv.writer(target)
             rows.writerow(("line", "link", "expires_at", "problem"))
             async for line in _client(session, gateway, api_key_file).claims_of_awards(
-                file.read_bytes(), media_type=source.media_type, key=source.key, hours_valid=hours
+                file.read_bytes(),
+                media_type=source.media_type,
+                key=source.key,
+                hours_valid=hours,
+                dates=dates,
+                encoding=encoding,
             ):
                 made, problem = line.claim, (line.problem or {}).get("detail")
                 counts["link_count" if made else "refused_count"] += 1

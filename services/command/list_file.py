@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequen
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
 
 from proto.documents.fields import OnRepeat
@@ -23,7 +24,7 @@ from proto.tables.changes_csv import COLUMNS as CHANGE_COLUMNS
 from proto.tables.changes_csv import DAY_COLUMNS
 from proto.tables.changes_csv import REQUIRED_COLUMNS as CHANGE_COLUMNS_NEEDED
 from proto.tables.day_order import DayError, DayOrder, written_day
-from proto.tables.dialect import CsvText, Encoding
+from proto.tables.dialect import ENCODINGS, CsvText, Encoding
 from proto.tables.reading import Glance
 from proto.tables.records import FileRecord, RecordCutter
 from services.clients.gateway.batches import BatchMedia
@@ -40,6 +41,14 @@ _MEDIA: Mapping[str, BatchMedia] = {
     ".xlsx": _XLSX,
 }
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+dates_option = click.option(
+    "--dates",
+    type=click.Choice(["dmy", "mdy"]),
+    help="In which order FILE writes days such as 01.10.2026, where none of them shows it.",
+)
+encoding_option = click.option("--encoding", type=click.Choice(ENCODINGS), help="Of CSV, where it is not UTF-8.")
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

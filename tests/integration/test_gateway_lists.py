@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proto.tables.dialect import Encoding
 from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer
 from services.clients.gateway import GatewayClient
 from services.issuer_gateway.workbooks.workbook import XLSX
@@ -195,3 +196,14 @@ async def test_a_workbook_that_wants_more_than_a_list_takes_no_memory_and_is_ref
     assert (answered.status, answered.slug) == (400, "malformed-csv"), answered
     assert "new workbook" in answered.body["detail"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+@pytest.mark.parametrize("media", [CSV, XLSX], ids=["csv", "xlsx"])
+async def test_links_are_made_to_the_awards_of_such_lists_too(gateway: RunningGateway, media: str) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    client = GatewayClient(office.gateway.ledger.session, office.gateway.url, token=office.created.api_key)
+    body = _csv(_list({}, 0)) if media == CSV else _xlsx(_list({}, 0))
+    encoding: Encoding | None = "windows-1252" if media == CSV else None
+    lines = [line async for line in client.claims_of_awards(body, media_type=media, key="k", encoding=encoding)]
+    assert [(line.line, line.claim is not None) for line in lines] == [(n, True) for n in (2, 3, 5, 6, 7, 8)]

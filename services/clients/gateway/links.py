@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from proto.tables.day_order import DayOrder
+from proto.tables.dialect import Encoding
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.requests import (
     AcceptBody,
@@ -97,10 +99,18 @@ class LinkCalls(HttpClient):
             yield self.decoded(line, ClaimMade, path)
 
     async def claims_of_awards(
-        self, rows: bytes, *, media_type: str, key: str, hours_valid: int | None = None
+        self,
+        rows: bytes,
+        *,
+        media_type: str,
+        key: str,
+        hours_valid: int | None = None,
+        dates: DayOrder | None = None,
+        encoding: Encoding | None = None,
     ) -> AsyncIterator[ClaimLine]:
-        """Yield a one-time link, or a problem, for each award of a CSV or NDJSON file of at most 1,000 rows."""
-        headers, query = {"Content-Type": media_type, "Idempotency-Key": key}, {"hours_valid": hours_valid}
+        """Yield a one-time link, or a problem, for each award of a CSV, XLSX or NDJSON file of at most 1,000 rows."""
+        headers = {"Content-Type": media_type, "Idempotency-Key": key}
+        query = {"hours_valid": hours_valid, "dates": dates, "encoding": encoding}
         path = "/v1/claims/awards"
         async for line in self.lines("POST", path, query=query, body=rows, headers=headers):
             yield self.decoded(line, ClaimLine, path)
