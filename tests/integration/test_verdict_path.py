@@ -123,6 +123,6 @@ async def test_a_document_passes_few_modules_and_comes_back_to_one_at_most(verif
     with traced(data) as way:
         answer = await verifier.post(data)
     assert answer["verdict"] == {"on the log": "valid", "altered": "invalid"}.get(kind, "indeterminate")
-    assert "services.verifier.verdict.checks" in way.modules, "the whole way was seen, threads and all"
+    assert "services.verifier.verdict.verdict" in way.modules, "the whole way was seen, threads and all"
     assert len(way.modules) <= MODULES_MAX, way.modules
     assert len(way.returns) <= RETURNS_MAX, way.returns

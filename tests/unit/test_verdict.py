@@ -14,10 +14,9 @@ from proto.wire.verifier import Check
 from services.follow.interface import Health, Position
 from services.verifier.languages import ENGLISH
 from services.verifier.languages.english import SENTENCES
-from services.verifier.verdict.checks import freshness
 from services.verifier.verdict.findings import Judgement, finding
 from services.verifier.verdict.grounds import Document, Grounds
-from services.verifier.verdict.verdict import evaluate
+from services.verifier.verdict.verdict import evaluate, freshness
 from tests.support.statements import Party
 from tests.support.worlds import World
 

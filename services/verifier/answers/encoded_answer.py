@@ -17,10 +17,9 @@ from proto.moment import Moment
 from proto.wire.verifier import Answer, AsOf, CheckName, Question, Result, Verdict
 from services.follow.interface import Health, Position
 from services.verifier.languages import ENGLISH, LANGUAGES, Language
-from services.verifier.verdict.checks import freshness
 from services.verifier.verdict.findings import CheckFinding, Judgement, finding
 from services.verifier.verdict.grounds import Grounds
-from services.verifier.verdict.verdict import as_of, verdict
+from services.verifier.verdict.verdict import as_of, freshness, verdict
 
 DOCUMENTS_MAX = 8
 """Forms of one document (with one proof or another, or none) that are remembered to match; more are checked anew."""

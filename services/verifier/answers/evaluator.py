@@ -30,10 +30,9 @@ from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.statistics import InstitutionName, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
 from services.verifier.verdict import facts
-from services.verifier.verdict.checks import freshness
 from services.verifier.verdict.grounds import Document, Grounds
 from services.verifier.verdict.today import today_of
-from services.verifier.verdict.verdict import as_of, evaluate
+from services.verifier.verdict.verdict import as_of, evaluate, freshness
 
 StatusLists = Sequence[Mapping[str, Any]]
 

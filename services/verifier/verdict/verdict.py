@@ -8,17 +8,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from proto.ids import Origin
-from proto.lifecycle import Effective, Life, UnloadedStateError, effective
+from proto.documents.agreement import differences
+from proto.documents.open_badge_claims import DocumentClaims
+from proto.ids import CredentialId, Origin
+from proto.lifecycle import Effective, Life, UnloadedStateError, effective, profile
+from proto.lifecycle import standing as standing_of
 from proto.wire.verifier import AsOf, CheckName, IssuerFacts, Question, StackNode, Verdict
 from services.follow.interface import Health, Position
 from services.verifier.verdict import facts
-from services.verifier.verdict.checks import nine_checks
-from services.verifier.verdict.findings import CheckFinding, Judgement
-from services.verifier.verdict.grounds import Grounds
+from services.verifier.verdict.findings import CheckFinding, Judgement, finding
+from services.verifier.verdict.grounds import Document, Grounds
 from services.verifier.verdict.staleness import as_far_as_known
 
 MUST_APPLY: frozenset[CheckName] = frozenset({"signature", "inclusion", "issuer", "status", "period", "freshness"})
+_GONE = ("void", "revoked", "suspended")
 
 
 def evaluate(grounds: Grounds) -> Judgement:
@@ -110,3 +113,205 @@ def _stack(grounds: Grounds, life: Life) -> StackNode | None:
         )
     except UnloadedStateError:
         return None
+
+
+# The checks, in the order of DESIGN 4. One that cannot be made for want of something is `unknown`.
+
+
+def nine_checks(grounds: Grounds, life: Life | None, found: Effective | None) -> tuple[CheckFinding, ...]:
+    """Return what each check finds; `life` is the issue that is asked about, `found` its state at the asked moment."""
+    return (
+        _document(grounds, life),
+        _proof(grounds),
+        _signature(grounds, life),
+        _inclusion(grounds, life),
+        _issuer(grounds, life),
+        _status(grounds, life, found),
+        _period(grounds, life),
+        _components(grounds, life, found),
+        freshness(grounds.health),
+    )
+
+
+def _document(grounds: Grounds, life: Life | None) -> CheckFinding:
+    document = grounds.document
+    if document is None:
+        return finding("document", "not_applicable", "no-document")
+    if document.claims is None or grounds.foreign is not None:
+        return _document_of_nobody(grounds, document)
+    if grounds.credential is None:
+        return _document_not_found(grounds, document.claims)
+    if life is None:
+        is_later = not grounds.is_issued
+        return finding(
+            "document",
+            "invalid" if is_later else "unknown",
+            "document-not-yet-on-log" if is_later else "document-not-found",
+        )
+    fields = tuple(differences(document.claims, life))
+    if fields:
+        return finding("document", "invalid", "document-differs", fields=fields)
+    return finding("document", "valid", "document-matches")
+
+
+_WITH_FAULT = frozenset({"document-malformed", "document-names-no-issuer"})
+
+
+def _document_of_nobody(grounds: Grounds, document: Document) -> CheckFinding:
+    if grounds.foreign is not None:
+        return finding("document", "unknown", "document-issuer-unknown")
+    if document.other is not None:
+        values = {"fault": document.fault} if document.other in _WITH_FAULT else {}
+        return finding("document", "unknown", document.other, **values)
+    return finding("document", "invalid", "document-unreadable", fault=document.fault)
+
+
+def _proof(grounds: Grounds) -> CheckFinding:
+    foreign = grounds.foreign
+    if foreign is not None:
+        return foreign.proof
+    return grounds.document.proof if grounds.document else finding("proof", "not_applicable", "no-document")
+
+
+def _document_not_found(grounds: Grounds, claims: DocumentClaims) -> CheckFinding:
+    issuer = grounds.book.issuers.get(claims.issuer)
+    if freshness(grounds.health).result != "valid":
+        return finding("document", "unknown", "document-not-found")
+    if issuer is None or profile(grounds.book, issuer) is None:
+        return finding("document", "unknown", "document-issuer-unknown")
+    return finding("document", "invalid", "document-not-on-log")
+
+
+def _no_entry(grounds: Grounds, name: CheckName, code: str) -> CheckFinding:
+    """Return the finding where there is no usable entry: nothing to check, or records that are incomplete."""
+    if not grounds.is_issued:
+        return finding(name, "not_applicable", "no-entry")
+    return finding(name, "unknown", code)
+
+
+def _signature(grounds: Grounds, life: Life | None) -> CheckFinding:
+    if life is None:
+        return _no_entry(grounds, "signature", "signature-key-missing")
+    return finding("signature", "valid", "signature-verified")
+
+
+def _inclusion(grounds: Grounds, life: Life | None) -> CheckFinding:
+    if life is None:
+        return _no_entry(grounds, "inclusion", "inclusion-unknown")
+    if grounds.is_included is None or grounds.index_of(life.stamp) >= grounds.position.size:
+        return finding("inclusion", "unknown", "inclusion-unknown")
+    if not grounds.is_included:
+        return finding("inclusion", "invalid", "inclusion-wrong")
+    return finding("inclusion", "valid", "inclusion-proven")
+
+
+def _issuer(grounds: Grounds, life: Life | None) -> CheckFinding:
+    """Admitted and in scope when it issued; what the register says later is shown and undoes nothing."""
+    book, known_at = grounds.book, grounds.known_at
+    if life is None:
+        return _no_entry(grounds, "issuer", "issuer-missing")
+    issuer = book.issuer(life.issuer)
+    if issuer is None:
+        return finding("issuer", "unknown", "issuer-missing")
+    then = profile(book, issuer, known_at=known_at, before=life.stamp.index)
+    if then is None:
+        return finding("issuer", "invalid", "issuer-not-admitted")
+    scope = then.scope
+    is_in_scope = (
+        (scope.may_stack if life.components else scope.may_issue)
+        and (life.eqf_level is None or scope.eqf_min <= life.eqf_level <= scope.eqf_max)
+        and life.ects_hundredths <= scope.ects_hundredths_max
+        and life.achievement.startswith(then.uri_prefixes)
+    )
+    if not is_in_scope:
+        return finding("issuer", "invalid", "issuer-out-of-scope", issuer=then.legal_name)
+    return finding("issuer", "valid", _issuer_code(grounds, life), issuer=then.legal_name)
+
+
+def _issuer_code(grounds: Grounds, life: Life) -> str:
+    issuer = grounds.book.issuer(life.issuer)
+    assert issuer is not None, "the caller found it"
+    if facts.is_key_from_registrar(grounds.book, life.stamp):
+        return "issuer-key-by-registrar"
+    last = standing_of(grounds.book, issuer, known_at=grounds.known_at)
+    later = {"suspended": "issuer-since-suspended", "closed": "issuer-since-closed"}
+    return later.get(last.kind, "issuer-in-scope") if last else "issuer-in-scope"
+
+
+def _status(grounds: Grounds, life: Life | None, found: Effective | None) -> CheckFinding:
+    """Void, revoked or suspended; period and components are checks of their own."""
+    if (foreign := grounds.foreign) is not None:
+        return foreign.status
+    if life is None:
+        return _no_entry(grounds, "status", "status-unknown")
+    if found is None:
+        return finding("status", "unknown", "status-unknown")
+    if found.state in _GONE:
+        return finding("status", "invalid", f"status-{found.state}", since=found.since, reason=found.reason or "")
+    if grounds.at > grounds.now:
+        return finding("status", "unknown", "status-open", at=grounds.at)
+    return finding("status", "valid", "status-active")
+
+
+def _period(grounds: Grounds, life: Life | None) -> CheckFinding:
+    if (foreign := grounds.foreign) is not None:
+        return foreign.period
+    if life is None:
+        return _no_entry(grounds, "period", "status-unknown")
+    first, last = grounds.written_days(life)
+    if grounds.at < life.valid_from:
+        return finding("period", "invalid", "period-not-begun", since=first or life.valid_from)
+    if life.valid_until is None:
+        return finding("period", "valid", "period-open")
+    if grounds.at >= life.valid_until:
+        return finding("period", "invalid", "period-over", until=last or life.valid_until)
+    return finding("period", "valid", "period-within", until=last or life.valid_until)
+
+
+def _components(grounds: Grounds, life: Life | None, found: Effective | None) -> CheckFinding:
+    if life is None:
+        return _no_entry(grounds, "components", "components-unknown")
+    if not life.components:
+        return finding("components", "not_applicable", "components-none")
+    try:
+        is_all_there = all(grounds.book.credential(part) is not None for part in life.parts)
+        nodes = [_part_state(grounds, part) for part in life.components] if is_all_there else []
+    except UnloadedStateError:
+        nodes = []
+    if found is None or not nodes or None in nodes:
+        return finding("components", "unknown", "components-unknown")
+    fallen = sum(node is not None and node.state != "active" for node in nodes)
+    if not fallen:
+        return finding("components", "valid", "components-hold", count=len(nodes))
+    remaining = min(life.ects_hundredths, sum(node.credits_remaining for node in nodes if node))
+    return finding(
+        "components",
+        "invalid",
+        "components-impaired",
+        fallen=fallen,
+        count=len(nodes),
+        remaining=remaining,
+        declared=life.ects_hundredths,
+    )
+
+
+def _part_state(grounds: Grounds, part: CredentialId) -> Effective | None:
+    credential = grounds.book.credential(part)
+    return effective(grounds.book, credential, at=grounds.at, known_at=grounds.known_at) if credential else None
+
+
+def freshness(health: Health) -> CheckFinding:
+    """Return whether the records are fresh enough to answer from; a log that is faulty or not understood is unknown."""
+    if health.state == "faulty":
+        return finding("freshness", "unknown", "log-faulty", fault=health.detail)
+    if health.state == "unknown_rules":
+        return finding("freshness", "unknown", "log-unknown-rules")
+    if health.state == "clock_behind":
+        return finding("freshness", "unknown", "clock-behind", fault=health.detail)
+    if health.age_seconds is None:
+        return finding("freshness", "unknown", "never-fresh")
+    age = health.age_seconds
+    if health.state != "healthy":
+        return finding("freshness", "unknown", "stale", age=age, fault=health.detail)
+    code = "fresh-witnessed" if health.time_source == "witnesses" else "fresh-log"
+    return finding("freshness", "valid", code, age=age)
