@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proto.documents.open_badge_names import IRIS
 from proto.wire.gateway import BatchAnswer, CredentialAnswer
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until
@@ -191,7 +192,7 @@ async def test_the_example_documents_are_imported_as_they_ship(gateway: RunningG
     answer = first.as_(CredentialAnswer)
     issued = (await office.client.get(f"/v1/credentials/{answer.credential_id}/document")).body
     former = msgspec.json.decode(document)["id"]
-    assert former in {each["identifier"] for each in issued["otherIdentifier"]}
+    assert former in {each["identifier"] for each in issued[IRIS["otherIdentifier"]]}
     assert (await office.published(answer.credential_id)).status is not None
 
 
