@@ -128,6 +128,9 @@ def stated(node: Mapping[str, Any], name: str) -> Any:
     return _reference(value) if name in _REFERENCES else value
 
 
+_PLACE_DIGITS_MAX = 10
+
+
 def pointer_into(document: Any, pointer: str) -> str:
     """Return where in a document stands what `pointer` names in its form with short names (`with_names`)."""
     node, found = document, ""
@@ -138,11 +141,12 @@ def pointer_into(document: Any, pointer: str) -> str:
             step = name if name in node else IRIS.get(name, name)
             node = node.get(step)
         elif isinstance(node, list):
-            step = next((place for place, each in enumerate(node) if _is_named(place, each, name)), name)
+            is_place = name.isdecimal() and len(name) < _PLACE_DIGITS_MAX and int(name) < len(node)
+            step = int(name) if is_place else next((at for at, each in enumerate(node) if _is_in(each, name)), name)
             node = node[step] if isinstance(step, int) else None
         found += "/" + str(step).replace("~", "~0").replace("/", "~1")
     return found
 
 
-def _is_named(place: int, item: Any, name: str) -> bool:
-    return str(place) == name or (isinstance(item, Mapping) and item.get("@language") == name)
+def _is_in(item: Any, language: str) -> bool:
+    return isinstance(item, Mapping) and item.get("@language") == language

@@ -5,6 +5,7 @@ A concept that none of our lists has, such as an assessment of an institution's 
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple
 
 from proto.documents.credential import Achievement, Identifier, QualityAssurance
@@ -39,7 +40,7 @@ COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _KNOWN = frozenset(concept.uri for concept in CONCEPTS.values())
 _NAME_MAX, _TEXT_MAX = 300, 10_000
-_IDENTIFIERS_MAX, _LISTED_MAX, _SKILLS_MAX = 15, 16, 32
+_IDENTIFIERS_MAX, _LISTED_MAX, _SKILLS_MAX, _LINES_MAX = 15, 16, 32, 64
 
 
 class _Line(NamedTuple):
@@ -274,7 +275,7 @@ class _AchievementImport:
             if spec is not None:
                 spec.only("type", "LearningAssessmentSpecification")
                 types += self._read.concepts(spec, "dcType", AssessmentType)
-                self._custom += self._labels(spec, "dcType")
+                self._custom += islice(self._labels(spec, "dcType"), _LINES_MAX)
             found = self._read.concepts(each, "idVerification", Supervision)
             if found and supervision not in (None, found[0]):
                 self._read.doubt(each.at("idVerification"), f"One supervision can be kept; {supervision} is left out")
@@ -284,7 +285,7 @@ class _AchievementImport:
     def _labels(self, source: Reader, name: str) -> Iterator[_Line]:
         """Take the labels of concepts that none of our lists has."""
         for each in all_of(source, name):
-            if str(each.value.get("id")) in _KNOWN:
+            if str(each.value.get("id")) in _KNOWN or len(self._custom) >= _LINES_MAX:
                 continue
             texts = self._read.text(each, "prefLabel")
             if texts:

@@ -31,7 +31,8 @@ class Alignments:
         """Return fields of an achievement; `assured` and `level` are what it states in another place."""
         levels = [item for item in self._items if item.value.get("targetType") == EQF_TARGET_TYPE]
         quality = [item for item in self._items if item.value.get("targetType") == QUALITY_TARGET_TYPE]
-        others = [item for item in self._items if item not in levels and item not in quality]
+        sorted_out = {id(item) for item in (*levels, *quality)}
+        others = [item for item in self._items if id(item) not in sorted_out]
         esco = [item for item in others if is_esco(str(item.value.get("targetUrl")))]
         further = self._read.all(
             [item for item in quality if not self._is_of(item, assured)], self._quality, _QUALITY_MAX - len(assured)
@@ -40,7 +41,9 @@ class Alignments:
             "eqf_level": self._level(levels, level),
             "quality_assurance": [*assured, *further],
             "esco": self._read.all(esco, self._esco, _ESCO_MAX),
-            "alignments": self._read.all([item for item in others if item not in esco], self._other, _OTHERS_MAX),
+            "alignments": self._read.all(
+                [item for item in others if not is_esco(str(item.value.get("targetUrl")))], self._other, _OTHERS_MAX
+            ),
         }
 
     def _level(self, items: Sequence[Reader], stated: int | None) -> int | None:
