@@ -141,7 +141,10 @@ class _AchievementImport:
         return Identifier(identifier=notation, type="identifier")
 
     def _outcomes(self, spec: Reader) -> Iterator[dict[str, Any]]:
-        for each in all_of(spec, "learningOutcome"):
+        outcomes = all_of(spec, "learningOutcome")
+        for each in outcomes[_LINES_MAX:]:
+            self._read.doubt(each.pointer, f"Only {_LINES_MAX} outcomes can be kept; left out")
+        for each in outcomes[:_LINES_MAX]:
             title = self._read.text(each, "title")
             if title is None:
                 continue

@@ -231,6 +231,13 @@ def test_pages_stand_in_the_further_information_and_what_is_too_long_is_listed()
     assert any(each.endswith("/homepage/contentURL") for each in found.unmapped)
 
 
+def test_of_many_outcomes_as_many_are_kept_as_can_be() -> None:
+    outcomes = [{"type": "LearningOutcome", "title": {"en": f"Measures {number}"}} for number in range(70)]
+    found = imported(elm_of(learningOutcome=outcomes))
+    assert len(found.achievement.learning_outcomes) == 64
+    assert len([each for each in found.unmapped if "/learningOutcome/" in each]) == 6
+
+
 def test_a_birth_that_is_no_day_is_listed_and_tells_people_apart() -> None:
     people = []
     for born in ("8 March 1998", "9 March 1998"):
