@@ -149,11 +149,23 @@ def _duplicate(value: Any, under: str) -> Problem:
     return MalformedProblem("A key comes twice in one object")  # the object itself was dropped by a doubled parent key
 
 
+def _refuse_null(values: Mapping[str, str | Sequence[str]], kind: type[Any]) -> None:
+    """Refuse the text `null` where it would be read as no value at all; a text parameter may well be called so."""
+    named = [name for name, value in values.items() if isinstance(value, str) and value.lower() == "null"]
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)} if named else {}
+    for name in set(named) & types.keys():
+        try:
+            msgspec.convert(values[name], types[name])
+        except msgspec.ValidationError:
+            raise parameter_problem(name, f"Parameter `{name}`: leave it out where there is none") from None
+
+
 def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) -> T:
     """Return path or query parameters as the Struct `kind`; numbers and booleans are read from their text.
 
     Raises `InvalidProblem` whose member `parameter` names the first wrong, unknown or missing one.
     """
+    _refuse_null(values, kind)
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

@@ -227,3 +227,15 @@ def test_an_escaped_text_is_read_as_it_was_written(text: str, padding: int) -> N
     value = "a" * (form._PIECE_BYTES - padding) + text
     assert form.urlencoded(f"x={quote_plus(value)}".encode()).text("x") == value
     assert form.urlencoded(f"x={quote(value, safe='')}".encode()).text("x") == value
+
+
+class Optional(msgspec.Struct, frozen=True, kw_only=True):
+    to: int | None = None
+    name: str | None = None
+
+
+@pytest.mark.parametrize("text", ["null", "NULL"])
+def test_null_is_no_number_of_a_parameter_but_may_be_a_text(text: str) -> None:
+    with pytest.raises(InvalidProblem, match="leave it out"):
+        decode_parameters({"to": text}, Optional)
+    assert decode_parameters({"name": text}, Optional).name == text
