@@ -37,11 +37,15 @@ interop: $(VENV)/dev.stamp interop-judges ## have third-party libraries from npm
 	@exec $(BIN)/python -m pytest tests/interop $(ARGS)
 
 JUDGES := tests/interop/judges
-interop-judges: $(JUDGES)/node_modules/made.stamp $(JUDGES)/.venv/made.stamp
+interop-judges: $(JUDGES)/node_modules/made.stamp $(JUDGES)/node22/node_modules/made.stamp $(JUDGES)/.venv/made.stamp
 
 $(JUDGES)/node_modules/made.stamp: $(JUDGES)/package-lock.json
 	@echo "installing the judges from npm"
 	@npm ci --prefix $(JUDGES) --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(JUDGES)/node22/node_modules/made.stamp: $(JUDGES)/node22/package-lock.json
+	@npm ci --prefix $(JUDGES)/node22 --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 $(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
