@@ -12,13 +12,16 @@ from proto.ids import CredentialId
 from proto.wire.content import (
     ComponentContent,
     Content,
+    EvidenceContent,
     HolderContent,
     LevelContent,
     OutcomeContent,
+    ProviderContent,
     QualityContent,
     ReferenceContent,
     ResultContent,
     Texts,
+    TitledContent,
 )
 
 _HUNDREDTHS = 100
@@ -57,6 +60,11 @@ def content_of(document: Mapping[str, Any]) -> Content:
         supervision=next(iter(_names(achievement.get("supervision"))), None),
         quality_assurance=tuple(_quality(item) for item in _objects(achievement.get("qualityAssurance"))),
         prerequisites=_texts(achievement, "prerequisites", "", language),
+        learning_resources=tuple(_titled(achievement.get("learningResource"), language)),
+        entitlements=tuple(_titled(achievement.get("entitlement"), language)),
+        providers=tuple(_providers(achievement.get("provider"))),
+        provider_type=_text(achievement.get("providerType")),
+        evidence=tuple(_evidence(document.get("evidence"))),
         further_information=_texts(achievement, "furtherInformation", "", language),
         components=tuple(_component(item) for item in _objects(subject.get("component"))),
     )
@@ -187,6 +195,30 @@ def _quality(item: Mapping[str, Any]) -> QualityContent:
         code=_text(item.get("notation")),
         url=_text(item.get("url")),
     )
+
+
+def _titled(value: Any, language: str) -> Iterator[TitledContent]:
+    for item in _objects(value):
+        title, url = _texts(item, "title", "name", language), _text(item.get("url"))
+        if title or url:
+            yield TitledContent(title=title, url=url)
+
+
+def _providers(value: Any) -> Iterator[ProviderContent]:
+    for item in _objects(value):
+        name = _text(item.get("name"))
+        if name:
+            country = _text(_object(item.get("address")).get("addressCountryCode"))
+            yield ProviderContent(name=name, country=country, url=_text(item.get("url")))
+
+
+def _evidence(value: Any) -> Iterator[EvidenceContent]:
+    """Yield what is shown as evidence; documents of ours say it in words under `narrative`."""
+    for item in _objects(value):
+        url, kind = _text(item.get("id")), _text(item.get("genre"))
+        text = next(filter(None, (_text(item.get(name)) for name in ("narrative", "description", "name"))), None)
+        if url or text:
+            yield EvidenceContent(url=url, text=text, kind=kind)
 
 
 def _component(item: Mapping[str, Any]) -> ComponentContent:

@@ -60,6 +60,29 @@ class QualityContent(Body, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
 
 
+class TitledContent(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that the achievement refers to by its title: a learning resource, an entitlement."""
+
+    title: Texts = msgspec.field(default_factory=dict)
+    url: str | None = None
+
+
+class ProviderContent(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """Who teaches it, where that is not, or not only, the institution; `country` by ISO 3166-1 alpha-2."""
+
+    name: str
+    country: str | None = None
+    url: str | None = None
+
+
+class EvidenceContent(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """What shows that it was earned: where it can be seen, in words, or both; and of which kind it is."""
+
+    url: str | None = None
+    text: str | None = None
+    kind: str | None = None
+
+
 class ComponentContent(Body, frozen=True, kw_only=True, omit_defaults=True):
     """One part of a stack, as the stack's document names it."""
 
@@ -96,5 +119,10 @@ class Content(Body, frozen=True, kw_only=True, omit_defaults=True):
     supervision: str | None = None
     quality_assurance: tuple[QualityContent, ...] = ()
     prerequisites: Texts = msgspec.field(default_factory=dict)
+    learning_resources: tuple[TitledContent, ...] = ()
+    entitlements: tuple[TitledContent, ...] = ()
+    providers: tuple[ProviderContent, ...] = ()
+    provider_type: str | None = None
+    evidence: tuple[EvidenceContent, ...] = ()
     further_information: Texts = msgspec.field(default_factory=dict)
     components: tuple[ComponentContent, ...] = ()

@@ -30,6 +30,17 @@ def test_a_document_says_whose_it_is_what_it_is_and_what_it_is_worth() -> None:
     assert content.quality_assurance[0].code == "KAUN-2024-118"
 
 
+def test_what_it_is_learned_with_leads_to_and_is_shown_by_is_said_too() -> None:
+    content = content_of(full_document())
+    (resource,), (entitlement,) = content.learning_resources, content.entitlements
+    assert (resource.title["pl"], resource.url) == ("Podręcznik", "https://nadmorska.example/b")
+    assert (entitlement.title["en"], entitlement.url) == ("May enter the second module", "https://nadmorska.example/2")
+    (provider,), (shown,) = content.providers, content.evidence
+    assert (provider.name, provider.country, provider.url) == ("Port Gdynia", "PL", "https://port.example/")
+    assert content.provider_type == "employer"
+    assert (shown.url, shown.text, shown.kind) == ("https://nadmorska.example/e/1", "Raport", "portfolio")
+
+
 def test_an_earlier_form_says_the_same() -> None:
     assert content_of(earlier_document()) == content_of(full_document())
 
