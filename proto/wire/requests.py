@@ -24,7 +24,7 @@ from proto.event_fields import CredentialIdField, EctsField
 from proto.events import Record
 from proto.ids import AchievementId, AchievementUri, ClaimId, CredentialId, RequestId
 from proto.moment import Moment
-from proto.wire.gateway import AchievementIdField, Slug
+from proto.wire.id_fields import AchievementIdField, Slug
 
 PREREQUISITES_MAX = 16
 CLAIM_HOURS_MAX = 8_784

@@ -19,7 +19,7 @@ from proto.documents.fields import OnRepeat
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
-from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
+from proto.wire.batches import BatchAnswer, BatchProgress, BatchRow
 from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
 from services.clients.http_session import client_session
 from services.command.list_file import (

@@ -16,7 +16,7 @@ from proto.lifecycle import RULES_VERSIONS_KNOWN
 from proto.moment import normalise
 from proto.p256 import is_p256_key
 from proto.problem import InvalidProblem, Problem
-from proto.wire.gateway import AdmissionRequest
+from proto.wire.institutions import AdmissionRequest
 from proto.wire.ledger import Appended
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient

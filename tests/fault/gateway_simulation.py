@@ -22,7 +22,8 @@ from prometheus_client import CollectorRegistry
 from proto.envelope import Envelope, open_envelope, seal_opened
 from proto.ids import CredentialId, EventId, InstitutionId, LeafIndex
 from proto.problem import UnavailableProblem
-from proto.wire.gateway import EventAnswer, InstitutionRequest
+from proto.wire.gateway import EventAnswer
+from proto.wire.institutions import InstitutionRequest
 from proto.wire.ledger import Appended, AppendLine
 from services.clients.log_client import LogUnreachableProblem
 from services.edge import Log

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from proto.wire.gateway import BatchAnswer
+from proto.wire.batches import BatchAnswer
 from tests.support.gateways import Answered, Client, Office
 from tests.support.killed_services import KilledGateway
 from tests.support.ledgers import RunningLedger, until

@@ -12,7 +12,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from proto.wire.gateway import BatchAnswer, BatchRow
+from proto.wire.batches import BatchAnswer, BatchRow
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Office, gateway_config, gateway_database
 from tests.support.killed_services import KilledGateway, KilledLedger

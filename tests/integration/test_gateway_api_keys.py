@@ -4,7 +4,7 @@ import json
 
 import msgspec
 
-from proto.wire.gateway import BatchAnswer
+from proto.wire.batches import BatchAnswer
 from proto.wire.requests import ClaimMade
 from tests.support.gateways import Client, Office, RunningGateway
 from tests.support.ledgers import until

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from proto.wire.gateway import BatchAnswer, BatchRow
+from proto.wire.batches import BatchAnswer, BatchRow
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
 

@@ -11,7 +11,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from proto.wire.gateway import BatchAnswer, BatchProgress, BatchRow
+from proto.wire.batches import BatchAnswer, BatchProgress, BatchRow
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.ledgers import RunningLedger, until

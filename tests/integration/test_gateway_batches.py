@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from proto.documents.open_badge_names import IRIS
-from proto.wire.gateway import BatchAnswer, CredentialAnswer
+from proto.wire.batches import BatchAnswer
+from proto.wire.gateway import CredentialAnswer
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import RunningLedger, until
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from proto.documents.open_badge_names import IRIS
-from proto.wire.gateway import BatchAnswer
+from proto.wire.batches import BatchAnswer
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Answered, Office, RunningGateway, achievement
 from tests.support.judged import Judge, Verifier, judge_for, running_verifier

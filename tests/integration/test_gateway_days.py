@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from proto.moment import Moment, as_written
-from proto.wire.gateway import BatchAnswer, CredentialAnswer
+from proto.wire.batches import BatchAnswer
+from proto.wire.gateway import CredentialAnswer
 from tests.support.foreign_documents import elm, open_badge
 from tests.support.gateways import Office, RunningGateway
 from tests.support.judged import Verifier, document_of, running_verifier

@@ -14,7 +14,7 @@ from proto.documents.credential import Achievement, Award
 from proto.documents.open_badge_names import IRIS
 from proto.ids import CredentialId
 from proto.imports.imported import Imported
-from proto.wire.gateway import BatchAnswer
+from proto.wire.batches import BatchAnswer
 from services.command.fsck import Targets
 from services.command.fsck import check as checked
 from services.issuer_gateway.achievements.imported_achievement import adopted

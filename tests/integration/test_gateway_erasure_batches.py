@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
-from proto.wire.gateway import BatchAnswer, BatchRow
+from proto.wire.batches import BatchAnswer, BatchRow
 from services.issuer_gateway.batches import small_batch
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore, UnsealableProblem

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from proto.tables.dialect import Encoding
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer
+from proto.wire.batches import BATCH_ROWS_MAX, BatchAnswer
 from services.clients.gateway import GatewayClient
 from services.issuer_gateway.workbooks.workbook import XLSX
 from tests.support.gateways import Answered, Office, RunningGateway

@@ -8,7 +8,7 @@ import pytest
 from yarl import URL
 
 from proto.keys import SecretKey
-from proto.wire.gateway import BatchPage
+from proto.wire.batches import BatchPage
 from tests.support.gateways import OPERATOR_TOKEN, Office, RunningGateway, achievement
 from tests.support.ledgers import until
 

@@ -12,7 +12,8 @@ from proto.documents.status_list import decode_list
 from proto.events import KeyRecord
 from proto.ids import Did, KeyId
 from proto.keys import decode_public_key
-from proto.wire.gateway import CredentialAnswer, RegisteredKey
+from proto.wire.gateway import CredentialAnswer
+from proto.wire.institutions import RegisteredKey
 from services.crypto.data_integrity import proofs_of, verify_proof
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions.institution_commands import tenant_of

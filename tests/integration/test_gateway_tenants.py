@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from proto.ids import AchievementId, InstitutionId
-from proto.wire.gateway import AchievementAnswer, EventAnswer, Institution
+from proto.wire.gateway import AchievementAnswer, EventAnswer
+from proto.wire.institutions import Institution
 from services.issuer_gateway.keys.keystore import MasterKeyFault, create_master_key
 from services.issuer_gateway.store import achievements as store
 from services.persistence.postgres import connected

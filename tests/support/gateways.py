@@ -15,12 +15,8 @@ import msgspec
 
 from proto import events
 from proto.keys import SecretKey
-from proto.wire.gateway import (
-    AchievementAnswer,
-    CredentialAnswer,
-    EventAnswer,
-    InstitutionCreated,
-)
+from proto.wire.gateway import AchievementAnswer, CredentialAnswer, EventAnswer
+from proto.wire.institutions import InstitutionCreated
 from services.edge import Log, listening
 from services.issuer_gateway.app import PARTS, apply_migrations, make_app
 from services.issuer_gateway.config import Config

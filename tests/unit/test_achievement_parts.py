@@ -16,7 +16,8 @@ from proto.envelope import open_envelope, seal, seal_opened
 from proto.ids import AchievementId, CredentialId, InstitutionId, Origin
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
-from proto.wire.gateway import AchievementRequest, InstitutionRequest
+from proto.wire.gateway import AchievementRequest
+from proto.wire.institutions import InstitutionRequest
 from services.command.demo import EXAMPLES
 from services.crypto.rdf_canonical import known_contexts, pinned_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts, with_part, without_part

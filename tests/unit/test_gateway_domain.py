@@ -5,7 +5,8 @@ import pytest
 
 from proto.ids import AchievementId, InstitutionId
 from proto.problem import InvalidProblem, MalformedProblem
-from proto.wire.gateway import AchievementRequest, InstitutionRequest
+from proto.wire.gateway import AchievementRequest
+from proto.wire.institutions import InstitutionRequest
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.batches.rows import rows_of
 from services.issuer_gateway.domain.awarding import ForeignUriProblem, achievement_from, achievement_id_from

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from proto.documents.fields import OnRepeat
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
-from proto.wire.gateway import BatchAnswer, BatchPage, BatchProgress, BatchRow
+from proto.wire.batches import BatchAnswer, BatchPage, BatchProgress, BatchRow
 from services.clients.http_client import HttpClient
 
 BatchMedia = Literal[

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from proto.events import KeyRecord
-from proto.wire.gateway import (
+from proto.wire.institutions import (
     ApiKeyCreated,
     ApiKeyList,
     ApiKeyRequest,
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class InstitutionCalls(HttpClient):
-    """Calls about institutions. A body is a record of `proto.wire.gateway`, or the same as decoded JSON."""
+    """Calls about institutions. A body is a record of `proto.wire.institutions`, or the same as decoded JSON."""
 
     async def create_institution(
         self, request: InstitutionRequest | Json, *, key: str | None = None

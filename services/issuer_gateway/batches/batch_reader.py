@@ -9,7 +9,7 @@ import msgspec
 
 from proto.ids import BatchId
 from proto.moment import from_datetime
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, BatchProgress, BatchRow, BatchSummary
+from proto.wire.batches import BATCH_ROWS_MAX, BatchAnswer, BatchProgress, BatchRow, BatchSummary
 from services.issuer_gateway.batches.small_batch import ListAnswers, UnknownBatchProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant

@@ -17,7 +17,7 @@ from proto.ids import ApiKeyId, BatchId
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.tables.reading import Reading
 from proto.tables.records import FileRecord
-from proto.wire.gateway import BATCH_ROWS_MAX
+from proto.wire.batches import BATCH_ROWS_MAX
 from services.issuer_gateway.batches.table import TableFile, Written
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant

@@ -14,7 +14,7 @@ from proto.tables.cells import RowFault
 from proto.tables.changes_csv import ChangeRow, NumberedChange, read_change
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.tables.records import FileRecord, RecordCutter
-from proto.wire.gateway import BATCH_ROWS_MAX
+from proto.wire.batches import BATCH_ROWS_MAX
 from services.edge import decode_json
 from services.issuer_gateway.batches.batch_upload import JSON_LIST, TooManyRowsProblem
 from services.issuer_gateway.batches.table import TableFile, Written

@@ -14,7 +14,7 @@ import msgspec
 from proto.ids import ApiKeyId, BatchId, CredentialId
 from proto.problem import MalformedProblem, NotFoundProblem, Problem
 from proto.tables.reading import READ_AS_USUAL, Reading
-from proto.wire.gateway import BatchAnswer, BatchRow
+from proto.wire.batches import BatchAnswer, BatchRow
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
 from services.issuer_gateway.config import LIMITS

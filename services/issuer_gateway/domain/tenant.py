@@ -16,7 +16,7 @@ from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end,
 from proto.lifecycle import Issuer as LogIssuer
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
-from proto.wire.gateway import AdmissionRequest, Institution, InstitutionRequest, RegisteredKey
+from proto.wire.institutions import AdmissionRequest, Institution, InstitutionRequest, RegisteredKey
 
 _DID_CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 

@@ -9,15 +9,8 @@ from msgspec import Meta
 from proto.documents.credential import Achievement
 from proto.documents.open_badge import achievement_document
 from proto.wire.documents import AchievementDocument
-from proto.wire.gateway import (
-    AchievementAnswer,
-    AchievementIdField,
-    AchievementPage,
-    AchievementRequest,
-    CatalogueEntry,
-    CataloguePage,
-    Slug,
-)
+from proto.wire.gateway import AchievementAnswer, AchievementPage, AchievementRequest, CatalogueEntry, CataloguePage
+from proto.wire.id_fields import AchievementIdField, Slug
 from services.edge import Media, PreconditionProblem, Reply, Route, decode_cursor, encode_cursor, etag_of, require_match
 from services.edge.media_type import preferred
 from services.issuer_gateway.achievements import achievement_commands

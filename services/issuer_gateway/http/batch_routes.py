@@ -20,6 +20,7 @@ from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.tables.dialect import CsvProblem
 from proto.tables.reading import READ_AS_USUAL
 from proto.tables.records import BlankLinesProblem, RecordTooLongProblem
+from proto.wire.batches import BATCH_ROWS_MAX, BatchAnswer
 from proto.wire.documents import (
     CredentialDocument,
     DocumentWithStatusLists,
@@ -27,7 +28,7 @@ from proto.wire.documents import (
     SealedCredential,
     WrappedCredential,
 )
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchAnswer, CredentialAnswer
+from proto.wire.gateway import CredentialAnswer
 from services.edge import (
     BodyTooLargeProblem,
     Reply,

@@ -8,7 +8,8 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.wire.gateway import BatchAnswer, BatchEvent, BatchPage, BatchRow, Uuid
+from proto.wire.batches import BatchAnswer, BatchEvent, BatchPage, BatchRow
+from proto.wire.id_fields import Uuid
 from services.edge import STOPPING, ForbiddenProblem, LineWriter, Media, Route, decode_cursor, encode_cursor
 from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler

@@ -11,7 +11,7 @@ from proto.documents.claim import HolderProofProblem
 from proto.problem import Problem
 from proto.tables.dialect import CsvProblem
 from proto.tables.records import RecordTooLongProblem
-from proto.wire.gateway import ClaimIdField
+from proto.wire.id_fields import ClaimIdField
 from proto.wire.requests import (
     CLAIM_HOURS_DEFAULT,
     Claim,

@@ -7,9 +7,9 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.documents.annex_i import strictest
-from proto.wire.gateway import (
+from proto.wire.id_fields import ApiKeyIdField, Slug
+from proto.wire.institutions import (
     ApiKeyCreated,
-    ApiKeyIdField,
     ApiKeyList,
     ApiKeyRequest,
     Institution,
@@ -18,7 +18,6 @@ from proto.wire.gateway import (
     InstitutionRequest,
     InstitutionSettings,
     SettingsRequest,
-    Slug,
 )
 from services.edge import ForbiddenProblem, Media, Reply, Route, decode_cursor, encode_cursor, etag_of
 from services.issuer_gateway.config import LIMITS

@@ -11,7 +11,8 @@ from proto.documents.fields import OnRepeatField
 from proto.tables.changes_csv import ChangeRow
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
-from proto.wire.gateway import BATCH_ROWS_MAX, BatchIdField
+from proto.wire.batches import BATCH_ROWS_MAX
+from proto.wire.id_fields import BatchIdField
 from services.edge.media_type import media_type_of
 from services.issuer_gateway.batches import batch_upload
 from services.issuer_gateway.batches.table import CSV, Written

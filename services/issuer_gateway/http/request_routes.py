@@ -13,7 +13,8 @@ from msgspec import Meta
 from proto.expected import in_words
 from proto.problem import InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
-from proto.wire.gateway import CredentialAnswer, RequestIdField, Uuid
+from proto.wire.gateway import CredentialAnswer
+from proto.wire.id_fields import RequestIdField, Uuid
 from proto.wire.requests import (
     AcceptBody,
     RejectBody,

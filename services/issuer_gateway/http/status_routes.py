@@ -9,7 +9,8 @@ from msgspec import Meta
 
 from proto.events import KeyRecord
 from proto.wire.documents import CredentialDocument
-from proto.wire.gateway import SigningKeyRequest, Slug
+from proto.wire.id_fields import Slug
+from proto.wire.institutions import SigningKeyRequest
 from services.edge import Media, Reply, Route, etag_of
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
 from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, keyed_from

@@ -10,7 +10,7 @@ from proto.events import KeyRecord
 from proto.ids import ApiKeyId, InstitutionId
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, NotFoundProblem
-from proto.wire.gateway import (
+from proto.wire.institutions import (
     API_SCOPES,
     ApiKey,
     ApiKeyCreated,

@@ -10,9 +10,9 @@ import msgspec
 from proto.documents.fields import OnRepeat
 from proto.ids import ApiKeyId, BatchId, CredentialId, EventId, InstitutionId
 from proto.tables.reading import READ_AS_USUAL, Reading
+from proto.wire.batches import BatchState
 from services.persistence.postgres import Connection, Pool
 
-BatchState = Literal["waiting", "running", "finished", "cancelled", "failed"]
 Kind = Literal["awards", "changes"]
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,

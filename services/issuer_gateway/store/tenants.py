@@ -10,7 +10,7 @@ from proto.event_fields import Purpose
 from proto.fold import fold
 from proto.ids import ApiKeyId, InstitutionId, KeyId
 from proto.moment import from_datetime
-from proto.wire.gateway import ApiKey, ApiScope
+from proto.wire.institutions import ApiKey, ApiScope
 from services.issuer_gateway.domain.tenant import Tenant
 from services.persistence.postgres import Connection, Pool
 
