@@ -1,11 +1,17 @@
 """What a document says, in the order in which people ask: whose, what, how much, how well. Proves nothing of it.
 
 Total: what is missing, or of another form than documents of ours have, is left out, so that any document may be read.
+What concerns the achievement alone is the same in many documents: it is read once, and kept by its own bytes. Nothing
+of a holder is kept.
 Texts that exist in several languages come as `{language tag: text}`.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from proto.documents.open_badge_names import NamedTwiceProblem, with_names
 from proto.ids import CredentialId
@@ -29,31 +35,72 @@ _ITEMS_MAX = 64
 _TEXT_MAX = 10_000
 _ESCO = "ext:ESCO"
 _EQF = "http://data.europa.eu/snb/eqf/"
+_NOT_READ = frozenset({"@context", "credentialSubject", "proof", "credentialSchema", "credentialStatus"})
+_KEPT_MAX = 256
+_KEPT_BYTES_MAX = 16_384
+"""Achievements that are read once, and how long they may be: together some 10 MB at the most."""
+_ENCODE = msgspec.json.Encoder().encode
+_NO_SCHEME = ResultContent()
+
+
+class _AchievementContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a document says of its achievement alone: the same for everybody who earned it, and nothing personal."""
+
+    content: Content
+    schemes: Mapping[str, ResultContent]
+    """By the id of a result description: the scheme, without a result."""
+    available: Any
 
 
 def content_of(document: Mapping[str, Any]) -> Content:
     """Return what a credential document says of its holder, its achievement and its result."""
-    document = _named(document)
     subject = _object(document.get("credentialSubject"))
-    achievement = _object(subject.get("achievement"))
-    language = _text(achievement.get("inLanguage")) or "und"
-    return Content(
-        language=language,
-        title=_texts(achievement, "title", "name", language) or _plain(document.get("name"), language),
-        description=_texts(achievement, "description", "description", language),
+    known = _known(_object(subject.get("achievement")))
+    own = _named({name: document[name] for name in document.keys() - _NOT_READ})
+    subject = _named({name: subject[name] for name in subject.keys() - {"achievement"}})
+    return replace(
+        known.content,
+        title=known.content.title or _plain(own.get("name"), known.content.language),
         holder=_holder(subject),
-        issuer_name=_text(_object(document.get("issuer")).get("name")),
+        issuer_name=_text(_object(own.get("issuer")).get("name")),
+        awarded_at=_text(own.get("awardedDate")),
+        valid_from=_text(own.get("validFromDay")) or _text(own.get("validFrom")),
+        valid_until=_text(own.get("validUntilDay")) or _text(own.get("validUntil")),
+        ects_hundredths=_credits(subject.get("creditsEarned"), known.available),
+        results=tuple(_results(subject, known.schemes)),
+        narrative=_text(subject.get("narrative")),
+        evidence=tuple(_evidence(own.get("evidence"))),
+        components=tuple(_component(item) for item in _objects(subject.get("component"))),
+    )
+
+
+def _known(achievement: Mapping[str, Any]) -> _AchievementContent:
+    """Return what is said of an achievement, read once for many documents where it is not too long to be kept."""
+    try:
+        encoded = _ENCODE(achievement)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return _read(achievement)
+    return _kept(encoded) if len(encoded) <= _KEPT_BYTES_MAX else _read(achievement)
+
+
+@lru_cache(maxsize=_KEPT_MAX)
+def _kept(encoded: bytes) -> _AchievementContent:
+    return _read(msgspec.json.decode(encoded))
+
+
+def _read(achievement: Mapping[str, Any]) -> _AchievementContent:
+    achievement = _named(achievement)
+    language = _text(achievement.get("inLanguage")) or "und"
+    content = Content(
+        language=language,
+        title=_texts(achievement, "title", "name", language),
+        description=_texts(achievement, "description", "description", language),
+        holder=HolderContent(),
         achievement=_text(achievement.get("id")),
-        awarded_at=_text(document.get("awardedDate")),
-        valid_from=_text(document.get("validFromDay")) or _text(document.get("validFrom")),
-        valid_until=_text(document.get("validUntilDay")) or _text(document.get("validUntil")),
         learning_outcomes=tuple(_outcome(item, language) for item in _objects(achievement.get("learningOutcome"))),
         skills=tuple(_skills(achievement)),
-        ects_hundredths=_credits(subject, achievement),
         workload_hours=_whole(achievement.get("workloadHours")),
         level=_level(achievement),
-        results=tuple(_results(subject, achievement)),
-        narrative=_text(subject.get("narrative")),
         criteria=_criteria(achievement, language),
         assessments=_names(achievement.get("assessmentType")),
         participation=_names(achievement.get("participationMode")),
@@ -64,18 +111,19 @@ def content_of(document: Mapping[str, Any]) -> Content:
         entitlements=tuple(_titled(achievement.get("entitlement"), language)),
         providers=tuple(_providers(achievement.get("provider"))),
         provider_type=_text(achievement.get("providerType")),
-        evidence=tuple(_evidence(document.get("evidence"))),
         further_information=_texts(achievement, "furtherInformation", "", language),
-        components=tuple(_component(item) for item in _objects(subject.get("component"))),
+    )
+    return _AchievementContent(
+        content=content, schemes=dict(_schemes(achievement)), available=achievement.get("creditsAvailable")
     )
 
 
-def _named(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a document under the short names; what says one thing under two names is read as it stands."""
+def _named(node: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an object under the short names; what says one thing under two names is read as it stands."""
     try:
-        named: Mapping[str, Any] = with_names(document)
+        named: Mapping[str, Any] = with_names(node)
     except NamedTwiceProblem:
-        return document
+        return node
     return named
 
 
@@ -145,8 +193,9 @@ def _skills(achievement: Mapping[str, Any]) -> Iterator[ReferenceContent]:
             yield ReferenceContent(name=name, url=_text(item.get("targetUrl")))
 
 
-def _credits(subject: Mapping[str, Any], achievement: Mapping[str, Any]) -> int | None:
-    for value in (subject.get("creditsEarned"), achievement.get("creditsAvailable")):
+def _credits(*said: Any) -> int | None:
+    """Return the first of these numbers of credits that is one, in hundredths."""
+    for value in said:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _TEXT_MAX:
             return round(value * _HUNDREDTHS)
     return None
@@ -163,20 +212,25 @@ def _level(achievement: Mapping[str, Any]) -> LevelContent:
     )
 
 
-def _results(subject: Mapping[str, Any], achievement: Mapping[str, Any]) -> Iterator[ResultContent]:
-    described = _objects(achievement.get("resultDescription"))
-    schemes = {name: item for item in described if isinstance(name := item.get("id"), str)}
+def _schemes(achievement: Mapping[str, Any]) -> Iterator[tuple[str, ResultContent]]:
+    for item in _objects(achievement.get("resultDescription")):
+        if isinstance(name := item.get("id"), str):
+            yield (
+                name,
+                ResultContent(
+                    scheme=_text(item.get("name")),
+                    lowest=_text(item.get("valueMin")),
+                    highest=_text(item.get("valueMax")),
+                    required=_text(item.get("requiredValue")) or _text(item.get("requiredLevel")),
+                ),
+            )
+
+
+def _results(subject: Mapping[str, Any], schemes: Mapping[str, ResultContent]) -> Iterator[ResultContent]:
     for item in _objects(subject.get("result")):
         named = item.get("resultDescription")
-        scheme = schemes.get(named, {}) if isinstance(named, str) else {}
-        yield ResultContent(
-            value=_text(item.get("value")),
-            status=_text(item.get("status")),
-            scheme=_text(scheme.get("name")),
-            lowest=_text(scheme.get("valueMin")),
-            highest=_text(scheme.get("valueMax")),
-            required=_text(scheme.get("requiredValue")) or _text(scheme.get("requiredLevel")),
-        )
+        scheme = schemes.get(named, _NO_SCHEME) if isinstance(named, str) else _NO_SCHEME
+        yield replace(scheme, value=_text(item.get("value")), status=_text(item.get("status")))
 
 
 def _criteria(achievement: Mapping[str, Any], language: str) -> Texts:

@@ -45,6 +45,38 @@ def test_an_earlier_form_says_the_same() -> None:
     assert content_of(earlier_document()) == content_of(full_document())
 
 
+def test_documents_of_one_achievement_share_what_is_said_of_that_and_nothing_of_their_holders() -> None:
+    first, second = full_document(), full_document()
+    subject = second["credentialSubject"]
+    subject |= {"givenName": "Zoë", "familyName": "Berg", "creditsEarned": 1.5, "narrative": "Another"}
+    subject["result"][0]["value"] = "3.0"
+    subject = {name: value for name, value in subject.items() if not name.endswith("dateOfBirth")}
+    second["credentialSubject"] = subject
+    second["awardedDate"] = "2024-01-01"
+    before, found = content_of(first), content_of(second)
+    assert (found.holder.name, found.holder.date_of_birth) == ("Zoë Berg", None)
+    assert (found.ects_hundredths, found.narrative, found.awarded_at) == (150, "Another", "2024-01-01")
+    assert (found.results[0].value, found.results[0].scheme) == ("3.0", before.results[0].scheme)
+    assert (found.title, found.learning_outcomes, found.level) == (before.title, before.learning_outcomes, before.level)
+    assert content_of(first) == before
+
+
+def test_another_version_of_an_achievement_is_said_in_its_own_words() -> None:
+    document = full_document()
+    content_of(document)
+    document["credentialSubject"]["achievement"]["workloadHours"] = 71
+    document["credentialSubject"]["achievement"]["creditsAvailable"] = 9
+    del document["credentialSubject"]["creditsEarned"]
+    assert (content_of(document).workload_hours, content_of(document).ects_hundredths) == (71, 900)
+
+
+def test_what_is_no_json_of_ours_or_too_long_to_be_kept_is_read_all_the_same() -> None:
+    document = full_document()
+    for value in (2**80, "x" * 20_000, "\ud800"):
+        document["credentialSubject"]["achievement"]["image"] = value
+        assert content_of(document).level.eqf == 5
+
+
 def test_credits_of_nothing_are_said() -> None:
     document = full_document()
     document["credentialSubject"]["creditsEarned"] = 0

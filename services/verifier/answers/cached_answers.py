@@ -1,7 +1,7 @@
 """Answers about now, from what lies ready in the cache; everything else goes to the service. Knows no HTTP, no SQL.
 
 Nothing of a document is kept: only, for a credential that is on record, the digest of the forms in which its document
-was found to agree with the record.
+was found to agree with the record, and for a while what it says of its achievement (`proto.documents.content`).
 """
 
 import hashlib
