@@ -4,7 +4,7 @@
 be appended, `evolve` what it changes, `effective` what a credential's state is. Reads no clock and no store.
 """
 
-from proto.lifecycle.decide import RULES_VERSIONS_KNOWN, decide, signing_key
+from proto.lifecycle.decide import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN, decide, signing_key
 from proto.lifecycle.decide_credential import is_live_recognition
 from proto.lifecycle.decide_issuer import admitted, check_activation, living_end
 from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
@@ -40,6 +40,7 @@ from proto.lifecycle.voidness import compromised_from, counts, is_known, is_reti
 
 __all__ = [
     "ROUNDS_MAX",
+    "RULES_VERSIONS_FINISHED",
     "RULES_VERSIONS_KNOWN",
     "BadSignatureRefusal",
     "Book",

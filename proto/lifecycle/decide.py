@@ -35,6 +35,9 @@ from proto.lifecycle.voidness import may_sign, standing
 from proto.moment import Moment, from_ms, to_ms
 
 RULES_VERSIONS_KNOWN = frozenset({1, 2})
+RULES_VERSIONS_FINISHED = frozenset({1})
+"""Those of which nothing changes any more. Of version 2 rows are missing (DESIGN 9), one of which will end
+`credential-recognised.v1`: what a log admits by version 2 today may break it tomorrow."""
 _ADMITTED_FROM: dict[type[events.EventBase], int] = {
     events.IssuerAdmittedV2: 2,
     events.IssuerKeyAddedV2: 2,
@@ -110,8 +113,8 @@ def _check_type(event: events.Event, version: int) -> None:
     last = _ADMITTED_UP_TO.get(kind)
     if last is not None and version > last[0]:
         raise RulesVersionRefusal(
-            f"{kind.__struct_config__.tag} is admitted no more under rules version {version}: say "
-            f"{last[1].__struct_config__.tag} in its place",
+            f"{kind.__struct_config__.tag} is admitted no more under rules version {version}. Bring the software that "
+            f"said it up to date: it has to say {last[1].__struct_config__.tag} in its place",
             pointer="/type",
             is_final=True,
         )

@@ -12,7 +12,7 @@ from proto.canonical import DECODE_ERRORS
 from proto.envelope import Envelope
 from proto.ids import Did, KeyId, Origin
 from proto.keys import PublicKey, key_id_of
-from proto.lifecycle import RULES_VERSIONS_KNOWN
+from proto.lifecycle import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
 from proto.moment import normalise
 from proto.p256 import is_p256_key
 from proto.problem import InvalidProblem, Problem
@@ -144,7 +144,8 @@ def _print_appended(what: str, appended: Appended, as_json: bool) -> None:
     type=click.IntRange(min(RULES_VERSIONS_KNOWN), max(RULES_VERSIONS_KNOWN)),
     default=1,
     show_default=True,
-    help="The rules that the log begins with; never fewer than those of the log that it continues.",
+    help="The rules that the log begins with; never fewer than those of the log that it continues. Version 2 is not "
+    "finished: a ledger opens a log with it only in development (CREDENTIFY_LEDGER_DEVELOPMENT_RULES).",
 )
 @click.option("--predecessor", help="Continue this frozen log: the file of its last checkpoint, or its address.")
 @click.option("--predecessor-key", help="The verifier key of that log.")
@@ -340,13 +341,22 @@ async def revoke(*, credential_id: str, reason: str, effective_at: str | None, y
 @_signing
 @command
 async def activate_rules(*, version: int, from_index: int | None, yes: bool, **options: Any) -> None:
-    """Have rules VERSION judge the log from an index on, for good. Bring every follower up to date before."""
+    """Have rules VERSION judge the log from an index on, for good. Bring every follower up to date before.
+
+    Version 2 is not finished. What a log says by it today may break it once it is, and no follower would accept that
+    log then; so a ledger takes this activation only in development (CREDENTIFY_LEDGER_DEVELOPMENT_RULES). Gateways of
+    this release still say credential-issued.v1 and credential-stacked.v1, which version 2 refuses for good: they issue
+    nothing any more once they have read the activation.
+    """
     if from_index is None:
         async with client_session() as session:
             from_index = (await LogClient(session, options["ledger"]).log()).tree_size + ACTIVATION_AHEAD
     if not (yes or options["as_json"]):
         console.print(f"From entry {from_index} on, rules version {version} is in force, for good.")
         console.print("A verifier, gateway or auditor that does not know that version stops there until it is updated.")
+        if version not in RULES_VERSIONS_FINISHED:
+            console.print("That version is not finished: what the log says by it may break it once it is.")
+            console.print("Gateways of this release cannot issue by it: all of this log's gateways stop issuing.")
         click.confirm("Sign this activation?", abort=True)
     await _say(events.RulesActivated, options, version=version, from_index=from_index)
 

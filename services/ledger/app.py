@@ -173,6 +173,7 @@ class _Parts:
             log=log,
             is_more_coming=lambda: self.intake.is_checking,
             on_growth=self.publisher.hint if self.publisher else lambda: None,
+            development_rules=config.development_rules,
         )
         self.intake = Intake(
             storage,

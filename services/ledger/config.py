@@ -126,6 +126,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     append_timeout_ms: Annotated[
         int, Meta(ge=100, description="Milliseconds after which a submission that is still under way is answered 503")
     ] = 30_000
+    development_rules: Annotated[
+        bool,
+        Meta(
+            description="For development only: open logs with, and activate, rules that are not finished. Such a log "
+            "may break them once they are, and is to be thrown away then"
+        ),
+    ] = False
     verify_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that check signatures")] = 2
     lines_max: Annotated[int, Meta(ge=1, le=1_000, description="Lines that one NDJSON submission may have")] = 1_000
     submission_bytes_max: Annotated[int, Meta(ge=65_536, description="Bytes that one submission may have")] = 8_388_608

@@ -8,6 +8,7 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import EventId, LeafIndex, TreeSize
 from proto.lifecycle import (
+    RULES_VERSIONS_FINISHED,
     RULES_VERSIONS_KNOWN,
     Book,
     UnknownRulesProblem,
@@ -30,6 +31,14 @@ class ClockProblem(UnavailableProblem):
     slug = "clock"
     title = "The log's clock cannot be relied upon now"
     retry_after_seconds = 5.0
+
+
+class UnfinishedRulesProblem(Problem):
+    """A ledger's caution, not a rule: what is admitted by unfinished rules may break them once they are finished."""
+
+    slug = "unfinished-rules"
+    title = "These rules are not finished"
+    status = 422
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,11 +77,12 @@ class BatchPlan(msgspec.Struct, kw_only=True):
     """What a batch does: the entries it adds, in order, and one outcome per event decided so far.
 
     An outcome is the entry that the event became, `Known` for an event that was on the log before or earlier in the
-    same batch, or the problem that refuses it.
+    same batch, or the problem that refuses it. `is_development` lets rules be activated that are not finished.
     """
 
     head: Head
     received_at: Moment
+    is_development: bool = False
     entries: list[NewEntry] = msgspec.field(default_factory=list)
     outcomes: list[NewEntry | Known | Problem] = msgspec.field(default_factory=list)
 
@@ -106,7 +116,7 @@ def _admit(plan: BatchPlan, book: Book, opened: Opened) -> NewEntry:
     """Return the entry of an admissible event and write what it changes; nothing is written for one that is refused."""
     index = LeafIndex(plan.head.size + len(plan.entries))
     previous = plan.entries[-1].leaf_hash if plan.entries else plan.head.last_leaf_hash
-    _check_activation(book, opened.event, index)
+    _check_activation(book, opened.event, index, is_development=plan.is_development)
     _decide(book, opened, index, plan.received_at)
     data = entries.encode(opened.envelope, index, previous, plan.received_at)
     evolve(book, opened, index=index, received_at=plan.received_at)
@@ -122,7 +132,7 @@ def _decide(book: Book, opened: Opened, index: LeafIndex, received_at: Moment) -
         raise DecisionFaultProblem("The rules could not be applied to this event; this is a fault of ours") from error
 
 
-def _check_activation(book: Book, event: events.Event, index: LeafIndex) -> None:
+def _check_activation(book: Book, event: events.Event, index: LeafIndex, *, is_development: bool) -> None:
     """Admit no rules that this ledger could not judge by: from their index on it would have to refuse everything.
 
     And none from an index that nobody lives to see: from version 2 on that is a rule, before it is caution (DESIGN 9).
@@ -131,8 +141,24 @@ def _check_activation(book: Book, event: events.Event, index: LeafIndex) -> None
         return
     if event.version not in RULES_VERSIONS_KNOWN:
         raise UnknownRulesProblem(f"This ledger does not have rules version {event.version}: bring it up to date first")
+    require_finished(event.version, is_development=is_development, pointer="/version")
     if book.log is not None:
         check_activation(book, event, index)
+
+
+def require_finished(version: int, *, is_development: bool, pointer: str) -> None:
+    """Raise `UnfinishedRulesProblem` for rules that are not finished, unless the log is one of development.
+
+    A rule that is in force is never changed (DESIGN 3.6), so rules that are still to change are put in force nowhere
+    else. Whether a version is known is asked elsewhere.
+    """
+    if version in RULES_VERSIONS_KNOWN - RULES_VERSIONS_FINISHED and not is_development:
+        raise UnfinishedRulesProblem(
+            f"Rules version {version} is not finished: what a log says by it today may break it once it is, and "
+            f"gateways of this release cannot issue by it. Stay with version {max(RULES_VERSIONS_FINISHED)}. On a log "
+            "that is thrown away after development, set CREDENTIFY_LEDGER_DEVELOPMENT_RULES=true",
+            pointer=pointer,
+        )
 
 
 def head_after(last: NewEntry, grown: Growth, received_at_ms: int) -> Head:

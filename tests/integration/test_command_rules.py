@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,18 @@ import pytest
 from proto import envelope as envelopes
 from proto import events
 from services.command.key_file import write_key
-from tests.support.ledgers import RunningLedger
+from services.ledger.domain import UnfinishedRulesProblem
+from services.ledger.succession.opening import init_log, is_initialised
+from tests.support.databases import MakeDatabase
+from tests.support.ledgers import RunningLedger, ledger_config, new_database, running_ledger
 from tests.support.statements import p256_public_key, secret_key
+
+
+@pytest.fixture
+async def in_development(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningLedger]:
+    """A ledger that puts unfinished rules in force."""
+    async with running_ledger(make_database, tmp_path / "development", development_rules=True) as running:
+        yield running
 
 
 @pytest.fixture
@@ -25,15 +36,16 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
-async def registrar(*arguments: str | Path) -> tuple[int, str, str]:
-    """Run the command as a user does; return its status and what it printed."""
+async def registrar(*arguments: str | Path, typed: str = "") -> tuple[int, str, str]:
+    """Run the command as a user does, who types this; return its status and what it printed."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services", "registrar", *map(str, arguments)),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=os.environ,
     )
-    out, err = await process.communicate()
+    out, err = await process.communicate(typed.encode())
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
@@ -66,34 +78,67 @@ class _Line(msgspec.Struct):
 
 
 async def test_rules_are_activated_and_what_is_signed_after_is_of_theirs(
-    ledger: RunningLedger, key: Path, tmp_path: Path
+    in_development: RunningLedger, key: Path, tmp_path: Path
 ) -> None:
-    before = await said(ledger, key, "admit", "--request", _request(ledger, "before", tmp_path))
-    assert await _type_at(ledger, before["index"]) == "issuer-admitted.v1"
-    activated = await said(ledger, key, "activate-rules", "2", "--from-index", "3", "--yes")
+    before = await said(in_development, key, "admit", "--request", _request(in_development, "before", tmp_path))
+    assert await _type_at(in_development, before["index"]) == "issuer-admitted.v1"
+    activated = await said(in_development, key, "activate-rules", "2", "--from-index", "3", "--yes")
     assert activated["index"] == 2
-    after = await said(ledger, key, "admit", "--request", _request(ledger, "after", tmp_path))
-    assert await _type_at(ledger, after["index"]) == "issuer-admitted.v2"
+    after = await said(in_development, key, "admit", "--request", _request(in_development, "after", tmp_path))
+    assert await _type_at(in_development, after["index"]) == "issuer-admitted.v2"
     public_key = p256_public_key("after")
     added = await said(
-        ledger,
+        in_development,
         key,
-        *("add-key", ledger.registrar.party("after").did, "--public-key", public_key, "--purpose", "form"),
+        *("add-key", in_development.registrar.party("after").did, "--public-key", public_key, "--purpose", "form"),
     )
-    assert await _type_at(ledger, added["index"]) == "issuer-key-added.v2"
-    school = ledger.registrar.party("after")
-    await ledger.say(ledger.registrar.issue_many(school, ["a", "b"]))
+    assert await _type_at(in_development, added["index"]) == "issuer-key-added.v2"
+    school = in_development.registrar.party("after")
+    await in_development.say(in_development.registrar.issue_many(school, ["a", "b"]))
 
 
-async def test_an_activation_is_ahead_of_the_log_unless_it_is_said_where(ledger: RunningLedger, key: Path) -> None:
-    await said(ledger, key, "activate-rules", "2", "--yes")
-    status, _, err = await registrar("activate-rules", "2", "--yes", "--key", key, "--ledger", ledger.url)
+async def test_an_activation_is_ahead_of_the_log_unless_it_is_said_where(
+    in_development: RunningLedger, key: Path
+) -> None:
+    await said(in_development, key, "activate-rules", "2", "--yes")
+    status, _, err = await registrar("activate-rules", "2", "--yes", "--key", key, "--ledger", in_development.url)
     assert status != 0
     assert "next rules version is 3" in err
-    async for line in ledger.client.entries(1, 2):
+    async for line in in_development.client.entries(1, 2):
         event = envelopes.open_envelope(msgspec.json.decode(line, type=_Line).envelope).event
         assert isinstance(event, events.RulesActivated)
         assert event.from_index == 101
+
+
+async def test_unfinished_rules_are_put_in_force_in_development_alone(
+    ledger: RunningLedger, key: Path, tmp_path: Path, make_database: MakeDatabase
+) -> None:
+    status, _, err = await registrar("activate-rules", "2", "--yes", "--key", key, "--ledger", ledger.url)
+    assert status != 0
+    words = " ".join(err.split())
+    assert "not finished" in words
+    assert "Stay with version 1" in words
+    assert "CREDENTIFY_LEDGER_DEVELOPMENT_RULES=true" in words
+    assert (await ledger.client.log()).tree_size == 1
+    opening = msgspec.json.encode(ledger.registrar.seal(ledger.registrar.opening(rules_version=2)))
+    config = ledger_config(await new_database(make_database), tmp_path / "new")
+    with pytest.raises(UnfinishedRulesProblem, match="not finished"):
+        await init_log(config, opening)
+    assert not await is_initialised(config)
+    assert (await init_log(msgspec.structs.replace(config, development_rules=True), opening)).is_new
+
+
+async def test_whoever_activates_unfinished_rules_is_told_what_they_stop_and_asked(
+    in_development: RunningLedger, key: Path
+) -> None:
+    status, out, _ = await registrar(
+        *("activate-rules", "2", "--key", key, "--ledger", in_development.url), typed="n\n"
+    )
+    assert status != 0
+    words = " ".join(out.split())
+    assert "all of this log's gateways stop issuing" in words
+    assert "may break it once it is" in words
+    assert (await in_development.client.log()).tree_size == 1
 
 
 async def test_a_version_that_nobody_has_is_not_offered(key: Path) -> None:

@@ -86,7 +86,7 @@ async def next_log(
     """Return a log, created but not started, that continues the old one."""
     database = await new_database(make_database)
     made = RunningLedger(
-        ledger_config(database, folder),
+        msgspec.structs.replace(ledger_config(database, folder), development_rules=old.config.development_rules),
         database,
         NextRegistrar(old.registrar, predecessor, origin, rules_version),
         old.session,

@@ -209,12 +209,13 @@ async def new_database(make_database: MakeDatabase) -> Database:
 
 @contextlib.asynccontextmanager
 async def running_ledger(
-    make_database: MakeDatabase, folder: Path, registrar: Registrar | None = None
+    make_database: MakeDatabase, folder: Path, registrar: Registrar | None = None, **settings: Any
 ) -> AsyncIterator[RunningLedger]:
     """Run a ledger with a fresh log while the block runs; at its end nothing may be damaged."""
     database = await new_database(make_database)
     async with aiohttp.ClientSession() as session:
-        ledger = RunningLedger(ledger_config(database, folder), database, registrar or Registrar(), session)
+        config = msgspec.structs.replace(ledger_config(database, folder), **settings)
+        ledger = RunningLedger(config, database, registrar or Registrar(), session)
         await ledger.init()
         await ledger.start()
         try:

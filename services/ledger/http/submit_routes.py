@@ -15,6 +15,7 @@ from services.edge import LOG, Media, Reply, Route, annotate, line_fault, read_l
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.media_type import media_type_of
 from services.ledger.config import Config
+from services.ledger.domain import UnfinishedRulesProblem
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencing.free_space import NoSpaceProblem
 from services.ledger.sequencing.sequencer import NotAppendedProblem
@@ -160,6 +161,7 @@ def submit_routes(config: Config) -> list[Route]:
             problems=(
                 MalformedProblem,
                 Refusal,
+                UnfinishedRulesProblem,
                 BusyProblem,
                 NotAppendedProblem,
                 OutcomeUnknownProblem,

@@ -69,7 +69,8 @@ class Sequencer:
     """Takes checked events in the order offered and answers each after its batch is committed.
 
     `is_more_coming` says whether events are being checked that will be offered soon, so that it is worth to wait for
-    them; `on_growth` is called after each commit that added entries; `clocks` reads this machine's clocks.
+    them; `on_growth` is called after each commit that added entries; `clocks` reads this machine's clocks;
+    `development_rules` admits the activation of rules that are not finished.
     """
 
     def __init__(
@@ -84,9 +85,11 @@ class Sequencer:
         is_more_coming: Callable[[], bool],
         on_growth: Callable[[], None],
         clocks: Callable[[int], Clocks] = read_clocks,
+        development_rules: bool = False,
     ) -> None:
         self._storage = storage
         self._clocks = clocks
+        self._development_rules = development_rules
         self._batch_events_max = batch_events_max
         self._batch_wait_seconds = batch_wait_ms / 1000
         self._clock_guard = clock_guard
@@ -225,7 +228,8 @@ class Sequencer:
     ) -> tuple[Book, BatchPlan]:
         """Load what the batch reads and decide it; what a decided event makes necessary is loaded before going on."""
         opened = [pending.opened for pending in batch]
-        book, plan, stuck_at = Book.of_the_next_batch(self._book), BatchPlan(head=head, received_at=from_ms(now_ms)), -1
+        book, stuck_at = Book.of_the_next_batch(self._book), -1
+        plan = BatchPlan(head=head, received_at=from_ms(now_ms), is_development=self._development_rules)
         while plan.decided_count < len(opened):
             await transaction.load_all(book, opened[plan.decided_count :])
             try:

@@ -24,7 +24,7 @@ from proto.problem import ConflictProblem, InvalidProblem
 from services.follow import PredecessorLog
 from services.ledger import migrations, store
 from services.ledger.config import Config
-from services.ledger.domain import NewEntry
+from services.ledger.domain import NewEntry, require_finished
 from services.ledger.signer import Signer, load_key, make_key
 from services.ledger.store import LogRow, StoredCheckpoint
 from services.ledger.succession.inheritance import inherit
@@ -108,12 +108,14 @@ async def init_log(config: Config, opening: bytes, predecessors: Sequence[Predec
     transaction, for a log that continues another after the proven final state of that one; (4) sign and publish the
     first checkpoint. `predecessors` ends with the log that is continued, after those that it continues itself. Each
     step finds what a crash before it left behind. Raises `ConflictProblem` if the database holds
-    another log, and refusals, `SettingsFault` or `InvalidProblem` by what is wrong with opening, settings or key.
+    another log, `UnfinishedRulesProblem` for rules that are not finished, and refusals, `SettingsFault` or
+    `InvalidProblem` by what is wrong with opening, settings or key.
     """
     key_file, folder = key_files(config)
     opened = envelopes.open_envelope(envelopes.decode(opening))
     if not isinstance(opened.event, events.LogOpened):
         raise InvalidProblem("This file holds another event; make an opening with: credentify registrar open-log")
+    require_finished(opened.event.rules_version, is_development=config.development_rules, pointer="/rules_version")
     _check_predecessor_given(opened.event, predecessors)
     await apply_migrations(config)
     async with postgres.connected(
