@@ -6,9 +6,8 @@ they name. Exit status: 0 clean, 1 damaged, 3 could not check.
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 import click
 import msgspec
@@ -17,6 +16,7 @@ from proto.problem import InvalidProblem
 from services.command.home import default_folder, read_addresses
 from services.command.key_file import write_secret
 from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
+from services.fsck_report import Report
 from services.issuer_gateway import fsck as gateway_fsck
 from services.issuer_gateway.earlier_faults import Fault
 from services.issuer_gateway.keys.keystore import Keystore
@@ -29,18 +29,6 @@ from services.verifier.config import Config as VerifierConfig
 EXIT_DAMAGED, EXIT_COULD_NOT_CHECK = 1, 3
 _DAMAGES_SHOWN = 50
 _FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-class Report(Protocol):
-    """What the three services' reports have in common; `counts` is what was checked, by kind."""
-
-    @property
-    def is_clean(self) -> bool:
-        """Tell whether everything was checked and nothing is wrong."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How much of what was checked."""
 
 
 class Targets(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,16 +94,25 @@ def _verifier_config(targets: Targets, file: Path) -> VerifierConfig:
     return VerifierConfig(ledger_url=targets.ledger, log_verifier_key=targets.log_verifier_key, database_file=file)
 
 
-def _lines(name: str, report: Report) -> Iterator[str]:
+def exit_status(reports: Iterable[Report]) -> int:
+    """Return 0 where all is clean, 1 where something is damaged, else 3: not everything could be checked."""
+    known = tuple(reports)
+    if any(report.damage_count for report in known):
+        return EXIT_DAMAGED
+    return 0 if all(report.is_clean for report in known) else EXIT_COULD_NOT_CHECK
+
+
+def lines(name: str, report: Report) -> Iterator[str]:
+    """Yield what a person reads of one service's report."""
+    verdict = "clean" if report.is_clean else "DAMAGED" if report.damage_count else "NOT WHOLLY CHECKED"
     checked = ", ".join(f"{number} {what.replace('_', ' ')}" for what, number in report.counts.items())
-    yield f"{name:<9} {'clean' if report.is_clean else 'DAMAGED'}: checked {checked or 'nothing'}"
-    found = msgspec.to_builtins(report)
-    for damage in found["damages"][:_DAMAGES_SHOWN]:
-        yield f"  {damage['place']}: {damage['what']}"
-    if found["damage_count"] > _DAMAGES_SHOWN:
-        yield f"  … and {found['damage_count'] - _DAMAGES_SHOWN} more"
-    if found.get("incomplete"):
-        yield f"  not everything could be checked: {found['incomplete']}"
+    yield f"{name:<9} {verdict}: checked {checked or 'nothing'}"
+    for damage in report.damages[:_DAMAGES_SHOWN]:
+        yield f"  {damage.place}: {damage.what}"
+    if report.damage_count > _DAMAGES_SHOWN:
+        yield f"  … and {report.damage_count - _DAMAGES_SHOWN} more"
+    if report.incomplete:
+        yield f"  not everything could be checked: {report.incomplete}"
 
 
 @click.command()
@@ -147,11 +144,10 @@ async def fsck(*, data: Path | None, corrections: Path | None, as_json: bool, **
     except REFUSALS as problem:
         print_problem(problem, as_json=as_json)
         sys.exit(EXIT_COULD_NOT_CHECK)
-    is_clean = all(report.is_clean for report in reports.values())
     if as_json:
-        print_json({"is_clean": is_clean, "reports": reports})
+        print_json({"is_clean": all(report.is_clean for report in reports.values()), "reports": reports})
     else:
         for name, report in reports.items():
-            for line in _lines(name, report):
+            for line in lines(name, report):
                 console.print(line, markup=False)
-    sys.exit(0 if is_clean else EXIT_DAMAGED)
+    sys.exit(exit_status(reports.values()))

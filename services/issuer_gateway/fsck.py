@@ -14,6 +14,8 @@ from proto.ids import CredentialId, Did, KeyId
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import Book, Needs
 from proto.problem import Problem
+from services import fsck_report
+from services.fsck_report import Findings
 from services.issuer_gateway.achievements.document_parts import with_part
 from services.issuer_gateway.credentials.prepared_award import Sealed
 from services.issuer_gateway.domain.statuses import is_withdrawn
@@ -26,33 +28,16 @@ from services.issuer_gateway.store import fsck_rows as rows
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
-DAMAGES_MAX = 1_000
-"""More are not listed, only counted: the rest mostly follow from the first."""
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_SEALED = msgspec.json.Decoder(Sealed).decode
 _ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
 
 
-class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: where (`event 3f…`, `credential 9a…`), and what, in a sentence."""
-
-    place: str
-    what: str
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was checked (`counts` by kind) and what is wrong; `damage_count` may exceed the damages listed."""
+class Report(fsck_report.Report, frozen=True, kw_only=True):
+    """How far the gateway has followed the log: entries, and their root hash as 64 hex digits."""
 
     followed_size: int
     root_hash: str
-    counts: dict[str, int]
-    damage_count: int
-    damages: tuple[Damage, ...]
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.damage_count
 
 
 async def check(
@@ -82,9 +67,7 @@ class _Run:
         self.keystore = keystore
         self.learner_keys = learner_keys
         self.book = Book()
-        self.counts: dict[str, int] = {}
-        self.damages: list[Damage] = []
-        self.damage_count = 0
+        self.findings = Findings()
         self.followed_size = 0
         self.root_hash = ""
 
@@ -93,22 +76,10 @@ class _Run:
         return Report(
             followed_size=self.followed_size,
             root_hash=self.root_hash,
-            counts=self.counts,
-            damage_count=self.damage_count,
-            damages=tuple(self.damages),
+            counts=self.findings.counts,
+            damage_count=self.findings.damage_count,
+            damages=tuple(self.findings.damages),
         )
-
-    def count(self, what: str) -> None:
-        """Add one to what was checked."""
-        self.counts[what] = self.counts.get(what, 0) + 1
-
-    def expect(self, condition: bool, place: str, what: str) -> None:
-        """Add a damage unless the condition holds."""
-        if condition:
-            return
-        self.damage_count += 1
-        if len(self.damages) < DAMAGES_MAX:
-            self.damages.append(Damage(place=place, what=what))
 
     async def followed_log(self) -> None:
         """The position agrees with itself and with the events that were met."""
@@ -118,36 +89,38 @@ class _Run:
         self.followed_size = position.size if position else 0
         self.root_hash = position.root_hash.hex() if position else ""
         if position is not None:
-            self.expect(position.tree().root() == position.root_hash, "position", "Its hashes do not lead to its root")
+            self.findings.expect(
+                position.tree().root() == position.root_hash, "position", "Its hashes do not lead to its root"
+            )
         sizes = {self.followed_size, counts["followed_events"], counts["followed_indices"], counts["followed_size"]}
-        self.expect(len(sizes) == 1, "followed log", f"Position and events disagree: {sorted(sizes)}")
+        self.findings.expect(len(sizes) == 1, "followed log", f"Position and events disagree: {sorted(sizes)}")
         missing = counts["issues_without_document"]
-        self.expect(missing == 0, "outbox", f"{missing} issues have no document")
+        self.findings.expect(missing == 0, "outbox", f"{missing} issues have no document")
 
     async def secrets(self) -> None:
         """Every secret key opens, and is the one that its name says."""
         for row in await rows.secret_rows(self.connection):
-            self.count("secret keys")
+            self.findings.count("secret keys")
             try:
                 self.keystore.open(row["sealed"], "secret-key", row["key_id"])
             except Problem as problem:
-                self.expect(False, row["key_id"], problem.detail)
+                self.findings.damaged(row["key_id"], problem.detail)
 
     async def outbox(self) -> None:
         """Every event is what its id says, signed, and stands on the log where the row says."""
         async for row in rows.outbox_rows(self.connection):
-            self.count(f"events {row['state']}")
+            self.findings.count(f"events {row['state']}")
             place = f"event {row['event_id'].hex()}"
             try:
                 opened = open_envelope(_DECODE_ENVELOPE(row["envelope"]))
             except (Problem, msgspec.DecodeError) as problem:
-                self.expect(False, place, f"The envelope cannot be opened: {problem}")
+                self.findings.damaged(place, f"The envelope cannot be opened: {problem}")
                 continue
-            self.expect(opened.event_id == row["event_id"].hex(), place, "The payload's hash is another")
-            self.expect(opened.event.issuer == row["did"], place, "It speaks for another institution")
+            self.findings.expect(opened.event_id == row["event_id"].hex(), place, "The payload's hash is another")
+            self.findings.expect(opened.event.issuer == row["did"], place, "It speaks for another institution")
             is_published = row["state"] == "published"
             is_here = is_published and row["ended_log"] is None  # what an earlier log holds has no place on this one
-            self.expect(
+            self.findings.expect(
                 row["followed_index"] == (row["leaf_index"] if is_here else None),
                 place,
                 f"The row is {row['state']} at {row['leaf_index']}, the followed log has it at {row['followed_index']}",
@@ -161,14 +134,14 @@ class _Run:
             await postgres_states.load(self.connection, self.book, Needs(issuers={owner}))
         key = self.book.key(key_id)
         is_good = key is not None and is_signature(decode_public_key(key.public_key), message, signature)
-        self.expect(is_good, place, "The signature does not verify with the institution's key on the log")
+        self.findings.expect(is_good, place, "The signature does not verify with the institution's key on the log")
 
     async def credentials(self) -> None:
         """Every credential has its event, and its document, unless its learner was erased."""
         async for row in rows.credential_rows(self.connection):
             credential_id = row["credential_id"].hex()
             place = f"credential {credential_id}"
-            self.expect(
+            self.findings.expect(
                 row["event_type"] in _ISSUES and row["stream"] == row["credential_id"],
                 place,
                 "No event in the outbox issues it",
@@ -176,28 +149,28 @@ class _Run:
             try:
                 learner_id = row["learner_id"]
                 key = None if row["erased_at"] else (await self.learner_keys.known([learner_id]))[learner_id]
-                self.count("credentials" if key else "credentials erased")
+                self.findings.count("credentials" if key else "credentials erased")
                 if key is None:
                     continue
                 sealed = _DECODE_SEALED(key.open(row["sealed_document"], "document", credential_id))
                 document = with_part(sealed.document, row["part"])
                 found = credential_id_of(document, Did(row["did"]))
-                self.expect(found == credential_id, place, "The document leads to another credential id")
+                self.findings.expect(found == credential_id, place, "The document leads to another credential id")
             except (Problem, msgspec.DecodeError) as problem:
-                self.expect(False, place, f"The document cannot be opened: {problem}")
+                self.findings.damaged(place, f"The document cannot be opened: {problem}")
 
     async def earlier_faults(self, mend: Callable[[Fault], None] | None) -> None:
         """No credential that holds is one that an earlier version got wrong."""
         async for fault in EarlierFaults(self.connection, self.learner_keys).found():
             by = "`--corrections` writes the change that mends it. " if fault.change else ""
-            self.expect(False, f"credential {fault.credential_id}", f"{fault.what}. {by}".rstrip())
+            self.findings.damaged(f"credential {fault.credential_id}", f"{fault.what}. {by}".rstrip())
             if mend is not None:
                 mend(fault)
 
     async def wishes(self) -> None:
         """What lies sealed of requests and of awards to be claimed opens, unless its learner was erased."""
         async for row in rows.wish_rows(self.connection):
-            self.count(f"{row['purpose']}s")
+            self.findings.count(f"{row['purpose']}s")
             place = f"{row['purpose']} {row['name']}"
             try:
                 key = (await self.learner_keys.known([row["learner_id"]]))[row["learner_id"]]
@@ -205,7 +178,7 @@ class _Run:
                     continue
                 key.open(row["sealed"], row["purpose"], row["name"])
             except Problem as problem:
-                self.expect(False, place, f"What is sealed cannot be opened: {problem}")
+                self.findings.damaged(place, f"What is sealed cannot be opened: {problem}")
 
     async def statuses(self) -> None:
         """Every status bit is what the followed log says (or its refusal), unless its list waits to be derived anew."""
@@ -215,14 +188,14 @@ class _Run:
             names = [CredentialId(row["credential_id"].hex()) for row in page]
             book = await followed_log.book_of_credentials(self.connection, names)
             for row, name in zip(page, names, strict=True):
-                self.count("status places")
+                self.findings.count("status places")
                 credential = book.credential(name)
                 is_set = bool(row["is_refused"])
                 if credential is not None and credential.issuer != row["did"]:
                     is_set = is_set or row["is_set"]  # another took the id: ours is refused, or is going to be
                 elif credential is not None and at is not None:
                     is_set = is_withdrawn(book, credential, at=at)
-                self.expect(
+                self.findings.expect(
                     row["is_set"] == is_set or row["is_waiting"],
                     f"status of {name}",
                     f"The bit is {row['is_set']}, by the followed log it is {is_set}",

@@ -23,11 +23,13 @@ from proto.log.tile import TileId, level_count, split_tile, tiles_of
 from proto.log.tile_edge import fold_hashes
 from proto.moment import Moment
 from proto.problem import Problem
+from services import fsck_report
 from services.clients.http_session import client_session
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
 from services.follow import Beginning, FollowBounds, Position, chunk
 from services.follow.download import download
+from services.fsck_report import Findings
 from services.persistence import sqlite_states
 from services.verifier.config import Config
 from services.verifier.projection import tables
@@ -40,8 +42,6 @@ from services.verifier.projection.troubles import (
     problem_of,
 )
 
-DAMAGES_MAX = 1_000
-"""More are not listed, only counted: the rest mostly follow from the first."""
 ENTRIES_PER_CHUNK = 1_000
 _COMPARED = (
     *("issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event"),
@@ -53,49 +53,12 @@ Progress = Callable[[int, int], None]
 """Called with the count of entries replayed so far and of those there are."""
 
 
-class Damage(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: where (`entry 17`, `tile/0/000`, `credential 3f…`), and what, in a sentence."""
-
-    place: str
-    what: str
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was checked (`counts` by kind) and what is wrong; `damage_count` may exceed the damages listed.
-
-    `incomplete` says why the projection could not be compared with the log, or is empty.
-    """
+class Report(fsck_report.Report, frozen=True, kw_only=True):
+    """The log's name, and how far the projection goes: entries, and their root hash as 64 hex digits."""
 
     origin: str
     tree_size: int
     root_hash: str
-    counts: dict[str, int]
-    damage_count: int
-    damages: tuple[Damage, ...]
-    incomplete: str = ""
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing is wrong and everything was checked."""
-        return not self.damage_count and not self.incomplete
-
-
-class _Findings:
-    """Gathers counts and damages while a check runs."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.damages: list[Damage] = []
-        self.damage_count = 0
-        self.incomplete = ""
-
-    def count(self, what: str, number: int = 1) -> None:
-        self.counts[what] = self.counts.get(what, 0) + number
-
-    def damaged(self, place: str, what: str) -> None:
-        self.damage_count += 1
-        if len(self.damages) < DAMAGES_MAX:
-            self.damages.append(Damage(place=place, what=what))
 
 
 async def check(config: Config, *, progress: Progress | None = None) -> Report:
@@ -104,7 +67,7 @@ async def check(config: Config, *, progress: Progress | None = None) -> Report:
     Raises nothing but `MalformedProblem` or `InvalidProblem` for the configured key, and `StoreProblem` where there is
     no room for a second projection.
     """
-    key, findings, position = parse_vkey(config.log_verifier_key), _Findings(), Position()
+    key, findings, position = parse_vkey(config.log_verifier_key), Findings(), Position()
     try:
         with contextlib.closing(_open(config.database_file)) as connection:
             position = read_position(connection) or position
@@ -145,7 +108,7 @@ def _open(path: Path) -> sqlite3.Connection:
 # What the file says of itself.
 
 
-def _check_file(connection: sqlite3.Connection, position: Position, key: VerifierKey, findings: _Findings) -> None:
+def _check_file(connection: sqlite3.Connection, position: Position, key: VerifierKey, findings: Findings) -> None:
     for (words,) in connection.execute("PRAGMA integrity_check(100)"):
         if words != "ok":
             findings.damaged("file", f"SQLite says: {words}")
@@ -154,7 +117,7 @@ def _check_file(connection: sqlite3.Connection, position: Position, key: Verifie
     _check_tree(connection, position, findings)
 
 
-def _check_checkpoint(position: Position, key: VerifierKey, findings: _Findings) -> None:
+def _check_checkpoint(position: Position, key: VerifierKey, findings: Findings) -> None:
     if not position.checkpoint:
         if position.size:
             findings.damaged("position", "There are entries and no checkpoint that was signed")
@@ -172,7 +135,7 @@ def _check_checkpoint(position: Position, key: VerifierKey, findings: _Findings)
         findings.damaged("checkpoint", "The checkpoint is not one of this position")
 
 
-def _check_tree(connection: sqlite3.Connection, position: Position, findings: _Findings) -> None:
+def _check_tree(connection: sqlite3.Connection, position: Position, findings: Findings) -> None:
     """Compute every tile above level 0 from the tiles below it, and the root from level 0 alone."""
     tree = Frontier()
     for tile in tiles_of(position.size):
@@ -191,7 +154,7 @@ def _check_tree(connection: sqlite3.Connection, position: Position, findings: _F
     findings.count("levels", level_count(position.size))
 
 
-def _check_tile(connection: sqlite3.Connection, tile: TileId, data: bytes, findings: _Findings) -> None:
+def _check_tile(connection: sqlite3.Connection, tile: TileId, data: bytes, findings: Findings) -> None:
     for offset, found in enumerate(split_tile(tile, data)):
         below = TileId(tile.level - 1, (tile.index << 8) + offset)
         try:
@@ -209,7 +172,7 @@ async def _compare_with_log(
     connection: sqlite3.Connection,
     position: Position,
     config: Config,
-    findings: _Findings,
+    findings: Findings,
     progress: Progress | None,
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="credentify-fsck-") as folder:
@@ -242,7 +205,7 @@ async def _compare_with_log(
 class _Replay:
     """Reads the log's entries into a fresh projection, with every check that a follower makes of them."""
 
-    def __init__(self, client: LogClient, store: Store, origin: Origin, findings: _Findings) -> None:
+    def __init__(self, client: LogClient, store: Store, origin: Origin, findings: Findings) -> None:
         self._client, self._store, self._origin, self._findings = client, store, origin, findings
 
     async def up_to(self, size: TreeSize, progress: Progress | None) -> Position:
@@ -279,7 +242,7 @@ class _Replay:
         return moved
 
 
-def _compare(stored: sqlite3.Connection, fresh: sqlite3.Connection, findings: _Findings) -> None:
+def _compare(stored: sqlite3.Connection, fresh: sqlite3.Connection, findings: Findings) -> None:
     """Compare every table of two projections, row by row in the order of their keys."""
     for table in _COMPARED:
         width = _KEY_COLUMNS.get(table, 1)

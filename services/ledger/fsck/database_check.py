@@ -25,9 +25,10 @@ from proto.log.tile_edge import TileEdge, grow
 from proto.moment import Moment, to_ms
 from proto.problem import Problem
 from proto.subjects import BATCH_IDS_MAX, ENTRY_BYTES_PER_ID
+from services.fsck_report import Findings
 from services.ledger import store
 from services.ledger.fsck.replayed_states import CheckSpaceProblem, ReplayedStates
-from services.ledger.fsck.report import Findings, Report
+from services.ledger.fsck.report import Report
 from services.ledger.fsck.state_check import compare_states
 from services.ledger.succession.inheritance import inherited_books
 from services.persistence.postgres import Connection, Row

@@ -7,8 +7,8 @@ import msgspec
 
 from proto.keys import PublicKey
 from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition, prefixes_of
+from services.fsck_report import Findings
 from services.ledger.fsck.replayed_states import ReplayedStates
-from services.ledger.fsck.report import Findings
 from services.persistence.postgres import Connection
 
 ROWS_PER_READ = 1_000
