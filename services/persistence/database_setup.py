@@ -99,6 +99,20 @@ async def migrate(
                 await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 
 
+async def migrate_where_owned(
+    url: str, owner_url: str | None, package: str | Traversable, *, application_name: str
+) -> None:
+    """Apply the missing files of `package` if the owner's URL is given; the running role is whoever `url` connects as.
+
+    Raises what `migrate` raises.
+    """
+    if owner_url is None:
+        return
+    async with connected(url, application_name=application_name) as connection:
+        role = await connection.fetchval("SELECT current_user")
+    await migrate(owner_url, package, running_role=role)
+
+
 async def _apply_missing(connection: Connection, migrations: list[Migration], running_role: str) -> tuple[int, ...]:
     await connection.execute(MIGRATION_TABLE)
     await connection.execute(f"GRANT SELECT ON migration TO {identifier(running_role)}")

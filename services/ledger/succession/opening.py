@@ -71,12 +71,13 @@ def key_files(config: Config) -> tuple[Path, Path]:
 
 
 async def apply_migrations(config: Config) -> None:
-    """Bring the tables to this version if the owner's URL is given; the running role is whoever `database_url` is."""
-    if config.migration_database_url is None:
-        return
-    async with postgres.connected(config.database_url, application_name="credentify-ledger") as connection:
-        role = await connection.fetchval("SELECT current_user")
-    await database_setup.migrate(config.migration_database_url, migrations.__name__, running_role=role)
+    """Bring the tables to this version if the owner's URL is given."""
+    await database_setup.migrate_where_owned(
+        config.database_url,
+        config.migration_database_url,
+        migrations.__name__,
+        application_name="credentify-ledger",
+    )
 
 
 async def is_initialised(config: Config) -> bool:
