@@ -4,6 +4,7 @@ The first process of a container is sent no signal that it has not asked for: it
 that a service which is told to stop in its first second stops.
 """
 
+import importlib
 import signal
 
 
@@ -13,7 +14,11 @@ def _stop(*_: object) -> None:
 
 signal.signal(signal.SIGTERM, _stop)
 
-from services.command.main import main  # noqa: E402 - see above
+
+def main() -> None:
+    """Run the command, whose modules are loaded only now."""
+    importlib.import_module("services.command.main").main()
+
 
 if __name__ == "__main__":
     main()

@@ -41,9 +41,9 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "verifier-key": ("services.command.verifier_key", "Make an API key of a verifier, with quotas."),
     "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),
     "registrar": ("services.command.registrar", "Sign what only the registrar may say."),
-    "ledger": ("services.command.service", "Run the ledger alone, or create its log."),
-    "gateway": ("services.command.service", "Run the issuer gateway alone."),
-    "verifier": ("services.command.service", "Run the verifier alone."),
+    "ledger": ("services.command.ledger", "Run the ledger alone, or create its log."),
+    "gateway": ("services.command.gateway", "Run the issuer gateway alone."),
+    "verifier": ("services.command.verifier", "Run the verifier alone."),
 }
 
 
@@ -102,7 +102,7 @@ class Rooms(click.Group):
             exit_crashed(error)
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in _ROOMS.items()])

@@ -17,7 +17,7 @@ from proto.log.note_key import VerifierKey, parse_vkey
 from proto.problem import ConflictProblem, InvalidProblem, Problem
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, BackupManifest
-from services.command.fsck import Report, Targets, check
+from services.command.fsck import Targets, check
 from services.command.home import Home, default_folder
 from services.command.key_file import write_secret
 from services.command.note_file import read_note
@@ -26,6 +26,7 @@ from services.command.pg_tools import postgres_programs_option
 from services.command.pg_tools import restore as restore_database
 from services.command.tile_source import open_source
 from services.embedded import EmbeddedPostgres
+from services.fsck_report import Report
 from services.issuer_gateway.keys.vault import FILE_NAME
 from services.ledger import store
 from services.persistence import bucket, postgres

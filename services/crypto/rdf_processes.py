@@ -16,9 +16,10 @@ import msgspec
 from proto.problem import InvalidProblem
 from services.crypto.data_integrity import ProofNotCheckedProblem
 from services.crypto.json_ld_contexts import UndefinedTermsProblem, UnknownContextProblem
+from services.crypto.messages import LENGTH_BYTES, framed
 from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
 from services.crypto.rdf_canonical import Form
-from services.crypto.rdf_worker import LENGTH_BYTES, Answered, Answers, Said, framed
+from services.crypto.rdf_worker import Answered, Answers, Said
 
 QUICK_SECONDS = 0.5
 ANSWER_SECONDS_MAX = 6.0

@@ -4,21 +4,18 @@ It has little memory, no files, and for each request little time, so that a grap
 it and nothing else: the kernel does that even while the library holds the interpreter. It ends when its input does.
 """
 
-import os
 import resource
 import signal
-import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from proto.documents.open_badge_context import contexts
 from proto.problem import InvalidProblem
+from services.crypto.messages import answer_parent
 from services.crypto.rdf_canonical import form_of
 from services.process_limits import CpuAllowance, take_away
 
-LENGTH_BYTES = 4
-"""Before each message in both directions: how many bytes of msgpack follow, big-endian."""
 MEMORY_BYTES = 268_435_456
 CPU_SECONDS = 2
 TIRED_BYTES = 134_217_728
@@ -50,12 +47,6 @@ class Answers(msgspec.Struct, frozen=True, array_like=True):
     is_last: bool = False
 
 
-def framed(value: object) -> bytes:
-    """Return a message with its length before it."""
-    data = msgspec.msgpack.encode(value)
-    return len(data).to_bytes(LENGTH_BYTES) + data
-
-
 def answers(nodes: Sequence[bytes]) -> tuple[Answered, ...]:
     """Return the form of each JSON document; never raises for what a stranger wrote, except `MemoryError`."""
     return tuple(_answered(node) for node in nodes)
@@ -79,26 +70,17 @@ def _said(problem: InvalidProblem) -> Said:
 
 def main() -> None:
     """Warm up, say that we are there, then answer each list of documents with what became of each."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, too, and our input ends when it goes
-    received, sent = sys.stdin.buffer, sys.stdout.buffer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # while it warms up, too
     take_away(memory_bytes=MEMORY_BYTES)
     allowance = CpuAllowance(CPU_SECONDS)
     answers([msgspec.json.encode({"@context": contexts(), "id": "urn:warm:up", "type": "VerifiableCredential"})])
-    answer = framed(Answers(()))
-    while True:
-        try:
-            sent.write(answer)
-            sent.flush()
-        except BrokenPipeError:
-            os._exit(0)  # the parent is gone, and nothing is to be tidied up
-        head = received.read(LENGTH_BYTES)
-        if len(head) < LENGTH_BYTES:
-            return
-        data = received.read(int.from_bytes(head))
+
+    def answer(data: bytes) -> Answers:
         allowance.renew()
         found = answers(_NODES.decode(data))
-        is_last = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > TIRED_BYTES
-        answer = framed(Answers(found, is_last))
+        return Answers(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > TIRED_BYTES)
+
+    answer_parent(Answers(()), answer)
 
 
 if __name__ == "__main__":

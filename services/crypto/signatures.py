@@ -13,7 +13,8 @@ from typing import Self
 
 import msgspec
 
-from services.crypto.signature_worker import LENGTH_BYTES, Item, bad_places, framed
+from services.crypto.messages import LENGTH_BYTES, framed
+from services.crypto.signature_worker import Item, bad_places
 
 ANSWER_SECONDS_MAX = 120.0
 """A process that takes longer is ended, and its work done here."""

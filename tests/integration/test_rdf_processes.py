@@ -16,7 +16,8 @@ from tests.unit.test_rdf_blank_nodes import ring
 DOCUMENT = msgspec.json.encode(full_document())
 STUCK = """
 import hashlib, sys
-from services.crypto.rdf_worker import Answered, Answers, framed
+from services.crypto.messages import framed
+from services.crypto.rdf_worker import Answered, Answers
 import msgspec
 out, got = sys.stdout.buffer, sys.stdin.buffer
 answer = Answers(())
