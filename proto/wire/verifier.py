@@ -19,6 +19,8 @@ CheckName = Literal[
     "document", "proof", "signature", "inclusion", "issuer", "status", "period", "components", "freshness"
 ]
 Result = Literal["valid", "invalid", "unknown", "not_applicable"]
+ShownState = Literal[StateName, "unknown"]
+"""`unknown` stands where nothing is on record against a credential, and records that may lack it cannot tell."""
 ChangeKind = Literal["issued", "revoked", "suspended", "reinstated"]
 
 
@@ -48,9 +50,12 @@ class HistoryItem(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Status(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """The effective state, since when, why, and everything that was said; credits that still hold in hundredths."""
+    """The effective state, since when, why, and everything that was said; credits that still hold in hundredths.
 
-    state: StateName
+    `state` is `active` only where that is certain: else `unknown`, and all the rest as it was known last.
+    """
+
+    state: ShownState
     since: Moment
     ects_hundredths_remaining: int
     reason: str | None = None
@@ -146,7 +151,7 @@ class StackNode(Body, frozen=True, kw_only=True, omit_defaults=True):
     achievement: str
     ects_hundredths: int
     ects_hundredths_remaining: int
-    state: StateName
+    state: ShownState
     since: Moment
     issuer_name: str = ""
     eqf_level: int | None = None
@@ -201,7 +206,7 @@ class Today(Body, frozen=True, kw_only=True, omit_defaults=True):
 
     verdict: Verdict
     at: Moment
-    state: StateName | None = None
+    state: ShownState | None = None
     since: Moment | None = None
     reason: str | None = None
     replaced_by: CredentialId | None = None

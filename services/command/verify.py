@@ -90,7 +90,9 @@ def print_answer(answer: Answer, *, words: str = "") -> None:
         console.print(check.detail, markup=False)
     if answer.status:
         reason = f", reason: {answer.status.reason}" if answer.status.reason else ""
-        console.print(f"status    {answer.status.state} since {answer.status.since}{reason}", markup=False)
+        state = answer.status.state
+        since = "not known" if state == "unknown" else f"{state} since {answer.status.since}"
+        console.print(f"status    {since}{reason}", markup=False)
     if answer.issuer:
         console.print(
             f"issuer    {answer.issuer.legal_name} ({answer.issuer.country}), {answer.issuer.did}", markup=False

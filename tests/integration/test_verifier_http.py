@@ -431,7 +431,7 @@ async def test_a_log_that_is_down_makes_answers_indeterminate_after_the_limit(tm
         answer = await verifier.post(awarded.data)
         assert codes(answer)["freshness"] == "stale"
         assert codes(answer)["status"] == "status-stale", "what was kept while the records were fresh is not repeated"
-        assert answer["status"]["state"] == "active"
+        assert answer["status"]["state"] == "unknown"
         await verifier.get("/readyz", status=503)
         log.is_down = False
         await until(verifier.says(awarded, "valid"))

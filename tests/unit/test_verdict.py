@@ -307,8 +307,27 @@ def test_no_part_of_an_answer_is_good_by_what_records_may_lack(
     answer = evaluate(scene.grounds(whole, health=health))
     for name in ("status", "components"):
         assert (found(answer, name).result, found(answer, name).code) == ("unknown", f"{name}-{code}")
+    assert answer.status is not None
+    assert answer.stack is not None
+    assert {answer.status.state, answer.stack.state, *(part.state for part in answer.stack.parts)} == {"unknown"}
     if health.time is not None:
         assert "2026-06-01 00:00 UTC" in found(answer, "status").detail
+
+
+def test_old_records_still_say_what_stands_against_a_credential(scene: Scene) -> None:
+    scene.world.say(scene.world.revocation(scene.school, scene.credential_id))
+    answer = evaluate(scene.grounds(health=replace(HEALTHY, state="stale", age_seconds=61.0)))
+    assert answer.status is not None
+    assert (answer.verdict, answer.status.state) == ("indeterminate", "revoked")
+
+
+def test_nobody_knows_how_a_stack_will_stand(scene: Scene) -> None:
+    other = scene.world.issued(scene.school, "b")
+    whole = scene.world.stacked(scene.school, [scene.credential_id, other])
+    answer = evaluate(scene.grounds(whole, at=Moment("2039-01-01T00:00:00.000Z")))
+    assert [found(answer, name).code for name in ("status", "components")] == ["status-open", "components-open"]
+    assert answer.stack is not None
+    assert {part.state for part in answer.stack.parts} == {"unknown"}
 
 
 def test_a_clock_that_the_log_contradicts_says_nothing_of_the_end(scene: Scene) -> None:

@@ -44,13 +44,14 @@ async def statement(request: web.Request, *, path: CredentialPath) -> Reply:
 
 
 def _stated(judgement: Judgement, credential_id: CredentialId) -> Statement:
-    if judgement.verdict == "indeterminate" or judgement.status is None:
+    state = judgement.status.state if judgement.status else "unknown"
+    if judgement.verdict == "indeterminate" or state == "unknown":
         raise NothingToStateProblem("Nothing is signed that could not be decided; ask again in a moment")
     return Statement(
         origin=judgement.as_of.origin,
         credential=credential_id,
         verdict=judgement.verdict,
-        state=judgement.status.state,
+        state=state,
         at=judgement.question.at,
         size=judgement.as_of.size,
         root=judgement.as_of.root_hash,

@@ -158,6 +158,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
             "Of the {count} credentials that this one is made of, {fallen} fell away: {remaining} of {declared} ECTS "
             "credits still hold."
         ),
+        "components-open": (
+            "Nobody can know yet whether the credentials that this one is made of will still hold at {at}."
+        ),
         "components-unknown": "A credential that this one is made of is missing from this verifier's records.",
         # freshness
         "fresh-witnessed": "Independent witnesses confirmed the state of the log {age} ago.",
@@ -203,6 +206,7 @@ STATES: Mapping[str, str] = MappingProxyType(
         "expired": "expired",
         "not_yet_valid": "not yet valid",
         "impaired": "impaired",
+        "unknown": "not known",
     }
 )
 

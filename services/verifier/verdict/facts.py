@@ -40,6 +40,7 @@ from proto.wire.verifier import (
     StandingItem,
     Status,
 )
+from services.verifier.verdict.staleness import shown_state
 
 
 def credential_facts(
@@ -63,10 +64,15 @@ def credential_facts(
     )
 
 
-def status_facts(book: Book, credential: Credential, found: Effective, known_at: Moment | None) -> Status:
-    """Return the effective state with all that was said of the credential up to `known_at`."""
+def status_facts(
+    book: Book, credential: Credential, found: Effective, known_at: Moment | None, *, is_certain: bool
+) -> Status:
+    """Return the effective state with all that was said of the credential up to `known_at`.
+
+    `is_certain` tells whether the records lack nothing that was said before the asked moment.
+    """
     return Status(
-        state=found.state,
+        state=shown_state(found.state, is_certain=is_certain),
         since=found.since,
         ects_hundredths_remaining=found.credits_remaining,
         reason=found.reason,
@@ -224,8 +230,10 @@ def name_of(book: Book, did: Did, known_at: Moment | None = None) -> str:
     return known.legal_name if known else did
 
 
-def stack_tree(book: Book, credential_id: CredentialId, *, at: Moment, known_at: Moment | None) -> StackNode | None:
-    """Return the credential with its parts at all levels and what of each still counts.
+def stack_tree(
+    book: Book, credential_id: CredentialId, *, at: Moment, known_at: Moment | None, is_certain: bool
+) -> StackNode | None:
+    """Return the credential with its parts at all levels and what of each still counts; `is_certain` as for a status.
 
     None where it is not in the book or was not known yet. At most 256 parts and three levels, by the rules.
     """
@@ -234,7 +242,7 @@ def stack_tree(book: Book, credential_id: CredentialId, *, at: Moment, known_at:
     life = life_of(book, credential, known_at=known_at) if credential else None
     if found is None or life is None:
         return None
-    parts = (stack_tree(book, part, at=at, known_at=known_at) for part in life.components)
+    parts = (stack_tree(book, part, at=at, known_at=known_at, is_certain=is_certain) for part in life.components)
     return StackNode(
         credential_id=credential_id,
         issuer=life.issuer,
@@ -243,7 +251,7 @@ def stack_tree(book: Book, credential_id: CredentialId, *, at: Moment, known_at:
         ects_hundredths=life.ects_hundredths,
         ects_hundredths_remaining=found.credits_remaining,
         eqf_level=life.eqf_level,
-        state=found.state,
+        state=shown_state(found.state, is_certain=is_certain),
         since=found.since,
         parts=tuple(part for part in parts if part),
     )

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from proto.ids import CredentialId
-from proto.lifecycle import StateName
 from proto.moment import Moment
 from proto.wire.content import Content
 from proto.wire.verifier import (
@@ -18,6 +17,7 @@ from proto.wire.verifier import (
     Question,
     RecognitionFacts,
     Result,
+    ShownState,
     StackNode,
     Status,
     Verdict,
@@ -51,7 +51,7 @@ class JudgedToday(msgspec.Struct, frozen=True, kw_only=True):
 
     verdict: Verdict
     at: Moment
-    state: StateName | None
+    state: ShownState | None
     since: Moment | None
     reason: str | None
     replaced_by: CredentialId | None

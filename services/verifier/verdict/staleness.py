@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from proto.lifecycle import StateName
+from proto.wire.verifier import ShownState
 from services.follow.interface import Health
 from services.verifier.verdict.findings import CheckFinding, finding
 
@@ -22,3 +24,8 @@ def as_far_as_known(item: CheckFinding, health: Health, *, is_fresh: bool) -> Ch
     if item.code == "period-within" and health.state == "clock_behind":
         return finding(item.check, "unknown", "period-clock")
     return item
+
+
+def shown_state(state: StateName, *, is_certain: bool) -> ShownState:
+    """Return a state as it may be said: that a credential is active rests on nothing else being on record."""
+    return "unknown" if state == "active" and not is_certain else state

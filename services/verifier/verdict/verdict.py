@@ -40,7 +40,7 @@ def evaluate(grounds: Grounds) -> Judgement:
         question=Question(at=grounds.at, known_at=grounds.known_at),
         as_of=as_of(grounds.origin, grounds.position, grounds.health),
     )
-    return _with_facts(judgement, grounds, life, found)
+    return _with_facts(judgement, grounds, life, found, is_certain=is_fresh and grounds.at <= grounds.now)
 
 
 def verdict(checks: Iterable[CheckFinding]) -> Verdict:
@@ -81,17 +81,19 @@ def _effective(grounds: Grounds) -> Effective | None:
         return None
 
 
-def _with_facts(judgement: Judgement, grounds: Grounds, life: Life | None, found: Effective | None) -> Judgement:
-    """Add what the log says, as far as the records are complete."""
+def _with_facts(
+    judgement: Judgement, grounds: Grounds, life: Life | None, found: Effective | None, *, is_certain: bool
+) -> Judgement:
+    """Add what the log says, as far as the records are complete; `is_certain` where they lack nothing until then."""
     book, credential, known_at = grounds.book, grounds.credential, grounds.known_at
     if credential is None or life is None or found is None:
         return msgspec.structs.replace(judgement, issuer=_claimed_issuer(grounds))
     return msgspec.structs.replace(
         judgement,
         credential=facts.credential_facts(credential, life, grounds.written_days(life)),
-        status=facts.status_facts(book, credential, found, known_at),
+        status=facts.status_facts(book, credential, found, known_at, is_certain=is_certain),
         issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at),
-        stack=_stack(grounds, life),
+        stack=_stack(grounds, life, is_certain=is_certain),
         recognitions=facts.recognition_facts(book, grounds.recognitions, known_at),
     )
 
@@ -104,12 +106,16 @@ def _claimed_issuer(grounds: Grounds) -> IssuerFacts | None:
     return facts.issuer_facts(grounds.book, claims.issuer, known_at=grounds.known_at)
 
 
-def _stack(grounds: Grounds, life: Life) -> StackNode | None:
+def _stack(grounds: Grounds, life: Life, *, is_certain: bool) -> StackNode | None:
     if not life.components or grounds.credential is None:
         return None
     try:
         return facts.stack_tree(
-            grounds.book, grounds.credential.credential_id, at=grounds.at, known_at=grounds.known_at
+            grounds.book,
+            grounds.credential.credential_id,
+            at=grounds.at,
+            known_at=grounds.known_at,
+            is_certain=is_certain,
         )
     except UnloadedStateError:
         return None
@@ -281,6 +287,8 @@ def _components(grounds: Grounds, life: Life | None, found: Effective | None) ->
     if found is None or not nodes or None in nodes:
         return finding("components", "unknown", "components-unknown")
     fallen = sum(node is not None and node.state != "active" for node in nodes)
+    if not fallen and grounds.at > grounds.now:
+        return finding("components", "unknown", "components-open", at=grounds.at)
     if not fallen:
         return finding("components", "valid", "components-hold", count=len(nodes))
     remaining = min(life.ects_hundredths, sum(node.credits_remaining for node in nodes if node))
