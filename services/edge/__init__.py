@@ -47,6 +47,7 @@ from services.edge.config import EdgeConfig, Port
 from services.edge.cursor import decode_cursor, encode_cursor
 from services.edge.decode import decode_json, decode_parameters, refuse_duplicate_keys
 from services.edge.dispatch import annotate, client_address, request_id
+from services.edge.every_fault import faults_in
 from services.edge.form import Form
 from services.edge.log import Log
 from services.edge.operations import STOPPING, ReadinessCheck
@@ -102,6 +103,7 @@ __all__ = [
     "decode_parameters",
     "encode_cursor",
     "etag_of",
+    "faults_in",
     "html_page",
     "line_fault",
     "listening",

@@ -17,6 +17,7 @@ from proto.tables.records import FileRecord, RecordCutter
 from proto.wire.batches import BATCH_ROWS_MAX
 from services.edge import decode_json
 from services.issuer_gateway.batches.batch_upload import JSON_LIST, TooManyRowsProblem
+from services.issuer_gateway.batches.row_values import with_every_fault
 from services.issuer_gateway.batches.table import TableFile, Written
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem, check_may_replace
 from services.issuer_gateway.credentials.prepare_rows import ReadRow, problem_of_faults
@@ -116,7 +117,7 @@ def change_row(header: Sequence[str], record: FileRecord, reading: Reading, zone
     try:
         change = decode_json(record.content, _CHANGE, unique_keys=True)
     except Problem as problem:
-        return ReadRow(record.line, None, problem)
+        return ReadRow(record.line, None, with_every_fault(record.content, ChangeRow, problem)[0])
     except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
         return ReadRow(record.line, None, MalformedProblem(_UNREAD))
     return NumberedChange(line=record.line, change=change)
@@ -127,7 +128,8 @@ def json_row(line: int, content: bytes) -> ReadRow:
     try:
         return ReadRow(line, decode_json(content, _AWARD, unique_keys=True), record=content)
     except Problem as problem:
-        return ReadRow(line, problem=problem, record=content)
+        said, rest = with_every_fault(content, Award, problem)
+        return ReadRow(line, problem=said, record=content, rest=rest)
     except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
         return ReadRow(line, problem=MalformedProblem(_UNREAD), record=content)
 

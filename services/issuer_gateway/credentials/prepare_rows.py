@@ -32,7 +32,7 @@ class ReadRow(msgspec.Struct, frozen=True):
     record: bytes = b""
     is_csv: bool = False
     rest: Award | None = None
-    """Of a wrong row of a table, the award without what is wrong: more can be said of it."""
+    """Of a wrong row, the award without what is wrong: more can be said of it."""
 
 
 def may_pass(problem: Problem) -> bool:
