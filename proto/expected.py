@@ -36,9 +36,10 @@ _FORMS = {
     r"^http://data": "the URI of an ESCO skill or occupation, as "
     "http://data.europa.eu/esco/skill/0a2d70ee-d435-4965-9e96-702b2fb65740",
     r"^(0[0-9]|10|99)": "an ISCED-F code of 2 to 4 digits, as 0532",
-    r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}": "letters, digits, dots, hyphens and underscores without blanks, as s-2026-17",
-    r"^[A-Za-z0-9][A-Za-z0-9._~@-]*(/": "letters, digits and the signs . _ ~ @ - and /, without blanks and at most "
-    "128 of them, as s-2026-17 or anna.nowak@hs.example",
+    r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}": "letters a to z, digits, dots, hyphens and underscores without blanks, "
+    "as s-2026-17",
+    r"^[A-Za-z0-9][A-Za-z0-9._~@-]*(/": "letters a to z, digits and the signs . _ ~ @ - and /, without blanks and "
+    "at most 128 of them, as s-2026-17 or anna.nowak@hs.example",
     r"^(name|": "the kind of an identifier, as systemId, or one of your own behind ext:, as ext:studentCard",
     r"^(GradePointAverage": "the kind of a result, as LetterGrade or Percent, or one of your own behind ext:",
     r"^(ceasn": "the kind of a node, as CFItem or ceasn:Competency, or one of your own behind ext:",
@@ -51,7 +52,7 @@ _FORMS = {
     r"^cf[rc]_": "the secret exactly as it was answered, as cfr_ or cfc_ and 43 more characters",
     r"^application/vnd": "application/vnd.credentify.event+json",
     r"^[A-Za-z0-9][A-Za-z0-9.:/_-]{0,199}": "a log's address without https://, as log.example.org",
-    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}": "letters, digits, dots, hyphens and underscores, as student-portal",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}": "letters a to z, digits, dots, hyphens and underscores, as student-portal",
     r"^(|(": "names of what is counted by, with commas between them, as month,country",
 }
 """What patterns ask for, in words and with an example, by how they begin; of several the first counts."""

@@ -149,6 +149,10 @@ def _duplicate(value: Any, under: str) -> Problem:
     return MalformedProblem("A key comes twice in one object")  # the object itself was dropped by a doubled parent key
 
 
+_PARAMETER_NAME_MAX = 64
+"""Characters of an unknown parameter's name that are said again, so that the known ones find room."""
+
+
 def _refuse_null(values: Mapping[str, str | Sequence[str]], kind: type[Any]) -> None:
     """Refuse the text `null` where it would be read as no value at all; a text parameter may well be called so."""
     named = [name for name, value in values.items() if isinstance(value, str) and value.lower() == "null"]
@@ -158,6 +162,10 @@ def _refuse_null(values: Mapping[str, str | Sequence[str]], kind: type[Any]) -> 
             msgspec.convert(values[name], types[name])
         except msgspec.ValidationError:
             raise parameter_problem(name, f"Parameter `{name}`: leave it out where there is none") from None
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(kind)]
 
 
 def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) -> T:
@@ -176,7 +184,10 @@ def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) 
         else:
             field = _FIELD.search(str(error))
             name, detail = (field["name"] if field else ""), in_words(str(error))
-        name = name[:DETAIL_CHARACTERS_MAX]
+        name = name[:_PARAMETER_NAME_MAX]
+        known = _names(kind)
         detail = detail.replace("Object contains unknown field", "There is no parameter")
         detail = detail.replace("Object missing required field", "There must be a parameter")
+        if name not in known:
+            detail += f". It takes {', '.join(known) or 'none'}"
         raise parameter_problem(name, f"Parameter `{name}`: {detail}"[:DETAIL_CHARACTERS_MAX]) from error

@@ -229,9 +229,14 @@ def test_an_escaped_text_is_read_as_it_was_written(text: str, padding: int) -> N
     assert form.urlencoded(f"x={quote(value, safe='')}".encode()).text("x") == value
 
 
-class Optional(msgspec.Struct, frozen=True, kw_only=True):
+class Optional(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     to: int | None = None
     name: str | None = None
+
+
+def test_an_unknown_parameter_is_told_which_there_are() -> None:
+    with pytest.raises(InvalidProblem, match=r"no parameter `learner_ref`. It takes to, name"):
+        decode_parameters({"learner_ref": "7"}, Optional)
 
 
 @pytest.mark.parametrize("text", ["null", "NULL"])
