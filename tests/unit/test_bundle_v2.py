@@ -1,10 +1,13 @@
 """Bundles about credentials that came, or went, in company: judged for what they are about, and for nothing else."""
 
 import msgspec
+import pytest
 
-from proto.bundles.bundle import decode_bundle, encode_bundle
+from proto.bundles.bundle import BUNDLE_BYTES_MAX, decode_bundle, encode_bundle
 from proto.bundles.check import ProvenBundle, check_bundle
+from proto.events import GROUP_MAX
 from proto.ids import CredentialId
+from services.ledger.http.bundle_routes import BundleTooLargeProblem, _verified
 from tests.property.test_bundle_properties import check_every_bundle
 from tests.support.bundles import bundle_of, log_policy
 from tests.support.golden_rules_v2 import changed_over, opened_with
@@ -79,3 +82,25 @@ def test_a_shared_event_that_is_about_others_alone_does_not_belong() -> None:
     entries = (*bundle_of(world, one).entries, bundle_of(world, other).entries[-1])
     found = check_bundle(msgspec.structs.replace(bundle_of(world, one), entries=entries), log_policy(world))
     assert {fault.code for fault in found.faults} == {"does-not-belong"}
+
+
+def test_as_many_parts_as_there_may_be_fit_though_each_came_in_company_and_too_many_bytes_are_refused_as_such() -> None:
+    world, university = _world()
+    achievement = f"{university.url}{'a' * 460}"
+    groups = [
+        world.issued_together(university, [f"{number} {each}" for each in range(GROUP_MAX)], achievement=achievement)
+        for number in range(252)
+    ]
+    stacks = []
+    for number in range(4):
+        parts = [group[0] for group in groups[63 * number : 63 * (number + 1)]]
+        world.say(world.committed_stack(university, parts, f"stack {number}", ects_hundredths=350))
+        stacks.append(world.committed_id(university, f"stack {number}"))
+    world.say(world.committed_stack(university, stacks, "whole", ects_hundredths=350))
+    whole, policy = world.committed_id(university, "whole"), log_policy(world)
+    data = _verified(bundle_of(world, whole), policy)
+    assert 6_000_000 < len(data) <= BUNDLE_BYTES_MAX
+    for group in groups[:90]:
+        world.say(world.revoke_many(university, group))
+    with pytest.raises(BundleTooLargeProblem, match=f"at most {BUNDLE_BYTES_MAX} are read"):
+        _verified(bundle_of(world, whole), policy)

@@ -26,7 +26,7 @@ from proto.lifecycle import ROUNDS_MAX, Book, credential_needs
 from proto.log import entry as entries
 from proto.log.policy import Policy
 from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
-from proto.problem import NotFoundProblem, Problem
+from proto.problem import MalformedProblem, NotFoundProblem, Problem
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.edge import Media, Reply, Route
 from services.ledger import store
@@ -106,12 +106,19 @@ async def _found(
 
 
 def _verified(made: Bundle, policy: Policy) -> bytes:
-    """Return a bundle's bytes after checking it as its receiver will; a large one takes a while."""
+    """Return a bundle's bytes after checking it as its receiver will; a large one takes a while.
+
+    Raises `BundleTooLargeProblem` where nobody would read it: events about many credentials are large.
+    """
     try:
+        data = encode_bundle(made)
         require_faultless(check_bundle(made, policy))
+    except MalformedProblem as problem:
+        words = f"{problem.detail}. Ask for the bundles of its components one by one"
+        raise BundleTooLargeProblem(words) from problem
     except FaultyBundleProblem as problem:
         raise UnprovenBundleProblem(problem.detail, members=problem.members) from problem
-    return encode_bundle(made)
+    return data
 
 
 async def _book_about(ledger: Ledger, credential_id: CredentialId) -> Book:
