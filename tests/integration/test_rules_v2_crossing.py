@@ -1,5 +1,6 @@
 """A log changes over to rules version 2 while everybody follows: verifier, gateway, bundles, the log after it."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from functools import partial
@@ -17,12 +18,13 @@ from proto.envelope import open_envelope
 from proto.ids import CredentialId
 from proto.problem import Problem
 from proto.subjects import BATCH_IDS_MAX
-from services.clients.log_client import LogProblem
+from services.clients.log_client import LogProblem, LogUnreachableProblem
 from services.edge import Log, listening
 from services.persistence import postgres
 from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
+from tests.integration.test_ledger_faults import WAITS_FOR_HEAD, as_admin, pid_of
 from tests.integration.test_succession import end_of, next_log
 from tests.support.bundles import policy_of
 from tests.support.databases import MakeDatabase
@@ -179,6 +181,28 @@ async def test_a_submission_is_about_no_more_credentials_than_a_batch(ledger: Ru
     again = await ledger.submit(sent[-1:])
     assert again[0].appended is not None
     assert (await ledger.fsck()).is_clean
+
+
+async def test_the_queue_is_bounded_by_credentials_as_well_as_by_events(ledger: RunningLedger) -> None:
+    school = await changed_over(ledger)
+    await ledger.stop()
+    ledger.config = msgspec.structs.replace(ledger.config, queue_credentials_max=BATCH_IDS_MAX)
+    await ledger.start()
+    full, one_more = BATCH_IDS_MAX // 256, 2
+    sent = [
+        ledger.registrar.seal(ledger.registrar.issue_many(school, [f"{number} {each}" for each in range(256)]))
+        for number in range(full + one_more)
+    ]
+    async with as_admin(ledger) as connection:
+        async with connection.transaction():
+            await connection.execute("SELECT * FROM head FOR UPDATE")
+            first = asyncio.create_task(ledger.submit(sent[:full]))
+            await pid_of(connection, WAITS_FOR_HEAD)
+            with pytest.raises(LogUnreachableProblem, match="503") as busy:
+                await ledger.submit(sent[full:])
+            assert busy.value.retry_after_seconds == 1
+        assert {line.status for line in await first} == {201}
+    assert {line.status for line in await ledger.submit(sent[full:])} == {201}, "what was answered makes room again"
 
 
 async def test_a_log_of_version_2_is_continued_with_what_its_credentials_share(
