@@ -27,7 +27,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.keys.vault import Vault, vault_folder
+from services.issuer_gateway.keys.vault import KeyFolderUnavailableProblem, Vault, vault_folder
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
@@ -85,7 +85,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "log": lambda: _is_followed(app)},
         explain=explain_unavailable,
-        explained=EXPLAINED_PROBLEMS,
+        explained=(*EXPLAINED_PROBLEMS, KeyFolderUnavailableProblem),
         authenticate=authenticate,
     )
 
@@ -193,11 +193,11 @@ async def _close(pool: Pool) -> None:
 
 
 async def _lasting(log: Log, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Work for ever; an outage of our own database is waited out, and what lies there is read again after it."""
+    """Work for ever; while our own database or key folder is away we wait, and read again after it what lies there."""
     while True:
         try:
             await work()
-        except OUTAGE_ERRORS as error:
+        except (*OUTAGE_ERRORS, KeyFolderUnavailableProblem) as error:
             log.failure(name, error)
             await asyncio.sleep(_DATABASE_PAUSE_SECONDS)
 

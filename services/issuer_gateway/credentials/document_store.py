@@ -1,6 +1,6 @@
 """Documents under their learners' keys, in the transaction that issues them. Knows no events.
 
-If we crash before the COMMIT, a fresh learner's key may be left over: it opens nothing, and the next start destroys it.
+If we crash before the COMMIT, a fresh learner's key may be left over: it opens nothing, and belongs to nobody.
 """
 
 import uuid

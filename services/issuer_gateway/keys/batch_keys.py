@@ -1,8 +1,8 @@
 """Keys of batches in the background: made for an upload, kept in the vault while rows wait, then destroyed.
 
 What is true if we crash here: a key is in the vault before its batch is committed, and its end is noted in the
-transaction that ends the batch. A key that was noted and not destroyed goes at the next start, one without a batch
-after a day.
+transaction that ends the batch. A key that was noted and not destroyed goes with the next one, or at the next start;
+one without a batch goes after a day.
 """
 
 import uuid

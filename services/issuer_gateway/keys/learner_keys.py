@@ -52,10 +52,14 @@ class LearnerKeys:
         """Let a learner who has a key be found by these marks, until the key is destroyed."""
         await self._vault.mark(learner_id, marks)
 
-    async def destroy(self, pool: Pool, learner_id: LearnerId) -> None:
-        """Destroy the key of a learner whose erasure is committed, and note that it is done."""
-        await self._vault.destroy([learner_id])
-        await credentials.note_destroyed(pool, [learner_id])
+    async def destroy_erased(self, pool: Pool) -> None:
+        """Destroy the keys of all learners whose erasure is committed, and note that it is done.
+
+        So also those that an erasure left whose key folder was away, or that ended between commit and destruction.
+        """
+        while learner_ids := await credentials.to_destroy(pool, limit=_PAGE):
+            await self._vault.destroy(learner_ids)
+            await credentials.note_destroyed(pool, learner_ids)
 
     async def put_in_order(self, pool: Pool) -> None:
         """At the start: (1) move keys out of the database; (2) finish erasures; (3) repeat them on a restored database.
@@ -66,9 +70,7 @@ class LearnerKeys:
         while found := await credentials.keys_in_database(pool, limit=_PAGE):  # (1)
             await self._vault.keep(found)
             await credentials.drop_keys(pool, list(found))
-        while learner_ids := await credentials.to_destroy(pool, limit=_PAGE):  # (2)
-            await self._vault.destroy(learner_ids)
-            await credentials.note_destroyed(pool, learner_ids)
+        await self.destroy_erased(pool)  # (2)
         after = ""
         while learner_ids := await self._vault.destroyed(after=after, limit=_PAGE):  # (3)
             await credentials.erase_again(pool, learner_ids)

@@ -11,7 +11,8 @@ Marks by which learners are found without a reference lie here too, and go with 
 The count of places that was given on each status list lies here too: a restored database, whose own count has gone
 back, is found out by it, and begins new lists.
 
-Several gateway processes on one machine may share the file. Each call is one transaction, committed when it returns.
+Several gateway processes on one machine may share the file. Each call is one transaction, committed when it returns;
+one that raises `KeyFolderUnavailableProblem` is to be made again: it has changed nothing, or not emptied the journal.
 """
 
 import asyncio
@@ -24,10 +25,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from proto.ids import InstitutionId, LearnerId
-from proto.problem import Problem
+from proto.problem import Problem, UnavailableProblem
 
 FILE_NAME = "learner-keys.sqlite"
-_BUSY_MS = 10_000
+BUSY_MS = 10_000
 _NAMES_MAX = 500
 _T = TypeVar("_T")
 _TABLES = """
@@ -70,11 +71,20 @@ class KeyFolderProblem(Problem):
     status = 500
 
 
-class Vault:
-    """The file, opened. Works in a thread of its own, one call after the other."""
+class KeyFolderUnavailableProblem(UnavailableProblem):
+    """The key folder's file could not be read or written just now: its disk is full, or it is locked or read-only."""
 
-    def __init__(self, folder: Path) -> None:
+    slug = "key-folder-unavailable"
+    title = "The key folder is not available now"
+    retry_after_seconds = 1
+
+
+class Vault:
+    """The file, opened. Works in a thread of its own, one call after the other; waits `busy_ms` for other processes."""
+
+    def __init__(self, folder: Path, *, busy_ms: int = BUSY_MS) -> None:
         self._path = folder / FILE_NAME
+        self._busy_ms = busy_ms
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vault")
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,9 +98,9 @@ class Vault:
     def _opened(self) -> sqlite3.Connection:
         """Open for the vault's thread. `secure_delete` overwrites with zeros what is removed."""
         with contextlib.ExitStack() as unless_opened:
-            file = sqlite3.connect(self._path, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+            file = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             unless_opened.callback(file.close)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", f"busy_timeout={_BUSY_MS}"):
+            for pragma in (f"busy_timeout={self._busy_ms}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
                 file.execute(f"PRAGMA {pragma}")
             file.executescript(_TABLES)
             unless_opened.pop_all()
@@ -101,27 +111,33 @@ class Vault:
         self._thread.shutdown(wait=True)
         self._file.close()
 
+    async def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Return what `work` returns, in the file's thread; raises `KeyFolderUnavailableProblem`."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._file)
+        except sqlite3.OperationalError as error:
+            raise KeyFolderUnavailableProblem("The keys are away for a moment; send the same request again") from error
+
     async def _run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        def run() -> _T:
-            self._file.execute("BEGIN IMMEDIATE")
+        """Do `work` in one transaction; where it raises `KeyFolderUnavailableProblem`, nothing of it has happened."""
+
+        def run(file: sqlite3.Connection) -> _T:
+            file.execute("BEGIN IMMEDIATE")
             try:
-                found = work(self._file)
+                found = work(file)
+                file.execute("COMMIT")
             except BaseException:
-                self._file.execute("ROLLBACK")
+                if file.in_transaction:  # SQLite itself rolls back where the disk is full
+                    file.execute("ROLLBACK")
                 raise
-            self._file.execute("COMMIT")
             return found
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+        return await self._read(run)
 
     async def keys(self, learner_ids: Iterable[LearnerId]) -> dict[LearnerId, bytes | None]:
         """Return the sealed keys of learners: None where it was destroyed, nothing where there never was one."""
         names = list(dict.fromkeys(learner_ids))
-
-        def read() -> dict[LearnerId, bytes | None]:
-            return _keys(self._file, names)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._read(lambda file: _keys(file, names))
 
     async def keep(self, keys: Mapping[LearnerId, bytes]) -> dict[LearnerId, bytes | None]:
         """Keep the sealed keys of learners who have none; return what is kept for all of them, as `keys` does."""
@@ -135,7 +151,7 @@ class Vault:
     async def destroy(self, learner_ids: Iterable[LearnerId]) -> None:
         """Destroy the keys of learners for good, and what they are found by; only that it was done stays behind.
 
-        The file's journal is emptied as well.
+        The file's journal is emptied as well; where another process reads it for too long, this is to be done again.
         """
         names = [(name,) for name in learner_ids]
 
@@ -151,18 +167,21 @@ class Vault:
         await self._empty_journal()
 
     async def _empty_journal(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(
-            self._thread, lambda: self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        )
+        def empty(file: sqlite3.Connection) -> None:
+            is_busy, _, _ = file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:  # SQLite says so without raising; what was destroyed still stands in the journal
+                raise sqlite3.OperationalError("another process is reading the file")
+
+        await self._read(empty)
 
     async def marked(self, mark: bytes) -> list[LearnerId]:
         """Return the learners who bear a mark, in the order of their ids."""
 
-        def read() -> list[LearnerId]:
-            rows = self._file.execute("SELECT learner_id FROM learner_mark WHERE mark = ? ORDER BY 1", (mark,))
+        def read(file: sqlite3.Connection) -> list[LearnerId]:
+            rows = file.execute("SELECT learner_id FROM learner_mark WHERE mark = ? ORDER BY 1", (mark,))
             return [row[0] for row in rows]
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._read(read)
 
     async def mark(self, learner_id: LearnerId, marks: Iterable[bytes]) -> None:
         """Let a learner be found by marks; one whose key was destroyed, or who has none, gets none."""
@@ -188,23 +207,23 @@ class Vault:
     async def batch_key(self, key_id: str) -> bytes | None:
         """Return the sealed key of a batch, None where it was destroyed or never was here."""
 
-        def read() -> bytes | None:
-            row = self._file.execute("SELECT sealed FROM batch_key WHERE key_id = ?", (key_id,)).fetchone()
+        def read(file: sqlite3.Connection) -> bytes | None:
+            row = file.execute("SELECT sealed FROM batch_key WHERE key_id = ?", (key_id,)).fetchone()
             return row[0] if row else None
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._read(read)
 
     async def old_batch_keys(self, *, hours: int) -> list[str]:
         """Return the names of batch keys that have lain here for more than so many hours."""
 
-        def read() -> list[str]:
-            rows = self._file.execute(
+        def read(file: sqlite3.Connection) -> list[str]:
+            rows = file.execute(
                 "SELECT key_id FROM batch_key WHERE created_at < CAST(strftime('%s', 'now') AS INTEGER) - ? ORDER BY 1",
                 (hours * 3_600,),
             )
             return [row[0] for row in rows]
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._read(read)
 
     async def destroy_batch_keys(self, key_ids: Iterable[str]) -> None:
         """Destroy keys of batches for good. The file's journal is emptied as well."""
@@ -219,25 +238,25 @@ class Vault:
     async def destroyed(self, *, after: str, limit: int) -> list[LearnerId]:
         """Return learners whose keys were destroyed, in the order of their ids."""
 
-        def read() -> list[LearnerId]:
-            rows = self._file.execute(
+        def read(file: sqlite3.Connection) -> list[LearnerId]:
+            rows = file.execute(
                 "SELECT learner_id FROM learner_key WHERE destroyed AND learner_id > ? ORDER BY 1 LIMIT ?",
                 (after, limit),
             )
             return [row[0] for row in rows]
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._read(read)
 
     async def given(self, institution_id: InstitutionId) -> tuple[int, int]:
         """Return an institution's newest list from which places were given, and how many; (0, 0) if none."""
 
-        def read() -> tuple[int, int]:
-            row = self._file.execute(
+        def read(file: sqlite3.Connection) -> tuple[int, int]:
+            row = file.execute(
                 "SELECT number, given FROM status_places WHERE institution_id = ?", (institution_id,)
             ).fetchone()
             return (row[0], row[1]) if row else (0, 0)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, read)
+        return await self._read(read)
 
     async def note_given(self, institution_id: InstitutionId, number: int, given: int) -> None:
         """Note that so many places of a list may be in use; never goes back."""

@@ -1,7 +1,7 @@
 """Erasing a learner: documents, requests, claims, and rows of batches that still wait, which are taken out of them.
 
-What is true if we crash here: what is erased is committed first, then keys are destroyed; if we end in between, the
-next start destroys them.
+What is true if we crash here: what is erased is committed first, then keys are destroyed; if we end in between, or the
+key folder is away then, the same request again, the hourly sweep or the next start destroys them.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from proto.ids import BatchId, InstitutionId, LearnerId
+from proto.ids import BatchId, InstitutionId
 from proto.moment import from_datetime
 from proto.problem import NotFoundProblem
 from proto.wire.gateway import ErasureAnswer
@@ -80,7 +80,6 @@ class EraseLearner:
             if erased is not None:
                 await requests.withdraw_all(connection, erased.learner_id)
                 await claims.cancel_all(connection, erased.learner_id)
-                learner_ids.append(erased.learner_id)
             if erased is None and not pending and not is_in_hand:
                 return None
             return ErasureAnswer(
@@ -89,13 +88,12 @@ class EraseLearner:
                 erased_at=from_datetime(erased.erased_at if erased else datetime.now(UTC)),
             )
 
-        learner_ids: list[LearnerId] = []
         answer = await self._unit_of_work.in_transaction(work)
+        # Also where nothing was left to erase: then what an earlier request could not destroy is gone before we say so.
+        await self._batch_keys.destroy_ended(self._pool)
+        await self._learner_keys.destroy_erased(self._pool)
         if answer is None:
             raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")
-        await self._batch_keys.destroy_ended(self._pool)
-        for learner_id in learner_ids:
-            await self._learner_keys.destroy(self._pool, learner_id)
         return answer
 
 

@@ -212,33 +212,33 @@ class LearnerRequests:
         """
         known = await self.by_secret(secret)
 
-        async def work(connection: Connection) -> LearnerId | None:
+        async def work(connection: Connection) -> None:
             stored = await requests.lock(connection, known.institution_id, known.request_id)
             assert stored is not None, "nothing removes a request"
             if stored.state == "withdrawn":
-                return stored.learner_id
+                return
             if stored.state != "open":
                 raise RequestDecidedProblem(stored)
             await requests.close(connection, stored.request_id, "withdrawn")
-            return await _erase(connection, stored)
+            await _erase(connection, stored)
 
-        learner_id = await self._unit_of_work.in_transaction(work)
-        # If we crash here, the learner is erased and the key is still there: the next start destroys it.
-        if learner_id is not None:
-            await self._learner_keys.destroy(self._pool, learner_id)
+        await self._unit_of_work.in_transaction(work)
+        # If we crash here, the learner is erased and the key is still there: the next start or sweep destroys it.
+        await self._learner_keys.destroy_erased(self._pool)
         return "withdrawn"
 
     async def sweep(self) -> int:
-        """Erase what was said in requests that are too old, and expired awards; return how many requests."""
+        """Erase what was said in requests that are too old, and expired awards; return how many requests.
+
+        Then the keys of all who were erased are destroyed, however their erasure came about.
+        """
         async with transaction(self._pool) as connection:
             await claims.forget_expired(connection)
             found = await requests.lapsing(connection, days=self._kept_days, limit=_SWEEP_ROWS)
-            learner_ids = []
             for stored in found:
                 await requests.close(connection, stored.request_id, "lapsed")
-                learner_ids.append(await _erase(connection, stored))
-        for learner_id in filter(None, learner_ids):
-            await self._learner_keys.destroy(self._pool, learner_id)
+                await _erase(connection, stored)
+        await self._learner_keys.destroy_erased(self._pool)
         return len(found)
 
     async def keep_swept(self) -> None:
@@ -256,17 +256,14 @@ def check_readable(wish: Wish) -> None:
     check_address(wish.email, "/email")
 
 
-async def _erase(connection: Connection, stored: requests.StoredRequest) -> LearnerId | None:
-    """Erase what was said in a closed request; return whose key is to be destroyed after the commit."""
-    learner_id = await leave(connection, stored)
-    if learner_id is None and not stored.is_erased:
+async def _erase(connection: Connection, stored: requests.StoredRequest) -> None:
+    """Erase what was said in a closed request; the key is to be destroyed after the commit."""
+    if await leave(connection, stored) is None and not stored.is_erased:
         # Something else was issued to that learner, and stays: what was said goes by itself.
         nobody = credentials.StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=f"left-{stored.request_id}")
         await credentials.learners(connection, stored.institution_id, [nobody])
         await requests.detach(connection, stored.request_id, nobody.learner_id)
         await credentials.erase(connection, stored.institution_id, nobody.ref)
-        learner_id = nobody.learner_id
-    return learner_id
 
 
 async def leave(connection: Connection, stored: requests.StoredRequest) -> LearnerId | None:

@@ -169,7 +169,7 @@ class DecideRequest:
         acceptance = _Acceptance(self, tenant, request_id, body)
         answer = await self._decided(tenant, request_id, lambda: self._idempotency.append_once(keyed, acceptance.work))
         if acceptance.left_learner is not None:
-            await self.learner_keys.destroy(self._pool, acceptance.left_learner)
+            await self.learner_keys.destroy_erased(self._pool)
         self._metrics.requests.labels("accepted").inc()
         return answer
 
