@@ -1,7 +1,7 @@
 """Routes of batches and of imports: many awards at once, and documents of other systems."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -49,7 +49,6 @@ from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller, k
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.http.list_queries import (
     AWARD_SHAPES,
-    BATCH_MEDIA,
     CHANGE_SHAPES,
     AwardsQuery,
     BatchQuery,
@@ -175,68 +174,45 @@ async def _in_background(
     return Reply(answer, status=status, headers={"Location": batch_reader.location(batch.batch_id)})
 
 
-async def _import(
-    request: web.Request,
-    *,
-    raw: bytes,
-    query: ImportQuery,
-    principal: Caller,
-    idempotency_key: str | None,
-    read: import_document.Read,
-) -> Reply:
-    bytes_max = request.app[GATEWAY].config.import_bytes_max
-    document = await off_loop(request, len(raw), decode_json, raw, bytes_max=bytes_max)
-    keyed = keyed_from(request, principal, idempotency_key, raw)
-    asked = import_document.Asked(
-        read=read,
-        learner_ref=query.learner_ref,
-        despite=query.despite,
-        api_key_id=principal.api_key_id,
-        on_repeat=query.on_repeat,
-    )
-    if query.on_repeat == "replace" and not principal.may_revoke:
-        raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke")
-    _, issue = await request.app[GATEWAY].import_document.import_document(principal.own, document, asked, keyed=keyed)
-    return await credential_reply(request, principal, issue)
+def _importing(read: import_document.Read) -> Handler:
+    """Return the handler of imports that `read` reads."""
 
+    async def import_one(
+        request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
+    ) -> Reply:
+        gateway = request.app[GATEWAY]
+        document = await off_loop(request, len(raw), decode_json, raw, bytes_max=gateway.config.import_bytes_max)
+        keyed = keyed_from(request, principal, idempotency_key, raw)
+        asked = import_document.Asked(
+            read=read,
+            learner_ref=query.learner_ref,
+            despite=query.despite,
+            api_key_id=principal.api_key_id,
+            on_repeat=query.on_repeat,
+        )
+        if query.on_repeat == "replace" and not principal.may_revoke:
+            raise MayNotRevokeProblem("`replace` needs the scope credentials:revoke")
+        _, issue = await gateway.import_document.import_document(principal.own, document, asked, keyed=keyed)
+        return await credential_reply(request, principal, issue)
 
-async def import_open_badges(
-    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
-) -> Reply:
-    """Issue what an Open Badges document says."""
-    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
-    return await _import(request, **fields, read=import_open_badge)
-
-
-async def import_elm_document(
-    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
-) -> Reply:
-    """Issue what a European Learning Model credential says."""
-    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
-    return await _import(request, **fields, read=import_elm)
-
-
-async def import_microhe_metadata(
-    request: web.Request, *, raw: bytes, query: ImportQuery, principal: Caller, idempotency_key: str | None
-) -> Reply:
-    """Issue what MicroHE metadata say."""
-    fields: dict[str, Any] = {"raw": raw, "query": query, "principal": principal, "idempotency_key": idempotency_key}
-    return await _import(request, **fields, read=import_microhe)
+    return import_one
 
 
 def _import_route(
     config: Config,
     name: str,
-    handler: Handler,
+    read: import_document.Read,
     what: str,
     problem: type[Problem],
     *,
+    operation: str,
     shapes: tuple[Any, ...] = (CredentialDocument,),
 ) -> Route:
     return Route(
         "POST",
         f"/v1/imports/{name}",
-        handler,
+        _importing(read),
+        operation=operation,
         summary=f"Import {what}",
         description="Its achievement is described if it is not, and a credential of ours is issued. The same "
         "document again for the same learner gives the same credential; what has no place here is listed in "
@@ -257,11 +233,47 @@ def _import_route(
     )
 
 
+def _list_route(
+    config: Config,
+    path: str,
+    handler: Handler,
+    *,
+    operation: str,
+    summary: str,
+    description: str,
+    shapes: Mapping[str, Any],
+    query: type[BatchQuery],
+    scope: str,
+) -> Route:
+    """Return the route of a list, whose body is read as it comes."""
+    return Route(
+        "POST",
+        path,
+        handler,
+        operation=operation,
+        summary=summary,
+        description=description,
+        request=bytes,
+        request_media=tuple(shapes),
+        request_shapes=shapes,
+        query=query,
+        response={200: BatchAnswer, 202: BatchAnswer},
+        problems=_BATCH_PROBLEMS,
+        auth="bearer",
+        scope=scope,
+        idempotency="optional",
+        body_bytes_max=config.batch_bytes_max,
+        body_timeout_seconds=config.batch_upload_seconds_max,
+        streamed=True,
+        tag="batches",
+    )
+
+
 def routes(config: Config) -> list[Route]:
     """Return the routes, with the bounds of their bodies as configured."""
     return [
-        Route(
-            "POST",
+        _list_route(
+            config,
             "/v1/batches",
             run_batch,
             operation="issue_batch",
@@ -270,56 +282,46 @@ def routes(config: Config) -> list[Route]:
             "own result. An Idempotency-Key is needed but for a dry run. Up to 1,000 rows are answered at once (sent "
             "again under the same key, it goes on where it stopped); more are worked on in the background, over "
             "restarts too: 202, and Location says where to ask.",
-            request=bytes,
-            request_media=(*BATCH_MEDIA, batch_upload.JSON_LIST),
-            request_shapes=AWARD_SHAPES,
+            shapes=AWARD_SHAPES,
             query=AwardsQuery,
-            response={200: BatchAnswer, 202: BatchAnswer},
-            problems=_BATCH_PROBLEMS,
-            auth="bearer",
             scope="credentials:issue",
-            idempotency="optional",
-            body_bytes_max=config.batch_bytes_max,
-            body_timeout_seconds=config.batch_upload_seconds_max,
-            streamed=True,
-            tag="batches",
         ),
-        Route(
-            "POST",
+        _list_route(
+            config,
             "/v1/batches/changes",
             change_batch,
+            operation="change_batch",
             summary="Revoke, suspend, reinstate and reissue a list of credentials",
             description="CSV with the columns action, credential_id, reason, effective_at, replaced_by and, to "
             "reissue, those of an award; or NDJSON. A reissue needs the scope credentials:issue too.",
-            request=bytes,
-            request_media=BATCH_MEDIA,
-            request_shapes=CHANGE_SHAPES,
+            shapes=CHANGE_SHAPES,
             query=BatchQuery,
-            response={200: BatchAnswer, 202: BatchAnswer},
-            problems=_BATCH_PROBLEMS,
-            auth="bearer",
             scope="credentials:revoke",
-            idempotency="optional",
-            body_bytes_max=config.batch_bytes_max,
-            body_timeout_seconds=config.batch_upload_seconds_max,
-            streamed=True,
-            tag="batches",
         ),
-        _import_route(config, "open-badges", import_open_badges, "an Open Badges 3.0 document", NotAnOpenBadgeProblem),
+        _import_route(
+            config,
+            "open-badges",
+            import_open_badge,
+            "an Open Badges 3.0 document",
+            NotAnOpenBadgeProblem,
+            operation="import_open_badges",
+        ),
         _import_route(
             config,
             "elm",
-            import_elm_document,
+            import_elm,
             "a European Learning Model v3 credential",
             NotAnElmCredentialProblem,
+            operation="import_elm_document",
             shapes=(CredentialDocument, WrappedCredential, SealedCredential),
         ),
         _import_route(
             config,
             "microhe",
-            import_microhe_metadata,
+            import_microhe,
             "the flat metadata of a MicroHE credential",
             NotMicroHeProblem,
+            operation="import_microhe_metadata",
             shapes=(MicroHeMetadata,),
         ),
     ]

@@ -1,7 +1,6 @@
 """Routes of credentials: issue, stack, read, change; of recognitions, and of events."""
 
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -23,6 +22,7 @@ from proto.wire.gateway import (
     StackRequest,
 )
 from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
+from services.edge.route import Handler
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import (
     change_credential,
@@ -169,65 +169,25 @@ async def list_credentials(request: web.Request, *, query: CredentialQuery, prin
     )
 
 
-async def _change(
-    request: web.Request,
-    *,
-    body: ChangeRequest,
-    raw: bytes,
-    path: CredentialPath,
-    principal: Caller,
-    idempotency_key: str | None,
-    verb: str,
-) -> Reply:
-    keyed = keyed_from(request, principal, idempotency_key, raw)
-    answer = await request.app[GATEWAY].change_credential.change(
-        principal.own, path.credential_id, verb=verb, request=body, keyed=keyed
-    )
-    return event_reply(answer)
+def _changing(verb: str) -> Handler:
+    """Return the handler of one kind of change."""
 
+    async def change(
+        request: web.Request,
+        *,
+        body: ChangeRequest,
+        raw: bytes,
+        path: CredentialPath,
+        principal: Caller,
+        idempotency_key: str | None,
+    ) -> Reply:
+        keyed = keyed_from(request, principal, idempotency_key, raw)
+        answer = await request.app[GATEWAY].change_credential.change(
+            principal.own, path.credential_id, verb=verb, request=body, keyed=keyed
+        )
+        return event_reply(answer)
 
-async def revoke_credential(
-    request: web.Request,
-    *,
-    body: ChangeRequest,
-    raw: bytes,
-    path: CredentialPath,
-    principal: Caller,
-    idempotency_key: str | None,
-) -> Reply:
-    """Revoke a credential for good."""
-    return await _revoke(request, body=body, raw=raw, path=path, principal=principal, idempotency_key=idempotency_key)
-
-
-_revoke, _suspend, _reinstate = (partial(_change, verb=verb) for verb in ("revoke", "suspend", "reinstate"))
-
-
-async def suspend_credential(
-    request: web.Request,
-    *,
-    body: ChangeRequest,
-    raw: bytes,
-    path: CredentialPath,
-    principal: Caller,
-    idempotency_key: str | None,
-) -> Reply:
-    """Suspend a credential until it is reinstated."""
-    return await _suspend(request, body=body, raw=raw, path=path, principal=principal, idempotency_key=idempotency_key)
-
-
-async def reinstate_credential(
-    request: web.Request,
-    *,
-    body: ChangeRequest,
-    raw: bytes,
-    path: CredentialPath,
-    principal: Caller,
-    idempotency_key: str | None,
-) -> Reply:
-    """Let a suspended credential hold again."""
-    return await _reinstate(
-        request, body=body, raw=raw, path=path, principal=principal, idempotency_key=idempotency_key
-    )
+    return change
 
 
 async def recognise_credential(
@@ -252,11 +212,12 @@ async def read_event(request: web.Request, *, path: EventPath, principal: Caller
     return row.answer(location_of(row.event_id))
 
 
-def _change_route(verb: str, handler: Any, summary: str) -> Route:
+def _change_route(verb: str, summary: str) -> Route:
     return Route(
         "POST",
         f"/v1/credentials/{{credential_id}}/{verb}",
-        handler,
+        _changing(verb),
+        operation=f"{verb}_credential",
         summary=summary,
         request=ChangeRequest,
         examples=examples.CHANGE,
@@ -332,9 +293,9 @@ ROUTES = [
         scope="credentials:read",
         tag="credentials",
     ),
-    _change_route("revoke", revoke_credential, "Revoke a credential for good"),
-    _change_route("suspend", suspend_credential, "Suspend a credential"),
-    _change_route("reinstate", reinstate_credential, "Reinstate a suspended credential"),
+    _change_route("revoke", "Revoke a credential for good"),
+    _change_route("suspend", "Suspend a credential"),
+    _change_route("reinstate", "Reinstate a suspended credential"),
     Route(
         "POST",
         "/v1/stacks",

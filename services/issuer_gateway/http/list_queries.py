@@ -19,11 +19,10 @@ from services.issuer_gateway.batches.table import CSV, Written
 from services.issuer_gateway.workbooks.workbook import XLSX
 
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
-BATCH_MEDIA = (CSV, XLSX, *_LINE_MEDIA)
 _WINDOWS_1252 = frozenset({"windows-1252", "cp1252", "iso-8859-1", "latin-1", "latin1"})
 """Names under which Windows-1252 goes, too (WHATWG Encoding 4.2)."""
 _AwardList = Annotated[list[Award], Meta(min_length=1, max_length=BATCH_ROWS_MAX)]
-AWARD_SHAPES = {CSV: str, XLSX: bytes, batch_upload.JSON_LIST: _AwardList, **dict.fromkeys(_LINE_MEDIA, Award)}
+AWARD_SHAPES = {CSV: str, XLSX: bytes, **dict.fromkeys(_LINE_MEDIA, Award), batch_upload.JSON_LIST: _AwardList}
 """What a list of awards is, by media type."""
 CHANGE_SHAPES = {CSV: str, XLSX: bytes, **dict.fromkeys(_LINE_MEDIA, ChangeRow)}
 
