@@ -100,10 +100,6 @@ class Changes:
         for line, row in rows.items():
             try:
                 made[line] = await self._make(book, row, is_dry=is_dry_run)
-            except Problem as problem:
-                if problem.status >= _OURS:
-                    raise
-                refused[line] = problem
             except Exception as error:  # noqa: BLE001 - whatever one change breaks, the others are made
                 refused[line] = problem_of_row(self._by.log, line, error)
         if not is_dry_run:  # (4) events, then the documents of what was issued
@@ -182,7 +178,3 @@ class Changes:
             refs = [issue.award.learner.ref for issue in self._issues]
             learners = await learners_for(self._connection, self._tenant, refs)
             await store(self._by.learner_keys, self._connection, self._tenant, self._issues, learners)
-
-
-_OURS = 500
-"""Problems from here on are not the row's fault: the whole is tried again."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import tzinfo
+from typing import TypeVar
 
 import msgspec
 
@@ -26,6 +27,7 @@ from services.issuer_gateway.workbooks.workbook import Workbooks
 _AWARD = msgspec.json.Decoder(Award)
 _CHANGE = msgspec.json.Decoder(ChangeRow)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_Row = TypeVar("_Row")
 _PIECE_BYTES = 65_536
 _UNREAD = "This row cannot be read: look at its values one by one"
 
@@ -114,24 +116,36 @@ def change_row(header: Sequence[str], record: FileRecord, reading: Reading, zone
     if header:
         found = read_change(header, record, reading, zone=zone)
         return found if isinstance(found, NumberedChange) else ReadRow(found.line, None, fault_problem(found.faults))
-    try:
-        change = decode_json(record.content, _CHANGE, unique_keys=True)
-    except Problem as problem:
-        return ReadRow(record.line, None, with_every_fault(record.content, ChangeRow, problem)[0])
-    except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return ReadRow(record.line, None, MalformedProblem(_UNREAD))
+    change = _decoded(record.content, _CHANGE, ChangeRow)
+    if isinstance(change, tuple):
+        return ReadRow(record.line, None, change[0])
     return NumberedChange(line=record.line, change=change)
 
 
 def json_row(line: int, content: bytes) -> ReadRow:
     """Return the row that a line of NDJSON says."""
+    award = _decoded(content, _AWARD, Award)
+    if isinstance(award, tuple):
+        problem, rest = award
+        return ReadRow(line, problem=problem, record=content, rest=rest)
+    return ReadRow(line, award, record=content)
+
+
+def _decoded(
+    content: bytes, decoder: "msgspec.json.Decoder[_Row]", kind: type[_Row]
+) -> _Row | tuple[Problem, _Row | None]:
+    """Return what a row of JSON says; or why it cannot be read, and the row without what is wrong in it.
+
+    Tables have the same in `read_award` and `read_change`.
+    """
     try:
-        return ReadRow(line, decode_json(content, _AWARD, unique_keys=True), record=content)
+        return decode_json(content, decoder, unique_keys=True)
     except Problem as problem:
-        said, rest = with_every_fault(content, Award, problem)
-        return ReadRow(line, problem=said, record=content, rest=rest)
-    except Exception:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return ReadRow(line, problem=MalformedProblem(_UNREAD), record=content)
+        return with_every_fault(content, kind, problem)
+    # Bytes of a stranger reach code that is not ours here (a decoder, hooks that read times and numbers). What one row
+    # breaks there must not refuse the rows beside it, which are somebody else's award, so nothing is let through.
+    except Exception:  # noqa: BLE001 - see above
+        return MalformedProblem(_UNREAD), None
 
 
 def fault_problem(faults: Sequence[RowFault]) -> Problem:

@@ -15,7 +15,7 @@ from proto.ids import ApiKeyId, BatchId, ClaimId, CredentialId
 from proto.moment import from_datetime
 from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
 from proto.wire.requests import Claim, ClaimLine, ClaimMade, ClaimRequest, ClaimState
-from services.edge import ForbiddenProblem, token_hash
+from services.edge import ForbiddenProblem, Log, token_hash
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
@@ -24,6 +24,7 @@ from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.document_store import learners_for
 from services.issuer_gateway.credentials.prepare_award import PrepareAward, achievement_of
 from services.issuer_gateway.credentials.prepare_rows import ReadRow
+from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import Keystore
@@ -37,8 +38,6 @@ from services.persistence.postgres import Connection, Pool
 
 READ_SCOPE = "credentials:read"
 SECRET_PREFIX = "cfc_"  # noqa: S105 - what every claim's secret begins with, so that scanners find lost ones
-_OURS = 500
-"""Problems from here on are not the row's fault: the list is sent again."""
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(Award).decode
 _PROOF: credential_reader.ProofChoice = "eddsa-rdfc-2022"
@@ -119,6 +118,7 @@ class ClaimLinks:
         learner_keys: LearnerKeys,
         keystore: Keystore,
         log_state: LogState,
+        log: Log,
         public_url: str,
     ) -> None:
         self._pool = pool
@@ -130,6 +130,7 @@ class ClaimLinks:
         self._learner_keys = learner_keys
         self._keystore = keystore
         self._log_state = log_state
+        self._log = log
         self._public_url = public_url
 
     def link_of(self, secret: str) -> str:
@@ -233,17 +234,18 @@ class ClaimLinks:
     ) -> AsyncIterator[ClaimLine]:
         """Make a link to each award of a list; the same list under the same key gives the same links."""
         for row in rows:
-            try:
-                if row.award is None:
-                    raise row.problem or MalformedProblem("The row cannot be read")
-                body = ClaimRequest(award=row.award, hours_valid=hours)
-                asked = (maker.api_key_id.encode(), b"claim", _ENCODE(body))
-                keyed = self._idempotency.keyed(tenant.institution_id, f"{key}\n{row.line}", *asked)
-                yield ClaimLine(line=row.line, claim=await self.make(tenant, body, keyed, maker=maker))
-            except Problem as problem:
-                if problem.status >= _OURS:
-                    raise
+            if row.award is None:
+                problem = row.problem or MalformedProblem("The row cannot be read")
                 yield ClaimLine(line=row.line, problem=problem.document())
+                continue
+            body = ClaimRequest(award=row.award, hours_valid=hours)
+            asked = (maker.api_key_id.encode(), b"claim", _ENCODE(body))
+            keyed = self._idempotency.keyed(tenant.institution_id, f"{key}\n{row.line}", *asked)
+            try:
+                line = ClaimLine(line=row.line, claim=await self.make(tenant, body, keyed, maker=maker))
+            except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others get their links
+                line = ClaimLine(line=row.line, problem=problem_of_row(self._log, row.line, error).document())
+            yield line
 
     async def make_for_batch(
         self, tenant: Tenant, batch_id: BatchId, *, hours: int, maker: Maker

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from proto.ids import AchievementUri, CredentialId
-from proto.lifecycle import Book, Refusal
+from proto.lifecycle import Book
 from proto.moment import Moment
-from proto.problem import ConflictProblem, InvalidProblem, Problem
+from proto.problem import Problem
 from proto.wire.gateway import ChangeRequest
 from services.edge import Log
 from services.issuer_gateway.credentials.change_credential import effective_from
@@ -90,9 +90,6 @@ class DecideAwards:
                 notes = holdings.check(item.asking)
                 admit(book, item.opened, now=max(now, item.opened.event.at))
                 revocations = await self._revocations(connection, tenant, book, item=item, replaced=replaced, now=now)
-            except (Refusal, InvalidProblem, ConflictProblem) as problem:
-                refused[item.credential_id] = problem
-                continue
             except Exception as error:  # noqa: BLE001 - whatever one award breaks, the others are issued
                 refused[item.credential_id] = problem_of_row(self._log, place, error)
                 continue

@@ -79,7 +79,7 @@ class IssueCredential:
 
     async def issue_many(self, connection: Connection, tenant: Tenant, items: Sequence[PreparedAward]) -> Issues:
         """In the caller's transaction: issue what may be issued, in order; return the refusals of the others."""
-        now = max(self._writer.now(), *(item.opened.event.at for item in items))
+        now = max([self._writer.now(), *(item.opened.event.at for item in items)])
         taken, refused = await self._decide.decide_many(connection, tenant, items, now=now)
         created_at = datetime.fromisoformat(now)
         if taken:

@@ -189,6 +189,7 @@ def _claim_links(parts: Parts, issuing: Issuing, reader: CredentialReader, confi
         learner_keys=parts.learner_keys,
         keystore=parts.keystore,
         log_state=parts.log_state,
+        log=parts.log,
         public_url=config.public_url,
     )
 
