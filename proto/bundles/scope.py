@@ -13,7 +13,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
-from proto.lifecycle.states import Book, Key, Stamp
+from proto.lifecycle.book import Book
+from proto.lifecycle.states import Key, Stamp
 from proto.lifecycle.voidness import counts, profile
 
 

@@ -4,7 +4,8 @@
 be appended, `evolve` what it changes, `effective` what a credential's state is. Reads no clock and no store.
 """
 
-from proto.lifecycle.decide import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN, decide, signing_key
+from proto.lifecycle.book import Book, UnloadedStateError
+from proto.lifecycle.decide import decide, signing_key
 from proto.lifecycle.decide_credential import is_live_recognition
 from proto.lifecycle.decide_issuer import admitted, check_activation, living_end
 from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
@@ -17,8 +18,8 @@ from proto.lifecycle.refusals import (
     UnknownPredecessorProblem,
     UnknownRulesProblem,
 )
+from proto.lifecycle.rules_versions import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
 from proto.lifecycle.states import (
-    Book,
     Change,
     Credential,
     Issuer,
@@ -32,7 +33,6 @@ from proto.lifecycle.states import (
     SharedPlace,
     Stamp,
     Standing,
-    UnloadedStateError,
     overlap,
     prefixes_of,
 )

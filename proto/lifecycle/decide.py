@@ -12,6 +12,7 @@ from proto.envelope import Opened
 from proto.ids import CredentialId, LeafIndex, owner_of
 from proto.keys import did_key
 from proto.lifecycle import decide_credential, decide_issuer
+from proto.lifecycle.book import Book
 from proto.lifecycle.refusals import (
     AheadOfTimeRefusal,
     AlreadyExistsRefusal,
@@ -22,36 +23,17 @@ from proto.lifecycle.refusals import (
     KeyPurposeRefusal,
     NotAllowedRefusal,
     RetiredKeyRefusal,
-    RulesVersionRefusal,
     SuspendedSpeakerRefusal,
     TooOldRefusal,
     UnknownKeyRefusal,
     UnknownPredecessorProblem,
-    UnknownRulesProblem,
     WrongLogRefusal,
 )
-from proto.lifecycle.states import Book, Key, LogState
+from proto.lifecycle.rules_versions import RULES_VERSIONS_KNOWN, check_type, rules_version
+from proto.lifecycle.states import Key, LogState
 from proto.lifecycle.voidness import may_sign, standing
 from proto.moment import Moment, from_ms, to_ms
 
-RULES_VERSIONS_KNOWN = frozenset({1, 2})
-RULES_VERSIONS_FINISHED = frozenset({1})
-"""Those of which nothing changes any more. Of version 2 rows are missing (DESIGN 9), one of which will end
-`credential-recognised.v1`: what a log admits by version 2 today may break it tomorrow."""
-_ADMITTED_FROM: dict[type[events.EventBase], int] = {
-    events.IssuerAdmittedV2: 2,
-    events.IssuerKeyAddedV2: 2,
-    events.CredentialIssuedV2: 2,
-    events.CredentialStackedV2: 2,
-    events.CredentialsIssued: 2,
-    events.CredentialsRevoked: 2,
-}
-_ADMITTED_UP_TO: dict[type[events.EventBase], tuple[int, type[events.EventBase]]] = {
-    events.IssuerAdmitted: (1, events.IssuerAdmittedV2),
-    events.CredentialIssued: (1, events.CredentialIssuedV2),
-    events.CredentialStacked: (1, events.CredentialStackedV2),
-}
-"""The last version that admits a type, and what is said in its place."""
 _SECOND_MS = 1000
 _MAY_BE_SUSPENDED = (events.CredentialRevoked, events.CredentialSuspended)
 _RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyAddedV2, events.IssuerKeyRetired)
@@ -80,44 +62,17 @@ def decide(
     log = book.log
     if log is None:
         raise WrongLogRefusal("This log has not been opened: its first entry is log-opened.v1", pointer="/type")
-    version = _rules_version(log, index)
+    version = rules_version(log, index)
     if opened.event.log != log.origin:
         raise WrongLogRefusal(f"This log is {log.origin}; the event was signed for {opened.event.log}", pointer="/log")
     if book.index_of(opened.event_id) is not None:
         raise AlreadyOnLogRefusal(f"The event {opened.event_id} is entry {book.index_of(opened.event_id)}")
-    _check_type(opened.event, version)
+    check_type(opened.event, version)
     _check_claimed_time(book, opened.event, received_at)
     key = signing_key(book, opened, received_at=received_at)
     _check_purpose(key, opened.event)
     _check_speaker(book, opened.event, key)
     _decide_event(book, opened, key, index=index, received_at=received_at, about=about)
-
-
-def _rules_version(log: LogState, index: LeafIndex) -> int:
-    version = log.rules_version_at(index)
-    if version not in RULES_VERSIONS_KNOWN:
-        raise UnknownRulesProblem(f"Entry {index} is judged by rules version {version}, which is not known here")
-    return version
-
-
-def _check_type(event: events.Event, version: int) -> None:
-    """A type is admitted from the version that brings it, and up to the one before that which replaces it."""
-    kind = type(event)
-    first = _ADMITTED_FROM.get(kind, 0)
-    if version < first:
-        raise RulesVersionRefusal(
-            f"{kind.__struct_config__.tag} is admitted from rules version {first} on; in force is {version}. Send it "
-            "again once the registrar has activated that version and the log has reached it",
-            pointer="/type",
-        )
-    last = _ADMITTED_UP_TO.get(kind)
-    if last is not None and version > last[0]:
-        raise RulesVersionRefusal(
-            f"{kind.__struct_config__.tag} is admitted no more under rules version {version}. Bring the software that "
-            f"said it up to date: it has to say {last[1].__struct_config__.tag} in its place",
-            pointer="/type",
-            is_final=True,
-        )
 
 
 def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:

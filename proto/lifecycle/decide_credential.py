@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from proto import events
 from proto.ids import CredentialId, Did, EventId
+from proto.lifecycle.book import Book
 from proto.lifecycle.decide_issuer import living_end
 from proto.lifecycle.effective import Effective, changes_that_count, effective, life_of
 from proto.lifecycle.refusals import (
@@ -23,7 +24,7 @@ from proto.lifecycle.refusals import (
     UnknownIssuerRefusal,
     UnknownRecognitionRefusal,
 )
-from proto.lifecycle.states import Book, Credential, Life, Profile
+from proto.lifecycle.states import Credential, Life, Profile
 from proto.lifecycle.voidness import counts, is_void, profile, standing
 from proto.moment import Moment
 

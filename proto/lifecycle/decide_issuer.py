@@ -6,6 +6,7 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import Did, LeafIndex, owner_of
 from proto.keys import decode_public_key
+from proto.lifecycle.book import Book
 from proto.lifecycle.refusals import (
     AlreadyExistsRefusal,
     ClosedIssuerRefusal,
@@ -17,7 +18,7 @@ from proto.lifecycle.refusals import (
     UnknownIssuerRefusal,
     UnknownKeyRefusal,
 )
-from proto.lifecycle.states import Book, Issuer, Key, Stamp, overlap
+from proto.lifecycle.states import Issuer, Key, Stamp, overlap
 from proto.lifecycle.voidness import compromised_from, is_retired, profile, standing
 from proto.moment import Moment
 from proto.p256 import decode_p256_key, is_p256_key

@@ -8,7 +8,8 @@ from typing import Literal
 import msgspec
 
 from proto.ids import CredentialId
-from proto.lifecycle.states import Book, Change, Credential, Life
+from proto.lifecycle.book import Book
+from proto.lifecycle.states import Change, Credential, Life
 from proto.lifecycle.voidness import compromised_from, counts, is_known
 from proto.moment import Moment
 

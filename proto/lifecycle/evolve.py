@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from proto import events
 from proto.envelope import Opened
 from proto.ids import CredentialId, LeafIndex
+from proto.lifecycle.book import Book
 from proto.lifecycle.decide_credential import flatten, level_of
 from proto.lifecycle.decide_issuer import key_from
 from proto.lifecycle.effective import life_of
 from proto.lifecycle.states import (
-    Book,
     Change,
     Issuer,
     Life,

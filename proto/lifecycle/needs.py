@@ -13,7 +13,8 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import CredentialId, Did, EventId
 from proto.keys import PublicKey
-from proto.lifecycle.states import Book, Credential, RecognisedPair
+from proto.lifecycle.book import Book, RecognisedPair
+from proto.lifecycle.states import Credential
 
 ROUNDS_MAX = 3
 

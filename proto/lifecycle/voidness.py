@@ -12,7 +12,8 @@ What every event of a batch asks of its institution, by all that is known, is re
 from collections.abc import Mapping
 
 from proto.ids import Did, KeyId, owner_of
-from proto.lifecycle.states import Book, Issuer, Key, Profile, Stamp, Standing
+from proto.lifecycle.book import Book
+from proto.lifecycle.states import Issuer, Key, Profile, Stamp, Standing
 from proto.moment import Moment
 
 OPENING_INDEX = 0
