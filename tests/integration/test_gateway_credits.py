@@ -1,7 +1,5 @@
 """Credits as they were awarded, none and half of them too, by every way of issuing; judged by our own verifier."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,17 +9,9 @@ from proto.documents.open_badge_names import IRIS
 from proto.wire.batches import BatchAnswer
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Answered, Office, RunningGateway, achievement
-from tests.support.judged import Judge, Verifier, judge_for, running_verifier
-from tests.support.ledgers import RunningLedger
+from tests.support.judged import Judge, Verifier, judge_for
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    """Our own verifier over the test's ledger."""
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
 
 
 async def _office(gateway: RunningGateway, verifier: Verifier) -> tuple[Office, Judge]:

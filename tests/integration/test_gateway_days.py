@@ -1,31 +1,21 @@
 """Days of validity in the institution's time zone, by every way of issuing: stored exclusive, shown as written."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from proto.moment import Moment, as_written
 from proto.wire.batches import BatchAnswer
 from proto.wire.gateway import CredentialAnswer
 from tests.support.foreign_documents import elm, open_badge
 from tests.support.gateways import Office, RunningGateway
-from tests.support.judged import Verifier, document_of, running_verifier
-from tests.support.ledgers import RunningLedger, until
+from tests.support.judged import Verifier, document_of
+from tests.support.ledgers import until
 
 Json = dict[str, Any]
 FIRST, LAST = "2026-07-01", "2036-07-31"
 DAYS = {"valid_from": FIRST, "valid_until": LAST}
 PERIOD = (Moment("2026-06-30T22:00:00.000Z"), Moment("2036-07-31T22:00:00.000Z"))
-
-
-@pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    """Our own verifier over the test's ledger."""
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
 
 
 async def _office(gateway: RunningGateway) -> Office:

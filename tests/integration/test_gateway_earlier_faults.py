@@ -23,36 +23,13 @@ from services.issuer_gateway.fsck import Report, check
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.persistence import postgres
+from tests.support.foreign_documents import nameless_badge
 from tests.support.gateways import Office, RunningGateway
 from tests.support.ledgers import until
 
-BADGE: dict[str, Any] = {
-    "@context": [
-        "https://www.w3.org/ns/credentials/v2",
-        "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
-    ],
-    "id": "urn:uuid:11111111-1111-4111-8111-111111111111",
-    "type": ["VerifiableCredential", "OpenBadgeCredential"],
-    "issuer": {"id": "https://badges.example/issuers/7", "type": ["Profile"], "name": "Zuidzee College"},
-    "validFrom": "2025-05-02T10:00:00Z",
-    "name": "Soil",
-    "credentialSubject": {
-        "type": ["AchievementSubject"],
-        "achievement": {
-            "id": "https://badges.example/achievements/soil",
-            "type": ["Achievement"],
-            "name": "Soil",
-            "description": "Soil types.",
-            "criteria": {"narrative": "A report."},
-        },
-    },
-}
-
 
 def _badge(number: int, **person: str) -> bytes:
-    document = json.loads(json.dumps(BADGE))
-    document["id"] = f"urn:uuid:{number:08}-1111-4111-8111-111111111111"
-    document["credentialSubject"] |= person
+    document = nameless_badge(**person) | {"id": f"urn:uuid:{number:08}-1111-4111-8111-111111111111"}
     return json.dumps(document).encode()
 
 

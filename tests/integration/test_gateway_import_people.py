@@ -11,6 +11,7 @@ from proto.canonical import canonical_json
 from proto.wire.gateway import CredentialAnswer
 from services.issuer_gateway.keys.vault import FILE_NAME, vault_folder
 from services.persistence import postgres
+from tests.support.foreign_documents import nameless_badge
 from tests.support.gateways import Answered, Office, RunningGateway
 
 BORN = {"dateOfBirth": "2001-02-03"}
@@ -18,25 +19,10 @@ BORN = {"dateOfBirth": "2001-02-03"}
 
 def badge(name: str = "soil", **subject: Any) -> dict[str, Any]:
     """Return an Open Badges document of an achievement, for a subject that says this of itself."""
-    achievement = {
-        "id": f"https://badges.example/achievements/{name}",
-        "type": ["Achievement"],
-        "name": name.title(),
-        "description": "Soil types.",
-        "criteria": {"narrative": "A report."},
-    }
-    return {
-        "@context": [
-            "https://www.w3.org/ns/credentials/v2",
-            "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
-        ],
-        "id": f"urn:uuid:11111111-1111-4111-8111-{len(name):012}",
-        "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "issuer": {"id": "https://badges.example/issuers/7", "type": ["Profile"], "name": "Zuidzee College"},
-        "validFrom": "2025-05-02T10:00:00Z",
-        "name": name.title(),
-        "credentialSubject": {"type": ["AchievementSubject"], "achievement": achievement} | subject,
-    }
+    document = nameless_badge(**subject)
+    words = {"id": f"https://badges.example/achievements/{name}", "name": name.title()}
+    document["credentialSubject"]["achievement"] |= words
+    return document | {"id": f"urn:uuid:11111111-1111-4111-8111-{len(name):012}", "name": name.title()}
 
 
 MARIA = badge(givenName="Maria", familyName="Jansen")

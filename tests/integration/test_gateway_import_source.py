@@ -13,7 +13,7 @@ from proto.keys import SecretKey
 from proto.moment import Moment
 from proto.wire.gateway import CredentialAnswer
 from services.crypto.data_integrity import Suite, create_proof
-from tests.support.foreign_documents import elm
+from tests.support.foreign_documents import elm, nameless_badge
 from tests.support.gateways import Answered, Office, RunningGateway, achievement
 
 LIST_URL = "https://badges.example/status/1"
@@ -25,28 +25,8 @@ AT = Moment("2025-06-01T00:00:00.000Z")
 
 def badge(**members: Any) -> dict[str, Any]:
     """Return an unsigned Open Badges document of a stranger."""
-    return {
-        "@context": [
-            "https://www.w3.org/ns/credentials/v2",
-            "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
-        ],
-        "id": "urn:uuid:11111111-1111-4111-8111-111111111111",
-        "type": ["VerifiableCredential", "OpenBadgeCredential"],
-        "issuer": {"id": STRANGER, "type": ["Profile"], "name": "Zuidzee College"},
-        "validFrom": "2025-05-02T10:00:00Z",
-        "name": "Soil",
-        "credentialSubject": {
-            "type": ["AchievementSubject"],
-            "id": "did:example:maria",
-            "achievement": {
-                "id": "https://badges.example/achievements/soil",
-                "type": ["Achievement"],
-                "name": "Soil",
-                "description": "Soil types.",
-                "criteria": {"narrative": "A report."},
-            },
-        },
-    } | members
+    issuer = {"id": STRANGER, "type": ["Profile"], "name": "Zuidzee College"}
+    return nameless_badge(id="did:example:maria") | {"issuer": issuer} | members
 
 
 def signed(document: dict[str, Any], suite: Suite = "eddsa-jcs-2022") -> dict[str, Any]:

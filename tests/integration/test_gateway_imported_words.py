@@ -1,26 +1,14 @@
 """What an import signs are the words of its own document: one name used by two sources, or described anew by one."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from proto.wire.gateway import CredentialAnswer
 from tests.support.foreign_documents import elm, open_badge
 from tests.support.gateways import Office, RunningGateway
-from tests.support.judged import Judge, Verifier, judge_for, running_verifier
-from tests.support.ledgers import RunningLedger
+from tests.support.judged import Judge, Verifier, judge_for
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    """Our own verifier over the test's ledger."""
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
 
 
 async def _office(gateway: RunningGateway, verifier: Verifier) -> tuple[Office, Judge]:

@@ -1,16 +1,13 @@
 """Results are signed under the descriptions that they name: several, in any order, with status, as numbers."""
 
 import itertools
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.foreign_documents import elm, open_badge
 from tests.support.gateways import RunningGateway
-from tests.support.judged import Verifier, judge_for, running_verifier
-from tests.support.ledgers import RunningLedger
+from tests.support.judged import Verifier, judge_for
 
 Json = dict[str, Any]
 ATTENDANCE = {
@@ -28,13 +25,6 @@ GRADE = {
     "resultType": "LetterGrade",
     "allowedValue": ["A", "B", 3],
 }
-
-
-@pytest.fixture
-async def verifier(ledger: RunningLedger, tmp_path: Path) -> AsyncIterator[Verifier]:
-    """Our own verifier over the test's ledger."""
-    async with running_verifier(ledger, tmp_path) as running:
-        yield running
 
 
 def _result(of: Json | None, **members: Any) -> Json:

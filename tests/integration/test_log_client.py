@@ -17,6 +17,7 @@ from services.clients.http_client import AnsweredProblem, HttpClient, Unreachabl
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.clients.tile_client import TileClient
 from services.persistence.bucket import Bucket, BucketProblem
+from tests.support.loopback import on_loopback
 from tests.support.worlds import World
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -27,13 +28,8 @@ async def client_of(answer: Answer, *, timeout_seconds: float = 5.0) -> AsyncIte
     """A client of a server that answers everything with `answer`."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    async with aiohttp.ClientSession() as session:
+    async with on_loopback(app) as url, aiohttp.ClientSession() as session:
         yield LogClient(session, url, timeout_seconds=timeout_seconds)
-    await runner.cleanup()
 
 
 def saying(body: bytes = b"", status: int = 200, headers: dict[str, str] | None = None) -> Answer:

@@ -1,11 +1,8 @@
 """A connection pooler before the database: in session mode it serves, in any other it is refused by its name."""
 
-import contextlib
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -19,7 +16,7 @@ from services.persistence.postgres_errors import SharedSessionFault
 from services.persistence.postgres_session import PoolLimits, assert_holds
 from tests.support.databases import Database, MakeDatabase
 from tests.support.gateways import RunningGateway, gateway_config, gateway_database
-from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.ledgers import ledger_config, ledger_on, new_database, until
 from tests.support.poolers import IGNORED, pooled
 
 LIMITS = PoolLimits(connections_max=3, lock_timeout_ms=1_500, statement_timeout_ms=7_000)
@@ -30,21 +27,6 @@ SHARING = ("transaction", "statement")
 async def ledger_database(make_database: MakeDatabase) -> Database:
     """A database with the ledger's tables and no log."""
     return await new_database(make_database)
-
-
-@contextlib.asynccontextmanager
-async def ledger_behind(database: Database, folder: Path) -> AsyncIterator[RunningLedger]:
-    """Run a ledger on a database that is reached through a pooler; at its end nothing may be damaged."""
-    async with aiohttp.ClientSession() as session:
-        ledger = RunningLedger(ledger_config(database, folder), database, Registrar(), session)
-        await ledger.init()
-        await ledger.start()
-        try:
-            yield ledger
-        finally:
-            await ledger.stop()
-        assert ledger.ended_with == []
-        assert (await ledger.fsck()).damages == ()
 
 
 @pytest.mark.parametrize("mode", SHARING)
@@ -120,7 +102,7 @@ async def test_in_session_mode_a_ledger_and_a_gateway_work_and_only_one_signs(
     folder = open_folder / "ledger"
     async with (
         pooled(ledger_database, open_folder, "session", ignore_startup_parameters=IGNORED) as own,
-        ledger_behind(own, folder) as ledger,
+        ledger_on(own, folder) as ledger,
     ):
         college = await ledger.admit("zuidzee")
         await ledger.issued(college, "Soil")

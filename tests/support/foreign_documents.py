@@ -74,7 +74,12 @@ PROTOTYPE_RECORD: Json = {
 
 
 def open_badge(**subject: Any) -> Json:
-    """Return an Open Badges 3.0 document without a proof; `subject` are further members of its subject."""
+    """Return an Open Badges 3.0 document of Maria Jansen, without a proof; `subject` are further members about her."""
+    return nameless_badge(**{"givenName": "Maria", "familyName": "Jansen"} | subject)
+
+
+def nameless_badge(**subject: Any) -> Json:
+    """Return an Open Badges 3.0 document without a proof, whose subject says nothing of itself but `subject`."""
     return {
         "@context": [
             "https://www.w3.org/ns/credentials/v2",
@@ -87,8 +92,6 @@ def open_badge(**subject: Any) -> Json:
         "name": "Soil",
         "credentialSubject": {
             "type": ["AchievementSubject"],
-            "givenName": "Maria",
-            "familyName": "Jansen",
             "achievement": {
                 "id": "https://badges.example/achievements/soil",
                 "type": ["Achievement"],

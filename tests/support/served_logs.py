@@ -19,6 +19,7 @@ from proto.log import entry as entries
 from proto.log.merkle import Hash, consistency_proof, leaf_hash
 from proto.moment import Moment
 from proto.wire.ledger import ConsistencyProof, LogInfo
+from tests.support.loopback import on_loopback
 from tests.support.worlds import World
 
 
@@ -108,14 +109,8 @@ class ServedLog:
 async def served(world: World) -> AsyncIterator[ServedLog]:
     """Serve the world on loopback while the block runs."""
     log = ServedLog(world)
-    runner = web.AppRunner(log.app(), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        log.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with on_loopback(log.app()) as log.url:
         yield log
-    finally:
-        await runner.cleanup()
 
 
 def force(world: World, envelope: Envelope, **changed: object) -> LeafIndex:

@@ -11,6 +11,7 @@ from aiohttp import web
 from proto.ids import TreeSize
 from proto.log.tile import TILE_WIDTH, BundleId, TileId, encode_bundle, is_tile_of, parse_path
 from proto.log.tile_edge import Growth, TileEdge, grow
+from tests.support.loopback import on_loopback
 from tests.support.worlds import World
 
 
@@ -79,11 +80,5 @@ class ServedTiles:
 async def served_tiles(world: World) -> AsyncIterator[ServedTiles]:
     """Serve the world on loopback while the block runs."""
     log = ServedTiles(world)
-    runner = web.AppRunner(log.app(), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        log.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with on_loopback(log.app()) as log.url:
         yield log
-    finally:
-        await runner.cleanup()

@@ -27,6 +27,7 @@ from services.ledger.witnesses.witness_metrics import WitnessMetrics
 from services.verifier.http.witness_routes import WITNESS, witness_routes
 from services.verifier.witness.memory import WitnessMemory
 from services.verifier.witness.witness import Witness
+from tests.support.loopback import on_loopback
 from tests.support.statements import secret_key
 
 ORIGIN = Origin("log.example/witnessed")
@@ -134,14 +135,8 @@ async def scripted(key: SignerKey, answer: Answer) -> AsyncIterator[Served]:
     app = web.Application()
     app.router.add_post("/add-checkpoint", add_checkpoint)
     app.router.add_get("/{origin_hash:[0-9a-f]{64}}/checkpoint", monitoring)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        served.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with on_loopback(app) as served.url:
         yield served
-    finally:
-        await runner.cleanup()
 
 
 def in_turn(*answers: Answer) -> Answer:

@@ -8,36 +8,14 @@ from proto.imports.elm import import_elm
 from proto.imports.imported import Imported
 from proto.imports.microhe import import_microhe
 from proto.imports.open_badge import import_open_badge
+from tests.support.foreign_documents import nameless_badge
 
 BORN = {"dateOfBirth": "2001-02-03"}
 
 
 def _badge(**subject: Any) -> Imported:
     """Import the smallest badge, of a subject that says this of itself."""
-    return import_open_badge(
-        {
-            "@context": [
-                "https://www.w3.org/ns/credentials/v2",
-                "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
-            ],
-            "id": "urn:uuid:11111111-1111-4111-8111-111111111111",
-            "type": ["VerifiableCredential", "OpenBadgeCredential"],
-            "issuer": {"id": "https://badges.example/issuers/7", "type": ["Profile"], "name": "Zuidzee College"},
-            "validFrom": "2025-05-02T10:00:00Z",
-            "name": "Soil",
-            "credentialSubject": {
-                "type": ["AchievementSubject"],
-                "achievement": {
-                    "id": "https://badges.example/achievements/soil",
-                    "type": ["Achievement"],
-                    "name": "Soil",
-                    "description": "Soil types.",
-                    "criteria": {"narrative": "A report."},
-                },
-            }
-            | subject,
-        }
-    )
+    return import_open_badge(nameless_badge(**subject))
 
 
 def _model(**person: Any) -> Imported:

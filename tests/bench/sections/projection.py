@@ -20,6 +20,7 @@ from tests.bench.load import Burst, Outcome, fire, request
 from tests.bench.projection import Filled, fill
 from tests.bench.run import Run
 from tests.bench.stand import HOST, free_port, resident_mb
+from tests.support.loopback import on_loopback
 
 SECTION = "projection"
 LOADS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -67,13 +68,8 @@ async def _checkpoint_served(filled: Filled) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_get("/checkpoint", checkpoint)
     app.router.add_get("/v1/checkpoint/after/{size}", after)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, HOST, 0).start()
-        yield f"http://{HOST}:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with on_loopback(app) as url:
+        yield url
 
 
 def _verifier(folder: Path, log_url: str, filled: Filled) -> ServiceProcess:
