@@ -317,7 +317,14 @@ async def test_a_list_that_comes_before_the_admission_is_followed_waits_for_it(
         office = await gateway.tenant("waterland")
         await office.describe("hydrology")
         sending = asyncio.create_task(_send(office, "/v1/batches", _rows(count, "hydrology"), query=query))
-        await asyncio.sleep(0.3)
+
+        async def is_asked() -> bool | None:
+            async with ledger.session.get(f"{gateway.url}/metrics") as response:
+                text = await response.text()
+            line = 'credentify_http_requests_in_flight{method="POST",route="/v1/batches"} 1.0'
+            return True if line in text else None
+
+        await until(is_asked, "the list is being worked on")
         assert not sending.done()
         await gateway.admit(office)
         answered = await sending

@@ -104,7 +104,7 @@ FILES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.fixture
-async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
+async def verifier(tmp_path: Path, unhurried: None) -> AsyncIterator[Verifier]:
     async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         await found.catches_up()
         yield found

@@ -184,14 +184,14 @@ class Desk:
 
     async def awarded(self) -> Awarded:
         found = award(self.world, self.party)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while (await self.post(found.data))["verdict"] != "valid":  # noqa: ASYNC110 - another task follows the log
                 await asyncio.sleep(0.02)
         return found
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(tmp_path: Path, unhurried: None) -> AsyncIterator[Desk]:
     async with served(World(start=lately())) as log, aiohttp.ClientSession() as session:
         config = Config(
             ledger_url=log.url,

@@ -75,7 +75,7 @@ class Verifier:
         return ask
 
 
-async def until(ask: Callable[[], Awaitable[bool]], *, seconds: float = 15.0) -> None:
+async def until(ask: Callable[[], Awaitable[bool]], *, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await ask():  # noqa: ASYNC110 - what is waited for is in another program's hands
             await asyncio.sleep(0.02)
@@ -107,7 +107,7 @@ async def running(log: ServedLog, file: Path, **settings: Any) -> AsyncIterator[
 
 
 @pytest.fixture
-async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
+async def verifier(tmp_path: Path, unhurried: None) -> AsyncIterator[Verifier]:
     async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         yield found
 

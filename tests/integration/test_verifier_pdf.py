@@ -20,7 +20,7 @@ from tests.support.worlds import World, lately
 
 
 @pytest.fixture
-async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
+async def verifier(tmp_path: Path, unhurried: None) -> AsyncIterator[Verifier]:
     async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
         yield found
 

@@ -1,7 +1,6 @@
 """The verifier over the real ledger: it follows, answers, and survives a restart; fsck is clean at the end."""
 
 import io
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -45,11 +44,9 @@ async def test_a_credential_is_followed_from_the_ledger_to_the_verdict(
         assert answer["verdict"] == "valid", answer["checks"]
         await ledger.stop()
         await ledger.start()
-        begun = time.monotonic()
         await ledger.say(registrar.revocation(school, parts[0]))
         answer = await until(_asks(session, url, "impaired"), "the revocation of the part is known")
         assert answer["verdict"] == "invalid"
-        assert time.monotonic() - begun < 10  # after a restart of the ledger, with back-off
         tree = answer["stack"]
         assert (tree["ects_hundredths"], tree["ects_hundredths_remaining"]) == (700, 350)
         report = await fsck.check(config)

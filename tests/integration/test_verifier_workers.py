@@ -21,6 +21,7 @@ from proto.moment import from_ms
 from services.follow import Evidence, FaultyLogProblem, FollowerKnowledge, HealthPolicy, Position
 from services.follow.condition import Condition
 from services.verifier.answers.answer_cache import AnswerCache
+from services.verifier.processes import exposition
 from services.verifier.processes.exposition import Exposition
 from services.verifier.processes.supervisor import reserved
 from services.verifier.replay.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
@@ -217,7 +218,7 @@ def test_a_port_is_kept_although_connections_of_an_earlier_process_linger() -> N
         assert kept == port
 
 
-def test_what_is_torn_on_the_board_is_not_read_and_grows_old(tmp_path: Path) -> None:
+def test_what_is_torn_in_the_shared_state_is_not_read_and_grows_old(tmp_path: Path) -> None:
     seconds = [0.0]
     policy = HealthPolicy(
         is_witnessed=False, freshness_seconds_max=60, clock=lambda: from_ms(0), monotonic=lambda: seconds[0]
@@ -243,7 +244,6 @@ def test_what_is_torn_on_the_board_is_not_read_and_grows_old(tmp_path: Path) -> 
 
 
 def test_evidence_that_does_not_fit_is_left_out_and_the_fault_is_not(tmp_path: Path) -> None:
-
     state, reader = SharedState(tmp_path / "state"), SharedStateReader(tmp_path / "state")
     evidence = Evidence(
         kind="rule", detail="Bad", found_at=START, is_conclusive=True, entry=bytes(CAPACITY_BYTES), index=None
@@ -258,13 +258,25 @@ def test_evidence_that_does_not_fit_is_left_out_and_the_fault_is_not(tmp_path: P
     )
 
 
-async def test_figures_that_cannot_be_written_end_nothing_and_old_ones_are_not_shown(tmp_path: Path) -> None:
+class TriedExposition(Exposition):
+    """Counts how often its figures were to be written."""
+
+    try_count = 0
+
+    def write(self, registry: CollectorRegistry) -> None:
+        self.try_count += 1
+        super().write(registry)
+
+
+async def test_figures_that_cannot_be_written_end_nothing_and_old_ones_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposition, "WRITE_SECONDS", 0.0)
     registry = CollectorRegistry()
     Gauge("credentify_test", "A figure.", registry=registry).set(1)
-    gone = Exposition(tmp_path / "gone", "worker-1")
+    gone = TriedExposition(tmp_path / "gone", "worker-1")
     writing = asyncio.create_task(gone.keep_writing(registry))
-    await asyncio.sleep(0.1)
-    assert not writing.done()
+    await until(lambda: _true(gone.try_count > 1))
     writing.cancel()
     Exposition(tmp_path, "worker-2").write(registry)
     ours = Exposition(tmp_path, "worker-1")

@@ -168,6 +168,7 @@ async def test_a_witness_that_nobody_runs_is_tried_and_rests(session: aiohttp.Cl
         says(403),
         says(404),
         says(302, Location="/elsewhere"),
+        says(307, Location="/add-checkpoint"),
         says(204),
         has_size("five"),
         has_size("05"),

@@ -28,6 +28,7 @@ from services.crypto.data_integrity import (
 )
 from services.crypto.json_ld_contexts import RenamedTermsProblem
 from services.crypto.rdf_canonical import (
+    Form,
     UndefinedTermsProblem,
     UnknownContextProblem,
     UnsupportedJsonLdProblem,
@@ -335,6 +336,17 @@ def test_every_inline_context_that_we_ever_issued_is_read() -> None:
     inline = issued[0]
     with pytest.raises(UnknownContextProblem):
         refuse_other_meanings({"@context": [inline | {"level": "urn:x"}]})
+
+
+def test_what_has_not_the_form_of_a_signature_is_refused_before_the_document_is_worked_out() -> None:
+    def never(_: object) -> list[Form]:
+        raise AssertionError("what a document means costs most, and is worked out last")
+
+    document = full_document()
+    proof = proof_of(document, RDFC)
+    for changed in ({"proofValue": "z1"}, {"proofValue": 7}, {"created": "2999-01-01T00:00:00Z"}):
+        with pytest.raises(InvalidProofProblem):
+            verify_proof(document, proof | changed, KEY.public_bytes, now=CREATED, forms=never)
 
 
 @pytest.mark.parametrize("suite", SUITES)

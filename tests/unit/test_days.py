@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from proto import days
+from proto import days, moment
 from proto.imports.elm import import_elm
 from proto.imports.elm_reader import NotAnElmCredentialProblem
 from proto.imports.microhe import import_microhe
@@ -17,6 +17,13 @@ from tests.support.foreign_documents import elm, open_badge
 AMSTERDAM, NEW_YORK, APIA, CAIRO = (
     ZoneInfo(name) for name in ("Europe/Amsterdam", "America/New_York", "Pacific/Apia", "Africa/Cairo")
 )
+
+
+def test_a_text_that_is_too_long_for_a_time_is_not_remembered() -> None:
+    before = moment._normalised.cache_info()
+    with pytest.raises(InvalidProblem, match="is not an RFC 3339 time"):
+        normalise(f"2026-07-01T00:00:00.{'0' * 100_000}Z")
+    assert moment._normalised.cache_info() == before
 
 
 @pytest.mark.parametrize(

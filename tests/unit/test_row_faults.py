@@ -10,7 +10,7 @@ from services.edge import Log
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.keys.keystore import UnsealableProblem
 from services.issuer_gateway.keys.vault import KeyFolderUnavailableProblem
-from services.persistence.postgres_errors import CommitUnknownError
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
 
 
 @pytest.mark.parametrize("refusal", [InvalidProblem("one"), MalformedProblem("two"), ConflictProblem("three")])
@@ -25,6 +25,8 @@ def test_a_refusal_is_told_in_its_own_words(refusal: Problem) -> None:
         KeyFolderUnavailableProblem("two"),
         CommitUnknownError("three"),
         asyncpg.LockNotAvailableError("four"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed"),
+        DatabaseUnavailableProblem("The database is away"),
         TimeoutError(),
         OSError("five"),
     ],
@@ -41,3 +43,4 @@ def test_of_a_fault_of_ours_only_the_row_is_told_that_it_was_one(fault: Exceptio
     assert problem.status == 500
     assert "Zoë" not in problem.detail
     assert "Zoë" not in written.getvalue().decode()
+    assert written.getvalue().count(b"\n") == 1, "the operator is told of a fault of ours"
