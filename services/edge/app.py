@@ -12,7 +12,7 @@ from proto.problem import Problem
 from services.edge.address import TrustedProxies, rate_key
 from services.edge.any_origin import ANY_ORIGIN, preflight, preflights
 from services.edge.auth import Authenticate
-from services.edge.body import BODY_THREADS, HELD_BODIES, THREADS, HeldBodies
+from services.edge.body import BODY_THREADS, BODY_TURN, HELD_BODIES, THREADS, HeldBodies
 from services.edge.config import EdgeConfig
 from services.edge.connections import Connections
 from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, as_is
@@ -63,6 +63,7 @@ def make_app(
         bytes_max=config.bodies_held_bytes_max, key_of=lambda request: rate_key(dispatch.address_of(request))
     )
     app[BODY_THREADS] = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
+    app[BODY_TURN] = asyncio.Lock()
     app.on_cleanup.append(_end_threads)
     operations = Operations(
         service=service,

@@ -75,6 +75,13 @@ HELD_BODIES: web.AppKey[HeldBodies] = web.AppKey("held_bodies", HeldBodies)
 HOLDER_KEY: web.RequestKey[tuple[str, int]] = web.RequestKey("holder", tuple)
 """Of a request: its client, and how many bytes of its body are counted."""
 BODY_THREADS: web.AppKey[ThreadPoolExecutor] = web.AppKey("body_threads", ThreadPoolExecutor)
+BODY_TURN: web.AppKey[asyncio.Lock] = web.AppKey("body_turn", asyncio.Lock)
+"""Who takes the next piece of a large body, or decodes one: first come, first served, whatever the address.
+
+A thread that decodes makes the event loop wait at each of its callbacks. If two dozen bodies come in meanwhile, a turn
+of the loop has dozens of those, and whoever asks for a status waits for all. Behind one that has not its turn the
+connection is paused, so the loop has little more to do than to answer.
+"""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -86,11 +93,12 @@ def give_back(request: web.Request) -> None:
 
 
 async def off_loop(request: web.Request, size: int, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return what `work` does with `size` bytes: in one of the threads for bodies, unless they are few."""
+    """Return what `work` does with `size` bytes: in its turn in one of the threads for bodies, unless they are few."""
     if size <= LOOP_BYTES_MAX:
         return work(*args, **kwargs)
     threads = request.app[BODY_THREADS]
-    return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
+    async with request.app[BODY_TURN]:
+        return await asyncio.get_running_loop().run_in_executor(threads, lambda: work(*args, **kwargs))
 
 
 class Turns:
@@ -183,7 +191,17 @@ async def _chunks(request: web.Request, limits: BodyLimits) -> AsyncIterator[byt
         received_bytes += len(chunk)
         if received_bytes > limits.bytes_max:
             raise BodyTooLargeProblem(limits.bytes_max)
+        if received_bytes > LOOP_BYTES_MAX:
+            deadline += await _turn(request)
         yield chunk
+
+
+async def _turn(request: web.Request) -> float:
+    """Wait until it is a large body's turn to go on; returns the seconds, which do not count as the client's."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    async with request.app[BODY_TURN]:
+        return loop.time() - begun
 
 
 async def read_lines(request: web.Request, *, line_bytes_max: int, line_count_max: int) -> AsyncIterator[Line]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from tests.attack.stranger import Target, at_once, connection, get, head, held, post, summed, trouble
+from tests.attack.stranger import SOURCE, Target, at_once, connection, get, head, held, post, summed, trouble
 
 NDJSON, JSON, PDF = "application/x-ndjson", "application/json", "application/pdf"
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
@@ -72,11 +72,15 @@ def slow_heads(target: Target) -> str:
     return held(target, opened)
 
 
-def large_bodies(target: Target) -> str:
-    """Send as many values as are decoded, in more bodies than are held of one address."""
-    keys = b",".join(b'"%060d":"%d"' % (i, i) for i in range(95_000))
-    body = b'{"document":{"issuer":"x","credentialSubject":{}},"status_lists":[{%s}]}' % keys
-    return at_once(24, lambda _: post(target, VERIFY, body, JSON))
+def _many_keys(*sources: str) -> Attack:
+    """Return the attack that sends as many values as are decoded, in more bodies than are held of these addresses."""
+
+    def work(target: Target) -> str:
+        keys = b",".join(b'"%060d":"%d"' % (i, i) for i in range(95_000))
+        body = b'{"document":{"issuer":"x","credentialSubject":{}},"status_lists":[{%s}]}' % keys
+        return at_once(24, lambda number: post(target, VERIFY, body, JSON, source=sources[number % len(sources)]))
+
+    return work
 
 
 def slow_bodies(target: Target) -> str:
@@ -267,7 +271,8 @@ SHAPES: Mapping[str, Shape] = {
         for service in ("ledger", "gateway", "verifier")
         for name, work in (("1,100 idle connections", idle_connections), ("800 slow heads", slow_heads))
     },
-    "24 bodies of 95,000 keys": Shape("verifier", "5", large_bodies),
+    "24 bodies of 95,000 keys": Shape("verifier", "5", _many_keys(SOURCE)),
+    "24 such bodies of eight addresses": Shape("verifier", "5", _many_keys(*_OTHERS)),
     "160 slow bodies of 8 MB": Shape("verifier", "6", slow_bodies),
     "heads of a megabyte": Shape("verifier", "6", large_heads),
     "requests sent ahead, answers not read": Shape("verifier", "6", pipelined),
