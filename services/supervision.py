@@ -18,7 +18,7 @@ class EndedTaskError(Exception):
     """A task that should last as long as its service has returned."""
 
 
-class Supervision:
+class TaskSupervision:
     """Ends the process, by `end_process`, where a watched task fails, or returns before `stopping` or `release`."""
 
     def __init__(self, log: Log, end_process: EndProcess, stopping: asyncio.Event | None = None) -> None:

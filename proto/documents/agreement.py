@@ -12,7 +12,7 @@ Field = Literal["issuer", "achievement", "credits", "EQF level", "valid from", "
 """What both of them say, by its name."""
 
 
-class Issue(Protocol):
+class IssueTerms(Protocol):
     """What an issue says of its credential: a life that followed from it, or `issue_of` its event."""
 
     @property
@@ -44,7 +44,7 @@ class Issue(Protocol):
         """The parts of a stack."""
 
 
-class Said(Record, frozen=True, kw_only=True):
+class StatedTerms(Record, frozen=True, kw_only=True):
     """What the event of an issue says of its credential."""
 
     issuer: Did
@@ -56,9 +56,9 @@ class Said(Record, frozen=True, kw_only=True):
     components: tuple[CredentialId, ...]
 
 
-def issue_of(event: CredentialIssued | CredentialStacked) -> Said:
+def issue_of(event: CredentialIssued | CredentialStacked) -> StatedTerms:
     """Return what an event says of the credential that it issues."""
-    return Said(
+    return StatedTerms(
         issuer=event.issuer,
         achievement=event.achievement,
         ects_hundredths=event.ects_hundredths,
@@ -69,7 +69,7 @@ def issue_of(event: CredentialIssued | CredentialStacked) -> Said:
     )
 
 
-def differences(claimed: DocumentClaims, issue: Issue) -> list[Field]:
+def differences(claimed: DocumentClaims, issue: IssueTerms) -> list[Field]:
     """Return the names of what document and issue say differently; none if they agree."""
     pairs: dict[Field, tuple[object, object]] = {
         "issuer": (claimed.issuer, issue.issuer),

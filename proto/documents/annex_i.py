@@ -6,7 +6,7 @@ Council Recommendation of 16 June 2022 (2022/C 243/02), Annex I: eleven mandator
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from proto.documents.credential import Achievement, Award, Issuer
+from proto.documents.credential import Achievement, Award, IssuerProfile
 from proto.documents.vocabulary import CONCEPTS, Stackability, is_user_assigned_country
 from proto.events import Record
 from proto.stacking import ects_text
@@ -62,7 +62,9 @@ class AnnexReport(Record, frozen=True, kw_only=True):
     is_complete: bool
 
 
-def annex_i(achievement: Achievement, *, issuer: Issuer | None = None, award: Award | None = None) -> AnnexReport:
+def annex_i(
+    achievement: Achievement, *, issuer: IssuerProfile | None = None, award: Award | None = None
+) -> AnnexReport:
     """Return for each element of Annex I whether it is present, missing or doubtful, with a sentence that says why.
 
     Without `issuer` or `award` the elements that only they can state (learner, country, awarding body, date) count as
@@ -84,7 +86,7 @@ def failing(report: AnnexReport, gate: AnnexGate) -> tuple[Element, ...]:
     return tuple(item for item in report.elements if item.is_mandatory and item.state in states)
 
 
-def _mandatory(achievement: Achievement, issuer: Issuer | None, award: Award | None) -> Iterator[Element]:
+def _mandatory(achievement: Achievement, issuer: IssuerProfile | None, award: Award | None) -> Iterator[Element]:
     judged: list[tuple[str, tuple[State, str]]] = [
         ("Identification of the learner", _learner(award)),
         ("Title of the micro-credential", ("present", achievement.text_in(achievement.title))),
@@ -183,7 +185,7 @@ def _learner(award: Award | None) -> tuple[State, str]:
     return "doubtful", "A mail address or a URI identifies an account, not a person: state the name"
 
 
-def _country(issuer: Issuer | None) -> tuple[State, str]:
+def _country(issuer: IssuerProfile | None) -> tuple[State, str]:
     if issuer is None:
         return "missing", "No issuer is named"
     if is_user_assigned_country(issuer.country):

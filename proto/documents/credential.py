@@ -320,7 +320,7 @@ class Award(Record, frozen=True, kw_only=True):
         return achievement.ects_hundredths if self.ects_hundredths is None else self.ects_hundredths
 
 
-class Issuer(Record, frozen=True, kw_only=True):
+class IssuerProfile(Record, frozen=True, kw_only=True):
     """The institution that awards and issues, as its documents name it (elements 3 and 4)."""
 
     did: DidField

@@ -18,7 +18,7 @@ from proto.documents.credential import (
     Alignment,
     Award,
     Identifier,
-    Issuer,
+    IssuerProfile,
     LearningOutcome,
 )
 from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA, SCHEMA_TYPE, contexts
@@ -64,7 +64,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
         return (self.context, self.issuer, self.schema, self.achievement)
 
 
-def fixed_of(issuer: Issuer, achievement: Achievement) -> Fixed:
+def fixed_of(issuer: IssuerProfile, achievement: Achievement) -> Fixed:
     """Return what the documents of this achievement have in common."""
     return Fixed(
         context=contexts(),
@@ -84,7 +84,7 @@ class MismatchProblem(InvalidProblem):
 def build_document(
     *,
     document_id: str,
-    issuer: Issuer,
+    issuer: IssuerProfile,
     achievement: Achievement,
     award: Award,
     components: Sequence[Component] = (),
@@ -141,7 +141,7 @@ def _stated(members: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in members.items() if value is not None and value not in ("", [], {})}
 
 
-def _issuer(issuer: Issuer) -> dict[str, Any]:
+def _issuer(issuer: IssuerProfile) -> dict[str, Any]:
     address = {
         "type": ["Address"],
         "addressCountryCode": issuer.country,
@@ -250,7 +250,7 @@ def achievement_part(achievement: Achievement) -> dict[str, Any]:
     return _stated(official | with_iris(_stated(_eu_elements(achievement) | provision)))
 
 
-def achievement_document(achievement: Achievement, issuer: Issuer) -> dict[str, Any]:
+def achievement_document(achievement: Achievement, issuer: IssuerProfile) -> dict[str, Any]:
     """Return an achievement by itself as Open Badges JSON-LD, as its documents have it, with who offers it."""
     creator = {"id": issuer.did, "type": ["Profile"], "name": issuer.legal_name, "url": issuer.url}
     return {"@context": contexts(), **achievement_part(achievement), "creator": _stated(creator)}

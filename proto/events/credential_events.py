@@ -22,7 +22,7 @@ GROUP_MAX = 256
 Components = Annotated[tuple[CredentialIdField, ...], Meta(min_length=2, max_length=64)]
 
 
-class Award(EventBase, frozen=True, kw_only=True):
+class IssueBase(EventBase, frozen=True, kw_only=True):
     """What every issue says of a credential; no event of its own."""
 
     achievement: AchievementField
@@ -32,33 +32,33 @@ class Award(EventBase, frozen=True, kw_only=True):
     valid_until: MomentField | msgspec.UnsetType = msgspec.UNSET
 
 
-class CredentialIssued(Award, frozen=True, kw_only=True, tag="credential-issued.v1"):
+class CredentialIssued(IssueBase, frozen=True, kw_only=True, tag="credential-issued.v1"):
     """A credential exists; its document stays with the learner."""
 
     credential_id: CredentialIdField
 
 
-class CredentialStacked(Award, frozen=True, kw_only=True, tag="credential-stacked.v1"):
+class CredentialStacked(IssueBase, frozen=True, kw_only=True, tag="credential-stacked.v1"):
     """A credential whose parts are credentials; `components` are sorted and distinct."""
 
     credential_id: CredentialIdField
     components: Components
 
 
-class CredentialIssuedV2(Award, frozen=True, kw_only=True, tag="credential-issued.v2"):
+class CredentialIssuedV2(IssueBase, frozen=True, kw_only=True, tag="credential-issued.v2"):
     """A credential exists; its id follows from the issuer and the commitment (DESIGN 9)."""
 
     commitment: CommitmentField
 
 
-class CredentialStackedV2(Award, frozen=True, kw_only=True, tag="credential-stacked.v2"):
+class CredentialStackedV2(IssueBase, frozen=True, kw_only=True, tag="credential-stacked.v2"):
     """A credential whose parts are credentials; its id follows from the issuer and the commitment (DESIGN 9)."""
 
     commitment: CommitmentField
     components: Components
 
 
-class CredentialsIssued(Award, frozen=True, kw_only=True, tag="credentials-issued.v1"):
+class CredentialsIssued(IssueBase, frozen=True, kw_only=True, tag="credentials-issued.v1"):
     """Credentials of one achievement exist, each by a commitment of its own; `commitments` are sorted and distinct."""
 
     commitments: Annotated[tuple[CommitmentField, ...], Meta(min_length=2, max_length=GROUP_MAX)]

@@ -32,7 +32,7 @@ from services.auditor.state import AuditState
 from services.auditor.tile_check import check_prefix, compare_tiles
 from services.clients.log_client import LogAnswerProblem, LogProblem
 from services.clients.tile_client import TileClient
-from services.follow import Applied, Evidence, FaultyLogProblem, FollowBounds, Follower, Position
+from services.follow import Applied, FaultyLogProblem, FollowBounds, Follower, LogEvidence, Position
 from services.verifier.projection.store import Store
 
 CHUNK_ENTRIES = 4 * TILE_WIDTH
@@ -222,7 +222,7 @@ class Auditor:
         except FaultyLogProblem as problem:
             raise await self._accused(problem.evidence, opened, begun) from problem
 
-    async def _accused(self, evidence: Evidence, opened: OpenedCheckpoint, begun: Position) -> LyingLogProblem:
+    async def _accused(self, evidence: LogEvidence, opened: OpenedCheckpoint, begun: Position) -> LyingLogProblem:
         """Return what a follower found, with all that lets others check it."""
         if evidence.kind == "fork" and not evidence.is_conclusive and begun.checkpoint:
             return await self._history.concluded_fork(begun.checkpoint, begun.size, begun.root_hash, opened)
@@ -237,7 +237,7 @@ class Auditor:
             return self._accuser.accuse_by(evidence, opened.encoded, receipt=receipt, witnesses=witnesses)
         return self._accuser.accuse_by(evidence, opened.encoded, witnesses=witnesses)
 
-    async def _located(self, evidence: Evidence, opened: OpenedCheckpoint) -> LyingLogProblem:
+    async def _located(self, evidence: LogEvidence, opened: OpenedCheckpoint) -> LyingLogProblem:
         """Name the tile or the entry that was altered."""
         position = await self._store.position() or Position()
         found = await find_alteration(self._client, opened.checkpoint, position.size)

@@ -8,7 +8,7 @@ from proto.log.finding import Finding, Kind
 from proto.log.note_key import parse_vkey
 from proto.moment import Moment
 from proto.problem import Problem
-from services.follow import Evidence
+from services.follow import LogEvidence
 from services.follow.findings import proof_fields
 
 
@@ -49,7 +49,7 @@ class Accuser:
             )
         )
 
-    def accuse_by(self, evidence: Evidence, shown: bytes, **more: Any) -> LyingLogProblem:
+    def accuse_by(self, evidence: LogEvidence, shown: bytes, **more: Any) -> LyingLogProblem:
         """Return a follower's evidence as a finding; `shown` is the checkpoint under which it was found."""
         fields = {"is_conclusive": evidence.is_conclusive, **proof_fields(evidence)}
         kind: Kind = more.pop("kind", evidence.kind)

@@ -38,8 +38,8 @@ from services.command.shown_elsewhere import compared
 from services.follow import (
     Beginning,
     ClockBehindProblem,
-    Evidence,
     FaultyLogProblem,
+    LogEvidence,
     OtherEndProblem,
 )
 from services.persistence.durable_file import write_durably
@@ -195,7 +195,7 @@ async def _show_heir(url: str, key: str, found: OtherEndProblem, evidence: Path,
     return True
 
 
-def _key_of(evidence: Evidence, keys: Sequence[str]) -> str:
+def _key_of(evidence: LogEvidence, keys: Sequence[str]) -> str:
     """Return the key of the continued log that evidence is about: the one that signed it, else the last."""
     for key in keys:
         with contextlib.suppress(Problem):

@@ -24,7 +24,7 @@ from services.clients.gateway import AnsweredProblem, GatewayClient, Unreachable
 from services.clients.http_session import client_session
 from services.command.list_file import (
     PIECE_BYTES,
-    Source,
+    ListFile,
     dates_option,
     encoding_option,
     read_source,
@@ -76,7 +76,7 @@ class _Bar:
             self.show("published", now.published_count, now.accepted_count)
 
 
-async def _send(client: GatewayClient, source: Source, *, is_dry_run: bool, bar: _Bar) -> BatchAnswer:
+async def _send(client: GatewayClient, source: ListFile, *, is_dry_run: bool, bar: _Bar) -> BatchAnswer:
     """Send the file; return the first answer. Raises `AnsweredProblem` or `UnreachableProblem`."""
     pieces = _pieces(source, bar)
     fields: dict[str, Any] = {"media_type": source.media_type, "key": source.key, "is_dry_run": is_dry_run}
@@ -106,7 +106,7 @@ async def _follow(client: GatewayClient, batch_id: str, bar: _Bar) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _pieces(source: Source, bar: _Bar) -> AsyncIterator[bytes]:
+async def _pieces(source: ListFile, bar: _Bar) -> AsyncIterator[bytes]:
     sent = 0
     with source.path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
@@ -141,7 +141,9 @@ class _Results:
             self._file.close()
 
 
-async def _run(client: GatewayClient, source: Source, *, is_dry_run: bool, results: _Results, bar: _Bar) -> BatchAnswer:
+async def _run(
+    client: GatewayClient, source: ListFile, *, is_dry_run: bool, results: _Results, bar: _Bar
+) -> BatchAnswer:
     answer = await _send(client, source, is_dry_run=is_dry_run, bar=bar)
     if answer.state is None or answer.batch_id is None:
         for row in answer.rows:

@@ -73,7 +73,7 @@ class DemoProblem(Problem):
     status = 500
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class DemoRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the closing table: what happened, to what, and what was answered, and the id of the thing."""
 
     step: str
@@ -109,9 +109,9 @@ class Demo:
         self._folder = Path(addresses.data) / "demo"
         self._kept = self._read_kept()
         self._verifier = VerifierClient(session, addresses.verifier)
-        self.rows: list[Row] = []
+        self.rows: list[DemoRow] = []
 
-    async def run(self) -> list[Row]:
+    async def run(self) -> list[DemoRow]:
         """Do the whole main job and return what happened; raises a problem where anything is not as it should be."""
         for institution in _INSTITUTIONS:  # (1) institutions
             await self._admit(institution)
@@ -126,7 +126,7 @@ class Demo:
         return self.rows
 
     def _note(self, step: str, what: str, answer: str = "", *, id_: str = "") -> None:
-        self.rows.append(Row(step=step, what=what, answer=answer or id_[:12], id=id_))
+        self.rows.append(DemoRow(step=step, what=what, answer=answer or id_[:12], id=id_))
 
     def _read_kept(self) -> Kept:
         path = self._folder / "state.json"

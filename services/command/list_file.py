@@ -51,7 +51,7 @@ dates_option = click.option(
 encoding_option = click.option("--encoding", type=click.Choice(ENCODINGS), help="Of CSV, where it is not UTF-8.")
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class ListFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file to be sent: what it is, how it is written, and where it goes."""
 
     path: Path
@@ -71,7 +71,7 @@ async def read_source(
     on_repeat: OnRepeat | None = None,
     dates: DayOrder | None = None,
     encoding: Encoding | None = None,
-) -> Source:
+) -> ListFile:
     """Return what a file is, by its ending and its first row.
 
     Raises `InvalidProblem` for another ending, and where `on_repeat` is said of changes.
@@ -81,7 +81,7 @@ async def read_source(
         raise InvalidProblem(f"{path.name} is neither .csv, .xlsx nor .ndjson: save it as one of them")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    source = Source(
+    source = ListFile(
         path=path,
         media_type=media_type,
         is_change=False,
@@ -97,7 +97,7 @@ async def read_source(
     return source
 
 
-async def _is_change(source: Source) -> bool:
+async def _is_change(source: ListFile) -> bool:
     if source.media_type == _NDJSON:
         with source.path.open("rb") as file:
             first = file.readline(_FIRST_LINE_BYTES_MAX)
@@ -116,7 +116,7 @@ async def _is_change(source: Source) -> bool:
     return False
 
 
-async def write_refused(source: Source, lines: Collection[int], path: Path) -> None:
+async def write_refused(source: ListFile, lines: Collection[int], path: Path) -> None:
     """Write the records of a file that begin on these lines, of a table behind its header and as CSV."""
     with path.open("wb") as out:
         if source.media_type == _NDJSON:
@@ -126,7 +126,7 @@ async def write_refused(source: Source, lines: Collection[int], path: Path) -> N
             out.write(piece)
 
 
-async def _refused_rows(source: Source, lines: Collection[int]) -> AsyncIterator[bytes]:
+async def _refused_rows(source: ListFile, lines: Collection[int]) -> AsyncIterator[bytes]:
     reader = await _reader(source)
     text = CsvText(source.encoding)
     is_header = True
@@ -145,7 +145,7 @@ class _Days(msgspec.Struct, frozen=True):
     orders: Mapping[str, DayOrder]
 
 
-async def _reader(source: Source) -> _Days:
+async def _reader(source: ListFile) -> _Days:
     """Return how the file as a whole writes days."""
     text = CsvText(source.encoding)
     glance: Glance | None = None
@@ -191,7 +191,7 @@ def _cell(name: str, cell: str, days: _Days) -> str:
         return cell
 
 
-async def _table(source: Source, text: CsvText) -> AsyncIterator[FileRecord]:
+async def _table(source: ListFile, text: CsvText) -> AsyncIterator[FileRecord]:
     """Yield the rows of a table, with its header; raises what reading raises."""
     if source.media_type == _XLSX:
         for record in await Workbooks().records(source.path.read_bytes()):
@@ -205,7 +205,7 @@ async def _table(source: Source, text: CsvText) -> AsyncIterator[FileRecord]:
         yield record
 
 
-def _lines(source: Source) -> Iterator[FileRecord]:
+def _lines(source: ListFile) -> Iterator[FileRecord]:
     cutter = RecordCutter("ndjson")
     with source.path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):

@@ -15,7 +15,7 @@ from proto.log.tile import TILE_WIDTH, BundleId, decode_bundle, tile_at
 from proto.problem import InvalidProblem
 from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
-from services.ledger.succession.recovery import Source
+from services.ledger.succession.recovery import KeptLog
 from services.persistence import bucket
 from services.persistence.bucket import Bucket
 
@@ -111,7 +111,7 @@ class TileSource:
 
 
 @contextlib.asynccontextmanager
-async def open_source(name: str) -> AsyncIterator[Source]:
+async def open_source(name: str) -> AsyncIterator[KeptLog]:
     """Hold what `name` names: an address (http…), a bucket (s3://…), or a folder."""
     if name.startswith(bucket.SCHEME):
         yield MirrorSource(BucketFiles(Bucket(name)), name)

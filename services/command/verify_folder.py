@@ -29,7 +29,7 @@ _HUNDRED = 100
 _OK = 200
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
     """One document's outcome, as the report has it; `verdict` may also be `unreadable`."""
 
     file: str
@@ -87,7 +87,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-async def _rows(client: VerifierClient, folder: Path, files: Sequence[Path]) -> AsyncIterator[Row]:
+async def _rows(client: VerifierClient, folder: Path, files: Sequence[Path]) -> AsyncIterator[FolderRow]:
     """Yield the outcome of each file: documents many at a time, PDFs one by one behind them."""
     pdfs = [path for path in files if path.suffix.lower() == _PDF]
     for group in _groups([path for path in files if path not in set(pdfs)]):
@@ -97,14 +97,14 @@ async def _rows(client: VerifierClient, folder: Path, files: Sequence[Path]) -> 
         yield await _verified_pdf(client, str(path.relative_to(folder)), path)
 
 
-async def _verified_pdf(client: VerifierClient, name: str, path: Path) -> Row:
+async def _verified_pdf(client: VerifierClient, name: str, path: Path) -> FolderRow:
     try:
         data = path.read_bytes() if path.stat().st_size <= PDF_BYTES_MAX else b""
         if not data:
-            return Row(file=name, verdict=UNREADABLE, finding="The file is empty or too large")
+            return FolderRow(file=name, verdict=UNREADABLE, finding="The file is empty or too large")
         return _row(name, VerificationLine(line=1, status=_OK, answer=await client.verify(data)))
     except OSError as error:
-        return Row(file=name, verdict=UNREADABLE, finding=f"The file cannot be read: {error.strerror}")
+        return FolderRow(file=name, verdict=UNREADABLE, finding=f"The file cannot be read: {error.strerror}")
     except AnsweredProblem as problem:
         return _row(name, VerificationLine(line=1, status=problem.answer_status, problem=problem.answer))
 
@@ -135,24 +135,26 @@ def _content(path: Path) -> bytes | None:
     return data or None
 
 
-async def _verified(client: VerifierClient, folder: Path, group: list[tuple[Path, bytes | None]]) -> list[Row]:
+async def _verified(client: VerifierClient, folder: Path, group: list[tuple[Path, bytes | None]]) -> list[FolderRow]:
     lines = [data for _, data in group if data is not None]
     answers = iter(await client.verify_lines(lines) if lines else [])
     names = [(str(path.relative_to(folder)), data) for path, data in group]
     return [
         _row(name, next(answers))
         if data is not None
-        else Row(file=name, verdict=UNREADABLE, finding="The file is empty, too large or cannot be read")
+        else FolderRow(file=name, verdict=UNREADABLE, finding="The file is empty, too large or cannot be read")
         for name, data in names
     ]
 
 
-def _row(name: str, line: VerificationLine) -> Row:
+def _row(name: str, line: VerificationLine) -> FolderRow:
     answer = line.answer
     if answer is None:
         problem: dict[str, Any] = line.problem or {}
-        return Row(file=name, verdict=UNREADABLE, finding=str(problem.get("detail") or problem.get("title") or ""))
-    return Row(
+        return FolderRow(
+            file=name, verdict=UNREADABLE, finding=str(problem.get("detail") or problem.get("title") or "")
+        )
+    return FolderRow(
         file=name,
         verdict=answer.verdict,
         state=answer.status.state if answer.status else "",

@@ -20,7 +20,7 @@ from proto.keys import SIGNATURE_BYTES, Sign, is_signature
 from proto.moment import Moment, as_written, from_ms, normalise, to_ms
 from proto.problem import InvalidProblem
 from services.crypto.rdf_canonical import (
-    Form,
+    CanonicalForm,
     UndefinedTermsProblem,
     forms_of,
     known_contexts,
@@ -34,7 +34,7 @@ _PROOF_VALUE_MAX = 120
 _PROOF_COUNT_MAX = 8
 CREATED_AHEAD_MS = 300_000
 """How far a proof may be dated ahead of our clock, as events may (DESIGN 4): clocks differ."""
-FormsOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[Form]]
+FormsOf = Callable[[Sequence[Mapping[str, Any]]], Sequence[CanonicalForm]]
 """What returns the RDF forms of a proof's options and of a document; raises as `rdf_canonical.forms_of`."""
 
 

@@ -30,22 +30,22 @@ _NO_IRI = re.compile(r"[\s<>\"{}|\\^`]")
 _Quads = list[ox.Quad]
 
 
-class Form(msgspec.Struct, frozen=True, kw_only=True):
+class CanonicalForm(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of a document's canonical quads, and what of the document they do not say (None: they say it all)."""
 
     digest: bytes
     gap: UndefinedTermsProblem | None = None
 
 
-def form_of(document: Mapping[str, Any], contexts: Mapping[str, Any] | None = None) -> Form:
+def form_of(document: Mapping[str, Any], contexts: Mapping[str, Any] | None = None) -> CanonicalForm:
     """Return the form over which `eddsa-rdfc-2022` is made; raises as `canonical_quads`."""
     try:
-        return Form(digest=hashlib.sha256(covered_quads(document, contexts)).digest())
+        return CanonicalForm(digest=hashlib.sha256(covered_quads(document, contexts)).digest())
     except UndefinedTermsProblem as gap:
-        return Form(digest=hashlib.sha256(canonical_quads(document, contexts)).digest(), gap=gap)
+        return CanonicalForm(digest=hashlib.sha256(canonical_quads(document, contexts)).digest(), gap=gap)
 
 
-def forms_of(documents: Sequence[Mapping[str, Any]], contexts: Mapping[str, Any] | None = None) -> list[Form]:
+def forms_of(documents: Sequence[Mapping[str, Any]], contexts: Mapping[str, Any] | None = None) -> list[CanonicalForm]:
     """Return the forms of several documents, in order; raises as `canonical_quads`."""
     return [form_of(document, contexts) for document in documents]
 
@@ -159,7 +159,7 @@ def _canonicalise(quads: _Quads) -> bytes:
 
 
 __all__ = [
-    "Form",
+    "CanonicalForm",
     "UndefinedTermsProblem",
     "UnknownContextProblem",
     "UnsupportedJsonLdProblem",

@@ -8,7 +8,7 @@ import msgspec
 
 from proto.problem import InvalidProblem
 from services.crypto.data_integrity import ProofNotCheckedProblem
-from services.crypto.rdf_canonical import Form
+from services.crypto.rdf_canonical import CanonicalForm
 
 NODES_MAX = 64
 _ENCODE = msgspec.json.Encoder().encode
@@ -25,21 +25,21 @@ class Forms:
     """
 
     def __init__(self) -> None:
-        self._found: dict[bytes, Form | InvalidProblem] = {}
+        self._found: dict[bytes, CanonicalForm | InvalidProblem] = {}
         self._missing: dict[bytes, bytes] = {}
 
-    def of(self, documents: Sequence[Mapping[str, Any]]) -> list[Form]:
+    def of(self, documents: Sequence[Mapping[str, Any]]) -> list[CanonicalForm]:
         """Return their forms, or raise why one has none; `FormPendingProblem` where one is yet to be made."""
         found = [self._of(document) for document in documents]
         for form in found:
             if isinstance(form, InvalidProblem):
                 raise form
-        forms = [form for form in found if isinstance(form, Form)]
+        forms = [form for form in found if isinstance(form, CanonicalForm)]
         if len(forms) < len(found):
             raise FormPendingProblem("What the document means was not worked out in time; ask again")
         return forms
 
-    def _of(self, document: Mapping[str, Any]) -> Form | InvalidProblem | None:
+    def _of(self, document: Mapping[str, Any]) -> CanonicalForm | InvalidProblem | None:
         data = _ENCODE(document)
         key = hashlib.sha256(data).digest()
         found = self._found.get(key)
@@ -52,7 +52,7 @@ class Forms:
         """The JSON of everything whose form was asked for and is not known."""
         return list(self._missing.values())
 
-    def learn(self, forms: Sequence[Form | InvalidProblem]) -> None:
+    def learn(self, forms: Sequence[CanonicalForm | InvalidProblem]) -> None:
         """Take in what became of `missing`, in its order."""
         self._found |= dict(zip(self._missing, forms, strict=True))
         self._missing.clear()

@@ -18,8 +18,8 @@ from services.crypto.data_integrity import ProofNotCheckedProblem
 from services.crypto.json_ld_contexts import UndefinedTermsProblem, UnknownContextProblem
 from services.crypto.messages import LENGTH_BYTES, framed
 from services.crypto.rdf_blank_nodes import UnsupportedJsonLdProblem
-from services.crypto.rdf_canonical import Form
-from services.crypto.rdf_worker import Answered, Answers, Said
+from services.crypto.rdf_canonical import CanonicalForm
+from services.crypto.rdf_worker import FormAnswer, FormAnswers, SentProblem
 
 QUICK_SECONDS = 0.5
 ANSWER_SECONDS_MAX = 6.0
@@ -27,7 +27,7 @@ ANSWER_SECONDS_MAX = 6.0
 START_SECONDS_MAX = 20.0
 REQUEST_BYTES_MAX = 16_777_216
 PROGRAM = ("-m", "services.crypto.rdf_worker")
-_ANSWERS = msgspec.msgpack.Decoder(Answers)
+_ANSWERS = msgspec.msgpack.Decoder(FormAnswers)
 _PROBLEMS: dict[str, type[InvalidProblem]] = {
     problem.slug: problem for problem in (UndefinedTermsProblem, UnknownContextProblem, UnsupportedJsonLdProblem)
 }
@@ -79,7 +79,7 @@ class _Worker:
         assert self._process.stdin is not None
         self._process.stdin.write(framed(list(nodes)))
 
-    async def answer(self) -> Answers:
+    async def answer(self) -> FormAnswers:
         """Return what it says next; raises `_WorkerGoneError`."""
         assert self._process.stdout is not None
         try:
@@ -140,7 +140,7 @@ class FormMakers:
         """The ids of the processes that wait for work."""
         return [worker.pid for worker in self._idle]
 
-    async def forms(self, nodes: Sequence[bytes]) -> list[Form | InvalidProblem]:
+    async def forms(self, nodes: Sequence[bytes]) -> list[CanonicalForm | InvalidProblem]:
         """Return for each JSON document its form, or why it has none or was not made."""
         if sum(map(len, nodes)) > REQUEST_BYTES_MAX:
             return [ProofNotCheckedProblem("These documents are too large to be worked out together")] * len(nodes)
@@ -171,7 +171,7 @@ class FormMakers:
         self._working.add(worker)
         return worker
 
-    async def _answered(self, worker: _Worker, nodes: Sequence[bytes]) -> tuple[Answered, ...]:
+    async def _answered(self, worker: _Worker, nodes: Sequence[bytes]) -> tuple[FormAnswer, ...]:
         """Return the answers; a process that does not answer is ended. Raises `_WorkerGoneError`, `TimeoutError`."""
         is_done = False
         answering = asyncio.ensure_future(self._asked(worker, nodes))
@@ -192,7 +192,7 @@ class FormMakers:
                 answering.cancel()
                 await asyncio.gather(answering, return_exceptions=True)
 
-    async def _asked(self, worker: _Worker, nodes: Sequence[bytes]) -> Answers:
+    async def _asked(self, worker: _Worker, nodes: Sequence[bytes]) -> FormAnswers:
         worker.ask(nodes)
         return await worker.answer()
 
@@ -219,7 +219,7 @@ class FormMakers:
             self._begin_another(None, more=more - 1)
 
 
-def forms_apart(documents: Sequence[Mapping[str, Any]]) -> list[Form]:
+def forms_apart(documents: Sequence[Mapping[str, Any]]) -> list[CanonicalForm]:
     """Return the forms of documents, made in a process of their own that is ended when it takes too long.
 
     For who reads one document and waits; raises why one of them has no form.
@@ -248,14 +248,14 @@ def forms_apart(documents: Sequence[Mapping[str, Any]]) -> list[Form]:
     return forms
 
 
-def _read(answered: Answered) -> Form | InvalidProblem:
+def _read(answered: FormAnswer) -> CanonicalForm | InvalidProblem:
     problem = _problem(answered.problem) if answered.problem else None
     if answered.digest is None:
         return problem or UnsupportedJsonLdProblem(_TOO_LONG)
-    return Form(digest=answered.digest, gap=problem if isinstance(problem, UndefinedTermsProblem) else None)
+    return CanonicalForm(digest=answered.digest, gap=problem if isinstance(problem, UndefinedTermsProblem) else None)
 
 
-def _problem(said: Said) -> InvalidProblem:
+def _problem(said: SentProblem) -> InvalidProblem:
     kind = _PROBLEMS.get(said.slug, UnsupportedJsonLdProblem)
     members = {"undefined": list(said.undefined)} if said.undefined else None
     return kind(said.detail, pointer=said.pointer, members=members)

@@ -24,7 +24,7 @@ _NODES = msgspec.msgpack.Decoder(list[bytes])
 _TOO_DEEP = "The document's JSON-LD cannot be read here"
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True):
+class SentProblem(msgspec.Struct, frozen=True, array_like=True):
     """A problem, as it is sent."""
 
     slug: str
@@ -33,39 +33,39 @@ class Said(msgspec.Struct, frozen=True, array_like=True):
     undefined: tuple[str, ...] = ()
 
 
-class Answered(msgspec.Struct, frozen=True, array_like=True):
+class FormAnswer(msgspec.Struct, frozen=True, array_like=True):
     """What became of one document: its form's digest and gap, or (no digest) why it has none."""
 
     digest: bytes | None = None
-    problem: Said | None = None
+    problem: SentProblem | None = None
 
 
-class Answers(msgspec.Struct, frozen=True, array_like=True):
+class FormAnswers(msgspec.Struct, frozen=True, array_like=True):
     """The answers of one request, in order; `is_last` where the process then ends."""
 
-    found: tuple[Answered, ...]
+    found: tuple[FormAnswer, ...]
     is_last: bool = False
 
 
-def answers(nodes: Sequence[bytes]) -> tuple[Answered, ...]:
+def answers(nodes: Sequence[bytes]) -> tuple[FormAnswer, ...]:
     """Return the form of each JSON document; never raises for what a stranger wrote, except `MemoryError`."""
     return tuple(_answered(node) for node in nodes)
 
 
-def _answered(node: bytes) -> Answered:
+def _answered(node: bytes) -> FormAnswer:
     try:
         form = form_of(msgspec.json.decode(node))
     except InvalidProblem as problem:
-        return Answered(problem=_said(problem))
+        return FormAnswer(problem=_said(problem))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - a stranger's document may break the library anywhere
-        return Answered(problem=Said("unsupported-json-ld", f"{_TOO_DEEP} ({type(error).__name__})", None))
-    return Answered(digest=form.digest, problem=_said(form.gap) if form.gap else None)
+        return FormAnswer(problem=SentProblem("unsupported-json-ld", f"{_TOO_DEEP} ({type(error).__name__})", None))
+    return FormAnswer(digest=form.digest, problem=_said(form.gap) if form.gap else None)
 
 
-def _said(problem: InvalidProblem) -> Said:
-    return Said(problem.slug, problem.detail, problem.pointer, tuple(problem.members.get("undefined", ())))
+def _said(problem: InvalidProblem) -> SentProblem:
+    return SentProblem(problem.slug, problem.detail, problem.pointer, tuple(problem.members.get("undefined", ())))
 
 
 def main() -> None:
@@ -75,12 +75,12 @@ def main() -> None:
     allowance = CpuAllowance(CPU_SECONDS)
     answers([msgspec.json.encode({"@context": contexts(), "id": "urn:warm:up", "type": "VerifiableCredential"})])
 
-    def answer(data: bytes) -> Answers:
+    def answer(data: bytes) -> FormAnswers:
         allowance.renew()
         found = answers(_NODES.decode(data))
-        return Answers(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > TIRED_BYTES)
+        return FormAnswers(found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > TIRED_BYTES)
 
-    answer_parent(Answers(()), answer)
+    answer_parent(FormAnswers(()), answer)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def descriptors() -> int:
     return DESCRIPTORS_WANTED if soft == resource.RLIM_INFINITY else soft
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many connections there may be, and how many seconds each may take for what."""
 
     connections_max: int
@@ -65,7 +65,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unread_seconds: float
 
     @classmethod
-    def of(cls, config: EdgeConfig, descriptor_count: int) -> "Limits":
+    def of(cls, config: EdgeConfig, descriptor_count: int) -> "ConnectionLimits":
         """Return what is configured, within what the system allows this process."""
         possible = max(1, descriptor_count - DESCRIPTORS_KEPT)
         return cls(
@@ -94,7 +94,7 @@ class Connections(Collector):
     def __len__(self) -> int:
         return self._open_count
 
-    def admit(self, connection: "Connection", peer: str, limits: Limits) -> str | None:
+    def admit(self, connection: "Connection", peer: str, limits: ConnectionLimits) -> str | None:
         """Count a new connection and return None, or why it is refused."""
         key = peer if self._proxies.is_trusted(peer) else rate_key(peer)
         own = self._by_key.get(key, {})
@@ -196,7 +196,7 @@ class Connection(web.RequestHandler):
         "key",
     )
 
-    def __init__(self, server: web.Server, connections: Connections, limits: Limits, **settings: Any) -> None:
+    def __init__(self, server: web.Server, connections: Connections, limits: ConnectionLimits, **settings: Any) -> None:
         super().__init__(
             server, keepalive_timeout=limits.idle_seconds, auto_decompress=False, **settings
         )  # no route takes compressed bodies: one that is refused must not be unpacked while it is drained

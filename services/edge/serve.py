@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from services.edge.app import CONFIG, CONNECTIONS, LOG
-from services.edge.connections import Connection, Limits, descriptors
+from services.edge.connections import Connection, ConnectionLimits, descriptors
 from services.edge.log import Log
 from services.edge.operations import STOPPING
 from services.edge.sockets import bound_sockets
@@ -58,7 +58,7 @@ async def listening(
     `shutdown_timeout_seconds` to finish, then the app's `cleanup_ctx` run.
     """
     log = app[LOG]
-    limits = Limits.of(app[CONFIG], descriptors())
+    limits = ConnectionLimits.of(app[CONFIG], descriptors())
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=app[CONFIG].shutdown_timeout_seconds, handle_signals=False
     )
@@ -81,7 +81,7 @@ async def listening(
 
 
 async def _accepting(
-    app: web.Application, runner: web.AppRunner, sockets: list[socket.socket], limits: Limits
+    app: web.Application, runner: web.AppRunner, sockets: list[socket.socket], limits: ConnectionLimits
 ) -> list[asyncio.Server]:
     """Accept connections on all of these sockets."""
     loop, server = asyncio.get_running_loop(), runner.server

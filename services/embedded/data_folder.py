@@ -52,7 +52,7 @@ class OtherMajorFault(DataFolderFault):
     title = "The data folder belongs to another major version of PostgreSQL"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ClusterPlace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The record in `place.json`: the folder that holds the cluster, and whether it was ever made.
 
     `folder` is "." for the data folder itself, which may therefore be moved, and absolute elsewhere.
@@ -82,7 +82,7 @@ class DataFolder:
         self._account = account
         self._lock: int | None = None
         self._socket_folder: Path | None = None
-        self._place = Place(folder=".", is_initialised=False)
+        self._place = ClusterPlace(folder=".", is_initialised=False)
 
     @property
     def home(self) -> Path:
@@ -154,12 +154,12 @@ class DataFolder:
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES_MAX:
             self.log_file.replace(self.log_file.with_name("postgres.log.1"))
 
-    def _read_place(self) -> Place | None:
+    def _read_place(self) -> ClusterPlace | None:
         record = self.folder / "place.json"
         if not record.exists():
             return None
         try:
-            place = msgspec.json.decode(record.read_bytes(), type=Place)
+            place = msgspec.json.decode(record.read_bytes(), type=ClusterPlace)
         except msgspec.DecodeError as error:
             raise DataFolderFault(f"{record} is not what we wrote: {error}. Restore it from a backup.") from error
         cluster = self.folder / place.folder / "cluster"
@@ -170,17 +170,19 @@ class DataFolder:
             )
         return place
 
-    def _choose_place(self) -> Place:
+    def _choose_place(self) -> ClusterPlace:
         """Choose the data folder, or a new folder elsewhere if the server's account cannot come to the data folder.
 
         The name elsewhere is random, so that a data folder removed and made anew never meets its old database.
         """
         parents_open = can_reach(self._account, self.folder.parent)
-        place = Place(folder="." if parents_open else str(ELSEWHERE / secrets.token_hex(8)), is_initialised=False)
+        place = ClusterPlace(
+            folder="." if parents_open else str(ELSEWHERE / secrets.token_hex(8)), is_initialised=False
+        )
         self._write_place(place)
         return place
 
-    def _write_place(self, place: Place) -> None:
+    def _write_place(self, place: ClusterPlace) -> None:
         record, new = self.folder / "place.json", self.folder / "place.json.new"
         with new.open("wb") as file:
             file.write(msgspec.json.format(msgspec.json.encode(place)) + b"\n")
@@ -248,7 +250,7 @@ class DataFolder:
     def record_initialised(self) -> None:
         """Remember that there is a cluster, so that a lost one is never silently replaced by an empty one."""
         if not self._place.is_initialised:
-            self._place = Place(folder=self._place.folder, is_initialised=True)
+            self._place = ClusterPlace(folder=self._place.folder, is_initialised=True)
             with _in_words(self.folder):
                 self._write_place(self._place)
 

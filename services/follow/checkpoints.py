@@ -15,7 +15,7 @@ from proto.log.policy import Policy, QuorumProblem
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
-from services.follow.interface import Evidence, FaultKind, FaultyLogProblem, ForeignPositionProblem, Position
+from services.follow.interface import FaultKind, FaultyLogProblem, ForeignPositionProblem, LogEvidence, Position
 from services.follow.suspects import RootOf, Suspects
 
 LOG_TROUBLES = (LogUnreachableProblem, LogProblem, LogAnswerProblem, QuorumProblem)
@@ -168,7 +168,7 @@ class Checkpoints:
         self, kind: FaultKind, detail: str, *checkpoints: bytes, is_conclusive: bool = False
     ) -> FaultyLogProblem:
         return FaultyLogProblem(
-            Evidence(
+            LogEvidence(
                 kind=kind,
                 detail=detail,
                 found_at=self._clock(),

@@ -34,9 +34,9 @@ from services.follow.entry_proofs import ReadEntries
 from services.follow.interface import (
     Applied,
     ClockBehindProblem,
-    Evidence,
     FaultKind,
     FaultyLogProblem,
+    LogEvidence,
     Position,
 )
 
@@ -250,5 +250,5 @@ def moved(position: Position, applied: Sequence[Applied]) -> Position:
 def _fault(kind: FaultKind, index: LeafIndex, line: bytes, now: Moment, detail: str) -> FaultyLogProblem:
     words = f"Entry {index} of the log is under a checkpoint that the log signed, and is wrong: {detail}"
     return FaultyLogProblem(
-        Evidence(kind=kind, detail=words, found_at=now, is_conclusive=True, index=index, entry=line)
+        LogEvidence(kind=kind, detail=words, found_at=now, is_conclusive=True, index=index, entry=line)
     )

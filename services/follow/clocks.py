@@ -16,7 +16,7 @@ from proto.log.policy import NO_QUORUM, Policy
 from proto.moment import SECONDS_MAX, Moment, from_ms, to_ms
 from proto.problem import Problem
 from services.follow.chunk import Candidate, Stop
-from services.follow.interface import ClockBehindProblem, Evidence, FaultyLogProblem, Position
+from services.follow.interface import ClockBehindProblem, FaultyLogProblem, LogEvidence, Position
 
 AHEAD_SECONDS_MAX = 10.0
 """How far a time may lie ahead of our clock before one of the two must be wrong; twice what a ledger lets pass."""
@@ -194,7 +194,7 @@ def _fault(
     candidate: Candidate, now: Moment, detail: str, *, is_conclusive: bool, checkpoints: tuple[bytes, ...]
 ) -> FaultyLogProblem:
     return FaultyLogProblem(
-        Evidence(
+        LogEvidence(
             kind="time",
             detail=detail,
             found_at=now,

@@ -12,10 +12,10 @@ from proto.moment import Moment, to_ms
 from services.follow.clocks import AHEAD_SECONDS_MAX, WITNESS_AHEAD_SECONDS_MAX, behind_seconds, newest
 from services.follow.interface import (
     ClockBehindProblem,
-    Evidence,
     FaultyLogProblem,
     FollowerState,
     Health,
+    LogEvidence,
     Position,
 )
 
@@ -31,7 +31,7 @@ class FollowerKnowledge(msgspec.Struct, frozen=True, kw_only=True):
 
     halt: FollowerState | None = None
     words: str | None = None
-    evidence: Evidence | None = None
+    evidence: LogEvidence | None = None
     position: Position | None = None
     fetched_at: Moment | None = None
     fetched_monotonic: float | None = None

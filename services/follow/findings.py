@@ -6,10 +6,10 @@ from proto.base64_strict import encode_base64
 from proto.ids import Origin
 from proto.log.finding import Finding, ProvenEntry
 from proto.log.note_key import VerifierKey
-from services.follow.interface import EntryProof, Evidence
+from services.follow.interface import EntryProof, LogEvidence
 
 
-def finding_of(evidence: Evidence, key: VerifierKey, *, witnesses: tuple[VerifierKey, ...] = ()) -> Finding:
+def finding_of(evidence: LogEvidence, key: VerifierKey, *, witnesses: tuple[VerifierKey, ...] = ()) -> Finding:
     """Return evidence against the log of this key in the form that `credentify evidence` checks."""
     return Finding(
         kind=evidence.kind,
@@ -24,7 +24,7 @@ def finding_of(evidence: Evidence, key: VerifierKey, *, witnesses: tuple[Verifie
     )
 
 
-def proof_fields(evidence: Evidence) -> dict[str, Any]:
+def proof_fields(evidence: LogEvidence) -> dict[str, Any]:
     """Return the fields of a finding that hold what proves it."""
     return {
         "index": evidence.index,

@@ -34,10 +34,10 @@ from services.follow.held_back import HeldBack
 from services.follow.interface import (
     Applied,
     ClockBehindProblem,
-    Evidence,
     FaultyLogProblem,
     FollowBounds,
     Health,
+    LogEvidence,
     Observer,
     Position,
     Sink,
@@ -67,7 +67,7 @@ class Follower:
         clock: Callable[[], Moment],
         monotonic: Callable[[], float] = time.monotonic,
         bounds: FollowBounds | None = None,
-        known_fault: Evidence | None = None,
+        known_fault: LogEvidence | None = None,
         known_suspects: Iterable[bytes] = (),
         root_of: RootOf | None = None,
         observer: Observer | None = None,
@@ -134,7 +134,7 @@ class Follower:
         """Say with all that is known that the projection rests on somebody's snapshot, or does no longer."""
         self._condition.imported(is_imported=is_imported)
 
-    async def accuse(self, evidence: Evidence) -> None:
+    async def accuse(self, evidence: LogEvidence) -> None:
         """Hold evidence that was found elsewhere against the log, as if a step had found it."""
         self._condition.stopped(FaultyLogProblem(evidence))
         await self._observer.faulted(evidence)

@@ -91,7 +91,7 @@ class EntryProof(msgspec.Struct, frozen=True, kw_only=True):
     consistency: tuple[Hash, ...]
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+class LogEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Why a log is held to be faulty, so that others can check it.
 
     `is_conclusive` means that what is shown was signed by the log itself, so that no retry can heal it: two checkpoints
@@ -128,7 +128,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float | None
     time: Moment | None
     time_source: Literal["witnesses", "log"]
-    evidence: Evidence | None = None
+    evidence: LogEvidence | None = None
     shown_at: Moment | None = None
     """The newest time that the log or its witnesses have shown: it is not earlier now, whatever our clock says."""
     behind_seconds: float = 0.0
@@ -146,7 +146,7 @@ class FaultyLogProblem(Problem):
     title = "The log is faulty"
     status = 502
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: LogEvidence) -> None:
         super().__init__(evidence.detail)
         self.evidence = evidence
 
@@ -216,5 +216,5 @@ class Observer:
     async def unproven(self, notes: tuple[bytes, ...]) -> None:
         """These are the checkpoints that the log signed and did not show to be of one history: to be kept durably."""
 
-    async def faulted(self, evidence: Evidence) -> None:
+    async def faulted(self, evidence: LogEvidence) -> None:
         """The log was found to be faulty."""

@@ -6,7 +6,7 @@ from proto.ids import LeafIndex
 from proto.lifecycle import Book
 from proto.log.pin import Pin, is_pinned, openings_in, unmet
 from proto.moment import Moment
-from services.follow.interface import Applied, Evidence, FaultyLogProblem, Position, Sink
+from services.follow.interface import Applied, FaultyLogProblem, LogEvidence, Position, Sink
 
 
 def check_opening(pins: Sequence[Pin], applied: Sequence[Applied], checkpoint: bytes, *, now: Moment) -> None:
@@ -33,7 +33,7 @@ async def check_begun(pins: Sequence[Pin], sink: Sink, stored: Position, *, now:
 def _other(words: str, checkpoint: bytes, *, now: Moment, line: bytes | None = None) -> FaultyLogProblem:
     """Return that a log is not the pinned one. It convinces only who has the same pin, and pins can be corrected."""
     return FaultyLogProblem(
-        Evidence(
+        LogEvidence(
             kind="registrar",
             detail=words,
             found_at=now,

@@ -33,7 +33,7 @@ from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
-from services.issuer_gateway.wiring.parts import Opened, Parts, make_parts
+from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
 from services.persistence import database_setup, postgres
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
@@ -46,7 +46,7 @@ from services.persistence.postgres_errors import (
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import read_secret
-from services.supervision import EndProcess, Supervision
+from services.supervision import EndProcess, TaskSupervision
 
 PARTS: web.AppKey[Parts] = web.AppKey("gateway_parts", Parts)
 CALLERS: web.AppKey[Callers] = web.AppKey("gateway_callers", Callers)
@@ -148,7 +148,7 @@ async def _running(
         await LearnerKeys(vault, keystore).put_in_order(background)
         session = await stack.enter_async_context(client_session())
         await BatchKeys(vault, keystore).put_in_order(background)
-        opened = Opened(
+        opened = OpenedResources(
             config=config,
             keystore=keystore,
             vault=vault,
@@ -245,7 +245,7 @@ async def _supervised(
         "requests": _lasting(parts.log, "request_database", requests.keep_swept),
     }
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
-    supervision = Supervision(parts.log, end_process)
+    supervision = TaskSupervision(parts.log, end_process)
     for task in tasks:
         supervision.watch(task)
     try:

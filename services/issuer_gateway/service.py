@@ -15,7 +15,7 @@ from services.issuer_gateway.credentials.issue_together import IssueTogether
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
 from services.issuer_gateway.status_lists import StatusLists
@@ -34,7 +34,7 @@ class Gateway:
     keystore: Keystore
     unit_of_work: UnitOfWork
     idempotency: Idempotency
-    log_state: LogState
+    log_state: FollowedLogState
     workbooks: Workbooks
     status_lists: StatusLists
 

@@ -37,7 +37,7 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.domain.statuses import is_withdrawn, list_url
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.keys.signing_keys import NoKeyProblem, Signer, SigningKeys
+from services.issuer_gateway.keys.signing_keys import EventSigner, NoKeyProblem, SigningKeys
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
@@ -265,13 +265,13 @@ class StatusLists:
             raise UnknownStatusListProblem(f"{tenant.slug} has no status list {number}")
         return stored
 
-    async def _signer(self, tenant: Tenant) -> Signer | None:
+    async def _signer(self, tenant: Tenant) -> EventSigner | None:
         try:
             return await self._signing_keys.signer(tenant, "assertion")
         except NoKeyProblem:
             return None
 
-    def _is_behind(self, stored: status_lists.StoredList, signer: Signer) -> bool:
+    def _is_behind(self, stored: status_lists.StoredList, signer: EventSigner) -> bool:
         return (
             stored.published is None
             or (stored.version, stored.review) != (stored.published_version, stored.reviewed)
@@ -280,7 +280,7 @@ class StatusLists:
             or stored.refresh_at <= _datetime(self._now())
         )
 
-    async def _publish(self, tenant: Tenant, stored: status_lists.StoredList, signer: Signer) -> None:
+    async def _publish(self, tenant: Tenant, stored: status_lists.StoredList, signer: EventSigner) -> None:
         if stored.review != stored.reviewed:
             await self._review(stored)
         bits = await status_lists.bits(self._pool, stored.institution_id, stored.number)

@@ -52,7 +52,7 @@ from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_una
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
 from services.settings import SettingsFault
-from services.supervision import EndProcess, Supervision
+from services.supervision import EndProcess, TaskSupervision
 
 """EX_SOFTWARE: what the process says when start-up, and only start-up, can put things right."""
 INTAKES = 2
@@ -299,7 +299,7 @@ async def _supervised(parts: _Parts, log: Log, end_process: EndProcess) -> Async
     While starting, its error is raised instead. On leaving, what was accepted is still appended.
     """
     tasks = [asyncio.create_task(each, name=name) for name, each in parts.background()]
-    supervision = Supervision(log, end_process, parts.ledger.stopping)
+    supervision = TaskSupervision(log, end_process, parts.ledger.stopping)
     try:
         await _started(parts, tasks)
         for task in tasks:

@@ -199,7 +199,7 @@ def appended(entry: NewEntry, received_at: Moment) -> Appended:
     )
 
 
-class Clocks(msgspec.Struct, frozen=True, kw_only=True):
+class ClockReadings(msgspec.Struct, frozen=True, kw_only=True):
     """Three readings of the same moment, in milliseconds: own wall clock, own steady clock, the database's wall clock.
 
     The steady clock counts suspended time and is never set; only its differences mean anything.
@@ -219,7 +219,7 @@ class ClockGuard:
         self._offset_ms: int | None = None
         self._distrusted_until_ms = 0
 
-    def received_at_ms(self, clocks: Clocks, last_ms: int) -> int:
+    def received_at_ms(self, clocks: ClockReadings, last_ms: int) -> int:
         """Return the time for a batch, never before `last_ms`; raises `ClockProblem` where none can be given."""
         difference_ms = clocks.own_ms - clocks.database_ms
         if abs(difference_ms) > self._difference_ms_max:
@@ -234,7 +234,7 @@ class ClockGuard:
             )
         return max(clocks.own_ms, last_ms)
 
-    def _notice_jump(self, clocks: Clocks) -> None:
+    def _notice_jump(self, clocks: ClockReadings) -> None:
         """The difference between wall and steady clock stays as it is, unless somebody set the wall clock."""
         offset_ms = clocks.own_ms - clocks.steady_ms
         if self._offset_ms is not None and abs(offset_ms - self._offset_ms) > self._difference_ms_max:

@@ -38,7 +38,7 @@ class BucketProblem(UnavailableProblem):
     title = "The bucket cannot be used now"
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class StoredObject(msgspec.Struct, frozen=True, kw_only=True):
     """An object: its bytes, and the tag that changes with them."""
 
     data: bytes
@@ -67,7 +67,7 @@ class Bucket:
         except BaseError as error:
             raise SettingsFault(f"The bucket {url} cannot be used: {_words(error)}") from error
 
-    async def read(self, name: str) -> Found | None:
+    async def read(self, name: str) -> StoredObject | None:
         """Return an object, None where there is none; raises `BucketProblem`, also where the store names another place.
 
         A redirect is not followed: it could lead into the network behind us. The store's own library follows them, so
@@ -84,7 +84,7 @@ class Bucket:
         except (*_TROUBLES, aiohttp.ClientError, TimeoutError) as error:
             raise self._problem("read", name, error) from error
 
-    async def _found(self, name: str, response: aiohttp.ClientResponse) -> Found | None:
+    async def _found(self, name: str, response: aiohttp.ClientResponse) -> StoredObject | None:
         if response.status == _NOT_FOUND:
             return None
         if response.status != _OK:
@@ -96,7 +96,7 @@ class Bucket:
             if len(data) > OBJECT_BYTES_MAX:
                 words = f"more than {OBJECT_BYTES_MAX} bytes: nothing of a log is as large"
                 raise BucketProblem(f"{self.url}/{name} has {words}")
-        return Found(data=bytes(data), e_tag=response.headers.get("ETag", ""))
+        return StoredObject(data=bytes(data), e_tag=response.headers.get("ETag", ""))
 
     async def create(self, name: str, data: bytes, headers: dict[str, str]) -> bool:
         """Put an object unless there is one (If-None-Match: *); False where there is. Raises `BucketProblem`."""
@@ -108,7 +108,7 @@ class Bucket:
             raise self._problem("written", name, error) from error
         return True
 
-    async def replace(self, name: str, data: bytes, headers: dict[str, str], *, was: Found | None) -> bool:
+    async def replace(self, name: str, data: bytes, headers: dict[str, str], *, was: StoredObject | None) -> bool:
         """Put an object in place of the one that was read (If-Match); False where another is there by now."""
         if was is None:
             return await self.create(name, data, headers)

@@ -10,7 +10,7 @@ import uuid_utils
 
 from proto import events
 from proto.base64_strict import encode_base64
-from proto.documents.credential import Issuer
+from proto.documents.credential import IssuerProfile
 from proto.documents.document import credential_id_of
 from proto.envelope import PAYLOAD_TYPE, Envelope, Signature, pre_authentication_encoding
 from proto.ids import AchievementUri, CredentialId, KeyId, Origin
@@ -57,7 +57,7 @@ def sign_issues(origin: Origin, speaker: int, ids: Iterable[CredentialId]) -> li
 def sign_documents(origin: Origin, speaker: int, count: int) -> tuple[list[bytes], list[bytes]]:
     """Return so many credential documents in JSON, each with an id of its own, and the envelopes of their issues."""
     party = institution(speaker)
-    issuer = Issuer(did=party.did, legal_name=party.name, country="NL", url=party.url)
+    issuer = IssuerProfile(did=party.did, legal_name=party.name, country="NL", url=party.url)
     achievement, award = full_achievement(), full_award()
     document = full_document(issuer=issuer, components=(), credential_status=None)
     documents = [document | {"id": f"urn:uuid:{uuid.uuid4()}"} for _ in range(count)]

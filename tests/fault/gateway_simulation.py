@@ -32,7 +32,7 @@ from services.issuer_gateway.domain.tenant import Tenant, tenant_from
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
@@ -127,7 +127,7 @@ class Process:
             self.storage,
             unit_of_work,
             cast(SigningKeys, None),  # events come signed
-            log_state=cast(LogState, None),  # nobody asks for the time
+            log_state=cast(FollowedLogState, None),  # nobody asks for the time
             relay=self.relay,
             arrivals=self.arrivals,
             metrics=metrics,

@@ -24,12 +24,12 @@ from proto.moment import to_ms
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.ledger import Appended
 from services.edge.log import Log
-from services.ledger.domain import ClockGuard, ClockProblem, Clocks
+from services.ledger.domain import ClockGuard, ClockProblem, ClockReadings
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.intake import Intake
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
-from services.ledger.sequencing.submission import Answer, Submission
+from services.ledger.sequencing.submission import SequencingAnswer, Submission
 from services.persistence.postgres_errors import CommitUnknownError
 from tests.fault.checker import Attempt, Logged, Told, faults_of
 from tests.fault.fake_storage import FROZEN_SECONDS, FakeDatabase, ReplicaStorage
@@ -136,11 +136,11 @@ class Replica:
             self.simulation.faults.append(f"a part of replica {self.number} ended with {error!r}")
         self.die()
 
-    def _clocks(self, database_ms: int) -> Clocks:
+    def _clocks(self, database_ms: int) -> ClockReadings:
         simulation = self.simulation
         steady_ms = simulation.elapsed_ms
         own_ms = simulation.start_ms + steady_ms + self.clock_offset_ms
-        return Clocks(own_ms=own_ms, steady_ms=steady_ms, database_ms=database_ms)
+        return ClockReadings(own_ms=own_ms, steady_ms=steady_ms, database_ms=database_ms)
 
     def die(self) -> None:
         """End at once; the server notices, clients lose their connections, and a supervisor starts it anew."""
@@ -351,7 +351,7 @@ class Simulation:
         return "appended"
 
     def _told(self, outcome: object) -> tuple[Told, Appended | None]:
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, SequencingAnswer):
             return ("appended" if outcome.is_new else "known"), outcome.appended
         if not isinstance(outcome, NotAppendedProblem | ClockProblem):
             self.faults.append(f"an event was answered with {outcome!r}")

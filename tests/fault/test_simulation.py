@@ -11,7 +11,7 @@ from proto.problem import Problem
 from services.ledger.domain import BatchPlan, Head
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Transaction
-from services.ledger.sequencing.submission import Pending
+from services.ledger.sequencing.submission import QueuedEvent
 from services.persistence.postgres_errors import CommitUnknownError
 from tests.fault.simulation import Kind, Plan, simulate
 
@@ -77,7 +77,7 @@ class TrustsItsMemory(Sequencer):
 class CallsUnknownNothing(Sequencer):
     """Takes a COMMIT without an answer for one that did not happen."""
 
-    async def _append(self, batch: list[Pending]) -> None:
+    async def _append(self, batch: list[QueuedEvent]) -> None:
         try:
             await super()._append(batch)
         except CommitUnknownError as error:
@@ -88,7 +88,7 @@ class AnswersTooEarly(Sequencer):
     """Answers before COMMIT."""
 
     async def _plan(
-        self, transaction: Transaction, batch: list[Pending], head: Head, now_ms: int
+        self, transaction: Transaction, batch: list[QueuedEvent], head: Head, now_ms: int
     ) -> tuple[Book, BatchPlan]:
         book, plan = await super()._plan(transaction, batch, head, now_ms)
         if not any(isinstance(outcome, Problem) for outcome in plan.outcomes):

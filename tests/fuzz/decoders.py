@@ -43,7 +43,7 @@ from proto.tables.changes_csv import ChangeRow, read_change
 from proto.tables.reading import READ_AS_USUAL
 from proto.tables.records import FileRecord
 from services.crypto.data_integrity import proofs_of, verify_proof
-from services.crypto.rdf_canonical import Form, form_of
+from services.crypto.rdf_canonical import CanonicalForm, form_of
 from services.crypto.rdf_forms import Forms
 from services.edge import decode_json as decode_typed
 from services.edge.cursor import decode_cursor
@@ -86,7 +86,7 @@ def _document(data: bytes) -> None:
         forms.learn([_form(node) for node in forms.missing])
 
 
-def _form(node: bytes) -> Form | InvalidProblem:
+def _form(node: bytes) -> CanonicalForm | InvalidProblem:
     """Return what the process for it would, which takes anything for the document's own fault."""
     try:
         return form_of(msgspec.json.decode(node))

@@ -20,7 +20,7 @@ from services.clients.log_client import LogClient, LogProblem
 from services.command.main import main
 from services.follow import FaultyLogProblem, Follower
 from services.follow.findings import finding_of
-from services.follow.interface import Evidence
+from services.follow.interface import LogEvidence
 from services.verifier.projection.store import Store
 from tests.integration.test_follow import BOUNDS, Kept, Stage, _cosigned, _policy, _witness
 from tests.integration.test_verifier_http import codes, running, until
@@ -60,7 +60,7 @@ class Keeper(Stage):
         )
         return self.follower
 
-    def finding(self, evidence: Evidence) -> Finding:
+    def finding(self, evidence: LogEvidence) -> Finding:
         """Return the evidence as a file holds it, read again."""
         witnesses = self.policy.witness_keys if self.policy else ()
         return decode_finding(encode_finding(finding_of(evidence, self.world.log_key.verifier, witnesses=witnesses)))

@@ -24,11 +24,11 @@ from proto.log.policy import Policy, QuorumProblem, parse_policy
 from proto.moment import Moment, from_ms
 from services.clients.log_client import LogAnswerProblem, LogClient, LogUnreachableProblem
 from services.follow import (
-    Evidence,
     FaultyLogProblem,
     FollowBounds,
     Follower,
     ForeignPositionProblem,
+    LogEvidence,
     Observer,
     Position,
 )
@@ -63,9 +63,9 @@ class Kept(Observer):
     """Keeps what it was told."""
 
     def __init__(self) -> None:
-        self.evidence: list[Evidence] = []
+        self.evidence: list[LogEvidence] = []
 
-    async def faulted(self, evidence: Evidence) -> None:
+    async def faulted(self, evidence: LogEvidence) -> None:
         self.evidence.append(evidence)
 
 
@@ -97,7 +97,7 @@ class Stage:
         assert position is not None
         return position
 
-    async def finds(self, kind: str, *, is_conclusive: bool) -> Evidence:
+    async def finds(self, kind: str, *, is_conclusive: bool) -> LogEvidence:
         """Step, and assert that the log is found to be faulty in this way."""
         with pytest.raises(FaultyLogProblem) as caught:
             await self.follower.step()

@@ -13,7 +13,7 @@ from proto.log.note import parse_note
 from proto.log.note_key import SignerKey, parse_signer_key
 from proto.moment import Moment, from_datetime
 from services.edge import Log
-from services.follow.interface import Evidence
+from services.follow.interface import LogEvidence
 from services.issuer_gateway.log.projector import FollowObserver
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.wiring import parts
@@ -37,7 +37,7 @@ async def test_evidence_and_suspects_of_a_gateway_outlive_a_restart(
     assert gateway.inside is not None
     assert gateway.inside.follower._checkpoints.suspects.notes == (larger,)
     await observer_of(gateway).faulted(
-        Evidence(
+        LogEvidence(
             kind="fork",
             detail="two trees",
             found_at=Moment("2026-01-01T00:00:00.000Z"),

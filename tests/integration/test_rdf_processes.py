@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from services.crypto.rdf_canonical import Form, UndefinedTermsProblem, UnsupportedJsonLdProblem, form_of
+from services.crypto.rdf_canonical import CanonicalForm, UndefinedTermsProblem, UnsupportedJsonLdProblem, form_of
 from services.crypto.rdf_processes import FormMakers, forms_apart
 from tests.support.documents import full_document
 from tests.unit.test_rdf_blank_nodes import ring
@@ -17,10 +17,10 @@ DOCUMENT = msgspec.json.encode(full_document())
 STUCK = """
 import hashlib, sys
 from services.crypto.messages import framed
-from services.crypto.rdf_worker import Answered, Answers
+from services.crypto.rdf_worker import FormAnswer, FormAnswers
 import msgspec
 out, got = sys.stdout.buffer, sys.stdin.buffer
-answer = Answers(())
+answer = FormAnswers(())
 while True:
     out.write(framed(answer)); out.flush()
     head = got.read(4)
@@ -31,7 +31,7 @@ while True:
         hashlib.sha256(nodes[0])
     if nodes[0] == b"gone":
         sys.exit(3)
-    answer = Answers(tuple(Answered(hashlib.sha256(node).digest()) for node in nodes))
+    answer = FormAnswers(tuple(FormAnswer(hashlib.sha256(node).digest()) for node in nodes))
 """
 
 
@@ -42,7 +42,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 def digest(form: object) -> bytes:
-    assert isinstance(form, Form), form
+    assert isinstance(form, CanonicalForm), form
     return form.digest
 
 
@@ -55,7 +55,7 @@ async def test_forms_are_those_that_are_made_here() -> None:
             [DOCUMENT, msgspec.json.encode(document), msgspec.json.encode(ring(48, 1, 2)), b"[[["]
         )
     assert digest(whole) == digest(gappy) == form_of(full_document()).digest
-    assert isinstance(gappy, Form)
+    assert isinstance(gappy, CanonicalForm)
     assert isinstance(gappy.gap, UndefinedTermsProblem)
     assert gappy.gap.members["undefined"] == ["favouriteColour"]
     assert isinstance(knot, UnsupportedJsonLdProblem)

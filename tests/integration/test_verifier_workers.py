@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from proto.ids import Origin
 from proto.moment import from_ms
-from services.follow import Evidence, FaultyLogProblem, FollowerKnowledge, HealthPolicy, Position
+from services.follow import FaultyLogProblem, FollowerKnowledge, HealthPolicy, LogEvidence, Position
 from services.follow.condition import Condition
 from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.processes import exposition
@@ -245,7 +245,7 @@ def test_what_is_torn_in_the_shared_state_is_not_read_and_grows_old(tmp_path: Pa
 
 def test_evidence_that_does_not_fit_is_left_out_and_the_fault_is_not(tmp_path: Path) -> None:
     state, reader = SharedState(tmp_path / "state"), SharedStateReader(tmp_path / "state")
-    evidence = Evidence(
+    evidence = LogEvidence(
         kind="rule", detail="Bad", found_at=START, is_conclusive=True, entry=bytes(CAPACITY_BYTES), index=None
     )
     Condition(stop=FaultyLogProblem(evidence), tell=state.write)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from proto.canonical import decode_json
-from proto.documents.credential import Achievement, Issuer
+from proto.documents.credential import Achievement, IssuerProfile
 from proto.documents.open_badge import Component, build_document
 from proto.documents.open_badge_names import IRIS
 from proto.documents.status_list import build_list_credential, empty_bits, status_entry, with_bits
@@ -37,9 +37,9 @@ PLAIN, SET = 94567, 94568
 Json = dict[str, Any]
 
 
-def issuer_of(did: Did, **other: Any) -> Issuer:
+def issuer_of(did: Did, **other: Any) -> IssuerProfile:
     given: Json = {"legal_name": "Politechnika Nadmorska", "country": "PL", "url": "https://nadmorska.example/"}
-    return msgspec.convert(given | {"did": did} | other, Issuer)
+    return msgspec.convert(given | {"did": did} | other, IssuerProfile)
 
 
 def sign(document: Mapping[str, Any], suite: Suite, *, key: SecretKey = KEY, key_id: KeyId | None = None) -> Json:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from proto import events
-from proto.documents.credential import Issuer
+from proto.documents.credential import IssuerProfile
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, build_document
 from proto.documents.open_badge_claims import claims
@@ -49,7 +49,7 @@ def documented(
     }
     document = build_document(
         document_id=f"urn:uuid:{uuid.uuid4()}",
-        issuer=Issuer(did=party.did, legal_name=f"{party.name} calls itself so", country="AT"),
+        issuer=IssuerProfile(did=party.did, legal_name=f"{party.name} calls itself so", country="AT"),
         achievement=full_achievement(uri=uri, ects_hundredths=ects_hundredths),
         award=full_award(**award),
         components=components,

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from proto.documents.credential import Achievement, Award, Issuer
+from proto.documents.credential import Achievement, Award, IssuerProfile
 from proto.documents.open_badge import Component, build_document
 from proto.ids import CredentialId
 from proto.keys import SecretKey, did_key
@@ -13,7 +13,7 @@ from proto.keys import SecretKey, did_key
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 KEY = SecretKey(bytes(range(32)))
 DOCUMENT_ID = "urn:uuid:58172aac-d8ba-41ed-83dd-0b3aef56cc33"
-ISSUER = Issuer(
+ISSUER = IssuerProfile(
     did=did_key(KEY.public_key), legal_name="Politechnika Nadmorska", country="PL", url="https://nadmorska.example/"
 )
 _SKILL = "http://data.europa.eu/esco/skill/ccd0a1d9-afda-43d9-b901-96344886e14d"

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from proto.documents.annex_i import annex_i
-from proto.documents.credential import Achievement, Award, Issuer, Learner
+from proto.documents.credential import Achievement, Award, IssuerProfile, Learner
 from proto.ids import Did
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
-ISSUER = Issuer(did=Did("did:web:u.example"), legal_name="Universiteit U", country="NL")
+ISSUER = IssuerProfile(did=Did("did:web:u.example"), legal_name="Universiteit U", country="NL")
 LEAST: dict[str, Any] = {
     "uri": "https://u.example/a/1",
     "title": {"en": "T"},

@@ -28,7 +28,7 @@ from services.crypto.data_integrity import (
 )
 from services.crypto.json_ld_contexts import RenamedTermsProblem
 from services.crypto.rdf_canonical import (
-    Form,
+    CanonicalForm,
     UndefinedTermsProblem,
     UnknownContextProblem,
     UnsupportedJsonLdProblem,
@@ -339,7 +339,7 @@ def test_every_inline_context_that_we_ever_issued_is_read() -> None:
 
 
 def test_what_has_not_the_form_of_a_signature_is_refused_before_the_document_is_worked_out() -> None:
-    def never(_: object) -> list[Form]:
+    def never(_: object) -> list[CanonicalForm]:
         raise AssertionError("what a document means costs most, and is worked out last")
 
     document = full_document()

@@ -10,7 +10,7 @@ from aiohttp import web
 from services.edge import Log
 from services.edge.address import TrustedProxies
 from services.edge.config import EdgeConfig
-from services.edge.connections import PIPELINED_MAX, Connection, Connections, Limits
+from services.edge.connections import PIPELINED_MAX, Connection, ConnectionLimits, Connections
 
 READ = ("_loop", "_messages", "_request_count", "_request_in_progress")
 WRITTEN = ("_max_msg_queue_size", "_msg_queue_resume_size")
@@ -36,7 +36,7 @@ async def test_a_connection_has_our_bound_and_begins_idle() -> None:
     async def nobody(_: web.BaseRequest) -> web.Response:
         return web.Response()
 
-    limits = Limits.of(EdgeConfig(), 1_024)
+    limits = ConnectionLimits.of(EdgeConfig(), 1_024)
     connections = Connections(log=Log("edge", io.BytesIO()), proxies=TrustedProxies(()))
     connection = Connection(web.Server(nobody), connections, limits, loop=asyncio.get_running_loop())
     assert connection._max_msg_queue_size == PIPELINED_MAX

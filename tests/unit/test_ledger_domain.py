@@ -7,14 +7,23 @@ from proto.ids import TreeSize
 from proto.lifecycle import Book, Refusal, UnloadedStateError
 from proto.log.merkle import EMPTY_ROOT
 from proto.moment import from_ms, to_ms
-from services.ledger.domain import BatchPlan, ClockGuard, ClockProblem, Clocks, Head, Known, NewEntry, extend_plan
+from services.ledger.domain import (
+    BatchPlan,
+    ClockGuard,
+    ClockProblem,
+    ClockReadings,
+    Head,
+    Known,
+    NewEntry,
+    extend_plan,
+)
 from tests.support.worlds import World
 
 NOW_MS = 1_800_000_000_000
 
 
-def clocks(own_ms: int = 0, steady_ms: int = 0, database_ms: int = 0) -> Clocks:
-    return Clocks(own_ms=NOW_MS + own_ms, steady_ms=steady_ms, database_ms=NOW_MS + database_ms)
+def clocks(own_ms: int = 0, steady_ms: int = 0, database_ms: int = 0) -> ClockReadings:
+    return ClockReadings(own_ms=NOW_MS + own_ms, steady_ms=steady_ms, database_ms=NOW_MS + database_ms)
 
 
 def guard() -> ClockGuard:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.edge import Log
-from services.supervision import Supervision
+from services.supervision import TaskSupervision
 
 
 async def returns() -> None:
@@ -27,7 +27,7 @@ class Watched:
     def __init__(self, stopping: asyncio.Event | None = None) -> None:
         self.lines = io.BytesIO()
         self.statuses: list[int] = []
-        self.supervision = Supervision(Log("ledger", self.lines), self.statuses.append, stopping)
+        self.supervision = TaskSupervision(Log("ledger", self.lines), self.statuses.append, stopping)
 
     async def end(self, work: Coroutine[Any, Any, None], *, may_finish: bool = False) -> list[int]:
         """Let the task end; return the statuses that the process was ended with."""

@@ -23,7 +23,7 @@ from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.store import credentials, outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
@@ -51,7 +51,7 @@ class ChangeMany:
     """What changes of many credentials use. A change holds since `effective_margin_ms` before now."""
 
     writer: LogWriter
-    log_state: LogState
+    log_state: FollowedLogState
     prepare: PrepareAward
     learner_keys: LearnerKeys
     log: Log

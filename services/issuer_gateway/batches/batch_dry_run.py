@@ -43,7 +43,7 @@ class DryRun:
 
     async def results(
         self, items: Mapping[int, PreparedAward], *, now: Moment
-    ) -> tuple[dict[int, batches.Result], dict[int, Problem]]:
+    ) -> tuple[dict[int, batches.RowResult], dict[int, Problem]]:
         """Return by line the results of rows that would be issued, and why the others would not."""
         earlier = await self._earlier(items)
         taken, refused = await self._decide.decide_many(
@@ -89,12 +89,12 @@ class DryRun:
         content = f"pair\n{item.asking.ref}\n{item.achievement.achievement_id}".encode()
         return hashlib.blake2b(content, key=self._key, digest_size=_FINGERPRINT_BYTES).digest()
 
-    def _result(self, line: int, item: PreparedAward, *, is_held: bool) -> batches.Result:
+    def _result(self, line: int, item: PreparedAward, *, is_held: bool) -> batches.RowResult:
         notes, sealed = notes_without_cells(item.sealed.notes, texts_of(item.award)), None
         if notes:
             sealed = self._keystore.seal(_ENCODE(notes), "notes", f"{self._batch_id}\n{line}")
         held = self._fingerprint(item.asking.ref, AchievementUri(item.award.achievement)) if is_held else None
-        return batches.Result(
+        return batches.RowResult(
             line=line, is_checked=True, sealed_notes=sealed, held_fingerprint=held, pair_fingerprint=self._pair(item)
         )
 

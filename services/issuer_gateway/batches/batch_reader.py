@@ -140,7 +140,7 @@ class BatchReader:
                 return
             after, limit = page[-1].line, limit - len(page)
 
-    def _row(self, batch_id: BatchId, row: batches.Result) -> BatchRow:
+    def _row(self, batch_id: BatchId, row: batches.RowResult) -> BatchRow:
         if row.sealed_problem is None:
             if row.is_repeated:
                 return BatchRow(line=row.line, state="already-awarded", credential_id=row.credential_id)
@@ -150,7 +150,7 @@ class BatchReader:
         problem = self._keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
         return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))
 
-    def _notes(self, batch_id: BatchId, row: batches.Result) -> tuple[str, ...]:
+    def _notes(self, batch_id: BatchId, row: batches.RowResult) -> tuple[str, ...]:
         if row.sealed_notes is None:
             return ()
         return _DECODE_NOTES(self._keystore.open(row.sealed_notes, "notes", f"{batch_id}\n{row.line}"))

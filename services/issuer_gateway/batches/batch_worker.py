@@ -183,10 +183,10 @@ class _Work:
         self._connection = connection
         self._batch = batch
         self._tenant = tenant
-        self._results: dict[int, batches.Result] = {}
+        self._results: dict[int, batches.RowResult] = {}
         self._contents: dict[int, bytes] = {}
 
-    async def done(self, part: BatchPart, key: bytes) -> list[batches.Result]:
+    async def done(self, part: BatchPart, key: bytes) -> list[batches.RowResult]:
         """Return a result for each record of the part, by line."""
         self._contents = dict(part.records)
         records = [FileRecord(line, content) for line, content in part.records]
@@ -230,7 +230,7 @@ class _Work:
         name = f"{self._batch.batch_id}\n{line}"
         document = document_of(problem, self._contents[line], is_csv=self._batch.media_type == "csv")
         sealed = self._by.keystore.seal(_ENCODE(document), "problem", name)
-        self._results[line] = batches.Result(line=line, sealed_problem=sealed)
+        self._results[line] = batches.RowResult(line=line, sealed_problem=sealed)
 
     async def _issue(self, rows: Sequence[ReadRow], key: bytes) -> None:
         items, refused = await self._by.rows.prepare(
@@ -252,12 +252,12 @@ class _Work:
             by_id = issues.refused
             refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
         for line, credential_id in found_before(refused).items():
-            self._results[line] = batches.Result(line=line, credential_id=credential_id, is_repeated=True)
+            self._results[line] = batches.RowResult(line=line, credential_id=credential_id, is_repeated=True)
         for line, problem in refused.items():
             self._refuse(line, problem)
         for line in items.keys() - self._results.keys():
             item = items[line]
-            self._results[line] = batches.Result(
+            self._results[line] = batches.RowResult(
                 line=line, credential_id=item.credential_id, event_id=item.opened.event_id
             )
 
@@ -279,9 +279,9 @@ class _Work:
             self._refuse(line, problem)
         for line, changed in made.items():
             self._results[line] = (
-                batches.Result(line=line, is_checked=True)
+                batches.RowResult(line=line, is_checked=True)
                 if self._batch.is_dry_run
-                else batches.Result(line=line, credential_id=changed.credential_id, event_id=changed.event_id)
+                else batches.RowResult(line=line, credential_id=changed.credential_id, event_id=changed.event_id)
             )
 
 

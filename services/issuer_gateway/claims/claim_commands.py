@@ -29,7 +29,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.store import claims, credentials
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
@@ -117,7 +117,7 @@ class ClaimLinks:
         reader: CredentialReader,
         learner_keys: LearnerKeys,
         keystore: Keystore,
-        log_state: LogState,
+        log_state: FollowedLogState,
         log: Log,
         public_url: str,
     ) -> None:

@@ -33,7 +33,7 @@ from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.store import achievements, claims, tenants
@@ -77,7 +77,7 @@ class UseClaim:
         reader: CredentialReader,
         learner_keys: LearnerKeys,
         writer: LogWriter,
-        log_state: LogState,
+        log_state: FollowedLogState,
         metrics: Metrics,
     ) -> None:
         self._pool = pool

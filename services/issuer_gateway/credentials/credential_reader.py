@@ -22,7 +22,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import credentials, outbox, proofs
 from services.issuer_gateway.store.followed_log import book_of_credentials
@@ -57,7 +57,13 @@ class CredentialReader:
     """Reads one gateway's credentials; what the log says of them is as it is followed."""
 
     def __init__(
-        self, pool: Pool, learner_keys: LearnerKeys, *, signing_keys: SigningKeys, log_state: LogState, metrics: Metrics
+        self,
+        pool: Pool,
+        learner_keys: LearnerKeys,
+        *,
+        signing_keys: SigningKeys,
+        log_state: FollowedLogState,
+        metrics: Metrics,
     ) -> None:
         self._pool = pool
         self._learner_keys = learner_keys

@@ -18,7 +18,7 @@ from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.store import outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
@@ -33,7 +33,13 @@ class DecideAwards:
     """
 
     def __init__(
-        self, writer: LogWriter, log_state: LogState, learner_keys: LearnerKeys, *, log: Log, effective_margin_ms: int
+        self,
+        writer: LogWriter,
+        log_state: FollowedLogState,
+        learner_keys: LearnerKeys,
+        *,
+        log: Log,
+        effective_margin_ms: int,
     ) -> None:
         self._writer = writer
         self._log_state = log_state

@@ -17,7 +17,7 @@ from proto.lifecycle import effective
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.achievements.imported_achievement import adopted
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
-from services.issuer_gateway.credentials.import_recognition import Person, Recognition, Sent
+from services.issuer_gateway.credentials.import_recognition import ImportRecognition, Person, Sent
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
@@ -48,7 +48,7 @@ class _ImportedBeforeError(Exception):
         self.credential_id = credential_id
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class ImportRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller says of a document: how it is read, whose it is, what to overlook; by which API key it is sent."""
 
     read: Read = import_open_badge
@@ -89,7 +89,7 @@ class ImportDocument:
         self._keystore = keystore
 
     async def import_document(
-        self, tenant: Tenant, body: Any, asked: Asked, *, keyed: KeyedRequest | None
+        self, tenant: Tenant, body: Any, asked: ImportRequest, *, keyed: KeyedRequest | None
     ) -> tuple[CredentialId, EventAnswer]:
         """Issue what a document of another system says, and return the credential and where its event stands.
 
@@ -105,7 +105,7 @@ class ImportDocument:
         document = imported.credential or document
         content = await asyncio.to_thread(lambda: canonical_json(without_proof(document)))
         sent = Sent(content=content, identity=imported.identity, learner_ref=learner_ref)
-        recognition = Recognition(self._learner_keys, self._keystore, tenant)
+        recognition = ImportRecognition(self._learner_keys, self._keystore, tenant)
         await self._idempotency.check_unused(keyed)
         known = await recognition.became(self._pool, sent, await recognition.person(self._pool, sent))
         source = Source(document=document, imported=imported, status_lists=status_lists, zone=tenant.zone)
@@ -162,7 +162,7 @@ class ImportDocument:
         imported: Imported,
         *,
         notes: tuple[str, ...],
-        asked: Asked,
+        asked: ImportRequest,
         before: CredentialId | None,
     ) -> OutboxEvent:
         achievement = await adopted(connection, tenant, imported)
@@ -198,7 +198,7 @@ class ImportDocument:
         return found is not None and found.state not in {"revoked", "void"}
 
 
-def _about(imported: Imported, person: Person, asked: Asked) -> Imported:
+def _about(imported: Imported, person: Person, asked: ImportRequest) -> Imported:
     """Return what was read, its learner under the institution's own name."""
     learner = msgspec.structs.replace(imported.award.learner, ref=person.ref)
     award = msgspec.structs.replace(imported.award, learner=learner, on_repeat=asked.on_repeat)

@@ -38,7 +38,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     learner_id: LearnerId | None
 
 
-class Recognition:
+class ImportRecognition:
     """The people and the earlier imports of one institution."""
 
     def __init__(self, learner_keys: LearnerKeys, keystore: Keystore, tenant: Tenant) -> None:

@@ -20,7 +20,7 @@ from proto.prerequisites import EntryRequirements, Held, Missing, missing_prereq
 from proto.problem import InvalidProblem, MalformedProblem
 from services.issuer_gateway.domain.awarding import is_own_uri
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.store import achievements, credentials
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.persistence.postgres import Connection
@@ -101,7 +101,13 @@ class Holdings:
 
     @classmethod
     async def read(
-        cls, log_state: LogState, connection: Connection, tenant: Tenant, items: Iterable[Asking], *, now: Moment
+        cls,
+        log_state: FollowedLogState,
+        connection: Connection,
+        tenant: Tenant,
+        items: Iterable[Asking],
+        *,
+        now: Moment,
     ) -> "Holdings":
         """Return what the learners hold of what is asked for.
 

@@ -23,7 +23,7 @@ from services.crypto.data_integrity import FormsOf
 from services.crypto.issuer_proofs import DID_KEY, DocumentFinding, broken_for_others, by_itself, by_log, issuer_of
 from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.store.followed_log import book_of_issuers, load_issuers
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.persistence.postgres import Pool, transaction
@@ -69,7 +69,7 @@ class SourceRefusedProblem(InvalidProblem):
     title = "This document is not imported as it stands"
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class SourceFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was found: by which check, and whether it refuses the import, but for what the caller knows of."""
 
     check: Literal["proof", "log", "period", "status"]
@@ -109,7 +109,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 class CheckSource:
     """Checks documents of others before they are imported."""
 
-    def __init__(self, pool: Pool, log_state: LogState, form_makers: FormMakers) -> None:
+    def __init__(self, pool: Pool, log_state: FollowedLogState, form_makers: FormMakers) -> None:
         self._pool = pool
         self._log_state = log_state
         self._form_makers = form_makers
@@ -152,7 +152,7 @@ class CheckSource:
             return whole, credential_id
 
 
-def _refused(refusing: Sequence[Found], found: Sequence[Found]) -> SourceRefusedProblem:
+def _refused(refusing: Sequence[SourceFinding], found: Sequence[SourceFinding]) -> SourceRefusedProblem:
     words = "; ".join(item.detail for item in refusing)
     kinds = [item.unless for item in refusing]
     if None in kinds:
@@ -167,10 +167,10 @@ def _refused(refusing: Sequence[Found], found: Sequence[Found]) -> SourceRefused
 
 def _found(
     source: Source, book: Book, credential_id: CredentialId | None, *, now: Moment, forms: FormsOf
-) -> tuple[Found, ...]:
+) -> tuple[SourceFinding, ...]:
     if credential_id is None:
         proof = _proof_outside(source, now=now, forms=forms)
-        log = Found(check="log", finding=DocumentFinding(result="unknown", code="log-other"))
+        log = SourceFinding(check="log", finding=DocumentFinding(result="unknown", code="log-other"))
         return (proof, log, *_period(source, now), _status(source, book, now=now, forms=forms))
     credential = book.credential(credential_id)
     life = life_of(book, credential) if credential else None
@@ -182,17 +182,17 @@ def _found(
     return (proof, *_state(book, credential, source, now))
 
 
-def _unknown_on_log() -> Found:
-    return Found(
+def _unknown_on_log() -> SourceFinding:
+    return SourceFinding(
         check="log", finding=DocumentFinding(result="invalid", code="log-unknown"), refuses=True, unless="not-on-log"
     )
 
 
-def _refusing_proof(finding: DocumentFinding) -> Found:
-    return Found(check="proof", finding=finding, refuses=finding.result == "invalid")
+def _refusing_proof(finding: DocumentFinding) -> SourceFinding:
+    return SourceFinding(check="proof", finding=finding, refuses=finding.result == "invalid")
 
 
-def _proof_outside(source: Source, *, now: Moment, forms: FormsOf) -> Found:
+def _proof_outside(source: Source, *, now: Moment, forms: FormsOf) -> SourceFinding:
     """Judge a stranger's proof; a good one by a key that the issuer does not name is neither good nor bad.
 
     What is no credential (flat metadata) has no proof, whatever it calls so.
@@ -209,7 +209,7 @@ def _proof_outside(source: Source, *, now: Moment, forms: FormsOf) -> Found:
     return _refusing_proof(finding)
 
 
-def _state(book: Book, credential: Credential, source: Source, now: Moment) -> tuple[Found, ...]:
+def _state(book: Book, credential: Credential, source: Source, now: Moment) -> tuple[SourceFinding, ...]:
     """Return what the log says of the credential, and of its dates where the log says nothing of them."""
     state = effective(book, credential, at=now)
     if state is None:
@@ -217,19 +217,19 @@ def _state(book: Book, credential: Credential, source: Source, now: Moment) -> t
     is_good = state.state in {"active", "not_yet_valid"}
     words = {"state": state.state.replace("_", " ")}
     finding = DocumentFinding(result="valid" if is_good else "invalid", code="log-state", values=words)
-    said = Found(check="log", finding=finding, refuses=not is_good, unless=_STATES.get(state.state))
+    said = SourceFinding(check="log", finding=finding, refuses=not is_good, unless=_STATES.get(state.state))
     return (said,) if state.state == "expired" else (said, *_period(source, now))
 
 
-def _period(source: Source, now: Moment) -> tuple[Found, ...]:
+def _period(source: Source, now: Moment) -> tuple[SourceFinding, ...]:
     award = source.imported.award
     begins, ends = award.begins_in(source.zone), award.ends_in(source.zone)
     if ends is not None and ends <= now:
         finding = DocumentFinding(result="invalid", code="period-over", values={"until": ends})
-        return (Found(check="period", finding=finding, refuses=True, unless="expired"),)
+        return (SourceFinding(check="period", finding=finding, refuses=True, unless="expired"),)
     if begins > now:
         return (
-            Found(
+            SourceFinding(
                 check="period",
                 finding=DocumentFinding(result="unknown", code="period-not-begun", values={"since": begins}),
             ),
@@ -237,7 +237,7 @@ def _period(source: Source, now: Moment) -> tuple[Found, ...]:
     return ()
 
 
-def _status(source: Source, book: Book, *, now: Moment, forms: FormsOf) -> Found:
+def _status(source: Source, book: Book, *, now: Moment, forms: FormsOf) -> SourceFinding:
     """Judge the status by the lists sent along; only a revocation or suspension that they show refuses."""
 
     def fault_of(status_list: Mapping[str, Any]) -> str | None:
@@ -247,7 +247,7 @@ def _status(source: Source, book: Book, *, now: Moment, forms: FormsOf) -> Found
     finding = by_lists(source.document, source.status_lists, now=now, fault_of=fault_of)
     purpose = str(finding.values.get("purpose"))
     is_ended = finding.code == "status-list-set" and purpose in ENDING_PURPOSES
-    return Found(check="status", finding=finding, refuses=is_ended, unless=_PURPOSES.get(purpose))
+    return SourceFinding(check="status", finding=finding, refuses=is_ended, unless=_PURPOSES.get(purpose))
 
 
 def _list_proof(status_list: Mapping[str, Any], book: Book, *, now: Moment, forms: FormsOf) -> DocumentFinding:

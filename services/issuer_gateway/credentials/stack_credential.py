@@ -33,7 +33,7 @@ class OtherLearnerProblem(InvalidProblem):
     title = "The parts do not belong to one learner"
 
 
-class StackAnswer(NamedTuple):
+class StackOutcome(NamedTuple):
     """Where the event of a stack stands, and whether the stack was made before."""
 
     event: EventAnswer
@@ -62,7 +62,7 @@ class StackCredentials:
 
     async def stack(
         self, tenant: Tenant, request: StackRequest, keyed: KeyedRequest | None, *, api_key_id: ApiKeyId | None = None
-    ) -> StackAnswer:
+    ) -> StackOutcome:
         """Issue a credential made of credentials (DESIGN 7) and return where its event stands.
 
         The same parts for the same learner again are the same stack, and it is returned. Raises `AwardedBeforeProblem`
@@ -83,8 +83,8 @@ class StackCredentials:
         try:
             event = await self._idempotency.append_once(keyed, work, locks=components)
         except AlreadyAwardedProblem as before:
-            return StackAnswer(await self._writer.read_state(before.event_id), is_already_awarded=True)
-        return StackAnswer(event)
+            return StackOutcome(await self._writer.read_state(before.event_id), is_already_awarded=True)
+        return StackOutcome(event)
 
     async def _stack_now(
         self,

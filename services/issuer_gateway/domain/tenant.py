@@ -7,13 +7,12 @@ from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from proto.documents.annex_i import AnnexGate
-from proto.documents.credential import Identifier, Issuer
+from proto.documents.credential import Identifier, IssuerProfile
 from proto.documents.wording import check_address, check_texts
 from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import Did, InstitutionId
 from proto.keys import PublicKey, decode_public_key, key_id_of
-from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end, profile, standing
-from proto.lifecycle import Issuer as LogIssuer
+from proto.lifecycle import Book, Issuer, Key, compromised_from, is_retired, living_end, profile, standing
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
 from proto.wire.institutions import AdmissionRequest, Institution, InstitutionRequest, RegisteredKey
@@ -56,9 +55,9 @@ class Tenant(Record, frozen=True, kw_only=True):
         return zone_named(self.time_zone) if self.time_zone else UTC
 
     @property
-    def issuer(self) -> Issuer:
+    def issuer(self) -> IssuerProfile:
         """The institution as its documents name it."""
-        return Issuer(
+        return IssuerProfile(
             did=self.did,
             legal_name=self.legal_name,
             country=self.country,
@@ -214,6 +213,6 @@ def did_document(tenant: Tenant, book: Book) -> dict[str, Any]:
     }
 
 
-def has_key(issuer: LogIssuer | None, key_id: str) -> bool:
+def has_key(issuer: Issuer | None, key_id: str) -> bool:
     """Tell whether the log knows this key of the issuer."""
     return issuer is not None and any(key.key_id == key_id for key in issuer.keys)

@@ -183,7 +183,7 @@ def _importing(read: import_document.Read) -> Handler:
         gateway = request.app[GATEWAY]
         document = await off_loop(request, len(raw), decode_json, raw, bytes_max=gateway.config.import_bytes_max)
         keyed = keyed_from(request, principal, idempotency_key, raw)
-        asked = import_document.Asked(
+        asked = import_document.ImportRequest(
             read=read,
             learner_ref=query.learner_ref,
             despite=query.despite,

@@ -32,7 +32,7 @@ class NoKeyProblem(UnavailableProblem):
     title = "The gateway has no key to sign with"
 
 
-class Signer(msgspec.Struct, frozen=True):
+class EventSigner(msgspec.Struct, frozen=True):
     """A key's name and what signs with it."""
 
     key_id: KeyId
@@ -42,7 +42,7 @@ class Signer(msgspec.Struct, frozen=True):
 class Ring(msgspec.Struct, frozen=True, kw_only=True):
     """The keys of an institution as the log has them now: who signs for what, and whose signatures are still good."""
 
-    signers: dict[Purpose, Signer]
+    signers: dict[Purpose, EventSigner]
     good: frozenset[KeyId]
 
 
@@ -67,7 +67,7 @@ class SigningKeys:
         """What the log says of keys has changed."""
         self._open.clear()
 
-    async def signer(self, tenant: Tenant, purpose: Purpose) -> Signer:
+    async def signer(self, tenant: Tenant, purpose: Purpose) -> EventSigner:
         """Return what signs for the institution now; raises `NoKeyProblem`."""
         found = (await self.ring(tenant)).signers.get(purpose)
         if found is None:
@@ -95,11 +95,11 @@ class SigningKeys:
             book = await followed_log.book_of_issuers(connection, {tenant.did})
         now = self._now()
         issuer = book.issuer(tenant.did) if book.log else None
-        signers: dict[Purpose, Signer] = {}
+        signers: dict[Purpose, EventSigner] = {}
         for stored in secrets:
             if stored.purpose not in signers and (issuer is None or _may_sign(book, stored, now)):
                 secret = SecretKey(self._keystore.open(stored.sealed, "secret-key", stored.key_id))
-                signers[stored.purpose] = Signer(stored.key_id, secret.sign)
+                signers[stored.purpose] = EventSigner(stored.key_id, secret.sign)
         keys = issuer.keys if issuer else ()
         good = frozenset(key.key_id for key in keys if compromised_from(book, key.key_id) is None)
         return Ring(signers=signers, good=good)

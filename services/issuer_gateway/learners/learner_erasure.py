@@ -148,7 +148,7 @@ class _Pending:
         problem = _ENCODE(LearnerErasedProblem("Nothing was issued or changed for it").document())
         seal = self._keystore.seal
         results = [
-            batches.Result(line=line, sealed_problem=seal(problem, "problem", f"{batch.batch_id}\n{line}"))
+            batches.RowResult(line=line, sealed_problem=seal(problem, "problem", f"{batch.batch_id}\n{line}"))
             for line in lines
         ]
         await batches.add_results(self._connection, batch.batch_id, results)

@@ -32,7 +32,7 @@ def wall_clock() -> Moment:
     return from_datetime(datetime.now(UTC))
 
 
-class LogState:
+class FollowedLogState:
     """The log as it is followed. Whoever depends on what it says asks here first."""
 
     def __init__(

@@ -9,7 +9,7 @@ from proto.lifecycle import Book
 from proto.problem import Problem
 from proto.wire.ledger import Appended
 from services.edge import Log
-from services.follow import Applied, Evidence, Observer, Position
+from services.follow import Applied, LogEvidence, Observer, Position
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
 from services.issuer_gateway.metrics import Metrics
@@ -124,7 +124,7 @@ class FollowObserver(Observer):
             self._log.warning("follow_failed", problem=problem.slug, detail=problem.detail)
         self._last_trouble = problem.detail
 
-    async def faulted(self, evidence: Evidence) -> None:
+    async def faulted(self, evidence: LogEvidence) -> None:
         """Note that the log is faulty, with what shows it."""
         self._metrics.log_faults.labels(evidence.kind).inc()
         self._log.failure(

@@ -17,7 +17,7 @@ from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreach
 from services.edge import Log
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.log.arrivals import Arrivals
-from services.issuer_gateway.log.relay_storage import Answers, Postponed, Refused, RelayStorage
+from services.issuer_gateway.log.relay_storage import Answers, Postponed, RefusedEvent, RelayStorage
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import outbox
 from services.persistence.postgres_errors import OUTAGE_ERRORS
@@ -105,13 +105,13 @@ class Relay:
     async def _keep(self, waiting: Sequence[outbox.Pending], lines: Sequence[AppendLine]) -> None:
         """Note every answer in one transaction, then tell who waits."""
         taken: list[Appended] = []
-        refused: list[Refused] = []
+        refused: list[RefusedEvent] = []
         later: list[Postponed] = []
         for item, line in zip(waiting, lines, strict=True):
             if line.appended is not None and line.appended.event_id == item.event_id:
                 taken.append(line.appended)
             elif line.problem is not None and is_final(line.problem):
-                refused.append(Refused(item, line.problem))
+                refused.append(RefusedEvent(item, line.problem))
             else:
                 problem = line.problem or {"title": "The ledger answered for another event"}
                 later.append(Postponed(item, problem, self._pause_seconds(item.attempt_count)))

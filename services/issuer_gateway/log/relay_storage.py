@@ -20,7 +20,7 @@ _ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
 _DID_LENGTH_MAX = 600
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedEvent(msgspec.Struct, frozen=True):
     """An event that the ledger refused, and why."""
 
     item: outbox.Pending
@@ -39,7 +39,7 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger said of the events of one submission."""
 
     taken: Sequence[Appended]
-    refused: Sequence[Refused]
+    refused: Sequence[RefusedEvent]
     later: Sequence[Postponed]
 
 

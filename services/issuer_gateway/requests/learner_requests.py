@@ -20,7 +20,7 @@ from services.issuer_gateway.domain.tenant import Tenant, institution_answer
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -104,7 +104,7 @@ class LearnerRequests:
         unit_of_work: UnitOfWork,
         learner_keys: LearnerKeys,
         *,
-        log_state: LogState,
+        log_state: FollowedLogState,
         metrics: Metrics,
         public_url: str,
         open_max: int,

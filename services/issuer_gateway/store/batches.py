@@ -70,7 +70,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     reading: str | None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class RowResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a row: a credential, an event, a check that it passed, or a sealed problem."""
 
     line: int
@@ -286,7 +286,7 @@ async def held_pairs(connection: Connection, batch_id: BatchId, fingerprints: Se
     return [row["pair_fingerprint"] for row in rows]
 
 
-async def add_results(connection: Connection, batch_id: BatchId, results: Sequence[Result]) -> None:
+async def add_results(connection: Connection, batch_id: BatchId, results: Sequence[RowResult]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
         """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
@@ -307,7 +307,7 @@ async def add_results(connection: Connection, batch_id: BatchId, results: Sequen
     )
 
 
-async def results(connection: Connection | Pool, batch_id: BatchId, *, after: int, limit: int) -> list[Result]:
+async def results(connection: Connection | Pool, batch_id: BatchId, *, after: int, limit: int) -> list[RowResult]:
     """Return results by line, behind `after`; a change names the credential that it is about."""
     rows = await connection.fetch(
         """SELECT line, coalesce(batch_row.credential_id, stream) AS credential_id,
@@ -321,7 +321,7 @@ async def results(connection: Connection | Pool, batch_id: BatchId, *, after: in
         limit,
     )
     return [
-        Result(
+        RowResult(
             line=row["line"],
             credential_id=CredentialId(row["credential_id"].hex()) if row["credential_id"] else None,
             event_id=EventId(row["event_id"].hex()) if row["event_id"] else None,

@@ -10,12 +10,12 @@ import msgspec
 from proto.ids import CredentialId, Did, EventId, Origin
 from proto.keys import PublicKey
 from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
-from services.follow import Evidence, Position
+from services.follow import LogEvidence, Position
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.msgpack.Decoder(Position).decode
-_DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
+_DECODE_FAULT = msgspec.msgpack.Decoder(LogEvidence).decode
 _DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
 _FINDING = "SELECT value FROM log_finding WHERE name = $1"
@@ -59,7 +59,7 @@ async def first_of(connection: Connection | Pool, event_ids: Sequence[EventId]) 
     return place
 
 
-async def kept_fault(connection: Connection | Pool) -> Evidence | None:
+async def kept_fault(connection: Connection | Pool) -> LogEvidence | None:
     """Return conclusive evidence against the log that was kept, or None."""
     stored = await connection.fetchval(_FINDING, "fault")
     return _DECODE_FAULT(stored) if stored else None
@@ -71,7 +71,7 @@ async def kept_suspects(connection: Connection | Pool) -> tuple[bytes, ...]:
     return _DECODE_SUSPECTS(stored) if stored else ()
 
 
-async def keep_fault(connection: Connection | Pool, evidence: Evidence) -> None:
+async def keep_fault(connection: Connection | Pool, evidence: LogEvidence) -> None:
     """Keep conclusive evidence against the log."""
     await connection.execute(_KEEP_FINDING, "fault", _ENCODE(evidence))
 

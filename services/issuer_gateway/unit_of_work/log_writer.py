@@ -20,7 +20,7 @@ from services.issuer_gateway.domain.awarding import Common
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals, Expected
-from services.issuer_gateway.log.log_state import LogState
+from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.store import followed_log, outbox
@@ -52,7 +52,7 @@ class LogWriter:
         unit_of_work: UnitOfWork,
         signing_keys: SigningKeys,
         *,
-        log_state: LogState,
+        log_state: FollowedLogState,
         relay: Relay,
         arrivals: Arrivals,
         metrics: Metrics,

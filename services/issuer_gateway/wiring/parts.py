@@ -8,7 +8,7 @@ from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
 from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
-from services.follow import Beginning, Evidence, FollowBounds, Follower
+from services.follow import Beginning, FollowBounds, Follower, LogEvidence
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
@@ -16,7 +16,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.log.arrivals import Arrivals
-from services.issuer_gateway.log.log_state import LogState, now_after, wall_clock
+from services.issuer_gateway.log.log_state import FollowedLogState, now_after, wall_clock
 from services.issuer_gateway.log.projector import FollowObserver, Projector
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.log.relay_storage import PostgresRelayStorage
@@ -35,7 +35,7 @@ _MS = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Opened:
+class OpenedResources:
     """What `app` has opened: settings, secrets, the pools of requests and of the background, clients of logs."""
 
     config: Config
@@ -48,7 +48,7 @@ class Opened:
     tile_client: Callable[[str], TileClient]
     log: Log
     metrics: Metrics
-    fault: Evidence | None
+    fault: LogEvidence | None
     """What an earlier run found against the log."""
     suspects: tuple[bytes, ...]
 
@@ -67,7 +67,7 @@ class Parts:
     beginning: Beginning
     projector: Projector
     relay: Relay
-    log_state: LogState
+    log_state: FollowedLogState
     unit_of_work: UnitOfWork
     writer: LogWriter
     idempotency: Idempotency
@@ -81,7 +81,7 @@ class Parts:
     """Fires when rows of some batch have their results."""
 
 
-def make_parts(opened: Opened) -> Parts:
+def make_parts(opened: OpenedResources) -> Parts:
     """Return the parts: those that follow the log, those that speak to it, those that hold keys."""
     config, keystore, pool, background = opened.config, opened.keystore, opened.pool, opened.background
     arrivals, advanced = Arrivals(), Signal()
@@ -96,7 +96,7 @@ def make_parts(opened: Opened) -> Parts:
         log=opened.log,
         metrics=opened.metrics,
     )
-    log_state = LogState(follower, beginning, projector)
+    log_state = FollowedLogState(follower, beginning, projector)
     wait_seconds = config.sequencing_wait_ms / _MS
     storage = PostgresStorage(pool)
     unit_of_work = UnitOfWork(storage, advanced, wait_seconds=wait_seconds)
@@ -131,7 +131,9 @@ def make_parts(opened: Opened) -> Parts:
     )
 
 
-def _status_lists(opened: Opened, signing_keys: SigningKeys, advanced: Signal, log_state: LogState) -> StatusLists:
+def _status_lists(
+    opened: OpenedResources, signing_keys: SigningKeys, advanced: Signal, log_state: FollowedLogState
+) -> StatusLists:
     return StatusLists(
         opened.background,
         keystore=opened.keystore,
@@ -145,7 +147,7 @@ def _status_lists(opened: Opened, signing_keys: SigningKeys, advanced: Signal, l
     )
 
 
-def _following(opened: Opened, projector: Projector) -> tuple[Follower, Beginning]:
+def _following(opened: OpenedResources, projector: Projector) -> tuple[Follower, Beginning]:
     """Return what follows the log, and what follows the logs before it to their ends."""
     config = opened.config
     observer = FollowObserver(opened.background, opened.log, opened.metrics)

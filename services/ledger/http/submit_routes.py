@@ -19,7 +19,7 @@ from services.ledger.domain import UnfinishedRulesProblem
 from services.ledger.receipts import awaited_receipt, wait_seconds_of
 from services.ledger.sequencing.free_space import NoSpaceProblem
 from services.ledger.sequencing.sequencer import NotAppendedProblem
-from services.ledger.sequencing.submission import Answer, Outcome, Submission
+from services.ledger.sequencing.submission import Outcome, SequencingAnswer, Submission
 from services.ledger.service import LEDGER, Ledger
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -119,7 +119,7 @@ async def _submitted(ledger: Ledger, opened: list[Opened]) -> list[Outcome]:
 
 
 def _line(number: int, outcome: Outcome) -> AppendLine:
-    if isinstance(outcome, Answer):
+    if isinstance(outcome, SequencingAnswer):
         return AppendLine(line=number, status=_CREATED if outcome.is_new else _KNOWN, appended=outcome.appended)
     return AppendLine(line=number, status=outcome.status, problem=outcome.document())
 

@@ -22,7 +22,7 @@ from services.ledger.metrics import LedgerMetrics
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Storage
-from services.ledger.sequencing.submission import Answer, Pending, Submission
+from services.ledger.sequencing.submission import QueuedEvent, SequencingAnswer, Submission
 from services.persistence.postgres_errors import DATABASE_ERRORS
 
 KEYS_REMEMBERED_MAX = 50_000
@@ -164,7 +164,7 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the service, nor leave senders waiting
             self._fail(group, InternalProblem("The events could not be checked; this is a fault of ours"), error)
         for submission in group:
-            self._sequencer.offer([Pending(submission, position) for position in submission.open_positions()])
+            self._sequencer.offer([QueuedEvent(submission, position) for position in submission.open_positions()])
 
     def _fail(self, group: list[Submission], problem: Problem, error: Exception) -> None:
         self._log.failure("check_failed", error, submissions=len(group), problem=problem.slug)
@@ -176,7 +176,7 @@ class Intake:
         for submission in group if known else ():
             for position, event in enumerate(submission.events):
                 if place := known.get(event.event_id):
-                    submission.settle(position, Answer(place, is_new=False))
+                    submission.settle(position, SequencingAnswer(place, is_new=False))
 
     def _refuse_without_space(self, group: Sequence[Submission]) -> None:
         """Take nothing new while the disk is nearly full; what is on the log was answered before."""
@@ -185,9 +185,11 @@ class Intake:
             assert problem is not None
             submission.fail(problem)
 
-    async def _refuse_unknown_keys(self, group: Sequence[Submission]) -> list[tuple[Pending, _Check]]:
+    async def _refuse_unknown_keys(self, group: Sequence[Submission]) -> list[tuple[QueuedEvent, _Check]]:
         """Refuse events whose key is not on the log; return what is to be verified for the others."""
-        pending = [Pending(submission, position) for submission in group for position in submission.open_positions()]
+        pending = [
+            QueuedEvent(submission, position) for submission in group for position in submission.open_positions()
+        ]
         keys = await self._keys.find(each.opened.key_id for each in pending)
         checks = []
         for each in pending:
@@ -203,7 +205,7 @@ class Intake:
                 checks.append((each, (key, opened.pae, opened.signature)))
         return checks
 
-    async def _refuse_bad_signatures(self, checks: Sequence[tuple[Pending, _Check]]) -> None:
+    async def _refuse_bad_signatures(self, checks: Sequence[tuple[QueuedEvent, _Check]]) -> None:
         loop = asyncio.get_running_loop()
         chunks = [checks[at : at + CHUNK_EVENTS] for at in range(0, len(checks), CHUNK_EVENTS)]
         verified = await asyncio.gather(

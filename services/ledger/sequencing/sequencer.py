@@ -25,7 +25,7 @@ from services.ledger.domain import (
     BatchPlan,
     ClockGuard,
     ClockProblem,
-    Clocks,
+    ClockReadings,
     DecisionFaultProblem,
     Head,
     Known,
@@ -38,7 +38,7 @@ from services.ledger.domain import (
 from services.ledger.metrics import LedgerMetrics
 from services.ledger.publishing.freezing import LogFrozenProblem
 from services.ledger.sequencing.storage import Storage, Transaction
-from services.ledger.sequencing.submission import Answer, Pending
+from services.ledger.sequencing.submission import QueuedEvent, SequencingAnswer
 from services.ledger.store import MissingRowsError
 from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
@@ -59,10 +59,10 @@ class ForkedTreeError(Exception):
     """The stored tree contradicts the head row: nothing may be appended or signed until somebody has looked."""
 
 
-def read_clocks(database_ms: int) -> Clocks:
+def read_clocks(database_ms: int) -> ClockReadings:
     """Return this machine's clocks beside the database's, all of now."""
     steady_ms = time.clock_gettime_ns(_STEADY) // 1_000_000
-    return Clocks(own_ms=time.time_ns() // 1_000_000, steady_ms=steady_ms, database_ms=database_ms)
+    return ClockReadings(own_ms=time.time_ns() // 1_000_000, steady_ms=steady_ms, database_ms=database_ms)
 
 
 class Sequencer:
@@ -84,7 +84,7 @@ class Sequencer:
         log: Log,
         is_more_coming: Callable[[], bool],
         on_growth: Callable[[], None],
-        clocks: Callable[[int], Clocks] = read_clocks,
+        clocks: Callable[[int], ClockReadings] = read_clocks,
         development_rules: bool = False,
     ) -> None:
         self._storage = storage
@@ -98,7 +98,7 @@ class Sequencer:
         self._is_more_coming = is_more_coming
         self._on_growth = on_growth
         self._batch_events = batch_events_max
-        self._waiting: deque[Pending] = deque()
+        self._waiting: deque[QueuedEvent] = deque()
         self._arrived = asyncio.Event()
         self._stopping = False
         self._edge: TileEdge | None = None
@@ -110,7 +110,7 @@ class Sequencer:
         """How many events wait for a batch."""
         return len(self._waiting)
 
-    def offer(self, events: Sequence[Pending]) -> None:
+    def offer(self, events: Sequence[QueuedEvent]) -> None:
         """Take events whose signatures were checked, in the order in which they are to be decided."""
         self._waiting.extend(events)
         self._arrived.set()
@@ -132,9 +132,9 @@ class Sequencer:
             if self._stopping:
                 return
 
-    def _take(self) -> list[Pending]:
+    def _take(self) -> list[QueuedEvent]:
         """Return the next batch, at least one event: bounded by events, and by the credentials that they are about."""
-        batch: list[Pending] = []
+        batch: list[QueuedEvent] = []
         room = BATCH_IDS_MAX
         while self._waiting and len(batch) < self._batch_events and room >= self._waiting[0].opened.weight:
             batch.append(self._waiting.popleft())
@@ -151,7 +151,7 @@ class Sequencer:
                 async with asyncio.timeout_at(deadline):
                     await self._arrived.wait()
 
-    async def _append_or_refuse(self, batch: list[Pending]) -> None:
+    async def _append_or_refuse(self, batch: list[QueuedEvent]) -> None:
         """Append a batch; where nothing was committed, tell its senders so. Fatal errors are left to the caller."""
         started = time.perf_counter()
         try:
@@ -170,7 +170,7 @@ class Sequencer:
         finally:
             self._metrics.batch_seconds.observe(time.perf_counter() - started)
 
-    def _refuse(self, batch: list[Pending], problem: Problem, error: Exception) -> None:
+    def _refuse(self, batch: list[QueuedEvent], problem: Problem, error: Exception) -> None:
         """Nothing of the batch was committed, so what was evolved in memory is forgotten."""
         self._edge, self._head, self._book = None, None, None
         reasons = {ClockProblem: "clock", LogFrozenProblem: "frozen"}
@@ -179,7 +179,7 @@ class Sequencer:
         for pending in batch:
             pending.settle(problem)
 
-    async def _append(self, batch: list[Pending]) -> None:
+    async def _append(self, batch: list[QueuedEvent]) -> None:
         """The protocol of DESIGN 5.4, numbered. A crash before (7) leaves the log as it was; after it, complete."""
         async with self._storage.transaction() as transaction:
             # (1) the fence: from here to COMMIT nobody else appends, on this or any other replica
@@ -224,7 +224,7 @@ class Sequencer:
         return tail.edge
 
     async def _plan(
-        self, transaction: Transaction, batch: list[Pending], head: Head, now_ms: int
+        self, transaction: Transaction, batch: list[QueuedEvent], head: Head, now_ms: int
     ) -> tuple[Book, BatchPlan]:
         """Load what the batch reads and decide it; what a decided event makes necessary is loaded before going on."""
         opened = [pending.opened for pending in batch]
@@ -249,25 +249,25 @@ class Sequencer:
         book.forget_changes()
         self._book = book if len(book.issuers) <= ISSUERS_REMEMBERED_MAX else None
 
-    def _answer(self, batch: list[Pending], plan: BatchPlan, earlier: Mapping[EventId, Appended]) -> None:
+    def _answer(self, batch: list[QueuedEvent], plan: BatchPlan, earlier: Mapping[EventId, Appended]) -> None:
         """Settle every event of a committed batch; one that was known gets the answer that was given the first time."""
         self._metrics.batch_events.observe(len(batch))
         self._metrics.batch_credentials.observe(sum(len(pending.opened.credential_ids) for pending in batch))
         for pending, outcome in zip(batch, plan.outcomes, strict=True):
             if isinstance(outcome, NewEntry):
-                pending.settle(Answer(appended(outcome, plan.received_at), is_new=True))
+                pending.settle(SequencingAnswer(appended(outcome, plan.received_at), is_new=True))
             elif isinstance(outcome, Known) and outcome.index >= plan.head.size:
                 first = plan.entries[outcome.index - plan.head.size]
-                pending.settle(Answer(appended(first, plan.received_at), is_new=False))
+                pending.settle(SequencingAnswer(appended(first, plan.received_at), is_new=False))
             elif isinstance(outcome, Known):
-                pending.settle(Answer(earlier[pending.opened.event_id], is_new=False))
+                pending.settle(SequencingAnswer(earlier[pending.opened.event_id], is_new=False))
             else:
                 if isinstance(outcome, DecisionFaultProblem):
                     self._log.failure("decision_failed", outcome.__cause__, type=type(pending.opened.event).__name__)
                 pending.settle(outcome)
 
 
-def _known_before(batch: Sequence[Pending], plan: BatchPlan) -> list[EventId]:
+def _known_before(batch: Sequence[QueuedEvent], plan: BatchPlan) -> list[EventId]:
     """Return the events that were on the log before this batch."""
     return [
         pending.opened.event_id

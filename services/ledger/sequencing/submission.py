@@ -9,14 +9,14 @@ from proto.problem import Problem
 from proto.wire.ledger import Appended
 
 
-class Answer(msgspec.Struct, frozen=True):
+class SequencingAnswer(msgspec.Struct, frozen=True):
     """Where an event stands, and whether this submission put it there."""
 
     appended: Appended
     is_new: bool
 
 
-Outcome = Answer | Problem
+Outcome = SequencingAnswer | Problem
 
 
 class Submission:
@@ -49,7 +49,7 @@ class Submission:
             self.settle(position, problem)
 
 
-class Pending:
+class QueuedEvent:
     """One event of a submission that waits to be sequenced."""
 
     __slots__ = ("opened", "position", "submission")

@@ -42,7 +42,7 @@ class NotRecoverableProblem(ConflictProblem):
     title = "The lost entries cannot be brought back from here"
 
 
-class Source(Protocol):
+class KeptLog(Protocol):
     """Somebody who kept the log: a mirror, or anything that serves its tiles. Believed in nothing."""
 
     async def checkpoint(self) -> bytes:
@@ -59,7 +59,7 @@ class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     size: TreeSize
 
 
-async def recover(config: Config, source: Source, *, now: Moment) -> Recovered:
+async def recover(config: Config, source: KeptLog, *, now: Moment) -> Recovered:
     """Write what `source` has beyond the database's head, up to its signed checkpoint; stop the ledger before.
 
     (1) The checkpoint is signed by this log; (2) each entry is chained, admissible and signed; (3) together they lead
@@ -92,7 +92,7 @@ async def recover(config: Config, source: Source, *, now: Moment) -> Recovered:
 
 
 async def _write(
-    connection: Connection, origin: Origin, head: Head, opened: OpenedCheckpoint, source: Source, *, now: Moment
+    connection: Connection, origin: Origin, head: Head, opened: OpenedCheckpoint, source: KeptLog, *, now: Moment
 ) -> None:
     edge, signed = await store.read_edge(connection), opened.checkpoint
     if edge.size != head.size or edge.root() != head.root_hash:

@@ -27,7 +27,7 @@ _FIELDS: Mapping[Kind, tuple[str, str | None]] = {
 }
 
 
-class TooManyRowsProblem(InvalidProblem):
+class TooManyGroupsProblem(InvalidProblem):
     """The answer would have more groups than one answer may have."""
 
     slug = "too-many-groups"
@@ -62,7 +62,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 def gathered(
     sums: Iterable[tuple[StatisticKey, StatisticSum]], wanted: Wanted, institution_of: Callable[[Did], InstitutionName]
 ) -> tuple[list[StatisticsRow], StatisticsRow]:
-    """Return a row for each group, in the order of the groups, and that of all; raises `TooManyRowsProblem`."""
+    """Return a row for each group, in the order of the groups, and that of all; raises `TooManyGroupsProblem`."""
     groups: dict[tuple[Any, ...], dict[str, int]] = {}
     total = dict.fromkeys(COUNTS, 0)
     for key, sum_ in sums:
@@ -71,7 +71,7 @@ def gathered(
             continue
         group = groups.setdefault(_group(key, institution, wanted.by), dict.fromkeys(COUNTS, 0))
         if len(groups) > ROWS_MAX:
-            raise TooManyRowsProblem(f"More than {ROWS_MAX} groups; ask for fewer months, or by less", pointer="")
+            raise TooManyGroupsProblem(f"More than {ROWS_MAX} groups; ask for fewer months, or by less", pointer="")
         for counts in (group, total):
             _add(counts, key.kind, sum_)
     ordered = sorted(groups.items(), key=lambda item: tuple(str(value or "") for value in item[0]))

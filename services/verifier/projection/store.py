@@ -16,7 +16,7 @@ import msgspec
 from proto.envelope import Opened
 from proto.ids import EventId, TreeSize
 from proto.lifecycle import Book, needs
-from services.follow import Applied, Evidence, OwnRoot, Position
+from services.follow import Applied, LogEvidence, OwnRoot, Position
 from services.persistence import sqlite_states
 from services.verifier.projection import tables
 from services.verifier.projection.listener import NoListener, ProjectionListener
@@ -33,7 +33,7 @@ IMPORTED = "imported"
 SUSPECTS = "suspects"
 _T = TypeVar("_T")
 _ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE_FAULT = msgspec.msgpack.Decoder(Evidence).decode
+_DECODE_FAULT = msgspec.msgpack.Decoder(LogEvidence).decode
 _DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 
 
@@ -142,7 +142,7 @@ class Store(ProjectionReader):
                 connection.execute("ROLLBACK")
             raise
 
-    async def fault(self) -> Evidence | None:
+    async def fault(self) -> LogEvidence | None:
         """Return conclusive evidence against the log that was kept earlier, or None."""
         stored = await self._write(lambda: sqlite_states.read_meta(self._own, FAULT))
         return await self._write(lambda: sqlite_states.record(_DECODE_FAULT, stored)) if stored else None
@@ -159,7 +159,7 @@ class Store(ProjectionReader):
         """Have the file emptied when it is opened next: what it began with is not what the log says."""
         await self._write(lambda: self._own.execute("PRAGMA user_version = 0"))
 
-    async def keep_fault(self, evidence: Evidence) -> None:
+    async def keep_fault(self, evidence: LogEvidence) -> None:
         """Keep conclusive evidence against the log: it stays so across restarts."""
         await self._write(lambda: sqlite_states.write_meta(self._own, FAULT, _ENCODE(evidence)))
 

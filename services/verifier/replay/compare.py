@@ -14,7 +14,7 @@ from proto.moment import Moment
 from proto.problem import Problem
 from services.clients.log_client import LogClient
 from services.edge import Log
-from services.follow import Evidence, Position
+from services.follow import LogEvidence, Position
 from services.follow.suspects import OwnRoot
 from services.verifier.projection.store import Store
 
@@ -24,7 +24,7 @@ _FORKED = "The log signed two different trees: what it showed here contradicts w
 class Accused(Protocol):
     """Who follows the log, and stops at evidence against it."""
 
-    async def accuse(self, evidence: Evidence) -> None:
+    async def accuse(self, evidence: LogEvidence) -> None:
         """Hold the evidence against the log."""
 
 
@@ -89,9 +89,9 @@ class Comparison:
         self._say(source, "compared", "")
         return False
 
-    def _evidence(self, source: str, opened: OpenedCheckpoint, position: Position, own: OwnRoot) -> Evidence:
+    def _evidence(self, source: str, opened: OpenedCheckpoint, position: Position, own: OwnRoot) -> LogEvidence:
         """Return what anybody can check: both checkpoints and, of two sizes, what our tree was at the smaller one."""
-        return Evidence(
+        return LogEvidence(
             kind="fork",
             detail=_FORKED.format(source=source),
             found_at=self._clock(),

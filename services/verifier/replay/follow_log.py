@@ -7,7 +7,7 @@ from pathlib import Path
 from proto.log.finding import Finding, encode_finding
 from proto.problem import Problem
 from services.edge import Log
-from services.follow import Evidence, Observer, Position
+from services.follow import LogEvidence, Observer, Position
 from services.persistence.durable_file import write_durably
 from services.verifier.metrics import Metrics
 from services.verifier.projection.store import Store
@@ -16,7 +16,9 @@ from services.verifier.projection.store import Store
 class ProjectionObserver(Observer):
     """Tells log and metrics what the follower does, and keeps conclusive evidence in the store."""
 
-    def __init__(self, store: Store, log: Log, *, evidence_file: Path, finding: Callable[[Evidence], Finding]) -> None:
+    def __init__(
+        self, store: Store, log: Log, *, evidence_file: Path, finding: Callable[[LogEvidence], Finding]
+    ) -> None:
         """Take where evidence is written for others, and how it is put into the form that they check."""
         self._evidence_file = evidence_file
         self._finding = finding
@@ -49,7 +51,7 @@ class ProjectionObserver(Observer):
         """Keep the checkpoints that the log signed and could not show to be of one history, over restarts."""
         await self._store.keep_suspects(notes)
 
-    async def faulted(self, evidence: Evidence) -> None:
+    async def faulted(self, evidence: LogEvidence) -> None:
         """Write the evidence out, and keep it where it is conclusive: it stays so across restarts."""
         if self.metrics:
             self.metrics.count_fault()
@@ -67,7 +69,7 @@ class ProjectionObserver(Observer):
             await self._store.keep_fault(evidence)
             await asyncio.to_thread(self._write_out, evidence)
 
-    def _write_out(self, evidence: Evidence) -> None:
+    def _write_out(self, evidence: LogEvidence) -> None:
         """Write the file that `credentify evidence` checks; one that is there already stays."""
         file = self._evidence_file
         if file.exists():

@@ -22,7 +22,7 @@ from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, FollowerKnowledge
 from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
-from services.supervision import FATAL_STATUS, EndProcess, Supervision
+from services.supervision import FATAL_STATUS, EndProcess, TaskSupervision
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.projection.listener import ProjectionListener
@@ -184,7 +184,7 @@ async def _beside(
 ) -> AsyncIterator[None]:
     """Have work done while the block runs; where it ends before, and may not, say why and end the process."""
     task = asyncio.create_task(work, name=name)
-    Supervision(log, end_process).watch(task, may_finish=may_finish)
+    TaskSupervision(log, end_process).watch(task, may_finish=may_finish)
     try:
         yield
     finally:
