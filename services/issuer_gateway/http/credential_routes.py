@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from proto.documents.credential import Award
 from proto.documents.fields import LearnerRef
-from proto.event_fields import CredentialIdField, EventIdField
+from proto.event_fields import CredentialIdField
 from proto.lifecycle import Refusal
 from proto.problem import Problem
 from proto.wire.documents import CredentialDocument
@@ -21,6 +21,7 @@ from proto.wire.gateway import (
     RecognitionRequest,
     StackRequest,
 )
+from proto.wire.paths import CredentialPath, EventPath
 from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
 from services.edge.route import Handler
 from services.issuer_gateway.config import LIMITS
@@ -68,18 +69,6 @@ ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
     Refusal,
 )
 """Why a credential is not issued."""
-
-
-class CredentialPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A credential by its id."""
-
-    credential_id: CredentialIdField
-
-
-class EventPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An event by its id."""
-
-    event_id: EventIdField
 
 
 class DocumentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,29 +20,23 @@ from proto.bundles.bundle import (
 )
 from proto.bundles.check import FaultyBundleProblem, check_bundle, require_faultless
 from proto.bundles.scope import by_log, entries_about
-from proto.event_fields import CredentialIdField
 from proto.ids import CredentialId, LeafIndex, TreeSize
 from proto.lifecycle import ROUNDS_MAX, Book, credential_needs
 from proto.log import entry as entries
 from proto.log.policy import Policy
 from proto.log.tile_proof import inclusion_proof, tiles_for_inclusion
 from proto.problem import MalformedProblem, NotFoundProblem, Problem
+from proto.wire.paths import CredentialPath
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.edge import Media, Reply, Route
 from services.ledger import store
-from services.ledger.http.read_routes import NO_STORE, NotPublishedProblem, Parameters
+from services.ledger.http.read_routes import NO_STORE, NotPublishedProblem
 from services.ledger.publishing.publication import Published
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.succession.predecessor_logs import InheritedBundleProblem
 from services.persistence import postgres_states
 
 OLDER_LOGS_SECONDS = 15.0
-
-
-class CredentialPath(Parameters, frozen=True, kw_only=True):
-    """A credential id: 64 lower-case hex digits."""
-
-    credential_id: CredentialIdField
 
 
 class BundleTooLargeProblem(Problem):

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from proto.base64_strict import encode_base64
 from proto.envelope import open_envelope
-from proto.event_fields import INTEGER_MAX, EventIdField
+from proto.event_fields import INTEGER_MAX
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book
 from proto.log.entry import Entry
@@ -16,7 +16,8 @@ from proto.log.entry import decode as decode_entry
 from proto.log.merkle import ProofProblem, check_consistency
 from proto.log.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
 from proto.problem import NotFoundProblem, UnavailableProblem
-from proto.wire.ledger import ConsistencyProof, EventPlace, LogInfo
+from proto.wire.ledger import Body, ConsistencyProof, EventPlace, LogInfo
+from proto.wire.paths import EventPath
 from services.edge import LineWriter, Media, Reply, Route, parameter_problem
 from services.ledger import store
 from services.ledger.publishing.freezing import frozen
@@ -31,43 +32,33 @@ PUBLIC = {"Access-Control-Allow-Origin": "*"}
 NO_STORE = {**PUBLIC, "Cache-Control": "no-store"}
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parameters of a path or query."""
-
-
-class EntriesQuery(Parameters, frozen=True, kw_only=True):
+class EntriesQuery(Body, frozen=True, kw_only=True):
     """`from` inclusive, `to` exclusive; without `to`, as far as one answer goes."""
 
     begin: EntriesRangeField = msgspec.field(name="from")
     end: EntriesRangeField | None = msgspec.field(name="to", default=None)
 
 
-class IndexPath(Parameters, frozen=True, kw_only=True):
+class IndexPath(Body, frozen=True, kw_only=True):
     """A leaf index, 0-based."""
 
     index: EntriesRangeField
 
 
-class EventPath(Parameters, frozen=True, kw_only=True):
-    """An event id: 64 lower-case hex digits."""
-
-    event_id: EventIdField
-
-
-class ConsistencyPath(Parameters, frozen=True, kw_only=True):
+class ConsistencyPath(Body, frozen=True, kw_only=True):
     """Two tree sizes, 0 < a ≤ b."""
 
     a: EntriesRangeField
     b: EntriesRangeField
 
 
-class AfterPath(Parameters, frozen=True, kw_only=True):
+class AfterPath(Body, frozen=True, kw_only=True):
     """The tree size that the follower has."""
 
     size: EntriesRangeField
 
 
-class AfterQuery(Parameters, frozen=True, kw_only=True):
+class AfterQuery(Body, frozen=True, kw_only=True):
     """How long to wait, at most as long as the ledger is configured to."""
 
     wait_seconds: Annotated[float, Meta(ge=0, le=300)] = 25.0

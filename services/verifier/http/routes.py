@@ -13,6 +13,7 @@ from proto.ids import Did
 from proto.problem import BusyProblem, MalformedProblem, Problem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, PresentationDocument
 from proto.wire.ledger import Body
+from proto.wire.paths import CredentialPath
 from proto.wire.verifier import (
     Answer,
     AnswerLine,
@@ -40,7 +41,6 @@ from services.verifier.http.app_keys import ANSWERS, CACHED_ANSWERS, PDF, SETTIN
 from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.line_routes import LINE_MEDIA_TYPES, verify_lines
 from services.verifier.http.page_routes import page_routes
-from services.verifier.http.paths import CredentialPath
 from services.verifier.http.query import language_of, moments_of
 from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes

@@ -8,10 +8,10 @@ from proto.bundles.statement import Statement
 from proto.ids import CredentialId
 from proto.log.note_key import SignerKey
 from proto.problem import NotFoundProblem, UnavailableProblem
+from proto.wire.paths import CredentialPath
 from services.edge import Media, Reply, Route
 from services.verifier.answers.questions import Moments, UnknownCredentialProblem
 from services.verifier.http.app_keys import ANSWERS
-from services.verifier.http.paths import CredentialPath
 from services.verifier.verdict.findings import Judgement
 
 STATEMENT_KEY: web.AppKey[SignerKey] = web.AppKey("statement_key", SignerKey)

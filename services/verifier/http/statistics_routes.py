@@ -12,14 +12,14 @@ from proto.wire.ledger import Body
 from proto.wire.verifier import StatisticsAnswer
 from services.edge import Media, Reply, Route, etag_of, parameter_problem
 from services.verifier.http.app_keys import ANSWERS, PAGES
-from services.verifier.projection.statistics import DIMENSIONS, TooManyRowsProblem, Wanted, as_csv
+from services.verifier.projection.statistics import DIMENSIONS, TooManyGroupsProblem, Wanted, as_csv
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 
 _FIRST, _LAST = "0000-00", "9999-99"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}
 _MONTH_PATTERN = r"^([0-9]{4}-(0[1-9]|1[0-2]))?\Z"
 _BY_PATTERN = rf"^(|({'|'.join(DIMENSIONS)})(,({'|'.join(DIMENSIONS)}))*)\Z"
-_PROBLEMS: tuple[type[Problem], ...] = (TooManyRowsProblem, *PROJECTION_PROBLEMS)
+_PROBLEMS: tuple[type[Problem], ...] = (TooManyGroupsProblem, *PROJECTION_PROBLEMS)
 
 
 class StatisticsQuery(Body, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):

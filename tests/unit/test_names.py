@@ -1,0 +1,38 @@
+"""One class name, one meaning in the whole tree: who has read of it in one place knows it in every other."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ALIKE = {
+    "Config": "the settings of a service",
+    "Metrics": "what a service counts",
+    "Pages": "the pages of a service",
+    "PostgresStorage": "the database behind what a service's simulation keeps in memory",
+    "Report": "what a service's check of itself found",
+    "Status": "how a credential stands, as a service answers it",
+    "UnknownCredentialProblem": "a service has no credential of that id",
+}
+"""Names that mean the same in each service, where each has its own."""
+
+
+def places() -> dict[str, list[str]]:
+    """Return where public classes are defined, by name."""
+    found = defaultdict(list)
+    for folder in ("proto", "services"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found[node.name].append(str(path.relative_to(ROOT)))
+    return found
+
+
+def test_a_class_name_means_one_thing() -> None:
+    twice = {name: where for name, where in places().items() if len(where) > 1 and name not in ALIKE}
+    assert not twice, f"give one of each its own name: {twice}"
+
+
+def test_what_is_excused_stands_more_than_once() -> None:
+    found = places()
+    assert [name for name in ALIKE if len(found[name]) < 2] == []
