@@ -50,11 +50,13 @@ class TileClient(LogClient):
         self.size = TreeSize(0)
         self._check_prefix = check_prefix
         self._tiles: dict[TileId, bytes] = {}
+        self._rest: tuple[int, list[bytes]] | None = None
+        """Where the last reading of entries ended, and the bundle that it ended in."""
 
     async def refresh(self) -> bytes:
         """Fetch the checkpoint that is looked at from now on, and forget the tiles of the last one."""
         self.note = await self._get("/checkpoint", bytes_max=NOTE_BYTES_MAX)
-        self._tiles.clear()
+        self.forget_tiles()
         try:
             self.size = parse_checkpoint(parse_note(self.note).text).size
         except Problem:  # whoever verifies the note says what is wrong with it
@@ -62,8 +64,9 @@ class TileClient(LogClient):
         return self.note
 
     def forget_tiles(self) -> None:
-        """Fetch tiles anew: those at hand did not lead to the root that was signed."""
+        """Fetch tiles and entries anew: those at hand did not lead to the root that was signed."""
         self._tiles.clear()
+        self._rest = None
 
     async def held_size(self, published: TreeSize) -> TreeSize | None:
         """Return how many entries the log says it holds; None for a copy of it, which may be behind unknowingly."""
@@ -86,12 +89,22 @@ class TileClient(LogClient):
         return list(consistency_proof(first, second, tiles))
 
     async def entries(self, start: int, end: int) -> AsyncGenerator[bytes]:
-        """Yield the entries `[start, end)` out of their bundles, after those before `start` were checked."""
+        """Yield the entries `[start, end)` out of their bundles, after those before `start` were checked.
+
+        Large entries are taken out of one bundle in several turns: who goes on where the last turn ended gets the rest
+        of what was fetched then, and what was before it is not checked again, since it may not be applied yet.
+        """
+        is_inside = start % TILE_WIDTH > 0
+        rest = self._rest[1] if is_inside and self._rest is not None and self._rest[0] == start else None
         for index in range(start // TILE_WIDTH, -(-end // TILE_WIDTH)):
-            begin, found = index * TILE_WIDTH, await self.bundle(index)
-            if begin < start and self._check_prefix is not None:
+            begin = index * TILE_WIDTH
+            found = await self.bundle(index) if rest is None else rest
+            if begin < start and rest is None and self._check_prefix is not None:
                 await self._check_prefix(start, found[: start - begin])
-            for entry in found[max(0, start - begin) : end - begin]:
+            rest = None
+            first = max(0, start - begin)
+            for offset, entry in enumerate(found[first : end - begin], first):
+                self._rest = (begin + offset + 1, found)
                 yield entry
 
     async def bundle(self, index: int) -> list[bytes]:
