@@ -57,6 +57,8 @@ $(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
 bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
+peers: $(VENV)/dev.stamp $(JUDGES)/node_modules/made.stamp ## fetch the peers of make bench that need packages of others (npm)
+
 attack: $(VENV)/dev.stamp ## what strangers can do to others' answers, measured: five runs of each shape on loopback, seed printed
 	@exec $(BIN)/python -m tests.attack $(ARGS)
 
@@ -88,4 +90,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test torture lint fuzz bench attack interop interop-judges lock clean help
+.PHONY: up test torture lint fuzz bench peers attack interop interop-judges lock clean help

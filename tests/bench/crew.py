@@ -1,7 +1,11 @@
 """Worker processes that stay for the whole run: they sign, send load and probe limits, so that the parent does not."""
 
 import asyncio
+import ctypes
 import multiprocessing
+import os
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -10,23 +14,39 @@ from typing import ParamSpec, Self, TypeVar
 from tests.bench.size import Size
 
 WORKERS = 2
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 Measure = Callable[[int], Awaitable[float]]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def _end_with(parent: int) -> None:
+    """In a worker: leave Ctrl-C to the parent, who ends us; and on Linux be ended when it is, however that is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
 class Crew:
     """Two worker processes, started fresh (not forked). Use it as a context manager."""
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("spawn"))
+        self._pool = ProcessPoolExecutor(
+            WORKERS, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        """End the workers, in the middle of their work if need be: nobody waits for it any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+            worker.join()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a module's function in one worker; its arguments and its result are pickled."""

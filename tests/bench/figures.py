@@ -9,6 +9,8 @@ import msgspec
 COLUMNS = ("what", "ours", "limit or peer", "ratio", "goal")
 ROUNDS_MIN = 5
 """A median of fewer is marked as such."""
+SIZES = frozenset({"B", "MB", "GB"})
+"""Units of what is looked at once, and does not swing with the machine."""
 _SMALL = 10
 _PERCENT = 100
 
@@ -27,7 +29,12 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """Median, least and greatest, as `15,600 (14,900 to 16,300) /s`; and of how few rounds, if they are few."""
+        """Median, least and greatest, as `15,600 (14,900 to 16,300) /s`; and of how few rounds, if they are few.
+
+        A size stands alone, as `351 B`.
+        """
+        if self.unit in SIZES and len(self.samples) == 1:
+            return f"{_number(self.median)} {self.unit}"
         low, high, count = min(self.samples), max(self.samples), len(self.samples)
         few = f" [{count} of {ROUNDS_MIN} rounds]" if count < ROUNDS_MIN else ""
         return f"{_number(self.median)} ({_number(low)} to {_number(high)}) {self.unit}{few}"

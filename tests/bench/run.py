@@ -4,6 +4,7 @@ from tests.bench.crew import Crew
 from tests.bench.figures import Curve
 from tests.bench.limits.database import DatabaseLimits
 from tests.bench.limits.http import HttpLimits
+from tests.bench.results import Results
 from tests.bench.size import Size
 from tests.bench.stand import Stand
 
@@ -12,12 +13,20 @@ class Run:
     """One run of the benchmark; whoever made the parts closes them."""
 
     def __init__(
-        self, *, size: Size, crew: Crew, stand: Stand, http_limits: HttpLimits, database_limits: DatabaseLimits
+        self,
+        *,
+        size: Size,
+        crew: Crew,
+        stand: Stand,
+        http_limits: HttpLimits,
+        database_limits: DatabaseLimits,
+        results: Results,
     ) -> None:
         self.size = size
         self.crew = crew
         self.stand = stand
         self.http_limits = http_limits
         self.database_limits = database_limits
-        self.curves: list[Curve] = []
+        self.results = results
+        self.curves: list[Curve] = results.curves
         """What sections found that is no single figure."""

@@ -81,12 +81,12 @@ def _sign(party: Party, template: events.CredentialIssued, ids: Iterable[Credent
     key_id, sign = party.event.key_id, party.secret("event").sign
     replace = msgspec.structs.replace
     return [
-        _line(replace(template, credential_id=credential_id, nonce=str(uuid_utils.uuid7())), key_id, sign)
+        seal_line(replace(template, credential_id=credential_id, nonce=str(uuid_utils.uuid7())), key_id, sign)
         for credential_id in ids
     ]
 
 
-def _line(event: events.Event, key_id: KeyId, sign: Sign) -> bytes:
+def seal_line(event: events.Event, key_id: KeyId, sign: Sign) -> bytes:
     """Seal without the check that `proto.envelope.seal` adds for safety: the ledger will say if it is wrong."""
     payload = events.encode(event)
     signature = Signature(keyid=key_id, sig=encode_base64(sign(pre_authentication_encoding(payload))))

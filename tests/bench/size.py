@@ -14,10 +14,17 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     rounds_seconds_max: float
     credentials: int
     """In the projection that is measured for its size."""
+    scale_credentials: int
+    """On the log of the section `scale`."""
     entries: int
     """To which the log is grown, tenfold at a time."""
     file_rows: int
     """In the file that is issued in the background."""
+
+    @property
+    def is_quick(self) -> bool:
+        """Tell whether the rounds are too short for figures to be quoted."""
+        return self.seconds < 1
 
     def prepare(self, per_second: int) -> int:
         """Return how many to make ready for one measure, where nobody will manage more than so many per second."""
@@ -26,5 +33,21 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 MEASURED_MIN = 64
 """Below this a single slow answer would be the figure."""
-QUICK = Size(rounds=5, seconds=0.2, rounds_seconds_max=5, credentials=10_000, entries=10_000, file_rows=5_000)
-FULL = Size(rounds=7, seconds=1.5, rounds_seconds_max=900, credentials=200_000, entries=100_000, file_rows=100_000)
+QUICK = Size(
+    rounds=5,
+    seconds=0.2,
+    rounds_seconds_max=5,
+    credentials=10_000,
+    scale_credentials=10_000,
+    entries=10_000,
+    file_rows=5_000,
+)
+FULL = Size(
+    rounds=7,
+    seconds=1.5,
+    rounds_seconds_max=900,
+    credentials=200_000,
+    scale_credentials=100_000,
+    entries=100_000,
+    file_rows=100_000,
+)

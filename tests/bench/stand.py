@@ -8,16 +8,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 from proto import events
+from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
 from proto.wire.ledger import LogInfo
 from services.clients.log_client import LogClient
 from services.command.child import ServiceProcess
-from services.command.home import Addresses, Home
-from services.command.registrar import submit
+from services.command.home import Addresses, Home, replace_private
+from services.command.key_file import read_key
+from services.command.registrar import open_log, submit
 from services.command.speaker import Speaker
 from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
+from services.ledger.config import Config as LedgerConfig
 from tests.bench.signing import DOCUMENTS_PREFIX, institution
 from tests.support.statements import ACCREDITATION, SCOPE
 
@@ -32,6 +36,8 @@ class Stand(Stack):
     addresses: Addresses
     session: aiohttp.ClientSession
     running: dict[str, ServiceProcess]
+    rules_version: int = 1
+    """By which the log is opened."""
     verifier_workers: int = 1
     """Processes that answer, of the verifier that is launched next."""
 
@@ -63,9 +69,26 @@ class Stand(Stack):
             self.running[name] = makers[name](self.addresses)
             await self.running[name].start()
 
+    async def _ensure_log(self) -> None:
+        opening = self.home.path("registrar", "opening.json")
+        if not opening.exists():
+            envelope = open_log(
+                origin=self.settings.origin,
+                key=self.home.path("registrar", "registrar.key"),
+                recovery=read_key(self.home.path("registrar", "recovery.key")).public_key,
+                more=(),
+                parameters=DEFAULT_PARAMETERS,
+                rules_version=self.rules_version,
+            )
+            replace_private(opening, msgspec.json.encode(envelope))
+        await super()._ensure_log()
+
+    def _ledger_config(self) -> LedgerConfig:
+        return msgspec.structs.replace(super()._ledger_config(), development_rules=True)
+
     def _service(self, name: str, url: str, prefix: str, settings: dict[str, str]) -> ServiceProcess:
-        more = {"WORKERS": str(self.verifier_workers)} if name == "verifier" else {}
-        return super()._service(name, url, prefix, settings | more)
+        more = {"verifier": {"WORKERS": str(self.verifier_workers)}, "ledger": {"DEVELOPMENT_RULES": "true"}}
+        return super()._service(name, url, prefix, settings | more.get(name, {}))
 
     async def forget_verifier(self) -> None:
         """Stop the verifier if it runs and remove its file, so that the next one replays the whole log."""
@@ -105,17 +128,19 @@ class Stand(Stack):
 
     async def admit(self) -> None:
         """Admit the institutions of the benchmark, once per log."""
-        if self._has_institutions:
+        if self._has_institutions or (await self.log()).tree_size > 1:
             return
         self._has_institutions = True
+        kind = events.IssuerAdmitted if self.rules_version == 1 else events.IssuerAdmittedV2
         for number in range(INSTITUTIONS):
             party = institution(number)
+            is_shared = self.rules_version == 1 or number == 0  # from version 2 on a prefix is one institution's
             admission = self.registrar.say(
-                events.IssuerAdmitted,
+                kind,
                 subject=party.did,
                 legal_name=party.name,
                 country="NL",
-                uri_prefixes=[party.url, DOCUMENTS_PREFIX],
+                uri_prefixes=[party.url, DOCUMENTS_PREFIX] if is_shared else [party.url],
                 keys=[party.event, party.assertion, party.recovery],
                 scope=SCOPE,
                 accreditation=ACCREDITATION,
@@ -124,21 +149,32 @@ class Stand(Stack):
 
 
 @contextlib.asynccontextmanager
-async def open_stand() -> AsyncIterator[Stand]:
+async def open_stand(*, rules_version: int = 1) -> AsyncIterator[Stand]:
     """Yield a stand in a new temporary folder, which is removed afterwards."""
-    home = Home(_temporary_folder())
+    folder = _temporary_folder()
+    try:
+        async with stand_in(folder, rules_version=rules_version) as stand:
+            yield stand
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def stand_in(folder: Path, *, rules_version: int) -> AsyncIterator[Stand]:
+    """Yield a stand in a folder, which stays with all that is in it; the log that is there is gone on with."""
+    home = Home(folder)
     home.open()
     stand = Stand(home, choose_settings(home, _free_ports()), say=lambda _text: None)
+    stand.rules_version = rules_version
     try:
         async with aiohttp.ClientSession() as session:
-            await stand.open(session)
             try:
+                await stand.open(session)
                 yield stand
             finally:
                 await stand.close()
     finally:
         home.close()
-        shutil.rmtree(home.folder, ignore_errors=True)
 
 
 def _temporary_folder() -> Path:
@@ -179,4 +215,4 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
-__all__ = ["HOST", "INSTITUTIONS", "Stand", "free_port", "open_stand", "port_of", "resident_mb"]
+__all__ = ["HOST", "INSTITUTIONS", "Stand", "free_port", "open_stand", "port_of", "resident_mb", "stand_in"]

@@ -24,7 +24,7 @@ def missing() -> str | None:
     if shutil.which("node") is None:
         return "node is not installed"
     if not (JUDGES / "node_modules" / "@digitalbazaar" / "vc").exists():
-        return "its packages are not there; `make interop-judges` installs them"
+        return "its packages are not there; `make peers` fetches them"
     return None
 
 
@@ -55,6 +55,7 @@ async def digitalbazaar(seconds: float) -> AsyncIterator[Measure]:
             *("node", str(Path(__file__).with_suffix(".mjs")), file.name),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for us; it ends when its input does
         )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -58,6 +58,7 @@ async def http_limits(crew: Crew, *, seconds: float) -> AsyncIterator[HttpLimits
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
+        start_new_session=True,  # Ctrl-C is for us; it ends when its input does
     )
     assert process.stdin is not None
     assert process.stdout is not None

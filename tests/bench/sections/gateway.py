@@ -48,7 +48,7 @@ async def measure(run: Run) -> list[Row]:
         Row(
             section=SECTION,
             what=single,
-            ours=Series(name=single, unit="/s", samples=found[single]),
+            ours=Series(name=single, unit="credentials/s", samples=found[single]),
             limit=Series(name=one_row, unit="/s", samples=found[one_row]),
             goals=(Goal(on="ratio", at_least=0.15), Goal(on="ours", at_least=5 * SINGLE_PEER)),
         ),
@@ -56,7 +56,7 @@ async def measure(run: Run) -> list[Row]:
         Row(
             section=SECTION,
             what=batch,
-            ours=Series(name=batch, unit="/s", samples=found[batch]),
+            ours=Series(name=batch, unit="credentials/s", samples=found[batch]),
             limit=Series(name=signing, unit="/s", samples=found[signing]),
             goals=(Goal(on="ratio", at_least=0.30), Goal(on="ours", at_least=15 * BATCH_PEER)),
         ),
@@ -99,7 +99,7 @@ class Issuing:
         small = await issue_file(self._run.stand, self._tenant, SMALL_FILE_ROWS)
         large = await issue_file(self._run.stand, self._tenant, rows)
         what = f"file of {rows:,} rows, to the log"
-        speed = Series(name=what, unit="/s", samples=(large.per_second,))
+        speed = Series(name=what, unit="credentials/s", samples=(large.per_second,))
         found = [Row(section=SECTION, what=what, ours=speed, goals=(Goal(on="ours", at_least=15 * BATCH_PEER),))]
         if warm.resident_mb_max is None or small.resident_mb_max is None or large.resident_mb_max is None:
             return found

@@ -96,7 +96,7 @@ async def _batches(run: Run) -> list[Row]:
         Row(
             section=SECTION,
             what=name,
-            ours=Series(name=name, unit="/s", samples=found[name]),
+            ours=Series(name=name, unit="events/s", samples=found[name]),
             limit=limit,
             goals=goals,
         )
@@ -121,8 +121,8 @@ async def _beside_a_peer(run: Run) -> list[Row]:
         Row(
             section=SECTION,
             what=name,
-            ours=Series(name=name, unit="/s", samples=found[name]),
-            limit=Series(name=against, unit="/s", samples=found[against]),
+            ours=Series(name=name, unit="events/s", samples=found[name]),
+            limit=Series(name=against, unit="events/s", samples=found[against]),
             goals=(Goal(on="ratio", at_least=1.4),),
         )
         for name, against in zip(ours, peers, strict=True)
@@ -141,7 +141,7 @@ async def _singles(run: Run) -> list[Row]:
         Row(
             section=SECTION,
             what=name,
-            ours=Series(name=name, unit="/s", samples=found[name]),
+            ours=Series(name=name, unit="events/s", samples=found[name]),
             limit=Series(name=against, unit="/s", samples=found[against]),
             goals=(Goal(on="ratio", at_least=0.40),),
         ),

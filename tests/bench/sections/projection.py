@@ -103,7 +103,7 @@ async def _rows(run: Run, verifier: ServiceProcess, filled: Filled) -> list[Row]
     xs = tuple(float(load) for load in LOADS)
     run.curves.append(Curve(name=f"status by id, {count}", x="connections", y="latency", xs=xs, lines=lines))
     most = outcomes[64]
-    rows.append(_single("status by id, 64 connections", count, "/s", most.per_second))
+    rows.append(_single("status by id, 64 connections", count, "answers/s", most.per_second))
     rows.append(_single("the same, p99", count, "ms", percentile(most.latencies_ms, 99)))
     return rows
 

@@ -93,7 +93,7 @@ async def _replay(run: Run, last: CredentialId) -> list[Row]:
         Row(
             section=SECTION,
             what=name,
-            ours=Series(name=name, unit="/s", samples=found[name]),
+            ours=Series(name=name, unit="events/s", samples=found[name]),
             limit=Series(name=against, unit="/s", samples=found[against]),
             goals=(Goal(on="ratio", at_least=0.60),),
         )
@@ -137,7 +137,7 @@ async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) 
         Row(
             section=SECTION,
             what=names[0],
-            ours=Series(name=names[0], unit="/s", samples=found[names[0]]),
+            ours=Series(name=names[0], unit="answers/s", samples=found[names[0]]),
             limit=Series(name=get_limit, unit="/s", samples=found[get_limit]),
             goals=(Goal(on="ratio", at_least=0.70),),
         ),
@@ -145,7 +145,7 @@ async def _questions(run: Run, ids: list[CredentialId], documents: list[bytes]) 
         Row(
             section=SECTION,
             what=names[1],
-            ours=Series(name=names[1], unit="/s", samples=found[names[1]]),
+            ours=Series(name=names[1], unit="documents/s", samples=found[names[1]]),
             limit=Series(name=post_limit, unit="/s", samples=found[post_limit]),
             goals=(Goal(on="ratio", at_least=0.45),),
         ),
@@ -179,7 +179,7 @@ async def _on_all_cores(run: Run, posts: list[bytes], body: bytes, last: Credent
         Row(
             section=SECTION,
             what=name,
-            ours=Series(name=name, unit="/s", samples=found[name]),
+            ours=Series(name=name, unit="documents/s", samples=found[name]),
             limit=Series(name=f"{limit}, one process", unit="/s", samples=found[limit]),
             goals=(Goal(on="ratio", at_least=0.45),),
         ),
@@ -204,7 +204,7 @@ def _against_same_bytes(name: str, found: dict[str, tuple[float, ...]]) -> Row:
     return Row(
         section=SECTION,
         what=f"{name}, to the same bytes",
-        ours=Series(name=name, unit="/s", samples=found[name]),
+        ours=Series(name=name, unit="documents/s", samples=found[name]),
         limit=Series(name=SAME_BYTES, unit="/s", samples=found[SAME_BYTES]),
     )
 
@@ -216,8 +216,8 @@ def _against_peer(name: str, found: dict[str, tuple[float, ...]]) -> list[Row]:
         Row(
             section=SECTION,
             what=f"{name}, against a peer",
-            ours=Series(name=name, unit="/s", samples=found[name]),
-            limit=Series(name=digitalbazaar.NAME, unit="/s", samples=found[digitalbazaar.NAME]),
+            ours=Series(name=name, unit="documents/s", samples=found[name]),
+            limit=Series(name=digitalbazaar.NAME, unit="documents/s", samples=found[digitalbazaar.NAME]),
             goals=(Goal(on="ratio", at_least=20),),
         )
     ]
@@ -239,7 +239,7 @@ async def _lines(run: Run, documents: list[bytes]) -> list[Row]:
         if count == LINES[1]:
             resident[count] = max(resident[count], resident_mb(process) or 0.0)
     name = f"documents verified, NDJSON of {LINES[1]:,} in one request"
-    rows = [Row(section=SECTION, what=name, ours=Series(name=name, unit="/s", samples=tuple(speeds[1:])))]
+    rows = [Row(section=SECTION, what=name, ours=Series(name=name, unit="documents/s", samples=tuple(speeds[1:])))]
     if resident[LINES[0]]:
         growth = resident[LINES[1]] / resident[LINES[0]]
         ours = Series(name="resident", unit="x", samples=(growth,))
