@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from proto.moment import to_datetime
+from proto.moment import Moment, to_datetime
 from proto.problem import InvalidProblem
 
 _LAST_DAY_ALWAYS = "28"
@@ -25,15 +25,20 @@ def check_days(record: msgspec.Struct, pointer: str = "") -> None:
     """Raise `InvalidProblem`, with the field's pointer, for a day that no month has; also in records within."""
     dated = _dated(type(record))
     for name in dated.moments:
-        value = getattr(record, name)
-        if value and value[8:10] > _LAST_DAY_ALWAYS:
-            try:
-                to_datetime(value)
-            except InvalidProblem as problem:
-                raise InvalidProblem(problem.detail, pointer=f"{pointer}/{name}") from problem
+        if value := getattr(record, name):
+            check_day(value, f"{pointer}/{name}")
     for name in dated.records:
         if value := getattr(record, name):
             check_days(value, f"{pointer}/{name}")
+
+
+def check_day(moment: Moment, pointer: str) -> None:
+    """Raise `InvalidProblem` with this pointer for a day that no month has."""
+    if moment[8:10] > _LAST_DAY_ALWAYS:
+        try:
+            to_datetime(moment)
+        except InvalidProblem as problem:
+            raise InvalidProblem(problem.detail, pointer=pointer) from problem
 
 
 @cache

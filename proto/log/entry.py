@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from proto.canonical import canonical_struct
 from proto.envelope import Envelope
+from proto.event_days import check_day
 from proto.event_fields import INTEGER_MAX, HashField, MomentField
 from proto.events import invalid
 from proto.ids import LeafIndex, Origin
@@ -27,6 +28,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     index: Annotated[LeafIndex, Meta(ge=0, le=INTEGER_MAX)]
     previous: HashField
     received_at: MomentField
+
+    def __post_init__(self) -> None:
+        """Raise `InvalidProblem` where the log says that it received the event on a day that no month has."""
+        check_day(self.received_at, "/received_at")
 
 
 _DECODER = msgspec.json.Decoder(Entry)

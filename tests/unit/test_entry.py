@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from proto.bundles.bundle import decode_bundle, encode_bundle
 from proto.envelope import ENVELOPE_BYTES_MAX
 from proto.event_fields import INTEGER_MAX
 from proto.events import EVENT_BYTES_MAX
@@ -17,6 +18,7 @@ from proto.log.entry import ENTRY_BYTES_MAX, first_previous
 from proto.log.merkle import leaf_hash
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem, Problem
+from tests.support.bundles import bundle_of
 from tests.support.worlds import ORIGIN, World
 
 WORLD = World()
@@ -71,6 +73,18 @@ def test_what_is_no_canonical_entry_is_refused(old: bytes, new: bytes) -> None:
     assert old in LINE
     with pytest.raises((MalformedProblem, InvalidProblem)):
         entries.decode(LINE.replace(old, new))
+
+
+def test_an_entry_that_was_received_on_no_day_is_refused_alone_and_in_a_bundle() -> None:
+    world = World()
+    bundle = bundle_of(world, world.issued(world.admit("school")))
+    data = encode_bundle(bundle)
+    day = bundle.entries[-1].entry.received_at[:10].encode()
+    none = data.replace(b'"received_at":"' + day, b'"received_at":"2026-02-30')
+    with pytest.raises(InvalidProblem, match="not a time that exists"):
+        decode_bundle(none)
+    with pytest.raises(InvalidProblem, match="not a time that exists"):
+        entries.decode(world.entries[0].replace(b'"received_at":"2026-01-01', b'"received_at":"2026-02-30'))
 
 
 def test_the_order_of_fields_is_part_of_the_bytes() -> None:
