@@ -240,6 +240,7 @@ class Stack:
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
             "REGISTRAR": addresses.registrar,
             "PUBLIC_URL": self.settings.public_url,
+            "VERIFIER_URL": addresses.verifier,
             "MASTER_KEY_FILE": addresses.master_key_file,
             "OPERATOR_TOKEN_FILE": addresses.operator_token_file,
         }

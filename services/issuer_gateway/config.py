@@ -49,6 +49,18 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "registrar has published them. One has to be met before anything is said to the log"
         ),
     ] = ()
+    verifier_url: Annotated[
+        str | None,
+        Meta(
+            description="Base URL of a verifier, https://…: pages, papers and QR codes lead there. Not set: they name "
+            "none",
+            extra=WEB_ADDRESS,
+        ),
+    ] = None
+    font_folder: Annotated[
+        Path | None,
+        Meta(description="Folder of more fonts (TTF, OTF) for papers, for scripts that those of the package lack"),
+    ] = None
     policy_file: Annotated[
         Path | None, Meta(description="File with the witness policy (C2SP tlog-policy) that checkpoints must meet")
     ] = None

@@ -9,6 +9,7 @@ from services.issuer_gateway.claims.claim_commands import ClaimLinks
 from services.issuer_gateway.claims.claim_use import UseClaim
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.change_credential import ChangeCredential
+from services.issuer_gateway.credentials.credential_papers import CredentialPapers
 from services.issuer_gateway.credentials.credential_reader import CredentialReader
 from services.issuer_gateway.credentials.import_document import ImportDocument
 from services.issuer_gateway.credentials.issue_together import IssueTogether
@@ -43,6 +44,7 @@ class Gateway:
     change_credential: ChangeCredential
     import_document: ImportDocument
     credential_reader: CredentialReader
+    credential_papers: CredentialPapers
 
     check_list: CheckList
     issue_list: IssueList

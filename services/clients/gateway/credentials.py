@@ -54,6 +54,11 @@ class CredentialCalls(HttpClient):
         query = {"proof": proof} if proof else None
         return await self.request_bytes("GET", f"/v1/credentials/{credential_id}/document", query=query)
 
+    async def pdf(self, credential_id: CredentialId, *, language: str | None = None) -> bytes:
+        """Return the supplement of a credential as a PDF, the document attached."""
+        query = {"lang": language} if language else None
+        return await self.request_bytes("GET", f"/v1/credentials/{credential_id}/pdf", query=query)
+
     async def stack(self, request: StackRequest | Json, *, key: str | None = None) -> CredentialAnswer:
         """Stack credentials."""
         return await self.call("POST", "/v1/stacks", CredentialAnswer, send=request, key=key)

@@ -13,6 +13,7 @@ from services.issuer_gateway.http import (
     esco_routes,
     institution_routes,
     learner_routes,
+    paper_routes,
     request_routes,
     status_routes,
 )
@@ -24,6 +25,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *institution_routes.ROUTES,
         *achievement_routes.ROUTES,
         *credential_routes.ROUTES,
+        *paper_routes.ROUTES,
         *learner_routes.ROUTES,
         *status_routes.ROUTES,
         *request_routes.ROUTES,

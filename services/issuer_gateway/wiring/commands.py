@@ -13,6 +13,7 @@ from services.issuer_gateway.claims.claim_commands import ClaimLinks
 from services.issuer_gateway.claims.claim_use import UseClaim
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.change_credential import ChangeCredential
+from services.issuer_gateway.credentials.credential_papers import CredentialPapers
 from services.issuer_gateway.credentials.credential_reader import CredentialReader
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.import_document import ImportDocument
@@ -22,7 +23,9 @@ from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
+from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
+from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
 from services.issuer_gateway.service import Gateway
@@ -115,6 +118,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
         import_document=_import_document(parts, issuing),
         credential_reader=reader,
+        credential_papers=_credential_papers(parts, reader, config),
         check_list=CheckList(pool, writer, rows=issuing.rows, decide=issuing.decide),
         issue_list=_issue_list(parts, issuing, answers, lists),
         batch_uploads=_batch_uploads(parts, config),
@@ -125,6 +129,15 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         request_reader=RequestReader(pool, parts.learner_keys),
         decide_request=_decide_request(parts, issuing),
         erase_learner=_erase_learner(parts, lists),
+    )
+
+
+def _credential_papers(parts: Parts, reader: CredentialReader, config: Config) -> CredentialPapers:
+    return CredentialPapers(
+        reader,
+        Standings(parts.pool, parts.log_state),
+        Papers(fonts=config.font_folder),
+        verifier_url=config.verifier_url,
     )
 
 

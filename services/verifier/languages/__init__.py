@@ -8,9 +8,8 @@ A language is one file here: `[sentences]` by the codes of `english.SENTENCES`, 
 holds each of them to the whole list and the same values.
 """
 
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,13 +21,12 @@ from proto.documents.agreement import Field
 from proto.moment import Moment
 from proto.stacking import ects_text
 from proto.wire.verifier import Answer, Check, Today
+from services.edge.accepted_languages import accepted_languages
 from services.verifier.languages.english import DURATIONS, FIELDS, REASONS, SENTENCES, when
 from services.verifier.verdict.findings import CheckFinding, JudgedToday, Judgement
 
 DEFAULT = "en"
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
-_RANGE = re.compile(r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*|\*)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?))?\s*")
-_RANGES_MAX = 20
 _TIME_FROM = 10  # a moment has its T there; a day that a document writes ends before
 
 
@@ -148,7 +146,7 @@ LANGUAGES: Mapping[str, Language] = {
 def negotiated(accepted: str | None) -> Language:
     """Return the language that an `Accept-Language` header likes best of those there are (RFC 9110 section 12.5.4)."""
     best, best_weight = LANGUAGES[DEFAULT], 0.0
-    for tag, weight in _ranges(accepted or ""):
+    for tag, weight in accepted_languages(accepted):
         found = LANGUAGES[DEFAULT] if tag == "*" else LANGUAGES.get(tag.partition("-")[0].lower())
         if found is not None and weight > best_weight:
             best, best_weight = found, weight
@@ -157,14 +155,8 @@ def negotiated(accepted: str | None) -> Language:
 
 def preferred(accepted: str | None) -> tuple[str, ...]:
     """Return the languages that an `Accept-Language` header names, best liked first, whether we have them or not."""
-    ranges = sorted(_ranges(accepted or ""), key=lambda item: -item[1])
+    ranges = sorted(accepted_languages(accepted), key=lambda item: -item[1])
     return tuple(tag for tag, weight in ranges if weight > 0 and tag != "*")
-
-
-def _ranges(header: str) -> Iterable[tuple[str, float]]:
-    for item in header.split(",")[:_RANGES_MAX]:
-        if found := _RANGE.fullmatch(item):
-            yield found[1], float(found[2] or 1)
 
 
 __all__ = ["DEFAULT", "ENGLISH", "LANGUAGES", "Language", "negotiated", "preferred"]

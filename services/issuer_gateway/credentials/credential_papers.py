@@ -1,0 +1,76 @@
+"""Papers of credentials that are here: the document opened, its standing asked, laid out. Keeps no copy of any."""
+
+from typing import Any
+
+import msgspec
+
+from proto.documents.content import content_of
+from proto.ids import CredentialId
+from proto.wire.content import Content
+from services.issuer_gateway.credentials.credential_reader import CredentialReader, ProofChoice
+from services.issuer_gateway.credentials.standings import Standings
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.languages import DEFAULT, LANGUAGES, Language, primary
+from services.issuer_gateway.papers.papers import Papers
+from services.issuer_gateway.papers.supplement import Facts, paper
+
+_PROOF: ProofChoice = "eddsa-rdfc-2022"
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential ready to be shown: its signed document, what that says, and the facts beside it."""
+
+    document: dict[str, Any]
+    content: Content
+    facts: Facts
+
+    @property
+    def encoded(self) -> bytes:
+        """The document as a file."""
+        return document_file(self.document)
+
+
+def document_file(document: dict[str, Any]) -> bytes:
+    """Return a document as the file that its learner keeps."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
+
+
+class CredentialPapers:
+    """Opens credentials and makes their papers. `verifier_url` is where they are checked, None where nobody said."""
+
+    def __init__(
+        self, reader: CredentialReader, standings: Standings, papers: Papers, *, verifier_url: str | None
+    ) -> None:
+        self._reader = reader
+        self._standings = standings
+        self._papers = papers
+        self._verifier_url = verifier_url
+
+    async def opened(self, tenant: Tenant, credential_id: CredentialId) -> Opened:
+        """Return a credential of the institution; raises `UnknownCredentialProblem` and `ErasedProblem`."""
+        document = await self._reader.document(tenant, credential_id, proof=_PROOF)
+        standing = (await self._standings.of([credential_id]))[credential_id]
+        facts = Facts(
+            credential_id=credential_id,
+            legal_name=tenant.legal_name,
+            country=tenant.country,
+            did=tenant.did,
+            standing=standing,
+            check_url=self.check_url(credential_id),
+        )
+        return Opened(document=document, content=content_of(document), facts=facts)
+
+    def check_url(self, credential_id: CredentialId) -> str | None:
+        """Return the verifier's page of a credential."""
+        return f"{self._verifier_url.rstrip('/')}/c/{credential_id}" if self._verifier_url else None
+
+    async def supplement(self, opened: Opened, language: Language | None = None) -> bytes:
+        """Return the supplement as PDF with the document attached; in the document's language where none is named.
+
+        Raises `PaperProblem` and `BusyProblem`.
+        """
+        language = language or LANGUAGES.get(primary(opened.content.language), LANGUAGES[DEFAULT])
+        document = opened.encoded if opened.facts.is_whole else None
+        return await self._papers.pdf(
+            paper(opened.content, opened.facts, language), document=document, address=opened.facts.check_url
+        )

@@ -1,0 +1,58 @@
+"""The words of pages and papers for learners in other languages. Pure but for its files.
+
+A language is one file here: `[words]` by the English words. A test holds each of them to the whole list and the same
+values. What an institution wrote stays as it is.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+
+from services.edge.accepted_languages import accepted_languages
+
+DEFAULT = "en"
+
+
+class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One language."""
+
+    code: str
+    name: str
+    words: Mapping[str, str] = {}
+
+    def word(self, text: str, **values: object) -> str:
+        """Return an English text of ours in this language, with its values filled in."""
+        found = self.words.get(text, text)
+        return found.format(**values) if values else found
+
+
+def _read(path: Path) -> Language:
+    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")) | {"code": path.stem}, Language)
+
+
+LANGUAGES: Mapping[str, Language] = {
+    DEFAULT: Language(code=DEFAULT, name="English"),
+    **{path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.toml"))},
+}
+
+
+@lru_cache(maxsize=256)
+def negotiated(accepted: str | None) -> Language:
+    """Return the language that an `Accept-Language` header likes best of those there are."""
+    best, best_weight = LANGUAGES[DEFAULT], 0.0
+    for tag, weight in accepted_languages(accepted):
+        found = LANGUAGES[DEFAULT] if tag == "*" else LANGUAGES.get(primary(tag))
+        if found is not None and weight > best_weight:
+            best, best_weight = found, weight
+    return best
+
+
+def primary(tag: str) -> str:
+    """Return the language of a tag without script and country: `de` of `de-AT`."""
+    return tag.partition("-")[0].lower()
+
+
+__all__ = ["DEFAULT", "LANGUAGES", "Language", "negotiated", "primary"]

@@ -1,0 +1,100 @@
+"""Papers of credentials: PDF and pictures, laid out by a program of its own within bounds. Keeps nothing."""
+
+import asyncio
+import contextlib
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import segno
+
+from proto.problem import BusyProblem, InvalidProblem
+from services.issuer_gateway.papers.paper_process import Order
+
+MAKERS_MAX = 2
+WAITING_MAX = 32
+WAIT_SECONDS_MAX = 20.0
+MAKE_SECONDS_MAX = 15.0
+PROGRAM = ("-m", "services.issuer_gateway.papers.paper_process")
+_THREADS = {"RAYON_NUM_THREADS": "1"}
+"""One thread lays out one paper: more would take address space and no less time."""
+
+
+class PaperProblem(InvalidProblem):
+    """The paper cannot be laid out within its bounds."""
+
+    slug = "paper"
+    title = "No paper can be made of this credential"
+
+
+class Papers:
+    """Makes papers, `MAKERS_MAX` at once; others wait for their turn. `fonts` is a folder of more fonts."""
+
+    def __init__(self, *, fonts: Path | None = None, program: Sequence[str] = PROGRAM) -> None:
+        self._fonts = fonts
+        self._program = program
+        self._places = asyncio.Semaphore(MAKERS_MAX)
+        self._waiting = 0
+
+    async def pdf(self, said: Mapping[str, Any], *, document: bytes | None, address: str | None) -> bytes:
+        """Return a supplement as PDF/A-3a and PDF/UA-1, with the document attached where it is given.
+
+        `address` is what its QR code holds. Raises `PaperProblem`, and `BusyProblem` where others take too long.
+        """
+        files = {} if document is None else {"document": document.decode()}
+        if address:
+            files["qr"] = qr_svg(address)
+        return await self.made(Order(template="supplement", form="pdf", said=dict(said), files=files))
+
+    async def made(self, order: Order) -> bytes:
+        """Return a paper; raises `PaperProblem`, and `BusyProblem` where others take too long."""
+        order = msgspec.structs.replace(order, fonts=str(self._fonts) if self._fonts else None)
+        if self._waiting >= WAITING_MAX:
+            raise BusyProblem("Many papers are being made; ask again in a minute")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise BusyProblem("Other papers are being made; ask again in a minute") from error
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._made(msgspec.json.encode(order))
+        finally:
+            self._places.release()
+
+    async def _made(self, order: bytes) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", *self._program),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_THREADS,
+        )
+        making = asyncio.ensure_future(process.communicate(order))
+        try:
+            async with asyncio.timeout(MAKE_SECONDS_MAX):
+                await asyncio.shield(making)
+        except TimeoutError as error:
+            raise PaperProblem("It takes too long to lay out: its texts are too long for a paper") from error
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            written, said = await making  # ends with the process
+        if process.returncode:
+            word = said.decode("ascii", "replace").strip()[-40:] or "it was ended"
+            raise PaperProblem(
+                f"It cannot be laid out within the bounds of a paper ({word}). The document itself can be read as ever"
+            )
+        return written
+
+
+def qr_svg(text: str) -> str:
+    """Return the QR code of a text as an SVG with its quiet zone, dark on white."""
+    stream = io.BytesIO()
+    segno.make_qr(text, error="m").save(stream, kind="svg", border=4, scale=4, light="#fff", xmldecl=False)
+    return stream.getvalue().decode()

@@ -1,0 +1,251 @@
+"""The supplement of a credential: what its document says, in the order of the European diploma supplement. Pure.
+
+Who, what, which level, content and results, function, further information, who issued it: as the Credit and Module
+Supplements have it. What comes out is plain values that a template lays out; no text of a document is ever code.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from proto.ids import CredentialId
+from proto.stacking import ects_text
+from proto.wire.content import Content, Texts
+from services.issuer_gateway.languages import Language, primary
+from services.issuer_gateway.papers.standing import Standing
+
+_LONG_WORD = 48
+_BREAK = "\u200b"
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a paper says besides its document: by whom, under which id, how it stands, where it is checked.
+
+    `check_url` is the verifier's page of the credential, None where no verifier is named here. `is_whole` says that the
+    document is attached; a paper of chosen parts has none.
+    """
+
+    credential_id: CredentialId
+    legal_name: str
+    country: str
+    did: str
+    standing: Standing
+    check_url: str | None = None
+    is_whole: bool = True
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A label and the paragraphs beside it, each with the tag of its language: "" where that is the paper's."""
+
+    label: str
+    texts: tuple[tuple[str, str], ...]
+
+
+class Section(msgspec.Struct, frozen=True):
+    """A numbered part of the supplement, its rows; none is empty."""
+
+    heading: str
+    rows: tuple[Row, ...]
+
+
+def picked(texts: Texts, language: Language, own: str = "und") -> tuple[str, str]:
+    """Return a text and its tag: in the paper's language, in the document's own, or in any; "" where there is none."""
+    by_primary = {primary(tag): tag for tag in reversed(texts)}
+    for wanted in (language.code, primary(own), "en"):
+        if (tag := by_primary.get(wanted)) is not None:
+            return texts[tag], tag
+    return next(((text, tag) for tag, text in texts.items()), ("", ""))
+
+
+def sections(content: Content, facts: Facts, language: Language) -> tuple[Section, ...]:
+    """Return the parts of the supplement that have something to say, numbered."""
+    say = _Sayer(content, language)
+    parts = (
+        ("The holder", say.holder()),
+        ("The micro-credential", say.what(facts)),
+        ("Level and workload", say.level()),
+        ("Content and results", say.results()),
+        ("Function", say.function()),
+        ("Further information", say.further()),
+        ("Who issued it", say.issuer(facts)),
+    )
+    kept = [(language.word(heading), tuple(rows)) for heading, rows in parts]
+    filled = [(heading, rows) for heading, rows in kept if rows]
+    return tuple(Section(f"{number}. {heading}", rows) for number, (heading, rows) in enumerate(filled, start=1))
+
+
+def title_of(content: Content, language: Language) -> tuple[str, str]:
+    """Return the title and the tag of its language."""
+    text, tag = picked(content.title, language, content.language)
+    return text or language.word("Micro-credential"), tag
+
+
+class _Sayer:
+    """Rows of one document in one language; each method yields those of a section."""
+
+    def __init__(self, content: Content, language: Language) -> None:
+        self._content = content
+        self._language = language
+
+    def _row(self, label: str, *texts: str | tuple[str, str] | None) -> Iterator[Row]:
+        """Yield the row, or nothing where no text stands in it."""
+        pairs = [(text, "") if isinstance(text, str) else text for text in texts if text]
+        shown = tuple((breakable(text), tag) for text, tag in pairs if text)
+        if shown:
+            yield Row(self._language.word(label), shown)
+
+    def _picked(self, texts: Texts) -> tuple[str, str]:
+        return picked(texts, self._language, self._content.language)
+
+    def holder(self) -> Iterator[Row]:
+        holder = self._content.holder
+        yield from self._row("Name", holder.name)
+        yield from self._row("Date of birth", holder.date_of_birth)
+        yield from self._row("Identifier", holder.identifier)
+
+    def what(self, facts: Facts) -> Iterator[Row]:
+        content = self._content
+        yield from self._row("Title", title_of(content, self._language))
+        yield from self._row("Description", self._picked(content.description))
+        yield from self._row("Awarded by", f"{facts.legal_name} ({facts.country})")
+        yield from self._row("Provided by", *(_with(item.name, item.country) for item in content.providers))
+        yield from self._row("Awarded on", _day(content.awarded_at))
+        yield from self._row("Language", content.language if content.language != "und" else None)
+        yield from self._row("Identifier of the achievement", content.achievement)
+
+    def level(self) -> Iterator[Row]:
+        content, level, word = self._content, self._content.level, self._language.word
+        eqf = word("EQF level {level} of 8", level=level.eqf) if level.eqf else None
+        national = ": ".join(filter(None, (level.framework, level.national)))
+        yield from self._row("Level", eqf, national, level.cycle)
+        credits_ = f"{ects_text(content.ects_hundredths)} ECTS" if content.ects_hundredths is not None else None
+        yield from self._row("Credits", credits_)
+        hours = content.workload_hours
+        yield from self._row("Workload", word("{hours} hours", hours=hours) if hours is not None else None)
+        yield from self._row("Asked before", self._picked(content.prerequisites))
+
+    def results(self) -> Iterator[Row]:
+        content = self._content
+        yield from self._row("Learning outcomes", *(self._picked(item.title) for item in content.learning_outcomes))
+        yield from self._row("Skills (ESCO)", ", ".join(item.name for item in content.skills))
+        yield from self._row("Awarded for", self._picked(content.criteria))
+        yield from self._row("Taught", ", ".join(content.participation))
+        yield from self._row("Assessed by", ", ".join(content.assessments))
+        yield from self._row("Supervision and identity", content.supervision)
+        yield from self._row("Result", *self._results())
+        yield from self._row("About this award", content.narrative)
+        parts = (
+            ", ".join(filter(None, (item.achievement, _ects(item.ects), item.credential_id)))
+            for item in content.components
+        )
+        yield from self._row("Made of", *parts)
+
+    def _results(self) -> Iterator[str]:
+        word = self._language.word
+        for item in self._content.results:
+            said = [" ".join(filter(None, (item.value, f"({item.status})" if item.value and item.status else "")))]
+            said[0] = said[0] or item.status or ""
+            if item.scheme:
+                said.append(item.scheme)
+            if item.lowest and item.highest:
+                said.append(word("from {lowest} to {highest}", lowest=item.lowest, highest=item.highest))
+            if item.required:
+                said.append(word("passed from {required}", required=item.required))
+            yield ", ".join(filter(None, said))
+
+    def function(self) -> Iterator[Row]:
+        content = self._content
+        yield from self._row("What it entitles to", *(self._picked(item.title) for item in content.entitlements))
+        yield from self._row("Valid from", _day(content.valid_from))
+        yield from self._row("Valid until", _day(content.valid_until) or self._language.word("no end"))
+
+    def further(self) -> Iterator[Row]:
+        content = self._content
+        quality = (
+            _with(", ".join(filter(None, (item.name, item.code))), item.type) for item in content.quality_assurance
+        )
+        yield from self._row("Quality", *quality)
+        yield from self._row("Learned with", *(self._picked(item.title) for item in content.learning_resources))
+        shown = (", ".join(filter(None, (item.text, item.kind, item.url))) for item in content.evidence)
+        yield from self._row("Evidence", *shown)
+        yield from self._row("Further information", self._picked(content.further_information))
+
+    def issuer(self, facts: Facts) -> Iterator[Row]:
+        yield from self._row("Institution", f"{facts.legal_name} ({facts.country})")
+        yield from self._row("Identifier", facts.did)
+        yield from self._row("Credential id", facts.credential_id)
+        standing = facts.standing
+        yield from self._row(
+            "When this was made",
+            f"{_minute(standing.at)}: {standing.word(self._language)}. {standing.said(self._language)}",
+        )
+
+
+def breakable(text: str) -> str:
+    """Return a text whose very long words may be broken: what nobody can see stands between their pieces."""
+    if len(text) <= _LONG_WORD:
+        return text
+    return " ".join(
+        word if len(word) <= _LONG_WORD or _is_id(word) else _BREAK.join(_pieces(word)) for word in text.split(" ")
+    )
+
+
+def _is_id(word: str) -> bool:
+    return len(word) == 64 and word.isalnum()  # noqa: PLR2004 - a credential id, which fits its line
+
+
+def _pieces(word: str) -> Sequence[str]:
+    return [word[start : start + 16] for start in range(0, len(word), 16)]
+
+
+def _with(text: str | None, more: str | None) -> str | None:
+    return f"{text} ({more})" if text and more else text or None
+
+
+def _ects(text: str | None) -> str | None:
+    return f"{text} ECTS" if text else None
+
+
+def _day(moment: str | None) -> str | None:
+    return moment[:10] if moment else None
+
+
+def _minute(moment: str) -> str:
+    return f"{moment[:10]} {moment[11:16]} UTC"
+
+
+def paper(content: Content, facts: Facts, language: Language) -> dict[str, Any]:
+    """Return all that the template of the supplement lays out."""
+    word, standing = language.word, facts.standing
+    title, tag = title_of(content, language)
+    note = (
+        "The signed document is attached to this file as credential.json, and a verifier reads it from there. What "
+        "these pages say proves nothing by itself."
+        if facts.is_whole
+        else "These are parts that the holder chose to show. The signed document is not attached, and these pages "
+        "prove nothing by themselves: the public record shows whether the credential exists and holds."
+    )
+    return {
+        "language": language.code,
+        "kind": word("Supplement to a micro-credential"),
+        "title": breakable(title),
+        "title_language": tag,
+        "holder": breakable(content.holder.name or ""),
+        "issuer": breakable(facts.legal_name),
+        "author": facts.legal_name,
+        "day": [int(part) for part in standing.at[:10].split("-")],
+        "standing": None
+        if standing.state == "active"
+        else {"word": standing.word(language), "said": standing.said(language), "sign": standing.sign},
+        "sections": [msgspec.to_builtins(section) for section in sections(content, facts, language)],
+        "check": word("Check it at") if facts.check_url else "",
+        "address": facts.check_url or "",
+        "address_shown": breakable(facts.check_url or ""),
+        "qr_words": word("QR code of the address at which this credential is checked"),
+        "note": word(note),
+        "page": word("Page {number} of {total}"),
+        "attachment_words": word("The signed credential document"),
+        "unprinted": word("Letters that could not be printed stand as ▯; the document has them."),
+        "id": facts.credential_id,
+    }

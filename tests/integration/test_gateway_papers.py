@@ -1,0 +1,62 @@
+"""Papers over HTTP: the supplement of a credential as staff fetch it, and as it stands after a revocation."""
+
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from pypdf import PdfReader
+
+from services.clients.gateway import GatewayClient
+from services.clients.http_client import AnsweredProblem
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import Office, RunningGateway, running_gateway
+from tests.support.ledgers import RunningLedger
+
+VERIFIER = "https://verifier.example"
+
+
+@pytest.fixture
+async def gateway(make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger) -> AsyncIterator[RunningGateway]:
+    async with running_gateway(make_database, tmp_path / "gateway", ledger, verifier_url=VERIFIER) as running:
+        yield running
+
+
+def _client(office: Office) -> GatewayClient:
+    return GatewayClient(office.gateway.ledger.session, office.gateway.url, token=office.created.api_key)
+
+
+def text_of(pdf: bytes) -> str:
+    return " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
+async def test_staff_fetch_a_supplement_with_the_document_inside_and_it_says_how_it_stands(
+    gateway: RunningGateway,
+) -> None:
+    office = await gateway.institution("waterland")
+    credential = await office.issue((await office.describe()).achievement.uri, result={"value": "8"})
+    client = _client(office)
+    await office.published(credential.credential_id)
+    pdf = await client.pdf(credential.credential_id)
+    (attached,) = PdfReader(io.BytesIO(pdf)).attachments["credential.json"]
+    assert msgspec.json.decode(attached) == msgspec.json.decode(await client.document(credential.credential_id))
+    assert f"{VERIFIER}/c/{credential.credential_id}" in text_of(pdf).replace("\n", "")
+    assert "Holds. By the public record" in text_of(pdf).replace("\n", " ")
+    revoked = await client.revoke(credential.credential_id, {"reason": "error"})
+    await office.event_published(revoked.event_id)
+    assert "Revoked" in text_of(await client.pdf(credential.credential_id)).partition("1. The holder")[0]
+    german = text_of(await client.pdf(credential.credential_id, language="de-AT"))
+    assert "Widerrufen" in german
+    with pytest.raises(AnsweredProblem, match="en, de, es, fr"):
+        await client.pdf(credential.credential_id, language="xx")
+
+
+async def test_nobody_else_gets_a_paper_and_an_erasure_ends_them(gateway: RunningGateway) -> None:
+    office, other = await gateway.institution("waterland"), await gateway.institution("nadmorska")
+    credential = await office.issue((await office.describe()).achievement.uri, "s-1")
+    path = f"/v1/credentials/{credential.credential_id}/pdf"
+    assert (await other.client.get(path)).slug == "unknown-credential-here"
+    assert (await gateway.client().get(path)).status == 401
+    assert (await office.client.send("DELETE", "/v1/learners/s-1")).status == 200
+    assert (await office.client.get(path)).slug == "erased"

@@ -1,0 +1,210 @@
+"""Papers: a supplement in the European order, archived and tagged, the document inside; bounded, never code."""
+
+import asyncio
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pikepdf
+import pypdfium2
+import pytest
+from msgspec.structs import replace
+from pypdf import PdfReader
+
+from proto.documents.content import content_of
+from proto.moment import Moment
+from proto.wire.content import Content
+from services.issuer_gateway.languages import LANGUAGES, Language
+from services.issuer_gateway.papers import papers as papers_module
+from services.issuer_gateway.papers.papers import PaperProblem, Papers, qr_svg
+from services.issuer_gateway.papers.standing import Standing
+from services.issuer_gateway.papers.supplement import Facts, breakable, paper, sections
+from tests.support.documents import full_document
+
+ID = "0123456789abcdef" * 4
+NOW = Moment("2026-11-29T02:00:00.000Z")
+ENGLISH = LANGUAGES["en"]
+DOCUMENT: bytes = msgspec.json.format(msgspec.json.encode(full_document()), indent=2)
+
+
+def _facts(state: str = "active", **fields: Any) -> Facts:
+    values: dict[str, Any] = {
+        "credential_id": ID,
+        "legal_name": "Politechnika Nadmorska",
+        "country": "PL",
+        "did": "did:web:nadmorska.example",
+        "standing": Standing(state=state, at=NOW),
+        "check_url": f"https://verifier.example/c/{ID}",
+    }
+    return Facts(**(values | fields))
+
+
+async def _pdf(content: Content | None = None, facts: Facts | None = None, language: Language = ENGLISH) -> bytes:
+    facts = facts or _facts()
+    said = paper(content or content_of(full_document()), facts, language)
+    return await Papers().pdf(said, document=DOCUMENT if facts.is_whole else None, address=facts.check_url)
+
+
+def _text(pdf: bytes) -> str:
+    """Return the text in reading order, its lines joined."""
+    return re.sub(r"\s+", " ", " ".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages))
+
+
+def _text_by_another(pdf: bytes) -> str:
+    pages = pypdfium2.PdfDocument(pdf)
+    return re.sub(r"\s+", " ", " ".join(page.get_textpage().get_text_bounded() for page in pages))
+
+
+async def test_the_supplement_says_who_what_level_results_function_and_issuer_in_this_order() -> None:
+    pdf = await _pdf()
+    ordered = (
+        "1. The holder",
+        "2. The micro-credential",
+        "Politechnika Nadmorska (PL)",
+        "3. Level and workload",
+        "EQF level 5 of 8",
+        "2.5 ECTS",
+        "4. Content and results",
+        "Judges whether",
+        "4.5",
+        "5. Function",
+        "6. Further information",
+        "7. Who issued it",
+        ID,
+    )
+    for text in (_text(pdf), _text_by_another(pdf)):
+        place = 0
+        for words in ordered:
+            place = text.index(words, place)
+        assert text.index("Łukasz Ó Briain") < text.index("1. The holder")
+
+
+async def test_it_is_archived_tagged_titled_and_holds_the_document_as_it_is() -> None:
+    pdf = await _pdf()
+    with pikepdf.open(io.BytesIO(pdf)) as found:
+        with found.open_metadata() as metadata:
+            assert metadata.pdfa_status == "3A"
+            assert metadata["pdfuaid:part"] == "1"
+        assert found.Root.MarkInfo.Marked
+        assert found.Root.Lang == "en"
+        assert "Data literacy" in str(found.docinfo["/Title"])
+        assert found.Root.ViewerPreferences.DisplayDocTitle
+        (spec,) = (found.attachments[name] for name in found.attachments)
+        assert spec.get_file().read_bytes() == DOCUMENT
+        assert spec.obj.AFRelationship == "/Source"
+        assert found.check_pdf_syntax() == []
+    assert PdfReader(io.BytesIO(pdf)).attachments == {"credential.json": [DOCUMENT]}
+
+
+@pytest.mark.parametrize("state", ["revoked", "suspended", "expired", "impaired", "unknown"])
+async def test_what_does_not_hold_says_so_first(state: str) -> None:
+    text = _text(await _pdf(facts=_facts(state)))
+    word = Standing(state=state, at=NOW).word(ENGLISH)
+    assert word in text[: text.index("1. The holder")]
+
+
+def test_only_what_is_active_is_green() -> None:
+    signs = {
+        state: Standing(state=state, at=NOW).sign for state in ("active", "revoked", "suspended", "odd", "impaired")
+    }
+    assert signs == {
+        "active": "valid",
+        "revoked": "invalid",
+        "suspended": "indeterminate",
+        "odd": "indeterminate",
+        "impaired": "indeterminate",
+    }
+
+
+async def test_names_in_latin_greek_and_cyrillic_are_printed_and_letters_without_a_font_are_marked() -> None:
+    content = content_of(full_document())
+    for name in ("Łącka Ştefan Ængström", "Ελένη Παπαδοπούλου", "Волохонский Юрій", "תמר", "محمد"):
+        pdf = await _pdf(replace(content, holder=replace(content.holder, name=name)))
+        assert "▯" not in _text(pdf)
+    assert "Ελένη" in _text(await _pdf(replace(content, holder=replace(content.holder, name="Ελένη"))))
+    text = _text(await _pdf(replace(content, holder=replace(content.holder, name="Anna 王小明"))))
+    assert "Anna ▯▯▯" in text
+    assert "Letters that could not be printed" in text
+
+
+async def test_what_a_document_says_is_never_code() -> None:
+    words = '#panic("x") #read("/etc/passwd") $x$ *bold* @ref <label> \\ " ``` = heading #import "@preview/a:1.0.0": *'
+    content = content_of(full_document())
+    content = replace(content, title={"en": words}, narrative=words, holder=replace(content.holder, name=words))
+    pdf = await _pdf(content, _facts(legal_name=words))
+    assert '#read("/etc/passwd")' in _text(pdf)
+
+
+async def test_texts_without_end_stay_within_bounds_or_are_refused_with_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = replace(content_of(full_document()), narrative="x" * 10_000, description={"en": "y\n" * 5_000})
+    assert (await _pdf(content)).startswith(b"%PDF-1.7")
+    monkeypatch.setattr(papers_module, "MAKE_SECONDS_MAX", 0.2)
+    slow = Papers(program=("-c", "import time; time.sleep(60)"))
+    with pytest.raises(PaperProblem, match="takes too long"):
+        await slow.pdf({}, document=None, address=None)
+
+
+async def test_a_program_that_breaks_is_told_in_words_and_others_go_on() -> None:
+    broken = Papers(program=("-c", "import sys; sys.stderr.write('MemoryError'); sys.exit(1)"))
+    found = await asyncio.gather(
+        *(broken.pdf({}, document=None, address=None) for _ in range(3)), return_exceptions=True
+    )
+    assert all(isinstance(each, PaperProblem) and "MemoryError" in each.detail for each in found)
+
+
+async def test_a_paper_of_chosen_parts_has_no_document_and_says_so() -> None:
+    pdf = await _pdf(facts=_facts(is_whole=False))
+    assert PdfReader(io.BytesIO(pdf)).attachments == {}
+    assert "parts that the holder chose to show" in _text(pdf)
+
+
+async def test_without_a_verifier_there_is_no_code_and_no_address() -> None:
+    pdf = await _pdf(facts=_facts(check_url=None))
+    assert "Check it at" not in _text(pdf)
+
+
+@pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda language: language.code)
+async def test_a_paper_is_in_each_language(language: Language) -> None:
+    pdf = await _pdf(language=language)
+    assert language.word("The holder") in _text(pdf)
+    with pikepdf.open(io.BytesIO(pdf)) as found:
+        assert found.Root.Lang == language.code
+
+
+def test_an_empty_section_is_left_out_and_numbers_follow() -> None:
+    content = Content(language="und", title={"und": "T"}, holder=replace(content_of(full_document()).holder, name=None))
+    content = replace(content, holder=type(content.holder)())
+    headings = [section.heading for section in sections(content, _facts(), ENGLISH)]
+    assert headings[0] == "1. The micro-credential"
+    assert [heading[0] for heading in headings] == [str(number) for number in range(1, len(headings) + 1)]
+
+
+def test_long_words_may_be_broken_and_ids_stay_whole() -> None:
+    assert breakable("a short text") == "a short text"
+    assert "\u200b" in breakable("x" * 100)
+    assert breakable(f"id: {ID}") == f"id: {ID}"
+
+
+def test_a_qr_code_is_dark_on_white_with_a_quiet_zone() -> None:
+    svg = qr_svg("https://verifier.example/c/" + ID)
+    assert svg.startswith("<svg")
+    assert 'fill="#fff"' in svg
+
+
+_SAID_IN_CODE = re.compile(r'(?:\bt|\bword|_row|_yield_row|fault_of)\(\s*"((?:[^"\\]|\\.)+)"')
+
+
+@pytest.mark.parametrize("language", [item for item in LANGUAGES.values() if item.words], ids=lambda item: item.code)
+def test_a_language_has_every_word_with_the_same_values(language: Language) -> None:
+    words = set(LANGUAGES["de"].words)
+    assert set(language.words) == words
+    for english, said in language.words.items():
+        assert sorted(re.findall(r"\{\w+\}", said)) == sorted(re.findall(r"\{\w+\}", english)), english
+    room = Path(papers_module.__file__).parents[1]
+    texts = [path.read_text() for path in (*room.glob("papers/*.py"), *room.glob("pages/**/*.jinja"))]
+    used = {found for text in texts for found in _SAID_IN_CODE.findall(text)}
+    from services.issuer_gateway.papers.standing import WORDS  # noqa: PLC0415 - beside what it is for
+
+    assert (used | set(WORDS)) - words == set()
