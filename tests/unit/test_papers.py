@@ -16,10 +16,10 @@ from pypdf import PdfReader
 from proto.documents.content import content_of
 from proto.moment import Moment
 from proto.wire.content import Content
-from services.issuer_gateway.languages import LANGUAGES, Language
+from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
 from services.issuer_gateway.papers import papers as papers_module
 from services.issuer_gateway.papers.papers import PaperProblem, Papers, qr_svg
-from services.issuer_gateway.papers.standing import Standing
+from services.issuer_gateway.papers.standing import ShownState
 from services.issuer_gateway.papers.supplement import Facts, breakable, paper, sections
 from tests.support.documents import full_document
 
@@ -35,13 +35,15 @@ def _facts(state: str = "active", **fields: Any) -> Facts:
         "legal_name": "Politechnika Nadmorska",
         "country": "PL",
         "did": "did:web:nadmorska.example",
-        "standing": Standing(state=state, at=NOW),
+        "standing": ShownState(state=state, at=NOW),
         "check_url": f"https://verifier.example/c/{ID}",
     }
     return Facts(**(values | fields))
 
 
-async def _pdf(content: Content | None = None, facts: Facts | None = None, language: Language = ENGLISH) -> bytes:
+async def _pdf(
+    content: Content | None = None, facts: Facts | None = None, language: LearnerLanguage = ENGLISH
+) -> bytes:
     facts = facts or _facts()
     said = paper(content or content_of(full_document()), facts, language)
     return await Papers().pdf(said, document=DOCUMENT if facts.is_whole else None, address=facts.check_url)
@@ -101,13 +103,13 @@ async def test_it_is_archived_tagged_titled_and_holds_the_document_as_it_is() ->
 @pytest.mark.parametrize("state", ["revoked", "suspended", "expired", "impaired", "unknown"])
 async def test_what_does_not_hold_says_so_first(state: str) -> None:
     text = _text(await _pdf(facts=_facts(state)))
-    word = Standing(state=state, at=NOW).word(ENGLISH)
+    word = ShownState(state=state, at=NOW).word(ENGLISH)
     assert word in text[: text.index("1. The holder")]
 
 
 def test_only_what_is_active_is_green() -> None:
     signs = {
-        state: Standing(state=state, at=NOW).sign for state in ("active", "revoked", "suspended", "odd", "impaired")
+        state: ShownState(state=state, at=NOW).sign for state in ("active", "revoked", "suspended", "odd", "impaired")
     }
     assert signs == {
         "active": "valid",
@@ -166,7 +168,7 @@ async def test_without_a_verifier_there_is_no_code_and_no_address() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda language: language.code)
-async def test_a_paper_is_in_each_language(language: Language) -> None:
+async def test_a_paper_is_in_each_language(language: LearnerLanguage) -> None:
     pdf = await _pdf(language=language)
     assert language.word("The holder") in _text(pdf)
     with pikepdf.open(io.BytesIO(pdf)) as found:
@@ -197,7 +199,7 @@ _SAID_IN_CODE = re.compile(r'(?:\bt|\bword|_row|_yield_row|fault_of)\(\s*"((?:[^
 
 
 @pytest.mark.parametrize("language", [item for item in LANGUAGES.values() if item.words], ids=lambda item: item.code)
-def test_a_language_has_every_word_with_the_same_values(language: Language) -> None:
+def test_a_language_has_every_word_with_the_same_values(language: LearnerLanguage) -> None:
     words = set(LANGUAGES["de"].words)
     assert set(language.words) == words
     for english, said in language.words.items():

@@ -10,14 +10,14 @@ from proto.wire.content import Content
 from services.issuer_gateway.credentials.credential_reader import CredentialReader, ProofChoice
 from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.languages import DEFAULT, LANGUAGES, Language, primary
+from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage, primary
 from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.papers.supplement import Facts, paper
 
 _PROOF: ProofChoice = "eddsa-rdfc-2022"
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
+class OpenedCredential(msgspec.Struct, frozen=True, kw_only=True):
     """A credential ready to be shown: its signed document, what that says, and the facts beside it."""
 
     document: dict[str, Any]
@@ -46,7 +46,7 @@ class CredentialPapers:
         self._papers = papers
         self._verifier_url = verifier_url
 
-    async def opened(self, tenant: Tenant, credential_id: CredentialId) -> Opened:
+    async def opened(self, tenant: Tenant, credential_id: CredentialId) -> OpenedCredential:
         """Return a credential of the institution; raises `UnknownCredentialProblem` and `ErasedProblem`."""
         document = await self._reader.document(tenant, credential_id, proof=_PROOF)
         standing = (await self._standings.of([credential_id]))[credential_id]
@@ -58,13 +58,13 @@ class CredentialPapers:
             standing=standing,
             check_url=self.check_url(credential_id),
         )
-        return Opened(document=document, content=content_of(document), facts=facts)
+        return OpenedCredential(document=document, content=content_of(document), facts=facts)
 
     def check_url(self, credential_id: CredentialId) -> str | None:
         """Return the verifier's page of a credential."""
         return f"{self._verifier_url.rstrip('/')}/c/{credential_id}" if self._verifier_url else None
 
-    async def supplement(self, opened: Opened, language: Language | None = None) -> bytes:
+    async def supplement(self, opened: OpenedCredential, language: LearnerLanguage | None = None) -> bytes:
         """Return the supplement as PDF with the document attached; in the document's language where none is named.
 
         Raises `PaperProblem` and `BusyProblem`.

@@ -7,12 +7,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.problem import BusyProblem
+from proto.wire.paths import CredentialPath
 from services.edge import Media, Reply, Route, parameter_problem
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
 from services.issuer_gateway.http.caller import GATEWAY, Caller
-from services.issuer_gateway.http.credential_routes import CredentialPath
-from services.issuer_gateway.languages import LANGUAGES, Language, primary
+from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage, primary
 from services.issuer_gateway.papers.papers import PaperProblem
 
 NAME_DIGITS = 12
@@ -24,13 +24,16 @@ class PaperQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lang: (
         Annotated[
             str,
-            Meta(max_length=35, description="Language of the paper's own words: en, de, es or fr; else the document's"),
+            Meta(
+                max_length=35,
+                description="LearnerLanguage of the paper's own words: en, de, es or fr; else the document's",
+            ),
         ]
         | None
     ) = None
 
 
-def language_named(name: str | None) -> Language | None:
+def language_named(name: str | None) -> LearnerLanguage | None:
     """Return the language that is asked for; raises `InvalidProblem` for one that there is not."""
     if name is None:
         return None

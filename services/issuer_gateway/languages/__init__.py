@@ -16,7 +16,7 @@ from services.edge.accepted_languages import accepted_languages
 DEFAULT = "en"
 
 
-class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LearnerLanguage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One language."""
 
     code: str
@@ -29,19 +29,19 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return found.format(**values) if values else found
 
 
-def _read(path: Path) -> Language:
-    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")) | {"code": path.stem}, Language)
+def _read(path: Path) -> LearnerLanguage:
+    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")) | {"code": path.stem}, LearnerLanguage)
 
 
-LANGUAGES: Mapping[str, Language] = {
-    DEFAULT: Language(code=DEFAULT, name="English"),
+LANGUAGES: Mapping[str, LearnerLanguage] = {
+    DEFAULT: LearnerLanguage(code=DEFAULT, name="English"),
     **{path.stem: _read(path) for path in sorted(Path(__file__).parent.glob("*.toml"))},
 }
 
 
 @lru_cache(maxsize=256)
-def negotiated(accepted: str | None) -> Language:
-    """Return the language that an `Accept-Language` header likes best of those there are."""
+def negotiated(accepted: str | None) -> LearnerLanguage:
+    """Return the language that an `Accept-LearnerLanguage` header likes best of those there are."""
     best, best_weight = LANGUAGES[DEFAULT], 0.0
     for tag, weight in accepted_languages(accepted):
         found = LANGUAGES[DEFAULT] if tag == "*" else LANGUAGES.get(primary(tag))

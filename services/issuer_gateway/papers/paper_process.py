@@ -27,7 +27,7 @@ _UNPRINTED = re.compile(r'the text `"((?:[^"\\]|\\.)*)"` could not be displayed'
 _SIGN = "▯"
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PaperOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One paper to be laid out: the template's name, its form, its words, and files that go into it."""
 
     template: str
@@ -38,7 +38,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     pixels_per_inch: float = 144.0
 
 
-def laid_out(order: Order) -> bytes:
+def laid_out(order: PaperOrder) -> bytes:
     """Return the paper; letters for which no font is there stand as a sign. Raises what the library does."""
     import typst  # noqa: PLC0415 - the bounds come first
 
@@ -90,7 +90,7 @@ def main() -> int:
     CpuAllowance(CPU_SECONDS)
     go_last()
     try:
-        made = laid_out(msgspec.json.decode(sys.stdin.buffer.read(), type=Order))
+        made = laid_out(msgspec.json.decode(sys.stdin.buffer.read(), type=PaperOrder))
     except MemoryError:
         sys.stderr.write("MemoryError")
         return 1

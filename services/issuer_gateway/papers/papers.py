@@ -12,7 +12,7 @@ import msgspec
 import segno
 
 from proto.problem import BusyProblem, InvalidProblem
-from services.issuer_gateway.papers.paper_process import Order
+from services.issuer_gateway.papers.paper_process import PaperOrder
 
 MAKERS_MAX = 2
 WAITING_MAX = 32
@@ -47,9 +47,9 @@ class Papers:
         files = {} if document is None else {"document": document.decode()}
         if address:
             files["qr"] = qr_svg(address)
-        return await self.made(Order(template="supplement", form="pdf", said=dict(said), files=files))
+        return await self.made(PaperOrder(template="supplement", form="pdf", said=dict(said), files=files))
 
-    async def made(self, order: Order) -> bytes:
+    async def made(self, order: PaperOrder) -> bytes:
         """Return a paper; raises `PaperProblem`, and `BusyProblem` where others take too long."""
         order = msgspec.structs.replace(order, fonts=str(self._fonts) if self._fonts else None)
         if self._waiting >= WAITING_MAX:

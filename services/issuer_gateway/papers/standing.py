@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from proto.moment import Moment
-from services.issuer_gateway.languages import Language
+from services.issuer_gateway.languages import LearnerLanguage
 
 Sign = Literal["valid", "invalid", "indeterminate"]
 _SIGNS: Mapping[str, Sign] = MappingProxyType({"active": "valid", "revoked": "invalid", "void": "invalid"})
@@ -37,7 +37,7 @@ _SAID: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ShownState(msgspec.Struct, frozen=True, kw_only=True):
     """The state by the followed log and what was said here since, `unknown` where that log was not followed lately.
 
     `at` is when it was asked.
@@ -53,11 +53,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         """The colour that belongs to it: `valid` for what is active, and for nothing else."""
         return _SIGNS.get(self.state, "indeterminate")
 
-    def word(self, language: Language) -> str:
+    def word(self, language: LearnerLanguage) -> str:
         """Return the state in one or two words."""
         return language.word(_WORDS.get(self.state, _WORDS["unknown"]))
 
-    def said(self, language: Language) -> str:
+    def said(self, language: LearnerLanguage) -> str:
         """Return what the state means, in a sentence."""
         return language.word(_SAID.get(self.state, _SAID["unknown"]))
 

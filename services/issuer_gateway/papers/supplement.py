@@ -12,8 +12,8 @@ import msgspec
 from proto.ids import CredentialId
 from proto.stacking import ects_text
 from proto.wire.content import Content, Texts
-from services.issuer_gateway.languages import Language, primary
-from services.issuer_gateway.papers.standing import Standing
+from services.issuer_gateway.languages import LearnerLanguage, primary
+from services.issuer_gateway.papers.standing import ShownState
 
 _LONG_WORD = 48
 _BREAK = "\u200b"
@@ -30,26 +30,26 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     legal_name: str
     country: str
     did: str
-    standing: Standing
+    standing: ShownState
     check_url: str | None = None
     is_whole: bool = True
 
 
-class Row(msgspec.Struct, frozen=True):
+class PaperRow(msgspec.Struct, frozen=True):
     """A label and the paragraphs beside it, each with the tag of its language: "" where that is the paper's."""
 
     label: str
     texts: tuple[tuple[str, str], ...]
 
 
-class Section(msgspec.Struct, frozen=True):
+class PaperSection(msgspec.Struct, frozen=True):
     """A numbered part of the supplement, its rows; none is empty."""
 
     heading: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperRow, ...]
 
 
-def picked(texts: Texts, language: Language, own: str = "und") -> tuple[str, str]:
+def picked(texts: Texts, language: LearnerLanguage, own: str = "und") -> tuple[str, str]:
     """Return a text and its tag: in the paper's language, in the document's own, or in any; "" where there is none."""
     by_primary = {primary(tag): tag for tag in reversed(texts)}
     for wanted in (language.code, primary(own), "en"):
@@ -58,7 +58,7 @@ def picked(texts: Texts, language: Language, own: str = "und") -> tuple[str, str
     return next(((text, tag) for tag, text in texts.items()), ("", ""))
 
 
-def sections(content: Content, facts: Facts, language: Language) -> tuple[Section, ...]:
+def sections(content: Content, facts: Facts, language: LearnerLanguage) -> tuple[PaperSection, ...]:
     """Return the parts of the supplement that have something to say, numbered."""
     say = _Sayer(content, language)
     parts = (
@@ -72,10 +72,10 @@ def sections(content: Content, facts: Facts, language: Language) -> tuple[Sectio
     )
     kept = [(language.word(heading), tuple(rows)) for heading, rows in parts]
     filled = [(heading, rows) for heading, rows in kept if rows]
-    return tuple(Section(f"{number}. {heading}", rows) for number, (heading, rows) in enumerate(filled, start=1))
+    return tuple(PaperSection(f"{number}. {heading}", rows) for number, (heading, rows) in enumerate(filled, start=1))
 
 
-def title_of(content: Content, language: Language) -> tuple[str, str]:
+def title_of(content: Content, language: LearnerLanguage) -> tuple[str, str]:
     """Return the title and the tag of its language."""
     text, tag = picked(content.title, language, content.language)
     return text or language.word("Micro-credential"), tag
@@ -84,27 +84,27 @@ def title_of(content: Content, language: Language) -> tuple[str, str]:
 class _Sayer:
     """Rows of one document in one language; each method yields those of a section."""
 
-    def __init__(self, content: Content, language: Language) -> None:
+    def __init__(self, content: Content, language: LearnerLanguage) -> None:
         self._content = content
         self._language = language
 
-    def _row(self, label: str, *texts: str | tuple[str, str] | None) -> Iterator[Row]:
+    def _row(self, label: str, *texts: str | tuple[str, str] | None) -> Iterator[PaperRow]:
         """Yield the row, or nothing where no text stands in it."""
         pairs = [(text, "") if isinstance(text, str) else text for text in texts if text]
         shown = tuple((breakable(text), tag) for text, tag in pairs if text)
         if shown:
-            yield Row(self._language.word(label), shown)
+            yield PaperRow(self._language.word(label), shown)
 
     def _picked(self, texts: Texts) -> tuple[str, str]:
         return picked(texts, self._language, self._content.language)
 
-    def holder(self) -> Iterator[Row]:
+    def holder(self) -> Iterator[PaperRow]:
         holder = self._content.holder
         yield from self._row("Name", holder.name)
         yield from self._row("Date of birth", holder.date_of_birth)
         yield from self._row("Identifier", holder.identifier)
 
-    def what(self, facts: Facts) -> Iterator[Row]:
+    def what(self, facts: Facts) -> Iterator[PaperRow]:
         content = self._content
         yield from self._row("Title", title_of(content, self._language))
         yield from self._row("Description", self._picked(content.description))
@@ -114,7 +114,7 @@ class _Sayer:
         yield from self._row("Language", content.language if content.language != "und" else None)
         yield from self._row("Identifier of the achievement", content.achievement)
 
-    def level(self) -> Iterator[Row]:
+    def level(self) -> Iterator[PaperRow]:
         content, level, word = self._content, self._content.level, self._language.word
         eqf = word("EQF level {level} of 8", level=level.eqf) if level.eqf else None
         national = ": ".join(filter(None, (level.framework, level.national)))
@@ -125,7 +125,7 @@ class _Sayer:
         yield from self._row("Workload", word("{hours} hours", hours=hours) if hours is not None else None)
         yield from self._row("Asked before", self._picked(content.prerequisites))
 
-    def results(self) -> Iterator[Row]:
+    def results(self) -> Iterator[PaperRow]:
         content = self._content
         yield from self._row("Learning outcomes", *(self._picked(item.title) for item in content.learning_outcomes))
         yield from self._row("Skills (ESCO)", ", ".join(item.name for item in content.skills))
@@ -154,13 +154,13 @@ class _Sayer:
                 said.append(word("passed from {required}", required=item.required))
             yield ", ".join(filter(None, said))
 
-    def function(self) -> Iterator[Row]:
+    def function(self) -> Iterator[PaperRow]:
         content = self._content
         yield from self._row("What it entitles to", *(self._picked(item.title) for item in content.entitlements))
         yield from self._row("Valid from", _day(content.valid_from))
         yield from self._row("Valid until", _day(content.valid_until) or self._language.word("no end"))
 
-    def further(self) -> Iterator[Row]:
+    def further(self) -> Iterator[PaperRow]:
         content = self._content
         quality = (
             _with(", ".join(filter(None, (item.name, item.code))), item.type) for item in content.quality_assurance
@@ -171,7 +171,7 @@ class _Sayer:
         yield from self._row("Evidence", *shown)
         yield from self._row("Further information", self._picked(content.further_information))
 
-    def issuer(self, facts: Facts) -> Iterator[Row]:
+    def issuer(self, facts: Facts) -> Iterator[PaperRow]:
         yield from self._row("Institution", f"{facts.legal_name} ({facts.country})")
         yield from self._row("Identifier", facts.did)
         yield from self._row("Credential id", facts.credential_id)
@@ -215,7 +215,7 @@ def _minute(moment: str) -> str:
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
-def paper(content: Content, facts: Facts, language: Language) -> dict[str, Any]:
+def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str, Any]:
     """Return all that the template of the supplement lays out."""
     word, standing = language.word, facts.standing
     title, tag = title_of(content, language)
