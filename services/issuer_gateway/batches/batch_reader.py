@@ -13,7 +13,7 @@ from proto.wire.batches import BATCH_ROWS_MAX, BatchAnswer, BatchProgress, Batch
 from services.issuer_gateway.batches.small_batch import ListAnswers, UnknownBatchProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.batch_keys import BatchKeys
+from services.issuer_gateway.keys.batch_keys import BatchKeys, PostgresEndedKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches, idempotency_records
@@ -170,7 +170,7 @@ class BatchReader:
             return msgspec.structs.replace(batch, state="cancelled")
 
         batch = await self._unit_of_work.in_transaction(work)
-        await self._batch_keys.destroy_ended(self._pool)
+        await self._batch_keys.destroy_ended(PostgresEndedKeys(self._pool))
         self._moved.fire()
         return batch
 

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -19,6 +20,7 @@ from proto.tables.records import FileRecord
 from services.edge import Log
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
+from services.issuer_gateway.batches.batch_storage import BatchStorage, RowCounts
 from services.issuer_gateway.batches.batch_upload import BatchPart, part_name
 from services.issuer_gateway.batches.row_problems import document_of
 from services.issuer_gateway.batches.rows import award_row, change_row, meant
@@ -35,7 +37,7 @@ from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
-from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import (
     LASTING_ERRORS,
     OUTAGE_ERRORS,
@@ -63,8 +65,8 @@ class BatchWorker:
 
     def __init__(
         self,
-        pool: Pool,
-        parts: "PartWork",
+        storage: BatchStorage,
+        parts: "RowWork",
         *,
         batch_keys: BatchKeys,
         called: Signal,
@@ -72,7 +74,7 @@ class BatchWorker:
         log: Log,
         metrics: Metrics,
     ) -> None:
-        self._pool = pool
+        self._storage = storage
         self._parts = parts
         self._batch_keys = batch_keys
         self._called = called
@@ -97,58 +99,53 @@ class BatchWorker:
     async def step(self) -> bool:
         """Do the next part of the batch that waited longest; False where there is nothing to do."""
         started = time.perf_counter()
-        async with transaction(self._pool) as connection:
-            batch = await batches.take(connection)
+        async with self._storage.transaction() as connection:
+            batch = await self._storage.take(connection)
             if batch is None:
                 return False
             try:
-                rows = await self._part(connection, batch)
+                results = await self._part(connection, batch)
             except Exception as error:
                 if isinstance(error, _PASSING) and not isinstance(error, LASTING_ERRORS):
                     raise
                 raise _BrokenBatchError(batch.batch_id) from error
-        await self._batch_keys.destroy_ended(self._pool)
-        self._log.event(
-            "batch_part", kind=batch.kind, rows=rows, milliseconds=round((time.perf_counter() - started) * 1000)
-        )
-        self._parts.writer.call_relay()
+        await self._batch_keys.destroy_ended(self._storage)
+        seconds = time.perf_counter() - started
+        self._log.event("batch_part", kind=batch.kind, rows=len(results), milliseconds=round(seconds * 1000))
+        if not batch.is_dry_run:
+            self._count(RowCounts.of(results))
+        self._parts.call_relay()
         self._moved.fire()
         return True
 
-    async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> int:
-        """Do one part, or end the batch where none is left; return how many rows it had."""
-        found = await batches.next_part(connection, batch.batch_id)
+    async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> list[batches.RowResult]:
+        """Do one part, or end the batch where none is left; return what became of its rows."""
+        found = await self._storage.next_part(connection, batch.batch_id)
         if found is None or batch.key_id is None:
-            await batches.end(connection, batch.batch_id, "finished")
-            return 0
-        self._parts.writer.check_followed()
+            await self._storage.end(connection, batch.batch_id, "finished")
+            return []
+        self._parts.check_followed()
         number, sealed = found
         key = await self._batch_keys.of(batch.key_id)
         if key is None:  # the database is from before the key was destroyed: what the batch did since is on the log
             raise _BrokenBatchError(batch.batch_id)
         part = _DECODE_PART(key.data.open(sealed, "batch-part", part_name(batch.batch_id, number)))
-        work = _Work(self._parts, connection, batch, await tenants.by_id(connection, batch.institution_id))
-        results = await work.done(part, key.fingerprint_key)
-        await batches.add_results(connection, batch.batch_id, results)
-        refused = sum(result.sealed_problem is not None for result in results)
-        repeated = sum(result.is_repeated for result in results)
-        accepted = len(results) - refused - repeated
-        await batches.count(connection, batch.batch_id, accepted=accepted, refused=refused, repeated=repeated)
-        await batches.drop_part(connection, batch.batch_id, number)
-        if not batch.is_dry_run:
-            self._metrics.batch_rows.labels("accepted").inc(accepted)
-            self._metrics.batch_rows.labels("refused").inc(refused)
-            self._metrics.batch_rows.labels("already-awarded").inc(repeated)
-        return len(results)
+        results = await self._parts.results(connection, batch, part, key.fingerprint_key)
+        await self._storage.keep_results(connection, batch.batch_id, number, results)
+        return results
+
+    def _count(self, counts: RowCounts) -> None:
+        self._metrics.batch_rows.labels("accepted").inc(counts.accepted)
+        self._metrics.batch_rows.labels("refused").inc(counts.refused)
+        self._metrics.batch_rows.labels("already-awarded").inc(counts.repeated)
 
     async def _give_up(self, error: _BrokenBatchError) -> None:
         """End a batch as failed: what was done stays done, and the others go on."""
         self._log.failure("batch_failed", error.__cause__ or error)
         try:
-            async with transaction(self._pool) as connection:
-                await batches.end(connection, error.batch_id, "failed")
-                await batches.drop_parts(connection, error.batch_id)
-            await self._batch_keys.destroy_ended(self._pool)
+            async with self._storage.transaction() as connection:
+                await self._storage.end(connection, error.batch_id, "failed")
+            await self._batch_keys.destroy_ended(self._storage)
         except _PASSING as trouble:
             self._log.failure("batch_database", trouble)
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -159,8 +156,26 @@ class BatchWorker:
         now = time.monotonic()
         if not self._swept_at or now - self._swept_at > _SWEEP_SECONDS:
             self._swept_at = now
-            await batches.sweep(self._pool, hours=LIMITS.batch_parts_kept_hours)
-            await self._batch_keys.sweep(self._pool)
+            await self._storage.sweep(hours=LIMITS.batch_parts_kept_hours)
+            await self._batch_keys.sweep(self._storage)
+
+
+class RowWork(Protocol):
+    """What does the rows of parts."""
+
+    def check_followed(self) -> None:
+        """Raise `LogNotFollowedProblem` where nothing is said to the log now."""
+        ...
+
+    async def results(
+        self, connection: Connection, batch: batches.BackgroundBatch, part: BatchPart, key: bytes
+    ) -> list[batches.RowResult]:
+        """Do the rows of a part in this transaction; return a result for each, by line."""
+        ...
+
+    def call_relay(self) -> None:
+        """Have what the rows said sent now, and wait for nothing."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -173,6 +188,21 @@ class PartWork:
     issue: IssueCredential
     changes: ChangeMany
     keystore: Keystore
+
+    def check_followed(self) -> None:
+        """Raise `LogNotFollowedProblem` where nothing is said to the log now."""
+        self.writer.check_followed()
+
+    async def results(
+        self, connection: Connection, batch: batches.BackgroundBatch, part: BatchPart, key: bytes
+    ) -> list[batches.RowResult]:
+        """Do the rows of a part in this transaction; return a result for each, by line."""
+        tenant = await tenants.by_id(connection, batch.institution_id)
+        return await _Work(self, connection, batch, tenant).done(part, key)
+
+    def call_relay(self) -> None:
+        """Have what the rows said sent now, and wait for nothing."""
+        self.writer.call_relay()
 
 
 class _Work:

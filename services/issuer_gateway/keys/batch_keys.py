@@ -6,8 +6,8 @@ one without a batch goes after a day.
 """
 
 import uuid
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 import nacl.utils
@@ -45,6 +45,41 @@ class BatchKey:
         return f"{type(self).__name__}(…)"
 
 
+class EndedKeys(Protocol):
+    """Where it is noted which keys nothing needs any more."""
+
+    async def ended_keys(self, *, limit: int) -> list[str]:
+        """Return names of keys that nothing needs any more, and that may still be in the key folder."""
+        ...
+
+    async def forget_ended_keys(self, key_ids: Sequence[str]) -> None:
+        """Note that these keys are destroyed."""
+        ...
+
+    async def needed_keys(self, key_ids: Sequence[str]) -> list[str]:
+        """Return those of the keys that a batch needs, or whose end is noted."""
+        ...
+
+
+class PostgresEndedKeys:
+    """The database of the gateway, where batches note it."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._keys_pool = pool
+
+    async def ended_keys(self, *, limit: int) -> list[str]:
+        """Return names of keys that nothing needs any more, and that may still be in the key folder."""
+        return await pending_batches.ended_keys(self._keys_pool, limit=limit)
+
+    async def forget_ended_keys(self, key_ids: Sequence[str]) -> None:
+        """Note that these keys are destroyed."""
+        await pending_batches.forget_ended_keys(self._keys_pool, key_ids)
+
+    async def needed_keys(self, key_ids: Sequence[str]) -> list[str]:
+        """Return those of the keys that a batch needs, or whose end is noted."""
+        return await pending_batches.needed_keys(self._keys_pool, key_ids)
+
+
 class BatchKeys:
     """The keys of batches, sealed under the master key, outside the database."""
 
@@ -67,19 +102,19 @@ class BatchKeys:
         """Destroy keys of which no batch was made."""
         await self._vault.destroy_batch_keys(key_ids)
 
-    async def destroy_ended(self, pool: Pool) -> None:
+    async def destroy_ended(self, ended: EndedKeys) -> None:
         """Destroy the keys of batches that are over, once that is committed, and note that it is done."""
-        while key_ids := await pending_batches.ended_keys(pool, limit=_PAGE):
+        while key_ids := await ended.ended_keys(limit=_PAGE):
             await self._vault.destroy_batch_keys(key_ids)
-            await pending_batches.forget_ended_keys(pool, key_ids)
+            await ended.forget_ended_keys(key_ids)
 
-    async def sweep(self, pool: Pool) -> None:
+    async def sweep(self, ended: EndedKeys) -> None:
         """Destroy keys whose batch was never committed, and those whose end is noted."""
         old = await self._vault.old_batch_keys(hours=_ORPHAN_HOURS)
         if old:
-            needed = set(await pending_batches.needed_keys(pool, old))
+            needed = set(await ended.needed_keys(old))
             await self._vault.destroy_batch_keys([key_id for key_id in old if key_id not in needed])
-        await self.destroy_ended(pool)
+        await self.destroy_ended(ended)
 
     async def put_in_order(self, pool: Pool) -> None:
         """At the start: (1) move keys out of the database; (2) finish ends; (3) take words out of old refusals."""
@@ -89,7 +124,7 @@ class BatchKeys:
                 key = BatchKey(secret, key_id=str(uuid.uuid4()))
                 await self.keep(key)
                 await pending_batches.move_key(pool, batch_id, key.key_id)
-        await self.destroy_ended(pool)  # (2)
+        await self.destroy_ended(PostgresEndedKeys(pool))  # (2)
         while batch_ids := await pending_batches.that_may_quote(pool, limit=1):  # (3)
             for batch_id in batch_ids:
                 await self._take_words(pool, batch_id)

@@ -23,7 +23,7 @@ from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.small_batch import LearnerErasedProblem
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys
+from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys, PostgresEndedKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import batches, claims, credentials, earlier_awards, pending_batches, requests
@@ -90,7 +90,7 @@ class EraseLearner:
 
         answer = await self._unit_of_work.in_transaction(work)
         # Also where nothing was left to erase: then what an earlier request could not destroy is gone before we say so.
-        await self._batch_keys.destroy_ended(self._pool)
+        await self._batch_keys.destroy_ended(PostgresEndedKeys(self._pool))
         await self._learner_keys.destroy_erased(self._pool)
         if answer is None:
             raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it already")

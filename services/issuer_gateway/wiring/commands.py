@@ -5,6 +5,7 @@ import dataclasses
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_reader import BatchReader
+from services.issuer_gateway.batches.batch_storage import PostgresBatchStorage
 from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.batch_worker import BatchWorker, PartWork
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
@@ -85,7 +86,7 @@ def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
         keystore=parts.keystore,
     )
     return BatchWorker(
-        parts.pool,
+        PostgresBatchStorage(parts.pool),
         work,
         batch_keys=parts.batch_keys,
         called=parts.batch_called,
