@@ -11,6 +11,7 @@ from services.issuer_gateway.http import (
     claim_routes,
     credential_routes,
     esco_routes,
+    import_routes,
     institution_routes,
     learner_routes,
     paper_routes,
@@ -31,6 +32,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *request_routes.ROUTES,
         *claim_routes.ROUTES,
         *batch_routes.routes(config),
+        *import_routes.routes(config),
         *batch_status_routes.ROUTES,
         *esco_routes.routes(config),
     ]

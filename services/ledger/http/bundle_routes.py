@@ -30,7 +30,8 @@ from proto.wire.paths import CredentialPath
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.edge import Media, Reply, Route
 from services.ledger import store
-from services.ledger.http.read_routes import NO_STORE, NotPublishedProblem
+from services.ledger.http.proof_routes import NotPublishedProblem
+from services.ledger.http.read_routes import NO_STORE
 from services.ledger.publishing.publication import Published
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.succession.predecessor_logs import InheritedBundleProblem

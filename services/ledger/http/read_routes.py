@@ -1,4 +1,4 @@
-"""What followers and clients ask of the ledger beyond the tiles: entries, receipts, proofs, places, long polls."""
+"""What followers and clients ask of the ledger beyond tiles and proofs: what it is, entries, places, long polls."""
 
 from typing import Annotated
 
@@ -6,22 +6,18 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.base64_strict import encode_base64
 from proto.envelope import open_envelope
 from proto.event_fields import INTEGER_MAX
 from proto.ids import LeafIndex, TreeSize
 from proto.lifecycle import Book
 from proto.log.entry import Entry
 from proto.log.entry import decode as decode_entry
-from proto.log.merkle import ProofProblem, check_consistency
-from proto.log.tile_proof import consistency_proof, frontier_of_tiles, tiles_for_consistency, tiles_for_root
 from proto.problem import NotFoundProblem, UnavailableProblem
-from proto.wire.ledger import Body, ConsistencyProof, EventPlace, LogInfo
+from proto.wire.ledger import Body, EventPlace, LogInfo
 from proto.wire.paths import EventPath
 from services.edge import LineWriter, Media, Reply, Route, parameter_problem
 from services.ledger import store
 from services.ledger.publishing.freezing import frozen
-from services.ledger.receipts import make_receipt
 from services.ledger.service import LEDGER
 from services.persistence import postgres_states
 
@@ -39,19 +35,6 @@ class EntriesQuery(Body, frozen=True, kw_only=True):
     end: EntriesRangeField | None = msgspec.field(name="to", default=None)
 
 
-class IndexPath(Body, frozen=True, kw_only=True):
-    """A leaf index, 0-based."""
-
-    index: EntriesRangeField
-
-
-class ConsistencyPath(Body, frozen=True, kw_only=True):
-    """Two tree sizes, 0 < a ≤ b."""
-
-    a: EntriesRangeField
-    b: EntriesRangeField
-
-
 class AfterPath(Body, frozen=True, kw_only=True):
     """The tree size that the follower has."""
 
@@ -62,13 +45,6 @@ class AfterQuery(Body, frozen=True, kw_only=True):
     """How long to wait, at most as long as the ledger is configured to."""
 
     wait_seconds: Annotated[float, Meta(ge=0, le=300)] = 25.0
-
-
-class NotPublishedProblem(NotFoundProblem):
-    """What was asked for lies beyond the published checkpoint."""
-
-    slug = "not-published"
-    title = "Not published yet"
 
 
 class LongPollsProblem(UnavailableProblem):
@@ -121,15 +97,6 @@ async def entries(request: web.Request, *, query: EntriesQuery) -> web.StreamRes
     return lines.response
 
 
-async def receipt(request: web.Request, *, path: IndexPath) -> Reply:
-    """Return the proof that a published entry is in the log, verified as a client would before it is handed out."""
-    ledger = request.app[LEDGER]
-    published = ledger.publication.now
-    if path.index >= published.size:
-        raise NotPublishedProblem(f"Entry {path.index} is not published; the checkpoint is of {published.size} entries")
-    return Reply(await make_receipt(ledger, LeafIndex(path.index), published), headers=NO_STORE)
-
-
 async def event(request: web.Request, *, path: EventPath) -> Reply:
     """Return where an event stands, sequenced or published."""
     ledger = request.app[LEDGER]
@@ -146,34 +113,19 @@ async def event(request: web.Request, *, path: EventPath) -> Reply:
     return Reply(place, headers=NO_STORE)
 
 
-async def consistency(request: web.Request, *, path: ConsistencyPath) -> Reply:
-    """Return the proof between two published sizes, checked against the roots that the tiles give."""
-    ledger = request.app[LEDGER]
-    old, new = TreeSize(path.a), TreeSize(path.b)
-    if new > ledger.publication.size:
-        raise NotPublishedProblem(f"{new} entries are not published; the checkpoint is of {ledger.publication.size}")
-    wanted = tiles_for_consistency(old, new)
-    tiles = await store.tiles(ledger.pool, wanted | tiles_for_root(old) | tiles_for_root(new))
-    proof = consistency_proof(old, new, tiles)
-    check_consistency(old, new, frontier_of_tiles(old, tiles).root(), frontier_of_tiles(new, tiles).root(), proof)
-    body = ConsistencyProof(first=old, second=new, proof=tuple(map(encode_base64, proof)))
-    return Reply(body, headers={**PUBLIC, "Cache-Control": IMMUTABLE})
-
-
 async def checkpoint_after(request: web.Request, *, path: AfterPath, query: AfterQuery) -> Reply:
     """Return the checkpoint as soon as its size exceeds `size`; 204 when the wait is over."""
     ledger = request.app[LEDGER]
     if ledger.publication.waiting_count >= ledger.config.long_polls_max:
         raise LongPollsProblem("Ask again in a moment", retry_after_seconds=1)
     wait_seconds = min(query.wait_seconds, ledger.config.long_poll_wait_seconds_max)
-    with ledger.metrics.long_polls.track_inprogress():
+    with ledger.metrics.publishing.long_polls.track_inprogress():
         found = await ledger.publication.larger_than(path.size, wait_seconds=wait_seconds, stopping=ledger.stopping)
     return Reply(found.note, headers=NO_STORE) if found else Reply(status=204, headers=NO_STORE)
 
 
 def read_routes() -> list[Route]:
     """Return the routes for followers and clients."""
-    text = Media("text/plain")
     return [
         Route(
             "GET",
@@ -197,17 +149,6 @@ def read_routes() -> list[Route]:
         ),
         Route(
             "GET",
-            "/v1/receipts/{index}",
-            receipt,
-            operation="read_receipt",
-            summary="Proof that an entry is in the log (C2SP tlog-proof)",
-            tag="log",
-            path_parameters=IndexPath,
-            response={200: text},
-            problems=(NotPublishedProblem,),
-        ),
-        Route(
-            "GET",
             "/v1/events/{event_id}",
             event,
             operation="read_event",
@@ -219,17 +160,6 @@ def read_routes() -> list[Route]:
         ),
         Route(
             "GET",
-            "/v1/consistency/{a}/{b}",
-            consistency,
-            operation="read_consistency_proof",
-            summary="Proof that one published tree continues another (RFC 6962)",
-            tag="log",
-            path_parameters=ConsistencyPath,
-            response={200: ConsistencyProof},
-            problems=(NotPublishedProblem, ProofProblem),
-        ),
-        Route(
-            "GET",
             "/v1/checkpoint/after/{size}",
             checkpoint_after,
             operation="wait_for_checkpoint",
@@ -237,7 +167,7 @@ def read_routes() -> list[Route]:
             tag="log",
             path_parameters=AfterPath,
             query=AfterQuery,
-            response={200: text, 204: None},
+            response={200: Media("text/plain"), 204: None},
             problems=(LongPollsProblem,),
         ),
     ]

@@ -10,7 +10,8 @@ from proto.log.tile import BundleId, encode_bundle, is_tile_of, parse_path
 from proto.problem import MalformedProblem
 from services.edge import Media, Reply, Route
 from services.ledger import store
-from services.ledger.http.read_routes import IMMUTABLE, NO_STORE, PUBLIC, NotPublishedProblem
+from services.ledger.http.proof_routes import NotPublishedProblem
+from services.ledger.http.read_routes import IMMUTABLE, NO_STORE, PUBLIC
 from services.ledger.service import LEDGER
 
 _TILE_HEADERS = {**PUBLIC, "Cache-Control": IMMUTABLE}
