@@ -208,14 +208,14 @@ async def _measure(parts: Parts, pool: Pool) -> None:
     while True:
         with contextlib.suppress(*DATABASE_ERRORS):
             depth = await outbox.depth(pool)
-            metrics.outbox_events.labels("pending").set(depth.pending)
-            metrics.outbox_events.labels("sequenced").set(depth.sequenced)
-            metrics.outbox_refused.set(depth.refused)
+            metrics.outbox.events.labels("pending").set(depth.pending)
+            metrics.outbox.events.labels("sequenced").set(depth.sequenced)
+            metrics.outbox.refused.set(depth.refused)
             oldest = depth.oldest_pending_at
-            metrics.outbox_oldest_seconds.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0)
+            metrics.outbox.oldest_seconds.set((datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0)
         health: Health = parts.follower.health()
-        metrics.follow_age_seconds.set(-1.0 if health.age_seconds is None else health.age_seconds)
-        metrics.clock_behind_seconds.set(health.behind_seconds)
+        metrics.following.age_seconds.set(-1.0 if health.age_seconds is None else health.age_seconds)
+        metrics.following.clock_behind_seconds.set(health.behind_seconds)
         await asyncio.sleep(_MEASURE_SECONDS)
 
 

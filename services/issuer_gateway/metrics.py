@@ -1,6 +1,6 @@
 """What the gateway counts, in Prometheus' terms. Label values are bounded words, never an id."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,23 +12,23 @@ PROOFS = ("eddsa-rdfc-2022", "eddsa-jcs-2022", "none")
 _WAITS_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
 
-class Metrics:
-    """The gateway's own families in one registry; every counter has its samples from the start."""
+class OutboxMetrics:
+    """What was said, and how it gets to the ledger."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.outbox_events = Gauge(
+        self.events = Gauge(
             "credentify_gateway_outbox_events",
             "Events in the outbox that are not published yet, by state. `pending` that stays up: the ledger is not "
             "reached; `sequenced` that stays up: nothing is published, or the gateway does not follow.",
             ["state"],
             registry=registry,
         )
-        self.outbox_oldest_seconds = Gauge(
+        self.oldest_seconds = Gauge(
             "credentify_gateway_outbox_oldest_pending_seconds",
             "Age of the oldest event that the ledger has not taken. A rise that stays means that institutions wait.",
             registry=registry,
         )
-        self.outbox_refused = Gauge(
+        self.refused = Gauge(
             "credentify_gateway_outbox_refused_events",
             "Events that the ledger refused for good. A rise means that projection and ledger disagree: look at them.",
             registry=registry,
@@ -56,12 +56,20 @@ class Metrics:
             buckets=_WAITS_SECONDS,
             registry=registry,
         )
-        self.followed_size = Gauge(
+        _begin(self.said, (str(kind.__struct_config__.tag) for kind in get_args(events.Event)))
+        _begin(self.relayed, ("taken", "refused", "later"))
+
+
+class FollowingMetrics:
+    """How far and how well the log is followed."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.size = Gauge(
             "credentify_gateway_followed_entries",
             "Entries of the log that were proven and applied. It must rise as the log grows.",
             registry=registry,
         )
-        self.follow_age_seconds = Gauge(
+        self.age_seconds = Gauge(
             "credentify_gateway_follow_age_seconds",
             "Age of what the gateway knows of the log; -1 before it has caught up. A rise means stale answers.",
             registry=registry,
@@ -72,12 +80,19 @@ class Metrics:
             "nothing newer is read: set the clock, or ask the log's operator.",
             registry=registry,
         )
-        self.log_faults = Counter(
+        self.faults = Counter(
             "credentify_gateway_log_faults",
             "Times that the log was found to be faulty. Anything but 0 needs a person at once.",
             ["kind"],
             registry=registry,
         )
+        _begin(self.faults, get_args(FaultKind))
+
+
+class AwardMetrics:
+    """What is awarded, read and asked for."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.batch_rows = Counter(
             "credentify_gateway_batch_rows",
             "Rows of batches, by result.",
@@ -106,20 +121,21 @@ class Metrics:
             "One-time links that led their learners to a credential.",
             registry=registry,
         )
-        _begin(
-            {
-                self.said: (str(kind.__struct_config__.tag) for kind in get_args(events.Event)),
-                self.relayed: ("taken", "refused", "later"),
-                self.log_faults: get_args(FaultKind),
-                self.batch_rows: ("accepted", "already-awarded", "refused"),
-                self.documents_read: PROOFS,
-                self.requests: ("open", "accepted", "rejected"),
-            }
-        )
+        _begin(self.batch_rows, ("accepted", "already-awarded", "refused"))
+        _begin(self.documents_read, PROOFS)
+        _begin(self.requests, ("open", "accepted", "rejected"))
 
 
-def _begin(labels: Mapping[Counter, Iterable[str]]) -> None:
-    """Give each counter its samples: a rise from nothing is seen by no alarm."""
-    for counter, values in labels.items():
-        for value in values:
-            counter.labels(value)
+class Metrics:
+    """The gateway's own families in one registry; every counter has its samples from the start."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.outbox = OutboxMetrics(registry)
+        self.following = FollowingMetrics(registry)
+        self.awards = AwardMetrics(registry)
+
+
+def _begin(counter: Counter, labels: Iterable[str]) -> None:
+    """Give a counter its samples: a rise from nothing is seen by no alarm."""
+    for label in labels:
+        counter.labels(label)

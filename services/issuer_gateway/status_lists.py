@@ -39,7 +39,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.signing_keys import EventSigner, NoKeyProblem, SigningKeys
 from services.issuer_gateway.keys.vault import Vault
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import followed_log, status_lists, tenants
 from services.persistence.postgres import Connection, Pool, transaction
@@ -175,7 +175,7 @@ class StatusLists:
         config: Config,
         now: Callable[[], Moment],
         log: Log,
-        metrics: Metrics,
+        metrics: AwardMetrics,
     ) -> None:
         self._pool = pool
         self._keystore = keystore

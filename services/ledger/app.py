@@ -24,7 +24,7 @@ from services.ledger import store
 from services.ledger.config import Config
 from services.ledger.domain import ClockGuard
 from services.ledger.http.routes import make_routes
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import Metrics, PublishingMetrics
 from services.ledger.mirrors.bucket_mirror import BucketMirror
 from services.ledger.mirrors.folder_mirror import FolderMirror
 from services.ledger.mirrors.mirror import Mirror, keep_mirror
@@ -156,20 +156,20 @@ class _Parts:
     ) -> None:
         self.config, self.pool, self.log = config, pool, app[LOG]
         self.first_published = asyncio.Event()
-        metrics, log = LedgerMetrics(app[REGISTRY]), app[LOG]
+        metrics, log = Metrics(app[REGISTRY]), app[LOG]
         verifier = parse_vkey(log_row.verifier_key)
-        self.publication = Publication(verifier, metrics)
+        self.publication = Publication(verifier, metrics.publishing)
         before = [parse_predecessor(text) for text in config.predecessors]
         policy = witness_policy(config, verifier, before=[key for _, key in before])
         self.witnesses = self._witnesses(app, policy, Proofs(pool), session, verifier)
-        self.publisher = self._publisher(log_row, metrics, log) if config.log_key_file else None
+        self.publisher = self._publisher(log_row, metrics.publishing, log) if config.log_key_file else None
         storage = PostgresStorage(pool, frozen_after_ms=config.frozen_after_ms)
         self.sequencer = Sequencer(
             storage,
             batch_events_max=config.batch_events_max,
             batch_wait_ms=config.batch_wait_ms,
             clock_guard=ClockGuard(difference_ms_max=config.clock_difference_ms_max, settle_ms=config.clock_settle_ms),
-            metrics=metrics,
+            metrics=metrics.sequencing,
             log=log,
             is_more_coming=lambda: self.intake.is_checking,
             on_growth=self.publisher.hint if self.publisher else lambda: None,
@@ -183,7 +183,7 @@ class _Parts:
             credentials_max=config.queue_credentials_max,
             append_timeout_ms=config.append_timeout_ms,
             free_space=FreeSpace(config.free_space_folder, bytes_min=config.free_space_bytes_min),
-            metrics=metrics,
+            metrics=metrics.sequencing,
             log=log,
         )
         self.ledger = Ledger(
@@ -235,7 +235,7 @@ class _Parts:
             log=app[LOG],
         )
 
-    def _publisher(self, log_row: LogRow, metrics: LedgerMetrics, log: Log) -> Publisher:
+    def _publisher(self, log_row: LogRow, metrics: PublishingMetrics, log: Log) -> Publisher:
         key_file, folder = key_files(self.config)
         key = load_key(key_file)
         if key.verifier.text != log_row.verifier_key:

@@ -10,8 +10,8 @@ _FAST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
-class LedgerMetrics:
-    """The ledger's families in one registry; each help text says what a change means.
+class SequencingMetrics:
+    """What becomes of the events that are sent in.
 
     Every counter has its samples from the start: a rise from nothing is seen by no alarm.
     """
@@ -65,6 +65,12 @@ class LedgerMetrics:
         self.tree_size = Gauge(
             "credentify_ledger_tree_size_entries", "Entries appended, as far as this process knows.", registry=registry
         )
+
+
+class PublishingMetrics:
+    """What of the log is published, how fresh it is, and who waits for more."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.published_size = Gauge(
             "credentify_ledger_published_size_entries",
             "Entries that the published checkpoint covers. Falling behind the tree size means that nothing is signed.",
@@ -84,6 +90,14 @@ class LedgerMetrics:
         self.long_polls = Gauge(
             "credentify_ledger_long_polls", "Requests that wait for a checkpoint: the followers.", registry=registry
         )
+
+
+class Metrics:
+    """The ledger's families in one registry; each help text says what a change means."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.sequencing = SequencingMetrics(registry)
+        self.publishing = PublishingMetrics(registry)
 
 
 def _slugs(root: type[Refusal]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from proto.ids import Origin
 from proto.log.note_key import VerifierKey
 from proto.log.policy import Policy
 from services.ledger.config import Config
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import Metrics
 from services.ledger.publishing.publication import Publication
 from services.ledger.sequencing.intake import Intake
 from services.ledger.succession.predecessor_logs import OlderLogs
@@ -28,7 +28,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     intake: Intake
     publication: Publication
     older_logs: OlderLogs
-    metrics: LedgerMetrics
+    metrics: Metrics
     stopping: asyncio.Event
 
 

@@ -34,7 +34,7 @@ from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import OutboxMetrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, OtherRequestProblem
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
@@ -117,7 +117,7 @@ class Process:
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.storage = FakeStorage(simulation.database, self)
         self.arrivals = Arrivals()
-        metrics = Metrics(CollectorRegistry())
+        metrics = OutboxMetrics(CollectorRegistry())
         log = Log("gateway", io.BytesIO())
         self.relay = Relay(
             self.storage, self, config=simulation.config, arrivals=self.arrivals, log=log, metrics=metrics

@@ -25,7 +25,7 @@ from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from proto.wire.ledger import Appended
 from services.edge.log import Log
 from services.ledger.domain import ClockGuard, ClockProblem, ClockReadings
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import SequencingMetrics
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.intake import Intake
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
@@ -94,7 +94,7 @@ class Replica:
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.clock_offset_ms = 0
         self.storage = ReplicaStorage(simulation.database, self)
-        metrics, log = LedgerMetrics(CollectorRegistry()), Log("ledger", simulation.log)
+        metrics, log = SequencingMetrics(CollectorRegistry()), Log("ledger", simulation.log)
         self.sequencer = simulation.sequencer_type(
             self.storage,
             batch_events_max=16,

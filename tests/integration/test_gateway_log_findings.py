@@ -15,7 +15,7 @@ from proto.moment import Moment, from_datetime
 from services.edge import Log
 from services.follow.interface import LogEvidence
 from services.issuer_gateway.log.projector import FollowObserver
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import FollowingMetrics
 from services.issuer_gateway.wiring import parts
 from tests.support.gateways import RunningGateway
 from tests.support.ledgers import RunningLedger, until
@@ -57,7 +57,7 @@ async def test_evidence_and_suspects_of_a_gateway_outlive_a_restart(
 def observer_of(gateway: RunningGateway) -> FollowObserver:
     """Return an observer over the database of a gateway that was started again."""
     assert gateway.inside is not None
-    return FollowObserver(gateway.inside.pool, Log("gateway", io.BytesIO()), Metrics(CollectorRegistry()))
+    return FollowObserver(gateway.inside.pool, Log("gateway", io.BytesIO()), FollowingMetrics(CollectorRegistry()))
 
 
 async def test_a_gateway_whose_clock_is_behind_the_log_is_not_ready_and_says_by_how_much(

@@ -6,8 +6,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from services.edge.metrics import RequestMetrics, RouteTally
-from services.issuer_gateway.metrics import Metrics
-from services.ledger.metrics import LedgerMetrics
+from services.issuer_gateway.metrics import Metrics as GatewayMetrics
+from services.ledger.metrics import Metrics as LedgerMetrics
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = ROOT / "deploy" / "RUNBOOK.md"
@@ -53,7 +53,7 @@ def test_every_metric_that_an_operator_is_told_of_exists_under_that_very_name() 
 def test_every_counter_has_its_samples_from_the_start() -> None:
     registries = [CollectorRegistry() for _ in range(3)]
     LedgerMetrics(registries[0])
-    Metrics(registries[1])
+    GatewayMetrics(registries[1])
     registries[2].register(RequestMetrics([RouteTally("GET", "/v1/x", ["not-found"])]))
     counters = [family for each in registries for family in each.collect() if family.type == "counter"]
     assert len(counters) > 10

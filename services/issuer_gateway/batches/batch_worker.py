@@ -33,7 +33,7 @@ from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRo
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
@@ -72,7 +72,7 @@ class BatchWorker:
         called: Signal,
         moved: Signal,
         log: Log,
-        metrics: Metrics,
+        metrics: AwardMetrics,
     ) -> None:
         self._storage = storage
         self._parts = parts

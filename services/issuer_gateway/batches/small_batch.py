@@ -28,7 +28,7 @@ from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRo
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import idempotency_records
 from services.issuer_gateway.store.batches import reading_of, reading_text
 from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
@@ -128,7 +128,7 @@ class IssueList:
         answers: "ListAnswers",
         lists: ListsInHand,
         keystore: Keystore,
-        metrics: Metrics,
+        metrics: AwardMetrics,
     ) -> None:
         self._unit_of_work = unit_of_work
         self._writer = writer

@@ -34,7 +34,7 @@ from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.store import achievements, claims, tenants
 from services.issuer_gateway.unit_of_work.decision_book import book_for
@@ -78,7 +78,7 @@ class UseClaim:
         learner_keys: LearnerKeys,
         writer: LogWriter,
         log_state: FollowedLogState,
-        metrics: Metrics,
+        metrics: AwardMetrics,
     ) -> None:
         self._pool = pool
         self._unit_of_work = unit_of_work

@@ -23,7 +23,7 @@ from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import credentials, outbox, proofs
 from services.issuer_gateway.store.followed_log import book_of_credentials
 from services.issuer_gateway.unit_of_work.event_answer import location_of
@@ -63,7 +63,7 @@ class CredentialReader:
         *,
         signing_keys: SigningKeys,
         log_state: FollowedLogState,
-        metrics: Metrics,
+        metrics: AwardMetrics,
     ) -> None:
         self._pool = pool
         self._learner_keys = learner_keys

@@ -12,7 +12,7 @@ from services.edge import Log
 from services.follow import Applied, LogEvidence, Observer, Position
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import FollowingMetrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import changed
 from services.issuer_gateway.store import followed_log, outbox
@@ -106,7 +106,7 @@ def _place(item: Applied) -> Appended:
 class FollowObserver(Observer):
     """Turns what the follower does into metrics and log lines, and keeps what was found against the log."""
 
-    def __init__(self, pool: Pool, log: Log, metrics: Metrics) -> None:
+    def __init__(self, pool: Pool, log: Log, metrics: FollowingMetrics) -> None:
         self._pool = pool
         self._log = log
         self._metrics = metrics
@@ -115,7 +115,7 @@ class FollowObserver(Observer):
     def advanced(self, position: Position, entry_count: int, seconds: float) -> None:
         """Note how far the projection has come."""
         self._last_trouble = ""
-        self._metrics.followed_size.set(position.size)
+        self._metrics.size.set(position.size)
         self._log.event("followed", size=position.size, entries=entry_count, seconds=round(seconds, 3))
 
     def troubled(self, problem: Problem) -> None:
@@ -126,7 +126,7 @@ class FollowObserver(Observer):
 
     async def faulted(self, evidence: LogEvidence) -> None:
         """Note that the log is faulty, with what shows it."""
-        self._metrics.log_faults.labels(evidence.kind).inc()
+        self._metrics.faults.labels(evidence.kind).inc()
         self._log.failure(
             "log_faulty",
             None,

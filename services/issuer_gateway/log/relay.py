@@ -18,7 +18,7 @@ from services.edge import Log
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.relay_storage import Answers, Postponed, RefusedEvent, RelayStorage
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import OutboxMetrics
 from services.issuer_gateway.store import outbox
 from services.persistence.postgres_errors import OUTAGE_ERRORS
 
@@ -49,7 +49,7 @@ class Relay:
         config: Config,
         arrivals: Arrivals,
         log: Log,
-        metrics: Metrics,
+        metrics: OutboxMetrics,
     ) -> None:
         self._storage = storage
         self._client = client

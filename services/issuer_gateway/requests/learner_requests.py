@@ -21,7 +21,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
@@ -105,7 +105,7 @@ class LearnerRequests:
         learner_keys: LearnerKeys,
         *,
         log_state: FollowedLogState,
-        metrics: Metrics,
+        metrics: AwardMetrics,
         public_url: str,
         open_max: int,
         kept_days: int,

@@ -23,7 +23,7 @@ from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.requests.learner_requests import (
     RequestDecidedProblem,
     UnknownRequestProblem,
@@ -133,7 +133,7 @@ class DecideRequest:
         prepare: PrepareAward,
         issue: IssueCredential,
         learner_keys: LearnerKeys,
-        metrics: Metrics,
+        metrics: AwardMetrics,
     ) -> None:
         self._pool = pool
         self.writer = writer

@@ -22,7 +22,7 @@ from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals, Expected
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
-from services.issuer_gateway.metrics import Metrics
+from services.issuer_gateway.metrics import OutboxMetrics
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, not_opened
 from services.issuer_gateway.unit_of_work.event_answer import location_of
@@ -55,7 +55,7 @@ class LogWriter:
         log_state: FollowedLogState,
         relay: Relay,
         arrivals: Arrivals,
-        metrics: Metrics,
+        metrics: OutboxMetrics,
         wait_seconds: float,
     ) -> None:
         self._storage = storage

@@ -92,7 +92,7 @@ def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
         called=parts.batch_called,
         moved=parts.batch_moved,
         log=parts.log,
-        metrics=parts.metrics,
+        metrics=parts.metrics.awards,
     )
 
 
@@ -100,7 +100,11 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
     """Return the commands that handlers get."""
     pool, writer, idempotency = parts.pool, parts.writer, parts.idempotency
     reader = CredentialReader(
-        pool, parts.learner_keys, signing_keys=parts.signing_keys, log_state=parts.log_state, metrics=parts.metrics
+        pool,
+        parts.learner_keys,
+        signing_keys=parts.signing_keys,
+        log_state=parts.log_state,
+        metrics=parts.metrics.awards,
     )
     lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
     return Gateway(
@@ -164,7 +168,7 @@ def _issue_list(parts: Parts, issuing: Issuing, answers: ListAnswers, lists: Lis
         answers=answers,
         lists=lists,
         keystore=parts.keystore,
-        metrics=parts.metrics,
+        metrics=parts.metrics.awards,
     )
 
 
@@ -219,7 +223,7 @@ def _use_claim(parts: Parts, issuing: Issuing, reader: CredentialReader) -> UseC
         learner_keys=parts.learner_keys,
         writer=parts.writer,
         log_state=parts.log_state,
-        metrics=parts.metrics,
+        metrics=parts.metrics.awards,
     )
 
 
@@ -229,7 +233,7 @@ def _learner_requests(parts: Parts, config: Config) -> LearnerRequests:
         parts.unit_of_work,
         parts.learner_keys,
         log_state=parts.log_state,
-        metrics=parts.metrics,
+        metrics=parts.metrics.awards,
         public_url=config.public_url,
         open_max=config.requests_open_max,
         kept_days=config.request_kept_days,
@@ -244,7 +248,7 @@ def _decide_request(parts: Parts, issuing: Issuing) -> DecideRequest:
         prepare=issuing.prepare,
         issue=issuing.issue,
         learner_keys=parts.learner_keys,
-        metrics=parts.metrics,
+        metrics=parts.metrics.awards,
     )
 
 

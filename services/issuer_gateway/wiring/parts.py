@@ -94,7 +94,7 @@ def make_parts(opened: OpenedResources) -> Parts:
         config=config,
         arrivals=arrivals,
         log=opened.log,
-        metrics=opened.metrics,
+        metrics=opened.metrics.outbox,
     )
     log_state = FollowedLogState(follower, beginning, projector)
     wait_seconds = config.sequencing_wait_ms / _MS
@@ -107,7 +107,7 @@ def make_parts(opened: OpenedResources) -> Parts:
         log_state=log_state,
         relay=relay,
         arrivals=arrivals,
-        metrics=opened.metrics,
+        metrics=opened.metrics.outbox,
         wait_seconds=wait_seconds,
     )
     return Parts(
@@ -143,14 +143,14 @@ def _status_lists(
         config=opened.config,
         now=log_state.now,
         log=opened.log,
-        metrics=opened.metrics,
+        metrics=opened.metrics.awards,
     )
 
 
 def _following(opened: OpenedResources, projector: Projector) -> tuple[Follower, Beginning]:
     """Return what follows the log, and what follows the logs before it to their ends."""
     config = opened.config
-    observer = FollowObserver(opened.background, opened.log, opened.metrics)
+    observer = FollowObserver(opened.background, opened.log, opened.metrics.following)
     follower = Follower(
         opened.follow_client,
         projector,

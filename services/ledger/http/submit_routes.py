@@ -130,7 +130,7 @@ def _count(ledger: Ledger, outcomes: list[Outcome]) -> None:
         name = outcome.slug if isinstance(outcome, Problem) else "appended" if outcome.is_new else "known"
         counts[name] = counts.get(name, 0) + 1
     for name, count in counts.items():
-        ledger.metrics.events.labels(name).inc(count)
+        ledger.metrics.sequencing.events.labels(name).inc(count)
 
 
 _DESCRIPTION = """Anyone may submit: the signature is the authority. `application/json` holds one DSSE envelope and is

@@ -10,7 +10,7 @@ from proto.ids import TreeSize
 from proto.log.checkpoint import open_checkpoint
 from proto.log.merkle import Hash
 from proto.log.note_key import VerifierKey
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import PublishingMetrics
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class Publication:
     """Holds the newest published checkpoint and wakes those who wait for a larger one."""
 
-    def __init__(self, verifier: VerifierKey, metrics: LedgerMetrics) -> None:
+    def __init__(self, verifier: VerifierKey, metrics: PublishingMetrics) -> None:
         self._verifier = verifier
         self._metrics = metrics
         self._now: Published | None = None

@@ -19,7 +19,7 @@ from proto.log.tile_proof import edge_of_tiles, frontier_of_tiles, tiles_for_roo
 from proto.problem import UnavailableProblem
 from services.edge.log import Log
 from services.ledger import store
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import PublishingMetrics
 from services.ledger.publishing.database_identity import DatabaseIdentity, database_identity
 from services.ledger.publishing.publication import Publication
 from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryFault, refuse_regress
@@ -55,7 +55,7 @@ class Publisher:
         interval_ms: int,
         idle_interval_ms: int,
         lock_wait_ms: int,
-        metrics: LedgerMetrics,
+        metrics: PublishingMetrics,
         log: Log,
         witnesses: Witnesses,
     ) -> None:

@@ -18,7 +18,7 @@ from proto.lifecycle.refusals import AlreadyExistsRefusal, KeyPurposeRefusal, Un
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from services.edge.log import Log
 from services.edge.problems import InternalProblem
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import SequencingMetrics
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Storage
@@ -77,7 +77,7 @@ class Intake:
         credentials_max: int,
         append_timeout_ms: int,
         free_space: FreeSpace,
-        metrics: LedgerMetrics,
+        metrics: SequencingMetrics,
         log: Log,
     ) -> None:
         self._storage = storage

@@ -35,7 +35,7 @@ from services.ledger.domain import (
     extend_plan,
     head_after,
 )
-from services.ledger.metrics import LedgerMetrics
+from services.ledger.metrics import SequencingMetrics
 from services.ledger.publishing.freezing import LogFrozenProblem
 from services.ledger.sequencing.storage import Storage, Transaction
 from services.ledger.sequencing.submission import QueuedEvent, SequencingAnswer
@@ -80,7 +80,7 @@ class Sequencer:
         batch_events_max: int,
         batch_wait_ms: int,
         clock_guard: ClockGuard,
-        metrics: LedgerMetrics,
+        metrics: SequencingMetrics,
         log: Log,
         is_more_coming: Callable[[], bool],
         on_growth: Callable[[], None],
