@@ -1,6 +1,7 @@
 """The routes that every service has for its operator and its integrators: probes, metrics, OpenAPI and its page."""
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -95,6 +96,7 @@ class Operations:
         )
         self._document = msgspec.json.encode(document)
         self._page = docs_page(document)
+        self._zipped = gzip.compress(self._page[0].encode(), mtime=0)
 
     async def live(self, request: web.Request) -> Alive:  # noqa: ARG002 - every handler takes the request
         """Answer that the process runs, whatever else is wrong."""
@@ -129,7 +131,12 @@ class Operations:
         """Return the OpenAPI document."""
         return Reply(self._document, etag=etag_of(self._document))
 
-    async def docs(self, request: web.Request) -> web.Response:  # noqa: ARG002 - every handler takes the request
-        """Return the page made from the OpenAPI document."""
+    async def docs(self, request: web.Request) -> web.Response:
+        """Return the page made from the OpenAPI document: large, so it was compressed once for whoever takes that."""
         page, style = self._page
-        return html_page(page, style=style)
+        response = html_page(page, style=style)
+        response.headers["Vary"] = "Accept-Encoding"
+        if "gzip" in map(str.strip, request.headers.get("Accept-Encoding", "").split(",")):
+            response.body = self._zipped
+            response.headers["Content-Encoding"] = "gzip"
+        return response
