@@ -279,10 +279,13 @@ class IssuerAnswer(Body, frozen=True, kw_only=True):
     freshness: Check
 
 
+Lang = Annotated[str, Meta(max_length=35, description="Language of sentences: en, de, es or fr")] | None
+
+
 class LanguageQuery(Body, frozen=True, kw_only=True):
     """`?lang=`: the language of sentences; without it, `Accept-Language` counts."""
 
-    lang: Annotated[str, Meta(max_length=35, description="Language of sentences: en, de, es or fr")] | None = None
+    lang: Lang = None
 
 
 class TimeQuery(LanguageQuery, frozen=True, kw_only=True):

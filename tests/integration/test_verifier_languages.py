@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from services.verifier import pages
 from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, negotiated
 from services.verifier.languages.english import FIELDS, REASONS, SENTENCES, STATES
+from services.verifier.pages import words
 from services.verifier.verdict.findings import finding
 from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import Awarded, award, stack
@@ -35,13 +36,26 @@ def test_a_language_has_every_sentence_with_the_same_values(language: Language) 
         assert sorted(_VALUES.findall(word)) == sorted(_VALUES.findall(english)), english
 
 
+def _texts(value: object) -> Iterator[str]:
+    """Return every text of a table of words; its keys are codes."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
 @each
 def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
-    wanted = {*pages.WORDS.values(), *pages.NAMES.values(), *pages.RESULTS.values(), *STATES.values()}
-    wanted |= set(pages.LEVELS.values())
-    wanted |= set(REASONS.values())
-    for name in ("base", "home", "answer"):
-        wanted |= set(re.findall(r't\("([^"]+)"', (PAGES / f"{name}.html.jinja").read_text()))
+    wanted = {*STATES.values(), *REASONS.values()}
+    for name, table in vars(words).items():
+        if name.isupper() and name not in {"MARKS", "SIGNS"}:
+            wanted |= set(_texts(table))
+    for template in PAGES.glob("*.jinja"):
+        wanted |= set(re.findall(r'\bt\("([^"]+)"', template.read_text()))
     assert wanted - language.words.keys() == set()
 
 
@@ -210,10 +224,18 @@ async def test_pages_are_in_the_language_and_link_to_the_others(verifier: Verifi
         assert text in page
     for english in ("What was checked", "Put on record", "Asked for", "The institution, by"):
         assert english not in page
-    assert f'href="?lang={OTHERS[0].code}"' in page
+    assert f'href="?at=2030-01-01T00%3A00%3A00Z&amp;lang={OTHERS[0].code}"' in page  # what was asked for stays
     home = await verifier.page(f"/?lang={language.code}")
     assert word("Check a document").replace("'", "&#39;") in home
     assert f'action="./?lang={language.code}"' in home  # the answer to the form is in the same language
     form = {"document": part.data.decode()}
     async with verifier.session.post(f"{verifier.url}/?lang={language.code}", data=form) as response:
         assert word("The document that you sent") in await response.text()
+    counts = await verifier.page(f"/statistics?lang={language.code}")
+    for english in ("Statistics of the log", "In numbers", "Revoked", "Institution (its DID)"):
+        assert word(english).replace("'", "&#39;") in counts
+        assert english not in counts
+    wrong = await verifier.page(f"/statistics?lang={language.code}&from=yesterday&country=nl", status=422)
+    assert word(words.STATISTICS_FAULTS["from"]).replace("'", "&#39;") in wrong
+    assert 'value="yesterday"' in wrong
+    assert 'value="NL"' in wrong

@@ -182,6 +182,7 @@ async def test_the_csv_holds_the_same_and_no_formula(tmp_path: Path) -> None:
             assert response.headers["X-Log-Size"] == str(log.world.size)
             (row,) = csv.DictReader(io.StringIO(await response.text()))
         assert (row["issuer"], row["legal_name"], row["credential_count"]) == (sly.did, "'=HYPERLINK(1)", "1")
+        assert int(row["ects_hundredths"]) == round(float(row["ects"]) * 100) > 0
 
 
 async def test_the_page_draws_and_lists_them(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from services.verifier.answers.questions import (
 from services.verifier.documents import foreign_documents, reader
 from services.verifier.documents.reader import ReadDocument
 from services.verifier.documents.sent_document import SentDocument
-from services.verifier.languages import ENGLISH
+from services.verifier.languages import ENGLISH, Language
 from services.verifier.languages.english import STATES
 from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.statistics import InstitutionName, Wanted, gathered
@@ -129,7 +129,9 @@ class Evaluator:
                 )
         raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
 
-    def statistics(self, transaction: ReadTransaction, wanted: Wanted, question: TimedQuestion) -> StatisticsAnswer:
+    def statistics(
+        self, transaction: ReadTransaction, wanted: Wanted, question: TimedQuestion, language: Language
+    ) -> StatisticsAnswer:
         """Return the counts that were asked for; raises `TooManyRowsProblem`."""
         book = Book()
 
@@ -145,7 +147,7 @@ class Evaluator:
             rows=tuple(rows),
             total=total,
             as_of=as_of(self.origin, transaction.position, question.health),
-            freshness=ENGLISH.check(freshness(question.health)),
+            freshness=language.check(freshness(question.health)),
         )
 
     def _grounds(

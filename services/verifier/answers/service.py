@@ -22,6 +22,7 @@ from services.verifier.answers.questions import (
     now_after,
 )
 from services.verifier.documents.sent_document import SentDocument
+from services.verifier.languages import ENGLISH, Language
 from services.verifier.limits.places import Places
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
 from services.verifier.projection.statistics import Wanted
@@ -164,11 +165,11 @@ class AnswerService:
         question = self.question(Moments())
         return await self._projection.read(lambda transaction: self._evaluator.issuer(transaction, dids, question))
 
-    async def statistics(self, wanted: Wanted) -> StatisticsAnswer:
-        """Return the counts that were asked for; raises `TooManyRowsProblem`."""
+    async def statistics(self, wanted: Wanted, *, language: Language = ENGLISH) -> StatisticsAnswer:
+        """Return the counts that were asked for, and in this language how old they are; raises `TooManyRowsProblem`."""
         question = self.question(Moments())
         return await self._projection.read(
-            lambda transaction: self._evaluator.statistics(transaction, wanted, question)
+            lambda transaction: self._evaluator.statistics(transaction, wanted, question, language)
         )
 
     async def checkpoint(self) -> bytes:

@@ -17,13 +17,21 @@ from services.edge import Form, Media, Route, annotate
 from services.verifier.answers.questions import Moments, UnknownCredentialProblem
 from services.verifier.config import Config
 from services.verifier.documents import reader
+from services.verifier.documents.other_formats import OtherFormatProblem
 from services.verifier.documents.pdf import PdfProblem
 from services.verifier.documents.reader import PresentationProblem
 from services.verifier.http.app_keys import ANSWERS, PAGES, PDF, address_of
-from services.verifier.http.query import language_of, moments_of
-from services.verifier.languages import Language, preferred
+from services.verifier.http.query import moments_of, said_of
+from services.verifier.languages import Language
 from services.verifier.languages.english import PRESENTATION_NOTE, when
-from services.verifier.pages import PageLanguage
+from services.verifier.pages.words import (
+    ADVICE,
+    ASKED,
+    DOCUMENT_HEADING,
+    NO_ID,
+    NOTHING_SENT,
+    RECORD_HEADING,
+)
 from services.verifier.projection.troubles import ProjectionProblem
 
 
@@ -33,23 +41,14 @@ class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
     id: Annotated[str, Meta(max_length=2_000, description="A credential id, or a link that ends in one")] = ""
 
 
-_NO_ID = (
-    "This holds no credential id. It has 64 characters, digits and the letters a to f; a link that ends in it will do."
-)
-_ASKED = {
-    frozenset({"at"}): "Asked for {at}.",
-    frozenset({"known_at"}): "Asked by what was on record on {known_at}.",
-    frozenset({"at", "known_at"}): "Asked for {at}, by what was on record on {known_at}.",
-}
-
-
 async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
     """Show the forms, or go to the page of the id that was typed in."""
+    said = said_of(request, LanguageQuery(lang=query.lang))
     if not query.id.strip():
-        return request.app[PAGES].home(_said(request, query))
+        return request.app[PAGES].home(said)
     named = credential_named_in(query.id)
     if named is None:
-        return request.app[PAGES].home(_said(request, query), fault=_NO_ID, status=422, typed=query.id.strip())
+        return request.app[PAGES].home(said, fault=said.line(NO_ID), status=422, typed=query.id.strip())
     raise web.HTTPSeeOther(f"c/{named}" + (f"?{urlencode({'lang': query.lang})}" if query.lang else ""))
 
 
@@ -65,10 +64,10 @@ def credential_named_in(text: str) -> CredentialId | None:
 
 async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
     """Show the verdict on the document that was chosen or pasted."""
-    pages, said, address = request.app[PAGES], _said(request, query), address_of(request)
+    pages, said, address = request.app[PAGES], said_of(request, query), address_of(request)
     data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
     if not data:
-        return pages.home(said, fault="Choose a file or paste the text of a credential first.", status=422)
+        return pages.home(said, fault=said.line(NOTHING_SENT), status=422)
     try:
         if reader.is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
@@ -83,15 +82,16 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     ) as problem:
         annotate(request, problem=problem.slug)
         pasted = "" if body.fields.get("file", b"").strip() else data.decode(errors="replace")
-        return pages.home(said, fault=problem.detail, status=problem.status, pasted=pasted)
+        advice = "" if isinstance(problem, BusyProblem | OtherFormatProblem | PresentationProblem) else ADVICE
+        return pages.home(said, fault=said.line(problem.detail), advice=advice, status=problem.status, pasted=pasted)
     annotate(request, verdict=judgement.verdict)
     note = PRESENTATION_NOTE if is_presented else ""
-    return pages.answer(judgement, replace(said, is_linkable=False), heading="The document that you sent", note=note)
+    return pages.answer(judgement, replace(said, is_linkable=False), heading=DOCUMENT_HEADING, note=note)
 
 
 async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
     """Show the public status of a credential."""
-    pages, said = request.app[PAGES], replace(_said(request, query), root="..")
+    pages, said = request.app[PAGES], replace(said_of(request, query), root="..")
     try:
         moments = moments_of(query)
         asked = request.match_info["credential_id"]
@@ -100,23 +100,15 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
         )
     except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
         annotate(request, problem=problem.slug)
-        return pages.home(said, fault=problem.detail, status=problem.status)
+        return pages.home(said, fault=said.line(problem.detail), status=problem.status)
     annotate(request, verdict=judgement.verdict)
-    return pages.answer(judgement, said, heading="The record of this credential", asked=_asked(moments, said.language))
-
-
-def _said(request: web.Request, query: LanguageQuery) -> PageLanguage:
-    return PageLanguage(
-        language=language_of(request, query),
-        is_named=query.lang is not None,
-        preferred=preferred(query.lang or request.headers.get("Accept-Language")),
-    )
+    return pages.answer(judgement, said, heading=RECORD_HEADING, asked=_asked(moments, said.language))
 
 
 def _asked(moments: Moments, language: Language) -> str:
     """Return for which moments was asked, in words."""
     values = {name: when(moment) for name, moment in msgspec.structs.asdict(moments).items() if moment}
-    return language.word(_ASKED[frozenset(values)], **values) if values else ""
+    return language.word(ASKED[frozenset(values)], **values) if values else ""
 
 
 def page_routes(config: Config) -> list[Route]:

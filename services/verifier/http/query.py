@@ -1,5 +1,6 @@
 """What several routes take from a request: the reader's language and the moments that are asked about."""
 
+import msgspec
 from aiohttp import web
 
 from proto.moment import Moment, normalise
@@ -8,7 +9,8 @@ from proto.wire.verifier import LanguageQuery, TimeQuery
 from services.edge import parameter_problem
 from services.edge.dispatch import add_headers
 from services.verifier.answers.questions import Moments
-from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated
+from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated, preferred
+from services.verifier.pages import PageLanguage
 
 
 def language_of(request: web.Request, query: LanguageQuery) -> Language:
@@ -17,6 +19,19 @@ def language_of(request: web.Request, query: LanguageQuery) -> Language:
     language = negotiated(named) if named else LANGUAGES[DEFAULT]
     add_headers(request, {"Content-Language": language.code, "Vary": "Accept-Language"})
     return language
+
+
+def said_of(request: web.Request, query: msgspec.Struct) -> PageLanguage:
+    """Return in which language a page is, by its query and the headers."""
+    values = ((field, getattr(query, field.name)) for field in msgspec.structs.fields(query))
+    asked = {field.encode_name: value for field, value in values if value != field.default}
+    lang: str | None = asked.pop("lang", None)
+    return PageLanguage(
+        language=language_of(request, LanguageQuery(lang=lang)),
+        is_named=lang is not None,
+        asked=asked,
+        preferred=preferred(lang or request.headers.get("Accept-Language")),
+    )
 
 
 def moments_of(query: TimeQuery) -> Moments:

@@ -1,5 +1,6 @@
 """Routes of the statistics: JSON, CSV and a page, all from the same counts."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -7,13 +8,15 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.ids import Did
-from proto.problem import Problem
+from proto.problem import InvalidProblem, Problem
 from proto.wire.ledger import Body
-from proto.wire.verifier import StatisticsAnswer
+from proto.wire.verifier import Lang, StatisticsAnswer
 from services.edge import Media, Reply, Route, etag_of, parameter_problem
 from services.verifier.http.app_keys import ANSWERS, PAGES
+from services.verifier.http.query import said_of
+from services.verifier.pages.words import MONTHS_BACKWARDS, STATISTICS_FAULTS, TOO_MANY_GROUPS, UNREADABLE
 from services.verifier.projection.statistics import DIMENSIONS, TooManyGroupsProblem, Wanted, as_csv
-from services.verifier.projection.troubles import PROJECTION_PROBLEMS
+from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
 
 _FIRST, _LAST = "0000-00", "9999-99"
 _REVALIDATE = {"Cache-Control": "public, no-cache"}
@@ -68,10 +71,47 @@ def _etag(answer: StatisticsAnswer, query: StatisticsQuery) -> str:
     return etag_of(msgspec.json.encode((answer.as_of.root_hash, answer.freshness.code, query)))
 
 
-async def statistics_page(request: web.Request, *, query: StatisticsQuery) -> web.Response:
-    """Show the counts, drawn and as a table."""
-    answer = await request.app[ANSWERS].statistics(query.wanted())
-    return request.app[PAGES].statistics(answer, query=msgspec.to_builtins(query))
+class StatisticsPageQuery(Body, frozen=True, kw_only=True, rename={"first": "from", "last": "to"}):
+    """The same as a form sends it, and in which language; what is wrong in it is said on the page, and stays there."""
+
+    by: Annotated[str, Meta(max_length=100, description=f"Of {', '.join(DIMENSIONS)}, with commas")] = "month"
+    issuer: Annotated[str, Meta(max_length=600, description="Only this institution, by its DID")] = ""
+    country: Annotated[str, Meta(max_length=100, description="Only institutions of this country, as PT")] = ""
+    eqf_level: Annotated[str, Meta(max_length=100, description="Only this level; 0: not stated")] = ""
+    first: Annotated[str, Meta(max_length=100, description="From this month on, as 2026-01")] = ""
+    last: Annotated[str, Meta(max_length=100, description="Up to and with this month")] = ""
+    lang: Lang = None
+
+
+async def statistics_page(request: web.Request, *, query: StatisticsPageQuery) -> web.Response:
+    """Show the counts, drawn and as a table; or what is wrong with the question, above the form that holds it."""
+    said, pages = said_of(request, query), request.app[PAGES]
+    typed = {name: text.strip() for name, text in msgspec.to_builtins(query).items() if text is not None}
+    typed["country"] = typed["country"].upper()
+    wanted, fault = _read(typed)
+    if wanted is None:
+        return pages.statistics_fault(said, query=typed, fault=said.line(fault), status=422)
+    try:
+        answer = await request.app[ANSWERS].statistics(wanted, language=said.language)
+    except TooManyGroupsProblem as problem:
+        return pages.statistics_fault(said, query=typed, fault=said.line(TOO_MANY_GROUPS), status=problem.status)
+    except ProjectionProblem as problem:
+        return pages.statistics_fault(said, query=typed, fault=said.line(UNREADABLE), status=problem.status)
+    return pages.statistics(answer, said, query=typed)
+
+
+def _read(typed: Mapping[str, str]) -> tuple[Wanted | None, str]:
+    """Return what is asked for, or what is wrong with the first field that cannot be read."""
+    fields = {name: text for name, text in typed.items() if name in {*STATISTICS_FAULTS, "issuer"}}
+    for name, text in fields.items():
+        try:
+            msgspec.convert({name: text}, StatisticsQuery)
+        except msgspec.ValidationError:
+            return None, STATISTICS_FAULTS[name]
+    try:
+        return msgspec.convert(fields, StatisticsQuery).wanted(), ""
+    except InvalidProblem:
+        return None, MONTHS_BACKWARDS
 
 
 def statistics_routes() -> list[Route]:
@@ -110,8 +150,7 @@ def statistics_routes() -> list[Route]:
             operation="show_statistics",
             summary="The page with the same, drawn and as a table",
             tag="pages",
-            response={200: Media("text/html")},
-            query=StatisticsQuery,
-            problems=_PROBLEMS,
+            response=dict.fromkeys((200, 422, 503), Media("text/html")),
+            query=StatisticsPageQuery,
         ),
     ]

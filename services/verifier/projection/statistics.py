@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from proto.ids import Did
 from proto.problem import InvalidProblem
+from proto.stacking import ects_text
 from proto.wire.verifier import Dimension, StatisticsRow
 from services.verifier.projection.statistic_counts import NOT_STATED, Kind, StatisticKey, StatisticSum
 
@@ -110,16 +111,27 @@ def _row(
 
 
 def as_csv(rows: Sequence[StatisticsRow], by: Sequence[Dimension]) -> bytes:
-    """Return rows as CSV (RFC 4180) in UTF-8 with a header; what is not stated is empty."""
+    """Return rows as CSV (RFC 4180) in UTF-8 with a header; what is not stated is empty.
+
+    Credits stand twice: in hundredths of ECTS for machines, and beside them in ECTS for people.
+    """
     dimensions = [name for each in by for name in ((each, "legal_name") if each == "issuer" else (each,))]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow((*dimensions, *COUNTS))
+    writer.writerow((*dimensions, *(name for count in COUNTS for name in _column_names(count))))
     for row in rows:
         values = (getattr(row, name) for name in dimensions)
         stated = ("" if value in (None, UNSET) else _harmless(value) for value in values)
-        writer.writerow((*stated, *(getattr(row, name) for name in COUNTS)))
+        writer.writerow((*stated, *(cell for count in COUNTS for cell in _cells(count, getattr(row, count)))))
     return text.getvalue().encode()
+
+
+def _column_names(count: str) -> tuple[str, ...]:
+    return (count, count.removesuffix("_hundredths")) if count.endswith("_hundredths") else (count,)
+
+
+def _cells(count: str, value: int) -> tuple[int | str, ...]:
+    return (value, ects_text(value)) if count.endswith("_hundredths") else (value,)
 
 
 def _harmless(value: Any) -> Any:
