@@ -1,18 +1,22 @@
-"""One real browser for the tests of pages, and a way to speak to the services beside it."""
+"""One real browser for the tests of pages, the running services that they share, and a way to speak to them."""
 
 import shutil
+import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.end_to_end.conftest import Up
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
@@ -21,6 +25,29 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=program, args=OPTIONS)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def running(browser: Browser) -> Iterator[Up]:
+    """The services as `credentify up --demo` starts them, once for all tests of pages."""
+    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
+    folder.chmod(0o711)  # root's database server runs as another user
+    stack = Up(folder / "data")
+    try:
+        stack.start("--demo")
+        yield stack
+    finally:
+        stack.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a telephone's width, without scripts."""
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    yield opened
+    context.close()
 
 
 def send(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> bytes:

@@ -1,13 +1,10 @@
 """The verifier's pages as an employer sees them: a real browser, the real services, the demo's documents."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from services.command.home import Addresses
 from tests.browser.conftest import send
@@ -15,23 +12,9 @@ from tests.end_to_end.conftest import Up
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[tuple[Addresses, dict[str, str]]]:
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    folder.chmod(0o711)  # root's database server runs as another user
-    stack = Up(folder / "data")
-    addresses = stack.start("--demo")
-    rows = msgspec.json.decode(stack.command("demo", "--json").stdout)["rows"]
-    yield addresses, {row["step"]: row["id"] for row in rows if row["id"]}
-    stack.stop()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
-    opened = context.new_page()
-    yield opened
-    context.close()
+def demo(running: Up) -> tuple[Addresses, dict[str, str]]:
+    rows = msgspec.json.decode(running.command("demo", "--json").stdout)["rows"]
+    return running.addresses(), {row["step"]: row["id"] for row in rows if row["id"]}
 
 
 def _document(addresses: Addresses, credential_id: str) -> bytes:

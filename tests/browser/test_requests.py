@@ -1,15 +1,12 @@
 """A learner in a real browser without scripts: asks, is accepted, saves the credential; claims one by a link."""
 
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from proto.documents.open_badge_names import IRIS
 from services.command.home import Addresses
@@ -41,21 +38,8 @@ class Waterland:
 
 
 @pytest.fixture(scope="module")
-def waterland() -> Iterator[Waterland]:
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    folder.chmod(0o711)  # root's database server runs as another user
-    stack = Up(folder / "data")
-    yield Waterland(stack.start("--demo"))
-    stack.stop()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
-    opened = context.new_page()
-    yield opened
-    context.close()
+def waterland(running: Up) -> Waterland:
+    return Waterland(running.addresses())
 
 
 def _ask(page: Page, waterland: Waterland, name: str) -> None:

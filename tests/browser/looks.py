@@ -1,0 +1,103 @@
+"""What a browser finds of one page: what axe-core holds against it, how wide, how heavy, how many sheets on paper.
+
+The page is opened without scripts; only then may axe-core run, which is not the page's own. Pictures are kept.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from playwright.sync_api import CDPSession, ConsoleMessage, Page, Request, Response
+
+WIDTHS = (320, 390, 1280)
+_PICTURED = (320, 1280)
+_HEIGHT = 844
+_RUN = """options => axe.run(document, options).then(found => found.violations.map(
+    rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", ")))"""
+_TOO_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+        && !element.closest(".table, pre, svg, .skip"))
+    .map(element => element.tagName + "." + element.className).slice(0, 5).join(" ")"""
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found of one page; `wide` are widths at which it scrolls sideways, and what is too wide."""
+
+    status: int
+    axe: tuple[str, ...]
+    wide: tuple[str, ...]
+    weight: int
+    outside: tuple[str, ...]
+    sheets: int
+    text: str
+    refused: tuple[str, ...]
+
+
+class Lens:
+    """One page of a browser, and the traffic that it causes."""
+
+    def __init__(self, page: Page, axe: str, folder: Path) -> None:
+        self._page, self._axe, self._folder = page, axe, folder
+        self._scripts: CDPSession = page.context.new_cdp_session(page)
+        self._asked: list[str] = []
+        self._answers: list[Response] = []
+        self._refused: list[str] = []
+        page.on("request", self._ask)
+        page.on("response", self._answer)
+        page.on("console", self._hear)
+
+    def _ask(self, request: Request) -> None:
+        self._asked.append(request.url)
+
+    def _answer(self, response: Response) -> None:
+        if response.request.is_navigation_request():
+            self._answers.append(response)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self._refused.append(message.text)
+
+    def look(self, name: str, opened: Callable[[Page], object]) -> Look:
+        """Open a page, judge it and keep its pictures."""
+        page = self._page
+        self._asked.clear()
+        self._answers.clear()
+        self._refused.clear()
+        page.context.clear_cookies()
+        page.emulate_media(color_scheme="light", media="screen")
+        page.set_viewport_size({"width": WIDTHS[0], "height": _HEIGHT})
+        self._run_scripts(may=False)
+        opened(page)
+        self._run_scripts(may=True)
+        page.evaluate(self._axe)
+        light = page.evaluate(_RUN, {"resultTypes": ["violations"]})
+        wide = tuple(filter(None, (self._too_wide(name, width) for width in WIDTHS)))
+        page.emulate_media(color_scheme="dark")
+        dark = page.evaluate(_RUN, {"runOnly": ["color-contrast"], "resultTypes": ["violations"]})
+        page.set_viewport_size({"width": 390, "height": _HEIGHT})
+        self._picture(name, "390-dark")
+        paper = page.pdf(path=self._folder / f"{name}.pdf", format="A4")
+        last = self._answers[-1] if self._answers else None
+        return Look(
+            status=last.status if last else 200,
+            axe=tuple(light) + tuple(f"dark {item}" for item in dark),
+            wide=wide,
+            weight=int(last.request.sizes()["responseBodySize"]) if last else 0,
+            outside=tuple(url for url in self._asked if not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:"))),
+            sheets=paper.count(b"/Type /Page\n"),
+            text=page.locator("body").inner_text(),
+            refused=tuple(self._refused),
+        )
+
+    def _run_scripts(self, *, may: bool) -> None:
+        self._scripts.send("Emulation.setScriptExecutionDisabled", {"value": not may})
+
+    def _too_wide(self, name: str, width: int) -> str:
+        self._page.set_viewport_size({"width": width, "height": _HEIGHT})
+        scrolled = self._page.evaluate("document.documentElement.scrollWidth")
+        if width in _PICTURED:
+            self._picture(name, str(width))
+        return f"{width}: {scrolled} {self._page.evaluate(_TOO_WIDE)}" if scrolled > width else ""
+
+    def _picture(self, name: str, look: str) -> None:
+        self._page.screenshot(path=self._folder / f"{name}-{look}.png", full_page=True)
