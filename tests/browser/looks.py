@@ -83,7 +83,9 @@ class Lens:
             axe=tuple(light) + tuple(f"dark {item}" for item in dark),
             wide=wide,
             weight=int(last.request.sizes()["responseBodySize"]) if last else 0,
-            outside=tuple(url for url in self._asked if not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:"))),
+            outside=tuple(
+                url for url in self._asked if not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:"))
+            ),
             sheets=paper.count(b"/Type /Page\n"),
             text=page.locator("body").inner_text(),
             refused=tuple(self._refused),

@@ -132,7 +132,7 @@ class Evaluator:
     def statistics(
         self, transaction: ReadTransaction, wanted: Wanted, question: TimedQuestion, language: Language
     ) -> StatisticsAnswer:
-        """Return the counts that were asked for; raises `TooManyRowsProblem`."""
+        """Return the counts that were asked for; raises `TooManyGroupsProblem`."""
         book = Book()
 
         @functools.cache

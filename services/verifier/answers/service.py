@@ -166,7 +166,7 @@ class AnswerService:
         return await self._projection.read(lambda transaction: self._evaluator.issuer(transaction, dids, question))
 
     async def statistics(self, wanted: Wanted, *, language: Language = ENGLISH) -> StatisticsAnswer:
-        """Return the counts that were asked for, and in this language how old they are; raises `TooManyRowsProblem`."""
+        """Return the counts that were asked for, their age in this language; raises `TooManyGroupsProblem`."""
         question = self.question(Moments())
         return await self._projection.read(
             lambda transaction: self._evaluator.statistics(transaction, wanted, question, language)
