@@ -1,8 +1,9 @@
-"""Requests of a gateway in virtual time: the real unit of work, idempotency and relay, and a seed of faults.
+"""A gateway in virtual time: the real unit of work, idempotency, batch worker and relay, and a seed of faults.
 
 One seed is one run, the same every time: at each await the seed says whether the process goes on, waits, is told of an
 error (which hits a COMMIT before it happened, or after) or is killed. A `Plan` may instead name the one await at which
-one thing happens, so that every await can be tried. What clients know at the end is held against outbox and log.
+one thing happens, so that every await can be tried. What clients know and what batches say of their rows at the end is
+held against outbox and log.
 """
 
 import asyncio
@@ -19,14 +20,16 @@ import asyncpg
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from proto.envelope import Envelope, open_envelope, seal_opened
-from proto.ids import CredentialId, EventId, InstitutionId, LeafIndex
+from proto.envelope import Envelope, Opened, seal_opened
+from proto.events import Event
+from proto.ids import CredentialId, EventId, InstitutionId
 from proto.problem import UnavailableProblem
 from proto.wire.gateway import EventAnswer
 from proto.wire.institutions import InstitutionRequest
-from proto.wire.ledger import Appended, AppendLine
+from proto.wire.ledger import AppendLine
 from services.clients.log_client import LogUnreachableProblem
 from services.edge import Log
+from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.domain.tenant import Tenant, tenant_from
 from services.issuer_gateway.keys.keystore import Keystore
@@ -34,14 +37,17 @@ from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
-from services.issuer_gateway.metrics import OutboxMetrics
+from services.issuer_gateway.metrics import AwardMetrics, OutboxMetrics
 from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, OtherRequestProblem
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import OUTAGE_ERRORS, TAKEN_ERRORS
-from tests.fault.gateway_storage import FakeDatabase, FakeStorage
+from tests.fault.gateway_batches import BROKEN, ISSUE, REFUSED, BatchTables, FakeBatchStorage, FakeRows, batch_keys
+from tests.fault.gateway_outcome import Outcome
+from tests.fault.gateway_storage import FakeDatabase
+from tests.fault.refusing_ledger import Ledger, Rates
 from tests.fault.virtual_time import run
 from tests.support.statements import ACCREDITATION, SCOPE, secret_key
 from tests.support.worlds import World
@@ -65,6 +71,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 2
     clients: int = 3
     requests: int = 4
+    batches: int = 0
+    refusals: Rates = Rates()
     fault_rate: float = 0.08
     only: tuple[int, Kind] | None = None
 
@@ -76,6 +84,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     trace_hash: str
     await_count: int
     happened: dict[str, int]
+    refused: tuple[int, int, int]
+    """How many events the ledger refused, at first and for good, and how many were refused in the end."""
 
 
 class Subjects(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,28 +93,13 @@ class Subjects(msgspec.Struct, frozen=True, kw_only=True):
 
     unit_of_work: type[UnitOfWork] = UnitOfWork
     idempotency: type[Idempotency] = Idempotency
+    relay: type[Relay] = Relay
+    worker: type[BatchWorker] = BatchWorker
+    storage: type[FakeBatchStorage] = FakeBatchStorage
 
 
 class _LostProcessError(Exception):
     """The process ended while it worked on a request."""
-
-
-class Ledger:
-    """Gives each event one place, however often it comes."""
-
-    def __init__(self) -> None:
-        self.places: dict[EventId, Appended] = {}
-
-    def take(self, envelope: Envelope) -> Appended:
-        """Return where an event stands."""
-        opened = open_envelope(envelope)
-        place = Appended(
-            index=LeafIndex(len(self.places)),
-            leaf_hash="00" * 32,
-            received_at=opened.event.at,
-            event_id=opened.event_id,
-        )
-        return self.places.setdefault(opened.event_id, place)
 
 
 class Process:
@@ -115,11 +110,11 @@ class Process:
         self.number = number
         self.is_dead = False
         self.died: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.storage = FakeStorage(simulation.database, self)
+        self.storage = simulation.subjects.storage(simulation.database, self, simulation.tables)
         self.arrivals = Arrivals()
         metrics = OutboxMetrics(CollectorRegistry())
         log = Log("gateway", io.BytesIO())
-        self.relay = Relay(
+        self.relay = simulation.subjects.relay(
             self.storage, self, config=simulation.config, arrivals=self.arrivals, log=log, metrics=metrics
         )
         unit_of_work = simulation.subjects.unit_of_work(self.storage, Signal(), wait_seconds=1.0)
@@ -133,8 +128,19 @@ class Process:
             metrics=metrics,
             wait_seconds=1.0,
         )
-        self.idempotency = simulation.subjects.idempotency(self.storage, unit_of_work, self.writer, Keystore(MASTER))
-        self.sending = asyncio.create_task(self.relay.run())
+        keystore = simulation.keystore
+        self.idempotency = simulation.subjects.idempotency(self.storage, unit_of_work, self.writer, keystore)
+        worker = simulation.subjects.worker(
+            self.storage,
+            FakeRows(simulation, self.writer, simulation.tenant, self.at),
+            batch_keys=batch_keys(simulation.tables, self, keystore),
+            called=Signal(),
+            moved=Signal(),
+            log=log,
+            metrics=AwardMetrics(CollectorRegistry()),
+        )
+        works = [self.relay.run(), *([worker.run()] if simulation.tables.batches else [])]
+        self.working = [asyncio.create_task(work) for work in works]
 
     def die(self) -> None:
         """End at once; the server notices, clients lose their connections, and a supervisor starts it anew."""
@@ -163,10 +169,7 @@ class Process:
         """Carry events to the ledger; an error may come before it has them, or after."""
         try:
             await self.at("ledger: before")
-            lines = [
-                AppendLine(line=line, status=201, appended=self.simulation.ledger.take(envelope))
-                for line, envelope in enumerate(envelopes, start=1)
-            ]
+            lines = self.simulation.ledger.take(envelopes)
             await self.at("ledger: after")
         except (OSError, asyncpg.PostgresError) as error:
             raise LogUnreachableProblem("The ledger did not answer") from error
@@ -206,10 +209,14 @@ class Simulation:
         self.streams = [self.world.issued(self.college, f"credential {number}") for number in range(3)]
         self.database = FakeDatabase()
         self.never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ledger = Ledger()
+        self.ledger = Ledger(plan.seed, plan.refusals)
+        self.keystore = Keystore(MASTER)
+        self.tables = BatchTables()
+        for number in range(plan.batches):
+            self.tables.add(number, self._rows(number), self.tenant.institution_id, self.keystore)
         self.processes: list[Process] = []
         self.keys: dict[EventId, str] = {}
-        """For which request each event was made, committed or not."""
+        """For which request, or row of a batch, each event was made, committed or not."""
         self.told: dict[str, set[EventId]] = {}
         self.faults: list[str] = []
         self.trace = hashlib.sha256()
@@ -230,9 +237,28 @@ class Simulation:
             self.happened[kind] = self.happened.get(kind, 0) + 1
         return kind
 
-    def event_for(self, key: str, stream: CredentialId) -> Any:
+    def _rows(self, number: int) -> list[list[bytes]]:
+        """Return the rows of a batch by part: every second one has a row that breaks it, in its last part."""
+        last = [ISSUE, BROKEN] if number % 2 else [REFUSED]
+        return [[ISSUE, REFUSED, ISSUE], [ISSUE], last]
+
+    def event_for(self, key: str, stream: CredentialId) -> Opened:
         """Return a fresh event, as a command makes one each time that it is tried."""
-        event = self.world.recognition(self.college, stream)
+        return self._signed(key, self.world.recognition(self.college, stream))
+
+    def issued(self, name: str) -> tuple[CredentialId, Sequence[Opened]]:
+        """Return a fresh credential for a row of a batch, with its issue and a suspension."""
+        issue = self.world.issue(self.college, f"{name} {len(self.keys)}")
+        self.ledger.expect(issue.credential_id)
+        said = issue, self.world.hold(self.college, issue.credential_id)
+        return issue.credential_id, [self._signed(name, event) for event in said]
+
+    def is_followed(self) -> bool:
+        """Tell whether the log is followed now, which faults at random may change."""
+        is_calm = self.plan.only is not None or asyncio.get_running_loop().time() > CALM_AFTER_SECONDS
+        return is_calm or self.rng.random() > self.plan.fault_rate
+
+    def _signed(self, key: str, event: Event) -> Opened:
         opened = seal_opened(
             event, self.college.event.key_id, lambda m: self.college.sign(self.college.event.key_id, m)
         )
@@ -241,7 +267,8 @@ class Simulation:
 
     def restart_later(self, process: Process) -> None:
         """Start a new process in place of one that has ended."""
-        process.sending.cancel()
+        for task in process.working:
+            task.cancel()
         asyncio.get_running_loop().call_later(self.rng.uniform(0.05, 3.0), self._restart, process.number)
 
     def _restart(self, number: int) -> None:
@@ -260,10 +287,21 @@ class Simulation:
             self.faults.append("not everything was answered and sent in the end")
         await self._end()
         return Result(
-            faults=[*self.faults, *self._judged()],
+            faults=[*self.faults, *self._outcome().judged()],
             trace_hash=self.trace.hexdigest(),
             await_count=self.await_count,
             happened=self.happened,
+            refused=(self.ledger.later_count, len(self.ledger.refused), self._outcome().refused_count()),
+        )
+
+    def _outcome(self) -> Outcome:
+        return Outcome(
+            outbox=self.database.outbox,
+            records={answer.event_id for answer in self.database.answers.values()},
+            ledger=self.ledger,
+            tables=self.tables,
+            keys=self.keys,
+            told=self.told,
         )
 
     async def _end(self) -> None:
@@ -315,7 +353,7 @@ class Simulation:
 
     async def _settled(self) -> None:
         """Return once all is sent, and a repeated request says so."""
-        while any(row.place.state == "pending" for row in self.database.outbox.values()):  # noqa: ASYNC110 - virtual time
+        while not self._is_done():  # noqa: ASYNC110 - virtual time
             await asyncio.sleep(0.5)
         for key in self.told:
             found = [row for row in self.database.outbox.values() if self.keys[row.place.event_id] == key]
@@ -323,29 +361,12 @@ class Simulation:
                 continue  # it is judged below
             row = found[0]
             answer = await self._until_answered(key, row.new.stream)
-            if answer is not None and answer.state == "pending":
-                self.faults.append(f"{key} is answered as pending though it is on the log")
+            if answer is not None and answer.state != row.place.state:
+                self.faults.append(f"{key} is answered as {answer.state}, and is {row.place.state}")
 
-    def _judged(self) -> list[str]:
-        found = []
-        said = [self.keys[event_id] for event_id in self.database.outbox]
-        found += [f"{key} was done {said.count(key)} times" for key in self.told if said.count(key) != 1]
-        found += [f"{key} was answered with {len(ids)} events" for key, ids in self.told.items() if len(ids) != 1]
-        answered = {event_id for ids in self.told.values() for event_id in ids}
-        if not answered <= self.database.outbox.keys():
-            found.append("an event was answered that is not there")
-        remembered = {answer.event_id for answer in self.database.answers.values()}
-        if remembered != self.database.outbox.keys():
-            found.append("records and events are not the same")
-        if self.ledger.places.keys() != self.database.outbox.keys():
-            found.append("log and outbox have not the same events")
-        for stream in self.streams:
-            rows = [row for row in self.database.outbox.values() if row.new.stream == stream]
-            places = [self.ledger.places.get(row.place.event_id) for row in rows]
-            indices = [place.index for place in places if place is not None]
-            if indices != sorted(indices):
-                found.append("events of one credential came to the log in another order")
-        return found
+    def _is_done(self) -> bool:
+        is_sent = all(row.place.state != "pending" for row in self.database.outbox.values())
+        return is_sent and self.tables.are_over()
 
 
 def _tenant() -> Tenant:

@@ -6,21 +6,24 @@ so the real unit of work, idempotency, log writer and relay run on it. What happ
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol, cast
 
 import asyncpg
 import msgspec
 
 from proto.ids import CredentialId, EventId, InstitutionId
+from proto.wire.ledger import Appended
 from services.issuer_gateway.log.arrivals import Arrival
-from services.issuer_gateway.log.relay_storage import Answers
+from services.issuer_gateway.log.relay_storage import Answers, Postponed
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow, Pending
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import CommitUnknownError
 
 LOCK_TIMEOUT_SECONDS = 5.0
+_ISSUES = ("credential-issued.v1",)
 Key = tuple[InstitutionId, bytes]
 
 
@@ -48,6 +51,8 @@ class Session:
     def __init__(self) -> None:
         self.rows: list[NewOutboxRow] = []
         self.answers: dict[Key, Answered] = {}
+        self.effects: list[Callable[[], None]] = []
+        """What else it has written: done at its COMMIT."""
         self.locks: set[object] = set()
         self.is_ended = False
 
@@ -93,7 +98,7 @@ class FakeDatabase:
                 event_id=event_id,
                 institution_id=new.institution_id,
                 stream=new.stream,
-                event_type="event",
+                event_type=str(new.opened.event.__struct_config__.tag),
                 state="pending",
                 index=None,
                 leaf_hash=None,
@@ -101,6 +106,8 @@ class FakeDatabase:
                 problem=None,
             )
             self.outbox[event_id] = Row(new=new, number=len(self.outbox), place=place)
+        for effect in session.effects:
+            effect()
 
 
 class FakeStorage:
@@ -143,12 +150,12 @@ class FakeStorage:
         """Lock in one order."""
         await self._gate.at("lock")
         for stream in sorted(set(streams)):
-            await self._database.lock(_session(connection), stream)
+            await self._database.lock(session_of(connection), stream)
 
     async def enqueue(self, connection: Connection, rows: Sequence[NewOutboxRow]) -> None:
         """Write events."""
         await self._gate.at("enqueue")
-        _session(connection).rows += rows
+        session_of(connection).rows += rows
 
     async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
         """Read what is committed."""
@@ -161,7 +168,7 @@ class FakeStorage:
     ) -> Answered | None:
         """Read what is committed, and what the transaction has written itself."""
         await self._gate.at("find answer")
-        own = _session(connection).answers if connection is not None else {}
+        own = session_of(connection).answers if connection is not None else {}
         key = institution_id, key_fingerprint
         return own.get(key) or self._database.answers.get(key)
 
@@ -169,10 +176,10 @@ class FakeStorage:
         """Write an answer; whoever writes the same key at the same time is waited for."""
         await self._gate.at("add answer")
         key = institution_id, answered.key_fingerprint
-        await self._database.lock(_session(connection), key)
+        await self._database.lock(session_of(connection), key)
         if key in self._database.answers:
             raise asyncpg.UniqueViolationError("duplicate key value violates unique constraint")
-        _session(connection).answers[key] = answered
+        session_of(connection).answers[key] = answered
 
     async def keep_answers(self, given: Sequence[tuple[InstitutionId, Answered]]) -> None:
         """Seal answers that are not sealed yet, in a statement of its own."""
@@ -204,7 +211,7 @@ class FakeStorage:
     async def due(self, connection: Connection, *, limit: int) -> list[Pending]:
         """Return of each stream the first that waits, if its pause is over."""
         await self._gate.at("due")
-        assert not _session(connection).is_ended, "nobody else sends meanwhile"
+        assert not session_of(connection).is_ended, "nobody else sends meanwhile"
         first: dict[CredentialId, Row] = {}
         for row in self._database.outbox.values():
             if row.place.state == "pending":
@@ -216,7 +223,7 @@ class FakeStorage:
                 outbox_id=row.number,
                 event_id=row.place.event_id,
                 stream=row.new.stream,
-                event_type="event",
+                event_type=row.place.event_type,
                 envelope=row.new.opened.envelope,
                 attempt_count=row.attempt_count,
             )
@@ -224,23 +231,49 @@ class FakeStorage:
         ]
 
     async def keep(self, waiting: Sequence[Pending], answers: Answers) -> dict[EventId, Arrival]:
-        """Note answers in one transaction."""
-        assert len(waiting) == len(answers.taken) + len(answers.later), "this ledger refuses nothing"
+        """Note answers in one transaction; what waits behind an issue that was refused is refused with it."""
+        assert len(waiting) == len(answers.taken) + len(answers.refused) + len(answers.later), "each has an answer"
+        arrived = {place.event_id: Arrival(appended=place) for place in answers.taken}
         async with self.transaction() as connection:
             await self._gate.at("keep answers of the ledger")
-            assert connection is not None, "the block runs in one"
-            # Written before COMMIT, which changes nothing: who reads it in between finds what the ledger has said.
-            for place in answers.taken:
-                row = self._database.outbox[place.event_id]
-                values: dict[str, Any] = {"index": place.index, "leaf_hash": place.leaf_hash}
-                row.place = msgspec.structs.replace(
-                    row.place, state="sequenced", received_at=place.received_at, **values
-                )
-            for each in answers.later:
-                row = self._database.outbox[each.item.event_id]
-                row.attempt_count += 1
-                row.next_attempt_at = asyncio.get_running_loop().time() + each.pause_seconds
-        return {place.event_id: Arrival(appended=place) for place in answers.taken}
+            effects = session_of(connection).effects
+            effects += [functools.partial(self._take, place) for place in answers.taken]
+            for refused in answers.refused:
+                followers = self._followers(refused.item) if refused.item.event_type in _ISSUES else []
+                for event_id in (refused.item.event_id, *followers):
+                    effects.append(functools.partial(self._refuse, event_id, refused.problem))
+                    arrived[event_id] = Arrival(problem=refused.problem)
+            now = asyncio.get_running_loop().time()
+            effects += [functools.partial(self._postpone, each, now) for each in answers.later]
+        return arrived
+
+    def _followers(self, issue: Pending) -> list[EventId]:
+        return [
+            event_id
+            for event_id, row in self._database.outbox.items()
+            if row.new.stream == issue.stream and row.place.state == "pending" and event_id != issue.event_id
+        ]
+
+    def _take(self, place: Appended) -> None:
+        row = self._database.outbox[place.event_id]
+        if row.place.state == "pending":
+            row.place = msgspec.structs.replace(
+                row.place,
+                state="sequenced",
+                index=place.index,
+                leaf_hash=place.leaf_hash,
+                received_at=place.received_at,
+            )
+
+    def _refuse(self, event_id: EventId, problem: dict[str, Any]) -> None:
+        row = self._database.outbox[event_id]
+        if row.place.state == "pending":
+            row.place = msgspec.structs.replace(row.place, state="refused", problem=problem)
+
+    def _postpone(self, each: Postponed, now: float) -> None:
+        row = self._database.outbox[each.item.event_id]
+        row.attempt_count += 1
+        row.next_attempt_at = now + each.pause_seconds
 
     async def forget_secrets(self, *, hours: int) -> None:
         """Nothing here is old."""
@@ -248,5 +281,6 @@ class FakeStorage:
         await self._gate.at("forget secrets")
 
 
-def _session(connection: Connection | None) -> Session:
+def session_of(connection: Connection | None) -> Session:
+    """Return the transaction that a connection stands for here."""
     return cast(Session, connection)

@@ -1,29 +1,61 @@
-"""Outbox, idempotency record and relay in virtual time under faults at every await; see `gateway_simulation`."""
+"""Outbox, idempotency record, batch worker and relay in virtual time under faults at every await.
 
+See `gateway_simulation`; the ledger refuses some of what it gets, for good or at first.
+"""
+
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import asyncpg
 import msgspec
 import pytest
 
+from proto.ids import BatchId, EventId
+from proto.problem import UnavailableProblem
 from proto.wire.gateway import EventAnswer
+from proto.wire.ledger import AppendLine
+from services.issuer_gateway.batches.batch_worker import BatchWorker
+from services.issuer_gateway.log.relay import Relay
+from services.issuer_gateway.store.batches import BackgroundBatch, RowResult
 from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.store.outbox import Pending
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import CommitUnknownError
+from tests.fault.gateway_batches import FakeBatchStorage
 from tests.fault.gateway_simulation import Kind, Plan, Subjects, simulate
+from tests.fault.gateway_storage import Session, session_of
+from tests.fault.refusing_ledger import Rates
 
 SEEDS, TORTURE_SEEDS, MUTANT_SEEDS = 20, 1_000, 40
 SMALL = Plan(seed=0, processes=2, clients=2, requests=2, only=(0, "go"))
 LARGER = Plan(seed=0, processes=3, clients=3, requests=4, only=(0, "go"))
+REFUSALS = Rates(for_good=0.2, at_first=0.2)
+SMALL_BATCHES = Plan(seed=3, processes=2, clients=1, requests=1, batches=2, refusals=REFUSALS, only=(0, "go"))
+LARGER_BATCHES = Plan(seed=3, processes=3, clients=2, requests=3, batches=4, refusals=REFUSALS, only=(0, "go"))
 T = TypeVar("T")
 
 
 @pytest.mark.parametrize("kind", ["die", "fail", "wait"])
 def test_one_fault_at_each_await_does_no_request_twice_and_none_halfway(kind: Kind, torture: bool) -> None:
-    plan = LARGER if torture else SMALL
+    _try_each_await(LARGER if torture else SMALL, kind)
+
+
+@pytest.mark.parametrize("kind", ["die", "fail", "wait"])
+def test_one_fault_at_each_await_does_no_row_of_a_batch_twice_and_none_halfway(kind: Kind, torture: bool) -> None:
+    _try_each_await(LARGER_BATCHES if torture else SMALL_BATCHES, kind)
+
+
+def test_the_plan_of_batches_holds_refusals_at_first_and_for_good_and_what_waited_behind_an_issue() -> None:
+    later, for_good, in_the_end = simulate(SMALL_BATCHES).refused
+    assert later > 0
+    assert in_the_end > for_good > 0
+
+
+def _try_each_await(plan: Plan, kind: Kind) -> None:
     calm = simulate(plan)
     assert calm.faults == []
     for number in range(1, calm.await_count + 1):
@@ -32,11 +64,12 @@ def test_one_fault_at_each_await_does_no_request_twice_and_none_halfway(kind: Ki
         assert result.happened == {kind: 1}
 
 
-def test_many_faults_at_once_do_no_request_twice_and_none_halfway(seed: int, torture: bool) -> None:
+def test_many_faults_at_once_do_no_request_and_no_row_twice_and_none_halfway(seed: int, torture: bool) -> None:
     happened = Counter[str]()
     for number in range(seed, seed + (TORTURE_SEEDS if torture else SEEDS)):
-        result = simulate(Plan(seed=number, processes=1 + number % 3))
-        assert result.faults == [], f"again with: simulate(Plan(seed={number}, processes={1 + number % 3}))"
+        plan = Plan(seed=number, processes=1 + number % 3, batches=number % 4, refusals=REFUSALS)
+        result = simulate(plan)
+        assert result.faults == [], f"again with: simulate({plan})"
         happened.update(result.happened)
     assert happened.keys() >= {"wait", "fail", "die"}
 
@@ -100,13 +133,119 @@ class KeepsWhatIsPending(Idempotency):
         await self._storage.keep_answers([(keyed.institution_id, record)])
 
 
-MUTANTS: Sequence[Subjects] = (
-    Subjects(unit_of_work=TakesUnknownForDone),
-    Subjects(idempotency=RemembersLater),
-    Subjects(idempotency=KeepsWhatIsPending),
-)
+class NotesResultsLater(FakeBatchStorage):
+    """Keeps the results of a part in a transaction of their own, after that of its rows."""
+
+    async def keep_results(
+        self, connection: Connection, batch_id: BatchId, part: int, results: Sequence[RowResult]
+    ) -> None:
+        session = Session()
+        await self.write_results(session, batch_id, results)
+        await self.drop_part(session, batch_id, part)
+        session_of(connection).effects.append(lambda: self._later(session))
+
+    def _later(self, session: Session) -> None:
+        async def keep() -> None:
+            await self._gate.at("results, later")
+            self._database.commit(session)
+
+        self.keeping = asyncio.get_running_loop().create_task(keep())
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=["takes unknown for done", "remembers later", "keeps what is pending"])
-def test_a_gateway_with_a_known_fault_is_found_out(mutant: Subjects) -> None:
-    assert any(simulate(Plan(seed=number), mutant).faults for number in range(MUTANT_SEEDS))
+class TakesThePartAwayFirst(FakeBatchStorage):
+    """Takes a part away in a transaction of its own, before that of its rows is committed."""
+
+    async def keep_results(
+        self, connection: Connection, batch_id: BatchId, part: int, results: Sequence[RowResult]
+    ) -> None:
+        async with self.transaction() as other:
+            await self.drop_part(session_of(other), batch_id, part)
+        await self.write_results(session_of(connection), batch_id, results)
+
+
+class SharesABatch(FakeBatchStorage):
+    """Lets two processes work on one batch at the same time."""
+
+    async def take(self, connection: Connection) -> BackgroundBatch | None:
+        await self._gate.at("take")
+        assert not session_of(connection).is_ended, "it is asked in a transaction"
+        waiting = [row for row in self._tables.batches.values() if not row.is_over]
+        return min(waiting, key=lambda row: row.worked_at).batch if waiting else None
+
+
+class GivesUpAtOnce(BatchWorker):
+    """Takes whatever fails for a fault of the batch."""
+
+    async def _part(self, connection: Connection, batch: BackgroundBatch) -> list[RowResult]:
+        try:
+            return await super()._part(connection, batch)
+        except (OSError, asyncpg.PostgresError, UnavailableProblem) as error:
+            raise ValueError("a fault of the batch") from error
+
+
+class DestroysTheKeyFirst(FakeBatchStorage):
+    """Destroys the key of a batch with its last part, before that is committed."""
+
+    async def keep_results(
+        self, connection: Connection, batch_id: BatchId, part: int, results: Sequence[RowResult]
+    ) -> None:
+        row = self._tables.batches[batch_id]
+        if len(row.parts) == 1 and row.batch.key_id is not None:
+            self._tables.vault.pop(row.batch.key_id, None)
+        await super().keep_results(connection, batch_id, part, results)
+
+
+class TriesForEver(BatchWorker):
+    """Waits out what breaks it as if it were an outage, and never gives a batch up."""
+
+    async def _give_up(self, error: Exception) -> None:
+        assert error.__cause__, "something broke it"
+        await asyncio.sleep(1)
+
+
+class TakesNotYetForNever(Relay):
+    """Takes every refusal for one for good."""
+
+    async def _keep(self, waiting: Sequence[Pending], lines: Sequence[AppendLine]) -> None:
+        problems = [None if line.problem is None else line.problem | {"final": True} for line in lines]
+        lines = [msgspec.structs.replace(line, problem=found) for line, found in zip(lines, problems, strict=True)]
+        await super()._keep(waiting, lines)
+
+
+class SendsRefusedAgain(Relay):
+    """Takes every refusal for one that will pass."""
+
+    async def _keep(self, waiting: Sequence[Pending], lines: Sequence[AppendLine]) -> None:
+        problems = [None if line.problem is None else line.problem | {"final": False} for line in lines]
+        lines = [msgspec.structs.replace(line, problem=found) for line, found in zip(lines, problems, strict=True)]
+        await super()._keep(waiting, lines)
+
+
+class LetsFollowersGo(FakeBatchStorage):
+    """Sends what waits behind an issue that was refused."""
+
+    def _followers(self, issue: Pending) -> list[EventId]:
+        assert issue.event_type, "it has a type"
+        return []
+
+
+MUTANTS: Mapping[str, Subjects] = {
+    "takes unknown for done": Subjects(unit_of_work=TakesUnknownForDone),
+    "remembers later": Subjects(idempotency=RemembersLater),
+    "keeps what is pending": Subjects(idempotency=KeepsWhatIsPending),
+    "notes results later": Subjects(storage=NotesResultsLater),
+    "takes the part away first": Subjects(storage=TakesThePartAwayFirst),
+    "shares a batch": Subjects(storage=SharesABatch),
+    "gives up at once": Subjects(worker=GivesUpAtOnce),
+    "destroys the key first": Subjects(storage=DestroysTheKeyFirst),
+    "tries for ever": Subjects(worker=TriesForEver),
+    "takes not yet for never": Subjects(relay=TakesNotYetForNever),
+    "sends refused again": Subjects(relay=SendsRefusedAgain),
+    "lets followers go": Subjects(storage=LetsFollowersGo),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_gateway_with_a_known_fault_is_found_out(name: str) -> None:
+    plans = (Plan(seed=number, batches=2, refusals=REFUSALS) for number in range(MUTANT_SEEDS))
+    assert any(simulate(plan, MUTANTS[name]).faults for plan in plans)
