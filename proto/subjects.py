@@ -12,9 +12,10 @@ ENTRY_BYTES_PER_ID = 89
 
 
 def credential_ids(event: events.Event) -> tuple[CredentialId, ...]:
-    """Return the credentials that an event issues, changes or recognises, in its own order; the parts of a stack not.
+    """Return the credentials that an event issues, changes, recognises or endorses, in its own order.
 
-    Of an issue of rules version 2 they are computed from issuer and commitment (DESIGN 9).
+    The parts of a stack are not among them. Of an issue of rules version 2 they are computed from issuer and commitment
+    (DESIGN 9).
     """
     match event:
         case events.CredentialIssuedV2() | events.CredentialStackedV2():
@@ -30,6 +31,8 @@ def credential_ids(event: events.Event) -> tuple[CredentialId, ...]:
             | events.CredentialSuspended()
             | events.CredentialReinstated()
             | events.CredentialRecognised()
+            | events.CredentialRecognisedV2()
+            | events.CredentialEndorsed()
         ):
             return (event.credential_id,)
         case _:

@@ -258,6 +258,8 @@ def _mark_absent(book: Book, missing: Needs) -> None:
     book.recognitions.update(dict.fromkeys(missing.recognitions))
     book.recognised.update(dict.fromkeys(missing.recognised))
     book.overlapping.update(dict.fromkeys(missing.prefixes))
+    book.statements.update(dict.fromkeys(missing.statements))
+    book.groups.update(dict.fromkeys(missing.groups))
 
 
 def _scope_faults(

@@ -20,6 +20,13 @@ from proto.events.credential_events import (
     CredentialStackedV2,
     CredentialSuspended,
 )
+from proto.events.endorsement_events import (
+    CredentialEndorsed,
+    EndorsementWithdrawn,
+    EndorserInvited,
+    EndorserRole,
+    EndorserUninvited,
+)
 from proto.events.institution_events import (
     IssuerAdmitted,
     IssuerAdmittedV2,
@@ -34,7 +41,11 @@ from proto.events.institution_events import (
     RulesActivated,
 )
 from proto.events.recognition_events import (
+    AchievementRecognised,
+    AchievementRecognitionWithdrawn,
     CredentialRecognised,
+    CredentialRecognisedV2,
+    Decision,
     RecognitionWithdrawn,
 )
 from proto.events.records import (
@@ -57,10 +68,15 @@ __all__ = [
     "EVENT_TYPES",
     "GROUP_MAX",
     "Accreditation",
+    "AchievementRecognised",
+    "AchievementRecognitionWithdrawn",
     "Admission",
+    "AnyRecognition",
+    "CredentialEndorsed",
     "CredentialIssued",
     "CredentialIssuedV2",
     "CredentialRecognised",
+    "CredentialRecognisedV2",
     "CredentialReinstated",
     "CredentialRevoked",
     "CredentialStacked",
@@ -68,6 +84,11 @@ __all__ = [
     "CredentialSuspended",
     "CredentialsIssued",
     "CredentialsRevoked",
+    "Decision",
+    "EndorsementWithdrawn",
+    "EndorserInvited",
+    "EndorserRole",
+    "EndorserUninvited",
     "Event",
     "EventBase",
     "Issue",
@@ -92,8 +113,10 @@ __all__ = [
     "RulesActivated",
     "Scope",
     "Stack",
+    "StatementEvent",
     "Transition",
     "UnknownEventTypeProblem",
+    "Withdrawal",
     "decode",
     "encode",
     "invalid",
@@ -107,6 +130,20 @@ Stack = CredentialStacked | CredentialStackedV2
 Issue = CredentialIssued | CredentialIssuedV2 | CredentialsIssued | Stack
 Revocation = CredentialRevoked | CredentialsRevoked
 Transition = Revocation | CredentialSuspended | CredentialReinstated
+AnyRecognition = CredentialRecognised | CredentialRecognisedV2
+Withdrawal = RecognitionWithdrawn | AchievementRecognitionWithdrawn | EndorserUninvited | EndorsementWithdrawn
+StatementEvent = (
+    CredentialRecognised
+    | CredentialRecognisedV2
+    | RecognitionWithdrawn
+    | AchievementRecognised
+    | AchievementRecognitionWithdrawn
+    | EndorserInvited
+    | EndorserUninvited
+    | CredentialEndorsed
+    | EndorsementWithdrawn
+)
+"""What stands until it is withdrawn, and its withdrawals."""
 Event = (
     LogOpened
     | IssuerAdmitted
@@ -128,7 +165,14 @@ Event = (
     | CredentialSuspended
     | CredentialReinstated
     | CredentialRecognised
+    | CredentialRecognisedV2
     | RecognitionWithdrawn
+    | AchievementRecognised
+    | AchievementRecognitionWithdrawn
+    | EndorserInvited
+    | EndorserUninvited
+    | CredentialEndorsed
+    | EndorsementWithdrawn
     | RulesActivated
 )
 EVENT_TYPES: dict[str, type[EventBase]] = {str(kind.__struct_config__.tag): kind for kind in Event.__args__}

@@ -6,10 +6,11 @@ be appended, `evolve` what it changes, `effective` what a credential's state is.
 
 from proto.lifecycle.book import Book, UnloadedStateError
 from proto.lifecycle.decide import decide, signing_key
-from proto.lifecycle.decide_credential import is_live_recognition
 from proto.lifecycle.decide_issuer import admitted, check_activation, living_end
+from proto.lifecycle.decide_withdrawal import withdrawn_by
 from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
 from proto.lifecycle.evolve import evolve
+from proto.lifecycle.liveness import holds, is_in_force, is_live, is_live_recognition
 from proto.lifecycle.needs import ROUNDS_MAX, Needs, credential_needs, needs
 from proto.lifecycle.refusals import (
     BadSignatureRefusal,
@@ -19,6 +20,18 @@ from proto.lifecycle.refusals import (
     UnknownRulesProblem,
 )
 from proto.lifecycle.rules_versions import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
+from proto.lifecycle.statements import (
+    Endorsement,
+    Invitation,
+    StandingDecision,
+    Statement,
+    StatementGroup,
+    decisions_by,
+    decisions_on,
+    endorsements_of,
+    invitations_by,
+    invitations_of,
+)
 from proto.lifecycle.states import (
     Change,
     Credential,
@@ -48,6 +61,8 @@ __all__ = [
     "Credential",
     "CredentialsRefusal",
     "Effective",
+    "Endorsement",
+    "Invitation",
     "Issuer",
     "Key",
     "Life",
@@ -61,7 +76,10 @@ __all__ = [
     "SharedPlace",
     "Stamp",
     "Standing",
+    "StandingDecision",
     "StateName",
+    "Statement",
+    "StatementGroup",
     "UnknownPredecessorProblem",
     "UnknownRulesProblem",
     "UnloadedStateError",
@@ -72,9 +90,17 @@ __all__ = [
     "counts",
     "credential_needs",
     "decide",
+    "decisions_by",
+    "decisions_on",
     "effective",
+    "endorsements_of",
     "evolve",
+    "holds",
+    "invitations_by",
+    "invitations_of",
+    "is_in_force",
     "is_known",
+    "is_live",
     "is_live_recognition",
     "is_retired",
     "is_void",
@@ -86,4 +112,5 @@ __all__ = [
     "profile",
     "signing_key",
     "standing",
+    "withdrawn_by",
 ]

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex
 from proto.keys import PublicKey
+from proto.lifecycle.statements import Statement, StatementGroup
 from proto.lifecycle.states import (
     Credential,
     Issuer,
@@ -24,14 +25,14 @@ from proto.moment import Moment
 RULINGS_MAX = 8_192
 RecognisedPair = tuple[CredentialId, Did]
 _Name = TypeVar("_Name")
-_Aggregate = TypeVar("_Aggregate")
+_Found = TypeVar("_Found")
 
 
 class UnloadedStateError(LookupError):
     """A rule reads a state that was not loaded: a fault of ours, never of the input."""
 
 
-def _loaded(states: dict[_Name, _Aggregate | None], name: _Name) -> _Aggregate | None:
+def _loaded(states: dict[_Name, _Found], name: _Name) -> _Found:
     try:
         return states[name]
     except KeyError:
@@ -71,6 +72,8 @@ class Book:
         self.recognitions: dict[EventId, Recognition | None] = {}
         self.overlapping: dict[str, tuple[Did, ...] | None] = {}
         self.recognised: dict[RecognisedPair, tuple[EventId, ...] | None] = {}
+        self.statements: dict[EventId, Statement | None] = {}
+        self.groups: dict[StatementGroup, tuple[EventId, ...] | None] = {}
         self.events: dict[EventId, LeafIndex | None] = {}
         self.condemned: dict[
             tuple[Did, Moment | None], tuple[Issuer | None, Issuer | None, Mapping[KeyId, Moment]]
@@ -96,6 +99,7 @@ class Book:
         self.shared_by: dict[CredentialId, SharedPlace] = {}
         self.shared_lives: dict[SharedPlace, tuple[Life, ...]] = {}
         self.changed_recognitions: set[EventId] = set()
+        self.changed_statements: set[EventId] = set()
         self.changed_events: set[EventId] = set()
 
     def opened_log(self) -> LogState:
@@ -119,6 +123,14 @@ class Book:
     def recognitions_by(self, pair: RecognisedPair) -> tuple[EventId, ...]:
         """Return the event ids of all recognitions of one credential by one institution, withdrawn ones too."""
         return _loaded(self.recognised, pair) or ()
+
+    def statement(self, event_id: EventId) -> Statement | None:
+        """Return the standing decision, invitation or endorsement made by that event, or None."""
+        return _loaded(self.statements, event_id)
+
+    def statements_in(self, group: StatementGroup) -> tuple[EventId, ...]:
+        """Return the event ids of all statements of a group, withdrawn ones too, in the order of the log."""
+        return _loaded(self.groups, group) or ()
 
     def key_id_of(self, public_key: PublicKey) -> KeyId | None:
         """Return under which name these key bytes are on the log, or None."""
@@ -189,6 +201,15 @@ class Book:
         known = self.recognised.get(pair) or ()
         if event_id not in known:
             self.recognised[pair] = (*known, event_id)
+
+    def put_statement(self, statement: Statement) -> None:
+        """Write a standing decision, an invitation or an endorsement; groups that nobody asked for are left alone."""
+        event_id = statement.stamp.event_id
+        self.statements[event_id] = statement
+        self.changed_statements.add(event_id)
+        for group in statement.groups():
+            if group in self.groups and event_id not in (known := self.groups.get(group) or ()):
+                self.groups[group] = (*known, event_id)
 
     def put_event(self, event_id: EventId, index: LeafIndex) -> None:
         """Write where an event is on the log."""

@@ -11,8 +11,9 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import CredentialId, LeafIndex, owner_of
 from proto.keys import did_key
-from proto.lifecycle import decide_credential, decide_issuer
+from proto.lifecycle import decide_credential, decide_endorsement, decide_issuer, decide_recognition
 from proto.lifecycle.book import Book
+from proto.lifecycle.decide_withdrawal import withdraw
 from proto.lifecycle.refusals import (
     AheadOfTimeRefusal,
     AlreadyExistsRefusal,
@@ -231,10 +232,18 @@ def _decide_event(
             decide_credential.issue(book, event, opened.credential_ids[0], received_at)
         case events.CredentialRevoked() | events.CredentialSuspended() | events.CredentialReinstated() as event:
             decide_credential.change(book, event, received_at)
-        case events.CredentialRecognised() as event:
-            decide_credential.recognise(book, event, received_at)
-        case events.RecognitionWithdrawn() as event:
-            decide_credential.withdraw(book, event)
+        case (
+            events.CredentialRecognised()
+            | events.CredentialRecognisedV2()
+            | events.AchievementRecognised()
+            | events.EndorserInvited()
+            | events.CredentialEndorsed()
+            | events.RecognitionWithdrawn()
+            | events.AchievementRecognitionWithdrawn()
+            | events.EndorserUninvited()
+            | events.EndorsementWithdrawn() as event
+        ):
+            _decide_statement(book, event, received_at, version=book.opened_log().rules_version_at(index))
         case events.IssuerKeyAdded() | events.IssuerKeyAddedV2() as event:
             decide_issuer.add_key(book, event, key)
         case events.IssuerKeyRetired() as event:
@@ -243,6 +252,23 @@ def _decide_event(
             if event.issuer != book.opened_log().registrar:
                 raise NotAllowedRefusal(f"Only the registrar says {event.__struct_config__.tag}", pointer="/issuer")
             decide_issuer.registrar_act(book, event, index)
+
+
+def _decide_statement(book: Book, event: events.StatementEvent, received_at: Moment, *, version: int) -> None:
+    """What stands until it is withdrawn, and its withdrawals."""
+    match event:
+        case events.CredentialRecognised():
+            decide_recognition.recognise(book, event, received_at)
+        case events.CredentialRecognisedV2():
+            decide_recognition.recognise_for_programme(book, event, received_at)
+        case events.AchievementRecognised():
+            decide_recognition.decide_standing(book, event, received_at)
+        case events.EndorserInvited():
+            decide_endorsement.invite(book, event)
+        case events.CredentialEndorsed():
+            decide_endorsement.endorse(book, event, received_at)
+        case _:
+            withdraw(book, event, version=version)
 
 
 def _judged(opened: Opened, about: AbstractSet[CredentialId] | None) -> tuple[CredentialId, ...]:

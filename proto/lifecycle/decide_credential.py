@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from proto import events
-from proto.ids import CredentialId, Did, EventId
+from proto.ids import CredentialId, Did
 from proto.lifecycle.book import Book
 from proto.lifecycle.decide_issuer import living_end
 from proto.lifecycle.effective import Effective, changes_that_count, effective, life_of
@@ -22,10 +22,9 @@ from proto.lifecycle.refusals import (
     SuspendedSpeakerRefusal,
     UnknownCredentialRefusal,
     UnknownIssuerRefusal,
-    UnknownRecognitionRefusal,
 )
 from proto.lifecycle.states import Credential, Life, Profile
-from proto.lifecycle.voidness import counts, is_void, profile, standing
+from proto.lifecycle.voidness import is_void, profile, standing
 from proto.moment import Moment
 
 AloneIssue = events.CredentialIssued | events.CredentialIssuedV2 | events.Stack
@@ -64,19 +63,20 @@ def _judge_each(ids: Sequence[CredentialId], judge: Callable[[CredentialId], Non
 
 
 def _check_may_issue(book: Book, event: events.Issue) -> None:
-    known = _institution(book, event.issuer)
+    known = institution(book, event.issuer)
     scope = known.scope
     is_stack = isinstance(event, events.CredentialStacked | events.CredentialStackedV2)
     if not (scope.may_stack if is_stack else scope.may_issue):
         raise OutOfScopeRefusal(
             f"{event.issuer} may not {'stack' if is_stack else 'issue'} on this log", pointer="/issuer"
         )
-    _check_scope(event, known)
+    _check_award(event, known)
     if event.valid_until and event.valid_until <= event.valid_from:
         raise EffectiveTimeRefusal("valid_until lies after valid_from", pointer="/valid_until")
 
 
-def _institution(book: Book, did: Did) -> Profile:
+def institution(book: Book, did: Did) -> Profile:
+    """Return what the register says of an institution; refuses the registrar, and who is not admitted."""
     if did == book.opened_log().registrar:
         raise NotAllowedRefusal("The registrar is no institution: it neither issues nor recognises", pointer="/issuer")
     issuer = book.issuer(did)
@@ -86,8 +86,13 @@ def _institution(book: Book, did: Did) -> Profile:
     return known
 
 
-def _check_scope(event: events.Issue, known: Profile) -> None:
-    scope = known.scope
+def _check_award(event: events.Issue, known: Profile) -> None:
+    check_scope(event, known.scope)
+    check_prefix(known, event.issuer, event.achievement, pointer="/achievement")
+
+
+def check_scope(event: events.Issue | events.AchievementRecognised, scope: events.Scope) -> None:
+    """Refuse a level or credits outside the institution's scope."""
     if event.eqf_level and not scope.eqf_min <= event.eqf_level <= scope.eqf_max:
         raise OutOfScopeRefusal(
             f"EQF level {event.eqf_level} is outside this institution's {scope.eqf_min} to {scope.eqf_max}",
@@ -98,10 +103,10 @@ def _check_scope(event: events.Issue, known: Profile) -> None:
             f"{event.ects_hundredths / 100:g} ECTS is above this institution's {scope.ects_hundredths_max / 100:g}",
             pointer="/ects_hundredths",
         )
-    _check_prefix(known, event.issuer, event.achievement, pointer="/achievement")
 
 
-def _check_prefix(known: Profile, did: Did, uri: str, *, pointer: str) -> None:
+def check_prefix(known: Profile, did: Did, uri: str, *, pointer: str) -> None:
+    """Refuse a URI that is under no prefix which the institution registered."""
     if not uri.startswith(known.uri_prefixes):
         prefixes = ", ".join(known.uri_prefixes)
         raise OutOfScopeRefusal(f"{uri} is not under a URI prefix that {did} registered: {prefixes}", pointer=pointer)
@@ -145,7 +150,7 @@ def _check_components(book: Book, event: events.Stack, credential_id: Credential
         raise StackRefusal("Components are sorted and distinct", pointer="/components")
     if credential_id in components:
         raise StackRefusal("A stack is not a part of itself", pointer="/components")
-    lives = [_active_life(book, part, received_at, pointer="/components") for part in components]
+    lives = [active_life(book, part, received_at, pointer="/components") for part in components]
     parameters = book.opened_log().parameters
     if level_of(lives) > parameters.stack_levels_max:
         raise StackRefusal(f"A stack has at most {parameters.stack_levels_max} levels", pointer="/components")
@@ -173,7 +178,8 @@ def flatten(components: tuple[CredentialId, ...], lives: list[Life]) -> tuple[Cr
     return components + tuple(part for life in lives for part in life.parts)
 
 
-def _active_life(book: Book, credential_id: CredentialId, received_at: Moment, *, pointer: str) -> Life:
+def active_life(book: Book, credential_id: CredentialId, received_at: Moment, *, pointer: str) -> Life:
+    """Return the life that counts of an active credential; refuses one that is not on the log, or not active."""
     credential = _known(book, credential_id, pointer=pointer)
     now = _effective_now(book, credential, received_at)
     if now.state != "active":
@@ -324,41 +330,3 @@ def _check_effective_at(book: Book, event: events.Transition, life: Life, receiv
             f"effective_at lies between {earliest} and {received_at}; {event.effective_at} does not",
             pointer="/effective_at",
         )
-
-
-def recognise(book: Book, event: events.CredentialRecognised, received_at: Moment) -> None:
-    """An institution that may recognise counts an active credential, once."""
-    known = _institution(book, event.issuer)
-    if not known.scope.may_recognise:
-        raise OutOfScopeRefusal(f"{event.issuer} may not recognise on this log", pointer="/issuer")
-    _check_prefix(known, event.issuer, event.programme, pointer="/programme")
-    _active_life(book, event.credential_id, received_at, pointer="/credential_id")
-    made = book.recognitions_by((event.credential_id, event.issuer))
-    for event_id in made:
-        if is_live_recognition(book, event_id):
-            raise AlreadyExistsRefusal(f"{event.issuer} recognised it already: {event_id}", pointer="/credential_id")
-    counting = [each for event_id in made if (each := book.recognition(event_id)) and counts(book, each.stamp)]
-    if len(counting) >= book.opened_log().parameters.transitions_per_credential_max:
-        raise LimitRefusal(f"{event.issuer} has recognised and withdrawn it as often as is kept")
-
-
-def is_live_recognition(book: Book, event_id: EventId, *, known_at: Moment | None = None) -> bool:
-    """Tell whether a recognition counts: known, not void, and not withdrawn by anything that counts."""
-    recognition = book.recognition(event_id)
-    if recognition is None or not counts(book, recognition.stamp, known_at):
-        return False
-    return not any(counts(book, stamp, known_at) for stamp in recognition.withdrawals)
-
-
-def withdraw(book: Book, event: events.RecognitionWithdrawn) -> None:
-    """By the institution that recognised, its successor or the registrar, while the recognition is live."""
-    recognition = book.recognition(event.recognition)
-    if recognition is None:
-        raise UnknownRecognitionRefusal(f"No recognition {event.recognition} is on this log", pointer="/recognition")
-    may = {recognition.recogniser, book.opened_log().registrar, living_end(book, recognition.recogniser)}
-    if event.issuer not in may:
-        raise NotAllowedRefusal(
-            f"Only {recognition.recogniser}, its successor or the registrar may withdraw it", pointer="/issuer"
-        )
-    if not is_live_recognition(book, event.recognition):
-        raise CredentialStateRefusal("The recognition was withdrawn already", pointer="/recognition")

@@ -91,7 +91,7 @@ def add_key(book: Book, event: events.KeyAddition, key: Key) -> None:
     """By the owner's recovery key at once, or by the registrar after the public delay."""
     log = book.opened_log()
     if event.subject != log.registrar:
-        _not_closed(book, admitted(book, event.subject), event.subject)
+        not_closed(book, admitted(book, event.subject), event.subject)
     is_by_recovery = key.purpose == "recovery" and event.issuer == event.subject
     is_by_registrar = key.purpose == "event" and event.issuer == log.registrar
     if not (is_by_recovery or is_by_registrar):
@@ -160,7 +160,7 @@ def registrar_act(book: Book, event: events.Event, index: LeafIndex) -> None:
             _admit(book, event)
         case events.IssuerScopeChanged():
             _check_scope(event.scope)
-            _not_closed(book, admitted(book, event.subject), event.subject)
+            not_closed(book, admitted(book, event.subject), event.subject)
         case events.IssuerSuspended() | events.IssuerReinstated():
             _change_standing(book, event)
         case events.IssuerClosed():
@@ -206,7 +206,7 @@ def _check_scope(scope: events.Scope) -> None:
 
 def _change_standing(book: Book, event: events.IssuerSuspended | events.IssuerReinstated) -> None:
     issuer = admitted(book, event.subject)
-    _not_closed(book, issuer, event.subject)
+    not_closed(book, issuer, event.subject)
     last = standing(book, issuer)
     is_suspended = last is not None and last.kind == "suspended"
     if is_suspended is isinstance(event, events.IssuerSuspended):
@@ -215,12 +215,12 @@ def _change_standing(book: Book, event: events.IssuerSuspended | events.IssuerRe
 
 
 def _close(book: Book, event: events.IssuerClosed) -> None:
-    _not_closed(book, admitted(book, event.subject), event.subject)
+    not_closed(book, admitted(book, event.subject), event.subject)
     if not event.successor:
         return
     if event.successor == event.subject:
         raise FieldRefusal("An institution does not succeed itself", pointer="/successor")
-    _not_closed(book, admitted(book, event.successor, pointer="/successor"), event.successor, pointer="/successor")
+    not_closed(book, admitted(book, event.successor, pointer="/successor"), event.successor, pointer="/successor")
 
 
 def _activate_rules(book: Book, event: events.RulesActivated, index: LeafIndex) -> None:
@@ -257,7 +257,8 @@ def admitted(book: Book, did: Did, *, pointer: str = "/subject") -> Issuer:
     return issuer
 
 
-def _not_closed(book: Book, issuer: Issuer, did: Did, *, pointer: str = "/subject") -> None:
+def not_closed(book: Book, issuer: Issuer, did: Did, *, pointer: str = "/subject") -> None:
+    """Refuse an institution that is closed."""
     last = standing(book, issuer)
     if last is not None and last.kind == "closed":
         raise ClosedIssuerRefusal(f"{did} was closed at {last.stamp.received_at}", pointer=pointer)
@@ -273,3 +274,20 @@ def living_end(book: Book, did: Did) -> Did:
             return did
         did = last.successor
         seen.add(did)
+
+
+def is_of_one_line(book: Book, one: Did, other: Did) -> bool:
+    """Tell whether two institutions are the same, or one came after the other by closings that count."""
+    return one in _line(book, other) or other in _line(book, one)
+
+
+def _line(book: Book, did: Did) -> set[Did]:
+    """Return an institution and all that answer for it, one after the other."""
+    seen: set[Did] = set()
+    following: Did | None = did
+    while following is not None and following not in seen:
+        seen.add(following)
+        issuer = book.issuer(following)
+        last = standing(book, issuer) if issuer else None
+        following = last.successor if last is not None and last.kind == "closed" else None
+    return seen

@@ -4,15 +4,19 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import Literal
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from proto import events
 from proto.envelope import Opened
-from proto.ids import CredentialId, LeafIndex
+from proto.ids import CredentialId, EventId, LeafIndex
 from proto.lifecycle.book import Book
 from proto.lifecycle.decide_credential import flatten, level_of
+from proto.lifecycle.decide_endorsement import invitations_for, live_invitation
 from proto.lifecycle.decide_issuer import key_from
+from proto.lifecycle.decide_withdrawal import withdrawn_by
 from proto.lifecycle.effective import life_of
+from proto.lifecycle.statements import Endorsement, Invitation, StandingDecision, Statement
 from proto.lifecycle.states import (
     Change,
     Issuer,
@@ -72,12 +76,22 @@ def evolve(
             | events.CredentialReinstated() as event
         ):
             _change(book, event, _subjects(opened, about), stamp)
-        case events.CredentialRecognised() as event:
+        case events.CredentialRecognised() | events.CredentialRecognisedV2() as event:
             book.put_recognition(_recognition(event, stamp))
+            if isinstance(event, events.CredentialRecognisedV2) and event.replaces:
+                _withdraw_recognition(book, event.replaces, stamp)
         case events.RecognitionWithdrawn() as event:
-            known = book.recognition(event.recognition)
-            assert known is not None, "decide checked that the recognition is live"
-            book.put_recognition(replace(known, withdrawals=(*known.withdrawals, stamp)))
+            _withdraw_recognition(book, event.recognition, stamp)
+        case (
+            events.AchievementRecognitionWithdrawn()
+            | events.EndorserUninvited()
+            | events.EndorsementWithdrawn() as event
+        ):
+            said = book.statement(withdrawn_by(event))
+            assert said is not None, "decide checked that the statement is live"
+            book.put_statement(replace(said, withdrawals=(*said.withdrawals, stamp)))
+        case events.AchievementRecognised() | events.EndorserInvited() | events.CredentialEndorsed() as event:
+            book.put_statement(_statement(book, event, stamp))
         case events.RulesActivated() as event:
             log = book.opened_log()
             version = RulesVersion(stamp=stamp, version=event.version, from_index=event.from_index)
@@ -165,7 +179,8 @@ def _change(book: Book, event: events.Transition, ids: Sequence[CredentialId], s
         book.put_credentials(names, lives, shared_place(stamp, number))
 
 
-def _recognition(event: events.CredentialRecognised, stamp: Stamp) -> Recognition:
+def _recognition(event: events.AnyRecognition, stamp: Stamp) -> Recognition:
+    named = event if isinstance(event, events.CredentialRecognisedV2) else None
     return Recognition(
         stamp=stamp,
         credential_id=event.credential_id,
@@ -173,7 +188,44 @@ def _recognition(event: events.CredentialRecognised, stamp: Stamp) -> Recognitio
         ects_hundredths=event.ects_hundredths,
         eqf_level=event.eqf_level or None,
         programme=event.programme,
+        under=(named.under or None) if named else None,
+        replaces=(named.replaces or None) if named else None,
     )
+
+
+def _withdraw_recognition(book: Book, event_id: EventId, stamp: Stamp) -> None:
+    known = book.recognition(event_id)
+    assert known is not None, "decide checked that the recognition is live"
+    book.put_recognition(replace(known, withdrawals=(*known.withdrawals, stamp)))
+
+
+def _statement(
+    book: Book, event: events.AchievementRecognised | events.EndorserInvited | events.CredentialEndorsed, stamp: Stamp
+) -> Statement:
+    match event:
+        case events.AchievementRecognised():
+            return StandingDecision(
+                stamp=stamp,
+                achievement_issuer=event.achievement_issuer,
+                achievement=event.achievement,
+                decision=event.decision,
+                ects_hundredths=event.ects_hundredths,
+                eqf_level=event.eqf_level or None,
+                programme=event.programme,
+                valid_from=event.valid_from,
+                valid_until=event.valid_until,
+                ects_hundredths_min=None if event.ects_hundredths_min is UNSET else event.ects_hundredths_min,
+                eqf_level_min=event.eqf_level_min or None,
+                description_digest=event.description_digest or None,
+            )
+        case events.EndorserInvited():
+            return Invitation(stamp=stamp, achievement=event.achievement, endorser=event.endorser, role=event.role)
+        case events.CredentialEndorsed():
+            credential = book.credential(event.credential_id)
+            life = life_of(book, credential) if credential else None
+            invitation = live_invitation(book, invitations_for(event, life)) if life else None
+            assert invitation is not None, "decide checked that the speaker is invited"
+            return Endorsement(stamp=stamp, credential_id=event.credential_id, role=event.role, invitation=invitation)
 
 
 def _issuer_after(  # noqa: PLR0911 - one return per row of the table

@@ -14,6 +14,18 @@ from proto.envelope import Opened
 from proto.ids import CredentialId, Did, EventId
 from proto.keys import PublicKey
 from proto.lifecycle.book import Book, RecognisedPair
+from proto.lifecycle.decide_withdrawal import withdrawn_by
+from proto.lifecycle.statements import (
+    DECISIONS_LIVE_MAX,
+    INVITATIONS_LIVE_MAX,
+    Endorsement,
+    StatementGroup,
+    decisions_by,
+    decisions_like,
+    endorsements_of,
+    invitations_by,
+    invitations_like,
+)
 from proto.lifecycle.states import Credential
 
 ROUNDS_MAX = 3
@@ -29,6 +41,8 @@ class Needs(msgspec.Struct, kw_only=True):
     recognitions: set[EventId] = msgspec.field(default_factory=set)
     recognised: set[RecognisedPair] = msgspec.field(default_factory=set)
     prefixes: set[str] = msgspec.field(default_factory=set)
+    statements: set[EventId] = msgspec.field(default_factory=set)
+    groups: set[StatementGroup] = msgspec.field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
@@ -41,14 +55,16 @@ class Needs(msgspec.Struct, kw_only=True):
             or self.recognitions
             or self.recognised
             or self.prefixes
+            or self.statements
+            or self.groups
         )
 
 
 def needs(book: Book, batch: Iterable[Opened]) -> Needs:
     """Return what deciding these events reads and the book lacks; call again after loading, until it is empty."""
-    found = Needs()
-    for opened in batch:
-        _touch(book, opened, found)
+    found, together = Needs(), list(batch)
+    for opened in together:
+        _touch(book, opened, found, len(together))
     _subtract(found, book)
     return found
 
@@ -72,6 +88,8 @@ def _subtract(found: Needs, book: Book) -> None:
     found.recognitions = {name for name in found.recognitions if name not in book.recognitions}
     found.recognised = {name for name in found.recognised if name not in book.recognised}
     found.prefixes = {name for name in found.prefixes if name not in book.overlapping}
+    found.statements = {name for name in found.statements if name not in book.statements}
+    found.groups = {name for name in found.groups if name not in book.groups}
 
 
 def _touch_registrar(book: Book, found: Needs) -> None:
@@ -79,7 +97,7 @@ def _touch_registrar(book: Book, found: Needs) -> None:
         found.issuers.add(book.log.registrar)
 
 
-def _touch(book: Book, opened: Opened, found: Needs) -> None:
+def _touch(book: Book, opened: Opened, found: Needs, batch_size: int) -> None:
     """What one event names, and what that names in turn as far as it is loaded."""
     event = opened.event
     _touch_registrar(book, found)
@@ -102,11 +120,18 @@ def _touch(book: Book, opened: Opened, found: Needs) -> None:
                 _touch_credential(book, credential_id, found, with_parts=True)
         case events.CredentialSuspended():
             _touch_credential(book, event.credential_id, found, with_parts=True)
-        case events.CredentialRecognised():
-            _touch_credential(book, event.credential_id, found, with_parts=True)
-            _touch_recognitions(book, (event.credential_id, event.issuer), found)
-        case events.RecognitionWithdrawn():
-            _touch_recognition(book, event.recognition, found)
+        case (
+            events.CredentialRecognised()
+            | events.CredentialRecognisedV2()
+            | events.RecognitionWithdrawn()
+            | events.AchievementRecognised()
+            | events.AchievementRecognitionWithdrawn()
+            | events.EndorserInvited()
+            | events.EndorserUninvited()
+            | events.CredentialEndorsed()
+            | events.EndorsementWithdrawn() as statement
+        ):
+            _touch_statement_event(book, statement, found, batch_size)
         case events.RulesActivated():
             pass
         case _:
@@ -174,3 +199,71 @@ def _touch_recognition(book: Book, event_id: EventId, found: Needs) -> None:
     if recognition is not None:
         found.issuers.add(recognition.recogniser)
         found.issuers.update(stamp.speaker for stamp in recognition.withdrawals)
+
+
+def _touch_what_it_names(book: Book, event: events.CredentialRecognisedV2, found: Needs) -> None:
+    if event.under:
+        _touch_statement(book, event.under, found)
+    if event.replaces:
+        _touch_recognition(book, event.replaces, found)
+
+
+def _touch_statement_event(book: Book, event: events.StatementEvent, found: Needs, batch_size: int) -> None:
+    match event:
+        case events.CredentialRecognised() | events.CredentialRecognisedV2():
+            _touch_credential(book, event.credential_id, found, with_parts=True)
+            _touch_recognitions(book, (event.credential_id, event.issuer), found)
+            if isinstance(event, events.CredentialRecognisedV2):
+                _touch_what_it_names(book, event, found)
+        case events.RecognitionWithdrawn():
+            _touch_recognition(book, event.recognition, found)
+        case events.AchievementRecognised():
+            found.issuers.add(event.achievement_issuer)
+            like = decisions_like(event.issuer, event.achievement_issuer, event.achievement, event.programme)
+            _touch_group(book, like, found)
+            _touch_counted(book, decisions_by(event.issuer), found, DECISIONS_LIVE_MAX - batch_size)
+        case events.EndorserInvited():
+            found.issuers.add(event.endorser)
+            like = invitations_like(event.issuer, event.achievement, event.endorser, event.role)
+            _touch_group(book, like, found)
+            _touch_counted(book, invitations_by(event.issuer), found, INVITATIONS_LIVE_MAX - batch_size)
+        case events.CredentialEndorsed():
+            _touch_endorsed(book, event, found)
+        case _:
+            _touch_statement(book, withdrawn_by(event), found)
+
+
+def _touch_group(book: Book, group: StatementGroup, found: Needs) -> None:
+    found.groups.add(group)
+    for event_id in book.groups.get(group) or ():
+        _touch_statement(book, event_id, found)
+
+
+def _touch_counted(book: Book, group: StatementGroup, found: Needs, few: int) -> None:
+    """A group that is counted only: its statements are read once there are more than a few of them, dead or alive."""
+    found.groups.add(group)
+    names = book.groups.get(group) or ()
+    for event_id in names if len(names) >= few else ():
+        _touch_statement(book, event_id, found)
+
+
+def _touch_statement(book: Book, event_id: EventId, found: Needs) -> None:
+    found.statements.add(event_id)
+    statement = book.statements.get(event_id)
+    if statement is None:
+        return
+    found.issuers.add(statement.stamp.speaker)
+    found.issuers.update(stamp.speaker for stamp in statement.withdrawals)
+    if isinstance(statement, Endorsement):
+        _touch_statement(book, statement.invitation, found)
+
+
+def _touch_endorsed(book: Book, event: events.CredentialEndorsed, found: Needs) -> None:
+    """The credential, all its endorsements, and the invitations that its issuer made to the speaker."""
+    _touch_credential(book, event.credential_id, found, with_parts=True)
+    _touch_group(book, endorsements_of(event.credential_id), found)
+    credential = book.credentials.get(event.credential_id)
+    if credential is not None:
+        for achievement in {life.achievement for life in credential.lives}:
+            like = invitations_like(credential.issuer, achievement, event.issuer, event.role)
+            _touch_group(book, like, found)

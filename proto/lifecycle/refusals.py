@@ -243,6 +243,34 @@ class UnknownRecognitionRefusal(Refusal):
     is_final = False
 
 
+class UnknownStatementRefusal(Refusal):
+    """The event names a standing decision, an invitation or an endorsement that the log does not know (yet)."""
+
+    slug = "unknown-statement"
+    title = "What the event names is not on the log"
+    rule = "if.exists"
+    is_final = False
+
+
+class StatementStateRefusal(Refusal):
+    """The standing decision, invitation or endorsement does not stand any more."""
+
+    slug = "statement-state"
+    title = "What the event names does not stand any more"
+    status = 409
+    rule = "if.state"
+
+
+class NotInvitedRefusal(Refusal):
+    """No invitation that stands lets the speaker endorse this credential in this role (yet)."""
+
+    slug = "not-invited"
+    title = "The institution is not invited to endorse this"
+    status = 403
+    rule = "who-may.invited"
+    is_final = False
+
+
 class CredentialStateRefusal(Refusal):
     """The credential's state does not allow it; `state` says which it is."""
 

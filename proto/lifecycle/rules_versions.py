@@ -16,11 +16,19 @@ _ADMITTED_FROM: dict[type[events.EventBase], int] = {
     events.CredentialStackedV2: 2,
     events.CredentialsIssued: 2,
     events.CredentialsRevoked: 2,
+    events.CredentialRecognisedV2: 2,
+    events.AchievementRecognised: 2,
+    events.AchievementRecognitionWithdrawn: 2,
+    events.EndorserInvited: 2,
+    events.EndorserUninvited: 2,
+    events.CredentialEndorsed: 2,
+    events.EndorsementWithdrawn: 2,
 }
 _ADMITTED_UP_TO: dict[type[events.EventBase], tuple[int, type[events.EventBase]]] = {
     events.IssuerAdmitted: (1, events.IssuerAdmittedV2),
     events.CredentialIssued: (1, events.CredentialIssuedV2),
     events.CredentialStacked: (1, events.CredentialStackedV2),
+    events.CredentialRecognised: (1, events.CredentialRecognisedV2),
 }
 """The last version that admits a type, and what is said in its place."""
 

@@ -144,7 +144,10 @@ class Credential(State, frozen=True, kw_only=True):
 
 
 class Recognition(State, frozen=True, kw_only=True):
-    """An institution's decision to count a credential; `withdrawals` are the entries that withdrew it."""
+    """An institution's decision to count a credential; `withdrawals` are the entries that withdrew it.
+
+    `under` is the standing decision that it follows, `replaces` the recognition that the same entry withdrew.
+    """
 
     stamp: Stamp
     credential_id: CredentialId
@@ -153,6 +156,8 @@ class Recognition(State, frozen=True, kw_only=True):
     eqf_level: int | None
     programme: str
     withdrawals: tuple[Stamp, ...] = ()
+    under: EventId | None = None
+    replaces: EventId | None = None
 
     @property
     def recogniser(self) -> Did:

@@ -15,6 +15,7 @@ The caller owns the transaction and the tables; each service's migration declare
     CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
     CREATE TABLE event (event_id bytea PRIMARY KEY, leaf_index bigint NOT NULL);
 
+Standing decisions, invitations and endorsements have tables of their own (`services.persistence.postgres_statements`).
 A service whose entries already carry the event id may make `event` a view over them and save `with_events=False`.
 States are msgpack of the array-like records of `proto.lifecycle.states`; ids in columns are raw bytes. `successors` are
 all that were ever named, because a closing may turn out to be void (DESIGN 3.7). Credentials that one event gave the
@@ -42,6 +43,7 @@ from proto.lifecycle import (
     needs,
     prefixes_of,
 )
+from services.persistence import postgres_statements
 from services.persistence.overlaps import AFTER_URIS, beginnings
 from services.persistence.postgres import Connection
 
@@ -136,6 +138,10 @@ async def load(connection: Connection, book: Book, wanted: Needs) -> None:
         await _load_credentials(connection, book, wanted)
     if wanted.recognitions or wanted.recognised:
         await _load_recognitions(connection, book, wanted)
+    if wanted.groups:
+        await postgres_statements.load_groups(connection, book, wanted.groups)
+    if wanted.statements:
+        await postgres_statements.load(connection, book, wanted.statements)
     mark_absent(book, wanted)
 
 
@@ -202,6 +208,10 @@ def mark_absent(book: Book, wanted: Needs) -> None:
         book.recognised.setdefault(pair, None)
     for prefix in wanted.prefixes:
         book.overlapping.setdefault(prefix, None)
+    for group in wanted.groups:
+        book.groups.setdefault(group, None)
+    for name in wanted.statements:
+        book.statements.setdefault(name, None)
 
 
 async def load_all(connection: Connection, book: Book, batch: Sequence[Opened]) -> None:
@@ -236,6 +246,8 @@ async def save(connection: Connection, book: Book, *, with_events: bool = True) 
         await _save_recognitions(
             connection, [found for name in sorted(book.changed_recognitions) if (found := book.recognition(name))]
         )
+    if book.changed_statements:
+        await postgres_statements.save(connection, book)
     if with_events and book.changed_events:
         names_of_events = sorted(book.changed_events)
         await connection.execute(_SAVE_EVENTS, _raw(names_of_events), [book.index_of(name) for name in names_of_events])

@@ -25,10 +25,13 @@ from proto.lifecycle import (
     UnloadedStateError,
     prefixes_of,
 )
+from services.persistence import sqlite_statements
 from services.persistence.overlaps import AFTER_URIS, beginnings
 from services.persistence.packing import NameOf, name_digest, names_in, pack, unpack
+from services.persistence.sqlite_records import record
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE issuer (did TEXT PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE uri_prefix (prefix TEXT, did TEXT, PRIMARY KEY (prefix, did)) WITHOUT ROWID;
@@ -44,7 +47,12 @@ CREATE TABLE recognition (
 CREATE INDEX recognition_by_pair ON recognition (credential_id, recogniser);
 CREATE TABLE event (event_id BLOB PRIMARY KEY, leaf_index INTEGER NOT NULL) WITHOUT ROWID;
 """
-TABLES = ("meta", "issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event")
+    + sqlite_statements.SCHEMA
+)
+TABLES = (
+    *("meta", "issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event"),
+    *sqlite_statements.TABLES,
+)
 _VARIABLES_MAX = 10_000
 NAMES_MAX = 16_384
 _NAMES: dict[bytes, str] = {}
@@ -72,14 +80,6 @@ def write_meta(connection: sqlite3.Connection, name: str, value: bytes) -> None:
 def forget_meta(connection: sqlite3.Connection, name: str) -> None:
     """Remove what is under a name."""
     connection.execute("DELETE FROM meta WHERE name = ?", (name,))
-
-
-def record(decode: Callable[[bytes], _T], stored: bytes) -> _T:
-    """Return what stored bytes hold; raises `msgspec.DecodeError` for whatever is wrong with them, bad UTF-8 too."""
-    try:
-        return decode(stored)
-    except (UnicodeDecodeError, TypeError, RecursionError) as error:
-        raise msgspec.DecodeError(f"a stored record is damaged: {error}") from error
 
 
 # Aggregates into the book.
@@ -113,6 +113,8 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
         book.overlapping[prefix] = _overlapping(connection, prefix) or None
     _load_credentials(connection, book, wanted.credentials)
     _load_recognitions(connection, book, wanted)
+    sqlite_statements.load_groups(connection, book, wanted.groups)
+    sqlite_statements.load(connection, book, wanted.statements)
 
 
 def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]) -> None:
@@ -257,6 +259,8 @@ def save(connection: sqlite3.Connection, book: Book) -> None:
         "INSERT OR REPLACE INTO recognition VALUES (?, ?, ?, ?)",
         [_recognition_row(book, name) for name in book.changed_recognitions],
     )
+    if book.changed_statements:
+        sqlite_statements.save(connection, book)
     connection.executemany(
         "INSERT INTO event VALUES (?, ?)",
         [(bytes.fromhex(name), book.events[name]) for name in sorted(book.changed_events)],

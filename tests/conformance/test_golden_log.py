@@ -28,6 +28,13 @@ FROM_VERSION_2 = {
     events.CredentialStackedV2,
     events.CredentialsIssued,
     events.CredentialsRevoked,
+    events.CredentialRecognisedV2,
+    events.AchievementRecognised,
+    events.AchievementRecognitionWithdrawn,
+    events.EndorserInvited,
+    events.EndorserUninvited,
+    events.CredentialEndorsed,
+    events.EndorsementWithdrawn,
 }
 LINES = Path(LOG_FILE).read_bytes().splitlines()
 STATES = json.loads(Path(STATES_FILE).read_text(encoding="utf-8"))

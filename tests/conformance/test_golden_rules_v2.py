@@ -27,7 +27,12 @@ from tests.support.golden_rules_v2 import (
 FILES = names_of_files()
 LINES = {name: log.read_bytes().splitlines() for name, (log, _) in FILES.items()}
 STATES = {name: json.loads(states.read_text(encoding="utf-8")) for name, (_, states) in FILES.items()}
-ADMITTED_NO_MORE = {events.IssuerAdmitted, events.CredentialIssued, events.CredentialStacked}
+ADMITTED_NO_MORE = {
+    events.IssuerAdmitted,
+    events.CredentialIssued,
+    events.CredentialStacked,
+    events.CredentialRecognised,
+}
 
 
 def _kinds(name: str) -> set[type[events.EventBase]]:
@@ -52,6 +57,15 @@ def test_every_event_type_is_on_a_golden_log() -> None:
 def test_what_came_together_reaches_every_state() -> None:
     states = {each["now"]["state"] for each in STATES["v2"]["credentials"].values()}
     assert states == {"active", "suspended", "revoked", "void", "impaired"}
+
+
+def test_what_stands_until_it_is_withdrawn_is_there_in_every_state() -> None:
+    for states in STATES.values():
+        made = states["statements"].values()
+        assert {each["is_live"] for each in made} == {each.get("holds", True) for each in made} == {True, False}
+        assert {each.get("is_in_force", True) for each in made} == {True, False}
+        recognitions = states["recognitions"].values()
+        assert {each["is_live"] for each in recognitions} == {True, False}
 
 
 def test_rules_version_1_still_refuses_what_version_2_brought() -> None:

@@ -148,7 +148,7 @@ class FakeDatabase:
     def damages(self) -> list[str]:
         """Return what is not as the entries' bytes say: an `fsck` of this database."""
         again = replay([entry.data for entry, _ in self.entries], self.origin)
-        kinds = ("log", "issuers", "public_keys", "credentials", "recognitions", "events")
+        kinds = ("log", "issuers", "public_keys", "credentials", "recognitions", "statements", "groups", "events")
         found = [
             f"{kind} other than the entries give" for kind in kinds if getattr(again, kind) != getattr(self.book, kind)
         ]
@@ -173,6 +173,9 @@ def _copy(source: Book, target: Book) -> None:
         target.credentials[credential] = source.credentials[credential]
     for recognition in source.changed_recognitions:
         target.recognitions[recognition] = source.recognitions[recognition]
+    for name in source.changed_statements:
+        if (statement := source.statements[name]) is not None:
+            target.put_statement(statement)
 
 
 class Session:
@@ -238,7 +241,7 @@ class Session:
         """Keep the states that are to be committed."""
         await self.step("save")
         self.saved.is_log_changed, self.saved.log = book.is_log_changed, book.log
-        for name in ("issuers", "public_keys", "credentials", "recognitions"):
+        for name in ("issuers", "public_keys", "credentials", "recognitions", "statements"):
             changed = getattr(book, f"changed_{name}")
             setattr(self.saved, f"changed_{name}", set(changed))
             getattr(self.saved, name).update({key: getattr(book, name)[key] for key in changed})
@@ -261,6 +264,10 @@ def _load(source: Book, book: Book, wanted: Needs) -> None:
         book.public_keys[key] = source.key_id_of(key)
     for credential_id in wanted.credentials:
         book.credentials[credential_id] = source.credential(credential_id)
+    for name in wanted.statements:
+        book.statements[name] = source.statement(name)
+    for group in wanted.groups:
+        book.groups[group] = source.statements_in(group) or None
     for prefix in wanted.prefixes:
         book.overlapping[prefix] = source.overlapping_with(prefix)
     postgres_states.mark_absent(book, wanted)

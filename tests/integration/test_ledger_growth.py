@@ -81,7 +81,8 @@ async def take_back(database: Database) -> list[asyncpg.Record]:
         first = next(each for each in database_setup.read_migrations(migrations.__name__) if each.number == 1)
         ddl = first.sql[first.sql.index("CREATE TABLE entry (") :].partition(";")[0]
         await connection.execute(
-            "DROP TABLE uri_prefix, shared_lives; ALTER TABLE issuer DROP COLUMN has_prefixes;"
+            "DROP TABLE uri_prefix, shared_lives, statement, statement_group;"
+            "ALTER TABLE issuer DROP COLUMN has_prefixes;"
             "ALTER TABLE credential_state DROP COLUMN shared, ALTER COLUMN state SET NOT NULL;"
             "DROP VIEW event; DROP TABLE entry, frozen, inherited_event, inherited_state CASCADE;"
             "DROP FUNCTION make_room, settle_partition, entries_per_partition;"

@@ -31,11 +31,17 @@ class Projected:
 
 @pytest.fixture
 async def projected(tmp_path: Path) -> AsyncIterator[Projected]:
-    world = World()
+    world = World(rules_version=2)
     school, college = world.admit("school"), world.admit("college")
-    parts = [world.issued(school, str(number)) for number in range(256)]
-    whole = world.stacked(school, parts[:2])
-    world.say(world.recognition(college, whole))
+    for number in range(256):
+        world.say(world.committed(school, str(number)))
+    parts = [world.committed_id(school, str(number)) for number in range(256)]
+    world.say(world.committed_stack(school, parts[:2], "whole"))
+    whole = world.committed_id(school, "whole")
+    world.say(world.standing_decision(college, school))
+    world.say(world.invitation(school, college))
+    world.say(world.endorsement(college, whole))
+    world.say(world.recognition(college, whole, ects_hundredths=700))
     world.say(world.revocation(school, parts[0]))
     file = tmp_path / "projection.sqlite"
     store = Store(file)
@@ -63,6 +69,10 @@ async def test_a_sound_projection_is_clean(projected: Projected) -> None:
         "DELETE FROM issuer WHERE did = 'did:web:school.example'",
         "DELETE FROM tile WHERE level = 1",
         "DELETE FROM recognition",
+        "DELETE FROM statement",
+        "UPDATE statement SET state = (SELECT max(state) FROM statement)",
+        "DELETE FROM statement_group WHERE place = (SELECT min(place) FROM statement_group)",
+        "UPDATE statement_group SET event_id = x'00' WHERE place = (SELECT min(place) FROM statement_group)",
         "UPDATE tile SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND place = 1",
         "UPDATE tile SET hashes = zeroblob(length(hashes)) WHERE level = 1",
         "UPDATE credential SET state = (SELECT max(state) FROM credential)",

@@ -1,7 +1,9 @@
 """Laws of the rules over random histories: total, sufficient loading, invariants, replay, and a slow second opinion."""
 
 from collections.abc import Callable
+from functools import cache
 from random import Random
+from typing import Any
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -12,12 +14,20 @@ from proto.ids import Did, LeafIndex
 from proto.lifecycle import (
     ROUNDS_MAX,
     Book,
+    Credential,
+    Endorsement,
+    Issuer,
+    LogState,
     Needs,
+    Recognition,
     Refusal,
+    Statement,
     credential_needs,
     decide,
     effective,
     evolve,
+    holds,
+    is_live,
     needs,
 )
 from proto.lifecycle.decide_issuer import RETIREMENTS_PER_KEY_MAX
@@ -77,6 +87,8 @@ def _load(book: Book, source: Book, wanted: Needs) -> None:
     for pair in wanted.recognised:
         book.recognised[pair] = source.recognised[pair]
         book.recognitions |= {name: source.recognitions[name] for name in source.recognised[pair] or ()}
+    book.statements |= {name: source.statements[name] for name in wanted.statements}
+    book.groups |= {name: source.groups[name] for name in wanted.groups}
     for did in _with_successors(source, wanted.issuers):
         book.issuers.setdefault(did, source.issuers[did])
 
@@ -114,6 +126,7 @@ def _changed(book: Book) -> dict[str, object]:
         "shared by": book.shared_by,
         "shared lives": book.shared_lives,
         "recognitions": {name: book.recognitions[name] for name in book.changed_recognitions},
+        "statements": {name: book.statements[name] for name in book.changed_statements},
         "events": {name: book.events[name] for name in book.changed_events},
     }
 
@@ -211,7 +224,7 @@ def test_whatever_is_said_is_refused_or_leaves_a_sound_book(rng: Random) -> None
 def test_a_replay_of_the_entries_gives_the_same_book(rng: Random) -> None:
     world = _history(rng, 25).world
     book = replay(world.entries)
-    for name in ("log", "issuers", "public_keys", "credentials", "recognitions", "events"):
+    for name in ("log", "issuers", "public_keys", "credentials", "recognitions", "statements", "groups", "events"):
         assert getattr(book, name) == getattr(world.book, name)
 
 
@@ -219,11 +232,16 @@ def test_a_replay_of_the_entries_gives_the_same_book(rng: Random) -> None:
 @given(rng=SEEDS)
 def test_aggregates_survive_being_stored(rng: Random) -> None:
     book = _history(rng, 25).world.book
-    for states in (book.issuers, book.credentials, book.recognitions, {"log": book.log}):
-        for state in states.values():
-            if state is not None:
-                stored = msgspec.msgpack.encode(state)
-                assert msgspec.msgpack.decode(stored, type=type(state)) == state
+    kinds: list[tuple[dict[Any, Any], Any]] = [
+        (book.issuers, Issuer),
+        (book.credentials, Credential),
+        (book.recognitions, Recognition),
+        (book.statements, Statement),
+        ({"log": book.log}, LogState),
+    ]
+    for states, kind in kinds:
+        for state in filter(None, states.values()):
+            assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=kind) == state
 
 
 # A second opinion.
@@ -247,13 +265,47 @@ def test_a_slow_model_of_the_design_agrees_on_every_state(rng: Random) -> None:
                     assert (found.state, found.credits_remaining, found.reason) == expected
 
 
+def _stands(book: Book, said: Statement, known_at: Moment | None) -> bool:
+    if isinstance(said, Endorsement):
+        return holds(book, said, known_at=known_at)
+    return is_live(book, said, known_at=known_at)
+
+
+@slowly
+@given(rng=SEEDS)
+def test_the_model_agrees_on_what_still_stands(rng: Random) -> None:
+    chaos = _history(rng, 60)
+    book = chaos.world.book
+    for known_at in (None, chaos.any_moment()):
+        found = {
+            *(name for name, said in book.recognitions.items() if said and is_live(book, said, known_at=known_at)),
+            *(name for name, said in book.statements.items() if said and _stands(book, said, known_at)),
+        }
+        assert found == Model(chaos.world, known_at).standing()
+
+
+@cache
+def _histories() -> list[Chaos]:
+    return [_history(Random(seed), 70) for seed in range(40)]
+
+
+def test_chaos_says_and_takes_back_everything() -> None:
+    said: set[str] = set()
+    withdrawn: set[str] = set()
+    for chaos in _histories():
+        book = chaos.world.book
+        made = [each for each in (*book.recognitions.values(), *book.statements.values()) if each is not None]
+        said |= {type(each).__name__ for each in made}
+        withdrawn |= {type(each).__name__ for each in made if each.withdrawals}
+    assert said == withdrawn == {"Recognition", "StandingDecision", "Invitation", "Endorsement"}
+
+
 def test_chaos_reaches_deep() -> None:
     states: set[str | None] = set()
     lives: set[int] = set()
     together: set[str | None] = set()
     mixed = 0
-    for seed in range(60):
-        chaos = _history(Random(seed), 60)
+    for chaos in _histories():
         states |= {chaos.world.state(each) for each in chaos.credentials}
         lives |= {len(each.lives) for each in chaos.world.book.credentials.values() if each}
         shared = chaos.world.book.shared_by

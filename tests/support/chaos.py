@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from proto import events
 from proto.event_fields import Purpose
-from proto.ids import CredentialId, Origin
-from proto.lifecycle import is_retired, is_void
+from proto.ids import CredentialId, EventId, Origin
+from proto.lifecycle import Endorsement, Invitation, StandingDecision, is_retired, is_void
 from proto.moment import Moment, from_ms
 from tests.support.statements import SCOPE, Party
 from tests.support.worlds import World
@@ -59,6 +59,7 @@ class Chaos:
         self.world.advance(seconds=self.rng.choice([0, 0, 0.001, 1, 30, 61]))
         self.moments.append(self.world.now)
         kinds = [self._keys] * 6 + [self._credential] * 12 + [self._standing] * 2 + [self._recognition] * 2
+        kinds += [self._statement] * 3 if self.world.rules_version > 1 else []
         event, purpose = self.rng.choice(kinds)()
         if self.rng.random() < 0.02:
             event = self._spoilt(event)
@@ -179,7 +180,11 @@ class Chaos:
     def _many(self) -> Any:
         """Issue or revoke several at once."""
         event: Any
-        if self.rng.random() < 0.6:
+        void = [each for each in self.credentials if self._is_committed(each) and self.world.state(each) == "void"]
+        if void and self.rng.random() < 0.3:
+            owner = self.named[self.rng.choice(void)][0]
+            event = self.world.issue_many(owner, [self.named[each][1] for each in void if self.named[each][0] is owner])
+        elif self.rng.random() < 0.6:
             first = self._in_state("void") if self.rng.random() < 0.4 else self._in_state(None)
             names = {self.named[each][1] for each in self._companions(first)}
             event = self.world.issue_many(self._owner(first), names, ects_hundredths=self.rng.choice([100, 300, 350]))
@@ -221,6 +226,68 @@ class Chaos:
             return self.world.recognition(speaker, self._in_state("active")), "event"
         made = sorted(self.world.book.recognitions) or [self.world.event_id(0)]
         return self.world.withdrawal(speaker, self.rng.choice(made)), "event"
+
+    def _statement(self) -> tuple[Any, Purpose]:
+        """Standing decisions, invitations and endorsements, and what takes them back."""
+        speaker, subject = self._institution(), self._institution()
+        programme = f"{speaker.url}programmes/{self.rng.randrange(2)}"
+        if self.rng.random() < 0.3 and (made := sorted(self.world.book.statements)):
+            endorsed = [each for each in made if isinstance(self.world.book.statements[each], Endorsement)]
+            name = self.rng.choice(self.rng.choice([made, endorsed or made]))
+            return self._taken_back(self.rng.choice([speaker, self._anybody()]), name), "event"
+        begin, end = (
+            self.rng.choice([self.world.now, self._past()]),
+            self.world.moment(seconds=self.rng.choice([20, 900])),
+        )
+        makers: list[Callable[[], Any]] = [
+            lambda: self.world.standing_decision(
+                speaker, subject, programme=programme, valid_from=begin, valid_until=end, ects_hundredths_min=200
+            ),
+            lambda: self.world.invitation(speaker, subject, role=self.rng.choice(["quality", "joint-award"])),
+            lambda: self._endorsement(speaker),
+            lambda: self._endorsement(speaker),
+            lambda: self._recognition_under(speaker),
+        ]
+        return self.rng.choice(makers)(), "event"
+
+    def _taken_back(self, speaker: Party, name: EventId) -> Any:
+        """Take back a statement, most often by who made it, seldom by the event of another kind."""
+        made = self.world.book.statements[name]
+        if made is not None and self.rng.random() < 0.8:
+            speaker = self.world.parties[made.stamp.speaker]
+        kinds = {
+            StandingDecision: self.world.decision_withdrawal,
+            Invitation: self.world.uninvitation,
+            Endorsement: self.world.endorsement_withdrawal,
+        }
+        kind = type(made) if self.rng.random() < 0.9 else self.rng.choice(list(kinds))
+        return kinds[kind](speaker, name)  # type: ignore[index] # every name is that of a statement
+
+    def _endorsement(self, speaker: Party) -> Any:
+        """Endorse, most often by an invitation."""
+        made = [each for each in self.world.book.statements.values() if isinstance(each, Invitation)]
+        if not made or self.rng.random() < 0.2:
+            return self.world.endorsement(speaker, self._in_state("active"))
+        by = self.rng.choice(made)
+        return self.world.endorsement(self.world.parties[by.endorser], self._in_state("active"), role=by.role)
+
+    def _recognition_under(self, speaker: Party) -> Any:
+        """Recognise under a decision, or in place of a recognition, that may be anybody's."""
+        credential = self._in_state("active")
+        decisions = [each for each in self.world.book.statements.values() if isinstance(each, StandingDecision)]
+        recognitions = [each for each in self.world.book.recognitions.values() if each is not None]
+        fields: dict[str, Any] = {}
+        if decisions and self.rng.random() < 0.7:
+            under = self.rng.choice(decisions)
+            speaker = self.world.parties[under.recogniser]
+            fields |= {"under": under.stamp.event_id, "programme": under.programme}
+        if recognitions and self.rng.random() < 0.5:
+            replaced = self.rng.choice(recognitions)
+            speaker, credential = self.world.parties[replaced.recogniser], replaced.credential_id
+            fields |= {"replaces": replaced.stamp.event_id}
+        known = self.world.book.credential(credential)
+        fields |= {"ects_hundredths": known.lives[-1].ects_hundredths} if known else {}
+        return self.world.recognition(speaker, credential, **fields)
 
     def any_moment(self) -> Moment:
         """Return a moment to ask about: one that something happened at, one beside it, or the future."""

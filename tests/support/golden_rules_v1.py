@@ -10,10 +10,15 @@ from msgspec.structs import replace
 from proto.lifecycle import (
     Book,
     Credential,
+    Endorsement,
     Issuer,
     Stamp,
+    StandingDecision,
     compromised_from,
     effective,
+    holds,
+    is_in_force,
+    is_live,
     is_live_recognition,
     is_retired,
     is_void,
@@ -157,7 +162,22 @@ def states_of(book: Book, lines: list[bytes]) -> dict[str, Any]:
             for name, each in sorted(book.recognitions.items())
             if each
         },
+    } | _statements(book, now)
+
+
+def _statements(book: Book, now: Moment) -> dict[str, Any]:
+    """What rules version 2 brought; nothing where nothing of it was said."""
+    made = {name: each for name, each in sorted(book.statements.items()) if each}
+    found: dict[str, dict[str, Any]] = {
+        name: {"said": json.loads(msgspec.json.encode(each)), "is_live": is_live(book, each)}
+        for name, each in made.items()
     }
+    for name, each in made.items():
+        if isinstance(each, Endorsement):
+            found[name] |= {"holds": holds(book, each)}
+        if isinstance(each, StandingDecision):
+            found[name] |= {"is_in_force": is_in_force(book, each, now)}
+    return {"statements": found} if found else {}
 
 
 def _issuer(book: Book, issuer: Issuer) -> dict[str, Any]:

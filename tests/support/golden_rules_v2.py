@@ -5,7 +5,7 @@ continues one of version 1.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,10 @@ def changed_over() -> World:
     university, college = world.admit("university"), world.admit("college")
     old = [world.issued(university, name) for name in ("old", "old and void", "old part")]
     world.say(world.stack(university, old, "old stack", ects_hundredths=900))
+    recognised = world.event_id(world.say(world.recognition(college, old[1], decision="partial")))
     world.say(world.activation(2, world.size + 2))
     world.say(world.revocation(university, old[0]))
+    world.say(world.recognition(college, old[1], decision="partial", ects_hundredths=100, replaces=recognised))
     _say_all(world, university, college)
     world.say(world.revoke_many(world.registrar, old[1:], reason="legal-order"))
     return world
@@ -92,6 +94,10 @@ def continued() -> World:
     heir = before.party("heir")
     old = before.credential_id(before.party("university"), "active")
     new = world.issued_together(heir, _NAMES, achievement=f"{heir.url}achievements/1")
+    school = world.party("school")
+    world.say(world.admission(school), key=registrar.key("event", 1))
+    _decide(world, school, heir, new[5])
+    _endorse(world, heir, school, new[4:])
     world.say(world.hold(heir, new[0]))
     world.say(world.revocation(heir, old))
     world.say(world.revoke_many(heir, new[1:4]))
@@ -112,6 +118,8 @@ def _say_all(world: World, university: Party, college: Party) -> None:
     world.say(world.committed_stack(college, group[:3], "stack", ects_hundredths=1000))
     world.say(world.revoke_many(university, group[2:4], reason="withdrawn"))
     _recognise(world, college, group[0])
+    _decide(world, college, university, group[0])
+    _endorse(world, university, college, group[:2])
     stolen = world.now
     void = world.issued_together(university, ["new and void", "again"], ects_hundredths=200)
     world.say(world.revoke_many(university, [*group[:2], alone[0]]))
@@ -135,6 +143,34 @@ def _recognise(world: World, college: Party, credential: CredentialId) -> None:
     world.say(world.recognition(college, credential))
 
 
+def _decide(world: World, college: Party, university: Party, credential: CredentialId) -> None:
+    """Decisions that stand, are withdrawn, are over; a recognition under one, in the place of an earlier one."""
+    earlier = world.say(
+        world.recognition(college, credential, decision="partial", ects_hundredths=50, programme=f"{college.url}other")
+    )
+    decisions = [
+        world.standing_decision(college, university, ects_hundredths_min=300, eqf_level_min=5),
+        world.standing_decision(college, university, programme=f"{college.url}other", description_digest="ab" * 32),
+        world.standing_decision(
+            college, university, programme=f"{college.url}over", decision="partial", valid_until=world.moment(seconds=1)
+        ),
+    ]
+    names = [world.event_id(world.say(each)) for each in decisions]
+    fields = {"under": names[1], "replaces": world.event_id(earlier), "programme": f"{college.url}other"}
+    world.say(world.recognition(college, credential, **fields))
+    world.say(world.decision_withdrawal(college, names[1]))
+
+
+def _endorse(world: World, university: Party, college: Party, credentials: Sequence[CredentialId]) -> None:
+    """Endorsements that hold, are withdrawn, and lost their invitation."""
+    quality = world.event_id(world.say(world.invitation(university, college)))
+    world.say(world.invitation(university, college, role="joint-award"))
+    made = [world.event_id(world.say(world.endorsement(college, each))) for each in credentials]
+    world.say(world.endorsement(college, credentials[0], role="joint-award"))
+    world.say(world.endorsement_withdrawal(college, made[0]))
+    world.say(world.uninvitation(university, quality))
+
+
 def refused_by_v1() -> list[Refused]:
     """What nobody may say after the golden log of version 1, though version 2 has it."""
     world = golden_world()
@@ -146,6 +182,20 @@ def refused_by_v1() -> list[Refused]:
         world.committed_stack(heir, old, "b"),
         world.issue_many(heir, _NAMES),
         world.revoke_many(heir, old),
+        world.make(
+            events.CredentialRecognisedV2,
+            heir,
+            credential_id=old[0],
+            decision="full",
+            ects_hundredths=350,
+            programme=f"{heir.url}p",
+        ),
+        world.standing_decision(heir, world.party("college")),
+        world.decision_withdrawal(heir, world.event_id(1)),
+        world.invitation(heir, world.party("college")),
+        world.uninvitation(heir, world.event_id(1)),
+        world.endorsement(heir, old[0]),
+        world.endorsement_withdrawal(heir, world.event_id(1)),
     )
     return [_refused(world, world.seal(event, key=_signer(world, event))) for event in said]
 

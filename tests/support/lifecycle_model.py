@@ -7,7 +7,7 @@ import hashlib
 from typing import Any, NamedTuple
 
 from proto import events
-from proto.ids import CredentialId, KeyId
+from proto.ids import CredentialId, EventId, KeyId
 from proto.moment import Moment
 from tests.support.worlds import World
 
@@ -34,10 +34,12 @@ class Shown(NamedTuple):
 class Model:
     """The whole history, asked by what was known at one moment (None: everything)."""
 
-    def __init__(self, world: World, known_at: Moment | None) -> None:
+    def __init__(self, world: World, known_at: Moment | None, *, size: int | None = None) -> None:
+        self.world = world
+        self.names = [opened.event_id for opened in world.opened]
         self.all = [
             Said(index, opened.key_id, world.received_at(index), opened.event)
-            for index, opened in enumerate(world.opened)
+            for index, opened in enumerate(world.opened[:size])
         ]
         self.known = [said for said in self.all if known_at is None or said.received_at <= known_at]
         self.condemnations = [
@@ -106,6 +108,45 @@ class Model:
         is_whole = all(part is not None and part.state == "active" for part in parts)
         return Shown("active" if is_whole else "impaired", remaining, None)
 
+    def standing(self) -> set[EventId]:
+        """Return what was said until it is withdrawn, and still stands: recognitions, decisions, invitations.
+
+        And endorsements, as long as the invitation stands too that stood when they were made.
+        """
+        alone = {
+            self.names[said.place]
+            for said in self.known
+            if isinstance(said.event, _LASTING) and not self.is_void(said) and not self._is_withdrawn(said)
+        }
+        return {
+            name for name in alone if name not in self.endorsed_by or self._invitation(self.endorsed_by[name]) in alone
+        }
+
+    def _is_withdrawn(self, said: Said) -> bool:
+        name = self.names[said.place]
+        return any(name in _taken_back(each.event) and not self.is_void(each) for each in self.known)
+
+    @property
+    def endorsed_by(self) -> dict[EventId, Said]:
+        """Return the endorsements by their names."""
+        return {self.names[said.place]: said for said in self.all if isinstance(said.event, events.CredentialEndorsed)}
+
+    def _invitation(self, endorsement: Said) -> EventId:
+        """The last invitation before it that stood by what was known then."""
+        event = endorsement.event
+        assert isinstance(event, events.CredentialEndorsed)
+        then = Model(self.world, None, size=endorsement.place)
+        issue = next(said.event for said in self.all if event.credential_id in _named(said.event))
+        names = [
+            self.names[said.place]
+            for said in then.all
+            if isinstance(said.event, events.EndorserInvited)
+            and (said.event.endorser, said.event.role) == (event.issuer, event.role)
+            and said.event.issuer == issue.issuer
+            and self.names[said.place] in then.standing()
+        ]
+        return names[-1]
+
     def _changes(self, credential_id: CredentialId) -> list[events.Transition]:
         return [
             said.event
@@ -127,6 +168,21 @@ _TRANSITIONS = (
     events.CredentialSuspended,
     events.CredentialReinstated,
 )
+
+_LASTING = (
+    events.CredentialRecognised,
+    events.CredentialRecognisedV2,
+    events.AchievementRecognised,
+    events.EndorserInvited,
+    events.CredentialEndorsed,
+)
+
+
+def _taken_back(event: Any) -> set[str]:
+    """The event ids of what an event withdraws."""
+    is_recognition = isinstance(event, events.CredentialRecognised | events.CredentialRecognisedV2)
+    fields = ["replaces"] if is_recognition else ["recognition", "invitation", "endorsement"]
+    return {getattr(event, field, None) or "" for field in fields} - {""}
 
 
 def _named(event: Any) -> set[str]:

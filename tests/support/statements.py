@@ -12,10 +12,11 @@ from proto import events
 from proto.event_fields import KeyPurpose, Purpose
 from proto.ids import Commitment, CredentialId, Did, EventId, KeyId, Origin, committed_credential_id
 from proto.keys import PublicKey, SecretKey, key_id_of
-from proto.moment import Moment
+from proto.moment import Moment, from_ms, to_ms
 from proto.p256 import decode_p256_key, encode_p256_key
 from proto.problem import InvalidProblem
 
+DAY_MS = 86_400_000
 SCOPE = events.Scope(eqf_min=1, eqf_max=8, ects_hundredths_max=6000, may_issue=True, may_stack=True, may_recognise=True)
 ACCREDITATION = events.Accreditation(body="Agency of Example", url="https://agency.example/register/1")
 
@@ -293,10 +294,12 @@ class Statements:
     def _change(self, credential_id: CredentialId, fields: dict[str, Any]) -> dict[str, Any]:
         return {"credential_id": credential_id, "reason": "error", "effective_at": self.now} | fields
 
-    def recognition(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.CredentialRecognised:
-        """An institution recognises a credential in full."""
-        made: events.CredentialRecognised = self.make(
-            events.CredentialRecognised,
+    def recognition(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.AnyRecognition:
+        """An institution recognises a credential in full, by the type that the rules in force, or the fields, have."""
+        is_new = self.rules_version > 1 or not fields.keys().isdisjoint({"under", "replaces"})
+        kind = events.CredentialRecognisedV2 if is_new else events.CredentialRecognised
+        made: events.AnyRecognition = self.make(
+            kind,
             speaker,
             **{
                 "credential_id": credential_id,
@@ -311,6 +314,57 @@ class Statements:
     def withdrawal(self, speaker: Party, recognition: EventId) -> events.RecognitionWithdrawn:
         """Somebody withdraws a recognition."""
         made: events.RecognitionWithdrawn = self.make(events.RecognitionWithdrawn, speaker, recognition=recognition)
+        return made
+
+    def standing_decision(self, speaker: Party, issuer: Party, **fields: Any) -> events.AchievementRecognised:
+        """An institution counts in full, for a year from now, what another awards for its usual achievement."""
+        made: events.AchievementRecognised = self.make(
+            events.AchievementRecognised,
+            speaker,
+            **{
+                "achievement_issuer": issuer.did,
+                "achievement": f"{issuer.url}achievements/1",
+                "decision": "full",
+                "ects_hundredths": 350,
+                "programme": f"{speaker.url}programmes/1",
+                "valid_from": self.now,
+                "valid_until": from_ms(to_ms(self.now) + 365 * DAY_MS),
+            }
+            | fields,
+        )
+        return made
+
+    def decision_withdrawal(self, speaker: Party, decision: EventId) -> events.AchievementRecognitionWithdrawn:
+        """Somebody withdraws a standing decision."""
+        made: events.AchievementRecognitionWithdrawn = self.make(
+            events.AchievementRecognitionWithdrawn, speaker, recognition=decision
+        )
+        return made
+
+    def invitation(self, speaker: Party, endorser: Party, **fields: Any) -> events.EndorserInvited:
+        """An institution invites another to endorse its usual achievement, as assured in its quality."""
+        made: events.EndorserInvited = self.make(
+            events.EndorserInvited,
+            speaker,
+            **{"achievement": f"{speaker.url}achievements/1", "endorser": endorser.did, "role": "quality"} | fields,
+        )
+        return made
+
+    def uninvitation(self, speaker: Party, invitation: EventId) -> events.EndorserUninvited:
+        """Somebody withdraws an invitation."""
+        made: events.EndorserUninvited = self.make(events.EndorserUninvited, speaker, invitation=invitation)
+        return made
+
+    def endorsement(self, speaker: Party, credential_id: CredentialId, **fields: Any) -> events.CredentialEndorsed:
+        """An institution endorses a credential, as assured in its quality."""
+        made: events.CredentialEndorsed = self.make(
+            events.CredentialEndorsed, speaker, **{"credential_id": credential_id, "role": "quality"} | fields
+        )
+        return made
+
+    def endorsement_withdrawal(self, speaker: Party, endorsement: EventId) -> events.EndorsementWithdrawn:
+        """Somebody withdraws an endorsement."""
+        made: events.EndorsementWithdrawn = self.make(events.EndorsementWithdrawn, speaker, endorsement=endorsement)
         return made
 
     def activation(self, version: int, from_index: int) -> events.RulesActivated:

@@ -33,7 +33,7 @@ from proto.log.checkpoint import Checkpoint, sign_checkpoint
 from proto.log.merkle import Frontier, Hash, NodeReader, leaf_hash, reader_of
 from proto.log.note_key import SignerKey
 from proto.moment import Moment, from_datetime, from_ms, to_ms
-from tests.support.statements import Party, Statements, secret_key
+from tests.support.statements import DAY_MS, Party, Statements, secret_key
 
 __all__ = [
     "DAY_MS",
@@ -52,7 +52,6 @@ __all__ = [
 ORIGIN = Origin("log.example/credentify-test")
 START = Moment("2026-01-01T00:00:00.000Z")
 SECOND_MS = 1000
-DAY_MS = 86_400_000
 
 _Name = TypeVar("_Name")
 _State = TypeVar("_State")
@@ -79,6 +78,8 @@ class FullBook(Book):
         self.credentials = _Everything()
         self.recognitions = _Everything()
         self.recognised = _Everything()
+        self.statements = _Everything()
+        self.groups = _Everything()
         self.events = _Everything()
 
     def overlapping_with(self, prefix: str) -> tuple[Did, ...]:

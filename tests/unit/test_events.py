@@ -130,7 +130,7 @@ def test_an_event_has_a_largest_size() -> None:
 
 def test_every_event_type_has_a_name_with_a_version() -> None:
     assert all(name.endswith((".v1", ".v2")) for name in events.EVENT_TYPES)
-    assert len(events.EVENT_TYPES) == 22
+    assert len(events.EVENT_TYPES) == 29
 
 
 def test_sealing_an_invalid_event_is_refused() -> None:

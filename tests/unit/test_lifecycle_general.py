@@ -21,8 +21,11 @@ RETRYABLE = {
     "rules-version",
     "unknown-credential",
     "unknown-recognition",
+    "unknown-statement",
+    "not-invited",
 }
 FINAL = {
+    "statement-state",
     "refused",
     "wrong-log",
     "already-on-log",

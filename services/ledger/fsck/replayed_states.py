@@ -18,6 +18,8 @@ _COUNTS = {
     "shared_lives": "SELECT count(*) FROM shared_lives",
     "recognition": "SELECT count(*) FROM recognition",
     "public_key": "SELECT count(*) FROM public_key",
+    "statement": "SELECT count(*) FROM statement",
+    "statement_group": "SELECT count(*) FROM statement_group",
 }
 """By the ledger's names of its tables."""
 _SETTINGS = """

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from proto.keys import PublicKey
-from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition, prefixes_of
+from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition, Statement, prefixes_of
 from services.fsck_report import Findings
 from services.ledger.fsck.replayed_states import ReplayedStates
 from services.persistence.postgres import Connection
@@ -20,8 +20,8 @@ class _Table(msgspec.Struct, frozen=True):
 
     name: str
     query: str
-    kind: type[Any]
-    states: Literal["issuers", "recognitions"]
+    kind: Any
+    states: Literal["issuers", "recognitions", "statements"]
 
     def found(self, replayed: ReplayedStates, names: Sequence[str]) -> dict[str, Any]:
         """Return what the entries give under these names; None where they give nothing."""
@@ -42,17 +42,22 @@ _CREDENTIALS = """
 _RECOGNITIONS = _Table(
     "recognition", "SELECT encode(event_id, 'hex'), state FROM recognition", Recognition, "recognitions"
 )
+_STATEMENTS = _Table("statement", "SELECT encode(event_id, 'hex'), state FROM statement", Statement, "statements")
+_GROUPS = """
+    SELECT encode(event_id, 'hex'), array_agg(encode(name, 'hex') || ' ' || place ORDER BY name)
+    FROM statement_group GROUP BY event_id"""
 
 
 async def compare_states(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
     """Add a damage for each row of a state table that is missing, too many, or not what the entries give."""
     await _compare_log(connection, replayed, findings)
-    for table in (_ISSUERS, _RECOGNITIONS):
+    for table in (_ISSUERS, _RECOGNITIONS, _STATEMENTS):
         await _compare(connection, replayed, findings, table)
     await _compare_credentials(connection, replayed, findings)
     await _compare_shared_lives(connection, replayed, findings)
     await _compare_keys(connection, replayed, findings)
     await _compare_columns(connection, replayed, findings)
+    await _compare_groups(connection, replayed, findings)
 
 
 async def _compare_log(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
@@ -155,6 +160,21 @@ async def _compare_columns(connection: Connection, replayed: ReplayedStates, fin
             made = given[name]
             is_same = made is None or pair == f"{made.credential_id} {made.recogniser}"
             findings.expect(is_same, f"recognition {name}", "The pair is not the state's")
+
+
+async def _compare_groups(connection: Connection, replayed: ReplayedStates, findings: Findings) -> None:
+    """Compare which statements are in which groups, and where."""
+    count = 0
+    async for rows in _pages(connection, _GROUPS):
+        given = _STATEMENTS.found(replayed, [name for name, _ in rows])
+        for name, groups in rows:
+            made, place = given[name], f"statement_group {name}"
+            expected = sorted(f"{group} {made.stamp.index}" for group in made.groups()) if made else []
+            findings.expect(groups == expected, place, "The groups are not the statement's")
+            count += len(groups)
+    findings.count("statement_group", count)
+    missing = replayed.count("statement_group") - count
+    findings.expect(missing == 0, "statement_group", f"{missing} rows are missing")
 
 
 def _decoded(data: bytes, kind: Any) -> Any:

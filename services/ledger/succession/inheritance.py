@@ -12,7 +12,7 @@ import msgspec
 from proto.envelope import Opened
 from proto.events import Predecessor
 from proto.ids import CredentialId, EventId, LeafIndex
-from proto.lifecycle import Book, Credential, Issuer, Life, LogState, Recognition
+from proto.lifecycle import Book, Credential, Issuer, Life, LogState, Recognition, Statement
 from proto.moment import Moment
 from proto.problem import ConflictProblem
 from services.follow import Applied, Follower, Position, PredecessorLog, follow_predecessors
@@ -27,7 +27,8 @@ _COPY = """
     UNION ALL SELECT 'shared_credential', encode(credential_id, 'hex'), convert_to(shared::text, 'UTF8')
         FROM credential_state WHERE shared IS NOT NULL
     UNION ALL SELECT 'shared_lives', place::text, lives FROM shared_lives
-    UNION ALL SELECT 'recognition', encode(event_id, 'hex'), state FROM recognition"""
+    UNION ALL SELECT 'recognition', encode(event_id, 'hex'), state FROM recognition
+    UNION ALL SELECT 'statement', encode(event_id, 'hex'), state FROM statement"""
 _SAVE_EVENTS = "INSERT INTO inherited_event (event_id, leaf_index) SELECT * FROM unnest($1::bytea[], $2::bigint[])"
 _LOAD_EVENTS = "SELECT event_id, leaf_index FROM inherited_event WHERE event_id = ANY($1::bytea[])"
 _ROWS_PER_BOOK = 1_000
@@ -40,6 +41,7 @@ _DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
 _DECODE_CREDENTIAL = msgspec.msgpack.Decoder(Credential).decode
 _DECODE_LIVES = msgspec.msgpack.Decoder(tuple[Life, ...]).decode
 _DECODE_RECOGNITION = msgspec.msgpack.Decoder(Recognition).decode
+_DECODE_STATEMENT: msgspec.msgpack.Decoder[Statement] = msgspec.msgpack.Decoder(Statement)
 
 
 class OtherPredecessorProblem(ConflictProblem):
@@ -136,5 +138,7 @@ def _put(book: Book, kind: str, name: str, state: bytes, lives: bytes) -> None:
             credential_id = CredentialId(name)
             book.put_credential(Credential(credential_id=credential_id, lives=_DECODE_LIVES(lives)))
             book.shared_by[credential_id] = int(state)
+        case "statement":
+            book.put_statement(_DECODE_STATEMENT.decode(state))
         case _:
             book.put_recognition(_DECODE_RECOGNITION(state))

@@ -30,6 +30,7 @@ from proto.moment import to_ms
 from proto.problem import InvalidProblem
 from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
+from services.persistence.sqlite_records import record
 from services.verifier.projection import tables
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 from services.verifier.projection.troubles import problem_of
@@ -218,7 +219,7 @@ def read_position(connection: sqlite3.Connection) -> Position | None:
 @lru_cache(maxsize=4)
 def _position(stored: bytes) -> Position:
     """Return the position of these bytes; nearly every look-up reads the same one."""
-    found = sqlite_states.record(_DECODE_POSITION, stored)
+    found = record(_DECODE_POSITION, stored)
     try:
         for moment in (found.last_received_at, found.fetched_at, found.witnessed_at, found.seen_at):
             if moment is not None:

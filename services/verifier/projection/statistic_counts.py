@@ -1,7 +1,7 @@
 """What the statistics count, entry by entry: acts on the log, by who, EQF level and month. Pure; knows no table.
 
 An act is counted in the month in which the log received it, once: a credential whose void issue was said again is one
-credential, a recognition that was withdrawn twice is one withdrawal. Credentials, stacks and what became of them count
+credential, a recognition that was withdrawn twice is one withdrawal, and one that was replaced is withdrawn. Credentials, stacks and what became of them count
 for the institution that issued, recognitions for the one that recognised, under the level that the decision states.
 What states no EQF level counts under 0. An event about many credentials is as many acts.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from proto import events
-from proto.ids import Did
+from proto.ids import Did, EventId
 from proto.lifecycle import Book, Life
 from services.follow import Applied
 
@@ -67,16 +67,16 @@ def _acts(book: Book, item: Applied) -> Iterator[tuple[StatisticKey, int]]:
     elif kind := _TRANSITIONS.get(type(event)):
         for life in _lives(book, item):
             yield _key(kind, life, month), life.ects_hundredths
-    elif isinstance(event, events.CredentialRecognised):
+    elif isinstance(event, events.CredentialRecognised | events.CredentialRecognisedV2):
         yield StatisticKey("recognition", event.issuer, event.eqf_level or NOT_STATED, month), event.ects_hundredths
+        if isinstance(event, events.CredentialRecognisedV2) and event.replaces:
+            yield from _withdrawal(book, event.replaces, item, month)
     elif isinstance(event, events.RecognitionWithdrawn):
-        yield from _withdrawal(book, event, item, month)
+        yield from _withdrawal(book, event.recognition, item, month)
 
 
-def _withdrawal(
-    book: Book, event: events.RecognitionWithdrawn, item: Applied, month: str
-) -> Iterator[tuple[StatisticKey, int]]:
-    recognition = book.recognition(event.recognition)
+def _withdrawal(book: Book, name: EventId, item: Applied, month: str) -> Iterator[tuple[StatisticKey, int]]:
+    recognition = book.recognition(name)
     assert recognition is not None, "the rules admit no withdrawal of what is not there"
     if recognition.withdrawals[0].event_id == item.stamp.event_id:
         level = recognition.eqf_level or NOT_STATED

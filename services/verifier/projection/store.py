@@ -18,6 +18,7 @@ from proto.ids import EventId, TreeSize
 from proto.lifecycle import Book, needs
 from services.follow import Applied, LogEvidence, OwnRoot, Position
 from services.persistence import sqlite_states
+from services.persistence.sqlite_records import record
 from services.verifier.projection import tables
 from services.verifier.projection.listener import NoListener, ProjectionListener
 from services.verifier.projection.reader import (
@@ -145,7 +146,7 @@ class Store(ProjectionReader):
     async def fault(self) -> LogEvidence | None:
         """Return conclusive evidence against the log that was kept earlier, or None."""
         stored = await self._write(lambda: sqlite_states.read_meta(self._own, FAULT))
-        return await self._write(lambda: sqlite_states.record(_DECODE_FAULT, stored)) if stored else None
+        return await self._write(lambda: record(_DECODE_FAULT, stored)) if stored else None
 
     async def imported(self) -> bytes | None:
         """Return the signed note of the snapshot that the file began with, until it was derived again; else None."""
@@ -166,7 +167,7 @@ class Store(ProjectionReader):
     async def suspects(self) -> tuple[bytes, ...]:
         """Return the checkpoints that the log signed and that earlier runs could not compare."""
         stored = await self._write(lambda: sqlite_states.read_meta(self._own, SUSPECTS))
-        return await self._write(lambda: sqlite_states.record(_DECODE_SUSPECTS, stored)) if stored else ()
+        return await self._write(lambda: record(_DECODE_SUSPECTS, stored)) if stored else ()
 
     async def keep_suspects(self, notes: tuple[bytes, ...]) -> None:
         """Keep the checkpoints that are still to be compared, in place of those that were."""

@@ -17,7 +17,7 @@ from proto.log.tile_edge import TileEdge, grow
 from services.persistence import sqlite_states
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCHEMA = (
     sqlite_states.SCHEMA
     + """
