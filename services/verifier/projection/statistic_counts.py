@@ -1,9 +1,10 @@
 """What the statistics count, entry by entry: acts on the log, by who, EQF level and month. Pure; knows no table.
 
 An act is counted in the month in which the log received it, once: a credential whose void issue was said again is one
-credential, a recognition that was withdrawn twice is one withdrawal, and one that was replaced is withdrawn. Credentials, stacks and what became of them count
-for the institution that issued, recognitions for the one that recognised, under the level that the decision states.
-What states no EQF level counts under 0. An event about many credentials is as many acts.
+credential, a recognition that was withdrawn twice is one withdrawal, and one that was replaced is withdrawn.
+Credentials, stacks and what became of them count for the institution that issued, recognitions for the one that
+recognised, under the level that the decision states. What states no EQF level counts under 0. An event about many
+credentials is as many acts.
 """
 
 from collections.abc import Iterable, Iterator
