@@ -16,6 +16,7 @@ from proto.documents.open_badge_claims import ECTS_HUNDREDTHS_MAX
 from proto.documents.provision import Evidence
 from proto.events import Record
 from proto.expected import in_words
+from proto.one_of_many import OneOfMany
 from proto.tables.cells import Row, RowFault, faults_of, read_header, read_row
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import CsvProblem, CsvText
@@ -149,11 +150,11 @@ def parse_awards(data: bytes, *, dates: DayOrder | None = None) -> Awards:
 
 def read_award(header: Sequence[str], record: FileRecord, reading: Reading = READ_AS_USUAL) -> AwardRow | WrongRow:
     """Return the award of one record of a file with this header, or what is wrong in it."""
-    try:
+    with OneOfMany() as this:
         row = read_row(header, record, required=REQUIRED_COLUMNS)
         award = award_in(row, reading)
-    except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return WrongRow(line=record.line, faults=faults_of(record.line, error))
+    if this.broken is not None:
+        return WrongRow(line=record.line, faults=faults_of(record.line, this.broken))
     if row.faults or award is None:
         return WrongRow(line=record.line, faults=tuple(row.faults), rest=award)
     return AwardRow(line=record.line, award=award)

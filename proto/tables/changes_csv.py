@@ -13,6 +13,7 @@ from proto.documents.fields import DayOrTimeField
 from proto.event_fields import CredentialIdField, Reason
 from proto.events import Record
 from proto.expected import in_words
+from proto.one_of_many import OneOfMany
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
 from proto.tables.awards_csv import DAY_COLUMNS as AWARD_DAY_COLUMNS
@@ -71,11 +72,11 @@ def read_change(
 
     Where `effective_at` is a day, the change is in effect from its beginning in `zone` on.
     """
-    try:
+    with OneOfMany() as this:
         row = read_row(header, record, required=REQUIRED_COLUMNS)
         change = _change(row, reading, zone)
-    except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are read
-        return WrongRow(line=record.line, faults=faults_of(record.line, error))
+    if this.broken is not None:
+        return WrongRow(line=record.line, faults=faults_of(record.line, this.broken))
     if row.faults or change is None:
         return WrongRow(line=record.line, faults=tuple(row.faults))
     return NumberedChange(line=record.line, change=change)

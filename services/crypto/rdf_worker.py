@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from proto.documents.open_badge_context import contexts
+from proto.one_of_many import OneOfMany
 from proto.problem import InvalidProblem
 from services.crypto.messages import answer_parent
 from services.crypto.rdf_canonical import form_of
@@ -53,14 +54,13 @@ def answers(nodes: Sequence[bytes]) -> tuple[FormAnswer, ...]:
 
 
 def _answered(node: bytes) -> FormAnswer:
-    try:
+    with OneOfMany(MemoryError) as this:
         form = form_of(msgspec.json.decode(node))
-    except InvalidProblem as problem:
-        return FormAnswer(problem=_said(problem))
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a stranger's document may break the library anywhere
-        return FormAnswer(problem=SentProblem("unsupported-json-ld", f"{_TOO_DEEP} ({type(error).__name__})", None))
+    if isinstance(this.broken, InvalidProblem):
+        return FormAnswer(problem=_said(this.broken))
+    if this.broken is not None:
+        words = f"{_TOO_DEEP} ({type(this.broken).__name__})"
+        return FormAnswer(problem=SentProblem("unsupported-json-ld", words, None))
     return FormAnswer(digest=form.digest, problem=_said(form.gap) if form.gap else None)
 
 

@@ -144,8 +144,13 @@ class InternalProblem(Problem):
     status = 500
 
 
-def line_fault(log: Log, error: Exception, *, number: int) -> InternalProblem:
-    """Log where one line or row broke us, without its words, and return what stands in its place; the others go on."""
+def problem_of_line(log: Log, error: Exception, *, number: int) -> Problem:
+    """Return what stands in the place of one line, row or document of many, by what was raised over it.
+
+    A refusal is told in its own words; of a fault of ours only that it was one, and the log says where, without words.
+    """
+    if isinstance(error, Problem) and error.status != InternalProblem.status:
+        return error
     where = "".join(traceback.format_tb(error.__traceback__))
     log.failure("line_failed", line=number, error=type(error).__qualname__, traceback=where)
     return InternalProblem("This one broke something on our side; the others are answered. Please report it")

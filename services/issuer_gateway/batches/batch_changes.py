@@ -10,6 +10,7 @@ from proto.envelope import Opened
 from proto.ids import ApiKeyId, CredentialId, EventId
 from proto.lifecycle import Book, life_of
 from proto.moment import Moment
+from proto.one_of_many import OneOfMany
 from proto.problem import Problem
 from proto.tables.changes_csv import ChangeRow
 from proto.wire.gateway import ChangeRequest
@@ -98,10 +99,10 @@ class Changes:
         made: dict[int, Changed] = {}
         refused: dict[int, Problem] = {}
         for line, row in rows.items():
-            try:
+            with OneOfMany() as this:
                 made[line] = await self._make(book, row, is_dry=is_dry_run)
-            except Exception as error:  # noqa: BLE001 - whatever one change breaks, the others are made
-                refused[line] = problem_of_row(self._by.log, line, error)
+            if this.broken is not None:
+                refused[line] = problem_of_row(self._by.log, line, this.broken)
         if not is_dry_run:  # (4) events, then the documents of what was issued
             await self._keep()
         return made, refused

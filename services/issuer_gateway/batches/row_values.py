@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from proto.one_of_many import OneOfMany
 from proto.problem import InvalidProblem, Problem
 from services.edge import faults_in
 from services.issuer_gateway.credentials.prepare_rows import problem_of_faults
@@ -21,10 +22,9 @@ def with_every_fault(content: bytes, kind: type[_T], problem: Problem) -> tuple[
     """
     if not isinstance(problem, InvalidProblem):
         return problem, None
-    try:
+    with OneOfMany():
         return _with_every_fault(content, kind, problem)
-    except Exception:  # noqa: BLE001 - the row is refused already
-        return problem, None
+    return problem, None
 
 
 def _with_every_fault(content: bytes, kind: type[_T], problem: Problem) -> tuple[Problem, _T | None]:

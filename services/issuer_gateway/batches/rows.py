@@ -9,6 +9,7 @@ import msgspec
 
 from proto.documents.credential import Award
 from proto.documents.fields import OnRepeat
+from proto.one_of_many import OneOfMany
 from proto.problem import MalformedProblem, Problem
 from proto.tables.awards_csv import AwardRow, read_award
 from proto.tables.cells import RowFault
@@ -138,14 +139,11 @@ def _decoded(
 
     Tables have the same in `read_award` and `read_change`.
     """
-    try:
+    with OneOfMany() as this:
         return decode_json(content, decoder, unique_keys=True)
-    except Problem as problem:
-        return with_every_fault(content, kind, problem)
-    # Bytes of a stranger reach code that is not ours here (a decoder, hooks that read times and numbers). What one row
-    # breaks there must not refuse the rows beside it, which are somebody else's award, so nothing is let through.
-    except Exception:  # noqa: BLE001 - see above
-        return MalformedProblem(_UNREAD), None
+    if isinstance(this.broken, Problem):
+        return with_every_fault(content, kind, this.broken)
+    return MalformedProblem(_UNREAD), None
 
 
 def fault_problem(faults: Sequence[RowFault]) -> Problem:

@@ -13,6 +13,7 @@ import msgspec
 from proto.documents.credential import Award
 from proto.ids import ApiKeyId, BatchId, ClaimId, CredentialId
 from proto.moment import from_datetime
+from proto.one_of_many import OneOfMany
 from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Problem
 from proto.wire.requests import Claim, ClaimLine, ClaimMade, ClaimRequest, ClaimState
 from services.edge import ForbiddenProblem, Log, token_hash
@@ -241,10 +242,10 @@ class ClaimLinks:
             body = ClaimRequest(award=row.award, hours_valid=hours)
             asked = (maker.api_key_id.encode(), b"claim", _ENCODE(body))
             keyed = self._idempotency.keyed(tenant.institution_id, f"{key}\n{row.line}", *asked)
-            try:
+            with OneOfMany() as this:
                 line = ClaimLine(line=row.line, claim=await self.make(tenant, body, keyed, maker=maker))
-            except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others get their links
-                line = ClaimLine(line=row.line, problem=problem_of_row(self._log, row.line, error).document())
+            if this.broken is not None:
+                line = ClaimLine(line=row.line, problem=problem_of_row(self._log, row.line, this.broken).document())
             yield line
 
     async def make_for_batch(

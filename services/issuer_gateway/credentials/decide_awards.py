@@ -7,6 +7,7 @@ import msgspec
 from proto.ids import AchievementUri, CredentialId
 from proto.lifecycle import Book
 from proto.moment import Moment
+from proto.one_of_many import OneOfMany
 from proto.problem import Problem
 from proto.wire.gateway import ChangeRequest
 from services.edge import Log
@@ -91,13 +92,13 @@ class DecideAwards:
         taken: list[PreparedAward] = []
         refused: dict[CredentialId, Problem] = {}
         for place, item in enumerate(items, start=1):
-            try:
+            with OneOfMany() as this:
                 replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
                 notes = holdings.check(item.asking)
                 admit(book, item.opened, now=max(now, item.opened.event.at))
                 revocations = await self._revocations(connection, tenant, book, item=item, replaced=replaced, now=now)
-            except Exception as error:  # noqa: BLE001 - whatever one award breaks, the others are issued
-                refused[item.credential_id] = problem_of_row(self._log, place, error)
+            if this.broken is not None:
+                refused[item.credential_id] = problem_of_row(self._log, place, this.broken)
                 continue
             holdings.issued(item.asking)
             awarded.issued(item, replaced)

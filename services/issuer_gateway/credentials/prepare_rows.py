@@ -9,6 +9,7 @@ from proto.documents.credential import Award
 from proto.ids import ApiKeyId
 from proto.lifecycle import Refusal
 from proto.moment import Moment
+from proto.one_of_many import OneOfMany
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.edge import Log
 from services.issuer_gateway.credentials.prepare_award import PrepareAward, unknown_achievement
@@ -92,13 +93,13 @@ class PrepareRows:
             elif row.award.achievement not in known:
                 refused[row.line] = unknown_achievement(row.award.achievement)
             else:
-                try:
+                with OneOfMany() as this:
                     achievement = known[row.award.achievement]
                     items[row.line] = await self._prepare.prepare(
                         tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id
                     )
-                except Exception as error:  # noqa: BLE001 - whatever one row breaks, the others are issued
-                    refused[row.line] = problem_of_row(self._log, row.line, error)
+                if this.broken is not None:
+                    refused[row.line] = problem_of_row(self._log, row.line, this.broken)
         return items, refused
 
     async def _with_more(
@@ -115,10 +116,6 @@ class PrepareRows:
         achievement = known.get(row.rest.achievement)
         if achievement is None:
             return with_fault(problem, unknown_achievement(row.rest.achievement))
-        try:
+        with OneOfMany() as this:
             await self._prepare.prepare(tenant, row.rest, achievement, now=now, is_dry=True)
-        except Problem as more:
-            return with_fault(problem, more)
-        except Exception:  # noqa: BLE001 - the row is refused already
-            return problem
-        return problem
+        return with_fault(problem, this.broken) if isinstance(this.broken, Problem) else problem

@@ -8,10 +8,11 @@ from aiohttp import web
 from proto import envelope as envelopes
 from proto.envelope import ENVELOPE_BYTES_MAX, Envelope, Opened
 from proto.lifecycle import Refusal
+from proto.one_of_many import OneOfMany
 from proto.problem import BusyProblem, MalformedProblem, OutcomeUnknownProblem, Problem
 from proto.subjects import BATCH_IDS_MAX
 from proto.wire.ledger import Appended, AppendLine
-from services.edge import LOG, Media, Reply, Route, annotate, line_fault, read_lines
+from services.edge import LOG, Media, Reply, Route, annotate, problem_of_line, read_lines
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.media_type import media_type_of
 from services.ledger.config import Config
@@ -97,19 +98,11 @@ async def _read(request: web.Request, config: Config) -> list[_Sent]:
 
 def _opened_or_fault(request: web.Request, number: int, content: bytes | None) -> Opened | Problem:
     """Return the envelope of a line, or why there is none: whatever one line breaks, the others are appended."""
-    try:
-        return _opened(content)
-    except Exception as error:  # noqa: BLE001 - a stranger's line may break what reads it anywhere
-        return line_fault(request.app[LOG], error, number=number)
-
-
-def _opened(content: bytes | None) -> Opened | Problem:
     if content is None:
         return MalformedProblem(f"An envelope has at most {ENVELOPE_BYTES_MAX} bytes; this line has more")
-    try:
-        return envelopes.open_envelope(envelopes.decode(content))
-    except Problem as problem:
-        return problem
+    with OneOfMany() as this:
+        opened = envelopes.open_envelope(envelopes.decode(content))
+    return problem_of_line(request.app[LOG], this.broken, number=number) if this.broken is not None else opened
 
 
 async def _submitted(ledger: Ledger, opened: list[Opened]) -> list[Outcome]:

@@ -1,12 +1,13 @@
 """Takes questions to the records: waits for a place, a reader thread, RDF forms; counts verdicts. Knows no HTTP."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from proto.ids import CredentialId, Did, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
-from proto.problem import BusyProblem, Problem
+from proto.one_of_many import OneOfMany
+from proto.problem import BusyProblem
 from proto.wire.verifier import IssuerAnswer, StatisticsAnswer, Verdict
 from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
@@ -33,7 +34,6 @@ QUESTION_SECONDS_MAX = 10.0
 """How long a question about a document may wait for a place, and how long it may then take."""
 PLACES, PLACES_PER_ADDRESS, WAITING_PER_ADDRESS = 8, 4, 256
 """Documents that are worked on at once, those of one client address, and how many of one may wait."""
-FaultOf = Callable[[Exception, int], Problem]
 
 
 class AnswerService:
@@ -140,25 +140,13 @@ class AnswerService:
         return found
 
     async def listed(
-        self, items: Sequence[SentDocument], moments: Moments, *, fault_of: FaultOf, address: str = ""
-    ) -> list[Judgement | Problem]:
-        """Return what is found of each document, in order; one that cannot be read has its problem there.
-
-        `fault_of` returns what stands in the place of one that broke us, by its index.
-        """
-        return [await self._listed(index, sent, moments, fault_of, address) for index, sent in enumerate(items)]
-
-    async def _listed(
-        self, index: int, sent: SentDocument, moments: Moments, fault_of: FaultOf, address: str
-    ) -> Judgement | Problem:
-        try:
-            return await self.document(sent, moments, address=address)
-        except ProjectionProblem:
-            raise
-        except Problem as problem:
-            return problem
-        except Exception as error:  # noqa: BLE001 - whatever one document breaks, the others are answered
-            return fault_of(error, index)
+        self, items: Iterable[SentDocument], moments: Moments, *, address: str = ""
+    ) -> AsyncIterator[Judgement | Exception]:
+        """Yield what is found of each document, in order; what was raised over one that cannot be read, or broke us."""
+        for sent in items:
+            with OneOfMany(ProjectionProblem) as this:
+                found = await self.document(sent, moments, address=address)
+            yield found if this.broken is None else this.broken
 
     async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
         """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""

@@ -4,8 +4,9 @@ import msgspec
 from aiohttp import web
 
 from proto.canonical import DOCUMENT_BYTES_MAX
-from proto.problem import MalformedProblem, Problem
-from services.edge import LOG, Line, LineWriter, annotate, line_fault, problem_line, read_lines
+from proto.one_of_many import OneOfMany
+from proto.problem import MalformedProblem
+from services.edge import LOG, Line, LineWriter, annotate, problem_line, problem_of_line, read_lines
 from services.edge.any_origin import ANY_ORIGIN
 from services.edge.body import LINE_MEDIA_TYPES, Turns
 from services.edge.problems import TooManyLinesProblem
@@ -54,14 +55,11 @@ async def _answered(
     request: web.Request, line: Line, cached_answers: CachedAnswers, moments: Moments, language: Language
 ) -> tuple[str, bytes]:
     """Return the verdict (or `unreadable`) and the answer line."""
-    try:
+    with OneOfMany(ProjectionProblem) as this:
         found = await cached_answers.document(_sent(line), moments, language, address=address_of(request))
-    except ProjectionProblem:
-        raise
-    except Problem as problem:
-        return "unreadable", _ENCODE(problem_line(line.number, problem))
-    except Exception as error:  # noqa: BLE001 - whatever one line breaks, the others are answered
-        return "broken", _ENCODE(problem_line(line.number, line_fault(request.app[LOG], error, number=line.number)))
+    if this.broken is not None:
+        problem = problem_of_line(request.app[LOG], this.broken, number=line.number)
+        return "unreadable" if problem is this.broken else "broken", _ENCODE(problem_line(line.number, problem))
     return found.verdict, b'{"line":%d,"status":200,"answer":%b}' % (line.number, found.body)
 
 

@@ -8,10 +8,10 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
-from proto.problem import BusyProblem, MalformedProblem, Problem
+from proto.problem import BusyProblem, MalformedProblem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, PresentationDocument
 from proto.wire.verifier import Answer, AnswerLine, TimeQuery, VerificationLine
-from services.edge import LOG, Media, Route, annotate, line_fault
+from services.edge import LOG, Media, Route, annotate, problem_of_line
 from services.edge.body import off_loop
 from services.edge.media_type import media_type_of
 from services.verifier.config import Config
@@ -77,19 +77,17 @@ async def verifications(
         annotate(request, verdict=judged.verdict)
         return msgspec.json.encode(language.answer(judged))
     annotate(request, documents=len(sent))
-    listed = await answers.listed(
-        sent,
-        moments,
-        fault_of=lambda error, index: line_fault(request.app[LOG], error, number=index),
-        address=address,
-    )
+    listed = [outcome async for outcome in answers.listed(sent, moments, address=address)]
     note = language.word(PRESENTATION_NOTE) if reader.is_presentation(raw) else ""
-    return tuple(_answer_line(index, outcome, language, note) for index, outcome in enumerate(listed))
+    return tuple(_answer_line(request, index, outcome, language, note) for index, outcome in enumerate(listed))
 
 
-def _answer_line(index: int, outcome: Judgement | Problem, language: Language, note: str) -> AnswerLine:
-    if isinstance(outcome, Problem):
-        return AnswerLine(index=index, problem=outcome.document(), note=note)
+def _answer_line(
+    request: web.Request, index: int, outcome: Judgement | Exception, language: Language, note: str
+) -> AnswerLine:
+    if isinstance(outcome, Exception):
+        problem = problem_of_line(request.app[LOG], outcome, number=index)
+        return AnswerLine(index=index, problem=problem.document(), note=note)
     return AnswerLine(index=index, answer=language.answer(outcome), note=note)
 
 
