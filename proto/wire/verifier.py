@@ -270,15 +270,6 @@ class StackAnswer(Body, frozen=True, kw_only=True, omit_defaults=True):
     stack: StackNode
 
 
-class IssuerAnswer(Body, frozen=True, kw_only=True):
-    """`GET /v1/issuers/{did}`: what the register says, the keys, and how old the knowledge is."""
-
-    issuer: IssuerFacts
-    keys: tuple[KeyFacts, ...]
-    as_of: AsOf
-    freshness: Check
-
-
 Lang = Annotated[str, Meta(max_length=35, description="Language of sentences: en, de, es or fr")] | None
 
 

@@ -25,6 +25,8 @@ from services.process_memory import settle_memory
 from services.supervision import EndProcess
 from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.answers.cached_answers import CachedAnswers
+from services.verifier.answers.list_service import ListService
+from services.verifier.answers.log_summary import WatchedLog
 from services.verifier.answers.questions import HealthSource
 from services.verifier.answers.service import AnswerService
 from services.verifier.config import Config
@@ -34,6 +36,7 @@ from services.verifier.http.app_keys import (
     API_KEYS,
     CACHED_ANSWERS,
     FORM_MAKERS,
+    LISTS,
     PAGES,
     PDF,
     SETTINGS,
@@ -164,6 +167,10 @@ def _answer(
     app[REGISTRY].register(metrics)
     app[ANSWERS] = AnswerService(projection, health_source, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
     app[CACHED_ANSWERS] = CachedAnswers(projection, app[ANSWERS], cache, clock=now)
+    config = app[SETTINGS]
+    key = parse_vkey(config.log_verifier_key)
+    watched = WatchedLog(key=key, policy=read_policy_about(config.policy_file, key), compare_with=config.compare_with)
+    app[LISTS] = ListService(projection, app[ANSWERS], watched)
 
 
 async def _is_fresh(app: web.Application) -> str | None:

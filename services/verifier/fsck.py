@@ -45,9 +45,13 @@ from services.verifier.projection.troubles import (
 ENTRIES_PER_CHUNK = 1_000
 _COMPARED = (
     *("issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event"),
-    *("statement", "statement_group", "statistic", "tile"),
+    *("statement", "statement_group", "statistic", "tile", "growth", "newest_entry", "institution", "award"),
+    "recognised",
 )
-_KEY_COLUMNS = {"uri_prefix": 2, "statement_group": 2, "statistic": 4, "tile": 2}
+_KEY_COLUMNS = {
+    "uri_prefix": 2, "statement_group": 2, "statistic": 4, "tile": 2,
+    "growth": 2, "award": 2, "recognised": 3,
+}
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]
 """Called with the count of entries replayed so far and of those there are."""

@@ -4,7 +4,7 @@ from proto.events import Event
 from proto.lifecycle import Stamp
 from proto.log.merkle import Hash
 from services.follow import Applied
-from services.verifier.projection.statistic_counts import count_acts
+from services.verifier.projection.statistic_counts import acts_of, count_acts
 from tests.support.worlds import World
 
 NAMES = [f"student {number}" for number in range(5)]
@@ -29,7 +29,7 @@ def test_credentials_of_one_event_are_counted_each() -> None:
         _applied(world, world.revoke_many(university, ids[2:])),
         _applied(world, world.hold(university, ids[0])),
     ]
-    found = {key.kind: tuple(counted) for key, counted in count_acts(world.book, applied).items()}
+    found = {key.kind: tuple(counted) for key, counted in count_acts(acts_of(world.book, applied)).items()}
     assert found == {
         "credential": (6, 6 * 350),
         "stack": (1, 700),
@@ -49,5 +49,5 @@ def test_a_void_one_that_is_said_again_in_other_company_is_counted_once() -> Non
     again = world.opened[index]
     stamp = Stamp(index=index, event_id=again.event_id, key_id=again.key_id, received_at=world.received_at(index))
     second = Applied(index=index, entry_bytes=b"", leaf_hash=Hash(bytes(32)), opened=again, stamp=stamp)
-    counted = count_acts(world.book, [first, second])
+    counted = count_acts(acts_of(world.book, [first, second]))
     assert [tuple(each) for each in counted.values()] == [(4, 4 * 350)]

@@ -11,7 +11,7 @@ import msgspec
 
 from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
-from proto.wire.verifier import IssuerAnswer, StatisticsAnswer, Today
+from proto.wire.verifier import StatisticsAnswer, Today
 from services.crypto.issuer_proofs import issuer_of
 from services.crypto.rdf_forms import Forms
 from services.follow import Health
@@ -19,7 +19,6 @@ from services.verifier.answers.questions import (
     Evaluation,
     TimedQuestion,
     UnknownCredentialProblem,
-    UnknownIssuerProblem,
 )
 from services.verifier.documents import foreign_documents, reader
 from services.verifier.documents.reader import ReadDocument
@@ -113,21 +112,6 @@ class Evaluator:
         return Evaluation(
             judgement=judgement, grounds=grounds, credential_id=document.credential_id, document=document.content
         )
-
-    def issuer(self, transaction: ReadTransaction, dids: tuple[Did, ...], question: TimedQuestion) -> IssuerAnswer:
-        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
-        question, book = question.after(transaction.position), Book()
-        for did in dids:
-            issuer = transaction.issuer(book, did)
-            found = facts.issuer_facts(book, did)
-            if issuer is not None and found.state != "not_admitted":
-                return IssuerAnswer(
-                    issuer=found,
-                    keys=facts.key_facts(book, issuer, now=question.now),
-                    as_of=as_of(self.origin, transaction.position, question.health),
-                    freshness=ENGLISH.check(freshness(question.health)),
-                )
-        raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
 
     def statistics(
         self, transaction: ReadTransaction, wanted: Wanted, question: TimedQuestion, language: Language

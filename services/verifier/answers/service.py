@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from proto.ids import CredentialId, Did, Origin
+from proto.ids import CredentialId, Origin
 from proto.lifecycle import Book, Credential
 from proto.moment import Moment
 from proto.one_of_many import OneOfMany
 from proto.problem import BusyProblem
-from proto.wire.verifier import IssuerAnswer, StatisticsAnswer, Verdict
+from proto.wire.verifier import StatisticsAnswer, Verdict
 from services.crypto.rdf_forms import Forms
 from services.crypto.rdf_processes import FormMakers
 from services.follow import Health
@@ -147,11 +147,6 @@ class AnswerService:
             with OneOfMany(ProjectionProblem) as this:
                 found = await self.document(sent, moments, address=address)
             yield found if this.broken is None else this.broken
-
-    async def issuer(self, dids: tuple[Did, ...]) -> IssuerAnswer:
-        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
-        question = self.question(Moments())
-        return await self._projection.read(lambda transaction: self._evaluator.issuer(transaction, dids, question))
 
     async def statistics(self, wanted: Wanted, *, language: Language = ENGLISH) -> StatisticsAnswer:
         """Return the counts that were asked for, their age in this language; raises `TooManyGroupsProblem`."""

@@ -6,6 +6,7 @@ from services.crypto.rdf_processes import FormMakers
 from services.edge import client_address, rate_key
 from services.edge.dispatch import add_headers
 from services.verifier.answers.cached_answers import CachedAnswers
+from services.verifier.answers.list_service import ListService
 from services.verifier.answers.service import AnswerService
 from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
@@ -14,6 +15,7 @@ from services.verifier.pages import Pages
 
 ANSWERS: web.AppKey[AnswerService] = web.AppKey("answers", AnswerService)
 CACHED_ANSWERS: web.AppKey[CachedAnswers] = web.AppKey("cached_answers", CachedAnswers)
+LISTS: web.AppKey[ListService] = web.AppKey("lists", ListService)
 FORM_MAKERS: web.AppKey[FormMakers] = web.AppKey("form_makers", FormMakers)
 PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)

@@ -6,8 +6,10 @@ from services.edge import Route
 from services.edge.problems import UnauthenticatedProblem
 from services.verifier.config import Config
 from services.verifier.http.checkpoint_routes import checkpoint_routes
+from services.verifier.http.log_routes import log_routes
 from services.verifier.http.page_routes import page_routes
 from services.verifier.http.record_routes import record_routes
+from services.verifier.http.register_routes import register_routes
 from services.verifier.http.statement_routes import statement_routes
 from services.verifier.http.statistics_routes import statistics_routes
 from services.verifier.http.verification_routes import verification_routes
@@ -20,6 +22,8 @@ def make_routes(config: Config) -> list[Route]:
     routes = (
         *verification_routes(config),
         *record_routes(),
+        *register_routes(),
+        *log_routes(),
         *statistics_routes(),
         *statement_routes(),
         *checkpoint_routes(),

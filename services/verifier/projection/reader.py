@@ -32,6 +32,8 @@ from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import record
 from services.verifier.projection import tables
+from services.verifier.projection.comparisons import COMPARED, DECODE_COMPARISONS, Compared
+from services.verifier.projection.listed_reads import ListedReads
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 from services.verifier.projection.troubles import problem_of
 
@@ -52,6 +54,7 @@ class ReadTransaction:
         self._connection = connection
         self._proven_tiles = set() if proven_tiles is None else proven_tiles
         self.position = read_position(connection) or Position()
+        self.lists = ListedReads(connection)
 
     def plain_book(self, credential_id: CredentialId, book: Book) -> Book | None:
         """Fill a book as `book` does, in few look-ups; None for a stack, which may ask for hundreds.
@@ -90,6 +93,15 @@ class ReadTransaction:
         wanted = {did} | ({book.log.registrar} if book.log else set())
         sqlite_states.load_issuers(self._connection, book, wanted)
         return book.issuer(did)
+
+    def load_log(self, book: Book) -> None:
+        """Have the book hold the log's own state, where the log was opened."""
+        sqlite_states.load_log(self._connection, book)
+
+    def comparisons(self) -> dict[str, Compared]:
+        """Return what comparing the log with what others were shown found last, by their addresses."""
+        stored = sqlite_states.read_meta(self._connection, COMPARED)
+        return record(DECODE_COMPARISONS, stored) if stored else {}
 
     def is_included(self, index: LeafIndex) -> bool:
         """Tell whether the entry's leaf hash lies under the proven root, by a proof that is made and checked here.

@@ -1,4 +1,4 @@
-"""What the statistics count, entry by entry: acts on the log, by who, EQF level and month. Pure; knows no table.
+"""What is counted, entry by entry: acts on the log, by who, EQF level and month. Pure; knows no table.
 
 An act is counted in the month in which the log received it, once: a credential whose void issue was said again is one
 credential, a recognition that was withdrawn twice is one withdrawal, and one that was replaced is withdrawn.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from proto import events
-from proto.ids import Did, EventId
+from proto.ids import CredentialId, Did, EventId
 from proto.lifecycle import Book, Life
 from services.follow import Applied
 
@@ -49,42 +49,57 @@ class StatisticSum(NamedTuple):
     ects_hundredths: int
 
 
-def count_acts(book: Book, applied: Iterable[Applied]) -> dict[StatisticKey, StatisticSum]:
-    """Return what these entries add, in the order of their keys; the book holds what they evolved."""
+class Act(NamedTuple):
+    """One act: where it is counted, the credits (in hundredths) that it is about, and the credential."""
+
+    key: StatisticKey
+    ects_hundredths: int
+    credential_id: CredentialId
+
+
+def count_acts(acts: Iterable[Act]) -> dict[StatisticKey, StatisticSum]:
+    """Return what these acts add, in the order of their keys."""
     found: dict[StatisticKey, StatisticSum] = {}
-    for item in applied:
-        for key, ects_hundredths in _acts(book, item):
-            before = found.get(key, StatisticSum(0, 0))
-            found[key] = StatisticSum(before.acts + 1, before.ects_hundredths + ects_hundredths)
+    for act in acts:
+        before = found.get(act.key, StatisticSum(0, 0))
+        found[act.key] = StatisticSum(before.acts + 1, before.ects_hundredths + act.ects_hundredths)
     return dict(sorted(found.items()))
 
 
-def _acts(book: Book, item: Applied) -> Iterator[tuple[StatisticKey, int]]:
+def acts_of(book: Book, applied: Iterable[Applied]) -> Iterator[Act]:
+    """Yield what these entries did, in their order; the book holds what they evolved."""
+    for item in applied:
+        yield from _acts(book, item)
+
+
+def _acts(book: Book, item: Applied) -> Iterator[Act]:
     event, month = item.opened.event, item.stamp.received_at[:_MONTH_CHARACTERS]
     if kind := _ISSUES.get(type(event)):
-        for first in _lives(book, item):
+        for credential_id, first in _lives(book, item):
             if first.stamp.event_id == item.stamp.event_id:
-                yield _key(kind, first, month), first.ects_hundredths
+                yield Act(_key(kind, first, month), first.ects_hundredths, credential_id)
     elif kind := _TRANSITIONS.get(type(event)):
-        for life in _lives(book, item):
-            yield _key(kind, life, month), life.ects_hundredths
+        for credential_id, life in _lives(book, item):
+            yield Act(_key(kind, life, month), life.ects_hundredths, credential_id)
     elif isinstance(event, events.CredentialRecognised | events.CredentialRecognisedV2):
-        yield StatisticKey("recognition", event.issuer, event.eqf_level or NOT_STATED, month), event.ects_hundredths
+        key = StatisticKey("recognition", event.issuer, event.eqf_level or NOT_STATED, month)
+        yield Act(key, event.ects_hundredths, event.credential_id)
         if isinstance(event, events.CredentialRecognisedV2) and event.replaces:
             yield from _withdrawal(book, event.replaces, item, month)
     elif isinstance(event, events.RecognitionWithdrawn):
         yield from _withdrawal(book, event.recognition, item, month)
 
 
-def _withdrawal(book: Book, name: EventId, item: Applied, month: str) -> Iterator[tuple[StatisticKey, int]]:
+def _withdrawal(book: Book, name: EventId, item: Applied, month: str) -> Iterator[Act]:
     recognition = book.recognition(name)
     assert recognition is not None, "the rules admit no withdrawal of what is not there"
     if recognition.withdrawals[0].event_id == item.stamp.event_id:
         level = recognition.eqf_level or NOT_STATED
-        yield StatisticKey("withdrawal", recognition.recogniser, level, month), recognition.ects_hundredths
+        key = StatisticKey("withdrawal", recognition.recogniser, level, month)
+        yield Act(key, recognition.ects_hundredths, recognition.credential_id)
 
 
-def _lives(book: Book, item: Applied) -> Iterator[Life]:
+def _lives(book: Book, item: Applied) -> Iterator[tuple[CredentialId, Life]]:
     """Yield the first issue of each credential that an event is about.
 
     What an act is counted under does not change by what is said later.
@@ -92,7 +107,7 @@ def _lives(book: Book, item: Applied) -> Iterator[Life]:
     for credential_id in item.opened.credential_ids:
         credential = book.credential(credential_id)
         assert credential is not None, "the rules admit nothing about a credential that is not there"
-        yield credential.lives[0]
+        yield credential_id, credential.lives[0]
 
 
 def _key(kind: Kind, life: Life, month: str) -> StatisticKey:

@@ -6,7 +6,7 @@ agree. Nothing personal is in it. It can be thrown away at any time: it is fille
 
 import fcntl
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TypeVar
@@ -19,14 +19,16 @@ from proto.lifecycle import Book, needs
 from services.follow import Applied, LogEvidence, OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import record
-from services.verifier.projection import tables
+from services.verifier.projection import listed_tables, tables
+from services.verifier.projection.comparisons import COMPARED, ENCODE_COMPARISONS, Compared
+from services.verifier.projection.listed import gain_of
 from services.verifier.projection.listener import NoListener, ProjectionListener
 from services.verifier.projection.reader import (
     POSITION,
     ProjectionReader,
     read_position,
 )
-from services.verifier.projection.statistic_counts import count_acts
+from services.verifier.projection.statistic_counts import acts_of, count_acts
 from services.verifier.projection.troubles import DamagedProjectionProblem, StoreProblem, store_problem_of
 
 FAULT = "fault"
@@ -121,6 +123,7 @@ class Store(ProjectionReader):
         connection.execute("BEGIN IMMEDIATE")
         try:
             tables.forget_tree(connection)
+            listed_tables.forget_growth(connection)
             sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
             connection.execute("COMMIT")
         except BaseException:
@@ -134,7 +137,7 @@ class Store(ProjectionReader):
         try:
             if applied:
                 sqlite_states.save(connection, book)
-                tables.add_statistics(connection, count_acts(book, applied))
+                _keep_lists(connection, book, applied)
                 _grow(connection, applied, position)
             sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
             connection.execute("COMMIT")
@@ -173,6 +176,10 @@ class Store(ProjectionReader):
         """Keep the checkpoints that are still to be compared, in place of those that were."""
         await self._write(lambda: sqlite_states.write_meta(self._own, SUSPECTS, _ENCODE(notes)))
 
+    async def keep_comparisons(self, found: Mapping[str, Compared]) -> None:
+        """Keep what comparing the log with what others were shown found last, in place of what was found before."""
+        await self._write(lambda: sqlite_states.write_meta(self._own, COMPARED, ENCODE_COMPARISONS(found)))
+
     async def root_of(self, size: TreeSize) -> OwnRoot | None:
         """Return the root of the first `size` entries by our own tiles, and the proof from there to our tree."""
         return await self.read(lambda transaction: transaction.root_of(size))
@@ -198,6 +205,15 @@ def _locked(path: Path) -> IO[bytes]:
         lock.close()
         raise
     return lock
+
+
+def _keep_lists(connection: sqlite3.Connection, book: Book, applied: Sequence[Applied]) -> None:
+    """Count the entries, and keep what is listed of them."""
+    acts = list(acts_of(book, applied))
+    tables.add_statistics(connection, count_acts(acts))
+    gain = gain_of(applied, acts, lambda credential_id: listed_tables.first_life(connection, book, credential_id))
+    listed_tables.save_gain(connection, gain)
+    listed_tables.save_institutions(connection, book)
 
 
 def _grow(connection: sqlite3.Connection, applied: Sequence[Applied], position: Position) -> None:

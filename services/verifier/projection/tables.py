@@ -15,9 +15,10 @@ from proto.log.merkle import HASH_BYTES, Hash
 from proto.log.tile import TileId, level_count, tile_at
 from proto.log.tile_edge import TileEdge, grow
 from services.persistence import sqlite_states
+from services.verifier.projection import listed_tables
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 SCHEMA = (
     sqlite_states.SCHEMA
     + """
@@ -27,8 +28,9 @@ CREATE TABLE statistic (
 ) WITHOUT ROWID;
 CREATE TABLE tile (level INTEGER, place INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, place)) WITHOUT ROWID;
 """
+    + listed_tables.SCHEMA
 )
-TABLES = (*sqlite_states.TABLES, "statistic", "tile")
+TABLES = (*sqlite_states.TABLES, "statistic", "tile", *listed_tables.TABLES)
 
 
 # The statistics.

@@ -6,8 +6,9 @@ log signed, so nobody has to be believed; who shows nothing, or what the log did
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
+from proto.ids import TreeSize
 from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.log.note_key import VerifierKey
 from proto.moment import Moment
@@ -16,6 +17,7 @@ from services.clients.log_client import LogClient
 from services.edge import Log
 from services.follow import LogEvidence, Position
 from services.follow.suspects import OwnRoot
+from services.verifier.projection.comparisons import Compared
 from services.verifier.projection.store import Store
 
 _FORKED = "The log signed two different trees: what it showed here contradicts what it showed at {source}"
@@ -50,6 +52,7 @@ class Comparison:
         self._ahead: dict[str, OpenedCheckpoint] = {}
         """What was shown elsewhere of a larger tree than ours: compared once ours has grown there."""
         self._said: dict[str, str] = {}
+        self._found: dict[str, Compared] = {}
 
     async def run(self, *, interval_seconds: float) -> None:
         """Compare for ever; ends once a fork was found."""
@@ -64,6 +67,7 @@ class Comparison:
             for opened in [self._ahead.pop(source, None), await self._shown(source, client)]:
                 if opened is not None and await self._is_fork(source, opened):
                     return True
+        await self._store.keep_comparisons(self._found)
         return False
 
     async def _shown(self, source: str, client: LogClient) -> OpenedCheckpoint | None:
@@ -71,6 +75,7 @@ class Comparison:
             return open_checkpoint(await client.checkpoint(), self._key)
         except Problem as problem:
             self._say(source, "comparison_failed", problem.detail)
+            self._find(source, "failed", None)
             return None
 
     async def _is_fork(self, source: str, opened: OpenedCheckpoint) -> bool:
@@ -83,10 +88,12 @@ class Comparison:
             if own is None or signed is None or signed.size != own.size:  # ours is smaller, or on its way
                 self._ahead[source] = opened
                 self._say(source, "comparison_waits", "The log has shown a larger tree there than here")
+                self._find(source, "ahead", shown.size)
                 return False
             await self._follower.accuse(self._evidence(source, opened, position, own))
             return True
         self._say(source, "compared", "")
+        self._find(source, "same", shown.size)
         return False
 
     def _evidence(self, source: str, opened: OpenedCheckpoint, position: Position, own: OwnRoot) -> LogEvidence:
@@ -99,6 +106,9 @@ class Comparison:
             checkpoints=(opened.encoded, position.checkpoint),
             roots=(own.root_hash, *own.consistency) if own.size > opened.checkpoint.size else (),
         )
+
+    def _find(self, source: str, state: Literal["same", "ahead", "failed"], size: TreeSize | None) -> None:
+        self._found[source] = Compared(state=state, size=size, at=self._clock())
 
     def _say(self, source: str, event: str, detail: str) -> None:
         """Write one line when what is said of an address changes."""

@@ -28,6 +28,7 @@ from proto.lifecycle import (
     standing,
 )
 from proto.moment import Moment
+from proto.wire.register import ProfileFacts
 from proto.wire.verifier import (
     AccreditationFacts,
     CredentialFacts,
@@ -156,6 +157,23 @@ def _scope(known: Profile) -> ScopeFacts:
 def _accreditation(known: Profile) -> AccreditationFacts:
     given = known.accreditation
     return AccreditationFacts(body=given.body, url=given.url, until=given.until or None)
+
+
+def profile_facts(book: Book, issuer: Issuer) -> tuple[ProfileFacts, ...]:
+    """Return all that the registrar ever said of an institution and its scope, in the order of the log."""
+    return tuple(
+        ProfileFacts(
+            kind="admitted" if entry.is_admission else "scope_changed",
+            received_at=entry.stamp.received_at,
+            legal_name=entry.legal_name,
+            country=entry.country,
+            uri_prefixes=entry.uri_prefixes,
+            scope=_scope(entry),
+            accreditation=_accreditation(entry),
+            is_void=not counts(book, entry.stamp),
+        )
+        for entry in issuer.profiles
+    )
 
 
 def is_key_from_registrar(book: Book, stamp: Stamp) -> bool:

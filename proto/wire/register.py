@@ -1,0 +1,225 @@
+"""Bodies of the verifier's lists: institutions, what they award and recognise, the log itself. Decides nothing.
+
+Counts are of acts on the log, each counted once in its day or month; credits are in hundredths of ECTS.
+"""
+
+from typing import Literal
+
+from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
+from proto.moment import Moment
+from proto.wire.ledger import Body
+from proto.wire.verifier import AccreditationFacts, AsOf, Check, IssuerFacts, KeyFacts, ScopeFacts
+
+RegisterState = Literal["active", "suspended", "closed"]
+
+
+class ActCounts(Body, frozen=True, kw_only=True):
+    """What was done on the log: credentials, stacks, what became of them, and recognitions of them.
+
+    What was said with a key that was condemned afterwards stays counted.
+    """
+
+    credential_count: int = 0
+    stack_count: int = 0
+    revocation_count: int = 0
+    suspension_count: int = 0
+    reinstatement_count: int = 0
+    recognition_count: int = 0
+    withdrawal_count: int = 0
+
+
+class IssuerSummary(Body, frozen=True, kw_only=True):
+    """An institution in a list: what the register says of it now, and how much it has issued."""
+
+    did: Did
+    legal_name: str
+    country: str
+    state: RegisterState
+    admitted_at: Moment | None
+    accreditation: AccreditationFacts | None
+    answers_now: Did | None
+    credential_count: int
+    ects_hundredths: int
+    stack_count: int
+    recognition_count: int
+
+
+class IssuerPage(Body, frozen=True, kw_only=True):
+    """`GET /v1/issuers`: institutions in the order of their names; `next_cursor` asks for more, null: these are all."""
+
+    issuers: tuple[IssuerSummary, ...]
+    next_cursor: str | None
+    as_of: AsOf
+    freshness: Check
+
+
+class ProfileFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """What the registrar said of an institution at one time: admitted, or its scope changed.
+
+    `is_void` says that it does not count, because the key that said it was compromised.
+    """
+
+    kind: Literal["admitted", "scope_changed"]
+    received_at: Moment
+    legal_name: str
+    country: str
+    uri_prefixes: tuple[str, ...]
+    scope: ScopeFacts
+    accreditation: AccreditationFacts
+    is_void: bool = False
+
+
+class AwardedAchievement(Body, frozen=True, kw_only=True):
+    """An achievement that an institution has awarded, by the log alone: how often, with which credits and levels.
+
+    `first_at` and `last_at` are when the log received the first and the last issue. `recognition_count` counts
+    recognitions of these credentials by others.
+    """
+
+    achievement: str
+    issuer: Did
+    issuer_name: str
+    counts: ActCounts
+    ects_hundredths_min: int
+    ects_hundredths_max: int
+    eqf_levels: tuple[int, ...]
+    first_at: Moment
+    last_at: Moment
+    title: str | None = None
+    """As a catalogue that this verifier reads has it; the log holds no title."""
+
+
+class AwardedPage(Body, frozen=True, kw_only=True):
+    """`GET /v1/awards`: what was awarded, in the order of the addresses."""
+
+    awards: tuple[AwardedAchievement, ...]
+    next_cursor: str | None
+    as_of: AsOf
+    freshness: Check
+
+
+class RecognisedAchievement(Body, frozen=True, kw_only=True):
+    """An institution counts credentials of an achievement of another's: how often, and how often no more.
+
+    `ects_hundredths` is the sum of what the recognitions count, withdrawn ones too.
+    """
+
+    recogniser: Did
+    recogniser_name: str
+    achievement: str
+    issuer: Did
+    issuer_name: str
+    recognition_count: int
+    withdrawal_count: int
+    ects_hundredths: int
+
+
+class RecognisedPage(Body, frozen=True, kw_only=True):
+    """`GET /v1/recognitions`: who recognises credentials of what, in the order of who recognises, and of what."""
+
+    recognitions: tuple[RecognisedAchievement, ...]
+    next_cursor: str | None
+    as_of: AsOf
+    freshness: Check
+
+
+class IssuerAnswer(Body, frozen=True, kw_only=True):
+    """`GET /v1/issuers/{did}`: what the register says, the keys, what was done, and how old the knowledge is.
+
+    `achievements`, `recognises` and `recognised_by` hold the first of what `/v1/awards` and `/v1/recognitions` list.
+    """
+
+    issuer: IssuerFacts
+    keys: tuple[KeyFacts, ...]
+    as_of: AsOf
+    freshness: Check
+    successor_name: str | None = None
+    uri_prefixes: tuple[str, ...] = ()
+    profiles: tuple[ProfileFacts, ...] = ()
+    counts: ActCounts = ActCounts()
+    ects_hundredths: int = 0
+    """Of its credentials; a stack's are those of its parts."""
+    achievements: tuple[AwardedAchievement, ...] = ()
+    recognises: tuple[RecognisedAchievement, ...] = ()
+    recognised_by: tuple[RecognisedAchievement, ...] = ()
+    has_more: tuple[Literal["achievements", "recognises", "recognised_by"], ...] = ()
+    """Which of these lists are longer than what stands here."""
+
+
+class WitnessFacts(Body, frozen=True, kw_only=True):
+    """A witness of the log's newest checkpoint that is known here.
+
+    `is_known`: this verifier has its key, so that its word was checked; `cosigned_at` is the time that it vouched for,
+    null where the checkpoint carries nothing of it. What a key that is not known here has signed, was not checked.
+    """
+
+    name: str
+    is_known: bool
+    cosigned_at: Moment | None = None
+    lag_seconds: float | None = None
+
+
+class ComparedFacts(Body, frozen=True, kw_only=True):
+    """Another verifier or a mirror with which this one compares what the log shows; `state` is what was found last.
+
+    `same`: the trees are of one history, up to `size` entries; `ahead`: it showed more than is known here, which is
+    compared once it is; `failed`: it did not answer, or showed what the log did not sign.
+    """
+
+    address: str
+    state: Literal["same", "ahead", "failed", "not_yet"]
+    size: TreeSize | None = None
+    compared_at: Moment | None = None
+
+
+class DayCount(Body, frozen=True, kw_only=True):
+    """Entries of one day (UTC), and how many the log had at its end."""
+
+    day: str
+    entries: int
+    size: TreeSize
+
+
+class EntryFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """An entry of the log: what was said, by whom, about whom, and one sentence for a person.
+
+    `credential_ids` are the first of those that it is about; `credential_count` says how many there are.
+    """
+
+    index: LeafIndex
+    event_id: EventId
+    kind: str
+    received_at: Moment
+    text: str
+    speaker: Did
+    speaker_name: str
+    subject: Did | None = None
+    subject_name: str | None = None
+    achievement: str | None = None
+    ects_hundredths: int | None = None
+    credential_count: int = 0
+    credential_ids: tuple[CredentialId, ...] = ()
+
+
+class LogAnswer(Body, frozen=True, kw_only=True):
+    """`GET /v1/log/summary`: how large the log is, how it grew, who vouches for it, and what was said last.
+
+    `days` are those on which something was said, the last 400 at most; `kinds` counts entries by the type of event.
+    """
+
+    origin: Origin
+    log_key: str
+    registrar: Did | None
+    predecessor: Origin | None
+    opened_at: Moment | None
+    checkpoint_size: TreeSize | None
+    kinds: dict[str, int]
+    days: tuple[DayCount, ...]
+    is_witnessed: bool
+    """Whether this verifier asks for a quorum of witnesses at all."""
+    quorum_at: Moment | None
+    witnesses: tuple[WitnessFacts, ...]
+    compared: tuple[ComparedFacts, ...]
+    newest: tuple[EntryFacts, ...]
+    as_of: AsOf
+    freshness: Check

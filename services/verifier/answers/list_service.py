@@ -1,0 +1,149 @@
+"""Takes questions about lists to the records: institutions, what they award and recognise, the log. Knows no HTTP."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from proto.ids import Did
+from proto.wire.register import AwardedAchievement, IssuerAnswer, IssuerSummary, LogAnswer, RecognisedAchievement
+from proto.wire.verifier import AsOf, Check
+from services.verifier.answers.log_summary import WatchedLog, log_summary
+from services.verifier.answers.questions import Moments, TimedQuestion
+from services.verifier.answers.register import Register
+from services.verifier.answers.service import AnswerService
+from services.verifier.languages import Language
+from services.verifier.projection.listed import AwardKey, RecognisedKey
+from services.verifier.projection.listed_reads import InstitutionPlace, InstitutionsWanted
+from services.verifier.projection.reader import ProjectionReader, ReadTransaction
+from services.verifier.verdict.verdict import as_of, freshness
+
+_T = TypeVar("_T")
+_Row = TypeVar("_Row")
+
+
+class Asked(NamedTuple):
+    """What belongs to every answer: the question's moments, where the records stand, how fresh they are."""
+
+    question: TimedQuestion
+    as_of: AsOf
+    freshness: Check
+
+
+class Slice(NamedTuple, Generic[_Row]):
+    """Rows of a list, and the key of the last where more follow; None: these are all."""
+
+    rows: tuple[_Row, ...]
+    more_after: tuple[str, ...] | None
+    as_of: AsOf
+    freshness: Check
+
+
+class ListService:
+    """Answers questions about lists from the projection, each over one read transaction in a reader thread."""
+
+    def __init__(self, projection: ProjectionReader, answers: AnswerService, watched: WatchedLog) -> None:
+        self._projection = projection
+        self._answers = answers
+        self._watched = watched
+
+    async def log(self, language: Language) -> LogAnswer:
+        """Return the log in figures, with the newest entries in words."""
+        return await self._read(
+            language,
+            lambda transaction, asked: log_summary(
+                transaction,
+                self._watched,
+                language,
+                question=asked.question,
+                as_of=asked.as_of,
+                fresh=asked.freshness,
+            ),
+        )
+
+    async def issuer(self, dids: Sequence[Did], language: Language) -> IssuerAnswer:
+        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
+        return await self._read(language, lambda transaction, asked: Register(transaction).issuer(dids, *asked))
+
+    async def countries(self) -> list[str]:
+        """Return the countries of all institutions."""
+        return await self._projection.read(lambda transaction: transaction.lists.countries())
+
+    async def issuers(
+        self, wanted: InstitutionsWanted, *, after: InstitutionPlace | None, limit: int, language: Language
+    ) -> Slice[IssuerSummary]:
+        """Return the institutions that are wanted, in the order of their names, after one of them."""
+        return await self._listed(
+            language,
+            lambda transaction: transaction.lists.institutions(wanted, after=after, limit=limit + 1),
+            lambda register, place: register.summary(Did(place.did)),
+            lambda place: place,
+            limit,
+        )
+
+    async def awards(
+        self,
+        *,
+        issuer: Did | None = None,
+        achievement: str | None = None,
+        after: AwardKey | None,
+        limit: int,
+        language: Language,
+    ) -> Slice[AwardedAchievement]:
+        """Return what was awarded, in the order of the achievements' addresses, after one of them."""
+        return await self._listed(
+            language,
+            lambda transaction: transaction.lists.awards(
+                issuer=issuer, achievement=achievement, after=after, limit=limit + 1
+            ),
+            lambda register, row: register.awarded(*row),
+            lambda row: row[0],
+            limit,
+        )
+
+    async def recognised(
+        self,
+        *,
+        recogniser: Did | None = None,
+        achievement: str | None = None,
+        issuer: Did | None = None,
+        after: RecognisedKey | None,
+        limit: int,
+        language: Language,
+    ) -> Slice[RecognisedAchievement]:
+        """Return who recognises credentials of what, after one of these."""
+        return await self._listed(
+            language,
+            lambda transaction: transaction.lists.recognised(
+                recogniser=recogniser, achievement=achievement, issuer=issuer, after=after, limit=limit + 1
+            ),
+            lambda register, row: register.recognised(*row),
+            lambda row: row[0],
+            limit,
+        )
+
+    async def _listed(
+        self,
+        language: Language,
+        find: Callable[[ReadTransaction], Sequence[Any]],
+        told: Callable[[Register, Any], _Row],
+        key_of: Callable[[Any], tuple[str, ...]],
+        limit: int,
+    ) -> Slice[_Row]:
+        """Return what was found, one row less than was asked for: whether that is there says whether more follow."""
+
+        def work(transaction: ReadTransaction, asked: Asked) -> Slice[_Row]:
+            found, register = find(transaction), Register(transaction)
+            rows = tuple(told(register, row) for row in found[:limit])
+            more_after = key_of(found[limit - 1]) if len(found) > limit else None
+            return Slice(rows, more_after, asked.as_of, asked.freshness)
+
+        return await self._read(language, work)
+
+    async def _read(self, language: Language, work: Callable[[ReadTransaction, Asked], _T]) -> _T:
+        question = self._answers.question(Moments())
+        fresh = language.check(freshness(question.health))
+
+        def over(transaction: ReadTransaction) -> _T:
+            at = as_of(self._answers.origin, transaction.position, question.health)
+            return work(transaction, Asked(question.after(transaction.position), at, fresh))
+
+        return await self._projection.read(over)

@@ -1,0 +1,139 @@
+"""What the register and the counts say of institutions and their achievements, over one read transaction. Pure.
+
+All of it is what is on record now; how a single credential stands is for `evaluator` to say.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from proto.ids import Did
+from proto.lifecycle import Book, Issuer, profile
+from proto.wire.register import (
+    ActCounts,
+    AwardedAchievement,
+    IssuerAnswer,
+    IssuerSummary,
+    RecognisedAchievement,
+)
+from proto.wire.verifier import AsOf, Check
+from services.verifier.answers.questions import TimedQuestion, UnknownIssuerProblem
+from services.verifier.projection.listed import AwardKey, AwardSum, RecognisedKey, RecognisedSum
+from services.verifier.projection.reader import ReadTransaction
+from services.verifier.verdict import facts
+
+SHOWN_MAX = 20
+"""So many rows of each list stand at an institution; the lists themselves have all."""
+_EQF_LEVELS = range(1, 9)
+_Shown = Literal["achievements", "recognises", "recognised_by"]
+
+
+class Register:
+    """The register as of one read transaction; institutions are read once."""
+
+    def __init__(self, transaction: ReadTransaction) -> None:
+        self._transaction = transaction
+        self._lists = transaction.lists
+        self._book = Book()
+
+    def name_of(self, did: Did) -> str:
+        """Return an institution's legal name, or its DID where the register does not tell."""
+        self._transaction.issuer(self._book, did)
+        return facts.name_of(self._book, did)
+
+    def summary(self, did: Did) -> IssuerSummary:
+        """Return an institution as it stands in the list."""
+        self._transaction.issuer(self._book, did)
+        found = facts.issuer_facts(self._book, did)
+        acts = self._lists.acts_of(did)
+        assert found.state != "not_admitted", "the list holds those that were admitted"
+        return IssuerSummary(
+            did=did,
+            legal_name=found.legal_name,
+            country=found.country,
+            state=found.state,
+            admitted_at=found.admitted_at,
+            accreditation=found.accreditation,
+            answers_now=found.answers_now,
+            credential_count=acts.get("credential", (0, 0))[0],
+            ects_hundredths=acts.get("credential", (0, 0))[1],
+            stack_count=acts.get("stack", (0, 0))[0],
+            recognition_count=acts.get("recognition", (0, 0))[0],
+        )
+
+    def issuer(self, dids: Sequence[Did], question: TimedQuestion, as_of: AsOf, freshness: Check) -> IssuerAnswer:
+        """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
+        for did in dids:
+            issuer = self._transaction.issuer(self._book, did)
+            if issuer is not None and facts.issuer_facts(self._book, did).state != "not_admitted":
+                return self._answer(issuer, question, as_of, freshness)
+        raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
+
+    def _answer(self, issuer: Issuer, question: TimedQuestion, as_of: AsOf, freshness: Check) -> IssuerAnswer:
+        found, did = facts.issuer_facts(self._book, issuer.did), issuer.did
+        acts = self._lists.acts_of(did)
+        limit = SHOWN_MAX + 1
+        achievements = [self.awarded(*each) for each in self._lists.awards(issuer=did, limit=limit)]
+        recognises = [self.recognised(*each) for each in self._lists.recognised(recogniser=did, limit=limit)]
+        recognised_by = [self.recognised(*each) for each in self._lists.recognised(issuer=did, limit=limit)]
+        lists: dict[_Shown, Sequence[object]] = {
+            "achievements": achievements,
+            "recognises": recognises,
+            "recognised_by": recognised_by,
+        }
+        successor = found.answers_now if found.answers_now != did else None
+        return IssuerAnswer(
+            issuer=found,
+            keys=facts.key_facts(self._book, issuer, now=question.now),
+            as_of=as_of,
+            freshness=freshness,
+            successor_name=self.name_of(successor) if successor else None,
+            uri_prefixes=self.prefixes(did),
+            profiles=facts.profile_facts(self._book, issuer),
+            counts=ActCounts(**{f"{kind}_count": count for kind, (count, _) in acts.items()}),
+            ects_hundredths=acts.get("credential", (0, 0))[1],
+            achievements=tuple(achievements[:SHOWN_MAX]),
+            recognises=tuple(recognises[:SHOWN_MAX]),
+            recognised_by=tuple(recognised_by[:SHOWN_MAX]),
+            has_more=tuple(name for name, rows in lists.items() if len(rows) > SHOWN_MAX),
+        )
+
+    def prefixes(self, did: Did) -> tuple[str, ...]:
+        """Return the beginnings of addresses that the register gives to an institution now."""
+        issuer = self._transaction.issuer(self._book, did)
+        known = profile(self._book, issuer) if issuer else None
+        return known.uri_prefixes if known else ()
+
+    def awarded(self, key: AwardKey, found: AwardSum) -> AwardedAchievement:
+        """Return an achievement with what was done with its credentials."""
+        return AwardedAchievement(
+            achievement=key.achievement,
+            issuer=key.issuer,
+            issuer_name=self.name_of(key.issuer),
+            counts=ActCounts(
+                credential_count=found.credentials,
+                stack_count=found.stacks,
+                revocation_count=found.revocations,
+                suspension_count=found.suspensions,
+                reinstatement_count=found.reinstatements,
+                recognition_count=found.recognitions,
+                withdrawal_count=found.withdrawals,
+            ),
+            ects_hundredths_min=found.ects_min,
+            ects_hundredths_max=found.ects_max,
+            eqf_levels=tuple(level for level in _EQF_LEVELS if found.levels >> level & 1),
+            first_at=found.first_at,
+            last_at=found.last_at,
+        )
+
+    def recognised(self, key: RecognisedKey, found: RecognisedSum) -> RecognisedAchievement:
+        """Return who recognises what, with how often."""
+        return RecognisedAchievement(
+            recogniser=key.recogniser,
+            recogniser_name=self.name_of(key.recogniser),
+            achievement=key.achievement,
+            issuer=key.issuer,
+            issuer_name=self.name_of(key.issuer),
+            recognition_count=found.recognitions,
+            withdrawal_count=found.withdrawals,
+            ects_hundredths=found.ects_hundredths,
+        )

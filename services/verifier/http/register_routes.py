@@ -1,0 +1,273 @@
+"""Routes of the register: institutions, what they award, what they recognise; as JSON and as files."""
+
+from typing import Annotated, Literal
+
+from aiohttp import web
+from msgspec import Meta
+
+from proto.ids import Did
+from proto.problem import Problem
+from proto.wire.register import (
+    AwardedAchievement,
+    AwardedPage,
+    IssuerAnswer,
+    IssuerPage,
+    IssuerSummary,
+    RecognisedAchievement,
+    RecognisedPage,
+)
+from proto.wire.verifier import LanguageQuery
+from services.edge import Media, Reply, Route
+from services.verifier.answers.list_service import Slice
+from services.verifier.answers.questions import UnknownIssuerProblem
+from services.verifier.http.app_keys import LISTS
+from services.verifier.http.csv_files import AWARDS, ISSUERS, RECOGNITIONS, ROWS_MAX
+from services.verifier.http.institution_path import IssuerPath, dids_in
+from services.verifier.http.list_queries import (
+    ROWS_DEFAULT,
+    FileQuery,
+    Limit,
+    after_of,
+    csv_reply,
+    cursor_of,
+    list_reply,
+)
+from services.verifier.http.query import language_of
+from services.verifier.projection.listed import AwardKey, RecognisedKey
+from services.verifier.projection.listed_reads import InstitutionPlace, InstitutionsWanted
+from services.verifier.projection.troubles import PROJECTION_PROBLEMS
+
+_CSV = {200: Media("text/csv")}
+_TAG = "register"
+_ISSUERS, _AWARDS, _RECOGNITIONS = "issuers", "awards", "recognitions"
+
+Words = Annotated[str, Meta(max_length=200, description="Each of these words is in the name or the DID")]
+Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only of this country, as PT")]
+State = Annotated[Literal["", "active", "suspended", "closed"], Meta(description="Only what stands so now")]
+IssuerDid = Annotated[str, Meta(max_length=600, description="Only what this institution awards, by its DID")]
+RecogniserDid = Annotated[str, Meta(max_length=600, description="Only what this institution recognises, by its DID")]
+AchievementUri = Annotated[str, Meta(max_length=2_048, description="Only this achievement, by its address")]
+
+
+class IssuersFileQuery(FileQuery, frozen=True, kw_only=True):
+    """Which institutions."""
+
+    q: Words = ""
+    country: Country = ""
+    state: State = ""
+
+
+class IssuersQuery(IssuersFileQuery, frozen=True, kw_only=True):
+    """Which institutions, how many, after which."""
+
+    limit: Limit = ROWS_DEFAULT
+
+
+class AwardsFileQuery(FileQuery, frozen=True, kw_only=True):
+    """What was awarded, by whom."""
+
+    issuer: IssuerDid = ""
+    achievement: AchievementUri = ""
+
+
+class AwardsQuery(AwardsFileQuery, frozen=True, kw_only=True):
+    """What was awarded, by whom; how many, after which."""
+
+    limit: Limit = ROWS_DEFAULT
+
+
+class RecognitionsFileQuery(AwardsFileQuery, frozen=True, kw_only=True):
+    """What is recognised, of whom, by whom."""
+
+    recogniser: RecogniserDid = ""
+
+
+class RecognitionsQuery(RecognitionsFileQuery, frozen=True, kw_only=True):
+    """What is recognised, of whom, by whom; how many, after which."""
+
+    limit: Limit = ROWS_DEFAULT
+
+
+async def issuers(request: web.Request, *, query: IssuersQuery) -> Reply:
+    """Answer with institutions of the register."""
+    found = await _issuers(request, query, query.limit)
+    page = IssuerPage(
+        issuers=found.rows, next_cursor=cursor_of(_ISSUERS, found), as_of=found.as_of, freshness=found.freshness
+    )
+    return list_reply(request, page, found)
+
+
+async def issuers_csv(request: web.Request, *, query: IssuersFileQuery) -> Reply:
+    """Answer with the same as a file."""
+    found = await _issuers(request, query, ROWS_MAX)
+    return csv_reply(request, _ISSUERS, ISSUERS, found, cursor_of(_ISSUERS, found))
+
+
+async def _issuers(request: web.Request, query: IssuersFileQuery, limit: int) -> Slice[IssuerSummary]:
+    return await request.app[LISTS].issuers(
+        InstitutionsWanted(query.q, query.country, query.state),
+        after=after_of(_ISSUERS, query.cursor, InstitutionPlace),
+        limit=limit,
+        language=language_of(request, query),
+    )
+
+
+async def issuer(request: web.Request, *, path: IssuerPath, query: LanguageQuery) -> IssuerAnswer:
+    """Answer with what the register says of an institution."""
+    return await request.app[LISTS].issuer(dids_in(request, path), language_of(request, query))
+
+
+async def awards(request: web.Request, *, query: AwardsQuery) -> Reply:
+    """Answer with what was awarded."""
+    found = await _awards(request, query, query.limit)
+    page = AwardedPage(
+        awards=found.rows, next_cursor=cursor_of(_AWARDS, found), as_of=found.as_of, freshness=found.freshness
+    )
+    return list_reply(request, page, found)
+
+
+async def awards_csv(request: web.Request, *, query: AwardsFileQuery) -> Reply:
+    """Answer with the same as a file."""
+    found = await _awards(request, query, ROWS_MAX)
+    return csv_reply(request, _AWARDS, AWARDS, found, cursor_of(_AWARDS, found))
+
+
+async def _awards(request: web.Request, query: AwardsFileQuery, limit: int) -> Slice[AwardedAchievement]:
+    return await request.app[LISTS].awards(
+        issuer=Did(query.issuer) or None,
+        achievement=query.achievement or None,
+        after=after_of(_AWARDS, query.cursor, AwardKey),
+        limit=limit,
+        language=language_of(request, query),
+    )
+
+
+async def recognitions(request: web.Request, *, query: RecognitionsQuery) -> Reply:
+    """Answer with who recognises what."""
+    found = await _recognitions(request, query, query.limit)
+    page = RecognisedPage(
+        recognitions=found.rows,
+        next_cursor=cursor_of(_RECOGNITIONS, found),
+        as_of=found.as_of,
+        freshness=found.freshness,
+    )
+    return list_reply(request, page, found)
+
+
+async def recognitions_csv(request: web.Request, *, query: RecognitionsFileQuery) -> Reply:
+    """Answer with the same as a file."""
+    found = await _recognitions(request, query, ROWS_MAX)
+    return csv_reply(request, _RECOGNITIONS, RECOGNITIONS, found, cursor_of(_RECOGNITIONS, found))
+
+
+async def _recognitions(request: web.Request, query: RecognitionsFileQuery, limit: int) -> Slice[RecognisedAchievement]:
+    return await request.app[LISTS].recognised(
+        recogniser=Did(query.recogniser) or None,
+        issuer=Did(query.issuer) or None,
+        achievement=query.achievement or None,
+        after=after_of(_RECOGNITIONS, query.cursor, RecognisedKey),
+        limit=limit,
+        language=language_of(request, query),
+    )
+
+
+def register_routes() -> list[Route]:
+    """Return the routes of the register."""
+    problems: tuple[type[Problem], ...] = PROJECTION_PROBLEMS
+    described = (
+        f'At most {ROWS_MAX} rows; where more follow, a `Link` header with `rel="next"` names their address. Credits '
+        "stand in hundredths and, with a decimal point, in ECTS."
+    )
+    return [
+        Route(
+            "GET",
+            "/v1/issuers",
+            issuers,
+            operation="list_issuers",
+            summary="Search the register of institutions",
+            description="In the order of their names: `?q=delta&country=NL&state=active`.",
+            tag=_TAG,
+            query=IssuersQuery,
+            response={200: IssuerPage},
+            has_etag=True,
+            problems=problems,
+        ),
+        Route(
+            "GET",
+            "/v1/issuers.csv",
+            issuers_csv,
+            operation="list_issuers_csv",
+            summary="The same as CSV",
+            description=described,
+            tag=_TAG,
+            query=IssuersFileQuery,
+            response=_CSV,
+            has_etag=True,
+            problems=problems,
+        ),
+        Route(
+            "GET",
+            "/v1/issuers/{did}",
+            issuer,
+            operation="read_issuer",
+            summary="What the register says of an institution",
+            description="Its standing, scope, keys and successor, what it has issued and what it recognises. Counts "
+            "are of acts on the log; what was said with a key that was condemned afterwards stays counted.",
+            tag=_TAG,
+            path_parameters=IssuerPath,
+            query=LanguageQuery,
+            response={200: IssuerAnswer},
+            problems=(UnknownIssuerProblem, *problems),
+        ),
+        Route(
+            "GET",
+            "/v1/awards",
+            awards,
+            operation="list_awards",
+            summary="Which achievements were awarded, by whom and how often",
+            description="By the log alone; the log holds no titles and no descriptions.",
+            tag=_TAG,
+            query=AwardsQuery,
+            response={200: AwardedPage},
+            has_etag=True,
+            problems=problems,
+        ),
+        Route(
+            "GET",
+            "/v1/awards.csv",
+            awards_csv,
+            operation="list_awards_csv",
+            summary="The same as CSV",
+            description=described,
+            tag=_TAG,
+            query=AwardsFileQuery,
+            response=_CSV,
+            has_etag=True,
+            problems=problems,
+        ),
+        Route(
+            "GET",
+            "/v1/recognitions",
+            recognitions,
+            operation="list_recognitions",
+            summary="Which institutions recognise credentials of which achievements, and how often",
+            tag=_TAG,
+            query=RecognitionsQuery,
+            response={200: RecognisedPage},
+            has_etag=True,
+            problems=problems,
+        ),
+        Route(
+            "GET",
+            "/v1/recognitions.csv",
+            recognitions_csv,
+            operation="list_recognitions_csv",
+            summary="The same as CSV",
+            description=described,
+            tag=_TAG,
+            query=RecognitionsFileQuery,
+            response=_CSV,
+            has_etag=True,
+            problems=problems,
+        ),
+    ]

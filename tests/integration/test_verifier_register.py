@@ -1,0 +1,164 @@
+"""The register, what was awarded and recognised, and the log in figures, over real HTTP: JSON and files."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+
+from proto.wire.register import AwardedPage, IssuerAnswer, IssuerPage, LogAnswer, RecognisedPage
+from tests.integration.test_verifier_http import Verifier, running
+from tests.support.served_logs import served
+from tests.support.worlds import World, lately
+
+CSV_INJECTION = "=HYPERLINK(1)"
+
+
+@pytest.fixture
+async def verifier(tmp_path: Path) -> AsyncIterator[Verifier]:
+    async with served(World(start=lately())) as log, running(log, tmp_path / "projection.sqlite") as found:
+        yield found
+
+
+async def _get(verifier: Verifier, path: str, of: Any) -> Any:
+    return msgspec.convert(await verifier.get(path), of)
+
+
+async def _rows(verifier: Verifier, path: str) -> list[dict[str, str]]:
+    async with verifier.session.get(verifier.url + path) as response:
+        assert (response.status, response.content_type) == (200, "text/csv")
+        return list(csv.DictReader(io.StringIO(await response.text())))
+
+
+async def test_the_register_is_searched_by_words_country_and_state_in_parts(verifier: Verifier) -> None:
+    world = verifier.world
+    names = {"delta": "Académie du Delta", "alpha": "Alpha 100% College", "omega": "Omega_Institute"}
+    for name, legal_name in names.items():
+        world.admit(name, legal_name=legal_name, country="NL" if name == "omega" else "FR")
+    world.say(world.suspension(world.party("alpha")))
+    world.say(world.closing(world.party("omega"), world.party("delta")))
+    await verifier.catches_up()
+
+    async def found(query: str) -> list[str]:
+        page = await _get(verifier, f"/v1/issuers?{query}", IssuerPage)
+        return [row.legal_name for row in page.issuers]
+
+    assert await found("") == list(names.values())
+    assert await found("q=ACADEMIE+delta") == ["Académie du Delta"]
+    assert await found(f"q={quote('100%')}") == ["Alpha 100% College"]
+    assert await found("q=_") == ["Omega_Institute"]
+    assert await found("q=delta+nothing") == []
+    assert await found("country=FR&state=suspended") == ["Alpha 100% College"]
+    first = await _get(verifier, "/v1/issuers?limit=2", IssuerPage)
+    rest = await _get(verifier, f"/v1/issuers?limit=2&cursor={first.next_cursor}", IssuerPage)
+    assert [row.legal_name for row in (*first.issuers, *rest.issuers)] == list(names.values())
+    assert rest.next_cursor is None
+    assert rest.issuers[0].answers_now == world.party("delta").did
+    assert [row["state"] for row in await _rows(verifier, "/v1/issuers.csv")] == ["active", "suspended", "closed"]
+
+
+async def test_an_institution_is_told_with_scope_keys_successor_and_what_it_did(verifier: Verifier) -> None:
+    world = verifier.world
+    old, new, other = world.admit("old"), world.admit("new"), world.admit("other")
+    world.say(world.scope_change(old, eqf_max=7))
+    first, second = world.issued(old, "1"), world.issued(old, "2", ects_hundredths=400)
+    whole = world.stacked(old, (first, second), ects_hundredths=750)
+    world.say(world.recognition(other, first))
+    withdrawn = world.event_id(world.say(world.recognition(other, second)))
+    world.say(world.withdrawal(other, withdrawn))
+    world.say(world.revocation(old, first))
+    world.say(world.rotation(old, old, old.event), key=old.recovery)
+    world.say(world.closing(old, new))
+    await verifier.catches_up()
+
+    answer = await _get(verifier, f"/v1/issuers/{quote(old.did, safe='')}", IssuerAnswer)
+    assert (answer.issuer.state, answer.issuer.answers_now) == ("closed", new.did)
+    assert answer.successor_name == "New of Example"
+    assert answer.uri_prefixes == (old.url,)
+    assert [item.kind for item in answer.profiles] == ["admitted", "scope_changed"]
+    assert {key.state for key in answer.keys} == {"usable", "retired"}
+    assert (answer.counts.credential_count, answer.counts.stack_count, answer.counts.revocation_count) == (2, 1, 1)
+    assert answer.ects_hundredths == 750
+    (recognised,) = answer.recognised_by
+    assert (recognised.recogniser, recognised.recognition_count, recognised.withdrawal_count) == (other.did, 2, 1)
+    assert sum(each.counts.credential_count + each.counts.stack_count for each in answer.achievements) == 3
+    assert whole
+    assert (await _get(verifier, f"/v1/issuers/{quote(other.did, safe='')}", IssuerAnswer)).recognises == (recognised,)
+    await verifier.get("/v1/issuers/did:web:nobody.example", status=404)
+
+
+async def test_what_was_awarded_and_recognised_is_listed_by_whom_in_parts_and_as_files(verifier: Verifier) -> None:
+    world = verifier.world
+    school, other = world.admit("school", legal_name=CSV_INJECTION), world.admit("other")
+    uris = [f"{school.url}achievements/{number}" for number in range(3)]
+    issued = [
+        world.issued(school, uri, achievement=uri, ects_hundredths=150 + number * 100, eqf_level=5 + number)
+        for number, uri in enumerate(uris)
+    ]
+    world.issued(school, "again", achievement=uris[0], ects_hundredths=300, eqf_level=6)
+    world.say(world.recognition(other, issued[1], decision="partial", ects_hundredths=125))
+    await verifier.catches_up()
+
+    page = await _get(verifier, f"/v1/awards?issuer={quote(school.did)}&limit=2", AwardedPage)
+    rest = await _get(verifier, f"/v1/awards?issuer={quote(school.did)}&cursor={page.next_cursor}", AwardedPage)
+    assert [row.achievement for row in (*page.awards, *rest.awards)] == uris
+    first = page.awards[0]
+    assert (first.counts.credential_count, first.eqf_levels) == (2, (5, 6))
+    assert (first.ects_hundredths_min, first.ects_hundredths_max) == (150, 300)
+    named = (await _get(verifier, f"/v1/awards?achievement={quote(uris[1], safe='')}", AwardedPage)).awards
+    assert [(row.achievement, row.counts.recognition_count) for row in named] == [(uris[1], 1)]
+    rows = await _rows(verifier, "/v1/awards.csv")
+    assert [(row["ects_hundredths_max"], row["ects_max"]) for row in rows] == [
+        ("300", "3"),
+        ("250", "2.5"),
+        ("350", "3.5"),
+    ]
+    assert {row["issuer_name"] for row in rows} == {f"'{CSV_INJECTION}"}
+    (found,) = (await _get(verifier, f"/v1/recognitions?recogniser={quote(other.did)}", RecognisedPage)).recognitions
+    assert (found.achievement, found.ects_hundredths) == (uris[1], 125)
+    (row,) = await _rows(verifier, f"/v1/recognitions.csv?achievement={quote(uris[1], safe='')}")
+    assert (row["recogniser"], row["ects"]) == (other.did, "1.25")
+
+
+async def test_what_a_condemned_registrar_key_said_leaves_the_register(verifier: Verifier) -> None:
+    world = verifier.world
+    world.admit("before")
+    stolen = world.advance(seconds=5)
+    world.advance(seconds=5)
+    world.admit("thief")
+    await verifier.catches_up()
+    assert len((await _get(verifier, "/v1/issuers", IssuerPage)).issuers) == 2
+    registrar = world.registrar
+    world.say(world.condemnation(registrar, registrar, registrar.event, stolen), key=registrar.recovery)
+    await verifier.catches_up()
+    assert [row.legal_name for row in (await _get(verifier, "/v1/issuers", IssuerPage)).issuers] == [
+        "Before of Example"
+    ]
+
+
+async def test_the_log_is_told_by_days_kinds_and_newest_entries_in_the_readers_language(verifier: Verifier) -> None:
+    world = verifier.world
+    school = world.admit("school")
+    credential_id = world.issued(school, "one", ects_hundredths=350)
+    world.say(world.revocation(school, credential_id))
+    await verifier.catches_up()
+    answer = await _get(verifier, "/v1/log/summary", LogAnswer)
+    assert sum(day.entries for day in answer.days) == answer.days[-1].size == world.size
+    assert answer.kinds["credential-issued.v1"] == 1
+    assert [entry.text for entry in answer.newest] == [
+        "School of Example revoked a credential: it was issued in error.",
+        "School of Example issued a credential of 3.5 ECTS.",
+        "The registrar admitted School of Example (AT) to the register.",
+        "The registrar opened the log.",
+    ]
+    assert answer.newest[1].credential_ids == (credential_id,)
+    assert (answer.is_witnessed, answer.witnesses) == (False, ())
+    german = await _get(verifier, "/v1/log/summary?lang=de", LogAnswer)
+    assert german.newest[0].text != answer.newest[0].text
+    assert "School of Example" in german.newest[0].text
+    (row,) = [row for row in await _rows(verifier, "/v1/log/growth.csv") if row["day"] == answer.days[-1].day]
+    assert row["size"] == str(world.size)
