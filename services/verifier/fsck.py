@@ -49,8 +49,13 @@ _COMPARED = (
     "recognised",
 )
 _KEY_COLUMNS = {
-    "uri_prefix": 2, "statement_group": 2, "statistic": 4, "tile": 2,
-    "growth": 2, "award": 2, "recognised": 3,
+    "uri_prefix": 2,
+    "statement_group": 2,
+    "statistic": 4,
+    "tile": 2,
+    "growth": 2,
+    "award": 2,
+    "recognised": 3,
 }
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.verifier import pages
-from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, negotiated
+from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, log_words, negotiated
 from services.verifier.languages.english import FIELDS, REASONS, SENTENCES, STATES
 from services.verifier.pages import words
 from services.verifier.verdict.findings import finding
@@ -50,7 +50,7 @@ def _texts(value: object) -> Iterator[str]:
 
 @each
 def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
-    wanted = {*STATES.values(), *REASONS.values()}
+    wanted = {*STATES.values(), *REASONS.values(), *log_words.SAID.values(), log_words.OTHER}
     for name, table in vars(words).items():
         if name.isupper() and name not in {"MARKS", "SIGNS"}:
             wanted |= set(_texts(table))

@@ -55,22 +55,28 @@ def _sentence(opened: Opened, register: Register, language: Language) -> str:
 def _case(event: events.Event, tag: str) -> str:
     """Return under which name the sentence stands: the type without its version, and what changes the sentence."""
     kind = tag.rpartition(".")[0]
-    if isinstance(event, events.IssuerKeyRetired):
-        return f"{kind}/{event.reason}"
-    if isinstance(event, events.IssuerClosed):
-        return f"{kind}/succeeded" if event.successor is not UNSET else kind
-    if isinstance(event, events.CredentialRecognised):
-        return f"{kind}/{event.decision}"
-    return kind
+    match event:
+        case events.IssuerKeyRetired():
+            return f"{kind}/{event.reason}"
+        case events.IssuerClosed() if event.successor is not UNSET:
+            return f"{kind}/succeeded"
+        case events.CredentialRecognised() | events.CredentialRecognisedV2() | events.AchievementRecognised():
+            return f"{kind}/{event.decision}"
+        case events.EndorserInvited() | events.CredentialEndorsed():
+            return f"{kind}/{event.role}"
+        case _:
+            return kind
 
 
 def _values(opened: Opened, register: Register, language: Language) -> Mapping[str, Any]:
     event = opened.event
     subject, successor = getattr(event, "subject", event.issuer), getattr(event, "successor", UNSET)
     reason = getattr(event, "reason", "")
+    other = getattr(event, "achievement_issuer", getattr(event, "endorser", event.issuer))
     return {
         "speaker": register.name_of(event.issuer),
         "subject": register.name_of(subject),
+        "other": register.name_of(other),
         "successor": "" if successor is UNSET else register.name_of(successor),
         "country": getattr(event, "country", ""),
         "count": len(getattr(event, "components", ())) or len(opened.credential_ids),

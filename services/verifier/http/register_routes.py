@@ -1,12 +1,13 @@
 """Routes of the register: institutions, what they award, what they recognise; as JSON and as files."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from msgspec import Meta
 
 from proto.ids import Did
-from proto.problem import Problem
+from proto.wire.ledger import Body
 from proto.wire.register import (
     AwardedAchievement,
     AwardedPage,
@@ -18,6 +19,7 @@ from proto.wire.register import (
 )
 from proto.wire.verifier import LanguageQuery
 from services.edge import Media, Reply, Route
+from services.edge.route import Handler
 from services.verifier.answers.list_service import Slice
 from services.verifier.answers.questions import UnknownIssuerProblem
 from services.verifier.http.app_keys import LISTS
@@ -37,8 +39,11 @@ from services.verifier.projection.listed import AwardKey, RecognisedKey
 from services.verifier.projection.listed_reads import InstitutionPlace, InstitutionsWanted
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS
 
-_CSV = {200: Media("text/csv")}
 _TAG = "register"
+_OF_FILES = (
+    f'At most {ROWS_MAX} rows; where more follow, a `Link` header with `rel="next"` names their address. Credits stand '
+    "in hundredths and, with a decimal point, in ECTS."
+)
 _ISSUERS, _AWARDS, _RECOGNITIONS = "issuers", "awards", "recognitions"
 
 Words = Annotated[str, Meta(max_length=200, description="Each of these words is in the name or the DID")]
@@ -173,37 +178,29 @@ async def _recognitions(request: web.Request, query: RecognitionsFileQuery, limi
 
 def register_routes() -> list[Route]:
     """Return the routes of the register."""
-    problems: tuple[type[Problem], ...] = PROJECTION_PROBLEMS
-    described = (
-        f'At most {ROWS_MAX} rows; where more follow, a `Link` header with `rel="next"` names their address. Credits '
-        "stand in hundredths and, with a decimal point, in ECTS."
-    )
     return [
-        Route(
-            "GET",
+        *_listed(
             "/v1/issuers",
-            issuers,
-            operation="list_issuers",
+            (issuers, issuers_csv),
+            (IssuersQuery, IssuersFileQuery),
+            IssuerPage,
             summary="Search the register of institutions",
             description="In the order of their names: `?q=delta&country=NL&state=active`.",
-            tag=_TAG,
-            query=IssuersQuery,
-            response={200: IssuerPage},
-            has_etag=True,
-            problems=problems,
         ),
-        Route(
-            "GET",
-            "/v1/issuers.csv",
-            issuers_csv,
-            operation="list_issuers_csv",
-            summary="The same as CSV",
-            description=described,
-            tag=_TAG,
-            query=IssuersFileQuery,
-            response=_CSV,
-            has_etag=True,
-            problems=problems,
+        *_listed(
+            "/v1/awards",
+            (awards, awards_csv),
+            (AwardsQuery, AwardsFileQuery),
+            AwardedPage,
+            summary="Which achievements were awarded, by whom and how often",
+            description="By the log alone; the log holds no titles and no descriptions.",
+        ),
+        *_listed(
+            "/v1/recognitions",
+            (recognitions, recognitions_csv),
+            (RecognitionsQuery, RecognitionsFileQuery),
+            RecognisedPage,
+            summary="Which institutions recognise credentials of which achievements, and how often",
         ),
         Route(
             "GET",
@@ -217,57 +214,42 @@ def register_routes() -> list[Route]:
             path_parameters=IssuerPath,
             query=LanguageQuery,
             response={200: IssuerAnswer},
-            problems=(UnknownIssuerProblem, *problems),
-        ),
-        Route(
-            "GET",
-            "/v1/awards",
-            awards,
-            operation="list_awards",
-            summary="Which achievements were awarded, by whom and how often",
-            description="By the log alone; the log holds no titles and no descriptions.",
-            tag=_TAG,
-            query=AwardsQuery,
-            response={200: AwardedPage},
-            has_etag=True,
-            problems=problems,
-        ),
-        Route(
-            "GET",
-            "/v1/awards.csv",
-            awards_csv,
-            operation="list_awards_csv",
-            summary="The same as CSV",
-            description=described,
-            tag=_TAG,
-            query=AwardsFileQuery,
-            response=_CSV,
-            has_etag=True,
-            problems=problems,
-        ),
-        Route(
-            "GET",
-            "/v1/recognitions",
-            recognitions,
-            operation="list_recognitions",
-            summary="Which institutions recognise credentials of which achievements, and how often",
-            tag=_TAG,
-            query=RecognitionsQuery,
-            response={200: RecognisedPage},
-            has_etag=True,
-            problems=problems,
-        ),
-        Route(
-            "GET",
-            "/v1/recognitions.csv",
-            recognitions_csv,
-            operation="list_recognitions_csv",
-            summary="The same as CSV",
-            description=described,
-            tag=_TAG,
-            query=RecognitionsFileQuery,
-            response=_CSV,
-            has_etag=True,
-            problems=problems,
+            problems=(UnknownIssuerProblem, *PROJECTION_PROBLEMS),
         ),
     ]
+
+
+def _listed(
+    path: str,
+    handlers: tuple[Handler, Handler],
+    queries: tuple[type[Body], type[Body]],
+    answer: type[Body],
+    *,
+    summary: str,
+    description: str = "",
+) -> Iterator[Route]:
+    """Yield the routes of one list: as JSON in parts, and as a file."""
+    made: dict[str, Any] = {"tag": _TAG, "has_etag": True, "problems": PROJECTION_PROBLEMS}
+    name = f"list_{path.rpartition('/')[2]}"
+    yield Route(
+        "GET",
+        path,
+        handlers[0],
+        operation=name,
+        summary=summary,
+        description=description,
+        query=queries[0],
+        response={200: answer},
+        **made,
+    )
+    yield Route(
+        "GET",
+        f"{path}.csv",
+        handlers[1],
+        operation=f"{name}_csv",
+        summary="The same as CSV",
+        description=_OF_FILES,
+        query=queries[1],
+        response={200: Media("text/csv")},
+        **made,
+    )

@@ -26,6 +26,15 @@ SAID: Mapping[str, str] = {
     "credential-recognised/full": "{speaker} recognised a credential in full, with {ects} ECTS.",
     "credential-recognised/partial": "{speaker} recognised a credential in part, with {ects} ECTS.",
     "recognition-withdrawn": "{speaker} withdrew a recognition.",
+    "achievement-recognised/full": "{speaker} decided to recognise, in full, what {other} awards for an achievement.",
+    "achievement-recognised/partial": "{speaker} decided to recognise, in part, what {other} awards for an achievement.",
+    "achievement-recognition-withdrawn": "{speaker} withdrew a decision to recognise an achievement.",
+    "endorser-invited/joint-award": "{speaker} invited {other} to award an achievement jointly.",
+    "endorser-invited/quality": "{speaker} invited {other} to vouch for the quality of an achievement.",
+    "endorser-uninvited": "{speaker} withdrew an invitation to endorse.",
+    "credential-endorsed/joint-award": "{speaker} stands by a credential as the one that awards it jointly.",
+    "credential-endorsed/quality": "{speaker} vouches for the quality behind a credential.",
+    "endorsement-withdrawn": "{speaker} withdrew an endorsement.",
     "rules-activated": "The registrar put version {version} of the rules in force, from entry {index} on.",
 }
 OTHER = "{speaker} said something of the kind {kind}."
