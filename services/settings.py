@@ -1,7 +1,8 @@
 """From environment variables to one frozen `Config`, and from a `Config` to its manual. Knows no service's settings.
 
 A `Config` is a frozen msgspec Struct; a field's variable is the prefix and its name in capitals, such as
-`CREDENTIFY_LEDGER_PORT` for `port`. Secrets are fields of type `Path`: the variable names a file.
+`CREDENTIFY_LEDGER_PORT` for `port`. Secrets are fields of type `Path`: the variable names a file. Any other setting may
+be in a file, too, which the variable with `_FILE` behind its name names: a database's URL holds a password.
 """
 
 import difflib
@@ -25,6 +26,7 @@ Config = TypeVar("Config", bound=msgspec.Struct)
 WEB_ADDRESS = {"form": "web address"}
 """The `extra` of a setting that names a service of HTTP: anything else is refused as it is read."""
 SECRET_BYTES_MAX = 65_536
+FILE_ENDING = "_FILE"
 _LINK = re.compile(r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]{1,5}")
 _LINK_NAME = re.compile(r"(.+?)_PORT(?:_[0-9]{1,5}_(?:TCP|UDP|SCTP))?")
 _LINK_ENDING = re.compile(r"PORT(?:_[0-9]{1,5}_(?:TCP|UDP|SCTP))?")
@@ -45,18 +47,19 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
     """Return the settings in the variables of `environ` that begin with `prefix` (which ends in `_`).
 
     Lists are separated by commas; an empty value means the field's default. Raises `SettingsFault` that names every
-    variable that is unknown (with the nearest known one), not of its type or missing. What Kubernetes sets for a
-    service of the same name counts as not given (`service_links`).
+    variable that is unknown (with the nearest known one), not of its type or missing, and every file that is no
+    secret's. What Kubernetes sets for a service of the same name counts as not given (`service_links`).
     """
     fields = {prefix + field.name.upper(): field for field in msgspec.structs.fields(kind)}
     links = service_links(environ)
     given = {name: value for name, value in environ.items() if name.startswith(prefix) and name not in links}
     hints = get_type_hints(kind, include_extras=True)
-    faults = [_unknown(name, fields) for name in given if name not in fields]
+    unread = _read_files(given, fields)
+    faults = [*unread.values(), *(_unknown(name, fields) for name in given if name not in fields)]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if not given.get(name):
-            if field.required:
+            if field.required and name not in unread:
                 faults.append(f"{name} must be set: {_description(hints[field.name])}")
             continue
         try:
@@ -70,6 +73,23 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
     if faults:
         raise SettingsFault("; ".join(faults))
     return kind(**values)
+
+
+def _read_files(given: dict[str, str], known: Mapping[str, Any]) -> dict[str, str]:
+    """Put what stands in the files that `NAME_FILE` names in the place of `NAME`; return what is wrong, by `NAME`."""
+    faults = {}
+    for name in [name for name in given if name not in known and name.removesuffix(FILE_ENDING) in known]:
+        path, setting = given.pop(name), name.removesuffix(FILE_ENDING)
+        if path and given.get(setting):
+            faults[setting] = f"{setting} and {name} are both set: leave one of them out"
+        elif path:
+            try:
+                given[setting] = read_secret(Path(path)).decode()
+            except SettingsFault as fault:
+                faults[setting] = f"{name}: {fault.detail}"
+            except UnicodeDecodeError:
+                faults[setting] = f"{name}: {path} is no text in UTF-8"
+    return faults
 
 
 def service_links(environ: Mapping[str, str]) -> frozenset[str]:
@@ -222,6 +242,19 @@ def unreadable(path: Path, error: OSError) -> str:
         f"{path.absolute()} cannot be read: {error.strerror} (as user {os.geteuid()}, whose HOME is "
         f"{os.environ.get('HOME', 'not set')})"
     )
+
+
+def may_others_read(path: Path) -> bool:
+    """Tell whether somebody else than whom a secret is for may read its file.
+
+    A file of our own has mode 0600; one of root's may be readable by a group of ours: so Kubernetes (`fsGroup`) and
+    systemd (`LoadCredential`) hand secrets over. PostgreSQL's clients have the same rule. Raises `OSError`.
+    """
+    found = path.stat()
+    mask = stat.S_IRWXG | stat.S_IRWXO
+    if found.st_uid == 0 and os.geteuid() != 0:
+        mask = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO
+    return bool(found.st_mode & mask)
 
 
 def read_secret(path: Path) -> bytes:

@@ -15,6 +15,7 @@ from services.edge.app import CONFIG, CONNECTIONS, LOG
 from services.edge.connections import Connection, ConnectionLimits, descriptors
 from services.edge.log import Log
 from services.edge.operations import STOPPING
+from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 
 BACKLOG = 1024
@@ -135,7 +136,8 @@ async def serve(
         app[LOG].event("started", host=address.host, port=address.port)
         if on_started is not None:
             on_started(address)
-        await ending.wait()
+        async with service_manager().told():
+            await ending.wait()
         app[LOG].event("stopping")
 
 

@@ -1,6 +1,7 @@
 """Settings come from variables, wrong ones refuse to start, and each has its line in the manual."""
 
 import enum
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from services.settings import (
     describe_settings,
     http_url,
     load_settings,
+    may_others_read,
     read_secret,
     service_links,
 )
@@ -108,6 +110,49 @@ def test_a_secret_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
     file.chmod(0o644)
     with pytest.raises(SettingsFault, match="chmod 600"):
         read_secret(file)
+
+
+def test_a_setting_may_be_in_a_file_that_its_variable_names_with_file_behind_it(tmp_path: Path) -> None:
+    path = tmp_path / "url"
+    path.write_text("postgresql://a:secret@b/c\n")
+    path.chmod(0o600)
+    assert load(DATABASE_URL="", DATABASE_URL_FILE=str(path)).database_url == "postgresql://a:secret@b/c"
+    assert load(KEY_FILE=str(path)).key_file == path, "the name of a file stays one"
+    assert load(PORT_FILE="").port == 8109
+
+
+def test_a_file_that_is_no_secrets_or_beside_its_variable_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "url"
+    path.write_text("postgresql://a:secret@b/c")
+    path.chmod(0o644)
+    with pytest.raises(SettingsFault, match=r"_URL_FILE: .* chmod 600") as found:
+        load(DATABASE_URL="", DATABASE_URL_FILE=str(path))
+    assert "must be set" not in str(found.value)
+    path.chmod(0o600)
+    with pytest.raises(SettingsFault, match="are both set"):
+        load(DATABASE_URL_FILE=str(path))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsFault, match="no text in UTF-8"):
+        load(DATABASE_URL="", DATABASE_URL_FILE=str(path))
+    with pytest.raises(SettingsFault, match="cannot be read"):
+        load(PORT_FILE=str(tmp_path / "none"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a file of root's: run the tests as root")
+def test_a_file_of_roots_may_be_readable_by_a_group_as_kubernetes_and_systemd_make_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"secret")
+    path.chmod(0o440)
+    assert may_others_read(path), "root itself has no need of a group"
+    monkeypatch.setattr(os, "geteuid", lambda: 10_001)
+    assert not may_others_read(path)
+    path.chmod(0o444)
+    assert may_others_read(path)
+    os.chown(path, 10_001, 10_001)
+    path.chmod(0o440)
+    assert may_others_read(path)
 
 
 def test_a_missing_or_empty_secret_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ names what it is for (associated data), so that one sealed value cannot be put i
 import hashlib
 import hmac
 import os
-import stat
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ import nacl.utils
 from proto.ids import LearnerId
 from proto.problem import Problem
 from services.operator_fault import OperatorFault
-from services.settings import unreadable
+from services.settings import may_others_read, unreadable
 
 KEY_BYTES = 32
 _NONCE_BYTES = nacl.bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
@@ -107,10 +106,10 @@ class Keystore(DataKey):
         Raises `MasterKeyFault`, with words that say what to do.
         """
         try:
-            mode, key = path.stat().st_mode, path.read_bytes()
+            is_open, key = may_others_read(path), path.read_bytes()
         except OSError as error:
             raise MasterKeyFault(unreadable(path, error)) from error
-        if stat.S_IMODE(mode) & 0o077:
+        if is_open:
             raise MasterKeyFault(f"{path} can be read by others; say chmod 600 {path}")
         if len(key) != KEY_BYTES:
             raise MasterKeyFault(f"{path} has {len(key)} bytes; a master key has {KEY_BYTES} random ones")

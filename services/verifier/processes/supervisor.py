@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from services.edge import ListenFault, Log
+from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
 from services.settings import SettingsFault, encode_settings
@@ -83,7 +84,8 @@ async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> Non
                 await _listening(folder, names, stop)
                 if not stop.is_set():
                     log.event("started", host=config.host, port=port, workers=config.workers)
-                await stop.wait()
+                    async with service_manager().told():
+                        await stop.wait()
                 writing.cancel()
     log.flush()
 

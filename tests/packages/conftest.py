@@ -1,0 +1,38 @@
+"""What is handed to whoever runs Credentify: built once, and tried as they would."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_MAX = 300
+
+
+def run(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end; fails with all that it said where that is not 0."""
+    done = subprocess.run(  # type: ignore[call-overload]  # what is left is passed on
+        [str(word) for word in command], capture_output=True, text=True, timeout=SECONDS_MAX, check=False, **options
+    )
+    if done.returncode != 0:
+        pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done  # type: ignore[no-any-return]
+
+
+def needs(*programs: str) -> None:
+    """Skip the test where one of these programs is not installed, and say how to get it."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed: apt-get install {' '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel, built from the project as it lies here."""
+    folder = tmp_path_factory.mktemp("dist")
+    run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT)
+    (found,) = folder.glob("*.whl")
+    return found
