@@ -13,6 +13,7 @@ from proto.lifecycle import StateName
 from proto.moment import Moment
 from proto.wire.content import Content
 from proto.wire.ledger import Body
+from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
 
 Verdict = Literal["valid", "invalid", "indeterminate"]
 CheckName = Literal[
@@ -159,7 +160,10 @@ class StackNode(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RecognitionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """An institution counts the credential towards a programme of its own."""
+    """An institution counts the credential towards a programme of its own.
+
+    `under` is the standing decision that it follows, `replaces` the recognition in whose place it came.
+    """
 
     event_id: EventId
     recogniser: Did
@@ -170,6 +174,8 @@ class RecognitionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     received_at: Moment
     state: Literal["live", "withdrawn", "void"]
     eqf_level: int | None = None
+    under: EventId | None = None
+    replaces: EventId | None = None
 
 
 class AsOf(Body, frozen=True, kw_only=True):
@@ -218,7 +224,8 @@ class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
 
     Where a moment is asked about (`at`, `known_at`), `today` comes first, and everything else is about that moment.
     `content` is what the document says, where it is proven to be the one that its institution put on the log: the
-    institution's statements, while everything else here is what the log says.
+    institution's statements, while everything else here is what the log says. No check rests on `endorsements` and
+    `standing_decisions` (those on its achievement); of the latter the newest 256 are looked at.
     """
 
     today: Today | None = None
@@ -231,6 +238,8 @@ class Answer(Body, frozen=True, kw_only=True, omit_defaults=True):
     issuer: IssuerFacts | None = None
     stack: StackNode | None = None
     recognitions: tuple[RecognitionFacts, ...] = ()
+    endorsements: tuple[EndorsementFacts, ...] = ()
+    standing_decisions: tuple[StandingDecisionFacts, ...] = ()
     content: Content | None = None
 
 

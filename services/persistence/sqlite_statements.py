@@ -38,12 +38,13 @@ def load_groups(connection: sqlite3.Connection, book: Book, wanted: Iterable[Sta
         book.groups.setdefault(group, names_in(connection, group) or None)
 
 
-def names_in(connection: sqlite3.Connection, group: StatementGroup, *, count_max: int = -1) -> tuple[EventId, ...]:
-    """Return the event ids of the first statements of a group, by default of all, in the order of the log."""
-    rows = connection.execute(
-        "SELECT event_id FROM statement_group WHERE name = ? ORDER BY place LIMIT ?", (bytes.fromhex(group), count_max)
-    )
-    return tuple(EventId(event_id.hex()) for (event_id,) in rows)
+def names_in(
+    connection: sqlite3.Connection, group: StatementGroup, *, newest_max: int | None = None
+) -> tuple[EventId, ...]:
+    """Return the event ids of the statements of a group, in the order of the log; or the newest ones, newest first."""
+    order, count = ("place", -1) if newest_max is None else ("place DESC", newest_max)
+    query = f"SELECT event_id FROM statement_group WHERE name = ? ORDER BY {order} LIMIT ?"  # noqa: S608 - literals of this function
+    return tuple(EventId(event_id.hex()) for (event_id,) in connection.execute(query, (bytes.fromhex(group), count)))
 
 
 def save(connection: sqlite3.Connection, book: Book) -> None:

@@ -82,6 +82,12 @@ class AnswerCache:
             recognition = book.recognitions[event_id]
             if recognition is not None:
                 self._drop(recognition.credential_id)
+        for event_id in book.changed_statements:
+            statement = book.statements[event_id]
+            for credential_id in [
+                name for name, each in self._answers.items() if statement and each.rests_on(statement)
+            ]:
+                self._drop(credential_id)
         self.position = position
 
     def on_replaced(self, position: Position | None) -> None:

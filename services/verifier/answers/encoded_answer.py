@@ -12,7 +12,8 @@ from functools import cache
 
 import msgspec
 
-from proto.ids import CredentialId, Did, Origin
+from proto.ids import CredentialId, Did, EventId, Origin
+from proto.lifecycle import StandingDecision, Statement, StatementGroup
 from proto.moment import Moment
 from proto.wire.verifier import Answer, AsOf, CheckName, Question, Result, Verdict
 from services.follow.interface import Health, Position
@@ -81,7 +82,8 @@ class EncodedAnswer:
     """What is on record of one credential, encoded; `documents` are the forms of its document that were seen to match.
 
     True for every moment from `begins_at` to before `ends_at` (None: for ever), at the position it was made from and
-    at each later one that changed none of `credential_ids`, no recognition of it and none of `issuers`.
+    at each later one that changed none of `credential_ids`, no recognition of it, none of `issuers` and none of
+    `statements`, and put none into one of `groups`.
     """
 
     __slots__ = (
@@ -90,8 +92,10 @@ class EncodedAnswer:
         "document_record",
         "documents",
         "ends_at",
+        "groups",
         "issuers",
         "record",
+        "statements",
         "tag",
         "verdict",
     )
@@ -103,12 +107,18 @@ class EncodedAnswer:
         self.ends_at = min((moment for moment in boundaries if moment > at), default=None)
         self.credential_ids: tuple[CredentialId, ...] = tuple(book.credentials)
         self.issuers: tuple[Did, ...] = tuple(book.issuers)
+        self.groups: frozenset[StatementGroup] = frozenset(book.groups)
+        self.statements: frozenset[EventId] = frozenset(book.statements)
         self.record = self.document_record = EncodedRecord(judgement)
         self.verdict = verdict((*self.record.checks, _FRESH))
         """The verdict on the credential alone, were the records fresh."""
         hashed = hashlib.sha256(self.record.findings(ENGLISH) + self.record.tail).hexdigest()
         self.tag = f'W/"{{}}-{hashed[:32]}"'
         self.documents: dict[bytes, CheckFinding] = {}
+
+    def rests_on(self, statement: Statement) -> bool:
+        """Tell whether a decision, an invitation or an endorsement, new or withdrawn, may change the answer."""
+        return statement.stamp.event_id in self.statements or not self.groups.isdisjoint(statement.groups())
 
     def holds_at(self, at: Moment) -> bool:
         """Tell whether this is what an answer says for that moment."""
@@ -178,6 +188,8 @@ def _tail(judgement: Judgement) -> bytes:
         issuer=judgement.issuer,
         stack=judgement.stack,
         recognitions=judgement.recognitions,
+        endorsements=judgement.endorsements,
+        standing_decisions=judgement.standing_decisions,
     )
     begun, encoded = _ENCODE(head)[:-1], _ENCODE(whole)
     assert encoded.startswith(begun), "the fields of an answer are encoded in their order"
@@ -185,10 +197,14 @@ def _tail(judgement: Judgement) -> bytes:
 
 
 def _boundaries(grounds: Grounds) -> Iterable[Moment]:
-    """Yield every moment at which the state of the credential or of a part may change by itself."""
+    """Yield every moment at which the state of credential or part, or a decision on it, may change by itself."""
     for credential in grounds.book.credentials.values():
         for life in credential.lives if credential else ():
             yield life.valid_from
             if life.valid_until is not None:
                 yield life.valid_until
             yield from (change.effective_at for change in life.changes)
+    for statement in grounds.statements:
+        if isinstance(statement, StandingDecision):
+            yield statement.valid_from
+            yield statement.valid_until

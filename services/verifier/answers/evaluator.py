@@ -141,6 +141,7 @@ class Evaluator:
             book=book,
             credential=credential,
             recognitions=transaction.recognitions(book, credential.credential_id) if credential else (),
+            statements=transaction.statements(book, credential) if credential else (),
             is_included=None,
             document=None,
             health=question.health,

@@ -57,6 +57,8 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             issuer=judgement.issuer,
             stack=judgement.stack,
             recognitions=judgement.recognitions,
+            endorsements=judgement.endorsements,
+            standing_decisions=judgement.standing_decisions,
             content=judgement.content,
         )
 

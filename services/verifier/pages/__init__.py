@@ -14,7 +14,17 @@ from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.said import PageLanguage, Picked, pick
 from services.verifier.pages.statistics import bars, label_of
 from services.verifier.pages.verdict import is_fresh, lead, next_step
-from services.verifier.pages.words import COLUMNS, GROUPINGS, LEVELS, MARKS, NAMES, RESULTS, SIGNS, WORDS
+from services.verifier.pages.words import (
+    COLUMNS,
+    ENDORSER_ROLES,
+    GROUPINGS,
+    LEVELS,
+    MARKS,
+    NAMES,
+    RESULTS,
+    SIGNS,
+    WORDS,
+)
 from services.verifier.verdict.findings import Judgement
 from services.verifier.verdict.today import decisive
 
@@ -30,8 +40,16 @@ class Pages:
         environment.filters["ects"] = ects_text
         environment.filters["when"] = when
         environment.globals.update(
-            names=NAMES, results=RESULTS, marks=MARKS, signs=SIGNS, levels=LEVELS, states=STATES, reasons=REASONS
+            names=NAMES,
+            results=RESULTS,
+            marks=MARKS,
+            signs=SIGNS,
+            levels=LEVELS,
+            states=STATES,
+            reasons=REASONS,
+            roles=ENDORSER_ROLES,
         )
+        environment.globals.update(roles=ENDORSER_ROLES)
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
         self._statistics = environment.get_template("statistics.html.jinja")

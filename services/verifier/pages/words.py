@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from proto.events import EndorserRole
 from proto.wire.verifier import CheckName, Result, Verdict
 
 WORDS: Mapping[Verdict, str] = {"valid": "Valid", "invalid": "Not valid", "indeterminate": "Cannot be confirmed"}
@@ -86,3 +87,8 @@ MONTHS_BACKWARDS = "The last month lies before the first one. Exchange them."
 TOO_MANY_GROUPS = "That would be too many groups for one page. Ask for fewer months, or by less."
 DOCUMENT_HEADING = "The document that you sent"
 RECORD_HEADING = "The record of this credential"
+ENDORSER_ROLES: Mapping[EndorserRole, str] = {
+    "joint-award": "awards it together with the issuer",
+    "quality": "has assured its quality",
+}
+"""What an institution stands for that endorses a credential."""

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
-from proto.lifecycle import Book, Issuer, Recognition, UnloadedStateError, credential_needs
+from proto.lifecycle import Book, Credential, Issuer, Recognition, Statement, UnloadedStateError, credential_needs
 from proto.log.merkle import Hash, ProofProblem, check_inclusion
 from proto.log.tile import TILE_HEIGHT, TileId
 from proto.log.tile_proof import (
@@ -31,7 +31,7 @@ from proto.problem import InvalidProblem
 from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import record
-from services.verifier.projection import tables
+from services.verifier.projection import statements, tables
 from services.verifier.projection.comparisons import COMPARED, DECODE_COMPARISONS, Compared
 from services.verifier.projection.listed_reads import ListedReads
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
@@ -86,6 +86,10 @@ class ReadTransaction:
         if speakers:
             sqlite_states.load_issuers(self._connection, book, speakers)
         return found
+
+    def statements(self, book: Book, credential: Credential) -> list[Statement]:
+        """Return what institutions say of a credential and its achievement, as `projection.statements.about`."""
+        return statements.about(self._connection, book, credential)
 
     def issuer(self, book: Book, did: Did) -> Issuer | None:
         """Return an institution; the book then holds it, its successors and the registrar."""

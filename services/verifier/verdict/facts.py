@@ -227,6 +227,8 @@ def recognition_facts(
             programme=item.programme,
             received_at=item.stamp.received_at,
             state=_recognition_state(book, item, known_at),
+            under=item.under,
+            replaces=item.replaces,
         )
         for item in recognitions
         if is_known(item.stamp, known_at)

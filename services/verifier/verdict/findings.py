@@ -8,6 +8,7 @@ import msgspec
 from proto.ids import CredentialId
 from proto.moment import Moment
 from proto.wire.content import Content
+from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
 from proto.wire.verifier import (
     AsOf,
     Check,
@@ -73,5 +74,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     issuer: IssuerFacts | None = None
     stack: StackNode | None = None
     recognitions: tuple[RecognitionFacts, ...] = ()
+    endorsements: tuple[EndorsementFacts, ...] = ()
+    standing_decisions: tuple[StandingDecisionFacts, ...] = ()
     today: JudgedToday | None = None
     content: Content | None = None

@@ -6,7 +6,7 @@ import msgspec
 
 from proto.documents.open_badge_claims import DocumentClaims
 from proto.ids import Origin
-from proto.lifecycle import Book, Credential, Life, Recognition, Stamp, UnloadedStateError, is_known, life_of
+from proto.lifecycle import Book, Credential, Life, Recognition, Stamp, Statement, UnloadedStateError, is_known, life_of
 from proto.moment import Moment
 from services.follow.interface import Health, Position
 from services.verifier.verdict.findings import CheckFinding
@@ -45,6 +45,7 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     book: Book
     credential: Credential | None
     recognitions: Sequence[Recognition]
+    statements: Sequence[Statement] = ()
     is_included: bool | None
     document: Document | None
     health: Health

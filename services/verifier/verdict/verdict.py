@@ -15,7 +15,7 @@ from proto.lifecycle import Effective, Life, UnloadedStateError, effective, prof
 from proto.lifecycle import standing as standing_of
 from proto.wire.verifier import AsOf, CheckName, IssuerFacts, Question, StackNode, Verdict
 from services.follow.interface import Health, Position
-from services.verifier.verdict import facts
+from services.verifier.verdict import facts, statement_facts
 from services.verifier.verdict.findings import CheckFinding, Judgement, finding
 from services.verifier.verdict.grounds import Document, Grounds
 from services.verifier.verdict.staleness import as_far_as_known
@@ -95,6 +95,10 @@ def _with_facts(
         issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at),
         stack=_stack(grounds, life, is_certain=is_certain),
         recognitions=facts.recognition_facts(book, grounds.recognitions, known_at),
+        endorsements=statement_facts.endorsement_facts(book, grounds.statements, known_at),
+        standing_decisions=statement_facts.decision_facts(
+            book, grounds.statements, life, at=grounds.at, known_at=known_at
+        ),
     )
 
 
