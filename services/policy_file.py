@@ -36,6 +36,19 @@ def read_logs(path: Path) -> tuple[VerifierKey, ...]:
     return tuple(log.key for log in _parsed(path, text).logs)
 
 
+def policy_text(path: Path | None, vkeys: Sequence[str], pins: Sequence[str]) -> str:
+    """Return as a policy whom a follower trusts: its file, and what settings say of logs and pins that it lacks.
+
+    Raises `SettingsFault` for a file that is no policy.
+    """
+    known = read_policy(path) if path is not None else None
+    logs = {log.key.text for log in known.logs} if known else set()
+    lines = [f"log {vkey}" for vkey in vkeys if vkey not in logs]
+    lines += [f"registrar {pin}" for pin in pins if known is None or pin not in known.pins]
+    written = _read(path).decode() if path is not None else f"quorum {NO_QUORUM}\n"
+    return "".join(f"{line}\n" for line in lines) + written
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as file:

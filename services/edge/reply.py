@@ -64,13 +64,37 @@ def html_page(html: str, *, style: str = "", status: int = 200) -> web.Response:
     `style` is the exact text between its `<style>` tags, which the policy then allows by its hash; forms may be sent to
     this service only.
     """
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' data:; form-action 'self'; "
+        f"default-src 'none'; style-src '{_source(style)}'; img-src 'self' data:; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
     headers = {"Content-Security-Policy": policy}
     return web.Response(text=html, content_type="text/html", status=status, headers=headers)
+
+
+def seal_of(*, style: str, script: str) -> str:
+    """Return the policy of a page that runs this one script, shows this one style, and reaches nothing (CSP 3).
+
+    Without what only a header may say, so that it can also stand in the page, where somebody keeps it as a file.
+    """
+    return (
+        f"default-src 'none'; script-src '{_source(script)}'; style-src '{_source(style)}'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def sealed_page(html: str, *, seal: str, file_name: str | None = None) -> web.Response:
+    """Return a page with a script under its policy of content (`seal_of`); with a name, as a file to keep."""
+    headers = {"Content-Security-Policy": f"{seal}; frame-ancestors 'none'", "Cache-Control": "no-cache"}
+    if file_name is not None:
+        headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    response = web.Response(text=html, content_type="text/html", headers=headers)
+    response.enable_compression()
+    return response
+
+
+def _source(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 class LineWriter:

@@ -20,7 +20,7 @@ from services.crypto.rdf_processes import FormMakers
 from services.edge import LOG, REGISTRY, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow import HealthPolicy
-from services.policy_file import read_policy_about
+from services.policy_file import policy_text, read_policy_about
 from services.process_memory import settle_memory
 from services.supervision import EndProcess
 from services.verifier.answers.answer_cache import AnswerCache
@@ -37,6 +37,7 @@ from services.verifier.http.app_keys import (
     CACHED_ANSWERS,
     FORM_MAKERS,
     LISTS,
+    OFFLINE,
     PAGES,
     PDF,
     SETTINGS,
@@ -49,6 +50,7 @@ from services.verifier.limits.api_keys import ApiKeys
 from services.verifier.limits.quotas import Usage
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
+from services.verifier.pages.offline import OfflinePage
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.snapshot import load_snapshot_key
 from services.verifier.replay.replay import now, replaying
@@ -118,6 +120,12 @@ def make_answering_app(
     return _app(config, log, running, quotas_file=shared.quotas_file, expose=expose)
 
 
+def _trusted(config: Config) -> str:
+    """Return the policy with which the page for the reader's own browser begins."""
+    vkeys = [*(each.split()[-1] for each in config.predecessors), config.log_verifier_key]
+    return policy_text(config.policy_file, vkeys, config.registrar)
+
+
 def _app(
     config: Config,
     log: Log,
@@ -138,6 +146,7 @@ def _app(
         expose=expose,
     )
     app[SETTINGS], app[PAGES], app[PDF] = config, Pages(), PdfReader()
+    app[OFFLINE] = OfflinePage(policy=_trusted(config))
     if config.statement_key_file is not None:
         app[STATEMENT_KEY] = load_snapshot_key(config.statement_key_file, use="statement")
     if config.api_keys_file is not None:

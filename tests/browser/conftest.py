@@ -16,11 +16,17 @@ from tests.end_to_end.conftest import Up
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
+    """Return the program of a Chromium, or skip the test."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("no Chromium on this machine: install the package chromium to run the browser tests")
+    return program
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = chromium()
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=OPTIONS)
         yield started

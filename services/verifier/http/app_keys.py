@@ -12,6 +12,7 @@ from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
 from services.verifier.limits.api_keys import ApiKeys, QuotaAccount
 from services.verifier.pages import Pages
+from services.verifier.pages.offline import OfflinePage
 
 ANSWERS: web.AppKey[AnswerService] = web.AppKey("answers", AnswerService)
 CACHED_ANSWERS: web.AppKey[CachedAnswers] = web.AppKey("cached_answers", CachedAnswers)
@@ -19,6 +20,7 @@ LISTS: web.AppKey[ListService] = web.AppKey("lists", ListService)
 FORM_MAKERS: web.AppKey[FormMakers] = web.AppKey("form_makers", FormMakers)
 PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)
+OFFLINE: web.AppKey[OfflinePage] = web.AppKey("offline_page", OfflinePage)
 API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api_keys", ApiKeys)
 ACCOUNT: web.RequestKey[QuotaAccount] = web.RequestKey("account", QuotaAccount)
 SETTINGS: web.AppKey[Config] = web.AppKey("verifier_config", Config)

@@ -7,6 +7,7 @@ from services.edge.problems import UnauthenticatedProblem
 from services.verifier.config import Config
 from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.log_routes import log_routes
+from services.verifier.http.offline_routes import offline_routes
 from services.verifier.http.page_routes import page_routes
 from services.verifier.http.record_routes import record_routes
 from services.verifier.http.register_routes import register_routes
@@ -29,6 +30,7 @@ def make_routes(config: Config) -> list[Route]:
         *checkpoint_routes(),
         *witness_routes(),
         *page_routes(config),
+        *offline_routes(),
     )
     return [
         dataclasses.replace(

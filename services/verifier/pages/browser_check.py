@@ -23,6 +23,12 @@ def core_script() -> str:
     return _joined("vendor/noble-ed25519") + _terms() + _joined(*CORE)
 
 
+@cache
+def page_script() -> str:
+    """Return the script of the page: what judges, what reads QR codes, and what the page does with both."""
+    return '\n(() => {\n"use strict";\n' + core_script() + _joined("vendor/qr-decode", "page") + "})();\n"
+
+
 def _joined(*names: str) -> str:
     return "".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
