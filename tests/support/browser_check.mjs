@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 const [script, jobs] = process.argv.slice(2).map((path) => readFileSync(path, "utf-8"));
 const names = ["parsePolicy", "decodeBundle", "checkBundle", "documentFaults", "parseJson", "contentOf", "claimsOf"];
 const rules = ["Book", "openEnvelope", "signingKey", "isSignature", "decodeEd25519Key", "decide", "evolve", "effective"];
-const reading = ["profileOf", "standingOf", "livingEnd", "isRetired", "compromisedFrom", "isVoid", "isLiveRecognition"];
-const other = ["ownerOf", "ed25519", "textsInFile", "credentialIdOf", "canonicalJson"];
+const reading = ["profileOf", "standingOf", "livingEnd", "isRetired", "compromisedFrom", "isVoid", "isLive"];
+const other = ["isInForce", "endorsementHolds", "ownerOf", "ed25519", "textsInFile", "credentialIdOf", "canonicalJson"];
 const all = [...names, ...rules, ...reading, ...other];
 const page = new Function(`"use strict";\n${script}\nreturn { ${all.join(", ")} };`)();
 
@@ -38,7 +38,7 @@ function statesOf(book, lines) {
   const credentials = [...book.credentials.values()].map((each) => [each.id, credentialIn(book, each, now)]);
   const recognitions = [...book.recognitions].map(([name, each]) => [
     name,
-    { by: page.ownerOf(each.stamp.keyId), of: each.credentialId, is_live: page.isLiveRecognition(book, each) },
+    { by: page.ownerOf(each.stamp.keyId), of: each.credentialId, is_live: page.isLive(book, each) },
   ]);
   return {
     log: {
@@ -49,8 +49,42 @@ function statesOf(book, lines) {
     issuers: Object.fromEntries(issuers),
     credentials: Object.fromEntries(credentials),
     recognitions: Object.fromEntries(recognitions),
+    ...(book.statements.size ? { statements: statementsIn(book, now) } : {}),
   };
 }
+
+const stampIn = (stamp) => [stamp.index, stamp.eventId, stamp.keyId, stamp.receivedAt];
+
+const SAID = {
+  decision: (each) => [
+    each.achievementIssuer,
+    each.achievement,
+    each.decision,
+    each.ectsHundredths,
+    each.eqfLevel,
+    each.programme,
+    each.validFrom,
+    each.validUntil,
+    each.ectsHundredthsMin,
+    each.eqfLevelMin,
+    each.descriptionDigest,
+  ],
+  invitation: (each) => [each.achievement, each.endorser, each.role],
+  endorsement: (each) => [each.credentialId, each.role, each.invitation],
+};
+
+const statementsIn = (book, now) =>
+  Object.fromEntries(
+    [...book.statements].map(([name, each]) => [
+      name,
+      {
+        said: [each.kind, stampIn(each.stamp), ...SAID[each.kind](each), each.withdrawals.map(stampIn)],
+        is_live: page.isLive(book, each),
+        ...(each.kind === "endorsement" ? { holds: page.endorsementHolds(book, each) } : {}),
+        ...(each.kind === "decision" ? { is_in_force: page.isInForce(book, each, now) } : {}),
+      },
+    ]),
+  );
 
 function issuerIn(book, issuer) {
   const known = page.profileOf(book, issuer);

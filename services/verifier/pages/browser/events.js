@@ -126,6 +126,14 @@ const ISSUE_MEMBERS = {
 };
 const COMPONENTS = { components: listForm(hexForm, 2, 64) };
 const CHANGE_MEMBERS = { credential_id: hexForm, reason: reasonForm, effective_at: momentForm };
+const DECISION_MEMBERS = {
+  decision: choiceForm("full", "partial"),
+  ects_hundredths: ectsForm,
+  "eqf_level?": eqfForm,
+  programme: uriForm,
+};
+const RECOGNITION_MEMBERS = { credential_id: hexForm, ...DECISION_MEMBERS };
+const roleForm = choiceForm("joint-award", "quality");
 
 const EVENT_MEMBERS = {
   "log-opened.v1": {
@@ -161,13 +169,23 @@ const EVENT_MEMBERS = {
   },
   "credential-suspended.v1": CHANGE_MEMBERS,
   "credential-reinstated.v1": CHANGE_MEMBERS,
-  "credential-recognised.v1": {
-    credential_id: hexForm,
-    decision: choiceForm("full", "partial"),
-    ects_hundredths: ectsForm,
-    "eqf_level?": eqfForm,
-    programme: uriForm,
+  "credential-recognised.v1": RECOGNITION_MEMBERS,
+  "credential-recognised.v2": { ...RECOGNITION_MEMBERS, "under?": hexForm, "replaces?": hexForm },
+  "achievement-recognised.v1": {
+    achievement_issuer: didForm,
+    achievement: uriForm,
+    ...DECISION_MEMBERS,
+    valid_from: momentForm,
+    valid_until: momentForm,
+    "ects_hundredths_min?": ectsForm,
+    "eqf_level_min?": eqfForm,
+    "description_digest?": hexForm,
   },
+  "achievement-recognition-withdrawn.v1": { recognition: hexForm },
+  "endorser-invited.v1": { achievement: uriForm, endorser: didForm, role: roleForm },
+  "endorser-uninvited.v1": { invitation: hexForm },
+  "credential-endorsed.v1": { credential_id: hexForm, role: roleForm },
+  "endorsement-withdrawn.v1": { endorsement: hexForm },
   "recognition-withdrawn.v1": { recognition: hexForm },
   "rules-activated.v1": { version: integerForm(2, 1000000), from_index: integerForm(1, INTEGER_MAX) },
 };

@@ -17,6 +17,7 @@ class Book {
     this.publicKeys = new Map();
     this.credentials = new Map();
     this.recognitions = new Map();
+    this.statements = new Map();
     this.events = new Map();
   }
 
@@ -193,8 +194,20 @@ const ADMITTED_FROM_2 = new Set([
   "credential-stacked.v2",
   "credentials-issued.v1",
   "credentials-revoked.v1",
+  "credential-recognised.v2",
+  "achievement-recognised.v1",
+  "achievement-recognition-withdrawn.v1",
+  "endorser-invited.v1",
+  "endorser-uninvited.v1",
+  "credential-endorsed.v1",
+  "endorsement-withdrawn.v1",
 ]);
-const ADMITTED_UP_TO_1 = new Set(["issuer-admitted.v1", "credential-issued.v1", "credential-stacked.v1"]);
+const ADMITTED_UP_TO_1 = new Set([
+  "issuer-admitted.v1",
+  "credential-issued.v1",
+  "credential-stacked.v1",
+  "credential-recognised.v1",
+]);
 const RECOVERY_MAY = new Set(["issuer-key-added.v1", "issuer-key-added.v2", "issuer-key-retired.v1"]);
 
 const unknownRules = (detail, code = "unknown-rules") => new Problem(code, detail, { isUnknown: true });
@@ -383,7 +396,14 @@ const DECISIONS = {
   "credential-suspended.v1": (book, event, _, { receivedAt }) => decideChange(book, event, receivedAt),
   "credential-reinstated.v1": (book, event, _, { receivedAt }) => decideChange(book, event, receivedAt),
   "credential-recognised.v1": (book, event, _, { receivedAt }) => decideRecognition(book, event, receivedAt),
-  "recognition-withdrawn.v1": decideWithdrawal,
+  "credential-recognised.v2": (book, event, _, { receivedAt }) => decideRecognitionForProgramme(book, event, receivedAt),
+  "recognition-withdrawn.v1": (book, event, _, { index }) => decideWithdrawal(book, event, book.rulesVersionAt(index)),
+  "achievement-recognised.v1": (book, event, _, { receivedAt }) => decideStandingDecision(book, event, receivedAt),
+  "achievement-recognition-withdrawn.v1": (book, event) => decideStatementWithdrawal(book, event, "decision"),
+  "endorser-invited.v1": decideInvitation,
+  "endorser-uninvited.v1": (book, event) => decideStatementWithdrawal(book, event, "invitation"),
+  "credential-endorsed.v1": (book, event, _, { receivedAt }) => decideEndorsement(book, event, receivedAt),
+  "endorsement-withdrawn.v1": (book, event) => decideStatementWithdrawal(book, event, "endorsement"),
   "issuer-key-added.v1": (book, event, _, { key }) => decideKeyAddition(book, event, key),
   "issuer-key-added.v2": (book, event, _, { key }) => decideKeyAddition(book, event, key),
   "issuer-key-retired.v1": (book, event, _, context) => decideRetirement(book, event, context),
@@ -407,7 +427,7 @@ const REGISTRAR_DECISIONS = {
 function decideEvent(book, { event }, key, index, receivedAt, judged) {
   const decision = DECISIONS[event.type];
   if (decision) {
-    decision(book, event, judged, { key, receivedAt });
+    decision(book, event, judged, { key, receivedAt, index });
     return;
   }
   if (event.issuer !== book.log.registrar) {
@@ -598,15 +618,19 @@ function checkMayIssue(book, event) {
   if (!(isStack(event) ? scope.may_stack : scope.may_issue)) {
     refuse("out-of-scope", `${event.issuer} may not ${isStack(event) ? "stack" : "issue"} on this log`);
   }
+  checkWithinScope(event, scope);
+  checkPrefix(known, event.issuer, event.achievement);
+  if (event.valid_until !== undefined && event.valid_until <= event.valid_from) {
+    refuse("effective-time", "valid_until lies after valid_from");
+  }
+}
+
+function checkWithinScope(event, scope) {
   if (event.eqf_level !== undefined && (event.eqf_level < scope.eqf_min || event.eqf_level > scope.eqf_max)) {
     refuse("out-of-scope", `EQF level ${event.eqf_level} is outside this institution's`);
   }
   if (event.ects_hundredths > scope.ects_hundredths_max) {
     refuse("out-of-scope", `${event.ects_hundredths / 100} ECTS is above this institution's`);
-  }
-  checkPrefix(known, event.issuer, event.achievement);
-  if (event.valid_until !== undefined && event.valid_until <= event.valid_from) {
-    refuse("effective-time", "valid_until lies after valid_from");
   }
 }
 
@@ -786,42 +810,15 @@ function standingState(book, life) {
   return done.at(-1)?.kind === "suspended" ? "suspended" : "active";
 }
 
-function decideRecognition(book, event, receivedAt) {
-  const known = institution(book, event.issuer);
-  if (!known.scope.may_recognise) {
-    refuse("out-of-scope", `${event.issuer} may not recognise on this log`);
-  }
-  checkPrefix(known, event.issuer, event.programme);
-  activeLife(book, event.credential_id, receivedAt);
-  const made = book.recognitionsBy(event.credential_id, event.issuer);
-  if (made.some((each) => isLiveRecognition(book, each))) {
-    refuse("already-exists", `${event.issuer} recognised it already`);
-  }
-  const most = book.log.parameters.transitions_per_credential_max;
-  if (made.filter((each) => counts(book, each.stamp)).length >= most) {
-    refuse("limit", `${event.issuer} has recognised and withdrawn it as often as is kept`);
-  }
-}
-
-const isLiveRecognition = (book, recognition) =>
-  counts(book, recognition.stamp) && !recognition.withdrawals.some((stamp) => counts(book, stamp));
-
-function decideWithdrawal(book, event) {
-  const recognition = book.recognitions.get(event.recognition);
-  if (!recognition) {
-    refuse("unknown-recognition", `No recognition ${event.recognition} is on this log`);
-  }
-  const recogniser = ownerOf(recognition.stamp.keyId);
-  if (![recogniser, book.log.registrar, livingEnd(book, recogniser)].includes(event.issuer)) {
-    refuse("not-allowed", `Only ${recogniser}, its successor or the registrar may withdraw it`);
-  }
-  if (!isLiveRecognition(book, recognition)) {
-    refuse("credential-state", "The recognition was withdrawn already");
-  }
-}
-
 // --- What an admitted event changes in the book ----------------------------------------------------------------------
 
+const ISSUES = new Set([
+  "credential-issued.v1",
+  "credential-issued.v2",
+  "credentials-issued.v1",
+  "credential-stacked.v1",
+  "credential-stacked.v2",
+]);
 const CHANGE_KINDS = {
   "credential-revoked.v1": "revoked",
   "credentials-revoked.v1": "revoked",
@@ -838,15 +835,12 @@ function evolve(book, opened, index, receivedAt, about) {
   const subjects = !about || ids.length === 1 ? ids : ids.filter((id) => about.has(id));
   if (event.type === "log-opened.v1") {
     openLog(book, event, stamp);
-  } else if (event.achievement !== undefined) {
+  } else if (ISSUES.has(event.type)) {
     subjects.forEach((id) => putIssue(book, event, id, stamp));
   } else if (CHANGE_KINDS[event.type]) {
     subjects.forEach((id) => putChange(book, event, id, stamp));
-  } else if (event.type === "credential-recognised.v1") {
-    book.recognitions.set(opened.eventId, { stamp, credentialId: event.credential_id, withdrawals: [] });
-  } else if (event.type === "recognition-withdrawn.v1") {
-    const known = book.recognitions.get(event.recognition);
-    book.recognitions.set(event.recognition, { ...known, withdrawals: [...known.withdrawals, stamp] });
+  } else if (putStatement(book, event, stamp)) {
+    // it stands until it is withdrawn
   } else if (event.type === "rules-activated.v1") {
     book.log.rules.push({ stamp, version: event.version, fromIndex: event.from_index });
   } else {
