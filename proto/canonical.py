@@ -7,6 +7,7 @@ integers stay within ±(2^53-1) (DESIGN 3.2). What is outside that goes through 
 import json
 import math
 import re
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -59,7 +60,7 @@ def _is_plain(value: Any) -> bool:
         members = value
     else:
         return _is_fast_scalar(value)
-    for member in members:  # noqa: SIM110 - a generator for each object takes twice as long
+    for member in members:  # noqa: SIM110 - `all` over a generator takes twice as long, and every event passes here
         if type(member) is not str and not _is_plain(member):
             return False
     return True
@@ -121,8 +122,7 @@ def _check_surrogates(text: str, value: Any) -> None:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value] # set.add as "remember"
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise MalformedProblem(
             f"The key {twice[:80]!r} stands twice in one object: two readers could see two documents"
         )

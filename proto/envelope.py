@@ -31,7 +31,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A DSSE v1 envelope with exactly one signature; `payload` is the event's canonical bytes in base64."""
 
     payload: Annotated[str, Meta(min_length=4, max_length=56_000)]
-    payloadType: Annotated[str, Meta(pattern=r"^application/vnd\.credentify\.event\+json\Z")]  # noqa: N815 - DSSE's name
+    payload_type: Annotated[str, Meta(pattern=r"^application/vnd\.credentify\.event\+json\Z")] = msgspec.field(
+        name="payloadType"
+    )
     signatures: Annotated[tuple[Signature, ...], Meta(min_length=1, max_length=1)]
 
 
@@ -77,7 +79,7 @@ def seal(event: events.Event, key_id: KeyId, sign: Sign) -> Envelope:
     payload = events.encode(event)
     events.decode(payload)
     signature = Signature(keyid=key_id, sig=encode_base64(sign(pre_authentication_encoding(payload))))
-    return Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(signature,))
+    return Envelope(payload=encode_base64(payload), payload_type=PAYLOAD_TYPE, signatures=(signature,))
 
 
 def seal_opened(event: events.Event, key_id: KeyId, sign: Sign) -> Opened:
@@ -86,7 +88,7 @@ def seal_opened(event: events.Event, key_id: KeyId, sign: Sign) -> Opened:
     decoded = events.decode(payload)
     signature = sign(pre_authentication_encoding(payload))
     stated = Signature(keyid=key_id, sig=encode_base64(signature))
-    envelope = Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(stated,))
+    envelope = Envelope(payload=encode_base64(payload), payload_type=PAYLOAD_TYPE, signatures=(stated,))
     return _opened(envelope, decoded, payload, signature)
 
 

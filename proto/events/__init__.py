@@ -178,8 +178,15 @@ Event = (
 EVENT_TYPES: dict[str, type[EventBase]] = {str(kind.__struct_config__.tag): kind for kind in Event.__args__}
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-_TYPE_OF = msgspec.defstruct("_TypeOf", [("type", str)])
-_TYPE_DECODER = msgspec.json.Decoder(_TYPE_OF)
+
+
+class _Typed(msgspec.Struct, frozen=True):
+    """What an event of any version says of itself."""
+
+    type: str
+
+
+_TYPE_DECODER = msgspec.json.Decoder(_Typed)
 
 
 class UnknownEventTypeProblem(InvalidProblem):
@@ -224,7 +231,7 @@ def invalid(error: msgspec.ValidationError, *, within: str) -> InvalidProblem:
 
 def _refuse_unknown_type(payload: bytes) -> None:
     try:
-        kind: str = _TYPE_DECODER.decode(payload).type  # type: ignore[attr-defined] # made by defstruct above
+        kind = _TYPE_DECODER.decode(payload).type
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     if kind not in EVENT_TYPES:

@@ -1,5 +1,7 @@
 """Levels and skills of other frameworks than the EQF and ESCO, by their labels. Knows no achievement."""
 
+from functools import partial
+
 from proto.documents.credential import Alignment, NationalLevel
 from proto.documents.fields import AnyUri
 from proto.documents.vocabulary import is_esco
@@ -23,7 +25,7 @@ class Frameworks:
         """Take the first national level by its label, else its notation; the others are listed."""
         for name in ("nqfLevel", "nQFLevel", "NQFLevel"):
             for each in all_of(spec, name):
-                found = self._read.whole(each, lambda each=each: self._national(each))  # type: ignore[misc]
+                found = self._read.whole(each, partial(self._national, each))
                 if found is not None:
                     return found
         return None

@@ -5,6 +5,7 @@ Remembers what was guessed or left out. Knows no format.
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -53,7 +54,7 @@ class Ornaments:
             if len(found) == count_max:
                 self.doubt(item.pointer, f"Only {count_max} can be kept; left out")
                 continue
-            one = self.whole(item, lambda item=item: read(item))  # type: ignore[misc] # mypy knows no such default
+            one = self.whole(item, partial(read, item))
             if one is not None:
                 found.append(one)
         return found

@@ -5,6 +5,7 @@ form than ours, whoever wrote it, stays where it is and is listed.
 """
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, TypeVar
 
 from proto.documents.credential import LearningOutcome, NationalLevel, QualityAssurance
@@ -32,6 +33,7 @@ from proto.stacking import ects_text
 
 _OUTCOMES_MAX, _SKILLS_MAX, _LISTED_MAX, _KINDS_MAX, _RESOURCES_MAX = 64, 32, 16, 8, 32
 _T = TypeVar("_T")
+_E = TypeVar("_E", bound=StrEnum)
 _K = TypeVar("_K", AssessmentType, ParticipationMode, QualityAssuranceType, Supervision)
 
 
@@ -99,12 +101,12 @@ class OwnTerms:
     def _listed(self, name: str, read: Callable[[Reader], _T | None], count_max: int) -> list[_T]:
         return self._read.all(self._source.objects(name), read, count_max)
 
-    def _value(self, name: str, kind: type[_T]) -> _T | None:
+    def _value(self, name: str, kind: type[_E]) -> _E | None:
         stated = self._source.value.get(name)
         if not isinstance(stated, str) or not fits(stated, kind):
             return None
         self._source.take(name)
-        return kind(stated)  # type: ignore[call-arg] # an enumeration of texts
+        return kind(stated)
 
     def _concept(self, item: Reader, kind: type[_K]) -> _K | None:
         stated = [item.value.get("notation"), item.value.get("id")]

@@ -17,11 +17,11 @@ _OTHERS_MASK = 0o077
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """W3C Multikey forms: `publicKeyMultibase` is `z6Mk…`, `secretKeyMultibase` base58btc of 0x8026 and the seed."""
+    """A W3C Multikey: the public half is `z6Mk…`, the secret half base58btc of 0x8026 and the seed."""
 
     type: str
-    publicKeyMultibase: PublicKey  # noqa: N815 - the name in W3C Controlled Identifiers
-    secretKeyMultibase: str  # noqa: N815 - the name in W3C Controlled Identifiers
+    public_key: PublicKey = msgspec.field(name="publicKeyMultibase")
+    secret_key: str = msgspec.field(name="secretKeyMultibase")
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -47,7 +47,7 @@ def write_secret(path: Path, data: bytes) -> None:
 def write_key(path: Path, key: SecretKey) -> None:
     """Write a key to a new file of mode 0600."""
     secret = "z" + base58.b58encode(_MULTICODEC_ED25519_SECRET + key.seed).decode()
-    record = KeyFile(type="Multikey", publicKeyMultibase=key.public_key, secretKeyMultibase=secret)
+    record = KeyFile(type="Multikey", public_key=key.public_key, secret_key=secret)
     write_secret(path, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
 
 
@@ -68,12 +68,12 @@ def read_key(path: Path) -> SecretKey:
 
 def _key_of(path: Path, record: KeyFile) -> SecretKey:
     try:
-        decoded = base58.b58decode(record.secretKeyMultibase[1:])
+        decoded = base58.b58decode(record.secret_key[1:])
     except ValueError:
         decoded = b""
     if decoded[:2] != _MULTICODEC_ED25519_SECRET or len(decoded) != _SEED_BYTES + 2:
         raise InvalidProblem(f"{path} holds no Ed25519 secret key in multibase")
     key = SecretKey(decoded[2:])
-    if key.public_key != record.publicKeyMultibase:
+    if key.public_key != record.public_key:
         raise InvalidProblem(f"The public and the secret half in {path} do not belong together: the file is damaged")
     return key

@@ -32,7 +32,8 @@ def decode_cursor(kind: str, text: str, of: type[T]) -> T:
         raise refusal
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        found, position = msgspec.json.decode(data, type=tuple[str, of])  # type: ignore[valid-type]  # a type made at run time
+        found, raw = msgspec.json.decode(data, type=tuple[str, msgspec.Raw])
+        position = msgspec.json.decode(raw, type=of)
     except (binascii.Error, *DECODE_ERRORS) as error:
         raise refusal from error
     if found != kind or encode_cursor(kind, position) != text:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -113,8 +114,7 @@ def refuse_duplicate_keys(data: bytes, *, under: str = "") -> None:
         found = _Object(pairs)
         if len(found) != len(pairs):
             seen_twice = True
-            keys: set[str] = set()
-            found.doubled = next(key for key, _ in pairs if key in keys or keys.add(key))  # type: ignore[func-returns-value]  # `add` returns None, so the key is remembered and passed over
+            found.doubled = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         return found
 
     try:

@@ -123,7 +123,8 @@ class Endpoint:
         if kind is Reply:
             return self._reply(request, value)
         if web.StreamResponse in kind.__mro__:  # it is an abstract class, for which isinstance is slow
-            return value  # type: ignore[no-any-return]  # a StreamResponse, by the line above
+            response: web.StreamResponse = value
+            return response
         return self._encoded(value, self._status)
 
     def _reply(self, request: web.Request, reply: Reply) -> web.Response:

@@ -98,11 +98,11 @@ class Operations:
         self._page = docs_page(document)
         self._zipped = gzip.compress(self._page[0].encode(), mtime=0)
 
-    async def live(self, request: web.Request) -> Alive:  # noqa: ARG002 - every handler takes the request
+    async def live(self, _: web.Request) -> Alive:
         """Answer that the process runs, whatever else is wrong."""
         return self._alive
 
-    async def ready(self, request: web.Request) -> Ready:  # noqa: ARG002 - every handler takes the request
+    async def ready(self, _: web.Request) -> Ready:
         """Run all checks at once; raises `NotReadyProblem` with a sentence for each that fails, and while stopping."""
         if self._stopping.is_set():
             raise NotReadyProblem("The service is stopping", members={"failing": {"stopping": "It was told to stop"}})
@@ -123,11 +123,11 @@ class Operations:
             self._log.failure("readiness_check_failed", error, check=name)
             return "The check itself failed; the log has the rest"
 
-    async def metrics(self, request: web.Request) -> Reply:  # noqa: ARG002 - every handler takes the request
+    async def metrics(self, _: web.Request) -> Reply:
         """Return every family of the service, at once."""
         return Reply(self._metrics(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def openapi(self, request: web.Request) -> Reply:  # noqa: ARG002 - every handler takes the request
+    async def openapi(self, _: web.Request) -> Reply:
         """Return the OpenAPI document."""
         return Reply(self._document, etag=etag_of(self._document))
 

@@ -127,7 +127,7 @@ def plain_pattern(pattern: str) -> str:
     return _BEYOND_ASCII.sub(lambda found: chr(int(found[1], 16)), ended)  # RE2 knows no \u
 
 
-def _as_sent(component: Schema, kind: type[msgspec.Struct]) -> Schema:  # noqa: ARG001 - all three are asked alike
+def _as_sent(component: Schema, _: type[msgspec.Struct]) -> Schema:
     """Return a Struct's schema without defaults, which some generators demand of the sender; they are said in words."""
     properties = {name: _without_default(schema, says=True) for name, schema in component["properties"].items()}
     return component | {"properties": properties}
@@ -145,7 +145,7 @@ def _as_answered(component: Schema, kind: type[msgspec.Struct]) -> Schema:
     return component | {"properties": properties} | ({"required": required} if required else {})
 
 
-def _as_given(component: Schema, kind: type[msgspec.Struct]) -> Schema:  # noqa: ARG001 - all three are asked alike
+def _as_given(component: Schema, _: type[msgspec.Struct]) -> Schema:
     """Return the schema of parameters: what is absent is absent, and never null."""
     properties = {}
     for name, schema in component["properties"].items():

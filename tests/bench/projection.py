@@ -158,5 +158,5 @@ def _line(
 ) -> bytes:
     event = msgspec.structs.replace(template, credential_id=credential_id, nonce=str(uuid_utils.uuid7()))
     signature = Signature(keyid=_key_id(), sig=_NO_SIGNATURE)
-    envelope = Envelope(payload=encode_base64(events.encode(event)), payloadType=PAYLOAD_TYPE, signatures=(signature,))
+    envelope = Envelope(payload=encode_base64(events.encode(event)), payload_type=PAYLOAD_TYPE, signatures=(signature,))
     return entries.encode(envelope, LeafIndex(index), previous, now)

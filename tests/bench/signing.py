@@ -90,7 +90,7 @@ def seal_line(event: events.Event, key_id: KeyId, sign: Sign) -> bytes:
     """Seal without the check that `proto.envelope.seal` adds for safety: the ledger will say if it is wrong."""
     payload = events.encode(event)
     signature = Signature(keyid=key_id, sig=encode_base64(sign(pre_authentication_encoding(payload))))
-    envelope = Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(signature,))
+    envelope = Envelope(payload=encode_base64(payload), payload_type=PAYLOAD_TYPE, signatures=(signature,))
     return msgspec.json.encode(envelope)
 
 

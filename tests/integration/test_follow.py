@@ -360,7 +360,7 @@ async def test_an_event_type_that_is_not_known_stops_the_follower_before_it(stag
     message = pre_authentication_encoding(payload)
     key_id = world.party("school").event.key_id
     signature = Signature(keyid=key_id, sig=encode_base64(world.party("school").sign(key_id, message)))
-    envelope = Envelope(payload=encode_base64(payload), payloadType=PAYLOAD_TYPE, signatures=(signature,))
+    envelope = Envelope(payload=encode_base64(payload), payload_type=PAYLOAD_TYPE, signatures=(signature,))
     size = int(world.size)
     line = entries.encode(envelope, LeafIndex(size), world.leaf_hashes[-1], world.now)
     world.entries.append(line)

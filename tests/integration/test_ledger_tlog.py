@@ -177,7 +177,7 @@ async def test_securesystemslib_verifies_the_envelope_of_a_stored_entry(
     foreign = ForeignEnvelope.from_dict(
         {
             "payload": envelope.payload,
-            "payloadType": envelope.payloadType,
+            "payloadType": envelope.payload_type,
             "signatures": [{"keyid": key_id, "sig": envelope.signatures[0].sig}],
         }
     )

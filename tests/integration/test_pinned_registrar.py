@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -154,7 +155,7 @@ async def test_the_finding_holds_the_false_opening_with_its_proof(tmp_path: Path
     assert entries.decode(data).index == 0
 
 
-async def _offline(folder: Path, world: World, awarded: Awarded, *lines: str) -> tuple[int, dict[str, object]]:
+async def _offline(folder: Path, world: World, awarded: Awarded, *lines: str) -> tuple[int, dict[str, Any]]:
     """Run `credentify verify --offline` under a policy with these lines besides."""
     (folder / "document.json").write_bytes(awarded.data)
     (folder / "bundle.json").write_bytes(encode_bundle(bundle_of(world, awarded.credential_id)))
@@ -175,14 +176,14 @@ async def _offline(folder: Path, world: World, awarded: Awarded, *lines: str) ->
 async def test_offline_a_pin_in_the_policy_finds_the_false_log_out(tmp_path: Path, pin: str) -> None:
     world, awarded = false_log()
     status, answer = await _offline(tmp_path, world, awarded)
-    assert (status, answer["as_of"]["pinned"]) == (2, False)  # type: ignore[index]
+    assert (status, answer["as_of"]["pinned"]) == (2, False)
     status, answer = await _offline(tmp_path, world, awarded, f"registrar {pin}")
     assert (status, answer["verdict"]) == (1, "invalid")
     assert codes(answer)["issuer"] == "registrar-not-pinned"
     true = World()
     held = award(true, true.admit("school"))
     status, answer = await _offline(tmp_path, true, held, f"registrar {world.registrar.did}", f"registrar {pin}")
-    assert (status, answer["as_of"]["pinned"]) == (2, True)  # type: ignore[index]
+    assert (status, answer["as_of"]["pinned"]) == (2, True)
     assert codes(answer)["issuer"] == "issuer-in-scope"
 
 

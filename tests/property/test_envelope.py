@@ -119,16 +119,16 @@ def test_base64_has_one_text() -> None:
 def test_there_is_exactly_one_signature() -> None:
     for signatures in ([], [SEALED.signatures[0]] * 2):
         line = msgspec.json.encode(
-            {"payload": SEALED.payload, "payloadType": SEALED.payloadType, "signatures": signatures}
+            {"payload": SEALED.payload, "payloadType": SEALED.payload_type, "signatures": signatures}
         )
         with pytest.raises(InvalidProblem):
             envelopes.decode(line)
 
 
-@pytest.mark.parametrize("payload_type", ["application/json", SEALED.payloadType + "\n", SEALED.payloadType + "x"])
+@pytest.mark.parametrize("payload_type", ["application/json", SEALED.payload_type + "\n", SEALED.payload_type + "x"])
 def test_another_payload_type_is_refused(payload_type: str) -> None:
     with pytest.raises(InvalidProblem) as caught:
-        envelopes.decode(canonical_struct(replace(SEALED, payloadType=payload_type)))
+        envelopes.decode(canonical_struct(replace(SEALED, payload_type=payload_type)))
     assert caught.value.pointer == "/payloadType"
 
 

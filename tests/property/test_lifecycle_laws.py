@@ -1,7 +1,7 @@
 """Laws of the rules over random histories: total, sufficient loading, invariants, replay, and a slow second opinion."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import Any
 
@@ -139,7 +139,7 @@ def test_what_needs_asks_for_is_enough_for_every_batch(rng: Random) -> None:
     for _ in range(STATEMENTS // 3):
         batch = [_offer(chaos) for _ in range(rng.choice([1, 1, 2, 4, 8]))]
         batch += batch[:1] if rng.random() < 0.1 else []
-        part = _loaded(world.book, lambda book, batch=batch: needs(book, batch))  # type: ignore[misc] # bound in the loop
+        part = _loaded(world.book, partial(needs, batch=batch))
         world.book.forget_changes()
         for opened in batch:
             expected = _decision(world.book, opened, index, world.now)
@@ -155,7 +155,7 @@ def test_what_credential_needs_asks_for_is_enough_to_read_states(rng: Random) ->
     source = chaos.world.book
     for _ in range(10):
         wanted = [rng.choice(chaos.credentials) for _ in range(rng.choice([1, 3]))]
-        part = _loaded(source, lambda book, wanted=wanted: credential_needs(book, wanted))  # type: ignore[misc] # bound in the loop
+        part = _loaded(source, partial(credential_needs, credential_ids=wanted))
         for credential_id in wanted:
             at, known_at = chaos.any_moment(), rng.choice([None, chaos.any_moment()])
             credential = part.credential(credential_id)

@@ -15,9 +15,9 @@ from tests.support.statements import SCOPE
 from tests.support.worlds import Party, World
 
 Transition = Callable[[World, Party, CredentialId], Any]
-REVOKE: Transition = lambda world, speaker, credential: world.revocation(speaker, credential)  # noqa: E731 - a table of three
-SUSPEND: Transition = lambda world, speaker, credential: world.hold(speaker, credential)  # noqa: E731 - the same
-REINSTATE: Transition = lambda world, speaker, credential: world.release(speaker, credential)  # noqa: E731 - the same
+REVOKE: Transition = World.revocation
+SUSPEND: Transition = World.hold
+REINSTATE: Transition = World.release
 
 
 # Issuing.
