@@ -26,7 +26,7 @@ class PaperQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             str,
             Meta(
                 max_length=35,
-                description="LearnerLanguage of the paper's own words: en, de, es or fr; else the document's",
+                description="Language of the paper's own words: en, de, es or fr; else the document's",
             ),
         ]
         | None

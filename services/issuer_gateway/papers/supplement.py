@@ -241,7 +241,6 @@ def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str
         "sections": [msgspec.to_builtins(section) for section in sections(content, facts, language)],
         "check": word("Check it at") if facts.check_url else "",
         "address": facts.check_url or "",
-        "address_shown": breakable(facts.check_url or ""),
         "qr_words": word("QR code of the address at which this credential is checked"),
         "note": word(note),
         "page": word("Page {number} of {total}"),
