@@ -22,6 +22,7 @@ LearnerId = NewType("LearnerId", str)
 BatchId = NewType("BatchId", str)
 RequestId = NewType("RequestId", str)
 ClaimId = NewType("ClaimId", str)
+HolderLinkId = NewType("HolderLinkId", str)
 # Patterns end in \Z, the end of the text (OpenAPI writes it as $): Python's $ also matches before a final line feed.
 LeafIndex = NewType("LeafIndex", int)
 TreeSize = NewType("TreeSize", int)

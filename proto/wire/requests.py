@@ -218,3 +218,6 @@ class Claimed(Record, frozen=True, kw_only=True):
     credential_id: CredentialId
     document: dict[str, Any]
     state: Annotated[str, Meta(description="How it stands now, by the log: `active`, `not_yet_valid`, `expired` …")]
+    page: Annotated[str | None, Meta(description="Secret link to the credential's own page, for its learner alone")] = (
+        None
+    )

@@ -22,6 +22,7 @@ from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, Callers
+from services.issuer_gateway.http.holder_link_routes import HELD_PAGES
 from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.batch_keys import BatchKeys
@@ -30,6 +31,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import KeyFolderUnavailableProblem, Vault, vault_folder
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
+from services.issuer_gateway.pages.credential_pages import CredentialPages
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
@@ -95,6 +97,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
 
     app.cleanup_ctx.append(running)
     app[PAGES] = Pages(kept_days=config.request_kept_days)
+    app[HELD_PAGES] = CredentialPages()
     app[REQUEST_LIMIT] = RateLimit(
         per_second=config.requests_per_hour / _HOUR_SECONDS,
         burst=config.requests_burst,

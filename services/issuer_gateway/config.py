@@ -151,6 +151,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             description="Days after which what was said in a request that waits or was rejected is erased",
         ),
     ] = 180
+    holder_link_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_830,
+            description="Days that a learner's secret link works, which a claim, a request or staff led to, where "
+            "nobody says otherwise",
+        ),
+    ] = 365
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

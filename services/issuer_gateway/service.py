@@ -14,6 +14,8 @@ from services.issuer_gateway.credentials.credential_reader import CredentialRead
 from services.issuer_gateway.credentials.import_document import ImportDocument
 from services.issuer_gateway.credentials.issue_together import IssueTogether
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
+from services.issuer_gateway.holder_links.link_commands import HolderLinks
+from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
 from services.issuer_gateway.log.log_state import FollowedLogState
@@ -57,3 +59,5 @@ class Gateway:
     request_reader: RequestReader
     decide_request: DecideRequest
     erase_learner: EraseLearner
+    holder_links: HolderLinks
+    shown_by_links: ShownByLinks

@@ -35,7 +35,7 @@ def _facts(state: str = "active", **fields: Any) -> Facts:
         "legal_name": "Politechnika Nadmorska",
         "country": "PL",
         "did": "did:web:nadmorska.example",
-        "standing": ShownState(state=state, at=NOW),
+        "shown_state": ShownState(state=state, at=NOW),
         "check_url": f"https://verifier.example/c/{ID}",
     }
     return Facts(**(values | fields))

@@ -11,12 +11,13 @@ Refusals are raised as `AnsweredProblem` (its `answer` is the RFC 9457 document)
 from services.clients.gateway.achievements import AchievementCalls
 from services.clients.gateway.batches import BatchCalls
 from services.clients.gateway.credentials import CredentialCalls
+from services.clients.gateway.holdings import HoldingCalls
 from services.clients.gateway.institutions import InstitutionCalls
 from services.clients.gateway.links import LinkCalls
 from services.clients.http_client import AnsweredProblem, UnreachableProblem
 
 
-class GatewayClient(InstitutionCalls, AchievementCalls, CredentialCalls, LinkCalls, BatchCalls):
+class GatewayClient(InstitutionCalls, AchievementCalls, CredentialCalls, LinkCalls, HoldingCalls, BatchCalls):
     """One gateway; `token` is the operator's token or an institution's API key, held in memory only."""
 
 

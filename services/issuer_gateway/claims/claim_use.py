@@ -32,6 +32,7 @@ from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedPro
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.holder_links.link_commands import HolderLinks
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
@@ -75,6 +76,7 @@ class UseClaim:
         prepare: PrepareAward,
         issue: IssueCredential,
         reader: CredentialReader,
+        links: HolderLinks,
         learner_keys: LearnerKeys,
         writer: LogWriter,
         log_state: FollowedLogState,
@@ -86,6 +88,7 @@ class UseClaim:
         self._prepare = prepare
         self._issue = issue
         self._reader = reader
+        self._links = links
         self._learner_keys = learner_keys
         self._writer = writer
         self._log_state = log_state
@@ -138,21 +141,24 @@ class UseClaim:
             await self._reader.document(tenant, credential_id, proof=_PROOF)  # before anything is used up
             await self._used(tenant, stored.claim_id, credential_id, taker_hash)
         self._metrics.claims_used.inc()
-        return await self._claimed(tenant, credential_id)
+        return await self._claimed(tenant, credential_id, stored)
 
     async def _fetched(self, tenant: Tenant, stored: claims.StoredClaim) -> Claimed:
         assert stored.credential_id is not None, "a link that was used has led to one"
-        return await self._claimed(tenant, stored.credential_id)
+        return await self._claimed(tenant, stored.credential_id, stored)
 
-    async def _claimed(self, tenant: Tenant, credential_id: CredentialId) -> Claimed:
-        """Return a credential that may be handed out now, with its state."""
+    async def _claimed(self, tenant: Tenant, credential_id: CredentialId, stored: claims.StoredClaim) -> Claimed:
+        """Return a credential that may be handed out now, with its state and the link to its page."""
 
         async def work(connection: Connection) -> str:
             return await self._state(connection, tenant, credential_id)
 
         state = await self._unit_of_work.in_transaction(work)
         document = await self._reader.document(tenant, credential_id, proof=_PROOF)
-        return Claimed(credential_id=credential_id, document=document, state=state)
+        secret = await self._links.for_source(
+            tenant, f"claim:{stored.claim_id}", credential_id, opens_all=stored.opens_all
+        )
+        return Claimed(credential_id=credential_id, document=document, state=state, page=self._links.address_of(secret))
 
     async def _state(self, connection: Connection, tenant: Tenant, credential_id: CredentialId) -> str:
         """Return the state of a credential that may be handed out, by the log and by what was said here.

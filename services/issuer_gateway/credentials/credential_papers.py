@@ -55,7 +55,7 @@ class CredentialPapers:
             legal_name=tenant.legal_name,
             country=tenant.country,
             did=tenant.did,
-            standing=standing,
+            shown_state=standing,
             check_url=self.check_url(credential_id),
         )
         return OpenedCredential(document=document, content=content_of(document), facts=facts)

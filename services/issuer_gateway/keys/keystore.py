@@ -37,6 +37,7 @@ Purpose = Literal[
     "request",
     "request-reason",
     "claim-award",
+    "share-terms",
 ]
 
 

@@ -26,7 +26,15 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys, PostgresEndedKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import batches, claims, credentials, earlier_awards, pending_batches, requests
+from services.issuer_gateway.store import (
+    batches,
+    claims,
+    credentials,
+    earlier_awards,
+    holder_links,
+    pending_batches,
+    requests,
+)
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
 
@@ -80,6 +88,7 @@ class EraseLearner:
             if erased is not None:
                 await requests.withdraw_all(connection, erased.learner_id)
                 await claims.cancel_all(connection, erased.learner_id)
+                await holder_links.forget(connection, [erased.learner_id])
             if erased is None and not pending and not is_in_hand:
                 return None
             return ErasureAnswer(

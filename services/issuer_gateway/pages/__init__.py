@@ -80,6 +80,7 @@ class Pages:
             "claimed",
             credential_id=claimed.credential_id,
             state=claimed.state,
+            page=claimed.page,
             name=f"credential-{claimed.credential_id[:_ID_DIGITS]}.json",
             data=base64.b64encode(content).decode(),
             text=content.decode(),

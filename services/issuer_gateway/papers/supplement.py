@@ -30,7 +30,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     legal_name: str
     country: str
     did: str
-    standing: ShownState
+    shown_state: ShownState
     check_url: str | None = None
     is_whole: bool = True
 
@@ -175,7 +175,7 @@ class _Sayer:
         yield from self._row("Institution", f"{facts.legal_name} ({facts.country})")
         yield from self._row("Identifier", facts.did)
         yield from self._row("Credential id", facts.credential_id)
-        standing = facts.standing
+        standing = facts.shown_state
         yield from self._row(
             "When this was made",
             f"{_minute(standing.at)}: {standing.word(self._language)}. {standing.said(self._language)}",
@@ -217,7 +217,7 @@ def _minute(moment: str) -> str:
 
 def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str, Any]:
     """Return all that the template of the supplement lays out."""
-    word, standing = language.word, facts.standing
+    word, standing = language.word, facts.shown_state
     title, tag = title_of(content, language)
     note = (
         "The signed document is attached to this file as credential.json, and a verifier reads it from there. What "

@@ -13,7 +13,7 @@ _SELECT = """
     SELECT claim_id::text, taker_hash, coalesce(used_at > now() - interval '24 hours', false) AS is_fetchable,
         claim.institution_id::text, learner_id::text, achievement_id, sealed_award, credential_id,
         api_key_id::text, claim.created_at, expires_at, used_at, cancelled_at, expires_at <= now() AS is_over,
-        erased_at IS NOT NULL AS is_erased
+        erased_at IS NOT NULL AS is_erased, opens_all
     FROM claim JOIN learner USING (learner_id)"""
 
 
@@ -30,6 +30,8 @@ class NewClaim(msgspec.Struct, frozen=True, kw_only=True):
     batch_id: BatchId | None = None
     api_key_id: ApiKeyId | None = None
     """The API key that made it, and stated its award."""
+    opens_all: bool = False
+    """Whether it also leads to all that its learner holds."""
 
 
 class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,7 @@ class StoredClaim(msgspec.Struct, frozen=True, kw_only=True):
     is_fetchable: bool
     """Whether it was used less than a day ago: its taker may fetch the credential again."""
     is_erased: bool
+    opens_all: bool
 
 
 class Issued(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +77,8 @@ async def add(connection: Connection, new: Sequence[NewClaim], *, hours: int) ->
     expires_at: datetime = await connection.fetchval("SELECT now() + make_interval(hours => $1)", hours)
     await connection.executemany(
         """INSERT INTO claim (claim_id, institution_id, learner_id, achievement_id, token_hash, sealed_award,
-               credential_id, batch_id, api_key_id, expires_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)""",
+               credential_id, batch_id, api_key_id, expires_at, opens_all)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
         [
             (
                 item.claim_id,
@@ -88,6 +91,7 @@ async def add(connection: Connection, new: Sequence[NewClaim], *, hours: int) ->
                 item.batch_id,
                 item.api_key_id,
                 expires_at,
+                item.opens_all,
             )
             for item in new
         ],

@@ -93,7 +93,8 @@ async def wish_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
         """SELECT purpose, name, learner_id::text, sealed FROM (
                SELECT 'request' AS purpose, request_id::text AS name, learner_id, sealed_content AS sealed FROM request
                UNION ALL SELECT 'request-reason', request_id::text, learner_id, sealed_reason FROM request
-               UNION ALL SELECT 'claim-award', claim_id::text, learner_id, sealed_award FROM claim) AS found
+               UNION ALL SELECT 'claim-award', claim_id::text, learner_id, sealed_award FROM claim
+               UNION ALL SELECT 'share-terms', link_id::text, learner_id, sealed_terms FROM holder_link) AS found
            JOIN learner USING (learner_id) WHERE sealed IS NOT NULL AND erased_at IS NULL ORDER BY purpose, name""",
         prefetch=ROWS_PER_READ,
     ):

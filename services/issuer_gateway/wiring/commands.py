@@ -25,6 +25,8 @@ from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.standings import Standings
+from services.issuer_gateway.holder_links.link_commands import HolderLinks
+from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
 from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
@@ -106,6 +108,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         log_state=parts.log_state,
         metrics=parts.metrics.awards,
     )
+    papers, links = _credential_papers(parts, reader, config), _holder_links(parts, config)
     lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
     return Gateway(
         config=config,
@@ -123,17 +126,19 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
         import_document=_import_document(parts, issuing),
         credential_reader=reader,
-        credential_papers=_credential_papers(parts, reader, config),
+        credential_papers=papers,
         check_list=CheckList(pool, writer, rows=issuing.rows, decide=issuing.decide),
         issue_list=_issue_list(parts, issuing, answers, lists),
         batch_uploads=_batch_uploads(parts, config),
         batch_reader=_batch_reader(parts, answers, config),
         claim_links=_claim_links(parts, issuing, reader, config),
-        use_claim=_use_claim(parts, issuing, reader),
+        use_claim=_use_claim(parts, issuing, reader, links),
         learner_requests=_learner_requests(parts, config),
         request_reader=RequestReader(pool, parts.learner_keys),
         decide_request=_decide_request(parts, issuing),
         erase_learner=_erase_learner(parts, lists),
+        holder_links=links,
+        shown_by_links=ShownByLinks(pool, links, papers),
     )
 
 
@@ -143,6 +148,17 @@ def _credential_papers(parts: Parts, reader: CredentialReader, config: Config) -
         Standings(parts.pool, parts.log_state),
         Papers(fonts=config.font_folder),
         verifier_url=config.verifier_url,
+    )
+
+
+def _holder_links(parts: Parts, config: Config) -> HolderLinks:
+    return HolderLinks(
+        parts.pool,
+        parts.unit_of_work,
+        keystore=parts.keystore,
+        learner_keys=parts.learner_keys,
+        public_url=config.public_url,
+        days=config.holder_link_days,
     )
 
 
@@ -212,7 +228,7 @@ def _claim_links(parts: Parts, issuing: Issuing, reader: CredentialReader, confi
     )
 
 
-def _use_claim(parts: Parts, issuing: Issuing, reader: CredentialReader) -> UseClaim:
+def _use_claim(parts: Parts, issuing: Issuing, reader: CredentialReader, links: HolderLinks) -> UseClaim:
     return UseClaim(
         parts.pool,
         parts.unit_of_work,
@@ -220,6 +236,7 @@ def _use_claim(parts: Parts, issuing: Issuing, reader: CredentialReader) -> UseC
         prepare=issuing.prepare,
         issue=issuing.issue,
         reader=reader,
+        links=links,
         learner_keys=parts.learner_keys,
         writer=parts.writer,
         log_state=parts.log_state,

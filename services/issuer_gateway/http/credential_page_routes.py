@@ -1,0 +1,262 @@
+"""Pages and files behind the secret links of learners: what they hold, what they share. For people; no account."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from proto.moment import from_datetime
+from proto.problem import BusyProblem, InvalidProblem, Problem
+from proto.wire.documents import CredentialDocument
+from proto.wire.holder_links import SHARE_DAYS_MAX, ShownPart
+from services.edge import Form, Media, Reply, Route, decode_parameters
+from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
+from services.issuer_gateway.credentials.credential_reader import ErasedProblem
+from services.issuer_gateway.holder_links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
+from services.issuer_gateway.holder_links.link_commands import (
+    HolderLinkEndedProblem,
+    UnknownHolderLinkProblem,
+)
+from services.issuer_gateway.holder_links.shown_credentials import FoundLink, sum_of_credits
+from services.issuer_gateway.http.caller import GATEWAY
+from services.issuer_gateway.http.holder_link_routes import (
+    HELD_PAGES,
+    HolderSecretPath,
+    LinkedCredentialPath,
+    LinkedSharePath,
+    check_owner,
+)
+from services.issuer_gateway.http.paper_routes import NAME_DIGITS, PaperQuery, file_headers, language_named
+from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
+from services.issuer_gateway.languages import LearnerLanguage, negotiated
+from services.issuer_gateway.pages.credential_pages import HeldRow, PageOf, ShareRow
+from services.issuer_gateway.papers.papers import PaperProblem
+from services.issuer_gateway.requests.learner_requests import UnknownRequestProblem
+from services.issuer_gateway.store import logos, tenants
+
+_FORM_BYTES_MAX = 16_384
+_SEE_OTHER = 303
+LINK_PROBLEMS: tuple[type[Problem], ...] = (
+    UnknownHolderLinkProblem,
+    HolderLinkEndedProblem,
+    UnknownCredentialProblem,
+    ErasedProblem,
+)
+
+
+def _language(request: web.Request) -> tuple[LearnerLanguage, bool]:
+    """Return the language of a page, and whether it was asked for by name; an unknown name is as none."""
+    query: Mapping[str, str] = request.query
+    try:
+        named = language_named(query["lang"]) if "lang" in query else None
+    except InvalidProblem:
+        named = None
+    return named or negotiated(request.headers.get("Accept-Language")), named is not None
+
+
+async def _page_of(request: web.Request, link: FoundLink, secret: str) -> PageOf:
+    language, is_named = _language(request)
+    gateway = request.app[GATEWAY]
+    return PageOf(
+        language=language,
+        is_named=is_named,
+        tenant=link.tenant,
+        has_logo=await logos.exists(gateway.pool, link.tenant.institution_id),
+        until=from_datetime(link.stored.expires_at)[:10],
+        secret=secret,
+        root=urlsplit(gateway.config.public_url).path.rstrip("/"),
+    )
+
+
+@for_people
+async def show_linked(request: web.Request) -> web.Response:
+    """Show what a secret link leads to: a credential as a sheet, or all that a learner holds."""
+    secret = decode_parameters(request.match_info, HolderSecretPath).secret
+    shown = request.app[GATEWAY].shown_by_links
+    link = await shown.link(secret, is_view=request.method == "GET")
+    if link.stored.credential_id is not None:
+        return await _sheet(request, link, secret)
+    opened = await shown.all_opened(link)
+    rows = [HeldRow(content=each.content, facts=each.facts) for each in opened]
+    page = await _page_of(request, link, secret)
+    return request.app[HELD_PAGES].holdings(page, rows, sum_hundredths=sum_of_credits(opened))
+
+
+@for_people
+async def show_linked_credential(request: web.Request) -> web.Response:
+    """Show one of the credentials that a secret link leads to."""
+    path = decode_parameters(request.match_info, LinkedCredentialPath)
+    link = await request.app[GATEWAY].shown_by_links.link(path.secret, is_view=request.method == "GET")
+    return await _sheet(request, link, path.secret, path.credential_id)
+
+
+async def _sheet(request: web.Request, link: FoundLink, secret: str, credential_id: Any = None) -> web.Response:
+    gateway = request.app[GATEWAY]
+    opened = await gateway.shown_by_links.opened(link, credential_id)
+    shares = []
+    if not link.is_share:
+        shares = [
+            ShareRow(
+                link_id=stored.link_id,
+                link=gateway.holder_links.address_of(gateway.holder_links.secret_of(stored.link_id, is_share=True)),
+                audience=terms.audience,
+                until=from_datetime(stored.expires_at)[:10],
+                views=stored.view_count,
+                is_whole=terms.is_whole,
+                has_result="result" in terms.parts,
+            )
+            for stored, terms in await gateway.holder_links.shares_of(link.stored)
+            if stored.credential_id == opened.facts.credential_id
+        ]
+    return request.app[HELD_PAGES].sheet(
+        await _page_of(request, link, secret),
+        opened,
+        is_share=link.is_share,
+        is_one_of_many=link.stored.credential_id is None,
+        shares=shares,
+    )
+
+
+async def save_linked_document(request: web.Request, *, path: LinkedCredentialPath) -> Reply:
+    """Return the signed document that a secret link leads to, as a file."""
+    shown = request.app[GATEWAY].shown_by_links
+    opened = await shown.opened(await shown.link(path.secret), path.credential_id)
+    if not opened.facts.is_whole:
+        raise UnknownCredentialProblem("This link shows parts of the credential, and not its document")
+    return Reply(opened.encoded, headers=file_headers(f"credential-{path.credential_id[:NAME_DIGITS]}.json"))
+
+
+async def save_linked_pdf(request: web.Request, *, path: LinkedCredentialPath, query: PaperQuery) -> Reply:
+    """Return the supplement of what a secret link shows, as a PDF."""
+    gateway = request.app[GATEWAY]
+    opened = await gateway.shown_by_links.opened(await gateway.shown_by_links.link(path.secret), path.credential_id)
+    pdf = await gateway.credential_papers.supplement(opened, language_named(query.lang))
+    return Reply(pdf, headers=file_headers(f"credential-{path.credential_id[:NAME_DIGITS]}.pdf"))
+
+
+@for_people
+async def share_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Make a share from the page of a learner's own link, and go back to the page, which shows it."""
+    path = decode_parameters(request.match_info, LinkedCredentialPath)
+    gateway = request.app[GATEWAY]
+    link = check_owner(await gateway.shown_by_links.link(path.secret))
+    opened = await gateway.shown_by_links.opened(link, path.credential_id)
+    terms, days = share_terms(body)
+    await gateway.holder_links.share(link.stored, link.tenant, opened.facts.credential_id, terms, days=days)
+    return _back(request, path.secret, path.credential_id)
+
+
+def share_terms(body: Form) -> tuple[ShareTerms, int]:
+    """Return what a form says of a share, and for how many days it works; raises `InvalidProblem`.
+
+    Where it does not say that all is shown, only what it names is.
+    """
+    audience = " ".join(body.text("audience").split())
+    if len(audience) > AUDIENCE_CHARACTERS_MAX:
+        raise InvalidProblem(f"Say in at most {AUDIENCE_CHARACTERS_MAX} letters for whom the link is meant")
+    days = body.text("days").strip() or "30"
+    if not (days.isascii() and days.isdigit() and 1 <= int(days[:6]) <= SHARE_DAYS_MAX):
+        raise InvalidProblem(f"Choose between 1 and {SHARE_DAYS_MAX} days for which the link works")
+    chosen: tuple[ShownPart, ...] = tuple(part for part in EVERY_PART if part != "document" and body.text(part))
+    parts = ("document",) if body.text("extent") == "whole" else chosen
+    return ShareTerms(audience=audience, parts=parts), int(days)
+
+
+@for_people
+async def end_share_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """End a share from the page of the link that it was made with."""
+    path = decode_parameters(request.match_info, LinkedSharePath)
+    gateway = request.app[GATEWAY]
+    link = check_owner(await gateway.shown_by_links.link(path.secret))
+    await gateway.holder_links.end_share(link.stored, path.link_id)
+    return _back(request, path.secret, path.credential_id)
+
+
+@for_people
+async def end_linked_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """End a learner's own link, with all that was shared from it."""
+    secret = decode_parameters(request.match_info, HolderSecretPath).secret
+    gateway = request.app[GATEWAY]
+    link = check_owner(await gateway.shown_by_links.link(secret))
+    await gateway.holder_links.end_own(link.stored)
+    return request.app[HELD_PAGES].ended(_language(request)[0])
+
+
+def _back(request: web.Request, secret: str, credential_id: str) -> web.Response:
+    """Return to the page of a credential, in the language in which it was shown."""
+    root = urlsplit(request.app[GATEWAY].config.public_url).path.rstrip("/")
+    language, is_named = _language(request)
+    query = f"?lang={language.code}" if is_named else ""
+    headers = {"Location": f"{root}/credentials/{secret}/{credential_id}{query}", "Cache-Control": "no-store"}
+    return web.Response(status=_SEE_OTHER, headers=headers)
+
+
+@for_people
+async def open_asked_page(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """Go to the own page of the credential that a request led to; the same one as long as its link works."""
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    gateway = request.app[GATEWAY]
+    stored = await gateway.learner_requests.by_secret(secret)
+    if stored.credential_id is None:
+        raise UnknownRequestProblem(f"There is no credential: the request is {stored.state}")
+    tenant = await tenants.by_id(gateway.pool, stored.institution_id)
+    held = await gateway.holder_links.for_source(tenant, f"request:{stored.request_id}", stored.credential_id)
+    headers = {"Location": f"../../credentials/{held}", "Cache-Control": "no-store"}
+    return web.Response(status=_SEE_OTHER, headers=headers)
+
+
+def _form_route(path: str, handler: Any, summary: str) -> Route:
+    return Route(
+        "POST",
+        path,
+        handler,
+        summary=summary,
+        request=Form,
+        response={303: None, **PAGE},
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    )
+
+
+_CREDENTIAL = "/credentials/{secret}/{credential_id}"
+ROUTES = [
+    Route(
+        "GET", "/credentials/{secret}", show_linked, summary="What a secret link leads to", tag="pages", response=PAGE
+    ),
+    _form_route("/requests/{secret}/page", open_asked_page, "Go to the page of the credential that a request led to"),
+    _form_route("/credentials/{secret}/end", end_linked_by_form, "End a secret link on its page"),
+    Route(
+        "GET",
+        _CREDENTIAL,
+        show_linked_credential,
+        summary="The sheet of a credential behind a secret link",
+        tag="pages",
+        response=PAGE,
+    ),
+    Route(
+        "GET",
+        f"{_CREDENTIAL}/document",
+        save_linked_document,
+        summary="Save the document behind a secret link",
+        path_parameters=LinkedCredentialPath,
+        response={200: Media("application/vc", CredentialDocument)},
+        problems=LINK_PROBLEMS,
+        tag="pages",
+    ),
+    Route(
+        "GET",
+        f"{_CREDENTIAL}/pdf",
+        save_linked_pdf,
+        summary="Save the supplement behind a secret link",
+        path_parameters=LinkedCredentialPath,
+        query=PaperQuery,
+        response={200: Media("application/pdf", bytes)},
+        problems=(*LINK_PROBLEMS, PaperProblem, BusyProblem),
+        tag="pages",
+    ),
+    _form_route(f"{_CREDENTIAL}/shares", share_by_form, "Share a credential on its page"),
+    _form_route(
+        f"{_CREDENTIAL}/shares/{{link_id}}/end", end_share_by_form, "End a share on the page of its credential"
+    ),
+]

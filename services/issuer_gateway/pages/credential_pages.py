@@ -1,0 +1,193 @@
+"""Pages of what a learner holds: a credential as a sheet, all of one learner, what others are shown. Stores nothing.
+
+No script, nothing loaded from elsewhere, every value escaped; kept by no cache, found by no search engine, named to no
+other site.
+"""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from proto.stacking import ects_text
+from proto.wire.content import Content
+from services.edge import Templates
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
+from services.issuer_gateway.papers.papers import qr_svg
+from services.issuer_gateway.papers.supplement import Facts, picked, sections, title_of
+
+_FOLDER = Path(__file__).parent
+_HEADERS = {"X-Robots-Tag": "noindex, noarchive", "Vary": "Accept-Language"}
+_PROFILE = "https://www.linkedin.com/profile/add"
+PART_WORDS = (
+    ("result", "the result, and what was said of the award"),
+    ("date_of_birth", "date of birth"),
+    ("evidence", "evidence"),
+    ("identifier", "the identifier of the holder"),
+)
+"""What a learner may choose, by the names of the form's fields."""
+
+
+class PageOf(msgspec.Struct, frozen=True, kw_only=True):
+    """How a page is asked for: in which language, whether by name; `root` leads to the gateway's own beginning."""
+
+    language: LearnerLanguage
+    is_named: bool
+    tenant: Tenant
+    has_logo: bool
+    until: str
+    secret: str
+    root: str
+
+    @property
+    def query(self) -> str:
+        """What keeps the language in links of the page."""
+        return f"?lang={self.language.code}" if self.is_named else ""
+
+
+class ShareRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A share as its maker sees it."""
+
+    link_id: str
+    link: str
+    audience: str
+    until: str
+    views: int
+    is_whole: bool
+    has_result: bool
+
+
+class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential in the list of all that a learner holds."""
+
+    content: Content
+    facts: Facts
+
+
+class CredentialPages:
+    """Renders the pages; made once, used by every request."""
+
+    def __init__(self) -> None:
+        self._templates = Templates(_FOLDER)
+        self._templates.style += (_FOLDER / "sheet.css").read_text(encoding="utf-8")
+        environment = self._templates.environment
+        environment.filters.update(ects=ects_text)
+        environment.globals.update(style=self._templates.style)
+
+    def sheet(
+        self,
+        page: PageOf,
+        opened: Any,
+        *,
+        is_share: bool,
+        is_one_of_many: bool,
+        shares: Sequence[ShareRow] = (),
+    ) -> web.Response:
+        """Return a credential as a sheet to print; its owner also gets what shares and ends it."""
+        content, facts, language = opened.content, opened.facts, page.language
+        here = f"{page.root}/credentials/{page.secret}/{facts.credential_id}"
+        svg = qr_svg(facts.check_url) if facts.check_url else ""
+        return self._page(
+            "credential",
+            page,
+            opened=opened,
+            title=title_of(content, language),
+            outcomes=[pair for item in content.learning_outcomes if (pair := _said(item.title, page, content))[0]],
+            sections=sections(content, facts, language),
+            qr=f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}" if svg else "",
+            here=here,
+            up=f"{page.root}/credentials/{page.secret}",
+            is_share=is_share,
+            is_one_of_many=is_one_of_many,
+            shares=shares,
+            parts=PART_WORDS,
+            pictures=False,
+            profile=profile_link(content, facts, language) if facts.shown_state.state == "active" else "",
+            mail=mail_text(content, facts, language),
+        )
+
+    def holdings(self, page: PageOf, held: Sequence[HeldRow], *, sum_hundredths: int) -> web.Response:
+        """Return the page of all that a learner holds."""
+        rows = [
+            {
+                "id": item.facts.credential_id,
+                "title": title_of(item.content, page.language),
+                "state": item.facts.shown_state.state,
+                "word": item.facts.shown_state.word(page.language),
+                "ects": item.content.ects_hundredths,
+                "day": (item.content.awarded_at or item.content.valid_from or "")[:10],
+            }
+            for item in held
+        ]
+        holder = next((item.content.holder.name for item in held if item.content.holder.name), "")
+        here = f"{page.root}/credentials/{page.secret}"
+        return self._page("holdings", page, held=rows, holder=holder, sum=sum_hundredths, here=here)
+
+    def ended(self, language: LearnerLanguage) -> web.Response:
+        """Return what is seen once a learner has ended a link."""
+        return self._rendered("ended", language)
+
+    def _page(self, template: str, page: PageOf, /, **values: Any) -> web.Response:
+        return self._rendered(
+            template,
+            page.language,
+            tenant=page.tenant,
+            has_logo=page.has_logo,
+            until=page.until,
+            query=page.query,
+            root=page.root,
+            **values,
+        )
+
+    def _rendered(self, template: str, language: LearnerLanguage, /, **values: Any) -> web.Response:
+        html = self._templates.environment.get_template(f"{template}.html.jinja").render(
+            language=language,
+            t=language.word,
+            choices=[(each.code, each.name) for each in LANGUAGES.values()],
+            **values,
+        )
+        response = self._templates.page(html)
+        response.headers.update({**_HEADERS, "Content-Language": language.code})
+        return response
+
+
+def _said(texts: Any, page: PageOf, content: Content) -> tuple[str, str]:
+    return picked(texts, page.language, content.language)
+
+
+def profile_link(content: Content, facts: Facts, language: LearnerLanguage) -> str:
+    """Return the address that adds a credential to a LinkedIn profile; it names the public record and no secret."""
+    begun, ends = content.awarded_at or content.valid_from or "", content.valid_until or ""
+    said = {
+        "startTask": "CERTIFICATION_NAME",
+        "name": title_of(content, language)[0],
+        "organizationName": facts.legal_name,
+        "issueYear": begun[:4],
+        "issueMonth": begun[5:7].lstrip("0"),
+        "expirationYear": ends[:4],
+        "expirationMonth": ends[5:7].lstrip("0"),
+        "certUrl": facts.check_url or "",
+        "certId": facts.credential_id,
+    }
+    return f"{_PROFILE}?{urlencode({name: value for name, value in said.items() if value})}"
+
+
+def mail_text(content: Content, facts: Facts, language: LearnerLanguage) -> str:
+    """Return a credential in plain words for a mail: what it is, by whom, how much, where it is checked. No grade."""
+    word = language.word
+    credits_ = f"{ects_text(content.ects_hundredths)} ECTS" if content.ects_hundredths is not None else ""
+    level = word("EQF level {level} of 8", level=content.level.eqf) if content.level.eqf else ""
+    lines = [
+        title_of(content, language)[0],
+        f"{word('Awarded by')}: {facts.legal_name} ({facts.country})",
+        f"{word('Awarded on')}: {(content.awarded_at or content.valid_from or '')[:10]}",
+        ", ".join(filter(None, (credits_, level))),
+        f"{word('Credential id')}: {facts.credential_id}",
+        f"{word('Check it at')}: {facts.check_url}" if facts.check_url else "",
+    ]
+    return "\n".join(filter(None, lines))
