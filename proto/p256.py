@@ -13,6 +13,8 @@ P256_KEY_LENGTH = 49
 _MULTICODEC = b"\x80\x24"
 _EVEN, _ODD = 2, 3
 _COMPRESSED_BYTES = 33
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""How many points the curve has (NIST SP 800-186, section 3.2.1.3): both numbers of a signature are below it."""
 # The curve y² = x³ - 3x + B over the field of P elements (NIST SP 800-186, section 3.2.1.3).
 _P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 _B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B

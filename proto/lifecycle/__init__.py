@@ -5,7 +5,7 @@ be appended, `evolve` what it changes, `effective` what a credential's state is.
 """
 
 from proto.lifecycle.book import Book, UnloadedStateError
-from proto.lifecycle.decide import decide, signing_key
+from proto.lifecycle.decide import SIGNING_PURPOSES, decide, signing_key
 from proto.lifecycle.decide_issuer import admitted, check_activation, living_end
 from proto.lifecycle.decide_withdrawal import withdrawn_by
 from proto.lifecycle.effective import Effective, StateName, changes_that_count, effective, life_of
@@ -55,6 +55,7 @@ __all__ = [
     "ROUNDS_MAX",
     "RULES_VERSIONS_FINISHED",
     "RULES_VERSIONS_KNOWN",
+    "SIGNING_PURPOSES",
     "BadSignatureRefusal",
     "Book",
     "Change",

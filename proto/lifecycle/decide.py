@@ -35,6 +35,8 @@ from proto.lifecycle.states import Key, LogState
 from proto.lifecycle.voidness import may_sign, standing
 from proto.moment import Moment, from_ms, to_ms
 
+SIGNING_PURPOSES = frozenset({"event", "recovery"})
+"""Of keys that sign events, some of them at least."""
 _SECOND_MS = 1000
 _MAY_BE_SUSPENDED = (events.CredentialRevoked, events.CredentialSuspended)
 _RECOVERY_MAY = (events.IssuerKeyAdded, events.IssuerKeyAddedV2, events.IssuerKeyRetired)
@@ -79,6 +81,8 @@ def decide(
 def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
     """Return the key that the event is said to be signed with, if it may sign now; else raise a `Refusal`.
 
+    It is one of a purpose that signs events, so of a kind whose signatures the rules verify (DESIGN 9).
+
     Raises `UnknownPredecessorProblem` as `decide` does.
     """
     if isinstance(opened.event, events.LogOpened):
@@ -94,6 +98,8 @@ def signing_key(book: Book, opened: Opened, *, received_at: Moment) -> Key:
         raise RetiredKeyRefusal(f"{key.key_id} was retired; sign with another key of {owner_of(key.key_id)}")
     if received_at < key.usable_from:
         raise DelayedKeyRefusal(f"{key.key_id} was added by the registrar and may sign from {key.usable_from}")
+    if key.purpose not in SIGNING_PURPOSES:
+        raise _purpose_refusal(key, opened.event)
     return key
 
 
@@ -183,7 +189,11 @@ def _window(received_at: Moment, parameters: events.Parameters) -> tuple[Moment,
 def _check_purpose(key: Key, event: events.Event) -> None:
     if key.purpose == "event" or (key.purpose == "recovery" and isinstance(event, _RECOVERY_MAY)):
         return
-    raise KeyPurposeRefusal(f"{key.key_id} is for {key.purpose}; sign {event.__struct_config__.tag} with an event key")
+    raise _purpose_refusal(key, event)
+
+
+def _purpose_refusal(key: Key, event: events.Event) -> KeyPurposeRefusal:
+    return KeyPurposeRefusal(f"{key.key_id} is for {key.purpose}; sign {event.__struct_config__.tag} with an event key")
 
 
 def _check_speaker(book: Book, event: events.Event, key: Key) -> None:

@@ -1,7 +1,8 @@
-"""Data Integrity proofs of documents: `eddsa-jcs-2022` and `eddsa-rdfc-2022`. Resolves no key and fetches no context.
+"""Data Integrity proofs of documents: made by Ed25519 keys, verified also by P-256 ones. Resolves no key or context.
 
-W3C Verifiable Credential Data Integrity 1.0 and vc-di-eddsa 1.0. Keys come as arguments. JSON-LD contexts come from the
-package or stand inline; any other is refused as unknown, because a context that changes changes what was signed.
+W3C Verifiable Credential Data Integrity 1.0, vc-di-eddsa 1.0 and, verified only, vc-di-ecdsa 1.0. Keys come as
+arguments. JSON-LD contexts come from the package or stand inline; any other is refused as unknown, because a context
+that changes changes what was signed.
 """
 
 import hashlib
@@ -16,9 +17,10 @@ from proto.canonical import canonical_json
 from proto.documents.document import without_proof
 from proto.documents.vc import check_credential
 from proto.ids import KeyId
-from proto.keys import SIGNATURE_BYTES, Sign, is_signature
+from proto.keys import SIGNATURE_BYTES, PublicKey, Sign
 from proto.moment import Moment, as_written, from_ms, normalise, to_ms
 from proto.problem import InvalidProblem
+from services.crypto.document_keys import KeyKind, is_signed_by, kind_of
 from services.crypto.rdf_canonical import (
     CanonicalForm,
     UndefinedTermsProblem,
@@ -28,7 +30,14 @@ from services.crypto.rdf_canonical import (
 )
 
 Suite = Literal["eddsa-jcs-2022", "eddsa-rdfc-2022"]
+AnySuite = Suite | Literal["ecdsa-jcs-2019", "ecdsa-rdfc-2019"]
+"""Also those of P-256 keys, which we hold none of: who does may have its documents verified here."""
 SUITES: tuple[Suite, ...] = ("eddsa-jcs-2022", "eddsa-rdfc-2022")
+_JCS = frozenset({"eddsa-jcs-2022", "ecdsa-jcs-2019"})
+_RDFC = frozenset({"eddsa-rdfc-2022", "ecdsa-rdfc-2019"})
+_VERIFIED = _JCS | _RDFC
+_FAMILY: Mapping[KeyKind, str] = {"Ed25519": "eddsa-", "P-256": "ecdsa-"}
+"""How the names of the suites begin that a kind of key makes."""
 _CREATED = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})\Z", re.ASCII)
 _PROOF_VALUE_MAX = 120
 _PROOF_COUNT_MAX = 8
@@ -71,7 +80,7 @@ def proofs_of(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
 
 def create_proof(
-    document: Mapping[str, Any], *, key_id: KeyId, sign: Sign, suite: Suite, created: Moment
+    document: Mapping[str, Any], *, key_id: KeyId, sign: Sign, suite: AnySuite, created: Moment
 ) -> dict[str, Any]:
     """Return a proof of `document` (whatever proofs it has are not covered); put it under `proof`.
 
@@ -86,12 +95,12 @@ def create_proof(
         "verificationMethod": key_id,
         "proofPurpose": "assertionMethod",
     }
-    if "@context" in document and suite == "eddsa-jcs-2022":
+    if "@context" in document and suite in _JCS:
         proof["@context"] = document["@context"]
     data, gap = _hash_data(document, proof, forms_of)
     if gap is not None:
         raise gap
-    if suite == "eddsa-rdfc-2022":
+    if suite in _RDFC:
         refuse_other_meanings(without_proof(document))
     signature = sign(data)
     assert len(signature) == SIGNATURE_BYTES
@@ -121,37 +130,40 @@ def with_proof(document: Mapping[str, Any], proof: Mapping[str, Any]) -> dict[st
 def verify_proof(
     document: Mapping[str, Any],
     proof: Mapping[str, Any],
-    public_key: bytes,
+    public_key: PublicKey,
     *,
     now: Moment | None = None,
     contexts: Mapping[str, Any] | None = None,
     forms: FormsOf | None = None,
 ) -> None:
-    """Return if `proof` is a good proof of `document` by the holder of `public_key` (32 bytes), else raise.
+    """Return if `proof` is a good proof of `document` by the holder of `public_key` (multibase), else raise.
 
-    That the key is the one that `verificationMethod` names, and may speak for the issuer, is for the caller to know.
-    `forms` makes RDF forms elsewhere than here; `contexts` takes the place of the pinned ones. `InvalidProofProblem`:
-    it does not hold. Unknown, neither good nor bad: `UnsupportedProofProblem` (another suite), `UnknownContextProblem`,
-    `RenamedTermsProblem`, `UnsupportedJsonLdProblem`, `ProofNotCheckedProblem`, and `UndefinedTermsProblem`, where the
-    signature is good and does not cover all that the document says.
+    That the key is the one that `verificationMethod` names, and may speak for the issuer, is for the caller to
+    know. `forms` makes RDF forms elsewhere than here; `contexts` takes the place of the pinned ones.
+    `InvalidProofProblem`: it does not hold, also by a suite of another kind of key. Unknown, neither good nor bad:
+    `UnsupportedProofProblem` (another suite), `UnknownContextProblem`, `RenamedTermsProblem`,
+    `UnsupportedJsonLdProblem`, `ProofNotCheckedProblem`, and `UndefinedTermsProblem`, where the signature is good
+    and does not cover all that the document says.
     """
     # (1) The form of the proof; (2) names that mean what they say; (3) its signature over both hashes; (4) whether that
     # covers everything. What costs little comes first.
     _check_form(proof, now)
+    if not proof["cryptosuite"].startswith(_FAMILY[kind_of(public_key)]):
+        raise InvalidProofProblem("The proof is of a suite that its key does not make", pointer="/proof/cryptosuite")
     signature = _decode_signature(proof.get("proofValue"))
     unsigned = {key: value for key, value in proof.items() if key != "proofValue"}
-    if proof["cryptosuite"] == "eddsa-rdfc-2022" and contexts is None:
+    if proof["cryptosuite"] in _RDFC and contexts is None:
         refuse_other_meanings(without_proof(document))
     secured = _secured(document, unsigned)
     data, gap = _hash_data(secured, unsigned, forms or partial(forms_of, contexts=contexts))
-    if not is_signature(public_key, data, signature):
+    if not is_signed_by(public_key, data, signature):
         raise InvalidProofProblem("The signature does not fit: document or proof was altered, or another key signed")
     if gap is not None:
         raise gap
 
 
 def _check_form(proof: Mapping[str, Any], now: Moment | None) -> None:
-    if proof.get("type") != "DataIntegrityProof" or proof.get("cryptosuite") not in SUITES:
+    if proof.get("type") != "DataIntegrityProof" or proof.get("cryptosuite") not in _VERIFIED:
         kind = f"{proof.get('type')} {proof.get('cryptosuite', '')}"
         raise UnsupportedProofProblem(f"Proofs of kind {kind[:80]!r} are not checked here", pointer="/proof")
     if "previousProof" in proof:
@@ -223,7 +235,7 @@ def _hash_data(
 ) -> tuple[bytes, UndefinedTermsProblem | None]:
     """Return the 64 bytes that are signed, SHA-256 of the canonical proof, then of the document; and what they omit."""
     unsecured = without_proof(document)
-    if proof["cryptosuite"] == "eddsa-jcs-2022":
+    if proof["cryptosuite"] in _JCS:
         parts = (canonical_json(dict(proof)), canonical_json(unsecured))
         return b"".join(hashlib.sha256(part).digest() for part in parts), None
     options, said = forms([{**proof, "@context": document.get("@context")}, unsecured])

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from proto.ids import Did, KeyId, owner_of
-from proto.keys import PublicKey, decode_public_key
+from proto.keys import PublicKey
 from proto.lifecycle import Book, Key, Life, compromised_from, is_void
 from proto.moment import Moment
 from proto.problem import InvalidProblem, Problem
@@ -107,7 +107,7 @@ def _by_key(
 ) -> DocumentFinding | None:
     """Return why a proof does not hold, or was not checked; None where it holds."""
     try:
-        verify_proof(document, proof, decode_public_key(public_key), now=now, forms=forms)
+        verify_proof(document, proof, public_key, now=now, forms=forms)
     except InvalidProofProblem as problem:
         return DocumentFinding(result="invalid", code="proof-wrong", values={"fault": problem.detail})
     except Problem as problem:

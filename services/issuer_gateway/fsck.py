@@ -12,7 +12,7 @@ from proto.documents.document import credential_id_of
 from proto.envelope import Envelope, open_envelope
 from proto.ids import CredentialId, Did, KeyId
 from proto.keys import decode_public_key, is_signature
-from proto.lifecycle import Book, Needs
+from proto.lifecycle import SIGNING_PURPOSES, Book, Needs
 from proto.problem import Problem
 from services import fsck_report
 from services.fsck_report import Findings
@@ -133,7 +133,8 @@ class _Run:
         if owner not in self.book.issuers:
             await postgres_states.load(self.connection, self.book, Needs(issuers={owner}))
         key = self.book.key(key_id)
-        is_good = key is not None and is_signature(decode_public_key(key.public_key), message, signature)
+        may_sign = key is not None and key.purpose in SIGNING_PURPOSES  # no other is of a kind that signs events
+        is_good = key is not None and may_sign and is_signature(decode_public_key(key.public_key), message, signature)
         self.findings.expect(is_good, place, "The signature does not verify with the institution's key on the log")
 
     async def credentials(self) -> None:

@@ -24,7 +24,7 @@ from proto.ids import Did, KeyId, owner_of, parse_credential_id
 from proto.imports.elm import import_elm
 from proto.imports.microhe import import_microhe
 from proto.imports.open_badge import import_open_badge
-from proto.keys import PublicKey, decode_public_key, public_key_of
+from proto.keys import PublicKey, SecretKey, decode_public_key, public_key_of
 from proto.log import entry as entries
 from proto.log.checkpoint import parse_checkpoint
 from proto.log.note import parse_note
@@ -53,7 +53,7 @@ from services.verifier.documents import foreign_documents, reader
 from services.verifier.documents.sent_document import SentDocument
 
 NOW = Moment("2026-11-28T12:00:00.000Z")
-_KEY = bytes(range(32))
+_KEY = SecretKey(bytes(range(32))).public_key
 _AWARD = msgspec.json.Decoder(Award)
 _ACHIEVEMENT = msgspec.json.Decoder(Achievement)
 _CHANGE = msgspec.json.Decoder(ChangeRow)

@@ -9,7 +9,6 @@ import msgspec
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
 from proto.ids import AchievementUri, CredentialId
-from proto.keys import decode_public_key
 from proto.wire.gateway import CredentialAnswer, EventAnswer
 from services.crypto.data_integrity import verify_proof
 from services.issuer_gateway.keys.keystore import Keystore
@@ -46,7 +45,7 @@ async def test_the_document_carries_a_proof_and_leads_to_the_credential_id(gatew
     assertion = next(key for key in office.created.admission_request.keys if key.purpose == "assertion")
     (proof,) = document["proof"]
     assert proof["verificationMethod"] == assertion.key_id
-    verify_proof(document, proof, decode_public_key(assertion.public_key))
+    verify_proof(document, proof, assertion.public_key)
     again = await office.client.get(path)
     assert again.body == document
     jcs = (await office.client.get(f"{path}?proof=eddsa-jcs-2022")).body

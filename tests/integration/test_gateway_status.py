@@ -11,7 +11,6 @@ from proto.documents.status_check import StatusEntry, read_entries, read_status
 from proto.documents.status_list import decode_list
 from proto.events import KeyRecord
 from proto.ids import Did, KeyId
-from proto.keys import decode_public_key
 from proto.wire.gateway import CredentialAnswer
 from proto.wire.institutions import RegisteredKey
 from services.crypto.data_integrity import proofs_of, verify_proof
@@ -41,7 +40,7 @@ async def _list(office: Office, entry: StatusEntry) -> dict[str, Any]:
     keys = (await public.get(f"/issuers/{office.slug}/did.json")).body["verificationMethod"]
     (proof,) = proofs_of(answered.body)
     (key,) = [key for key in keys if key["id"] == proof["verificationMethod"]]
-    verify_proof(answered.body, proof, decode_public_key(key["publicKeyMultibase"]))
+    verify_proof(answered.body, proof, key["publicKeyMultibase"])
     return dict(answered.body)
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from proto import events
 from proto.ids import KeyId, owner_of
 from proto.keys import decode_public_key, is_signature
-from proto.lifecycle import BadSignatureRefusal, Book
+from proto.lifecycle import SIGNING_PURPOSES, BadSignatureRefusal, Book
 from proto.lifecycle.refusals import AlreadyExistsRefusal, KeyPurposeRefusal, UnknownKeyRefusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem, Problem
 from services.edge.log import Log
@@ -29,7 +29,6 @@ KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
 CHUNK_EVENTS = 64
 """Signatures that one thread checks at a time: enough to outweigh the hand-over, few enough to share the work."""
-_SIGNING = frozenset({"event", "recovery"})
 _Check = tuple[bytes, bytes, bytes]
 
 
@@ -61,7 +60,7 @@ class Keys:
             issuer = book.issuer(owner)
             for key in issuer.keys if issuer else ():
                 # a key of another purpose signs no event: it is refused before any cryptography, whatever its kind
-                self._known[key.key_id] = decode_public_key(key.public_key) if key.purpose in _SIGNING else None
+                self._known[key.key_id] = decode_public_key(key.public_key) if key.purpose in SIGNING_PURPOSES else None
 
 
 class Intake:
