@@ -8,7 +8,6 @@ held against outbox and log.
 
 import asyncio
 import contextlib
-import hashlib
 import io
 import random
 from collections.abc import Callable, Sequence
@@ -44,6 +43,7 @@ from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEve
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import OUTAGE_ERRORS, TAKEN_ERRORS
+from tests.fault.chance import Chance, Run
 from tests.fault.gateway_batches import BROKEN, ISSUE, REFUSED, BatchTables, FakeBatchStorage, FakeRows, batch_keys
 from tests.fault.gateway_outcome import Outcome
 from tests.fault.gateway_storage import FakeDatabase
@@ -53,13 +53,12 @@ from tests.support.statements import ACCREDITATION, SCOPE, secret_key
 from tests.support.worlds import World
 
 Kind = Literal["go", "wait", "fail", "die"]
-KINDS: tuple[Kind, ...] = ("wait", "fail", "die")
+KINDS: tuple[Kind, ...] = ("go", "wait", "fail", "die")
 ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
     lambda: ConnectionResetError("Connection reset by peer"),
     lambda: asyncpg.AdminShutdownError("terminating connection due to administrator command"),
 )
-CALM_AFTER_SECONDS = 60.0
 END_SECONDS = 900.0
 MASTER = bytes(range(32))
 
@@ -77,13 +76,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[int, Kind] | None = None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run: faults in words (none, if all is well), and figures of what it went through."""
+class Result(Run, frozen=True, kw_only=True):
+    """What came of a run of gateways."""
 
-    faults: list[str]
-    trace_hash: str
-    await_count: int
-    happened: dict[str, int]
     refused: tuple[int, int, int]
     """How many events the ledger refused, at first and for good, and how many were refused in the end."""
 
@@ -152,7 +147,7 @@ class Process:
 
     async def at(self, place: str) -> None:
         """Pass one await of the write path."""
-        kind = self.simulation.draw(self.number, place) if not self.is_dead else "go"
+        kind = self.simulation.chance.draw(self.number, place) if not self.is_dead else "go"
         if kind == "die":
             self.die()
         elif kind == "wait":
@@ -195,6 +190,7 @@ class Simulation:
         self.plan = plan
         self.subjects = subjects
         self.rng = Random(plan.seed)
+        self.chance = Chance(self.rng, KINDS, fault_rate=plan.fault_rate, only=plan.only)
         self.world = World()
         self.college = self.world.admit("college")
         self.tenant = _tenant()
@@ -219,23 +215,6 @@ class Simulation:
         """For which request, or row of a batch, each event was made, committed or not."""
         self.told: dict[str, set[EventId]] = {}
         self.faults: list[str] = []
-        self.trace = hashlib.sha256()
-        self.await_count = 0
-        self.happened: dict[str, int] = {}
-
-    def draw(self, number: int, place: str) -> Kind:
-        """Return what happens at this await."""
-        self.await_count += 1
-        now = asyncio.get_running_loop().time()
-        kind: Kind = "go"
-        if self.plan.only is not None:
-            kind = self.plan.only[1] if self.await_count == self.plan.only[0] else "go"
-        elif now < CALM_AFTER_SECONDS and self.rng.random() < self.plan.fault_rate:
-            kind = self.rng.choice(KINDS)
-        self.trace.update(f"{now:.6f} {number} {place} {kind}\n".encode())
-        if kind != "go":
-            self.happened[kind] = self.happened.get(kind, 0) + 1
-        return kind
 
     def _rows(self, number: int) -> list[list[bytes]]:
         """Return the rows of a batch by part: every second one has a row that breaks it, in its last part."""
@@ -255,8 +234,7 @@ class Simulation:
 
     def is_followed(self) -> bool:
         """Tell whether the log is followed now, which faults at random may change."""
-        is_calm = self.plan.only is not None or asyncio.get_running_loop().time() > CALM_AFTER_SECONDS
-        return is_calm or self.rng.random() > self.plan.fault_rate
+        return self.chance.is_calm()
 
     def _signed(self, key: str, event: Event) -> Opened:
         opened = seal_opened(
@@ -287,10 +265,7 @@ class Simulation:
             self.faults.append("not everything was answered and sent in the end")
         await self._end()
         return Result(
-            faults=[*self.faults, *self._outcome().judged()],
-            trace_hash=self.trace.hexdigest(),
-            await_count=self.await_count,
-            happened=self.happened,
+            **msgspec.structs.asdict(self.chance.run([*self.faults, *self._outcome().judged()])),
             refused=(self.ledger.later_count, len(self.ledger.refused), self._outcome().refused_count()),
         )
 

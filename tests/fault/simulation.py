@@ -7,7 +7,6 @@ one await at which one thing happens, so that every await can be tried.
 
 import asyncio
 import contextlib
-import hashlib
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,13 +30,14 @@ from services.ledger.sequencing.intake import Intake
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.submission import SequencingAnswer, Submission
 from services.persistence.postgres_errors import CommitUnknownError
+from tests.fault.chance import Chance, Run
 from tests.fault.checker import Attempt, Logged, Told, faults_of
 from tests.fault.fake_storage import FROZEN_SECONDS, FakeDatabase, ReplicaStorage
 from tests.fault.virtual_time import run
 from tests.support.worlds import World
 
 Kind = Literal["go", "wait", "fail", "die", "freeze", "clock"]
-KINDS: tuple[Kind, ...] = ("wait", "fail", "die", "freeze", "clock")
+KINDS: tuple[Kind, ...] = ("go", "wait", "fail", "die", "freeze", "clock")
 ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation"),
     lambda: ConnectionResetError("Connection reset by peer"),
@@ -46,7 +46,6 @@ ERRORS: tuple[Callable[[], Exception], ...] = (
     lambda: asyncpg.AdminShutdownError("terminating connection due to administrator command"),
     lambda: asyncpg.SerializationError("could not serialize access due to concurrent update"),
 )
-CALM_AFTER_SECONDS = 60.0
 END_SECONDS = 900.0
 
 
@@ -62,13 +61,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     only: tuple[int, Kind] | None = None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a run: faults in words (none, if all is well), and figures of what it went through."""
+class Result(Run, frozen=True, kw_only=True):
+    """What came of a run of ledgers."""
 
-    faults: list[str]
-    trace_hash: str
-    await_count: int
-    happened: dict[str, int]
     entry_count: int
     seconds: float
 
@@ -155,7 +150,7 @@ class Replica:
         """Pass one await of the write path."""
         if not self.is_dead:
             self.simulation.database.clock_ms = self.simulation.database_ms
-            await self._suffer(self.simulation.draw(self.number, place))
+            await self._suffer(self.simulation.chance.draw(self.number, place))
         await self.thawed.wait()
         if self.is_dead:
             await asyncio.get_running_loop().create_future()  # nothing ever goes on here
@@ -190,6 +185,7 @@ class Simulation:
         self.plan = plan
         self.sequencer_type = sequencer_type
         self.rng = Random(plan.seed)
+        self.chance = Chance(self.rng, KINDS, fault_rate=plan.fault_rate, only=plan.only)
         self.world = World(step_ms=1)
         college = self.world.admit("college")
         self.envelopes = [
@@ -206,9 +202,6 @@ class Simulation:
         self.gone: list[Replica] = []
         self.attempts: list[Attempt] = []
         self.faults: list[str] = []
-        self.trace = hashlib.sha256()
-        self.await_count = 0
-        self.happened: dict[str, int] = {}
         self.submission_count = 0
 
     @property
@@ -220,19 +213,6 @@ class Simulation:
     def database_ms(self) -> int:
         """The database's clock."""
         return self.start_ms + self.elapsed_ms + self.database_offset_ms
-
-    def draw(self, number: int, place: str) -> Kind:
-        """Return what happens at this await."""
-        self.await_count += 1
-        kind: Kind = "go"
-        if self.plan.only is not None:
-            kind = self.plan.only[1] if self.await_count == self.plan.only[0] else "go"
-        elif self.elapsed_ms < CALM_AFTER_SECONDS * 1_000 and self.rng.random() < self.plan.fault_rate:
-            kind = self.rng.choice(KINDS)
-        self.trace.update(f"{self.elapsed_ms} {number} {place} {kind}\n".encode())
-        if kind != "go":
-            self.happened[kind] = self.happened.get(kind, 0) + 1
-        return kind
 
     def set_clock(self, replica: Replica) -> None:
         """Set one clock wrong, forwards or backwards, by less or by more than is tolerated; it is put right later."""
@@ -248,7 +228,7 @@ class Simulation:
 
     def restart_later(self, replica: Replica) -> None:
         """Start a new process in place of one that has ended."""
-        self.happened["ended"] = self.happened.get("ended", 0) + 1
+        self.chance.happened["ended"] += 1
         self.gone.append(replica)
         asyncio.get_running_loop().call_later(self.rng.uniform(0.05, 3.0), self._restart, replica.number)
 
@@ -267,10 +247,7 @@ class Simulation:
         seconds = asyncio.get_running_loop().time()
         await self._end()
         return Result(
-            faults=[*self.faults, *self.database.damages(), *self._judged()],
-            trace_hash=self.trace.hexdigest(),
-            await_count=self.await_count,
-            happened=self.happened,
+            **msgspec.structs.asdict(self.chance.run([*self.faults, *self.database.damages(), *self._judged()])),
             entry_count=len(self.database.entries),
             seconds=seconds,
         )
