@@ -1,7 +1,7 @@
 """The book of one decision or of one batch: the states that it reads, and what changed in them. Knows no rule."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex
 from proto.keys import PublicKey
@@ -37,6 +37,12 @@ def _loaded(states: dict[_Name, _Found], name: _Name) -> _Found:
         return states[name]
     except KeyError:
         raise UnloadedStateError(f"{name} was not loaded before deciding") from None
+
+
+def put_absent(states: dict[_Name, Any], names: Iterable[_Name]) -> None:
+    """Put None under every name that a book's states do not hold: it was looked up, and is not there."""
+    for name in names:
+        states.setdefault(name, None)
 
 
 class Ruling:

@@ -43,6 +43,7 @@ from proto.lifecycle import (
     needs,
     prefixes_of,
 )
+from proto.lifecycle.book import put_absent
 from services.persistence import postgres_statements
 from services.persistence.overlaps import AFTER_URIS, beginnings
 from services.persistence.postgres import Connection
@@ -194,24 +195,15 @@ async def _load_recognitions(connection: Connection, book: Book, wanted: Needs) 
 
 def mark_absent(book: Book, wanted: Needs) -> None:
     """Put None under every wanted name that the book does not hold: it was looked up, and is not there."""
-    for name in wanted.events:
-        book.events.setdefault(name, None)
-    for did in wanted.issuers:
-        book.issuers.setdefault(did, None)
-    for public_key in wanted.public_keys:
-        book.public_keys.setdefault(public_key, None)
-    for credential_id in wanted.credentials:
-        book.credentials.setdefault(credential_id, None)
-    for name in wanted.recognitions:
-        book.recognitions.setdefault(name, None)
-    for pair in wanted.recognised:
-        book.recognised.setdefault(pair, None)
-    for prefix in wanted.prefixes:
-        book.overlapping.setdefault(prefix, None)
-    for group in wanted.groups:
-        book.groups.setdefault(group, None)
-    for name in wanted.statements:
-        book.statements.setdefault(name, None)
+    put_absent(book.events, wanted.events)
+    put_absent(book.issuers, wanted.issuers)
+    put_absent(book.public_keys, wanted.public_keys)
+    put_absent(book.credentials, wanted.credentials)
+    put_absent(book.recognitions, wanted.recognitions)
+    put_absent(book.recognised, wanted.recognised)
+    put_absent(book.overlapping, wanted.prefixes)
+    put_absent(book.groups, wanted.groups)
+    put_absent(book.statements, wanted.statements)
 
 
 async def load_all(connection: Connection, book: Book, batch: Sequence[Opened]) -> None:

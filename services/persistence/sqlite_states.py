@@ -7,7 +7,7 @@ bytes. The caller owns the connection and its transactions.
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -25,6 +25,7 @@ from proto.lifecycle import (
     UnloadedStateError,
     prefixes_of,
 )
+from proto.lifecycle.book import put_absent
 from services.persistence import sqlite_statements
 from services.persistence.overlaps import AFTER_URIS, beginnings
 from services.persistence.packing import NameOf, name_digest, names_in, pack, unpack
@@ -59,7 +60,6 @@ _NAMES: dict[bytes, str] = {}
 """Names by their digests: what anybody says under a digest is the same, so that all may share them."""
 _ROUNDS_MAX = 16
 
-_T = TypeVar("_T")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
 _DECODE_ISSUER = msgspec.msgpack.Decoder(Issuer).decode
@@ -108,7 +108,7 @@ def load(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
     load_issuers(connection, book, wanted.issuers)
     for key, key_id in _rows(connection, "public_key, key_id", "public_key", "public_key", wanted.public_keys):
         book.public_keys[PublicKey(key)] = KeyId(key_id)
-    _put_absent(book.public_keys, wanted.public_keys)
+    put_absent(book.public_keys, wanted.public_keys)
     for prefix in wanted.prefixes:
         book.overlapping[prefix] = _overlapping(connection, prefix) or None
     _load_credentials(connection, book, wanted.credentials)
@@ -124,7 +124,7 @@ def load_issuers(connection: sqlite3.Connection, book: Book, dids: Iterable[Did]
         for (state,) in _rows(connection, "state", "issuer", "did", waiting):
             issuer = record(_DECODE_ISSUER, state)
             book.issuers[issuer.did] = issuer
-        _put_absent(book.issuers, waiting)
+        put_absent(book.issuers, waiting)
         found = (book.issuers[did] for did in waiting)
         waiting = {s.successor for issuer in found if issuer for s in issuer.standings if s.successor}
 
@@ -195,14 +195,14 @@ def _load_credentials(connection: sqlite3.Connection, book: Book, wanted: Collec
         if lives is None:
             raise msgspec.DecodeError(f"what the credential {credential_id} shares with others is missing")
         book.credentials[credential_id] = Credential(credential_id=credential_id, lives=lives)
-    _put_absent(book.credentials, wanted)
+    put_absent(book.credentials, wanted)
 
 
 def _load_events(connection: sqlite3.Connection, book: Book, names: set[EventId]) -> None:
     ids = [bytes.fromhex(name) for name in names]
     for event_id, index in _rows(connection, "event_id, leaf_index", "event", "event_id", ids):
         book.events[EventId(event_id.hex())] = LeafIndex(index)
-    _put_absent(book.events, names)
+    put_absent(book.events, names)
 
 
 def _load_recognitions(connection: sqlite3.Connection, book: Book, wanted: Needs) -> None:
@@ -210,7 +210,7 @@ def _load_recognitions(connection: sqlite3.Connection, book: Book, wanted: Needs
     for (state,) in _rows(connection, "state", "recognition", "event_id", ids):
         recognition = record(_DECODE_RECOGNITION, state)
         book.recognitions[recognition.stamp.event_id] = recognition
-    _put_absent(book.recognitions, wanted.recognitions)
+    put_absent(book.recognitions, wanted.recognitions)
     for pair in wanted.recognised:
         rows = connection.execute(
             "SELECT event_id FROM recognition WHERE credential_id = ? AND recogniser = ?",
@@ -228,11 +228,6 @@ def _rows(
         part = wanted[at : at + _VARIABLES_MAX]
         marks = ",".join("?" * len(part))
         yield from connection.execute(f"SELECT {columns} FROM {table} WHERE {key} IN ({marks})", part)  # noqa: S608 - SQLite binds values only: the names are literals of this module
-
-
-def _put_absent(states: dict[_T, Any], names: Iterable[_T]) -> None:
-    for name in names:
-        states.setdefault(name, None)
 
 
 # What changed in the book.

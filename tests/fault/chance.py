@@ -23,7 +23,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chance(Generic[_Kind]):
-    """The chance of one run. The first of `kinds` is that nothing happens; with `only`, that happens once, and alone."""
+    """The chance of one run. The first of `kinds` is that nothing happens; with `only`, that happens alone."""
 
     def __init__(
         self, rng: Random, kinds: Sequence[_Kind], *, fault_rate: float, only: tuple[int, _Kind] | None
