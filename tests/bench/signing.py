@@ -23,6 +23,7 @@ from tests.support.statements import Party
 NDJSON = "application/x-ndjson"
 JSON = "application/json"
 EVENTS_PATH = "/v1/events"
+INSTITUTIONS = 4
 DOCUMENTS_PREFIX = "https://nadmorska.example/"
 """Under which the example achievement of `tests.support.documents` lies."""
 

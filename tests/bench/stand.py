@@ -22,11 +22,10 @@ from services.command.registrar import open_log, submit
 from services.command.speaker import Speaker
 from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
 from services.ledger.config import Config as LedgerConfig
-from tests.bench.signing import DOCUMENTS_PREFIX, institution
+from tests.bench.signing import DOCUMENTS_PREFIX, INSTITUTIONS, institution
 from tests.support.statements import ACCREDITATION, SCOPE
 
 LIMITS_DATABASE, PEER_DATABASE = "limits", "peer"
-INSTITUTIONS = 4
 KIB_PER_MB = 1_000_000 / 1_024
 
 

@@ -1,11 +1,12 @@
 """Section `groups`: events about 256 credentials (rules version 2), counted in credentials: appended and followed."""
 
 import asyncio
-import random
 import secrets
+from datetime import UTC, datetime
 
 from proto.events import GROUP_MAX
 from proto.ids import CredentialId
+from proto.moment import from_datetime
 from tests.bench.crew import WORKERS, Measure, interleaved
 from tests.bench.figures import Goal, Row, Series
 from tests.bench.followers import (
@@ -21,7 +22,7 @@ from tests.bench.limits.peer_eventsourcing import NAME, peer
 from tests.bench.limits.signatures import verify_limit
 from tests.bench.load import Burst, Outcome, fire
 from tests.bench.run import Run
-from tests.bench.stand import HOST, INSTITUTIONS, Stand, open_stand, port_of
+from tests.bench.stand import HOST, Stand, open_stand, port_of
 
 SECTION = "groups"
 UNIT = "credentials/s"
@@ -130,15 +131,15 @@ class Groups:
         self.stand = stand
         self._seed = secrets.token_hex(8)
         self._numbers = 0
-        self._last = (0, GROUP_MAX, 0)
+        self._last = (0, GROUP_MAX)
         self.count = 0
         """Credentials on the log."""
 
     @property
     def last_id(self) -> CredentialId:
         """A credential of the event that was appended last."""
-        number, size, speaker = self._last
-        return ids_of(self._seed, number, speaker, size)[-1]
+        number, size = self._last
+        return ids_of(self._seed, number, size)[-1]
 
     async def appended(self, _round: int) -> float:
         """Return durable credentials per second, 256 to an event, some events to a request."""
@@ -160,8 +161,8 @@ class Groups:
         await until_published(self.stand)
 
     async def _append(self, events: int, per_request: int, size: int, *, seconds: float) -> float:
-        speaker, first = random.randrange(INSTITUTIONS), self._numbers
-        requests = await self._sign(speaker, -(-events // per_request) * per_request, per_request, size)
+        first = self._numbers
+        requests = await self._sign(-(-events // per_request) * per_request, per_request, size)
         burst = Burst(
             host=HOST,
             port=port_of(self.stand.addresses.ledger),
@@ -175,10 +176,10 @@ class Groups:
         outcome.check(status=_CREATED if per_request == 1 else _OK, markers=0 if per_request == 1 else sent)
         self.count += sent * size
         if sent:
-            self._last = (first + sent - 1, size, speaker)
+            self._last = (first + sent - 1, size)
         return outcome.per_second * per_request * size
 
-    async def _sign(self, speaker: int, count: int, per_request: int, size: int) -> list[bytes]:
+    async def _sign(self, count: int, per_request: int, size: int) -> list[bytes]:
         """Return requests for so many events, in the order of their numbers; both workers sign."""
         half = count // per_request // WORKERS * per_request
         first, self._numbers = self._numbers, self._numbers + count
@@ -186,7 +187,9 @@ class Groups:
         made = await asyncio.gather(
             *(
                 self._run.crew.run(
-                    group_requests, Order(self.stand.origin, speaker, self._seed, numbers, size), per_request
+                    group_requests,
+                    Order(self.stand.origin, from_datetime(datetime.now(UTC)), self._seed, numbers, size),
+                    per_request,
                 )
                 for numbers in parts
             )

@@ -9,12 +9,14 @@ import secrets
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from proto.events import GROUP_MAX
 from proto.ids import CredentialId
+from proto.moment import Moment, from_datetime
 from tests.bench import followers
 from tests.bench.figures import Goal, Row, Series, percentile
 from tests.bench.groups import Order, group_requests, ids_of
@@ -43,13 +45,19 @@ LARGE = 10_000_000
 REPLAY_SECONDS_MAX, LEDGER_GB_MAX, GIB_GB = 360, 5, 1e9
 VERIFYING = "PyNaCl verify, 2 processes"
 _OK = 200
-_MARKER, _VALID = b'"status":201', b'"verdict":"valid"'
+_MARKER, _VALID = b'"appended":', b'"verdict":"valid"'
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """What is kept of an unfinished run: the seed of all ids, each step's rows, and how appending went so far."""
+    """What is kept of an unfinished run: of what all events are made, each step's rows, and how appending went so far.
+
+    `answered` counts the events up to which all were answered; of some after that a stopped run has not heard, and they
+    are sent again, the same to the byte.
+    """
 
     seed: str
+    at: Moment
+    answered: int = 0
     done: dict[str, list[Row]] = msgspec.field(default_factory=dict)
     appends: list[float] = msgspec.field(default_factory=list)
     limits: list[float] = msgspec.field(default_factory=list)
@@ -80,7 +88,7 @@ class Scale:
         if self._file.exists():
             self._progress = msgspec.json.decode(self._file.read_bytes(), type=Progress)
         else:
-            self._progress = Progress(seed=secrets.token_hex(8))
+            self._progress = Progress(seed=secrets.token_hex(8), at=from_datetime(datetime.now(UTC)))
         self.steps: dict[str, Callable[[], Awaitable[list[Row]]]] = {
             "append": self._append,
             "replay": self._replay,
@@ -112,12 +120,13 @@ class Scale:
         await stand.only("ledger")
         await stand.admit()
         events = self._count // GROUP_MAX
-        while (done := (await stand.log()).tree_size - FIRST_ENTRIES) < events:
+        while (done := progress.answered) < events:
             limit = await verify_limit(self._run.crew, LIMIT_SECONDS)(0)
             seconds, appended = await self._append_up_to(done, min(events, done + -(-events // TENTHS)))
             progress.limits.append(limit)
             progress.appends.append(appended * GROUP_MAX / seconds)
             self._keep()
+        assert (await stand.log()).tree_size == FIRST_ENTRIES + events, "each event is on the log once"
         await followers.until_published(stand)
         memory = memory_of(stand.running["ledger"])
         byte_count = await followers.database_bytes(stand, "ledger")
@@ -150,17 +159,15 @@ class Scale:
             (await self._run.crew.run(fire, burst)).check(status=_OK, markers=count)
             spent_s += time.perf_counter() - started
             done += count
+            self._progress.answered = done
+            self._keep()
         rate = _rate((done - begun) * GROUP_MAX, spent_s)
         say(f"         {done * GROUP_MAX:,} of {self._count:,} credentials, {rate}")
         return spent_s, done - begun
 
     async def _sign(self, first: int, count: int) -> list[bytes]:
-        order = Order(self._stand.origin, self._speaker(first), self._progress.seed, range(first, first + count))
+        order = Order(self._stand.origin, self._progress.at, self._progress.seed, range(first, first + count))
         return await self._run.crew.run(group_requests, order, EVENTS_PER_REQUEST)
-
-    def _speaker(self, number: int) -> int:
-        """Return which institution issues group `number`: a whole turn is one's."""
-        return number // EVENTS_PER_TURN % INSTITUTIONS
 
     # Who follows it.
 
@@ -194,7 +201,7 @@ class Scale:
         await stand.only("ledger", "verifier")
         await followers.until_ok(stand.session, f"{stand.addresses.verifier}/v1/credentials/{self._last_id()}")
         groups = random.choices(range(self._count // GROUP_MAX), k=SAMPLED_GROUPS)
-        ids = [each for number in groups for each in ids_of(seed, number, self._speaker(number))]
+        ids = [each for number in groups for each in ids_of(seed, number)]
         rows = []
         for load in LOADS:
             chosen = random.choices(ids, k=round(ANSWERS_PER_SECOND_MAX * ASK_SECONDS))
@@ -250,8 +257,7 @@ class Scale:
         return seconds
 
     def _last_id(self) -> CredentialId:
-        number = self._count // GROUP_MAX - 1
-        return ids_of(self._progress.seed, number, self._speaker(number))[-1]
+        return ids_of(self._progress.seed, self._count // GROUP_MAX - 1)[-1]
 
     def _named(self, what: str) -> str:
         return f"{what}, {self._count:,} credentials"
