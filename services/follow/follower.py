@@ -27,7 +27,7 @@ from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.clocks import Clocks
 from services.follow.condition import Condition, FollowerKnowledge, HealthPolicy
-from services.follow.download import download
+from services.follow.download import Downloads
 from services.follow.early import Begun, EarlyChecks
 from services.follow.entry_proofs import LastEntry
 from services.follow.held_back import HeldBack
@@ -88,6 +88,7 @@ class Follower:
         self._clock = clock
         self._monotonic = monotonic
         self._bounds = bounds or FollowBounds()
+        self._downloads = Downloads(client, bytes_max=self._bounds.chunk_bytes_max)
         self._observer = observer or Observer()
         self._position: Position | None = None
         self._checkpoints = Checkpoints(
@@ -294,7 +295,7 @@ class Follower:
         """Fetch and prove the next entries, and look at their form."""
         # (4.1) The bytes, within bounds; they end where a suspect checkpoint can be compared.
         end = self._chunk_end(position, opened)
-        lines = await download(self._client, position.size, end, bytes_max=self._bounds.chunk_bytes_max)
+        lines = await self._downloads.next(position.size, end)
         leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
         # (4.2) The tree with these leaves is a prefix of the signed tree.
         consistency = await self._checkpoints.prove(tree, position, opened)

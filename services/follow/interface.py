@@ -14,6 +14,8 @@ from proto.moment import Moment
 from proto.problem import Problem, UnavailableProblem
 from proto.subjects import BATCH_IDS_MAX, ENTRY_BYTES_PER_ID
 
+CHUNK_BYTES_MAX = (BATCH_IDS_MAX - GROUP_MAX) * ENTRY_BYTES_PER_ID
+"""About 1.4 MB. The entry that passes it is a chunk's last, so that it is about at most `BATCH_IDS_MAX` ids."""
 FollowerState = Literal["healthy", "stale", "faulty", "unknown_rules", "clock_behind"]
 FaultKind = Literal[
     "fork", "altered", "checkpoint", "entry", "chain", "order", "signature", "rule", "time", "registrar"
@@ -185,8 +187,8 @@ class FollowBounds(msgspec.Struct, frozen=True, kw_only=True):
     """How much at once, how long, how often. A chunk is one request and one transaction of the sink."""
 
     chunk_entries_max: int = 1000
-    chunk_bytes_max: int = (BATCH_IDS_MAX - GROUP_MAX) * ENTRY_BYTES_PER_ID
-    """About 1.4 MB. The entry that passes it is a chunk's last, so that it is about at most `BATCH_IDS_MAX` ids."""
+    chunk_bytes_max: int = CHUNK_BYTES_MAX
+    """More is not taken at once, whatever is said here."""
     poll_seconds: float = 10.0
     freshness_seconds_max: float = 60.0
     backoff_seconds_max: float = 15.0

@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from services.edge.config import EdgeConfig, Port
+from services.follow.interface import CHUNK_BYTES_MAX
 from services.settings import WEB_ADDRESS
 
 SETTINGS_PREFIX = "CREDENTIFY_VERIFIER_"
@@ -89,9 +90,14 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     chunk_entries_max: Annotated[
         int, Meta(ge=1, le=10_000, description="Entries that one transaction of the projection applies at most")
     ] = 1_000
-    chunk_bytes_max: Annotated[int, Meta(ge=65_536, description="Bytes of entries that are held at once, about")] = (
-        8_388_608
-    )
+    chunk_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            description="Bytes of entries that are held at once, about; more than 1435392 are never taken, so that one "
+            "transaction is about 16384 credentials at most",
+        ),
+    ] = CHUNK_BYTES_MAX
     backoff_seconds_max: Annotated[
         float, Meta(gt=0, le=600, description="Seconds between two attempts to reach a log that does not answer")
     ] = 15.0
