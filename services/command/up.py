@@ -252,6 +252,7 @@ class Stack:
             "PORT": str(self.settings.verifier_port),
             "RATE_PER_SECOND": "0",  # everybody who asks is on this machine
             "LEDGER_URL": addresses.ledger,
+            "LOG_PUBLIC_URL": addresses.ledger,
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
             "REGISTRAR": addresses.registrar,
             "DATABASE_FILE": addresses.verifier_file,

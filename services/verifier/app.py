@@ -36,6 +36,7 @@ from services.verifier.http.app_keys import (
     API_KEYS,
     CACHED_ANSWERS,
     FORM_MAKERS,
+    LIST_PAGES,
     LISTS,
     OFFLINE,
     PAGES,
@@ -50,6 +51,7 @@ from services.verifier.limits.api_keys import ApiKeys
 from services.verifier.limits.quotas import Usage
 from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
+from services.verifier.pages.lists import ListPages
 from services.verifier.pages.offline import OfflinePage
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.snapshot import load_snapshot_key
@@ -145,8 +147,8 @@ def _app(
         admit=is_admitted if config.api_keys_file is not None else None,
         expose=expose,
     )
-    app[SETTINGS], app[PAGES], app[PDF] = config, Pages(), PdfReader()
     app[OFFLINE] = OfflinePage(policy=_trusted(config))
+    app[SETTINGS], app[PAGES], app[LIST_PAGES], app[PDF] = config, Pages(), ListPages(), PdfReader()
     if config.statement_key_file is not None:
         app[STATEMENT_KEY] = load_snapshot_key(config.statement_key_file, use="statement")
     if config.api_keys_file is not None:

@@ -43,6 +43,10 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ledger_url: Annotated[
         str, Meta(description="Address of the log that is followed, http://… or https://…", extra=WEB_ADDRESS)
     ]
+    log_public_url: Annotated[
+        str | None,
+        Meta(description="Address at which everybody reaches the log, shown beside how to check it", extra=WEB_ADDRESS),
+    ] = None
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")
     ]

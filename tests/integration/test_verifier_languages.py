@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.verifier import pages
 from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, log_words, negotiated
 from services.verifier.languages.english import FIELDS, REASONS, SENTENCES, STATES
-from services.verifier.pages import words
+from services.verifier.pages import list_words, words
 from services.verifier.verdict.findings import finding
 from tests.integration.test_verifier_http import Verifier, running
 from tests.support.awarded import Awarded, award, stack
@@ -51,7 +51,7 @@ def _texts(value: object) -> Iterator[str]:
 @each
 def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
     wanted = {*STATES.values(), *REASONS.values(), *log_words.SAID.values(), log_words.OTHER}
-    for name, table in vars(words).items():
+    for name, table in {**vars(words), **vars(list_words)}.items():
         if name.isupper() and name not in {"MARKS", "SIGNS"}:
             wanted |= set(_texts(table))
     for template in PAGES.glob("*.jinja"):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from xml.etree import ElementTree as ET
 
 import msgspec
 import pytest
@@ -162,3 +163,24 @@ async def test_the_log_is_told_by_days_kinds_and_newest_entries_in_the_readers_l
     assert "School of Example" in german.newest[0].text
     (row,) = [row for row in await _rows(verifier, "/v1/log/growth.csv") if row["day"] == answer.days[-1].day]
     assert row["size"] == str(world.size)
+
+
+async def test_the_pages_of_the_register_and_the_log_are_there_in_every_language(verifier: Verifier) -> None:
+    world = verifier.world
+    school, other = world.admit("school", legal_name="School <b>& Co"), world.admit("other")
+    credential_id = world.issued(school, "one")
+    world.say(world.recognition(other, credential_id))
+    world.say(world.closing(school, other))
+    await verifier.catches_up()
+    for lang in ("en", "de", "es", "fr"):
+        found = await verifier.page(f"/issuers?lang={lang}")
+        assert "School &lt;b&gt;&amp; Co" in found
+        page = await verifier.page(f"/issuers/{quote(school.did, safe='')}?lang={lang}")
+        assert "Other of Example" in page
+        log = await verifier.page(f"/log?lang={lang}")
+        assert (credential_id[:8] in log, "<svg" in log, f"{verifier.url}/v1/checkpoint" in log) == (True, True, True)
+    assert "admitted" in await verifier.page("/issuers?q=other&state=active&country=AT&cursor=broken")
+    assert "with fewer words" in await verifier.page("/issuers?q=nobody&country=elsewhere")
+    assert "Search for its name" in await verifier.page("/issuers/did:web:nobody.example", status=404)
+    feed = ET.fromstring(await verifier.page("/log.atom"))
+    assert len(feed.findall("{http://www.w3.org/2005/Atom}entry")) == world.size

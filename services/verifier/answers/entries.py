@@ -62,6 +62,10 @@ def _case(event: events.Event, tag: str) -> str:
             return f"{kind}/succeeded"
         case events.CredentialRecognised() | events.CredentialRecognisedV2() | events.AchievementRecognised():
             return f"{kind}/{event.decision}"
+        case events.CredentialIssued() | events.CredentialIssuedV2() | events.CredentialsIssued() if (
+            not event.ects_hundredths
+        ):
+            return f"{kind}/no-credits"
         case events.EndorserInvited() | events.CredentialEndorsed():
             return f"{kind}/{event.role}"
         case _:

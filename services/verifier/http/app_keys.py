@@ -12,11 +12,13 @@ from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
 from services.verifier.limits.api_keys import ApiKeys, QuotaAccount
 from services.verifier.pages import Pages
+from services.verifier.pages.lists import ListPages
 from services.verifier.pages.offline import OfflinePage
 
 ANSWERS: web.AppKey[AnswerService] = web.AppKey("answers", AnswerService)
 CACHED_ANSWERS: web.AppKey[CachedAnswers] = web.AppKey("cached_answers", CachedAnswers)
 LISTS: web.AppKey[ListService] = web.AppKey("lists", ListService)
+LIST_PAGES: web.AppKey[ListPages] = web.AppKey("list_pages", ListPages)
 FORM_MAKERS: web.AppKey[FormMakers] = web.AppKey("form_makers", FormMakers)
 PDF: web.AppKey[PdfReader] = web.AppKey("pdf", PdfReader)
 PAGES: web.AppKey[Pages] = web.AppKey("pages", Pages)

@@ -44,7 +44,7 @@ _OF_FILES = (
     f'At most {ROWS_MAX} rows; where more follow, a `Link` header with `rel="next"` names their address. Credits stand '
     "in hundredths and, with a decimal point, in ECTS."
 )
-_ISSUERS, _AWARDS, _RECOGNITIONS = "issuers", "awards", "recognitions"
+ISSUERS_LIST, _AWARDS, _RECOGNITIONS = "issuers", "awards", "recognitions"
 
 Words = Annotated[str, Meta(max_length=200, description="Each of these words is in the name or the DID")]
 Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only of this country, as PT")]
@@ -96,22 +96,26 @@ class RecognitionsQuery(RecognitionsFileQuery, frozen=True, kw_only=True):
 async def issuers(request: web.Request, *, query: IssuersQuery) -> Reply:
     """Answer with institutions of the register."""
     found = await _issuers(request, query, query.limit)
-    page = IssuerPage(
-        issuers=found.rows, next_cursor=cursor_of(_ISSUERS, found), as_of=found.as_of, freshness=found.freshness
+    return list_reply(request, issuer_page(found), found)
+
+
+def issuer_page(found: Slice[IssuerSummary]) -> IssuerPage:
+    """Return institutions as the body of an answer."""
+    return IssuerPage(
+        issuers=found.rows, next_cursor=cursor_of(ISSUERS_LIST, found), as_of=found.as_of, freshness=found.freshness
     )
-    return list_reply(request, page, found)
 
 
 async def issuers_csv(request: web.Request, *, query: IssuersFileQuery) -> Reply:
     """Answer with the same as a file."""
     found = await _issuers(request, query, ROWS_MAX)
-    return csv_reply(request, _ISSUERS, ISSUERS, found, cursor_of(_ISSUERS, found))
+    return csv_reply(request, ISSUERS_LIST, ISSUERS, found, cursor_of(ISSUERS_LIST, found))
 
 
 async def _issuers(request: web.Request, query: IssuersFileQuery, limit: int) -> Slice[IssuerSummary]:
     return await request.app[LISTS].issuers(
         InstitutionsWanted(query.q, query.country, query.state),
-        after=after_of(_ISSUERS, query.cursor, InstitutionPlace),
+        after=after_of(ISSUERS_LIST, query.cursor, InstitutionPlace),
         limit=limit,
         language=language_of(request, query),
     )

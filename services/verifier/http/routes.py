@@ -6,6 +6,7 @@ from services.edge import Route
 from services.edge.problems import UnauthenticatedProblem
 from services.verifier.config import Config
 from services.verifier.http.checkpoint_routes import checkpoint_routes
+from services.verifier.http.list_pages import list_page_routes
 from services.verifier.http.log_routes import log_routes
 from services.verifier.http.offline_routes import offline_routes
 from services.verifier.http.page_routes import page_routes
@@ -31,6 +32,7 @@ def make_routes(config: Config) -> list[Route]:
         *witness_routes(),
         *page_routes(config),
         *offline_routes(),
+        *list_page_routes(),
     )
     return [
         dataclasses.replace(
