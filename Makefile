@@ -54,6 +54,9 @@ $(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
 	@$(JUDGES)/.venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r $(JUDGES)/requirements.txt
 	@touch $@
 
+packages: $(VENV)/dev.stamp ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
+	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
+
 bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
@@ -90,4 +93,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test torture lint fuzz bench peers attack interop interop-judges lock clean help
+.PHONY: up test torture lint fuzz packages bench peers attack interop interop-judges lock clean help

@@ -45,6 +45,8 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "ledger": ("services.command.ledger", "Run the ledger alone, or create its log."),
     "gateway": ("services.command.gateway", "Run the issuer gateway alone."),
     "verifier": ("services.command.verifier", "Run the verifier alone."),
+    "migrate": ("services.command.migrate", "Bring the tables of ledger and gateway to this version, and end."),
+    "healthcheck": ("services.command.healthcheck", "Ask the services of this environment whether they live."),
 }
 
 

@@ -101,16 +101,16 @@ async def migrate(
 
 async def migrate_where_owned(
     url: str, owner_url: str | None, package: str | Traversable, *, application_name: str
-) -> None:
-    """Apply the missing files of `package` if the owner's URL is given; the running role is whoever `url` connects as.
+) -> tuple[int, ...]:
+    """Apply the missing files of `package` if the owner's URL is given, and return their numbers.
 
-    Raises what `migrate` raises.
+    The running role is whoever `url` connects as. Raises what `migrate` raises.
     """
     if owner_url is None:
-        return
+        return ()
     async with connected(url, application_name=application_name) as connection:
         role = await connection.fetchval("SELECT current_user")
-    await migrate(owner_url, package, running_role=role)
+    return await migrate(owner_url, package, running_role=role)
 
 
 async def _apply_missing(connection: Connection, migrations: list[Migration], running_role: str) -> tuple[int, ...]:
