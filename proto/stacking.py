@@ -1,6 +1,7 @@
 """Recipes of stacks, evaluated over given parts in exact integers. Knows no clock, no log and no learner (DESIGN 7)."""
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
@@ -15,6 +16,8 @@ PART_COUNT_MAX = 64
 AGE_DAYS_MAX = 36_525
 _MS_PER_DAY = 86_400_000
 _ECTS_PER_CREDIT = 100
+SHARE_PATTERN = r"^([0-9]{1,3}%|[1-9][0-9]{0,2}/[1-9][0-9]{0,2})\Z"
+_WHOLE_PERCENT = 100
 
 UnmetCode = Literal[
     "part-count",
@@ -29,6 +32,7 @@ UnmetCode = Literal[
     "issuer-not-accepted",
     "part-too-old",
     "part-in-other-stack",
+    "outside-beyond-limit",
 ]
 
 
@@ -66,6 +70,20 @@ class Recipe(Record, frozen=True, kw_only=True):
     allows_repeats: Annotated[
         bool, Meta(description="Parts of the same achievement each count; otherwise the one with most credits does")
     ] = False
+    outside_hundredths_max: (
+        Annotated[EctsField, Meta(description="So many credits of other institutions count at most")] | None
+    ) = None
+    outside_share_max: (
+        Annotated[
+            str,
+            Meta(
+                pattern=SHARE_PATTERN,
+                max_length=7,
+                description="Such a share of what counts may come from other institutions at most: `60%` or `1/3`",
+            ),
+        ]
+        | None
+    ) = None
 
     def __post_init__(self) -> None:
         named = [*self.required_achievements, *(uri for group in self.groups for uri in group.achievements)]
@@ -73,6 +91,8 @@ class Recipe(Record, frozen=True, kw_only=True):
             raise ValueError(
                 "The recipe names an achievement in two places: each may stand in one group or be required"
             )
+        if self.outside_share_max is not None and not 0 <= share_of(self.outside_share_max) <= 1:
+            raise ValueError("outside_share_max is a part of the whole, as in 60% or 1/3")
 
 
 class StackPart(Record, frozen=True, kw_only=True):
@@ -87,6 +107,8 @@ class StackPart(Record, frozen=True, kw_only=True):
     eqf_level: int | None = None
     other_stacks: tuple[CredentialId, ...] = ()
     """Live stacks of the stacking issuer that already count this credential."""
+    is_outside: bool = False
+    """Another institution than the stacking one issued it."""
 
 
 class Unmet(NamedTuple):
@@ -101,36 +123,94 @@ def unmet_conditions(recipe: Recipe, parts: Sequence[StackPart], *, now: Moment)
     """Return every condition of `recipe` that `parts` leave unmet at `now`, in the recipe's order; empty means fit."""
     return (
         *_unmet_by_count(parts),
-        *_unmet_by_parts(recipe, parts, now),
+        *unmet_by_parts(recipe, parts, now),
         *_unmet_by_credits(recipe, parts),
         *_unmet_by_achievements(recipe, parts),
     )
 
 
-def counted_hundredths(parts: Iterable[StackPart], *, allows_repeats: bool) -> int:
-    """Return the credits that parts carry towards a stack, in hundredths.
+def share_of(text: str) -> Fraction:
+    """Return a share that matches `SHARE_PATTERN` as an exact number: `60%`, `1/3`."""
+    if text.endswith("%"):
+        return Fraction(int(text[:-1]), _WHOLE_PERCENT)
+    numerator, _, denominator = text.partition("/")
+    return Fraction(int(numerator), int(denominator))
+
+
+class Counted(Record, frozen=True, kw_only=True):
+    """What parts carry towards a stack, in hundredths of ECTS; `outside` is what counts of other institutions'."""
+
+    inside: int
+    outside: int
+    outside_given: int
+    """What others' parts carry before the recipe's limits."""
+
+    @property
+    def total(self) -> int:
+        """What counts in all."""
+        return self.inside + self.outside
+
+
+def counted(recipe: Recipe | None, parts: Iterable[StackPart]) -> Counted:
+    """Return the credits that parts carry towards a stack.
 
     The same credential counts once, and so does the same achievement, with the most credits that it was awarded with,
-    unless `allows_repeats`.
+    unless the recipe `allows_repeats`; of an achievement that both have, the own part counts. Of what others issued
+    counts as much as the recipe's limits let; a share is one of what counts in all.
     """
-    counted: dict[str, int] = {}
+    inside: dict[str, int] = {}
+    outside: dict[str, int] = {}
+    allows_repeats = recipe is not None and recipe.allows_repeats
     for part in parts:
         name = part.credential_id if allows_repeats else part.achievement
-        counted[name] = max(part.ects_hundredths, counted.get(name, 0))
-    return sum(counted.values())
+        found = outside if part.is_outside else inside
+        found[name] = max(part.ects_hundredths, found.get(name, 0))
+    own = sum(inside.values())
+    given = sum(hundredths for name, hundredths in outside.items() if name not in inside)
+    return Counted(inside=own, outside=min(given, *_limits(recipe, own, given)), outside_given=given)
 
 
-def unmet_by_declared(parts: Sequence[StackPart], declared_hundredths: int, *, allows_repeats: bool) -> Iterable[Unmet]:
-    """Yield what is wrong where a stack declares more than its parts carry because an achievement counts once."""
-    counted = counted_hundredths(parts, allows_repeats=allows_repeats)
-    if counted < declared_hundredths <= counted_hundredths(parts, allows_repeats=True):
-        by_name: dict[str, list[CredentialId]] = {}
-        for part in parts:
-            by_name.setdefault(part.achievement, []).append(part.credential_id)
-        twice = tuple(name for ids in by_name.values() if len(ids) > 1 for name in ids)
-        said = f"The stack declares {ects_text(declared_hundredths)} ECTS, its parts carry {ects_text(counted)}"
+def _limits(recipe: Recipe | None, own: int, given: int) -> Iterable[int]:
+    """Yield how much of others' credits may count at most; `given` itself where nothing limits them."""
+    yield given
+    if recipe is None:
+        return
+    if recipe.outside_hundredths_max is not None:
+        yield recipe.outside_hundredths_max
+    if recipe.outside_share_max is not None and (share := share_of(recipe.outside_share_max)) < 1:
+        yield int(own * share / (1 - share))  # the most x with x <= share * (own + x)
+
+
+def unmet_by_declared(recipe: Recipe | None, parts: Sequence[StackPart], declared_hundredths: int) -> Iterable[Unmet]:
+    """Yield what is wrong where a stack declares more than what counts of its parts, though they carry as much."""
+    found, carried = counted(recipe, parts), sum(part.ects_hundredths for part in _each_once(parts))
+    if not found.total < declared_hundredths <= carried:
+        return
+    said = f"The stack declares {ects_text(declared_hundredths)} ECTS, of its parts {ects_text(found.total)} count"
+    if found.outside < found.outside_given:
+        yield Unmet("outside-beyond-limit", f"{said}: {_limit_in_words(found)}", _outside(parts))
+    if found.inside + found.outside_given < declared_hundredths:
         remedy = "the same achievement counts once, unless the recipe says `allows_repeats`"
-        yield Unmet("credits-counted-once", f"{said}: {remedy}", twice)
+        yield Unmet("credits-counted-once", f"{said}: {remedy}", _same_achievement(parts))
+
+
+def _each_once(parts: Iterable[StackPart]) -> Iterable[StackPart]:
+    return {part.credential_id: part for part in parts}.values()
+
+
+def _outside(parts: Iterable[StackPart]) -> tuple[CredentialId, ...]:
+    return tuple(part.credential_id for part in parts if part.is_outside)
+
+
+def _same_achievement(parts: Iterable[StackPart]) -> tuple[CredentialId, ...]:
+    by_name: dict[str, list[CredentialId]] = {}
+    for part in parts:
+        by_name.setdefault(part.achievement, []).append(part.credential_id)
+    return tuple(name for ids in by_name.values() if len(ids) > 1 for name in ids)
+
+
+def _limit_in_words(found: Counted) -> str:
+    return f"of {ects_text(found.outside_given)} ECTS of other institutions {ects_text(found.outside)} count"
 
 
 def ects_remaining(declared_hundredths: int, components_remaining: Iterable[int]) -> int:
@@ -158,7 +238,8 @@ def _unmet_by_count(parts: Sequence[StackPart]) -> Iterable[Unmet]:
         seen.add(part.credential_id)
 
 
-def _unmet_by_parts(recipe: Recipe, parts: Sequence[StackPart], now: Moment) -> Iterable[Unmet]:
+def unmet_by_parts(recipe: Recipe, parts: Sequence[StackPart], now: Moment) -> Iterable[Unmet]:
+    """Yield why single parts cannot count by this recipe, whatever stands beside them."""
     for part in parts:
         about = (part.credential_id,)
         if not part.is_active:
@@ -188,10 +269,11 @@ def _age_ms(part: StackPart, now: Moment) -> int:
 
 
 def _unmet_by_credits(recipe: Recipe, parts: Sequence[StackPart]) -> Iterable[Unmet]:
-    total = counted_hundredths(parts, allows_repeats=recipe.allows_repeats)
-    if total < recipe.ects_hundredths_min:
-        needed = ects_text(recipe.ects_hundredths_min)
-        yield Unmet("credits-missing", f"The parts carry {ects_text(total)} ECTS; {needed} are needed")
+    found = counted(recipe, parts)
+    if found.total < recipe.ects_hundredths_min:
+        needed = f"{ects_text(recipe.ects_hundredths_min)} are needed"
+        limited = f" ({_limit_in_words(found)})" if found.outside < found.outside_given else ""
+        yield Unmet("credits-missing", f"The parts carry {ects_text(found.total)} ECTS{limited}; {needed}")
 
 
 def _unmet_by_achievements(recipe: Recipe, parts: Sequence[StackPart]) -> Iterable[Unmet]:

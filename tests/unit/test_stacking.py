@@ -10,7 +10,7 @@ from proto.moment import Moment
 from proto.stacking import (
     Recipe,
     StackPart,
-    counted_hundredths,
+    counted,
     ects_remaining,
     ects_text,
     unmet_by_declared,
@@ -126,12 +126,12 @@ def test_the_same_achievement_counts_once_with_its_most_credits_unless_the_recip
     assert codes(recipe(ects_hundredths_min=650), *parts) == []
     assert codes(recipe(ects_hundredths_min=651), *parts) == ["credits-missing"]
     assert codes(recipe(ects_hundredths_min=950, allows_repeats=True), *parts) == []
-    assert counted_hundredths(parts, allows_repeats=True) == 950
+    assert counted(recipe(allows_repeats=True), parts).total == 950
 
 
 def test_a_stack_declares_no_credits_of_an_achievement_that_is_given_twice() -> None:
     parts = [again("a", 1), again("a", 2), part("b")]
-    (unmet,) = unmet_by_declared(parts, 900, allows_repeats=False)
+    (unmet,) = unmet_by_declared(None, parts, 900)
     assert (unmet.code, unmet.credentials) == ("credits-counted-once", (parts[0].credential_id, parts[1].credential_id))
-    assert not [*unmet_by_declared(parts, 600, allows_repeats=False)]
-    assert not [*unmet_by_declared(parts, 900, allows_repeats=True)]
+    assert not [*unmet_by_declared(recipe(), parts, 600)]
+    assert not [*unmet_by_declared(recipe(allows_repeats=True), parts, 900)]

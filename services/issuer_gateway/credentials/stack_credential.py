@@ -101,7 +101,7 @@ class StackCredentials:
         counting = await followed_log.stacks_of(connection, tenant.did, components)
         stacks = {stack_id for stack_ids in counting.values() for stack_id in stack_ids}
         book = await book_for(connection, [], also=[*components, *stacks], now=now)
-        documented, _ = parts_of(book, components, {}, now)
+        documented, _ = parts_of(book, tenant.did, components, {}, now)
         # (3) One learner; (4) what was stacked before; (5) the recipe, by what else counts the parts.
         learners = await learners_for(connection, tenant, [request.learner.ref])
         notes = await _check_learner(connection, tenant, learners[request.learner.ref].learner_id, components)
@@ -112,7 +112,7 @@ class StackCredentials:
         )
         replaced = await self._decide.find_replaced(connection, tenant, item, now=now)
         live = {part: _live(book, stack_ids, now, replaced) for part, stack_ids in counting.items()}
-        _check_recipe(book, item, live, now=now)
+        _check_recipe(book, tenant, item, live, now=now)
         # (6) Prerequisites and rules, outbox, document; (7) what counts the parts from now on.
         said = await self._issue.issue_now(connection, tenant, item)
         await followed_log.add_parts(connection, item.credential_id, tenant.did, components)
@@ -120,10 +120,15 @@ class StackCredentials:
 
 
 def _check_recipe(
-    book: Book, item: PreparedAward, live: Mapping[CredentialId, tuple[CredentialId, ...]], *, now: Moment
+    book: Book,
+    tenant: Tenant,
+    item: PreparedAward,
+    live: Mapping[CredentialId, tuple[CredentialId, ...]],
+    *,
+    now: Moment,
 ) -> None:
     """Raise `StackUnmetProblem` where the parts do not make the achievement; the rules say of parts not on the log."""
-    _, judged = parts_of(book, item.components, live, now)
+    _, judged = parts_of(book, tenant.did, item.components, live, now)
     if len(judged) == len(item.components):
         achievement = item.achievement.achievement
         declared = item.award.earned_hundredths(achievement)

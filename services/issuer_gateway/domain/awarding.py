@@ -277,9 +277,13 @@ def named_credentials(event: events.Event) -> list[CredentialId]:
 
 
 def parts_of(
-    book: Book, components: Sequence[CredentialId], stacks: Mapping[CredentialId, tuple[CredentialId, ...]], now: Moment
+    book: Book,
+    issuer: Did,
+    components: Sequence[CredentialId],
+    stacks: Mapping[CredentialId, tuple[CredentialId, ...]],
+    now: Moment,
 ) -> tuple[list[Component], list[StackPart]]:
-    """Return the parts of a stack as its document names them, and as its recipe judges them.
+    """Return the parts of a stack that `issuer` makes as its document names them, and as its recipe judges them.
 
     `stacks` are the live stacks of the same institution that count a part already. Credentials that the book does not
     know are left out: the rules refuse them by name.
@@ -310,6 +314,7 @@ def parts_of(
                 is_active=state.state == "active",
                 eqf_level=life.eqf_level,
                 other_stacks=stacks.get(credential_id, ()),
+                is_outside=life.issuer != issuer,
             )
         )
     return documented, judged
@@ -326,8 +331,7 @@ def check_recipe(
     unmet = (
         [item for item in unmet_conditions(recipe, parts, now=now) if item.code != "part-not-active"] if recipe else []
     )
-    allows_repeats = recipe is not None and recipe.allows_repeats
-    unmet += unmet_by_declared(parts, declared_hundredths, allows_repeats=allows_repeats)
+    unmet += unmet_by_declared(recipe, parts, declared_hundredths)
     if unmet:
         raise StackUnmetProblem(
             "; ".join(item.detail for item in unmet)[:1000],
