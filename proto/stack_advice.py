@@ -25,10 +25,15 @@ from proto.stacking import (
 
 
 class PartAdvice(Record, frozen=True, kw_only=True):
-    """One credential that a learner has: whether it is one of the proposed parts, and why not where it cannot be."""
+    """One credential that a learner has: whether it is one of the proposed parts, and why not where it cannot be.
+
+    `counted_hundredths` is what it adds to the sum: nothing where another award of its achievement counts already, and
+    of others' credentials no more than the recipe's limits let.
+    """
 
     part: StackPart
     is_proposed: bool
+    counted_hundredths: int = 0
     unmet: tuple[Unmet, ...] = ()
 
 
@@ -49,21 +54,46 @@ def advise(recipe: Recipe, parts: Sequence[StackPart], *, declared_hundredths: i
     """Return which of `parts` to stack by `recipe` for a stack of so many credits, and what then is missing.
 
     Proposed are all that the recipe names, then others, the institution's own first and those with most credits, for as
-    long as credits are missing; of one achievement the award with most credits. Parts that could never count are given with their reasons.
+    long as credits are missing; of one achievement the award with most credits. Parts that could never count are given
+    with their reasons.
     """
     found = {part.credential_id: part for part in parts}  # each once, the last that is said of it
     refused = {name: tuple(unmet_by_parts(recipe, [part], now)) for name, part in found.items()}
     usable = [part for name, part in found.items() if not refused[name]]
     wanted = replace(recipe, ects_hundredths_min=max(declared_hundredths, recipe.ects_hundredths_min))
     proposed = _proposed(wanted, usable)
-    chosen = {part.credential_id for part in proposed}
+    return _advice(wanted, proposed, found.values(), now)
+
+
+def preview(recipe: Recipe | None, parts: Sequence[StackPart], *, declared_hundredths: int, now: Moment) -> Advice:
+    """Return what exactly these parts make of a stack of so many credits, part by part, and what is missing."""
+    stated = recipe or Recipe()
+    wanted = replace(stated, ects_hundredths_min=max(declared_hundredths, stated.ects_hundredths_min))
+    return _advice(wanted, parts, parts, now)
+
+
+def _advice(recipe: Recipe, proposed: Sequence[StackPart], parts: Iterable[StackPart], now: Moment) -> Advice:
+    shares = _shares(recipe, proposed)
     return Advice(
         parts=tuple(
-            PartAdvice(part=part, is_proposed=name in chosen, unmet=refused[name]) for name, part in found.items()
+            PartAdvice(
+                part=part,
+                is_proposed=part.credential_id in shares,
+                counted_hundredths=shares.get(part.credential_id, 0),
+                unmet=tuple(unmet_by_parts(recipe, [part], now)),
+            )
+            for part in parts
         ),
-        counted=counted(wanted, proposed),
-        unmet=unmet_conditions(wanted, proposed, now=now),
+        counted=counted(recipe, proposed),
+        unmet=unmet_conditions(recipe, proposed, now=now),
     )
+
+
+def _shares(recipe: Recipe, parts: Sequence[StackPart]) -> dict[CredentialId, int]:
+    """Return what each part adds to the sum; own ones before others', since of how much they carry a share may be."""
+    in_order = sorted(parts, key=lambda part: (part.is_outside, -part.ects_hundredths))
+    totals = [counted(recipe, in_order[:number]).total for number in range(len(in_order) + 1)]
+    return {part.credential_id: totals[at + 1] - totals[at] for at, part in enumerate(in_order)}
 
 
 def _proposed(recipe: Recipe, usable: Sequence[StackPart]) -> list[StackPart]:

@@ -33,6 +33,7 @@ UnmetCode = Literal[
     "part-too-old",
     "part-in-other-stack",
     "outside-beyond-limit",
+    "part-not-on-log",
 ]
 
 

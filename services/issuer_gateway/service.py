@@ -21,6 +21,7 @@ from services.issuer_gateway.learners.learner_erasure import EraseLearner
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
+from services.issuer_gateway.stacks.advise_stacks import AdviseStacks
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -43,6 +44,7 @@ class Gateway:
 
     issue_together: IssueTogether
     stack_credentials: StackCredentials
+    advise_stacks: AdviseStacks
     change_credential: ChangeCredential
     import_document: ImportDocument
     credential_reader: CredentialReader

@@ -50,7 +50,7 @@ PARTS = st.lists(
 @st.composite
 def recipes(draw: st.DrawFn) -> Recipe:
     uris = draw(st.permutations(URIS))
-    groups = ()
+    groups: tuple[Group, ...] = ()
     if draw(st.booleans()):
         groups = (Group(name="elective", achievements=tuple(uris[2:4]), needed=draw(st.integers(1, 2))),)
     return Recipe(

@@ -111,7 +111,7 @@ class StackCredentials:
             tenant, award, achievement, now=now, notes=notes, api_key_id=by, stacked=stacked
         )
         replaced = await self._decide.find_replaced(connection, tenant, item, now=now)
-        live = {part: _live(book, stack_ids, now, replaced) for part, stack_ids in counting.items()}
+        live = {part: live_stacks(book, stack_ids, now, replaced) for part, stack_ids in counting.items()}
         _check_recipe(book, tenant, item, live, now=now)
         # (6) Prerequisites and rules, outbox, document; (7) what counts the parts from now on.
         said = await self._issue.issue_now(connection, tenant, item)
@@ -135,8 +135,8 @@ def _check_recipe(
         check_recipe(achievement, judged, declared_hundredths=declared, now=now)
 
 
-def _live(
-    book: Book, stack_ids: Sequence[CredentialId], now: Moment, replaced: Collection[CredentialId]
+def live_stacks(
+    book: Book, stack_ids: Sequence[CredentialId], now: Moment, replaced: Collection[CredentialId] = ()
 ) -> tuple[CredentialId, ...]:
     """Return those of the stacks that still count their parts, but for those that are replaced now."""
     found = []

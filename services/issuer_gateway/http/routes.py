@@ -19,6 +19,7 @@ from services.issuer_gateway.http import (
     logo_routes,
     paper_routes,
     request_routes,
+    stack_routes,
     status_routes,
 )
 
@@ -30,6 +31,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *logo_routes.ROUTES,
         *achievement_routes.ROUTES,
         *credential_routes.ROUTES,
+        *stack_routes.ROUTES,
         *paper_routes.ROUTES,
         *holder_link_routes.ROUTES,
         *credential_page_routes.ROUTES,

@@ -66,14 +66,15 @@ async def add(
     """Add the first revision of an achievement; False where its id, URI or source is taken."""
     status = await connection.execute(
         """INSERT INTO achievement
-               (institution_id, achievement_id, uri, source_uri, source_issuer, revision, search_text)
-           VALUES ($1, $2, $3, $4, $5, 1, $6) ON CONFLICT DO NOTHING""",
+               (institution_id, achievement_id, uri, source_uri, source_issuer, revision, search_text, has_recipe)
+           VALUES ($1, $2, $3, $4, $5, 1, $6, $7) ON CONFLICT DO NOTHING""",
         institution_id,
         achievement_id,
         achievement.uri,
         source_uri,
         source_issuer,
         search_text,
+        achievement.recipe is not None,
     )
     if status != "INSERT 0 1":
         return False
@@ -144,11 +145,13 @@ async def revise(
     stored = StoredAchievement(achievement_id=achievement_id, revision=revision, achievement=achievement)
     await add_revision(connection, institution_id, stored)
     await connection.execute(
-        "UPDATE achievement SET revision = $3, search_text = $4 WHERE institution_id = $1 AND achievement_id = $2",
+        """UPDATE achievement SET revision = $3, search_text = $4, has_recipe = $5
+           WHERE institution_id = $1 AND achievement_id = $2""",
         institution_id,
         achievement_id,
         revision,
         search_text,
+        achievement.recipe is not None,
     )
     return revision
 
@@ -207,6 +210,28 @@ async def page(
     return [_stored(row) for row in rows]
 
 
+async def with_recipes(connection: Connection | Pool, *, after: tuple[str, str], limit: int) -> list[Offered]:
+    """Return the achievements of all institutions that have a recipe, by institution and id, behind `after`."""
+    rows = await connection.fetch(
+        """SELECT record, achievement_id, content FROM achievement
+           JOIN institution USING (institution_id)
+           JOIN achievement_revision USING (institution_id, achievement_id, revision)
+           WHERE has_recipe AND (institution_id, achievement_id) > ($1::uuid, $2)
+           ORDER BY institution_id, achievement_id LIMIT $3""",
+        *after,
+        limit,
+    )
+    return [_offered(row) for row in rows]
+
+
+def _offered(row: asyncpg.Record) -> Offered:
+    return Offered(
+        tenant=_DECODE_TENANT(row["record"]),
+        achievement_id=row["achievement_id"],
+        achievement=_DECODE(row["content"]),
+    )
+
+
 async def search(
     connection: Connection | Pool, *, words: Sequence[str], after: tuple[str, str], limit: int
 ) -> list[Offered]:
@@ -226,11 +251,4 @@ async def search(
         asked,
         limit,
     )
-    return [
-        Offered(
-            tenant=_DECODE_TENANT(row["record"]),
-            achievement_id=row["achievement_id"],
-            achievement=_DECODE(row["content"]),
-        )
-        for row in rows
-    ]
+    return [_offered(row) for row in rows]

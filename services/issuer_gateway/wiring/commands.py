@@ -32,6 +32,7 @@ from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
 from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.stacks.advise_stacks import AdviseStacks
 from services.issuer_gateway.wiring.parts import Parts
 
 _MS = 1000
@@ -123,6 +124,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         stack_credentials=StackCredentials(
             pool, writer, idempotency, prepare=issuing.prepare, decide=issuing.decide, issue=issuing.issue
         ),
+        advise_stacks=AdviseStacks(pool, writer),
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
         import_document=_import_document(parts, issuing),
         credential_reader=reader,

@@ -1,0 +1,155 @@
+"""What a learner can stack now, over all recipes here; and the sum of chosen parts before anything is signed."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from proto.documents.credential import Achievement, Award
+from proto.ids import CredentialId, Did
+from proto.lifecycle import Book
+from proto.moment import Moment
+from proto.problem import InvalidProblem
+from proto.stack_advice import Advice, PartAdvice, advise, preview
+from proto.stacking import StackPart, Unmet
+from proto.wire.gateway import StackRequest
+from proto.wire.stacks import PartAnswer, StackAdvice, StackPreview, UnmetAnswer
+from services.issuer_gateway.credentials.prepare_award import achievement_of
+from services.issuer_gateway.credentials.stack_credential import live_stacks
+from services.issuer_gateway.domain.awarding import parts_of
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.learners.learner_erasure import UnknownLearnerProblem
+from services.issuer_gateway.store import achievements, credentials, followed_log
+from services.issuer_gateway.unit_of_work.decision_book import book_for
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.persistence.postgres import Connection, Pool, transaction
+
+CREDENTIALS_MAX = 256
+"""So many of a learner's credentials are looked at, the newest first."""
+
+
+class Advised(NamedTuple):
+    """Advice on some recipes; `more` is behind which the next are to be asked for."""
+
+    credential_count: int
+    stacks: tuple[StackAdvice, ...]
+    more: tuple[str, str] | None
+
+
+class AdviseStacks:
+    """Answers by the followed log and what was said here since; keeps nothing and signs nothing."""
+
+    def __init__(self, pool: Pool, writer: LogWriter) -> None:
+        self._pool = pool
+        self._writer = writer
+
+    async def for_learner(
+        self, tenant: Tenant, ref: str, *, others: Sequence[CredentialId], after: tuple[str, str], limit: int
+    ) -> Advised:
+        """Return what a learner of the institution can make of what she has, and of `others` that she names.
+
+        Raises `UnknownLearnerProblem`, and `LogNotFollowedProblem` where a revocation may be missing.
+        """
+        self._writer.check_followed()
+        learner = await credentials.learner_id(self._pool, tenant.institution_id, ref)
+        if learner is None:
+            raise UnknownLearnerProblem(f"No learner {ref!r} is known to {tenant.slug}")
+        found = await credentials.page(
+            self._pool, tenant.institution_id, learner=learner, before=None, limit=CREDENTIALS_MAX
+        )
+        ids = list(dict.fromkeys([*(each.credential_id for each in found), *others]))
+        offered = await achievements.with_recipes(self._pool, after=after, limit=limit + 1)
+        shown = offered[:limit]
+        more = (shown[-1].tenant.institution_id, shown[-1].achievement_id) if len(offered) > limit else None
+        async with transaction(self._pool) as connection:
+            stacks = [advice async for advice in self._advise(connection, shown, ids)]
+        return Advised(len(ids), tuple(stacks), more)
+
+    async def _advise(
+        self, connection: Connection, offered: Iterable[achievements.Offered], ids: Sequence[CredentialId]
+    ) -> AsyncIterator[StackAdvice]:
+        now = self._writer.now()
+        judged: dict[Did, list[StackPart]] = {}
+        for each in offered:
+            did = each.tenant.did
+            if did not in judged:
+                judged[did] = await self._parts(connection, did, ids, now)
+            achievement = each.achievement
+            assert achievement.recipe is not None, "only those with a recipe were asked for"
+            found = advise(achievement.recipe, judged[did], declared_hundredths=achievement.ects_hundredths, now=now)
+            yield StackAdvice(
+                achievement=achievement.uri,
+                title=achievement.title,
+                institution=did,
+                institution_name=each.tenant.legal_name,
+                preview=_answer(found, achievement.ects_hundredths, _of_recipe(achievement, found)),
+            )
+
+    async def preview(self, tenant: Tenant, request: StackRequest) -> StackPreview:
+        """Return what these parts make of the achievement, part by part, without signing anything.
+
+        Raises `UnknownAchievementProblem`, `InvalidProblem` for a part that is named twice, `LogNotFollowedProblem`.
+        """
+        self._writer.check_followed()
+        stored = await achievement_of(self._pool, tenant, request.achievement)
+        if len(set(request.components)) != len(request.components):
+            raise InvalidProblem("A component is named twice", pointer="/components")
+        award = Award(**{name: getattr(request, name) for name in Award.__struct_fields__})
+        declared, now = award.earned_hundredths(stored.achievement), self._writer.now()
+        async with transaction(self._pool) as connection:
+            parts = await self._parts(connection, tenant.did, request.components, now)
+        found = preview(stored.achievement.recipe, parts, declared_hundredths=declared, now=now)
+        answer = _answer(found, declared, found.parts)
+        unknown = sorted(set(request.components) - {part.credential_id for part in parts})
+        if not unknown:
+            return answer
+        missing = UnmetAnswer(
+            code="part-not-on-log", detail="These credentials are not on the log", credentials=tuple(unknown)
+        )
+        return replace(answer, can_be_stacked=False, unmet=(missing, *answer.unmet))
+
+    async def _parts(
+        self, connection: Connection, did: Did, ids: Sequence[CredentialId], now: Moment
+    ) -> list[StackPart]:
+        """Return those of the credentials that the log has, as the recipes of one institution judge them."""
+        counting = await followed_log.stacks_of(connection, did, ids)
+        stacks = {stack_id for stack_ids in counting.values() for stack_id in stack_ids}
+        book: Book = await book_for(connection, [], also=[*ids, *stacks], now=now)
+        live = {part: live_stacks(book, stack_ids, now) for part, stack_ids in counting.items()}
+        return parts_of(book, did, ids, live, now)[1]
+
+
+def _of_recipe(achievement: Achievement, found: Advice) -> tuple[PartAdvice, ...]:
+    """Return the parts that concern a recipe: those that are proposed, and those that it names but cannot count."""
+    recipe = achievement.recipe
+    assert recipe is not None, "only those with a recipe were asked for"
+    named = {*recipe.required_achievements, *(uri for group in recipe.groups for uri in group.achievements)}
+    return tuple(item for item in found.parts if item.is_proposed or item.part.achievement in named)
+
+
+def _answer(found: Advice, declared: int, parts: Iterable[PartAdvice]) -> StackPreview:
+    return StackPreview(
+        can_be_stacked=not found.unmet,
+        declared_hundredths=declared,
+        counted_hundredths=found.counted.total,
+        outside_hundredths=found.counted.outside,
+        outside_given_hundredths=found.counted.outside_given,
+        parts=tuple(map(_part, parts)),
+        unmet=tuple(map(_unmet, found.unmet)),
+    )
+
+
+def _part(item: PartAdvice) -> PartAnswer:
+    return PartAnswer(
+        credential_id=item.part.credential_id,
+        achievement=item.part.achievement,
+        issuer=item.part.issuer,
+        ects_hundredths=item.part.ects_hundredths,
+        counted_hundredths=item.counted_hundredths,
+        is_proposed=item.is_proposed,
+        unmet=tuple(map(_unmet, item.unmet)),
+    )
+
+
+def _unmet(item: Unmet) -> UnmetAnswer:
+    return UnmetAnswer(code=item.code, detail=item.detail, credentials=item.credentials)
