@@ -289,11 +289,23 @@ class LanguageQuery(Body, frozen=True, kw_only=True):
 
 
 class TimeQuery(LanguageQuery, frozen=True, kw_only=True):
-    """`?at=&known_at=`: RFC 3339 times with an offset."""
+    """`?at=&known_at=`: RFC 3339 times with an offset, or bare days: noon (UTC) of `at`, the end of `known_at`."""
 
-    at: Annotated[str, Meta(max_length=64, description="When should it hold? RFC 3339; default: now")] | None = None
+    at: (
+        Annotated[
+            str,
+            Meta(max_length=64, description="When should it hold? RFC 3339, or a day: its noon (UTC); default: now"),
+        ]
+        | None
+    ) = None
     known_at: (
-        Annotated[str, Meta(max_length=64, description="By what the log said up to when? RFC 3339; default: all")]
+        Annotated[
+            str,
+            Meta(
+                max_length=64,
+                description="By what the log said up to when? RFC 3339, or a day: its end (UTC); default: all",
+            ),
+        ]
         | None
     ) = None
 

@@ -26,6 +26,14 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "many answer, and one more replays",
         ),
     ] = 1
+    public_url: Annotated[
+        str | None,
+        Meta(
+            description="Address at which people reach this verifier, http://… or https://…: printed pages name it, "
+            "also as a QR code. Without it, the address by which a page was asked for",
+            extra=WEB_ADDRESS,
+        ),
+    ] = None
     rate_per_second: Annotated[
         float,
         Meta(ge=0, description="Requests per second that one client address may keep up, of each worker; 0: none"),

@@ -76,6 +76,7 @@ class Lens:
         dark = page.evaluate(_RUN, {"runOnly": ["color-contrast"], "resultTypes": ["violations"]})
         page.set_viewport_size({"width": 390, "height": _HEIGHT})
         self._picture(name, "390-dark")
+        page.emulate_media(color_scheme="light", media="print")
         paper = page.pdf(path=self._folder / f"{name}.pdf", format="A4")
         last = self._answers[-1] if self._answers else None
         return Look(

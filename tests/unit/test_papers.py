@@ -16,9 +16,10 @@ from pypdf import PdfReader
 from proto.documents.content import content_of
 from proto.moment import Moment
 from proto.wire.content import Content
+from services.edge.qr_code import qr_svg
 from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
 from services.issuer_gateway.papers import papers as papers_module
-from services.issuer_gateway.papers.papers import PaperProblem, Papers, qr_svg
+from services.issuer_gateway.papers.papers import PaperProblem, Papers
 from services.issuer_gateway.papers.standing import ShownState
 from services.issuer_gateway.papers.supplement import Facts, breakable, paper, sections
 from tests.support.documents import full_document

@@ -2,16 +2,15 @@
 
 import asyncio
 import contextlib
-import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import segno
 
 from proto.problem import BusyProblem, InvalidProblem
+from services.edge.qr_code import qr_svg
 from services.issuer_gateway.papers.paper_process import PaperOrder
 
 MAKERS_MAX = 2
@@ -91,10 +90,3 @@ class Papers:
                 f"It cannot be laid out within the bounds of a paper ({word}). The document itself can be read as ever"
             )
         return written
-
-
-def qr_svg(text: str) -> str:
-    """Return the QR code of a text as an SVG with its quiet zone, dark on white."""
-    stream = io.BytesIO()
-    segno.make_qr(text, error="m").save(stream, kind="svg", border=4, scale=4, light="#fff", xmldecl=False)
-    return stream.getvalue().decode()

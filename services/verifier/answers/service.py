@@ -69,6 +69,10 @@ class AnswerService:
         """The name of the log."""
         return self._health_source.origin
 
+    def now(self) -> Moment:
+        """Return the time by this verifier's clock."""
+        return self._clock()
+
     def health(self) -> Health:
         """Return how far the projection can be relied on now."""
         return self._health_source.health()

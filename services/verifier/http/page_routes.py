@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import CredentialId, parse_credential_id
-from proto.problem import BusyProblem, InvalidProblem, MalformedProblem
+from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.verifier import LanguageQuery, TimeQuery
 from services.edge import Form, Media, Route, annotate
 from services.verifier.answers.questions import Moments, UnknownCredentialProblem
@@ -20,19 +20,28 @@ from services.verifier.documents import reader
 from services.verifier.documents.other_formats import OtherFormatProblem
 from services.verifier.documents.pdf import PdfProblem
 from services.verifier.documents.reader import PresentationProblem
-from services.verifier.http.app_keys import ANSWERS, PAGES, PDF, address_of
+from services.verifier.http.app_keys import ANSWERS, PAGES, PDF, SETTINGS, address_of
 from services.verifier.http.query import moments_of, said_of
 from services.verifier.languages import Language
 from services.verifier.languages.english import PRESENTATION_NOTE, when
+from services.verifier.pages import Kept, PageLanguage, Picked, Shown
+from services.verifier.pages.days import days_of
 from services.verifier.pages.words import (
     ADVICE,
     ASKED,
     DOCUMENT_HEADING,
+    MAYBE_NOT_ON_RECORD,
+    NO_DAY,
     NO_ID,
+    NOT_ON_RECORD,
+    NOT_YET_ON_RECORD,
     NOTHING_SENT,
     RECORD_HEADING,
+    UNREADABLE,
 )
 from services.verifier.projection.troubles import ProjectionProblem
+
+_DAY_LENGTH_MAX = 64
 
 
 class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
@@ -48,7 +57,7 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
         return request.app[PAGES].home(said)
     named = credential_named_in(query.id)
     if named is None:
-        return request.app[PAGES].home(said, fault=said.line(NO_ID), status=422, typed=query.id.strip())
+        return request.app[PAGES].home(said, Kept(typed=query.id.strip()), fault=said.line(NO_ID), status=422)
     raise web.HTTPSeeOther(f"c/{named}" + (f"?{urlencode({'lang': query.lang})}" if query.lang else ""))
 
 
@@ -63,16 +72,27 @@ def credential_named_in(text: str) -> CredentialId | None:
 
 
 async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
-    """Show the verdict on the document that was chosen or pasted."""
+    """Show the verdict on the document that was chosen or pasted, as of the day that was named, if one was."""
     pages, said, address = request.app[PAGES], said_of(request, query), address_of(request)
-    data = body.fields.get("file", b"").strip() or body.fields.get("document", b"").strip()
+    chosen, pasted = body.fields.get("file", b"").strip(), body.fields.get("document", b"").strip()
+    day = body.fields.get("at", b"").decode("ascii", "replace").strip()[:_DAY_LENGTH_MAX]
+    data = chosen or pasted
+    kept = Kept(pasted=pasted.decode(errors="replace"), day=day)
     if not data:
-        return pages.home(said, fault=said.line(NOTHING_SENT), status=422)
+        return pages.home(said, kept, fault=said.line(NOTHING_SENT), status=422)
+    try:
+        asked = TimeQuery(at=day or None)
+        moments = moments_of(request, asked)
+    except InvalidProblem:
+        return pages.home(said, kept, fault=said.line(NO_DAY), status=422)
     try:
         if reader.is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
         sent, is_presented = reader.alone(data)
-        judgement = await request.app[ANSWERS].document(sent, Moments(), address=address)
+        judgement = await request.app[ANSWERS].document(sent, moments, address=address)
+    except ProjectionProblem as problem:
+        annotate(request, problem=problem.slug)
+        return pages.home(said, kept, fault=said.line(UNREADABLE), status=problem.status)
     except (
         MalformedProblem,
         NotAnOpenBadgeProblem,
@@ -81,33 +101,71 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         PresentationProblem,
     ) as problem:
         annotate(request, problem=problem.slug)
-        pasted = "" if body.fields.get("file", b"").strip() else data.decode(errors="replace")
         advice = "" if isinstance(problem, BusyProblem | OtherFormatProblem | PresentationProblem) else ADVICE
-        return pages.home(said, fault=said.line(problem.detail), advice=advice, status=problem.status, pasted=pasted)
+        return pages.home(said, kept, fault=said.line(problem.detail), advice=advice, status=problem.status)
     annotate(request, verdict=judgement.verdict)
-    note = PRESENTATION_NOTE if is_presented else ""
-    return pages.answer(judgement, replace(said, is_linkable=False), heading=DOCUMENT_HEADING, note=note)
+    shown = Shown(
+        heading=DOCUMENT_HEADING,
+        address=_public_address(request),
+        asked=_asked(moments, asked, said.language),
+        days=days_of(moments.at, None),
+        note=PRESENTATION_NOTE if is_presented else "",
+    )
+    return pages.answer(judgement, replace(said, is_linkable=False), shown)
 
 
 async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response:
-    """Show the public status of a credential."""
+    """Show the public status of a credential; what cannot be read of the days that were asked for is said there."""
     pages, said = request.app[PAGES], replace(said_of(request, query), root="..")
+    query = replace(query, at=query.at or None, known_at=query.known_at or None)  # a form sends what is left empty
+    fault, status = None, 200
     try:
-        moments = moments_of(query)
-        asked = request.match_info["credential_id"]
-        judgement = await request.app[ANSWERS].credential(
-            credential_named_in(asked) or parse_credential_id(asked), moments
-        )
+        moments = moments_of(request, query)
+    except InvalidProblem:
+        moments, fault, status = Moments(), said.line(NO_DAY), 422
+    asked = request.match_info["credential_id"]
+    try:
+        named = credential_named_in(asked) or parse_credential_id(asked)
+        judgement = await request.app[ANSWERS].credential(named, moments)
     except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
         annotate(request, problem=problem.slug)
-        return pages.home(said, fault=said.line(problem.detail), status=problem.status)
+        return pages.home(said, Kept(typed=asked), fault=_fault(said, problem, query), status=problem.status)
     annotate(request, verdict=judgement.verdict)
-    return pages.answer(judgement, said, heading=RECORD_HEADING, asked=_asked(moments, said.language))
+    shown = Shown(
+        heading=RECORD_HEADING,
+        address=_public_address(request),
+        asked=_asked(moments, query, said.language),
+        days=days_of(query.at if not fault else None, query.known_at if not fault else None),
+        fault=fault,
+        status=status,
+    )
+    return pages.answer(judgement, said, shown)
 
 
-def _asked(moments: Moments, language: Language) -> str:
-    """Return for which moments was asked, in words."""
-    values = {name: when(moment) for name, moment in msgspec.structs.asdict(moments).items() if moment}
+def _fault(said: PageLanguage, problem: Problem, query: TimeQuery) -> Picked:
+    """Return in the reader's words why no record can be shown."""
+    if isinstance(problem, ProjectionProblem):
+        return said.line(UNREADABLE)
+    if isinstance(problem, InvalidProblem):
+        return said.line(NO_ID)
+    if "today" in problem.members:
+        return said.line(NOT_YET_ON_RECORD, known_at=query.known_at)
+    return said.line(NOT_ON_RECORD if problem.members.get("fresh") else MAYBE_NOT_ON_RECORD)
+
+
+def _public_address(request: web.Request) -> str:
+    """Return the address at which people reach this verifier: as its operator says, else as the page was asked for."""
+    return (request.app[SETTINGS].public_url or f"{request.scheme}://{request.host}").rstrip("/")
+
+
+def _asked(moments: Moments, query: TimeQuery, language: Language) -> str:
+    """Return for which moments was asked, in words: a day as it was named."""
+    named = {"at": query.at, "known_at": query.known_at}
+    values = {
+        name: named[name] if named[name] and len(named[name] or "") == len("2026-11-23") else when(moment)
+        for name, moment in msgspec.structs.asdict(moments).items()
+        if moment
+    }
     return language.word(ASKED[frozenset(values)], **values) if values else ""
 
 

@@ -19,7 +19,7 @@ _REVALIDATE = {"Cache-Control": "public, no-cache"}
 async def credential(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> Reply:
     """Answer for a credential id."""
     language = language_of(request, query)
-    found = await request.app[CACHED_ANSWERS].status(path.credential_id, moments_of(query), language)
+    found = await request.app[CACHED_ANSWERS].status(path.credential_id, moments_of(request, query), language)
     annotate(request, verdict=found.verdict)
     etag = f'{found.etag[:-1]}-{language.code}"' if found.etag and language.code != DEFAULT else found.etag
     return Reply(found.body, etag=etag, headers=_REVALIDATE)
@@ -28,7 +28,7 @@ async def credential(request: web.Request, *, path: CredentialPath, query: TimeQ
 async def stack(request: web.Request, *, path: CredentialPath, query: TimeQuery) -> StackAnswer:
     """Answer with the tree of a stack."""
     language = language_of(request, query)
-    answer = language.answer(await request.app[ANSWERS].stack(path.credential_id, moments_of(query)))
+    answer = language.answer(await request.app[ANSWERS].stack(path.credential_id, moments_of(request, query)))
     assert answer.stack is not None, "the service refuses what is no stack"
     return StackAnswer(
         today=answer.today,

@@ -60,7 +60,7 @@ async def verifications(
     request: web.Request, *, raw: bytes, query: TimeQuery
 ) -> bytes | tuple[AnswerLine, ...] | web.StreamResponse:
     """Answer for one document, for each of a list, or line by line for NDJSON."""
-    answers, moments, language = request.app[ANSWERS], moments_of(query), language_of(request, query)
+    answers, moments, language = request.app[ANSWERS], moments_of(request, query), language_of(request, query)
     address = address_of(request)
     if media_type_of(request) in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[CACHED_ANSWERS], moments, language)

@@ -5,13 +5,17 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
 from aiohttp import web
 
 from proto.stacking import ects_text
 from proto.wire.verifier import StatisticsAnswer, Today
 from services.edge import Templates
+from services.edge.qr_code import qr_svg
 from services.verifier.languages.english import REASONS, STATES, when
+from services.verifier.pages.days import Days
 from services.verifier.pages.said import PageLanguage, Picked, pick
+from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, name_of_achievement, tree_of
 from services.verifier.pages.statistics import bars, label_of
 from services.verifier.pages.verdict import is_fresh, lead, next_step
 from services.verifier.pages.words import (
@@ -31,6 +35,32 @@ from services.verifier.verdict.today import decisive
 _FOLDER = Path(__file__).parent
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody put into the forms, so that it stands there again after a fault; a file cannot."""
+
+    pasted: str = ""
+    day: str = ""
+    typed: str = ""
+
+
+NOTHING_KEPT = Kept()
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands around a verdict: what was asked, by which address this verifier is reached, and what was wrong.
+
+    `asked` says for which other moment than now was asked, and `days` are the days of the form that asks so again.
+    """
+
+    heading: str
+    address: str
+    asked: str = ""
+    days: Days = Days()
+    note: str = ""
+    fault: Picked | None = None
+    status: int = 200
+
+
 class Pages:
     """Renders the pages; made once, used by every request."""
 
@@ -39,6 +69,7 @@ class Pages:
         environment = self._templates.environment
         environment.filters["ects"] = ects_text
         environment.filters["when"] = when
+        environment.filters["name_of_achievement"] = name_of_achievement
         environment.globals.update(
             names=NAMES,
             results=RESULTS,
@@ -48,8 +79,9 @@ class Pages:
             states=STATES,
             reasons=REASONS,
             roles=ENDORSER_ROLES,
+            box_width=BOX_WIDTH,
+            box_height=BOX_HEIGHT,
         )
-        environment.globals.update(roles=ENDORSER_ROLES)
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
         self._statistics = environment.get_template("statistics.html.jinja")
@@ -57,17 +89,14 @@ class Pages:
     def home(
         self,
         said: PageLanguage,
+        kept: Kept = NOTHING_KEPT,
         *,
         fault: Picked | None = None,
         advice: str = "",
         status: int = 200,
-        typed: str = "",
-        pasted: str = "",
     ) -> web.Response:
         """Return the page with the forms, saying above them what was wrong with the last one; what was put in stays."""
-        page = self._home.render(
-            fault=fault, advice=said.language.word(advice), typed=typed, pasted=pasted, **said.globals()
-        )
+        page = self._home.render(fault=fault, advice=said.language.word(advice), kept=kept, **said.globals())
         return self._templates.page(page, status=status)
 
     def statistics(self, answer: StatisticsAnswer, said: PageLanguage, *, query: Mapping[str, str]) -> web.Response:
@@ -93,35 +122,41 @@ class Pages:
         page = self._statistics.render(answer=None, fault=fault, query=query, groupings=GROUPINGS, **said.globals())
         return self._templates.page(page, status=status)
 
-    def answer(
-        self, judgement: Judgement, said: PageLanguage, *, heading: str, asked: str = "", note: str = ""
-    ) -> web.Response:
-        """Return the page of a verdict: its word first and large, then what was checked and what is on record.
+    def answer(self, judgement: Judgement, said: PageLanguage, shown: Shown) -> web.Response:
+        """Return the page of a verdict: whose it is and its word, what the document says, and folded, why.
 
-        `asked` says for which other moment than now was asked: then the word is today's all the same, and what was
-        found for that moment comes after it. A page that was asked for by a form cannot be asked for in another
-        language by a link.
+        Where another moment than now was asked about, the word is today's all the same, and what was found for that
+        moment comes after it.
         """
         word = said.language.word
         answer = said.language.answer(judgement)
         first = answer.today or answer
+        credential = answer.credential
+        address = f"{shown.address}/c/{credential.credential_id}" if credential else ""
         page = self._answer.render(
             answer=answer,
-            heading=word(heading),
+            heading=word(shown.heading),
+            achievement_name=name_of_achievement(credential.achievement) if credential else "",
             verdict=first.verdict,
             word=word(WORDS[first.verdict]),
             lead=[word(text) for text in lead(first, answer)],
-            asked=asked,
-            note=word(note) if note else "",
+            asked=shown.asked,
+            days=shown.days,
+            fault=shown.fault,
+            note=word(shown.note) if shown.note else "",
             then=word(WORDS[answer.verdict]),
             pick=partial(pick, preferred=said.of_texts(answer.content)),
             then_lead=[item.detail for item in decisive(answer.verdict, answer.checks)],
             next=word(next_step(first.verdict, answer)),
             replaced_by=first.replaced_by if isinstance(first, Today) else answer.status and answer.status.replaced_by,
             is_old=not is_fresh(answer),
+            tree=tree_of(answer.stack) if answer.stack else None,
+            bar=bar_of(answer.stack) if answer.stack else (),
+            address=address,
+            qr=qr_svg(address) if address else "",
             **said.globals(),
         )
-        return self._templates.page(page)
+        return self._templates.page(page, status=shown.status)
 
 
-__all__ = ["PageLanguage", "Pages"]
+__all__ = ["Kept", "PageLanguage", "Pages", "Picked", "Shown"]

@@ -86,9 +86,16 @@ STATISTICS_FAULTS: Mapping[str, str] = {
 MONTHS_BACKWARDS = "The last month lies before the first one. Exchange them."
 TOO_MANY_GROUPS = "That would be too many groups for one page. Ask for fewer months, or by less."
 DOCUMENT_HEADING = "The document that you sent"
-RECORD_HEADING = "The record of this credential"
 ENDORSER_ROLES: Mapping[EndorserRole, str] = {
     "joint-award": "awards it together with the issuer",
     "quality": "has assured its quality",
 }
 """What an institution stands for that endorses a credential."""
+RECORD_HEADING = "The public record of a credential"
+NO_DAY = "That is not a day. Choose one, or write it as 2026-03-01."
+NOT_ON_RECORD = "No credential of this id is on record. Compare it with the document, or check the document itself."
+MAYBE_NOT_ON_RECORD = (
+    "No credential of this id is on record here, but these records are not up to date: ask again later, or another "
+    "verifier."
+)
+NOT_YET_ON_RECORD = "This credential was not on record yet on {known_at}. Today it is: leave that day empty to see it."
