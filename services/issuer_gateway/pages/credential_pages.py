@@ -16,9 +16,9 @@ from aiohttp import web
 from proto.stacking import ects_text
 from proto.wire.content import Content
 from services.edge import Templates
+from services.edge.qr_code import qr_svg
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
-from services.issuer_gateway.papers.papers import qr_svg
 from services.issuer_gateway.papers.supplement import Facts, picked, sections, title_of
 
 _FOLDER = Path(__file__).parent

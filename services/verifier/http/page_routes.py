@@ -24,7 +24,7 @@ from services.verifier.http.app_keys import ANSWERS, PAGES, PDF, SETTINGS, addre
 from services.verifier.http.query import moments_of, said_of
 from services.verifier.languages import Language
 from services.verifier.languages.english import PRESENTATION_NOTE, when
-from services.verifier.pages import Kept, PageLanguage, Picked, Shown
+from services.verifier.pages import PageLanguage, Picked, Shown, TypedIn
 from services.verifier.pages.days import days_of
 from services.verifier.pages.words import (
     ADVICE,
@@ -57,7 +57,7 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
         return request.app[PAGES].home(said)
     named = credential_named_in(query.id)
     if named is None:
-        return request.app[PAGES].home(said, Kept(typed=query.id.strip()), fault=said.line(NO_ID), status=422)
+        return request.app[PAGES].home(said, TypedIn(typed=query.id.strip()), fault=said.line(NO_ID), status=422)
     raise web.HTTPSeeOther(f"c/{named}" + (f"?{urlencode({'lang': query.lang})}" if query.lang else ""))
 
 
@@ -77,7 +77,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     chosen, pasted = body.fields.get("file", b"").strip(), body.fields.get("document", b"").strip()
     day = body.fields.get("at", b"").decode("ascii", "replace").strip()[:_DAY_LENGTH_MAX]
     data = chosen or pasted
-    kept = Kept(pasted=pasted.decode(errors="replace"), day=day)
+    kept = TypedIn(pasted=pasted.decode(errors="replace"), day=day)
     if not data:
         return pages.home(said, kept, fault=said.line(NOTHING_SENT), status=422)
     try:
@@ -129,7 +129,7 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
         judgement = await request.app[ANSWERS].credential(named, moments)
     except (UnknownCredentialProblem, InvalidProblem, ProjectionProblem) as problem:
         annotate(request, problem=problem.slug)
-        return pages.home(said, Kept(typed=asked), fault=_fault(said, problem, query), status=problem.status)
+        return pages.home(said, TypedIn(typed=asked), fault=_fault(said, problem, query), status=problem.status)
     annotate(request, verdict=judgement.verdict)
     shown = Shown(
         heading=RECORD_HEADING,

@@ -35,7 +35,7 @@ from services.verifier.verdict.today import decisive
 _FOLDER = Path(__file__).parent
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class TypedIn(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody put into the forms, so that it stands there again after a fault; a file cannot."""
 
     pasted: str = ""
@@ -43,7 +43,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     typed: str = ""
 
 
-NOTHING_KEPT = Kept()
+NOTHING_TYPED = TypedIn()
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class Pages:
     def home(
         self,
         said: PageLanguage,
-        kept: Kept = NOTHING_KEPT,
+        kept: TypedIn = NOTHING_TYPED,
         *,
         fault: Picked | None = None,
         advice: str = "",
@@ -159,4 +159,4 @@ class Pages:
         return self._templates.page(page, status=shown.status)
 
 
-__all__ = ["Kept", "PageLanguage", "Pages", "Picked", "Shown"]
+__all__ = ["PageLanguage", "Pages", "Picked", "Shown", "TypedIn"]
