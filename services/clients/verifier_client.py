@@ -11,7 +11,7 @@ class VerifierClient(HttpClient):
     """One verifier. Raises what `HttpClient` raises."""
 
     async def verify(self, document: bytes) -> Answer:
-        """Return the answer for one document, exactly the bytes that the learner sent: JSON, or a PDF that holds it."""
+        """Return the answer for one document, as the learner sent it: JSON, or a PDF or picture that holds it."""
         media_type = "application/pdf" if document.startswith(b"%PDF-") else "application/json"
         return await self.request("POST", "/v1/verifications", Answer, body=document, content_type=media_type)
 

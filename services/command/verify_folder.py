@@ -18,8 +18,10 @@ from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
 from services.command.output import console
 
-SUFFIXES = (".json", ".jsonld", ".vc", ".pdf")
-_PDF = ".pdf"
+SUFFIXES = (".json", ".jsonld", ".vc", ".pdf", ".png", ".svg")
+_ALONE = (".pdf", ".png", ".svg")
+"""They hold a document, and are sent each alone."""
+_PICTURES, _BADGE_MARK = (".png", ".svg"), b"openbadge"
 PDF_BYTES_MAX = 8 * 1024 * 1024
 REQUEST_DOCUMENTS_MAX = 500
 REQUEST_BYTES_MAX = 4 * 1024 * 1024
@@ -48,7 +50,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lan
 
     Raises `NotFoundProblem` where there is no document or no report can be written, and what `VerifierClient` raises.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and _may_hold_one(path))
     if not files:
         raise NotFoundProblem(f"{folder} holds no document (files that end in {', '.join(SUFFIXES)})")
     counts: Counter[str] = Counter()
@@ -87,17 +89,28 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
+def _may_hold_one(path: Path) -> bool:
+    """Tell whether a file may hold a document; of pictures, only those in which one is baked: others lie about, too."""
+    suffix = path.suffix.lower()
+    if suffix not in _PICTURES or path.stat().st_size > PDF_BYTES_MAX:
+        return suffix in SUFFIXES
+    try:
+        return _BADGE_MARK in path.read_bytes()
+    except OSError:
+        return True
+
+
 async def _rows(client: VerifierClient, folder: Path, files: Sequence[Path]) -> AsyncIterator[FolderRow]:
-    """Yield the outcome of each file: documents many at a time, PDFs one by one behind them."""
-    pdfs = [path for path in files if path.suffix.lower() == _PDF]
-    for group in _groups([path for path in files if path not in set(pdfs)]):
+    """Yield the outcome of each file: documents many at a time, PDFs and pictures one by one behind them."""
+    alone = [path for path in files if path.suffix.lower() in _ALONE]
+    for group in _groups([path for path in files if path not in set(alone)]):
         for row in await _verified(client, folder, group):
             yield row
-    for path in pdfs:
-        yield await _verified_pdf(client, str(path.relative_to(folder)), path)
+    for path in alone:
+        yield await _verified_alone(client, str(path.relative_to(folder)), path)
 
 
-async def _verified_pdf(client: VerifierClient, name: str, path: Path) -> FolderRow:
+async def _verified_alone(client: VerifierClient, name: str, path: Path) -> FolderRow:
     try:
         data = path.read_bytes() if path.stat().st_size <= PDF_BYTES_MAX else b""
         if not data:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from PIL import Image
 from pypdf import PdfWriter
 from pypdf.generic import StreamObject
 
+from proto.documents.baked_picture import with_credential
 from services.command.verify_folder import verify_folder
 from services.verifier.documents.pdf import PdfProblem, PdfReader
 from tests.integration.test_verifier_http import Verifier, running
@@ -125,3 +127,28 @@ async def test_a_folder_with_pdfs_is_reported_row_by_row(verifier: Verifier, tmp
     counts = await verify_folder(folder, verifier.url, tmp_path / "report.csv")
     assert counts == {"valid": 2, "unreadable": 1}
     assert "c.PDF,unreadable" in (tmp_path / "report.csv").read_text()
+
+
+async def test_the_credential_baked_into_a_picture_is_verified_whatever_it_is_said_to_be(verifier: Verifier) -> None:
+    awarded = award(verifier.world, verifier.world.admit("school"))
+    await verifier.catches_up()
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 4), "white").save(stream, "PNG")
+    pictures = {
+        "image/png": with_credential(stream.getvalue(), awarded.data),
+        "image/svg+xml": with_credential(b'<svg xmlns="http://www.w3.org/2000/svg"></svg>', awarded.data),
+    }
+    for kind, picture in pictures.items():
+        for said in (kind, "application/json"):
+            url, headers = f"{verifier.url}/v1/verifications", {"Content-Type": said}
+            async with verifier.session.post(url, data=io.BytesIO(picture), headers=headers) as response:
+                assert (await response.json())["verdict"] == "valid"
+        form = aiohttp.FormData()
+        form.add_field("file", picture, filename="badge", content_type=kind)
+        async with verifier.session.post(verifier.url, data=form) as response:
+            assert ">Valid<" in await response.text()
+    bare = aiohttp.FormData()
+    bare.add_field("file", stream.getvalue(), filename="shot.png", content_type="image/png")
+    async with verifier.session.post(verifier.url, data=bare) as response:
+        text = await response.text()
+        assert (response.status, "A screenshot has none" in text) == (422, True)

@@ -13,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 from pypdf import PdfReader
 
+from proto.documents.baked_picture import credential_in
 from proto.documents.content import content_of
 from proto.moment import Moment
 from proto.wire.content import Content
@@ -21,7 +22,7 @@ from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
 from services.issuer_gateway.papers import papers as papers_module
 from services.issuer_gateway.papers.papers import PaperProblem, Papers
 from services.issuer_gateway.papers.standing import ShownState
-from services.issuer_gateway.papers.supplement import Facts, breakable, paper, sections
+from services.issuer_gateway.papers.supplement import Facts, breakable, paper, picture, sections
 from tests.support.documents import full_document
 
 ID = "0123456789abcdef" * 4
@@ -211,3 +212,14 @@ def test_a_language_has_every_word_with_the_same_values(language: LearnerLanguag
     from services.issuer_gateway.papers.standing import WORDS  # noqa: PLC0415 - beside what it is for
 
     assert (used | set(WORDS)) - words == set()
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+async def test_a_picture_holds_the_document_and_shows_no_grade(form: papers_module.PictureForm) -> None:
+    content = replace(content_of(full_document()), title={"en": "W" * 300})
+    said = picture(content, _facts("revoked"), ENGLISH)
+    made = await Papers().picture(said, form, document=DOCUMENT, address=_facts().check_url)
+    assert credential_in(made) == DOCUMENT
+    assert "4.5" not in str(said)
+    assert (said["word"], said["sign"]) == ("Revoked", "invalid")
+    assert picture(content, _facts(), ENGLISH)["word"] == ""

@@ -59,6 +59,10 @@ class CredentialCalls(HttpClient):
         query = {"lang": language} if language else None
         return await self.request_bytes("GET", f"/v1/credentials/{credential_id}/pdf", query=query)
 
+    async def picture(self, credential_id: CredentialId, *, form: Literal["png", "svg"] = "png") -> bytes:
+        """Return the picture of a credential, the document inside by the rule of Open Badges."""
+        return await self.request_bytes("GET", f"/v1/credentials/{credential_id}/picture.{form}")
+
     async def stack(self, request: StackRequest | Json, *, key: str | None = None) -> CredentialAnswer:
         """Stack credentials."""
         return await self.call("POST", "/v1/stacks", CredentialAnswer, send=request, key=key)

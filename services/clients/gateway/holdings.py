@@ -1,7 +1,7 @@
 """What learners hold and share by secret links, as calls; and the logos of their institutions."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from proto.ids import CredentialId
@@ -9,6 +9,7 @@ from proto.wire.holder_links import HolderLink, HolderLinkList, HolderLinkReques
 from services.clients.http_client import HttpClient
 
 Json = dict[str, Any]
+PictureForm = Literal["png", "svg"]
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -47,6 +48,10 @@ class HoldingCalls(HttpClient):
         """Return the supplement (PDF) behind a secret link."""
         query = {"lang": language} if language else None
         return await self.request_bytes("GET", f"/credentials/{secret}/{credential_id}/pdf", query=query)
+
+    async def linked_picture(self, secret: str, credential_id: CredentialId, *, form: PictureForm = "png") -> bytes:
+        """Return the picture behind a secret link, the document inside."""
+        return await self.request_bytes("GET", f"/credentials/{secret}/{credential_id}/picture.{form}")
 
     async def share_on_page(self, secret: str, credential_id: CredentialId, fields: Mapping[str, str]) -> bytes:
         """Send the form that makes a share; return the page, which shows it."""

@@ -11,8 +11,8 @@ from services.issuer_gateway.credentials.credential_reader import CredentialRead
 from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage, primary
-from services.issuer_gateway.papers.papers import Papers
-from services.issuer_gateway.papers.supplement import Facts, paper
+from services.issuer_gateway.papers.papers import Papers, PictureForm
+from services.issuer_gateway.papers.supplement import Facts, paper, picture
 
 _PROOF: ProofChoice = "eddsa-rdfc-2022"
 
@@ -64,13 +64,25 @@ class CredentialPapers:
         """Return the verifier's page of a credential."""
         return f"{self._verifier_url.rstrip('/')}/c/{credential_id}" if self._verifier_url else None
 
+    async def picture(
+        self, opened: OpenedCredential, form: PictureForm, language: LearnerLanguage | None = None
+    ) -> bytes:
+        """Return the picture of a credential with the document inside; raises `PaperProblem` and `BusyProblem`."""
+        language = language or _own_language(opened)
+        said = picture(opened.content, opened.facts, language)
+        return await self._papers.picture(said, form, document=opened.encoded, address=opened.facts.check_url)
+
     async def supplement(self, opened: OpenedCredential, language: LearnerLanguage | None = None) -> bytes:
         """Return the supplement as PDF with the document attached; in the document's language where none is named.
 
         Raises `PaperProblem` and `BusyProblem`.
         """
-        language = language or LANGUAGES.get(primary(opened.content.language), LANGUAGES[DEFAULT])
+        language = language or _own_language(opened)
         document = opened.encoded if opened.facts.is_whole else None
         return await self._papers.pdf(
             paper(opened.content, opened.facts, language), document=document, address=opened.facts.check_url
         )
+
+
+def _own_language(opened: OpenedCredential) -> LearnerLanguage:
+    return LANGUAGES.get(primary(opened.content.language), LANGUAGES[DEFAULT])

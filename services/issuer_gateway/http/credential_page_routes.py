@@ -24,10 +24,17 @@ from services.issuer_gateway.http.holder_link_routes import (
     HELD_PAGES,
     HolderSecretPath,
     LinkedCredentialPath,
+    LinkedPicturePath,
     LinkedSharePath,
     check_owner,
 )
-from services.issuer_gateway.http.paper_routes import NAME_DIGITS, PaperQuery, file_headers, language_named
+from services.issuer_gateway.http.paper_routes import (
+    NAME_DIGITS,
+    PICTURE_MEDIA,
+    PaperQuery,
+    file_headers,
+    language_named,
+)
 from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
 from services.issuer_gateway.languages import LearnerLanguage, negotiated
 from services.issuer_gateway.pages.credential_pages import HeldRow, PageOf, ShareRow
@@ -133,6 +140,17 @@ async def save_linked_pdf(request: web.Request, *, path: LinkedCredentialPath, q
     opened = await gateway.shown_by_links.opened(await gateway.shown_by_links.link(path.secret), path.credential_id)
     pdf = await gateway.credential_papers.supplement(opened, language_named(query.lang))
     return Reply(pdf, headers=file_headers(f"credential-{path.credential_id[:NAME_DIGITS]}.pdf"))
+
+
+async def save_linked_picture(request: web.Request, *, path: LinkedPicturePath, query: PaperQuery) -> web.Response:
+    """Return the picture of what a secret link leads to, with the document inside."""
+    gateway = request.app[GATEWAY]
+    opened = await gateway.shown_by_links.opened(await gateway.shown_by_links.link(path.secret), path.credential_id)
+    if not opened.facts.is_whole:
+        raise UnknownCredentialProblem("This link shows parts of the credential, and no picture, which holds all of it")
+    content = await gateway.credential_papers.picture(opened, path.form, language_named(query.lang))
+    headers = file_headers(f"credential-{path.credential_id[:NAME_DIGITS]}.{path.form}")
+    return web.Response(body=content, headers=headers, content_type=PICTURE_MEDIA[path.form])
 
 
 @for_people
@@ -252,6 +270,17 @@ ROUTES = [
         path_parameters=LinkedCredentialPath,
         query=PaperQuery,
         response={200: Media("application/pdf", bytes)},
+        problems=(*LINK_PROBLEMS, PaperProblem, BusyProblem),
+        tag="pages",
+    ),
+    Route(
+        "GET",
+        f"{_CREDENTIAL}/picture.{{form}}",
+        save_linked_picture,
+        summary="Save the picture behind a secret link, with the document inside",
+        path_parameters=LinkedPicturePath,
+        query=PaperQuery,
+        response={200: tuple(Media(kind, bytes) for kind in PICTURE_MEDIA.values())},
         problems=(*LINK_PROBLEMS, PaperProblem, BusyProblem),
         tag="pages",
     ),

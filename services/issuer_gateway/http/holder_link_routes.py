@@ -17,6 +17,7 @@ from services.issuer_gateway.holder_links import link_commands
 from services.issuer_gateway.holder_links.shown_credentials import FoundLink
 from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller
 from services.issuer_gateway.pages.credential_pages import CredentialPages
+from services.issuer_gateway.papers.papers import PictureForm
 
 HELD_PAGES: web.AppKey[CredentialPages] = web.AppKey("gateway_credential_pages", CredentialPages)
 HolderSecret = Annotated[str, Meta(pattern=r"^cf[hs]_[A-Za-z0-9_-]{43}\Z", max_length=47)]
@@ -34,6 +35,14 @@ class LinkedCredentialPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 
     secret: HolderSecret
     credential_id: CredentialIdField
+
+
+class LinkedPicturePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The picture of a credential behind a secret link."""
+
+    secret: HolderSecret
+    credential_id: CredentialIdField
+    form: PictureForm
 
 
 class LinkedSharePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

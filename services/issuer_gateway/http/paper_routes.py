@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.event_fields import CredentialIdField
 from proto.problem import BusyProblem
 from proto.wire.paths import CredentialPath
 from services.edge import Media, Reply, Route, parameter_problem
@@ -13,9 +14,10 @@ from services.issuer_gateway.credentials.change_credential import UnknownCredent
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
 from services.issuer_gateway.http.caller import GATEWAY, Caller
 from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage, primary
-from services.issuer_gateway.papers.papers import PaperProblem
+from services.issuer_gateway.papers.papers import PaperProblem, PictureForm
 
 NAME_DIGITS = 12
+PICTURE_MEDIA: dict[PictureForm, str] = {"png": "image/png", "svg": "image/svg+xml"}
 
 
 class PaperQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,6 +35,13 @@ class PaperQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ) = None
 
 
+class PicturePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The picture of a credential, in one of its forms."""
+
+    credential_id: CredentialIdField
+    form: PictureForm
+
+
 def language_named(name: str | None) -> LearnerLanguage | None:
     """Return the language that is asked for; raises `InvalidProblem` for one that there is not."""
     if name is None:
@@ -48,6 +57,17 @@ async def read_supplement(request: web.Request, *, path: CredentialPath, query: 
     language = language_named(query.lang)
     pdf = await papers.supplement(await papers.opened(principal.own, path.credential_id), language)
     return Reply(pdf, headers=file_headers(f"credential-{path.credential_id[:NAME_DIGITS]}.pdf"))
+
+
+async def read_picture(
+    request: web.Request, *, path: PicturePath, query: PaperQuery, principal: Caller
+) -> web.Response:
+    """Return the picture of a credential, the document inside."""
+    papers = request.app[GATEWAY].credential_papers
+    opened = await papers.opened(principal.own, path.credential_id)
+    content = await papers.picture(opened, path.form, language_named(query.lang))
+    headers = file_headers(f"credential-{path.credential_id[:NAME_DIGITS]}.{path.form}")
+    return web.Response(body=content, headers=headers, content_type=PICTURE_MEDIA[path.form])
 
 
 def file_headers(name: str, *, is_shown: bool = False) -> dict[str, str]:
@@ -71,6 +91,20 @@ ROUTES = [
         path_parameters=CredentialPath,
         query=PaperQuery,
         response={200: Media("application/pdf", bytes)},
+        problems=(UnknownCredentialProblem, ErasedProblem, PaperProblem, BusyProblem),
+        auth="bearer",
+        scope="credentials:read",
+        tag="credentials",
+    ),
+    Route(
+        "GET",
+        "/v1/credentials/{credential_id}/picture.{form}",
+        read_picture,
+        summary="Read the picture of a credential, PNG or SVG, with the document inside",
+        description="By the rule of Open Badges 3.0: programs for badges, and verifiers, take the document out of it.",
+        path_parameters=PicturePath,
+        query=PaperQuery,
+        response={200: tuple(Media(kind, bytes) for kind in PICTURE_MEDIA.values())},
         problems=(UnknownCredentialProblem, ErasedProblem, PaperProblem, BusyProblem),
         auth="bearer",
         scope="credentials:read",

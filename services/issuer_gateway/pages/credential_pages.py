@@ -106,7 +106,6 @@ class CredentialPages:
             is_one_of_many=is_one_of_many,
             shares=shares,
             parts=PART_WORDS,
-            pictures=False,
             profile=profile_link(content, facts, language) if facts.shown_state.state == "active" else "",
             mail=mail_text(content, facts, language),
         )

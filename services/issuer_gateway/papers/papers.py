@@ -5,10 +5,11 @@ import contextlib
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from proto.documents.baked_picture import with_credential
 from proto.problem import BusyProblem, InvalidProblem
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.papers.paper_process import PaperOrder
@@ -18,6 +19,9 @@ WAITING_MAX = 32
 WAIT_SECONDS_MAX = 20.0
 MAKE_SECONDS_MAX = 15.0
 PROGRAM = ("-m", "services.issuer_gateway.papers.paper_process")
+PictureForm = Literal["png", "svg"]
+_PICTURE_PPI = 216.0
+"""So that a PNG is 1,080 by 810 pixels."""
 _THREADS = {"RAYON_NUM_THREADS": "1"}
 """One thread lays out one paper: more would take address space and no less time."""
 
@@ -47,6 +51,17 @@ class Papers:
         if address:
             files["qr"] = qr_svg(address)
         return await self.made(PaperOrder(template="supplement", form="pdf", said=dict(said), files=files))
+
+    async def picture(
+        self, said: Mapping[str, Any], form: PictureForm, *, document: bytes, address: str | None
+    ) -> bytes:
+        """Return the picture of a credential as PNG or SVG, with the document inside by the rule of Open Badges.
+
+        Raises as `pdf` does.
+        """
+        files = {"qr": qr_svg(address)} if address else {}
+        order = PaperOrder(template="picture", form=form, said=dict(said), files=files, pixels_per_inch=_PICTURE_PPI)
+        return with_credential(await self.made(order), document)
 
     async def made(self, order: PaperOrder) -> bytes:
         """Return a paper; raises `PaperProblem`, and `BusyProblem` where others take too long."""

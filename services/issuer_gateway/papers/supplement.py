@@ -17,6 +17,8 @@ from services.issuer_gateway.papers.standing import ShownState
 
 _LONG_WORD = 48
 _BREAK = "\u200b"
+_PICTURE_TITLE_MAX, _SHORT_TITLE = 160, 48
+_LARGE_PT, _SMALL_PT = 25, 17
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,4 +249,26 @@ def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str
         "attachment_words": word("The signed credential document"),
         "unprinted": word("Letters that could not be printed stand as ▯; the document has them."),
         "id": facts.credential_id,
+    }
+
+
+def picture(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str, Any]:
+    """Return all that the template of the picture shows: no grade, and how it stands where that is not well."""
+    state = facts.shown_state
+    title, tag = title_of(content, language)
+    level = language.word("EQF level {level} of 8", level=content.level.eqf) if content.level.eqf else None
+    credits_ = f"{ects_text(content.ects_hundredths)} ECTS" if content.ects_hundredths is not None else None
+    return {
+        "language": language.code,
+        "kind": language.word("Micro-credential"),
+        "title": breakable(title[:_PICTURE_TITLE_MAX]),
+        "title_language": tag,
+        "title_size": _LARGE_PT if len(title) <= _SHORT_TITLE else _SMALL_PT,
+        "holder": breakable((content.holder.name or "")[:_PICTURE_TITLE_MAX]),
+        "issuer": breakable(facts.legal_name[:_PICTURE_TITLE_MAX]),
+        "worth": ", ".join(filter(None, (credits_, level))),
+        "day": _day(content.awarded_at) or _day(content.valid_from) or "",
+        "word": "" if state.state == "active" else state.word(language),
+        "sign": state.sign,
+        "has_qr": facts.check_url is not None,
     }

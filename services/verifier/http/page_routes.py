@@ -9,11 +9,13 @@ from aiohttp import web
 from msgspec import Meta
 from msgspec.structs import replace
 
+from proto.documents.baked_picture import BakedPictureProblem, credential_in, kind_of
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import CredentialId, parse_credential_id
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.verifier import LanguageQuery, TimeQuery
 from services.edge import Form, Media, Route, annotate
+from services.edge.body import off_loop
 from services.verifier.answers.questions import Moments, UnknownCredentialProblem
 from services.verifier.config import Config
 from services.verifier.documents import reader
@@ -86,7 +88,9 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     except InvalidProblem:
         return pages.home(said, kept, fault=said.line(NO_DAY), status=422)
     try:
-        if reader.is_pdf(data):
+        if kind_of(data) is not None:
+            data = await off_loop(request, len(data), credential_in, data)
+        elif reader.is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
         sent, is_presented = reader.alone(data)
         judgement = await request.app[ANSWERS].document(sent, moments, address=address)
@@ -98,10 +102,12 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         NotAnOpenBadgeProblem,
         BusyProblem,
         PdfProblem,
+        BakedPictureProblem,
         PresentationProblem,
     ) as problem:
         annotate(request, problem=problem.slug)
-        advice = "" if isinstance(problem, BusyProblem | OtherFormatProblem | PresentationProblem) else ADVICE
+        says_what_to_do = BakedPictureProblem | BusyProblem | OtherFormatProblem | PresentationProblem
+        advice = "" if isinstance(problem, says_what_to_do) else ADVICE
         return pages.home(said, kept, fault=said.line(problem.detail), advice=advice, status=problem.status)
     annotate(request, verdict=judgement.verdict)
     shown = Shown(

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.documents.baked_picture import PICTURE_MEDIA, BakedPictureProblem, credential_in, kind_of
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.problem import BusyProblem, MalformedProblem
 from proto.wire.documents import CredentialDocument, DocumentWithStatusLists, PresentationDocument
@@ -64,7 +65,9 @@ async def verifications(
     address = address_of(request)
     if media_type_of(request) in LINE_MEDIA_TYPES:
         return await verify_lines(request, request.app[SETTINGS], request.app[CACHED_ANSWERS], moments, language)
-    if media_type_of(request) == PDF_MEDIA or reader.is_pdf(raw):
+    if kind_of(raw) is not None:
+        raw = await off_loop(request, len(raw), credential_in, raw)
+    elif media_type_of(request) == PDF_MEDIA or reader.is_pdf(raw):
         raw = await request.app[PDF].credential_in(raw, address=address)
     sent = await off_loop(request, len(raw), reader.unpack, raw, documents_max=request.app[SETTINGS].documents_max)
     charge_documents(request, len(sent) if isinstance(sent, list) else 1)
@@ -95,7 +98,7 @@ def _shapes(config: Config) -> dict[str, Any]:
     """Return what may be sent to be verified, by media type."""
     several = Annotated[list[CredentialDocument], Meta(min_length=1, max_length=config.documents_max)]
     shapes = (CredentialDocument, PresentationDocument, DocumentWithStatusLists, several)
-    return {**dict.fromkeys(DOCUMENT_MEDIA, shapes), PDF_MEDIA: bytes}
+    return {**dict.fromkeys(DOCUMENT_MEDIA, shapes), **dict.fromkeys((PDF_MEDIA, *PICTURE_MEDIA), bytes)}
 
 
 def verification_routes(config: Config) -> list[Route]:
@@ -109,7 +112,8 @@ def verification_routes(config: Config) -> list[Route]:
             summary="Is this document authentic, and does it hold?",
             description="One document, or a JSON list or a presentation of them: then a list comes back, and a "
             "document that cannot be read has its problem in its place. A PDF is taken for the one credential that is "
-            "attached to it. A presentation's own proof and holder, which bind it to whoever shows it, are not judged: "
+            "attached to it, a PNG or SVG for the one that is baked into it. A presentation's own proof and holder, "
+            "which bind it to whoever shows it, are not judged: "
             "each line says so in its `note`. A credential of another standard is `indeterminate`, and its check "
             "`document` says what it is; what is no JSON (a picture, a token) is refused by its name. As NDJSON, "
             "one document a line, there may be thousands: each is answered by a line "
@@ -118,7 +122,7 @@ def verification_routes(config: Config) -> list[Route]:
             "`{document, status_lists}`. Nothing of what is sent is stored.",
             tag="verification",
             request=bytes,
-            request_media=(*DOCUMENT_MEDIA, PDF_MEDIA),
+            request_media=(*DOCUMENT_MEDIA, PDF_MEDIA, *PICTURE_MEDIA),
             request_shapes=_shapes(config),
             request_lines=CredentialDocument,
             examples=_EXAMPLES,
@@ -133,6 +137,7 @@ def verification_routes(config: Config) -> list[Route]:
                 *PROJECTION_PROBLEMS,
                 QuotaProblem,
                 PdfProblem,
+                BakedPictureProblem,
                 BusyProblem,
             ),
             body_bytes_max=config.verification_bytes_max,
