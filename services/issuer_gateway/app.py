@@ -53,7 +53,6 @@ from services.supervision import EndProcess, TaskSupervision
 PARTS: web.AppKey[Parts] = web.AppKey("gateway_parts", Parts)
 CALLERS: web.AppKey[Callers] = web.AppKey("gateway_callers", Callers)
 BACKGROUND_CONNECTIONS_MAX = 8
-STOP_TIMEOUT_SECONDS = 15.0
 _MEASURE_SECONDS = 5.0
 _MS = 1000
 _HOUR_SECONDS = 3_600
@@ -183,16 +182,8 @@ async def _open_pool(stack: contextlib.AsyncExitStack, config: Config, connectio
         application_name="credentify-gateway",
         limits=PoolLimits(connections_max=connections_max),
     )
-    stack.push_async_callback(_close, pool)
+    stack.push_async_callback(postgres.close_pool, pool)
     return pool
-
-
-async def _close(pool: Pool) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
 
 
 async def _lasting(log: Log, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -189,7 +189,8 @@ class StatusLists:
         self._blocks = PlacesAtHand()
         self._taking: Locks[str] = Locks()
         self._publishing: Locks[tuple[str, int]] = Locks()
-        self._mute: set[str] = set()
+        self._mute: OrderedDict[str, None] = OrderedDict()
+        """Whose list cannot be published, as was said once; who is forgotten, beyond so many, is said again."""
 
     async def place(self, tenant: Tenant) -> Given:
         """Return a place that nobody had before and nobody gets after; raises `DatabaseUnavailableProblem`."""
@@ -335,12 +336,17 @@ class StatusLists:
             tenant = await tenants.by_id(self._pool, stored.institution_id)
             try:
                 await self.published(tenant, stored.number)
-                self._mute.discard(tenant.slug)
+                self._mute.pop(tenant.slug, None)
             except Problem as problem:
-                if tenant.slug not in self._mute:
-                    self._log.warning("status_list_not_published", slug=tenant.slug, detail=problem.detail)
-                self._mute.add(tenant.slug)
+                self._warn_once(tenant.slug, problem)
         return len(lists)
+
+    def _warn_once(self, slug: str, problem: Problem) -> None:
+        if slug not in self._mute:
+            self._log.warning("status_list_not_published", slug=slug, detail=problem.detail)
+        self._mute[slug] = None
+        if len(self._mute) > INSTITUTIONS_MAX:
+            self._mute.popitem(last=False)
 
     async def run(self) -> None:
         """Publish for ever what is behind, at once when the projection moves; errors of the database are raised."""

@@ -117,7 +117,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         pool = await postgres.create_pool(
             config.database_url, application_name="credentify-ledger", limits=_limits(config)
         )  # (2)
-        stack.push_async_callback(_close, pool)
+        stack.push_async_callback(postgres.close_pool, pool)
         with reaching_database():
             async with pool.acquire() as connection:
                 await postgres.assert_durable(connection)
@@ -131,14 +131,6 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
         await stack.enter_async_context(_supervised(parts, app[LOG], end_process))  # (5)
         app[LOG].event("log_open", origin=log_row.origin, published_size=parts.publication.size)
         yield
-
-
-async def _close(pool: postgres.Pool) -> None:
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
 
 
 class _Parts:

@@ -1,5 +1,6 @@
 """Connections, pools, transactions and durability of any PostgreSQL; knows no table."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,6 +27,7 @@ Connection = Session | PoolConnectionProxy
 VERSION_MIN = 150_000
 """`server_version_num` of PostgreSQL 15.0."""
 RELEASE_TIMEOUT_S = 5.0
+CLOSE_SECONDS = 15.0
 
 
 class NotDurableFault(OperatorFault):
@@ -57,6 +59,15 @@ async def create_pool(url: str, *, application_name: str, limits: PoolLimits | N
             connection_class=Session,
             reset=_keep_as_it_is,
         )
+
+
+async def close_pool(pool: Pool) -> None:
+    """Close a pool once its connections are given back; after `CLOSE_SECONDS` those that are not are cut."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
 async def _keep_as_it_is(_: asyncpg.Connection) -> None:
