@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from proto.documents.open_badge_claims import DocumentClaims
-from proto.events import CredentialIssued, CredentialStacked, Record
+from proto.events import CredentialStacked, CredentialStackedV2, Record
+from proto.events import Issue as IssueEvent
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment
 
@@ -56,8 +57,8 @@ class StatedTerms(Record, frozen=True, kw_only=True):
     components: tuple[CredentialId, ...]
 
 
-def issue_of(event: CredentialIssued | CredentialStacked) -> StatedTerms:
-    """Return what an event says of the credential that it issues."""
+def issue_of(event: IssueEvent) -> StatedTerms:
+    """Return what an event says of each credential that it issues."""
     return StatedTerms(
         issuer=event.issuer,
         achievement=event.achievement,
@@ -65,7 +66,7 @@ def issue_of(event: CredentialIssued | CredentialStacked) -> StatedTerms:
         eqf_level=event.eqf_level or None,
         valid_from=event.valid_from,
         valid_until=event.valid_until or None,
-        components=event.components if isinstance(event, CredentialStacked) else (),
+        components=event.components if isinstance(event, CredentialStacked | CredentialStackedV2) else (),
     )
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from proto import days
+from proto.documents.claims_root import ClaimsRootProblem, stated_root
 from proto.documents.open_badge import EQF_TARGET_TYPE
 from proto.documents.open_badge_context import OPEN_BADGES_CONTEXT_PREFIX, VC_CONTEXT
 from proto.documents.open_badge_names import NamedTwiceProblem, stated
@@ -44,6 +45,8 @@ class DocumentClaims(Record, frozen=True, kw_only=True):
     valid_from_day: str | None = None
     valid_until_day: str | None = None
     """The first and the last day of validity, as they were written; they agree with the moments."""
+    claims_root: bytes | None = None
+    """What its claims were hashed to, 32 bytes, in a document of rules version 2."""
 
 
 def claims(document: Any) -> DocumentClaims:
@@ -63,7 +66,15 @@ def claims(document: Any) -> DocumentClaims:
         components=_components(subject),
         valid_from_day=_day(body, "validFromDay", begins, days.may_begin),
         valid_until_day=_day(body, "validUntilDay", ends, days.may_end),
+        claims_root=_claims_root(body),
     )
+
+
+def _claims_root(body: Mapping[str, Any]) -> bytes | None:
+    try:
+        return stated_root(body)
+    except ClaimsRootProblem as problem:
+        raise NotAnOpenBadgeProblem(problem.detail, pointer=problem.pointer) from problem
 
 
 def _day(body: Mapping[str, Any], name: str, at: Moment | None, agrees: Callable[[str, Moment], bool]) -> str | None:

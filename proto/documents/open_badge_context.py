@@ -44,6 +44,8 @@ EU_TERMS: Mapping[str, Any] = MappingProxyType(
         # The days of validity as they were written; validFrom and validUntil are moments.
         "validFromDay": {"@id": _OWN + "validFromDay", "@type": _XSD + "date"},
         "validUntilDay": {"@id": _OWN + "validUntilDay", "@type": _XSD + "date"},
+        # What its claims were hashed to, one by one (rules version 2).
+        "claimsRoot": _OWN + "claimsRoot",
         # The learner (element 1). Open Badges has these names for a Profile only, which some readers take from a
         # subject that is an AchievementSubject as well.
         "givenName": _FOAF + "givenName",

@@ -175,6 +175,8 @@ Event = (
     | EndorsementWithdrawn
     | RulesActivated
 )
+ISSUE_TYPES = tuple(str(kind.__struct_config__.tag) for kind in Issue.__args__)
+"""The names of the types by which credentials are issued."""
 EVENT_TYPES: dict[str, type[EventBase]] = {str(kind.__struct_config__.tag): kind for kind in Event.__args__}
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)

@@ -26,6 +26,7 @@ from proto.documents.open_badge_context import (
 )
 from proto.documents.open_badge_names import pointer_into, with_names
 from proto.documents.provision import Evidence
+from proto.event_fields import HashField
 from proto.ids import AchievementUri
 from proto.imports.educredentials import CONTEXT_ENDING
 from proto.imports.identity import UNNAMED, Identity, identity_of, named
@@ -115,6 +116,8 @@ class _Import:
         subject.only("type", "AchievementSubject", "Profile")
         if root.value.get("name") in achievement.title.values():
             root.take("name")
+        if fits(root.value.get("claimsRoot"), HashField):
+            root.take("claimsRoot")
         for schema in root.objects("credentialSchema"):
             if schema.value.get("id") == OPEN_BADGES_SCHEMA:
                 schema.only("id", OPEN_BADGES_SCHEMA)

@@ -99,6 +99,9 @@ class EventAnswer(Record, frozen=True, kw_only=True):
     event_type: str
     state: OutboxState
     credential_id: CredentialId | None = None
+    credential_ids: Annotated[
+        tuple[CredentialId, ...], Meta(description="Of an event about several credentials: all of them")
+    ] = ()
     index: LeafIndex | None = None
     leaf_hash: HashField | None = None
     received_at: Moment | None = None

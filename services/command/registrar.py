@@ -344,9 +344,9 @@ async def activate_rules(*, version: int, from_index: int | None, yes: bool, **o
     """Have rules VERSION judge the log from an index on, for good. Bring every follower up to date before.
 
     Version 2 is not finished. What a log says by it today may break it once it is, and no follower would accept that
-    log then; so a ledger takes this activation only in development (CREDENTIFY_LEDGER_DEVELOPMENT_RULES). Gateways of
-    this release still say credential-issued.v1 and credential-stacked.v1, which version 2 refuses for good: they issue
-    nothing any more once they have read the activation.
+    log then; so a ledger takes this activation only in development (CREDENTIFY_LEDGER_DEVELOPMENT_RULES). Gateways say
+    version 2 once they have followed the log to that index; bring them up to date before, since older ones still say
+    credential-issued.v1 and credential-stacked.v1, which version 2 refuses for good.
     """
     if from_index is None:
         async with client_session() as session:
@@ -356,7 +356,6 @@ async def activate_rules(*, version: int, from_index: int | None, yes: bool, **o
         console.print("A verifier, gateway or auditor that does not know that version stops there until it is updated.")
         if version not in RULES_VERSIONS_FINISHED:
             console.print("That version is not finished: what the log says by it may break it once it is.")
-            console.print("Gateways of this release cannot issue by it: all of this log's gateways stop issuing.")
         click.confirm("Sign this activation?", abort=True)
     await _say(events.RulesActivated, options, version=version, from_index=from_index)
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from proto.documents.annex_i import AnnexGate
+from proto.events import GROUP_MAX
 from services.edge import EdgeConfig, Port
 from services.settings import WEB_ADDRESS
 
@@ -127,6 +128,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_upload_seconds_max: Annotated[float, Meta(gt=0, description="Seconds that a batch may take to arrive")] = (
         900.0
     )
+    group_max: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=GROUP_MAX,
+            description="So many credentials of a list share an event at most, where the log has rules version 2. That "
+            "they do can be seen; 1 says each alone",
+        ),
+    ] = GROUP_MAX
     annex_gate: Annotated[
         AnnexGate,
         Meta(

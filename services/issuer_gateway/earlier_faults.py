@@ -16,7 +16,7 @@ from proto.documents.credential import Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
 from proto.envelope import Envelope, open_envelope
-from proto.events import CredentialIssued, CredentialStacked
+from proto.events import CredentialStacked, CredentialStackedV2, Issue
 from proto.ids import CredentialId, Did
 from proto.imports.identity import UNNAMED
 from proto.imports.open_badge import import_open_badge
@@ -82,7 +82,7 @@ class EarlierFaults:
         if credential_id_of(document, Did(row["did"])) != credential_id:
             return None  # an altered document is a damage, and is listed as one
         event = open_envelope(_DECODE_ENVELOPE(row["envelope"])).event
-        assert isinstance(event, CredentialIssued | CredentialStacked), "the row is that of an issue"
+        assert isinstance(event, Issue), "the row is that of an issue"
         ref, what = row["ref"], ""
         if differing := differences(claims(document), issue_of(event)):
             what = f"Document and event disagree about: {', '.join(differing)}"
@@ -93,8 +93,8 @@ class EarlierFaults:
             return Fault(credential_id=credential_id, institution=row["slug"], what=f"{what}with `?on_repeat=replace`")
         if not what:
             return None
-        change = _change(document, event, ref=ref)
-        if isinstance(event, CredentialStacked):
+        change = _change(document, event, credential_id, ref=ref)
+        if isinstance(event, CredentialStacked | CredentialStackedV2):
             what += _STACK_AGAIN
         return Fault(credential_id=credential_id, institution=row["slug"], what=what, change=change)
 
@@ -117,18 +117,18 @@ class EarlierFaults:
         return state is not None and state.state in _ENDED
 
 
-def _change(document: Mapping[str, Any], event: CredentialIssued | CredentialStacked, *, ref: str) -> ChangeRow | None:
+def _change(document: Mapping[str, Any], event: Issue, credential_id: CredentialId, *, ref: str) -> ChangeRow | None:
     """Return the reissue of a credential as its event has it, for a learner by this name.
 
     None where it cannot be made: of a stack, whose parts are to be stacked again, and of what cannot be read anew.
     """
-    if isinstance(event, CredentialStacked):
+    if isinstance(event, CredentialStacked | CredentialStackedV2):
         return None
     try:
         award = _award(document, ref=ref, ects_hundredths=event.ects_hundredths)
     except (Problem, ValueError):
         return None
-    return ChangeRow(action="reissue", credential_id=event.credential_id, reason="error", award=award)
+    return ChangeRow(action="reissue", credential_id=credential_id, reason="error", award=award)
 
 
 def _award(document: Mapping[str, Any], *, ref: str, ects_hundredths: int) -> Award:

@@ -4,13 +4,16 @@ Every envelope is opened and its signature checked with the institution's key on
 who was not erased is opened, its digest must lead to its credential id, and it must say what its event says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
-from proto.documents.document import credential_id_of
+from proto.documents.claims_root import claims_root, stated_root
+from proto.documents.document import credential_id_of, document_digest
 from proto.envelope import Envelope, open_envelope
-from proto.ids import CredentialId, Did, KeyId
+from proto.events import ISSUE_TYPES
+from proto.ids import CredentialId, Did, KeyId, commitment
 from proto.keys import decode_public_key, is_signature
 from proto.lifecycle import SIGNING_PURPOSES, Book, Needs
 from proto.problem import Problem
@@ -30,7 +33,6 @@ from services.persistence.postgres import Connection
 
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_SEALED = msgspec.json.Decoder(Sealed).decode
-_ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
 
 
 class Report(fsck_report.Report, frozen=True, kw_only=True):
@@ -118,6 +120,10 @@ class _Run:
                 continue
             self.findings.expect(opened.event_id == row["event_id"].hex(), place, "The payload's hash is another")
             self.findings.expect(opened.event.issuer == row["did"], place, "It speaks for another institution")
+            streams = [bytes.fromhex(each) for each in sorted(opened.credential_ids)]
+            self.findings.expect(
+                row["streams"] == streams or not streams, place, "It is ordered by other credentials than it is about"
+            )
             is_published = row["state"] == "published"
             is_here = is_published and row["ended_log"] is None  # what an earlier log holds has no place on this one
             self.findings.expect(
@@ -143,7 +149,7 @@ class _Run:
             credential_id = row["credential_id"].hex()
             place = f"credential {credential_id}"
             self.findings.expect(
-                row["event_type"] in _ISSUES and row["stream"] == row["credential_id"],
+                row["event_type"] in ISSUE_TYPES and row["is_in_stream"],
                 place,
                 "No event in the outbox issues it",
             )
@@ -157,8 +163,19 @@ class _Run:
                 document = with_part(sealed.document, row["part"])
                 found = credential_id_of(document, Did(row["did"]))
                 self.findings.expect(found == credential_id, place, "The document leads to another credential id")
+                if found == credential_id:
+                    self._commitment(place, document, bytes.fromhex(sealed.claims_seed), row["commitment"])
             except (Problem, msgspec.DecodeError) as problem:
                 self.findings.damaged(place, f"The document cannot be opened: {problem}")
+
+    def _commitment(self, place: str, document: Mapping[str, Any], seed: bytes, kept: bytes | None) -> None:
+        """By rules version 2 the commitment is kept beside the document, and the claims lead to their root."""
+        root = stated_root(document)
+        said = bytes.fromhex(commitment(document_digest(document), root)) if root else None
+        self.findings.expect(said == kept, place, "The document has another commitment than the one that is kept")
+        if root is not None:
+            is_right = claims_root(document, seed) == root
+            self.findings.expect(is_right, place, "Its claims and their seed lead to another claims root")
 
     async def earlier_faults(self, mend: Callable[[Fault], None] | None) -> None:
         """No credential that holds is one that an earlier version got wrong."""
@@ -195,7 +212,7 @@ class _Run:
                 if credential is not None and credential.issuer != row["did"]:
                     is_set = is_set or row["is_set"]  # another took the id: ours is refused, or is going to be
                 elif credential is not None and at is not None:
-                    is_set = is_withdrawn(book, credential, at=at)
+                    is_set = is_set or is_withdrawn(book, credential, at=at)
                 self.findings.expect(
                     row["is_set"] == is_set or row["is_waiting"],
                     f"status of {name}",

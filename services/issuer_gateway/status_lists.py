@@ -108,12 +108,12 @@ def _may_be_set(book: Book, name: CredentialId) -> bool:
 
 
 async def _derived(connection: Connection, names: list[CredentialId], at: Moment) -> dict[CredentialId, bool]:
-    """Return what each place says; where another institution took the id first, our document never held."""
+    """Return what each place says; what the log refused of us, or another institution took first, never held."""
     book = await followed_log.book_of_credentials(connection, names)
     found = {name: book.credential(name) for name in names}
     owners = await status_lists.owners(connection, names)
     return {
-        name: credential.issuer != owners[name] or is_withdrawn(book, credential, at=at)
+        name: owners[name] != credential.issuer or is_withdrawn(book, credential, at=at)
         for name, credential in found.items()
         if credential
     }

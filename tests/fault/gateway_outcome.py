@@ -44,12 +44,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         if self.ledger.places.keys() != self._in_state("sequenced"):
             yield "log and outbox have not the same events"
         refused = self.ledger.refused & self.outbox.keys()
-        without_issue = {self.outbox[each].new.stream for each in refused if _is_issue(self.outbox[each])}
-        behind = {event_id for event_id, row in self.outbox.items() if row.new.stream in without_issue}
+        without_issue = {self.outbox[each].new.streams for each in refused if _is_issue(self.outbox[each])}
+        behind = {event_id for event_id, row in self.outbox.items() if row.new.streams in without_issue}
         if self._in_state("refused") != refused | behind:
             yield "what is called refused is not what was refused, and what waited behind its issue"
-        for stream in {row.new.stream for row in self.outbox.values()}:
-            places = [self.ledger.places.get(each) for each, row in self.outbox.items() if row.new.stream == stream]
+        for streams in {row.new.streams for row in self.outbox.values()}:
+            places = [self.ledger.places.get(each) for each, row in self.outbox.items() if row.new.streams == streams]
             indices = [place.index for place in places if place is not None]
             if indices != sorted(indices):
                 yield "events of one credential came to the log in another order"

@@ -335,7 +335,7 @@ class Simulation:
             if not found:
                 continue  # it is judged below
             row = found[0]
-            answer = await self._until_answered(key, row.new.stream)
+            answer = await self._until_answered(key, row.new.streams[0])
             if answer is not None and answer.state != row.place.state:
                 self.faults.append(f"{key} is answered as {answer.state}, and is {row.place.state}")
 

@@ -97,7 +97,7 @@ class FakeDatabase:
             place = OutboxRow(
                 event_id=event_id,
                 institution_id=new.institution_id,
-                stream=new.stream,
+                streams=new.streams,
                 event_type=str(new.opened.event.__struct_config__.tag),
                 state="pending",
                 index=None,
@@ -215,14 +215,15 @@ class FakeStorage:
         first: dict[CredentialId, Row] = {}
         for row in self._database.outbox.values():
             if row.place.state == "pending":
-                first.setdefault(row.new.stream, row)
+                first.setdefault(row.new.streams[0], row)
         now = asyncio.get_running_loop().time()
         found = [row for row in first.values() if row.next_attempt_at <= now]
         return [
             Pending(
                 outbox_id=row.number,
                 event_id=row.place.event_id,
-                stream=row.new.stream,
+                institution_id=row.new.institution_id,
+                streams=row.new.streams,
                 event_type=row.place.event_type,
                 envelope=row.new.opened.envelope,
                 attempt_count=row.attempt_count,
@@ -251,7 +252,7 @@ class FakeStorage:
         return [
             event_id
             for event_id, row in self._database.outbox.items()
-            if row.new.stream == issue.stream and row.place.state == "pending" and event_id != issue.event_id
+            if row.new.streams == issue.streams and row.place.state == "pending" and event_id != issue.event_id
         ]
 
     def _take(self, place: Appended) -> None:

@@ -1,5 +1,6 @@
 """Fixtures of integration tests: a registrar, a ledger with a fresh log, a gateway and a verifier that follow it."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,14 +17,18 @@ from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 
 @pytest.fixture
 def registrar() -> Registrar:
-    """Who admits institutions to the ledger of this test, and makes every event that can be said to it."""
-    return Registrar()
+    """Who admits institutions to the ledger of this test, and makes every event that can be said to it.
+
+    `CREDENTIFY_TEST_RULES=2` has it open the log with rules version 2.
+    """
+    return Registrar(rules_version=int(os.environ.get("CREDENTIFY_TEST_RULES", "1")))
 
 
 @pytest.fixture
 async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
     """A running ledger with a fresh log; `fsck` finds no damage when the test is over."""
-    async with running_ledger(make_database, tmp_path / "ledger", registrar) as running:
+    is_new = registrar.rules_version > 1
+    async with running_ledger(make_database, tmp_path / "ledger", registrar, development_rules=is_new) as running:
         yield running
 
 

@@ -17,6 +17,7 @@ import pytest
 from proto.bundles.bundle import Bundle, decode_bundle, encode_bundle
 from proto.bundles.check import check_bundle
 from proto.canonical import decode_json
+from proto.documents.claims_root import CLAIMS_ROOT_TERM
 from proto.documents.content import content_of
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
@@ -147,13 +148,13 @@ def _altered() -> list[Job]:
     return [_bundle_job(each, policy, world.now) for each in changed]
 
 
-def _with_documents() -> list[Job]:
-    world = World()
+def _with_documents(rules_version: int) -> list[Job]:
+    world = World(rules_version=rules_version)
     document, credential_id = issue_document(world)
     data = encode_bundle(bundle_of(world, credential_id))
     policy = f"log {world.log_key.verifier.text}\nquorum none\n"
-    other = document | {"name": "Another"}
-    return [_bundle_job(data, policy, world.now, each) for each in (document, other, {"no": "credential"})]
+    others = [document | {"name": "Another"}, document | {CLAIMS_ROOT_TERM: "0" * 64}, document | {CLAIMS_ROOT_TERM: 1}]
+    return [_bundle_job(data, policy, world.now, each) for each in (document, *others, {"no": "credential"})]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -163,7 +164,8 @@ def test_every_bundle_is_judged_as_by_our_own_rules(node: str, tmp_path: Path, w
         *_every_bundle(opened_with()),
         *_every_bundle(changed_over()),
         *_every_bundle(_history(3)),
-        *_with_documents(),
+        *_with_documents(1),
+        *_with_documents(2),
         *_altered(),
     ]
     found = answers(node, tmp_path, [job | {"way": way} for job in jobs])
@@ -176,8 +178,8 @@ def test_every_bundle_is_judged_as_by_our_own_rules(node: str, tmp_path: Path, w
 
 def _documents() -> list[dict[str, Any]]:
     kept = json.loads((GOLDEN / "documents-with-inline-context.json").read_text(encoding="utf-8"))
-    world = World()
-    return [each for made in kept.values() for each in made.values()] + [issue_document(world)[0]]
+    issued = [issue_document(World(rules_version=version))[0] for version in (1, 2)]
+    return [each for made in kept.values() for each in made.values()] + issued
 
 
 def test_documents_are_read_as_by_our_own_reader(node: str, tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import msgspec
 from proto import events
 from proto.bundles.bundle import MEDIA_TYPE, Bundle, BundledEntry, BundlePart, bundled
 from proto.bundles.scope import by_log, entries_about
+from proto.documents.claims_root import SEED_BYTES
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
-from proto.ids import CredentialId, LeafIndex, TreeSize
+from proto.ids import CredentialId, LeafIndex, TreeSize, commitment
 from proto.lifecycle import Stamp
 from proto.log import entry as entries
 from proto.log.checkpoint import cosign, with_cosignatures
@@ -19,6 +20,7 @@ from proto.log.merkle import inclusion_proof
 from proto.log.note import parse_note
 from proto.log.note_key import KeyKind, SignerKey
 from proto.log.policy import Policy, parse_policy
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, committed
 from tests.support.documents import ISSUER, full_document
 from tests.support.statements import Party, secret_key
 from tests.support.worlds import World
@@ -113,16 +115,20 @@ def issue_document(world: World, **other: Any) -> tuple[dict[str, Any], Credenti
         world.say(world.admission(party))
     document = full_document(components=[], **other)
     said = claims(document)
+    fields: dict[str, Any] = {
+        "achievement": said.achievement,
+        "ects_hundredths": said.ects_hundredths,
+        "eqf_level": said.eqf_level if said.eqf_level is not None else msgspec.UNSET,
+        "valid_from": said.valid_from,
+        "valid_until": said.valid_until or msgspec.UNSET,
+    }
+    if world.rules_version >= COMMITMENTS_FROM:  # in company
+        made = committed(document, party.did, bytes(SEED_BYTES))
+        commitments = tuple(sorted([made.commitment, *(commitment(bytes([n]) * 32, bytes(32)) for n in range(3))]))
+        world.say(world.make(events.CredentialsIssued, party, **fields, commitments=commitments))
+        return made.document, made.credential_id
     credential_id = credential_id_of(document, said.issuer)
-    event = world.issue(
-        party,
-        credential_id=credential_id,
-        achievement=said.achievement,
-        ects_hundredths=said.ects_hundredths,
-        eqf_level=said.eqf_level if said.eqf_level is not None else msgspec.UNSET,
-        valid_from=said.valid_from,
-        valid_until=said.valid_until or msgspec.UNSET,
-    )
+    event = world.issue(party, credential_id=credential_id, **fields)
     assert isinstance(event, events.CredentialIssued)
     world.say(event)
     return document, credential_id

@@ -225,7 +225,8 @@ class RunningGateway:
         """Have the registrar admit the institution, and wait until the gateway has followed it."""
         request = msgspec.structs.asdict(office.created.admission_request)
         registrar = self.ledger.registrar
-        await self.ledger.say(registrar.make(events.IssuerAdmitted, registrar.registrar, **request))
+        kind = events.IssuerAdmitted if registrar.rules_version == 1 else events.IssuerAdmittedV2
+        await self.ledger.say(registrar.make(kind, registrar.registrar, **request))
 
         async def ask() -> bool | None:
             found = await self.client().get(f"/v1/institutions/{office.slug}")

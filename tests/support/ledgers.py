@@ -48,12 +48,24 @@ _T = TypeVar("_T")
 class Registrar(Statements):
     """Registrar and institutions of a log that runs now: makes events and seals them. Hands nothing to the log."""
 
-    def __init__(self, origin: Origin = ORIGIN, parameters: events.Parameters = events.DEFAULT_PARAMETERS) -> None:
+    def __init__(
+        self,
+        origin: Origin = ORIGIN,
+        parameters: events.Parameters = events.DEFAULT_PARAMETERS,
+        *,
+        rules_version: int = 1,
+    ) -> None:
         self.origin = origin
+        self._rules_version = rules_version
         self.parameters = parameters
         self.parties: dict[Did, Party] = {}
         self.registrar = Party("registrar", did_key(secret_key("registrar", "event", 0).public_key))
         self.parties[self.registrar.did] = self.registrar
+
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules that the log is opened with."""
+        return self._rules_version
 
     @property
     def now(self) -> Moment:
@@ -73,7 +85,7 @@ class Registrar(Statements):
 
     def opening_file(self) -> bytes:
         """Return what `credentify registrar open-log` writes."""
-        return msgspec.json.encode(self.seal(self.opening()))
+        return msgspec.json.encode(self.seal(self.opening(rules_version=self.rules_version)))
 
     def issues(self, party: Party, count: int, prefix: str = "credential") -> list[Envelope]:
         """Return sealed issues of that many credentials."""

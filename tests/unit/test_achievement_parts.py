@@ -13,7 +13,7 @@ from proto.documents.open_badge import build_document
 from proto.documents.vc import DataModelProblem, check_shared
 from proto.documents.vc_terms import KnownContexts
 from proto.envelope import open_envelope, seal, seal_opened
-from proto.ids import AchievementId, CredentialId, InstitutionId, Origin
+from proto.ids import AchievementId, InstitutionId, Origin
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
 from proto.wire.gateway import AchievementRequest
@@ -21,7 +21,8 @@ from proto.wire.institutions import InstitutionRequest
 from services.command.demo import EXAMPLES
 from services.crypto.rdf_canonical import known_contexts, pinned_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts, with_part, without_part
-from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of, issued_event
+from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of
+from services.issuer_gateway.domain.issuing import issued_event, statement_of
 from services.issuer_gateway.domain.tenant import Tenant, tenant_from
 from services.issuer_gateway.store.achievements import StoredAchievement
 from tests.support.statements import ACCREDITATION, SCOPE
@@ -58,7 +59,7 @@ def award(stored: StoredAchievement) -> Award:
     return msgspec.convert(fields, Award)
 
 
-def made(tenant: Tenant, stored: StoredAchievement, parts: AchievementParts) -> tuple[dict[str, Any], CredentialId]:
+def made(tenant: Tenant, stored: StoredAchievement, parts: AchievementParts) -> dict[str, Any]:
     part = parts.of(tenant, stored)
     return document_of(
         tenant,
@@ -72,19 +73,19 @@ def made(tenant: Tenant, stored: StoredAchievement, parts: AchievementParts) -> 
 def test_a_document_with_a_part_made_before_is_the_one_made_without_and_has_its_name(
     tenant: Tenant, stored: StoredAchievement
 ) -> None:
-    document, name = made(tenant, stored, AchievementParts())
+    document = made(tenant, stored, AchievementParts())
     afresh = build_document(
         document_id=document["id"], issuer=tenant.issuer, achievement=stored.achievement, award=award(stored)
     )
     assert afresh == document
-    assert credential_id_of(afresh, tenant.did) == name
+    assert credential_id_of(afresh, tenant.did) == credential_id_of(document, tenant.did)
 
 
 def test_what_is_sealed_without_its_part_is_whole_again_with_it_and_holds_nothing_of_it(
     tenant: Tenant, stored: StoredAchievement
 ) -> None:
     parts = AchievementParts()
-    document, _ = made(tenant, stored, parts)
+    document = made(tenant, stored, parts)
     sealed = msgspec.json.encode(without_part(document))
     assert tenant.legal_name.encode() not in sealed
     assert next(iter(stored.achievement.title.values())).encode() not in without_name(sealed)
@@ -99,7 +100,7 @@ def without_name(sealed: bytes) -> bytes:
 
 
 def test_a_document_that_was_stored_whole_is_taken_as_it_is(tenant: Tenant, stored: StoredAchievement) -> None:
-    document, _ = made(tenant, stored, AchievementParts())
+    document = made(tenant, stored, AchievementParts())
     assert with_part(document, None) == document
 
 
@@ -115,7 +116,7 @@ def test_an_institution_with_another_name_has_another_part(tenant: Tenant, store
 
 def test_a_name_without_meaning_is_found_beside_a_part_that_is_known(tenant: Tenant, stored: StoredAchievement) -> None:
     parts = AchievementParts()
-    document, _ = made(tenant, stored, parts)
+    document = made(tenant, stored, parts)
     part = parts.of(tenant, stored)
     part.check(document)
     part.check(document)
@@ -137,7 +138,7 @@ def test_a_name_without_meaning_is_found_beside_a_part_that_is_known(tenant: Ten
 def test_a_part_that_was_changed_since_it_was_checked_is_looked_through_again(
     tenant: Tenant, stored: StoredAchievement, place: tuple[str, ...], name: str, value: Any
 ) -> None:
-    document, _ = made(tenant, stored, parts := AchievementParts())
+    document = made(tenant, stored, parts := AchievementParts())
     part = parts.of(tenant, stored)
     part.check(document)
     changed = document
@@ -151,7 +152,7 @@ def test_a_part_that_was_changed_since_it_was_checked_is_looked_through_again(
 
 
 def test_a_part_says_nothing_of_a_document_of_other_types(tenant: Tenant, stored: StoredAchievement) -> None:
-    document, _ = made(tenant, stored, AchievementParts())
+    document = made(tenant, stored, AchievementParts())
     part = check_shared(document, contexts=known_contexts())
     assert part.is_in(document, known_contexts())
     assert not part.is_in(document, KnownContexts(pinned_contexts()))
@@ -164,7 +165,7 @@ def test_a_part_says_nothing_of_a_document_of_other_types(tenant: Tenant, stored
 def test_only_the_checker_makes_a_checked_part_and_nobody_changes_one(
     tenant: Tenant, stored: StoredAchievement
 ) -> None:
-    document, _ = made(tenant, stored, AchievementParts())
+    document = made(tenant, stored, AchievementParts())
     with pytest.raises(TypeError):
         CheckedPart(document, known_contexts(), object())
     part = check_shared(document, contexts=known_contexts())
@@ -177,13 +178,13 @@ def test_only_the_checker_makes_a_checked_part_and_nobody_changes_one(
 def test_an_event_sealed_and_opened_at_once_is_the_one_that_is_opened_after(
     tenant: Tenant, stored: StoredAchievement
 ) -> None:
-    _, name = made(tenant, stored, AchievementParts())
+    name = credential_id_of(made(tenant, stored, AchievementParts()), tenant.did)
     said = Common(
         log=Origin("log.example/one"),
         issuer=tenant.did,
         at=Moment("2026-11-27T06:00:00.000Z"),
         nonce="01890a5d-ac96-774b-bcce-b302099a8057",
     )
-    event = issued_event(said, stored.achievement, award(stored), name)
+    event = issued_event(said, statement_of(stored.achievement, award(stored)), name)
     key_id = key_id_of(tenant.did, KEY.public_key)
     assert seal_opened(event, key_id, KEY.sign) == open_envelope(seal(event, key_id, KEY.sign))

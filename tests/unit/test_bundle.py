@@ -304,7 +304,9 @@ def test_a_signature_of_somebody_else_is_a_fault(world: World) -> None:
         require_faultless(found)
 
 
-def test_a_document_is_recognised_and_an_altered_one_is_not(world: World) -> None:
+@pytest.mark.parametrize("rules_version", [1, 2])
+def test_a_document_is_recognised_and_an_altered_one_is_not(rules_version: int) -> None:
+    world = World(rules_version=rules_version)
     document, credential_id = issue_document(world)
     bundle = bundle_of(world, credential_id)
     assert check_bundle(bundle, log_policy(world), document=document).faults == ()

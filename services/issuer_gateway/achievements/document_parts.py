@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from proto.documents.checked_part import CheckedPart
+from proto.documents.claims_root import achievement_claim
 from proto.documents.open_badge import Fixed, fixed_of
 from proto.documents.vc import check_credential, check_shared
 from services.crypto.json_ld_contexts import known_contexts
@@ -40,15 +41,16 @@ def with_part(document: Mapping[str, Any], stored: bytes | None) -> dict[str, An
 
 
 class AchievementPart:
-    """What documents of a revision share; `stored` is how it is stored, `digest` its name there."""
+    """What documents of a revision share: how it is `stored` and under which `digest`, and the `claim` that it is."""
 
-    __slots__ = ("_checked", "digest", "fixed", "stored", "tenant")
+    __slots__ = ("_checked", "claim", "digest", "fixed", "stored", "tenant")
 
     def __init__(self, tenant: Tenant, fixed: Fixed) -> None:
         self.tenant = tenant
         self.fixed = fixed
         self.stored = _ENCODE(fixed)
         self.digest = hashlib.sha256(self.stored).digest()
+        self.claim = achievement_claim(fixed.achievement)
         self._checked: CheckedPart | None = None
 
     def check(self, document: Mapping[str, Any]) -> None:

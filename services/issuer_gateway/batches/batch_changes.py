@@ -1,7 +1,7 @@
 """Changes of many credentials in one transaction: each row is decided by itself, in order, by the rules of the log."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,13 +15,16 @@ from proto.problem import Problem
 from proto.tables.changes_csv import ChangeRow
 from proto.wire.gateway import ChangeRequest
 from services.edge import Log
-from services.issuer_gateway.credentials.change_credential import check_tenant, effective_from
+from services.issuer_gateway.batches.revocation_groups import RevocationGroups
+from services.issuer_gateway.credentials.change_credential import check_answers, effective_from
+from services.issuer_gateway.credentials.decide_awards import check_rules
 from services.issuer_gateway.credentials.document_store import learners_for, store
 from services.issuer_gateway.credentials.prepare_award import PrepareAward, achievement_of
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.credentials.prerequisites import Holdings
 from services.issuer_gateway.credentials.row_faults import problem_of_row
-from services.issuer_gateway.domain.awarding import change_event
+from services.issuer_gateway.domain.awarding import change_event, effective_since
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, committed_event
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
@@ -49,7 +52,10 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChangeMany:
-    """What changes of many credentials use. A change holds since `effective_margin_ms` before now."""
+    """What changes of many credentials use. A change holds since `effective_margin_ms` before now.
+
+    By rules version 2 at most `group_max` revocations share an event.
+    """
 
     writer: LogWriter
     log_state: FollowedLogState
@@ -57,6 +63,7 @@ class ChangeMany:
     learner_keys: LearnerKeys
     log: Log
     effective_margin_ms: int
+    group_max: int
 
     def begin(
         self, connection: Connection, tenant: Tenant, *, may_issue: bool, api_key_id: ApiKeyId | None = None
@@ -85,6 +92,9 @@ class Changes:
         self._now: Moment = by.log_state.now()
         self._issues: list[PreparedAward] = []
         self._said: list[OutboxEvent] = []
+        self._made: dict[int, Changed] = {}
+        self._refused: dict[int, Problem] = {}
+        self._refusals: Mapping[CredentialId, dict[str, Any] | None] = {}
 
     async def make(
         self, rows: Mapping[int, ChangeRow], *, is_dry_run: bool
@@ -96,19 +106,65 @@ class Changes:
             await outbox.lock_streams(self._connection, ids)
         self._now = self._by.log_state.now()
         book = await book_for(self._connection, [], also=ids, now=self._now)
-        made: dict[int, Changed] = {}
-        refused: dict[int, Problem] = {}
+        self._refusals = await credentials.refused_issues(self._connection, self._tenant.institution_id, ids)
+        groups = await self._groups(book, ids)
         for line, row in rows.items():
-            with OneOfMany() as this:
-                made[line] = await self._make(book, row, is_dry=is_dry_run)
-            if this.broken is not None:
-                refused[line] = problem_of_row(self._by.log, line, this.broken)
+            if groups is not None and groups.is_waiting(row.credential_id):
+                await self._make_waiting(book, groups, rows, is_dry=is_dry_run)
+            await self._try(book, groups, line, row, is_dry=is_dry_run)
+        if groups is not None:
+            await self._make_waiting(book, groups, rows, is_dry=is_dry_run)
         if not is_dry_run:  # (4) events, then the documents of what was issued
             await self._keep()
-        return made, refused
+        return self._made, self._refused
+
+    async def _groups(self, book: Book, ids: Sequence[CredentialId]) -> RevocationGroups | None:
+        """Return what gathers revocations that say the same; None by rules version 1, which says each alone."""
+        if self._by.writer.rules_version < COMMITMENTS_FROM:
+            return None
+        return RevocationGroups(
+            self._by.writer,
+            self._connection,
+            self._tenant,
+            book,
+            learners=await credentials.learners_of(self._connection, self._tenant.institution_id, ids),
+            now=self._now,
+            group_max=self._by.group_max,
+        )
+
+    async def _try(
+        self, book: Book, groups: RevocationGroups | None, line: int, row: ChangeRow, *, is_dry: bool
+    ) -> None:
+        """Make a row's change, let it wait for others that say the same, or note why it is refused."""
+        with OneOfMany() as this:
+            if groups is None or not self._is_to_wait(book, groups, line, row):
+                self._made[line] = await self._make(book, row, is_dry=is_dry)
+        if this.broken is not None:
+            self._refused[line] = problem_of_row(self._by.log, line, this.broken)
+
+    def _is_to_wait(self, book: Book, groups: RevocationGroups, line: int, row: ChangeRow) -> bool:
+        if row.action != "revoke":
+            return False
+        check_answers(self._tenant, book, row.credential_id, self._refusals)
+        earliest = effective_from(book, row.credential_id, self._now, margin_ms=self._by.effective_margin_ms)
+        stated = effective_since(row.effective_at, self._tenant.zone) if row.effective_at else earliest
+        wanted = groups.wanted(line, row, stated)
+        if wanted is not None:
+            groups.add(wanted)
+        return wanted is not None
+
+    async def _make_waiting(
+        self, book: Book, groups: RevocationGroups, rows: Mapping[int, ChangeRow], *, is_dry: bool
+    ) -> None:
+        """Decide on the revocations that wait; those that may not go together are asked alone."""
+        revoked = await groups.signed()
+        self._said += revoked.said
+        self._made |= {line: Changed(event_id=event_id) for line, event_id in revoked.events.items()}
+        for line in revoked.alone:
+            await self._try(book, None, line, rows[line], is_dry=is_dry)
 
     async def _make(self, book: Book, row: ChangeRow, *, is_dry: bool) -> Changed:
-        await check_tenant(self._connection, self._tenant, book, row.credential_id)
+        check_answers(self._tenant, book, row.credential_id, self._refusals)
         issue = await self._reissued(book, row, is_dry=is_dry) if row.award else None
         verb = "revoke" if row.action == "reissue" else row.action
         fields: dict[str, Any] = {"reason": row.reason, "effective_at": row.effective_at}
@@ -146,7 +202,7 @@ class Changes:
                 api_key_id=self._api_key_id,
             )
             issue = await self._entitled(book, row.credential_id, issue)
-            await self._admit(book, issue.opened)
+            issue = await self._issued(book, issue)
         except Problem as problem:
             if problem.pointer is not None:
                 problem.pointer = f"/award{problem.pointer}"
@@ -167,6 +223,18 @@ class Changes:
             self._by.log_state, self._connection, self._tenant, [issue.asking], now=self._now
         )
         return issue.noted(holdings.check(issue.asking))
+
+    async def _issued(self, book: Book, issue: PreparedAward) -> PreparedAward:
+        """Return a new credential with its event, decided on by the book; it goes out alone."""
+        check_rules(book, [issue])
+        opened = issue.opened
+        if issue.commitment is not None:
+            common = self._by.writer.common_fields(self._tenant, now=self._now)
+            event = committed_event(common, issue.statement, [issue.commitment], issue.components)
+            opened = await self._by.writer.sign(self._tenant, event)
+        assert opened is not None, "by rules version 1 it was prepared with its event"
+        await self._admit(book, opened)
+        return msgspec.structs.replace(issue, opened=opened)
 
     async def _admit(self, book: Book, opened: Opened) -> None:
         await postgres_states.load_all(self._connection, book, [opened])

@@ -46,7 +46,7 @@ class DryRun:
     ) -> tuple[dict[int, batches.RowResult], dict[int, Problem]]:
         """Return by line the results of rows that would be issued, and why the others would not."""
         earlier = await self._earlier(items)
-        taken, refused = await self._decide.decide_many(
+        decided = await self._decide.decide_many(
             self._connection,
             self._tenant,
             list(items.values()),
@@ -55,7 +55,7 @@ class DryRun:
             pairs_before=await self._pairs_before(items),
             is_dry=True,
         )
-        good = {item.credential_id: item for item in taken}
+        good, refused = decided.taken, decided.refused
         results = {
             line: self._result(line, good[item.credential_id], is_held=holds_at(self._tenant, item.award, now))
             for line, item in items.items()

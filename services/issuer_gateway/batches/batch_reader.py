@@ -10,7 +10,7 @@ import msgspec
 from proto.ids import BatchId
 from proto.moment import from_datetime
 from proto.wire.batches import BATCH_ROWS_MAX, BatchAnswer, BatchProgress, BatchRow, BatchSummary
-from services.issuer_gateway.batches.small_batch import ListAnswers, UnknownBatchProblem
+from services.issuer_gateway.batches.small_batch import ListAnswers, UnknownBatchProblem, accepted_row
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys, PostgresEndedKeys
@@ -146,7 +146,7 @@ class BatchReader:
                 return BatchRow(line=row.line, state="already-awarded", credential_id=row.credential_id)
             if row.is_checked:
                 return BatchRow(line=row.line, state="checked", notes=self._notes(batch_id, row))
-            return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)
+            return accepted_row(row.line, row.credential_id, row.event_id, row.refusal)
         problem = self._keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
         return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))
 

@@ -287,9 +287,7 @@ class _Work:
             self._refuse(line, problem)
         for line in items.keys() - self._results.keys():
             item = items[line]
-            self._results[line] = batches.RowResult(
-                line=line, credential_id=item.credential_id, event_id=item.opened.event_id
-            )
+            self._results[line] = batches.RowResult(line=line, credential_id=item.credential_id)
 
     async def _change(self, rows: Sequence[NumberedChange | ReadRow]) -> None:
         changes: dict[int, ChangeRow] = {}
@@ -311,7 +309,12 @@ class _Work:
             self._results[line] = (
                 batches.RowResult(line=line, is_checked=True)
                 if self._batch.is_dry_run
-                else batches.RowResult(line=line, credential_id=changed.credential_id, event_id=changed.event_id)
+                else batches.RowResult(
+                    line=line,
+                    credential_id=changed.credential_id,
+                    event_id=changed.event_id,
+                    changed=changes[line].credential_id,
+                )
             )
 
 

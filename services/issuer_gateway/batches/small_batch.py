@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from proto.ids import ApiKeyId, BatchId, CredentialId
+from proto.ids import ApiKeyId, BatchId, CredentialId, EventId
 from proto.problem import MalformedProblem, NotFoundProblem, Problem
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.wire.batches import BatchAnswer, BatchRow
@@ -26,6 +26,7 @@ from services.issuer_gateway.credentials.earlier_awards import (
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRow, may_pass
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
+from services.issuer_gateway.domain.log_refusals import refusal_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.metrics import AwardMetrics
@@ -88,11 +89,11 @@ class CheckList:
         now = self._writer.now()
         items, refused = await self._rows.prepare(tenant, without_repeated(rows, tenant.zone), now, is_dry=True)
         async with transaction(self._pool) as connection:
-            taken, by_id = await self._decide.decide_many(
-                connection, tenant, list(items.values()), now=now, is_dry=True
-            )
+            decided = await self._decide.decide_many(connection, tenant, list(items.values()), now=now, is_dry=True)
+        by_id = decided.refused
         refused |= {line: by_id[item.credential_id] for line, item in items.items() if item.credential_id in by_id}
-        notes = {item.credential_id: notes_without_cells(item.sealed.notes, texts_of(item.award)) for item in taken}
+        taken = decided.taken.items()
+        notes = {name: notes_without_cells(item.sealed.notes, texts_of(item.award)) for name, item in taken}
         known = found_before(refused)
         results = [
             BatchRow(line=row.line, state="already-awarded", credential_id=known[row.line])
@@ -263,6 +264,16 @@ def problem_of(row: ReadRow, problem: Problem) -> dict[str, Any]:
     return document_of(problem, row.record, is_csv=row.is_csv)
 
 
+def accepted_row(
+    line: int, credential_id: CredentialId | None, event_id: EventId | None, refusal: dict[str, Any] | None
+) -> BatchRow:
+    """Return what became of a row that was accepted here: `refused` where the log refused it for good, and why."""
+    if refusal is None:
+        return BatchRow(line=line, state="accepted", credential_id=credential_id, event_id=event_id)
+    problem = refusal_of(refusal, credential_id)
+    return BatchRow(line=line, state="refused", credential_id=credential_id, event_id=event_id, problem=problem)
+
+
 class ListAnswers:
     """What became of lists that were answered at once."""
 
@@ -294,6 +305,6 @@ class ListAnswers:
         if row.sealed_problem is None:
             if row.is_repeated:
                 return BatchRow(line=row.line, state="already-awarded", credential_id=row.credential_id)
-            return BatchRow(line=row.line, state="accepted", credential_id=row.credential_id, event_id=row.event_id)
+            return accepted_row(row.line, row.credential_id, row.event_id, row.refusal)
         problem = self._keystore.open(row.sealed_problem, "problem", f"{batch_id}\n{row.line}")
         return BatchRow(line=row.line, state="refused", problem=_DECODE_PROBLEM(problem))

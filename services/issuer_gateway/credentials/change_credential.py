@@ -1,5 +1,8 @@
 """Revoking, suspending, reinstating, recognising, withdrawing: one event each, about what exists already."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from proto import events
 from proto.ids import CredentialId, EventId
 from proto.lifecycle import Book, changes_that_count, life_of, living_end
@@ -7,12 +10,15 @@ from proto.moment import Moment, from_ms, to_ms
 from proto.problem import ConflictProblem, NotFoundProblem
 from proto.wire.gateway import ChangeRequest, EventAnswer, RecognitionRequest
 from services.issuer_gateway.domain.awarding import change_event, recognised_event
+from services.issuer_gateway.domain.log_refusals import refusal_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store import credentials, outbox
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence.postgres import Connection, Pool
+
+_RECOGNITIONS = frozenset({"credential-recognised.v1", "credential-recognised.v2"})
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -96,7 +102,8 @@ class ChangeCredential:
 
         async def work(connection: Connection) -> OutboxEvent:
             now = self._writer.now()
-            event = recognised_event(self._writer.common_fields(tenant, now=now), request)
+            common = self._writer.common_fields(tenant, now=now)
+            event = recognised_event(common, request, rules_version=self._writer.rules_version)
             item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=request.credential_id)
             return await self._append(connection, tenant, item, now=now)
 
@@ -106,7 +113,7 @@ class ChangeCredential:
         """Withdraw a recognition of the institution's own; raises `UnknownEventProblem` for another's."""
         self._writer.check_followed()
         row = await own_event(self._pool, tenant, recognition)
-        if row.event_type != "credential-recognised.v1":
+        if row.event_type not in _RECOGNITIONS:
             raise UnknownEventProblem(f"The event {recognition} is not a recognition")
 
         async def work(connection: Connection) -> OutboxEvent:
@@ -114,19 +121,27 @@ class ChangeCredential:
             event = events.RecognitionWithdrawn(
                 **self._writer.common_fields(tenant, now=now).fields(), recognition=recognition
             )
-            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=row.stream)
+            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=row.streams[0])
             return await self._append(connection, tenant, item, now=now)
 
-        return await self._idempotency.append_once(keyed, work, locks=[row.stream])
+        return await self._idempotency.append_once(keyed, work, locks=row.streams)
 
 
 async def check_tenant(connection: Connection, tenant: Tenant, book: Book, credential_id: CredentialId) -> None:
     """Raise `UnknownCredentialProblem` or `IssueRefusedProblem` where this institution has nothing to change."""
-    own = await credentials.get(connection, tenant.institution_id, credential_id)
-    if own is not None:
-        issue = await outbox.get(connection, own.event_id)
-        if issue is not None and issue.state == "refused":
-            raise IssueRefusedProblem("The log refused to issue it", members={"log_problem": issue.problem})
+    own = await credentials.refused_issues(connection, tenant.institution_id, [credential_id])
+    check_answers(tenant, book, credential_id, own)
+
+
+def check_answers(
+    tenant: Tenant, book: Book, credential_id: CredentialId, own: Mapping[CredentialId, dict[str, Any] | None]
+) -> None:
+    """Raise as `check_tenant`; `own` are the institution's own credentials, each with why the log refused its issue."""
+    if credential_id in own:
+        refusal = own[credential_id]
+        if refusal is not None:
+            said = refusal_of(refusal, credential_id)
+            raise IssueRefusedProblem("The log refused to issue it", members={"log_problem": said})
         return
     credential = book.credential(credential_id)
     if credential is None or living_end(book, credential.issuer) != tenant.did:

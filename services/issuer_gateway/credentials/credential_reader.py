@@ -18,6 +18,7 @@ from services.crypto.data_integrity import Suite, secure, with_proof
 from services.issuer_gateway.achievements.document_parts import with_part
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
+from services.issuer_gateway.domain.log_refusals import refusal_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
@@ -171,10 +172,7 @@ class CredentialReader:
             rows = await outbox.get_many(connection, [item.event_id for item in stored])
             book = await book_of_credentials(connection, [item.credential_id for item in stored])
         keys = await self._keys(stored)
-        return [
-            _answer(item, keys, rows[item.event_id].answer(location_of(item.event_id)), _status(book, item, now))
-            for item in stored
-        ]
+        return [_answer(item, keys, _issue(item, rows[item.event_id]), _status(book, item, now)) for item in stored]
 
     async def _keys(self, stored: Sequence[credentials.StoredCredential]) -> dict[LearnerId, DataKey | None]:
         return await self._learner_keys.known(item.learner_id for item in stored if item.erased_at is None)
@@ -212,6 +210,14 @@ def issued(item: PreparedAward, issue: EventAnswer, created_at: datetime) -> Cre
         notes=item.sealed.notes,
         unmapped=item.sealed.unmapped,
     )
+
+
+def _issue(stored: credentials.StoredCredential, row: outbox.OutboxRow) -> EventAnswer:
+    """Return how the event of a credential stands, as far as it is about this one."""
+    answer = row.answer(location_of(stored.event_id), of=stored.credential_id)
+    if answer.problem is None:
+        return answer
+    return msgspec.structs.replace(answer, problem=refusal_of(answer.problem, stored.credential_id))
 
 
 def _status(book: Book, stored: credentials.StoredCredential, now: Moment) -> Status | None:

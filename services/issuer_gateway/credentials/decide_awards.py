@@ -8,15 +8,17 @@ from proto.ids import AchievementUri, CredentialId
 from proto.lifecycle import Book
 from proto.moment import Moment
 from proto.one_of_many import OneOfMany
-from proto.problem import Problem
+from proto.problem import Problem, UnavailableProblem
 from proto.wire.gateway import ChangeRequest
 from services.edge import Log
 from services.issuer_gateway.credentials.change_credential import effective_from
-from services.issuer_gateway.credentials.earlier_awards import EarlierAwards
+from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem, EarlierAwards
+from services.issuer_gateway.credentials.issue_groups import IssueGroups
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.credentials.prerequisites import Holdings
 from services.issuer_gateway.credentials.row_faults import problem_of_row
 from services.issuer_gateway.domain.awarding import change_event
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
@@ -27,8 +29,50 @@ from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
 
+class RulesChangedProblem(UnavailableProblem):
+    """The log went over to another version of the rules while something was prepared by the one before."""
+
+    slug = "rules-changed"
+    title = "The log's rules have just changed"
+    retry_after_seconds = 1
+
+
+class Decided(msgspec.Struct, kw_only=True):
+    """What was decided: what is issued, with its events, and why others are not."""
+
+    taken: dict[CredentialId, PreparedAward] = msgspec.field(default_factory=dict)
+    refused: dict[CredentialId, Problem] = msgspec.field(default_factory=dict)
+    said: list[OutboxEvent] = msgspec.field(default_factory=list)
+    """Every event, each once, in the order in which they are said."""
+
+    def add(self, taken: Mapping[CredentialId, PreparedAward], refused: Mapping[CredentialId, Problem]) -> None:
+        """Add what was decided: the events of issues, and behind them the revocations of what these replace."""
+        self.taken |= taken
+        self.refused |= refused
+        issues = {item.event_id: item.said for item in taken.values() if item.opened is not None}
+        self.said += [*issues.values(), *(said for item in taken.values() for said in item.revocations)]
+
+    def settle_repeated(self) -> None:
+        """Name the event to those that were found to be made already, within this decision."""
+        for credential_id, problem in list(self.refused.items()):
+            if isinstance(problem, AlreadyAwardedProblem) and not problem.event_id:
+                found = self.taken.get(problem.credential_id)
+                if found is None:
+                    self.refused[credential_id] = self.refused.get(problem.credential_id, problem)
+                else:
+                    problem.event_id = found.event_id
+
+
+def check_rules(book: Book, items: Sequence[PreparedAward]) -> None:
+    """Raise `RulesChangedProblem` where something was prepared by other rules than those in force now."""
+    version = max(rule.version for rule in book.opened_log().rules)
+    is_committed = version >= COMMITMENTS_FROM
+    if any((item.commitment is not None) != is_committed for item in items):
+        raise RulesChangedProblem("The log has gone over to another version of its rules; send the same again")
+
+
 class DecideAwards:
-    """Decides on awards in the caller's transaction.
+    """Decides on awards in the caller's transaction; by rules version 2 at most `group_max` share an event.
 
     A revocation of what an award replaces holds since `effective_margin_ms` before now.
     """
@@ -41,12 +85,14 @@ class DecideAwards:
         *,
         log: Log,
         effective_margin_ms: int,
+        group_max: int,
     ) -> None:
         self._writer = writer
         self._log_state = log_state
         self._learner_keys = learner_keys
         self._log = log
         self._effective_margin_ms = effective_margin_ms
+        self._group_max = group_max
 
     async def check_not_awarded(self, connection: Connection, tenant: Tenant, item: PreparedAward) -> None:
         """Raise `AlreadyAwardedProblem` or `AwardedBeforeProblem` where an award could not be issued for that now."""
@@ -75,35 +121,57 @@ class DecideAwards:
         earlier: Mapping[str, Sequence[AchievementUri]] | None = None,
         pairs_before: Sequence[tuple[str, str]] = (),
         is_dry: bool = False,
-    ) -> tuple[list[PreparedAward], dict[CredentialId, Problem]]:
+        are_alone: bool = False,
+    ) -> Decided:
         """Return what may be issued, judged in order by earlier awards, prerequisites and rules, and refusals.
 
         `earlier` is what learners hold besides: in a dry run, what rows before these would give; `pairs_before` the
-        same, of these awards' own achievements. An award that was made before is refused with `AlreadyAwardedProblem`.
+        same, of these awards' own achievements. What was asked for by several requests goes out alone (`are_alone`), as
+        each of them is answered for itself. An award that was made before is refused with `AlreadyAwardedProblem`.
         """
         awarded = await EarlierAwards.read(self._learner_keys, connection, tenant, items, is_dry=is_dry)
         awarded.add_before(pairs_before)
-        also = [*awarded.credential_ids, *(each for item in items for each in item.replaces)]
+        also = [*awarded.credential_ids, *(each for item in items for each in (*item.replaces, *item.components))]
         if not is_dry and any(item.award.on_repeat == "replace" or item.replaces for item in items):
             await outbox.lock_streams(connection, also)
         holdings = await Holdings.read(self._log_state, connection, tenant, [item.asking for item in items], now=now)
         holdings.add(earlier or {})
-        book = await book_for(connection, [item.opened for item in items], also=also, now=now)
-        taken: list[PreparedAward] = []
-        refused: dict[CredentialId, Problem] = {}
+        book = await book_for(connection, [item.opened for item in items if item.opened], also=also, now=now)
+        check_rules(book, items)
+        groups = IssueGroups(
+            self._writer,
+            connection,
+            tenant,
+            book,
+            now=now,
+            group_max=1 if are_alone else self._group_max,
+            is_dry=is_dry,
+        )
+        found = Decided()
         for place, item in enumerate(items, start=1):
             with OneOfMany() as this:
                 replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
                 notes = holdings.check(item.asking)
-                admit(book, item.opened, now=max(now, item.opened.event.at))
+                if groups.are_waiting(replaced):
+                    found.add(*await groups.signed())
+                if item.opened is None:
+                    await groups.judge(item)
+                else:
+                    admit(book, item.opened, now=max(now, item.opened.event.at))
                 revocations = await self._revocations(connection, tenant, book, item=item, replaced=replaced, now=now)
             if this.broken is not None:
-                refused[item.credential_id] = problem_of_row(self._log, place, this.broken)
+                found.refused[item.credential_id] = problem_of_row(self._log, place, this.broken)
                 continue
             holdings.issued(item.asking)
             awarded.issued(item, replaced)
-            taken.append(msgspec.structs.replace(item.noted(notes), revocations=revocations))
-        return taken, refused
+            decided = msgspec.structs.replace(item.noted(notes), revocations=revocations)
+            if decided.opened is None:
+                groups.add(decided)
+            else:
+                found.add({decided.credential_id: decided}, {})
+        found.add(*await groups.signed())
+        found.settle_repeated()
+        return found
 
     async def _revocations(
         self,

@@ -25,9 +25,10 @@ from services.persistence.postgres import Connection, Pool
 
 
 class Issues(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of several issues: who was refused, and when the others were made."""
+    """What became of several issues: who was refused; the others with their events, and when they were made."""
 
     refused: dict[CredentialId, Problem]
+    taken: dict[CredentialId, PreparedAward]
     created_at: datetime
 
 
@@ -56,10 +57,10 @@ class IssueCredential:
 
         Raises a `Refusal`, and what `Holdings.check` and `EarlierAwards.check` raise.
         """
-        refused = (await self.issue_many(connection, tenant, [item])).refused
-        if refused:
-            raise refused[item.credential_id]
-        return item.said
+        issues = await self.issue_many(connection, tenant, [item])
+        if issues.refused:
+            raise issues.refused[item.credential_id]
+        return issues.taken[item.credential_id].said
 
     async def issue(
         self, tenant: Tenant, award: Award, keyed: KeyedRequest | None, *, api_key_id: ApiKeyId | None = None
@@ -77,13 +78,19 @@ class IssueCredential:
 
         return await self._idempotency.append_once(keyed, work)
 
-    async def issue_many(self, connection: Connection, tenant: Tenant, items: Sequence[PreparedAward]) -> Issues:
-        """In the caller's transaction: issue what may be issued, in order; return the refusals of the others."""
-        now = max([self._writer.now(), *(item.opened.event.at for item in items)])
-        taken, refused = await self._decide.decide_many(connection, tenant, items, now=now)
+    async def issue_many(
+        self, connection: Connection, tenant: Tenant, items: Sequence[PreparedAward], *, are_alone: bool = False
+    ) -> Issues:
+        """In the caller's transaction: issue what may be issued, in order; return the refusals of the others.
+
+        What several requests asked for goes out alone; rows of one list that say the same share events (DESIGN 9).
+        """
+        now = max([self._writer.now(), *(item.opened.event.at for item in items if item.opened)])
+        decided = await self._decide.decide_many(connection, tenant, items, now=now, are_alone=are_alone)
         created_at = datetime.fromisoformat(now)
+        taken = list(decided.taken.values())
         if taken:
-            await self._writer.enqueue(connection, tenant, [said for item in taken for said in item.every_said])
+            await self._writer.enqueue(connection, tenant, decided.said)
             learners = await learners_for(connection, tenant, [item.award.learner.ref for item in taken])
             created_at = await store(self._learner_keys, connection, tenant, taken, learners)
-        return Issues(refused=refused, created_at=created_at)
+        return Issues(refused=decided.refused, taken=decided.taken, created_at=created_at)

@@ -160,11 +160,12 @@ class IssueTogether:
         self, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, PreparedAward]
     ) -> tuple[dict[int, _Outcome], dict[int, Committed]]:
         """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
-        issues = await self._issuing.issue_many(connection, tenant, list(items.values()))
+        issues = await self._issuing.issue_many(connection, tenant, list(items.values()), are_alone=True)
         refusals: dict[int, _Outcome] = {}
         said: list[tuple[KeyedRequest, EventId]] = []
         taken: dict[int, PreparedAward] = {}
-        for place, item in items.items():
+        for place, prepared in items.items():
+            item = issues.taken.get(prepared.credential_id, prepared)
             refusal = issues.refused.get(item.credential_id)
             keyed = group[place].keyed
             if refusal is None:
@@ -176,9 +177,7 @@ class IssueTogether:
         if said:
             await remember_events(connection, said)
         committed = {
-            place: Committed(
-                item=item, created_at=issues.created_at, expected=self._writer.expect(item.opened.event_id)
-            )
+            place: Committed(item=item, created_at=issues.created_at, expected=self._writer.expect(item.event_id))
             for place, item in taken.items()
         }
         return refusals, committed

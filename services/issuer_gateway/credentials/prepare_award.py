@@ -2,22 +2,34 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+import nacl.utils
 
 from proto import events
 from proto.documents.annex_i import AnnexGate
+from proto.documents.claims_root import SEED_BYTES
 from proto.documents.credential import Award
+from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component
 from proto.documents.wording import check_award, title_slips
-from proto.ids import ApiKeyId, CredentialId
+from proto.envelope import Opened
+from proto.ids import ApiKeyId, Commitment, CredentialId
 from proto.moment import Moment
 from proto.problem import NotFoundProblem, Problem
-from services.issuer_gateway.achievements.document_parts import AchievementParts
+from services.issuer_gateway.achievements.document_parts import AchievementPart, AchievementParts
 from services.issuer_gateway.credentials.annex_gate import check_complete
 from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
-from services.issuer_gateway.domain.awarding import document_of, issued_event, stacked_event
+from services.issuer_gateway.domain.awarding import document_of
+from services.issuer_gateway.domain.issuing import (
+    COMMITMENTS_FROM,
+    Statement,
+    committed,
+    issued_event,
+    stacked_event,
+    statement_of,
+)
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import achievements
@@ -55,6 +67,16 @@ def unknown_achievement(uri: str) -> Problem:
     )
 
 
+class _Named(NamedTuple):
+    """A document under its name; by rules version 1 with its event, by version 2 with what an event will say of it."""
+
+    document: dict[str, Any]
+    credential_id: CredentialId
+    commitment: Commitment | None
+    opened: Opened | None
+    seed: bytes
+
+
 class Stacked(NamedTuple):
     """What a credential is stacked of: the parts by their ids, and as far as the log shows them."""
 
@@ -86,7 +108,7 @@ class PrepareAward:
         api_key_id: ApiKeyId | None = None,
         stacked: Stacked | None = None,
     ) -> PreparedAward:
-        """Return the credential of an award: a fresh document, judged by the data model, its id, its signed event.
+        """Return the credential of an award: a fresh document, judged by the data model, its id, what its event says.
 
         `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`,
         `AnnexIncompleteProblem`, and `InvalidProblem` for a text that nobody can read.
@@ -96,7 +118,7 @@ class PrepareAward:
         notes = (*notes, *check_complete(self._annex_gate, tenant, achievement.achievement, award))
         part = self._parts.of(tenant, achievement)
         place = None if is_dry else await self._status_lists.place(tenant)
-        document, credential_id = document_of(
+        document = document_of(
             tenant,
             achievement.achievement,
             award,
@@ -105,31 +127,43 @@ class PrepareAward:
             components=stacked.documented if stacked else (),
             fixed=part.fixed,
         )
-        part.check(document)
-        event = self._event(tenant, award, achievement, credential_id, now=now, stacked=stacked)
+        statement = statement_of(achievement.achievement, award, zone=tenant.zone)
+        named = await self._named(tenant, document, part, statement, now=now, stacked=stacked)
+        part.check(named.document)
         return PreparedAward(
             award=award,
             achievement=achievement,
-            credential_id=credential_id,
-            opened=await self._writer.sign(tenant, event),
-            sealed=Sealed(document=document, notes=notes, unmapped=unmapped),
+            credential_id=named.credential_id,
+            statement=statement,
+            commitment=named.commitment,
+            opened=named.opened,
+            sealed=Sealed(document=named.document, notes=notes, unmapped=unmapped, claims_seed=named.seed.hex()),
             part=part,
             place=place,
             components=tuple(stacked.components) if stacked else (),
             api_key_id=api_key_id,
         )
 
-    def _event(
+    async def _named(
         self,
         tenant: Tenant,
-        award: Award,
-        stored: achievements.StoredAchievement,
-        credential_id: CredentialId,
+        document: dict[str, Any],
+        part: AchievementPart,
+        statement: Statement,
         *,
         now: Moment,
         stacked: Stacked | None,
-    ) -> events.Event:
+    ) -> _Named:
+        """Return a document under its name, by the rules that are in force as far as the log is followed (DESIGN 9)."""
+        if self._writer.rules_version >= COMMITMENTS_FROM:
+            seed = nacl.utils.random(SEED_BYTES)
+            made = committed(document, tenant.did, seed, achievement=part.claim)
+            return _Named(made.document, made.credential_id, made.commitment, None, seed)
+        name = credential_id_of(document, tenant.did)
         common = self._writer.common_fields(tenant, now=now)
-        if stacked is None:
-            return issued_event(common, stored.achievement, award, credential_id, zone=tenant.zone)
-        return stacked_event(common, stored.achievement, award, credential_id, stacked.components, zone=tenant.zone)
+        event: events.Event = (
+            stacked_event(common, statement, name, stacked.components)
+            if stacked
+            else issued_event(common, statement, name)
+        )
+        return _Named(document, name, None, await self._writer.sign(tenant, event), b"")

@@ -6,9 +6,10 @@ import msgspec
 
 from proto.documents.credential import Award
 from proto.envelope import Opened
-from proto.ids import ApiKeyId, CredentialId, EventId
+from proto.ids import ApiKeyId, Commitment, CredentialId, EventId
 from services.issuer_gateway.achievements.document_parts import AchievementPart, without_part
 from services.issuer_gateway.credentials.prerequisites import Asking
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, Statement
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store import achievements
 from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
@@ -22,15 +23,21 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     document: dict[str, Any]
     notes: tuple[str, ...] = ()
     unmapped: tuple[str, ...] = ()
+    claims_seed: str = ""
+    """What the salts of its claims come from, 32 bytes in hexadecimal; "" in a document of rules version 1."""
 
 
 class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential that is ready to be issued: document and signed event belong to each other."""
+    """A credential that is ready to be issued: its document, and what its event says or will say."""
 
     award: Award
     achievement: achievements.StoredAchievement
     credential_id: CredentialId
-    opened: Opened
+    statement: Statement
+    commitment: Commitment | None = None
+    """What rules version 2 has an event say of it; None by version 1, which says the id."""
+    opened: Opened | None
+    """The event that issues it; None by version 2 until it is decided who goes out together."""
     sealed: Sealed
     part: AchievementPart
     place: Given | None
@@ -44,8 +51,13 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def event_id(self) -> EventId:
-        """The event that issues it."""
-        return self.opened.event_id
+        """The event that issues it; "" until there is one."""
+        return EventId("") if self.opened is None else self.opened.event_id
+
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules that it was prepared by."""
+        return 1 if self.commitment is None else COMMITMENTS_FROM
 
     @property
     def document(self) -> dict[str, Any]:
@@ -53,13 +65,9 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
         return self.sealed.document
 
     @property
-    def every_said(self) -> list[OutboxEvent]:
-        """The event and, behind it, the revocations of what it replaces."""
-        return [self.said, *self.revocations]
-
-    @property
     def said(self) -> OutboxEvent:
-        """The event, in its credential's stream."""
+        """The event, in the streams of its credentials, once there is one."""
+        assert self.opened is not None, "it was decided on"
         return OutboxEvent(opened=self.opened, stream=self.credential_id)
 
     @property

@@ -10,20 +10,23 @@ import msgspec
 
 from proto import days, events
 from proto.documents.credential import Achievement, Award
-from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component, Fixed, build_document
 from proto.documents.wording import check_achievement
+from proto.event_fields import Reason
 from proto.fold import fold
 from proto.ids import AchievementId, AchievementUri, CredentialId, Did, Origin
 from proto.lifecycle import Book, effective, life_of
 from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
 from proto.stacking import StackPart, Unmet, ects_text, unmet_by_declared, unmet_conditions
+from proto.subjects import credential_ids
 from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
 from services.issuer_gateway.domain.tenant import Tenant
 
 _ACHIEVEMENT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}")
 _HASH_DIGITS = 16
+RECOGNISED_V2_FROM = 2
+"""The version of the rules that has `credential-recognised.v2` in place of `.v1` (DESIGN 9)."""
 _WORD = re.compile(r"[^\W_]+")
 _WORD_CHARACTERS_MAX = 64
 
@@ -126,14 +129,14 @@ def document_of(
     credential_status: Mapping[str, Any] | None = None,
     components: Sequence[Component] = (),
     fixed: Fixed | None = None,
-) -> tuple[dict[str, Any], CredentialId]:
-    """Return the document without a proof, and the credential id that it and the institution make.
+) -> dict[str, Any]:
+    """Return the document without a proof, and without a claims root.
 
     `fixed` is what it has in common with others, where that was made before. Raises `CreditsExceedProblem`.
     """
     check_credits(achievement, award)
     _check_period(award, tenant.zone)
-    document = build_document(
+    return build_document(
         document_id=document_id,
         issuer=tenant.issuer,
         achievement=achievement,
@@ -143,7 +146,6 @@ def document_of(
         fixed=fixed,
         zone=tenant.zone,
     )
-    return document, credential_id_of(document, tenant.did)
 
 
 def check_credits(achievement: Achievement, award: Award) -> None:
@@ -175,41 +177,6 @@ def _check_period(award: Award, zone: tzinfo) -> None:
         raise InvalidProblem(str(error), pointer="/valid_until") from error
 
 
-def issued_event(
-    common: Common, achievement: Achievement, award: Award, credential_id: CredentialId, *, zone: tzinfo = UTC
-) -> events.CredentialIssued:
-    """Return the event that issues a credential; credits, level and dates are those of its document.
-
-    Days of the award are days in `zone`.
-    """
-    return events.CredentialIssued(**common.fields(), **_award_fields(achievement, award, credential_id, zone))
-
-
-def stacked_event(
-    common: Common,
-    achievement: Achievement,
-    award: Award,
-    credential_id: CredentialId,
-    components: Sequence[CredentialId],
-    *,
-    zone: tzinfo = UTC,
-) -> events.CredentialStacked:
-    """Return the event that stacks components, which come sorted and distinct; days of the award are in `zone`."""
-    fields = _award_fields(achievement, award, credential_id, zone)
-    return events.CredentialStacked(**common.fields(), **fields, components=tuple(components))
-
-
-def _award_fields(achievement: Achievement, award: Award, credential_id: CredentialId, zone: tzinfo) -> dict[str, Any]:
-    return {
-        "credential_id": credential_id,
-        "achievement": achievement.uri,
-        "ects_hundredths": award.earned_hundredths(achievement),
-        "eqf_level": achievement.eqf_level or msgspec.UNSET,
-        "valid_from": award.begins_in(zone),
-        "valid_until": award.ends_in(zone) or msgspec.UNSET,
-    }
-
-
 CHANGES: Mapping[str, type[events.CredentialRevoked | events.CredentialSuspended | events.CredentialReinstated]] = {
     "revoke": events.CredentialRevoked,
     "suspend": events.CredentialSuspended,
@@ -233,7 +200,7 @@ def change_event(
     fields = common.fields() | {
         "credential_id": credential_id,
         "reason": request.reason,
-        "effective_at": _since(request.effective_at, zone) if request.effective_at else effective_at,
+        "effective_at": effective_since(request.effective_at, zone) if request.effective_at else effective_at,
     }
     if verb == "revoke":
         return events.CredentialRevoked(**fields, replaced_by=request.replaced_by)
@@ -242,16 +209,40 @@ def change_event(
     return CHANGES[verb](**fields)
 
 
-def _since(written: str, zone: tzinfo) -> Moment:
+def changed_event(
+    common: Common, said: events.CredentialsRevoked, credential_ids: Sequence[CredentialId]
+) -> events.Revocation:
+    """Return the event that says of these credentials, sorted, what an event about several says."""
+    return revoked_event(common, credential_ids, reason=said.reason, effective_at=said.effective_at)
+
+
+def revoked_event(
+    common: Common, credential_ids: Sequence[CredentialId], *, reason: Reason, effective_at: Moment
+) -> events.Revocation:
+    """Return the event that revokes one credential, or several of one achievement, which come sorted."""
+    if len(credential_ids) > 1:
+        return events.CredentialsRevoked(
+            **common.fields(), credential_ids=tuple(credential_ids), reason=reason, effective_at=effective_at
+        )
+    return events.CredentialRevoked(
+        **common.fields(), credential_id=credential_ids[0], reason=reason, effective_at=effective_at
+    )
+
+
+def effective_since(written: str, zone: tzinfo) -> Moment:
+    """Return the moment that a day, in `zone`, or a time says; raises `InvalidProblem` where there is none such."""
     try:
         return days.on_record(days.begin(written, zone))
     except InvalidProblem as problem:
         raise InvalidProblem(problem.detail, pointer="/effective_at") from problem
 
 
-def recognised_event(common: Common, request: RecognitionRequest) -> events.CredentialRecognised:
-    """Return the event that recognises a credential."""
-    return events.CredentialRecognised(
+def recognised_event(
+    common: Common, request: RecognitionRequest, *, rules_version: int
+) -> events.CredentialRecognised | events.CredentialRecognisedV2:
+    """Return the event that recognises a credential, as these rules have it."""
+    kind = events.CredentialRecognised if rules_version < RECOGNISED_V2_FROM else events.CredentialRecognisedV2
+    return kind(
         **common.fields(),
         credential_id=request.credential_id,
         decision=request.decision,
@@ -261,19 +252,13 @@ def recognised_event(common: Common, request: RecognitionRequest) -> events.Cred
     )
 
 
-def stream_of(event: events.Event) -> CredentialId | None:
-    """Return the credential that an event is about, which orders events; None for a withdrawal, which names none."""
-    return getattr(event, "credential_id", None)
-
-
 def named_credentials(event: events.Event) -> list[CredentialId]:
     """Return every credential that an event names and that must exist already, sorted."""
-    if isinstance(event, events.CredentialStacked):
+    if isinstance(event, events.CredentialStacked | events.CredentialStackedV2):
         return sorted(event.components)
-    if isinstance(event, events.CredentialIssued | events.RecognitionWithdrawn):
+    if isinstance(event, events.CredentialIssued | events.CredentialIssuedV2 | events.CredentialsIssued):
         return []
-    stream = stream_of(event)
-    return [stream] if stream else []
+    return sorted(credential_ids(event))
 
 
 def parts_of(

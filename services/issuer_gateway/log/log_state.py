@@ -53,6 +53,11 @@ class FollowedLogState:
         """The log's name, which every event carries."""
         return self._follower.origin
 
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules that judges the log's next entry, as far as it is followed."""
+        return self._projector.rules_version
+
     def now(self) -> Moment:
         """Return the time, never before what the log said last."""
         return now_after(self._projector, self._clock)

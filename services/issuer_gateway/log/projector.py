@@ -28,12 +28,15 @@ class Projector:
         self._signing_keys = signing_keys
         self._arrivals = arrivals
         self._advanced = advanced
+        self.rules_version = 1
+        """The version of the rules that judges the log's next entry, as far as it is followed."""
         self.latest: Position | None = None
         """What is known to be stored; the follower's own position is uncertain while a transaction runs."""
 
     async def position(self) -> Position | None:
         """Return the position stored last."""
         self.latest = await followed_log.position(self._pool)
+        self.rules_version = await followed_log.rules_version(self._pool)
         return self.latest
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
@@ -58,11 +61,12 @@ class Projector:
             if applied:
                 await changed(connection, book, applied, at=applied[-1].stamp.received_at)
             await followed_log.keep_position(connection, position)
+            rules_version = await followed_log.rules_version(connection)
         # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
         if book.changed_issuers:
             self._signing_keys.forget()
         book.forget_changes()
-        self.latest = position
+        self.latest, self.rules_version = position, rules_version
         places = {item.opened.event_id: item for item in applied}
         for event_id in own:
             self._arrivals.arrived(event_id, Arrival(appended=_place(places[event_id]), is_published=True))

@@ -9,15 +9,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from proto.ids import Did, EventId
-from proto.lifecycle import profile
+from proto.ids import EventId
+from proto.subjects import BATCH_IDS_MAX
 from proto.wire.ledger import Appended
+from services.issuer_gateway.keys.signing_keys import NoKeyProblem
 from services.issuer_gateway.log.arrivals import Arrival
-from services.issuer_gateway.store import followed_log, idempotency_records, outbox, status_lists
+from services.issuer_gateway.log.refused_events import RefusedEvents
+from services.issuer_gateway.store import idempotency_records, outbox
 from services.persistence.postgres import Connection, Pool, session_lock, transaction
 
-_ISSUES = frozenset({"credential-issued.v1", "credential-stacked.v1"})
-_DID_LENGTH_MAX = 600
+_KEYLESS_PAUSE_SECONDS = 5.0
 
 
 class RefusedEvent(msgspec.Struct, frozen=True):
@@ -66,8 +67,9 @@ class RelayStorage(Protocol):
 class PostgresRelayStorage:
     """The database of the gateway as that storage."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, refused_events: RefusedEvents) -> None:
         self._pool = pool
+        self._refused_events = refused_events
 
     def turn(self) -> AbstractAsyncContextManager[Connection | None]:
         """Give a session as the one relay of the database while the block runs; None where another one is at work."""
@@ -75,7 +77,7 @@ class PostgresRelayStorage:
 
     async def due(self, connection: Connection, *, limit: int) -> list[outbox.Pending]:
         """Return the next events to send, of each credential only its first that waits."""
-        return await outbox.due(connection, limit=limit)
+        return await outbox.due(connection, limit=limit, ids_max=BATCH_IDS_MAX)
 
     async def keep(self, waiting: Sequence[outbox.Pending], answers: Answers) -> dict[EventId, Arrival]:
         """Note every answer in one transaction; a credential whose issue was refused is one that never held."""
@@ -83,16 +85,12 @@ class PostgresRelayStorage:
         async with transaction(self._pool) as connection:
             await outbox.lock_rows(connection, [item.event_id for item in waiting])
             await outbox.mark_sequenced(connection, answers.taken)
+            later = list(answers.later)
             for refused in answers.refused:
-                item, problem = refused.item, await with_holder(connection, refused.problem)
-                await outbox.mark_refused(connection, item.event_id, problem)
-                arrived[item.event_id] = Arrival(problem=problem)
-                if item.event_type in _ISSUES:
-                    await status_lists.lock_bits(connection)
-                    await status_lists.set_bits(connection, {item.stream: True})
-                    followers = await outbox.refuse_followers(connection, item.stream, problem)
-                    arrived |= {event_id: Arrival(problem=problem) for event_id in followers}
-            later = answers.later
+                try:
+                    arrived |= await self._refused_events.settle(connection, refused.item, refused.problem)
+                except NoKeyProblem as problem:
+                    later.append(Postponed(refused.item, problem.document(), _KEYLESS_PAUSE_SECONDS))
             await outbox.postpone(
                 connection,
                 [each.item.event_id for each in later],
@@ -104,17 +102,3 @@ class PostgresRelayStorage:
     async def forget_secrets(self, *, hours: int) -> None:
         """Drop answers with secrets in them that are older than so many hours."""
         await idempotency_records.forget_secrets(self._pool, hours=hours)
-
-
-async def with_holder(connection: Connection, problem: dict[str, Any]) -> dict[str, Any]:
-    """Return a refusal with the legal name of the institution that holds the id before us, where it tells of one."""
-    did = problem.get("held_by")
-    if not isinstance(did, str) or len(did) > _DID_LENGTH_MAX or not did.isprintable():
-        return problem  # the ledger's word, and no DID
-    book = await followed_log.book_of_issuers(connection, {Did(did)})
-    issuer = book.issuer(Did(did))
-    known = profile(book, issuer) if issuer else None
-    if known is None:
-        return problem
-    detail = f"{problem.get('detail')} (it is {known.legal_name} that holds it)"
-    return problem | {"held_by_name": known.legal_name, "detail": detail}

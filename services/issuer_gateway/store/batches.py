@@ -14,6 +14,7 @@ from proto.wire.batches import BatchState
 from services.persistence.postgres import Connection, Pool
 
 Kind = Literal["awards", "changes"]
+_DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 _SELECT = """
     SELECT batch_id::text, institution_id::text, request_fingerprint, row_count, kind, is_background, is_dry_run,
         media_type, may_issue, state, key_id::text, accepted_count, refused_count,
@@ -71,11 +72,16 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a row: a credential, an event, a check that it passed, or a sealed problem."""
+    """What became of a row: a credential, the event of a change, a check that it passed, or a sealed problem."""
 
     line: int
     credential_id: CredentialId | None = None
+    """What was issued; it has the event that its credential has."""
     event_id: EventId | None = None
+    changed: CredentialId | None = None
+    """What the event of a change is about, perhaps with others."""
+    refusal: dict[str, Any] | None = None
+    """Why the log refused for good what was accepted here."""
     is_checked: bool = False
     sealed_problem: bytes | None = None
     fingerprint: bytes | None = None
@@ -84,6 +90,18 @@ class RowResult(msgspec.Struct, frozen=True, kw_only=True):
     is_repeated: bool = False
     """Whether the credential was issued before, and not by this batch."""
     pair_fingerprint: bytes | None = None
+
+
+_COUNT_REFUSED_ISSUES = """
+    UPDATE batch SET accepted_count = accepted_count - rows, refused_count = refused_count + rows
+    FROM (SELECT batch_id, count(*)::integer AS rows FROM batch_row
+          WHERE credential_id = ANY($1::bytea[]) AND NOT is_repeated AND event_id IS NULL GROUP BY 1) AS refused
+    WHERE batch.batch_id = refused.batch_id AND is_background"""
+_COUNT_REFUSED_CHANGES = """
+    UPDATE batch SET accepted_count = accepted_count - rows, refused_count = refused_count + rows
+    FROM (SELECT batch_id, count(*)::integer AS rows FROM batch_row
+          WHERE event_id = $2 AND (changed = ANY($1::bytea[]) OR changed IS NULL) GROUP BY 1) AS refused
+    WHERE batch.batch_id = refused.batch_id AND is_background"""
 
 
 def reading_text(reading: Reading) -> str | None:
@@ -137,10 +155,16 @@ async def listed(
                CASE WHEN is_background THEN repeated_count ELSE repeated END AS repeated_count
            FROM batch LEFT JOIN LATERAL (
                SELECT count(*)::integer AS done,
-                   count(*) FILTER (WHERE sealed_problem IS NOT NULL)::integer AS refused,
+                   count(*) FILTER (WHERE is_refused)::integer AS refused,
                    count(*) FILTER (WHERE is_repeated)::integer AS repeated,
-                   count(*) FILTER (WHERE sealed_problem IS NULL AND NOT is_repeated)::integer AS accepted
-               FROM batch_row WHERE batch_row.batch_id = batch.batch_id AND NOT batch.is_background
+                   count(*) FILTER (WHERE NOT is_refused AND NOT is_repeated)::integer AS accepted
+               FROM (
+                   SELECT is_repeated, sealed_problem IS NOT NULL OR (outbox.state = 'refused' AND NOT is_repeated)
+                       AS is_refused
+                   FROM batch_row LEFT JOIN credential USING (credential_id)
+                   LEFT JOIN outbox ON outbox.event_id = credential.event_id
+                   WHERE batch_row.batch_id = batch.batch_id AND NOT batch.is_background
+               ) AS row
            ) AS counted ON true
            WHERE institution_id = $1 AND ($2::timestamptz IS NULL OR (created_at, batch_id) < ($2, $3::uuid))
            ORDER BY created_at DESC, batch_id DESC LIMIT $4""",
@@ -290,9 +314,9 @@ async def add_results(connection: Connection, batch_id: BatchId, results: Sequen
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
         """INSERT INTO batch_row (batch_id, line, credential_id, event_id, is_checked, sealed_problem, fingerprint,
-               sealed_notes, held_fingerprint, is_repeated, pair_fingerprint)
+               sealed_notes, held_fingerprint, is_repeated, pair_fingerprint, changed)
            SELECT $1::uuid, * FROM unnest($2::integer[], $3::bytea[], $4::bytea[], $5::boolean[], $6::bytea[],
-               $7::bytea[], $8::bytea[], $9::bytea[], $10::boolean[], $11::bytea[])""",
+               $7::bytea[], $8::bytea[], $9::bytea[], $10::boolean[], $11::bytea[], $12::bytea[])""",
         batch_id,
         [row.line for row in results],
         [bytes.fromhex(row.credential_id) if row.credential_id else None for row in results],
@@ -304,17 +328,18 @@ async def add_results(connection: Connection, batch_id: BatchId, results: Sequen
         [row.held_fingerprint for row in results],
         [row.is_repeated for row in results],
         [row.pair_fingerprint for row in results],
+        [bytes.fromhex(row.changed) if row.changed else None for row in results],
     )
 
 
 async def results(connection: Connection | Pool, batch_id: BatchId, *, after: int, limit: int) -> list[RowResult]:
     """Return results by line, behind `after`; a change names the credential that it is about."""
     rows = await connection.fetch(
-        """SELECT line, coalesce(batch_row.credential_id, stream) AS credential_id,
-               coalesce(batch_row.event_id, credential.event_id) AS event_id, is_checked, sealed_problem,
-               sealed_notes, is_repeated
+        """SELECT line, coalesce(batch_row.credential_id, changed, stream) AS credential_id, changed,
+               outbox.event_id, is_checked, sealed_problem, sealed_notes, is_repeated,
+               CASE WHEN state = 'refused' AND NOT is_repeated THEN outbox.problem END AS refusal
            FROM batch_row LEFT JOIN credential ON credential.credential_id = batch_row.credential_id
-           LEFT JOIN outbox ON outbox.event_id = batch_row.event_id
+           LEFT JOIN outbox ON outbox.event_id = coalesce(batch_row.event_id, credential.event_id)
            WHERE batch_id = $1 AND line > $2 ORDER BY line LIMIT $3""",
         batch_id,
         after,
@@ -329,6 +354,8 @@ async def results(connection: Connection | Pool, batch_id: BatchId, *, after: in
             sealed_problem=row["sealed_problem"],
             sealed_notes=row["sealed_notes"],
             is_repeated=row["is_repeated"],
+            changed=CredentialId(row["changed"].hex()) if row["changed"] else None,
+            refusal=_DECODE_PROBLEM(row["refusal"]) if row["refusal"] else None,
         )
         for row in rows
     ]
@@ -337,8 +364,35 @@ async def results(connection: Connection | Pool, batch_id: BatchId, *, after: in
 async def count_published(connection: Connection | Pool, batch_id: BatchId) -> int:
     """Return how many rows of a batch in the background have their event in a published checkpoint."""
     found: int = await connection.fetchval(
-        """SELECT count(*) FROM batch_row JOIN outbox USING (event_id)
+        """SELECT count(*) FROM batch_row
+           LEFT JOIN credential ON credential.credential_id = batch_row.credential_id
+           JOIN outbox ON outbox.event_id = coalesce(batch_row.event_id, credential.event_id)
            WHERE batch_id = $1 AND NOT is_repeated AND outbox.state = 'published'""",
         batch_id,
     )
     return found
+
+
+async def count_refused(
+    connection: Connection, event_id: EventId, credential_ids: Sequence[CredentialId], *, are_issued: bool
+) -> None:
+    """Count as refused the rows that issued these credentials, or changed them by this event: the log refused them."""
+    if not credential_ids:
+        return
+    await connection.execute(
+        _COUNT_REFUSED_ISSUES if are_issued else _COUNT_REFUSED_CHANGES,
+        [bytes.fromhex(each) for each in credential_ids],
+        *([] if are_issued else [bytes.fromhex(event_id)]),
+    )
+
+
+async def give_event(
+    connection: Connection, credential_ids: Sequence[CredentialId], *, before: EventId, now: EventId
+) -> None:
+    """Give rows that changed these credentials another event in place of the one that they had."""
+    await connection.execute(
+        "UPDATE batch_row SET event_id = $3 WHERE event_id = $2 AND changed = ANY($1::bytea[])",
+        [bytes.fromhex(each) for each in credential_ids],
+        bytes.fromhex(before),
+        bytes.fromhex(now),
+    )

@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
 
 from proto.documents.credential import Achievement
-from proto.ids import AchievementId, ApiKeyId, CredentialId, EventId, InstitutionId, LearnerId
+from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, EventId, InstitutionId, LearnerId
 from services.issuer_gateway.store import imports
 from services.persistence.postgres import Connection, Pool
 
+_DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 _DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode
 _SELECT = """
     SELECT credential_id, credential.institution_id::text, learner_id::text, credential.achievement_id,
         credential.revision, achievement_revision.content, event_id, ects_hundredths, components, part_digest,
-        sealed_document, api_key_id::text, document_part.content AS part, credential.created_at, erased_at
+        sealed_document, commitment, api_key_id::text, document_part.content AS part, credential.created_at, erased_at
     FROM credential
     JOIN learner USING (learner_id)
     LEFT JOIN document_part ON digest = part_digest
@@ -44,6 +46,8 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[CredentialId, ...]
     part_digest: bytes | None
     sealed_document: bytes
+    commitment: Commitment | None = None
+    """What its event says of it by rules version 2, which outlives the learner's key; None by version 1."""
     api_key_id: ApiKeyId | None = None
     """The API key whose words the document holds; None where they are a learner's, or it was not kept yet."""
 
@@ -70,6 +74,7 @@ def _stored(row: asyncpg.Record) -> StoredCredential:
         components=tuple(CredentialId(part.hex()) for part in row["components"]),
         part_digest=row["part_digest"],
         sealed_document=row["sealed_document"],
+        commitment=Commitment(row["commitment"].hex()) if row["commitment"] else None,
         api_key_id=row["api_key_id"],
         part=row["part"],
         created_at=row["created_at"],
@@ -188,15 +193,15 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
     """Add at least one credential, whose event is in the outbox already; return the transaction's time."""
     created_at: datetime = await connection.fetchval(
         """INSERT INTO credential (credential_id, institution_id, learner_id, achievement_id, revision, event_id,
-               ects_hundredths, components, part_digest, sealed_document, api_key_id)
+               ects_hundredths, components, part_digest, sealed_document, api_key_id, commitment)
            SELECT credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
                CASE WHEN components = '' THEN '{}'
                    ELSE ARRAY(SELECT decode(part, 'hex') FROM unnest(string_to_array(components, ',')) AS part) END,
-               part_digest, sealed_document, api_key_id
+               part_digest, sealed_document, api_key_id, commitment
            FROM unnest($1::bytea[], $2::uuid[], $3::uuid[], $4::text[], $5::integer[], $6::bytea[], $7::integer[],
-               $8::text[], $9::bytea[], $10::bytea[], $11::uuid[]) AS new (credential_id, institution_id, learner_id,
-               achievement_id, revision, event_id, ects_hundredths, components, part_digest, sealed_document,
-               api_key_id)
+               $8::text[], $9::bytea[], $10::bytea[], $11::uuid[], $12::bytea[])
+               AS new (credential_id, institution_id, learner_id, achievement_id, revision, event_id, ects_hundredths,
+               components, part_digest, sealed_document, api_key_id, commitment)
            RETURNING created_at""",
         [bytes.fromhex(item.credential_id) for item in credentials],
         [item.institution_id for item in credentials],
@@ -209,8 +214,27 @@ async def add(connection: Connection, credentials: Sequence[NewCredential]) -> d
         [item.part_digest for item in credentials],
         [item.sealed_document for item in credentials],
         [item.api_key_id for item in credentials],
+        [bytes.fromhex(item.commitment) if item.commitment else None for item in credentials],
     )
     return created_at
+
+
+async def with_event(connection: Connection, event_id: EventId) -> set[CredentialId]:
+    """Return the credentials that have this event."""
+    rows = await connection.fetch("SELECT credential_id FROM credential WHERE event_id = $1", bytes.fromhex(event_id))
+    return {CredentialId(row["credential_id"].hex()) for row in rows}
+
+
+async def give_event(
+    connection: Connection, credential_ids: Sequence[CredentialId], *, before: EventId, now: EventId
+) -> None:
+    """Give credentials another event in place of the one that they had."""
+    await connection.execute(
+        "UPDATE credential SET event_id = $3 WHERE credential_id = ANY($1::bytea[]) AND event_id = $2",
+        [bytes.fromhex(each) for each in credential_ids],
+        bytes.fromhex(before),
+        bytes.fromhex(now),
+    )
 
 
 async def get(
@@ -244,6 +268,23 @@ async def page(
         limit,
     )
     return [_stored(row) for row in rows]
+
+
+async def refused_issues(
+    connection: Connection | Pool, institution_id: InstitutionId, credential_ids: Sequence[CredentialId]
+) -> dict[CredentialId, dict[str, Any] | None]:
+    """Return those of the credentials that this institution issued here, each with why the log refused it for good."""
+    rows = await connection.fetch(
+        """SELECT credential_id, CASE WHEN state = 'refused' THEN problem END AS refusal
+           FROM credential JOIN outbox USING (event_id)
+           WHERE credential.institution_id = $1 AND credential_id = ANY($2::bytea[])""",
+        institution_id,
+        [bytes.fromhex(each) for each in credential_ids],
+    )
+    return {
+        CredentialId(row["credential_id"].hex()): _DECODE_PROBLEM(row["refusal"]) if row["refusal"] else None
+        for row in rows
+    }
 
 
 async def learners_of(

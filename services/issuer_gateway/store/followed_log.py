@@ -9,12 +9,13 @@ import msgspec
 
 from proto.ids import CredentialId, Did, EventId, Origin
 from proto.keys import PublicKey
-from proto.lifecycle import ROUNDS_MAX, Book, Needs, credential_needs
+from proto.lifecycle import ROUNDS_MAX, Book, LogState, Needs, credential_needs
 from services.follow import LogEvidence, Position
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.msgpack.Decoder(Position).decode
+_DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
 _DECODE_FAULT = msgspec.msgpack.Decoder(LogEvidence).decode
 _DECODE_SUSPECTS = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -33,6 +34,33 @@ async def is_key_on_log(connection: Connection | Pool, public_key: PublicKey) ->
     """Tell whether a public key was somebody's on the log, as far as it is followed."""
     found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM public_key WHERE public_key = $1)", public_key)
     return found
+
+
+def position_of(stored: bytes) -> Position:
+    """Return a position that `stored_position` returned."""
+    return _DECODE(stored)
+
+
+def rules_in_force(log: LogState, position: Position) -> LogState:
+    """Return the log's state without versions of the rules that are announced for entries still to come.
+
+    What is said now, by whatever version, is decided on by the one that judges the next entry. A log that continues
+    another, and of which nothing was met, has at least the last version of that one.
+    """
+    if position.size == 0:
+        return log
+    in_force = tuple(rule for rule in log.rules if rule.from_index <= position.size)
+    return msgspec.structs.replace(log, rules=in_force)
+
+
+async def rules_version(connection: Connection | Pool) -> int:
+    """Return the version of the rules for the log's next entry, as far as it is followed; 1 before its opening."""
+    stored = await stored_position(connection)
+    state = await connection.fetchval("SELECT state FROM log_state")
+    if stored is None or state is None:
+        return 1
+    log = rules_in_force(_DECODE_LOG(state), position_of(stored))
+    return max(rule.version for rule in log.rules)
 
 
 async def position(connection: Connection | Pool) -> Position | None:

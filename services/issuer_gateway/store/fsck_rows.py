@@ -5,6 +5,7 @@ from typing import Any
 
 import asyncpg
 
+from proto.events import ISSUE_TYPES
 from services.persistence.postgres import Connection
 
 ROWS_PER_READ = 500
@@ -13,7 +14,10 @@ ROWS_PER_READ = 500
 async def outbox_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
     """Yield every outbox row with where the projection has its event."""
     async for row in connection.cursor(
-        """SELECT event_id, institution_id::text, did, stream, event_type, envelope, state, leaf_index, leaf_hash,
+        """SELECT event_id, institution_id::text, did, event_type, ARRAY(
+                   SELECT outbox_stream.stream FROM outbox_stream
+                   WHERE outbox_stream.outbox_id = outbox.outbox_id ORDER BY 1) AS streams,
+               envelope, state, leaf_index, leaf_hash,
                received_at, followed_index, ended_log
            FROM outbox JOIN institution USING (institution_id)
            LEFT JOIN event AS followed (followed_id, followed_index) ON followed_id = event_id
@@ -27,7 +31,10 @@ async def credential_rows(connection: Connection) -> AsyncIterator[asyncpg.Recor
     """Yield every credential with when its learner was erased, and its event's row and envelope."""
     async for row in connection.cursor(
         """SELECT credential_id, did, learner_id::text, sealed_document, document_part.content AS part, erased_at,
-               event_id, stream, state, event_type, envelope
+               event_id, state, event_type, envelope, commitment, EXISTS (
+                   SELECT FROM outbox_stream
+                   WHERE outbox_stream.outbox_id = outbox.outbox_id AND outbox_stream.stream = credential_id
+               ) AS is_in_stream
            FROM credential JOIN institution USING (institution_id) JOIN learner USING (learner_id)
            LEFT JOIN document_part ON digest = part_digest
            LEFT JOIN outbox USING (event_id) ORDER BY credential_id""",
@@ -60,12 +67,15 @@ async def counts(connection: Connection) -> dict[str, Any]:
     """Return what must agree by number: issues in the outbox without a credential, holes in the followed log."""
     row = await connection.fetchrow(
         """SELECT
-               (SELECT count(*) FROM outbox LEFT JOIN credential USING (event_id)
-                WHERE event_type IN ('credential-issued.v1', 'credential-stacked.v1')
-                    AND credential_id IS NULL) AS issues_without_document,
+               (SELECT count(*) FROM outbox JOIN outbox_stream USING (outbox_id)
+                LEFT JOIN credential ON credential.credential_id = outbox_stream.stream
+                    AND credential.event_id = outbox.event_id
+                WHERE event_type = ANY($1::text[]) AND (state <> 'refused' OR outbox.stream IS NOT NULL)
+                    AND credential.credential_id IS NULL) AS issues_without_document,
                (SELECT count(*) FROM event) AS followed_events,
                (SELECT count(DISTINCT leaf_index) FROM event) AS followed_indices,
-               (SELECT coalesce(max(leaf_index) + 1, 0) FROM event) AS followed_size"""
+               (SELECT coalesce(max(leaf_index) + 1, 0) FROM event) AS followed_size""",
+        list(ISSUE_TYPES),
     )
     assert row is not None, "counts are one row"
     return dict(row)

@@ -1,12 +1,14 @@
 """SQL of requests that were answered, and of batches: what makes a repeated request do nothing twice."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from proto.ids import ApiKeyId, BatchId, CredentialId, EventId, InstitutionId
 from services.persistence.postgres import Connection, Pool
 
+_DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 OPERATOR = InstitutionId("00000000-0000-0000-0000-000000000000")
 """Stands where an institution would, for requests of the operator."""
 
@@ -31,6 +33,8 @@ class StoredRow(msgspec.Struct, frozen=True, kw_only=True):
     sealed_problem: bytes | None = None
     is_repeated: bool = False
     """Whether the credential was issued before, and not by this batch."""
+    refusal: dict[str, Any] | None = None
+    """Why the log refused for good what was accepted here."""
 
 
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,8 +168,10 @@ async def lock_batch(connection: Connection, batch_id: BatchId) -> None:
 async def rows(connection: Connection | Pool, batch_id: BatchId, lines: Sequence[int] | None = None) -> list[StoredRow]:
     """Return the results of a batch, or of these lines, by line."""
     found = await connection.fetch(
-        """SELECT line, credential_id, credential.event_id, sealed_problem, is_repeated
+        """SELECT line, credential_id, credential.event_id, sealed_problem, is_repeated,
+               CASE WHEN state = 'refused' AND NOT is_repeated THEN problem END AS refusal
            FROM batch_row LEFT JOIN credential USING (credential_id)
+           LEFT JOIN outbox ON outbox.event_id = credential.event_id
            WHERE batch_id = $1 AND ($2::integer[] IS NULL OR line = ANY($2)) ORDER BY line""",
         batch_id,
         list(lines) if lines is not None else None,
@@ -177,6 +183,7 @@ async def rows(connection: Connection | Pool, batch_id: BatchId, lines: Sequence
             event_id=EventId(row["event_id"].hex()) if row["event_id"] else None,
             sealed_problem=row["sealed_problem"],
             is_repeated=row["is_repeated"],
+            refusal=_DECODE_PROBLEM(row["refusal"]) if row["refusal"] else None,
         )
         for row in found
     ]

@@ -18,18 +18,29 @@ _ENCODE = msgspec.json.Encoder().encode
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
 _SELECT = """
-    SELECT event_id, institution_id::text, stream, event_type, state, leaf_index, leaf_hash, received_at, problem
+    SELECT event_id, institution_id::text, CASE WHEN stream IS NULL
+            THEN ARRAY(SELECT stream FROM outbox_stream WHERE outbox_stream.outbox_id = outbox.outbox_id ORDER BY 1)
+            ELSE ARRAY[stream] END AS streams,
+        event_type, state, leaf_index, leaf_hash, received_at, problem
     FROM outbox"""
+_PENDING = """
+    SELECT waiting.outbox_id, event_id, institution_id::text, event_type, envelope, attempt_count,
+        ARRAY(SELECT own.stream FROM outbox_stream AS own WHERE own.outbox_id = waiting.outbox_id ORDER BY 1) AS streams
+    FROM outbox AS waiting"""
 RELAY_LOCK = 0x72_65_6C_61
 """Key of the advisory lock of the one relay of a database ("rela")."""
 
 
 class NewOutboxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An event to be put into the outbox, with the credential that orders it."""
+    """An event to be put into the outbox, with the credentials that order it.
+
+    `in_place_of` is the event that was refused and that this one says again of other credentials.
+    """
 
     institution_id: InstitutionId
-    stream: CredentialId
+    streams: tuple[CredentialId, ...]
     opened: Opened
+    in_place_of: EventId | None = None
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +48,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
     outbox_id: int
     event_id: EventId
-    stream: CredentialId
+    institution_id: InstitutionId
+    streams: tuple[CredentialId, ...]
     event_type: str
     envelope: Envelope
     attempt_count: int
@@ -48,7 +60,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
 
     event_id: EventId
     institution_id: InstitutionId
-    stream: CredentialId
+    streams: tuple[CredentialId, ...]
     event_type: str
     state: OutboxState
     index: LeafIndex | None
@@ -56,13 +68,15 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     received_at: Moment | None
     problem: dict[str, Any] | None
 
-    def answer(self, location: str | None = None) -> EventAnswer:
-        """Return what an institution is shown of it."""
+    def answer(self, location: str | None = None, *, of: CredentialId | None = None) -> EventAnswer:
+        """Return what an institution is shown of it, or what it says `of` one of its credentials."""
+        alone = of or (self.streams[0] if len(self.streams) == 1 else None)
         return EventAnswer(
             event_id=self.event_id,
             event_type=self.event_type,
             state=self.state,
-            credential_id=self.stream,
+            credential_id=alone,
+            credential_ids=() if alone else self.streams,
             index=self.index,
             leaf_hash=self.leaf_hash,
             received_at=self.received_at,
@@ -71,17 +85,38 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def streams_of(opened: Opened, stream: CredentialId) -> tuple[CredentialId, ...]:
+    """Return what orders an event: the credentials that it is about; of a withdrawal, which names none, `stream`."""
+    return opened.credential_ids or (stream,)
+
+
+def _ids(found: Sequence[bytes]) -> tuple[CredentialId, ...]:
+    return tuple(CredentialId(each.hex()) for each in found)
+
+
 def _row(row: asyncpg.Record) -> OutboxRow:
     return OutboxRow(
         event_id=EventId(row["event_id"].hex()),
         institution_id=row["institution_id"],
-        stream=CredentialId(row["stream"].hex()),
+        streams=_ids(row["streams"]),
         event_type=row["event_type"],
         state=row["state"],
         index=row["leaf_index"],
         leaf_hash=row["leaf_hash"].hex() if row["leaf_hash"] else None,
         received_at=row["received_at"],
         problem=_DECODE_PROBLEM(row["problem"]) if row["problem"] else None,
+    )
+
+
+def _pending(row: asyncpg.Record) -> Pending:
+    return Pending(
+        outbox_id=row["outbox_id"],
+        event_id=EventId(row["event_id"].hex()),
+        institution_id=row["institution_id"],
+        streams=_ids(row["streams"]),
+        event_type=row["event_type"],
+        envelope=_DECODE_ENVELOPE(row["envelope"]),
+        attempt_count=row["attempt_count"],
     )
 
 
@@ -94,7 +129,7 @@ async def lock_streams(connection: Connection, streams: Sequence[CredentialId]) 
 
 
 async def insert(connection: Connection, said: Sequence[NewOutboxRow]) -> None:
-    """Put events into the outbox, in this order."""
+    """Put events into the outbox, in this order, each into the streams of its credentials."""
     await connection.execute(
         """INSERT INTO outbox (event_id, institution_id, stream, event_type, envelope)
            SELECT event_id, institution_id, stream, event_type, envelope
@@ -103,17 +138,31 @@ async def insert(connection: Connection, said: Sequence[NewOutboxRow]) -> None:
            ORDER BY place""",
         [bytes.fromhex(item.opened.event_id) for item in said],
         [item.institution_id for item in said],
-        [bytes.fromhex(item.stream) for item in said],
+        [bytes.fromhex(item.streams[0]) if len(item.streams) == 1 else None for item in said],
         [str(item.opened.event.__struct_config__.tag) for item in said],
         [_ENCODE(item.opened.envelope) for item in said],
+    )
+    ordered = [(item, stream) for item in said for stream in item.streams]
+    await connection.execute(
+        """INSERT INTO outbox_stream (stream, place, outbox_id)
+           SELECT said.stream, coalesce(
+                   (SELECT min(earlier.place) FROM outbox AS refused JOIN outbox_stream AS earlier USING (outbox_id)
+                    WHERE refused.event_id = said.in_place_of), outbox_id), outbox_id
+           FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS said (stream, event_id, in_place_of)
+           JOIN outbox ON outbox.event_id = said.event_id""",
+        [bytes.fromhex(stream) for _, stream in ordered],
+        [bytes.fromhex(item.opened.event_id) for item, _ in ordered],
+        [bytes.fromhex(item.in_place_of) if item.in_place_of else None for item, _ in ordered],
     )
 
 
 async def unfollowed(connection: Connection, streams: Sequence[CredentialId]) -> list[Envelope]:
     """Return the events about these credentials that the projection has not met yet, in the order they were said."""
     rows = await connection.fetch(
-        """SELECT envelope FROM outbox WHERE stream = ANY($1::bytea[]) AND state IN ('pending', 'sequenced')
-           ORDER BY outbox_id""",
+        """SELECT envelope FROM outbox JOIN (
+               SELECT outbox_id, min(place) AS place FROM outbox_stream WHERE stream = ANY($1::bytea[]) GROUP BY 1
+           ) AS about USING (outbox_id)
+           WHERE state IN ('pending', 'sequenced') ORDER BY place, outbox_id""",
         [bytes.fromhex(stream) for stream in streams],
     )
     return [_DECODE_ENVELOPE(row["envelope"]) for row in rows]
@@ -134,31 +183,30 @@ async def get_many(connection: Connection | Pool, event_ids: Sequence[EventId]) 
     return {row.event_id: row for row in found}
 
 
-async def due(connection: Connection | Pool, *, limit: int) -> list[Pending]:
+async def due(connection: Connection | Pool, *, limit: int, ids_max: int) -> list[Pending]:
     """Return the next events to send, the oldest first: of each credential only its first that waits.
 
-    So an event whose pause is not over holds back the later ones of its credential, and nobody else's.
+    So an event whose pause is not over holds back the later ones of its credentials, and nobody else's. They are about
+    at most `ids_max` credentials, which is what the ledger takes at once.
     """
     rows = await connection.fetch(
-        """SELECT outbox_id, event_id, stream, event_type, envelope, attempt_count FROM outbox AS waiting
-           WHERE state = 'pending' AND next_attempt_at <= now() AND NOT EXISTS (
-               SELECT FROM outbox AS earlier
-               WHERE earlier.stream = waiting.stream AND earlier.outbox_id < waiting.outbox_id
-                   AND earlier.state = 'pending')
-           ORDER BY outbox_id LIMIT $1""",
+        _PENDING
+        + """ WHERE state = 'pending' AND next_attempt_at <= now() AND NOT EXISTS (
+               SELECT FROM outbox_stream AS mine
+               JOIN outbox_stream AS theirs ON theirs.stream = mine.stream AND theirs.place < mine.place
+               JOIN outbox AS earlier ON earlier.outbox_id = theirs.outbox_id AND earlier.state = 'pending'
+               WHERE mine.outbox_id = waiting.outbox_id)
+           ORDER BY waiting.outbox_id LIMIT $1""",
         limit,
     )
-    return [
-        Pending(
-            outbox_id=row["outbox_id"],
-            event_id=EventId(row["event_id"].hex()),
-            stream=CredentialId(row["stream"].hex()),
-            event_type=row["event_type"],
-            envelope=_DECODE_ENVELOPE(row["envelope"]),
-            attempt_count=row["attempt_count"],
-        )
-        for row in rows
-    ]
+    found: list[Pending] = []
+    id_count = 0
+    for row in rows:
+        id_count += len(row["streams"])
+        if found and id_count > ids_max:
+            break
+        found.append(_pending(row))
+    return found
 
 
 async def lock_rows(connection: Connection, event_ids: Sequence[EventId]) -> None:
@@ -193,14 +241,31 @@ async def mark_refused(connection: Connection, event_id: EventId, problem: dict[
     )
 
 
-async def refuse_followers(connection: Connection, stream: CredentialId, problem: dict[str, Any]) -> list[EventId]:
-    """Refuse what waits to be said of a credential whose issue was refused; return the event ids."""
+async def refuse_followers(
+    connection: Connection, streams: Sequence[CredentialId], problem: dict[str, Any]
+) -> list[EventId]:
+    """Refuse what waits to be said of one of these credentials alone, whose issue was refused; return the event ids.
+
+    What waits to be said of others as well is left: the ledger names those of which it cannot be said.
+    """
     rows = await connection.fetch(
-        "UPDATE outbox SET state = 'refused', problem = $2 WHERE stream = $1 AND state = 'pending' RETURNING event_id",
-        bytes.fromhex(stream),
+        """UPDATE outbox SET state = 'refused', problem = $2
+           WHERE stream = ANY($1::bytea[]) AND state = 'pending' RETURNING event_id""",
+        [bytes.fromhex(stream) for stream in streams],
         _ENCODE(problem),
     )
     return [EventId(row["event_id"].hex()) for row in rows]
+
+
+async def about_several(connection: Connection, streams: Sequence[CredentialId]) -> list[Pending]:
+    """Return the events that wait to be said of one of these credentials and of others as well, in their order."""
+    rows = await connection.fetch(
+        f"""{_PENDING} JOIN outbox_stream AS about ON about.outbox_id = waiting.outbox_id
+            WHERE waiting.state = 'pending' AND waiting.stream IS NULL AND about.stream = ANY($1::bytea[])
+            ORDER BY waiting.outbox_id""",
+        [bytes.fromhex(stream) for stream in streams],
+    )
+    return list({row["outbox_id"]: _pending(row) for row in rows}.values())
 
 
 async def postpone(

@@ -133,9 +133,11 @@ async def with_stacks(connection: Connection, credential_ids: Sequence[Credentia
 
 
 async def owners(connection: Connection, credential_ids: Sequence[CredentialId]) -> dict[CredentialId, Did]:
-    """Return whose documents these places are for, of those credentials that have one."""
+    """Return whose documents these places are for, "" where the log refused them; of credentials that have one."""
     rows = await connection.fetch(
-        """SELECT credential_id, did FROM status_place JOIN institution USING (institution_id)
+        """SELECT credential_id, CASE WHEN state = 'refused' THEN '' ELSE did END AS did
+           FROM status_place JOIN institution USING (institution_id)
+           JOIN credential USING (credential_id) JOIN outbox USING (event_id)
            WHERE credential_id = ANY($1::bytea[])""",
         [bytes.fromhex(each) for each in credential_ids],
     )

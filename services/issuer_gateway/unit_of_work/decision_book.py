@@ -38,21 +38,27 @@ async def book_for(
     """
     for _ in range(_READ_TRIES):
         before = await followed_log.stored_position(connection)
-        book = await _book_for(connection, batch, also=also, now=now)
+        book = await _book_for(connection, batch, also=also, now=now, stored=before)
         if await followed_log.stored_position(connection) == before:
             break
     return book
 
 
 async def _book_for(
-    connection: Connection, batch: Sequence[Opened], *, also: Iterable[CredentialId], now: Moment
+    connection: Connection,
+    batch: Sequence[Opened],
+    *,
+    also: Iterable[CredentialId],
+    now: Moment,
+    stored: bytes | None,
 ) -> Book:
     book = Book()
     explicit = {*also, *(name for opened in batch for name in named_credentials(opened.event))}
     unfollowed = await outbox.unfollowed(connection, sorted(explicit)) if explicit else []
     await postgres_states.load_log(connection, book)
-    if book.log is None:
+    if book.log is None or stored is None:
         raise not_opened()
+    book.log = followed_log.rules_in_force(book.log, followed_log.position_of(stored))
     await _load(connection, book, batch, explicit)
     implicit = book.credentials.keys() - explicit
     if implicit:
@@ -82,6 +88,14 @@ async def _replay(connection: Connection, book: Book, envelope: Envelope, now: M
 
 def admit(book: Book, opened: Opened, *, now: Moment) -> None:
     """Decide on an event by the book and add it; raises the `Refusal` that the ledger would give."""
-    index = LeafIndex(_UNPLACED + len(book.changed_events))
-    decide(book, opened, index=index, received_at=now)
-    evolve(book, opened, index=index, received_at=now)
+    check_admissible(book, opened, now=now)
+    evolve(book, opened, index=_place(book), received_at=now)
+
+
+def check_admissible(book: Book, opened: Opened, *, now: Moment) -> None:
+    """Raise the `Refusal` that the ledger would give of an event, by the book."""
+    decide(book, opened, index=_place(book), received_at=now)
+
+
+def _place(book: Book) -> LeafIndex:
+    return LeafIndex(_UNPLACED + len(book.changed_events))

@@ -183,7 +183,7 @@ class Idempotency:
 
     async def await_and_keep(self, keyed: KeyedRequest | None, said: OutboxEvent, expected: Expected) -> EventAnswer:
         """Wait a little for what was said and committed to come to the log; keep how it stands then, and return it."""
-        answer = await self._writer.await_arrival(expected, event_type=said.event_type, stream=said.stream)
+        answer = await self._writer.await_arrival(expected, event_type=said.event_type, streams=said.streams)
         await self._keep(keyed, answer)
         return answer
 

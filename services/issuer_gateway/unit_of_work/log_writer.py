@@ -24,6 +24,7 @@ from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import OutboxMetrics
 from services.issuer_gateway.store import followed_log, outbox
+from services.issuer_gateway.store.outbox import streams_of
 from services.issuer_gateway.unit_of_work.decision_book import admit, not_opened
 from services.issuer_gateway.unit_of_work.event_answer import location_of
 from services.issuer_gateway.unit_of_work.storage import RequestStorage
@@ -32,10 +33,18 @@ from services.persistence.postgres import Connection
 
 
 class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A signed event for the outbox, in the stream of the credential that it is about."""
+    """A signed event for the outbox, in the stream of each credential that it is about.
+
+    `stream` is the one for whose sake it was said, or, of a withdrawal, that of the recognition.
+    """
 
     opened: Opened
     stream: CredentialId
+
+    @property
+    def streams(self) -> tuple[CredentialId, ...]:
+        """All of them."""
+        return streams_of(self.opened, self.stream)
 
     @property
     def event_type(self) -> str:
@@ -74,6 +83,11 @@ class LogWriter:
     def check_followed(self) -> None:
         """Raise `LogNotFollowedProblem` where nothing is said to the log now."""
         self._log_state.check_followed()
+
+    @property
+    def rules_version(self) -> int:
+        """The version of the rules by which the log judges what is said now, as far as it is followed."""
+        return self._log_state.rules_version
 
     async def require_admitted(self, tenant: Tenant) -> None:
         """Raise `UnknownIssuerRefusal` where the log, as far as it is followed, does not know the institution.
@@ -114,7 +128,7 @@ class LogWriter:
     async def enqueue(self, connection: Connection, tenant: Tenant, said: Sequence[OutboxEvent]) -> None:
         """Put events that were decided on into the outbox."""
         rows = [
-            outbox.NewOutboxRow(institution_id=tenant.institution_id, stream=item.stream, opened=item.opened)
+            outbox.NewOutboxRow(institution_id=tenant.institution_id, streams=item.streams, opened=item.opened)
             for item in said
         ]
         await self._storage.enqueue(connection, rows)
@@ -133,7 +147,9 @@ class LogWriter:
         """Have what is in the outbox sent now, and wait for nothing."""
         self._relay.call()
 
-    async def await_arrival(self, expected: Expected, *, event_type: str, stream: CredentialId) -> EventAnswer:
+    async def await_arrival(
+        self, expected: Expected, *, event_type: str, streams: Sequence[CredentialId]
+    ) -> EventAnswer:
         """Call the relay, wait the configured time for the log to take the event, and return where it stands."""
         self._relay.call()
         arrival = await expected.within(self._wait_seconds)
@@ -142,7 +158,8 @@ class LogWriter:
                 event_id=expected.event_id,
                 event_type=event_type,
                 state="published" if arrival.is_published else "sequenced",
-                credential_id=stream,
+                credential_id=streams[0] if len(streams) == 1 else None,
+                credential_ids=tuple(streams) if len(streams) > 1 else (),
                 index=arrival.appended.index,
                 leaf_hash=arrival.appended.leaf_hash,
                 received_at=arrival.appended.received_at,
@@ -157,7 +174,7 @@ class LogWriter:
             row = await self._row(event_id)
             if row.state != "pending":
                 return row.answer(location_of(event_id))
-            return await self.await_arrival(expected, event_type=row.event_type, stream=row.stream)
+            return await self.await_arrival(expected, event_type=row.event_type, streams=row.streams)
         finally:
             self._arrivals.forget(expected)
 

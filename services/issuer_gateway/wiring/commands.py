@@ -57,6 +57,7 @@ def make_issuing(parts: Parts, config: Config) -> Issuing:
         parts.learner_keys,
         log=parts.log,
         effective_margin_ms=config.effective_margin_ms,
+        group_max=config.group_max,
     )
     issue = IssueCredential(
         parts.pool,
@@ -79,6 +80,7 @@ def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
         learner_keys=parts.learner_keys,
         log=parts.log,
         effective_margin_ms=config.effective_margin_ms,
+        group_max=config.group_max,
     )
     work = PartWork(
         writer=parts.writer,

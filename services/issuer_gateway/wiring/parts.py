@@ -18,6 +18,7 @@ from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.log_state import FollowedLogState, now_after, wall_clock
 from services.issuer_gateway.log.projector import FollowObserver, Projector
+from services.issuer_gateway.log.refused_events import RefusedEvents
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.log.relay_storage import PostgresRelayStorage
 from services.issuer_gateway.metrics import Metrics
@@ -89,7 +90,10 @@ def make_parts(opened: OpenedResources) -> Parts:
     projector = Projector(background, signing_keys=signing_keys, arrivals=arrivals, advanced=advanced)
     follower, beginning = _following(opened, projector)
     relay = Relay(
-        PostgresRelayStorage(background),
+        PostgresRelayStorage(
+            background,
+            RefusedEvents(signing_keys, origin=follower.origin, now=lambda: now_after(projector, wall_clock)),
+        ),
         opened.relay_client,
         config=config,
         arrivals=arrivals,

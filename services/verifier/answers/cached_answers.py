@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from proto.documents.claims_root import ClaimsRootProblem, stated_root
 from proto.documents.content import content_of
-from proto.ids import CredentialId, Did, credential_id
+from proto.documents.document import credential_id_by
+from proto.ids import CredentialId, Did
 from proto.moment import Moment
 from proto.plain_json import plain_bytes
 from proto.wire.verifier import Verdict
@@ -184,7 +186,11 @@ def _named(sent: SentDocument) -> _Named | None:
         form = hashlib.sha256(plain_bytes(proof)).digest()
         proofs = proof if isinstance(proof, list) else [proof]
         may_keep = not any(isinstance(item, Mapping) and "expires" in item for item in proofs)
-    named = credential_id(Did(did), sent.digest())
+    try:
+        root = stated_root(content)
+    except ClaimsRootProblem:
+        return None
+    named = credential_id_by(Did(did), sent.digest(), root)
     return _Named(content=content, credential_id=named, form=form, may_keep=may_keep)
 
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from proto.canonical import DECODE_ERRORS, DOCUMENT_BYTES_MAX, check_value_count, decode_json
+from proto.documents.document import credential_id_by
 from proto.documents.open_badge_claims import DocumentClaims, NotAnOpenBadgeProblem, claims
 from proto.documents.status_check import ENTRY_LIST_MAX, with_lists
 from proto.documents.vc import check_credential
-from proto.ids import DID_PATTERN, CredentialId, credential_id
+from proto.ids import DID_PATTERN, CredentialId
 from proto.lifecycle import Book, Life
 from proto.moment import Moment
 from proto.problem import InvalidProblem, MalformedProblem
@@ -238,7 +239,7 @@ def read(sent: SentDocument) -> ReadDocument:
             is_credential=not no_credential,
             other=other or (_not_judged(content) if no_credential else None),
         )
-    name = credential_id(found.issuer, sent.digest())
+    name = credential_id_by(found.issuer, sent.digest(), found.claims_root)
     return ReadDocument(content=content, claims=found, credential_id=name, is_credential=True)
 
 

@@ -15,10 +15,27 @@ function withoutProof(document) {
 
 const documentDigest = (document) => sha256(encodeText(canonicalJson(withoutProof(document))));
 
-/** Return the id that issuer and document make under rules version 1. */
+const CLAIMS_ROOT = /^[0-9a-f]{64}$/;
+
+/** Return the claims root that a document of rules version 2 says, null for one of version 1. */
+function claimsRootOf(document) {
+  const root = document[EU_TERMS.iris.claimsRoot] ?? null;
+  if (root !== null && !(typeof root === "string" && CLAIMS_ROOT.test(root))) {
+    throw notABadge("The claims root is 64 lower-case hexadecimal digits");
+  }
+  return root;
+}
+
+/** Return the id that issuer and document make: under rules version 1, or where it says a claims root, under version 2. */
 async function credentialIdOf(document, issuer) {
-  const digest = hexOf(await documentDigest(document));
-  return hexOf(await sha256(encodeText(`credentify/credential/v1\n${issuer}\n${digest}`)));
+  const digest = await documentDigest(document);
+  const root = claimsRootOf(document);
+  if (root === null) {
+    return hexOf(await sha256(encodeText(`credentify/credential/v1\n${issuer}\n${hexOf(digest)}`)));
+  }
+  const head = encodeText("credentify/commitment/v2\n");
+  const commitment = hexOf(await sha256(joined(head, digest, bytesOfHex(root))));
+  return committedId(issuer, commitment);
 }
 
 const referenceIn = (value) => (isObject(value) && Object.keys(value).join() === "id" ? value.id : value);
@@ -69,6 +86,7 @@ function claimsOf(document) {
   };
   checkDay(stated(document, "validFromDay"), validFrom, 0);
   checkDay(stated(document, "validUntilDay"), validUntil, 1);
+  claimsRootOf(document);
   return claimed;
 }
 

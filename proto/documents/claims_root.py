@@ -1,0 +1,96 @@
+"""The claims root of a document: one hash over the digests by which a wallet will show its claims one by one. Pure.
+
+A claim is a member of the document's subject (but `type`), or the document's `evidence` or `otherIdentifier`. Its
+disclosure and the digest of that are those of SD-JWT (RFC 9901), its salt comes from the document's own random seed. So
+who has the seed can show each claim by itself, and nobody without it can guess what a digest stands for (DESIGN 9).
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from proto.canonical import canonical_json
+from proto.documents.open_badge_names import IRIS, with_names
+from proto.ids import HEX_256_PATTERN
+from proto.problem import InvalidProblem
+
+SEED_BYTES = 32
+SALT_BYTES = 16
+CLAIMS_ROOT_TERM = IRIS["claimsRoot"]
+"""The member of a document that says its claims root, 64 lower-case hexadecimal digits."""
+ACHIEVEMENT_CLAIM = "achievement"
+"""The claim that all documents of one achievement have in common."""
+_SALT_HEAD = b"credentify/salt/v2\n"
+_ROOT_HEAD = b"credentify/claims-root/v2\n"
+_OF_THE_DOCUMENT = ("evidence", IRIS["otherIdentifier"])
+_HEX_256 = re.compile(HEX_256_PATTERN)
+_ENCODE = msgspec.json.Encoder().encode
+
+
+class ClaimsRootProblem(InvalidProblem):
+    """The document says a claims root that is none."""
+
+    slug = "claims-root-malformed"
+    title = "The document's claims root cannot be read"
+
+
+def claims_of(document: Mapping[str, Any], *, without: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the claims of a document by their short names, without those in `without`; their order says nothing."""
+    left = {"type", *without}
+    subject = {name: value for name, value in document["credentialSubject"].items() if name not in left}
+    further = {name: document[name] for name in _OF_THE_DOCUMENT if name in document}
+    found: dict[str, Any] = with_names(subject | further)
+    return found
+
+
+def salt_of(seed: bytes, name: str) -> str:
+    """Return the salt of a claim: 16 bytes of HMAC-SHA-256 under the document's seed, in base64url."""
+    return _base64url(hmac.digest(seed, _SALT_HEAD + name.encode(), "sha256")[:SALT_BYTES])
+
+
+def disclosure(seed: bytes, name: str, value: bytes) -> bytes:
+    """Return the disclosure of a claim: base64url of the array [salt, name, value]; `value` is canonical JSON."""
+    return _base64url(b'["%s",%s,%s]' % (salt_of(seed, name).encode(), _ENCODE(name), value)).encode()
+
+
+def digest_of(disclosed: bytes) -> str:
+    """Return the digest of a disclosure as it stands in `_sd`: base64url of SHA-256 over its characters."""
+    return _base64url(hashlib.sha256(disclosed).digest())
+
+
+def claims_root(document: Mapping[str, Any], seed: bytes, *, achievement: bytes | None = None) -> bytes:
+    """Return the 32 bytes of SHA-256 over a document's sorted digests; its claims root and its proof are no claims.
+
+    `achievement` is the canonical JSON of that claim where it was made before.
+    """
+    known = {} if achievement is None else {ACHIEVEMENT_CLAIM: achievement}
+    values = {name: canonical_json(value) for name, value in claims_of(document, without=known).items()} | known
+    digests = sorted(digest_of(disclosure(seed, name, value)) for name, value in values.items())
+    return hashlib.sha256(_ROOT_HEAD + "".join(f"{each}\n" for each in digests).encode()).digest()
+
+
+def achievement_claim(achievement: Mapping[str, Any]) -> bytes:
+    """Return the canonical JSON of what documents of an achievement say of it, as their claims have it."""
+    return canonical_json(with_names(achievement))
+
+
+def stated_root(document: Mapping[str, Any]) -> bytes | None:
+    """Return the claims root that a document says, None where it says none; raises `ClaimsRootProblem`."""
+    written = document.get(CLAIMS_ROOT_TERM)
+    if written is None:
+        return None
+    if not isinstance(written, str) or not _HEX_256.match(written):
+        raise ClaimsRootProblem(
+            "The claims root is 64 lower-case hexadecimal digits; take the document as the institution gave it out",
+            pointer=f"/{CLAIMS_ROOT_TERM}",
+        )
+    return bytes.fromhex(written)
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
