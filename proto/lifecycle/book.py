@@ -65,7 +65,8 @@ class Ruling:
 class Book:
     """The states that one decision or one batch of them reads; `None` under a name means: looked up, and not there.
 
-    `evolve` writes to it, and the `changed_…` sets say what a store has to save; `shared_by` says at which place of
+    `evolve` writes to it, and the `changed_…` sets say what a store has to save; `earlier_credentials` are those of the
+    changed ones that it has a row of already; `shared_by` says at which place of
     `shared_lives` the lives of a changed credential are, where it shares them. A book is made for a batch and thrown
     away after it (or kept, by a follower that is its only writer).
     """
@@ -102,6 +103,7 @@ class Book:
         self.changed_issuers: set[Did] = set()
         self.changed_public_keys: set[PublicKey] = set()
         self.changed_credentials: set[CredentialId] = set()
+        self.earlier_credentials: set[CredentialId] = set()
         self.shared_by: dict[CredentialId, SharedPlace] = {}
         self.shared_lives: dict[SharedPlace, tuple[Life, ...]] = {}
         self.changed_recognitions: set[EventId] = set()
@@ -183,8 +185,8 @@ class Book:
 
     def put_credential(self, credential: Credential) -> None:
         """Write a credential that shares what it went through with no other."""
+        self._change((credential.credential_id,))
         self.credentials[credential.credential_id] = credential
-        self.changed_credentials.add(credential.credential_id)
         self.shared_by.pop(credential.credential_id, None)
 
     def put_credentials(self, ids: Sequence[CredentialId], lives: tuple[Life, ...], place: SharedPlace) -> None:
@@ -193,10 +195,16 @@ class Book:
             self.put_credential(Credential(credential_id=ids[0], lives=lives))
             return
         self.shared_lives[place] = lives
-        self.changed_credentials.update(ids)
+        self._change(ids)
         self.shared_by.update(dict.fromkeys(ids, place))
         for credential_id in ids:
             self.credentials[credential_id] = Credential(credential_id=credential_id, lives=lives)
+
+    def _change(self, ids: Sequence[CredentialId]) -> None:
+        """Note that these change, and which of them the store has: those that were there before anything changed."""
+        known, changed = self.credentials, self.changed_credentials
+        self.earlier_credentials.update(name for name in ids if known.get(name) is not None and name not in changed)
+        changed.update(ids)
 
     def put_recognition(self, recognition: Recognition) -> None:
         """Write a recognition."""
