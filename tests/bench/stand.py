@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +22,7 @@ from services.command.registrar import open_log, submit
 from services.command.speaker import Speaker
 from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
 from services.ledger.config import Config as LedgerConfig
+from services.persistence.postgres import connected
 from tests.bench.signing import DOCUMENTS_PREFIX, INSTITUTIONS, institution
 from tests.support.statements import ACCREDITATION, SCOPE
 
@@ -124,6 +125,18 @@ class Stand(Stack):
     async def log(self) -> LogInfo:
         """Return what the ledger says of its log; it must be running."""
         return await LogClient(self.session, self.addresses.ledger).log()
+
+    @contextlib.asynccontextmanager
+    async def counted(self) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+        """Yield what returns how many credentials are on the log, however many events they came in."""
+        owner = self.postgres.url(role="ledger_owner", database="ledger")
+        async with connected(owner, application_name="bench") as connection:
+
+            async def count() -> int:
+                found: int = await connection.fetchval("SELECT count(*) FROM credential_state")
+                return found
+
+            yield count
 
     async def admit(self) -> None:
         """Admit the institutions of the benchmark, once per log."""

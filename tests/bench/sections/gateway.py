@@ -5,7 +5,7 @@ import time
 
 from tests.bench.crew import interleaved
 from tests.bench.figures import Goal, Row, Series, percentile
-from tests.bench.files import issue_file
+from tests.bench.files import issue_file, revoke_file
 from tests.bench.limits.signatures import sign_and_verify_limit
 from tests.bench.load import Burst, Outcome, fire
 from tests.bench.run import Run
@@ -16,6 +16,7 @@ SECTION = "gateway"
 CONNECTIONS = 16
 SINGLE_PER_SECOND_MAX = 4_000
 BATCH_ROWS = 250
+SIGNING = "PyNaCl sign and verify, 2 processes"
 BATCH_CONNECTIONS = 2
 SMALL_FILE_ROWS = 1_001
 """The least that is issued in the background."""
@@ -33,7 +34,7 @@ async def measure(run: Run) -> list[Row]:
     """Return the rows of this section."""
     await run.stand.only("ledger", "gateway")
     issuing = Issuing(run, await make_tenant(run.stand, "bench-gateway"))
-    one_row, signing = f"asyncpg one row, {CONNECTIONS} connections", "PyNaCl sign and verify, 2 processes"
+    one_row, signing = f"asyncpg one row, {CONNECTIONS} connections", SIGNING
     single, batch = f"single issue, {CONNECTIONS} connections", f"batch issue, CSV of {BATCH_ROWS}, to the log"
     found = await interleaved(
         {
@@ -81,26 +82,36 @@ class Issuing:
         return outcome.per_second
 
     async def batch(self, _round: int) -> float:
-        """Return rows per second, from the first byte of CSV until the log has grown by all of them."""
+        """Return rows per second, from the first byte of CSV until all of them are on the log."""
         requests = self._tenant.batch_requests(BATCH_CONNECTIONS * max(1, round(self._run.size.seconds)), BATCH_ROWS)
         stand, count = self._run.stand, len(requests) * BATCH_ROWS
-        before = (await stand.log()).tree_size
-        started = time.perf_counter()
-        (await self._fire(requests, BATCH_CONNECTIONS, seconds=SEQUENCED_TIMEOUT_S)).check(status=OK)
-        async with asyncio.timeout(SEQUENCED_TIMEOUT_S):
-            while (await stand.log()).tree_size < before + count:  # noqa: ASYNC110 - another process's
+        async with stand.counted() as credentials, asyncio.timeout(SEQUENCED_TIMEOUT_S):
+            before = await credentials()
+            started = time.perf_counter()
+            (await self._fire(requests, BATCH_CONNECTIONS, seconds=SEQUENCED_TIMEOUT_S)).check(status=OK)
+            while await credentials() < before + count:  # noqa: ASYNC110 - another process's
                 await asyncio.sleep(POLL_S)
-        return count / (time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+        return count / seconds
 
     async def files(self) -> list[Row]:
-        """Return how fast a large file goes, and the most memory to that with a small one (after one to warm up)."""
-        rows = self._run.size.file_rows
-        warm = await issue_file(self._run.stand, self._tenant, SMALL_FILE_ROWS)
-        small = await issue_file(self._run.stand, self._tenant, SMALL_FILE_ROWS)
-        large = await issue_file(self._run.stand, self._tenant, rows)
-        what = f"file of {rows:,} rows, to the log"
-        speed = Series(name=what, unit="credentials/s", samples=(large.per_second,))
-        found = [Row(section=SECTION, what=what, ours=speed, goals=(Goal(on="ours", at_least=15 * BATCH_PEER),))]
+        """Return how fast a large file is issued and revoked, and the most memory to that with a small one.
+
+        One small file goes before, to warm up.
+        """
+        stand, tenant, rows = self._run.stand, self._tenant, self._run.size.file_rows
+        warm = await issue_file(stand, tenant, SMALL_FILE_ROWS)
+        small = await issue_file(stand, tenant, SMALL_FILE_ROWS)
+        signing = sign_and_verify_limit(self._run.crew, self._run.size.seconds)
+        before = await signing(0)
+        large = await issue_file(stand, tenant, rows)
+        limit = (before + await signing(0)) / 2
+        revoked = await revoke_file(stand, tenant, large.batch_id)
+        goals = (Goal(on="ratio", at_least=0.20),)
+        found = [
+            self._file(f"file of {rows:,} rows, to the log", large.per_second, limit, goals),
+            self._file(f"bulk revocation of {rows:,}, to a checkpoint", revoked, limit, ()),
+        ]
         if warm.resident_mb_max is None or small.resident_mb_max is None or large.resident_mb_max is None:
             return found
         base = max(warm.resident_mb_max, small.resident_mb_max)
@@ -112,6 +123,16 @@ class Issuing:
             goals=(Goal(on="ratio", at_most=1.2),),
         )
         return [*found, memory]
+
+    @staticmethod
+    def _file(what: str, per_second: float, limit: float, goals: tuple[Goal, ...]) -> Row:
+        return Row(
+            section=SECTION,
+            what=what,
+            ours=Series(name=what, unit="credentials/s", samples=(per_second,)),
+            limit=Series(name=SIGNING, unit="/s", samples=(limit,)),
+            goals=goals,
+        )
 
     async def _fire(self, requests: list[bytes], connections: int, *, seconds: float) -> Outcome:
         port = port_of(self._run.stand.addresses.gateway)
