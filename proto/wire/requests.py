@@ -154,6 +154,9 @@ class ClaimRequest(Record, frozen=True, kw_only=True):
     award: Award | UnsetType = UNSET
     credential_id: CredentialIdField | UnsetType = UNSET
     hours_valid: ClaimHours = CLAIM_HOURS_DEFAULT
+    opens_all: Annotated[
+        bool, Meta(description="Its page also shows all else that the learner holds; needs `credentials:read`")
+    ] = False
 
     def __post_init__(self) -> None:
         if (self.award is UNSET) == (self.credential_id is UNSET):

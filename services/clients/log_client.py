@@ -12,7 +12,7 @@ import msgspec
 from proto.base64_strict import decode_base64
 from proto.depth import is_deep
 from proto.envelope import Envelope
-from proto.ids import EventId, LeafIndex, TreeSize
+from proto.ids import CredentialId, EventId, LeafIndex, TreeSize
 from proto.log.entry import ENTRY_BYTES_MAX
 from proto.log.merkle import HASH_BYTES
 from proto.log.note import NOTE_BYTES_MAX
@@ -85,6 +85,10 @@ class LogClient:
     async def log(self) -> LogInfo:
         """Return what the log says of itself: origin, verifier key, witness policy, sizes; its word, unproven."""
         return _decoded(await self._get("/v1/log"), LogInfo)
+
+    async def credential_bundle(self, credential_id: CredentialId) -> bytes:
+        """Return what shows offline that a credential is authentic; not verified here."""
+        return await self._get(f"/v1/bundles/{credential_id}")
 
     async def held_size(self, published: TreeSize) -> TreeSize | None:
         """Return how many entries the log says it holds, published or not; its word. None where it cannot be asked.

@@ -14,6 +14,7 @@ from services.issuer_gateway.credentials.credential_reader import CredentialRead
 from services.issuer_gateway.credentials.import_document import ImportDocument
 from services.issuer_gateway.credentials.issue_together import IssueTogether
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
+from services.issuer_gateway.holder_links.holdings_export import ExportHoldings
 from services.issuer_gateway.holder_links.link_commands import HolderLinks
 from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
 from services.issuer_gateway.keys.keystore import Keystore
@@ -63,3 +64,4 @@ class Gateway:
     erase_learner: EraseLearner
     holder_links: HolderLinks
     shown_by_links: ShownByLinks
+    export_holdings: ExportHoldings

@@ -2,6 +2,7 @@
 
 import io
 import re
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import msgspec
 import pytest
 from pypdf import PdfReader
 
+from proto.bundles.bundle import decode_bundle
+from proto.documents.document import credential_id_of
+from proto.log.policy import parse_policy
 from proto.wire.holder_links import HolderLink, HolderLinkList, ShownCredentials
 from proto.wire.requests import Claimed, ClaimMade
 from services.persistence import postgres
@@ -112,13 +116,14 @@ async def test_nothing_of_a_secret_link_is_cached_indexed_or_sent_to_others(gate
     secret = await _link(office, credential_id=credential_id)
     share = await _share(gateway, secret, credential_id, extent="whole", audience="Rijkswaterstaat HR")
     for each in (secret, share):
-        for path in ("", f"/{credential_id}", f"/{credential_id}/document", f"/{credential_id}/pdf"):
+        files = [f"/{credential_id}/{name}" for name in ("document", "pdf", "picture.png", "picture.svg")]
+        for path in ("", f"/{credential_id}", *files):
             found = await _get(gateway, f"/credentials/{each}{path}")
             assert found.status == 200
             assert found.headers["Cache-Control"] == "no-store"
             assert found.headers["Referrer-Policy"] == "no-referrer"
             assert "noindex" in found.headers["X-Robots-Tag"]
-            if path.endswith(("document", "pdf")):
+            if path in files:
                 assert each.encode() not in found.body
     api = await _get(gateway, f"/v1/credential-links/{share}")
     assert (api.headers["Cache-Control"], api.status) == ("no-store", 200)
@@ -150,7 +155,8 @@ async def test_a_share_without_the_result_shows_none_on_page_source_pdf_and_api(
     assert "rests on the word of Hogeschool Waterland" in page.text
     assert f"{VERIFIER}/c/{credential_id}" in page.text
     assert not msgspec.json.decode(api.body, type=ShownCredentials).credentials[0].is_whole
-    assert (await _get(gateway, f"/credentials/{share}/{credential_id}/document")).status == 404
+    for file in ("document", "picture.png", "picture.svg"):
+        assert (await _get(gateway, f"/credentials/{share}/{credential_id}/{file}")).status == 404
     with_grade = await _share(gateway, secret, credential_id, extent="parts", result="yes")
     found = await _get(gateway, f"/credentials/{with_grade}")
     assert GRADE in found.text
@@ -264,8 +270,10 @@ async def test_an_erasure_ends_every_link_document_and_paper(gateway: RunningGat
     assert (await office.client.send("DELETE", "/v1/learners/s-1")).status == 200
     assert await gateway.database_count("holder_link") == 0
     for each in (secret, share):
-        for path in ("", f"/{credential_id}", f"/{credential_id}/document", f"/{credential_id}/pdf"):
-            assert (await _get(gateway, f"/credentials/{each}{path}")).status == 404
+        for ending in ("", "/document", "/pdf", "/picture.png", "/picture.svg"):
+            assert (await _get(gateway, f"/credentials/{each}/{credential_id}{ending}")).status == 404
+        for ending in ("", "/export"):
+            assert (await _get(gateway, f"/credentials/{each}{ending}")).status == 404
         assert (await _get(gateway, f"/v1/credential-links/{each}")).status == 404
 
 
@@ -300,3 +308,45 @@ async def test_a_logo_is_a_small_png_and_stands_on_the_sheet(gateway: RunningGat
     assert await put(png[:16] + b"\x00\x01\x00\x00" + png[20:]) == 422
     assert (await office.client.send("DELETE", "/v1/institution/logo")).status == 204
     assert (await _get(gateway, "/issuers/waterland/logo")).status == 404
+
+
+async def test_everything_is_exported_as_one_zip_whose_documents_others_check(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    first, second = await _issued(office), await _issued(office, "ecology")
+    secret = await _link(office, learner="s-1")
+    await _share(gateway, secret, first, extent="parts", audience="Rijkswaterstaat HR")
+    exported = await _get(gateway, f"/credentials/{secret}/export")
+    assert exported.headers["Cache-Control"] == "no-store"
+    with zipfile.ZipFile(io.BytesIO(exported.body)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert files["README.txt"].decode().startswith("What Hogeschool Waterland keeps of you")
+    record = msgspec.json.decode(files["record.json"])
+    assert record["name_here"] == "s-1"
+    assert {link["audience"] for link in record["links"]} == {"", "Rijkswaterstaat HR"}
+    for credential_id in (first, second):
+        name = f"credential-{credential_id[:12]}"
+        document = msgspec.json.decode(files[f"documents/{name}.json"])
+        assert credential_id_of(document, office.did) == credential_id
+        assert decode_bundle(files[f"bundles/{name}.bundle"]).credential_id == credential_id
+        assert PdfReader(io.BytesIO(files[f"pdf/{name}.pdf"])).attachments["credential.json"] == [
+            files[f"documents/{name}.json"]
+        ]
+    policy = parse_policy(files["policy.txt"])
+    assert [log.key.text for log in policy.logs] == [gateway.ledger.verifier_key]
+    one = await _link(office, credential_id=first)
+    assert (await _get(gateway, f"/credentials/{one}/export")).status == 403
+
+
+async def test_a_claim_may_open_all_that_its_learner_holds_if_its_maker_may_read_that(gateway: RunningGateway) -> None:
+    office = await gateway.institution("waterland")
+    await _issued(office)
+    uri = (await office.describe("ecology")).achievement.uri
+    body = {"award": office.award(uri) | {"learner": LEARNER}, "opens_all": True}
+    made = (await office.client.post("/v1/claims", body)).as_(ClaimMade)
+    claimed = (await gateway.client().post(f"/v1/claim-links/{made.link.rpartition('/')[2]}", {})).as_(Claimed)
+    assert claimed.page is not None
+    page = (await _get(gateway, "/credentials/" + claimed.page.rpartition("/")[2])).text
+    assert page.count("3.5 ECTS") == 2
+    issuer = await office.client.post("/v1/keys", {"name": "issue only", "scopes": ["credentials:issue"]})
+    refused = await gateway.client(issuer.body["api_key"]).post("/v1/claims", body)
+    assert (refused.status, refused.slug) == (403, "may-not-read")

@@ -49,6 +49,10 @@ class HoldingCalls(HttpClient):
         query = {"lang": language} if language else None
         return await self.request_bytes("GET", f"/credentials/{secret}/{credential_id}/pdf", query=query)
 
+    async def linked_export(self, secret: str) -> bytes:
+        """Return all that is kept of a learner (ZIP), by the link to all that the learner holds."""
+        return await self.request_bytes("GET", f"/credentials/{secret}/export")
+
     async def linked_picture(self, secret: str, credential_id: CredentialId, *, form: PictureForm = "png") -> bytes:
         """Return the picture behind a secret link, the document inside."""
         return await self.request_bytes("GET", f"/credentials/{secret}/{credential_id}/picture.{form}")

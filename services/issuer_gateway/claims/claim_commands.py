@@ -94,6 +94,14 @@ class Maker(msgspec.Struct, frozen=True, kw_only=True):
     api_key_id: ApiKeyId
     may_read: bool
 
+    def check_reads_all(self) -> None:
+        """Raise `MayNotReadProblem` unless the key may read every document."""
+        if not self.may_read:
+            raise MayNotReadProblem(
+                "A link to all that a learner holds needs a key that has the scope `credentials:read` as well",
+                scope=READ_SCOPE,
+            )
+
     def check(self, issued_by: str | None) -> None:
         """Raise `MayNotReadProblem` unless the key may read every document, or has issued this one itself."""
         if not self.may_read and issued_by != self.api_key_id:
@@ -145,6 +153,8 @@ class ClaimLinks:
         is. What a repeated request may open is judged anew before it gets the first answer. Raises `MayNotReadProblem`,
         `UnknownAchievementProblem`, `UnknownCredentialProblem`, `ErasedProblem`, and what issuing raises.
         """
+        if body.opens_all:
+            maker.check_reads_all()
         if body.credential_id:
             await self._openable(self._pool, tenant, CredentialId(body.credential_id), maker)
         if body.award:
@@ -161,6 +171,7 @@ class ClaimLinks:
                 assert body.credential_id, "the body states one of the two"
                 credential_id = CredentialId(body.credential_id)
                 new = await self._to_credential(connection, tenant, credential_id, secret=secret, maker=maker)
+            new = msgspec.structs.replace(new, opens_all=body.opens_all)
             expires_at = await claims.add(connection, [new], hours=body.hours_valid)
             return ClaimMade(
                 claim_id=new.claim_id, link="", expires_at=from_datetime(expires_at), credential_id=new.credential_id

@@ -10,7 +10,7 @@ from proto.moment import from_datetime
 from proto.problem import BusyProblem, InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
 from proto.wire.holder_links import SHARE_DAYS_MAX, ShownPart
-from services.edge import Form, Media, Reply, Route, decode_parameters
+from services.edge import ForbiddenProblem, Form, Media, Reply, Route, decode_parameters
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
 from services.issuer_gateway.holder_links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
@@ -153,6 +153,15 @@ async def save_linked_picture(request: web.Request, *, path: LinkedPicturePath, 
     return web.Response(body=content, headers=headers, content_type=PICTURE_MEDIA[path.form])
 
 
+async def save_export(request: web.Request, *, path: HolderSecretPath) -> Reply:
+    """Return all that is kept of a learner, as one ZIP."""
+    gateway = request.app[GATEWAY]
+    link = await gateway.shown_by_links.link(path.secret)
+    now = gateway.log_state.now()
+    packed = await gateway.export_holdings.packed(link, now=now)
+    return Reply(packed, headers=file_headers(f"credentials-{link.tenant.slug}-{now[:10]}.zip"))
+
+
 @for_people
 async def share_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Make a share from the page of a learner's own link, and go back to the page, which shows it."""
@@ -243,6 +252,17 @@ ROUTES = [
         "GET", "/credentials/{secret}", show_linked, summary="What a secret link leads to", tag="pages", response=PAGE
     ),
     _form_route("/requests/{secret}/page", open_asked_page, "Go to the page of the credential that a request led to"),
+    Route(
+        "GET",
+        "/credentials/{secret}/export",
+        save_export,
+        summary="Save all that is kept of a learner, as one ZIP",
+        description="Signed documents, what proves them offline, their supplements, and a record of what else is kept.",
+        path_parameters=HolderSecretPath,
+        response={200: Media("application/zip", bytes)},
+        problems=(*LINK_PROBLEMS, ForbiddenProblem, BusyProblem),
+        tag="pages",
+    ),
     _form_route("/credentials/{secret}/end", end_linked_by_form, "End a secret link on its page"),
     Route(
         "GET",

@@ -105,6 +105,14 @@ async def by_token(connection: Connection | Pool, token_hash: bytes) -> StoredCl
     return _stored(row) if row else None
 
 
+async def of_learner(connection: Connection | Pool, learner_id: LearnerId, *, limit: int) -> list[StoredClaim]:
+    """Return the links of a learner, the newest first."""
+    rows = await connection.fetch(
+        f"{_SELECT} WHERE learner_id = $1 ORDER BY claim.created_at DESC, claim_id LIMIT $2", learner_id, limit
+    )
+    return [_stored(row) for row in rows]
+
+
 async def get(connection: Connection | Pool, institution_id: InstitutionId, claim_id: ClaimId) -> StoredClaim | None:
     """Return a link of the institution."""
     row = await connection.fetchrow(

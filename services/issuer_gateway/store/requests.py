@@ -110,6 +110,14 @@ async def page(
     return [_stored(row) for row in rows]
 
 
+async def of_learner(connection: Connection | Pool, learner_id: LearnerId, *, limit: int) -> list[StoredRequest]:
+    """Return the requests of a learner, the newest first."""
+    rows = await connection.fetch(
+        f"{_SELECT} WHERE learner_id = $1 ORDER BY request.created_at DESC, request_id LIMIT $2", learner_id, limit
+    )
+    return [_stored(row) for row in rows]
+
+
 async def accept(
     connection: Connection,
     request_id: RequestId,

@@ -25,6 +25,7 @@ from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.standings import Standings
+from services.issuer_gateway.holder_links.holdings_export import ExportHoldings
 from services.issuer_gateway.holder_links.link_commands import HolderLinks
 from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
@@ -34,6 +35,7 @@ from services.issuer_gateway.requests.request_decision import DecideRequest, Req
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.stacks.advise_stacks import AdviseStacks
 from services.issuer_gateway.wiring.parts import Parts
+from services.policy_file import policy_text
 
 _MS = 1000
 
@@ -112,6 +114,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         metrics=parts.metrics.awards,
     )
     papers, links = _credential_papers(parts, reader, config), _holder_links(parts, config)
+    shown = ShownByLinks(pool, links, papers)
     lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
     return Gateway(
         config=config,
@@ -142,7 +145,8 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         decide_request=_decide_request(parts, issuing),
         erase_learner=_erase_learner(parts, lists),
         holder_links=links,
-        shown_by_links=ShownByLinks(pool, links, papers),
+        shown_by_links=shown,
+        export_holdings=_export_holdings(parts, links, shown, papers, config),
     )
 
 
@@ -163,6 +167,20 @@ def _holder_links(parts: Parts, config: Config) -> HolderLinks:
         learner_keys=parts.learner_keys,
         public_url=config.public_url,
         days=config.holder_link_days,
+    )
+
+
+def _export_holdings(
+    parts: Parts, links: HolderLinks, shown: ShownByLinks, papers: CredentialPapers, config: Config
+) -> ExportHoldings:
+    return ExportHoldings(
+        parts.pool,
+        links,
+        shown,
+        papers,
+        learner_keys=parts.learner_keys,
+        log_client=parts.log_client,
+        policy=policy_text(config.policy_file, [config.log_verifier_key], config.registrar),
     )
 
 

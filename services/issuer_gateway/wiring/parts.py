@@ -73,6 +73,8 @@ class Parts:
     writer: LogWriter
     idempotency: Idempotency
     form_makers: FormMakers
+    log_client: LogClient
+    """Asks the followed log for what it shows anybody."""
     log: Log
     metrics: Metrics
     workbooks: Workbooks = dataclasses.field(default_factory=Workbooks)
@@ -130,6 +132,7 @@ def make_parts(opened: OpenedResources) -> Parts:
         writer=writer,
         idempotency=Idempotency(storage, unit_of_work, writer, keystore),
         form_makers=FormMakers(process_count=LIMITS.form_processes),
+        log_client=opened.follow_client,
         log=opened.log,
         metrics=opened.metrics,
     )
