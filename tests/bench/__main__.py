@@ -23,6 +23,8 @@ from tests.bench.stopping import run_until_signal
 SECTIONS = ("ledger", "groups", "growth", "verifier", "projection", "gateway", "statuses", "chain")
 """What a run measures unless it is told what: `scale` takes as long as its credentials do, and is asked for by name."""
 BY_NAME = ("scale",)
+BY_VERSION_2 = ("gateway", "statuses", "chain")
+"""Sections whose events are a gateway's, which speaks rules version 2 on a log that begins with it."""
 MINUTES = {
     "ledger": 2.5,
     "groups": 3.0,
@@ -119,7 +121,10 @@ async def _opened(size: Size, results: Results) -> AsyncIterator[Callable[[str],
 
             async def measure(name: str) -> list[Row]:
                 section = importlib.import_module(f"tests.bench.sections.{name}")
-                rows: list[Row] = await section.measure(shared)
+                async with contextlib.AsyncExitStack() as stack:
+                    needs_newer = name in BY_VERSION_2
+                    newer = await stack.enter_async_context(stand.open_stand(rules_version=2)) if needs_newer else None
+                    rows: list[Row] = await section.measure(shared.on(newer) if newer else shared)
                 return rows
 
             yield measure

@@ -30,3 +30,14 @@ class Run:
         self.results = results
         self.curves: list[Curve] = results.curves
         """What sections found that is no single figure."""
+
+    def on(self, stand: Stand) -> "Run":
+        """Return the same run with the services of another stand, whose log is judged by other rules."""
+        return Run(
+            size=self.size,
+            crew=self.crew,
+            stand=stand,
+            http_limits=self.http_limits,
+            database_limits=self.database_limits,
+            results=self.results,
+        )

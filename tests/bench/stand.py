@@ -103,6 +103,11 @@ class Stand(Stack):
         await self.postgres.stop()
 
     @property
+    def admission(self) -> type[events.EventBase]:
+        """How the registrar admits an institution by the rules of this log."""
+        return events.IssuerAdmitted if self.rules_version == 1 else events.IssuerAdmittedV2
+
+    @property
     def origin(self) -> Origin:
         """The log's name."""
         return self.settings.origin
@@ -143,12 +148,11 @@ class Stand(Stack):
         if self._has_institutions or (await self.log()).tree_size > 1:
             return
         self._has_institutions = True
-        kind = events.IssuerAdmitted if self.rules_version == 1 else events.IssuerAdmittedV2
         for number in range(INSTITUTIONS):
             party = institution(number)
             is_shared = self.rules_version == 1 or number == 0  # from version 2 on a prefix is one institution's
             admission = self.registrar.say(
-                kind,
+                self.admission,
                 subject=party.did,
                 legal_name=party.name,
                 country="NL",

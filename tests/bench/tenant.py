@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from proto import events
 from proto.keys import SecretKey
 from services.clients.gateway import GatewayClient
 from services.command.demo import EXAMPLES
@@ -72,7 +71,7 @@ async def make_tenant(stand: Stand, slug: str) -> Tenant:
         }
     )
     fields = msgspec.structs.asdict(created.admission_request)
-    await submit(stand.addresses.ledger, stand.registrar.say(events.IssuerAdmitted, **fields))
+    await submit(stand.addresses.ledger, stand.registrar.say(stand.admission, **fields))
     async with asyncio.timeout(ADMITTED_TIMEOUT_S):
         while not await _is_admitted(client, slug):  # noqa: ASYNC110 - the state is another process's
             await asyncio.sleep(POLL_S)
