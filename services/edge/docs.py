@@ -1,7 +1,8 @@
 """The page at /docs: the OpenAPI document for people, whole in one file, without script and without the network."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,74 @@ import jinja2
 from markupsafe import Markup
 
 from proto.expected import NO_FORM, form_of
+from services.edge.curl import curl_of
 
 _FOLDER = Path(__file__).parent
 _LINE_LENGTH_MAX = 72
+_PROBLEM = "Problem"
+_REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
-def docs_page(document: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the HTML page for an OpenAPI document and the text of its `<style>`, which `html_page` wants."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(pretty=_pretty, schema_name=_schema_name, is_problem=_is_problem)
-    style = (_FOLDER / "docs.css").read_text(encoding="utf-8")
-    page = environment.get_template("docs.html.jinja").render(
-        info=document["info"], groups=_groups(document), schemas=document["components"]["schemas"], style=style
-    )
-    return page, style
+class DocsPage:
+    """The page of one OpenAPI document, whole or what a search finds of it."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        )
+        self._info, self._schemas = document["info"], document["components"]["schemas"]
+        self._groups = _groups(document)
+        self._texts = {
+            operation["operationId"]: _text_of(operation) for group in self._groups.values() for operation in group
+        }
+        self._schema_texts = {name: f"{name} {json.dumps(schema)}".lower() for name, schema in self._schemas.items()}
+        environment.filters.update(pretty=_pretty, schema_name=_schema_name, is_problem=_is_problem, curl=self._curl)
+        self.style = (_FOLDER / "docs.css").read_text(encoding="utf-8")
+        """The text of the page's `<style>`, which `html_page` wants."""
+        self._template = environment.get_template("docs.html.jinja")
+        self.whole = self._rendered(self._groups, self._schemas, "")
+        """The HTML of all of it."""
+
+    def found(self, searched: str) -> str:
+        """Return the page of the operations and schemas that have all of these words; schemas that they name, too."""
+        words = searched.lower().split()
+        groups = {
+            tag: [item for item in group if _has(self._texts[item["operationId"]], words)]
+            for tag, group in self._groups.items()
+        }
+        named = {_PROBLEM, *_REFERENCE.findall(json.dumps(groups))}
+        schemas = {
+            name: schema
+            for name, schema in self._schemas.items()
+            if name in named or _has(self._schema_texts[name], words)
+        }
+        return self._rendered(groups, schemas, searched)
+
+    def _curl(self, operation: Mapping[str, Any]) -> str:
+        return curl_of(operation, self._schemas)
+
+    def _rendered(self, groups: Mapping[str, Any], schemas: Mapping[str, Any], searched: str) -> str:
+        return self._template.render(
+            info=self._info,
+            groups=groups,
+            schemas=schemas,
+            style=self.style,
+            searched=searched,
+            count=sum(map(len, groups.values())),
+            count_all=len(self._texts),
+        )
+
+
+def _text_of(operation: Mapping[str, Any]) -> str:
+    """Return what is searched of an operation, in small letters."""
+    parameters = (f"{item['name']} {item.get('description', '')}" for item in operation.get("parameters", ()))
+    said = (operation.get(name, "") for name in ("method", "path", "operationId", "summary", "description"))
+    return " ".join((*said, *operation["tags"], *parameters)).lower()
+
+
+def _has(text: str, words: Sequence[str]) -> bool:
+    return all(word in text for word in words)
 
 
 def _groups(document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:

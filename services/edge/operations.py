@@ -3,14 +3,15 @@
 import asyncio
 import gzip
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from proto.problem import Problem
-from services.edge.docs import docs_page
+from services.edge.docs import DocsPage
 from services.edge.log import Log
 from services.edge.openapi import openapi_document
 from services.edge.problems import NotReadyProblem
@@ -40,6 +41,12 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     checks: tuple[str, ...]
 
 
+class DocsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the page of the interface is searched for; nothing: all of it."""
+
+    q: Annotated[str, Meta(max_length=100, description="Words that operations and schemas must have, all of them")] = ""
+
+
 class Operations:
     """The handlers of the operator's routes."""
 
@@ -61,7 +68,8 @@ class Operations:
         self._timeout_seconds = timeout_seconds
         self._stopping = stopping
         self._document = b""
-        self._page: tuple[str, str] = ("", "")
+        self._page: DocsPage
+        self._zipped = b""
 
     def routes(self) -> list[Route]:
         """Return the five routes."""
@@ -70,7 +78,7 @@ class Operations:
             self._route("/readyz", self.ready, "Whether requests should be sent here", Ready, NotReadyProblem),
             self._route("/metrics", self.metrics, "Metrics in Prometheus' text format", Media("text/plain")),
             self._route("/openapi.json", self.openapi, "This description, OpenAPI 3.1", dict[str, Any]),
-            self._route("/docs", self.docs, "This description, as a page", Media("text/html")),
+            self._docs_route(),
         ]
 
     def _route(self, path: str, handler: Any, summary: str, response: Any, *problems: Any) -> Route:
@@ -87,6 +95,19 @@ class Operations:
             logged=False,
         )
 
+    def _docs_route(self) -> Route:
+        return Route(
+            "GET",
+            "/docs",
+            self.docs,
+            summary="This description, as a page that can be searched",
+            tag=TAG,
+            operation="read_docs",
+            query=DocsQuery,
+            response={200: Media("text/html")},
+            logged=False,
+        )
+
     def describe(
         self, *, title: str, description: str, routes: Sequence[Route], explained: Sequence[type[Problem]] = ()
     ) -> None:
@@ -95,8 +116,8 @@ class Operations:
             title=title, version=self._alive.version, description=description, routes=routes, explained=explained
         )
         self._document = msgspec.json.encode(document)
-        self._page = docs_page(document)
-        self._zipped = gzip.compress(self._page[0].encode(), mtime=0)
+        self._page = DocsPage(document)
+        self._zipped = gzip.compress(self._page.whole.encode(), mtime=0)
 
     async def live(self, _: web.Request) -> Alive:
         """Answer that the process runs, whatever else is wrong."""
@@ -131,10 +152,11 @@ class Operations:
         """Return the OpenAPI document."""
         return Reply(self._document, etag=etag_of(self._document))
 
-    async def docs(self, request: web.Request) -> web.Response:
-        """Return the page made from the OpenAPI document: large, so it was compressed once for whoever takes that."""
-        page, style = self._page
-        response = html_page(page, style=style)
+    async def docs(self, request: web.Request, *, query: DocsQuery) -> web.Response:
+        """Return the page made from the OpenAPI document: whole, compressed once, or what a search finds of it."""
+        if searched := " ".join(query.q.split()):
+            return html_page(self._page.found(searched), style=self._page.style)
+        response = html_page(self._page.whole, style=self._page.style)
         response.headers["Vary"] = "Accept-Encoding"
         if "gzip" in map(str.strip, request.headers.get("Accept-Encoding", "").split(",")):
             response.body = self._zipped

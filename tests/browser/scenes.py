@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from playwright.sync_api import Page
@@ -328,6 +329,7 @@ class Scenes:
             "statistics-de": self._at(f"{statistics}?by=country,eqf_level&lang=de"),
             "statistics-wrong": self._at(f"{statistics}?from=yesterday"),
             "statistics-reversed": self._at(f"{statistics}?from=2026-05&to=2026-02"),
+            **self._lists(),
             "docs-verifier": self._at(self.verifier + "/docs"),
             "docs-gateway": self._at(self.gateway + "/docs"),
             "docs-ledger": self._at(self.ledger + "/docs"),
@@ -336,6 +338,21 @@ class Scenes:
             "lost-ledger": self._at(self.ledger + "/"),
             "lost-method": self._at(self.verifier + "/v1/verifications"),
             "lost-key": self._at(self.gateway + "/v1/settings"),
+        }
+
+    def _lists(self) -> dict[str, Opened]:
+        answer = send("GET", f"{self.verifier}/v1/credentials/{self.ids['en']}")
+        issuer = msgspec.json.decode(answer)["issuer"]["did"]
+        achievement = self.achievements["en"]["uri"]
+        return {
+            "issuers": self._at(self.verifier + "/issuers"),
+            "issuers-none": self._at(self.verifier + "/issuers?q=nobody&lang=de"),
+            "issuer": self._at(f"{self.verifier}/issuers/{quote(issuer, safe='')}"),
+            "issuer-unknown": self._at(f"{self.verifier}/issuers/did:web:nobody.example"),
+            "achievements": self._at(self.verifier + "/achievements"),
+            "achievement": self._at(f"{self.verifier}/achievements/{quote(achievement, safe='')}"),
+            "log": self._at(self.verifier + "/log"),
+            "log-fr": self._at(self.verifier + "/log?lang=fr"),
         }
 
     def _requests(self) -> dict[str, Opened]:

@@ -56,7 +56,7 @@ from services.issuer_gateway.http.caller import (
 )
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
 from services.issuer_gateway.institutions import institution_commands
-from services.issuer_gateway.pages import FORM_FIELDS
+from services.issuer_gateway.pages import FIELD_FAULTS, FORM_FIELDS
 from services.issuer_gateway.requests import learner_requests
 from services.issuer_gateway.store import tenants
 
@@ -122,6 +122,11 @@ async def show_achievement(request: web.Request) -> web.Response:
     return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement)
 
 
+def _id_in(word: str) -> str:
+    """Return the credential id in what somebody typed: itself in any letters, or at the end of a link."""
+    return word.partition("?")[0].rstrip("/").rpartition("/")[2].lower()
+
+
 @for_people
 async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Take a request from the page's form and go to its own page; what is wrong is said above the form."""
@@ -132,16 +137,21 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
     values |= {
         "institution": path.slug,
         "achievement": path.achievement_id,
-        "credentials": typed["credentials"].split(),
+        "credentials": [_id_in(word) for word in typed["credentials"].split()],
     }
     try:
         wished = msgspec.convert(values, RequestBody)
         learner_requests.check_readable(wished)
     except (msgspec.ValidationError, InvalidProblem) as error:
-        fault = error.detail if isinstance(error, InvalidProblem) else in_words(str(error))
-        fault = fault.replace("`", "").replace("$.", "").replace(" at /", " at ")
+        said = error.detail if isinstance(error, InvalidProblem) else str(error)
+        field = next((name for name in FORM_FIELDS if f"$.{name}" in said), "")
         return request.app[PAGES].achievement(
-            tenant, stored.achievement_id, stored.achievement, fault=fault, typed=typed
+            tenant,
+            stored.achievement_id,
+            stored.achievement,
+            fault=FIELD_FAULTS.get(field) or in_words(said),
+            wrong=field,
+            typed=typed,
         )
     _check_rate(request)
     made = await request.app[GATEWAY].learner_requests.ask(wished)

@@ -26,6 +26,15 @@ _STATES = {
 }
 _TEXTS = ("title", "description", "criteria", "prerequisites")
 FORM_FIELDS = ("given_name", "family_name", "email", "message", "credentials")
+FIELD_FAULTS: Mapping[str, str] = {
+    "given_name": "A given name has at most 300 characters.",
+    "family_name": "A family name has at most 300 characters.",
+    "email": "That is no mail address. Write one such as mia@uni.example, or leave it empty.",
+    "message": "That is more than 2000 characters. Say it in fewer.",
+    "credentials": "Not all of these are credential ids, or there are more than 16. An id has 64 digits and letters a "
+    "to f; a link that ends in one will do, too.",
+}
+"""What is wrong with a field of the form, in words that say what to write."""
 _ID_DIGITS = 12
 
 
@@ -48,11 +57,12 @@ class Pages:
         achievement: Achievement,
         *,
         fault: str = "",
+        wrong: str = "",
         typed: Mapping[str, str] | None = None,
     ) -> web.Response:
         """Return the page of an achievement: what it is and, where it takes requests, the form that asks for it.
 
-        `fault` says what was wrong with what was typed, which stands in the form again.
+        `fault` says what was wrong with what was typed, which stands in the form again, and `wrong` in which field.
         """
         html = self._rendered(
             "achievement",
@@ -61,6 +71,7 @@ class Pages:
             achievement=achievement,
             texts={name: achievement.text_in(getattr(achievement, name) or {"en": ""}) for name in _TEXTS},
             fault=fault,
+            wrong=wrong,
             typed=dict.fromkeys(FORM_FIELDS, "") | dict(typed or {}),
         )
         return self._templates.page(html, status=422 if fault else 200)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 from aiohttp import web
@@ -70,6 +70,7 @@ class Pages:
         environment.filters["ects"] = ects_text
         environment.filters["when"] = when
         environment.filters["name_of_achievement"] = name_of_achievement
+        environment.filters["segment"] = partial(quote, safe="")
         environment.globals.update(
             names=NAMES,
             results=RESULTS,
