@@ -7,7 +7,16 @@ from msgspec import UNSET, Meta, UnsetType
 from proto.documents.annex_i import Element
 from proto.documents.credential import Achievement, Award
 from proto.documents.fields import DayOrTimeField
-from proto.event_fields import AchievementField, CredentialIdField, EctsField, EqfField, HashField, Reason, UriField
+from proto.event_fields import (
+    AchievementField,
+    CredentialIdField,
+    EctsField,
+    EqfField,
+    EventIdField,
+    HashField,
+    Reason,
+    UriField,
+)
 from proto.events import Record
 from proto.ids import AchievementUri, CredentialId, Did, EventId, LeafIndex
 from proto.moment import Moment
@@ -79,13 +88,19 @@ class ChangeRequest(Record, frozen=True, kw_only=True):
 
 
 class RecognitionRequest(Record, frozen=True, kw_only=True):
-    """`POST /v1/recognitions`: this institution counts a credential, its own or another's, towards a programme."""
+    """`POST /v1/recognitions`: this institution counts a credential of another's towards a programme of its own.
+
+    `under` is its own standing decision that this one follows, `replaces` its own recognition of this credential that
+    is withdrawn by the same event; both by their event ids, and by rules version 2 alone.
+    """
 
     credential_id: CredentialIdField
     decision: Literal["full", "partial"]
     ects_hundredths: EctsField
     eqf_level: EqfField | UnsetType = UNSET
     programme: UriField
+    under: EventIdField | UnsetType = UNSET
+    replaces: EventIdField | UnsetType = UNSET
 
 
 class EventAnswer(Record, frozen=True, kw_only=True):

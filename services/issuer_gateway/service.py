@@ -14,6 +14,7 @@ from services.issuer_gateway.credentials.credential_reader import CredentialRead
 from services.issuer_gateway.credentials.import_document import ImportDocument
 from services.issuer_gateway.credentials.issue_together import IssueTogether
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
+from services.issuer_gateway.credentials.statements import MakeStatements, StatementReader
 from services.issuer_gateway.holder_links.holdings_export import ExportHoldings
 from services.issuer_gateway.holder_links.link_commands import HolderLinks
 from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
@@ -47,6 +48,8 @@ class Gateway:
     stack_credentials: StackCredentials
     advise_stacks: AdviseStacks
     change_credential: ChangeCredential
+    make_statements: MakeStatements
+    statement_reader: StatementReader
     import_document: ImportDocument
     credential_reader: CredentialReader
     credential_papers: CredentialPapers

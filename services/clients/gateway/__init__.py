@@ -14,10 +14,13 @@ from services.clients.gateway.credentials import CredentialCalls
 from services.clients.gateway.holdings import HoldingCalls
 from services.clients.gateway.institutions import InstitutionCalls
 from services.clients.gateway.links import LinkCalls
+from services.clients.gateway.statements import StatementCalls
 from services.clients.http_client import AnsweredProblem, UnreachableProblem
 
 
-class GatewayClient(InstitutionCalls, AchievementCalls, CredentialCalls, LinkCalls, HoldingCalls, BatchCalls):
+class GatewayClient(
+    InstitutionCalls, AchievementCalls, CredentialCalls, LinkCalls, HoldingCalls, StatementCalls, BatchCalls
+):
     """One gateway; `token` is the operator's token or an institution's API key, held in memory only."""
 
 

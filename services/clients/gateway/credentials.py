@@ -1,4 +1,4 @@
-"""The gateway's credentials, stacks, recognitions and imports, as calls."""
+"""The gateway's credentials, stacks and imports, as calls."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
@@ -12,7 +12,6 @@ from proto.wire.gateway import (
     CredentialPage,
     ErasureAnswer,
     EventAnswer,
-    RecognitionRequest,
     StackRequest,
 )
 from services.clients.http_client import HttpClient
@@ -90,14 +89,6 @@ class CredentialCalls(HttpClient):
     ) -> EventAnswer:
         path = f"/v1/credentials/{credential_id}/{verb}"
         return await self.call("POST", path, EventAnswer, send=request, key=key)
-
-    async def recognise(self, request: RecognitionRequest | Json, *, key: str | None = None) -> EventAnswer:
-        """Recognise a credential towards a programme."""
-        return await self.call("POST", "/v1/recognitions", EventAnswer, send=request, key=key)
-
-    async def withdraw_recognition(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
-        """Withdraw a recognition."""
-        return await self.call("DELETE", f"/v1/recognitions/{event_id}", EventAnswer, key=key)
 
     async def event(self, event_id: EventId) -> EventAnswer:
         """Return where an event of the institution stands."""

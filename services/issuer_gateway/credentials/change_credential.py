@@ -1,15 +1,14 @@
-"""Revoking, suspending, reinstating, recognising, withdrawing: one event each, about what exists already."""
+"""Revoking, suspending, reinstating: one event each, about a credential that exists already."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from proto import events
 from proto.ids import CredentialId, EventId
 from proto.lifecycle import Book, changes_that_count, life_of, living_end
 from proto.moment import Moment, from_ms, to_ms
 from proto.problem import ConflictProblem, NotFoundProblem
-from proto.wire.gateway import ChangeRequest, EventAnswer, RecognitionRequest
-from services.issuer_gateway.domain.awarding import change_event, recognised_event
+from proto.wire.gateway import ChangeRequest, EventAnswer
+from services.issuer_gateway.domain.awarding import change_event
 from services.issuer_gateway.domain.log_refusals import refusal_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store import credentials, outbox
@@ -17,8 +16,6 @@ from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence.postgres import Connection, Pool
-
-_RECOGNITIONS = frozenset({"credential-recognised.v1", "credential-recognised.v2"})
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -50,7 +47,7 @@ class IssueRefusedProblem(ConflictProblem):
 
 
 class ChangeCredential:
-    """Changes credentials and recognises them; a change holds since `effective_margin_ms` before now."""
+    """Changes credentials; a change holds since `effective_margin_ms` before now."""
 
     def __init__(self, pool: Pool, writer: LogWriter, idempotency: Idempotency, *, effective_margin_ms: int) -> None:
         self._pool = pool
@@ -95,36 +92,6 @@ class ChangeCredential:
         book = await book_for(connection, [item.opened], also=[item.stream], now=now)
         await self._writer.append(connection, tenant, [item], book, now=now)
         return item
-
-    async def recognise(self, tenant: Tenant, request: RecognitionRequest, keyed: KeyedRequest | None) -> EventAnswer:
-        """Recognise a credential, whoever issued it; raises the rules' refusals."""
-        self._writer.check_followed()
-
-        async def work(connection: Connection) -> OutboxEvent:
-            now = self._writer.now()
-            common = self._writer.common_fields(tenant, now=now)
-            event = recognised_event(common, request, rules_version=self._writer.rules_version)
-            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=request.credential_id)
-            return await self._append(connection, tenant, item, now=now)
-
-        return await self._idempotency.append_once(keyed, work, locks=[request.credential_id])
-
-    async def withdraw(self, tenant: Tenant, recognition: EventId, keyed: KeyedRequest | None) -> EventAnswer:
-        """Withdraw a recognition of the institution's own; raises `UnknownEventProblem` for another's."""
-        self._writer.check_followed()
-        row = await own_event(self._pool, tenant, recognition)
-        if row.event_type not in _RECOGNITIONS:
-            raise UnknownEventProblem(f"The event {recognition} is not a recognition")
-
-        async def work(connection: Connection) -> OutboxEvent:
-            now = self._writer.now()
-            event = events.RecognitionWithdrawn(
-                **self._writer.common_fields(tenant, now=now).fields(), recognition=recognition
-            )
-            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=row.streams[0])
-            return await self._append(connection, tenant, item, now=now)
-
-        return await self._idempotency.append_once(keyed, work, locks=row.streams)
 
 
 async def check_tenant(connection: Connection, tenant: Tenant, book: Book, credential_id: CredentialId) -> None:

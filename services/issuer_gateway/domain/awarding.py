@@ -20,12 +20,11 @@ from proto.moment import Moment
 from proto.problem import ConflictProblem, InvalidProblem
 from proto.stacking import StackPart, Unmet, ects_text, unmet_by_declared, unmet_conditions
 from proto.subjects import credential_ids
-from proto.wire.gateway import AchievementRequest, ChangeRequest, RecognitionRequest
+from proto.wire.gateway import AchievementRequest, ChangeRequest
 from services.issuer_gateway.domain.tenant import Tenant
 
 _ACHIEVEMENT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}")
 _HASH_DIGITS = 16
-RECOGNISED_V2_FROM = 2
 """The version of the rules that has `credential-recognised.v2` in place of `.v1` (DESIGN 9)."""
 _WORD = re.compile(r"[^\W_]+")
 _WORD_CHARACTERS_MAX = 64
@@ -235,21 +234,6 @@ def effective_since(written: str, zone: tzinfo) -> Moment:
         return days.on_record(days.begin(written, zone))
     except InvalidProblem as problem:
         raise InvalidProblem(problem.detail, pointer="/effective_at") from problem
-
-
-def recognised_event(
-    common: Common, request: RecognitionRequest, *, rules_version: int
-) -> events.CredentialRecognised | events.CredentialRecognisedV2:
-    """Return the event that recognises a credential, as these rules have it."""
-    kind = events.CredentialRecognised if rules_version < RECOGNISED_V2_FROM else events.CredentialRecognisedV2
-    return kind(
-        **common.fields(),
-        credential_id=request.credential_id,
-        decision=request.decision,
-        ects_hundredths=request.ects_hundredths,
-        eqf_level=request.eqf_level,
-        programme=request.programme,
-    )
 
 
 def named_credentials(event: events.Event) -> list[CredentialId]:

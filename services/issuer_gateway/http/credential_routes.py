@@ -1,4 +1,4 @@
-"""Routes of credentials: issue, stack, read, change; of recognitions, and of events."""
+"""Routes of credentials: issue, stack, read, change; and of events."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,7 +18,6 @@ from proto.wire.gateway import (
     CredentialAnswer,
     CredentialPage,
     EventAnswer,
-    RecognitionRequest,
     StackRequest,
 )
 from proto.wire.paths import CredentialPath, EventPath
@@ -179,22 +178,6 @@ def _changing(verb: str) -> Handler:
     return change
 
 
-async def recognise_credential(
-    request: web.Request, *, body: RecognitionRequest, raw: bytes, principal: Caller, idempotency_key: str | None
-) -> Reply:
-    """Recognise a credential."""
-    keyed = keyed_from(request, principal, idempotency_key, raw)
-    return event_reply(await request.app[GATEWAY].change_credential.recognise(principal.own, body, keyed))
-
-
-async def withdraw_recognition(
-    request: web.Request, *, path: EventPath, principal: Caller, idempotency_key: str | None
-) -> Reply:
-    """Withdraw a recognition."""
-    keyed = keyed_from(request, principal, idempotency_key)
-    return event_reply(await request.app[GATEWAY].change_credential.withdraw(principal.own, path.event_id, keyed))
-
-
 async def read_event(request: web.Request, *, path: EventPath, principal: Caller) -> EventAnswer:
     """Return where an event of the institution stands."""
     row = await change_credential.own_event(request.app[GATEWAY].pool, principal.own, path.event_id)
@@ -301,33 +284,6 @@ ROUTES = [
         idempotency="optional",
         unique_keys=True,
         tag="credentials",
-    ),
-    Route(
-        "POST",
-        "/v1/recognitions",
-        recognise_credential,
-        summary="Recognise a credential towards a programme",
-        request=RecognitionRequest,
-        response={201: EventAnswer, 202: EventAnswer},
-        problems=(Refusal, *SAY_PROBLEMS),
-        auth="bearer",
-        scope="recognitions:write",
-        idempotency="optional",
-        unique_keys=True,
-        tag="recognitions",
-    ),
-    Route(
-        "DELETE",
-        "/v1/recognitions/{event_id}",
-        withdraw_recognition,
-        summary="Withdraw a recognition",
-        path_parameters=EventPath,
-        response={201: EventAnswer, 202: EventAnswer},
-        problems=(change_credential.UnknownEventProblem, Refusal, *SAY_PROBLEMS),
-        auth="bearer",
-        scope="recognitions:write",
-        idempotency="optional",
-        tag="recognitions",
     ),
     Route(
         "GET",

@@ -56,3 +56,22 @@ STACK: dict[str, Any] = {
 }
 CHANGE: dict[str, Any] = {"from now on": {"reason": "error"}}
 CLAIM: dict[str, Any] = {"to an award": {"award": AWARD["with all that must be stated"], "hours_valid": 336}}
+STANDING_DECISION: dict[str, Any] = {
+    "in part, for four years": {
+        "achievement_issuer": "did:web:gateway.example:issuers:waterland",
+        "achievement": "https://gateway.example/issuers/waterland/achievements/hydrology/1",
+        "decision": "partial",
+        "ects_hundredths": 300,
+        "programme": "https://nadmorska.example/programmes/engineering",
+        "valid_from": "2026-12-01",
+        "valid_until": "2030-11-30",
+        "ects_hundredths_min": 350,
+    }
+}
+ENDORSER: dict[str, Any] = {
+    "who has assured the quality": {
+        "achievement": "https://gateway.example/issuers/waterland/achievements/hydrology/1",
+        "endorser": "did:web:agency.example",
+        "role": "quality",
+    }
+}

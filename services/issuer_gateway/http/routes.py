@@ -20,6 +20,7 @@ from services.issuer_gateway.http import (
     paper_routes,
     request_routes,
     stack_routes,
+    statement_routes,
     status_routes,
 )
 
@@ -32,6 +33,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *achievement_routes.ROUTES,
         *credential_routes.ROUTES,
         *stack_routes.ROUTES,
+        *statement_routes.ROUTES,
         *paper_routes.ROUTES,
         *holder_link_routes.ROUTES,
         *credential_page_routes.ROUTES,

@@ -12,6 +12,7 @@ from proto.ids import CredentialId, EventId, InstitutionId, LeafIndex
 from proto.moment import Moment
 from proto.wire.gateway import EventAnswer, OutboxState
 from proto.wire.ledger import Appended
+from services.issuer_gateway.domain.statements import credential_of
 from services.persistence.postgres import Connection, Pool
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -70,13 +71,14 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
 
     def answer(self, location: str | None = None, *, of: CredentialId | None = None) -> EventAnswer:
         """Return what an institution is shown of it, or what it says `of` one of its credentials."""
-        alone = of or (self.streams[0] if len(self.streams) == 1 else None)
+        are_several = len(self.streams) > 1
+        alone = of or (None if are_several else credential_of(self.event_type, self.streams[0]))
         return EventAnswer(
             event_id=self.event_id,
             event_type=self.event_type,
             state=self.state,
             credential_id=alone,
-            credential_ids=() if alone else self.streams,
+            credential_ids=self.streams if are_several and of is None else (),
             index=self.index,
             leaf_hash=self.leaf_hash,
             received_at=self.received_at,

@@ -17,6 +17,7 @@ from proto.lifecycle.refusals import UnknownIssuerRefusal
 from proto.moment import Moment
 from proto.wire.gateway import EventAnswer
 from services.issuer_gateway.domain.awarding import Common
+from services.issuer_gateway.domain.statements import credential_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals, Expected
@@ -35,7 +36,8 @@ from services.persistence.postgres import Connection
 class OutboxEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A signed event for the outbox, in the stream of each credential that it is about.
 
-    `stream` is the one for whose sake it was said, or, of a withdrawal, that of the recognition.
+    `stream` is the one for whose sake it was said, or, of a withdrawal, that of what it takes back; what is about no
+    credential is ordered by the group of statements that it belongs to.
     """
 
     opened: Opened
@@ -158,7 +160,7 @@ class LogWriter:
                 event_id=expected.event_id,
                 event_type=event_type,
                 state="published" if arrival.is_published else "sequenced",
-                credential_id=streams[0] if len(streams) == 1 else None,
+                credential_id=credential_of(event_type, streams[0]) if len(streams) == 1 else None,
                 credential_ids=tuple(streams) if len(streams) > 1 else (),
                 index=arrival.appended.index,
                 leaf_hash=arrival.appended.leaf_hash,

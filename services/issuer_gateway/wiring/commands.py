@@ -25,6 +25,7 @@ from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.standings import Standings
+from services.issuer_gateway.credentials.statements import MakeStatements, StatementReader
 from services.issuer_gateway.holder_links.holdings_export import ExportHoldings
 from services.issuer_gateway.holder_links.link_commands import HolderLinks
 from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
@@ -131,6 +132,8 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         ),
         advise_stacks=AdviseStacks(pool, writer),
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
+        make_statements=MakeStatements(pool, writer, idempotency),
+        statement_reader=StatementReader(pool),
         import_document=_import_document(parts, issuing),
         credential_reader=reader,
         credential_papers=papers,

@@ -1,0 +1,85 @@
+"""What institutions say of each other's achievements and credentials, as calls."""
+
+from typing import Any
+
+from proto.ids import CredentialId, EventId
+from proto.wire.gateway import EventAnswer, RecognitionRequest
+from proto.wire.own_statements import (
+    EndorsementPage,
+    EndorsementRequest,
+    EndorserRequest,
+    InvitationPage,
+    StandingDecisionPage,
+    StandingDecisionRequest,
+)
+from services.clients.http_client import HttpClient
+
+Json = dict[str, Any]
+
+
+class StatementCalls(HttpClient):
+    """Calls about recognitions, standing decisions, invitations and endorsements; all are named by their event ids."""
+
+    async def recognise(self, request: RecognitionRequest | Json, *, key: str | None = None) -> EventAnswer:
+        """Recognise a credential towards a programme."""
+        return await self.call("POST", "/v1/recognitions", EventAnswer, send=request, key=key)
+
+    async def withdraw_recognition(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
+        """Withdraw a recognition."""
+        return await self.call("DELETE", f"/v1/recognitions/{event_id}", EventAnswer, key=key)
+
+    async def make_standing_decision(
+        self, request: StandingDecisionRequest | Json, *, key: str | None = None
+    ) -> EventAnswer:
+        """Decide once how an achievement of another institution counts."""
+        return await self.call("POST", "/v1/standing-decisions", EventAnswer, send=request, key=key)
+
+    async def standing_decisions(self, *, cursor: str | None = None, limit: int | None = None) -> StandingDecisionPage:
+        """Return the institution's standing decisions, the newest first."""
+        query = _page(cursor, limit)
+        return await self.call("GET", "/v1/standing-decisions", StandingDecisionPage, query=query)
+
+    async def withdraw_standing_decision(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
+        """Withdraw a standing decision; what was recognised under it stays."""
+        return await self.call("DELETE", f"/v1/standing-decisions/{event_id}", EventAnswer, key=key)
+
+    async def invite_endorser(self, request: EndorserRequest | Json, *, key: str | None = None) -> EventAnswer:
+        """Invite an institution to endorse the credentials of an achievement, in one role."""
+        return await self.call("POST", "/v1/endorsers", EventAnswer, send=request, key=key)
+
+    async def endorsers(
+        self, *, received: bool = False, cursor: str | None = None, limit: int | None = None
+    ) -> InvitationPage:
+        """Return the invitations that the institution made, or those that it got (`received`), the newest first."""
+        query = _page(cursor, limit) | ({"received": "true"} if received else {})
+        return await self.call("GET", "/v1/endorsers", InvitationPage, query=query)
+
+    async def uninvite_endorser(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
+        """Withdraw an invitation, and with it what was endorsed by it."""
+        return await self.call("DELETE", f"/v1/endorsers/{event_id}", EventAnswer, key=key)
+
+    async def endorse(
+        self, credential_id: CredentialId, request: EndorsementRequest | Json, *, key: str | None = None
+    ) -> EventAnswer:
+        """Endorse a credential of an institution that has invited this one."""
+        path = f"/v1/credentials/{credential_id}/endorsements"
+        return await self.call("POST", path, EventAnswer, send=request, key=key)
+
+    async def endorsements(
+        self, credential_id: CredentialId, *, cursor: str | None = None, limit: int | None = None
+    ) -> EndorsementPage:
+        """Return the endorsements of a credential, the newest first."""
+        path = f"/v1/credentials/{credential_id}/endorsements"
+        return await self.call("GET", path, EndorsementPage, query=_page(cursor, limit))
+
+    async def withdraw_endorsement(
+        self, credential_id: CredentialId, event_id: EventId, *, key: str | None = None
+    ) -> EventAnswer:
+        """Withdraw an endorsement."""
+        path = f"/v1/credentials/{credential_id}/endorsements/{event_id}"
+        return await self.call("DELETE", path, EventAnswer, key=key)
+
+
+def _page(cursor: str | None, limit: int | None) -> dict[str, str]:
+    asked = {"cursor": cursor, "limit": None if limit is None else str(limit)}
+    return {name: value for name, value in asked.items() if value is not None}

@@ -1,0 +1,179 @@
+"""Recognitions, standing decisions, invitations, endorsements: one event each, and what takes them back (DESIGN 9)."""
+
+from collections.abc import Callable
+
+from proto import events
+from proto.ids import CredentialId, EventId
+from proto.lifecycle import (
+    Book,
+    Endorsement,
+    Invitation,
+    StandingDecision,
+    Statement,
+    StatementGroup,
+    decisions_by,
+    decisions_like,
+    endorsements_of,
+    invitations_by,
+    invitations_like,
+    invitations_of,
+    living_end,
+)
+from proto.moment import Moment
+from proto.wire.gateway import EventAnswer, RecognitionRequest
+from proto.wire.own_statements import (
+    EndorsementAnswer,
+    EndorsementRequest,
+    EndorserRequest,
+    InvitationAnswer,
+    StandingDecisionAnswer,
+    StandingDecisionRequest,
+)
+from services.issuer_gateway.credentials.change_credential import UnknownEventProblem
+from services.issuer_gateway.domain import statements as said
+from services.issuer_gateway.domain.awarding import Common
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.store import outbox
+from services.issuer_gateway.store import statements as store
+from services.issuer_gateway.unit_of_work.decision_book import book_for
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
+from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
+from services.persistence.postgres import Connection, Pool, transaction
+
+
+class MakeStatements:
+    """Says what stands until it is withdrawn, and takes it back; what orders it is its credential, or its group."""
+
+    def __init__(self, pool: Pool, writer: LogWriter, idempotency: Idempotency) -> None:
+        self._pool = pool
+        self._writer = writer
+        self._idempotency = idempotency
+
+    async def recognise(self, tenant: Tenant, request: RecognitionRequest, keyed: KeyedRequest | None) -> EventAnswer:
+        """Recognise a credential, whoever issued it; raises the rules' refusals."""
+
+        def event(common: Common) -> events.Event:
+            return said.recognised_event(common, request, version=self._writer.rules_version)
+
+        return await self._say(tenant, event, request.credential_id, keyed)
+
+    async def decide(self, tenant: Tenant, request: StandingDecisionRequest, keyed: KeyedRequest | None) -> EventAnswer:
+        """Make a standing decision; raises the rules' refusals."""
+
+        def event(common: Common) -> events.Event:
+            return said.decision_event(common, request, now=common.at, zone=tenant.zone)
+
+        like = decisions_like(tenant.did, request.achievement_issuer, request.achievement, request.programme)
+        return await self._say(tenant, event, _stream(like), keyed)
+
+    async def invite(self, tenant: Tenant, request: EndorserRequest, keyed: KeyedRequest | None) -> EventAnswer:
+        """Invite an institution to endorse; raises the rules' refusals."""
+
+        def event(common: Common) -> events.Event:
+            return events.EndorserInvited(
+                **common.fields(), achievement=request.achievement, endorser=request.endorser, role=request.role
+            )
+
+        like = invitations_like(tenant.did, request.achievement, request.endorser, request.role)
+        return await self._say(tenant, event, _stream(like), keyed)
+
+    async def endorse(
+        self, tenant: Tenant, credential_id: CredentialId, request: EndorsementRequest, keyed: KeyedRequest | None
+    ) -> EventAnswer:
+        """Endorse a credential of another institution, which has invited this one; raises the rules' refusals."""
+
+        def event(common: Common) -> events.Event:
+            return events.CredentialEndorsed(**common.fields(), credential_id=credential_id, role=request.role)
+
+        return await self._say(tenant, event, credential_id, keyed)
+
+    async def withdraw(
+        self, tenant: Tenant, kind: said.Withdrawal, name: EventId, keyed: KeyedRequest | None
+    ) -> EventAnswer:
+        """Take back what the institution said, or one that it succeeds; raises `UnknownEventProblem` for another's."""
+        stream = await self._stream_of(tenant, kind, name)
+
+        def event(common: Common) -> events.Event:
+            return said.withdrawal_event(common, kind, name)
+
+        return await self._say(tenant, event, stream, keyed)
+
+    async def _say(
+        self,
+        tenant: Tenant,
+        make: Callable[[Common], events.Event],
+        stream: CredentialId,
+        keyed: KeyedRequest | None,
+    ) -> EventAnswer:
+        self._writer.check_followed()
+
+        async def work(connection: Connection) -> OutboxEvent:
+            now = self._writer.now()
+            event = make(self._writer.common_fields(tenant, now=now))
+            item = OutboxEvent(opened=await self._writer.sign(tenant, event), stream=stream)
+            book = await book_for(connection, [item.opened], also=[stream], now=now)
+            await self._writer.append(connection, tenant, [item], book, now=now)
+            return item
+
+        return await self._idempotency.append_once(keyed, work, locks=[stream])
+
+    async def _stream_of(self, tenant: Tenant, kind: said.Withdrawal, name: EventId) -> CredentialId:
+        """Return what orders a statement of the institution's own, or of one that it succeeds, as the log has it."""
+        row = await outbox.get(self._pool, name)
+        if row is not None and row.institution_id == tenant.institution_id:
+            if said.WITHDRAWN_BY.get(row.event_type) is not kind:
+                raise UnknownEventProblem(f"The event {name} is of another kind: {row.event_type}")
+            return row.streams[0]
+        async with transaction(self._pool) as connection:
+            book = await store.book_of(connection, [name])
+        found = book.statement(name)
+        is_own = found is not None and said.is_taken_back_by(found, kind)
+        if found is None or not is_own or living_end(book, found.stamp.speaker) != tenant.did:
+            raise UnknownEventProblem(f"{tenant.slug} has said no such event {name}")
+        return found.credential_id if isinstance(found, Endorsement) else _stream(found.groups()[0])
+
+
+class StatementReader:
+    """Reads what stands, and what does not any more, as the log is followed."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def decisions(
+        self, tenant: Tenant, *, now: Moment, before: int | None, limit: int
+    ) -> list[tuple[int, StandingDecisionAnswer]]:
+        """Return standing decisions of the institution with their places, the newest first."""
+        book, found = await self._page(decisions_by(tenant.did), before, limit)
+        return [
+            (each.stamp.index, said.decision_answer(book, each, now=now))
+            for each in found
+            if isinstance(each, StandingDecision)
+        ]
+
+    async def invitations(
+        self, tenant: Tenant, *, are_received: bool, before: int | None, limit: int
+    ) -> list[tuple[int, InvitationAnswer]]:
+        """Return invitations that the institution made, or got, with their places, the newest first."""
+        group = invitations_of(tenant.did) if are_received else invitations_by(tenant.did)
+        book, found = await self._page(group, before, limit)
+        return [
+            (each.stamp.index, said.invitation_answer(book, each)) for each in found if isinstance(each, Invitation)
+        ]
+
+    async def endorsements(
+        self, credential_id: CredentialId, *, before: int | None, limit: int
+    ) -> list[tuple[int, EndorsementAnswer]]:
+        """Return endorsements of a credential with their places, the newest first; none for an unknown one."""
+        book, found = await self._page(endorsements_of(credential_id), before, limit)
+        return [
+            (each.stamp.index, said.endorsement_answer(book, each)) for each in found if isinstance(each, Endorsement)
+        ]
+
+    async def _page(self, group: StatementGroup, before: int | None, limit: int) -> tuple[Book, list[Statement]]:
+        async with transaction(self._pool) as connection:
+            return await store.page_of(connection, group, before=before, limit=limit)
+
+
+def _stream(group: StatementGroup) -> CredentialId:
+    """Return a group as what orders events that are about no credential; both are 64 hex digits of a SHA-256."""
+    return CredentialId(group)
