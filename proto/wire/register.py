@@ -5,6 +5,7 @@ Counts are of acts on the log, each counted once in its day or month; credits ar
 
 from typing import Literal
 
+from proto.documents.credential import Achievement
 from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
 from proto.wire.ledger import Body
@@ -221,5 +222,75 @@ class LogAnswer(Body, frozen=True, kw_only=True):
     witnesses: tuple[WitnessFacts, ...]
     compared: tuple[ComparedFacts, ...]
     newest: tuple[EntryFacts, ...]
+    as_of: AsOf
+    freshness: Check
+
+
+FacetName = Literal["issuer", "level", "credits", "language", "mode", "subject", "skill"]
+"""`credits` in bands: `none`, else up to so many ECTS (`1`, `3`, `6`, `12`, `30`), or `more`; `subject` by the broad
+fields of ISCED-F 2013, `skill` by its ESCO address, `issuer` by the DID."""
+
+
+class FacetValue(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """A value of a facet and how many achievements have it; `label` is its name where the value is an address."""
+
+    value: str
+    achievement_count: int
+    label: str = ""
+
+
+class DescribedAchievement(Body, frozen=True, kw_only=True):
+    """How a catalogue describes an achievement, and when it was read there.
+
+    The log holds no description: this is the institution's word, as its gateway's catalogue has it. What counts for one
+    credential is its own document. `digest` is the SHA-256 of `achievement` in canonical JSON (RFC 8785).
+    """
+
+    catalogue: str
+    read_at: Moment
+    digest: str
+    achievement: Achievement
+
+
+class AchievementSummary(Body, frozen=True, kw_only=True):
+    """An achievement in a list: what a catalogue says of it (`title` null: none does), and how often it was awarded."""
+
+    achievement: str
+    issuer: Did | None
+    issuer_name: str | None
+    title: dict[str, str] | None
+    language: str | None
+    ects_hundredths_min: int
+    ects_hundredths_max: int
+    eqf_levels: tuple[int, ...]
+    credential_count: int
+    recognition_count: int
+
+
+class AchievementPage(Body, frozen=True, kw_only=True):
+    """`GET /v1/achievements`: in the order of their titles; `facets` count what the other facets leave to choose."""
+
+    achievements: tuple[AchievementSummary, ...]
+    achievement_count: int
+    facets: dict[FacetName, tuple[FacetValue, ...]]
+    next_cursor: str | None
+    as_of: AsOf
+    freshness: Check
+
+
+class AchievementFacts(Body, frozen=True, kw_only=True):
+    """`GET /v1/achievements/{uri}`: what is on record under an achievement's address, and what describes it.
+
+    `owner` is whose addresses begin so, by the register. `awards` and `recognitions` are of the log; `has_more`: these
+    are the first of what `/v1/awards` and `/v1/recognitions` list.
+    """
+
+    achievement: str
+    owner: Did | None
+    owner_name: str | None
+    description: DescribedAchievement | None
+    awards: tuple[AwardedAchievement, ...]
+    recognitions: tuple[RecognisedAchievement, ...]
+    has_more: bool
     as_of: AsOf
     freshness: Check

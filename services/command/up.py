@@ -253,6 +253,8 @@ class Stack:
             "RATE_PER_SECOND": "0",  # everybody who asks is on this machine
             "LEDGER_URL": addresses.ledger,
             "LOG_PUBLIC_URL": addresses.ledger,
+            "CATALOGUES": addresses.gateway,
+            "CATALOGUE_SECONDS": "10",
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
             "REGISTRAR": addresses.registrar,
             "DATABASE_FILE": addresses.verifier_file,

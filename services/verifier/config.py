@@ -83,6 +83,16 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     compare_seconds: Annotated[
         float, Meta(ge=1, le=86_400, description="Seconds between two comparisons with the same verifier")
     ] = 60.0
+    catalogues: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses of issuer gateways whose public catalogues are read for descriptions of "
+            "achievements, of which the log holds none; each is shown as that catalogue's word"
+        ),
+    ] = ()
+    catalogue_seconds: Annotated[
+        float, Meta(ge=1, le=604_800, description="Seconds between two readings of the same catalogue")
+    ] = 3_600.0
     database_file: Annotated[
         Path, Meta(description="SQLite file of the projection; it may be removed at any time and is filled again")
     ]

@@ -4,13 +4,23 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from proto.ids import Did
-from proto.wire.register import AwardedAchievement, IssuerAnswer, IssuerSummary, LogAnswer, RecognisedAchievement
+from proto.wire.register import (
+    AchievementFacts,
+    AchievementPage,
+    AwardedAchievement,
+    IssuerAnswer,
+    IssuerSummary,
+    LogAnswer,
+    RecognisedAchievement,
+)
 from proto.wire.verifier import AsOf, Check
+from services.verifier.answers.catalogue import Catalogue
 from services.verifier.answers.log_summary import WatchedLog, log_summary
 from services.verifier.answers.questions import Moments, TimedQuestion
 from services.verifier.answers.register import Register
 from services.verifier.answers.service import AnswerService
 from services.verifier.languages import Language
+from services.verifier.projection.catalogue_reads import AchievementPlace, AchievementsWanted
 from services.verifier.projection.listed import AwardKey, RecognisedKey
 from services.verifier.projection.listed_reads import InstitutionPlace, InstitutionsWanted
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
@@ -118,6 +128,25 @@ class ListService:
             lambda register, row: register.recognised(*row),
             lambda row: row[0],
             limit,
+        )
+
+    async def achievements(
+        self, wanted: AchievementsWanted, *, after: AchievementPlace | None, limit: int, language: Language
+    ) -> tuple[AchievementPage, AchievementPlace | None]:
+        """Return a part of the catalogue, and after which place it goes on; None: this is its end."""
+
+        def work(transaction: ReadTransaction, asked: Asked) -> tuple[AchievementPage, AchievementPlace | None]:
+            found = transaction.catalogue.page(wanted, after=after, limit=limit + 1)
+            page = Catalogue(transaction).page(tuple(found[:limit]), wanted, asked.as_of, asked.freshness)
+            return page, found[limit - 1] if len(found) > limit else None
+
+        return await self._read(language, work)
+
+    async def achievement(self, uri: str, language: Language) -> AchievementFacts:
+        """Return what is known of an achievement; raises `UnknownAchievementProblem`."""
+        return await self._read(
+            language,
+            lambda transaction, asked: Catalogue(transaction).achievement(uri, asked.as_of, asked.freshness),
         )
 
     async def _listed(

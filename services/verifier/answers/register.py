@@ -123,7 +123,13 @@ class Register:
             eqf_levels=tuple(level for level in _EQF_LEVELS if found.levels >> level & 1),
             first_at=found.first_at,
             last_at=found.last_at,
+            title=self._title(key.achievement),
         )
+
+    def _title(self, uri: str) -> str | None:
+        """Return an achievement's title in its own language, where a catalogue describes it."""
+        found = self._transaction.catalogue.description(uri)
+        return found.achievement.text_in(found.achievement.title) if found else None
 
     def recognised(self, key: RecognisedKey, found: RecognisedSum) -> RecognisedAchievement:
         """Return who recognises what, with how often."""

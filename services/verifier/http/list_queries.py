@@ -1,6 +1,5 @@
 """What is asked of a list: which rows, how many, from which on; and how a part of it is answered as JSON or CSV."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -50,13 +49,16 @@ def csv_reply(request: web.Request, name: str, columns: Columns[_Row], found: Sl
         "Content-Disposition": f'attachment; filename="credentify-{name}.csv"',
         "X-Log-Size": str(found.as_of.size),
     }
-    if cursor is not None:
-        headers["Link"] = f'<?{urlencode(_again(request.query, cursor))}>; rel="next"'
+    headers |= next_link(request, cursor)
     return Reply(csv_bytes(columns, found.rows), etag=_etag(request, found), headers=headers)
 
 
-def _again(query: Mapping[str, str], cursor: str) -> dict[str, str]:
-    return {**{name: value for name, value in query.items() if name != "cursor"}, "cursor": cursor}
+def next_link(request: web.Request, cursor: str | None) -> dict[str, str]:
+    """Return the header that names the next part of a list, relative to this address; none at the end."""
+    if cursor is None:
+        return {}
+    query = {**{name: value for name, value in request.query.items() if name != "cursor"}, "cursor": cursor}
+    return {"Link": f'<?{urlencode(query)}>; rel="next"'}
 
 
 def _etag(request: web.Request, found: Slice[Any]) -> str:

@@ -5,6 +5,8 @@ import dataclasses
 from services.edge import Route
 from services.edge.problems import UnauthenticatedProblem
 from services.verifier.config import Config
+from services.verifier.http.catalogue_pages import catalogue_page_routes
+from services.verifier.http.catalogue_routes import catalogue_routes
 from services.verifier.http.checkpoint_routes import checkpoint_routes
 from services.verifier.http.list_pages import list_page_routes
 from services.verifier.http.log_routes import log_routes
@@ -25,6 +27,7 @@ def make_routes(config: Config) -> list[Route]:
         *verification_routes(config),
         *record_routes(),
         *register_routes(),
+        *catalogue_routes(),
         *log_routes(),
         *statistics_routes(),
         *statement_routes(),
@@ -33,6 +36,7 @@ def make_routes(config: Config) -> list[Route]:
         *page_routes(config),
         *offline_routes(),
         *list_page_routes(),
+        *catalogue_page_routes(),
     )
     return [
         dataclasses.replace(

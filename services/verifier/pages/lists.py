@@ -1,6 +1,7 @@
 """The pages of lists: the register, an institution, the log; and its feed. Every value escaped; decides nothing."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -9,12 +10,16 @@ from aiohttp import web
 
 from proto.moment import Moment
 from proto.stacking import ects_text
-from proto.wire.register import IssuerAnswer, IssuerPage, LogAnswer, ProfileFacts
+from proto.wire.register import AchievementFacts, AchievementPage, IssuerAnswer, IssuerPage, LogAnswer, ProfileFacts
 from services.edge import Templates
+from services.verifier.languages import DEFAULT
 from services.verifier.languages.english import when
+from services.verifier.pages.facets import differences, facet_words
 from services.verifier.pages.growth import growth_of
 from services.verifier.pages.list_words import (
+    ASSESSMENTS,
     COMPARED_WORDS,
+    FACET_HEADINGS,
     HISTORY,
     INSTITUTION_STATES,
     KEY_STATES,
@@ -22,7 +27,7 @@ from services.verifier.pages.list_words import (
     SCOPE_WORDS,
     STATE_WORDS,
 )
-from services.verifier.pages.said import PageLanguage, Picked
+from services.verifier.pages.said import PageLanguage, Picked, pick
 
 _FOLDER = Path(__file__).parent
 _GROUP = "\u202f"
@@ -52,10 +57,14 @@ class ListPages:
             purposes=PURPOSES,
             key_states=KEY_STATES,
             compared_words=COMPARED_WORDS,
+            facet_headings=FACET_HEADINGS,
+            assessments=ASSESSMENTS,
         )
         self._issuers = environment.get_template("issuers.html.jinja")
         self._issuer = environment.get_template("issuer.html.jinja")
         self._log = environment.get_template("log.html.jinja")
+        self._achievements = environment.get_template("achievements.html.jinja")
+        self._achievement = environment.get_template("achievement.html.jinja")
         self._fault = environment.get_template("fault.html.jinja")
         self._feed = environment.get_template("log.atom.jinja")
 
@@ -87,6 +96,48 @@ class ListPages:
         """Return the page that says what was wrong, above the form that searches the register."""
         page = self._issuers.render(found=None, fault=fault, query=query, countries=(), next="", **said.globals())
         return self._templates.page(page, status=status)
+
+    def achievements(
+        self,
+        page: AchievementPage | None,
+        said: PageLanguage,
+        *,
+        query: Mapping[str, str],
+        fault: Picked | None,
+        status: int,
+    ) -> web.Response:
+        """Return the page of the catalogue: the form with its facets, and what was found; or what was wrong."""
+        asked = {name: value for name, value in query.items() if value and name not in {"cursor", "lang"}}
+        cursor = page.next_cursor if page else None
+        html = self._achievements.render(
+            page=page,
+            fault=fault,
+            query=query,
+            facet=partial(facet_words, language=said.language),
+            pick=partial(pick, preferred=said.of_texts(None)),
+            original=lambda title, tag: pick(title, preferred=(tag,)),
+            link=urlencode(asked),
+            link_back=urlencode(asked | _lang(said)),
+            next=urlencode({**asked, **_lang(said), "cursor": cursor}) if cursor else "",
+            **said.globals(),
+        )
+        return self._templates.page(html, status=status)
+
+    def achievement(self, answer: AchievementFacts, said: PageLanguage) -> web.Response:
+        """Return the page of an achievement: what its institution says, and what the log says, told apart."""
+        known = answer.description.achievement if answer.description else None
+        own = (known.language, DEFAULT) if known else ()
+        html = self._achievement.render(
+            answer=answer,
+            known=known,
+            differences=[said.language.word(words, **values) for words, values in differences(answer)],
+            facet=partial(facet_words, language=said.language),
+            pick=partial(pick, preferred=(*said.preferred, said.language.code, *own)),
+            own_page=answer.achievement if answer.achievement.startswith(("https://", "http://")) else None,
+            link=urlencode({"achievement": answer.achievement}),
+            **said.globals(),
+        )
+        return self._templates.page(html)
 
     def fault(self, said: PageLanguage, *, heading: str, fault: Picked, status: int) -> web.Response:
         """Return a page that says why there is nothing to show."""

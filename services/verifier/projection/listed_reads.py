@@ -42,17 +42,17 @@ class ListedReads:
         found = self._connection.execute(
             "SELECT day, sum(entries) FROM growth GROUP BY day ORDER BY day DESC LIMIT ?", (days_max,)
         )
-        return [_checked(row, tuple[str, int]) for row in found][::-1]
+        return [checked(row, tuple[str, int]) for row in found][::-1]
 
     def kinds(self) -> dict[str, int]:
         """Return how many entries there are of each type of event."""
         found = self._connection.execute("SELECT kind, sum(entries) FROM growth GROUP BY kind ORDER BY kind")
-        return dict(_checked(row, tuple[str, int]) for row in found)
+        return dict(checked(row, tuple[str, int]) for row in found)
 
     def newest(self, *, limit: int) -> list[bytes]:
         """Return the newest entries as they stand on the log, the last first."""
         found = self._connection.execute("SELECT entry FROM newest_entry ORDER BY leaf_index DESC LIMIT ?", (limit,))
-        return [_checked(row, tuple[bytes])[0] for row in found]
+        return [checked(row, tuple[bytes])[0] for row in found]
 
     # Institutions.
 
@@ -67,7 +67,7 @@ class ListedReads:
                 values.append(text)
         for word in fold(wanted.words).split()[:WORDS_MAX]:
             conditions.append(r"words LIKE ? ESCAPE '\'")
-            values.append(f"%{_literal(word)}%")
+            values.append(f"%{literal(word)}%")
         if after is not None:
             conditions.append("(place, did) > (?, ?)")
             values += after
@@ -76,12 +76,12 @@ class ListedReads:
             f"SELECT place, did FROM institution {where} ORDER BY place, did LIMIT ?",  # noqa: S608 - conditions are literals of this module
             [*values, limit],
         )
-        return [InstitutionPlace(*_checked(row, tuple[str, str])) for row in found]
+        return [InstitutionPlace(*checked(row, tuple[str, str])) for row in found]
 
     def countries(self) -> list[str]:
         """Return the countries of all institutions."""
         found = self._connection.execute("SELECT DISTINCT country FROM institution ORDER BY country")
-        return [_checked(row, tuple[str])[0] for row in found]
+        return [checked(row, tuple[str])[0] for row in found]
 
     def acts_of(self, did: Did) -> dict[str, tuple[int, int]]:
         """Return, by kind, how many acts of an institution were counted, and the credits that they were about."""
@@ -91,7 +91,7 @@ class ListedReads:
                               'withdrawal') AND issuer = ? GROUP BY kind""",
             (did,),
         )
-        rows = (_checked(row, tuple[str, int, int]) for row in found)
+        rows = (checked(row, tuple[str, int, int]) for row in found)
         return {kind: (acts, credits_) for kind, acts, credits_ in rows}
 
     # Achievements.
@@ -101,7 +101,7 @@ class ListedReads:
     ) -> list[tuple[AwardKey, AwardSum]]:
         """Return what was awarded, of one institution or of one achievement or of all, in the order of addresses."""
         found = self._listed("award", {"issuer": issuer, "achievement": achievement}, AwardKey, after, limit)
-        return [(AwardKey(*_checked(row[:2], tuple[str, Did])), _sum(row[2:], AwardSum)) for row in found]
+        return [(AwardKey(*checked(row[:2], tuple[str, Did])), _sum(row[2:], AwardSum)) for row in found]
 
     def recognised(
         self,
@@ -115,9 +115,7 @@ class ListedReads:
         """Return who recognises credentials of what; by recogniser, achievement, institution, in this order."""
         asked = {"recogniser": recogniser, "achievement": achievement, "issuer": issuer}
         found = self._listed("recognised", asked, RecognisedKey, after, limit)
-        return [
-            (RecognisedKey(*_checked(row[:3], tuple[Did, str, Did])), _sum(row[3:], RecognisedSum)) for row in found
-        ]
+        return [(RecognisedKey(*checked(row[:3], tuple[Did, str, Did])), _sum(row[3:], RecognisedSum)) for row in found]
 
     def _listed(
         self, table: str, asked: dict[str, str | None], key: type[Any], after: Sequence[str] | None, limit: int
@@ -138,16 +136,16 @@ class ListedReads:
         )
 
 
-def _literal(word: str) -> str:
+def literal(word: str) -> str:
     """Return a word for LIKE, in which nothing stands for anything else."""
     return word.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")
 
 
 def _sum(values: tuple[Any, ...], of: type[Any]) -> Any:
-    return _checked(dict(zip(of.__struct_fields__, values, strict=True)), of)
+    return checked(dict(zip(of.__struct_fields__, values, strict=True)), of)
 
 
-def _checked(row: Any, of: Any) -> Any:
+def checked(row: Any, of: Any) -> Any:
     """Return a row as what it was written as; raises `msgspec.DecodeError` for one that was not written here."""
     try:
         return msgspec.convert(row, of)

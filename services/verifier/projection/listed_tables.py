@@ -44,15 +44,31 @@ CREATE INDEX recognised_by_issuer ON recognised (issuer, achievement, recogniser
 TABLES = ("growth", "newest_entry", "institution", "award", "recognised")
 
 
-def save_gain(connection: sqlite3.Connection, gain: Gain) -> None:
-    """Add what a chunk of entries adds; the caller owns the transaction."""
+def save_gain(connection: sqlite3.Connection, gain: Gain) -> list[str]:
+    """Add what a chunk of entries adds; return the achievements of which more than counts changed.
+
+    The caller owns the transaction.
+    """
     connection.executemany(
         "INSERT INTO growth VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET entries = entries + excluded.entries",
         [(*day, count) for day, count in sorted(gain.growth.items())],
     )
     _save_newest(connection, gain.newest)
+    changed = sorted({key.achievement for key, sum_ in gain.awards.items() if _is_news(connection, key, sum_)})
     _save_awards(connection, gain.awards)
     _save_recognised(connection, gain.recognised)
+    return changed
+
+
+def _is_news(connection: sqlite3.Connection, key: AwardKey, gained: AwardSum) -> bool:
+    """Tell whether credits or levels are new for an achievement, or it is new itself."""
+    row = connection.execute(
+        "SELECT ects_min, ects_max, levels FROM award WHERE achievement = ? AND issuer = ?", key
+    ).fetchone()
+    if row is None:
+        return True
+    lowest, highest, levels = row
+    return bool(gained.ects_min < lowest or gained.ects_max > highest or gained.levels | levels != levels)
 
 
 def _save_newest(connection: sqlite3.Connection, newest: list[tuple[int, bytes]]) -> None:

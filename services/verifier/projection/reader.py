@@ -32,6 +32,7 @@ from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import record
 from services.verifier.projection import statements, tables
+from services.verifier.projection.catalogue_reads import CatalogueReads
 from services.verifier.projection.comparisons import COMPARED, DECODE_COMPARISONS, Compared
 from services.verifier.projection.listed_reads import ListedReads
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
@@ -55,6 +56,7 @@ class ReadTransaction:
         self._proven_tiles = set() if proven_tiles is None else proven_tiles
         self.position = read_position(connection) or Position()
         self.lists = ListedReads(connection)
+        self.catalogue = CatalogueReads(connection)
 
     def plain_book(self, credential_id: CredentialId, book: Book) -> Book | None:
         """Fill a book as `book` does, in few look-ups; None for a stack, which may ask for hundreds.

@@ -21,7 +21,7 @@ from services.follow import Position
 from services.persistence import sqlite_states
 from services.persistence.durable_file import sync
 from services.settings import SettingsFault, read_secret
-from services.verifier.projection import tables
+from services.verifier.projection import described_tables, tables
 from services.verifier.projection.reader import read_position
 from services.verifier.projection.store import FAULT, IMPORTED
 
@@ -99,6 +99,7 @@ def export(database_file: Path, key: SignerKey, out: Path) -> SnapshotManifest:
             source.execute("VACUUM INTO ?", (str(copy),))
         with contextlib.closing(_opened(copy, "rw")) as connection:
             position = _exportable(connection)
+            described_tables.keep_catalogues(connection, ())  # nobody signs for what is not of the log
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
         return _signed(out, position, schema, key)
     except (sqlite3.Error, OSError) as error:

@@ -16,11 +16,13 @@ import msgspec
 from proto.envelope import Opened
 from proto.ids import EventId, TreeSize
 from proto.lifecycle import Book, needs
+from proto.moment import Moment
 from services.follow import Applied, LogEvidence, OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import record
-from services.verifier.projection import listed_tables, tables
+from services.verifier.projection import described_tables, listed_tables, tables
 from services.verifier.projection.comparisons import COMPARED, ENCODE_COMPARISONS, Compared
+from services.verifier.projection.described import Description
 from services.verifier.projection.listed import gain_of
 from services.verifier.projection.listener import NoListener, ProjectionListener
 from services.verifier.projection.reader import (
@@ -97,7 +99,7 @@ class Store(ProjectionReader):
         """
         begun = self._told
         try:
-            await self._write(lambda: self._apply(book, applied, position))
+            await self._write(lambda: self._in_one(lambda: self._apply(book, applied, position)))
         except BaseException:
             self._replaced(None)  # only the file knows whether it happened
             raise
@@ -111,7 +113,7 @@ class Store(ProjectionReader):
         """Keep all states and go on with the log that continues this one: the tree and the events were that one's."""
         self._replaced(None)
         self._proven_tiles.clear()
-        await self._write(lambda: self._hand_over(position))
+        await self._write(lambda: self._in_one(lambda: self._hand_over(position)))
         self._replaced(position)
 
     def _replaced(self, position: Position | None) -> None:
@@ -119,32 +121,29 @@ class Store(ProjectionReader):
         self._listener.on_replaced(position)
 
     def _hand_over(self, position: Position) -> None:
-        connection = self._own
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            tables.forget_tree(connection)
-            listed_tables.forget_growth(connection)
-            sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # a full disk has ended it already
-                connection.execute("ROLLBACK")
-            raise
+        tables.forget_tree(self._own)
+        listed_tables.forget_growth(self._own)
+        sqlite_states.write_meta(self._own, POSITION, _ENCODE(position))
 
     def _apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
+        if applied:
+            sqlite_states.save(self._own, book)
+            _keep_lists(self._own, book, applied)
+            _grow(self._own, applied, position)
+        sqlite_states.write_meta(self._own, POSITION, _ENCODE(position))
+
+    def _in_one(self, work: Callable[[], _T]) -> _T:
+        """Run `work` in one transaction: all that it writes is there afterwards, or nothing."""
         connection = self._own
         connection.execute("BEGIN IMMEDIATE")
         try:
-            if applied:
-                sqlite_states.save(connection, book)
-                _keep_lists(connection, book, applied)
-                _grow(connection, applied, position)
-            sqlite_states.write_meta(connection, POSITION, _ENCODE(position))
+            done = work()
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # a full disk has ended it already
                 connection.execute("ROLLBACK")
             raise
+        return done
 
     async def fault(self) -> LogEvidence | None:
         """Return conclusive evidence against the log that was kept earlier, or None."""
@@ -180,6 +179,20 @@ class Store(ProjectionReader):
         """Keep what comparing the log with what others were shown found last, in place of what was found before."""
         await self._write(lambda: sqlite_states.write_meta(self._own, COMPARED, ENCODE_COMPARISONS(found)))
 
+    async def describe(self, descriptions: Sequence[Description]) -> int:
+        """Keep what describes achievements of institutions on the register; return how many that were."""
+        return await self._write(lambda: self._in_one(lambda: described_tables.describe(self._own, descriptions)))
+
+    async def forget_descriptions(self, catalogue: str, *, before: Moment) -> None:
+        """Remove what a catalogue described before this time, and says no more."""
+        await self._write(
+            lambda: self._in_one(lambda: described_tables.forget_descriptions(self._own, catalogue, before=before))
+        )
+
+    async def keep_catalogues(self, catalogues: Sequence[str]) -> None:
+        """Remove what other catalogues than these described."""
+        await self._write(lambda: self._in_one(lambda: described_tables.keep_catalogues(self._own, catalogues)))
+
     async def root_of(self, size: TreeSize) -> OwnRoot | None:
         """Return the root of the first `size` entries by our own tiles, and the proof from there to our tree."""
         return await self.read(lambda transaction: transaction.root_of(size))
@@ -212,7 +225,7 @@ def _keep_lists(connection: sqlite3.Connection, book: Book, applied: Sequence[Ap
     acts = list(acts_of(book, applied))
     tables.add_statistics(connection, count_acts(acts))
     gain = gain_of(applied, acts, lambda credential_id: listed_tables.first_life(connection, book, credential_id))
-    listed_tables.save_gain(connection, gain)
+    described_tables.relist(connection, listed_tables.save_gain(connection, gain))
     listed_tables.save_institutions(connection, book)
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from proto.log.note_key import parse_vkey
 from proto.moment import Moment, from_datetime
+from services.clients.catalogue_client import CatalogueClient
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.clients.shown_checkpoint import shown_at
@@ -27,6 +28,7 @@ from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.projection.listener import ProjectionListener
 from services.verifier.projection.store import Store
+from services.verifier.replay.catalogues import Catalogues
 from services.verifier.replay.compare import Comparison
 from services.verifier.replay.follow_log import ProjectionObserver
 from services.verifier.replay.rederive import RederivationError, rederived
@@ -111,6 +113,9 @@ async def replaying(
         if config.compare_with:
             comparing = _compare(config, session, store, follower, log)
             await stack.enter_async_context(_beside(comparing, "compare", log, end_process))
+        if config.catalogues:
+            reading = _read_catalogues(config, session, store, follower, log)
+            await stack.enter_async_context(_beside(reading, "catalogues", log, end_process))
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield Replay(store, follower, projector.metrics)
 
@@ -145,6 +150,20 @@ async def _compare(config: Config, session: aiohttp.ClientSession, store: Store,
     key = parse_vkey(config.log_verifier_key)
     comparison = Comparison(store, follower, others, key=key, clock=now, log=log)
     await comparison.run(interval_seconds=config.compare_seconds)
+
+
+async def _read_catalogues(
+    config: Config, session: aiohttp.ClientSession, store: Store, follower: Follower, log: Log
+) -> None:
+    """Read the catalogues that are configured, for ever."""
+    clients = [
+        CatalogueClient(session, url, timeout_seconds=config.log_timeout_seconds)
+        for url in dict.fromkeys(url.rstrip("/") for url in config.catalogues)
+    ]
+    catalogues = Catalogues(
+        store, clients, is_caught_up=lambda: follower.health().state == "healthy", clock=now, log=log
+    )
+    await catalogues.run(interval_seconds=config.catalogue_seconds)
 
 
 async def _rederive(config: Config, store: Store, follower: Follower, log: Log, end_process: EndProcess) -> None:

@@ -1,0 +1,69 @@
+"""Reads the public catalogue of an issuer gateway, in parts of bounded size. Believes nothing; knows no achievement."""
+
+import aiohttp
+import msgspec
+
+from proto.problem import UnavailableProblem
+
+PART_ENTRIES = 50
+PART_BYTES_MAX = 8 * 1024 * 1024
+CURSOR_CHARACTERS_MAX = 1_024
+_CHUNK_BYTES = 65_536
+_OK = 200
+
+
+class CatalogueProblem(UnavailableProblem):
+    """A catalogue does not answer, or answers with something else than a catalogue."""
+
+    slug = "catalogue"
+    title = "The catalogue cannot be read"
+
+
+class CataloguePart(msgspec.Struct, frozen=True, kw_only=True):
+    """Some entries, each still as JSON, and the cursor of the next; None: these are the last."""
+
+    entries: tuple[msgspec.Raw, ...]
+    next_cursor: str | None = None
+
+
+_DECODE = msgspec.json.Decoder(CataloguePart).decode
+
+
+class CatalogueClient:
+    """One gateway's catalogue; the session belongs to the caller."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float) -> None:
+        self.url = url.rstrip("/")
+        self._session = session
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+
+    async def part(self, cursor: str | None) -> CataloguePart:
+        """Return the entries after a cursor; raises `CatalogueProblem`. Redirects are not followed."""
+        query = {"limit": str(PART_ENTRIES)} | ({"cursor": cursor} if cursor else {})
+        try:
+            async with self._session.get(
+                f"{self.url}/v1/catalogue", params=query, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                if response.status != _OK:
+                    raise CatalogueProblem(f"{self.url} answered with status {response.status}")
+                data = await self._read(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise CatalogueProblem(f"{self.url} does not answer ({type(error).__name__})") from error
+        return self._part(data)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        data = bytearray()
+        async for piece in response.content.iter_chunked(_CHUNK_BYTES):
+            data += piece
+            if len(data) > PART_BYTES_MAX:
+                raise CatalogueProblem(f"{self.url} answered with more than {PART_BYTES_MAX} bytes at once")
+        return bytes(data)
+
+    def _part(self, data: bytes) -> CataloguePart:
+        try:
+            part = _DECODE(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise CatalogueProblem(f"{self.url} answered with something else than a catalogue: {error}") from error
+        if len(part.entries) > PART_ENTRIES or len(part.next_cursor or "") > CURSOR_CHARACTERS_MAX:
+            raise CatalogueProblem(f"{self.url} answered with more entries, or a longer cursor, than was asked for")
+        return part
