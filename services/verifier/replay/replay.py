@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -110,14 +110,20 @@ async def replaying(
             follower.imported(is_imported=True)
             rederiving = _rederive(config, store, follower, log, end_process)
             await stack.enter_async_context(_beside(rederiving, "rederive", log, end_process, may_finish=True))
-        if config.compare_with:
-            comparing = _compare(config, session, store, follower, log)
-            await stack.enter_async_context(_beside(comparing, "compare", log, end_process))
-        if config.catalogues:
-            reading = _read_catalogues(config, session, store, follower, log)
-            await stack.enter_async_context(_beside(reading, "catalogues", log, end_process))
+        for name, work in _besides(config, session, store, follower, log):
+            await stack.enter_async_context(_beside(work, name, log, end_process))
         log.event("following", origin=follower.origin, witnessed=config.policy_file is not None)
         yield Replay(store, follower, projector.metrics)
+
+
+def _besides(
+    config: Config, session: aiohttp.ClientSession, store: Store, follower: Follower, log: Log
+) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    """Yield what is done for ever beside following, by its name, as far as the settings ask for it."""
+    if config.compare_with:
+        yield "compare", _compare(config, session, store, follower, log)
+    if config.catalogues:
+        yield "catalogues", _read_catalogues(config, session, store, follower, log)
 
 
 def evidence_file(config: Config) -> Path:
