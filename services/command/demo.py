@@ -32,6 +32,7 @@ from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
 from services.clients.http_session import client_session
 from services.clients.verifier_client import VerifierClient
+from services.command.demo_files import LeftToTry, learner_page, leave_files
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
@@ -86,6 +87,7 @@ class Kept(msgspec.Struct, kw_only=True):
     """What a repeated run must know: API keys by institution (`demo/state.json`, mode 0600)."""
 
     api_keys: dict[str, str] = msgspec.field(default_factory=dict)
+    learner_page: str = ""
 
 
 async def eventually(what: str, ask: Callable[[], Awaitable[_T | None]]) -> _T:
@@ -110,6 +112,7 @@ class Demo:
         self._kept = self._read_kept()
         self._verifier = VerifierClient(session, addresses.verifier)
         self.rows: list[DemoRow] = []
+        self.left: LeftToTry | None = None
 
     async def run(self) -> list[DemoRow]:
         """Do the whole main job and return what happened; raises a problem where anything is not as it should be."""
@@ -117,13 +120,23 @@ class Demo:
             await self._admit(institution)
         parts = await self._import(_STACKED)  # (2) Open Badges documents
         await self._import(_OTHERS)
-        await self._issue_list()  # (3) a CSV file
+        listed = await self._issue_list()  # (3) a CSV file
         stack = await self._stack(parts)  # (4) a stack
         await self._recognise(parts[1])  # (5) a recognition by the other institution
         await self._verify_before(parts, stack)  # (6) verification, and an altered document
         await self._revoke(parts[0])  # (7) a revocation
         await self._verify_after(parts[0], stack)  # (8) the same questions again, and as of before
+        self.left = await self._leave(listed, parts[0].credential_id, stack.credential_id)  # (9) something to try
         return self.rows
+
+    async def _leave(self, valid: CredentialId, revoked: CredentialId, impaired: CredentialId) -> LeftToTry:
+        """Leave documents, a paper and links to look at."""
+        waterland = self._gateway("waterland")
+        self._kept.learner_page = await learner_page(waterland, self._kept.learner_page, learner=_LEARNER.ref)
+        replace_private(self._folder / "state.json", msgspec.json.encode(self._kept))
+        kinds = {"valid": (self._gateway("nadmorska"), valid), "revoked": (waterland, revoked)}
+        kinds["impaired"] = (waterland, impaired)
+        return await leave_files(self._addresses, kinds, learner_page=self._kept.learner_page)
 
     def _note(self, step: str, what: str, answer: str = "", *, id_: str = "") -> None:
         self.rows.append(DemoRow(step=step, what=what, answer=answer or id_[:12], id=id_))
@@ -188,8 +201,8 @@ class Demo:
             self._note("imported", f"{name}: {ects_text(answer.ects_hundredths)} ECTS", id_=answer.credential_id)
         return answers
 
-    async def _issue_list(self) -> None:
-        """Describe two achievements, then issue the list, whose rows name them by their short ids."""
+    async def _issue_list(self) -> CredentialId:
+        """Describe two achievements, then issue the list, whose rows name them; return one of its credentials."""
         gateway = self._gateway("nadmorska")
         for name in ("data-literacy", "spatial-statistics"):
             await gateway.describe(_achievement(name), key=f"demo-{name}")
@@ -201,6 +214,7 @@ class Demo:
         await self._published(last)
         learners = len({row["learner_ref"] for row in csv.DictReader(io.StringIO(rows.decode()))})
         self._note("issued", f"awards.csv: {answer.accepted_count} credentials to {learners} learners", "all accepted")
+        return last
 
     async def _stack(self, parts: list[CredentialAnswer]) -> CredentialAnswer:
         gateway = self._gateway("waterland")
@@ -337,20 +351,26 @@ def _achievement(name: str) -> dict[str, Any]:
     return achievement | {"id": name}
 
 
-async def run_demo(addresses: Addresses, *, say: Say, as_json: bool) -> None:
-    """Run the demo, print its table and `demo: ok`; raises a problem where something is not as it should be."""
+async def run_demo(addresses: Addresses, *, say: Say, as_json: bool) -> LeftToTry:
+    """Run the demo, print its table and `demo: ok`, and return what is left to try.
+
+    Raises a problem where something is not as it should be.
+    """
     if not EXAMPLES.is_dir():
         raise NotFoundProblem(f"The example files are not at {EXAMPLES}: run from a clone of the repository")
     async with client_session() as session:
-        rows = await Demo(addresses, session, say=say).run()
+        demo = Demo(addresses, session, say=say)
+        rows = await demo.run()
+    assert demo.left is not None, "a run leaves something"
     if as_json:
-        print_json({"demo": "ok", "rows": rows})
-        return
+        print_json({"demo": "ok", "rows": rows, "left": demo.left})
+        return demo.left
     table = Table("step", "what", "answer", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row.step, row.what, row.answer)
     console.print(table)
     say("demo: ok")
+    return demo.left
 
 
 @click.command()
@@ -367,4 +387,7 @@ async def demo(*, data: Path | None, as_json: bool) -> None:
     say: Say = (
         (lambda text: click.echo(text, err=True)) if as_json else (lambda text: console.print(text, markup=False))
     )
-    await run_demo(read_addresses(data or default_folder()), say=say, as_json=as_json)
+    left = await run_demo(read_addresses(data or default_folder()), say=say, as_json=as_json)
+    if not as_json:
+        for line in left.lines():
+            say(line)

@@ -18,6 +18,7 @@ from proto.problem import ConflictProblem
 from services.clients.http_session import client_session
 from services.command.child import STOP_TIMEOUT_S, ServiceProcess
 from services.command.demo import run_demo
+from services.command.demo_files import LeftToTry
 from services.command.home import DEFAULT_PORTS, Addresses, Home, Settings, open_home, replace_private
 from services.command.key_file import read_key
 from services.command.output import REFUSALS, as_json_option, command, console, print_json
@@ -297,17 +298,18 @@ async def _start_and_watch(stack: Stack, *, with_demo: bool, as_json: bool, say:
     addresses = await stack.start()
     async with asyncio.TaskGroup() as group:
         group.create_task(stack.watch())
+        left = None
         if with_demo:
             say("demo        running the main job")
-            await run_demo(addresses, say=say, as_json=as_json)
+            left = await run_demo(addresses, say=say, as_json=as_json)
         if as_json:
             print_json(addresses)
         else:
-            _print_addresses(addresses, stack.settings, say)
+            _print_addresses(addresses, stack.settings, say, left)
 
 
-def _print_addresses(addresses: Addresses, settings: Settings, say: Say) -> None:
-    """Say where everything is, and how to stop it."""
+def _print_addresses(addresses: Addresses, settings: Settings, say: Say, left: LeftToTry | None) -> None:
+    """Say where everything is, how to stop it, and what there is to try."""
     say("")
     say(f"ledger      {addresses.ledger}/docs")
     say(f"gateway     {addresses.gateway}/docs   (documents name {settings.public_url})")
@@ -317,6 +319,10 @@ def _print_addresses(addresses: Addresses, settings: Settings, say: Say) -> None
     say("")
     say(f"open        {addresses.verifier}/")
     say("stop        Ctrl-C")
+    if left is not None:
+        say("")
+        for line in left.lines():
+            say(line)
 
 
 @click.command()
