@@ -21,6 +21,7 @@ AchievementId = NewType("AchievementId", str)
 LearnerId = NewType("LearnerId", str)
 BatchId = NewType("BatchId", str)
 RequestId = NewType("RequestId", str)
+ApplicationId = NewType("ApplicationId", str)
 ClaimId = NewType("ClaimId", str)
 HolderLinkId = NewType("HolderLinkId", str)
 # Patterns end in \Z, the end of the text (OpenAPI writes it as $): Python's $ also matches before a final line feed.

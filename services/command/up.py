@@ -242,6 +242,7 @@ class Stack:
             "REGISTRAR": addresses.registrar,
             "PUBLIC_URL": self.settings.public_url,
             "VERIFIER_URL": addresses.verifier,
+            "EVIDENCE_VERIFIER_URL": addresses.verifier,
             "MASTER_KEY_FILE": addresses.master_key_file,
             "OPERATOR_TOKEN_FILE": addresses.operator_token_file,
         }

@@ -15,6 +15,7 @@ from aiohttp import web
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
+from services.clients.verifier_client import VerifierClient
 from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
 from services.follow import Health
@@ -32,7 +33,7 @@ from services.issuer_gateway.keys.vault import KeyFolderUnavailableProblem, Vaul
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.pages.credential_pages import CredentialPages
-from services.issuer_gateway.requests.learner_requests import LearnerRequests
+from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
 from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
@@ -58,6 +59,7 @@ _MS = 1000
 _HOUR_SECONDS = 3_600
 _DATABASE_PAUSE_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5
+_APPLICATIONS_SECONDS = 60.0
 DESCRIPTION = """What institutions use: describe achievements, issue, stack and revoke credentials, recognise those of
 others. Everything said becomes a signed event on the ledger's log; documents stay here, sealed under their learner's
 key."""
@@ -159,6 +161,7 @@ async def _running(
             follow_client=LogClient(session, config.ledger_url),
             relay_client=LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds),
             tile_client=lambda url: TileClient(session, url),
+            verifier=VerifierClient(session, config.evidence_verifier_url) if config.evidence_verifier_url else None,
             log=app[LOG],
             metrics=Metrics(app[REGISTRY]),
             fault=await followed_log.kept_fault(background),
@@ -171,7 +174,7 @@ async def _running(
         await stack.enter_async_context(parts.form_makers.processes(are_warm=False))
         worker = make_worker(parts, issuing, config)
         await stack.enter_async_context(  # (4)
-            _supervised(parts, worker, gateway.learner_requests, background, end_process)
+            _supervised(parts, worker, gateway, background, end_process)
         )
         yield
 
@@ -225,9 +228,17 @@ async def _relay(parts: Parts) -> None:
     await parts.relay.run()
 
 
+async def _applications(gateway: Gateway) -> None:
+    """Put on the log what applicants asked for once it is due, and erase what was kept long enough; each minute."""
+    while True:
+        await gateway.publish_recognitions.publish_due()
+        await gateway.recognition_applications.sweep()
+        await asyncio.sleep(_APPLICATIONS_SECONDS)
+
+
 @contextlib.asynccontextmanager
 async def _supervised(
-    parts: Parts, worker: BatchWorker, requests: LearnerRequests, background: Pool, end_process: EndProcess
+    parts: Parts, worker: BatchWorker, gateway: Gateway, background: Pool, end_process: EndProcess
 ) -> AsyncIterator[None]:
     """Run the background tasks; one that ends by itself ends the process, for nothing can put it right from here."""
     works: dict[str, Coroutine[Any, Any, None]] = {
@@ -236,7 +247,8 @@ async def _supervised(
         "relay": _relay(parts),
         "measure": _measure(parts, background),
         "batches": worker.run(),
-        "requests": _lasting(parts.log, "request_database", requests.keep_swept),
+        "requests": _lasting(parts.log, "request_database", gateway.learner_requests.keep_swept),
+        "applications": _lasting(parts.log, "application_database", lambda: _applications(gateway)),
     }
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
     supervision = TaskSupervision(parts.log, end_process)

@@ -153,6 +153,20 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_open_max: Annotated[
         int, Meta(ge=1, description="Requests that may wait for one institution; more are answered 503")
     ] = 5_000
+    evidence_verifier_url: Annotated[
+        str | None,
+        Meta(
+            description="Base URL of a verifier that is asked about the evidence of applications for recognition; not "
+            "set: evidence is taken unchecked, and says so",
+            extra=WEB_ADDRESS,
+        ),
+    ] = None
+    application_due_days: Annotated[
+        int, Meta(ge=1, le=3_650, description="Days within which an application for recognition is to be decided")
+    ] = 60
+    application_kept_days: Annotated[
+        int, Meta(ge=1, le=3_650, description="Days after which a decided application is erased")
+    ] = 365
     request_kept_days: Annotated[
         int,
         Meta(

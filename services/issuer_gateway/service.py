@@ -2,6 +2,9 @@
 
 import dataclasses
 
+from services.issuer_gateway.applications.apply import RecognitionApplications
+from services.issuer_gateway.applications.decide import DecideApplications
+from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.small_batch import CheckList, IssueList
@@ -61,6 +64,9 @@ class Gateway:
 
     claim_links: ClaimLinks
     use_claim: UseClaim
+    recognition_applications: RecognitionApplications
+    decide_applications: DecideApplications
+    publish_recognitions: PublishRecognitions
     learner_requests: LearnerRequests
     request_reader: RequestReader
     decide_request: DecideRequest

@@ -22,13 +22,13 @@ class Verifier:
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
-        self._url = url
+        self.url = url
 
     async def answer(self, document: Json, **query: str) -> Json:
         """Return what it answers about a document once it has followed its issue."""
 
         async def ask() -> Json | None:
-            async with self._session.post(f"{self._url}/v1/verifications", json=document, params=query) as response:
+            async with self._session.post(f"{self.url}/v1/verifications", json=document, params=query) as response:
                 answer: Json = await response.json(content_type=None)
                 return answer if response.status == 200 and answer.get("credential") else None
 
@@ -36,14 +36,14 @@ class Verifier:
 
     async def by_id(self, credential_id: str) -> Json:
         """Return what it answers about a credential of which it has the id alone."""
-        async with self._session.get(f"{self._url}/v1/credentials/{credential_id}") as response:
+        async with self._session.get(f"{self.url}/v1/credentials/{credential_id}") as response:
             answer: Json = await response.json(content_type=None)
             return answer
 
     async def page(self, credential_id: str) -> str:
         """Return the page about a credential."""
         async with self._session.get(
-            f"{self._url}/v1/credentials/{credential_id}", headers={"Accept": "text/html"}
+            f"{self.url}/v1/credentials/{credential_id}", headers={"Accept": "text/html"}
         ) as response:
             return await response.text()
 

@@ -6,6 +6,7 @@ from services.edge import Route
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.http import (
     achievement_routes,
+    application_routes,
     batch_routes,
     batch_status_routes,
     claim_routes,
@@ -40,6 +41,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *learner_routes.ROUTES,
         *status_routes.ROUTES,
         *request_routes.ROUTES,
+        *application_routes.ROUTES,
         *claim_routes.ROUTES,
         *batch_routes.routes(config),
         *import_routes.routes(config),

@@ -38,6 +38,12 @@ Purpose = Literal[
     "request-reason",
     "claim-award",
     "share-terms",
+    "application",
+    "application-title",
+    "application-evidence",
+    "application-answer",
+    "application-decision",
+    "application-appeal",
 ]
 
 

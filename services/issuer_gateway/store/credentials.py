@@ -9,7 +9,7 @@ import msgspec
 
 from proto.documents.credential import Achievement
 from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, EventId, InstitutionId, LearnerId
-from services.issuer_gateway.store import imports
+from services.issuer_gateway.store import applications, imports
 from services.persistence.postgres import Connection, Pool
 
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
@@ -134,6 +134,7 @@ async def erase(connection: Connection, institution_id: InstitutionId, ref: str)
     if row is None:
         return None
     await imports.forget(connection, [row["learner_id"]])
+    await applications.forget(connection, [row["learner_id"]])
     count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", row["learner_id"])
     return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
 
@@ -171,6 +172,7 @@ async def erase_again(connection: Connection | Pool, learner_ids: Sequence[Learn
         list(learner_ids),
     )
     await imports.forget(connection, learner_ids)
+    await applications.forget(connection, learner_ids)
 
 
 async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[LearnerId, bytes]:

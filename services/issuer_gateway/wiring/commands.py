@@ -3,6 +3,11 @@
 import dataclasses
 
 from services.issuer_gateway.achievements.document_parts import AchievementParts
+from services.issuer_gateway.applications.apply import RecognitionApplications
+from services.issuer_gateway.applications.at_once import DecideAtOnce
+from services.issuer_gateway.applications.decide import DecideApplications
+from services.issuer_gateway.applications.evidence import EvidenceCheck
+from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_storage import PostgresBatchStorage
@@ -116,6 +121,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
     )
     papers, links = _credential_papers(parts, reader, config), _holder_links(parts, config)
     shown = ShownByLinks(pool, links, papers)
+    statements = MakeStatements(pool, writer, idempotency)
     lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
     return Gateway(
         config=config,
@@ -132,7 +138,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         ),
         advise_stacks=AdviseStacks(pool, writer),
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
-        make_statements=MakeStatements(pool, writer, idempotency),
+        make_statements=statements,
         statement_reader=StatementReader(pool),
         import_document=_import_document(parts, issuing),
         credential_reader=reader,
@@ -143,6 +149,9 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         batch_reader=_batch_reader(parts, answers, config),
         claim_links=_claim_links(parts, issuing, reader, config),
         use_claim=_use_claim(parts, issuing, reader, links),
+        recognition_applications=_recognition_applications(parts, config),
+        decide_applications=DecideApplications(pool, idempotency, parts.learner_keys),
+        publish_recognitions=PublishRecognitions(pool, statements, idempotency, parts.log),
         learner_requests=_learner_requests(parts, config),
         request_reader=RequestReader(pool, parts.learner_keys),
         decide_request=_decide_request(parts, issuing),
@@ -266,6 +275,20 @@ def _use_claim(parts: Parts, issuing: Issuing, reader: CredentialReader, links: 
         writer=parts.writer,
         log_state=parts.log_state,
         metrics=parts.metrics.awards,
+    )
+
+
+def _recognition_applications(parts: Parts, config: Config) -> RecognitionApplications:
+    return RecognitionApplications(
+        parts.pool,
+        parts.unit_of_work,
+        parts.learner_keys,
+        check=EvidenceCheck(parts.verifier, parts.log),
+        at_once=DecideAtOnce(parts.log_state),
+        public_url=config.public_url,
+        open_max=config.requests_open_max,
+        due_days=config.application_due_days,
+        kept_days=config.application_kept_days,
     )
 
 

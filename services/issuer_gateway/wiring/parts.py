@@ -6,6 +6,7 @@ from collections.abc import Callable
 from proto.log.note_key import parse_vkey
 from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
+from services.clients.verifier_client import VerifierClient
 from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, LogEvidence
@@ -47,6 +48,8 @@ class OpenedResources:
     follow_client: LogClient
     relay_client: LogClient
     tile_client: Callable[[str], TileClient]
+    verifier: VerifierClient | None
+    """Who is asked about the evidence of applications."""
     log: Log
     metrics: Metrics
     fault: LogEvidence | None
@@ -75,6 +78,7 @@ class Parts:
     form_makers: FormMakers
     log_client: LogClient
     """Asks the followed log for what it shows anybody."""
+    verifier: VerifierClient | None
     log: Log
     metrics: Metrics
     workbooks: Workbooks = dataclasses.field(default_factory=Workbooks)
@@ -133,6 +137,7 @@ def make_parts(opened: OpenedResources) -> Parts:
         idempotency=Idempotency(storage, unit_of_work, writer, keystore),
         form_makers=FormMakers(process_count=LIMITS.form_processes),
         log_client=opened.follow_client,
+        verifier=opened.verifier,
         log=opened.log,
         metrics=opened.metrics,
     )

@@ -1,0 +1,233 @@
+"""Bodies of applications for recognition: a person's evidence, an office's decisions with reasons, appeals, precedents.
+
+What names a person, and what was written, lies sealed under the applicant's key at rest (DESIGN 8, 11).
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from proto.documents.fields import EmailField, ShortText
+from proto.event_fields import EctsField, EqfField, UriField
+from proto.events import Record
+from proto.ids import ApplicationId, CredentialId, Did, EventId
+from proto.moment import Moment
+from proto.wire.content import Content
+from proto.wire.id_fields import Slug
+from proto.wire.verifier import Answer
+
+EVIDENCE_MAX = 16
+FILE_CHARACTERS_MAX = 4_194_304
+"""Of one file in base64: three megabytes."""
+
+ApplicationState = Literal["open", "decided", "withdrawn", "lapsed"]
+RecognitionDecision = Literal["full", "partial", "refused"]
+ReasonCode = Literal[
+    "outcomes-differ",
+    "level-too-low",
+    "workload-too-small",
+    "assessment-not-shown",
+    "quality-not-assured",
+    "too-old",
+    "not-authentic",
+    "not-the-applicants",
+    "counted-already",
+    "limit-reached",
+    "other",
+]
+StatementText = Annotated[str, Meta(min_length=1, max_length=4_000)]
+
+
+class Dossier(Record, frozen=True, kw_only=True):
+    """Prior learning without a credential: what was learned, where that can be seen."""
+
+    title: ShortText
+    description: StatementText
+    url: UriField | None = None
+
+
+class EvidenceSent(Record, frozen=True, kw_only=True):
+    """One piece of evidence: a credential as JSON, a file that holds one in base64, or a dossier."""
+
+    document: dict[str, Any] | None = None
+    file: Annotated[str, Meta(min_length=4, max_length=FILE_CHARACTERS_MAX, description="base64")] | None = None
+    dossier: Dossier | None = None
+
+    def __post_init__(self) -> None:
+        if sum(value is not None for value in (self.document, self.file, self.dossier)) != 1:
+            raise ValueError("A piece of evidence is one of document, file and dossier")
+
+
+class Applicant(Record, frozen=True, kw_only=True):
+    """Who applies, and what they say for themselves."""
+
+    given_name: ShortText
+    family_name: ShortText
+    email: EmailField | None = None
+    statement: StatementText | None = None
+
+
+class ApplicationBody(Applicant, frozen=True, kw_only=True):
+    """`POST /v1/recognition-applications`: somebody asks an institution to count what others taught.
+
+    `programme` is a public programme of the institution. On the log a decision is put only where `publish` asks for it:
+    it tells every later reader where somebody applied.
+    """
+
+    institution: Slug
+    programme: UriField
+    publish: Annotated[bool, Meta(description="Put what is recognised on the public log")] = False
+    evidence: Annotated[tuple[EvidenceSent, ...], Meta(min_length=1, max_length=EVIDENCE_MAX)]
+
+
+class ApplicationMade(Record, frozen=True, kw_only=True):
+    """An application that was taken. `link` and its last part `secret` are shown this once."""
+
+    application_id: ApplicationId
+    state: ApplicationState
+    created_at: Moment
+    due_at: Moment
+    link: str
+    secret: str
+
+
+class DecisionAnswer(Record, frozen=True, kw_only=True):
+    """A decision on one piece of evidence, with its reasons; `round` 2 is the one after an appeal.
+
+    `under` is the standing decision that decided at once. `recognition` is the event on the log, where there is one.
+    """
+
+    round: int
+    decision: RecognitionDecision
+    ects_hundredths: int | None = None
+    eqf_level: int | None = None
+    reasons: tuple[ReasonCode, ...] = ()
+    text: str | None = None
+    decided_at: Moment
+    under: EventId | None = None
+    recognition: EventId | None = None
+
+
+class ItemSeen(Record, frozen=True, kw_only=True):
+    """A piece of evidence as its applicant sees it."""
+
+    number: int
+    title: str
+    verdict: Literal["valid", "invalid", "indeterminate"] | None = None
+    decisions: tuple[DecisionAnswer, ...] = ()
+    appeal: str | None = None
+    may_appeal: bool = False
+
+
+class ApplicationSeen(Record, frozen=True, kw_only=True):
+    """What the applicant sees by the secret link."""
+
+    state: ApplicationState
+    institution: str
+    legal_name: str
+    programme: str
+    publish: bool
+    created_at: Moment
+    due_at: Moment
+    items: tuple[ItemSeen, ...] = ()
+    is_erased: bool = False
+
+
+class AppealBody(Record, frozen=True, kw_only=True):
+    """`POST /v1/application-links/{secret}/items/{number}/appeal`: why the decision should be another."""
+
+    text: StatementText
+
+
+class Precedent(Record, frozen=True, kw_only=True):
+    """How a like case was decided: here (`own`), or by an institution on the public log.
+
+    `count` is how many; of own ones the last decision counts, without naming any applicant.
+    """
+
+    scope: Literal["own", "public"]
+    institution: Did
+    decision: RecognitionDecision
+    ects_hundredths: int | None = None
+    count: int
+    last_at: Moment
+
+
+class ItemAnswer(Record, frozen=True, kw_only=True):
+    """A piece of evidence as the office sees it.
+
+    `answer` is what a verifier said of it when it came, null where nothing could be asked; `stated` is what the
+    document says, which is proven only where the answer says so; `credential_id` names a credential on this log.
+    """
+
+    number: int
+    title: str
+    dossier: Dossier | None = None
+    answer: Answer | None = None
+    stated: Content | None = None
+    credential_id: CredentialId | None = None
+    achievement: str | None = None
+    achievement_issuer: str | None = None
+    decisions: tuple[DecisionAnswer, ...] = ()
+    appeal: str | None = None
+    precedents: tuple[Precedent, ...] = ()
+
+
+class ApplicationAnswer(Record, frozen=True, kw_only=True):
+    """An application as the office sees it; what was written is null once it is erased."""
+
+    application_id: ApplicationId
+    state: ApplicationState
+    programme: str
+    publish: bool
+    created_at: Moment
+    due_at: Moment
+    is_overdue: bool
+    applicant: Applicant | None = None
+    items: tuple[ItemAnswer, ...] = ()
+    is_erased: bool = False
+
+
+class ApplicationPage(Record, frozen=True, kw_only=True):
+    """Applications, those that are due first."""
+
+    applications: tuple[ApplicationAnswer, ...]
+    next_cursor: str | None = None
+
+
+class DecisionBody(Record, frozen=True, kw_only=True):
+    """`POST /v1/recognition-applications/{id}/items/{number}/decision`.
+
+    In part counts `ects_hundredths`; what is not recognised in full has reasons from the list and words: the burden of
+    proof lies with the office, and a refusal states its reasons (Lisbon Recognition Convention).
+    """
+
+    decision: RecognitionDecision
+    ects_hundredths: EctsField | UnsetType = UNSET
+    eqf_level: EqfField | UnsetType = UNSET
+    reasons: Annotated[tuple[ReasonCode, ...], Meta(max_length=8)] = ()
+    text: StatementText | UnsetType = UNSET
+    despite_precedents: Annotated[bool, Meta(description="Said where a like case was decided otherwise before")] = False
+
+
+class UnlikeCases(Record, frozen=True, kw_only=True):
+    """An achievement on which this office decided unlike: how often each way."""
+
+    achievement: str
+    achievement_issuer: str
+    programme: str
+    full: int
+    partial: int
+    refused: int
+
+
+class RecognitionReport(Record, frozen=True, kw_only=True):
+    """How an office decides: open, overdue, decided and appealed pieces of evidence, and like cases decided unlike."""
+
+    open_count: int
+    overdue_count: int
+    full_count: int
+    partial_count: int
+    refused_count: int
+    appealed_count: int
+    unlike: tuple[UnlikeCases, ...]

@@ -1,0 +1,307 @@
+"""Applications as the office sees them: evidence in its terms, like cases before it decides, decisions with reasons."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+
+import msgspec
+from msgspec import UNSET
+
+from proto.documents.wording import check_texts
+from proto.ids import ApiKeyId, ApplicationId, Did
+from proto.moment import Moment, from_datetime
+from proto.wire.applications import (
+    ApplicationAnswer,
+    ApplicationState,
+    DecisionBody,
+    ItemAnswer,
+    Precedent,
+    RecognitionReport,
+    UnlikeCases,
+)
+from services.issuer_gateway.applications.apply import (
+    UnknownApplicationProblem,
+    applicant_of,
+    decision_answer,
+    item_of,
+)
+from services.issuer_gateway.applications.evidence import OpenedItem, name_of, opened_item
+from services.issuer_gateway.applications.publication import publish_at
+from services.issuer_gateway.applications.rules import (
+    ApplicationClosedProblem,
+    UnlikeCaseProblem,
+    check_decision,
+    next_round,
+    state_of,
+)
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.keys.keystore import DataKey
+from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.store import applications
+from services.issuer_gateway.store.applications import Decided, Item, LikeCase, StoredApplication
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
+from services.persistence.postgres import Connection, Pool
+
+
+class DecideApplications:
+    """What an office reads and decides."""
+
+    def __init__(self, pool: Pool, idempotency: Idempotency, learner_keys: LearnerKeys) -> None:
+        self._pool = pool
+        self._idempotency = idempotency
+        self._learner_keys = learner_keys
+
+    async def listed(
+        self, tenant: Tenant, *, state: ApplicationState | None, after: tuple[datetime, str] | None, limit: int
+    ) -> tuple[list[ApplicationAnswer], tuple[datetime, str] | None]:
+        """Return applications, those that are due first, and behind which the next are to be asked for."""
+        found = await applications.page(self._pool, tenant.institution_id, state=state, after=after, limit=limit + 1)
+        shown = found[:limit]
+        more = (shown[-1].due_at, shown[-1].application_id) if len(found) > limit else None
+        return [await self._answer(tenant, each) for each in shown], more
+
+    async def get(self, tenant: Tenant, application_id: ApplicationId) -> ApplicationAnswer:
+        """Return an application with its evidence; raises `UnknownApplicationProblem`."""
+        stored = await applications.get(self._pool, tenant.institution_id, application_id)
+        if stored is None:
+            raise _unknown(tenant, application_id)
+        return await self._answer(tenant, stored)
+
+    async def _answer(self, tenant: Tenant, stored: StoredApplication) -> ApplicationAnswer:
+        key = await self._key(stored)
+        items: list[ItemAnswer] = []
+        if key is not None:
+            found = await applications.items(self._pool, [stored.application_id])
+            made = await applications.decisions(self._pool, [stored.application_id])
+            for item in found:
+                like = await self._like(self._pool, tenant, item, but_for=stored.application_id)
+                items.append(_item(key, tenant, item, [each for each in made if each.number == item.number], like))
+        return ApplicationAnswer(
+            application_id=stored.application_id,
+            state=stored.state,
+            programme=stored.programme,
+            publish=stored.is_public,
+            created_at=from_datetime(stored.created_at),
+            due_at=from_datetime(stored.due_at),
+            is_overdue=stored.state == "open" and stored.due_at < datetime.now(UTC),
+            applicant=applicant_of(key, stored) if key else None,
+            items=tuple(items),
+            is_erased=key is None,
+        )
+
+    async def _key(self, stored: StoredApplication) -> DataKey | None:
+        if stored.is_erased:
+            return None
+        return (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
+
+    async def _like(
+        self, connection: Connection | Pool, tenant: Tenant, item: Item, *, but_for: ApplicationId
+    ) -> list[LikeCase]:
+        if item.achievement is None:
+            return []
+        return await applications.like_cases(
+            connection,
+            tenant.institution_id,
+            achievement=item.achievement,
+            issuer=item.achievement_issuer,
+            but_for=but_for,
+        )
+
+    async def decide(
+        self,
+        tenant: Tenant,
+        application_id: ApplicationId,
+        number: int,
+        body: DecisionBody,
+        keyed: KeyedRequest | None,
+        *,
+        by: ApiKeyId,
+    ) -> ApplicationAnswer:
+        """Decide on a piece of evidence, once, and after an appeal once more by somebody else.
+
+        Raises `UnknownApplicationProblem`, `UnknownItemProblem`, `ApplicationClosedProblem`, `ItemDecidedProblem`,
+        `SamePersonProblem`, `InvalidProblem`, and `UnlikeCaseProblem` where a like case was decided otherwise and that
+        was not said to be known.
+        """
+        check_texts([("/text", body.text)] if body.text is not UNSET else [])
+
+        async def work(connection: Connection) -> ApplicationAnswer:
+            # (1) Nobody else decides; (2) what comes next; (3) like cases; (4) the decision, sealed; (5) the log.
+            stored = await applications.lock(connection, tenant.institution_id, application_id)
+            if stored is None:
+                raise _unknown(tenant, application_id)
+            key = await self._key(stored) if stored.state in {"open", "decided"} else None
+            if key is None:
+                raise ApplicationClosedProblem("It was withdrawn, or erased with its applicant")
+            items = await applications.items(connection, [application_id])
+            item, made = item_of(items, number), await applications.decisions(connection, [application_id])
+            turn = next_round(item, [each for each in made if each.number == number], by)
+            hundredths = check_decision(body, _known_credits(opened_item(key, item)))
+            await self._check_like(connection, tenant, item, body)
+            decided = _decided(key, item, body, turn, hundredths, by=by)
+            await applications.decide(connection, decided)
+            await self._put_on_log(connection, stored, item, decided)
+            await applications.set_state(connection, application_id, state_of(items, [*made, decided]))
+            return await self._answer_in(connection, tenant, application_id)
+
+        await self._idempotency.run_once(keyed, ApplicationAnswer, work, is_secret=True)
+        return await self.get(tenant, application_id)
+
+    async def _answer_in(
+        self, connection: Connection, tenant: Tenant, application_id: ApplicationId
+    ) -> ApplicationAnswer:
+        """Return what is remembered of a decision: nothing of it names anybody, for it is kept beside the keys."""
+        stored = await applications.get(connection, tenant.institution_id, application_id)
+        assert stored is not None, "it is locked"
+        return ApplicationAnswer(
+            application_id=stored.application_id,
+            state=stored.state,
+            programme=stored.programme,
+            publish=stored.is_public,
+            created_at=from_datetime(stored.created_at),
+            due_at=from_datetime(stored.due_at),
+            is_overdue=False,
+        )
+
+    async def _check_like(self, connection: Connection, tenant: Tenant, item: Item, body: DecisionBody) -> None:
+        """Raise `UnlikeCaseProblem` where this office decided a like case otherwise, until that is said to be known."""
+        if body.despite_precedents:
+            return
+        like = await self._like(connection, tenant, item, but_for=item.application_id)
+        unlike = [each for each in like if each.decision != body.decision]
+        if unlike:
+            told = ", ".join(f"{each.count} times {each.decision}" for each in unlike)
+            raise UnlikeCaseProblem(
+                f"On this achievement was decided {told}. Decide alike, or say `despite_precedents` and the difference "
+                "in the reasons",
+                members={"precedents": [msgspec.to_builtins(_precedent(tenant.did, each)) for each in unlike]},
+            )
+
+    async def _put_on_log(
+        self, connection: Connection, stored: StoredApplication, item: Item, decided: Decided
+    ) -> None:
+        if stored.is_public and item.credential_id is not None and decided.decision != "refused":
+            await applications.publish_later(
+                connection, item.application_id, item.number, publish_at(datetime.now(UTC))
+            )
+
+    async def report(self, tenant: Tenant) -> RecognitionReport:
+        """Return how the office decides, and on what it decided unlike."""
+        found = await applications.counts(self._pool, tenant.institution_id)
+        like = await applications.like_cases(
+            self._pool, tenant.institution_id, achievement=None, issuer=None, but_for=None
+        )
+        return RecognitionReport(**found, unlike=tuple(_unlike(like)))
+
+
+def _unknown(tenant: Tenant, application_id: ApplicationId) -> UnknownApplicationProblem:
+    return UnknownApplicationProblem(f"Nobody applied to {tenant.slug} under the id {application_id}")
+
+
+def _known_credits(opened: OpenedItem) -> int | None:
+    """Return the credits of a piece of evidence: by the log, else as its document says."""
+    if opened.answer and opened.answer.credential:
+        return opened.answer.credential.ects_hundredths
+    return opened.stated.ects_hundredths if opened.stated else None
+
+
+def _decided(
+    key: DataKey, item: Item, body: DecisionBody, turn: int, hundredths: int | None, *, by: ApiKeyId
+) -> Decided:
+    name = f"{name_of(item.application_id, item.number)}/{turn}"
+    return Decided(
+        application_id=item.application_id,
+        number=item.number,
+        round=turn,
+        decision=body.decision,
+        ects_hundredths=hundredths,
+        eqf_level=None if body.eqf_level is UNSET else body.eqf_level,
+        reasons=body.reasons,
+        sealed_text=key.seal(body.text.encode(), "application-decision", name) if body.text is not UNSET else None,
+        api_key_id=by,
+        under_event=None,
+        decided_at=datetime.now(UTC),
+    )
+
+
+def _item(key: DataKey, tenant: Tenant, item: Item, made: Sequence[Decided], like: Sequence[LikeCase]) -> ItemAnswer:
+    opened = opened_item(key, item)
+    return ItemAnswer(
+        number=item.number,
+        title=opened.title,
+        dossier=opened.dossier,
+        answer=opened.answer,
+        stated=opened.stated,
+        credential_id=item.credential_id,
+        achievement=item.achievement,
+        achievement_issuer=item.achievement_issuer,
+        decisions=tuple(decision_answer(key, each) for each in made),
+        appeal=opened.appeal,
+        precedents=(*(_precedent(tenant.did, each) for each in like), *_public(opened)),
+    )
+
+
+def _precedent(own: Did, each: LikeCase) -> Precedent:
+    return Precedent(
+        scope="own",
+        institution=own,
+        decision=each.decision,
+        ects_hundredths=each.ects_hundredths,
+        count=each.count,
+        last_at=from_datetime(each.last_at),
+    )
+
+
+def _public(opened: OpenedItem) -> list[Precedent]:
+    """Return what others said on the log when the evidence came: of this credential, and of its achievement."""
+    answer = opened.answer
+    if answer is None:
+        return []
+    said: list[tuple[Did, str, int, Moment]] = sorted(
+        (each.recogniser, each.decision, each.ects_hundredths, each.received_at)
+        for each in answer.recognitions
+        if each.state == "live"
+    )
+    return [
+        Precedent(
+            scope="public",
+            institution=institution,
+            decision="full" if decision == "full" else "partial",
+            ects_hundredths=hundredths,
+            count=len(times),
+            last_at=max(times),
+        )
+        for (institution, decision, hundredths), times in _times_by_kind(said)
+    ]
+
+
+def _times_by_kind(
+    said: Sequence[tuple[Did, str, int, Moment]],
+) -> Iterator[tuple[tuple[Did, str, int], list[Moment]]]:
+    for kind, group in groupby(said, key=lambda each: each[:3]):
+        yield kind, [each[3] for each in group]
+
+
+def _unlike(like: Sequence[LikeCase]) -> list[UnlikeCases]:
+    """Return the achievements on which decisions for one programme differ."""
+    found = []
+    for (achievement, issuer, programme), group in groupby(like, key=_case):
+        counts = dict.fromkeys(("full", "partial", "refused"), 0)
+        for each in group:
+            counts[each.decision] += each.count
+        if sum(count > 0 for count in counts.values()) > 1:
+            found.append(
+                UnlikeCases(
+                    achievement=achievement,
+                    achievement_issuer=issuer,
+                    programme=programme,
+                    full=counts["full"],
+                    partial=counts["partial"],
+                    refused=counts["refused"],
+                )
+            )
+    return found
+
+
+def _case(each: LikeCase) -> tuple[str, str, str]:
+    return each.achievement, each.achievement_issuer, each.programme

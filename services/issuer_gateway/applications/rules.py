@@ -1,0 +1,115 @@
+"""What may be decided when, and how it ends: pure rules of the process (DESIGN 11). Reads no store and no clock."""
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from proto.ids import ApiKeyId
+from proto.problem import ConflictProblem, InvalidProblem
+from proto.wire.applications import ApplicationState, DecisionBody
+from services.issuer_gateway.store.applications import Decided, Item
+
+ROUNDS_MAX = 2
+
+
+class ApplicationClosedProblem(ConflictProblem):
+    """The application was withdrawn or erased: nothing is decided on it any more."""
+
+    slug = "application-closed"
+    title = "The application is closed"
+
+
+class ItemDecidedProblem(ConflictProblem):
+    """A decision stands, and nobody appealed against it; or the appeal was decided too."""
+
+    slug = "item-decided"
+    title = "This was decided already"
+
+
+class SamePersonProblem(ConflictProblem):
+    """An appeal is decided by somebody else than who decided first."""
+
+    slug = "same-person"
+    title = "Somebody else decides an appeal"
+
+
+class NoAppealProblem(ConflictProblem):
+    """There is nothing to appeal against: not decided yet, appealed before, or recognised in full."""
+
+    slug = "no-appeal"
+    title = "There is no decision to appeal against"
+
+
+class UnlikeCaseProblem(ConflictProblem):
+    """A like case was decided otherwise; the member `precedents` says how."""
+
+    slug = "unlike-case"
+    title = "A like case was decided otherwise"
+
+
+def check_decision(body: DecisionBody, known_hundredths: int | None) -> int | None:
+    """Return the credits that a decision counts; raises `InvalidProblem`, with a pointer, where it contradicts itself.
+
+    `known_hundredths` are the credits of the evidence, where it says them.
+    """
+    stated = None if body.ects_hundredths is UNSET else body.ects_hundredths
+    if body.decision == "refused":
+        if stated is not None:
+            raise InvalidProblem("What is refused counts no credits: leave them out", pointer="/ects_hundredths")
+        if not body.reasons or body.text is UNSET:
+            raise InvalidProblem(
+                "A refusal states its reasons: choose one from the list, and say it in words for the applicant",
+                pointer="/reasons" if not body.reasons else "/text",
+            )
+        return None
+    if body.decision == "partial":
+        if stated is None:
+            raise InvalidProblem("Say how many credits are counted", pointer="/ects_hundredths")
+        if not body.reasons or body.text is UNSET:
+            raise InvalidProblem(
+                "Say why it is not counted in full: a reason from the list, and words for the applicant",
+                pointer="/reasons" if not body.reasons else "/text",
+            )
+        if known_hundredths is not None and stated >= known_hundredths > 0:
+            raise InvalidProblem(
+                "In part counts less than the evidence carries; in full counts all of it", pointer="/ects_hundredths"
+            )
+        return stated
+    if known_hundredths is not None and stated is not None and stated != known_hundredths:
+        raise InvalidProblem(
+            "In full counts exactly the credits of the evidence; with others the decision is partial",
+            pointer="/ects_hundredths",
+        )
+    return stated if stated is not None else known_hundredths
+
+
+def next_round(item: Item, made: Sequence[Decided], by: ApiKeyId | None) -> int:
+    """Return which decision on a piece of evidence comes next; raises where none does, or where somebody else has to.
+
+    A standing decision (`by` None) decides first only.
+    """
+    if not made:
+        return 1
+    if len(made) >= ROUNDS_MAX or item.sealed_appeal is None:
+        raise ItemDecidedProblem(
+            "It was decided; the applicant may appeal once" if len(made) == 1 else "The appeal was decided"
+        )
+    if made[0].api_key_id is not None and made[0].api_key_id == by:
+        raise SamePersonProblem("Decide an appeal with another person's API key than the first decision was made with")
+    return ROUNDS_MAX
+
+
+def may_appeal(item: Item, made: Sequence[Decided]) -> bool:
+    """Tell whether an applicant may appeal: once, against what was not recognised in full."""
+    return len(made) == 1 and made[0].decision != "full" and item.sealed_appeal is None
+
+
+def is_waiting(item: Item, made: Sequence[Decided]) -> bool:
+    """Tell whether a piece of evidence waits for the office."""
+    return not made or (len(made) < ROUNDS_MAX and item.sealed_appeal is not None)
+
+
+def state_of(items: Sequence[Item], made: Sequence[Decided]) -> ApplicationState:
+    """Return how an application stands that is neither withdrawn nor lapsed."""
+    by_number = {item.number: [each for each in made if each.number == item.number] for item in items}
+    return "open" if any(is_waiting(item, by_number[item.number]) for item in items) else "decided"

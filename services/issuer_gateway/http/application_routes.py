@@ -1,0 +1,317 @@
+"""Routes of applications for recognition: the public ones, as a page and as JSON, and those of the office."""
+
+import time
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.problem import Problem
+from proto.wire.applications import (
+    AppealBody,
+    ApplicationAnswer,
+    ApplicationBody,
+    ApplicationMade,
+    ApplicationPage,
+    ApplicationSeen,
+    ApplicationState,
+    DecisionBody,
+    RecognitionReport,
+)
+from proto.wire.id_fields import ApplicationIdField, Uuid
+from services.edge import (
+    Form,
+    RateLimitedProblem,
+    Reply,
+    Route,
+    client_address,
+    decode_cursor,
+    decode_parameters,
+    encode_cursor,
+    rate_key,
+)
+from services.issuer_gateway.applications import apply, rules
+from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
+from services.issuer_gateway.http.caller import (
+    GATEWAY,
+    PAGES,
+    REQUEST_LIMIT,
+    WORK_PROBLEMS,
+    Caller,
+    PageQuery,
+    keyed_from,
+)
+from services.issuer_gateway.http.request_routes import PAGE, for_people
+
+_LIST = "applications"
+_FORM_BYTES_MAX = 65_536
+_BODY_BYTES_MAX = 12_582_912
+_SEE_OTHER = 303
+SecretText = Annotated[str, Meta(pattern=r"^cfa_[A-Za-z0-9_-]{43}\Z", max_length=47)]
+
+
+class ApplicationPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An application by its id."""
+
+    application_id: ApplicationIdField
+
+
+class ItemPath(ApplicationPath, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A piece of evidence of an application."""
+
+    number: Annotated[int, Meta(ge=1, le=16)]
+
+
+class LinkPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The last part of an application's secret link."""
+
+    secret: SecretText
+
+
+class LinkItemPath(LinkPath, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A piece of evidence, by an application's secret link."""
+
+    number: Annotated[int, Meta(ge=1, le=16)]
+
+
+class ApplicationQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which applications: in one state, or all."""
+
+    state: ApplicationState | None = None
+
+
+async def send_application(request: web.Request, *, body: ApplicationBody) -> Reply:
+    """Take an application."""
+    wait = request.app[REQUEST_LIMIT].charge(rate_key(client_address(request)), time.monotonic())
+    if wait > 0:
+        raise RateLimitedProblem("Too many applications came from your address", retry_after_seconds=wait)
+    made = await request.app[GATEWAY].recognition_applications.apply(body)
+    return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
+
+
+async def see_application(request: web.Request, *, path: LinkPath) -> Reply:
+    """Return how an application stands."""
+    return await _seen(request, path.secret)
+
+
+async def _seen(request: web.Request, secret: str) -> Reply:
+    seen = await request.app[GATEWAY].recognition_applications.seen(secret)
+    return Reply(seen, headers={"Cache-Control": "no-store"})
+
+
+async def appeal(request: web.Request, *, path: LinkItemPath, body: AppealBody) -> Reply:
+    """Ask for another decision."""
+    await request.app[GATEWAY].recognition_applications.appeal(path.secret, path.number, body.text)
+    return await _seen(request, path.secret)
+
+
+async def withdraw_application(request: web.Request, *, path: LinkPath) -> Reply:
+    """Withdraw an application."""
+    await request.app[GATEWAY].recognition_applications.withdraw(path.secret)
+    return await _seen(request, path.secret)
+
+
+@for_people
+async def show_application(request: web.Request) -> web.Response:
+    """Show how an application stands."""
+    secret = decode_parameters(request.match_info, LinkPath).secret
+    seen = await request.app[GATEWAY].recognition_applications.seen(secret)
+    return request.app[PAGES].application(seen, secret=secret)
+
+
+@for_people
+async def appeal_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Take an appeal from the page's form and go back to the page."""
+    path = decode_parameters(request.match_info, LinkItemPath)
+    text = body.text("text").strip().replace("\r\n", "\n")
+    applications = request.app[GATEWAY].recognition_applications
+    if not text:
+        seen = await applications.seen(path.secret)
+        return request.app[PAGES].application(seen, secret=path.secret, fault=path.number)
+    await applications.appeal(path.secret, path.number, text[:4_000])
+    return web.Response(status=_SEE_OTHER, headers={"Location": f"../../../{path.secret}"})
+
+
+@for_people
+async def withdraw_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """Withdraw an application and go back to its page."""
+    secret = decode_parameters(request.match_info, LinkPath).secret
+    await request.app[GATEWAY].recognition_applications.withdraw(secret)
+    return web.Response(status=_SEE_OTHER, headers={"Location": f"../{secret}"})
+
+
+async def list_applications(request: web.Request, *, query: ApplicationQuery, principal: Caller) -> ApplicationPage:
+    """Return applications to the institution."""
+    after = (
+        decode_cursor(_LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
+    )
+    found, more = await request.app[GATEWAY].decide_applications.listed(
+        principal.own, state=query.state, after=after, limit=query.limit
+    )
+    return ApplicationPage(
+        applications=tuple(found), next_cursor=encode_cursor(_LIST, more) if more is not None else None
+    )
+
+
+async def read_application(request: web.Request, *, path: ApplicationPath, principal: Caller) -> ApplicationAnswer:
+    """Return an application to the institution."""
+    return await request.app[GATEWAY].decide_applications.get(principal.own, path.application_id)
+
+
+async def decide_application(
+    request: web.Request,
+    *,
+    body: DecisionBody,
+    raw: bytes,
+    path: ItemPath,
+    principal: Caller,
+    idempotency_key: str | None,
+) -> ApplicationAnswer:
+    """Decide on a piece of evidence."""
+    keyed = keyed_from(request, principal, idempotency_key, raw)
+    return await request.app[GATEWAY].decide_applications.decide(
+        principal.own, path.application_id, path.number, body, keyed, by=principal.api_key_id
+    )
+
+
+async def report_recognition(request: web.Request, *, principal: Caller) -> RecognitionReport:
+    """Return how the office decides."""
+    return await request.app[GATEWAY].decide_applications.report(principal.own)
+
+
+_LINK_PROBLEMS: tuple[type[Problem], ...] = (apply.UnknownApplicationProblem,)
+_OFFICE: dict[str, Any] = {"auth": "bearer", "scope": "recognitions:write", "tag": "recognitions"}
+
+ROUTES = [
+    Route(
+        "POST",
+        "/v1/recognition-applications",
+        send_application,
+        summary="Ask an institution to recognise what others taught",
+        description="Needs no account. Evidence are credentials (JSON, or a file that holds one, in base64) and "
+        "dossiers of prior learning. What a standing decision of the institution covers is decided at once. The "
+        "answer holds a secret link, shown once, to what becomes of it.",
+        request=ApplicationBody,
+        response={201: ApplicationMade},
+        problems=(UnknownInstitutionProblem, apply.TooManyApplicationsProblem, RateLimitedProblem),
+        body_bytes_max=_BODY_BYTES_MAX,
+        unique_keys=True,
+        tag="recognitions",
+    ),
+    Route(
+        "GET",
+        "/v1/application-links/{secret}",
+        see_application,
+        summary="Read how an application stands, by its secret link",
+        path_parameters=LinkPath,
+        response={200: ApplicationSeen},
+        problems=_LINK_PROBLEMS,
+        tag="recognitions",
+    ),
+    Route(
+        "POST",
+        "/v1/application-links/{secret}/items/{number}/appeal",
+        appeal,
+        operation="appeal_recognition",
+        summary="Ask for another decision, by another person; once",
+        request=AppealBody,
+        path_parameters=LinkItemPath,
+        response={200: ApplicationSeen},
+        problems=(*_LINK_PROBLEMS, apply.UnknownItemProblem, rules.NoAppealProblem, rules.ApplicationClosedProblem),
+        unique_keys=True,
+        tag="recognitions",
+    ),
+    Route(
+        "DELETE",
+        "/v1/application-links/{secret}",
+        withdraw_application,
+        summary="Withdraw an application, by its secret link",
+        description="All that was written, shown and decided in it is erased.",
+        path_parameters=LinkPath,
+        response={200: ApplicationSeen},
+        problems=_LINK_PROBLEMS,
+        tag="recognitions",
+    ),
+    Route(
+        "GET",
+        "/applications/{secret}",
+        show_application,
+        summary="The page of an application for recognition",
+        tag="pages",
+        response=PAGE,
+    ),
+    Route(
+        "POST",
+        "/applications/{secret}/items/{number}/appeal",
+        appeal_by_form,
+        operation="appeal_on_page",
+        summary="Appeal on the page of an application",
+        request=Form,
+        response={303: None, **PAGE},
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    ),
+    Route(
+        "POST",
+        "/applications/{secret}/withdraw",
+        withdraw_by_form,
+        operation="withdraw_application_on_page",
+        summary="Withdraw an application on its page",
+        request=Form,
+        response={303: None, **PAGE},
+        body_bytes_max=_FORM_BYTES_MAX,
+        tag="pages",
+    ),
+    Route(
+        "GET",
+        "/v1/recognition-applications",
+        list_applications,
+        summary="List applications for recognition, those that are due first",
+        query=ApplicationQuery,
+        response={200: ApplicationPage},
+        **_OFFICE,
+    ),
+    Route(
+        "GET",
+        "/v1/recognition-applications/{application_id}",
+        read_application,
+        summary="Read an application: its evidence as it was checked, and how like cases were decided",
+        path_parameters=ApplicationPath,
+        response={200: ApplicationAnswer},
+        problems=_LINK_PROBLEMS,
+        **_OFFICE,
+    ),
+    Route(
+        "POST",
+        "/v1/recognition-applications/{application_id}/items/{number}/decision",
+        decide_application,
+        summary="Decide on a piece of evidence: in full, in part, or refused with reasons",
+        description="After an appeal somebody else decides once more. Where a like case was decided otherwise, 409 "
+        "says how; the same with `despite_precedents` is taken. It goes on the log only where its applicant asked.",
+        request=DecisionBody,
+        path_parameters=ItemPath,
+        response={200: ApplicationAnswer},
+        problems=(
+            *_LINK_PROBLEMS,
+            apply.UnknownItemProblem,
+            rules.ApplicationClosedProblem,
+            rules.ItemDecidedProblem,
+            rules.SamePersonProblem,
+            rules.UnlikeCaseProblem,
+            *WORK_PROBLEMS,
+        ),
+        idempotency="optional",
+        unique_keys=True,
+        **_OFFICE,
+    ),
+    Route(
+        "GET",
+        "/v1/recognition-report",
+        report_recognition,
+        summary="How the office decides, and like cases that were decided unlike",
+        response={200: RecognitionReport},
+        **_OFFICE,
+    ),
+]

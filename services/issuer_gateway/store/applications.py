@@ -1,0 +1,387 @@
+"""SQL of applications for recognition. What people wrote comes and goes sealed; of links only hashes are here."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from proto.ids import ApiKeyId, ApplicationId, CredentialId, EventId, InstitutionId, LearnerId
+from proto.wire.applications import ApplicationState, ReasonCode, RecognitionDecision
+from services.persistence.postgres import Connection, Pool
+
+_SELECT = """
+    SELECT application_id::text, application.institution_id::text, learner_id::text, ref, state, programme, is_public,
+        sealed_applicant, application.created_at, due_at, erased_at IS NOT NULL AS is_erased
+    FROM application JOIN learner USING (learner_id)"""
+PRECEDENTS_MAX = 500
+"""So many decisions on like cases are counted, the newest first."""
+
+
+class NewApplication(msgspec.Struct, frozen=True, kw_only=True):
+    """An application to be added."""
+
+    application_id: ApplicationId
+    institution_id: InstitutionId
+    learner_id: LearnerId
+    token_hash: bytes
+    programme: str
+    is_public: bool
+    sealed_applicant: bytes
+    due_at: datetime
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of evidence, sealed; in clear what it is of, where that is known, and when it goes to the log."""
+
+    application_id: ApplicationId
+    number: int
+    sealed_title: bytes
+    sealed_evidence: bytes
+    sealed_answer: bytes | None = None
+    sealed_appeal: bytes | None = None
+    credential_id: CredentialId | None = None
+    achievement: str | None = None
+    achievement_issuer: str | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision on a piece of evidence; `api_key_id` is who decided, None where a standing decision did."""
+
+    application_id: ApplicationId
+    number: int
+    round: int
+    decision: RecognitionDecision
+    ects_hundredths: int | None
+    eqf_level: int | None
+    reasons: tuple[ReasonCode, ...]
+    sealed_text: bytes | None
+    api_key_id: ApiKeyId | None
+    under_event: EventId | None
+    decided_at: datetime
+    recognition: EventId | None = None
+
+
+class StoredApplication(msgspec.Struct, frozen=True, kw_only=True):
+    """An application as it lies there; `ref` is None once its learner was erased."""
+
+    application_id: ApplicationId
+    institution_id: InstitutionId
+    learner_id: LearnerId
+    ref: str | None
+    state: ApplicationState
+    programme: str
+    is_public: bool
+    sealed_applicant: bytes
+    created_at: datetime
+    due_at: datetime
+    is_erased: bool
+
+
+class LikeCase(msgspec.Struct, frozen=True, kw_only=True):
+    """How often this office decided one way on an achievement, towards a programme, by the decision that counts."""
+
+    achievement: str
+    achievement_issuer: str
+    programme: str
+    decision: RecognitionDecision
+    ects_hundredths: int | None
+    count: int
+    last_at: datetime
+
+
+def _hex(value: bytes | None) -> str | None:
+    return value.hex() if value is not None else None
+
+
+def _bytes(value: str | None) -> bytes | None:
+    return bytes.fromhex(value) if value is not None else None
+
+
+def _application(row: asyncpg.Record) -> StoredApplication:
+    return StoredApplication(**dict(row))
+
+
+def _item(row: asyncpg.Record) -> Item:
+    return Item(**(dict(row) | {"credential_id": _hex(row["credential_id"])}))
+
+
+def _decided(row: asyncpg.Record) -> Decided:
+    hexed = {name: _hex(row[name]) for name in ("under_event", "recognition")}
+    return Decided(**(dict(row) | hexed | {"reasons": tuple(row["reasons"])}))
+
+
+async def add(connection: Connection, new: NewApplication, items: Sequence[Item]) -> datetime:
+    """Add an open application with its evidence, and return when it was made."""
+    created_at: datetime = await connection.fetchval(
+        """INSERT INTO application (application_id, institution_id, learner_id, token_hash, programme, is_public,
+               sealed_applicant, due_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING created_at""",
+        *msgspec.structs.astuple(new),
+    )
+    await connection.executemany(
+        """INSERT INTO application_item (application_id, number, sealed_title, sealed_evidence, sealed_answer,
+               sealed_appeal, credential_id, achievement, achievement_issuer)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)""",
+        [
+            (*msgspec.structs.astuple(item)[:6], _bytes(item.credential_id), item.achievement, item.achievement_issuer)
+            for item in items
+        ],
+    )
+    return created_at
+
+
+async def count_open(connection: Connection | Pool, institution_id: InstitutionId) -> int:
+    """Return how many applications wait for an institution."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM application WHERE institution_id = $1 AND state = 'open'", institution_id
+    )
+    return count
+
+
+async def by_token(connection: Connection | Pool, token_hash: bytes) -> StoredApplication | None:
+    """Return the application whose link has this hash."""
+    row = await connection.fetchrow(f"{_SELECT} WHERE token_hash = $1", token_hash)
+    return _application(row) if row else None
+
+
+async def get(
+    connection: Connection | Pool, institution_id: InstitutionId, application_id: ApplicationId
+) -> StoredApplication | None:
+    """Return an application to the institution; another institution's is not there."""
+    row = await connection.fetchrow(
+        f"{_SELECT} WHERE application_id = $1 AND application.institution_id = $2", application_id, institution_id
+    )
+    return _application(row) if row else None
+
+
+async def lock(
+    connection: Connection, institution_id: InstitutionId, application_id: ApplicationId
+) -> StoredApplication | None:
+    """Return an application to the institution and let nobody else decide on it until the transaction ends."""
+    await connection.execute("SELECT FROM application WHERE application_id = $1 FOR UPDATE", application_id)
+    return await get(connection, institution_id, application_id)  # a statement of its own sees what we waited for
+
+
+async def page(
+    connection: Connection | Pool,
+    institution_id: InstitutionId,
+    *,
+    state: ApplicationState | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> list[StoredApplication]:
+    """Return applications to the institution (in one state), those that are due first, behind `after`."""
+    rows = await connection.fetch(
+        f"""{_SELECT} WHERE application.institution_id = $1 AND ($2::text IS NULL OR state = $2)
+            AND ($3::timestamptz IS NULL OR (due_at, application_id) > ($3, $4::uuid))
+            ORDER BY due_at, application_id LIMIT $5""",
+        institution_id,
+        state,
+        *(after or (None, None)),
+        limit,
+    )
+    return [_application(row) for row in rows]
+
+
+async def items(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[Item]:
+    """Return the evidence of applications, in its order."""
+    rows = await connection.fetch(
+        """SELECT application_id::text, number, sealed_title, sealed_evidence, sealed_answer, sealed_appeal,
+               credential_id, achievement, achievement_issuer
+           FROM application_item WHERE application_id = ANY($1::uuid[]) ORDER BY application_id, number""",
+        list(application_ids),
+    )
+    return [_item(row) for row in rows]
+
+
+async def decisions(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[Decided]:
+    """Return what was decided on applications, the first decision of each piece first."""
+    rows = await connection.fetch(
+        """SELECT application_id::text, number, round, decision, ects_hundredths, eqf_level, reasons, sealed_text,
+               api_key_id, under_event, recognition, decided_at
+           FROM application_decision WHERE application_id = ANY($1::uuid[]) ORDER BY application_id, number, round""",
+        list(application_ids),
+    )
+    return [_decided(row) for row in rows]
+
+
+async def decide(connection: Connection, made: Decided) -> None:
+    """Keep a decision on an application that the caller has locked."""
+    await connection.execute(
+        """INSERT INTO application_decision (application_id, number, round, decision, ects_hundredths, eqf_level,
+               reasons, sealed_text, api_key_id, under_event, decided_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
+        *msgspec.structs.astuple(made)[:6],
+        list(made.reasons),
+        made.sealed_text,
+        made.api_key_id,
+        _bytes(made.under_event),
+        made.decided_at,
+    )
+
+
+async def appeal(connection: Connection, application_id: ApplicationId, number: int, sealed: bytes) -> None:
+    """Keep an appeal; the application, which the caller has locked, is open again, and nothing of it is published."""
+    await connection.execute(
+        """UPDATE application_item SET sealed_appeal = $3, publish_at = NULL
+           WHERE application_id = $1 AND number = $2""",
+        application_id,
+        number,
+        sealed,
+    )
+
+
+async def set_state(connection: Connection, application_id: ApplicationId, state: ApplicationState) -> None:
+    """Say how an application stands that the caller has locked."""
+    await connection.execute(
+        """UPDATE application SET state = $2, closed_at = CASE WHEN $2 = 'open' THEN NULL ELSE now() END
+           WHERE application_id = $1""",
+        application_id,
+        state,
+    )
+
+
+async def lapsing(connection: Connection, *, days: int, limit: int) -> list[StoredApplication]:
+    """Return, locked, applications that are closed for more than so many days and still hold personal data."""
+    rows = await connection.fetch(
+        f"""{_SELECT} WHERE closed_at < now() - make_interval(days => $1) AND erased_at IS NULL
+            ORDER BY application_id LIMIT $2 FOR UPDATE OF application SKIP LOCKED""",
+        days,
+        limit,
+    )
+    return [_application(row) for row in rows]
+
+
+async def forget(connection: Connection | Pool, learner_ids: Sequence[LearnerId]) -> None:
+    """Take away what was said, shown and decided in applications of learners who are being erased."""
+    await connection.execute(
+        """DELETE FROM application_item WHERE application_id IN
+               (SELECT application_id FROM application WHERE learner_id = ANY($1::uuid[]))""",
+        list(learner_ids),
+    )
+    await connection.execute(
+        """UPDATE application SET sealed_applicant = '',
+               state = CASE WHEN state = 'lapsed' THEN state ELSE 'withdrawn' END,
+               closed_at = coalesce(closed_at, now())
+           WHERE learner_id = ANY($1::uuid[])""",
+        list(learner_ids),
+    )
+
+
+async def like_cases(
+    connection: Connection | Pool,
+    institution_id: InstitutionId,
+    *,
+    achievement: str | None,
+    issuer: str | None,
+    but_for: ApplicationId | None,
+) -> list[LikeCase]:
+    """Return how this institution decided, by achievement and programme: on one achievement, or on all.
+
+    The decisions on the application `but_for` are left out.
+    """
+    rows = await connection.fetch(
+        """WITH counting AS (
+               SELECT DISTINCT ON (item.application_id, item.number) item.achievement, item.achievement_issuer,
+                   application.programme, made.decision, made.ects_hundredths, made.decided_at
+               FROM application JOIN application_item AS item USING (application_id)
+                   JOIN application_decision AS made USING (application_id, number)
+               WHERE application.institution_id = $1 AND item.achievement IS NOT NULL
+                   AND ($2::text IS NULL OR (item.achievement = $2 AND item.achievement_issuer = $3))
+                   AND ($5::uuid IS NULL OR application_id <> $5)
+               ORDER BY item.application_id, item.number, made.round DESC)
+           SELECT achievement, achievement_issuer, programme, decision, ects_hundredths, count(*) AS count,
+               max(decided_at) AS last_at
+           FROM counting GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, last_at DESC LIMIT $4""",
+        institution_id,
+        achievement,
+        issuer,
+        PRECEDENTS_MAX,
+        but_for,
+    )
+    return [LikeCase(**dict(row)) for row in rows]
+
+
+async def counts(connection: Connection | Pool, institution_id: InstitutionId) -> dict[str, int]:
+    """Return how many pieces of evidence are open, overdue and appealed, and how many were decided each way."""
+    row = await connection.fetchrow(
+        """WITH last AS (
+               SELECT DISTINCT ON (application_id, number) application_id, number, decision, round
+               FROM application_decision ORDER BY application_id, number, round DESC)
+           SELECT count(*) FILTER (WHERE state = 'open' AND open_now) AS open_count,
+               count(*) FILTER (WHERE state = 'open' AND open_now AND due_at < now()) AS overdue_count,
+               count(*) FILTER (WHERE decision = 'full') AS full_count,
+               count(*) FILTER (WHERE decision = 'partial') AS partial_count,
+               count(*) FILTER (WHERE decision = 'refused') AS refused_count,
+               count(*) FILTER (WHERE sealed_appeal IS NOT NULL) AS appealed_count
+           FROM (SELECT state, due_at, decision, sealed_appeal,
+                     decision IS NULL OR (sealed_appeal IS NOT NULL AND round = 1) AS open_now
+                 FROM application JOIN application_item USING (application_id)
+                     LEFT JOIN last USING (application_id, number)
+                 WHERE institution_id = $1) AS items""",
+        institution_id,
+    )
+    assert row is not None, "an aggregate has a row"
+    return dict(row)
+
+
+async def publish_later(connection: Connection, application_id: ApplicationId, number: int, at: datetime) -> None:
+    """Note when a decision is to be put on the log."""
+    await connection.execute(
+        "UPDATE application_item SET publish_at = $3 WHERE application_id = $1 AND number = $2",
+        application_id,
+        number,
+        at,
+    )
+
+
+class ToPublish(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision that is to be put on the log now."""
+
+    application_id: ApplicationId
+    institution_id: InstitutionId
+    number: int
+    round: int
+    programme: str
+    credential_id: CredentialId
+    decision: RecognitionDecision
+    ects_hundredths: int | None
+    eqf_level: int | None
+    under_event: EventId | None
+
+
+async def to_publish(connection: Connection | Pool, *, limit: int) -> list[ToPublish]:
+    """Return decisions whose time for the log has come."""
+    rows = await connection.fetch(
+        """SELECT DISTINCT ON (application_id, number) application_id::text, institution_id::text, number, round,
+               programme, credential_id, decision, made.ects_hundredths, made.eqf_level, under_event
+           FROM application JOIN application_item AS item USING (application_id)
+               JOIN application_decision AS made USING (application_id, number)
+           WHERE publish_at <= now() AND credential_id IS NOT NULL AND state = 'decided'
+           ORDER BY application_id, number, round DESC LIMIT $1""",
+        limit,
+    )
+    return [
+        ToPublish(
+            **(dict(row) | {"credential_id": row["credential_id"].hex(), "under_event": _hex(row["under_event"])})
+        )
+        for row in rows
+    ]
+
+
+async def published(connection: Connection | Pool, found: ToPublish, recognition: EventId | None) -> None:
+    """Note the event of a decision that was put on the log; None where the log refused it for good."""
+    await connection.execute(
+        """UPDATE application_decision SET recognition = $4
+           WHERE application_id = $1 AND number = $2 AND round = $3""",
+        found.application_id,
+        found.number,
+        found.round,
+        _bytes(recognition),
+    )
+    await connection.execute(
+        "UPDATE application_item SET publish_at = NULL WHERE application_id = $1 AND number = $2",
+        found.application_id,
+        found.number,
+    )
