@@ -27,7 +27,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "batch": ("services.command.batch", "Issue, revoke, suspend or reissue what a file lists."),
     "request": ("services.command.request", "Ask for an achievement, or decide on who asked."),
     "claim": ("services.command.claim", "Make one-time links to credentials, or use one."),
-    "credential": ("services.command.credential", "Fetch a credential's paper, as an institution."),
+    "credential": ("services.command.credential", "Fetch a credential's paper or picture, or make a secret link."),
     "esco": ("services.command.esco", "Load ESCO's official list of skills into a gateway."),
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),

@@ -1,0 +1,191 @@
+"""What a learner holds, in a real browser without scripts: sheets, shares, files; narrow, in the dark, on paper."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from proto.documents.baked_picture import credential_in
+from services.command.home import Addresses
+from tests.browser.conftest import send
+from tests.browser.looks import Lens, Look
+from tests.end_to_end.conftest import ROOT, Up
+
+AXE = ROOT / "tests" / "interop" / "judges" / "node_modules" / "axe-core" / "axe.min.js"
+PICTURES = ROOT / "browser-results" / "holders"
+REF = "holder-7"
+LEARNER = {"ref": REF, "given_name": "Wilhelmina-Constantia", "family_name": "van Oldenbarnevelt tot Łącka"}
+TITLE = "Hydrodynamische Deichstabilitätsberechnungsverfahren für Wasserverbände"
+ACHIEVEMENT = {
+    "title": {"en": TITLE, "ar": "إدارة مخاطر الفيضانات في المدن الساحلية"},
+    "description": {"en": "How a dike holds"},
+    "criteria": {"en": "An exam"},
+    "language": "en",
+    "ects_hundredths": 350,
+    "eqf_level": 6,
+    "learning_outcomes": [{"title": {"en": "Judges whether a dike holds, and says so to those who live behind it"}}],
+}
+
+
+class Holder:
+    """A learner of Waterland with credentials in several states."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        state = msgspec.json.decode((Path(addresses.data) / "demo" / "state.json").read_bytes())
+        self._headers = {"Authorization": f"Bearer {state['api_keys']['waterland']}"}
+        self.gateway, self.verifier = addresses.gateway, addresses.verifier
+        self.ids = {name: self._issued(name) for name in ("active", "revoked", "suspended")}
+        self.send("POST", f"/v1/credentials/{self.ids['revoked']}/revoke", {"reason": "error"})
+        self.send("POST", f"/v1/credentials/{self.ids['suspended']}/suspend", {"reason": "error"})
+        self.page = self.address(self.send("POST", "/v1/holder-links", {"learner": REF})["link"])
+
+    def _issued(self, name: str) -> str:
+        uri = self.send("POST", "/v1/achievements", ACHIEVEMENT | {"id": f"holder-{name}"})["achievement"]["uri"]
+        award = {"learner": LEARNER, "achievement": uri, "valid_from": "2026-01-01", "result": {"value": "9.25"}}
+        found: str = self.send("POST", "/v1/credentials", award)["credential_id"]
+        return found
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        return msgspec.json.decode(send(method, self.gateway + path, body, self._headers))
+
+    def address(self, link: str) -> str:
+        """Return a link as this machine reaches it."""
+        return self.gateway + "/credentials/" + link.rpartition("/")[2]
+
+    def sheet(self, name: str) -> str:
+        return f"{self.page}/{self.ids[name]}"
+
+
+@pytest.fixture(scope="module")
+def holder(running: Up) -> Holder:
+    return Holder(running.addresses())
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(
+        java_script_enabled=False, viewport={"width": 390, "height": 844}, locale="en-GB", accept_downloads=True
+    )
+    opened = context.new_page()
+    yield opened
+    context.close()
+
+
+def _shared(page: Page, holder: Holder, *, whole: bool, audience: str, result: bool = False) -> str:
+    """Share the credential that holds, by its page's form, and return the address of the share."""
+    page.goto(holder.sheet("active"))
+    page.get_by_label("For whom").fill(audience)
+    page.get_by_label("Everything" if whole else "Name, title").check()
+    if result:
+        page.get_by_label("the result").check()
+    page.get_by_role("button", name="Make the link").click()
+    link = page.locator(".shares li", has_text=audience).get_by_role("link").first.inner_text()
+    return holder.address(link)
+
+
+def _scenes(holder: Holder) -> Mapping[str, Callable[[Page], object]]:
+    return {
+        "all": lambda page: page.goto(holder.page),
+        "all in German": lambda page: page.goto(f"{holder.page}?lang=de"),
+        "active": lambda page: page.goto(holder.sheet("active")),
+        "revoked": lambda page: page.goto(holder.sheet("revoked")),
+        "suspended in French": lambda page: page.goto(f"{holder.sheet('suspended')}?lang=fr"),
+        "shared": lambda page: (_shared(page, holder, whole=True, audience="Scene"), page.goto(holder.sheet("active"))),
+        "share of the whole": lambda page: page.goto(_shared(page, holder, whole=True, audience="Whole")),
+        "share of parts": lambda page: page.goto(_shared(page, holder, whole=False, audience="Parts")),
+        "nothing": lambda page: page.goto(f"{holder.gateway}/credentials/cfh_{'x' * 43}"),
+    }
+
+
+@pytest.fixture(scope="module")
+def looks(browser: Browser, holder: Holder) -> Iterator[Mapping[str, Look]]:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: `make interop-judges` installs it")
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    PICTURES.mkdir(parents=True)
+    context = browser.new_context(locale="en-GB")
+    lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), PICTURES)
+    yield {name: lens.look(name.replace(" ", "-"), opened) for name, opened in _scenes(holder).items()}
+    context.close()
+
+
+def test_pages_are_fit_for_everybody_narrow_dark_and_quiet(looks: Mapping[str, Look]) -> None:
+    assert {name: look.axe for name, look in looks.items() if look.axe} == {}
+    assert {name: look.wide for name, look in looks.items() if look.wide} == {}
+    assert {name: (look.outside, look.refused) for name, look in looks.items() if look.outside or look.refused} == {}
+
+
+def test_a_sheet_prints_on_two_sheets_with_title_holder_and_outcomes(looks: Mapping[str, Look]) -> None:
+    assert looks["active"].sheets <= 2
+    assert looks["share of the whole"].sheets <= 2
+
+
+def test_what_does_not_hold_is_under_no_green_sign(page: Page, holder: Holder) -> None:
+    page.goto(holder.sheet("revoked"))
+    expect(page.locator(".verdict.invalid .word")).to_have_text("Revoked")
+    expect(page.locator(".s-active, .verdict.valid")).to_have_count(0)
+    page.goto(holder.sheet("suspended"))
+    expect(page.locator(".verdict.indeterminate .word")).to_have_text("Suspended")
+    expect(page.locator(".s-active, .verdict.valid")).to_have_count(0)
+
+
+def test_an_employer_opens_a_share_saves_the_picture_and_has_it_verified(page: Page, holder: Holder) -> None:
+    page.goto(_shared(page, holder, whole=True, audience="Employer"))
+    expect(page.locator("h1")).to_contain_text("Deichstabilität")
+    expect(page.get_by_role("button")).to_have_count(0)
+    files = {}
+    for name in ("Save the document", "PDF", "Picture (PNG)", "Picture (SVG)"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name, exact=True).click()
+        files[name] = download.value.path()
+    document = files["Save the document"].read_bytes()
+    assert credential_in(files["Picture (PNG)"].read_bytes()) == document
+    for file in files.values():
+        page.goto(holder.verifier + "/")
+        page.locator("input[type=file]").set_input_files(file)
+        page.locator("button[type=submit]").first.click()
+        expect(page.locator(".verdict .word")).to_have_text("Valid")
+        expect(page.locator("body")).to_contain_text("van Oldenbarnevelt")
+
+
+def test_a_share_without_the_result_has_none_in_its_source_and_ends_when_its_learner_says(
+    page: Page, holder: Holder
+) -> None:
+    with_result = _shared(page, holder, whole=False, audience="With", result=True)
+    without = _shared(page, holder, whole=False, audience="Without")
+    page.goto(with_result)
+    assert "9.25" in page.content()
+    page.goto(without)
+    assert "9.25" not in page.content()
+    expect(page.locator("body")).to_contain_text("rests on the word of Hogeschool Waterland")
+    page.goto(holder.sheet("active"))
+    page.locator(".shares li", has_text="Without").get_by_role("button").click()
+    expect(page.locator(".shares li", has_text="Without")).to_have_count(0)
+    answer = page.goto(without)
+    assert answer is not None
+    assert answer.status == 410
+
+
+def test_no_site_learns_the_secret_address(page: Page, holder: Holder) -> None:
+    page.goto(holder.sheet("active"))
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.headers.get("referer", "")))
+    page.get_by_role("link", name="Check it", exact=True).click()
+    expect(page.locator(".verdict")).to_be_visible()
+    assert not any(re.search("cfh_", referer) for referer in sent)
+
+
+def test_the_profile_link_names_the_public_record_and_no_secret(page: Page, holder: Holder) -> None:
+    page.goto(holder.sheet("active"))
+    link = page.locator("#profile-link").get_attribute("href") or ""
+    assert link.startswith("https://www.linkedin.com/profile/add?startTask=CERTIFICATION_NAME")
+    assert f"certId={holder.ids['active']}" in link
+    assert "cfh_" not in link
+    mail = page.get_by_label("Text for a mail").input_value()
+    assert f"{holder.verifier}/c/{holder.ids['active']}" in mail
+    assert "9.25" not in mail
