@@ -10,10 +10,16 @@ from services.clients.http_client import HttpClient, UnreachableProblem
 class VerifierClient(HttpClient):
     """One verifier. Raises what `HttpClient` raises."""
 
-    async def verify(self, document: bytes) -> Answer:
-        """Return the answer for one document, as the learner sent it: JSON, or a PDF or picture that holds it."""
+    async def verify(self, document: bytes, *, at: str | None = None, known_at: str | None = None) -> Answer:
+        """Return the answer for one document, as the learner sent it: JSON, or a PDF or picture that holds it.
+
+        `at` and `known_at` are days or moments, as for `status`.
+        """
         media_type = "application/pdf" if document.startswith(b"%PDF-") else "application/json"
-        return await self.request("POST", "/v1/verifications", Answer, body=document, content_type=media_type)
+        query = _moments(at, known_at)
+        return await self.request(
+            "POST", "/v1/verifications", Answer, query=query, body=document, content_type=media_type
+        )
 
     async def verify_lines(self, documents: Sequence[bytes]) -> list[VerificationLine]:
         """Return the answer for each of these documents, one line each, in their order.
@@ -32,10 +38,13 @@ class VerifierClient(HttpClient):
         self, credential_id: CredentialId, *, at: str | None = None, known_at: str | None = None
     ) -> Answer:
         """Return the public status of a credential, now or as of another time."""
-        query = {name: value for name, value in (("at", at), ("known_at", known_at)) if value}
-        return await self.request("GET", f"/v1/credentials/{credential_id}", Answer, query=query)
+        return await self.request("GET", f"/v1/credentials/{credential_id}", Answer, query=_moments(at, known_at))
 
     async def stack(self, credential_id: CredentialId, *, at: str | None = None) -> StackAnswer:
         """Return a stack as a tree with the credits of each part."""
         query = {"at": at} if at else {}
         return await self.request("GET", f"/v1/stacks/{credential_id}", StackAnswer, query=query)
+
+
+def _moments(at: str | None, known_at: str | None) -> dict[str, str]:
+    return {name: value for name, value in (("at", at), ("known_at", known_at)) if value}

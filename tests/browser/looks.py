@@ -10,10 +10,14 @@ import msgspec
 from playwright.sync_api import CDPSession, ConsoleMessage, Page, Request, Response
 
 WIDTHS = (320, 390, 1280)
-_PICTURED = (320, 1280)
+_PICTURE_HEIGHT_MAX = 15_000
+_FOLDED_MAX = 40
+"""What has more to unfold is long, and is judged as it opens."""
 _HEIGHT = 844
 _RUN = """options => axe.run(document, options).then(found => found.violations.map(
     rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", ")))"""
+_UNFOLD = """most => { const folded = [...document.querySelectorAll("details")];
+    if (folded.length <= most) folded.forEach(each => each.open = true) }"""
 _TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
         && !element.closest(".table, pre, svg, .skip"))
@@ -21,7 +25,8 @@ _TOO_WIDE = """() => [...document.querySelectorAll("body *")]
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one page; `wide` are widths at which it scrolls sideways, and what is too wide."""
+    """What was found of one page; `wide` are widths at which it scrolls sideways, and what is too wide; `sheets`
+    how many a verdict takes on paper, 0 for other pages."""
 
     status: int
     axe: tuple[str, ...]
@@ -69,15 +74,15 @@ class Lens:
         self._run_scripts(may=False)
         opened(page)
         self._run_scripts(may=True)
+        self._picture(f"{name}-320")
+        page.evaluate(_UNFOLD, _FOLDED_MAX)
         page.evaluate(self._axe)
         light = page.evaluate(_RUN, {"resultTypes": ["violations"]})
-        wide = tuple(filter(None, (self._too_wide(name, width) for width in WIDTHS)))
+        wide = tuple(filter(None, map(self._too_wide, WIDTHS)))
         page.emulate_media(color_scheme="dark")
         dark = page.evaluate(_RUN, {"runOnly": ["color-contrast"], "resultTypes": ["violations"]})
-        page.set_viewport_size({"width": 390, "height": _HEIGHT})
-        self._picture(name, "390-dark")
-        page.emulate_media(color_scheme="light", media="print")
-        paper = page.pdf(path=self._folder / f"{name}.pdf", format="A4")
+        self._picture(f"{name}-1280-dark")
+        sheets = self._sheets(name) if page.locator(".paper").count() else 0
         last = self._answers[-1] if self._answers else None
         return Look(
             status=last.status if last else 200,
@@ -87,7 +92,7 @@ class Lens:
             outside=tuple(
                 url for url in self._asked if not url.startswith(("http://127.0.0.1:", "http://localhost:", "data:"))
             ),
-            sheets=paper.count(b"/Type /Page\n"),
+            sheets=sheets,
             text=page.locator("body").inner_text(),
             refused=tuple(self._refused),
         )
@@ -95,12 +100,15 @@ class Lens:
     def _run_scripts(self, *, may: bool) -> None:
         self._scripts.send("Emulation.setScriptExecutionDisabled", {"value": not may})
 
-    def _too_wide(self, name: str, width: int) -> str:
+    def _too_wide(self, width: int) -> str:
         self._page.set_viewport_size({"width": width, "height": _HEIGHT})
         scrolled = self._page.evaluate("document.documentElement.scrollWidth")
-        if width in _PICTURED:
-            self._picture(name, str(width))
         return f"{width}: {scrolled} {self._page.evaluate(_TOO_WIDE)}" if scrolled > width else ""
 
-    def _picture(self, name: str, look: str) -> None:
-        self._page.screenshot(path=self._folder / f"{name}-{look}.png", full_page=True)
+    def _sheets(self, name: str) -> int:
+        self._page.emulate_media(color_scheme="light", media="print")
+        return self._page.pdf(path=self._folder / f"{name}.pdf", format="A4").count(b"/Type /Page\n")
+
+    def _picture(self, name: str) -> None:
+        height = self._page.evaluate("document.documentElement.scrollHeight")
+        self._page.screenshot(path=self._folder / f"{name}.png", full_page=height < _PICTURE_HEIGHT_MAX)

@@ -58,3 +58,39 @@ def test_an_unknown_credential_has_a_page_with_words(page: Page, demo: tuple[Add
     assert answer is not None
     assert answer.status == 404
     expect(page.locator("h1, .word").first).to_be_visible()
+
+
+def test_a_verdict_is_reached_and_read_by_keyboard_alone(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:
+    addresses, ids = demo
+    page.goto(addresses.verifier + "/")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    _tab_to(page, "textarea#document")
+    page.keyboard.insert_text(_document(addresses, ids["imported"]).decode())
+    _tab_to(page, "form[method=post] button")
+    page.keyboard.press("Enter")
+    expect(page.locator(".verdict .word")).to_have_text("Valid")
+    checks = page.locator("details:has(#checks)")
+    expect(checks.locator("ul")).to_be_hidden()
+    _tab_to(page, "details:has(#checks) > summary")
+    page.keyboard.press("Enter")
+    expect(checks.locator("ul")).to_be_visible()
+
+
+def test_another_day_is_asked_for_by_the_date_picker(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:
+    addresses, ids = demo
+    page.goto(f"{addresses.verifier}/c/{ids['imported']}")
+    page.locator("details:has(#history) > summary").click()
+    page.locator("#at").fill("2020-02-03")
+    page.locator("form.dates button").click()
+    expect(page.locator("body")).to_contain_text("Asked for 2020-02-03.")
+    expect(page.locator("body")).to_contain_text("This is how it stands today")
+    expect(page.locator("#at")).to_have_value("2020-02-03")
+
+
+def _tab_to(page: Page, selector: str) -> None:
+    for _ in range(60):
+        if page.locator(f"{selector}:focus").count():
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no way to {selector} by the Tab key")

@@ -19,6 +19,7 @@ from tests.end_to_end.conftest import ROOT, Up
 AXE = ROOT / "tests" / "interop" / "judges" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "browser-results"
 WEIGHT_MAX = 150_000
+_WITH_TEXT_OF_A_DOCUMENT = {"claim-mine", "claim-expired-taken", "home-json-of-nothing"}
 Looks = Mapping[str, Look]
 
 
@@ -49,3 +50,44 @@ def test_no_page_is_heavy_asks_others_or_is_refused_anything_by_its_own_policy(l
     assert {name: look.weight for name, look in looks.items() if not look.weight < WEIGHT_MAX} == {}
     assert {name: look.outside for name, look in looks.items() if look.outside} == {}
     assert {name: look.refused for name, look in looks.items() if look.refused} == {}
+
+
+def test_a_verdict_is_printed_on_one_sheet(looks: Looks) -> None:
+    assert {name: look.sheets for name, look in looks.items() if look.sheets > 1} == {}
+    assert {name for name, look in looks.items() if look.sheets} >= {"sent-en", "sent-impaired", "record-revoked"}
+
+
+def test_no_page_shows_a_regular_expression_or_the_inside_of_a_program(looks: Looks) -> None:
+    for name, look in looks.items():
+        if not name.startswith("docs-") and name not in _WITH_TEXT_OF_A_DOCUMENT:
+            found = [text for text in ("matching regex", "\\Z", "^[", "Traceback", '{"', "None,") if text in look.text]
+            assert not found, name
+
+
+def test_records_that_are_old_call_nothing_active(looks: Looks) -> None:
+    for name in ("stale-sent", "stale-record", "stale-stack"):
+        assert "Cannot be confirmed" in looks[name].text
+        assert "active since" not in looks[name].text
+        assert "still hold." not in looks[name].text
+    assert "Nicht zu bestätigen" in looks["stale-record-de"].text
+
+
+def test_refusals_are_pages_with_their_status(looks: Looks) -> None:
+    expected = {"lost-verifier": 404, "lost-gateway": 404, "lost-ledger": 404, "lost-method": 405, "lost-key": 401}
+    expected |= {"statistics-wrong": 422, "record-wrong-time": 422, "home-unreadable": 400, "achievement-no-name": 422}
+    assert {name: looks[name].status for name in expected} == expected
+
+
+def test_a_proven_document_says_whose_it_is_and_one_that_is_not_shows_nothing_of_it(looks: Looks) -> None:
+    for words in (
+        "Flood risk communication",
+        "Awarded to Zoë van den Broecke-Wiśniewska",
+        "Hogeschool Waterland",
+        "Valid",
+    ):
+        assert words in looks["sent-en"].text
+    for name in ("sent-altered", "sent-stranger"):
+        assert "Broecke" not in looks[name].text
+    for name in ("record-en", "record-revoked"):
+        assert "holds no name" in looks[name].text
+        assert "Broecke" not in looks[name].text

@@ -17,7 +17,7 @@ from services.verifier.pages.days import Days
 from services.verifier.pages.said import PageLanguage, Picked, pick
 from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, name_of_achievement, tree_of
 from services.verifier.pages.statistics import bars, label_of
-from services.verifier.pages.verdict import is_fresh, lead, next_step
+from services.verifier.pages.verdict import is_fresh, lead, next_step, result_words
 from services.verifier.pages.words import (
     COLUMNS,
     ENDORSER_ROLES,
@@ -25,7 +25,6 @@ from services.verifier.pages.words import (
     LEVELS,
     MARKS,
     NAMES,
-    RESULTS,
     SIGNS,
     WORDS,
 )
@@ -73,7 +72,7 @@ class Pages:
         environment.filters["segment"] = partial(quote, safe="")
         environment.globals.update(
             names=NAMES,
-            results=RESULTS,
+            result_words=result_words,
             marks=MARKS,
             signs=SIGNS,
             levels=LEVELS,

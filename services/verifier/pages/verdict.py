@@ -1,7 +1,7 @@
 """What stands around a verdict's word: what decided it, and what to do next. Pure."""
 
-from proto.wire.verifier import Answer, Today, Verdict
-from services.verifier.pages.words import HOLDS, NEXT
+from proto.wire.verifier import Answer, Check, Today, Verdict
+from services.verifier.pages.words import HOLDS, NEXT, NOT_CHECKED, RESULTS
 from services.verifier.verdict.today import decisive
 
 
@@ -32,3 +32,8 @@ def lead(first: Answer | Today, answer: Answer) -> list[str]:
             return [HOLDS["unsigned"]]
         return [HOLDS["document"]]
     return [check.detail for check in decisive(first.verdict, first.checks)]
+
+
+def result_words(check: Check) -> str:
+    """Return a check's result in words: what was not there to be checked is not said not to apply."""
+    return NOT_CHECKED if check.code == "no-document" else RESULTS[check.result]

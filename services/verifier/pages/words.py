@@ -23,6 +23,7 @@ RESULTS: Mapping[Result, str] = {
     "unknown": "not known",
     "not_applicable": "does not apply",
 }
+NOT_CHECKED = "not checked"
 SIGNS: Mapping[Verdict, Result] = {"valid": "valid", "invalid": "invalid", "indeterminate": "unknown"}
 """Whose mark stands beside a verdict's word, so that colour alone says nothing."""
 LEVELS: Mapping[int, str] = {

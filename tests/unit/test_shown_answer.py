@@ -1,0 +1,130 @@
+"""What `credentify verify` prints: the page's order and words, in its languages, and nothing that steers a terminal."""
+
+import io
+
+from rich.console import Console
+
+from proto.ids import CredentialId, Did, EventId, Origin, TreeSize
+from proto.moment import Moment
+from proto.wire.content import Content, HolderContent, LevelContent, OutcomeContent, ReferenceContent, ResultContent
+from proto.wire.verifier import Answer, AsOf, Check, IssuerFacts, Question, RecognitionFacts, StackNode, Status
+from services.command.shown_answer import ShownAnswer
+from services.verifier.languages import LANGUAGES
+
+NOW = Moment("2026-03-01T10:00:00.000Z")
+SCHOOL = Did("did:web:school.example")
+CONTENT = Content(
+    language="pl",
+    title={"pl": "Ryzyko powodzi", "en": "Flood risk"},
+    holder=HolderContent(name="Zoë \x1b[2J\u202eBriain"),
+    learning_outcomes=(OutcomeContent(title={"en": "speaks of risk\nand of hope"}),),
+    skills=(ReferenceContent(name="assess flood risk"),),
+    ects_hundredths=350,
+    workload_hours=98,
+    level=LevelContent(eqf=6, framework="NLQF", national="6"),
+    results=(ResultContent(value="8.5", scheme="Dutch grade", lowest="1", highest="10", required="5.5"),),
+    assessments=("Project work",),
+    supervision="Supervised on site with identity verification",
+    awarded_at="2026-01-15",
+)
+
+
+def part(state: str, remaining: int, parts: tuple[StackNode, ...] = ()) -> StackNode:
+    return StackNode(
+        credential_id=CredentialId("0" * 64),
+        issuer=SCHOOL,
+        achievement="https://school.example/achievements/soil",
+        ects_hundredths=350,
+        ects_hundredths_remaining=remaining,
+        state=state,  # type: ignore[arg-type] # one of them
+        since=NOW,
+        issuer_name="School",
+        parts=parts,
+    )
+
+
+ANSWER = Answer(
+    verdict="invalid",
+    checks=(
+        Check(check="document", result="not_applicable", code="no-document", detail="Only the id was given."),
+        Check(check="components", result="invalid", code="components-impaired", detail="One fell away."),
+    ),
+    question=Question(at=NOW),
+    as_of=AsOf(
+        origin=Origin("log.example"),
+        size=TreeSize(3),
+        root_hash="",
+        time=NOW,
+        time_source="log",
+        age_seconds=1.0,
+    ),
+    status=Status(state="impaired", since=NOW, ects_hundredths_remaining=350),
+    issuer=IssuerFacts(did=SCHOOL, state="active", legal_name="School", country="NL"),
+    stack=part("impaired", 350, (part("active", 350), part("revoked", 0))),
+    recognitions=(
+        RecognitionFacts(
+            event_id=EventId("e"),
+            recogniser=SCHOOL,
+            recogniser_name="Academy",
+            decision="partial",
+            ects_hundredths=300,
+            programme="https://academy.example/p",
+            received_at=NOW,
+            state="withdrawn",
+        ),
+    ),
+    content=CONTENT,
+)
+
+
+def printed(language: str) -> str:
+    file = io.StringIO()
+    ShownAnswer(Console(file=file, width=200, highlight=False, soft_wrap=True), LANGUAGES[language]).show(ANSWER)
+    return file.getvalue()
+
+
+def test_it_says_whose_what_how_much_and_how_well_before_why() -> None:
+    text = printed("en")
+    places = [
+        text.index(words)
+        for words in (
+            "INVALID",
+            "One fell away.",
+            "Flood risk",
+            "Awarded to Zoë",
+            "by School, 2026-01-15",
+            "- speaks of risk and of hope",
+            "Skills (ESCO): assess flood risk",
+            "Workload: 3.5 ECTS, 98 hours",
+            "Level: EQF level 6 of 8: as a bachelor's degree; NLQF, level 6",
+            "Result: 8.5, Dutch grade, from 1 to 10, passed from 5.5",
+            "Supervision and identity: Supervised on site",
+            "Academy (withdrawn): 3 ECTS, in part",
+            "1 soil: active, 3.5 ECTS, School",
+            "2 soil: revoked, 0 of 3.5 ECTS still hold",
+            "The document is as it was issued: not checked.",
+            "State: impaired since 2026-03-01 10:00 UTC",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_it_says_the_same_in_other_languages_and_titles_in_that_which_suits() -> None:
+    german = printed("de")
+    for words in ("Verliehen an", "Ryzyko powodzi", "Umfang: 3.5 ECTS, 98 Stunden", "Projektarbeit", "nicht geprüft"):
+        assert words in german
+    for words in ("Awarded to", "Project work", "not checked"):
+        assert words not in german
+
+
+def test_a_name_of_others_does_not_steer_a_terminal() -> None:
+    text = printed("en")
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "Briain" in text
+
+
+def test_each_part_says_whose_word_it_is() -> None:
+    text = printed("en")
+    assert "How much, how well (The institution says this, in the document.)" in text
+    assert "What is on record (The public log says this.)" in text
