@@ -1,0 +1,155 @@
+"""The Kustomize base and overlays: built by kubectl, held against Kubernetes' own schemas and the services' settings.
+
+No cluster runs here. Of the Prometheus Operator's two kinds there is no schema: their few fields are looked at.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from services.edge import EdgeConfig
+from services.issuer_gateway.config import Config as GatewayConfig
+from services.ledger.config import Config as LedgerConfig
+from services.verifier.config import Config as VerifierConfig
+from tests.packages.conftest import ROOT, loaded, run, tool
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+BUILT = ("base", "overlays/small", "overlays/production")
+OPERATOR = "monitoring.coreos.com/v1"
+SETTINGS: dict[str, tuple[type[EdgeConfig], str]] = {
+    "ledger": (LedgerConfig, "CREDENTIFY_LEDGER_"),
+    "gateway": (GatewayConfig, "CREDENTIFY_GATEWAY_"),
+    "verifier": (VerifierConfig, "CREDENTIFY_VERIFIER_"),
+}
+Documents = list[dict[str, Any]]
+each_build = pytest.mark.parametrize("name", BUILT)
+
+
+@functools.cache
+def built(name: str) -> Documents:
+    """Return what kubectl makes of a folder."""
+    said = run([tool(".programs/kubectl/kubectl"), "kustomize", FOLDER / name]).stdout
+    return list(yaml.safe_load_all(said))
+
+
+@functools.cache
+def schemas() -> Callable[[dict[str, Any]], list[str]]:
+    """Return what finds the faults of a document by the schema of its kind."""
+    folder = tool(".python/kubernetes_validate/kubernetes-json-schema/v1.33.0-local-strict")
+
+    def read(uri: str) -> Resource[Any]:
+        return Resource.from_contents(
+            json.loads((folder / Path(uri).name).read_text()), default_specification=DRAFT202012
+        )
+
+    registry: Registry[Any] = Registry(retrieve=functools.cache(read))  # type: ignore[call-arg]  # a field under another name
+
+    def faults(document: dict[str, Any]) -> list[str]:
+        group, _, version = document["apiVersion"].rpartition("/")
+        words = [document["kind"].lower(), *([group.split(".")[0]] if group else []), version]
+        validator = jsonschema.Draft202012Validator({"$ref": f"{'-'.join(words)}.json"}, registry=registry)
+        return [f"{document['kind']} {error.json_path}: {error.message}" for error in validator.iter_errors(document)]
+
+    return faults
+
+
+def of_kind(name: str, *kinds: str) -> Documents:
+    return [document for document in built(name) if document["kind"] in kinds]
+
+
+def pods(name: str) -> dict[str, dict[str, Any]]:
+    """Return by component the specification of its pods."""
+    return {
+        document["metadata"]["labels"]["app.kubernetes.io/component"]: document["spec"]["template"]["spec"]
+        for document in of_kind(name, "StatefulSet", "Job")
+    }
+
+
+@each_build
+def test_what_kubectl_builds_is_right_by_kubernetes_own_schemas(name: str) -> None:
+    faults = [fault for each in built(name) if each["apiVersion"] != OPERATOR for fault in schemas()(each)]
+    assert not faults, faults
+
+
+def test_a_field_that_there_is_not_is_found() -> None:
+    wrong = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "x"}, "spec": {"replica": 1}}
+    assert any("replica" in fault for fault in schemas()(wrong))
+
+
+@each_build
+def test_each_pod_has_no_more_rights_than_it_needs(name: str) -> None:
+    for component, pod in pods(name).items():
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"], component
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False
+        assert {mount["name"] for mount in container["volumeMounts"]} - {"state"} <= {
+            volume["name"] for volume in pod.get("volumes", ())
+        }
+        if component != "migrate":
+            assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+
+
+@each_build
+def test_services_find_their_pods_and_their_ports(name: str) -> None:
+    sets = {each["metadata"]["name"]: each["spec"]["template"] for each in of_kind(name, "StatefulSet")}
+    services = of_kind(name, "Service")
+    assert len(services) == len(sets)
+    for service in services:
+        template = sets[service["metadata"]["name"]]
+        assert service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+        (port,) = service["spec"]["ports"]
+        (container,) = template["spec"]["containers"]
+        assert {"name": port["targetPort"], "containerPort": port["port"]} in container["ports"]
+
+
+@each_build
+@pytest.mark.parametrize("component", SETTINGS)
+def test_the_services_take_the_settings_of_their_config_maps(name: str, component: str, tmp_path: Path) -> None:
+    kind, prefix = SETTINGS[component]
+    maps = {each["metadata"]["name"]: each["data"] for each in of_kind(name, "ConfigMap")}
+    (source,) = pods(name)[component]["containers"][0]["envFrom"]
+    given = maps[source["configMapRef"]["name"]]
+    for value in given.values():
+        if named := re.fullmatch(r"/run/secrets/([\w-]+)", value):
+            (tmp_path / named[1]).write_text("postgresql://x@y/z")
+            (tmp_path / named[1]).chmod(0o600)
+    loaded(kind, prefix, given, tmp_path)
+
+
+def test_in_production_verifiers_are_as_many_as_the_autoscaler_says_and_apart() -> None:
+    (verifier,) = (
+        each for each in of_kind("overlays/production", "StatefulSet") if "verifier" in each["metadata"]["name"]
+    )
+    assert "replicas" not in verifier["spec"]
+    assert verifier["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    (scaler,) = of_kind("overlays/production", "HorizontalPodAutoscaler")
+    assert scaler["spec"]["scaleTargetRef"]["name"] == verifier["metadata"]["name"]
+    assert {each["metadata"].get("namespace") for each in built("overlays/production")} == {"credentify"}
+
+
+def test_prometheus_is_told_where_to_ask_and_what_alarms() -> None:
+    monitor, rule = of_kind("overlays/production", "ServiceMonitor", "PrometheusRule")
+    monitor, rule = (monitor, rule) if monitor["kind"] == "ServiceMonitor" else (rule, monitor)
+    labels = [each["metadata"]["labels"] for each in of_kind("overlays/production", "Service")]
+    assert all(monitor["spec"]["selector"]["matchLabels"].items() <= each.items() for each in labels)
+    assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == {"http"}
+    for group in rule["spec"]["groups"]:
+        for alert in group["rules"]:
+            assert alert.keys() == {"alert", "expr", "for", "labels", "annotations"}
