@@ -95,16 +95,10 @@ def make_parts(opened: OpenedResources) -> Parts:
     signing_keys = SigningKeys(background, keystore, now=lambda: now_after(projector, wall_clock))
     projector = Projector(background, signing_keys=signing_keys, arrivals=arrivals, advanced=advanced)
     follower, beginning = _following(opened, projector)
-    relay = Relay(
-        PostgresRelayStorage(
-            background,
-            RefusedEvents(signing_keys, origin=follower.origin, now=lambda: now_after(projector, wall_clock)),
-        ),
-        opened.relay_client,
-        config=config,
-        arrivals=arrivals,
-        log=opened.log,
-        metrics=opened.metrics.outbox,
+    relay = _relay(
+        opened,
+        arrivals,
+        RefusedEvents(signing_keys, origin=follower.origin, now=lambda: now_after(projector, wall_clock)),
     )
     log_state = FollowedLogState(follower, beginning, projector)
     wait_seconds = config.sequencing_wait_ms / _MS
@@ -140,6 +134,17 @@ def make_parts(opened: OpenedResources) -> Parts:
         verifier=opened.verifier,
         log=opened.log,
         metrics=opened.metrics,
+    )
+
+
+def _relay(opened: OpenedResources, arrivals: Arrivals, refused: RefusedEvents) -> Relay:
+    return Relay(
+        PostgresRelayStorage(opened.background, refused),
+        opened.relay_client,
+        config=opened.config,
+        arrivals=arrivals,
+        log=opened.log,
+        metrics=opened.metrics.outbox,
     )
 
 
