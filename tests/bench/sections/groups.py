@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from proto.events import GROUP_MAX
 from proto.ids import CredentialId
@@ -30,7 +31,8 @@ CONNECTIONS = 4
 EVENTS_PER_REQUEST = 16
 PER_SECOND_MAX = 200_000
 """Credentials for which events are made ready: nobody appends more of them in a second."""
-PEER_AT_ONCE = 100
+PEER_AT_ONCE, PEER_CONNECTIONS = 100, 32
+"""The peer saves a hundred at once with as many writers as it is quickest with; so do we."""
 FOLLOWED_MIN = (10_000, 400_000)
 """Credentials that are on the log before it is followed, in a quick run and in a full one."""
 FILL_SECONDS_MAX = 600.0
@@ -52,7 +54,10 @@ async def measure(run: Run) -> list[Row]:
 
 
 async def _appends(run: Run, groups: "Groups") -> list[Row]:
-    ours, beside = f"appends, events of {GROUP_MAX}", f"appends, one event of {PEER_AT_ONCE} per request"
+    ours, beside = (
+        f"appends, events of {GROUP_MAX}",
+        f"appends, one event of {PEER_AT_ONCE} per request, {PEER_CONNECTIONS} connections",
+    )
     peer_name = f"{NAME}, {PEER_AT_ONCE} at once"
     measures: dict[str, Measure] = {
         VERIFYING: verify_limit(run.crew, run.size.seconds),
@@ -123,6 +128,14 @@ def _one(what: str, unit: str, value: float, at_most: float | None = None) -> Ro
     return Row(section=SECTION, what=what, ours=Series(name=what, unit=unit, samples=(value,)), goals=goals)
 
 
+class Sent(NamedTuple):
+    """How events go to the ledger: so many to a request, each about so many credentials, over so many connections."""
+
+    per_request: int
+    size: int
+    connections: int
+
+
 class Groups:
     """Appends events about many credentials; what was not answered as newly appended does not count."""
 
@@ -144,30 +157,34 @@ class Groups:
     async def appended(self, _round: int) -> float:
         """Return durable credentials per second, 256 to an event, some events to a request."""
         events = self._run.size.prepare(PER_SECOND_MAX // GROUP_MAX)
-        return await self._append(events, EVENTS_PER_REQUEST, GROUP_MAX, seconds=self._run.size.seconds)
+        sent = Sent(EVENTS_PER_REQUEST, GROUP_MAX, CONNECTIONS)
+        return await self._append(events, sent, seconds=self._run.size.seconds)
 
     async def appended_hundreds(self, _round: int) -> float:
         """Return durable credentials per second, one event of a hundred to a request."""
         events = self._run.size.prepare(PER_SECOND_MAX // PEER_AT_ONCE)
-        return await self._append(events, 1, PEER_AT_ONCE, seconds=self._run.size.seconds)
+        sent = Sent(1, PEER_AT_ONCE, PEER_CONNECTIONS)
+        return await self._append(events, sent, seconds=self._run.size.seconds)
 
     async def fill(self, count: int) -> None:
         """Append until the log has so many credentials, and all of it is published; an event of 256 comes last."""
+        filling = Sent(EVENTS_PER_REQUEST, GROUP_MAX, CONNECTIONS)
         while True:
             missing = max(EVENTS_PER_REQUEST, (count - self.count) // GROUP_MAX)
-            await self._append(min(missing, 1_600), EVENTS_PER_REQUEST, GROUP_MAX, seconds=FILL_SECONDS_MAX)
+            await self._append(min(missing, 1_600), filling, seconds=FILL_SECONDS_MAX)
             if self.count >= count:
                 break
         await until_published(self.stand)
 
-    async def _append(self, events: int, per_request: int, size: int, *, seconds: float) -> float:
+    async def _append(self, events: int, how: Sent, *, seconds: float) -> float:
+        per_request, size, connections = how
         first = self._numbers
         requests = await self._sign(-(-events // per_request) * per_request, per_request, size)
         burst = Burst(
             host=HOST,
             port=port_of(self.stand.addresses.ledger),
             requests=requests,
-            connections=CONNECTIONS,
+            connections=connections,
             seconds=seconds,
             marker=b"" if per_request == 1 else _MARKER,
         )
