@@ -51,3 +51,13 @@ def test_a_void_one_that_is_said_again_in_other_company_is_counted_once() -> Non
     second = Applied(index=index, entry_bytes=b"", leaf_hash=Hash(bytes(32)), opened=again, stamp=stamp)
     counted = count_acts(acts_of(world.book, [first, second]))
     assert [tuple(each) for each in counted.values()] == [(4, 4 * 350)]
+
+
+def test_next_to_nothing_is_done_for_each_of_many_that_share_their_lives() -> None:
+    world = World(rules_version=2)
+    university = world.admit("uni")
+    issued = _applied(world, world.issue_many(university, NAMES))
+    ids = issued.opened.credential_ids
+    world.say(world.revoke_many(university, ids[2:]))
+    found = [(act.credential_id, act.credential_count) for act in acts_of(world.book, [issued])]
+    assert found == [(ids[0], 2), (ids[2], 3)], "by the company in which they are now"

@@ -74,7 +74,8 @@ class AnswerCache:
         """Move on to the position that the changes of `book` led to, dropping whatever they may have changed."""
         if book.is_log_changed or book.changed_issuers:  # rare: the register, keys, rules
             self.on_replaced(None)
-        for credential_id in book.changed_credentials:
+        is_empty = not (self._answers or self._resting_on)  # as it is while much is caught up with
+        for credential_id in () if is_empty else book.changed_credentials:
             self._drop(credential_id)
             for stack in tuple(self._resting_on.get(credential_id, ())):
                 self._drop(stack)

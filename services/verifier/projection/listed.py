@@ -105,7 +105,7 @@ def _count(awards: dict[AwardKey, AwardSum], act: Act, life: Life) -> None:
             last_at=received_at,
         )
     field = _FIELDS[act.key.kind]
-    setattr(found, field, getattr(found, field) + 1)
+    setattr(found, field, getattr(found, field) + act.credential_count)
     found.ects_min = min(found.ects_min, life.ects_hundredths)
     found.ects_max = max(found.ects_max, life.ects_hundredths)
     found.levels |= 1 << (life.eqf_level or 0)

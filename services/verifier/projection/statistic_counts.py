@@ -50,11 +50,15 @@ class StatisticSum(NamedTuple):
 
 
 class Act(NamedTuple):
-    """One act: where it is counted, the credits (in hundredths) that it is about, and the credential."""
+    """What was done to credentials that share their lives: where it is counted, the credits (in hundredths) of each.
+
+    `credential_id` is one of them, `credential_count` how many they are.
+    """
 
     key: StatisticKey
     ects_hundredths: int
     credential_id: CredentialId
+    credential_count: int = 1
 
 
 def count_acts(acts: Iterable[Act]) -> dict[StatisticKey, StatisticSum]:
@@ -62,7 +66,8 @@ def count_acts(acts: Iterable[Act]) -> dict[StatisticKey, StatisticSum]:
     found: dict[StatisticKey, StatisticSum] = {}
     for act in acts:
         before = found.get(act.key, StatisticSum(0, 0))
-        found[act.key] = StatisticSum(before.acts + 1, before.ects_hundredths + act.ects_hundredths)
+        credits_of_all = act.credential_count * act.ects_hundredths
+        found[act.key] = StatisticSum(before.acts + act.credential_count, before.ects_hundredths + credits_of_all)
     return dict(sorted(found.items()))
 
 
@@ -75,12 +80,12 @@ def acts_of(book: Book, applied: Iterable[Applied]) -> Iterator[Act]:
 def _acts(book: Book, item: Applied) -> Iterator[Act]:
     event, month = item.opened.event, item.stamp.received_at[:_MONTH_CHARACTERS]
     if kind := _ISSUES.get(type(event)):
-        for credential_id, first in _lives(book, item):
+        for credential_id, first, count in _lives(book, item):
             if first.stamp.event_id == item.stamp.event_id:
-                yield Act(_key(kind, first, month), first.ects_hundredths, credential_id)
+                yield Act(_key(kind, first, month), first.ects_hundredths, credential_id, count)
     elif kind := _TRANSITIONS.get(type(event)):
-        for credential_id, life in _lives(book, item):
-            yield Act(_key(kind, life, month), life.ects_hundredths, credential_id)
+        for credential_id, life, count in _lives(book, item):
+            yield Act(_key(kind, life, month), life.ects_hundredths, credential_id, count)
     elif isinstance(event, events.CredentialRecognised | events.CredentialRecognisedV2):
         key = StatisticKey("recognition", event.issuer, event.eqf_level or NOT_STATED, month)
         yield Act(key, event.ects_hundredths, event.credential_id)
@@ -99,15 +104,21 @@ def _withdrawal(book: Book, name: EventId, item: Applied, month: str) -> Iterato
         yield Act(key, recognition.ects_hundredths, recognition.credential_id)
 
 
-def _lives(book: Book, item: Applied) -> Iterator[tuple[CredentialId, Life]]:
-    """Yield the first issue of each credential that an event is about.
+def _lives(book: Book, item: Applied) -> Iterator[tuple[CredentialId, Life, int]]:
+    """Yield the first issue of the credentials that an event is about, one of them, and how many share it.
 
-    What an act is counted under does not change by what is said later.
+    What an act is counted under does not change by what is said later. Which share their lives is known by the object:
+    those that an event brought together go on together, and of 256 of them next to nothing is done for each.
     """
+    found: dict[int, list[CredentialId]] = {}
     for credential_id in item.opened.credential_ids:
-        credential = book.credential(credential_id)
+        credential = book.credentials[credential_id]
         assert credential is not None, "the rules admit nothing about a credential that is not there"
-        yield credential_id, credential.lives[0]
+        found.setdefault(id(credential.lives), []).append(credential_id)
+    for names in found.values():
+        first = book.credentials[names[0]]
+        assert first is not None, "looked up above"
+        yield names[0], first.lives[0], len(names)
 
 
 def _key(kind: Kind, life: Life, month: str) -> StatisticKey:
