@@ -19,7 +19,11 @@ from proto.lifecycle.refusals import (
     UnknownPredecessorProblem,
     UnknownRulesProblem,
 )
-from proto.lifecycle.rules_versions import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
+from proto.lifecycle.rules_versions import (
+    RULES_VERSION_OF_NEW_LOGS,
+    RULES_VERSIONS_FINISHED,
+    RULES_VERSIONS_KNOWN,
+)
 from proto.lifecycle.statements import (
     Endorsement,
     Invitation,
@@ -57,6 +61,7 @@ __all__ = [
     "ROUNDS_MAX",
     "RULES_VERSIONS_FINISHED",
     "RULES_VERSIONS_KNOWN",
+    "RULES_VERSION_OF_NEW_LOGS",
     "SIGNING_PURPOSES",
     "BadSignatureRefusal",
     "Book",

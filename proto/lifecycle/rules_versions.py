@@ -6,9 +6,9 @@ from proto.lifecycle.refusals import RulesVersionRefusal, UnknownRulesProblem
 from proto.lifecycle.states import LogState
 
 RULES_VERSIONS_KNOWN = frozenset({1, 2})
-RULES_VERSIONS_FINISHED = frozenset({1})
-"""Those of which nothing changes any more. Of version 2 rows are missing (DESIGN 9), one of which will end
-`credential-recognised.v1`: what a log admits by version 2 today may break it tomorrow."""
+RULES_VERSIONS_FINISHED = frozenset({1, 2})
+"""Those of which nothing changes any more; a ledger puts others in force in development alone."""
+RULES_VERSION_OF_NEW_LOGS = max(RULES_VERSIONS_FINISHED)
 _ADMITTED_FROM: dict[type[events.EventBase], int] = {
     events.IssuerAdmittedV2: 2,
     events.IssuerKeyAddedV2: 2,

@@ -36,7 +36,7 @@ from services.command.demo_files import LeftToTry, learner_page, leave_files
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
-from services.command.registrar import RefusedProblem, submit
+from services.command.registrar import RefusedProblem, admission_kind, rules_version_of, submit
 from services.command.speaker import Speaker, now
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
@@ -170,7 +170,8 @@ class Demo:
             Path(self._addresses.registrar_key_file), msgspec.json.decode(origin.read_bytes())["origin"]
         )
         fields = msgspec.structs.asdict(created.admission_request)
-        await self._submit_once(self._addresses.ledger, speaker.say(events.IssuerAdmitted, **fields))
+        kind = admission_kind(await rules_version_of(self._addresses.ledger))
+        await self._submit_once(self._addresses.ledger, speaker.say(kind, **fields))
         self._kept.api_keys[slug] = created.api_key
         replace_private(self._folder / "state.json", msgspec.json.encode(self._kept))
 

@@ -12,7 +12,7 @@ from proto.canonical import DECODE_ERRORS
 from proto.envelope import Envelope
 from proto.ids import Did, KeyId, Origin
 from proto.keys import PublicKey, key_id_of
-from proto.lifecycle import RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
+from proto.lifecycle import RULES_VERSION_OF_NEW_LOGS, RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
 from proto.moment import normalise
 from proto.p256 import is_p256_key
 from proto.problem import InvalidProblem, Problem
@@ -44,7 +44,7 @@ def open_log(
     recovery: PublicKey,
     more: tuple[PublicKey, ...],
     parameters: events.Parameters,
-    rules_version: int = 1,
+    rules_version: int = RULES_VERSION_OF_NEW_LOGS,
     predecessor: events.Predecessor | None = None,
     did: Did | None = None,
 ) -> Envelope:
@@ -142,10 +142,9 @@ def _print_appended(what: str, appended: Appended, as_json: bool) -> None:
 @click.option(
     "--rules-version",
     type=click.IntRange(min(RULES_VERSIONS_KNOWN), max(RULES_VERSIONS_KNOWN)),
-    default=1,
+    default=RULES_VERSION_OF_NEW_LOGS,
     show_default=True,
-    help="The rules that the log begins with; never fewer than those of the log that it continues. Version 2 is not "
-    "finished: a ledger opens a log with it only in development (CREDENTIFY_LEDGER_DEVELOPMENT_RULES).",
+    help="The rules that the log begins with; never fewer than those of the log that it continues.",
 )
 @click.option("--predecessor", help="Continue this frozen log: the file of its last checkpoint, or its address.")
 @click.option("--predecessor-key", help="The verifier key of that log.")
@@ -189,7 +188,11 @@ async def open_log_command(
 @registrar.command()
 @click.option("--request", "request_file", type=click.File("rb"), required=True, help="The request, or - for stdin.")
 @click.option("--yes", is_flag=True, help="Do not ask before signing.")
-@click.option("--rules-version", type=int, help="Of the log; asked from the ledger if left out, or 1 with --origin.")
+@click.option(
+    "--rules-version",
+    type=int,
+    help=f"Of the log; asked from the ledger if left out, or {RULES_VERSION_OF_NEW_LOGS} with --origin.",
+)
 @_signing
 @command
 async def admit(*, request_file: Any, yes: bool, rules_version: int | None, **options: Any) -> None:
@@ -199,9 +202,13 @@ async def admit(*, request_file: Any, yes: bool, rules_version: int | None, **op
         print_request(request)
         click.confirm("Sign this admission?", abort=True)
     if rules_version is None:
-        rules_version = 1 if options["origin"] else await rules_version_of(options["ledger"])
-    kind = events.IssuerAdmitted if rules_version == 1 else events.IssuerAdmittedV2
-    await _say(kind, options, **msgspec.structs.asdict(request))
+        rules_version = RULES_VERSION_OF_NEW_LOGS if options["origin"] else await rules_version_of(options["ledger"])
+    await _say(admission_kind(rules_version), options, **msgspec.structs.asdict(request))
+
+
+def admission_kind(rules_version: int) -> type[events.Admission]:
+    """Return the type of event that admits an institution, by the version of the rules."""
+    return events.IssuerAdmitted if rules_version == 1 else events.IssuerAdmittedV2
 
 
 def read_request(data: bytes) -> AdmissionRequest:
@@ -343,10 +350,8 @@ async def revoke(*, credential_id: str, reason: str, effective_at: str | None, y
 async def activate_rules(*, version: int, from_index: int | None, yes: bool, **options: Any) -> None:
     """Have rules VERSION judge the log from an index on, for good. Bring every follower up to date before.
 
-    Version 2 is not finished. What a log says by it today may break it once it is, and no follower would accept that
-    log then; so a ledger takes this activation only in development (CREDENTIFY_LEDGER_DEVELOPMENT_RULES). Gateways say
-    version 2 once they have followed the log to that index; bring them up to date before, since older ones still say
-    credential-issued.v1 and credential-stacked.v1, which version 2 refuses for good.
+    Gateways say what a version brings once they have followed the log to that index. Older ones still say what it
+    replaced, which is refused for good; older verifiers and auditors stop at the activation and answer nothing more.
     """
     if from_index is None:
         async with client_session() as session:

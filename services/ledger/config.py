@@ -129,8 +129,8 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     development_rules: Annotated[
         bool,
         Meta(
-            description="For development only: open logs with, and activate, rules that are not finished. Such a log "
-            "may break them once they are, and is to be thrown away then"
+            description="For development only: open logs with, and activate, rules that are not finished (there are "
+            "none now). Such a log may break them once they are, and is to be thrown away then"
         ),
     ] = False
     verify_threads: Annotated[int, Meta(ge=1, le=64, description="Threads that check signatures")] = 2

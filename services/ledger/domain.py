@@ -154,9 +154,9 @@ def require_finished(version: int, *, is_development: bool, pointer: str) -> Non
     """
     if version in RULES_VERSIONS_KNOWN - RULES_VERSIONS_FINISHED and not is_development:
         raise UnfinishedRulesProblem(
-            f"Rules version {version} is not finished: what a log says by it today may break it once it is, and "
-            f"gateways of this release cannot issue by it. Stay with version {max(RULES_VERSIONS_FINISHED)}. On a log "
-            "that is thrown away after development, set CREDENTIFY_LEDGER_DEVELOPMENT_RULES=true",
+            f"Rules version {version} is not finished: what a log says by it today may break it once it is. Stay with "
+            f"version {max(RULES_VERSIONS_FINISHED)}. On a log that is thrown away after development, set "
+            "CREDENTIFY_LEDGER_DEVELOPMENT_RULES=true",
             pointer=pointer,
         )
 

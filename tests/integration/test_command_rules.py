@@ -14,7 +14,7 @@ import pytest
 from proto import envelope as envelopes
 from proto import events
 from services.command.key_file import write_key
-from services.ledger.domain import UnfinishedRulesProblem
+from services.ledger import domain
 from services.ledger.succession.opening import init_log, is_initialised
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import RunningLedger, ledger_config, new_database, running_ledger
@@ -22,9 +22,9 @@ from tests.support.statements import p256_public_key, secret_key
 
 
 @pytest.fixture
-async def in_development(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningLedger]:
-    """A ledger that puts unfinished rules in force."""
-    async with running_ledger(make_database, tmp_path / "development", development_rules=True) as running:
+async def begun_with_1(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningLedger]:
+    """A ledger of a log that began with version 1."""
+    async with running_ledger(make_database, tmp_path / "begun") as running:
         yield running
 
 
@@ -78,41 +78,42 @@ class _Line(msgspec.Struct):
 
 
 async def test_rules_are_activated_and_what_is_signed_after_is_of_theirs(
-    in_development: RunningLedger, key: Path, tmp_path: Path
+    begun_with_1: RunningLedger, key: Path, tmp_path: Path
 ) -> None:
-    before = await said(in_development, key, "admit", "--request", _request(in_development, "before", tmp_path))
-    assert await _type_at(in_development, before["index"]) == "issuer-admitted.v1"
-    activated = await said(in_development, key, "activate-rules", "2", "--from-index", "3", "--yes")
+    before = await said(begun_with_1, key, "admit", "--request", _request(begun_with_1, "before", tmp_path))
+    assert await _type_at(begun_with_1, before["index"]) == "issuer-admitted.v1"
+    activated = await said(begun_with_1, key, "activate-rules", "2", "--from-index", "3", "--yes")
     assert activated["index"] == 2
-    after = await said(in_development, key, "admit", "--request", _request(in_development, "after", tmp_path))
-    assert await _type_at(in_development, after["index"]) == "issuer-admitted.v2"
+    after = await said(begun_with_1, key, "admit", "--request", _request(begun_with_1, "after", tmp_path))
+    assert await _type_at(begun_with_1, after["index"]) == "issuer-admitted.v2"
     public_key = p256_public_key("after")
     added = await said(
-        in_development,
+        begun_with_1,
         key,
-        *("add-key", in_development.registrar.party("after").did, "--public-key", public_key, "--purpose", "form"),
+        *("add-key", begun_with_1.registrar.party("after").did, "--public-key", public_key, "--purpose", "form"),
     )
-    assert await _type_at(in_development, added["index"]) == "issuer-key-added.v2"
-    school = in_development.registrar.party("after")
-    await in_development.say(in_development.registrar.issue_many(school, ["a", "b"]))
+    assert await _type_at(begun_with_1, added["index"]) == "issuer-key-added.v2"
+    school = begun_with_1.registrar.party("after")
+    await begun_with_1.say(begun_with_1.registrar.issue_many(school, ["a", "b"]))
 
 
 async def test_an_activation_is_ahead_of_the_log_unless_it_is_said_where(
-    in_development: RunningLedger, key: Path
+    begun_with_1: RunningLedger, key: Path
 ) -> None:
-    await said(in_development, key, "activate-rules", "2", "--yes")
-    status, _, err = await registrar("activate-rules", "2", "--yes", "--key", key, "--ledger", in_development.url)
+    await said(begun_with_1, key, "activate-rules", "2", "--yes")
+    status, _, err = await registrar("activate-rules", "2", "--yes", "--key", key, "--ledger", begun_with_1.url)
     assert status != 0
     assert "next rules version is 3" in err
-    async for line in in_development.client.entries(1, 2):
+    async for line in begun_with_1.client.entries(1, 2):
         event = envelopes.open_envelope(msgspec.json.decode(line, type=_Line).envelope).event
         assert isinstance(event, events.RulesActivated)
         assert event.from_index == 101
 
 
 async def test_unfinished_rules_are_put_in_force_in_development_alone(
-    ledger: RunningLedger, key: Path, tmp_path: Path, make_database: MakeDatabase
+    ledger: RunningLedger, key: Path, tmp_path: Path, make_database: MakeDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(domain, "RULES_VERSIONS_FINISHED", frozenset({1}))
     status, _, err = await registrar("activate-rules", "2", "--yes", "--key", key, "--ledger", ledger.url)
     assert status != 0
     words = " ".join(err.split())
@@ -122,22 +123,18 @@ async def test_unfinished_rules_are_put_in_force_in_development_alone(
     assert (await ledger.client.log()).tree_size == 1
     opening = msgspec.json.encode(ledger.registrar.seal(ledger.registrar.opening(rules_version=2)))
     config = ledger_config(await new_database(make_database), tmp_path / "new")
-    with pytest.raises(UnfinishedRulesProblem, match="not finished"):
+    with pytest.raises(domain.UnfinishedRulesProblem, match="not finished"):
         await init_log(config, opening)
     assert not await is_initialised(config)
     assert (await init_log(msgspec.structs.replace(config, development_rules=True), opening)).is_new
 
 
-async def test_whoever_activates_unfinished_rules_is_told_what_they_stop_and_asked(
-    in_development: RunningLedger, key: Path
-) -> None:
-    status, out, _ = await registrar(
-        *("activate-rules", "2", "--key", key, "--ledger", in_development.url), typed="n\n"
-    )
+async def test_whoever_activates_rules_is_told_whom_they_stop_and_asked(begun_with_1: RunningLedger, key: Path) -> None:
+    status, out, _ = await registrar("activate-rules", "2", "--key", key, "--ledger", begun_with_1.url, typed="n\n")
     assert status != 0
     words = " ".join(out.split())
-    assert "may break it once it is" in words
-    assert (await in_development.client.log()).tree_size == 1
+    assert "does not know that version stops there until it is updated" in words
+    assert (await begun_with_1.client.log()).tree_size == 1
 
 
 async def test_a_version_that_nobody_has_is_not_offered(key: Path) -> None:
@@ -152,7 +149,7 @@ async def test_a_log_opens_with_the_version_that_is_said(key: Path, tmp_path: Pa
         *("open-log", "--origin", "log.example/rules", "--key", key),
         *("--recovery-public-key", secret_key("registrar", "recovery", 0).public_key, "--out"),
     )
-    for more, version in (((), 1), (("--rules-version", "2"), 2)):
+    for more, version in (((), 2), (("--rules-version", "1"), 1)):
         out = tmp_path / f"{version}.json"
         status, _, err = await registrar(*common, out, *more)
         assert status == 0, err

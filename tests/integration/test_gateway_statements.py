@@ -53,7 +53,7 @@ class Offices:
 @pytest.fixture
 async def offices(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[Offices]:
     async with (
-        running_ledger(make_database, tmp_path / "ledger", registrar, development_rules=True) as ledger,
+        running_ledger(make_database, tmp_path / "ledger", registrar) as ledger,
         running_gateway(make_database, tmp_path / "gateway", ledger) as gateway,
     ):
         home, abroad = await gateway.institution("waterland"), await gateway.institution("nadmorska")

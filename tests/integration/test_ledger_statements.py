@@ -17,8 +17,8 @@ from tests.support.statements import Party
 
 @pytest.fixture
 async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
-    """A running ledger of development: version 2 is not finished, and no other ledger puts it in force."""
-    async with running_ledger(make_database, tmp_path / "ledger", registrar, development_rules=True) as running:
+    """A running ledger of a log that begins with version 1."""
+    async with running_ledger(make_database, tmp_path / "ledger", registrar) as running:
         yield running
 
 

@@ -35,8 +35,8 @@ from tests.support.statements import Party
 
 @pytest.fixture
 async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
-    """A running ledger of development: version 2 is not finished, and no other ledger puts it in force."""
-    async with running_ledger(make_database, tmp_path / "ledger", registrar, development_rules=True) as running:
+    """A running ledger of a log that begins with version 1."""
+    async with running_ledger(make_database, tmp_path / "ledger", registrar) as running:
         yield running
 
 
@@ -137,24 +137,6 @@ async def test_everybody_goes_on_over_the_activation(
     # 158 share what came together, 97 what was revoked together; one was held before, one came alone, one is the stack
     assert kept is not None
     assert tuple(kept) == (158 + 97, 3, 2)
-
-
-async def test_a_gateway_that_says_what_the_rules_admit_no_more_is_told_so_before_anything_is_signed(
-    ledger: RunningLedger, make_database: MakeDatabase, tmp_path: Path
-) -> None:
-    async with running_gateway(make_database, tmp_path / "gateway", ledger) as gateway:
-        office = await gateway.institution("nhl")
-        described = await office.describe()
-        activated = await ledger.say(ledger.registrar.activation(2, 100))
-
-        async def has_read_it() -> bool | None:
-            return await gateway.database_count("event") > activated.index or None
-
-        await until(has_read_it, "the gateway has read the activation")
-        answered = await office.client.post("/v1/credentials", office.award(described.achievement.uri))
-        assert (answered.status, answered.slug, answered.body["final"]) == (422, "rules-version", True)
-        assert "Bring the software that said it up to date" in answered.body["detail"]
-        assert await gateway.database_count("outbox") == 0
 
 
 async def test_a_refusal_names_every_id_over_http(ledger: RunningLedger) -> None:
