@@ -6,6 +6,7 @@ Counts are of acts on the log, each counted once in its day or month; credits ar
 from typing import Literal
 
 from proto.documents.credential import Achievement
+from proto.events import Decision
 from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
 from proto.wire.ledger import Body
@@ -115,6 +116,30 @@ class RecognisedAchievement(Body, frozen=True, kw_only=True):
     ects_hundredths: int
 
 
+class DecisionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """A standing decision in force now: an institution counts what another awards for an achievement (DESIGN 9).
+
+    `description_digest` is that of the description which it meant, as whoever decided states it.
+    """
+
+    event_id: EventId
+    recogniser: Did
+    recogniser_name: str
+    issuer: Did
+    issuer_name: str
+    achievement: str
+    decision: Decision
+    ects_hundredths: int
+    programme: str
+    valid_from: Moment
+    valid_until: Moment
+    title: str | None = None
+    eqf_level: int | None = None
+    ects_hundredths_min: int | None = None
+    eqf_level_min: int | None = None
+    description_digest: str | None = None
+
+
 class RecognisedPage(Body, frozen=True, kw_only=True):
     """`GET /v1/recognitions`: who recognises credentials of what, in the order of who recognises, and of what."""
 
@@ -143,7 +168,9 @@ class IssuerAnswer(Body, frozen=True, kw_only=True):
     achievements: tuple[AwardedAchievement, ...] = ()
     recognises: tuple[RecognisedAchievement, ...] = ()
     recognised_by: tuple[RecognisedAchievement, ...] = ()
-    has_more: tuple[Literal["achievements", "recognises", "recognised_by"], ...] = ()
+    decisions: tuple[DecisionFacts, ...] = ()
+    """Its standing decisions that are in force now, the newest first."""
+    has_more: tuple[Literal["achievements", "recognises", "recognised_by", "decisions"], ...] = ()
     """Which of these lists are longer than what stands here."""
 
 
@@ -267,12 +294,21 @@ class AchievementSummary(Body, frozen=True, kw_only=True):
     recognition_count: int
 
 
+class CatalogueFacts(Body, frozen=True, kw_only=True):
+    """A catalogue that describes achievements here: where it is read, when it was last, and how many it describes."""
+
+    catalogue: str
+    read_at: Moment
+    achievement_count: int
+
+
 class AchievementPage(Body, frozen=True, kw_only=True):
     """`GET /v1/achievements`: in the order of their titles; `facets` count what the other facets leave to choose."""
 
     achievements: tuple[AchievementSummary, ...]
     achievement_count: int
     facets: dict[FacetName, tuple[FacetValue, ...]]
+    catalogues: tuple[CatalogueFacts, ...]
     next_cursor: str | None
     as_of: AsOf
     freshness: Check
@@ -291,6 +327,7 @@ class AchievementFacts(Body, frozen=True, kw_only=True):
     description: DescribedAchievement | None
     awards: tuple[AwardedAchievement, ...]
     recognitions: tuple[RecognisedAchievement, ...]
+    decisions: tuple[DecisionFacts, ...]
     has_more: bool
     as_of: AsOf
     freshness: Check

@@ -1,5 +1,7 @@
 """Reads the public catalogue of an issuer gateway, in parts of bounded size. Believes nothing; knows no achievement."""
 
+from urllib.parse import urlsplit, urlunsplit
+
 import aiohttp
 import msgspec
 
@@ -30,10 +32,11 @@ _DECODE = msgspec.json.Decoder(CataloguePart).decode
 
 
 class CatalogueClient:
-    """One gateway's catalogue; the session belongs to the caller."""
+    """One gateway's catalogue; the session belongs to the caller. `name` is its address as it may be shown."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout_seconds: float) -> None:
         self.url = url.rstrip("/")
+        self.name = shown_address(self.url)
         self._session = session
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
@@ -45,10 +48,10 @@ class CatalogueClient:
                 f"{self.url}/v1/catalogue", params=query, timeout=self._timeout, allow_redirects=False
             ) as response:
                 if response.status != _OK:
-                    raise CatalogueProblem(f"{self.url} answered with status {response.status}")
+                    raise CatalogueProblem(f"{self.name} answered with status {response.status}")
                 data = await self._read(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise CatalogueProblem(f"{self.url} does not answer ({type(error).__name__})") from error
+            raise CatalogueProblem(f"{self.name} does not answer ({type(error).__name__})") from error
         return self._part(data)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
@@ -56,14 +59,20 @@ class CatalogueClient:
         async for piece in response.content.iter_chunked(_CHUNK_BYTES):
             data += piece
             if len(data) > PART_BYTES_MAX:
-                raise CatalogueProblem(f"{self.url} answered with more than {PART_BYTES_MAX} bytes at once")
+                raise CatalogueProblem(f"{self.name} answered with more than {PART_BYTES_MAX} bytes at once")
         return bytes(data)
 
     def _part(self, data: bytes) -> CataloguePart:
         try:
             part = _DECODE(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise CatalogueProblem(f"{self.url} answered with something else than a catalogue: {error}") from error
+            raise CatalogueProblem(f"{self.name} answered with something else than a catalogue: {error}") from error
         if len(part.entries) > PART_ENTRIES or len(part.next_cursor or "") > CURSOR_CHARACTERS_MAX:
-            raise CatalogueProblem(f"{self.url} answered with more entries, or a longer cursor, than was asked for")
+            raise CatalogueProblem(f"{self.name} answered with more entries, or a longer cursor, than was asked for")
         return part
+
+
+def shown_address(url: str) -> str:
+    """Return an address without a name and a password, which may stand in it and are for nobody else."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

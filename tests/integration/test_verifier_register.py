@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from proto.wire.register import AwardedPage, IssuerAnswer, IssuerPage, LogAnswer, RecognisedPage
-from tests.integration.test_verifier_http import Verifier, running
+from proto.log.checkpoint import cosign
+from proto.log.note import Note, parse_note
+from proto.wire.register import AchievementFacts, AwardedPage, IssuerAnswer, IssuerPage, LogAnswer, RecognisedPage
+from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.served_logs import served
+from tests.support.witnesses import witness_key
 from tests.support.worlds import World, lately
 
 CSV_INJECTION = "=HYPERLINK(1)"
@@ -184,3 +188,70 @@ async def test_the_pages_of_the_register_and_the_log_are_there_in_every_language
     assert "Search for its name" in await verifier.page("/issuers/did:web:nobody.example", status=404)
     feed = ET.fromstring(await verifier.page("/log.atom"))
     assert len(feed.findall("{http://www.w3.org/2005/Atom}entry")) == world.size
+
+
+async def test_a_standing_decision_is_told_with_who_decided_and_with_what_it_is_about(tmp_path: Path) -> None:
+    world = World(start=lately(), rules_version=2)
+    school, other = world.admit("school"), world.admit("other")
+    world.say(world.committed(school, "one"))
+    world.say(world.standing_decision(other, school, ects_hundredths=300, description_digest="ab" * 32))
+    gone = world.say(world.standing_decision(other, school, programme=f"{other.url}programmes/2"))
+    world.say(world.decision_withdrawal(other, world.event_id(gone)))
+    async with served(world) as log, running(log, tmp_path / "projection.sqlite") as verifier:
+        await verifier.catches_up()
+        uri = f"{school.url}achievements/1"
+        answer = await _get(verifier, f"/v1/issuers/{quote(other.did, safe='')}", IssuerAnswer)
+        (decision,) = answer.decisions
+        assert (decision.achievement, decision.issuer, decision.ects_hundredths) == (uri, school.did, 300)
+        facts = await _get(verifier, f"/v1/achievements/{quote(uri, safe='')}", AchievementFacts)
+        assert facts.decisions == (decision,)
+        assert "Counts 3 ECTS, in full" in await verifier.page(f"/achievements/{quote(uri, safe='')}")
+        assert "Counts 3 ECTS, in full" in await verifier.page(f"/issuers/{quote(other.did, safe='')}")
+        assert "decided to recognise in full what School of Example awards" in await verifier.page("/log")
+
+
+async def test_witnesses_are_told_by_what_was_checked_of_each_and_others_by_their_name_alone(tmp_path: Path) -> None:
+    world = World(start=lately())
+    world.admit("school")
+    there, absent, stranger = (witness_key(name) for name in ("there", "absent", "stranger"))
+    note = parse_note(world.checkpoint())
+    now = int(time.time())
+    lines = (cosign(note, there, now), cosign(note, stranger, now))
+    policy = tmp_path / "policy"
+    witnesses = "".join(f"witness {key.name} {key.verifier.text}\n" for key in (there, absent))
+    policy.write_text(f"log {world.log_key.verifier.text}\n{witnesses}quorum {there.name}\n")
+    async with served(world) as log:
+        log.checkpoint = Note(text=note.text, signatures=(*note.signatures, *lines)).encode()
+        async with running(log, tmp_path / "projection.sqlite", policy_file=policy) as verifier:
+            await verifier.catches_up()
+            answer = await _get(verifier, "/v1/log/summary", LogAnswer)
+            assert answer.is_witnessed
+            assert answer.quorum_at == answer.witnesses[0].cosigned_at
+            assert [(each.name, each.is_known, each.cosigned_at is None) for each in answer.witnesses] == [
+                (there.name, True, False),
+                (absent.name, True, True),
+                (stranger.name, False, True),
+            ]
+            page = await verifier.page("/log")
+            assert "checked here by its key" in page
+            assert "Has not cosigned the newest state." in page
+            assert "did not check it" in page
+
+
+async def test_others_with_whom_the_log_is_compared_are_told_by_what_was_found_last(tmp_path: Path) -> None:
+    world = World(start=lately())
+    world.admit("school")
+    async with served(world) as log, served(world) as mirror:
+        addresses = (f"{mirror.url}/checkpoint", "http://127.0.0.1:9/checkpoint")
+        async with running(log, tmp_path / "a.sqlite", compare_with=addresses, compare_seconds=1) as verifier:
+
+            async def states() -> bool:
+                found = (await _get(verifier, "/v1/log/summary", LogAnswer)).compared
+                return [(each.address, each.state) for each in found] == list(
+                    zip(addresses, ("same", "failed"), strict=True)
+                )
+
+            await until(states)
+            page = await verifier.page("/log")
+            assert "it was shown the same log" in page
+            assert "it did not answer" in page

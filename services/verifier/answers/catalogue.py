@@ -4,11 +4,14 @@ import hashlib
 
 from proto.canonical import canonical_struct
 from proto.ids import Did
+from proto.lifecycle import decisions_on
+from proto.moment import Moment
 from proto.problem import NotFoundProblem
 from proto.wire.register import (
     AchievementFacts,
     AchievementPage,
     AchievementSummary,
+    CatalogueFacts,
     DescribedAchievement,
     FacetName,
     FacetValue,
@@ -54,6 +57,10 @@ class Catalogue:
                 )
                 for name, values in facets.items()
             },
+            catalogues=tuple(
+                CatalogueFacts(catalogue=address, read_at=Moment(read_at), achievement_count=count)
+                for address, read_at, count in self._catalogue.catalogues()
+            ),
             next_cursor=None,
             as_of=as_of,
             freshness=freshness,
@@ -84,12 +91,14 @@ class Catalogue:
             recognition_count=sum(found.recognitions for _, found in awards),
         )
 
-    def achievement(self, uri: str, as_of: AsOf, freshness: Check) -> AchievementFacts:
+    def achievement(self, uri: str, now: Moment, as_of: AsOf, freshness: Check) -> AchievementFacts:
         """Return what is on record under an address, and what describes it; raises `UnknownAchievementProblem`."""
         description, limit = self._catalogue.description(uri), SHOWN_MAX + 1
         awards = self._lists.awards(achievement=uri, limit=limit)
         recognitions = self._lists.recognised(achievement=uri, limit=limit)
         owner = self._owner(uri)
+        issuers = dict.fromkeys([*(key.issuer for key, _ in awards), *([owner] if owner else [])])
+        decisions = [each for did in issuers for each in self._register.decisions(decisions_on(did, uri), now)]
         if description is None and not awards:
             raise self._unknown(owner)
         return AchievementFacts(
@@ -99,7 +108,8 @@ class Catalogue:
             description=_described(description),
             awards=tuple(self._register.awarded(*each) for each in awards[:SHOWN_MAX]),
             recognitions=tuple(self._register.recognised(*each) for each in recognitions[:SHOWN_MAX]),
-            has_more=max(len(awards), len(recognitions)) > SHOWN_MAX,
+            decisions=tuple(decisions[:SHOWN_MAX]),
+            has_more=max(len(awards), len(recognitions), len(decisions)) > SHOWN_MAX,
             as_of=as_of,
             freshness=freshness,
         )

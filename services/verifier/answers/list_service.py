@@ -146,7 +146,9 @@ class ListService:
         """Return what is known of an achievement; raises `UnknownAchievementProblem`."""
         return await self._read(
             language,
-            lambda transaction, asked: Catalogue(transaction).achievement(uri, asked.as_of, asked.freshness),
+            lambda transaction, asked: Catalogue(transaction).achievement(
+                uri, asked.question.now, asked.as_of, asked.freshness
+            ),
         )
 
     async def _listed(

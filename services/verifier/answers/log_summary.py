@@ -17,6 +17,7 @@ from proto.moment import Moment, from_ms, to_ms
 from proto.problem import Problem
 from proto.wire.register import ComparedFacts, DayCount, LogAnswer, WitnessFacts
 from proto.wire.verifier import AsOf, Check
+from services.clients.catalogue_client import shown_address
 from services.verifier.answers.entries import described
 from services.verifier.answers.questions import TimedQuestion
 from services.verifier.answers.register import Register
@@ -116,7 +117,7 @@ def _compared(addresses: Sequence[str], found: dict[str, Compared]) -> tuple[Com
     """Return what the comparison with each address of the settings found last."""
     return tuple(
         ComparedFacts(
-            address=address,
+            address=shown_address(address),
             state=found[address].state if address in found else "not_yet",
             size=found[address].size if address in found else None,
             compared_at=found[address].at if address in found else None,

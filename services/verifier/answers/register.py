@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from proto.ids import Did
-from proto.lifecycle import Book, Issuer, profile
+from proto.lifecycle import Book, Issuer, StandingDecision, is_in_force, profile
+from proto.lifecycle.statements import StatementGroup, decisions_by
+from proto.moment import Moment
 from proto.wire.register import (
     ActCounts,
     AwardedAchievement,
+    DecisionFacts,
     IssuerAnswer,
     IssuerSummary,
     RecognisedAchievement,
@@ -24,7 +27,7 @@ from services.verifier.verdict import facts
 SHOWN_MAX = 20
 """So many rows of each list stand at an institution; the lists themselves have all."""
 _EQF_LEVELS = range(1, 9)
-_Shown = Literal["achievements", "recognises", "recognised_by"]
+_Shown = Literal["achievements", "recognises", "recognised_by", "decisions"]
 
 
 class Register:
@@ -75,10 +78,12 @@ class Register:
         achievements = [self.awarded(*each) for each in self._lists.awards(issuer=did, limit=limit)]
         recognises = [self.recognised(*each) for each in self._lists.recognised(recogniser=did, limit=limit)]
         recognised_by = [self.recognised(*each) for each in self._lists.recognised(issuer=did, limit=limit)]
+        decisions = self.decisions(decisions_by(did), question.now)
         lists: dict[_Shown, Sequence[object]] = {
             "achievements": achievements,
             "recognises": recognises,
             "recognised_by": recognised_by,
+            "decisions": decisions,
         }
         successor = found.answers_now if found.answers_now != did else None
         return IssuerAnswer(
@@ -94,6 +99,7 @@ class Register:
             achievements=tuple(achievements[:SHOWN_MAX]),
             recognises=tuple(recognises[:SHOWN_MAX]),
             recognised_by=tuple(recognised_by[:SHOWN_MAX]),
+            decisions=tuple(decisions[:SHOWN_MAX]),
             has_more=tuple(name for name, rows in lists.items() if len(rows) > SHOWN_MAX),
         )
 
@@ -124,6 +130,31 @@ class Register:
             first_at=found.first_at,
             last_at=found.last_at,
             title=self._title(key.achievement),
+        )
+
+    def decisions(self, group: StatementGroup, now: Moment) -> list[DecisionFacts]:
+        """Return the standing decisions of a group that are in force now, the newest first."""
+        found = self._transaction.decisions(self._book, group)
+        return [self._decided(each) for each in found if is_in_force(self._book, each, now, known_at=None)]
+
+    def _decided(self, found: StandingDecision) -> DecisionFacts:
+        return DecisionFacts(
+            event_id=found.stamp.event_id,
+            recogniser=found.recogniser,
+            recogniser_name=self.name_of(found.recogniser),
+            issuer=found.achievement_issuer,
+            issuer_name=self.name_of(found.achievement_issuer),
+            achievement=found.achievement,
+            decision=found.decision,
+            ects_hundredths=found.ects_hundredths,
+            programme=found.programme,
+            valid_from=found.valid_from,
+            valid_until=found.valid_until,
+            title=self._title(found.achievement),
+            eqf_level=found.eqf_level,
+            ects_hundredths_min=found.ects_hundredths_min,
+            eqf_level_min=found.eqf_level_min,
+            description_digest=found.description_digest,
         )
 
     def _title(self, uri: str) -> str | None:

@@ -38,8 +38,8 @@ CREATE TABLE recognised (
     recognitions INTEGER NOT NULL, withdrawals INTEGER NOT NULL, ects_hundredths INTEGER NOT NULL,
     PRIMARY KEY (recogniser, achievement, issuer)
 ) WITHOUT ROWID;
-CREATE INDEX recognised_by_achievement ON recognised (achievement, recogniser);
-CREATE INDEX recognised_by_issuer ON recognised (issuer, achievement, recogniser);
+CREATE INDEX recognised_by_achievement ON recognised (achievement, recogniser, issuer);
+CREATE INDEX recognised_by_issuer ON recognised (issuer, recogniser, achievement);
 """
 TABLES = ("growth", "newest_entry", "institution", "award", "recognised")
 

@@ -16,6 +16,7 @@ import msgspec
 
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
 from proto.lifecycle import Book, Credential, Issuer, Recognition, Statement, UnloadedStateError, credential_needs
+from proto.lifecycle.statements import StandingDecision, StatementGroup
 from proto.log.merkle import Hash, ProofProblem, check_inclusion
 from proto.log.tile import TILE_HEIGHT, TileId
 from proto.log.tile_proof import (
@@ -99,6 +100,10 @@ class ReadTransaction:
         wanted = {did} | ({book.log.registrar} if book.log else set())
         sqlite_states.load_issuers(self._connection, book, wanted)
         return book.issuer(did)
+
+    def decisions(self, book: Book, group: StatementGroup) -> list[StandingDecision]:
+        """Return the newest standing decisions of a group, the newest first."""
+        return statements.decisions_in(self._connection, book, group, newest_max=statements.DECISIONS_READ_MAX)
 
     def load_log(self, book: Book) -> None:
         """Have the book hold the log's own state, where the log was opened."""

@@ -3,6 +3,7 @@
 import sqlite3
 
 from proto.lifecycle import Book, Credential, Endorsement, StandingDecision, Statement, decisions_on, endorsements_of
+from proto.lifecycle.statements import StatementGroup
 from services.persistence import sqlite_statements, sqlite_states
 
 DECISIONS_READ_MAX = 256
@@ -31,6 +32,18 @@ def about(connection: sqlite3.Connection, book: Book, credential: Credential) ->
     stamps = [stamp for each in said for stamp in (each.stamp, *each.withdrawals)]
     sqlite_states.load_issuers(connection, book, {stamp.speaker for stamp in stamps})
     return sorted(found, key=_place)
+
+
+def decisions_in(
+    connection: sqlite3.Connection, book: Book, group: StatementGroup, *, newest_max: int
+) -> list[StandingDecision]:
+    """Return the newest standing decisions of a group, the newest first; the book then holds who made them."""
+    names = sqlite_statements.names_in(connection, group, newest_max=newest_max)
+    sqlite_statements.load(connection, book, names)
+    found = [each for name in names if isinstance(each := book.statement(name), StandingDecision)]
+    stamps = [stamp for each in found for stamp in (each.stamp, *each.withdrawals)]
+    sqlite_states.load_issuers(connection, book, {stamp.speaker for stamp in stamps})
+    return found
 
 
 def _place(statement: Statement) -> int:

@@ -57,7 +57,7 @@ class Catalogues:
 
     async def run(self, *, interval_seconds: float) -> None:
         """Read for ever."""
-        await self._store.keep_catalogues([client.url for client in self._clients])
+        await self._store.keep_catalogues([client.name for client in self._clients])
         while not self._is_caught_up():  # noqa: ASYNC110 - another task follows the log, for as long as it takes
             await asyncio.sleep(CATCHING_UP_SECONDS)
         while True:
@@ -73,14 +73,14 @@ class Catalogues:
         seen = kept = 0
         try:
             async for part in _parts(client):
-                found = [each for raw in part.entries if (each := _description(client.url, raw, begun)) is not None]
+                found = [each for raw in part.entries if (each := _description(client.name, raw, begun)) is not None]
                 kept += await self._store.describe(found)
                 seen += len(part.entries)
         except Problem as problem:
-            self._say(client.url, "catalogue_not_read", detail=problem.detail)
+            self._say(client.name, "catalogue_not_read", detail=problem.detail)
             return False
-        await self._store.forget_descriptions(client.url, before=begun)
-        self._say(client.url, "catalogue_read", entries=seen, described=kept)
+        await self._store.forget_descriptions(client.name, before=begun)
+        self._say(client.name, "catalogue_read", entries=seen, described=kept)
         return True
 
     def _say(self, catalogue: str, event: str, **fields: str | int) -> None:
@@ -100,7 +100,7 @@ async def _parts(client: CatalogueClient) -> AsyncIterator[CataloguePart]:
         if cursor is None:
             return
         if not part.entries:
-            raise CatalogueProblem(f"{client.url} goes on after a part that holds nothing")
+            raise CatalogueProblem(f"{client.name} goes on after a part that holds nothing")
 
 
 def _description(catalogue: str, raw: msgspec.Raw, read_at: Moment) -> Description | None:
