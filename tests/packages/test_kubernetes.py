@@ -24,6 +24,7 @@ from tests.packages.conftest import ROOT, loaded, run, tool
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 BUILT = ("base", "overlays/small", "overlays/production")
+EVERY = (*BUILT, "opening")
 OPERATOR = "monitoring.coreos.com/v1"
 SETTINGS: dict[str, tuple[type[EdgeConfig], str]] = {
     "ledger": (LedgerConfig, "CREDENTIFY_LEDGER_"),
@@ -74,7 +75,7 @@ def pods(name: str) -> dict[str, dict[str, Any]]:
     }
 
 
-@each_build
+@pytest.mark.parametrize("name", EVERY)
 def test_what_kubectl_builds_is_right_by_kubernetes_own_schemas(name: str) -> None:
     faults = [fault for each in built(name) if each["apiVersion"] != OPERATOR for fault in schemas()(each)]
     assert not faults, faults
@@ -85,7 +86,7 @@ def test_a_field_that_there_is_not_is_found() -> None:
     assert any("replica" in fault for fault in schemas()(wrong))
 
 
-@each_build
+@pytest.mark.parametrize("name", EVERY)
 def test_each_pod_has_no_more_rights_than_it_needs(name: str) -> None:
     for component, pod in pods(name).items():
         (container,) = pod["containers"]
@@ -103,6 +104,7 @@ def test_each_pod_has_no_more_rights_than_it_needs(name: str) -> None:
         }
         if component != "migrate":
             assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+        if component in SETTINGS:
             assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
 
 
@@ -131,6 +133,16 @@ def test_the_services_take_the_settings_of_their_config_maps(name: str, componen
             (tmp_path / named[1]).write_text("postgresql://x@y/z")
             (tmp_path / named[1]).chmod(0o600)
     loaded(kind, prefix, given, tmp_path)
+
+
+def test_the_log_is_opened_in_the_volume_that_the_ledger_finds() -> None:
+    (claim,) = of_kind("opening", "PersistentVolumeClaim")
+    (ledger,) = (each for each in of_kind("base", "StatefulSet") if each["metadata"]["name"] == "credentify-ledger")
+    (template,) = ledger["spec"]["volumeClaimTemplates"]
+    assert claim["metadata"]["name"] == f"{template['metadata']['name']}-{ledger['metadata']['name']}-0"
+    assert claim["spec"] == template["spec"]
+    (source,) = pods("opening")["opening"]["containers"][0]["envFrom"]
+    assert source == pods("base")["ledger"]["containers"][0]["envFrom"][0]
 
 
 def test_in_production_verifiers_are_as_many_as_the_autoscaler_says_and_apart() -> None:
