@@ -17,8 +17,8 @@ from services.command.home import default_folder, read_addresses
 from services.command.key_file import write_secret
 from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
 from services.fsck_report import Report
-from services.issuer_gateway import fsck as gateway_fsck
-from services.issuer_gateway.earlier_faults import Fault
+from services.issuer_gateway.fsck import database_check as gateway_fsck
+from services.issuer_gateway.fsck.earlier_faults import Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.ledger.fsck import database_check as ledger_fsck

@@ -28,7 +28,7 @@ from proto.tables.dialect import ENCODINGS, CsvText, Encoding
 from proto.tables.reading import Glance
 from proto.tables.records import FileRecord, RecordCutter
 from services.clients.gateway.batches import BatchMedia
-from services.issuer_gateway.workbooks.workbook import Workbooks
+from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 
 PIECE_BYTES = 65_536
 _FIRST_LINE_BYTES_MAX = 65_536

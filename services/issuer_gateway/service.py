@@ -8,8 +8,7 @@ from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.small_batch import CheckList, IssueList
-from services.issuer_gateway.claims.claim_commands import ClaimLinks
-from services.issuer_gateway.claims.claim_use import UseClaim
+from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.change_credential import ChangeCredential
 from services.issuer_gateway.credentials.credential_papers import CredentialPapers
@@ -18,19 +17,20 @@ from services.issuer_gateway.credentials.import_document import ImportDocument
 from services.issuer_gateway.credentials.issue_together import IssueTogether
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.statements import MakeStatements, StatementReader
-from services.issuer_gateway.holder_links.holdings_export import ExportHoldings
-from services.issuer_gateway.holder_links.link_commands import HolderLinks
-from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
 from services.issuer_gateway.keys.keystore import Keystore
+from services.issuer_gateway.learners.advise_stacks import AdviseStacks
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
+from services.issuer_gateway.links.claim_commands import ClaimLinks
+from services.issuer_gateway.links.claim_use import UseClaim
+from services.issuer_gateway.links.holdings_export import ExportHoldings
+from services.issuer_gateway.links.link_commands import HolderLinks
+from services.issuer_gateway.links.shown_credentials import ShownByLinks
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
-from services.issuer_gateway.stacks.advise_stacks import AdviseStacks
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
-from services.issuer_gateway.workbooks.workbook import Workbooks
 from services.persistence.postgres import Pool
 
 

@@ -40,8 +40,8 @@ from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.signing_keys import EventSigner, NoKeyProblem, SigningKeys
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.metrics import AwardMetrics
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import followed_log, status_lists, tenants
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
 

@@ -37,10 +37,10 @@ from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import AwardMetrics, OutboxMetrics
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, OtherRequestProblem
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import OUTAGE_ERRORS, TAKEN_ERRORS
 from tests.fault.chance import Chance, Run

@@ -18,8 +18,8 @@ from proto.wire.batches import BatchAnswer
 from services.command.fsck import Targets
 from services.command.fsck import check as checked
 from services.issuer_gateway.achievements.imported_achievement import adopted
-from services.issuer_gateway.earlier_faults import Fault
-from services.issuer_gateway.fsck import Report, check
+from services.issuer_gateway.fsck.database_check import Report, check
+from services.issuer_gateway.fsck.earlier_faults import Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.persistence import postgres

@@ -11,7 +11,7 @@ import pytest
 from proto.tables.dialect import Encoding
 from proto.wire.batches import BATCH_ROWS_MAX, BatchAnswer
 from services.clients.gateway import GatewayClient
-from services.issuer_gateway.workbooks.workbook import XLSX
+from services.issuer_gateway.batches.workbooks.workbook import XLSX
 from tests.support.gateways import Answered, Office, RunningGateway
 from tests.support.ledgers import until
 from tests.support.workbooks import Cell, workbook, zipped

@@ -20,7 +20,7 @@ from proto.wire.institutions import InstitutionCreated
 from services.edge import Log, listening
 from services.issuer_gateway.app import PARTS, apply_migrations, make_app
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.fsck import Report, check
+from services.issuer_gateway.fsck.database_check import Report, check
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.keys.keystore import Keystore, create_master_key
 from services.issuer_gateway.keys.vault import Vault, vault_folder

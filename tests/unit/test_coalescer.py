@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.issuer_gateway.coalescer import Coalescer
+from services.issuer_gateway.waiting.coalescer import Coalescer
 
 
 class Work:

@@ -15,9 +15,9 @@ from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys, PostgresEndedKeys
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches, idempotency_records
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection, Pool
 
 _LOOK_SECONDS = 0.2

@@ -19,15 +19,15 @@ from proto.tables.reading import Reading
 from proto.tables.records import FileRecord
 from proto.wire.batches import BATCH_ROWS_MAX
 from services.issuer_gateway.batches.table import TableFile, Written
+from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import KeyedRequest, OtherRequestProblem
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
-from services.issuer_gateway.workbooks.workbook import Workbooks
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection, Pool
 
 JSON_LIST = "application/json"

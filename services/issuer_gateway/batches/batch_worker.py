@@ -34,9 +34,9 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.metrics import AwardMetrics
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import (
     LASTING_ERRORS,

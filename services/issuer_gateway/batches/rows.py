@@ -21,9 +21,9 @@ from services.edge import decode_json
 from services.issuer_gateway.batches.batch_upload import JSON_LIST, TooManyRowsProblem
 from services.issuer_gateway.batches.row_values import with_every_fault
 from services.issuer_gateway.batches.table import TableFile, Written
+from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.credentials.earlier_awards import MayNotRevokeProblem, check_may_replace
 from services.issuer_gateway.credentials.prepare_rows import ReadRow, problem_of_faults
-from services.issuer_gateway.workbooks.workbook import Workbooks
 
 _AWARD = msgspec.json.Decoder(Award)
 _CHANGE = msgspec.json.Decoder(ChangeRow)

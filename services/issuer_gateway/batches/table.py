@@ -20,8 +20,8 @@ from proto.tables.dialect import CsvText, Encoding
 from proto.tables.reading import Glance, Reading
 from proto.tables.records import FileRecord, RecordCutter
 from services.edge import BodyTooLargeProblem
+from services.issuer_gateway.batches.workbooks.workbook import WORKBOOK_BYTES_MAX, XLSX, Workbooks
 from services.issuer_gateway.store.batches import Kind
-from services.issuer_gateway.workbooks.workbook import WORKBOOK_BYTES_MAX, XLSX, Workbooks
 
 CSV = "text/csv"
 _ROWS_AT_A_TIME = 250

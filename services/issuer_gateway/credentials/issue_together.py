@@ -15,7 +15,6 @@ from proto.documents.credential import Award
 from proto.ids import ApiKeyId, EventId
 from proto.problem import Problem
 from proto.wire.gateway import EventAnswer
-from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedProblem
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
@@ -34,6 +33,7 @@ from services.issuer_gateway.unit_of_work.idempotency import (
 )
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.unit_of_work.transactions import outcome_unknown
+from services.issuer_gateway.waiting.coalescer import Coalescer
 from services.persistence.postgres import Connection, Pool, transaction
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
 

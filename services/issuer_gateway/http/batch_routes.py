@@ -18,13 +18,13 @@ from services.edge.media_type import media_type_of
 from services.edge.route import Handler
 from services.issuer_gateway.batches import batch_reader, batch_upload
 from services.issuer_gateway.batches.rows import meant, rows_of, table_rows
+from services.issuer_gateway.batches.workbooks.workbook import XLSX
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.http.caller import GATEWAY, Caller, keyed_from, required_key
 from services.issuer_gateway.http.list_queries import AWARD_SHAPES, CHANGE_SHAPES, AwardsQuery, BatchQuery
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.unit_of_work.idempotency import OtherRequestProblem
-from services.issuer_gateway.workbooks.workbook import XLSX
 
 _BATCH_PROBLEMS: tuple[type[Problem], ...] = (
     CsvProblem,

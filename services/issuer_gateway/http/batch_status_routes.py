@@ -14,10 +14,10 @@ from services.edge import STOPPING, ForbiddenProblem, LineWriter, Media, Route, 
 from services.edge.reply import UNBUFFERED
 from services.edge.route import Handler
 from services.issuer_gateway.batches import small_batch
-from services.issuer_gateway.claims.claim_commands import READ_SCOPE
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.http.caller import GATEWAY, Caller, PageQuery
 from services.issuer_gateway.http.list_queries import BatchPath, RowsQuery
+from services.issuer_gateway.links.claim_commands import READ_SCOPE
 
 _LIST = "batches"
 

@@ -15,7 +15,6 @@ from proto.problem import BusyProblem, InvalidProblem, OutcomeUnknownProblem, Pr
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
 from services.edge.media_type import media_type_of
-from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
@@ -25,6 +24,7 @@ from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.idempotency_records import OPERATOR
 from services.issuer_gateway.unit_of_work.event_answer import RefusedByLogProblem, status_of
 from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, KeyedRequest, OtherRequestProblem
+from services.issuer_gateway.waiting.coalescer import Coalescer
 from services.persistence.postgres import Pool
 
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)

@@ -27,7 +27,6 @@ from services.edge import Form, LineWriter, Media, Reply, Route, decode_paramete
 from services.issuer_gateway.batches import small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.batches.rows import meant, rows_of_body
-from services.issuer_gateway.claims import claim_commands, claim_use
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials import credential_reader, prepare_award
 from services.issuer_gateway.credentials.annex_gate import AnnexIncompleteProblem
@@ -43,6 +42,7 @@ from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WO
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
 from services.issuer_gateway.http.list_queries import AWARD_SHAPES, BatchPath, TableQuery
 from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
+from services.issuer_gateway.links import claim_commands, claim_use
 
 _FORM_BYTES_MAX = 65_536
 _COOKIE = "credentify_claim"

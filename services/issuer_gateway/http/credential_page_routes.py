@@ -13,12 +13,6 @@ from proto.wire.holder_links import SHARE_DAYS_MAX, ShownPart
 from services.edge import ForbiddenProblem, Form, Media, Reply, Route, decode_parameters
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
-from services.issuer_gateway.holder_links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
-from services.issuer_gateway.holder_links.link_commands import (
-    HolderLinkEndedProblem,
-    UnknownHolderLinkProblem,
-)
-from services.issuer_gateway.holder_links.shown_credentials import FoundLink, sum_of_credits
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.holder_link_routes import (
     HELD_PAGES,
@@ -37,6 +31,12 @@ from services.issuer_gateway.http.paper_routes import (
 )
 from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
 from services.issuer_gateway.languages import LearnerLanguage, negotiated
+from services.issuer_gateway.links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
+from services.issuer_gateway.links.link_commands import (
+    HolderLinkEndedProblem,
+    UnknownHolderLinkProblem,
+)
+from services.issuer_gateway.links.shown_credentials import FoundLink, sum_of_credits
 from services.issuer_gateway.pages.credential_pages import HeldRow, PageOf, ShareRow
 from services.issuer_gateway.papers.papers import PaperProblem
 from services.issuer_gateway.requests.learner_requests import UnknownRequestProblem

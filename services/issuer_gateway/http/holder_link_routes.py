@@ -13,9 +13,9 @@ from proto.wire.id_fields import HolderLinkIdField
 from services.edge import ForbiddenProblem, Reply, Route
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
-from services.issuer_gateway.holder_links import link_commands
-from services.issuer_gateway.holder_links.shown_credentials import FoundLink
 from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller
+from services.issuer_gateway.links import link_commands
+from services.issuer_gateway.links.shown_credentials import FoundLink
 from services.issuer_gateway.pages.credential_pages import CredentialPages
 from services.issuer_gateway.papers.papers import PictureForm
 

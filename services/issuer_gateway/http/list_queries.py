@@ -16,7 +16,7 @@ from proto.wire.id_fields import BatchIdField
 from services.edge.media_type import media_type_of
 from services.issuer_gateway.batches import batch_upload
 from services.issuer_gateway.batches.table import CSV, Written
-from services.issuer_gateway.workbooks.workbook import XLSX
+from services.issuer_gateway.batches.workbooks.workbook import XLSX
 
 _LINE_MEDIA = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _WINDOWS_1252 = frozenset({"windows-1252", "cp1252", "iso-8859-1", "latin-1", "latin1"})

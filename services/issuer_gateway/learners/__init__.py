@@ -1,1 +1,1 @@
-"""Learners, as the institution names them."""
+"""Learners, as the institution names them: what they can stack, and their erasure."""

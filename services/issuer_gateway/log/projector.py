@@ -13,9 +13,9 @@ from services.follow import Applied, LogEvidence, Observer, Position
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
 from services.issuer_gateway.metrics import FollowingMetrics
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import changed
 from services.issuer_gateway.store import followed_log, outbox
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection, Pool, transaction
 

@@ -13,7 +13,6 @@ import msgspec
 from proto.ids import CredentialId, EventId, InstitutionId
 from proto.problem import ConflictProblem
 from proto.wire.gateway import EventAnswer
-from services.issuer_gateway.coalescer import Coalescer
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.log.arrivals import Expected
@@ -22,6 +21,7 @@ from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.issuer_gateway.unit_of_work.storage import RequestStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
+from services.issuer_gateway.waiting.coalescer import Coalescer
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import TAKEN_ERRORS
 

@@ -7,8 +7,8 @@ from typing import TypeVar
 from proto.lifecycle import Refusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.unit_of_work.storage import RequestStorage
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import WAITED_ERRORS, CommitUnknownError
 

@@ -15,8 +15,6 @@ from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.batch_worker import BatchWorker, PartWork
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
 from services.issuer_gateway.batches.small_batch import CheckList, IssueList, ListAnswers
-from services.issuer_gateway.claims.claim_commands import ClaimLinks
-from services.issuer_gateway.claims.claim_use import UseClaim
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.change_credential import ChangeCredential
 from services.issuer_gateway.credentials.credential_papers import CredentialPapers
@@ -31,15 +29,17 @@ from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.credentials.statements import MakeStatements, StatementReader
-from services.issuer_gateway.holder_links.holdings_export import ExportHoldings
-from services.issuer_gateway.holder_links.link_commands import HolderLinks
-from services.issuer_gateway.holder_links.shown_credentials import ShownByLinks
+from services.issuer_gateway.learners.advise_stacks import AdviseStacks
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
+from services.issuer_gateway.links.claim_commands import ClaimLinks
+from services.issuer_gateway.links.claim_use import UseClaim
+from services.issuer_gateway.links.holdings_export import ExportHoldings
+from services.issuer_gateway.links.link_commands import HolderLinks
+from services.issuer_gateway.links.shown_credentials import ShownByLinks
 from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
 from services.issuer_gateway.service import Gateway
-from services.issuer_gateway.stacks.advise_stacks import AdviseStacks
 from services.issuer_gateway.wiring.parts import Parts
 from services.policy_file import policy_text
 

@@ -10,6 +10,7 @@ from services.clients.verifier_client import VerifierClient
 from services.crypto.rdf_processes import FormMakers
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, LogEvidence
+from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
@@ -23,13 +24,12 @@ from services.issuer_gateway.log.refused_events import RefusedEvents
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.log.relay_storage import PostgresRelayStorage
 from services.issuer_gateway.metrics import Metrics
-from services.issuer_gateway.signals import Signal
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.unit_of_work.storage import PostgresStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
-from services.issuer_gateway.workbooks.workbook import Workbooks
+from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Pool
 from services.policy_file import read_pins, read_policy_about
 

@@ -17,9 +17,9 @@ from proto.problem import Problem
 from services.clients.log_client import LogClient
 from services.edge import ForbiddenProblem
 from services.issuer_gateway.credentials.credential_papers import CredentialPapers, OpenedCredential
-from services.issuer_gateway.holder_links.link_commands import LISTED_MAX, HolderLinks
-from services.issuer_gateway.holder_links.shown_credentials import FoundLink, ShownByLinks
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.links.link_commands import LISTED_MAX, HolderLinks
+from services.issuer_gateway.links.shown_credentials import FoundLink, ShownByLinks
 from services.issuer_gateway.requests.learner_requests import key_of, reason_of, wish_of
 from services.issuer_gateway.store import claims, holder_links, requests
 from services.persistence.postgres import Pool

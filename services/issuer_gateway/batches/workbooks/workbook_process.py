@@ -1,9 +1,9 @@
 """A program of its own: reads a workbook (XLSX) from standard input and writes the rows of its list. Asks nobody.
 
 A workbook is a ZIP archive of XML in which strangers can hide work and memory without end, so it is read in a process
-that has little memory, little time and no files (`services.issuer_gateway.workbooks.workbook` starts it). Standard
-output is one JSON list a line: the number of a row in its sheet, and the row as a record of CSV. Exit status 1 and a
-word on standard error: no readable workbook.
+that has little memory, little time and no files (`workbook` beside it starts it). Standard output is one JSON list a
+line: the number of a row in its sheet, and the row as a record of CSV. Exit status 1 and a word on standard error: no
+readable workbook.
 """
 
 import csv

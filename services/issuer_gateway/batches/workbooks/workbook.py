@@ -16,7 +16,7 @@ WORKBOOK_BYTES_MAX = 16_777_216
 READERS_MAX = 1
 WAIT_SECONDS_MAX = 60.0
 READ_SECONDS_MAX = 60.0
-PROGRAM = ("-m", "services.issuer_gateway.workbooks.workbook_process")
+PROGRAM = ("-m", "services.issuer_gateway.batches.workbooks.workbook_process")
 _DECODE = msgspec.json.Decoder(tuple[int, str]).decode
 _WHY = {
     "empty": "No sheet of the workbook that is shown holds anything: fill in the first one",

@@ -18,13 +18,6 @@ from proto.problem import ConflictProblem, Problem
 from proto.wire.requests import Claimed, ClaimSeen, ClaimUse
 from services.edge import token_hash
 from services.issuer_gateway.achievements import achievement_commands
-from services.issuer_gateway.claims.claim_commands import (
-    CannotBindProblem,
-    ClaimExpiredProblem,
-    ClaimUsedProblem,
-    UnknownClaimProblem,
-    state_of,
-)
 from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import check_tenant
 from services.issuer_gateway.credentials.credential_reader import CredentialReader, ErasedProblem
@@ -32,8 +25,15 @@ from services.issuer_gateway.credentials.earlier_awards import AlreadyAwardedPro
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.holder_links.link_commands import HolderLinks
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.links.claim_commands import (
+    CannotBindProblem,
+    ClaimExpiredProblem,
+    ClaimUsedProblem,
+    UnknownClaimProblem,
+    state_of,
+)
+from services.issuer_gateway.links.link_commands import HolderLinks
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.requests.learner_requests import open_key

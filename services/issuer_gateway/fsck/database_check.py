@@ -22,7 +22,7 @@ from services.fsck_report import Findings
 from services.issuer_gateway.achievements.document_parts import with_part
 from services.issuer_gateway.credentials.prepared_award import Sealed
 from services.issuer_gateway.domain.statuses import is_withdrawn
-from services.issuer_gateway.earlier_faults import EarlierFaults, Fault
+from services.issuer_gateway.fsck.earlier_faults import EarlierFaults, Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import Vault

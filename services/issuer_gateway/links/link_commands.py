@@ -18,9 +18,9 @@ from services.edge import token_hash
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.holder_links.chosen_parts import ShareTerms
 from services.issuer_gateway.keys.keystore import DataKey, Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
+from services.issuer_gateway.links.chosen_parts import ShareTerms
 from services.issuer_gateway.store import credentials, holder_links
 from services.issuer_gateway.store.holder_links import StoredHolderLink
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork

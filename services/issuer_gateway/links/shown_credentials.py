@@ -11,8 +11,8 @@ from proto.wire.holder_links import ShownCredential, ShownCredentials
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_papers import CredentialPapers, OpenedCredential
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.holder_links.chosen_parts import ShareTerms, chosen
-from services.issuer_gateway.holder_links.link_commands import HolderLinks
+from services.issuer_gateway.links.chosen_parts import ShareTerms, chosen
+from services.issuer_gateway.links.link_commands import HolderLinks
 from services.issuer_gateway.store import credentials, holder_links, tenants
 from services.issuer_gateway.store.holder_links import StoredHolderLink
 from services.persistence.postgres import Pool

@@ -1,1 +1,0 @@
-"""Claims: one-time links by which learners get credentials. Speaks no SQL and no HTTP."""

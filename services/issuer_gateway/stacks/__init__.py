@@ -1,1 +1,0 @@
-"""What can be stacked, and what is missing: advice and previews, which sign nothing."""
