@@ -134,7 +134,9 @@ class DecideAwards:
         also = [*awarded.credential_ids, *(each for item in items for each in (*item.replaces, *item.components))]
         if not is_dry and any(item.award.on_repeat == "replace" or item.replaces for item in items):
             await outbox.lock_streams(connection, also)
-        holdings = await Holdings.read(self._log_state, connection, tenant, [item.asking for item in items], now=now)
+        holdings = Holdings(tenant, Book(), now)
+        if asking := [item.asking for item in items if item.asking.required is not None]:
+            holdings = await Holdings.read(self._log_state, connection, tenant, asking, now=now)
         holdings.add(earlier or {})
         book = await book_for(connection, [item.opened for item in items if item.opened], also=also, now=now)
         check_rules(book, items)

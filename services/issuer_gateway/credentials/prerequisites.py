@@ -6,7 +6,7 @@ DID, else by names and date of birth), or by id only; then that they are the lea
 with the parts of a stack (DESIGN 7), and a note says so. What cannot be read refuses the award.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -105,17 +105,14 @@ class Holdings:
         log_state: FollowedLogState,
         connection: Connection,
         tenant: Tenant,
-        items: Iterable[Asking],
+        asking: Sequence[Asking],
         *,
         now: Moment,
     ) -> "Holdings":
-        """Return what the learners hold of what is asked for.
+        """Return what the learners of awards that ask for something hold of that.
 
         Raises `LogNotFollowedProblem` where the log was not followed lately: a revocation may have been missed.
         """
-        asking = [item for item in items if item.required is not None]
-        if not asking:
-            return cls(tenant, Book(), now)
         log_state.check_fresh("Whether prerequisites still hold")
         uris = list(dict.fromkeys(uri for item in asking if item.required for uri in item.required.named))
         own = await credentials.of_learners(connection, tenant.institution_id, [item.ref for item in asking], uris)
