@@ -91,14 +91,15 @@ def build_document(
     credential_status: Mapping[str, Any] | None = None,
     fixed: Fixed | None = None,
     zone: tzinfo = UTC,
+    verifier_url: str | None = None,
 ) -> dict[str, Any]:
     """Return the document without a proof, as JSON values.
 
     `document_id` is `urn:uuid:` and a fresh random UUIDv4 (DESIGN 3.1); `components` are the parts of a stack;
     `credential_status` is an entry such as a BitstringStatusListEntry, taken as it is;
     `fixed` is `fixed_of(issuer, achievement)` where that was made before. Days of the award are days in `zone`; the
-    document says the moments, in UTC, and the days as they were written.
-    Raises `MismatchProblem` and `InvalidProblem`.
+    document says the moments, in UTC, and the days as they were written. `verifier_url` is where it may be checked, a
+    hint that nobody trusts. Raises `MismatchProblem` and `InvalidProblem`.
     """
     if not _DOCUMENT_ID.match(document_id):
         raise InvalidProblem("A document's id is urn:uuid: and a random UUID of version 4", pointer="/id")
@@ -122,6 +123,7 @@ def build_document(
         "evidence": evidence_part(award.evidence),
         "credentialStatus": dict(credential_status) if credential_status else None,
         IRIS["otherIdentifier"]: _identifiers(award.other_identifiers),
+        IRIS["verifiedAt"]: {"id": verifier_url} if verifier_url else None,
     }
     return _stated(document)
 

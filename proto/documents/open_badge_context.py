@@ -44,6 +44,8 @@ EU_TERMS: Mapping[str, Any] = MappingProxyType(
         # The days of validity as they were written; validFrom and validUntil are moments.
         "validFromDay": {"@id": _OWN + "validFromDay", "@type": _XSD + "date"},
         "validUntilDay": {"@id": _OWN + "validUntilDay", "@type": _XSD + "date"},
+        # Where it can be checked, by its issuer: a hint, which proves nothing and is trusted by nobody.
+        "verifiedAt": _reference("http://www.w3.org/2000/01/rdf-schema#seeAlso"),
         # What its claims were hashed to, one by one (rules version 2).
         "claimsRoot": _OWN + "claimsRoot",
         # The learner (element 1). Open Badges has these names for a Profile only, which some readers take from a

@@ -53,8 +53,8 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verifier_url: Annotated[
         str | None,
         Meta(
-            description="Base URL of a verifier, https://…: pages, papers and QR codes lead there. Not set: they name "
-            "none",
+            description="Base URL of a verifier, https://…: pages, papers and QR codes lead there, and "
+            "new documents name it as a hint that nobody trusts. Not set: they name none",
             extra=WEB_ADDRESS,
         ),
     ] = None

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from pypdf import PdfReader
 
+from proto.documents.open_badge_names import IRIS
 from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
 from tests.support.databases import MakeDatabase
@@ -43,6 +44,7 @@ async def test_staff_fetch_a_supplement_with_the_document_inside_and_it_says_how
     assert msgspec.json.decode(attached) == msgspec.json.decode(await client.document(credential.credential_id))
     assert f"{VERIFIER}/c/{credential.credential_id}" in "".join(text_of(pdf).split())
     assert "Holds. By the public record" in text_of(pdf).replace("\n", " ")
+    assert msgspec.json.decode(attached)[IRIS["verifiedAt"]] == {"id": VERIFIER}
     revoked = await client.revoke(credential.credential_id, {"reason": "error"})
     await office.event_published(revoked.event_id)
     assert "Revoked" in text_of(await client.pdf(credential.credential_id)).partition("1. The holder")[0]

@@ -85,15 +85,25 @@ class Stacked(NamedTuple):
 
 
 class PrepareAward:
-    """Makes documents and events of awards. `annex_gate` is the gateway's; an institution's may be stricter."""
+    """Makes documents and events of awards. `annex_gate` is the gateway's; an institution's may be stricter.
+
+    `verifier_url` is the address at which documents may be checked, which they name as a hint.
+    """
 
     def __init__(
-        self, writer: LogWriter, status_lists: StatusLists, parts: AchievementParts, *, annex_gate: AnnexGate
+        self,
+        writer: LogWriter,
+        status_lists: StatusLists,
+        parts: AchievementParts,
+        *,
+        annex_gate: AnnexGate,
+        verifier_url: str | None = None,
     ) -> None:
         self._writer = writer
         self._status_lists = status_lists
         self._parts = parts
         self._annex_gate = annex_gate
+        self._verifier_url = verifier_url
 
     async def prepare(
         self,
@@ -126,6 +136,7 @@ class PrepareAward:
             credential_status=place.entry if place else None,
             components=stacked.documented if stacked else (),
             fixed=part.fixed,
+            verifier_url=self._verifier_url,
         )
         statement = statement_of(achievement.achievement, award, zone=tenant.zone)
         named = await self._named(tenant, document, part, statement, now=now, stacked=stacked)

@@ -128,10 +128,12 @@ def document_of(
     credential_status: Mapping[str, Any] | None = None,
     components: Sequence[Component] = (),
     fixed: Fixed | None = None,
+    verifier_url: str | None = None,
 ) -> dict[str, Any]:
     """Return the document without a proof, and without a claims root.
 
-    `fixed` is what it has in common with others, where that was made before. Raises `CreditsExceedProblem`.
+    `fixed` is what it has in common with others, where that was made before; `verifier_url` where it may be checked.
+    Raises `CreditsExceedProblem`.
     """
     check_credits(achievement, award)
     _check_period(award, tenant.zone)
@@ -144,6 +146,7 @@ def document_of(
         credential_status=credential_status,
         fixed=fixed,
         zone=tenant.zone,
+        verifier_url=verifier_url,
     )
 
 

@@ -58,7 +58,13 @@ class Issuing:
 
 def make_issuing(parts: Parts, config: Config) -> Issuing:
     """Return how awards become credentials."""
-    prepare = PrepareAward(parts.writer, parts.status_lists, AchievementParts(), annex_gate=config.annex_gate)
+    prepare = PrepareAward(
+        parts.writer,
+        parts.status_lists,
+        AchievementParts(),
+        annex_gate=config.annex_gate,
+        verifier_url=config.verifier_url,
+    )
     decide = DecideAwards(
         parts.writer,
         parts.log_state,
