@@ -3,6 +3,7 @@
 Whoever names `text/html` in `Accept` and no JSON is a browser: scripts and commands send `*/*` or JSON.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from services.edge.pages import Templates
 from services.edge.problems import problem_response
 
 _ACCEPT_LENGTH_MAX = 1_000
+_NEXT: Mapping[int, str] = {
+    401: "This address is for programs that have a key. Was it meant for you, ask whoever gave it to you for a link.",
+    404: "Was the address copied whole? A link that was sent to you ends in a long code, and works with all of it.",
+    405: "Open the page before this one again, and use what is on it.",
+    408: "Load the page before this one again, and send it anew.",
+    413: "Go back, and choose a smaller file: the credential itself, rather than what it came in.",
+    429: "Wait a moment, then load this page again.",
+}
+"""What a person can do next, by the status."""
 
 
 def wants_page(request: web.BaseRequest) -> bool:
@@ -22,11 +32,18 @@ def wants_page(request: web.BaseRequest) -> bool:
     return "text/html" in accept and "json" not in accept
 
 
-def problem_page(request: web.BaseRequest, problem: Problem) -> web.Response:
-    """Return a refusal as a page, with the status and the headers that it has as a document."""
+def problem_page(request: web.Request, problem: Problem) -> web.Response:
+    """Return a refusal as a page, with the status and the headers that it has as a document.
+
+    It says what to do next, and leads to the first page where the service has one.
+    """
     templates, template = _page()
-    way_back = "../" * (request.path.count("/") - 1) or "./"
-    response = templates.page(template.render(problem=problem, way_back=way_back), status=problem.status)
+    root = "../" * (request.path.count("/") - 1) or "./"
+    has_first_page = any(resource.canonical == "/" for resource in request.app.router.resources())
+    page = template.render(
+        problem=problem, next=_NEXT.get(problem.status, ""), way_back=root if has_first_page else "", docs=f"{root}docs"
+    )
+    response = templates.page(page, status=problem.status)
     for name, value in problem_response(problem).headers.items():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value

@@ -17,6 +17,9 @@ _HEADERS = {"Content-Type": PROBLEM_MEDIA_TYPE, "Cache-Control": "no-store"}
 _ENCODE = msgspec.json.Encoder(enc_hook=str).encode
 
 
+_MEBIBYTE = 1_048_576
+
+
 class UnknownPathProblem(NotFoundProblem):
     """No route has this path."""
 
@@ -44,9 +47,9 @@ class BodyTooLargeProblem(Problem):
     status = 413
 
     def __init__(self, limit_bytes: int) -> None:
-        super().__init__(
-            f"This request takes a body of at most {limit_bytes} bytes", members={"limit_bytes": limit_bytes}
-        )
+        whole, rest = divmod(limit_bytes, _MEBIBYTE)
+        size = f"{limit_bytes} bytes" if rest else f"{limit_bytes} bytes ({whole} MiB)"
+        super().__init__(f"This request takes a body of at most {size}", members={"limit_bytes": limit_bytes})
 
 
 class TooManyLinesProblem(Problem):

@@ -35,6 +35,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     outside: tuple[str, ...]
     sheets: int
     text: str
+    links: tuple[str, ...]
     refused: tuple[str, ...]
 
 
@@ -94,6 +95,7 @@ class Lens:
             ),
             sheets=sheets,
             text=page.locator("body").inner_text(),
+            links=tuple(page.evaluate("[...document.links].map(link => link.href.split('#')[0])")),
             refused=tuple(self._refused),
         )
 

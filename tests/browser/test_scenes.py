@@ -6,6 +6,8 @@ Pictures of all of them are kept in `browser-results` at the root of the reposit
 
 import shutil
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tests.end_to_end.conftest import ROOT, Up
 AXE = ROOT / "tests" / "interop" / "judges" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "browser-results"
 WEIGHT_MAX = 150_000
+_DEAD = 400
 _WITH_TEXT_OF_A_DOCUMENT = {"claim-mine", "claim-expired-taken", "home-json-of-nothing"}
 Looks = Mapping[str, Look]
 
@@ -91,3 +94,16 @@ def test_a_proven_document_says_whose_it_is_and_one_that_is_not_shows_nothing_of
     for name in ("record-en", "record-revoked"):
         assert "holds no name" in looks[name].text
         assert "Broecke" not in looks[name].text
+
+
+def test_no_link_leads_nowhere(looks: Looks) -> None:
+    links = {link: name for name, look in looks.items() for link in look.links if link.startswith("http")}
+    assert {link: name for link, name in links.items() if _status(link) >= _DEAD} == {}
+
+
+def _status(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

@@ -108,6 +108,11 @@ async def test_what_was_shown_is_nowhere_afterwards(verifier: Verifier, tmp_path
     for _ in range(2):
         await verifier.post(awarded.data)
         await page_of(verifier, awarded.data)
+    for sent in ({"at": "2026-03-01"}, {"at": NAME}, {"at": "soon"}, {"document": f'{{"half": "{NAME}", '}):
+        async with verifier.session.post(
+            verifier.url + "/", data={"document": awarded.data.decode(), **sent}
+        ) as response:
+            assert response.status in {200, 400, 422}
     kept = await asyncio.to_thread(read_all, tmp_path)
     for words in (NAME.encode(), TITLE.encode(), b"Briain"):
         assert words not in kept
@@ -153,3 +158,4 @@ async def test_a_refusal_is_a_page_for_a_browser_and_a_document_for_a_machine(
             assert ("<h1>" in text) is is_page
             assert response.content_type == ("text/html" if is_page else "application/problem+json")
             assert response.headers["X-Request-Id"]
+            assert ('class="next"' in text) is is_page  # it says what to do
