@@ -6,12 +6,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ALIKE = {
+    "AchievementPage": "a page of the achievements that a service lists",
+    "AchievementPath": "an achievement in a path of a service",
     "Config": "the settings of a service",
     "Metrics": "what a service counts",
     "Pages": "the pages of a service",
     "PostgresStorage": "the database behind what a service's simulation keeps in memory",
     "Report": "what a service's check of itself found",
     "Status": "how a credential stands, as a service answers it",
+    "UnknownAchievementProblem": "a service has no achievement of that name",
     "UnknownCredentialProblem": "a service has no credential of that id",
 }
 """Names that mean the same in each service, where each has its own."""

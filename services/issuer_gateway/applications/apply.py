@@ -31,7 +31,7 @@ from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import applications, credentials, tenants
-from services.issuer_gateway.store.applications import Decided, Item, StoredApplication
+from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 
@@ -73,7 +73,7 @@ def applicant_of(key: DataKey, stored: StoredApplication) -> Applicant:
     return _DECODE(key.open(stored.sealed_applicant, "application", stored.application_id))
 
 
-def text_of(key: DataKey, made: Decided) -> str | None:
+def text_of(key: DataKey, made: EvidenceDecision) -> str | None:
     """Return what was written with a decision."""
     if made.sealed_text is None:
         return None
@@ -82,7 +82,7 @@ def text_of(key: DataKey, made: Decided) -> str | None:
     ).decode()
 
 
-def decision_answer(key: DataKey, made: Decided) -> DecisionAnswer:
+def decision_answer(key: DataKey, made: EvidenceDecision) -> DecisionAnswer:
     """Return a decision as applicant and office see it; who decided is in neither."""
     return DecisionAnswer(
         round=made.round,
@@ -272,7 +272,7 @@ class RecognitionApplications:
         return len(found)
 
 
-def item_of(items: Sequence[Item], number: int) -> Item:
+def item_of(items: Sequence[SealedEvidence], number: int) -> SealedEvidence:
     """Return the piece of evidence of that number; raises `UnknownItemProblem`."""
     found = next((item for item in items if item.number == number), None)
     if found is None:
@@ -280,7 +280,7 @@ def item_of(items: Sequence[Item], number: int) -> Item:
     return found
 
 
-def _seen(key: DataKey, item: Item, made: Sequence[Decided]) -> ItemSeen:
+def _seen(key: DataKey, item: SealedEvidence, made: Sequence[EvidenceDecision]) -> ItemSeen:
     opened = opened_item(key, item)
     return ItemSeen(
         number=item.number,

@@ -6,12 +6,12 @@ from proto.ids import AchievementUri, Did, EventId
 from proto.lifecycle import Book, StandingDecision, is_in_force
 from proto.lifecycle.statements import decisions_on
 from proto.moment import Moment, to_datetime
-from services.issuer_gateway.applications.evidence import Checked
+from services.issuer_gateway.applications.evidence import CheckedEvidence
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.log_state import FollowedLogState, LogNotFollowedProblem
 from services.issuer_gateway.store import applications, followed_log
-from services.issuer_gateway.store.applications import Decided, Item, NewApplication
+from services.issuer_gateway.store.applications import EvidenceDecision, NewApplication, SealedEvidence
 from services.persistence import postgres_statements
 from services.persistence.postgres import Connection
 
@@ -27,8 +27,8 @@ class DecideAtOnce:
         connection: Connection,
         tenant: Tenant,
         application: NewApplication,
-        pieces: Sequence[tuple[Item, Checked]],
-    ) -> list[Decided]:
+        pieces: Sequence[tuple[SealedEvidence, CheckedEvidence]],
+    ) -> list[EvidenceDecision]:
         """Keep what is decided at once, in the caller's transaction, and return it."""
         try:
             self._log_state.check_fresh("Whether a standing decision is in force")
@@ -48,7 +48,7 @@ class DecideAtOnce:
         return made
 
     async def _covering(
-        self, connection: Connection, tenant: Tenant, programme: str, checked: Checked, *, now: Moment
+        self, connection: Connection, tenant: Tenant, programme: str, checked: CheckedEvidence, *, now: Moment
     ) -> StandingDecision | None:
         """Return the institution's own decision that covers a credential: proven, active, and with what it asks for."""
         answer = checked.answer
@@ -81,12 +81,17 @@ async def _decisions_on(
 
 
 def _decided(
-    application: NewApplication, item: Item, checked: Checked, decision: StandingDecision, *, now: Moment
-) -> Decided:
+    application: NewApplication,
+    item: SealedEvidence,
+    checked: CheckedEvidence,
+    decision: StandingDecision,
+    *,
+    now: Moment,
+) -> EvidenceDecision:
     assert checked.answer is not None
     assert checked.answer.credential is not None, "it was covered by a decision on it"
     own = checked.answer.credential.ects_hundredths
-    return Decided(
+    return EvidenceDecision(
         application_id=application.application_id,
         number=item.number,
         round=1,

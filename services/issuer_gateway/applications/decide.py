@@ -38,7 +38,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import applications
-from services.issuer_gateway.store.applications import Decided, Item, LikeCase, StoredApplication
+from services.issuer_gateway.store.applications import EvidenceDecision, LikeCase, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool
 
@@ -95,7 +95,7 @@ class DecideApplications:
         return (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
 
     async def _like(
-        self, connection: Connection | Pool, tenant: Tenant, item: Item, *, but_for: ApplicationId
+        self, connection: Connection | Pool, tenant: Tenant, item: SealedEvidence, *, but_for: ApplicationId
     ) -> list[LikeCase]:
         if item.achievement is None:
             return []
@@ -163,7 +163,9 @@ class DecideApplications:
             is_overdue=False,
         )
 
-    async def _check_like(self, connection: Connection, tenant: Tenant, item: Item, body: DecisionBody) -> None:
+    async def _check_like(
+        self, connection: Connection, tenant: Tenant, item: SealedEvidence, body: DecisionBody
+    ) -> None:
         """Raise `UnlikeCaseProblem` where this office decided a like case otherwise, until that is said to be known."""
         if body.despite_precedents:
             return
@@ -178,7 +180,7 @@ class DecideApplications:
             )
 
     async def _put_on_log(
-        self, connection: Connection, stored: StoredApplication, item: Item, decided: Decided
+        self, connection: Connection, stored: StoredApplication, item: SealedEvidence, decided: EvidenceDecision
     ) -> None:
         if stored.is_public and item.credential_id is not None and decided.decision != "refused":
             await applications.publish_later(
@@ -206,10 +208,10 @@ def _known_credits(opened: OpenedItem) -> int | None:
 
 
 def _decided(
-    key: DataKey, item: Item, body: DecisionBody, turn: int, hundredths: int | None, *, by: ApiKeyId
-) -> Decided:
+    key: DataKey, item: SealedEvidence, body: DecisionBody, turn: int, hundredths: int | None, *, by: ApiKeyId
+) -> EvidenceDecision:
     name = f"{name_of(item.application_id, item.number)}/{turn}"
-    return Decided(
+    return EvidenceDecision(
         application_id=item.application_id,
         number=item.number,
         round=turn,
@@ -224,7 +226,9 @@ def _decided(
     )
 
 
-def _item(key: DataKey, tenant: Tenant, item: Item, made: Sequence[Decided], like: Sequence[LikeCase]) -> ItemAnswer:
+def _item(
+    key: DataKey, tenant: Tenant, item: SealedEvidence, made: Sequence[EvidenceDecision], like: Sequence[LikeCase]
+) -> ItemAnswer:
     opened = opened_item(key, item)
     return ItemAnswer(
         number=item.number,

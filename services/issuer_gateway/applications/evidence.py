@@ -20,7 +20,7 @@ from services.clients.http_client import AnsweredProblem
 from services.clients.verifier_client import VerifierClient
 from services.edge import Log
 from services.issuer_gateway.keys.keystore import DataKey
-from services.issuer_gateway.store.applications import Item
+from services.issuer_gateway.store.applications import SealedEvidence
 
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE_ANSWER = msgspec.json.Decoder(Answer).decode
@@ -30,7 +30,7 @@ _TOGETHER_MAX = 4
 _SECONDS_MAX = 30.0
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of evidence, and what a verifier said of it; `answer` is None where nothing could be asked."""
 
     sent: EvidenceSent
@@ -75,7 +75,7 @@ class EvidenceCheck:
         self._verifier = verifier
         self._log = log
 
-    async def check(self, sent: Sequence[EvidenceSent]) -> list[Checked]:
+    async def check(self, sent: Sequence[EvidenceSent]) -> list[CheckedEvidence]:
         """Return each piece with what was said of it, in their order.
 
         Raises `MalformedProblem` or `InvalidProblem`, with a pointer, for what nobody can read.
@@ -83,10 +83,10 @@ class EvidenceCheck:
         documents = [self._document(number, piece) for number, piece in enumerate(sent)]
         places = asyncio.Semaphore(_TOGETHER_MAX)
 
-        async def one(piece: EvidenceSent, document: bytes | None) -> Checked:
+        async def one(piece: EvidenceSent, document: bytes | None) -> CheckedEvidence:
             async with places:
                 answer = await self._ask(document) if document is not None else None
-            return Checked(sent=piece, answer=answer, stated=stated_in(document))
+            return CheckedEvidence(sent=piece, answer=answer, stated=stated_in(document))
 
         return list(await asyncio.gather(*map(one, sent, documents)))
 
@@ -134,11 +134,11 @@ def name_of(application_id: ApplicationId, number: int) -> str:
     return f"{application_id}/{number}"
 
 
-def sealed_item(key: DataKey, application_id: ApplicationId, number: int, checked: Checked) -> Item:
+def sealed_item(key: DataKey, application_id: ApplicationId, number: int, checked: CheckedEvidence) -> SealedEvidence:
     """Return a piece of evidence as it is stored."""
     name, of = name_of(application_id, number), checked.achievement
     answer = key.seal(_ENCODE(checked.answer), "application-answer", name) if checked.answer else None
-    return Item(
+    return SealedEvidence(
         application_id=application_id,
         number=number,
         sealed_title=key.seal(checked.title.encode(), "application-title", name),
@@ -153,7 +153,7 @@ def sealed_item(key: DataKey, application_id: ApplicationId, number: int, checke
 class OpenedItem(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of evidence, opened."""
 
-    item: Item
+    item: SealedEvidence
     title: str
     sent: EvidenceSent
     answer: Answer | None
@@ -170,7 +170,7 @@ class OpenedItem(msgspec.Struct, frozen=True, kw_only=True):
         return content_of(self.sent.document) if self.sent.document is not None else None
 
 
-def opened_item(key: DataKey, item: Item) -> OpenedItem:
+def opened_item(key: DataKey, item: SealedEvidence) -> OpenedItem:
     """Return a piece of evidence, opened."""
     name = name_of(item.application_id, item.number)
     return OpenedItem(

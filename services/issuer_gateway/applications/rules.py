@@ -7,7 +7,7 @@ from msgspec import UNSET
 from proto.ids import ApiKeyId
 from proto.problem import ConflictProblem, InvalidProblem
 from proto.wire.applications import ApplicationState, DecisionBody
-from services.issuer_gateway.store.applications import Decided, Item
+from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence
 
 ROUNDS_MAX = 2
 
@@ -83,7 +83,7 @@ def check_decision(body: DecisionBody, known_hundredths: int | None) -> int | No
     return stated if stated is not None else known_hundredths
 
 
-def next_round(item: Item, made: Sequence[Decided], by: ApiKeyId | None) -> int:
+def next_round(item: SealedEvidence, made: Sequence[EvidenceDecision], by: ApiKeyId | None) -> int:
     """Return which decision on a piece of evidence comes next; raises where none does, or where somebody else has to.
 
     A standing decision (`by` None) decides first only.
@@ -99,17 +99,17 @@ def next_round(item: Item, made: Sequence[Decided], by: ApiKeyId | None) -> int:
     return ROUNDS_MAX
 
 
-def may_appeal(item: Item, made: Sequence[Decided]) -> bool:
+def may_appeal(item: SealedEvidence, made: Sequence[EvidenceDecision]) -> bool:
     """Tell whether an applicant may appeal: once, against what was not recognised in full."""
     return len(made) == 1 and made[0].decision != "full" and item.sealed_appeal is None
 
 
-def is_waiting(item: Item, made: Sequence[Decided]) -> bool:
+def is_waiting(item: SealedEvidence, made: Sequence[EvidenceDecision]) -> bool:
     """Tell whether a piece of evidence waits for the office."""
     return not made or (len(made) < ROUNDS_MAX and item.sealed_appeal is not None)
 
 
-def state_of(items: Sequence[Item], made: Sequence[Decided]) -> ApplicationState:
+def state_of(items: Sequence[SealedEvidence], made: Sequence[EvidenceDecision]) -> ApplicationState:
     """Return how an application stands that is neither withdrawn nor lapsed."""
     by_number = {item.number: [each for each in made if each.number == item.number] for item in items}
     return "open" if any(is_waiting(item, by_number[item.number]) for item in items) else "decided"

@@ -25,7 +25,7 @@ from services.persistence.postgres import Connection
 _SHUFFLE = random.SystemRandom().shuffle
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class WaitingRevocation(msgspec.Struct, frozen=True, kw_only=True):
     """A revocation that waits for the others that say the same: the row, since when it may hold, of what."""
 
     line: int
@@ -67,16 +67,16 @@ class RevocationGroups:
         self._learners = learners
         self._now = now
         self._group_max = group_max
-        self._waiting: dict[CredentialId, Wanted] = {}
+        self._waiting: dict[CredentialId, WaitingRevocation] = {}
 
-    def wanted(self, line: int, row: ChangeRow, effective_at: Moment) -> Wanted | None:
+    def wanted(self, line: int, row: ChangeRow, effective_at: Moment) -> WaitingRevocation | None:
         """Return a row as a revocation that others may share; None where it must be said alone."""
         credential = self._book.credential(row.credential_id)
         is_plain = row.action == "revoke" and not row.award and not row.replaced_by
         if credential is None or not is_plain or self._group_max == 1:
             return None
         life = life_of(self._book, credential) or credential.lives[-1]
-        return Wanted(
+        return WaitingRevocation(
             line=line,
             credential_id=row.credential_id,
             achievement=life.achievement,
@@ -85,7 +85,7 @@ class RevocationGroups:
             effective_at=effective_at,
         )
 
-    def add(self, wanted: Wanted) -> None:
+    def add(self, wanted: WaitingRevocation) -> None:
         """Let a revocation wait for the others that say the same."""
         self._waiting[wanted.credential_id] = wanted
 
@@ -108,7 +108,7 @@ class RevocationGroups:
             await self._decide(group, found)
         return found
 
-    async def _decide(self, group: Sequence[Wanted], found: Revoked) -> None:
+    async def _decide(self, group: Sequence[WaitingRevocation], found: Revoked) -> None:
         if len(group) == 1:
             found.alone.append(group[0].line)
             return

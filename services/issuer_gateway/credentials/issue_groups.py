@@ -17,7 +17,7 @@ from proto.moment import Moment
 from proto.problem import Problem
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.groups import groups_of
-from services.issuer_gateway.domain.issuing import Statement, committed_event
+from services.issuer_gateway.domain.issuing import IssueStatement, committed_event
 from services.issuer_gateway.domain.log_refusals import refusal_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.unit_of_work.decision_book import admit, check_admissible
@@ -57,7 +57,7 @@ class IssueGroups:
         self._now = now
         self._group_max = group_max
         self._is_dry = is_dry
-        self._judged: dict[Statement, Refusal | None] = {}
+        self._judged: dict[IssueStatement, Refusal | None] = {}
         self._waiting: dict[CredentialId, PreparedAward] = {}
 
     async def judge(self, item: PreparedAward) -> None:

@@ -49,7 +49,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     api_key_id: ApiKeyId | None
 
 
-class Committed(msgspec.Struct, frozen=True, kw_only=True):
+class IssuedInGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A credential that a group has issued; `expected` waits for its event and is to be forgotten."""
 
     item: PreparedAward
@@ -61,12 +61,12 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     """Where the event of an issue stands; with the credential, where it was made just now and in a group."""
 
     event: EventAnswer
-    committed: Committed | None = None
+    committed: IssuedInGroup | None = None
     is_already_awarded: bool = False
     """Whether the award was made before, and this is the credential of then."""
 
 
-_Outcome = Committed | Answered | Problem | None
+_Outcome = IssuedInGroup | Answered | Problem | None
 """None leaves a request alone."""
 
 
@@ -136,7 +136,7 @@ class IssueTogether:
         items, refused = await self._rows.prepare(tenant, rows, self._writer.now())  # (1)
         items = {place: replace(item, api_key_id=group[place].api_key_id) for place, item in items.items()}
         outcomes: dict[int, _Outcome] = dict(refused)
-        committed: dict[int, Committed] = {}
+        committed: dict[int, IssuedInGroup] = {}
         try:
             async with transaction(self._pool) as connection:  # (2)
                 settled = await _settled(connection, group, items)
@@ -158,7 +158,7 @@ class IssueTogether:
 
     async def _issued(
         self, connection: Connection, tenant: Tenant, group: Sequence[Asked], items: dict[int, PreparedAward]
-    ) -> tuple[dict[int, _Outcome], dict[int, Committed]]:
+    ) -> tuple[dict[int, _Outcome], dict[int, IssuedInGroup]]:
         """Issue what the rules admit; return the refusals (None where one may pass) and what will be committed."""
         issues = await self._issuing.issue_many(connection, tenant, list(items.values()), are_alone=True)
         refusals: dict[int, _Outcome] = {}
@@ -177,12 +177,12 @@ class IssueTogether:
         if said:
             await remember_events(connection, said)
         committed = {
-            place: Committed(item=item, created_at=issues.created_at, expected=self._writer.expect(item.event_id))
+            place: IssuedInGroup(item=item, created_at=issues.created_at, expected=self._writer.expect(item.event_id))
             for place, item in taken.items()
         }
         return refusals, committed
 
-    def _forget(self, committed: dict[int, Committed]) -> None:
+    def _forget(self, committed: dict[int, IssuedInGroup]) -> None:
         for each in committed.values():
             self._writer.forget(each.expected)
 

@@ -24,7 +24,7 @@ from services.issuer_gateway.credentials.prepared_award import PreparedAward, Se
 from services.issuer_gateway.domain.awarding import document_of
 from services.issuer_gateway.domain.issuing import (
     COMMITMENTS_FROM,
-    Statement,
+    IssueStatement,
     committed,
     issued_event,
     stacked_event,
@@ -160,7 +160,7 @@ class PrepareAward:
         tenant: Tenant,
         document: dict[str, Any],
         part: AchievementPart,
-        statement: Statement,
+        statement: IssueStatement,
         *,
         now: Moment,
         stacked: Stacked | None,

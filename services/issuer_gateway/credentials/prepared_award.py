@@ -9,7 +9,7 @@ from proto.envelope import Opened
 from proto.ids import ApiKeyId, Commitment, CredentialId, EventId
 from services.issuer_gateway.achievements.document_parts import AchievementPart, without_part
 from services.issuer_gateway.credentials.prerequisites import Asking
-from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, Statement
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, IssueStatement
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store import achievements
 from services.issuer_gateway.unit_of_work.log_writer import OutboxEvent
@@ -33,7 +33,7 @@ class PreparedAward(msgspec.Struct, frozen=True, kw_only=True):
     award: Award
     achievement: achievements.StoredAchievement
     credential_id: CredentialId
-    statement: Statement
+    statement: IssueStatement
     commitment: Commitment | None = None
     """What rules version 2 has an event say of it; None by version 1, which says the id."""
     opened: Opened | None

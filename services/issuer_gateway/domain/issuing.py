@@ -18,7 +18,7 @@ COMMITMENTS_FROM = 2
 """The version of the rules from which an issue says commitments (DESIGN 9)."""
 
 
-class Statement(msgspec.Struct, frozen=True, kw_only=True):
+class IssueStatement(msgspec.Struct, frozen=True, kw_only=True):
     """What an issue says besides whose it is: credentials of which it is equal can be issued by one event."""
 
     achievement: AchievementUri
@@ -38,7 +38,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Committed(msgspec.Struct, frozen=True, kw_only=True):
+class CommittedDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A document with its claims root, and what follows from it for its institution."""
 
     document: dict[str, Any]
@@ -46,9 +46,9 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId
 
 
-def statement_of(achievement: Achievement, award: Award, *, zone: tzinfo = UTC) -> Statement:
+def statement_of(achievement: Achievement, award: Award, *, zone: tzinfo = UTC) -> IssueStatement:
     """Return what the issue of an award says: credits, level and dates as its document has them, days in `zone`."""
-    return Statement(
+    return IssueStatement(
         achievement=achievement.uri,
         ects_hundredths=award.earned_hundredths(achievement),
         eqf_level=achievement.eqf_level,
@@ -57,9 +57,9 @@ def statement_of(achievement: Achievement, award: Award, *, zone: tzinfo = UTC) 
     )
 
 
-def statement_in(event: events.CredentialsIssued) -> Statement:
+def statement_in(event: events.CredentialsIssued) -> IssueStatement:
     """Return what an event says of each of its credentials."""
-    return Statement(
+    return IssueStatement(
         achievement=event.achievement,
         ects_hundredths=event.ects_hundredths,
         eqf_level=event.eqf_level or None,
@@ -68,7 +68,9 @@ def statement_in(event: events.CredentialsIssued) -> Statement:
     )
 
 
-def committed(document: dict[str, Any], issuer: Did, seed: bytes, *, achievement: bytes | None = None) -> Committed:
+def committed(
+    document: dict[str, Any], issuer: Did, seed: bytes, *, achievement: bytes | None = None
+) -> CommittedDocument:
     """Return a document with the claims root by this seed, its commitment and its credential id (DESIGN 9).
 
     `achievement` is that claim in canonical JSON, where it was made before.
@@ -76,16 +78,16 @@ def committed(document: dict[str, Any], issuer: Did, seed: bytes, *, achievement
     root = claims_root(document, seed, achievement=achievement)
     rooted = document | {CLAIMS_ROOT_TERM: root.hex()}
     said = commitment(document_digest(rooted), root)
-    return Committed(document=rooted, commitment=said, credential_id=committed_credential_id(issuer, said))
+    return CommittedDocument(document=rooted, commitment=said, credential_id=committed_credential_id(issuer, said))
 
 
-def issued_event(common: Common, said: Statement, name: CredentialId) -> events.CredentialIssued:
+def issued_event(common: Common, said: IssueStatement, name: CredentialId) -> events.CredentialIssued:
     """Return the event of rules version 1 that issues a credential by this id."""
     return events.CredentialIssued(**common.fields(), **said.fields(), credential_id=name)
 
 
 def stacked_event(
-    common: Common, said: Statement, name: CredentialId, components: Sequence[CredentialId]
+    common: Common, said: IssueStatement, name: CredentialId, components: Sequence[CredentialId]
 ) -> events.CredentialStacked:
     """Return the event of rules version 1 that stacks components, which come sorted and distinct."""
     return events.CredentialStacked(
@@ -94,7 +96,7 @@ def stacked_event(
 
 
 def committed_event(
-    common: Common, said: Statement, commitments: Sequence[Commitment], components: Sequence[CredentialId] = ()
+    common: Common, said: IssueStatement, commitments: Sequence[Commitment], components: Sequence[CredentialId] = ()
 ) -> events.CredentialIssuedV2 | events.CredentialStackedV2 | events.CredentialsIssued:
     """Return the event of rules version 2 that issues one credential, stacks one of components, or issues several."""
     fields = common.fields() | said.fields()

@@ -31,7 +31,7 @@ class NewApplication(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class SealedEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """A piece of evidence, sealed; in clear what it is of, where that is known, and when it goes to the log."""
 
     application_id: ApplicationId
@@ -45,7 +45,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     achievement_issuer: str | None = None
 
 
-class Decided(msgspec.Struct, frozen=True, kw_only=True):
+class EvidenceDecision(msgspec.Struct, frozen=True, kw_only=True):
     """A decision on a piece of evidence; `api_key_id` is who decided, None where a standing decision did."""
 
     application_id: ApplicationId
@@ -102,16 +102,16 @@ def _application(row: asyncpg.Record) -> StoredApplication:
     return StoredApplication(**dict(row))
 
 
-def _item(row: asyncpg.Record) -> Item:
-    return Item(**(dict(row) | {"credential_id": _hex(row["credential_id"])}))
+def _item(row: asyncpg.Record) -> SealedEvidence:
+    return SealedEvidence(**(dict(row) | {"credential_id": _hex(row["credential_id"])}))
 
 
-def _decided(row: asyncpg.Record) -> Decided:
+def _decided(row: asyncpg.Record) -> EvidenceDecision:
     hexed = {name: _hex(row[name]) for name in ("under_event", "recognition")}
-    return Decided(**(dict(row) | hexed | {"reasons": tuple(row["reasons"])}))
+    return EvidenceDecision(**(dict(row) | hexed | {"reasons": tuple(row["reasons"])}))
 
 
-async def add(connection: Connection, new: NewApplication, items: Sequence[Item]) -> datetime:
+async def add(connection: Connection, new: NewApplication, items: Sequence[SealedEvidence]) -> datetime:
     """Add an open application with its evidence, and return when it was made."""
     created_at: datetime = await connection.fetchval(
         """INSERT INTO application (application_id, institution_id, learner_id, token_hash, programme, is_public,
@@ -184,7 +184,7 @@ async def page(
     return [_application(row) for row in rows]
 
 
-async def items(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[Item]:
+async def items(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[SealedEvidence]:
     """Return the evidence of applications, in its order."""
     rows = await connection.fetch(
         """SELECT application_id::text, number, sealed_title, sealed_evidence, sealed_answer, sealed_appeal,
@@ -195,7 +195,7 @@ async def items(connection: Connection | Pool, application_ids: Sequence[Applica
     return [_item(row) for row in rows]
 
 
-async def decisions(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[Decided]:
+async def decisions(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[EvidenceDecision]:
     """Return what was decided on applications, the first decision of each piece first."""
     rows = await connection.fetch(
         """SELECT application_id::text, number, round, decision, ects_hundredths, eqf_level, reasons, sealed_text,
@@ -206,7 +206,7 @@ async def decisions(connection: Connection | Pool, application_ids: Sequence[App
     return [_decided(row) for row in rows]
 
 
-async def decide(connection: Connection, made: Decided) -> None:
+async def decide(connection: Connection, made: EvidenceDecision) -> None:
     """Keep a decision on an application that the caller has locked."""
     await connection.execute(
         """INSERT INTO application_decision (application_id, number, round, decision, ects_hundredths, eqf_level,

@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 _Row = TypeVar("_Row")
 
 
-class Asked(NamedTuple):
+class AnswerBasis(NamedTuple):
     """What belongs to every answer: the question's moments, where the records stand, how fresh they are."""
 
     question: TimedQuestion
@@ -135,7 +135,7 @@ class ListService:
     ) -> tuple[AchievementPage, AchievementPlace | None]:
         """Return a part of the catalogue, and after which place it goes on; None: this is its end."""
 
-        def work(transaction: ReadTransaction, asked: Asked) -> tuple[AchievementPage, AchievementPlace | None]:
+        def work(transaction: ReadTransaction, asked: AnswerBasis) -> tuple[AchievementPage, AchievementPlace | None]:
             found = transaction.catalogue.page(wanted, after=after, limit=limit + 1)
             page = Catalogue(transaction).page(tuple(found[:limit]), wanted, asked.as_of, asked.freshness)
             return page, found[limit - 1] if len(found) > limit else None
@@ -161,7 +161,7 @@ class ListService:
     ) -> Slice[_Row]:
         """Return what was found, one row less than was asked for: whether that is there says whether more follow."""
 
-        def work(transaction: ReadTransaction, asked: Asked) -> Slice[_Row]:
+        def work(transaction: ReadTransaction, asked: AnswerBasis) -> Slice[_Row]:
             found, register = find(transaction), Register(transaction)
             rows = tuple(told(register, row) for row in found[:limit])
             more_after = key_of(found[limit - 1]) if len(found) > limit else None
@@ -169,12 +169,12 @@ class ListService:
 
         return await self._read(language, work)
 
-    async def _read(self, language: Language, work: Callable[[ReadTransaction, Asked], _T]) -> _T:
+    async def _read(self, language: Language, work: Callable[[ReadTransaction, AnswerBasis], _T]) -> _T:
         question = self._answers.question(Moments())
         fresh = language.check(freshness(question.health))
 
         def over(transaction: ReadTransaction) -> _T:
             at = as_of(self._answers.origin, transaction.position, question.health)
-            return work(transaction, Asked(question.after(transaction.position), at, fresh))
+            return work(transaction, AnswerBasis(question.after(transaction.position), at, fresh))
 
         return await self._projection.read(over)

@@ -75,7 +75,7 @@ class AwardsFileQuery(FileQuery, frozen=True, kw_only=True):
     achievement: AchievementUri = ""
 
 
-class AwardsQuery(AwardsFileQuery, frozen=True, kw_only=True):
+class AwardedQuery(AwardsFileQuery, frozen=True, kw_only=True):
     """What was awarded, by whom; how many, after which."""
 
     limit: Limit = ROWS_DEFAULT
@@ -126,7 +126,7 @@ async def issuer(request: web.Request, *, path: IssuerPath, query: LanguageQuery
     return await request.app[LISTS].issuer(dids_in(request, path), language_of(request, query))
 
 
-async def awards(request: web.Request, *, query: AwardsQuery) -> Reply:
+async def awards(request: web.Request, *, query: AwardedQuery) -> Reply:
     """Answer with what was awarded."""
     found = await _awards(request, query, query.limit)
     page = AwardedPage(
@@ -194,7 +194,7 @@ def register_routes() -> list[Route]:
         *_listed(
             "/v1/awards",
             (awards, awards_csv),
-            (AwardsQuery, AwardsFileQuery),
+            (AwardedQuery, AwardsFileQuery),
             AwardedPage,
             summary="Which achievements were awarded, by whom and how often",
             description="By the log alone; the log holds no titles and no descriptions.",

@@ -19,7 +19,7 @@ class Month(msgspec.Struct, frozen=True):
     size: int
 
 
-class Growth(msgspec.Struct, frozen=True, kw_only=True):
+class GrowthCurve(msgspec.Struct, frozen=True, kw_only=True):
     """What is drawn: an SVG path in a box of this size, from the first day's beginning to the last day's end."""
 
     width: int
@@ -32,13 +32,13 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     months: tuple[Month, ...]
 
 
-def growth_of(days: Sequence[DayCount]) -> Growth | None:
+def growth_of(days: Sequence[DayCount]) -> GrowthCurve | None:
     """Return how the log grew over these days, or None where there are none."""
     if not days:
         return None
     first, last = days[0], days[-1]
     begin = first.size - first.entries
-    return Growth(
+    return GrowthCurve(
         width=WIDTH,
         height=HEIGHT,
         path=_path(days, begin),
