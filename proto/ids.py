@@ -91,3 +91,10 @@ def parse_credential_id(text: str) -> CredentialId:
     if not _HEX_256.match(text):
         raise InvalidProblem("A credential id is 64 lower-case hexadecimal digits: the SHA-256 of issuer and document")
     return CredentialId(text)
+
+
+def parse_event_id(text: str) -> EventId:
+    """Return `text` as an event id, or raise `InvalidProblem` if it is not 64 lower-case hex digits."""
+    if not _HEX_256.match(text):
+        raise InvalidProblem("An event id is 64 lower-case hexadecimal digits, as the answer to what was said names it")
+    return EventId(text)

@@ -1,5 +1,6 @@
 """`credentify registrar`: what the registrar says, signed with a key file that no service reads, and submitted."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from proto import envelope as envelopes
 from proto import events
 from proto.canonical import DECODE_ERRORS
 from proto.envelope import Envelope
-from proto.ids import Did, KeyId, Origin
+from proto.ids import Did, KeyId, Origin, parse_event_id
 from proto.keys import PublicKey, key_id_of
 from proto.lifecycle import RULES_VERSION_OF_NEW_LOGS, RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
 from proto.moment import normalise
@@ -339,6 +340,28 @@ async def revoke(*, credential_id: str, reason: str, effective_at: str | None, y
     since = normalise(effective_at) if effective_at else now()
     _ask(f"The credential {credential_id} holds no more from {since} on.", yes=yes, as_json=options["as_json"])
     await _say(events.CredentialRevoked, options, credential_id=credential_id, reason=reason, effective_at=since)
+
+
+_WITHDRAWN: Mapping[str, tuple[type[events.Withdrawal], str]] = {
+    "recognition": (events.RecognitionWithdrawn, "recognition"),
+    "decision": (events.AchievementRecognitionWithdrawn, "recognition"),
+    "invitation": (events.EndorserUninvited, "invitation"),
+    "endorsement": (events.EndorsementWithdrawn, "endorsement"),
+}
+
+
+@registrar.command("withdraw")
+@click.argument("what", type=click.Choice(list(_WITHDRAWN)))
+@click.argument("event_id")
+@_yes_option
+@_signing
+@command
+async def withdraw(*, what: str, event_id: str, yes: bool, **options: Any) -> None:
+    """Withdraw WHAT the event EVENT_ID said, for an institution that closed without a successor."""
+    named = parse_event_id(event_id)
+    _ask(f"The {what} {named} counts no more.", yes=yes, as_json=options["as_json"])
+    kind, field = _WITHDRAWN[what]
+    await _say(kind, options, **{field: named})
 
 
 @registrar.command("activate-rules")

@@ -1,5 +1,9 @@
 """Standing decisions, invited endorsers, endorsements and recognition by version 2, through a running gateway."""
 
+import asyncio
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,9 +11,11 @@ from typing import Any
 import pytest
 
 from services.clients.gateway import AnsweredProblem, GatewayClient
+from services.command.key_file import write_key
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.statements import secret_key
 
 NOWHERE = "f" * 64
 
@@ -154,3 +160,48 @@ async def test_the_typed_client_says_and_lists_all_of_it_page_by_page(offices: O
     await client.withdraw_standing_decision(made[0])
     assert (await client.endorsers(received=True)).invitations == ()
     assert (await client.endorsements(offices.credential)).endorsements == ()  # type: ignore[arg-type] # an id
+
+
+async def credentify(*arguments: str | Path) -> str:
+    """Run the command as a user does, and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", *map(str, arguments)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+async def test_staff_and_the_registrar_say_all_of_it_by_command(offices: Offices, tmp_path: Path) -> None:
+    def speaking(office: Office) -> tuple[str, str, str, Path]:
+        file = tmp_path / f"{office.slug}.key"
+        file.write_text(office.created.api_key)
+        return "--gateway", offices.gateway.url, "--api-key-file", file
+
+    def made(out: str) -> str:
+        return str(json.loads(out)["event_id"])
+
+    home, abroad = speaking(offices.home), speaking(offices.abroad)
+    programme = ("--programme", "https://nadmorska.example/p/1", "--ects", "3.5", "--until", "2029-06-30")
+    about = ("--issuer", offices.home.did, "--achievement", offices.achievement)
+    decision = made(await credentify("decision", "make", *abroad, *about, *programme, "--json"))
+    invite = ("--achievement", offices.achievement, "--endorser", offices.abroad.did, "--role", "quality")
+    invitation = made(await credentify("endorsement", "invite", *home, *invite, "--json"))
+    await offices.home.event_published(invitation)
+    listed = await credentify("decision", "list", *abroad)
+    assert "in force  3.5 ECTS in full" in listed
+    assert "quality" in await credentify("endorsement", "invitations", "--received", *abroad)
+    given = await credentify("endorsement", "give", offices.credential, *abroad, "--role", "quality", "--json")
+    await offices.abroad.event_published(made(given))
+    assert "holds  quality" in await credentify("endorsement", "list", offices.credential, *home)
+    assert "withdrawn" in await credentify("endorsement", "withdraw", offices.credential, made(given), *abroad)
+    await credentify("endorsement", "uninvite", invitation, *home)
+    key = tmp_path / "registrar.key"
+    write_key(key, secret_key("registrar", "event", 0))
+    said = ("--key", key, "--ledger", offices.ledger.url, "--yes")
+    assert "achievement-recognition-withdrawn.v1: entry" in await credentify(
+        "registrar", "withdraw", "decision", decision, *said
+    )

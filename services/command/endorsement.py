@@ -1,0 +1,135 @@
+"""`credentify endorsement`: whom an institution invites to endorse its credentials, and what it endorses of others."""
+
+from pathlib import Path
+
+import click
+
+from proto.ids import parse_credential_id, parse_event_id
+from proto.wire.own_statements import InvitationAnswer, InvitationPage
+from services.clients.gateway import GatewayClient
+from services.clients.http_session import client_session
+from services.command.institution import institution_key_option, print_event
+from services.command.links import gateway_option
+from services.command.output import as_json_option, command, console, print_json
+
+_role_option = click.option(
+    "--role",
+    type=click.Choice(["joint-award", "quality"]),
+    required=True,
+    help="It awards it together with the issuer, or has assured its quality.",
+)
+
+
+@click.group()
+def endorsement() -> None:
+    """Invite institutions to endorse credentials, or endorse some, as an institution."""
+
+
+@endorsement.command("invite")
+@gateway_option
+@institution_key_option
+@click.option("--achievement", required=True, metavar="URI", help="An achievement of the institution.")
+@click.option("--endorser", required=True, metavar="DID", help="The institution that may endorse its credentials.")
+@_role_option
+@as_json_option
+@command
+async def invite(
+    *, gateway: str, api_key_file: Path, as_json: bool, achievement: str, endorser: str, role: str
+) -> None:
+    """Let another institution endorse the credentials of an achievement."""
+    body = {"achievement": achievement, "endorser": endorser, "role": role}
+    async with client_session() as session:
+        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        print_event("invited", await client.invite_endorser(body), as_json=as_json)
+
+
+@endorsement.command("invitations")
+@gateway_option
+@institution_key_option
+@click.option("--received", is_flag=True, help="Those that the institution got, not those that it made.")
+@as_json_option
+@command
+async def invitations(*, gateway: str, api_key_file: Path, received: bool, as_json: bool) -> None:
+    """List invitations, the newest first."""
+    found: list[InvitationAnswer] = []
+    async with client_session() as session:
+        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        cursor: str | None = None
+        while True:
+            page = await client.endorsers(received=received, cursor=cursor)
+            found += page.invitations
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    if as_json:
+        print_json(InvitationPage(invitations=tuple(found)))
+        return
+    for each in found:
+        other = each.inviter if received else each.endorser
+        console.print(f"{each.event_id}  {each.state}  {each.role}  {other}  {each.achievement}", markup=False)
+    console.print(f"{len(found)} invitations")
+
+
+@endorsement.command("uninvite")
+@click.argument("event_id")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def uninvite(*, event_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """Withdraw the invitation EVENT_ID, and with it what was endorsed by it."""
+    named = parse_event_id(event_id)
+    async with client_session() as session:
+        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        print_event("withdrawn", await client.uninvite_endorser(named), as_json=as_json)
+
+
+@endorsement.command("give")
+@click.argument("credential_id")
+@gateway_option
+@institution_key_option
+@_role_option
+@as_json_option
+@command
+async def give(*, credential_id: str, gateway: str, api_key_file: Path, role: str, as_json: bool) -> None:
+    """Endorse the credential CREDENTIAL_ID of an institution that has invited this one."""
+    async with client_session() as session:
+        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        made = await client.endorse(parse_credential_id(credential_id), {"role": role})
+        print_event("endorsed", made, as_json=as_json)
+
+
+@endorsement.command("list")
+@click.argument("credential_id")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def list_(*, credential_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """List the endorsements of the credential CREDENTIAL_ID, the newest hundred."""
+    async with client_session() as session:
+        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        page = await client.endorsements(parse_credential_id(credential_id), limit=100)
+    if as_json:
+        print_json(page)
+        return
+    for each in page.endorsements:
+        state = "holds" if each.holds else "uninvited" if each.state == "live" else each.state
+        console.print(f"{each.event_id}  {state}  {each.role}  {each.endorser}", markup=False)
+    console.print(f"{len(page.endorsements)} endorsements")
+
+
+@endorsement.command("withdraw")
+@click.argument("credential_id")
+@click.argument("event_id")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def withdraw(*, credential_id: str, event_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """Withdraw the endorsement EVENT_ID of the credential CREDENTIAL_ID."""
+    named = parse_event_id(event_id)
+    async with client_session() as session:
+        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        taken = await client.withdraw_endorsement(parse_credential_id(credential_id), named)
+        print_event("withdrawn", taken, as_json=as_json)
