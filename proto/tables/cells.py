@@ -180,6 +180,15 @@ def _name(row: Row, header: Sequence[str], cells: Sequence[str]) -> None:
             row.cells[name] = said
 
 
+def cell_in(header: Sequence[str], record: FileRecord, column: str) -> str | None:
+    """Return what stands in one column of a record, without blanks around it; None where that cannot be told."""
+    try:
+        cells = _cells(record.content.decode("utf-8"))
+        return cells[list(header).index(column)].strip(_BLANK)
+    except (UnicodeDecodeError, csv.Error, ValueError, IndexError):
+        return None
+
+
 def _cells(text: str) -> list[str]:
     found = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     if len(found) != 1:

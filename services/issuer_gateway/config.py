@@ -191,7 +191,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     page_rows_default: int = 50
     page_rows_max: int = 200
-    batch_chunk_rows: int = 250
+    batch_chunk_rows: int = 512
+    """Rows of a list that are done in one transaction: two groups of the largest size (DESIGN 9)."""
+    batch_shuffled_bytes_max: int = 8_388_608
+    """Rows of a file are put in order by lot, so many bytes of them at a time: all, of most files."""
     coalesced_max: int = 64
     """So many requests at most have their work done together."""
     batch_held_bytes_max: int = 8_388_608

@@ -18,6 +18,7 @@ from proto.problem import UnavailableProblem
 from proto.wire.batches import BatchState
 from services.issuer_gateway.batches.batch_storage import RowCounts
 from services.issuer_gateway.batches.batch_upload import BatchPart, part_name
+from services.issuer_gateway.batches.batch_worker import PreparedPart
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKey, BatchKeys
 from services.issuer_gateway.keys.keystore import KEY_BYTES, Keystore
@@ -144,11 +145,11 @@ class FakeBatchStorage(FakeStorage):
                 return row.batch
         return None
 
-    async def next_part(self, connection: Connection, batch_id: BatchId) -> tuple[int, bytes] | None:
-        """Return the first part that is left."""
+    async def next_parts(self, connection: Connection, batch_id: BatchId) -> list[tuple[int, bytes]]:
+        """Return the first two parts that are left."""
         await self._gate.at("next part")
         assert not session_of(connection).is_ended, "a process reads on in its own transaction"
-        return min(self._tables.batches[batch_id].parts.items(), default=None)
+        return sorted(self._tables.batches[batch_id].parts.items())[:2]
 
     async def keep_results(
         self, connection: Connection, batch_id: BatchId, part: int, results: Sequence[RowResult]
@@ -291,14 +292,18 @@ class FakeRows:
         if not self._issuing.is_followed():
             raise UnavailableProblem("The log is not followed")
 
-    async def results(
-        self, connection: Connection, batch: BackgroundBatch, part: BatchPart, key: bytes
-    ) -> list[RowResult]:
-        """Do the rows of a part."""
+    async def prepare(self, batch: BackgroundBatch, part: BatchPart, key: bytes) -> PreparedPart:
+        """Read the rows of a part, perhaps while the one before is at work."""
         assert len(key) == KEY_BYTES, "fingerprints have a key of their own"
+        assert batch.key_id is not None, "a batch with parts has a key"
+        await self._at("rows ahead")
+        return PreparedPart(part=part, key=key, tenant=self._tenant)
+
+    async def results(self, connection: Connection, batch: BackgroundBatch, prepared: PreparedPart) -> list[RowResult]:
+        """Do the rows of a part."""
         await self._at("rows")
         found = []
-        for line, content in part.records:
+        for line, content in prepared.part.records:
             if content == BROKEN:
                 raise ValueError(line)
             if content == REFUSED:

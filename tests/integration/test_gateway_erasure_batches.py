@@ -122,12 +122,13 @@ async def test_an_erasure_reaches_a_list_that_a_request_has_in_hand(
         return done
 
     monkeypatch.setattr(small_batch.IssueList, "_run_chunk", held)
-    sending = asyncio.create_task(_send(office, _list(_row("q-1", name=NAME), count=300)))
+    monkeypatch.setattr(small_batch, "shuffled", lambda rows, _: rows)  # the learner's row comes after the first chunk
+    sending = asyncio.create_task(_send(office, _list(_row("q-1", name=NAME), count=600)))
     await begun.wait()
     assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 200
     may_go.set()
     answered = (await sending).as_(BatchAnswer)
-    assert (answered.accepted_count, answered.refused_count) == (300, 1)
+    assert (answered.accepted_count, answered.refused_count) == (600, 1)
     assert answered.rows[-1].problem is not None
     assert answered.rows[-1].problem["type"].endswith(":learner-erased")
     assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 404

@@ -28,8 +28,8 @@ class BatchStorage(EndedKeys, Protocol):
         """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""
         ...
 
-    async def next_part(self, connection: Connection, batch_id: BatchId) -> tuple[int, bytes] | None:
-        """Return the first part that is left, with its number."""
+    async def next_parts(self, connection: Connection, batch_id: BatchId) -> list[tuple[int, bytes]]:
+        """Return the first two parts that are left, with their numbers."""
         ...
 
     async def keep_results(
@@ -62,9 +62,9 @@ class PostgresBatchStorage(PostgresEndedKeys):
         """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""
         return await batches.take(connection)
 
-    async def next_part(self, connection: Connection, batch_id: BatchId) -> tuple[int, bytes] | None:
-        """Return the first part that is left, with its number."""
-        return await batches.next_part(connection, batch_id)
+    async def next_parts(self, connection: Connection, batch_id: BatchId) -> list[tuple[int, bytes]]:
+        """Return the first two parts that are left, with their numbers."""
+        return await batches.next_parts(connection, batch_id)
 
     async def keep_results(
         self, connection: Connection, batch_id: BatchId, part: int, results: Sequence[RowResult]

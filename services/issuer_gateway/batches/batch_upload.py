@@ -4,6 +4,7 @@ What is true if we crash here: before the last step there are parts without a ba
 they are swept. After it there is a batch, and the worker does it, whoever asked for it.
 """
 
+import asyncio
 import dataclasses
 import hashlib
 import uuid
@@ -18,6 +19,7 @@ from proto.problem import InvalidProblem, MalformedProblem
 from proto.tables.reading import Reading
 from proto.tables.records import FileRecord
 from proto.wire.batches import BATCH_ROWS_MAX
+from services.issuer_gateway.batches.row_order import shuffled, whose_row
 from services.issuer_gateway.batches.table import TableFile, Written
 from services.issuer_gateway.batches.workbooks.workbook import Workbooks
 from services.issuer_gateway.config import LIMITS
@@ -92,6 +94,7 @@ class Upload:
         self._file = TableFile(request.kind, request.written, by.workbooks)
         self._digest = hashlib.sha256()
         self._records: list[FileRecord] = []
+        self._records_bytes = 0
         self._is_held = request.may_be_held
         self._held = bytearray()
         self._key = BatchKey.fresh()
@@ -157,7 +160,8 @@ class Upload:
                 raise TooManyRowsProblem(f"A batch has at most {self._by.rows_max} rows, this one has more: divide it")
             self._is_held = self._is_held and self.row_count <= BATCH_ROWS_MAX
             self._records.append(record)
-            if not self._is_held and len(self._records) >= LIMITS.batch_chunk_rows:
+            self._records_bytes += len(record.content)
+            if not self._is_held and self._records_bytes >= LIMITS.batch_shuffled_bytes_max:
                 await self._store_records()
 
     def _check_rows(self) -> None:
@@ -165,15 +169,18 @@ class Upload:
             raise MalformedProblem("The batch has no rows")
 
     async def _store_records(self) -> None:
-        """Seal the records that have gathered, in parts that are worked on in one transaction each."""
-        for start in range(0, len(self._records), LIMITS.batch_chunk_rows):
-            some = self._records[start : start + LIMITS.batch_chunk_rows]
+        """Seal the records that have gathered, by lot, in parts that are worked on in one transaction each."""
+        header = self._file.header
+        ordered = await asyncio.to_thread(shuffled, self._records, lambda record: whose_row(header, record))
+        for start in range(0, len(ordered), LIMITS.batch_chunk_rows):
+            some = ordered[start : start + LIMITS.batch_chunk_rows]
             part = BatchPart(self._file.header, tuple((record.line, record.content) for record in some))
             number = self._part_count + len(self._sealed)
             self._sealed.append(self._key.data.seal(_ENCODE_PART(part), "batch-part", part_name(self.batch_id, number)))
             if len(self._sealed) >= LIMITS.batch_parts_stored_at_once:
                 await self._store_parts()
         self._records.clear()
+        self._records_bytes = 0
 
     async def _store_parts(self) -> None:
         if self._sealed:

@@ -22,6 +22,7 @@ from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_storage import BatchStorage, RowCounts
 from services.issuer_gateway.batches.batch_upload import BatchPart, part_name
+from services.issuer_gateway.batches.parts_ahead import PartsAhead
 from services.issuer_gateway.batches.row_problems import document_of
 from services.issuer_gateway.batches.rows import award_row, change_row, meant
 from services.issuer_gateway.batches.small_batch import found_before, row_repeated
@@ -29,7 +30,8 @@ from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.earlier_awards import content_of
 from services.issuer_gateway.credentials.issue_credential import IssueCredential
-from services.issuer_gateway.credentials.prepare_rows import PrepareRows, ReadRow
+from services.issuer_gateway.credentials.prepare_rows import PrepareRows
+from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
@@ -37,7 +39,7 @@ from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import batches, tenants
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.waiting.signals import Signal
-from services.persistence.postgres import Connection
+from services.persistence.postgres import Connection, Pool
 from services.persistence.postgres_errors import (
     LASTING_ERRORS,
     OUTAGE_ERRORS,
@@ -81,20 +83,27 @@ class BatchWorker:
         self._moved = moved
         self._log = log
         self._metrics = metrics
+        self._ahead = PartsAhead(self._prepared)
         self._swept_at = 0.0
 
     async def run(self) -> None:
         """Work for ever; ends by cancellation only. Outages are waited out, a batch that breaks us is ended."""
-        while True:
-            try:
-                if not await self.step():
-                    await self._sweep()
-                    await self._called.wait(_POLL_SECONDS)
-            except _BrokenBatchError as error:
-                await self._give_up(error)
-            except _PASSING as error:
-                self._log.failure("batch_database", error)
-                await asyncio.sleep(_PAUSE_SECONDS)
+        try:
+            while True:
+                await self._turn()
+        finally:
+            await self._ahead.close()
+
+    async def _turn(self) -> None:
+        try:
+            if not await self.step():
+                await self._sweep()
+                await self._called.wait(_POLL_SECONDS)
+        except _BrokenBatchError as error:
+            await self._give_up(error)
+        except _PASSING as error:
+            self._log.failure("batch_database", error)
+            await asyncio.sleep(_PAUSE_SECONDS)
 
     async def step(self) -> bool:
         """Do the next part of the batch that waited longest; False where there is nothing to do."""
@@ -120,19 +129,25 @@ class BatchWorker:
 
     async def _part(self, connection: Connection, batch: batches.BackgroundBatch) -> list[batches.RowResult]:
         """Do one part, or end the batch where none is left; return what became of its rows."""
-        found = await self._storage.next_part(connection, batch.batch_id)
-        if found is None or batch.key_id is None:
+        found = await self._storage.next_parts(connection, batch.batch_id)
+        if not found or batch.key_id is None:
             await self._storage.end(connection, batch.batch_id, "finished")
             return []
         self._parts.check_followed()
-        number, sealed = found
-        key = await self._batch_keys.of(batch.key_id)
+        prepared = await self._ahead.taken(batch, *found[0])
+        for following in found[1:]:
+            await self._ahead.begin(batch, *following)
+        results = await self._parts.results(connection, batch, prepared)
+        await self._storage.keep_results(connection, batch.batch_id, found[0][0], results)
+        return results
+
+    async def _prepared(self, batch: batches.BackgroundBatch, number: int, sealed: bytes) -> "PreparedPart":
+        """Return a part with all that needs no transaction done; raises `_BrokenBatchError` without its key."""
+        key = await self._batch_keys.of(batch.key_id) if batch.key_id is not None else None
         if key is None:  # the database is from before the key was destroyed: what the batch did since is on the log
             raise _BrokenBatchError(batch.batch_id)
         part = _DECODE_PART(key.data.open(sealed, "batch-part", part_name(batch.batch_id, number)))
-        results = await self._parts.results(connection, batch, part, key.fingerprint_key)
-        await self._storage.keep_results(connection, batch.batch_id, number, results)
-        return results
+        return await self._parts.prepare(batch, part, key.fingerprint_key)
 
     def _count(self, counts: RowCounts) -> None:
         self._metrics.batch_rows.labels("accepted").inc(counts.accepted)
@@ -160,6 +175,19 @@ class BatchWorker:
             await self._batch_keys.sweep(self._storage)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreparedPart:
+    """A part with what could be done for its rows before anything is decided, by line; `key` is for fingerprints."""
+
+    part: BatchPart
+    key: bytes
+    tenant: Tenant
+    fingerprints: Mapping[int, bytes] = dataclasses.field(default_factory=dict)
+    items: Mapping[int, PreparedAward] = dataclasses.field(default_factory=dict)
+    changes: Mapping[int, ChangeRow] = dataclasses.field(default_factory=dict)
+    refused: Mapping[int, Problem] = dataclasses.field(default_factory=dict)
+
+
 class RowWork(Protocol):
     """What does the rows of parts."""
 
@@ -167,8 +195,12 @@ class RowWork(Protocol):
         """Raise `LogNotFollowedProblem` where nothing is said to the log now."""
         ...
 
+    async def prepare(self, batch: batches.BackgroundBatch, part: BatchPart, key: bytes) -> PreparedPart:
+        """Return a part with all that needs no transaction done; `key` is for fingerprints."""
+        ...
+
     async def results(
-        self, connection: Connection, batch: batches.BackgroundBatch, part: BatchPart, key: bytes
+        self, connection: Connection, batch: batches.BackgroundBatch, prepared: PreparedPart
     ) -> list[batches.RowResult]:
         """Do the rows of a part in this transaction; return a result for each, by line."""
         ...
@@ -182,6 +214,7 @@ class RowWork(Protocol):
 class PartWork:
     """What the rows of parts use."""
 
+    pool: Pool
     writer: LogWriter
     rows: PrepareRows
     decide: DecideAwards
@@ -193,53 +226,74 @@ class PartWork:
         """Raise `LogNotFollowedProblem` where nothing is said to the log now."""
         self.writer.check_followed()
 
+    async def prepare(self, batch: batches.BackgroundBatch, part: BatchPart, key: bytes) -> PreparedPart:
+        """Return a part with its rows read and, of awards, with their documents made."""
+        tenant = await tenants.by_id(self.pool, batch.institution_id)
+        records = [FileRecord(line, content) for line, content in part.records]
+        reading = batches.reading_of(batch.reading)
+        if batch.kind == "changes":
+            return _read_changes(batch, tenant, part, records, key=key)
+        rows = [award_row(part.header, record, reading) for record in records]
+        rows = meant(rows, on_repeat=batch.on_repeat, may_revoke=batch.may_revoke)
+        said = {row.line: content_of(row.award, tenant.zone) for row in rows if row.award is not None}
+        items, refused = await self.rows.prepare(
+            tenant, rows, self.writer.now(), is_dry=batch.is_dry_run, api_key_id=batch.api_key_id
+        )
+        fingerprints = {line: _fingerprint(content, key) for line, content in said.items()}
+        return PreparedPart(part=part, key=key, tenant=tenant, fingerprints=fingerprints, items=items, refused=refused)
+
     async def results(
-        self, connection: Connection, batch: batches.BackgroundBatch, part: BatchPart, key: bytes
+        self, connection: Connection, batch: batches.BackgroundBatch, prepared: PreparedPart
     ) -> list[batches.RowResult]:
         """Do the rows of a part in this transaction; return a result for each, by line."""
-        tenant = await tenants.by_id(connection, batch.institution_id)
-        return await _Work(self, connection, batch, tenant).done(part, key)
+        return await _Work(self, connection, batch, prepared).done()
 
     def call_relay(self) -> None:
         """Have what the rows said sent now, and wait for nothing."""
         self.writer.call_relay()
 
 
-class _Work:
-    """The rows of one part, from bytes to results."""
+def _read_changes(
+    batch: batches.BackgroundBatch, tenant: Tenant, part: BatchPart, records: Sequence[FileRecord], *, key: bytes
+) -> PreparedPart:
+    reading = batches.reading_of(batch.reading)
+    changes: dict[int, ChangeRow] = {}
+    refused: dict[int, Problem] = {}
+    for row in (change_row(part.header, record, reading, tenant.zone) for record in records):
+        if isinstance(row, NumberedChange):
+            changes[row.line] = row.change
+        else:
+            refused[row.line] = row.problem or MalformedProblem("The row cannot be read")
+    is_csv = batch.media_type == "csv"
+    fingerprints = {record.line: _fingerprint(record.content, key) for record in records} if is_csv else {}
+    return PreparedPart(part=part, key=key, tenant=tenant, fingerprints=fingerprints, changes=changes, refused=refused)
 
-    def __init__(self, by: "PartWork", connection: Connection, batch: batches.BackgroundBatch, tenant: Tenant) -> None:
+
+class _Work:
+    """The rows of one part, from what was prepared to results."""
+
+    def __init__(
+        self, by: "PartWork", connection: Connection, batch: batches.BackgroundBatch, prepared: PreparedPart
+    ) -> None:
         self._by = by
         self._connection = connection
         self._batch = batch
-        self._tenant = tenant
+        self._prepared = prepared
+        self._tenant = prepared.tenant
+        self._contents = dict(prepared.part.records)
         self._results: dict[int, batches.RowResult] = {}
-        self._contents: dict[int, bytes] = {}
 
-    async def done(self, part: BatchPart, key: bytes) -> list[batches.RowResult]:
+    async def done(self) -> list[batches.RowResult]:
         """Return a result for each record of the part, by line."""
-        self._contents = dict(part.records)
-        records = [FileRecord(line, content) for line, content in part.records]
-        fingerprints: dict[int, bytes] = {}
-        reading = batches.reading_of(self._batch.reading)
+        fingerprints = self._prepared.fingerprints
+        repeated = await self._repeated(fingerprints)
+        for line, problem in self._prepared.refused.items():
+            if line not in repeated:
+                self._refuse(line, problem)
         if self._batch.kind == "awards":
-            rows = [award_row(part.header, record, reading) for record in records]
-            rows = meant(rows, on_repeat=self._batch.on_repeat, may_revoke=self._batch.may_revoke)
-            said = {row.line: content_of(row.award, self._tenant.zone) for row in rows if row.award is not None}
-            fingerprints = {line: _fingerprint(content, key) for line, content in said.items()}
-            repeated = await self._repeated(fingerprints)
-            await self._issue([row for row in rows if row.line not in repeated], key)
+            await self._issue({line: item for line, item in self._prepared.items.items() if line not in repeated})
         else:
-            if self._batch.media_type == "csv":
-                fingerprints = {record.line: _fingerprint(record.content, key) for record in records}
-            repeated = await self._repeated(fingerprints)
-            await self._change(
-                [
-                    change_row(part.header, record, reading, self._tenant.zone)
-                    for record in records
-                    if record.line not in repeated
-                ]
-            )
+            await self._change({line: row for line, row in self._prepared.changes.items() if line not in repeated})
         return [
             msgspec.structs.replace(self._results[line], fingerprint=fingerprints.get(line))
             for line in sorted(self._results)
@@ -249,7 +303,7 @@ class _Work:
         """Refuse rows that say what stood in the file before, and return their lines."""
         seen = await batches.repeated(self._connection, self._batch.batch_id, list(fingerprints.values()))
         found = set()
-        for line, fingerprint in fingerprints.items():
+        for line, fingerprint in sorted(fingerprints.items()):
             first = seen.setdefault(fingerprint, line)
             if first != line:
                 self._refuse(line, row_repeated(first))
@@ -262,17 +316,16 @@ class _Work:
         sealed = self._by.keystore.seal(_ENCODE(document), "problem", name)
         self._results[line] = batches.RowResult(line=line, sealed_problem=sealed)
 
-    async def _issue(self, rows: Sequence[ReadRow], key: bytes) -> None:
-        items, refused = await self._by.rows.prepare(
-            self._tenant,
-            rows,
-            self._by.writer.now(),
-            is_dry=self._batch.is_dry_run,
-            api_key_id=self._batch.api_key_id,
-        )
+    async def _issue(self, items: Mapping[int, PreparedAward]) -> None:
+        refused: dict[int, Problem] = {}
         if items and self._batch.is_dry_run:
             dry = DryRun(
-                self._by.decide, self._by.keystore, self._connection, self._tenant, self._batch.batch_id, key=key
+                self._by.decide,
+                self._by.keystore,
+                self._connection,
+                self._tenant,
+                self._batch.batch_id,
+                key=self._prepared.key,
             )
             results, problems = await dry.results(items, now=self._by.writer.now())
             self._results |= results
@@ -286,16 +339,9 @@ class _Work:
         for line, problem in refused.items():
             self._refuse(line, problem)
         for line in items.keys() - self._results.keys():
-            item = items[line]
-            self._results[line] = batches.RowResult(line=line, credential_id=item.credential_id)
+            self._results[line] = batches.RowResult(line=line, credential_id=items[line].credential_id)
 
-    async def _change(self, rows: Sequence[NumberedChange | ReadRow]) -> None:
-        changes: dict[int, ChangeRow] = {}
-        for row in rows:
-            if isinstance(row, NumberedChange):
-                changes[row.line] = row.change
-            else:
-                self._refuse(row.line, row.problem or MalformedProblem("The row cannot be read"))
+    async def _change(self, changes: Mapping[int, ChangeRow]) -> None:
         if not changes:
             return
         batch = self._batch

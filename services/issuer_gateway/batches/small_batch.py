@@ -16,6 +16,7 @@ from proto.problem import MalformedProblem, NotFoundProblem, Problem
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.wire.batches import BatchAnswer, BatchRow
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
+from services.issuer_gateway.batches.row_order import shuffled
 from services.issuer_gateway.batches.row_problems import document_of, notes_without_cells, texts_of
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
@@ -173,7 +174,7 @@ class IssueList:
             raise OtherRequestProblem(
                 "The key was sent before, with another batch or by another API key; take a new key for a new batch"
             )
-        rows = without_repeated(rows, tenant.zone)
+        rows = shuffled(without_repeated(rows, tenant.zone), _whose)
         passing: dict[int, dict[str, Any]] = {}
         refs = [row.award.learner.ref for row in rows if row.award is not None]
         with self._lists.hold(tenant.institution_id, refs) as erased:
@@ -237,6 +238,10 @@ class IssueList:
             for line, document in kept.items()
         ]
         return [*accepted, *final]
+
+
+def _whose(row: ReadRow) -> bytes:
+    return row.award.learner.ref.encode() if row.award is not None else b"%d" % row.line
 
 
 def _without_erased(rows: Sequence[ReadRow], erased: set[str]) -> list[ReadRow]:

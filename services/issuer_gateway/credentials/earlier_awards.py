@@ -198,8 +198,11 @@ def _pair(item: Item) -> tuple[str, str]:
 
 
 def _state(book: Book, credential_id: CredentialId, now: Moment) -> str:
-    """Return the state by the log and by what was said here; what it does not show yet is on its way."""
-    credential = book.credential(credential_id)
+    """Return the state by the log and by what was said here; what it does not show yet is on its way.
+
+    What this very decision issues, and has not signed yet, is not in the book.
+    """
+    credential = book.credential(credential_id) if credential_id in book.credentials else None
     found = effective(book, credential, at=now) if credential else None
     return found.state if found else "active"
 

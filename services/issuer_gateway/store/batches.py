@@ -242,12 +242,12 @@ async def take(connection: Connection) -> BackgroundBatch | None:
     )
 
 
-async def next_part(connection: Connection, batch_id: BatchId) -> tuple[int, bytes] | None:
-    """Return the first part that is left, with its number."""
-    row = await connection.fetchrow(
-        "SELECT part, sealed FROM batch_part WHERE batch_id = $1 ORDER BY part LIMIT 1", batch_id
+async def next_parts(connection: Connection, batch_id: BatchId) -> list[tuple[int, bytes]]:
+    """Return the first two parts that are left, with their numbers."""
+    rows = await connection.fetch(
+        "SELECT part, sealed FROM batch_part WHERE batch_id = $1 ORDER BY part LIMIT 2", batch_id
     )
-    return (row["part"], row["sealed"]) if row else None
+    return [(row["part"], row["sealed"]) for row in rows]
 
 
 async def count(connection: Connection, batch_id: BatchId, *, accepted: int, refused: int, repeated: int = 0) -> None:

@@ -97,6 +97,7 @@ def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
         group_max=config.group_max,
     )
     work = PartWork(
+        pool=parts.pool,
         writer=parts.writer,
         rows=issuing.rows,
         decide=issuing.decide,
