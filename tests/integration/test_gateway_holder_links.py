@@ -245,6 +245,15 @@ async def test_a_claim_and_a_request_lead_to_the_credentials_own_page_again_and_
     await _form(gateway, f"/credentials/{opened}/end")
     anew = await _form(gateway, f"/requests/{asked.body['secret']}/page")
     assert anew.headers["Location"] != places[0].headers["Location"]
+    asked_page = f"/requests/{asked.body['secret']}"
+    assert 'class="verdict valid"' in (await _get(gateway, asked_page)).text
+    accepted = (await office.client.get(f"/v1/requests/{request['request_id']}")).body["credential_id"]
+    await office.client.post(f"/v1/credentials/{accepted}/revoke", {"reason": "error"})
+    fallen = (await _get(gateway, asked_page)).text
+    assert 'class="verdict invalid"' in fallen
+    assert "Revoked." in fallen
+    assert "works no more" in (await _form(gateway, f"{asked_page}/end")).text
+    assert [(await _get(gateway, asked_page + path)).status for path in ("", "/document")] == [410, 410]
 
 
 async def test_links_end_by_themselves_and_shares_never_outlive_the_link_they_were_made_with(

@@ -73,6 +73,10 @@ class HoldingCalls(HttpClient):
         """Send the form of a request's page that leads to its credential; return the sheet."""
         return await self._sent(f"/requests/{secret}/page", {})
 
+    async def end_asked_on_page(self, secret: str) -> bytes:
+        """Send the form that ends the link of a request that was decided."""
+        return await self._sent(f"/requests/{secret}/end", {})
+
     async def change_logo(self, png: bytes) -> None:
         """Change the institution's logo."""
         await self.request_bytes("PUT", "/v1/institution/logo", body=png, content_type="image/png")

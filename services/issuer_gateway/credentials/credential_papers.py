@@ -12,6 +12,7 @@ from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage, primary
 from services.issuer_gateway.papers.papers import Papers, PictureForm
+from services.issuer_gateway.papers.standing import ShownState
 from services.issuer_gateway.papers.supplement import Facts, paper, picture
 
 _PROOF: ProofChoice = "eddsa-rdfc-2022"
@@ -49,7 +50,7 @@ class CredentialPapers:
     async def opened(self, tenant: Tenant, credential_id: CredentialId) -> OpenedCredential:
         """Return a credential of the institution; raises `UnknownCredentialProblem` and `ErasedProblem`."""
         document = await self._reader.document(tenant, credential_id, proof=_PROOF)
-        standing = (await self._standings.of([credential_id]))[credential_id]
+        standing = await self.state_of(credential_id)
         facts = Facts(
             credential_id=credential_id,
             legal_name=tenant.legal_name,
@@ -59,6 +60,10 @@ class CredentialPapers:
             check_url=self.check_url(credential_id),
         )
         return OpenedCredential(document=document, content=content_of(document), facts=facts)
+
+    async def state_of(self, credential_id: CredentialId) -> ShownState:
+        """Return how a credential stands now."""
+        return (await self._standings.of([credential_id]))[credential_id]
 
     def check_url(self, credential_id: CredentialId) -> str | None:
         """Return the verifier's page of a credential."""

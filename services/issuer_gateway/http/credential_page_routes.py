@@ -233,6 +233,14 @@ async def open_asked_page(request: web.Request, *, body: Form) -> web.Response: 
     return web.Response(status=_SEE_OTHER, headers=headers)
 
 
+@for_people
+async def end_asked_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+    """End the link of a request that was decided."""
+    secret = decode_parameters(request.match_info, SecretPath).secret
+    await request.app[GATEWAY].learner_requests.end_link(secret)
+    return request.app[HELD_PAGES].ended(_language(request)[0])
+
+
 def _form_route(path: str, handler: Any, summary: str) -> Route:
     return Route(
         "POST",
@@ -263,6 +271,7 @@ ROUTES = [
         problems=(*LINK_PROBLEMS, ForbiddenProblem, BusyProblem),
         tag="pages",
     ),
+    _form_route("/requests/{secret}/end", end_asked_by_form, "End the link of a request that was decided"),
     _form_route("/credentials/{secret}/end", end_linked_by_form, "End a secret link on its page"),
     Route(
         "GET",

@@ -168,7 +168,10 @@ async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
 async def show_request(request: web.Request) -> web.Response:
     """Show how a request stands."""
     secret = decode_parameters(request.match_info, SecretPath).secret
-    return request.app[PAGES].request(await request.app[GATEWAY].learner_requests.seen(secret), secret=secret)
+    gateway = request.app[GATEWAY]
+    seen = await gateway.learner_requests.seen(secret)
+    state = await gateway.credential_papers.state_of(seen.credential_id) if seen.credential_id else None
+    return request.app[PAGES].request(seen, secret=secret, state=state)
 
 
 async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
@@ -258,6 +261,7 @@ _ASK_PROBLEMS: tuple[type[Problem], ...] = (
     learner_requests.TooManyRequestsProblem,
     RateLimitedProblem,
 )
+_LINK_PROBLEMS = (learner_requests.UnknownRequestProblem, learner_requests.RequestLinkEndedProblem)
 _DECIDE_PROBLEMS: tuple[type[Problem], ...] = (
     learner_requests.UnknownRequestProblem,
     learner_requests.RequestDecidedProblem,
@@ -295,7 +299,7 @@ ROUTES = [
         summary="Save the document of a request that was accepted",
         path_parameters=SecretPath,
         response={200: Media("application/vc", CredentialDocument)},
-        problems=(learner_requests.UnknownRequestProblem, credential_reader.ErasedProblem),
+        problems=(*_LINK_PROBLEMS, credential_reader.ErasedProblem),
         tag="pages",
     ),
     Route(
@@ -319,7 +323,7 @@ ROUTES = [
         summary="Read how a request stands, by its secret link",
         path_parameters=SecretPath,
         response={200: RequestSeen},
-        problems=(learner_requests.UnknownRequestProblem,),
+        problems=_LINK_PROBLEMS,
         tag="requests",
     ),
     Route(
@@ -331,7 +335,7 @@ ROUTES = [
         description="What was said in it is erased.",
         path_parameters=SecretPath,
         response={200: RequestSeen},
-        problems=(learner_requests.UnknownRequestProblem, learner_requests.RequestDecidedProblem),
+        problems=(*_LINK_PROBLEMS, learner_requests.RequestDecidedProblem),
         tag="requests",
     ),
     Route(
@@ -352,7 +356,7 @@ ROUTES = [
         summary="Read a request to the institution",
         path_parameters=RequestPath,
         response={200: RequestAnswer},
-        problems=(learner_requests.UnknownRequestProblem,),
+        problems=_LINK_PROBLEMS,
         auth="bearer",
         scope="credentials:read",
         tag="requests",

@@ -17,6 +17,8 @@ from proto.wire.applications import ApplicationSeen
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
 from services.edge import Templates, retry_after
 from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.languages import DEFAULT, LANGUAGES
+from services.issuer_gateway.papers.standing import ShownState
 
 _STATES = {
     "open": "Waiting for the institution",
@@ -109,9 +111,19 @@ class Pages:
         )
         return self._templates.page(html, status=422 if fault else 200)
 
-    def request(self, seen: RequestSeen, *, secret: str) -> web.Response:
-        """Return the page of a request, as whoever has its link sees it."""
-        return self._templates.page(self._rendered("request", seen=seen, secret=secret))
+    def request(self, seen: RequestSeen, *, secret: str, state: ShownState | None = None) -> web.Response:
+        """Return the page of a request, as whoever has its link sees it; `state` is that of its credential now."""
+        sign = state.sign if state else {"rejected": "invalid"}.get(seen.state, "indeterminate")
+        html = self._rendered(
+            "request",
+            seen=seen,
+            secret=secret,
+            sign=sign,
+            fallen=(state.word(LANGUAGES[DEFAULT]), state.said(LANGUAGES[DEFAULT]))
+            if state and state.state != "active"
+            else None,
+        )
+        return self._templates.page(html)
 
     def application(self, seen: ApplicationSeen, *, secret: str, fault: int | None = None) -> web.Response:
         """Return the page of an application, as whoever has its link sees it; `fault` is where words are missing."""

@@ -6,13 +6,14 @@ key everything personal lies; withdrawing or lapsing erases that learner, and so
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from proto.documents.wording import check_address, check_texts
 from proto.ids import AchievementId, LearnerId, RequestId
 from proto.moment import from_datetime
-from proto.problem import BusyProblem, ConflictProblem, NotFoundProblem, UnavailableProblem
+from proto.problem import BusyProblem, ConflictProblem, NotFoundProblem, Problem, UnavailableProblem
 from proto.wire.requests import RequestBody, RequestMade, RequestSeen, RequestState, Wish
 from services.edge import token_hash
 from services.issuer_gateway.achievements import achievement_commands
@@ -66,6 +67,21 @@ class RequestDecidedProblem(ConflictProblem):
         super().__init__(f"It is {stored.state}; a request is decided once", members=members)
 
 
+class RequestLinkEndedProblem(Problem):
+    """The link of a request works no more: its time is over, or its learner has ended it."""
+
+    slug = "request-link-ended"
+    title = "This link works no more"
+    status = 410
+
+
+class RequestStillOpenProblem(ConflictProblem):
+    """The link of an open request is the only way to it, and cannot be ended."""
+
+    slug = "request-still-open"
+    title = "The request was not decided yet"
+
+
 def provisional_ref(request_id: RequestId) -> str:
     """Return the learner's ref of a request that was not accepted yet."""
     return f"request-{request_id}"
@@ -109,6 +125,7 @@ class LearnerRequests:
         public_url: str,
         open_max: int,
         kept_days: int,
+        link_days: int,
     ) -> None:
         self._pool = pool
         self._unit_of_work = unit_of_work
@@ -118,6 +135,7 @@ class LearnerRequests:
         self._public_url = public_url
         self._open_max = open_max
         self._kept_days = kept_days
+        self._link_lasts = timedelta(days=link_days)
 
     async def askable(self, slug: str, achievement_id: AchievementId) -> tuple[Tenant, achievements.StoredAchievement]:
         """Return institution and achievement; raises `NotAskableProblem` where it takes no requests."""
@@ -179,11 +197,28 @@ class LearnerRequests:
         return f"{self._public_url.rstrip('/')}/requests/{secret}"
 
     async def by_secret(self, secret: str) -> requests.StoredRequest:
-        """Return the request that a secret link leads to; raises `UnknownRequestProblem`."""
+        """Return the request that a secret link leads to; raises `UnknownRequestProblem`, `RequestLinkEndedProblem`."""
         stored = await requests.by_token(self._pool, token_hash(secret))
         if stored is None:
             raise UnknownRequestProblem("This link leads to no request: it must be copied whole")
+        if stored.link_ended_at is not None:
+            raise RequestLinkEndedProblem("It was ended on its page. Ask the institution for what it led to")
+        if stored.decided_at is not None and datetime.now(UTC) >= stored.decided_at + self._link_lasts:
+            raise RequestLinkEndedProblem(
+                f"It works for {self._link_lasts.days} days from the decision on. Ask the institution for what it led "
+                "to"
+            )
         return stored
+
+    async def end_link(self, secret: str) -> None:
+        """End the link of a request that was decided; an open request is withdrawn instead.
+
+        Raises as `by_secret`, and `RequestStillOpenProblem`.
+        """
+        stored = await self.by_secret(secret)
+        if stored.state == "open":
+            raise RequestStillOpenProblem("It was not decided yet: withdraw it, if you want nothing any more")
+        await requests.end_link(self._pool, stored.request_id)
 
     async def seen(self, secret: str) -> RequestSeen:
         """Return how a request stands, for whoever has its link."""

@@ -11,7 +11,8 @@ from services.persistence.postgres import Connection, Pool
 
 _SELECT = """
     SELECT request_id::text, request.institution_id::text, achievement_id, learner_id::text, ref, state, sealed_content,
-        sealed_reason, credential_id, request.created_at, decided_at, erased_at IS NOT NULL AS is_erased
+        sealed_reason, credential_id, request.created_at, decided_at, erased_at IS NOT NULL AS is_erased,
+        link_ended_at
     FROM request JOIN learner USING (learner_id)"""
 
 
@@ -41,6 +42,8 @@ class StoredRequest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     decided_at: datetime | None
     is_erased: bool
+    link_ended_at: datetime | None
+    """When its learner ended the link to it."""
 
 
 def _stored(row: asyncpg.Record) -> StoredRequest:
@@ -151,6 +154,14 @@ async def close(
         sealed_reason,
     )
     return decided_at
+
+
+async def end_link(connection: Connection | Pool, request_id: RequestId) -> None:
+    """End the link of a request that was decided; one that was ended stays as it was."""
+    await connection.execute(
+        "UPDATE request SET link_ended_at = now() WHERE request_id = $1 AND state <> 'open' AND link_ended_at IS NULL",
+        request_id,
+    )
 
 
 async def detach(connection: Connection, request_id: RequestId, learner_id: LearnerId) -> None:

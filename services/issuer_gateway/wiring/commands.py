@@ -309,6 +309,7 @@ def _learner_requests(parts: Parts, config: Config) -> LearnerRequests:
         public_url=config.public_url,
         open_max=config.requests_open_max,
         kept_days=config.request_kept_days,
+        link_days=config.holder_link_days,
     )
 
 
