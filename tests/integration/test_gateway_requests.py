@@ -257,8 +257,13 @@ async def test_the_pages_need_no_script_and_say_what_is_wrong_in_words(gateway: 
     assert "State a given or a family name" in html
     assert "&lt;b&gt;&amp;" in html
     status, html, _ = await _page(gateway, "POST", path, given_name="\u200b", message="please")
-    assert (status, "given_name holds nothing that can be seen" in html, "please" in html) == (422, True, True)
-    status, _, location = await _page(gateway, "POST", path, given_name=NAME, credentials="a" * 64 + "\r\n")
+    assert (status, "The text holds nothing that can be seen" in html, "please" in html) == (422, True, True)
+    assert 'id="given_name" name="given_name" aria-invalid="true"' in html
+    status, html, _ = await _page(gateway, "POST", path, given_name=NAME, email="mia")
+    assert (status, "Write one such as mia@uni.example" in html, 'href="#email"' in html) == (422, True, True)
+    assert "An address such as mia@uni.example" in html  # beside the field, before anything is wrong
+    link = f"https://verifier.example/c/{'A' * 64}?lang=de"
+    status, _, location = await _page(gateway, "POST", path, given_name=NAME, credentials=link + "\r\n")
     assert status == 303
     found = re.fullmatch(r"\.\./\.\./\.\./\.\./requests/(cfr_[\w-]{43})", location)
     assert found is not None, location

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -122,6 +122,17 @@ async def show_achievement(request: web.Request) -> web.Response:
     return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement)
 
 
+def _what_is_wrong(error: Exception, typed: Mapping[str, str]) -> tuple[str, str]:
+    """Return the field that is wrong, or "", and a sentence that says what to write there."""
+    if isinstance(error, InvalidProblem) and error.pointer:  # a text that nobody can read
+        return error.pointer.lstrip("/"), error.detail.replace(f" at {error.pointer}", "")
+    said = str(error)
+    if not (typed["given_name"] or typed["family_name"]):
+        return "given_name", in_words(said)
+    field = next((name for name in FORM_FIELDS if f"$.{name}" in said), "")
+    return field, FIELD_FAULTS.get(field, in_words(said))
+
+
 def _id_in(word: str) -> str:
     """Return the credential id in what somebody typed: itself in any letters, or at the end of a link."""
     return word.partition("?")[0].rstrip("/").rpartition("/")[2].lower()
@@ -143,15 +154,9 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         wished = msgspec.convert(values, RequestBody)
         learner_requests.check_readable(wished)
     except (msgspec.ValidationError, InvalidProblem) as error:
-        said = error.detail if isinstance(error, InvalidProblem) else str(error)
-        field = next((name for name in FORM_FIELDS if f"$.{name}" in said), "")
+        wrong, fault = _what_is_wrong(error, typed)
         return request.app[PAGES].achievement(
-            tenant,
-            stored.achievement_id,
-            stored.achievement,
-            fault=FIELD_FAULTS.get(field) or in_words(said),
-            wrong=field,
-            typed=typed,
+            tenant, stored.achievement_id, stored.achievement, fault=fault, wrong=wrong, typed=typed
         )
     _check_rate(request)
     made = await request.app[GATEWAY].learner_requests.ask(wished)

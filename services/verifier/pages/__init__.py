@@ -16,7 +16,7 @@ from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.days import Days
 from services.verifier.pages.said import PageLanguage, Picked, pick
 from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, name_of_achievement, tree_of
-from services.verifier.pages.statistics import bars, label_of
+from services.verifier.pages.statistics import bars, cells_of, label_of
 from services.verifier.pages.verdict import is_fresh, lead, next_step, result_words
 from services.verifier.pages.words import (
     COLUMNS,
@@ -108,6 +108,7 @@ class Pages:
             bars=bars(answer, said.language),
             label=partial(label_of, language=said.language),
             columns=COLUMNS,
+            cells=cells_of,
             query=query,
             link=link,
             groupings=GROUPINGS,

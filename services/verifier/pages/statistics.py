@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from proto.stacking import ects_text
 from proto.wire.verifier import Dimension, StatisticsAnswer, StatisticsRow
 from services.verifier.languages import Language
 
@@ -22,6 +23,20 @@ def bars(answer: StatisticsAnswer, language: Language) -> list[dict[str, Any]]:
         }
         for row in shown
     ]
+
+
+def cells_of(row: StatisticsRow) -> tuple[int | str, ...]:
+    """Return the numbers of a row, in the order of the page's columns."""
+    return (
+        row.credential_count,
+        ects_text(row.ects_hundredths),
+        row.stack_count,
+        row.revocation_count,
+        row.suspension_count,
+        row.reinstatement_count,
+        row.recognition_count,
+        row.withdrawal_count,
+    )
 
 
 def label_of(row: StatisticsRow, by: Sequence[Dimension], *, language: Language) -> str:
