@@ -68,6 +68,14 @@ $(TOOLS)/made.stamp: $(TOOLS)/package-lock.json $(TOOLS)/requirements.txt $(VENV
 packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
 	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
 
+release: $(VENV)/dev.stamp ## write wheel, lock file, bill of materials and their digests into dist/
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build -t wheel -d dist >/dev/null 2>&1
+	@cp requirements.txt CHANGELOG.md dist/
+	@$(BIN)/python -m tests.support.bill_of_materials > dist/credentify.cdx.json
+	@cd dist && sha256sum -- *.whl requirements.txt CHANGELOG.md credentify.cdx.json > SHA256SUMS
+	@cat dist/SHA256SUMS
+
 bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the same run
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
@@ -82,7 +90,7 @@ lock: ## renew both lock files with uv (maintainers)
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q
 
 clean: ## remove the virtual environment and caches (no data)
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results dist
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -104,4 +112,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: up test torture lint fuzz packages package-tools bench peers attack interop interop-judges lock clean help
+.PHONY: up test torture lint fuzz packages package-tools release bench peers attack interop interop-judges lock clean help
