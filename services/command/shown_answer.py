@@ -16,7 +16,7 @@ from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.said import pick
 from services.verifier.pages.stack_drawing import name_of_achievement
 from services.verifier.pages.verdict import lead, result_words
-from services.verifier.pages.words import LEVELS, NAMES
+from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED
 
 WORDS = {
     "valid": "[bold green]VALID[/]: authentic, and it holds",
@@ -46,6 +46,7 @@ class ShownAnswer:
         if answer.content:
             self._content(answer.content, answer)
         self._recognised(answer.recognitions)
+        self._stated(answer)
         if answer.stack:
             self._heading("Made of", "The public log says this.")
             for number, part in enumerate(answer.stack.parts, 1):
@@ -138,6 +139,22 @@ class ShownAnswer:
             state = "" if item.state == "live" else f" ({self._word(item.state)})"
             counts = f"{ects_text(item.ects_hundredths)} ECTS, {whole}, {item.programme}"
             self._console.print(_clean(f"  {item.recogniser_name}{state}: {counts}"), markup=False)
+
+    def _stated(self, answer: Answer) -> None:
+        """Print who endorses the credential, and who counts its achievement."""
+        if answer.endorsements:
+            self._heading("Endorsed by", "The public log says this.")
+        for said in answer.endorsements:
+            self._console.print(
+                _clean(f"  {said.endorser_name}: {self._word(ENDORSER_ROLES[said.role])}"), markup=False
+            )
+        if answer.standing_decisions:
+            self._heading("Institutions that count this achievement", "The public log says this.")
+        for item in answer.standing_decisions:
+            whole = self._word("in full" if item.decision == "full" else "in part")
+            counts = f"{ects_text(item.ects_hundredths)} ECTS, {whole}, {item.programme}"
+            less = "" if item.covers else f" ({self._word(NOT_COVERED)})"
+            self._console.print(_clean(f"  {item.recogniser_name}: {counts}{less}"), markup=False)
 
     def _part(self, part: StackNode, number: str, *, depth: int) -> None:
         remaining, declared = ects_text(part.ects_hundredths_remaining), ects_text(part.ects_hundredths)

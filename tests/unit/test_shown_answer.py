@@ -2,11 +2,13 @@
 
 import io
 
+import msgspec
 from rich.console import Console
 
 from proto.ids import CredentialId, Did, EventId, Origin, TreeSize
 from proto.moment import Moment
 from proto.wire.content import Content, HolderContent, LevelContent, OutcomeContent, ReferenceContent, ResultContent
+from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
 from proto.wire.verifier import Answer, AsOf, Check, IssuerFacts, Question, RecognitionFacts, StackNode, Status
 from services.command.shown_answer import ShownAnswer
 from services.verifier.languages import LANGUAGES
@@ -128,3 +130,39 @@ def test_each_part_says_whose_word_it_is() -> None:
     text = printed("en")
     assert "How much, how well (The institution says this, in the document.)" in text
     assert "What is on record (The public log says this.)" in text
+
+
+def test_who_endorses_it_and_who_counts_its_achievement_is_printed_in_the_language() -> None:
+    said = msgspec.structs.replace(
+        ANSWER,
+        endorsements=(
+            EndorsementFacts(
+                event_id=EventId("e"),
+                endorser=SCHOOL,
+                endorser_name="Agency \x1b[31m",
+                role="quality",
+                invitation=EventId("i"),
+                received_at=NOW,
+            ),
+        ),
+        standing_decisions=(
+            StandingDecisionFacts(
+                event_id=EventId("d"),
+                recogniser=SCHOOL,
+                recogniser_name="Academy",
+                decision="full",
+                ects_hundredths=350,
+                programme="https://academy.example/p/1",
+                valid_from=NOW,
+                valid_until=NOW,
+                covers=False,
+            ),
+        ),
+    )
+    out = io.StringIO()
+    ShownAnswer(Console(file=out, width=200), LANGUAGES["de"]).show(said)
+    assert "Mitgetragen von" in out.getvalue()
+    assert "Agency" in out.getvalue()
+    assert "hat die Qualität gesichert" in out.getvalue()
+    assert "3.5 ECTS, ganz, https://academy.example/p/1 (nicht diesen Nachweis" in out.getvalue()
+    assert "\x1b[31m" not in out.getvalue()

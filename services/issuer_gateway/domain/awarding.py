@@ -25,7 +25,6 @@ from services.issuer_gateway.domain.tenant import Tenant
 
 _ACHIEVEMENT_ID = re.compile(r"[a-z0-9](?:-?[a-z0-9]){0,62}")
 _HASH_DIGITS = 16
-"""The version of the rules that has `credential-recognised.v2` in place of `.v1` (DESIGN 9)."""
 _WORD = re.compile(r"[^\W_]+")
 _WORD_CHARACTERS_MAX = 64
 

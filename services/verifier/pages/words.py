@@ -100,3 +100,4 @@ MAYBE_NOT_ON_RECORD = (
     "verifier."
 )
 NOT_YET_ON_RECORD = "This credential was not on record yet on {known_at}. Today it is: leave that day empty to see it."
+NOT_COVERED = "not this credential: it asks for more credits or a higher level"
