@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from pypdf import PdfReader
 
+from proto.bundles.bundle import decode_bundle
 from proto.documents.open_badge_names import IRIS
 from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
@@ -42,6 +43,8 @@ async def test_staff_fetch_a_supplement_with_the_document_inside_and_it_says_how
     pdf = await client.pdf(credential.credential_id)
     (attached,) = PdfReader(io.BytesIO(pdf)).attachments["credential.json"]
     assert msgspec.json.decode(attached) == msgspec.json.decode(await client.document(credential.credential_id))
+    (bundle,) = PdfReader(io.BytesIO(pdf)).attachments["bundle.json"]
+    assert decode_bundle(bundle).credential_id == credential.credential_id, "so it is checked without a network"
     assert f"{VERIFIER}/c/{credential.credential_id}" in "".join(text_of(pdf).split())
     assert "Holds. By the public record" in text_of(pdf).replace("\n", " ")
     assert msgspec.json.decode(attached)[IRIS["verifiedAt"]] == {"id": VERIFIER}

@@ -25,12 +25,16 @@ from proto.ids import CredentialId
 from proto.lifecycle import Refusal
 from proto.log.policy import parse_policy
 from proto.problem import Problem
+from services.issuer_gateway.languages import LANGUAGES
+from services.issuer_gateway.papers.papers import Papers
+from services.issuer_gateway.papers.supplement import paper
 from services.verifier.pages.browser_check import core_script
 from tests.support import golden_rules_v1
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
 from tests.support.chaos import begin
 from tests.support.golden_rules_v2 import changed_over, opened_with
 from tests.support.worlds import World
+from tests.unit.test_papers import made_facts
 
 HARNESS = Path(__file__).parent.parent / "support" / "browser_check.mjs"
 GOLDEN = golden_rules_v1.FOLDER
@@ -224,6 +228,19 @@ def test_what_two_readers_could_read_as_two_documents_is_refused(node: str, tmp_
     for text in STRANGE:
         with pytest.raises(Problem):
             decode_json(text.encode())
+
+
+async def test_a_supplement_holds_what_is_checked_without_a_network(node: str, tmp_path: Path) -> None:
+    world = World()
+    document, credential_id = issue_document(world)
+    held = json.dumps(document, indent=2).encode()
+    bundle = encode_bundle(bundle_of(world, credential_id))
+    shown = made_facts(credential_id=credential_id)
+    said = paper(content_of(document), shown, LANGUAGES["en"])
+    pdf = await Papers().pdf(said, document=held, bundle=bundle, address=shown.check_url)
+    job = {"kind": "file", "base64": base64.b64encode(pdf).decode()}
+    (found,) = answers(node, tmp_path, [job])
+    assert sorted(found["texts"]) == sorted([held.decode(), bundle.decode()])
 
 
 def test_a_file_that_holds_no_credential_is_refused_in_words(node: str, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ ENGLISH = LANGUAGES["en"]
 DOCUMENT: bytes = msgspec.json.format(msgspec.json.encode(full_document()), indent=2)
 
 
-def _facts(state: str = "active", **fields: Any) -> Facts:
+def made_facts(state: str = "active", **fields: Any) -> Facts:
     values: dict[str, Any] = {
         "credential_id": ID,
         "legal_name": "Politechnika Nadmorska",
@@ -46,7 +46,7 @@ def _facts(state: str = "active", **fields: Any) -> Facts:
 async def _pdf(
     content: Content | None = None, facts: Facts | None = None, language: LearnerLanguage = ENGLISH
 ) -> bytes:
-    facts = facts or _facts()
+    facts = facts or made_facts()
     said = paper(content or content_of(full_document()), facts, language)
     return await Papers().pdf(said, document=DOCUMENT if facts.is_whole else None, address=facts.check_url)
 
@@ -104,7 +104,7 @@ async def test_it_is_archived_tagged_titled_and_holds_the_document_as_it_is() ->
 
 @pytest.mark.parametrize("state", ["revoked", "suspended", "expired", "impaired", "unknown"])
 async def test_what_does_not_hold_says_so_first(state: str) -> None:
-    text = _text(await _pdf(facts=_facts(state)))
+    text = _text(await _pdf(facts=made_facts(state)))
     word = ShownState(state=state, at=NOW).word(ENGLISH)
     assert word in text[: text.index("1. The holder")]
 
@@ -137,7 +137,7 @@ async def test_what_a_document_says_is_never_code() -> None:
     words = '#panic("x") #read("/etc/passwd") $x$ *bold* @ref <label> \\ " ``` = heading #import "@preview/a:1.0.0": *'
     content = content_of(full_document())
     content = replace(content, title={"en": words}, narrative=words, holder=replace(content.holder, name=words))
-    pdf = await _pdf(content, _facts(legal_name=words))
+    pdf = await _pdf(content, made_facts(legal_name=words))
     assert '#read("/etc/passwd")' in _text(pdf)
 
 
@@ -159,13 +159,13 @@ async def test_a_program_that_breaks_is_told_in_words_and_others_go_on() -> None
 
 
 async def test_a_paper_of_chosen_parts_has_no_document_and_says_so() -> None:
-    pdf = await _pdf(facts=_facts(is_whole=False))
+    pdf = await _pdf(facts=made_facts(is_whole=False))
     assert PdfReader(io.BytesIO(pdf)).attachments == {}
     assert "parts that the holder chose to show" in _text(pdf)
 
 
 async def test_without_a_verifier_there_is_no_code_and_no_address() -> None:
-    pdf = await _pdf(facts=_facts(check_url=None))
+    pdf = await _pdf(facts=made_facts(check_url=None))
     assert "Check it at" not in _text(pdf)
 
 
@@ -180,7 +180,7 @@ async def test_a_paper_is_in_each_language(language: LearnerLanguage) -> None:
 def test_an_empty_section_is_left_out_and_numbers_follow() -> None:
     content = Content(language="und", title={"und": "T"}, holder=replace(content_of(full_document()).holder, name=None))
     content = replace(content, holder=type(content.holder)())
-    headings = [section.heading for section in sections(content, _facts(), ENGLISH)]
+    headings = [section.heading for section in sections(content, made_facts(), ENGLISH)]
     assert headings[0] == "1. The micro-credential"
     assert [heading[0] for heading in headings] == [str(number) for number in range(1, len(headings) + 1)]
 
@@ -217,9 +217,9 @@ def test_a_language_has_every_word_with_the_same_values(language: LearnerLanguag
 @pytest.mark.parametrize("form", ["png", "svg"])
 async def test_a_picture_holds_the_document_and_shows_no_grade(form: papers_module.PictureForm) -> None:
     content = replace(content_of(full_document()), title={"en": "W" * 300})
-    said = picture(content, _facts("revoked"), ENGLISH)
-    made = await Papers().picture(said, form, document=DOCUMENT, address=_facts().check_url)
+    said = picture(content, made_facts("revoked"), ENGLISH)
+    made = await Papers().picture(said, form, document=DOCUMENT, address=made_facts().check_url)
     assert credential_in(made) == DOCUMENT
     assert "4.5" not in str(said)
     assert (said["word"], said["sign"]) == ("Revoked", "invalid")
-    assert picture(content, _facts(), ENGLISH)["word"] == ""
+    assert picture(content, made_facts(), ENGLISH)["word"] == ""

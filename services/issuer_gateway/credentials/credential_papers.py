@@ -1,11 +1,14 @@
 """Papers of credentials that are here: the document opened, its standing asked, laid out. Keeps no copy of any."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 
 from proto.documents.content import content_of
 from proto.ids import CredentialId
+from proto.problem import Problem
 from proto.wire.content import Content
 from services.issuer_gateway.credentials.credential_reader import CredentialReader, ProofChoice
 from services.issuer_gateway.credentials.standings import Standings
@@ -36,15 +39,31 @@ def document_file(document: dict[str, Any]) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
+BUNDLE_BYTES_MAX = 1_048_576
+"""A larger bundle is left out of a paper: it is fetched by itself."""
+_BUNDLE_SECONDS_MAX = 3.0
+FetchBundle = Callable[[CredentialId], Awaitable[bytes]]
+
+
 class CredentialPapers:
-    """Opens credentials and makes their papers. `verifier_url` is where they are checked, None where nobody said."""
+    """Opens credentials and makes their papers. `verifier_url` is where they are checked, None where nobody said.
+
+    `bundle` fetches what shows offline that a credential is authentic; a paper is made without where it is not there.
+    """
 
     def __init__(
-        self, reader: CredentialReader, standings: Standings, papers: Papers, *, verifier_url: str | None
+        self,
+        reader: CredentialReader,
+        standings: Standings,
+        papers: Papers,
+        *,
+        bundle: FetchBundle,
+        verifier_url: str | None,
     ) -> None:
         self._reader = reader
         self._standings = standings
         self._papers = papers
+        self._bundle = bundle
         self._verifier_url = verifier_url
 
     async def opened(self, tenant: Tenant, credential_id: CredentialId) -> OpenedCredential:
@@ -78,15 +97,24 @@ class CredentialPapers:
         return await self._papers.picture(said, form, document=opened.encoded, address=opened.facts.check_url)
 
     async def supplement(self, opened: OpenedCredential, language: LearnerLanguage | None = None) -> bytes:
-        """Return the supplement as PDF with the document attached; in the document's language where none is named.
+        """Return the supplement as PDF, document and bundle attached; in the document's language where none is named.
 
         Raises `PaperProblem` and `BusyProblem`.
         """
         language = language or _own_language(opened)
         document = opened.encoded if opened.facts.is_whole else None
-        return await self._papers.pdf(
-            paper(opened.content, opened.facts, language), document=document, address=opened.facts.check_url
-        )
+        bundle = await self._bundle_of(opened.facts.credential_id) if document is not None else None
+        said = paper(opened.content, opened.facts, language)
+        return await self._papers.pdf(said, document=document, bundle=bundle, address=opened.facts.check_url)
+
+    async def _bundle_of(self, credential_id: CredentialId) -> bytes | None:
+        """Return the credential's bundle; None where the log does not have it yet, or does not answer."""
+        try:
+            async with asyncio.timeout(_BUNDLE_SECONDS_MAX):
+                found = await self._bundle(credential_id)
+        except (Problem, TimeoutError):
+            return None
+        return found if len(found) <= BUNDLE_BYTES_MAX else None
 
 
 def _own_language(opened: OpenedCredential) -> LearnerLanguage:

@@ -42,12 +42,16 @@ class Papers:
         self._places = asyncio.Semaphore(MAKERS_MAX)
         self._waiting = 0
 
-    async def pdf(self, said: Mapping[str, Any], *, document: bytes | None, address: str | None) -> bytes:
-        """Return a supplement as PDF/A-3a and PDF/UA-1, with the document attached where it is given.
+    async def pdf(
+        self, said: Mapping[str, Any], *, document: bytes | None, address: str | None, bundle: bytes | None = None
+    ) -> bytes:
+        """Return a supplement as PDF/A-3a and PDF/UA-1, with document and bundle attached where they are given.
 
         `address` is what its QR code holds. Raises `PaperProblem`, and `BusyProblem` where others take too long.
         """
         files = {} if document is None else {"document": document.decode()}
+        if bundle is not None:
+            files["bundle"] = bundle.decode()
         if address:
             files["qr"] = qr_svg(address)
         return await self.made(PaperOrder(template="supplement", form="pdf", said=dict(said), files=files))

@@ -247,6 +247,7 @@ def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str
         "note": word(note),
         "page": word("Page {number} of {total}"),
         "attachment_words": word("The signed credential document"),
+        "bundle_words": word("What shows without a network that it is authentic"),
         "unprinted": word("Letters that could not be printed stand as ▯; the document has them."),
         "id": facts.credential_id,
     }

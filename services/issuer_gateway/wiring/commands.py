@@ -174,6 +174,7 @@ def _credential_papers(parts: Parts, reader: CredentialReader, config: Config) -
         reader,
         Standings(parts.pool, parts.log_state),
         Papers(fonts=config.font_folder),
+        bundle=parts.log_client.credential_bundle,
         verifier_url=config.verifier_url,
     )
 
