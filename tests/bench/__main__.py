@@ -26,13 +26,13 @@ BY_NAME = ("scale",)
 BY_VERSION_2 = ("gateway", "statuses", "chain")
 """Sections whose events are a gateway's, which speaks rules version 2 on a log that begins with it."""
 MINUTES = {
-    "ledger": 2.5,
+    "ledger": 4.0,
     "groups": 3.0,
-    "growth": 2.0,
+    "growth": 1.5,
     "verifier": 4.0,
-    "projection": 2.0,
-    "gateway": 4.0,
-    "statuses": 1.0,
+    "projection": 1.0,
+    "gateway": 3.5,
+    "statuses": 1.5,
     "chain": 0.5,
 }
 """What each section takes in full on two cores that do nothing else, about."""

@@ -43,9 +43,9 @@ QUICK = Size(
     file_rows=5_000,
 )
 FULL = Size(
-    rounds=7,
+    rounds=5,
     seconds=1.5,
-    rounds_seconds_max=900,
+    rounds_seconds_max=180,
     credentials=200_000,
     scale_credentials=100_000,
     entries=100_000,

@@ -45,12 +45,14 @@ _MARKER = b'"status":201'
 async def measure(run: Run) -> list[Row]:
     """Return the rows of this section, on a log of its own."""
     async with open_stand(rules_version=2) as stand:
-        await stand.only("ledger")
+        await stand.only("ledger", "gateway")
         await stand.admit()
+        empty = {name: await database_bytes(stand, name) for name in ("ledger", "gateway")}
+        await stand.only("ledger")
         groups = Groups(run, stand)
         rows = await _appends(run, groups)
         await groups.fill(FOLLOWED_MIN[run.size.seconds >= 1])
-        return rows + await _followers(run, groups)
+        return rows + await _followers(run, groups, empty)
 
 
 async def _appends(run: Run, groups: "Groups") -> list[Row]:
@@ -84,7 +86,7 @@ async def _appends(run: Run, groups: "Groups") -> list[Row]:
     ]
 
 
-async def _followers(run: Run, groups: "Groups") -> list[Row]:
+async def _followers(run: Run, groups: "Groups", empty: dict[str, int]) -> list[Row]:
     stand, count = groups.stand, groups.count
     last = groups.last_id
 
@@ -114,7 +116,7 @@ async def _followers(run: Run, groups: "Groups") -> list[Row]:
     followed = count / await gateway_followed(stand)
     rows.append(_one("followed by the gateway", UNIT, followed))
     await stand.only("ledger")
-    ledger, gateway = await database_bytes(stand, "ledger"), await database_bytes(stand, "gateway")
+    ledger, gateway = [await database_bytes(stand, name) - before for name, before in empty.items()]
     return [
         *rows,
         _one("ledger's database for each credential", "B", ledger / count, LEDGER_BYTES_MAX),
