@@ -42,7 +42,8 @@ def issue_many(book: Book, event: events.CredentialsIssued, ids: Sequence[Creden
     """Issue credentials of one achievement together: as one alone, for every one of `ids`."""
     _check_may_issue(book, event)
     _check_sorted(event.commitments, pointer="/commitments")
-    _judge_each(ids, lambda name: _check_id_is_free(book, event, name), pointer="/commitments")
+    known = [name for name in ids if book.credential(name) is not None]
+    _judge_each(known, lambda name: _check_id_is_free(book, event, name), pointer="/commitments")
 
 
 def _check_sorted(names: Sequence[str], *, pointer: str) -> None:

@@ -153,11 +153,14 @@ def _issue(book: Book, event: events.Issue, ids: Sequence[CredentialId], stamp: 
 
 def _by_lives(book: Book, ids: Sequence[CredentialId]) -> list[tuple[tuple[Life, ...], list[CredentialId]]]:
     """Return credentials together that have the same lives so far, in the order of the first of each."""
-    found: dict[tuple[Life, ...] | int, tuple[tuple[Life, ...], list[CredentialId]]] = {}
+    found: dict[int, tuple[tuple[Life, ...], list[CredentialId]]] = {}
     for credential_id in ids:
         credential = book.credential(credential_id)
         lives = credential.lives if credential else ()
-        found.setdefault(id(lives), (lives, []))[1].append(credential_id)
+        company = found.get(id(lives))
+        if company is None:
+            company = found[id(lives)] = (lives, [])
+        company[1].append(credential_id)
     return list(found.values())
 
 

@@ -164,8 +164,8 @@ def _touch_issuer_event(
 
 def _touch_credentials(book: Book, ids: Sequence[CredentialId], found: Needs) -> None:
     """What is done to credentials whatever their parts are; the speakers of lives that several share once."""
-    found.credentials.update(ids)
-    shared = {id(known.lives): known for name in ids if (known := book.credentials.get(name)) is not None}
+    found.credentials |= set(ids).difference(book.credentials)
+    shared = {id(known.lives): known for known in map(book.credentials.get, ids) if known is not None}
     for credential in shared.values():
         _touch_speakers(credential, found)
 

@@ -186,7 +186,7 @@ def _overlapping(connection: sqlite3.Connection, prefix: str) -> tuple[Did, ...]
 
 
 def _load_credentials(connection: sqlite3.Connection, book: Book, wanted: Collection[CredentialId]) -> None:
-    ids = [bytes.fromhex(name) for name in wanted]
+    ids = sorted(map(bytes.fromhex, wanted))  # in the order of the table, whose pages are read once then
     rows = list(_rows(connection, "credential_id, shared, state", "credential", "credential_id", ids))
     shared, name_of = shared_lives(connection, {place for _, place, _ in rows if place is not None}), names(connection)
     for raw, place, own in rows:
