@@ -13,7 +13,7 @@ from proto import events
 from proto.documents.claims_root import stated_root
 from proto.documents.document import credential_id_of, document_digest
 from proto.envelope import Envelope, Opened, open_envelope, seal
-from proto.ids import CredentialId, KeyId, commitment, owner_of
+from proto.ids import CredentialId, KeyId, commitment, committed_credential_id, owner_of
 from proto.keys import SecretKey
 from proto.wire.batches import BatchAnswer, BatchRow
 from services.issuer_gateway.keys.keystore import Keystore
@@ -162,9 +162,14 @@ async def test_of_an_issue_the_ledger_refuses_some_and_these_rows_say_so_and_the
         said[name] = answered.body["event_id"]
     await gateway.stop()
     await ledger.start()
-    for said_before in waiting.event.commitments[1:3]:  # the same ids, with other content
-        more = {"achievement": uri, "ects_hundredths": 100, "valid_from": waiting.event.valid_from}
-        await elsewhere.say(events.CredentialIssuedV2, commitment=said_before, **more)
+    more = {"achievement": uri, "valid_from": waiting.event.valid_from}
+    for said_before in waiting.event.commitments:  # two with other content, two with the same: these are done
+        name = committed_credential_id(waiting.event.issuer, said_before)
+        if name in taken:
+            await elsewhere.say(events.CredentialIssuedV2, commitment=said_before, ects_hundredths=100, **more)
+        if name in waiting.credential_ids[6:8]:
+            same = {"ects_hundredths": 350, "eqf_level": 6}
+            await elsewhere.say(events.CredentialIssuedV2, commitment=said_before, **same, **more)
     await gateway.start()
     office = Office(gateway, office.created)
     answer = await _over(office, sent)
@@ -177,6 +182,9 @@ async def test_of_an_issue_the_ledger_refuses_some_and_these_rows_say_so_and_the
         shown = (await office.client.get(f"/v1/credentials/{name}")).body
         assert (shown["issue"]["state"], shown["issue"]["problem"]["code"]) == ("refused", "already-exists")
         assert (await office.client.post(f"/v1/credentials/{name}/revoke", {"reason": "error"})).slug == "issue-refused"
+    done = [(await office.client.get(f"/v1/credentials/{name}")).body for name in waiting.credential_ids[6:8]]
+    assert {(found["issue"]["state"], found["status"]["state"]) for found in done} == {("published", "active")}
+    assert len({found["issue"]["event_id"] for found in done}) == 2
     await office.event_published(said[kept])
     assert (await office.client.get(f"/v1/events/{said[taken[0]]}")).body["state"] == "refused"
     assert (await office.client.get(f"/v1/credentials/{kept}")).body["status"]["state"] == "suspended"

@@ -12,6 +12,7 @@ from services.edge import Log
 from services.follow import Applied, LogEvidence, Observer, Position
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
+from services.issuer_gateway.log.own_elsewhere import take_in
 from services.issuer_gateway.metrics import FollowingMetrics
 from services.issuer_gateway.status_lists import changed
 from services.issuer_gateway.store import followed_log, outbox
@@ -59,6 +60,7 @@ class Projector:
                     await followed_log.add_parts(connection, stack_id, event.issuer, event.components)
             own = await _close_rows(connection, applied) if applied else []
             if applied:
+                await take_in(connection, applied, own=own)
                 await changed(connection, book, applied, at=applied[-1].stamp.received_at)
             await followed_log.keep_position(connection, position)
             rules_version = await followed_log.rules_version(connection)
@@ -81,7 +83,8 @@ class Projector:
         assert position.inherited is not None, "a log that is handed over to names the one before"
         async with transaction(self._pool) as connection:
             await followed_log.hand_over(connection, position, ended=position.inherited.origin)
-        self.latest = position
+            rules_version = await followed_log.rules_version(connection)
+        self.latest, self.rules_version = position, rules_version
         self._signing_keys.forget()
         self._advanced.fire()
 

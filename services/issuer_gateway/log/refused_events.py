@@ -22,6 +22,7 @@ from services.issuer_gateway.store import batches, credentials, followed_log, ou
 from services.persistence.postgres import Connection
 
 _DID_LENGTH_MAX = 600
+_ON_LOG = "already-exists"
 
 
 class RefusedEvents:
@@ -31,6 +32,16 @@ class RefusedEvents:
         self._signing_keys = signing_keys
         self._origin = origin
         self._now = now
+
+    async def is_to_be_met(self, connection: Connection, item: outbox.Pending, problem: dict[str, Any]) -> bool:
+        """Tell whether a refusal speaks of our own credentials on the log that were not followed yet.
+
+        Whether what the log has of them says the same, so that they are issued, is known once they were met.
+        """
+        if item.event_type not in events.ISSUE_TYPES:
+            return False
+        names = _held_by_us(item, problem)
+        return bool(names) and not await followed_log.are_known(connection, names)
 
     async def settle(
         self, connection: Connection, item: outbox.Pending, problem: dict[str, Any]
@@ -100,6 +111,16 @@ def _said_of(opened: Opened, common: Common, rest: set[CredentialId]) -> events.
         return committed_event(common, statement_in(event), kept)
     assert isinstance(event, events.CredentialsRevoked), "no other event is about several credentials"
     return changed_event(common, event, sorted(rest))
+
+
+def _held_by_us(item: outbox.Pending, problem: dict[str, Any]) -> list[CredentialId]:
+    """Return the credentials of which a refusal says that the same institution has put them on the log before."""
+    if problem.get("refused") is None:
+        is_held = str(problem.get("type", "")).endswith(f":{_ON_LOG}") and "held_by" not in problem
+        return list(item.streams) if is_held else []
+    named = [each for each in problem["refused"] if isinstance(each, dict)]
+    held = {each.get("credential_id") for each in named if each.get("code") == _ON_LOG and "held_by" not in each}
+    return [each for each in item.streams if each in held]
 
 
 def named_in(problem: dict[str, Any]) -> set[CredentialId]:

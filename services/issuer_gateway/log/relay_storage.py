@@ -19,6 +19,7 @@ from services.issuer_gateway.store import idempotency_records, outbox
 from services.persistence.postgres import Connection, Pool, session_lock, transaction
 
 _KEYLESS_PAUSE_SECONDS = 5.0
+_FOLLOWED_PAUSE_SECONDS = 0.5
 
 
 class RefusedEvent(msgspec.Struct, frozen=True):
@@ -87,6 +88,9 @@ class PostgresRelayStorage:
             await outbox.mark_sequenced(connection, answers.taken)
             later = list(answers.later)
             for refused in answers.refused:
+                if await self._refused_events.is_to_be_met(connection, refused.item, refused.problem):
+                    later.append(Postponed(refused.item, refused.problem, _FOLLOWED_PAUSE_SECONDS))
+                    continue
                 try:
                     arrived |= await self._refused_events.settle(connection, refused.item, refused.problem)
                 except NoKeyProblem as problem:

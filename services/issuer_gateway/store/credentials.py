@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from proto.documents.credential import Achievement
-from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, EventId, InstitutionId, LearnerId
+from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, Did, EventId, InstitutionId, LearnerId
 from services.issuer_gateway.store import applications, imports
 from services.persistence.postgres import Connection, Pool
 
@@ -59,6 +59,15 @@ class StoredCredential(NewCredential, frozen=True, kw_only=True):
     part: bytes | None
     created_at: datetime
     erased_at: datetime | None
+
+
+class WaitingIssue(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential whose issue is not on the log yet: its event, as it is going to be sent."""
+
+    credential_id: CredentialId
+    event_id: EventId
+    institution_id: InstitutionId
+    envelope: bytes
 
 
 def _stored(row: asyncpg.Record) -> StoredCredential:
@@ -225,6 +234,28 @@ async def with_event(connection: Connection, event_id: EventId) -> set[Credentia
     """Return the credentials that have this event."""
     rows = await connection.fetch("SELECT credential_id FROM credential WHERE event_id = $1", bytes.fromhex(event_id))
     return {CredentialId(row["credential_id"].hex()) for row in rows}
+
+
+async def waiting_issues(
+    connection: Connection, issuer: Did, credential_ids: Sequence[CredentialId]
+) -> list[WaitingIssue]:
+    """Return those of the credentials that an institution issued here by an event that waits to be sent."""
+    rows = await connection.fetch(
+        """SELECT credential_id, event_id, credential.institution_id::text, envelope
+           FROM credential JOIN institution USING (institution_id) JOIN outbox USING (event_id)
+           WHERE did = $1 AND credential_id = ANY($2::bytea[]) AND state = 'pending'""",
+        issuer,
+        [bytes.fromhex(each) for each in credential_ids],
+    )
+    return [
+        WaitingIssue(
+            credential_id=CredentialId(row["credential_id"].hex()),
+            event_id=EventId(row["event_id"].hex()),
+            institution_id=row["institution_id"],
+            envelope=row["envelope"],
+        )
+        for row in rows
+    ]
 
 
 async def give_event(

@@ -30,6 +30,15 @@ async def stored_position(connection: Connection | Pool) -> bytes | None:
     return stored
 
 
+async def are_known(connection: Connection | Pool, credential_ids: Sequence[CredentialId]) -> bool:
+    """Tell whether all of these credentials are on the log, as far as it is followed."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM credential_state WHERE credential_id = ANY($1::bytea[])",
+        [bytes.fromhex(each) for each in credential_ids],
+    )
+    return count == len(set(credential_ids))
+
+
 async def is_key_on_log(connection: Connection | Pool, public_key: PublicKey) -> bool:
     """Tell whether a public key was somebody's on the log, as far as it is followed."""
     found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM public_key WHERE public_key = $1)", public_key)

@@ -70,7 +70,7 @@ async def counts(connection: Connection) -> dict[str, Any]:
                (SELECT count(*) FROM outbox JOIN outbox_stream USING (outbox_id)
                 LEFT JOIN credential ON credential.credential_id = outbox_stream.stream
                     AND credential.event_id = outbox.event_id
-                WHERE event_type = ANY($1::text[]) AND (state <> 'refused' OR outbox.stream IS NOT NULL)
+                WHERE event_type = ANY($1::text[]) AND state <> 'refused'
                     AND credential.credential_id IS NULL) AS issues_without_document,
                (SELECT count(*) FROM event) AS followed_events,
                (SELECT count(DISTINCT leaf_index) FROM event) AS followed_indices,

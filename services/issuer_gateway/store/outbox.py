@@ -158,6 +158,14 @@ async def insert(connection: Connection, said: Sequence[NewOutboxRow]) -> None:
     )
 
 
+async def insert_published(
+    connection: Connection, said: NewOutboxRow, *, index: LeafIndex, leaf_hash: bytes, received_at: Moment
+) -> None:
+    """Put an event into the outbox that somebody else brought to the log; it stands there already."""
+    await insert(connection, [said])
+    await mark_published(connection, [said.opened.event_id], [index], [leaf_hash], [received_at])
+
+
 async def unfollowed(connection: Connection, streams: Sequence[CredentialId]) -> list[Envelope]:
     """Return the events about these credentials that the projection has not met yet, in the order they were said."""
     rows = await connection.fetch(
