@@ -9,6 +9,7 @@ from proto.documents.credential import Achievement
 from proto.events import Decision
 from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
+from proto.wire.content import Texts
 from proto.wire.ledger import Body
 from proto.wire.verifier import AccreditationFacts, AsOf, Check, IssuerFacts, KeyFacts, ScopeFacts
 
@@ -87,7 +88,7 @@ class AwardedAchievement(Body, frozen=True, kw_only=True):
     eqf_levels: tuple[int, ...]
     first_at: Moment
     last_at: Moment
-    title: str | None = None
+    title: Texts | None = None
     """As a catalogue that this verifier reads has it; the log holds no title."""
 
 
@@ -114,6 +115,8 @@ class RecognisedAchievement(Body, frozen=True, kw_only=True):
     recognition_count: int
     withdrawal_count: int
     ects_hundredths: int
+    title: Texts | None = None
+    """Of the achievement, as a catalogue that this verifier reads has it."""
 
 
 class DecisionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,7 +136,7 @@ class DecisionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     programme: str
     valid_from: Moment
     valid_until: Moment
-    title: str | None = None
+    title: Texts | None = None
     eqf_level: int | None = None
     ects_hundredths_min: int | None = None
     eqf_level_min: int | None = None
@@ -224,6 +227,8 @@ class EntryFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     subject: Did | None = None
     subject_name: str | None = None
     achievement: str | None = None
+    achievement_title: Texts | None = None
+    """As a catalogue that this verifier reads has it; the log holds no title."""
     ects_hundredths: int | None = None
     credential_count: int = 0
     credential_ids: tuple[CredentialId, ...] = ()
@@ -285,7 +290,7 @@ class AchievementSummary(Body, frozen=True, kw_only=True):
     achievement: str
     issuer: Did | None
     issuer_name: str | None
-    title: dict[str, str] | None
+    title: Texts | None
     language: str | None
     ects_hundredths_min: int
     ects_hundredths_max: int

@@ -25,6 +25,7 @@ def described(data: bytes, register: Register, language: Language) -> EntryFacts
     opened = open_envelope(entry.envelope)
     event = opened.event
     subject = getattr(event, "subject", None)
+    achievement = getattr(event, "achievement", None)
     credits_ = getattr(event, "ects_hundredths", None)
     return EntryFacts(
         index=entry.index,
@@ -36,7 +37,8 @@ def described(data: bytes, register: Register, language: Language) -> EntryFacts
         speaker_name=register.name_of(event.issuer),
         subject=subject,
         subject_name=register.name_of(subject) if subject else None,
-        achievement=getattr(event, "achievement", None),
+        achievement=achievement,
+        achievement_title=register.title(achievement) if achievement else None,
         ects_hundredths=credits_,
         credential_count=len(opened.credential_ids),
         credential_ids=opened.credential_ids[:IDS_SHOWN],

@@ -26,7 +26,7 @@ from services.verifier.projection.comparisons import Compared
 from services.verifier.projection.reader import ReadTransaction
 
 DAYS_MAX = 400
-NEWEST_SHOWN = 30
+NEWEST_SHOWN = 25
 _MS = 1000
 
 

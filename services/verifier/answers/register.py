@@ -10,6 +10,7 @@ from proto.ids import Did
 from proto.lifecycle import Book, Issuer, StandingDecision, is_in_force, profile
 from proto.lifecycle.statements import StatementGroup, decisions_by
 from proto.moment import Moment
+from proto.wire.content import Texts
 from proto.wire.register import (
     ActCounts,
     AwardedAchievement,
@@ -129,7 +130,7 @@ class Register:
             eqf_levels=tuple(level for level in _EQF_LEVELS if found.levels >> level & 1),
             first_at=found.first_at,
             last_at=found.last_at,
-            title=self._title(key.achievement),
+            title=self.title(key.achievement),
         )
 
     def decisions(self, group: StatementGroup, now: Moment) -> list[DecisionFacts]:
@@ -150,17 +151,17 @@ class Register:
             programme=found.programme,
             valid_from=found.valid_from,
             valid_until=found.valid_until,
-            title=self._title(found.achievement),
+            title=self.title(found.achievement),
             eqf_level=found.eqf_level,
             ects_hundredths_min=found.ects_hundredths_min,
             eqf_level_min=found.eqf_level_min,
             description_digest=found.description_digest,
         )
 
-    def _title(self, uri: str) -> str | None:
-        """Return an achievement's title in its own language, where a catalogue describes it."""
+    def title(self, uri: str) -> Texts | None:
+        """Return an achievement's title, by languages, where a catalogue describes it."""
         found = self._transaction.catalogue.description(uri)
-        return found.achievement.text_in(found.achievement.title) if found else None
+        return found.achievement.title if found else None
 
     def recognised(self, key: RecognisedKey, found: RecognisedSum) -> RecognisedAchievement:
         """Return who recognises what, with how often."""
@@ -173,4 +174,5 @@ class Register:
             recognition_count=found.recognitions,
             withdrawal_count=found.withdrawals,
             ects_hundredths=found.ects_hundredths,
+            title=self.title(key.achievement),
         )

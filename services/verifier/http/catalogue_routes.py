@@ -14,7 +14,7 @@ from services.edge import Media, Reply, Route, decode_cursor, encode_cursor, eta
 from services.verifier.answers.catalogue import UnknownAchievementProblem
 from services.verifier.http.achievement_path import AchievementPath, uri_in
 from services.verifier.http.app_keys import LISTS
-from services.verifier.http.csv_files import ROWS_MAX, Columns, csv_bytes
+from services.verifier.http.csv_files import ROWS_MAX, Columns, csv_bytes, title_text
 from services.verifier.http.list_queries import REVALIDATE, ROWS_DEFAULT, FileQuery, Limit, next_link
 from services.verifier.http.query import language_of
 from services.verifier.projection.catalogue_reads import AchievementPlace, AchievementsWanted
@@ -25,7 +25,7 @@ LIST = "achievements"
 _TAG = "register"
 _COLUMNS: Columns[AchievementSummary] = {
     "achievement": lambda row: row.achievement,
-    "title": lambda row: next(iter(row.title.values()), None) if row.title else None,
+    "title": lambda row: title_text(row.title),
     "issuer": lambda row: row.issuer,
     "issuer_name": lambda row: row.issuer_name,
     "language": lambda row: row.language,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from proto.stacking import ects_text
+from proto.wire.content import Texts
 from proto.wire.register import ActCounts, AwardedAchievement, IssuerSummary, RecognisedAchievement
 
 ROWS_MAX = 2_000
@@ -38,7 +39,7 @@ def _count(name: str) -> Callable[[AwardedAchievement], Any]:
 
 AWARDS: Columns[AwardedAchievement] = {
     "achievement": lambda row: row.achievement,
-    "title": lambda row: row.title,
+    "title": lambda row: title_text(row.title),
     "issuer": lambda row: row.issuer,
     "issuer_name": lambda row: row.issuer_name,
     **{name: _count(name) for name in ActCounts.__struct_fields__},
@@ -54,6 +55,7 @@ RECOGNITIONS: Columns[RecognisedAchievement] = {
     "recogniser": lambda row: row.recogniser,
     "recogniser_name": lambda row: row.recogniser_name,
     "achievement": lambda row: row.achievement,
+    "title": lambda row: title_text(row.title),
     "issuer": lambda row: row.issuer,
     "issuer_name": lambda row: row.issuer_name,
     "recognition_count": lambda row: row.recognition_count,
@@ -61,6 +63,14 @@ RECOGNITIONS: Columns[RecognisedAchievement] = {
     "ects_hundredths": lambda row: row.ects_hundredths,
     "ects": lambda row: ects_text(row.ects_hundredths),
 }
+
+
+def title_text(title: Texts | None) -> str | None:
+    """Return a title in English where there is one, else in the first language that there is."""
+    if not title:
+        return None
+    english = (text for tag, text in title.items() if tag.partition("-")[0].lower() == "en")
+    return next(english, None) or next(iter(title.values()))
 
 
 def csv_bytes(columns: Columns[_Row], rows: Iterable[_Row]) -> bytes:

@@ -150,6 +150,7 @@ class ListPages:
             answer=answer,
             history=_history(answer),
             compromised=any(key.state == "compromised" for key in answer.keys),
+            pick=partial(pick, preferred=said.of_texts(None)),
             links={name: urlencode({name: answer.issuer.did}) for name in ("issuer", "recogniser")},
             **said.globals(),
         )
@@ -161,6 +162,7 @@ class ListPages:
             answer=answer,
             growth=growth_of(answer.days),
             duration=said.language.duration,
+            pick=partial(pick, preferred=said.of_texts(None)),
             here=here,
             log_url=log_url,
             **said.globals(),
