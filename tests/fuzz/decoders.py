@@ -15,6 +15,7 @@ from proto import envelope as envelopes
 from proto.base64_strict import decode_base64
 from proto.bundles.bundle import decode_bundle
 from proto.canonical import canonical_json, decode_json
+from proto.documents.baked_picture import credential_in, kind_of
 from proto.documents.credential import Achievement, Award
 from proto.documents.duration import hours_of
 from proto.documents.open_badge_claims import claims
@@ -171,6 +172,7 @@ DECODERS: Mapping[str, Decode] = {
         lambda data: decode_typed(data, _CHANGE, unique_keys=True),
     ),
     "notes": _each(parse_note, parse_add_checkpoint, _text(parse_checkpoint)),
+    "pictures": lambda data: credential_in(data) if kind_of(data) else None,
     "proofs": _proof,
     "rdf": lambda data: form_of(_object(data)),
     "receipts": parse_receipt,

@@ -11,6 +11,7 @@ import pikepdf
 import pypdfium2
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 from pypdf import PdfReader
 
 from proto.documents.baked_picture import credential_in
@@ -223,3 +224,20 @@ async def test_a_picture_holds_the_document_and_shows_no_grade(form: papers_modu
     assert "4.5" not in str(said)
     assert (said["word"], said["sign"]) == ("Revoked", "invalid")
     assert picture(content, made_facts(), ENGLISH)["word"] == ""
+
+
+@pytest.mark.parametrize("form", ["pdf", "png"])
+async def test_a_logo_is_drawn_and_a_broken_one_is_left_out(form: str) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (300, 100), "blue").save(stream, "PNG")
+    content, facts = content_of(full_document()), made_facts()
+
+    async def made(logo: bytes | None) -> bytes:
+        if form == "pdf":
+            return await Papers().pdf(paper(content, facts, ENGLISH), document=None, address=facts.check_url, logo=logo)
+        said = picture(content, facts, ENGLISH)
+        return await Papers().picture(said, "png", document=DOCUMENT, address=facts.check_url, logo=logo)
+
+    bare, drawn, broken = [await made(logo) for logo in (None, stream.getvalue(), stream.getvalue()[:40])]
+    assert drawn != bare
+    assert len(broken) == len(bare)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from proto.documents.content import content_of
-from proto.ids import CredentialId
+from proto.ids import CredentialId, InstitutionId
 from proto.problem import Problem
 from proto.wire.content import Content
 from services.issuer_gateway.credentials.credential_reader import CredentialReader, ProofChoice
@@ -17,6 +17,8 @@ from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguag
 from services.issuer_gateway.papers.papers import Papers, PictureForm
 from services.issuer_gateway.papers.standing import ShownState
 from services.issuer_gateway.papers.supplement import Facts, paper, picture
+from services.issuer_gateway.store import logos
+from services.persistence.postgres import Pool
 
 _PROOF: ProofChoice = "eddsa-rdfc-2022"
 
@@ -27,6 +29,7 @@ class OpenedCredential(msgspec.Struct, frozen=True, kw_only=True):
     document: dict[str, Any]
     content: Content
     facts: Facts
+    institution_id: InstitutionId
 
     @property
     def encoded(self) -> bytes:
@@ -53,6 +56,7 @@ class CredentialPapers:
 
     def __init__(
         self,
+        pool: Pool,
         reader: CredentialReader,
         standings: Standings,
         papers: Papers,
@@ -60,6 +64,7 @@ class CredentialPapers:
         bundle: FetchBundle,
         verifier_url: str | None,
     ) -> None:
+        self._pool = pool
         self._reader = reader
         self._standings = standings
         self._papers = papers
@@ -78,7 +83,9 @@ class CredentialPapers:
             shown_state=standing,
             check_url=self.check_url(credential_id),
         )
-        return OpenedCredential(document=document, content=content_of(document), facts=facts)
+        return OpenedCredential(
+            document=document, content=content_of(document), facts=facts, institution_id=tenant.institution_id
+        )
 
     async def state_of(self, credential_id: CredentialId) -> ShownState:
         """Return how a credential stands now."""
@@ -94,7 +101,9 @@ class CredentialPapers:
         """Return the picture of a credential with the document inside; raises `PaperProblem` and `BusyProblem`."""
         language = language or _own_language(opened)
         said = picture(opened.content, opened.facts, language)
-        return await self._papers.picture(said, form, document=opened.encoded, address=opened.facts.check_url)
+        return await self._papers.picture(
+            said, form, document=opened.encoded, address=opened.facts.check_url, logo=await self._logo(opened)
+        )
 
     async def supplement(self, opened: OpenedCredential, language: LearnerLanguage | None = None) -> bytes:
         """Return the supplement as PDF, document and bundle attached; in the document's language where none is named.
@@ -105,7 +114,13 @@ class CredentialPapers:
         document = opened.encoded if opened.facts.is_whole else None
         bundle = await self._bundle_of(opened.facts.credential_id) if document is not None else None
         said = paper(opened.content, opened.facts, language)
-        return await self._papers.pdf(said, document=document, bundle=bundle, address=opened.facts.check_url)
+        return await self._papers.pdf(
+            said,
+            document=document,
+            bundle=bundle,
+            address=opened.facts.check_url,
+            logo=await self._logo(opened),
+        )
 
     async def _bundle_of(self, credential_id: CredentialId) -> bytes | None:
         """Return the credential's bundle; None where the log does not have it yet, or does not answer."""
@@ -115,6 +130,9 @@ class CredentialPapers:
         except (Problem, TimeoutError):
             return None
         return found if len(found) <= BUNDLE_BYTES_MAX else None
+
+    async def _logo(self, opened: OpenedCredential) -> bytes | None:
+        return await logos.get(self._pool, opened.institution_id)
 
 
 def _own_language(opened: OpenedCredential) -> LearnerLanguage:

@@ -81,6 +81,7 @@ class ShownByLinks:
             document={},
             content=chosen(opened.content, link.terms.parts),
             facts=replace(opened.facts, is_whole=False),
+            institution_id=opened.institution_id,
         )
 
     async def all_opened(self, link: FoundLink) -> Sequence[OpenedCredential]:

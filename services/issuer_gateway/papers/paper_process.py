@@ -34,6 +34,8 @@ class PaperOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     form: Literal["pdf", "png", "svg"]
     said: dict[str, Any]
     files: dict[str, str] = {}
+    logo: bytes | None = None
+    """A PNG; one that cannot be drawn is left out."""
     fonts: str | None = None
     pixels_per_inch: float = 144.0
 
@@ -45,25 +47,33 @@ def laid_out(order: PaperOrder) -> bytes:
     source = (_FOLDER / f"{order.template}.typ").read_bytes()
     folders = [str(_FOLDER / "fonts"), *([order.fonts] if order.fonts else [])]
     fonts = typst.Fonts(include_system_fonts=False, font_paths=folders)
-    said = order.said
+    said, logo = order.said, _listed(order.logo)
     for left in range(_TRIES, 0, -1):
         try:
             made = typst.compile(
                 source,
                 format=order.form,
                 font_paths=fonts,
-                sys_inputs={"said": msgspec.json.encode(said).decode(), **order.files},
+                sys_inputs={"said": msgspec.json.encode(said).decode(), **order.files, **logo},
                 pdf_standards=[*PDF_STANDARDS] if order.form == "pdf" else None,
                 ppi=order.pixels_per_inch,
             )
         except typst.TypstError as error:
             unprinted = set(_UNPRINTED.findall(error.diagnostic))
-            if not unprinted or left == 1:
+            if left == 1 or not (unprinted or logo):
                 raise
-            said = _without(said, unprinted) | {"has_unprinted": True}
+            if unprinted:
+                said = _without(said, unprinted) | {"has_unprinted": True}
+            else:
+                logo = {}
             continue
         return made
     raise AssertionError("the last try returns or raises")
+
+
+def _listed(logo: bytes | None) -> dict[str, str]:
+    """Return a picture as a template takes it: the library passes texts alone."""
+    return {"logo": msgspec.json.encode(list(logo)).decode()} if logo else {}
 
 
 def _without(said: Any, unprinted: set[str]) -> Any:

@@ -43,28 +43,43 @@ class Papers:
         self._waiting = 0
 
     async def pdf(
-        self, said: Mapping[str, Any], *, document: bytes | None, address: str | None, bundle: bytes | None = None
+        self,
+        said: Mapping[str, Any],
+        *,
+        document: bytes | None,
+        address: str | None,
+        bundle: bytes | None = None,
+        logo: bytes | None = None,
     ) -> bytes:
         """Return a supplement as PDF/A-3a and PDF/UA-1, with document and bundle attached where they are given.
 
-        `address` is what its QR code holds. Raises `PaperProblem`, and `BusyProblem` where others take too long.
+        `address` is what its QR code holds, `logo` the institution's, a PNG. Raises `PaperProblem`, and `BusyProblem`
+        where others take too long.
         """
         files = {} if document is None else {"document": document.decode()}
         if bundle is not None:
             files["bundle"] = bundle.decode()
         if address:
             files["qr"] = qr_svg(address)
-        return await self.made(PaperOrder(template="supplement", form="pdf", said=dict(said), files=files))
+        return await self.made(PaperOrder(template="supplement", form="pdf", said=dict(said), files=files, logo=logo))
 
     async def picture(
-        self, said: Mapping[str, Any], form: PictureForm, *, document: bytes, address: str | None
+        self,
+        said: Mapping[str, Any],
+        form: PictureForm,
+        *,
+        document: bytes,
+        address: str | None,
+        logo: bytes | None = None,
     ) -> bytes:
         """Return the picture of a credential as PNG or SVG, with the document inside by the rule of Open Badges.
 
         Raises as `pdf` does.
         """
         files = {"qr": qr_svg(address)} if address else {}
-        order = PaperOrder(template="picture", form=form, said=dict(said), files=files, pixels_per_inch=_PICTURE_PPI)
+        order = PaperOrder(
+            template="picture", form=form, said=dict(said), files=files, logo=logo, pixels_per_inch=_PICTURE_PPI
+        )
         return with_credential(await self.made(order), document)
 
     async def made(self, order: PaperOrder) -> bytes:

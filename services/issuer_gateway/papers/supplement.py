@@ -244,6 +244,7 @@ def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str
         "check": word("Check it at") if facts.check_url else "",
         "address": facts.check_url or "",
         "qr_words": word("QR code of the address at which this credential is checked"),
+        "logo_words": word("Logo of {institution}", institution=facts.legal_name),
         "note": word(note),
         "page": word("Page {number} of {total}"),
         "attachment_words": word("The signed credential document"),

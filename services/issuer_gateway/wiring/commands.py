@@ -171,6 +171,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
 
 def _credential_papers(parts: Parts, reader: CredentialReader, config: Config) -> CredentialPapers:
     return CredentialPapers(
+        parts.pool,
         reader,
         Standings(parts.pool, parts.log_state),
         Papers(fonts=config.font_folder),
