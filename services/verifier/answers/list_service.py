@@ -1,9 +1,10 @@
 """Takes questions about lists to the records: institutions, what they award and recognise, the log. Knows no HTTP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from proto.ids import Did
+from proto.wire.content import Texts
 from proto.wire.register import (
     AchievementFacts,
     AchievementPage,
@@ -150,6 +151,15 @@ class ListService:
                 uri, asked.question.now, asked.as_of, asked.freshness
             ),
         )
+
+    async def titles(self, uris: Collection[str]) -> Mapping[str, Texts]:
+        """Return how catalogues call these achievements now, by address; one that none describes is left out."""
+
+        def work(transaction: ReadTransaction) -> Mapping[str, Texts]:
+            found = {uri: transaction.catalogue.description(uri) for uri in uris}
+            return {uri: description.achievement.title for uri, description in found.items() if description}
+
+        return await self._projection.read(work)
 
     async def _listed(
         self,

@@ -1,6 +1,7 @@
 """The pages for people: a form, the verdict on a document, the public status of a credential. Nothing sent is kept."""
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -13,7 +14,8 @@ from proto.documents.baked_picture import BakedPictureProblem, credential_in, ki
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import CredentialId, parse_credential_id
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
-from proto.wire.verifier import LanguageQuery, TimeQuery
+from proto.wire.content import Texts
+from proto.wire.verifier import LanguageQuery, StackNode, TimeQuery
 from services.edge import Form, Media, Route, annotate
 from services.edge.body import off_loop
 from services.verifier.answers.questions import Moments, UnknownCredentialProblem
@@ -22,7 +24,7 @@ from services.verifier.documents import reader
 from services.verifier.documents.other_formats import OtherFormatProblem
 from services.verifier.documents.pdf import PdfProblem
 from services.verifier.documents.reader import PresentationProblem
-from services.verifier.http.app_keys import ANSWERS, PAGES, PDF, SETTINGS, address_of
+from services.verifier.http.app_keys import ANSWERS, LISTS, PAGES, PDF, SETTINGS, address_of
 from services.verifier.http.query import moments_of, said_of
 from services.verifier.languages import Language
 from services.verifier.languages.english import PRESENTATION_NOTE, when
@@ -42,6 +44,7 @@ from services.verifier.pages.words import (
     UNREADABLE,
 )
 from services.verifier.projection.troubles import ProjectionProblem
+from services.verifier.verdict.findings import Judgement
 
 _DAY_LENGTH_MAX = 64
 
@@ -116,6 +119,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         asked=_asked(moments, asked, said.language),
         days=days_of(moments.at, None),
         note=PRESENTATION_NOTE if is_presented else "",
+        titles=await _titles(request, judgement),
     )
     return pages.answer(judgement, replace(said, is_linkable=False), shown)
 
@@ -142,6 +146,7 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
         address=_public_address(request),
         asked=_asked(moments, query, said.language),
         days=days_of(query.at if not fault else None, query.known_at if not fault else None),
+        titles=await _titles(request, judgement),
         fault=fault,
         status=status,
     )
@@ -157,6 +162,22 @@ def _fault(said: PageLanguage, problem: Problem, query: TimeQuery) -> Picked:
     if "today" in problem.members:
         return said.line(NOT_YET_ON_RECORD, known_at=query.known_at)
     return said.line(NOT_ON_RECORD if problem.members.get("fresh") else MAYBE_NOT_ON_RECORD)
+
+
+def _achievements_in(node: StackNode) -> Iterator[str]:
+    yield node.achievement
+    for part in node.parts:
+        yield from _achievements_in(part)
+
+
+async def _titles(request: web.Request, judgement: Judgement) -> Mapping[str, Texts]:
+    """Return how catalogues call what the page is about and what it is made of; nothing where that cannot be read."""
+    uris = {judgement.credential.achievement} if judgement.credential else set()
+    uris |= set(_achievements_in(judgement.stack)) if judgement.stack else set()
+    try:
+        return await request.app[LISTS].titles(uris)
+    except ProjectionProblem:
+        return {}
 
 
 def _public_address(request: web.Request) -> str:

@@ -9,13 +9,14 @@ import msgspec
 from aiohttp import web
 
 from proto.stacking import ects_text
+from proto.wire.content import Texts
 from proto.wire.verifier import StatisticsAnswer, Today
 from services.edge import Templates
 from services.edge.qr_code import qr_svg
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.days import Days
-from services.verifier.pages.said import PageLanguage, Picked, pick
-from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, name_of_achievement, tree_of
+from services.verifier.pages.said import PageLanguage, Picked, called, pick
+from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, tree_of
 from services.verifier.pages.statistics import bars, cells_of, label_of
 from services.verifier.pages.verdict import is_fresh, lead, next_step, result_words
 from services.verifier.pages.words import (
@@ -56,6 +57,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     asked: str = ""
     days: Days = Days()
     note: str = ""
+    titles: Mapping[str, Texts] = {}
+    """How catalogues call the achievements of what is shown, by their addresses."""
     fault: Picked | None = None
     status: int = 200
 
@@ -68,7 +71,6 @@ class Pages:
         environment = self._templates.environment
         environment.filters["ects"] = ects_text
         environment.filters["when"] = when
-        environment.filters["name_of_achievement"] = name_of_achievement
         environment.filters["segment"] = partial(quote, safe="")
         environment.globals.update(
             names=NAMES,
@@ -137,7 +139,7 @@ class Pages:
         page = self._answer.render(
             answer=answer,
             heading=word(shown.heading),
-            achievement_name=name_of_achievement(credential.achievement) if credential else "",
+            called=partial(called, titles=shown.titles, preferred=said.of_texts(answer.content)),
             verdict=first.verdict,
             word=word(WORDS[first.verdict]),
             lead=[word(text) for text in lead(first, answer)],

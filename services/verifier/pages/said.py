@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from proto.wire.content import Content
+from proto.wire.content import Content, Texts
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
+from services.verifier.pages.stack_drawing import name_of_achievement
 
 
 class PageLanguage(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,3 +64,10 @@ def pick(texts: Mapping[str, str], *, preferred: Sequence[str]) -> Picked:
             return Picked(text=found[1], lang=found[0])
     tag, text = next(iter(texts.items()), ("und", ""))
     return Picked(text=text, lang=tag)
+
+
+def called(uri: str, *, titles: Mapping[str, Texts], preferred: Sequence[str]) -> Picked:
+    """Return what an achievement is called: by its catalogue, else the end of its address."""
+    if texts := titles.get(uri):
+        return pick(texts, preferred=preferred)
+    return Picked(text=name_of_achievement(uri), lang="")
