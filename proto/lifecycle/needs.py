@@ -11,7 +11,7 @@ import msgspec
 
 from proto import events
 from proto.envelope import Opened
-from proto.ids import CredentialId, Did, EventId
+from proto.ids import AchievementUri, CredentialId, Did, EventId
 from proto.keys import PublicKey
 from proto.lifecycle.book import Book, RecognisedPair
 from proto.lifecycle.decide_withdrawal import withdrawn_by
@@ -65,6 +65,7 @@ def needs(book: Book, batch: Iterable[Opened]) -> Needs:
     found, together = Needs(), list(batch)
     for opened in together:
         _touch(book, opened, found, len(together))
+    _touch_endorsed_together(book, together, found)
     _subtract(found, book)
     return found
 
@@ -256,6 +257,22 @@ def _touch_statement(book: Book, event_id: EventId, found: Needs) -> None:
     found.issuers.update(stamp.speaker for stamp in statement.withdrawals)
     if isinstance(statement, Endorsement):
         _touch_statement(book, statement.invitation, found)
+
+
+def _touch_endorsed_together(book: Book, batch: Sequence[Opened], found: Needs) -> None:
+    """The invitations for what is issued and endorsed by one batch: no state says yet whose credential it is."""
+    endorsed = [opened.event for opened in batch if isinstance(opened.event, events.CredentialEndorsed)]
+    if not endorsed:
+        return
+    names = {event.credential_id for event in endorsed}
+    issued: dict[CredentialId, set[tuple[Did, AchievementUri]]] = {}
+    for opened in batch:
+        if isinstance(opened.event, events.Issue):
+            for name in names.intersection(opened.credential_ids):
+                issued.setdefault(name, set()).add((opened.event.issuer, opened.event.achievement))
+    for event in endorsed:
+        for issuer, achievement in issued.get(event.credential_id, ()):
+            _touch_group(book, invitations_like(issuer, achievement, event.issuer, event.role), found)
 
 
 def _touch_endorsed(book: Book, event: events.CredentialEndorsed, found: Needs) -> None:

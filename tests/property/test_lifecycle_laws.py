@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from proto import events
 from proto.envelope import Opened, open_envelope
 from proto.ids import Did, LeafIndex
 from proto.lifecycle import (
@@ -51,6 +52,13 @@ Outcome = tuple[str, str, str | None] | None
 def _offer(chaos: Chaos) -> Opened:
     event, key = chaos.statement()
     return open_envelope(chaos.world.seal(event, key=key))
+
+
+def _about_what_it_issues(chaos: Chaos, batch: list[Opened]) -> list[Opened]:
+    """Return statements about credentials that the same batch issues."""
+    issued = [name for opened in batch if isinstance(opened.event, events.Issue) for name in opened.credential_ids]
+    said = [chaos.about_new(name) for name in issued[:3]]
+    return [open_envelope(chaos.world.seal(event, key=key)) for event, key in said]
 
 
 def _decision(book: Book, opened: Opened, index: int, received_at: Moment) -> Outcome:
@@ -139,6 +147,7 @@ def test_what_needs_asks_for_is_enough_for_every_batch(rng: Random) -> None:
     for _ in range(STATEMENTS // 3):
         batch = [_offer(chaos) for _ in range(rng.choice([1, 1, 2, 4, 8]))]
         batch += batch[:1] if rng.random() < 0.1 else []
+        batch += _about_what_it_issues(chaos, batch)
         part = _loaded(world.book, partial(needs, batch=batch))
         world.book.forget_changes()
         for opened in batch:

@@ -263,6 +263,17 @@ class Chaos:
         kind = type(made) if self.rng.random() < 0.9 else self.rng.choice(list(kinds))
         return kinds[kind](speaker, name)  # type: ignore[index] # every name is that of a statement
 
+    def about_new(self, credential_id: CredentialId) -> Said:
+        """Say something of a credential that is not on the log yet: it may be by the time that this is decided."""
+        speaker = self._institution()
+        made = [each for each in self.world.book.statements.values() if isinstance(each, Invitation)]
+        event: Any = self.world.recognition(speaker, credential_id, ects_hundredths=self.rng.choice([100, 300, 350]))
+        if self.world.rules_version > 1 and made and self.rng.random() < 0.7:
+            by = self.rng.choice(made)
+            speaker = self.world.parties[by.endorser]
+            event = self.world.endorsement(speaker, credential_id, role=by.role)
+        return event, self._key(speaker, "event")
+
     def _endorsement(self, speaker: Party) -> Any:
         """Endorse, most often by an invitation."""
         made = [each for each in self.world.book.statements.values() if isinstance(each, Invitation)]

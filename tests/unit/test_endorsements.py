@@ -1,11 +1,15 @@
 """Endorsements: whom an achievement's issuer invites, what the invited stand by, how many; what ends it (DESIGN 9)."""
 
+import contextlib
+import sqlite3
 from typing import Any
 
 import pytest
 
-from proto.ids import CredentialId, EventId
-from proto.lifecycle import Endorsement, holds, refusals
+from proto.envelope import open_envelope
+from proto.ids import CredentialId, EventId, LeafIndex
+from proto.lifecycle import Book, Endorsement, decide, evolve, holds, needs, refusals
+from services.persistence import sqlite_states
 from tests.support.statements import Party
 from tests.support.worlds import World
 
@@ -163,3 +167,29 @@ def test_a_suspended_institution_neither_invites_nor_endorses_for_now() -> None:
     assert not world.refuses(world.endorsement(agency, credential), refusals.SuspendedSpeakerRefusal).is_final
     world.say(world.reinstatement(agency))
     endorsed(world, agency, credential)
+
+
+def test_what_deciding_reads_is_loaded_also_for_what_one_batch_issues_and_endorses() -> None:
+    world, university, agency, _ = begun()
+    world.say(world.invitation(university, agency))
+    second = f"{university.url}achievements/2"
+    said = [
+        world.committed(university, "new"),
+        world.issue_many(university, ["x", "y"], achievement=second),
+        world.invitation(university, agency, achievement=second),
+        world.endorsement(agency, world.committed_id(university, "new")),
+        world.endorsement(agency, world.committed_id(university, "x")),
+        world.recognition(agency, world.committed_id(university, "new")),
+        world.standing_decision(agency, university),
+    ]
+    batch = [open_envelope(world.seal(event)) for event in said]
+    book = Book()
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(sqlite_states.SCHEMA)
+        sqlite_states.save(connection, world.book)
+        sqlite_states.load_until_complete(connection, book, lambda: needs(book, batch))
+    for number, opened in enumerate(batch):
+        index = LeafIndex(world.size + number)
+        decide(book, opened, index=index, received_at=world.now)
+        evolve(book, opened, index=index, received_at=world.now)
+    assert sum(isinstance(each, Endorsement) for each in book.statements.values()) == 2
