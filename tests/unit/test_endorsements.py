@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proto import events
 from proto.envelope import open_envelope
 from proto.ids import CredentialId, EventId, LeafIndex
 from proto.lifecycle import Book, Endorsement, decide, evolve, holds, needs, refusals
@@ -173,7 +174,7 @@ def test_what_deciding_reads_is_loaded_also_for_what_one_batch_issues_and_endors
     world, university, agency, _ = begun()
     world.say(world.invitation(university, agency))
     second = f"{university.url}achievements/2"
-    said = [
+    said: list[events.Event] = [
         world.committed(university, "new"),
         world.issue_many(university, ["x", "y"], achievement=second),
         world.invitation(university, agency, achievement=second),
