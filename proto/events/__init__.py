@@ -60,6 +60,7 @@ from proto.events.records import (
     Scope,
 )
 from proto.expected import in_words
+from proto.located import located
 from proto.problem import InvalidProblem, MalformedProblem
 
 __all__ = [
@@ -226,9 +227,8 @@ def decode(payload: bytes) -> Event:
 
 def invalid(error: msgspec.ValidationError, *, within: str) -> InvalidProblem:
     """Return msgspec's finding as a problem whose `pointer` is the RFC 6901 pointer to the nearest named parent."""
-    sentence, _, path = str(error).partition(" - at `")
-    pointer = path.rstrip("`").removeprefix("$").split("[...]")[0].replace(".", "/").replace("[", "/").replace("]", "")
-    return InvalidProblem(f"In the {within}: {in_words(sentence)}", pointer=pointer)
+    found = located(error)
+    return InvalidProblem(f"In the {within}: {in_words(found.detail)}", pointer=found.pointer)
 
 
 def _refuse_unknown_type(payload: bytes) -> None:

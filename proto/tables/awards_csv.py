@@ -6,6 +6,7 @@ others: its faults are collected beside the awards of the rows that are right.
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any, get_type_hints
 
 import msgspec
@@ -16,6 +17,7 @@ from proto.documents.open_badge_claims import ECTS_HUNDREDTHS_MAX
 from proto.documents.provision import Evidence
 from proto.events import Record
 from proto.expected import in_words
+from proto.located import located
 from proto.one_of_many import OneOfMany
 from proto.tables.cells import Row, RowFault, faults_of, read_header, read_row
 from proto.tables.day_order import DayOrder
@@ -187,10 +189,10 @@ def _together(row: Row) -> Award | None:
         try:
             return msgspec.convert(_fields(row.cells), Award)
         except msgspec.ValidationError as error:
-            sentence, _, path = str(error).partition(" - at `$")
-            pointer = path.rstrip("`").split("[")[0].replace(".", "/")
+            found = located(error)
+            pointer = "".join(f"/{step}" for step in takewhile(lambda step: not step.isdecimal(), found.steps))
             field = _COLUMN_OF.get(pointer, pointer.removeprefix("/"))
-            row.fault("" if field == "learner" else field, "invalid", in_words(sentence))
+            row.fault("" if field == "learner" else field, "invalid", in_words(found.detail))
             row.cells.pop(optional, None)
     return None
 
@@ -222,7 +224,7 @@ def _check_prerequisites(row: Row) -> None:
     try:
         msgspec.convert(cell.split(), PrerequisiteIds)
     except msgspec.ValidationError as error:
-        row.fault("prerequisites", "invalid", in_words(str(error).partition(" - at `")[0]))
+        row.fault("prerequisites", "invalid", in_words(located(error).detail))
 
 
 def _check_evidence(row: Row) -> None:

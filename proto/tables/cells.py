@@ -15,6 +15,7 @@ import msgspec
 from proto import days
 from proto.events import Record
 from proto.expected import with_expected
+from proto.located import located
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayError, DayOrder, written_day
 from proto.tables.dialect import NOT_UTF_8, CsvProblem
@@ -88,7 +89,7 @@ class Row:
         try:
             msgspec.convert(self.cells[name], kind)
         except msgspec.ValidationError as error:
-            self.fault(name, "invalid", with_expected(str(error).partition(" - at `")[0], kind, ""))
+            self.fault(name, "invalid", with_expected(located(error).detail, kind, ""))
 
     def check_moment(self, name: str) -> None:
         """Note a time that is in no calendar, and a day too far away."""

@@ -13,6 +13,7 @@ from proto.documents.fields import DayOrTimeField
 from proto.event_fields import CredentialIdField, Reason
 from proto.events import Record
 from proto.expected import in_words
+from proto.located import located
 from proto.one_of_many import OneOfMany
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
@@ -102,8 +103,8 @@ def _change(row: Row, reading: Reading, zone: tzinfo) -> ChangeRow | None:
     try:
         return msgspec.convert(fields if award is None else {**fields, "award": msgspec.to_builtins(award)}, ChangeRow)
     except msgspec.ValidationError as error:
-        sentence, _, path = str(error).partition(" - at `$.")
-        row.fault(path.rstrip("`").split(".")[0].split("[")[0], "invalid", in_words(sentence))
+        found = located(error)
+        row.fault(next(iter(found.steps), ""), "invalid", in_words(found.detail))
         return None
 
 

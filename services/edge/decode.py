@@ -10,6 +10,7 @@ import msgspec
 
 from proto.canonical import check_value_count
 from proto.expected import DETAIL_CHARACTERS_MAX, in_words, with_expected
+from proto.located import located
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from services.edge.problems import parameter_problem
 
@@ -20,8 +21,6 @@ _OPENING = frozenset(b"[{")
 _NO_BRACKETS = bytes(set(range(256)) - set(b'[]{}"'))
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _PEELS = 16
-_LOCATED = re.compile(r"^(?P<detail>.*) - at `(?:key` in `)?(?P<path>\$.*)`$", re.DOTALL)
-_STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
 _FIELD = re.compile(r"field `(?P<name>[^`]*)`")
 
 
@@ -77,23 +76,10 @@ def invalid(message: str, *, under: str = "", kind: Any = None) -> InvalidProble
 
     With `kind`, the type that was decoded, the detail also says what the field takes.
     """
-    located = _LOCATED.match(message)
-    detail, path = (located["detail"], located["path"]) if located else (message, "$")
-    pointer = pointer_of(path)
-    said = with_expected(detail, kind, pointer) if kind is not None and "..." not in path else in_words(detail)
-    return InvalidProblem(
-        said if "..." not in path and kind is not None else said[:DETAIL_CHARACTERS_MAX], pointer=under + pointer
-    )
-
-
-def pointer_of(path: str) -> str:
-    """Return msgspec's path as a JSON pointer, up to the first step that msgspec does not name (`[...]`)."""
-    pointer = ""
-    for step in _STEP.finditer(path, 1):
-        if step["unnamed"]:
-            break
-        pointer += "/" + (step["index"] or step["name"].replace("~", "~0").replace("/", "~1"))
-    return pointer
+    found = located(message)
+    if kind is not None and found.is_exact:
+        return InvalidProblem(with_expected(found.detail, kind, found.pointer), pointer=under + found.pointer)
+    return InvalidProblem(in_words(found.detail)[:DETAIL_CHARACTERS_MAX], pointer=under + found.pointer)
 
 
 class _Object(dict[str, Any]):
@@ -177,13 +163,12 @@ def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) 
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        located = _LOCATED.match(str(error))
-        if located:
-            name = pointer_of(located["path"]).split("/")[1] if pointer_of(located["path"]) else ""
-            detail = with_expected(located["detail"], kind, pointer_of(located["path"]))
+        found = located(error)
+        if found.pointer:
+            name, detail = found.steps[0], with_expected(found.detail, kind, found.pointer)
         else:
-            field = _FIELD.search(str(error))
-            name, detail = (field["name"] if field else ""), in_words(str(error))
+            field = _FIELD.search(found.detail)
+            name, detail = (field["name"] if field else ""), in_words(found.detail)
         name = name[:_PARAMETER_NAME_MAX]
         known = _names(kind)
         detail = detail.replace("Object contains unknown field", "There is no parameter")

@@ -25,3 +25,8 @@ def measured() -> Iterator[tuple[str, int, int]]:
 def test_files_and_functions_stay_small() -> None:
     over = {name: lines for name, lines, bound in measured() if lines > bound}
     assert not over, f"divide these by their second idea: {over}"
+
+
+def test_no_package_that_was_fetched_or_built_lies_among_the_sources() -> None:
+    found = [path.name for folder in (ROOT, ROOT / "services", ROOT / "proto") for path in folder.glob("*.whl")]
+    assert not found, f"these are fetched when the environment is made: {found}"
