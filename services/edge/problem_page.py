@@ -12,9 +12,11 @@ from aiohttp import web
 
 from proto.problem import Problem
 from services.edge.pages import Templates
-from services.edge.problems import problem_response
+from services.edge.problems import UnknownPathProblem, problem_response
 
 _ACCEPT_LENGTH_MAX = 1_000
+_SAID: Mapping[str, str] = {UnknownPathProblem.slug: "There is no page at this address."}
+"""What a page says where the sentence for programs speaks of what people do not know, by the problem's slug."""
 _NEXT: Mapping[int, str] = {
     401: "This address is for programs that have a key. Was it meant for you, ask whoever gave it to you for a link.",
     404: "Was the address copied whole? A link that was sent to you ends in a long code, and works with all of it.",
@@ -41,7 +43,11 @@ def problem_page(request: web.Request, problem: Problem) -> web.Response:
     root = "../" * (request.path.count("/") - 1) or "./"
     has_first_page = any(resource.canonical == "/" for resource in request.app.router.resources())
     page = template.render(
-        problem=problem, next=_NEXT.get(problem.status, ""), way_back=root if has_first_page else "", docs=f"{root}docs"
+        problem=problem,
+        said=_SAID.get(problem.slug, problem.detail),
+        next=_NEXT.get(problem.status, ""),
+        way_back=root if has_first_page else "",
+        docs=f"{root}docs",
     )
     response = templates.page(page, status=problem.status)
     for name, value in problem_response(problem).headers.items():

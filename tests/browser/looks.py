@@ -18,6 +18,9 @@ _RUN = """options => axe.run(document, options).then(found => found.violations.m
     rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", ")))"""
 _UNFOLD = """most => { const folded = [...document.querySelectorAll("details")];
     if (folded.length <= most) folded.forEach(each => each.open = true) }"""
+_STICKING_OUT = """() => [...document.querySelectorAll("section, form, .card")]
+    .filter(card => card.scrollWidth > card.clientWidth + 1)
+    .map(card => card.className + " " + card.innerText.slice(0, 40))"""
 _TOO_WIDE = """() => [...document.querySelectorAll("body *")]
     .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
         && !element.closest(".table, pre, svg, .skip"))
@@ -25,8 +28,11 @@ _TOO_WIDE = """() => [...document.querySelectorAll("body *")]
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found of one page; `wide` are widths at which it scrolls sideways, and what is too wide; `sheets`
-    how many a verdict takes on paper, 0 for other pages."""
+    """What was found of one page.
+
+    `wide` are widths at which it, or a card of it, is too narrow for what is in it, and for what; `sheets` how many a
+    verdict takes on paper, 0 for other pages.
+    """
 
     status: int
     axe: tuple[str, ...]
@@ -105,7 +111,10 @@ class Lens:
     def _too_wide(self, width: int) -> str:
         self._page.set_viewport_size({"width": width, "height": _HEIGHT})
         scrolled = self._page.evaluate("document.documentElement.scrollWidth")
-        return f"{width}: {scrolled} {self._page.evaluate(_TOO_WIDE)}" if scrolled > width else ""
+        sticking_out = self._page.evaluate(_STICKING_OUT)
+        if scrolled <= width and not sticking_out:
+            return ""
+        return f"{width}: {scrolled} {self._page.evaluate(_TOO_WIDE)} {sticking_out}"
 
     def _sheets(self, name: str) -> int:
         self._page.emulate_media(color_scheme="light", media="print")
