@@ -1,7 +1,9 @@
 """Laws of the rules over random histories: total, sufficient loading, invariants, replay, and a slow second opinion."""
 
+import contextlib
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -17,11 +19,13 @@ from proto.lifecycle import (
     Book,
     Credential,
     Endorsement,
+    Invitation,
     Issuer,
     LogState,
     Needs,
     Recognition,
     Refusal,
+    StandingDecision,
     Statement,
     credential_needs,
     decide,
@@ -251,6 +255,40 @@ def test_aggregates_survive_being_stored(rng: Random) -> None:
     for states, kind in kinds:
         for state in filter(None, states.values()):
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=kind) == state
+
+
+def _check_what_stands(book: Book) -> None:
+    """No two of what may stand once stand at once; where keys are condemned what was withdrawn may come back."""
+    recognised = [each for each in book.recognitions.values() if each and is_live(book, each)]
+    pairs = [(each.credential_id, each.recogniser, each.programme) for each in recognised]
+    assert len(set(pairs)) == len(pairs)
+    live = [each for each in book.statements.values() if each and is_live(book, each)]
+    invited = [(e.stamp.speaker, e.achievement, e.endorser, e.role) for e in live if isinstance(e, Invitation)]
+    endorsed = [(e.credential_id, e.endorser, e.role) for e in live if isinstance(e, Endorsement) and holds(book, e)]
+    assert len(set(invited)) == len(invited)
+    assert len(set(endorsed)) == len(endorsed)
+    decided: dict[tuple[str, ...], list[tuple[Moment, Moment]]] = {}
+    for each in live:
+        if isinstance(each, StandingDecision):
+            about = (each.recogniser, each.achievement_issuer, each.achievement, each.programme)
+            decided.setdefault(about, []).append((each.valid_from, each.valid_until))
+    for periods in map(sorted, decided.values()):
+        assert all(earlier[1] <= later[0] for earlier, later in pairwise(periods))
+    for said in (*book.recognitions.values(), *book.statements.values()):
+        assert said is None or len(said.withdrawals) <= 1
+
+
+@slowly
+@given(rng=SEEDS)
+def test_without_condemned_keys_nothing_stands_twice(rng: Random) -> None:
+    chaos = begin(rng)
+    for _ in range(STATEMENTS):
+        event, key = chaos.statement()
+        is_condemnation = isinstance(event, events.IssuerKeyRetired) and event.reason == "compromised"
+        with contextlib.suppress(Refusal):
+            if not is_condemnation:
+                chaos.world.say(event, key=key)
+    _check_what_stands(chaos.world.book)
 
 
 # A second opinion.
