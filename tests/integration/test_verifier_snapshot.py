@@ -17,9 +17,12 @@ from services.command.snapshot import snapshot
 from services.edge import Log, listening
 from services.verifier.app import make_app
 from services.verifier.config import Config
+from services.verifier.projection.described import Description
+from services.verifier.projection.store import Store
 from services.verifier.projection.tables import SCHEMA_VERSION
 from tests.integration.test_verifier_http import Verifier, running, until
 from tests.support.awarded import award
+from tests.support.documents import full_achievement
 from tests.support.served_logs import ServedLog, served
 from tests.support.worlds import World, lately
 
@@ -176,3 +179,30 @@ async def test_what_cannot_be_copied_leaves_nothing_behind(tmp_path: Path) -> No
     found = await invoke(snapshot, "export", *arguments)
     assert (found.exit_code, "cannot be copied" in " ".join(found.output.split())) == (1, True)
     assert not (tmp_path / "out").exists()
+
+
+async def test_nobody_signs_for_what_catalogues_say(log: ServedLog, tmp_path: Path) -> None:
+    school = log.world.admit("school")
+    uri = f"{school.url}achievements/1"
+    log.world.issued(school, "one", achievement=uri)
+    file = tmp_path / "projection.sqlite"
+    async with running(log, file) as verifier:
+        await verifier.catches_up()
+    store = Store(file)
+    described = Description(
+        catalogue="https://gateway.example",
+        issuer=school.did,
+        read_at=log.world.now,
+        achievement=full_achievement(uri=uri),
+    )
+    assert await store.describe([described]) == 1
+    store.close()
+    await invoke(keygen, "--snapshot", "verifier.example/snapshots", "--out", tmp_path / "s.key")
+    exported = await invoke(
+        snapshot, "export", "--verifier-file", file, "--key", tmp_path / "s.key", "--out", tmp_path / "snapshot"
+    )
+    assert exported.exit_code == 0, exported.output
+    for path, count in ((file, 1), (tmp_path / "snapshot" / "projection.sqlite", 0)):
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM description").fetchone() == (count,)
+            assert connection.execute("SELECT uri FROM achievement").fetchall() == [(uri,)]

@@ -46,7 +46,9 @@ _OF_FILES = (
 )
 ISSUERS_LIST, _AWARDS, _RECOGNITIONS = "issuers", "awards", "recognitions"
 
-Words = Annotated[str, Meta(max_length=200, description="Each of these words is in the name or the DID")]
+Words = Annotated[
+    str, Meta(max_length=200, description="Each of these words is in the name, the DID or who accredited it")
+]
 Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only of this country, as PT")]
 State = Annotated[Literal["", "active", "suspended", "closed"], Meta(description="Only what stands so now")]
 IssuerDid = Annotated[str, Meta(max_length=600, description="Only what this institution awards, by its DID")]

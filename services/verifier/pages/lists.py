@@ -60,6 +60,8 @@ class ListPages:
             facet_headings=FACET_HEADINGS,
             assessments=ASSESSMENTS,
         )
+        for shared in ("base.html.jinja", "line.html.jinja", "lists.html.jinja"):
+            environment.get_template(shared)  # compiled now, not for the first who asks
         self._issuers = environment.get_template("issuers.html.jinja")
         self._issuer = environment.get_template("issuer.html.jinja")
         self._log = environment.get_template("log.html.jinja")

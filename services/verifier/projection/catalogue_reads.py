@@ -4,6 +4,8 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from proto.fold import fold
 from proto.ids import Did
 from services.persistence.overlaps import beginnings
@@ -28,17 +30,6 @@ class AchievementsWanted(NamedTuple):
     words: str = ""
     facets: Mapping[FacetName, str] = {}
 
-    def conditions(self) -> tuple[str, list[Any]]:
-        """Return the same as a condition on the table `achievement`, and the values that it binds."""
-        conditions, values = ["TRUE"], list[Any]()
-        for word in fold(self.words).split()[:WORDS_MAX]:
-            conditions.append(r"achievement.words LIKE ? ESCAPE '\'")
-            values.append(f"%{literal(word)}%")
-        for name, value in self.facets.items():
-            conditions.append("achievement.uri IN (SELECT uri FROM achievement_facet WHERE name = ? AND value = ?)")
-            values += (name, value)
-        return " AND ".join(conditions), values
-
 
 class FacetCount(NamedTuple):
     """A value of a facet, its name where the value is an address, and how many achievements have it."""
@@ -53,6 +44,7 @@ class CatalogueReads:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._found: dict[tuple[str, ...], str] = {}
 
     def description(self, uri: str) -> Description | None:
         """Return how a catalogue describes an achievement, or None."""
@@ -60,7 +52,7 @@ class CatalogueReads:
 
     def page(self, wanted: AchievementsWanted, *, after: AchievementPlace | None, limit: int) -> list[AchievementPlace]:
         """Return the achievements that are wanted, in the order of their titles, from a place on."""
-        where, values = wanted.conditions()
+        where, values = self._conditions(wanted)
         if after is not None:
             where += " AND (place, uri) > (?, ?)"
             values += after
@@ -72,7 +64,7 @@ class CatalogueReads:
 
     def count(self, wanted: AchievementsWanted) -> int:
         """Return how many achievements are wanted."""
-        where, values = wanted.conditions()
+        where, values = self._conditions(wanted)
         row = self._connection.execute(f"SELECT count(*) FROM achievement WHERE {where}", values).fetchone()  # noqa: S608 - conditions are literals of this module
         return int(row[0])
 
@@ -82,14 +74,35 @@ class CatalogueReads:
 
     def _facet(self, name: FacetName, wanted: AchievementsWanted) -> list[FacetCount]:
         others = {facet: value for facet, value in wanted.facets.items() if facet != name}
-        where, values = AchievementsWanted(wanted.words, others).conditions()
-        chosen = "" if where == "TRUE" else f"AND uri IN (SELECT uri FROM achievement WHERE {where})"  # noqa: S608 - conditions are literals of this module
+        where, values = self._conditions(AchievementsWanted(wanted.words, others))
         found = self._connection.execute(
-            f"""SELECT value, max(label), count(*) FROM achievement_facet WHERE name = ? {chosen}
+            f"""SELECT value, max(label), count(*) FROM achievement_facet WHERE name = ? AND {where}
                 GROUP BY value ORDER BY count(*) DESC, value LIMIT ?""",  # noqa: S608 - conditions are literals of this module
             [name, *values, VALUES_MAX],
         )
         return [FacetCount(*checked(row, tuple[str, str, int])) for row in found]
+
+    def _conditions(self, wanted: AchievementsWanted) -> tuple[str, list[Any]]:
+        """Return what is wanted as a condition on the column `uri` of either table, and the values that it binds."""
+        conditions, values = ["TRUE"], list[Any]()
+        if words := fold(wanted.words).split()[:WORDS_MAX]:
+            conditions.append("uri IN (SELECT found.value FROM json_each(?) AS found)")
+            values.append(self._found_by(tuple(words)))
+        for name, value in wanted.facets.items():
+            conditions.append("uri IN (SELECT uri FROM achievement_facet WHERE name = ? AND value = ?)")
+            values += (name, value)
+        return " AND ".join(conditions), values
+
+    def _found_by(self, words: tuple[str, ...]) -> str:
+        """Return, as JSON, what all of these words are in: every text is looked through once for all questions."""
+        if words not in self._found:
+            where = " AND ".join([r"words LIKE ? ESCAPE '\'"] * len(words))
+            rows = self._connection.execute(
+                f"SELECT uri FROM achievement WHERE {where}",  # noqa: S608 - conditions are literals of this module
+                [f"%{literal(word)}%" for word in words],
+            )
+            self._found = {words: msgspec.json.encode([uri for (uri,) in rows]).decode()}
+        return self._found[words]
 
     def owners(self, uri: str) -> list[Did]:
         """Return the institutions that ever had an address registered which this one begins with."""

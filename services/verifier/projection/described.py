@@ -19,7 +19,7 @@ FacetName = Literal["issuer", "level", "credits", "language", "mode", "subject",
 FACETS: tuple[FacetName, ...] = ("issuer", "level", "credits", "language", "mode", "subject", "skill")
 CREDIT_BOUNDS = (100, 300, 600, 1200, 3000)
 """Credits are listed in bands: up to so many hundredths; what is beyond is `more`, what states none is `none`."""
-_WORDS_CHARACTERS_MAX, _PLACE_CHARACTERS_MAX = 4_000, 200
+_WORDS_CHARACTERS_MAX, _PLACE_CHARACTERS_MAX = 2_000, 200
 _BROAD_FIELD_DIGITS = 2
 _EQF_LEVELS = range(1, 9)
 DECODE_ACHIEVEMENT = msgspec.json.Decoder(Achievement).decode

@@ -10,12 +10,12 @@ from proto.fold import fold
 from proto.ids import Did
 from services.verifier.projection.listed import AwardKey, AwardSum, RecognisedKey, RecognisedSum
 
-WORDS_MAX = 8
+WORDS_MAX = 6
 """So many words of a search count; the others are passed over."""
 
 
 class InstitutionsWanted(NamedTuple):
-    """Which institutions: each word is in the name or the DID; "" asks for all."""
+    """Which institutions: each word is in the name, the DID or who accredited it; "" asks for all."""
 
     words: str = ""
     country: str = ""

@@ -119,7 +119,8 @@ def save_institutions(connection: sqlite3.Connection, book: Book) -> None:
         if found.state == "not_admitted":
             connection.execute("DELETE FROM institution WHERE did = ?", (did,))
             continue
-        words = fold(f"{found.legal_name} {did}")
+        accredited_by = found.accreditation.body if found.accreditation else ""
+        words = fold(f"{found.legal_name} {did} {accredited_by}")
         connection.execute(
             "INSERT OR REPLACE INTO institution VALUES (?, ?, ?, ?, ?)",
             (did, fold(found.legal_name), words, found.country, found.state),
