@@ -35,6 +35,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),
     "evidence": ("services.command.evidence", "Check what somebody found against a log, from the file alone."),
     "fsck": ("services.command.fsck", "Recompute every hash, link, tile, root and projection."),
+    "doctor": ("services.command.doctor", "Look whether the services can run as they should, and say what to do."),
     "snapshot": (
         "services.command.snapshot",
         "Copy a verifier's records, signed, or begin with such a copy.",
