@@ -1,5 +1,6 @@
 """Days as people write them, in the zone of who writes them: from which moment on, and up to which. Knows no clock."""
 
+import functools
 import re
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
@@ -71,6 +72,7 @@ def may_end(day: str, moment: Moment) -> bool:
     return -_FARTHEST_EAST <= to_datetime(moment) - ends <= _FARTHEST_WEST
 
 
+@functools.lru_cache(maxsize=1024)
 def _midnight(day: str, zone: tzinfo, later: timedelta) -> Moment:
     """Return when a day begins, or the one after; where clocks jump over midnight, when they jump."""
     try:

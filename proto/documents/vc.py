@@ -49,7 +49,8 @@ def check_credential(
 
     With `contexts`, every name in it must be defined too; `ContextNotGivenProblem` where it names another.
     `needs_proof` for a credential that was secured (section 4.12); a proof that is there is always looked at, for its
-    form. Names and addresses of a `part` that the document has are not looked through again.
+    form. Names and addresses of a `part` that the document has are not looked through again, nor the names of the rest
+    where one of the same shape had no fault.
     """
     is_shared = part is not None and isinstance(document, Mapping) and part.is_in(document, contexts)
     passed = frozenset(SHARED) if is_shared else frozenset()
@@ -57,7 +58,11 @@ def check_credential(
     if needs_proof and isinstance(document, Mapping) and "proof" not in document:
         faults.append(("/proof", "a verifiable credential has a proof (4.12)"))
     if contexts is not None and not faults:
-        faults = list(contexts.undefined_names(document, passed=passed))
+        rest = part.rest_of(document) if part is not None and is_shared else None
+        if part is None or not part.knows(rest):
+            faults = list(contexts.undefined_names(document, passed=passed))
+            if part is not None and not faults:
+                part.remember(rest)
     if faults:
         pointer, sentence = faults[0]
         listed = [{"pointer": place, "detail": said} for place, said in faults[:FAULT_COUNT_MAX]]

@@ -5,6 +5,7 @@ the same, which is why documents are asked before they are signed, and after a J
 JSON-LD 1.1 are followed (contexts of types and of properties, protected terms); values are not looked at.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -87,6 +88,11 @@ class KnownContexts:
         self.contexts: Mapping[str, Any] = MappingProxyType(dict(contexts))
         self._none = _Terms({})
         self._remembered_count = 0
+
+    @functools.cached_property
+    def type_names(self) -> frozenset[str]:
+        """Every name that says a type somewhere in these contexts."""
+        return frozenset(("@type", *_aliases_of_type(self.contexts)))
 
     def undefined_names(
         self, document: Mapping[str, Any], *, passed: frozenset[tuple[str, ...]] = frozenset()
@@ -197,6 +203,18 @@ def _bytes_of(context: Mapping[str, Any]) -> bytes | None:
     except (TypeError, ValueError, RecursionError):
         return None
     return data if len(data) <= INLINE_BYTES_MAX else None
+
+
+def _aliases_of_type(definition: Any) -> Iterator[str]:
+    """Yield the names that stand for `@type`, at any depth of a context."""
+    if isinstance(definition, Mapping):
+        for name, inside in definition.items():
+            if _iri_of(inside) == "@type":
+                yield name
+            yield from _aliases_of_type(inside)
+    elif isinstance(definition, list):
+        for inside in definition:
+            yield from _aliases_of_type(inside)
 
 
 def _types(node: Mapping[str, Any], terms: _Terms) -> list[str]:

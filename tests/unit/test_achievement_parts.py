@@ -10,7 +10,8 @@ from proto.documents.checked_part import CheckedPart
 from proto.documents.credential import Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import build_document
-from proto.documents.vc import DataModelProblem, check_shared
+from proto.documents.shape import NODES_MAX, shape_of
+from proto.documents.vc import DataModelProblem, check_credential, check_shared
 from proto.documents.vc_terms import KnownContexts
 from proto.envelope import open_envelope, seal, seal_opened
 from proto.ids import AchievementId, InstitutionId, Origin
@@ -188,3 +189,57 @@ def test_an_event_sealed_and_opened_at_once_is_the_one_that_is_opened_after(
     event = issued_event(said, statement_of(stored.achievement, award(stored)), name)
     key_id = key_id_of(tenant.did, KEY.public_key)
     assert seal_opened(event, key_id, KEY.sign) == open_envelope(seal(event, key_id, KEY.sign))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ((), "unheardOf", "x"),
+        ((), "evidence", [{"id": "https://x.example/e", "type": ["Evidence", "Unheard"]}]),
+        ((), "evidence", [{"id": "https://x.example/e", "type": ["Evidence"], "unheardOf": 1}]),
+        (
+            (),
+            "evidence",
+            [{"id": "https://x.example/e", "type": ["Evidence"], "@context": {"name": None}, "name": "x"}],
+        ),
+        (("credentialSubject",), "narrative", {"unheardOf": "x"}),
+        (("credentialSubject",), "https://x.example/y", None),
+        (("credentialSubject",), "https://x.example/y", [["x"]]),
+        (("credentialStatus",), "unheardOf", "x"),
+    ],
+)
+def test_a_document_of_another_shape_is_looked_through_and_one_of_a_shape_without_fault_is_not(
+    tenant: Tenant, stored: StoredAchievement, place: tuple[str, ...], name: str, value: Any
+) -> None:
+    good = made(tenant, stored, AchievementParts()) | {
+        "credentialStatus": {"type": "BitstringStatusListEntry", "statusPurpose": "revocation"},
+        "evidence": [{"id": "https://x.example/e", "type": ["Evidence"]}],
+    }
+    good["credentialStatus"] |= {"statusListIndex": "7", "statusListCredential": "https://x.example/l"}
+    part = check_shared(good, contexts=known_contexts())
+    check_credential(good, contexts=known_contexts(), part=part)
+    assert part.knows(part.rest_of(good))
+    other = msgspec.json.decode(msgspec.json.encode(good))
+    other["credentialStatus"]["statusListIndex"] = "8"
+    assert part.knows(part.rest_of(other))
+    check_credential(other, contexts=known_contexts(), part=part)
+    inside = other
+    for step in place:
+        inside = inside[step]
+    inside[name] = value
+    assert not part.knows(part.rest_of(other))
+    with pytest.raises(DataModelProblem) as alone:
+        check_credential(other, contexts=known_contexts())
+    with pytest.raises(DataModelProblem) as after:
+        check_credential(other, contexts=known_contexts(), part=part)
+    assert after.value.members == alone.value.members
+    assert not part.knows(part.rest_of(other))
+
+
+def test_no_shape_is_made_of_what_is_too_large() -> None:
+    nested: Any = {}
+    for _ in range(NODES_MAX + 1):
+        nested = [nested]
+    assert shape_of({"a": nested}, kept=()) is None
+    assert shape_of({"a": [{}] * (NODES_MAX + 1)}, kept=()) is None
+    assert shape_of({"a": 1, "type": [1]}, kept=("type",)) is None

@@ -113,6 +113,7 @@ class EarlierAwards:
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], list[_Made]] = {}
         self._before: frozenset[tuple[str, str]] = frozenset()
+        self._last: tuple[CredentialId, Any] | None = None
 
     @classmethod
     async def read(
@@ -160,7 +161,7 @@ class EarlierAwards:
 
         Raises `AlreadyAwardedProblem` and `AwardedBeforeProblem`.
         """
-        said = said_of(item)
+        said = self._said_of(item)
         others: list[CredentialId] = []
         revoked = None
         for made in self._made.get(_pair(item), ()):
@@ -177,6 +178,12 @@ class EarlierAwards:
             self._refuse(item, others, revoked)
         return others if item.award.on_repeat == "replace" else []
 
+    def _said_of(self, item: Item) -> Any:
+        """Return what an award says; asked of the same one twice in a row it is known."""
+        if self._last is None or self._last[0] != item.credential_id:
+            self._last = item.credential_id, said_of(item)
+        return self._last[1]
+
     def _refuse(self, item: Item, others: Sequence[CredentialId], revoked: _Made | None) -> None:
         if others or _pair(item) in self._before:
             detail = f"Its dates, result, names or other words differ. {_REMEDY}"
@@ -188,7 +195,7 @@ class EarlierAwards:
 
     def issued(self, item: Item, replaced: Sequence[CredentialId] = ()) -> None:
         """Count what this transaction issues, and no more what it replaces."""
-        made = _Made(said=said_of(item), credential_id=item.credential_id, event_id=item.event_id)
+        made = _Made(said=self._said_of(item), credential_id=item.credential_id, event_id=item.event_id)
         known = [each for each in self._made.get(_pair(item), []) if each.credential_id not in replaced]
         self._made[_pair(item)] = [*known, made]
 
