@@ -58,6 +58,32 @@ def test_a_unit_runs_a_command_that_there_is_and_hands_over_files_that_it_names(
     assert handed == set(re.findall(r"=%d/([\w-]+)$", text, re.MULTILINE))
 
 
+def test_what_is_loaded_needs_no_memory_that_is_written_and_run() -> None:
+    done = subprocess.run([sys.executable, "-c", _LOADED], capture_output=True, text=True, check=False, cwd=ROOT)
+    if "not supported" in done.stdout:
+        pytest.skip("this kernel cannot forbid it (Linux 6.3 can)")
+    assert done.returncode == 0, done.stderr
+
+
+_LOADED = """
+import asyncio, ctypes
+
+PR_SET_MDWE, REFUSE_EXEC_GAIN = 65, 1
+if ctypes.CDLL(None).prctl(PR_SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0):
+    print("not supported")
+    raise SystemExit
+
+import nacl.signing, pyoxigraph, typst, uvloop
+import services.issuer_gateway.app, services.ledger.app, services.verifier.app
+
+key = nacl.signing.SigningKey.generate()
+key.verify_key.verify(key.sign(b"said"))
+pyoxigraph.Dataset([pyoxigraph.Quad(pyoxigraph.BlankNode(), pyoxigraph.NamedNode("urn:x"), pyoxigraph.Literal("y"))])
+assert typst.compile(b"said", format="pdf")
+uvloop.run(asyncio.sleep(0))
+"""
+
+
 @pytest.mark.parametrize("name", GIVEN)
 def test_the_settings_of_a_unit_are_those_of_its_service(name: str, tmp_path: Path) -> None:
     kind, prefix, given = GIVEN[name]
