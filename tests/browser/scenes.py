@@ -135,6 +135,7 @@ class Scenes:
             **self._others(),
             **self._requests(),
             **self._claims(),
+            **self._applications(),
         }
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -260,6 +261,8 @@ class Scenes:
         return {
             "home": self._at(self.verifier + "/"),
             "home-de": self._at(self.verifier + "/?lang=de"),
+            "offline": self._at(self.verifier + "/offline"),
+            "offline-de": self._at(self.verifier + "/offline?lang=de"),
             "home-nothing-sent": self._paste(""),
             "home-unreadable": self._paste("Dear Sir or Madam, please find attached"),
             "home-no-id": self._at(self.verifier + "/?id=hello%20there"),
@@ -319,6 +322,35 @@ class Scenes:
             "unread-record": self._at(f"{unread}/c/{self.ids['en']}"),
             "unread-statistics": self._at(f"{unread}/statistics"),
         }
+
+    def _applications(self) -> dict[str, Opened]:
+        made = {name: self._application() for name in ("open", "decided", "withdrawn")}
+        refusal = {"decision": "refused", "reasons": ["level-too-low", "other"], "text": "Its level is below ours."}
+        decided = f"/v1/recognition-applications/{made['decided']['application_id']}/items"
+        self.call("POST", f"{decided}/1/decision", {"decision": "full"})
+        self.call("POST", f"{decided}/2/decision", refusal)
+        send("DELETE", f"{self.gateway}/v1/application-links/{made['withdrawn']['secret']}")
+        pages = {name: f"{self.gateway}/applications/{each['secret']}" for name, each in made.items()}
+
+        def appealed_with_nothing(page: Page) -> None:
+            page.goto(pages["decided"])
+            page.get_by_role("button", name="Appeal").click()
+
+        shown = {f"application-{name}": self._at(url) for name, url in pages.items()}
+        return shown | {"application-no-words": appealed_with_nothing}
+
+    def _application(self) -> Json:
+        prefix = self.achievements["en"]["uri"].partition("achievements/")[0]
+        dossier = {"title": "Ten years at the water board", "description": "I built models of rivers."}
+        body = {
+            "institution": "waterland",
+            "programme": f"{prefix}programmes/rivers",
+            "given_name": "Zoë",
+            "family_name": "van den Broecke-Wiśniewska",
+            "evidence": [{"document": msgspec.json.decode(self.documents["pl"])}, {"dossier": dossier}],
+        }
+        answer: Json = msgspec.json.decode(send("POST", f"{self.gateway}/v1/recognition-applications", body))
+        return answer
 
     def _others(self) -> dict[str, Opened]:
         statistics = f"{self.verifier}/statistics"

@@ -17,11 +17,12 @@ from services.verifier.languages import LANGUAGES
 from services.verifier.pages.offline import OfflinePage
 from services.verifier.pages.said import PageLanguage
 from tests.browser.conftest import OPTIONS, chromium
-from tests.end_to_end.conftest import Up
+from tests.end_to_end.conftest import ROOT, Up
 from tests.integration.test_verifier_pdf import pdf
 from tests.support.bundles import bundle_of, cosigned, issue_document, witness_policy_text
 from tests.support.worlds import World
 
+AXE = ROOT / "tests" / "interop" / "judges" / "node_modules" / "axe-core" / "axe.min.js"
 SITE = "https://verifier.example"
 PHONE: ViewportSize = {"width": 320, "height": 700}
 WITHOUT_ED25519 = """
@@ -233,6 +234,20 @@ def test_the_running_verifier_shows_it_and_hands_it_out_as_a_file(running: Up, p
         page.get_by_role("link", name="Save this page as a file").click()
     assert shown is not None
     assert download.value.suggested_filename == "credentify-check.html"
+
+
+def test_axe_holds_nothing_against_any_of_its_states(opened: Opened, given: Given) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: `make interop-judges` installs it")
+    opened.page.evaluate(AXE.read_text(encoding="utf-8"))
+    altered = given.folder / "other.json"
+    altered.write_bytes(given.credential.read_bytes().replace("Łukasz".encode(), b"Eve", 1))
+    for files in ((), (given.credential,), (given.credential, given.bundle), (altered,)):
+        if files:
+            opened.choose(*files)
+        opened.page.locator("#result").wait_for(state="visible" if files else "attached")
+        found = opened.page.evaluate("async () => (await axe.run()).violations.map((each) => each.id)")
+        assert found == [], files
 
 
 def test_without_javascript_the_page_says_where_to_check_instead(browser: Browser, given: Given) -> None:
