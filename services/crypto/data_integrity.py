@@ -163,7 +163,8 @@ def verify_proof(
 
 
 def _check_form(proof: Mapping[str, Any], now: Moment | None) -> None:
-    if proof.get("type") != "DataIntegrityProof" or proof.get("cryptosuite") not in _VERIFIED:
+    suite = proof.get("cryptosuite")
+    if proof.get("type") != "DataIntegrityProof" or not isinstance(suite, str) or suite not in _VERIFIED:
         kind = f"{proof.get('type')} {proof.get('cryptosuite', '')}"
         raise UnsupportedProofProblem(f"Proofs of kind {kind[:80]!r} are not checked here", pointer="/proof")
     if "previousProof" in proof:

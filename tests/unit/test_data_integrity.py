@@ -118,6 +118,8 @@ def test_leading_ones_make_no_second_text_of_a_signature(suite: Suite) -> None:
         {"cryptosuite": "bbs-2023"},
         {"type": "Ed25519Signature2020"},
         {"cryptosuite": None},
+        {"cryptosuite": {"id": "eddsa-jcs-2022"}},
+        {"cryptosuite": ["eddsa-jcs-2022"]},
         {"previousProof": "urn:x"},
     ],
 )
