@@ -114,6 +114,22 @@ def looks(browser: Browser, holder: Holder) -> Iterator[Mapping[str, Look]]:
     context.close()
 
 
+def test_up_ends_with_what_to_try(page: Page, running: Up) -> None:
+    running.wait("what to try is said", lambda: "\nnext  " in running.said())
+    said = dict(
+        re.findall(r"^(learner|valid|revoked|impaired|paper|next) +(.+?)(?:   .*)?$", running.said(), re.MULTILINE)
+    )
+    assert list(said) == ["learner", "valid", "revoked", "impaired", "paper", "next"]
+    for name, word in {"valid": "Valid", "revoked": "Not valid", "impaired": "Not valid"}.items():
+        page.goto(said[name])
+        expect(page.locator(".verdict .word")).to_have_text(word)
+    assert Path(said["paper"]).read_bytes().startswith(b"%PDF-")
+    assert {path.name for path in Path(said["paper"]).parent.glob("*.json")} > {"valid.json", "revoked.json"}
+    page.goto(said["learner"].replace("localhost", "127.0.0.1"))
+    expect(page.locator("h1")).to_have_text("All that you hold here")
+    assert said["next"].endswith(f"verify {said['paper']} --verifier {running.addresses().verifier}")
+
+
 def test_pages_are_fit_for_everybody_narrow_dark_and_quiet(looks: Mapping[str, Look]) -> None:
     assert {name: look.axe for name, look in looks.items() if look.axe} == {}
     assert {name: look.wide for name, look in looks.items() if look.wide} == {}

@@ -101,6 +101,7 @@ class CredentialPages:
             sections=sections(content, facts, language),
             qr=f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}" if svg else "",
             here=here,
+            verifier=(facts.check_url or "").removesuffix(f"c/{facts.credential_id}"),
             up=f"{page.root}/credentials/{page.secret}",
             is_share=is_share,
             is_one_of_many=is_one_of_many,
