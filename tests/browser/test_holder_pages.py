@@ -116,9 +116,8 @@ def looks(browser: Browser, holder: Holder) -> Iterator[Mapping[str, Look]]:
 
 def test_up_ends_with_what_to_try(page: Page, running: Up) -> None:
     running.wait("what to try is said", lambda: "\nnext  " in running.said())
-    said = dict(
-        re.findall(r"^(learner|valid|revoked|impaired|paper|next) +(.+?)(?:   .*)?$", running.said(), re.MULTILINE)
-    )
+    last = running.said().partition("\nstop  ")[2]
+    said = dict(re.findall(r"^(learner|valid|revoked|impaired|paper|next) +(.+?)(?:   .*)?$", last, re.MULTILINE))
     assert list(said) == ["learner", "valid", "revoked", "impaired", "paper", "next"]
     for name, word in {"valid": "Valid", "revoked": "Not valid", "impaired": "Not valid"}.items():
         page.goto(said[name])
