@@ -6,14 +6,16 @@ calls it (`projection.listener`). Belongs to one event loop.
 """
 
 from collections import OrderedDict, defaultdict
+from typing import TypeVar
 
 from proto.ids import CredentialId
-from proto.lifecycle import Book
+from proto.lifecycle import Book, Endorsement, Statement
 from proto.moment import Moment
 from services.follow import Position
 from services.verifier.answers.encoded_answer import EncodedAnswer
 
 ISSUERS_MAX = 2_048
+_Name = TypeVar("_Name")
 
 
 class AnswerCache:
@@ -26,6 +28,8 @@ class AnswerCache:
         self._answers: OrderedDict[CredentialId, EncodedAnswer] = OrderedDict()
         self._answers_max = answers_max
         self._resting_on: defaultdict[CredentialId, set[CredentialId]] = defaultdict(set)
+        self._resting_on_said: defaultdict[str, set[CredentialId]] = defaultdict(set)
+        """By the names of statements and groups; what is said of the credential itself is not here."""
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -47,6 +51,8 @@ class AnswerCache:
         for part in encoded.credential_ids:
             if part != credential_id:
                 self._resting_on[part].add(credential_id)
+        for name in encoded.said_elsewhere:
+            self._resting_on_said[name].add(credential_id)
         if len(self._answers) > self._answers_max:
             self._drop(next(iter(self._answers)))
         return True
@@ -84,11 +90,7 @@ class AnswerCache:
             if recognition is not None:
                 self._drop(recognition.credential_id)
         for event_id in book.changed_statements:
-            statement = book.statements[event_id]
-            for credential_id in [
-                name for name, each in self._answers.items() if statement and each.rests_on(statement)
-            ]:
-                self._drop(credential_id)
+            self._drop_what_rests_on(book.statements[event_id])
         self.position = position
 
     def on_replaced(self, position: Position | None) -> None:
@@ -97,12 +99,30 @@ class AnswerCache:
         self._register = Book()
         self._answers.clear()
         self._resting_on.clear()
+        self._resting_on_said.clear()
+
+    def _drop_what_rests_on(self, statement: Statement | None) -> None:
+        """Drop what a decision, an invitation or an endorsement, new or withdrawn, may have changed."""
+        if statement is None:
+            return
+        for name in (statement.stamp.event_id, *statement.groups()):
+            for credential_id in tuple(self._resting_on_said.get(name, ())):
+                self._drop(credential_id)
+        if isinstance(statement, Endorsement):
+            self._drop(statement.credential_id)
 
     def _drop(self, credential_id: CredentialId) -> None:
         found = self._answers.pop(credential_id, None)
-        for part in found.credential_ids if found else ():
-            resting = self._resting_on.get(part)
-            if resting is not None:
-                resting.discard(credential_id)
-                if not resting:
-                    del self._resting_on[part]
+        if found is not None:
+            for part in found.credential_ids:
+                _forget(self._resting_on, part, credential_id)
+            for name in found.said_elsewhere:
+                _forget(self._resting_on_said, name, credential_id)
+
+
+def _forget(resting_on: dict[_Name, set[CredentialId]], name: _Name, credential_id: CredentialId) -> None:
+    resting = resting_on.get(name)
+    if resting is not None:
+        resting.discard(credential_id)
+        if not resting:
+            del resting_on[name]

@@ -12,8 +12,8 @@ from functools import cache
 
 import msgspec
 
-from proto.ids import CredentialId, Did, EventId, Origin
-from proto.lifecycle import StandingDecision, Statement, StatementGroup
+from proto.ids import CredentialId, Did, Origin
+from proto.lifecycle import StandingDecision, StatementGroup, endorsements_of
 from proto.moment import Moment
 from proto.wire.verifier import Answer, AsOf, CheckName, Question, Result, Verdict
 from services.follow.interface import Health, Position
@@ -82,8 +82,8 @@ class EncodedAnswer:
     """What is on record of one credential, encoded; `documents` are the forms of its document that were seen to match.
 
     True for every moment from `begins_at` to before `ends_at` (None: for ever), at the position it was made from and
-    at each later one that changed none of `credential_ids`, no recognition of it, none of `issuers` and none of
-    `statements`, and put none into one of `groups`.
+    at each later one that changed none of `credential_ids`, no recognition of it, none of `issuers`, no
+    endorsement of it and nothing of `said_elsewhere`.
     """
 
     __slots__ = (
@@ -92,10 +92,9 @@ class EncodedAnswer:
         "document_record",
         "documents",
         "ends_at",
-        "groups",
         "issuers",
         "record",
-        "statements",
+        "said_elsewhere",
         "tag",
         "verdict",
     )
@@ -107,18 +106,14 @@ class EncodedAnswer:
         self.ends_at = min((moment for moment in boundaries if moment > at), default=None)
         self.credential_ids: tuple[CredentialId, ...] = tuple(book.credentials)
         self.issuers: tuple[Did, ...] = tuple(book.issuers)
-        self.groups: frozenset[StatementGroup] = frozenset(book.groups)
-        self.statements: frozenset[EventId] = frozenset(book.statements)
+        self.said_elsewhere: tuple[str, ...] = tuple({*book.groups, *book.statements} - set(_own_groups(grounds)))
+        """Names of groups and statements that it rests on, but for the group of the credential's own endorsements."""
         self.record = self.document_record = EncodedRecord(judgement)
         self.verdict = verdict((*self.record.checks, _FRESH))
         """The verdict on the credential alone, were the records fresh."""
         hashed = hashlib.sha256(self.record.findings(ENGLISH) + self.record.tail).hexdigest()
         self.tag = f'W/"{{}}-{hashed[:32]}"'
         self.documents: dict[bytes, CheckFinding] = {}
-
-    def rests_on(self, statement: Statement) -> bool:
-        """Tell whether a decision, an invitation or an endorsement, new or withdrawn, may change the answer."""
-        return statement.stamp.event_id in self.statements or not self.groups.isdisjoint(statement.groups())
 
     def holds_at(self, at: Moment) -> bool:
         """Tell whether this is what an answer says for that moment."""
@@ -194,6 +189,10 @@ def _tail(judgement: Judgement) -> bytes:
     begun, encoded = _ENCODE(head)[:-1], _ENCODE(whole)
     assert encoded.startswith(begun), "the fields of an answer are encoded in their order"
     return encoded[len(begun) :]
+
+
+def _own_groups(grounds: Grounds) -> tuple[StatementGroup, ...]:
+    return (endorsements_of(grounds.credential.credential_id),) if grounds.credential else ()
 
 
 def _boundaries(grounds: Grounds) -> Iterable[Moment]:
