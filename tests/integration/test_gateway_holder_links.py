@@ -212,6 +212,8 @@ async def test_staff_list_and_end_links_and_no_other_institution_does(gateway: R
     assert (await other.client.post("/v1/holder-links", {"credential_id": credential_id})).status == 404
     assert (await other.client.post("/v1/holder-links", {"learner": "s-1"})).slug == "unknown-learner-here"
     assert (await office.client.post("/v1/holder-links", {})).status == 422
+    twice = [await office.client.post("/v1/holder-links", {"learner": "s-1"}, key="once") for _ in "ab"]
+    assert twice[0].body == twice[1].body
     ended = await office.client.send("DELETE", f"/v1/holder-links/{link.link_id}")
     assert ended.as_(HolderLink).state == "ended"
     assert (await _get(gateway, f"/credentials/{secret}")).status == 410

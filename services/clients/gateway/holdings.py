@@ -16,9 +16,9 @@ _FORM = "application/x-www-form-urlencoded"
 class HoldingCalls(HttpClient):
     """Calls about secret links of learners. A `secret` is the last part of such a link; it needs no API key."""
 
-    async def make_holder_link(self, request: HolderLinkRequest | Json) -> HolderLink:
+    async def make_holder_link(self, request: HolderLinkRequest | Json, *, key: str | None = None) -> HolderLink:
         """Make a secret link by which a learner sees what the institution issued; it is shown this once."""
-        return await self.call("POST", "/v1/holder-links", HolderLink, send=request)
+        return await self.call("POST", "/v1/holder-links", HolderLink, send=request, key=key)
 
     async def holder_links(self, learner: str) -> HolderLinkList:
         """Return the secret links of a learner."""

@@ -13,7 +13,7 @@ from proto.wire.id_fields import HolderLinkIdField
 from services.edge import ForbiddenProblem, Reply, Route
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
-from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller
+from services.issuer_gateway.http.caller import GATEWAY, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.links import link_commands
 from services.issuer_gateway.links.shown_credentials import FoundLink
 from services.issuer_gateway.pages.credential_pages import CredentialPages
@@ -72,13 +72,16 @@ def check_owner(link: FoundLink) -> FoundLink:
     return link
 
 
-async def make_holder_link(request: web.Request, *, body: HolderLinkRequest, principal: Caller) -> Reply:
+async def make_holder_link(
+    request: web.Request, *, body: HolderLinkRequest, raw: bytes, principal: Caller, idempotency_key: str | None
+) -> Reply:
     """Make a secret link for a learner."""
     made = await request.app[GATEWAY].holder_links.make(
         principal.own,
         learner=None if body.learner is UNSET else body.learner,
         credential_id=None if body.credential_id is UNSET else body.credential_id,
         days=None if body.days_valid is UNSET else body.days_valid,
+        keyed=keyed_from(request, principal, idempotency_key, raw),
     )
     return Reply(made, status=201, headers={"Location": f"/v1/holder-links/{made.link_id}", **_NO_STORE})
 
@@ -119,6 +122,7 @@ ROUTES = [
         ),
         auth="bearer",
         scope="credentials:read",
+        idempotency="optional",
         unique_keys=True,
         tag="links",
     ),

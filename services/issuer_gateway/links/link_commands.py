@@ -23,6 +23,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.links.chosen_parts import ShareTerms
 from services.issuer_gateway.store import credentials, holder_links
 from services.issuer_gateway.store.holder_links import StoredHolderLink
+from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
 
@@ -70,6 +71,7 @@ class HolderLinks:
         self,
         pool: Pool,
         unit_of_work: UnitOfWork,
+        idempotency: Idempotency,
         *,
         keystore: Keystore,
         learner_keys: LearnerKeys,
@@ -78,6 +80,7 @@ class HolderLinks:
     ) -> None:
         self._pool = pool
         self._unit_of_work = unit_of_work
+        self._idempotency = idempotency
         self._keystore = keystore
         self._learner_keys = learner_keys
         self._public_url = public_url.rstrip("/")
@@ -120,21 +123,26 @@ class HolderLinks:
         learner: str | None = None,
         credential_id: CredentialId | None = None,
         days: int | None = None,
+        keyed: KeyedRequest | None = None,
     ) -> HolderLink:
         """Make a link to all that a learner of the institution holds, or to one credential; it is shown this once.
 
-        Raises `NoLearnerProblem`, `UnknownCredentialProblem`, `ErasedProblem`, `TooManyLinksProblem`.
+        The answer that is kept for a repeated request has no link: that is made of the link's id again. Raises
+        `NoLearnerProblem`, `UnknownCredentialProblem`, `ErasedProblem`, `TooManyLinksProblem`.
         """
 
-        async def work(connection: Connection) -> StoredHolderLink:
+        async def work(connection: Connection) -> HolderLink:
             if credential_id is not None:
                 learner_id = await self._learner_of(connection, tenant, credential_id)
             else:
                 assert learner is not None, "one of the two is stated"
                 learner_id = await self._named(connection, tenant, learner)
-            return await self._added(connection, tenant, learner_id, credential_id, days=days or self._days)
+            return self.described(
+                await self._added(connection, tenant, learner_id, credential_id, days=days or self._days)
+            )
 
-        return self.described(await self._unit_of_work.in_transaction(work), with_link=True)
+        made = await self._idempotency.run_once(keyed, HolderLink, work)
+        return msgspec.structs.replace(made, link=self.address_of(self.secret_of(made.link_id, is_share=False)))
 
     async def for_source(
         self, tenant: Tenant, source: str, credential_id: CredentialId, *, opens_all: bool = False
@@ -274,18 +282,16 @@ class HolderLinks:
             raise UnknownHolderLinkProblem("This link has shared nothing of that id")
         await holder_links.end(self._pool, [link_id])
 
-    def described(self, stored: StoredHolderLink, *, with_link: bool = False) -> HolderLink:
+    def described(self, stored: StoredHolderLink) -> HolderLink:
         """Return a link as staff see it."""
-        is_share = stored.shared_from is not None
         return HolderLink(
             link_id=stored.link_id,
             state=state_of(stored),
             created_at=from_datetime(stored.created_at),
             expires_at=from_datetime(stored.expires_at),
             view_count=stored.view_count,
-            is_share=is_share,
+            is_share=stored.shared_from is not None,
             credential_id=stored.credential_id,
-            link=self.address_of(self.secret_of(stored.link_id, is_share=is_share)) if with_link else None,
         )
 
 

@@ -184,6 +184,7 @@ def _holder_links(parts: Parts, config: Config) -> HolderLinks:
     return HolderLinks(
         parts.pool,
         parts.unit_of_work,
+        parts.idempotency,
         keystore=parts.keystore,
         learner_keys=parts.learner_keys,
         public_url=config.public_url,
