@@ -24,8 +24,9 @@ def chromium() -> str:
     return program
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser for the tests of one file: while it runs, no other test of this process may run a loop of its own."""
     program = chromium()
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=program, args=OPTIONS)
@@ -34,8 +35,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def running(browser: Browser) -> Iterator[Up]:
+def running() -> Iterator[Up]:
     """The services as `credentify up --demo` starts them, once for all tests of pages."""
+    chromium()  # without one nobody needs them
     folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
     folder.chmod(0o711)  # root's database server runs as another user
     stack = Up(folder / "data")
