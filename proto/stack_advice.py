@@ -106,7 +106,7 @@ def _proposed(recipe: Recipe, usable: Sequence[StackPart]) -> list[StackPart]:
     for part in others:
         if len(chosen) < PART_COUNT_MAX and _adds(recipe, chosen, part):
             chosen.append(part)
-    for part in others:
+    for part in (*others, *usable):  # a stack has two parts, even where one carries all that counts
         if len(chosen) < PART_COUNT_MIN and part not in chosen:
             chosen.append(part)
     return chosen

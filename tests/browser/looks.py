@@ -18,6 +18,8 @@ _RUN = """options => axe.run(document, options).then(found => found.violations.m
     rule => rule.id + ": " + rule.nodes.map(node => node.target.join(" ")).join(", ")))"""
 _UNFOLD = """most => { const folded = [...document.querySelectorAll("details")];
     if (folded.length <= most) folded.forEach(each => each.open = true) }"""
+_LINKS = """() => [...document.links].filter(link => !link.getAttribute("href").startsWith("#"))
+    .map(link => link.href.split("#")[0])"""
 _STICKING_OUT = """() => [...document.querySelectorAll("section, form, .card")]
     .filter(card => card.scrollWidth > card.clientWidth + 1)
     .map(card => card.className + " " + card.innerText.slice(0, 40))"""
@@ -101,7 +103,7 @@ class Lens:
             ),
             sheets=sheets,
             text=page.locator("body").inner_text(),
-            links=tuple(page.evaluate("[...document.links].map(link => link.href.split('#')[0])")),
+            links=tuple(page.evaluate(_LINKS)),
             refused=tuple(self._refused),
         )
 
@@ -118,7 +120,9 @@ class Lens:
 
     def _sheets(self, name: str) -> int:
         self._page.emulate_media(color_scheme="light", media="print")
-        return self._page.pdf(path=self._folder / f"{name}.pdf", format="A4").count(b"/Type /Page\n")
+        sheets = self._page.pdf(path=self._folder / f"{name}.pdf", format="A4").count(b"/Type /Page\n")
+        self._page.emulate_media(media="screen")
+        return sheets
 
     def _picture(self, name: str) -> None:
         height = self._page.evaluate("document.documentElement.scrollHeight")

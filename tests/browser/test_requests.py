@@ -36,6 +36,12 @@ class Waterland:
     def send(self, method: str, path: str, body: Any = None) -> Any:
         return msgspec.json.decode(send(method, self.url + path, body, self._headers))
 
+    def asked_by(self, name: str) -> dict[str, Any]:
+        """Return the open request of somebody of this family name; others may wait beside it."""
+        found = self.send("GET", "/v1/requests?state=open&limit=100")["requests"]
+        (request,) = (each for each in found if each["wish"]["family_name"] == name)
+        return dict(request)
+
 
 @pytest.fixture(scope="module")
 def waterland(running: Up) -> Waterland:
@@ -53,7 +59,7 @@ def _ask(page: Page, waterland: Waterland, name: str) -> None:
 
 def test_a_learner_asks_and_saves_the_credential_once_it_was_accepted(page: Page, waterland: Waterland) -> None:
     _ask(page, waterland, "Ó Briain")
-    (request,) = waterland.send("GET", "/v1/requests?state=open")["requests"]
+    request = waterland.asked_by("Ó Briain")
     waterland.send("POST", f"/v1/requests/{request['request_id']}/accept", {})
     page.reload()
     expect(page.locator(".verdict .word")).to_have_text("Accepted")
@@ -73,7 +79,7 @@ def test_a_form_without_a_name_is_explained_and_what_was_typed_stays(page: Page,
 
 def test_a_learner_reads_the_reason_and_another_withdraws(page: Page, waterland: Waterland) -> None:
     _ask(page, waterland, "Rejected")
-    (request,) = waterland.send("GET", "/v1/requests?state=open")["requests"]
+    request = waterland.asked_by("Rejected")
     waterland.send("POST", f"/v1/requests/{request['request_id']}/reject", {"reason": "You were not there"})
     page.reload()
     expect(page.locator(".reason")).to_have_text("You were not there")

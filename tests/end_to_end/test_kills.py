@@ -25,7 +25,9 @@ def running() -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
     folder.chmod(0o711)  # root's database server runs as another user
     stack = Up(folder / "data")
+    os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"] = "1"  # a kill comes in the midst of many entries
     stack.start("--demo")
+    del os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"]
     yield stack
     stack.stop()
     rmtree(folder)

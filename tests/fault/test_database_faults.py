@@ -23,7 +23,7 @@ from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_d
 
 GOES_ON_SECONDS = 30.0
 MEGABYTE = 1_000_000
-WORDS = ("BEGIN", "FOR UPDATE", "FROM credential_state", "INSERT INTO entry", "UPDATE head", "INTO credential_state")
+WORDS = ("BEGIN", "FOR UPDATE", "FROM credential_state", "INSERT INTO entry", "UPDATE head", 'COPY "credential_state"')
 POINTS: tuple[tuple[str, Where], ...] = tuple(
     (words, where) for words in WORDS for where in ("before", "half", "after")
 )

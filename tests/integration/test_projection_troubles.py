@@ -186,8 +186,13 @@ def _cells(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
     found = []
     for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
         columns = [(name, kind) for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")]
-        count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        found += [(table, name, row) for row in range(count) for name, kind in columns if kind in {"TEXT", "BLOB"}]
+        rows = connection.execute(f"SELECT * FROM {table}").fetchall()
+        found += [
+            (table, name, place)
+            for place, row in enumerate(rows)
+            for (name, kind), value in zip(columns, row, strict=True)
+            if kind in {"TEXT", "BLOB"} and value not in {"", b""}  # nothing has no byte to change
+        ]
     return found
 
 

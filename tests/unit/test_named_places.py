@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not {"node_modules", ".venv", ".git", "vectors"} & set(path.relative_to(ROOT).parts)
+    if not {"node_modules", ".venv", ".git", "vectors", "tools"} & set(path.relative_to(ROOT).parts)
 )
 _PLACE = re.compile(r"`((?:proto|services|tests|deploy)/[\w./-]*)(?![\w./*{<…-])")
 _MODULE = re.compile(r"(?:`|-m )((?:proto|services|tests)(?:\.[a-z_]\w*)+)")

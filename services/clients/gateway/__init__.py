@@ -9,6 +9,7 @@ Refusals are raised as `AnsweredProblem` (its `answer` is the RFC 9457 document)
 """
 
 from services.clients.gateway.achievements import AchievementCalls
+from services.clients.gateway.applications import ApplicationCalls
 from services.clients.gateway.batches import BatchCalls
 from services.clients.gateway.credentials import CredentialCalls
 from services.clients.gateway.holdings import HoldingCalls
@@ -19,7 +20,14 @@ from services.clients.http_client import AnsweredProblem, UnreachableProblem
 
 
 class GatewayClient(
-    InstitutionCalls, AchievementCalls, CredentialCalls, LinkCalls, HoldingCalls, StatementCalls, BatchCalls
+    InstitutionCalls,
+    AchievementCalls,
+    CredentialCalls,
+    LinkCalls,
+    HoldingCalls,
+    StatementCalls,
+    ApplicationCalls,
+    BatchCalls,
 ):
     """One gateway; `token` is the operator's token or an institution's API key, held in memory only."""
 

@@ -254,7 +254,7 @@ def _form_route(path: str, handler: Any, summary: str) -> Route:
     )
 
 
-_CREDENTIAL = "/credentials/{secret}/{credential_id}"
+_CREDENTIAL = "/credentials/{secret}/{credential_id:[^/]{16,}}"
 ROUTES = [
     Route(
         "GET", "/credentials/{secret}", show_linked, summary="What a secret link leads to", tag="pages", response=PAGE

@@ -51,8 +51,8 @@ Words = Annotated[
 ]
 Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only of this country, as PT")]
 State = Annotated[Literal["", "active", "suspended", "closed"], Meta(description="Only what stands so now")]
-IssuerDid = Annotated[str, Meta(max_length=600, description="Only what this institution awards, by its DID")]
-RecogniserDid = Annotated[str, Meta(max_length=600, description="Only what this institution recognises, by its DID")]
+IssuerDid = Annotated[str, Meta(max_length=240, description="Only what this institution awards, by its DID")]
+RecogniserDid = Annotated[str, Meta(max_length=240, description="Only what this institution recognises, by its DID")]
 AchievementUri = Annotated[str, Meta(max_length=2_048, description="Only this achievement, by its address")]
 
 

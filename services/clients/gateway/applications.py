@@ -1,0 +1,87 @@
+"""Applications for recognition, and what can be stacked, as calls."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from proto.ids import ApplicationId
+from proto.wire.applications import (
+    ApplicationAnswer,
+    ApplicationBody,
+    ApplicationMade,
+    ApplicationPage,
+    ApplicationSeen,
+    DecisionBody,
+    RecognitionReport,
+)
+from proto.wire.gateway import StackRequest
+from proto.wire.stacks import StackAdvicePage, StackPreview
+from services.clients.http_client import HttpClient
+
+Json = dict[str, Any]
+
+
+class ApplicationCalls(HttpClient):
+    """Calls of applicants, by their secret link, and of the office that decides; and advice on stacks."""
+
+    async def apply_for_recognition(self, application: ApplicationBody | Json) -> ApplicationMade:
+        """Ask an institution to recognise what others taught; the secret link in the answer is shown this once."""
+        return await self.call("POST", "/v1/recognition-applications", ApplicationMade, send=application)
+
+    async def application_by_link(self, secret: str) -> ApplicationSeen:
+        """Return how an application stands, for its applicant."""
+        return await self.call("GET", f"/v1/application-links/{secret}", ApplicationSeen)
+
+    async def appeal(self, secret: str, number: int, text: str) -> ApplicationSeen:
+        """Ask for another decision on a piece of evidence, by another person."""
+        path = f"/v1/application-links/{secret}/items/{number}/appeal"
+        return await self.call("POST", path, ApplicationSeen, send={"text": text})
+
+    async def withdraw_application(self, secret: str) -> ApplicationSeen:
+        """Withdraw an application, and erase all that was written, shown and decided in it."""
+        return await self.call("DELETE", f"/v1/application-links/{secret}", ApplicationSeen)
+
+    async def application_page(self, secret: str) -> bytes:
+        """Return the page (HTML) of an application."""
+        return await self.request_bytes("GET", f"/applications/{secret}")
+
+    async def appeal_on_page(self, secret: str, number: int, fields: Mapping[str, str]) -> bytes:
+        """Send the form that appeals; return the page that follows."""
+        return await self._form(f"/applications/{secret}/items/{number}/appeal", fields)
+
+    async def withdraw_application_on_page(self, secret: str) -> bytes:
+        """Send the form that withdraws an application; return the page that follows."""
+        return await self._form(f"/applications/{secret}/withdraw", {})
+
+    async def applications(self, *, state: str | None = None, cursor: str | None = None) -> ApplicationPage:
+        """Return applications to the institution, those that are due first."""
+        query = {name: value for name, value in (("state", state), ("cursor", cursor)) if value}
+        return await self.call("GET", "/v1/recognition-applications", ApplicationPage, query=query)
+
+    async def application(self, application_id: ApplicationId) -> ApplicationAnswer:
+        """Return an application with its evidence as it was checked, and how like cases were decided."""
+        return await self.call("GET", f"/v1/recognition-applications/{application_id}", ApplicationAnswer)
+
+    async def decide_application(
+        self, application_id: ApplicationId, number: int, decision: DecisionBody | Json, *, key: str | None = None
+    ) -> ApplicationAnswer:
+        """Decide on a piece of evidence: in full, in part, or refused with reasons."""
+        path = f"/v1/recognition-applications/{application_id}/items/{number}/decision"
+        return await self.call("POST", path, ApplicationAnswer, send=decision, key=key)
+
+    async def recognition_report(self) -> RecognitionReport:
+        """Return how the office decides, and like cases that were decided unlike."""
+        return await self.call("GET", "/v1/recognition-report", RecognitionReport)
+
+    async def stacks_for(self, learner: str, *, cursor: str | None = None) -> StackAdvicePage:
+        """Return what a learner can stack now, and what is missing for the rest."""
+        query = {"cursor": cursor} if cursor else {}
+        return await self.call("GET", f"/v1/learners/{quote(learner, safe='')}/stacks", StackAdvicePage, query=query)
+
+    async def preview_stack(self, request: StackRequest | Json) -> StackPreview:
+        """Add the parts of a stack up, without making it."""
+        return await self.call("POST", "/v1/stacks/preview", StackPreview, send=request)
+
+    async def _form(self, path: str, fields: Mapping[str, str]) -> bytes:
+        media_type = "application/x-www-form-urlencoded"
+        return await self.request_bytes("POST", path, body=urlencode(fields).encode(), content_type=media_type)
