@@ -27,9 +27,9 @@ def running() -> Iterator[Up]:
     stack = Up(folder / "data")
     os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"] = "1"  # a kill comes in the midst of many entries
     stack.start("--demo")
-    del os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"]
     yield stack
     stack.stop()
+    del os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"]
     rmtree(folder)
 
 
