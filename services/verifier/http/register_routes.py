@@ -53,7 +53,7 @@ Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only of th
 State = Annotated[Literal["", "active", "suspended", "closed"], Meta(description="Only what stands so now")]
 IssuerDid = Annotated[str, Meta(max_length=240, description="Only what this institution awards, by its DID")]
 RecogniserDid = Annotated[str, Meta(max_length=240, description="Only what this institution recognises, by its DID")]
-AchievementUri = Annotated[str, Meta(max_length=2_048, description="Only this achievement, by its address")]
+AchievementUri = Annotated[str, Meta(max_length=500, description="Only this achievement, by its address")]
 
 
 class IssuersFileQuery(FileQuery, frozen=True, kw_only=True):
