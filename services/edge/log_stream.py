@@ -53,11 +53,15 @@ class DirectStream:
 
 
 class PipeStream:
-    """A pipe, a socket or a terminal: written by one thread, which alone waits for whoever reads it."""
+    """A pipe, a socket or a terminal: written by one thread, which alone waits for whoever reads it.
+
+    It writes to a descriptor of its own: who closes the stream while lines are held gives the number free, and they
+    would go into whatever is opened next.
+    """
 
     def __init__(self, descriptor: int, *, held_bytes_max: int = HELD_BYTES_MAX) -> None:
         self.lost_count = 0
-        self._descriptor = descriptor
+        self._descriptor = os.dup(descriptor)
         self._held: deque[tuple[bytes, int]] = deque()
         self._held_bytes = 0
         self._is_unread = False

@@ -19,6 +19,8 @@ from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 
 BACKLOG = 1024
+LINE_BYTES_MAX = 32_768
+"""How long a request line or a header may be: our longest query, where each character takes twelve bytes, fits in."""
 LINGERING_SECONDS = 2.0  # for what a refused client still sends: closing at once would lose it the answer
 
 
@@ -89,7 +91,12 @@ async def _accepting(
     assert server is not None, "the runner is set up"
     logger = logging.Logger("services.edge.server")  # noqa: LOG001 - one for each app, outside the global tree
     logger.addHandler(_LogHandler(app[LOG]))
-    settings: dict[str, Any] = {"access_log": None, "logger": logger, "lingering_time": LINGERING_SECONDS}
+    settings: dict[str, Any] = {
+        "access_log": None,
+        "logger": logger,
+        "lingering_time": LINGERING_SECONDS,
+        "max_line_size": LINE_BYTES_MAX,
+    }
 
     def connection() -> Connection:
         return Connection(server, app[CONNECTIONS], limits, loop=loop, **settings)

@@ -172,6 +172,12 @@ async def test_a_head_has_a_bound_in_bytes() -> None:
         writer.close()
 
 
+async def test_the_longest_query_that_is_described_is_answered_by_its_route() -> None:
+    async with running() as served:
+        answer = await served.get(b"/livez?q=" + b"%F0%9F%8E%93" * 2_600)
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
 async def test_requests_sent_ahead_are_answered_one_after_the_other() -> None:
     async with running() as served:
         reader, writer = await served.connect()
@@ -312,6 +318,25 @@ async def test_a_log_that_nobody_reads_loses_lines_and_no_answer() -> None:
                 assert "credentify_log_lines_lost_total 1.0" in await response.text()
     os.close(unread)
     stream.close()
+
+
+async def test_held_lines_never_go_into_what_is_opened_after_the_stream_was_closed() -> None:
+    lower = os.open(os.devnull, os.O_RDONLY)
+    unread, written = os.pipe()
+    with os.fdopen(written, "wb") as stream:
+        log = Log("sample", stream)
+        for _ in range(10):
+            log.event("long", words="x" * 60_000)
+    os.close(lower)
+    others_end, reused = os.pipe()
+    assert reused == written, "the number is in use again"
+    os.close(unread)
+    await asyncio.to_thread(log.flush)
+    os.set_blocking(others_end, False)
+    with pytest.raises(BlockingIOError):
+        os.read(others_end, 1)
+    os.close(others_end)
+    os.close(reused)
 
 
 async def test_a_log_that_is_read_is_whole_and_in_order() -> None:
