@@ -68,7 +68,7 @@ WRITTEN: dict[str, Callable[[], str]] = {"compose": compose, "kubernetes": kuber
 
 
 def waiting() -> set[str]:
-    """Return the settings whose part of the service does nothing until they are set, and those without which none runs."""
+    """Return the settings whose part of the service does nothing until they are set, and what a service must have."""
     found = set()
     for prefix, kind in KINDS.items():
         for field in msgspec.structs.fields(kind):
