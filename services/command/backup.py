@@ -1,10 +1,12 @@
-"""`credentify backup`: one consistent copy of ledger and gateway with what cannot be made again. Changes nothing.
+"""`credentify backup`: one consistent copy of ledger and gateway with what cannot be made again.
 
-The order makes the copy usable: (1) the gateway, which follows the log, (2) the log, which so has all that the gateway
-knew, (3) the signer's memory, which so is never older than the log it signs for. Secrets that open other people's data
-or speak for the registrar stay out unless they are asked for.
+It changes nothing but the note of when it was made, which the ledger shows. The order makes the copy usable: (1) the
+gateway, which follows the log, (2) the log, which so has all that the gateway knew, (3) the signer's memory, which so
+is never older than the log it signs for. Secrets that open other people's data or speak for the registrar stay out
+unless they are asked for.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -18,6 +20,7 @@ from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import dump, postgres_programs_option
 from services.command.speaker import now
 from services.ledger import store
+from services.ledger.succession.last_backup import NAME, note_backup
 from services.ledger.succession.opening import require_log
 from services.persistence import postgres
 
@@ -68,6 +71,19 @@ async def back_up(
         )
 
 
+def note_made(origins: Origins, began_at: datetime) -> None:
+    """Write beside the signer's memory when the log was backed up, which the ledger shows; else say so."""
+    assert origins.state_folder is not None, "a backup was made"
+    try:
+        note_backup(origins.state_folder, began_at)
+    except OSError as error:
+        click.echo(
+            f"{origins.state_folder / NAME} cannot be written: {error.strerror}. The backup is complete, but the "
+            "ledger does not know of it, and its age will be alarmed. Run this as a user who may write there",
+            err=True,
+        )
+
+
 async def _copy(origins: Origins, folder: BackupFolder, *, with_master_key: bool, with_registrar: bool) -> None:
     assert origins.ledger_database is not None, "the caller has looked"
     assert origins.log_key_file is not None, "the same"
@@ -111,7 +127,9 @@ async def backup(
     """Copy ledger and gateway, the log's key and the signer's memory into a folder; services may run meanwhile."""
     origins = msgspec.convert(named, Origins) if any(named.values()) else origins_of(data or default_folder())
     origins = msgspec.structs.replace(origins, postgres_programs=postgres_programs)
+    began_at = datetime.now(UTC)
     made = await back_up(origins, BackupFolder(folder), with_master_key=with_master_key, with_registrar=with_registrar)
+    note_made(origins, began_at)
     if as_json:
         print_json(made)
         return

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, Info, ProcessCollector, generate_latest
@@ -18,6 +19,7 @@ from services.edge.connections import Connections
 from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, as_is
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
+from services.edge.machine import Machine, watched_by_settings
 from services.edge.metrics import RequestMetrics
 from services.edge.operations import STOPPING, Operations, ReadinessCheck
 from services.edge.route import Route
@@ -43,6 +45,7 @@ def make_app(
     explained: Sequence[type[Problem]] = (),
     admit: Admit | None = None,
     expose: Callable[[CollectorRegistry], bytes] = generate_latest,
+    places: Mapping[str, Path] | None = None,
 ) -> web.Application:
     """Return the application of a service: its routes, the operator's routes, and the edge around both.
 
@@ -51,7 +54,8 @@ def make_app(
     its handler contradict each other. `service` is one word: `ledger`, `gateway`. `explain` turns what is no refusal
     but no fault of ours either (a database that restarts) into one of `explained`; None means a fault, answered 500.
     `admit` counts requests of clients that have a share of their own, and keeps them from their address's.
-    `expose` makes the text of `/metrics` from the registry.
+    `expose` makes the text of `/metrics` from the registry. `places` are folders beside those that settings name, whose
+    disks are watched too.
     """
     registry = registry if registry is not None else CollectorRegistry()
     app = web.Application()
@@ -90,9 +94,24 @@ def make_app(
         "Which release runs here; after an upgrade all processes show the new one.",
         registry=registry,
     ).info({"service": service, "version": version})
+    _watch_machine(app, config, registry, places or {})
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return app
+
+
+def _watch_machine(
+    app: web.Application, config: EdgeConfig, registry: CollectorRegistry, places: Mapping[str, Path]
+) -> None:
+    """Have disks, secrets and certificates looked at while the app runs."""
+    machine = Machine(watched_by_settings(config, **places))
+    registry.register(machine)
+
+    async def watching(_: web.Application) -> AsyncIterator[None]:
+        async with machine.watching():
+            yield
+
+    app.cleanup_ctx.append(watching)
 
 
 async def _end_threads(app: web.Application) -> None:

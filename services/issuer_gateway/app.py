@@ -38,6 +38,7 @@ from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
 from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
 from services.persistence import database_setup, postgres
+from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
     DATABASE_ERRORS,
@@ -90,6 +91,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         explain=explain_unavailable,
         explained=(*EXPLAINED_PROBLEMS, KeyFolderUnavailableProblem),
         authenticate=authenticate,
+        places={"key_folder": vault_folder(config.key_folder, config.master_key_file)},
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:
@@ -142,6 +144,7 @@ async def _running(
     async with contextlib.AsyncExitStack() as stack:
         pool = await _open_pool(stack, config, config.database_connections_max)  # (2)
         background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX)
+        app[REGISTRY].register(PoolMetrics({"requests": pool, "background": background}))
         with reaching_database():
             async with pool.acquire() as connection:
                 await postgres.assert_durable(connection)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -38,6 +39,7 @@ from services.ledger.sequencing.storage import PostgresStorage
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.signer import Signer, load_key
 from services.ledger.store import LogRow
+from services.ledger.succession.last_backup import last_backup_at
 from services.ledger.succession.opening import apply_migrations, key_files, require_log
 from services.ledger.succession.predecessor_logs import OlderLog, OlderLogs
 from services.ledger.witnesses.asked_witness import AskedWitness
@@ -48,6 +50,7 @@ from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_poli
 from services.ledger.witnesses.witness_proofs import Proofs
 from services.persistence import postgres
 from services.persistence.bucket import Bucket
+from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
 from services.persistence.postgres_session import PoolLimits
 from services.process_memory import settle_memory
@@ -75,7 +78,11 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         log=log or Log("ledger", sys.stdout.buffer),
         version=version("credentify"),
         description=DESCRIPTION,
-        readiness={"database": lambda: _database_answers(app), "published": lambda: _is_published(app)},
+        readiness={
+            "database": lambda: _database_answers(app),
+            "published": lambda: _is_published(app),
+            "disk": lambda: _has_room(app),
+        },
         explain=explain_unavailable,
         explained=EXPLAINED_PROBLEMS,
     )
@@ -97,6 +104,10 @@ async def _database_answers(app: web.Application) -> str | None:
 
 async def _is_published(app: web.Application) -> str | None:
     return None if app[LEDGER].publication.size else "No checkpoint is published yet"
+
+
+async def _has_room(app: web.Application) -> str | None:
+    return await app[LEDGER].intake.free_space.why_not_ready()
 
 
 def _limits(config: Config) -> PoolLimits:
@@ -149,6 +160,8 @@ class _Parts:
         self.config, self.pool, self.log = config, pool, app[LOG]
         self.first_published = asyncio.Event()
         metrics, log = Metrics(app[REGISTRY]), app[LOG]
+        app[REGISTRY].register(PoolMetrics({"requests": pool}))
+        metrics.publishing.show_backup(lambda: last_backup_at(config.state_folder, datetime.now(UTC)))
         verifier = parse_vkey(log_row.verifier_key)
         self.publication = Publication(verifier, metrics.publishing)
         before = [parse_predecessor(text) for text in config.predecessors]
@@ -174,7 +187,9 @@ class _Parts:
             events_max=config.queue_events_max,
             credentials_max=config.queue_credentials_max,
             append_timeout_ms=config.append_timeout_ms,
-            free_space=FreeSpace(config.free_space_folder, bytes_min=config.free_space_bytes_min),
+            free_space=FreeSpace(
+                config.free_space_folder, bytes_min=config.free_space_bytes_min, log=log, registry=app[REGISTRY]
+            ),
             metrics=metrics.sequencing,
             log=log,
         )
@@ -267,6 +282,7 @@ class _Parts:
             room,
             *self._mirroring(),
             *asking,
+            ("free space", self.intake.free_space.run()),
             *intakes,
         ]
 

@@ -1,12 +1,14 @@
 """What a ledger counts, in base units with bounded labels. Knows no request; the edge counts those."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from proto.lifecycle import Refusal
 
 _FAST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_DELAYS_SECONDS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -87,9 +89,26 @@ class PublishingMetrics:
             buckets=_FAST_SECONDS,
             registry=registry,
         )
+        self.delay_seconds = Histogram(
+            "credentify_ledger_publication_delay_seconds",
+            "Time from an entry's own time to the checkpoint that covers it, counted once for each entry by the "
+            "process that signs. Above 2 s institutions and learners wait: a slow database, or slow witnesses.",
+            buckets=_DELAYS_SECONDS,
+            registry=registry,
+        )
+        self.backup_at = Gauge(
+            "credentify_ledger_backup_timestamp_seconds",
+            "When the last backup was made, as written into the signer's folder; 0: none is known. Its age is what "
+            "would be lost with the machine, but for mirror and WAL archive.",
+            registry=registry,
+        )
         self.long_polls = Gauge(
             "credentify_ledger_long_polls", "Requests that wait for a checkpoint: the followers.", registry=registry
         )
+
+    def show_backup(self, last_backup_at: Callable[[], datetime | None]) -> None:
+        """Ask when the last backup was made whenever somebody looks."""
+        self.backup_at.set_function(lambda: at.timestamp() if (at := last_backup_at()) else 0.0)
 
 
 class Metrics:

@@ -229,6 +229,16 @@ async def entries(reader: Reader, begin: int, end: int) -> list[StoredEntry]:
     return [StoredEntry(*row) for row in rows]
 
 
+async def received_at(reader: Reader, begin: int, end: int) -> list[tuple[int, int]]:
+    """Return the times of the entries `[begin, end)` in POSIX milliseconds, each with how many entries have it."""
+    rows = await reader.fetch(
+        "SELECT received_at_ms, count(*) FROM entry WHERE leaf_index >= $1 AND leaf_index < $2 GROUP BY received_at_ms",
+        begin,
+        end,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
 async def entries_at(reader: Reader, indices: Sequence[LeafIndex]) -> list[StoredEntry]:
     """Return the entries at these distinct indices, in order; raises `MissingRowsError` unless all are there."""
     rows = await reader.fetch(_ENTRIES_AT, list(indices))

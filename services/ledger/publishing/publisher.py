@@ -200,8 +200,18 @@ class Publisher:
         """
         note = await self._witnesses.cosigned(signed)
         if note is not None:
+            before = self._publication.size
             await self._show(connection, signed, note)
             self._published_at, self._is_confirmed = time.monotonic(), True
+            await self._count_delays(connection, before, signed.checkpoint.size)
+
+    async def _count_delays(self, connection: Connection, begin: int, end: int) -> None:
+        """Count for each entry that is published now how long it took; what is there at the start is not counted."""
+        now_ms = time.time() * 1000
+        for received_at_ms, count in await store.received_at(connection, begin, end) if begin else ():
+            for _ in range(count):
+                self._metrics.delay_seconds.observe(max(0.0, now_ms - received_at_ms) / 1000)
+            await asyncio.sleep(0)
 
     async def _show(self, connection: Connection, signed: OpenedCheckpoint, note: bytes) -> None:
         """Store a note, then show it."""

@@ -81,7 +81,7 @@ class Intake:
     ) -> None:
         self._storage = storage
         self._keys = Keys(storage)
-        self._free_space = free_space
+        self.free_space = free_space
         self._sequencer = sequencer
         self._executor = executor
         self._events_max = events_max
@@ -179,7 +179,7 @@ class Intake:
 
     def _refuse_without_space(self, group: Sequence[Submission]) -> None:
         """Take nothing new while the disk is nearly full; what is on the log was answered before."""
-        problem = self._free_space.problem()
+        problem = self.free_space.problem()
         for submission in group if problem else ():
             assert problem is not None
             submission.fail(problem)
