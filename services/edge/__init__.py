@@ -29,7 +29,8 @@ problem's attributes `headers` and `retry_after_seconds` become headers. Anythin
 and answered 500 with nothing but the request id.
 
 - Bodies: bounded in bytes (`body_bytes_max` of the route or the config; 413) and time; other media types and any
-  compression are 415. `request=bytes` takes any bytes, `request=Form` an HTML form, `request_lines=T` NDJSON, read with
+  compression are 415. `request=bytes` takes any bytes, `request=Form` an HTML form (of no fields where its
+  handler names no `body`), `request_lines=T` NDJSON, read with
   `async for line in read_lines(request, line_bytes_max=…, line_count_max=…)`; each line is decoded with
   `decode_json(line.content, decoder, unique_keys=True)` a refused one answered with `problem_line(number, problem)`.
 - `annotate(request, events=100)` adds to the request's log line; `app[LOG].event("published", size=…)` writes one.

@@ -135,7 +135,7 @@ async def appeal_by_form(request: web.Request, *, body: Form) -> web.Response:
 
 
 @for_people
-async def withdraw_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw an application and go back to its page."""
     secret = decode_parameters(request.match_info, LinkPath).secret
     await request.app[GATEWAY].recognition_applications.withdraw(secret)

@@ -156,7 +156,7 @@ async def show_claim(request: web.Request) -> web.Response:
 
 
 @for_people
-async def claim_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def claim_by_form(request: web.Request) -> web.Response:
     """Use a link up and show the document."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     taker = _taker(request) or new_token()

@@ -191,7 +191,7 @@ def share_terms(body: Form) -> tuple[ShareTerms, int]:
 
 
 @for_people
-async def end_share_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def end_share_by_form(request: web.Request) -> web.Response:
     """End a share from the page of the link that it was made with."""
     path = decode_parameters(request.match_info, LinkedSharePath)
     gateway = request.app[GATEWAY]
@@ -201,7 +201,7 @@ async def end_share_by_form(request: web.Request, *, body: Form) -> web.Response
 
 
 @for_people
-async def end_linked_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def end_linked_by_form(request: web.Request) -> web.Response:
     """End a learner's own link, with all that was shared from it."""
     secret = decode_parameters(request.match_info, HolderSecretPath).secret
     gateway = request.app[GATEWAY]
@@ -220,7 +220,7 @@ def _back(request: web.Request, secret: str, credential_id: str) -> web.Response
 
 
 @for_people
-async def open_asked_page(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def open_asked_page(request: web.Request) -> web.Response:
     """Go to the own page of the credential that a request led to; the same one as long as its link works."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     gateway = request.app[GATEWAY]
@@ -234,7 +234,7 @@ async def open_asked_page(request: web.Request, *, body: Form) -> web.Response: 
 
 
 @for_people
-async def end_asked_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def end_asked_by_form(request: web.Request) -> web.Response:
     """End the link of a request that was decided."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     await request.app[GATEWAY].learner_requests.end_link(secret)

@@ -186,7 +186,7 @@ async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
 
 
 @for_people
-async def withdraw_by_form(request: web.Request, *, body: Form) -> web.Response:  # noqa: ARG001 - a form of no fields
+async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw a request and go back to its page."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     await request.app[GATEWAY].learner_requests.withdraw(secret)
