@@ -1,7 +1,7 @@
-"""`credentify verify FILE|FOLDER`: asks a verifier, or a bundle with `--offline`, and prints the answer for a person.
+"""`credentify verify FILE|FOLDER|ZIP`: asks a verifier, or a bundle with `--offline`; prints the answer for a person.
 
-Exit status (of a folder: the worst of its documents): 0 valid, 1 invalid, 2 indeterminate (offline: authentic as of a
-time), 3 could not ask (no such file, no verifier, not a document, no such option).
+Exit status (of a folder or ZIP: the worst of its documents): 0 valid, 1 invalid, 2 indeterminate (offline: authentic as
+of a time), 3 could not ask (no such file, no verifier, not a document, no such option).
 """
 
 import sys
@@ -26,6 +26,7 @@ from services.command.output import (
     print_problem,
 )
 from services.command.shown_answer import ShownAnswer
+from services.command.verify_archive import is_archive, unpacked
 from services.command.verify_folder import UNREADABLE, print_counts, verify_folder
 from services.verifier.languages import DEFAULT, LANGUAGES
 
@@ -124,19 +125,22 @@ async def verify(
 ) -> None:
     """Ask whether the credential document FILE (- for standard input) is authentic and still holds.
 
-    For a FOLDER, ask for each document in it; --report FILE.csv writes one row for each.
+    For a FOLDER or a ZIP, as a learner exports it, ask for each document in it; --report FILE.csv writes a row for
+    each.
     """
     try:
-        is_folder = file != "-" and Path(file).is_dir()
         _refuse(
             offline=offline,
-            is_folder=is_folder,
+            is_folder=file != "-" and (Path(file).is_dir() or is_archive(file)),
             is_stated=bool(statement),
             is_bundled=bool(bundle),
             is_timed=bool(at or known_at),
             is_reported=bool(report),
         )
-        if is_folder:
+        if file != "-" and is_archive(file):
+            with unpacked(file) as folder:
+                sys.exit(await _ask_for_folder(folder, verifier, report, lang, as_json=as_json))
+        if file != "-" and Path(file).is_dir():
             sys.exit(await _ask_for_folder(Path(file), verifier, report, lang, as_json=as_json))
         if offline:
             answer = _ask_offline(file, bundle, policy, statement, lang)

@@ -18,8 +18,10 @@ from proto.log.policy import parse_policy
 from proto.wire.holder_links import HolderLink, HolderLinkList, ShownCredentials
 from proto.wire.requests import Claimed, ClaimMade
 from services.persistence import postgres
+from tests.integration.test_command_requests import Shell
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Office, RunningGateway, running_gateway
+from tests.support.judged import running_verifier
 from tests.support.ledgers import RunningLedger
 
 VERIFIER = "https://verifier.example"
@@ -321,7 +323,9 @@ async def test_a_logo_is_a_small_png_and_stands_on_the_sheet(gateway: RunningGat
     assert (await _get(gateway, "/issuers/waterland/logo")).status == 404
 
 
-async def test_everything_is_exported_as_one_zip_whose_documents_others_check(gateway: RunningGateway) -> None:
+async def test_everything_is_exported_as_one_zip_whose_documents_others_check(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
     office = await gateway.institution("waterland")
     first, second = await _issued(office), await _issued(office, "ecology")
     secret = await _link(office, learner="s-1")
@@ -344,6 +348,15 @@ async def test_everything_is_exported_as_one_zip_whose_documents_others_check(ga
         ]
     policy = parse_policy(files["policy.txt"])
     assert [log.key.text for log in policy.logs] == [gateway.ledger.verifier_key]
+    packed = tmp_path / "everything (1)"
+    packed.write_bytes(exported.body)
+    async with running_verifier(gateway.ledger, tmp_path) as elsewhere:
+        await elsewhere.answer(msgspec.json.decode(files[f"documents/credential-{second[:12]}.json"]))
+        shell = Shell(gateway, tmp_path, office)
+        said = await shell.run("verify", str(packed), "--verifier", elsewhere.url, "--json")
+        assert msgspec.json.decode(said) == {"valid": 2}
+        packed.write_bytes(exported.body[:-400])
+        assert "cannot be unpacked" in await shell.run("verify", str(packed), "--verifier", elsewhere.url, status=3)
     one = await _link(office, credential_id=first)
     assert (await _get(gateway, f"/credentials/{one}/export")).status == 403
 

@@ -31,7 +31,7 @@ _ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _README = """What {institution} keeps of you, as of {day}.
 
 documents/   your credentials, signed: give them to whoever asks. Any verifier that follows their log checks them:
-             credentify verify FILE --verifier ADDRESS, or upload one on its page.
+             credentify verify FILE --verifier ADDRESS (or of this whole ZIP), or upload one on its page.
 bundles/     what shows without any server that they are authentic, by {log}:
              credentify verify --offline documents/NAME.json bundles/NAME.bundle --policy policy.txt
 policy.txt   whom this institution trusts for that: the log's key. Compare it with what the log publishes itself.

@@ -1,0 +1,61 @@
+"""`credentify verify FILE.zip`: what a learner exported, unpacked into a folder that goes again."""
+
+import contextlib
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from proto.problem import InvalidProblem, NotFoundProblem
+from services.command.verify_folder import PDF_BYTES_MAX
+
+_ZIP_MARK = b"PK\x03\x04"
+FILES_MAX = 10_000
+BYTES_MAX = 1024**3
+"""Of all files of an archive together, unpacked."""
+DOCUMENTS = "documents/"
+"""Where an export of ours holds what is to be checked; the rest of it explains, proves or repeats that."""
+
+
+def is_archive(file: str) -> bool:
+    """Tell whether `file` is a ZIP, by its first bytes, whatever it is called."""
+    try:
+        with Path(file).open("rb") as stream:
+            return stream.read(len(_ZIP_MARK)) == _ZIP_MARK
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def unpacked(file: str) -> Iterator[Path]:
+    """Unpack the documents of an archive into a folder of their own, and remove it in the end.
+
+    Where it has a folder `documents`, as an export has, only that; otherwise all. Raises `NotFoundProblem` where it
+    cannot be read or is encrypted, and `InvalidProblem` where it holds too much.
+    """
+    with tempfile.TemporaryDirectory(prefix="credentify-verify-") as folder:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                _unpack(archive, Path(folder))
+        except (OSError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            raise NotFoundProblem(
+                f"{file} cannot be unpacked: it is damaged, encrypted or packed in an unusual way. Unpack it yourself, "
+                "and name the folder"
+            ) from error
+        yield Path(folder)
+
+
+def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
+    files = [each for each in archive.infolist() if not each.is_dir()]
+    files = [each for each in files if each.filename.startswith(DOCUMENTS)] or files
+    if len(files) > FILES_MAX or sum(each.file_size for each in files) > BYTES_MAX:
+        raise InvalidProblem(
+            f"An archive holds at most {FILES_MAX} documents and {BYTES_MAX // 1024**2} MiB unpacked: send it in parts"
+        )
+    for number, each in enumerate(files):
+        target = folder / Path(each.filename).name[-100:]  # names are a stranger's: no folder of them is followed
+        if target.exists():
+            target = folder / f"{number}-{target.name}"
+        with archive.open(each) as packed:  # as many bytes as it says it has: more is a damaged archive
+            target.write_bytes(packed.read(min(each.file_size, PDF_BYTES_MAX + 1)))
