@@ -4,6 +4,8 @@ import contextlib
 import math
 import os
 import resource
+import sys
+from types import TracebackType
 
 _NICE = 5
 
@@ -20,6 +22,19 @@ def go_last() -> None:
     """Let others go first: nobody's status waits for somebody else's document."""
     with contextlib.suppress(OSError):
         os.nice(_NICE)
+
+
+def say_kind_of_faults() -> None:
+    """Let whatever ends this process be said on standard error by the name of its kind alone; the status is 1.
+
+    What strangers wrote may break a library anywhere, also with what is no `Exception` (a panic of compiled code), and
+    the words of such a fault may quote them.
+    """
+    sys.excepthook = _say_kind
+
+
+def _say_kind(kind: type[BaseException], _fault: BaseException, _place: TracebackType | None) -> None:
+    sys.stderr.write(kind.__name__)
 
 
 class CpuAllowance:

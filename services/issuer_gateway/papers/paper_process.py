@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from services.process_limits import CpuAllowance, go_last, take_away
+from services.process_limits import CpuAllowance, go_last, say_kind_of_faults, take_away
 
 MEMORY_BYTES = 1_610_612_736
 """Address space, of which the library's code and its threads' stacks take the larger part."""
@@ -95,18 +95,12 @@ def _unescaped(text: str) -> str:
 
 def main() -> int:
     """Read, lay out, write, and return the exit status."""
+    say_kind_of_faults()
     logging.disable()
     take_away(memory_bytes=MEMORY_BYTES)
     CpuAllowance(CPU_SECONDS)
     go_last()
-    try:
-        made = laid_out(msgspec.json.decode(sys.stdin.buffer.read(), type=PaperOrder))
-    except MemoryError:
-        sys.stderr.write("MemoryError")
-        return 1
-    except BaseException as error:  # noqa: BLE001 - what others wrote may break the library anywhere
-        sys.stderr.write(type(error).__name__)
-        return 1
+    made = laid_out(msgspec.json.decode(sys.stdin.buffer.read(), type=PaperOrder))
     if len(made) > OUTPUT_BYTES_MAX:
         sys.stderr.write("large")
         return 1

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from services.process_limits import CpuAllowance, go_last, take_away
+from services.process_limits import CpuAllowance, go_last, say_kind_of_faults, take_away
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -95,6 +95,7 @@ def _write(rows: Iterator[tuple[int, list[str]]]) -> None:
 
 def main() -> int:
     """Read, write, and return the exit status."""
+    say_kind_of_faults()
     logging.disable()
     take_away(memory_bytes=MEMORY_BYTES)
     CpuAllowance(CPU_SECONDS)
@@ -106,9 +107,6 @@ def main() -> int:
         return 1
     except WorkbookError as error:
         sys.stderr.write(str(error))
-        return 1
-    except Exception as error:  # noqa: BLE001 - a stranger's file may break the library anywhere
-        sys.stderr.write(type(error).__name__)
         return 1
     return 0
 
