@@ -60,7 +60,7 @@ def _is_plain(value: Any) -> bool:
         members = value
     else:
         return _is_fast_scalar(value)
-    for member in members:  # noqa: SIM110 - `all` over a generator takes twice as long, and every event passes here
+    for member in members:  # noqa: SIM110 - with `all` it takes half as long again, and every event passes here
         if type(member) is not str and not _is_plain(member):
             return False
     return True

@@ -22,7 +22,7 @@ def run(command: Sequence[str | Path], **options: object) -> subprocess.Complete
     )
     if done.returncode != 0:
         pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done  # type: ignore[no-any-return]
+    return done  # type: ignore[no-any-return]  # of an untyped call, see above
 
 
 def needs(*programs: str) -> None:

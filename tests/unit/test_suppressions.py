@@ -1,0 +1,47 @@
+"""Who silences a checker says why, in words, on the same line."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+_SILENCED = re.compile(r"#\s*(?:noqa|type: ignore|pragma)\b")
+_WITH_REASON = re.compile(
+    r"#\s*(?:noqa: [A-Z]+[0-9]+(?:, [A-Z]+[0-9]+)*|type: ignore\[[a-z-]+(?:, ?[a-z-]+)*\]|pragma: \w+(?: \w+)?)"
+    r"\s+[-#]\s+[`\w].+"
+)
+
+
+def _without_reason(text: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each comment that silences a checker and does not say why."""
+    if not _SILENCED.search(text):
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        comment = token.string
+        if token.type == tokenize.COMMENT and _SILENCED.match(comment) and not _WITH_REASON.match(comment):
+            yield token.start[0], comment
+
+
+def test_every_suppression_says_why() -> None:
+    silent = [
+        f"{path.relative_to(ROOT)}:{line}: {comment}"
+        for folder in ("proto", "services", "tests", "deploy")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not {".venv", "node_modules"} & set(path.parts)
+        for line, comment in _without_reason(path.read_text(encoding="utf-8"))
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("silenced", ["noqa", "noqa: S101", "noqa: S101 -", "type: ignore", "type: ignore[arg-type]"])
+def test_a_suppression_without_words_is_found(silenced: str) -> None:
+    assert [*_without_reason(f"value = 1  # {silenced}\n")] == [(1, f"# {silenced}")]
+
+
+@pytest.mark.parametrize("silenced", ["noqa: S101 - read by us alone", "type: ignore[arg-type] # on purpose"])
+def test_a_suppression_with_words_is_not_found(silenced: str) -> None:
+    assert not [*_without_reason(f"value = 1  # {silenced}\n")]
