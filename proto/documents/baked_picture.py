@@ -118,10 +118,11 @@ def _text_of(data: bytes, begins: int, ends: int) -> bytes | None:
         )
     if ends - begins > CREDENTIAL_BYTES_MAX:
         raise BakedPictureProblem(_LARGE.format(kind="PNG"))
-    parts = data[begins + len(keyword) + 3 : ends].split(b"\0", 2)  # language, translated keyword, text
-    if len(parts) != 3:  # noqa: PLR2004 - the three parts above
+    _language, _, rest = data[begins + len(keyword) + 3 : ends].partition(b"\0")
+    _translated_keyword, is_ended, text = rest.partition(b"\0")
+    if not is_ended:
         raise BakedPictureProblem(_BROKEN.format(kind="PNG", why="its text cannot be read"))
-    return parts[2]
+    return text
 
 
 class _SvgReader:

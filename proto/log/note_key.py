@@ -151,15 +151,16 @@ def parse_signer_key(text: str) -> SignerKey:
 
 
 def _split_key(text: str) -> tuple[str, str, KeyKind, bytes]:
-    parts = text.split("+", 2)
-    if len(parts) != 3:  # noqa: PLR2004 - name, key id and key
+    name, _, rest = text.partition("+")
+    identifier, is_whole, encoded = rest.partition("+")
+    if not is_whole:
         raise MalformedProblem(f"{text[:80]!r} is not a key: <name>+<key id>+<base64>")
-    key = decode_base64(parts[2])
+    key = decode_base64(encoded)
     if not key or key[0] not in tuple(KeyKind):
         raise InvalidProblem(f"Keys of kind 0x{key[:1].hex()} are not supported: Ed25519 is, as 0x01 or 0x04")
     if len(key) != 1 + KEY_BYTES:
         raise MalformedProblem(f"An Ed25519 key has {KEY_BYTES} bytes")
-    return parts[0], parts[1], KeyKind(key[0]), key[1:]
+    return name, identifier, KeyKind(key[0]), key[1:]
 
 
 def _check_key_id(verifier: VerifierKey, identifier: str) -> None:

@@ -3,6 +3,7 @@
 Exit status 0 if all answer, 1 if one does not, 64 if the environment configures none. It reads no secret.
 """
 
+import ipaddress
 import os
 import sys
 import urllib.error
@@ -17,7 +18,6 @@ from services.settings import FILE_ENDING, service_links
 _PORTS = {"ledger": 8101, "gateway": 8102, "verifier": 8103}
 _NEEDED = {"ledger": "DATABASE_URL", "gateway": "DATABASE_URL", "verifier": "LEDGER_URL"}
 """A setting that each service must have: where it is not there, the service is none of this environment's."""
-_EVERYWHERE = {"0.0.0.0", "::", ""}  # noqa: S104 - addresses that are asked about, not listened on
 _SECONDS = 3.0
 
 
@@ -33,9 +33,17 @@ def addresses(environ: Mapping[str, str]) -> dict[str, str]:
         }
         if any(given.get(_NEEDED[service] + ending) for ending in ("", FILE_ENDING)):
             host = given.get("HOST", "").split(",")[0].strip()
-            host = "127.0.0.1" if host in _EVERYWHERE else f"[{host}]" if ":" in host else host
+            host = "127.0.0.1" if _is_everywhere(host) else f"[{host}]" if ":" in host else host
             found[service] = f"http://{host}:{given.get('PORT') or port}/livez"
     return found
+
+
+def _is_everywhere(host: str) -> bool:
+    """Tell whether who listens at this host listens at every address, and so at the loopback one."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:  # a name, or nothing, which means everywhere
+        return not host
 
 
 def _trouble(url: str) -> str | None:

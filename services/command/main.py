@@ -60,10 +60,10 @@ class Rooms(click.Group):
         """Return the names in the order of a first reading."""
         return list(_ROOMS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the subcommand of that name, or None."""
         if cmd_name not in _ROOMS:
-            return None
+            return super().get_command(ctx, cmd_name)
         found = getattr(importlib.import_module(_ROOMS[cmd_name][0]), cmd_name.replace("-", "_"))
         assert isinstance(found, click.Command), "each room holds a click command of its name"
         return found
@@ -108,10 +108,10 @@ class Rooms(click.Group):
             exit_crashed(error)
         return found
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in _ROOMS.items()])
+            formatter.write_dl([(name, _ROOMS[name][1]) for name in self.list_commands(ctx)])
 
 
 def _exit_called_wrongly(error: click.UsageError, status: int) -> NoReturn:

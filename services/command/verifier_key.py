@@ -8,7 +8,7 @@ import click
 from proto.problem import InvalidProblem
 from services.command.output import as_json_option, command, console, print_json
 from services.edge import token_hash
-from services.verifier.limits.api_keys import TOKEN_PREFIX, ApiKeyEntry, read_keys
+from services.verifier.limits.api_keys import API_KEY_PREFIX, ApiKeyEntry, read_keys
 
 _DEFAULT = ApiKeyEntry(name="x", token_sha256="0" * 64)
 _TOKEN_BYTES = 32
@@ -30,7 +30,7 @@ async def verifier_key(
     """Make an API key NAME, with quotas. To revoke it, take its lines out of the file: a verifier reads it again."""
     if path.exists() and any(key.name == name for key in read_keys(path).values()):
         raise InvalidProblem(f"{path} has a key {name} already; choose another name, or take its lines out first")
-    token = TOKEN_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
+    token = API_KEY_PREFIX + secrets.token_urlsafe(_TOKEN_BYTES)
     lines = (
         "[[keys]]",
         f'name = "{name}"',

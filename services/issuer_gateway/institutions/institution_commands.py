@@ -31,7 +31,8 @@ from services.issuer_gateway.keys.signing_keys import new_secret
 from services.issuer_gateway.store import followed_log, tenants
 from services.persistence.postgres import Connection, Pool
 
-TOKEN_PREFIX = "cfy_"  # noqa: S105 - what every token begins with, so that scanners find lost ones
+INSTITUTION_PREFIX = "cfy_"
+"""What every institution's token begins with, so that scanners find lost ones."""
 API_KEYS_MAX = 100
 SECRETS_MAX = 64
 _TOKEN_BYTES = 32
@@ -78,7 +79,7 @@ async def check_master_key(pool: Pool, keystore: Keystore) -> None:
         ) from error
 
 
-def new_token(prefix: str = TOKEN_PREFIX) -> str:
+def new_token(prefix: str = INSTITUTION_PREFIX) -> str:
     """Return a new token with 256 random bits: an API key's, or with its own prefix that of a link."""
     return prefix + base64.urlsafe_b64encode(secrets.token_bytes(_TOKEN_BYTES)).rstrip(b"=").decode()
 

@@ -38,7 +38,8 @@ from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
 
 READ_SCOPE = "credentials:read"
-SECRET_PREFIX = "cfc_"  # noqa: S105 - what every claim's secret begins with, so that scanners find lost ones
+CLAIM_PREFIX = "cfc_"
+"""What every claim's secret begins with, so that scanners find lost ones."""
 _ENCODE = msgspec.json.Encoder().encode
 _DECODE = msgspec.json.Decoder(Award).decode
 _PROOF: credential_reader.ProofChoice = "eddsa-rdfc-2022"
@@ -187,11 +188,11 @@ class ClaimLinks:
         again.
         """
         if keyed is None:
-            return institution_commands.new_token(SECRET_PREFIX)
+            return institution_commands.new_token(CLAIM_PREFIX)
         made = self._keystore.fingerprint(
             b"claim", keyed.institution_id.encode(), keyed.key_fingerprint, keyed.request_fingerprint
         )
-        return SECRET_PREFIX + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+        return CLAIM_PREFIX + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
     async def _to_award(
         self, connection: Connection, tenant: Tenant, award: Award, *, secret: str, maker: Maker
@@ -269,7 +270,7 @@ class ClaimLinks:
         """
         after = 0
         while issued := await claims.issued_by(self._pool, batch_id, after=after, limit=LIMITS.result_rows_per_read):
-            secrets = [institution_commands.new_token(SECRET_PREFIX) for _ in issued]
+            secrets = [institution_commands.new_token(CLAIM_PREFIX) for _ in issued]
             new = [
                 claims.NewClaim(
                     claim_id=ClaimId(str(uuid.uuid4())),

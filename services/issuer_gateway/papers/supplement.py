@@ -4,18 +4,21 @@ Who, what, which level, content and results, function, further information, who 
 Supplements have it. What comes out is plain values that a template lays out; no text of a document is ever code.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from proto.ids import CredentialId
+from proto.ids import HEX_256_PATTERN, CredentialId
 from proto.stacking import ects_text
 from proto.wire.content import Content, Texts
 from services.issuer_gateway.languages import LearnerLanguage, primary
 from services.issuer_gateway.papers.standing import ShownState
 
 _LONG_WORD = 48
+_ID = re.compile(HEX_256_PATTERN)
+"""An id, which fits its line."""
 _BREAK = "\u200b"
 _PICTURE_TITLE_MAX, _SHORT_TITLE = 160, 48
 _LARGE_PT, _SMALL_PT = 25, 17
@@ -189,12 +192,8 @@ def breakable(text: str) -> str:
     if len(text) <= _LONG_WORD:
         return text
     return " ".join(
-        word if len(word) <= _LONG_WORD or _is_id(word) else _BREAK.join(_pieces(word)) for word in text.split(" ")
+        word if len(word) <= _LONG_WORD or _ID.match(word) else _BREAK.join(_pieces(word)) for word in text.split(" ")
     )
-
-
-def _is_id(word: str) -> bool:
-    return len(word) == 64 and word.isalnum()  # noqa: PLR2004 - a credential id, which fits its line
 
 
 def _pieces(word: str) -> Sequence[str]:

