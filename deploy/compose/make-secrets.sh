@@ -24,6 +24,7 @@ for name in ledger gateway; do
 done
 once master-key head -c 32 /dev/urandom
 once operator-token password
+once grafana-password password
 
 # The database's own user reads passwords in its container, whoever that is; on this machine the folder keeps them.
 chmod 0444 "$folder"/*-password

@@ -9,6 +9,8 @@ from proto.lifecycle import Refusal
 
 _FAST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _DELAYS_SECONDS = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+NOT_TAKEN = ("busy", "clock", "internal", "no-space", "not-appended", "outcome-unknown")
+"""Slugs of what is no refusal by a rule: the ledger could not append, and the same event is to be sent again."""
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -26,7 +28,7 @@ class SequencingMetrics:
             ("outcome",),
             registry=registry,
         )
-        for outcome in ("appended", "known", *_slugs(Refusal)):
+        for outcome in ("appended", "known", *NOT_TAKEN, *_slugs(Refusal)):
             self.events.labels(outcome)
         self.batch_events = Histogram(
             "credentify_ledger_batch_events",

@@ -6,8 +6,9 @@ from typing import Any
 import yaml
 
 from tests.packages.conftest import run, tool
-from tests.packages.test_kubernetes import OPERATOR, built, schemas
-from tests.support.helm_chart import CHART, COMPONENTS, KUBERNETES, tagged, version, written
+from tests.packages.test_kubernetes import built, schemas
+from tests.support.alert_rules import groups, prometheus_rule
+from tests.support.helm_chart import CHART, COMPONENTS, KUBERNETES, RULES, tagged, version, written
 
 _ANEW = "write it anew: make package-tools && python -m tests.support.helm_chart"
 Documents = list[dict[str, Any]]
@@ -33,6 +34,7 @@ def test_chart_and_overlays_are_of_the_projects_version() -> None:
 
 def test_the_chart_is_what_the_base_makes_of_it() -> None:
     tool(".programs/kubectl/kubectl")
+    assert RULES.read_text() == prometheus_rule(), _ANEW
     found = {str(path.relative_to(CHART)): path.read_text() for path in CHART.rglob("*") if path.is_file()}
     assert found == written(), _ANEW
 
@@ -53,9 +55,10 @@ def test_the_chart_with_all_it_can_have_is_right_and_values_arrive() -> None:
     run([tool(".programs/helm/helm"), "lint", "--strict", CHART])
     enabled = [f"{name}.enabled=true" for name in COMPONENTS]
     found = rendered(*enabled, "image.tag=9.9", "gateway.settings.CREDENTIFY_GATEWAY_PORT=8102", "ledger.storage=7Gi")
-    faults = [fault for each in found if each["apiVersion"] != OPERATOR for fault in schemas()(each)]
+    faults = [fault for each in found for fault in schemas()(each)]
     assert not faults, faults
     named = by_name(found)
+    assert named["PrometheusRule", "credentify"]["spec"]["groups"] == groups()
     verifier, ledger = (named["StatefulSet", f"credentify-{name}"] for name in ("verifier", "ledger"))
     assert "replicas" not in verifier["spec"], "the autoscaler says how many"
     assert ledger["spec"]["template"]["spec"]["containers"][0]["image"] == "credentify:9.9"

@@ -1,9 +1,10 @@
 """The Kustomize base and overlays: built by kubectl, held against Kubernetes' own schemas and the services' settings.
 
-No cluster runs here. Of the Prometheus Operator's two kinds there is no schema: their few fields are looked at.
+No cluster runs here. The Prometheus Operator's two kinds are held against its own definitions (`operator/`).
 """
 
 import functools
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -21,11 +22,22 @@ from services.issuer_gateway.config import Config as GatewayConfig
 from services.ledger.config import Config as LedgerConfig
 from services.verifier.config import Config as VerifierConfig
 from tests.packages.conftest import ROOT, loaded, run, tool
+from tests.support.alert_rules import alerts, groups
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 BUILT = ("base", "overlays/small", "overlays/production")
 EVERY = (*BUILT, "opening")
 OPERATOR = "monitoring.coreos.com/v1"
+DEFINITIONS = {
+    "PrometheusRule": (
+        "prometheusrules.yaml",
+        "78be98554b9c8506ab2b4f4feb91c5f3a56e536a0a510f3a8e876a459970d56d",
+    ),
+    "ServiceMonitor": (
+        "servicemonitors.yaml",
+        "a99047972c9dd7679ce2050b9968e8a08773492e671b3e17abd476d42aa78a32",
+    ),
+}
 SETTINGS: dict[str, tuple[type[EdgeConfig], str]] = {
     "ledger": (LedgerConfig, "CREDENTIFY_LEDGER_"),
     "gateway": (GatewayConfig, "CREDENTIFY_GATEWAY_"),
@@ -55,12 +67,44 @@ def schemas() -> Callable[[dict[str, Any]], list[str]]:
     registry: Registry[Any] = Registry(retrieve=functools.cache(read))  # type: ignore[call-arg]  # a field under another name
 
     def faults(document: dict[str, Any]) -> list[str]:
+        if document["apiVersion"] == OPERATOR:
+            return operator_faults(document)
         group, _, version = document["apiVersion"].rpartition("/")
         words = [document["kind"].lower(), *([group.split(".")[0]] if group else []), version]
         validator = jsonschema.Draft202012Validator({"$ref": f"{'-'.join(words)}.json"}, registry=registry)
         return [f"{document['kind']} {error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
     return faults
+
+
+@functools.cache
+def definition(kind: str) -> dict[str, Any]:
+    """Return the Operator's schema of a kind; what it does not name there may not be."""
+    name, digest = DEFINITIONS[kind]
+    content = (ROOT / "tests" / "packages" / "operator" / name).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == digest, f"{name} is not the file that NOTICE.md says"
+    (version,) = yaml.safe_load(content)["spec"]["versions"]
+    schema: dict[str, Any] = _closed(version["schema"]["openAPIV3Schema"])
+    schema["properties"]["metadata"] = {"type": "object"}
+    return schema
+
+
+def _closed(schema: Any) -> Any:
+    """Return a schema in which an object has no other fields than those it names: the server would drop them."""
+    if isinstance(schema, list):
+        return [_closed(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(each) for name, each in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "type" in schema and "additionalProperties" not in schema:
+        closed["additionalProperties"] = False
+    return closed
+
+
+def operator_faults(document: dict[str, Any]) -> list[str]:
+    """Return the faults of a document of the Prometheus Operator's."""
+    validator = jsonschema.Draft202012Validator(definition(document["kind"]))
+    return [f"{document['kind']} {error.json_path}: {error.message}" for error in validator.iter_errors(document)]
 
 
 def of_kind(name: str, *kinds: str) -> Documents:
@@ -77,7 +121,7 @@ def pods(name: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_what_kubectl_builds_is_right_by_kubernetes_own_schemas(name: str) -> None:
-    faults = [fault for each in built(name) if each["apiVersion"] != OPERATOR for fault in schemas()(each)]
+    faults = [fault for each in built(name) for fault in schemas()(each)]
     assert not faults, faults
 
 
@@ -162,6 +206,12 @@ def test_prometheus_is_told_where_to_ask_and_what_alarms() -> None:
     labels = [each["metadata"]["labels"] for each in of_kind("overlays/production", "Service")]
     assert all(monitor["spec"]["selector"]["matchLabels"].items() <= each.items() for each in labels)
     assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == {"http"}
-    for group in rule["spec"]["groups"]:
-        for alert in group["rules"]:
-            assert alert.keys() == {"alert", "expr", "for", "labels", "annotations"}
+    assert rule["spec"]["groups"] == groups(), "python -m tests.support.helm_chart"
+    for alert in alerts().values():
+        assert alert.keys() == {"alert", "expr", "for", "labels", "annotations"}
+
+
+@pytest.mark.parametrize("spec", [{"groups": [{"name": "x", "rules": [{"alert": "x"}]}]}, {"group": []}])
+def test_a_rule_that_the_operator_would_not_take_is_found(spec: dict[str, Any]) -> None:
+    wrong = {"apiVersion": OPERATOR, "kind": "PrometheusRule", "metadata": {"name": "x"}, "spec": spec}
+    assert operator_faults(wrong)

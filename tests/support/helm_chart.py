@@ -1,4 +1,4 @@
-"""`python -m tests.support.helm_chart`: writes the Helm chart from the Kustomize base and components.
+"""`python -m tests.support.helm_chart`: writes the Helm chart from the Kustomize base and components, the rules too.
 
 It needs kubectl (`make package-tools`). So there is one source: what the chart gives with its own values is what
 `kubectl kustomize` gives.
@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from tests.support.alert_rules import prometheus_rule
+
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES, CHART = ROOT / "deploy" / "kubernetes", ROOT / "deploy" / "helm" / "credentify"
 KUBECTL = ROOT / "tests" / "packages" / "tools" / ".programs" / "kubectl" / "kubectl"
@@ -21,6 +23,7 @@ COMPONENTS = {
     "networkPolicy": "network-policy/policies.yaml",
     "monitoring": "monitoring/monitor.yaml",
 }
+RULES = KUBERNETES / "components" / "monitoring" / "rules.yaml"
 SERVICES = ("ledger", "gateway", "verifier")
 _GENERATED = "{{- /* Written by tests/support/helm_chart.py from deploy/kubernetes: change it there. */ -}}\n"
 _SETTINGS = """
@@ -53,6 +56,8 @@ def written() -> dict[str, str]:
     files = {"templates/base.yaml": _GENERATED + _dumped(documents, words)}
     for name, path in COMPONENTS.items():
         text = (KUBERNETES / "components" / path).read_text()
+        if name == "monitoring":
+            text += "---\n" + _escaped(prometheus_rule())
         files[f"templates/{path.partition('/')[0]}.yaml"] = (
             f"{_GENERATED}{{{{- if .Values.{name}.enabled }}}}\n{text}{{{{- end }}}}\n"
         )
@@ -69,6 +74,11 @@ def written() -> dict[str, str]:
         "# Settings are those of the services (`CREDENTIFY_…`); secrets are made beforehand (deploy/OPERATIONS.md).\n"
     )
     return files | {"Chart.yaml": _yaml(chart), "values.yaml": said + _yaml(values)}
+
+
+def _escaped(text: str) -> str:
+    """Return what Helm writes as this text: words of Prometheus' own in double braces are none of Helm's."""
+    return text.replace("{{", '{{ "{{" }}')
 
 
 def _settle(document: dict[str, Any], values: dict[str, Any], words: dict[str, str]) -> None:
@@ -131,7 +141,8 @@ def tagged(text: str) -> str:
 
 
 def main() -> None:
-    """Write the chart, and the version into the overlays."""
+    """Write the chart, the component's rules, and the version into the overlays."""
+    RULES.write_text(prometheus_rule())
     for overlay in KUBERNETES.rglob("kustomization.yaml"):
         overlay.write_text(tagged(overlay.read_text()))
     for path, text in written().items():

@@ -107,7 +107,11 @@ def _opened_or_fault(request: web.Request, number: int, content: bytes | None) -
 
 async def _submitted(ledger: Ledger, opened: list[Opened]) -> list[Outcome]:
     submission = Submission(opened)
-    await ledger.intake.submit(submission)
+    try:
+        await ledger.intake.submit(submission)
+    except Problem as problem:
+        _count(ledger, [problem] * len(opened))
+        raise
     return [outcome for outcome in submission.outcomes if outcome is not None]
 
 
