@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import hypothesis
 import pytest
 
-from services.embedded import BinariesMissingFault, EmbeddedPostgres
+from services.embedded import BinariesMissingFault, EmbeddedPostgres, data_folder
 from tests.support.databases import Database, MakeDatabase, Postgres, Prepare
 
 EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
@@ -39,6 +39,8 @@ hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("untimed")
 
 T = TypeVar("T")
+TEMPORARY_FOLDERS: list[str] = []
+"""What `open_folder` made in this run."""
 
 
 def pytest_configure() -> None:
@@ -57,6 +59,16 @@ def _in_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail a run in which a test let a database lie out of its own folder, where nobody removes it."""
+    yield
+    ours = (str(tmp_path_factory.getbasetemp()), *TEMPORARY_FOLDERS)
+    owners = [each.read_text() for each in data_folder.ELSEWHERE.glob(f"*/{data_folder.BELONGS_TO}")]
+    left = [owner.strip() for owner in owners if owner.startswith(ours)]
+    assert left == [], f"databases of {left} lie in {data_folder.ELSEWHERE}: `credentify remove --data` takes them away"
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +129,7 @@ def open_folder() -> Iterator[Path]:
     """
     made = Path(tempfile.mkdtemp(prefix="credentify-test-"))
     made.chmod(0o711)
+    TEMPORARY_FOLDERS.append(f"{made}/")
     yield made
     shutil.rmtree(made)
 

@@ -3,8 +3,6 @@
 Made anew at each run, so that they show what holds now; only the learner's secret link stays the one that it was.
 """
 
-import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 from proto.ids import CredentialId
 from services.clients.gateway import AnsweredProblem, GatewayClient
 from services.command.home import Addresses, replace_private
+from services.command.output import own_name
 
 PAPER = "valid.pdf"
 
@@ -36,11 +35,6 @@ class LeftToTry(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-def _own_name() -> str:
-    """Return how this command is called in this shell: by its name where that is found, else by its path."""
-    return "credentify" if shutil.which("credentify") else sys.argv[0]
-
-
 async def leave_files(
     addresses: Addresses, kinds: Mapping[str, tuple[GatewayClient, CredentialId]], *, learner_page: str
 ) -> LeftToTry:
@@ -62,7 +56,7 @@ async def leave_files(
         learner_page=learner_page,
         paper=paper,
         documents=tuple(documents),
-        next_command=f"{_own_name()} verify {paper} --verifier {addresses.verifier}",
+        next_command=f"{own_name()} verify {paper} --verifier {addresses.verifier}",
     )
 
 

@@ -20,9 +20,12 @@ from proto.ids import Origin
 from proto.keys import SecretKey
 from proto.problem import ConflictProblem, InvalidProblem
 from services.command.key_file import write_key, write_secret
+from services.embedded import let_through
 
 DEFAULT_PORTS = (8101, 8102, 8103)
 COPIES_MAX = 9
+LOCK = "up.lock"
+SETTINGS = "settings.json"
 _MASTER_KEY_BYTES = 32
 
 
@@ -74,10 +77,16 @@ class Home:
         return self.folder.joinpath(*parts)
 
     def open(self) -> None:
-        """Make the folder if need be and hold it; raises `InUseProblem` or `InvalidProblem` with words."""
+        """Make the folder if need be and hold it; raises `InUseProblem` or `InvalidProblem` with words.
+
+        Root's database server, which is another user's, is let through where nothing else lies in the folder: so the
+        database lies in it too.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(self.path("up.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if {each.name for each in self.folder.iterdir()} <= {LOCK}:
+                let_through(self.folder)
+            self._lock = os.open(self.path(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise InvalidProblem(f"The data folder {self.folder} cannot be used: {error.strerror}") from error
         try:
@@ -103,6 +112,17 @@ class Home:
         finally:
             self.close()
 
+    def open_existing(self) -> Settings:
+        """Hold the folder of an installation that is there, and return its settings.
+
+        Raises `InvalidProblem` where `credentify up` never ran on it, `InUseProblem` while it runs.
+        """
+        settings = self.settings()
+        if settings is None:
+            raise InvalidProblem(f"{self.folder} is no data folder of `credentify up`: it has no settings.json")
+        self.open()
+        return settings
+
     def close(self) -> None:
         """Let the folder go."""
         if self._lock is not None:
@@ -111,7 +131,7 @@ class Home:
 
     def settings(self) -> Settings | None:
         """Return what the first start chose, or None before it."""
-        path = self.path("settings.json")
+        path = self.path(SETTINGS)
         if not path.exists():
             return None
         try:
@@ -121,7 +141,7 @@ class Home:
 
     def keep_settings(self, settings: Settings) -> None:
         """Write down what the first start chose."""
-        write_secret(self.path("settings.json"), _pretty(settings))
+        write_secret(self.path(SETTINGS), _pretty(settings))
 
     def keep_addresses(self, addresses: Addresses) -> None:
         """Write where the services are now (replaced at each start)."""

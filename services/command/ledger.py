@@ -1,5 +1,6 @@
 """`credentify ledger`: the ledger alone, configured by its environment; `init`, `freeze` and `recover` of its log."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -9,6 +10,7 @@ import click
 from proto.problem import InvalidProblem
 from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
+from services.command.installation import stopped_ledger
 from services.command.output import as_json_option, command, console, print_json
 from services.command.service_settings import service_settings
 from services.command.speaker import now
@@ -83,14 +85,24 @@ async def freeze_command(*, successor: str | None, out: Path | None, wait_second
 
 @ledger.command("recover")
 @click.option("--from", "source", required=True, help="A mirror: folder, s3://BUCKET/FOLDER, or an address (http…).")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data folder of a stopped `up`.")
 @as_json_option
 @command
-async def recover_command(*, source: str, as_json: bool) -> None:
-    """Bring back entries that the log has signed and its database has lost; stop the ledger before."""
-    settings = load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
-    async with open_source(source) as opened:
+async def recover_command(*, source: str, data: Path | None, as_json: bool) -> None:
+    """Bring back entries that the log has signed and its database has lost; stop the ledger before.
+
+    The ledger is that of CREDENTIFY_LEDGER_…, or with --data that of `credentify up`, whose database runs meanwhile.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        settings = (
+            await stack.enter_async_context(stopped_ledger(data))
+            if data is not None
+            else load_settings(config.Config, config.SETTINGS_PREFIX, os.environ)
+        )
+        opened = await stack.enter_async_context(open_source(source))
         done = await recover(settings, opened, now=now())
     if as_json:
         print_json(done)
-    else:
-        console.print(f"the database had {done.size_before} entries and has {done.size}; start the ledger now")
+        return
+    start = "credentify up" if data is not None else "the ledger"
+    console.print(f"the database had {done.size_before} entries and has {done.size}; start {start} now")

@@ -21,6 +21,7 @@ from services.command.output import (
 
 _ROOMS: Mapping[str, tuple[str, str]] = {
     "up": ("services.command.up", "Start database, ledger, gateway and verifier on this machine."),
+    "remove": ("services.command.remove", "Take away what `up` made: its data folder, and its database."),
     "demo": ("services.command.demo", "Run the main job against running services."),
     "env": ("services.command.env", "Print addresses and files of a running `up` for the shell."),
     "verify": ("services.command.verify", "Ask whether a credential document is authentic and still holds."),

@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
@@ -33,6 +34,11 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSO
 WIDTH_ELSEWHERE = 120
 """Columns where the output is no terminal."""
 console = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+
+
+def own_name() -> str:
+    """Return how this command is called in this shell: by its name where that is found, else by its path."""
+    return "credentify" if shutil.which("credentify") else sys.argv[0]
 
 
 def print_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shlex
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -20,8 +21,9 @@ from services.command.child import STOP_TIMEOUT_S, ServiceProcess
 from services.command.demo import run_demo
 from services.command.demo_files import LeftToTry
 from services.command.home import DEFAULT_PORTS, Addresses, Home, Settings, open_home, replace_private
+from services.command.installation import ledger_config
 from services.command.key_file import read_key
-from services.command.output import REFUSALS, as_json_option, command, console, print_json
+from services.command.output import REFUSALS, as_json_option, command, console, own_name, print_json
 from services.command.registrar import open_log
 from services.embedded import EmbeddedPostgres
 from services.ledger.config import Config as LedgerConfig
@@ -181,13 +183,7 @@ class Stack:
         await init_log(config, opening.read_bytes())
 
     def _ledger_config(self) -> LedgerConfig:
-        return LedgerConfig(
-            port=self.settings.ledger_port,
-            database_url=self.postgres.url(role="ledger_running", database="ledger"),
-            migration_database_url=self.postgres.url(role="ledger_owner", database="ledger"),
-            log_key_file=self.home.path("ledger", "log.key"),
-            state_folder=self.home.path("ledger"),
-        )
+        return ledger_config(self.home, self.settings, self.postgres)
 
     async def _registrar(self) -> str:
         """Return the registrar's name as it was at the first start: a log that another opened is not taken for ours."""
@@ -305,18 +301,29 @@ async def _start_and_watch(stack: Stack, *, with_demo: bool, as_json: bool, say:
             left = await run_demo(addresses, say=say, as_json=as_json)
         if as_json:
             print_json(addresses)
+            _say_where_the_database_is(stack, say)
         else:
-            _print_addresses(addresses, stack.settings, say, left)
+            _print_addresses(addresses, stack, say, left)
 
 
-def _print_addresses(addresses: Addresses, settings: Settings, say: Say, left: LeftToTry | None) -> None:
+def _say_where_the_database_is(stack: Stack, say: Say) -> None:
+    """Say where it lies and how it goes, if that is not in the data folder: removing the folder would leave it."""
+    cluster, folder = stack.postgres.cluster, stack.home.folder
+    if cluster.is_relative_to(folder):
+        return
+    say(f"database    {cluster.parent}: its server, which root starts as another user, cannot come to {folder}")
+    say(f"remove      {own_name()} remove --data {shlex.quote(str(folder))}   (takes both away; keep them together)")
+
+
+def _print_addresses(addresses: Addresses, stack: Stack, say: Say, left: LeftToTry | None) -> None:
     """Say where everything is, how to stop it, and what there is to try."""
     say("")
     say(f"ledger      {addresses.ledger}/docs")
-    say(f"gateway     {addresses.gateway}/docs   (documents name {settings.public_url})")
+    say(f"gateway     {addresses.gateway}/docs   (documents name {stack.settings.public_url})")
     say(f"verifier    {addresses.verifier}/docs")
     say(f"registrar   {addresses.registrar}   (pinned here; who follows this log pins it too)")
     say(f"files       {addresses.data}/addresses.json and operator-token (mode 0600); logs in {addresses.data}/logs")
+    _say_where_the_database_is(stack, say)
     say("")
     say(f"open        {addresses.verifier}/")
     say("stop        Ctrl-C")

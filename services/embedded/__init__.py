@@ -1,8 +1,9 @@
 """The bundled PostgreSQL under our own supervision; knows processes and folders, and no table."""
 
-from services.embedded.account import AccountFault
+from services.embedded.account import AccountFault, let_through
 from services.embedded.binaries import BinariesMissingFault, find_binaries
 from services.embedded.data_folder import AlreadyRunningFault, DataFolderFault, OtherMajorFault
+from services.embedded.removal import Leavings, find_leavings, remove_leavings
 from services.embedded.server import EmbeddedPostgres, PostgresStartFault
 
 __all__ = [
@@ -11,7 +12,11 @@ __all__ = [
     "BinariesMissingFault",
     "DataFolderFault",
     "EmbeddedPostgres",
+    "Leavings",
     "OtherMajorFault",
     "PostgresStartFault",
     "find_binaries",
+    "find_leavings",
+    "let_through",
+    "remove_leavings",
 ]

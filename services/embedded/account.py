@@ -1,4 +1,4 @@
-"""Who PostgreSQL runs as, and what that account can reach; reads permission bits and changes none."""
+"""Who PostgreSQL runs as, what that account can reach, and how a folder of ours lets it through."""
 
 import os
 import pwd
@@ -61,3 +61,13 @@ def give(account: Account, path: Path) -> None:
     """Make `account` the owner of `path` if we are root; otherwise it already is."""
     if account.drops_to:
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
+
+
+def let_through(folder: Path, *, user: str = "nobody") -> None:
+    """As root: let the server's account pass through `folder`, which is ours and empty, if it can come to it at all.
+
+    Nobody else may list the folder, and whatever is put into it is private by a mode of its own.
+    """
+    account = choose_account(user)
+    if not can_reach(account, folder) and can_reach(account, folder.parent):
+        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o011)

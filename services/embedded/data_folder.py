@@ -32,6 +32,8 @@ LOG_BYTES_MAX = 16 * 1024 * 1024
 """A log longer than this is moved to `postgres.log.1` at the next start."""
 ELSEWHERE = Path("/var/lib/credentify")
 """Where clusters lie whose data folder is private to root, as the folders below /root are."""
+BELONGS_TO = "belongs-to"
+"""The file beside a cluster elsewhere that names its data folder."""
 
 
 class DataFolderFault(OperatorFault):
@@ -198,7 +200,7 @@ class DataFolder:
         if self.home != self.folder:
             _make_passable(self.home.parent)
             _make_passable(self.home)
-            (self.home / "belongs-to").write_text(f"{self.folder}\n", encoding="utf-8")
+            (self.home / BELONGS_TO).write_text(f"{self.folder}\n", encoding="utf-8")
         self.home.chmod(stat.S_IMODE(self.home.stat().st_mode) | 0o011)
         if not can_reach(self._account, self.home):
             raise DataFolderFault(

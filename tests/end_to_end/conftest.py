@@ -33,8 +33,7 @@ class Up:
 
     def __init__(self, data: Path) -> None:
         self.data = data
-        data.mkdir()
-        data.chmod(0o711)  # root's database server comes in as another user: else it lies elsewhere, and is left there
+        data.mkdir(mode=0o700)
         self.output = data.with_name(data.name + ".log")
         self.ports = [free_port() for _ in range(3)]
         self._process: subprocess.Popen[bytes] | None = None
