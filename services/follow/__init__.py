@@ -19,6 +19,7 @@ from services.follow.interface import (
     Observer,
     Position,
     Sink,
+    SinkMovedProblem,
     SinkUnavailableProblem,
 )
 from services.follow.lineage import HeirSink, OtherEndProblem, PredecessorLog, follow_predecessors
@@ -44,6 +45,7 @@ __all__ = [
     "Position",
     "PredecessorLog",
     "Sink",
+    "SinkMovedProblem",
     "SinkUnavailableProblem",
     "follow_predecessors",
 ]

@@ -41,6 +41,7 @@ from services.follow.interface import (
     Observer,
     Position,
     Sink,
+    SinkMovedProblem,
     SinkUnavailableProblem,
 )
 from services.follow.suspects import RootOf
@@ -180,6 +181,9 @@ class Follower:
         begun = self._monotonic()
         try:
             count = await self._step(wait_seconds)
+        except SinkMovedProblem:
+            self._position = None  # the next step begins where the other process is
+            return 0
         except (FaultyLogProblem, UnknownRulesProblem, ClockBehindProblem) as stop:
             condition.stopped(stop)
             if isinstance(stop, FaultyLogProblem):

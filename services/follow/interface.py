@@ -175,6 +175,16 @@ class SinkUnavailableProblem(UnavailableProblem):
     title = "What is followed cannot be stored now"
 
 
+class SinkMovedProblem(SinkUnavailableProblem):
+    """Another process has followed the same log into the same sink meanwhile; nothing was applied.
+
+    What was loaded may be of before or after, so nothing that was decided by it counts, least of all a fault.
+    """
+
+    slug = "sink-moved"
+    title = "Another process has followed the log further"
+
+
 class ForeignPositionProblem(Problem):
     """The projection was made from another log, or its stored position is damaged; it must not be continued."""
 

@@ -1,4 +1,8 @@
-"""The gateway's side of following the log: states, published outbox rows and position move in one transaction."""
+"""The gateway's side of following the log: states, published outbox rows and position move in one transaction.
+
+Several gateways may follow into one database: whoever comes second finds that the position has moved since, drops what
+was decided, and goes on from there. Positions only grow, so one that is the same as before says that nothing moved.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +13,7 @@ from proto.lifecycle import Book
 from proto.problem import Problem
 from proto.wire.ledger import Appended
 from services.edge import Log
-from services.follow import Applied, LogEvidence, Observer, Position
+from services.follow import Applied, LogEvidence, Observer, Position, SinkMovedProblem
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrival, Arrivals
 from services.issuer_gateway.log.own_elsewhere import take_in
@@ -33,25 +37,40 @@ class Projector:
         """The version of the rules that judges the log's next entry, as far as it is followed."""
         self.latest: Position | None = None
         """What is known to be stored; the follower's own position is uncertain while a transaction runs."""
+        self._begun_at: bytes | None = None
+        """The position from which the follower goes on, as it lay there."""
 
     async def position(self) -> Position | None:
-        """Return the position stored last."""
-        self.latest = await followed_log.position(self._pool)
+        """Return the position stored last, which may be another gateway's: whoever waits for more looks again."""
+        self._begun_at = await followed_log.stored_position(self._pool)
+        self.latest = followed_log.position_of(self._begun_at) if self._begun_at else None
         self.rules_version = await followed_log.rules_version(self._pool)
+        self._signing_keys.forget()
+        self._advanced.fire()
         return self.latest
 
     async def load(self, book: Book, batch: Sequence[Opened]) -> None:
-        """Load what deciding the batch reads."""
+        """Load what deciding the batch reads; raises `SinkMovedProblem` where some of it may be of a later time."""
         async with transaction(self._pool) as connection:
             await postgres_states.load_all(connection, book, batch)
+            await self._refuse_moved(connection)
+
+    async def _refuse_moved(self, connection: Connection) -> None:
+        if await followed_log.stored_position(connection) != self._begun_at:
+            raise SinkMovedProblem("Another gateway on this database has followed the log further")
 
     async def begins_with(self, event_ids: Sequence[EventId]) -> bool:
         """Tell whether one of these events is entry 0."""
         return await followed_log.first_of(self._pool, event_ids) == 0
 
     async def apply(self, book: Book, applied: Sequence[Applied], position: Position) -> None:
-        """Store states, set status bits, close the outbox rows of what was seen, move the position: all or nothing."""
+        """Store states, set status bits, close the outbox rows of what was seen, move the position: all or nothing.
+
+        Raises `SinkMovedProblem` where another gateway was first.
+        """
         async with transaction(self._pool) as connection:
+            await followed_log.keep_others_out(connection)
+            await self._refuse_moved(connection)
             await postgres_states.save(connection, book)
             for item in applied:
                 event = item.opened.event
@@ -62,12 +81,13 @@ class Projector:
             if applied:
                 await take_in(connection, applied, own=own)
                 await changed(connection, book, applied, at=applied[-1].stamp.received_at)
-            await followed_log.keep_position(connection, position)
+            begun_at = await followed_log.keep_position(connection, position)
             rules_version = await followed_log.rules_version(connection)
         # If we crash above, nothing happened; below, everything has, and whoever waited asks again.
         if book.changed_issuers:
             self._signing_keys.forget()
         book.forget_changes()
+        self._begun_at = begun_at
         self.latest, self.rules_version = position, rules_version
         places = {item.opened.event_id: item for item in applied}
         for event_id in own:
@@ -82,8 +102,11 @@ class Projector:
         """
         assert position.inherited is not None, "a log that is handed over to names the one before"
         async with transaction(self._pool) as connection:
-            await followed_log.hand_over(connection, position, ended=position.inherited.origin)
+            await followed_log.keep_others_out(connection)
+            await self._refuse_moved(connection)
+            begun_at = await followed_log.hand_over(connection, position, ended=position.inherited.origin)
             rules_version = await followed_log.rules_version(connection)
+        self._begun_at = begun_at
         self.latest, self.rules_version = position, rules_version
         self._signing_keys.forget()
         self._advanced.fire()

@@ -78,13 +78,20 @@ async def position(connection: Connection | Pool) -> Position | None:
     return _DECODE(stored) if stored else None
 
 
-async def keep_position(connection: Connection, value: Position) -> None:
-    """Keep how far the projection has come."""
+async def keep_others_out(connection: Connection) -> None:
+    """Let no other process move the projection until this transaction ends; whoever reads is not held up."""
+    await connection.execute("LOCK TABLE followed IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def keep_position(connection: Connection, value: Position) -> bytes:
+    """Keep how far the projection has come; return it as it lies there."""
+    stored = _ENCODE(value)
     await connection.execute(
         """INSERT INTO followed (position) VALUES ($1)
            ON CONFLICT (is_only) DO UPDATE SET position = excluded.position""",
-        _ENCODE(value),
+        stored,
     )
+    return stored
 
 
 async def first_of(connection: Connection | Pool, event_ids: Sequence[EventId]) -> int | None:
@@ -118,13 +125,16 @@ async def keep_suspects(connection: Connection | Pool, notes: tuple[bytes, ...])
     await connection.execute(_KEEP_FINDING, "suspects", _ENCODE(notes))
 
 
-async def hand_over(connection: Connection, value: Position, *, ended: Origin) -> None:
-    """Keep all states and go on with the log that continues `ended`: places of events were that one's."""
+async def hand_over(connection: Connection, value: Position, *, ended: Origin) -> bytes:
+    """Keep all states and go on with the log that continues `ended`: places of events were that one's.
+
+    Returns the position as it lies there.
+    """
     await connection.execute(
         "UPDATE outbox SET ended_log = $1 WHERE state = 'published' AND ended_log IS NULL", str(ended)
     )
     await connection.execute("DELETE FROM event")
-    await keep_position(connection, value)
+    return await keep_position(connection, value)
 
 
 async def add_parts(
