@@ -24,6 +24,19 @@ test: $(VENV)/dev.stamp ## run all tests, two files at a time; JOBS=1 one; ARGS=
 torture: $(VENV)/dev.stamp monitoring-tools ## the whole fault list, seed printed; again with ARGS="--torture-seed N"
 	@exec $(BIN)/python -m pytest tests/fault tests/monitoring --torture --drills $(ARGS)
 
+HA := tests/ha
+ha: $(VENV)/dev.stamp ha-programs ## everything on a database of three nodes, on loopback; PROXY=haproxy, FAILOVERS=20 brings faults about, SEED=n again
+	@exec $(BIN)/python -m tests.ha $(if $(PROXY),--proxy "$(PROXY)") $(if $(FAILOVERS),--failovers "$(FAILOVERS)") \
+		$(if $(SEED),--seed "$(SEED)") $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+ha-programs: $(HA)/.venv/made.stamp
+
+$(HA)/.venv/made.stamp: $(HA)/requirements.txt $(VENV)/made.stamp
+	@echo "installing Patroni from PyPI"
+	@$(PYTHON) -m venv $(HA)/.venv
+	@$(HA)/.venv/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r $(HA)/requirements.txt
+	@touch $@
+
 lint: $(VENV)/dev.stamp ## the gate: format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -124,4 +137,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench peers attack interop interop-judges lock clean help
+.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench peers attack ha ha-programs interop interop-judges lock clean help
