@@ -23,6 +23,7 @@ ApiScope = Literal[
     "recognitions:write",
     "learners:erase",
     "keys:manage",
+    "audit:read",
 ]
 API_SCOPES: tuple[ApiScope, ...] = get_args(ApiScope)
 TimeZoneField = Annotated[

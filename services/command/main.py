@@ -31,6 +31,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "credential": ("services.command.credential", "Fetch a credential's paper or picture, or make a secret link."),
     "decision": ("services.command.decision", "Decide once how an achievement of another institution counts."),
     "endorsement": ("services.command.endorsement", "Invite institutions to endorse credentials, or endorse some."),
+    "trail": ("services.command.trail", "Export an institution's audit trail, or check one that was exported."),
     "esco": ("services.command.esco", "Load ESCO's official list of skills into a gateway."),
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),

@@ -47,7 +47,7 @@ from services.edge.body import Line, read_chunks, read_lines
 from services.edge.config import EdgeConfig, Port
 from services.edge.cursor import decode_cursor, encode_cursor
 from services.edge.decode import decode_json, decode_parameters, refuse_duplicate_keys
-from services.edge.dispatch import annotate, client_address, request_id
+from services.edge.dispatch import Observe, annotate, client_address, request_id
 from services.edge.every_fault import faults_in
 from services.edge.form import Form
 from services.edge.log import Log
@@ -86,6 +86,7 @@ __all__ = [
     "ListenFault",
     "Log",
     "Media",
+    "Observe",
     "Port",
     "PreconditionProblem",
     "Principal",

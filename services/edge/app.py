@@ -16,7 +16,7 @@ from services.edge.auth import Authenticate
 from services.edge.body import BODY_THREADS, BODY_TURN, HELD_BODIES, THREADS, HeldBodies
 from services.edge.config import EdgeConfig
 from services.edge.connections import Connections
-from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, as_is
+from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, Observe, as_is
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
 from services.edge.machine import Machine, watched_by_settings
@@ -44,6 +44,7 @@ def make_app(
     explain: Explain | None = None,
     explained: Sequence[type[Problem]] = (),
     admit: Admit | None = None,
+    observe: Observe | None = None,
     expose: Callable[[CollectorRegistry], bytes] = generate_latest,
     places: Mapping[str, Path] | None = None,
 ) -> web.Application:
@@ -54,13 +55,13 @@ def make_app(
     its handler contradict each other. `service` is one word: `ledger`, `gateway`. `explain` turns what is no refusal
     but no fault of ours either (a database that restarts) into one of `explained`; None means a fault, answered 500.
     `admit` counts requests of clients that have a share of their own, and keeps them from their address's.
-    `expose` makes the text of `/metrics` from the registry. `places` are folders beside those that settings name, whose
-    disks are watched too.
+    `observe` is told of each request of `routes` and its answer. `expose` makes the text of `/metrics` from the
+    registry. `places` are folders beside those that settings name, whose disks are watched too.
     """
     registry = registry if registry is not None else CollectorRegistry()
     app = web.Application()
     app[STOPPING] = asyncio.Event()
-    dispatch = Dispatch(config=config, log=log, stopping=app[STOPPING], explain=explain, admit=admit)
+    dispatch = Dispatch(config=config, log=log, stopping=app[STOPPING], explain=explain, admit=admit, observe=observe)
     app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[CONNECTIONS] = Connections(log=log, proxies=TrustedProxies(config.trusted_proxies))
     app[HELD_BODIES] = HeldBodies(
@@ -80,7 +81,9 @@ def make_app(
     )
     every = [*routes, *operations.routes()]
     for route in every:
-        _add(app, Endpoint(route, config=config, authenticate=authenticate, realm=service), explained)
+        operation = route.operation_id if route in routes else ""
+        endpoint = Endpoint(route, config=config, authenticate=authenticate, realm=service)
+        _add(app, endpoint, explained, operation=operation)
     for path, readable in preflights(every).items():
         app.router.add_route("OPTIONS", path, _preflight(dispatch, readable))
     for path, allowed in _shadowing(every):
@@ -142,7 +145,7 @@ def _shadowing(routes: Sequence[Route]) -> Iterator[tuple[str, tuple[str, ...]]]
             yield path, tuple(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
-def _add(app: web.Application, endpoint: Endpoint, explained: Sequence[type[Problem]]) -> None:
+def _add(app: web.Application, endpoint: Endpoint, explained: Sequence[type[Problem]], *, operation: str) -> None:
     route = endpoint.route
     handle = app[DISPATCH].around(
         route.handler,
@@ -153,6 +156,7 @@ def _add(app: web.Application, endpoint: Endpoint, explained: Sequence[type[Prob
         rate_limited=route.rate_limited,
         logged=route.logged,
         problems=[problem.slug for problem in (*route.problems, *explained)],
+        operation=operation,
         always=ANY_ORIGIN if route.any_origin else None,
     )
     for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):

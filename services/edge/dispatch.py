@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import hdrs, web
 
@@ -47,6 +47,31 @@ Admit = Callable[[web.Request], bool]
 """Whether a client is known and has a share of its own, which this request was counted in; raises what refuses it."""
 
 
+class Observe(Protocol):
+    """Told of each request of a route when it begins and when its answer is known; refuses and breaks nothing."""
+
+    def begin(self, request: web.Request, method: str, operation: str) -> None:
+        """Take note that a request is carried out now, in this task."""
+        ...
+
+    async def end(self, status: int, problem: str | None) -> None:
+        """Take note of what it was answered, before it is sent."""
+        ...
+
+
+class _Unobserved:
+    """Takes note of nothing."""
+
+    def begin(self, request: web.Request, method: str, operation: str) -> None:
+        """Take no note."""
+
+    async def end(self, status: int, problem: str | None) -> None:
+        """Take no note."""
+
+
+_UNOBSERVED: Observe = _Unobserved()
+
+
 def _unexplained(_: Exception) -> Problem | None:
     return None
 
@@ -79,10 +104,12 @@ class Dispatch:
         stopping: asyncio.Event,
         explain: Explain | None = None,
         admit: Admit | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self._stopping = stopping
         self._explain = explain or _unexplained
         self._admit_known = admit
+        self._observe = observe
         self.tallies: list[RouteTally] = []
         self._config = config
         self._log = log
@@ -106,25 +133,27 @@ class Dispatch:
         rate_limited: bool = True,
         logged: bool = True,
         problems: Sequence[str] = (),
+        operation: str = "",
         always: Mapping[str, str] | None = None,
     ) -> Handle:
         """Return what to register for `handler`: it never raises, unless the request is cancelled.
 
         `arguments` makes the handler's keyword arguments (None: it has none), `render` a response of what it returns.
-        `problems` are the slugs that it is known to refuse with, which are counted from 0; `always` are headers of
-        every answer, refusals too.
+        `operation` is told to whoever observes. `problems` are the slugs that it is known to refuse with, which are
+        counted from 0; `always` are headers of every answer, refusals too.
         """
         tally = self._tally(method, template, problems)
         is_limited = rate_limited and (self._limit is not None or self._admit_known is not None)
         service = self._log.service
+        observe = self._observe if operation and self._observe is not None else _UNOBSERVED
 
         async def handle(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
             noted = request[_NOTED] = Noted()
-            known = None
             tally.in_flight += 1
-            status, slug, sent_bytes = _CLIENT_GONE, None, 0
+            status, slug, sent_bytes, known = _CLIENT_GONE, None, 0, None
             try:
+                observe.begin(request, method, operation)
                 try:
                     if is_limited:
                         self._admit(request)
@@ -135,6 +164,7 @@ class Dispatch:
                 except Exception as error:  # noqa: BLE001 - this is where every refusal and every fault is rendered
                     response, slug = self._refused(request, error, tally)
                 status = response.status
+                await observe.end(status, slug)
                 known = noted.request_id or self.request_id(request)
                 if always and not response.prepared:
                     response.headers.update(always)

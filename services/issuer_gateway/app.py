@@ -22,6 +22,7 @@ from services.follow import Health
 from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
+from services.issuer_gateway.http.audited_calls import AuditedCalls
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, Callers
 from services.issuer_gateway.http.holder_link_routes import HELD_PAGES
 from services.issuer_gateway.http.routes import make_routes
@@ -35,6 +36,7 @@ from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.pages.credential_pages import CredentialPages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
+from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
 from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
 from services.persistence import database_setup, postgres
@@ -78,13 +80,14 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     async def authenticate(hashed: bytes) -> Principal | None:
         return await app[CALLERS].find(hashed)
 
+    log = log or Log("gateway", sys.stdout.buffer)
     app = make_edge_app(
         "gateway",
         [
             *make_routes(config),
         ],
         config=config,
-        log=log or Log("gateway", sys.stdout.buffer),
+        log=log,
         version=version("credentify"),
         description=DESCRIPTION,
         readiness={"database": lambda: _database_answers(app), "log": lambda: _is_followed(app)},
@@ -92,6 +95,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         explained=(*EXPLAINED_PROBLEMS, KeyFolderUnavailableProblem),
         authenticate=authenticate,
         places={"key_folder": vault_folder(config.key_folder, config.master_key_file)},
+        observe=AuditedCalls(lambda: app[GATEWAY].pool, log),
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:
@@ -250,6 +254,7 @@ async def _supervised(
         "relay": _relay(parts),
         "measure": _measure(parts, background),
         "batches": worker.run(),
+        "audit trail": _lasting(parts.log, "audit_database", AuditChain(background).run),
         "requests": _lasting(parts.log, "request_database", gateway.learner_requests.keep_swept),
         "applications": _lasting(parts.log, "application_database", lambda: _applications(gateway)),
     }

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 import asyncpg
 import msgspec
 
+from proto.audit_trail import AuditRecord
 from proto.ids import CredentialId, EventId, InstitutionId
 from proto.wire.ledger import Appended
 from services.issuer_gateway.log.arrivals import Arrival
@@ -156,6 +157,10 @@ class FakeStorage:
         """Write events."""
         await self._gate.at("enqueue")
         session_of(connection).rows += rows
+
+    async def add_audit_records(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
+        """Record nothing: these requests come from no edge, so none is ever noted."""
+        raise AssertionError(connection, records)
 
     async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
         """Read what is committed."""

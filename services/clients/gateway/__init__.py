@@ -10,6 +10,7 @@ Refusals are raised as `AnsweredProblem` (its `answer` is the RFC 9457 document)
 
 from services.clients.gateway.achievements import AchievementCalls
 from services.clients.gateway.applications import ApplicationCalls
+from services.clients.gateway.audit import AuditCalls
 from services.clients.gateway.batches import BatchCalls
 from services.clients.gateway.credentials import CredentialCalls
 from services.clients.gateway.holdings import HoldingCalls
@@ -27,6 +28,7 @@ class GatewayClient(
     HoldingCalls,
     StatementCalls,
     ApplicationCalls,
+    AuditCalls,
     BatchCalls,
 ):
     """One gateway; `token` is the operator's token or an institution's API key, held in memory only."""

@@ -32,6 +32,7 @@ from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import applications, credentials, tenants
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 
@@ -141,6 +142,7 @@ class RecognitionApplications:
         _check_readable(applicant)
         checked = await self._check.check(body.evidence)
         secret, application_id = institution_commands.new_token(APPLICATION_PREFIX), ApplicationId(str(uuid.uuid4()))
+        audited_call.speaks(tenant.institution_id, "link", "applicant", application_id=application_id)
         learner_id = LearnerId(str(uuid.uuid4()))
         due_at = datetime.now(UTC) + timedelta(days=self._due_days)
 
@@ -189,6 +191,7 @@ class RecognitionApplications:
         stored = await applications.by_token(self._pool, token_hash(secret))
         if stored is None:
             raise UnknownApplicationProblem("This link leads to no application: it must be copied whole")
+        audited_call.speaks(stored.institution_id, "link", "application", application_id=stored.application_id)
         return stored
 
     async def seen(self, secret: str) -> ApplicationSeen:

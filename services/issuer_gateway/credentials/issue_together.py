@@ -23,7 +23,10 @@ from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
+from services.issuer_gateway.store import audit_trail
 from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.unit_of_work import audited_call
+from services.issuer_gateway.unit_of_work.audited_call import AuditedCall
 from services.issuer_gateway.unit_of_work.idempotency import (
     Idempotency,
     KeyedRequest,
@@ -47,6 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     award: Award
     keyed: KeyedRequest | None
     api_key_id: ApiKeyId | None
+    call: AuditedCall | None
 
 
 class IssuedInGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,9 @@ class IssueTogether:
         Raises what `IssueCredential.issue` raises.
         """
         self._writer.check_followed()
-        outcome = await self._submit(tenant, Asked(award=award, keyed=keyed, api_key_id=api_key_id))
+        outcome = await self._submit(
+            tenant, Asked(award=award, keyed=keyed, api_key_id=api_key_id, call=audited_call.unrecorded())
+        )
         if isinstance(outcome, AlreadyAwardedProblem):
             return Issue(event=await self._writer.read_state(outcome.event_id), is_already_awarded=True)
         if isinstance(outcome, Problem):
@@ -144,6 +150,7 @@ class IssueTogether:
                 if items:
                     refusals, committed = await self._issued(connection, tenant, group, items)
                     settled |= refusals
+                    await _record(connection, group, committed)
         except _ALONE:
             self._forget(committed)
             return [outcomes.get(place) for place in range(len(group))]
@@ -154,6 +161,9 @@ class IssueTogether:
             self._forget(committed)
             raise
         outcomes |= settled | committed
+        for place in committed:
+            if (call := group[place].call) is not None:
+                call.is_recorded = True
         return [outcomes.get(place) for place in range(len(group))]
 
     async def _issued(
@@ -185,6 +195,20 @@ class IssueTogether:
     def _forget(self, committed: dict[int, IssuedInGroup]) -> None:
         for each in committed.values():
             self._writer.forget(each.expected)
+
+
+async def _record(connection: Connection, group: Sequence[Asked], committed: dict[int, IssuedInGroup]) -> None:
+    """Record whose requests the transaction carries out, all at once."""
+    records = []
+    for place, issued in committed.items():
+        if (call := group[place].call) is not None:
+            call.subjects = call.subjects | {
+                "event_id": issued.item.event_id,
+                "credential_id": issued.item.credential_id,
+            }
+            records.append(call.record())
+    if records:
+        await audit_trail.add(connection, records)
 
 
 async def _settled(

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from proto.audit_trail import entry_hash, record_bytes
 from proto.documents.claims_root import claims_root, stated_root
 from proto.documents.document import credential_id_of, document_digest
 from proto.envelope import Envelope, open_envelope
@@ -26,11 +27,12 @@ from services.issuer_gateway.fsck.earlier_faults import EarlierFaults, Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import Vault
-from services.issuer_gateway.store import followed_log
+from services.issuer_gateway.store import audit_trail, followed_log
 from services.issuer_gateway.store import fsck_rows as rows
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
+_ENTRIES = 1_000
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_SEALED = msgspec.json.Decoder(Sealed).decode
 
@@ -58,6 +60,7 @@ async def check(
         await run.earlier_faults(mend)
         await run.statuses()
         await run.wishes()
+        await run.audit_trails()
         return run.report()
 
 
@@ -196,6 +199,20 @@ class _Run:
                 key.open(row["sealed"], row["purpose"], row["name"])
             except Problem as problem:
                 self.findings.damaged(place, f"What is sealed cannot be opened: {problem}")
+
+    async def audit_trails(self) -> None:
+        """Every trail is one chain, from where retention has left it to its end."""
+        for end in await audit_trail.all_chain_ends(self.connection):
+            number, previous, place = end.purged_number, end.purged_hash, f"audit trail {end.institution_id}"
+            while page := await audit_trail.entries(self.connection, end.institution_id, after=number, limit=_ENTRIES):
+                for entry in page:
+                    self.findings.count("audit entries")
+                    hashed = entry_hash(number + 1, previous, record_bytes(entry.record))
+                    follows = (entry.number, entry.previous, entry.hash) == (number + 1, previous, hashed)
+                    self.findings.expect(follows, place, f"Entry {entry.number} does not follow from those before it")
+                    number, previous = entry.number, entry.hash
+            is_whole = (number, previous) == (end.number, end.hash)
+            self.findings.expect(is_whole, place, f"It ends with {number}, and says that it ends with {end.number}")
 
     async def statuses(self) -> None:
         """Every status bit is what the followed log says (or its refusal), unless its list waits to be derived anew."""

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from proto.canonical import DECODE_ERRORS
 from proto.depth import is_deep
-from proto.ids import ApiKeyId
+from proto.ids import ApiKeyId, InstitutionId
 from proto.problem import BusyProblem, InvalidProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
 from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
@@ -22,6 +22,7 @@ from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import tenants
 from services.issuer_gateway.store.idempotency_records import OPERATOR
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.event_answer import RefusedByLogProblem, status_of
 from services.issuer_gateway.unit_of_work.idempotency import AnswerGoneProblem, KeyedRequest, OtherRequestProblem
 from services.issuer_gateway.waiting.coalescer import Coalescer
@@ -32,6 +33,7 @@ PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
 REQUEST_LIMIT: web.AppKey[RateLimit] = web.AppKey("request_limit", RateLimit)
 """How often one address may ask for an achievement."""
 OPERATOR_SCOPE = "operator"
+OPERATOR_SCOPES = frozenset({OPERATOR_SCOPE, "audit:read"})
 _REORDERED_BYTES_MAX = 262_144
 WORK_PROBLEMS: tuple[type[Problem], ...] = (OtherRequestProblem, AnswerGoneProblem, BusyProblem, OutcomeUnknownProblem)
 SAY_PROBLEMS: tuple[type[Problem], ...] = (*WORK_PROBLEMS, LogNotFollowedProblem, RefusedByLogProblem)
@@ -54,6 +56,11 @@ class Caller(Principal, frozen=True, kw_only=True):
     def may_revoke(self) -> bool:
         """Whether it may revoke, which replacing a credential is."""
         return "credentials:revoke" in self.scopes
+
+    @property
+    def trail_id(self) -> InstitutionId:
+        """Whose audit trail it is recorded in: the institution's, or the operator's own."""
+        return self.tenant.institution_id if self.tenant else OPERATOR
 
     @property
     def own(self) -> Tenant:
@@ -81,10 +88,12 @@ class Callers:
     async def find(self, hashed: bytes) -> Caller | None:
         """Return who a token's hash belongs to; the operator's is compared in constant time."""
         if hmac.compare_digest(self._operator_hash, hashed):
-            return Caller(token_hash=hashed, scopes=frozenset({OPERATOR_SCOPE}))
+            audited_call.speaks(OPERATOR, "operator")
+            return Caller(token_hash=hashed, scopes=OPERATOR_SCOPES)
         found = await self._keys.submit(hashed)
         if found is None:
             return None
+        audited_call.speaks(found.tenant.institution_id, "api-key", found.api_key_id)
         return Caller(token_hash=hashed, scopes=found.scopes, tenant=found.tenant, api_key_id=found.api_key_id)
 
     async def _find_keys(self, hashes: Sequence[bytes]) -> Sequence[tenants.StoredApiKey | None]:

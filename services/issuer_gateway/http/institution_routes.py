@@ -140,9 +140,12 @@ async def list_keys(request: web.Request, *, principal: Caller) -> ApiKeyList:
 
 async def revoke_key(request: web.Request, *, path: ApiKeyPath, principal: Caller) -> Reply:
     """Revoke an API key; it works no more from the next request on."""
-    pool = request.app[GATEWAY].pool
-    if not await tenants.revoke_api_key(pool, principal.own.institution_id, path.api_key_id):
-        raise institution_commands.UnknownApiKeyProblem(f"{principal.own.slug} has no API key {path.api_key_id}")
+
+    async def work(connection: Connection) -> None:
+        if not await tenants.revoke_api_key(connection, principal.own.institution_id, path.api_key_id):
+            raise institution_commands.UnknownApiKeyProblem(f"{principal.own.slug} has no API key {path.api_key_id}")
+
+    await request.app[GATEWAY].unit_of_work.in_transaction(work)
     return Reply(status=204)
 
 
@@ -156,9 +159,11 @@ async def change_settings(request: web.Request, *, body: SettingsRequest, princi
     if body.time_zone:
         zone_named(body.time_zone)
     settings = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
-    async with transaction(request.app[GATEWAY].pool) as connection:
-        tenant = await tenants.change_settings(connection, principal.own.institution_id, **settings)
-    return _settings(request, tenant)
+
+    async def work(connection: Connection) -> Tenant:
+        return await tenants.change_settings(connection, principal.own.institution_id, **settings)
+
+    return _settings(request, await request.app[GATEWAY].unit_of_work.in_transaction(work))
 
 
 def _settings(request: web.Request, tenant: Tenant) -> InstitutionSettings:

@@ -9,6 +9,7 @@ from services.issuer_gateway.http.institution_routes import SlugPath
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.institutions.logo import LOGO_BYTES_MAX, LogoProblem, NoLogoProblem, check_logo
 from services.issuer_gateway.store import logos
+from services.persistence.postgres import Connection
 
 _PNG = "image/png"
 
@@ -16,13 +17,21 @@ _PNG = "image/png"
 async def change_logo(request: web.Request, *, raw: bytes, principal: Caller) -> Reply:
     """Keep the institution's logo."""
     check_logo(raw)
-    await logos.keep(request.app[GATEWAY].pool, principal.own.institution_id, raw)
+
+    async def work(connection: Connection) -> None:
+        await logos.keep(connection, principal.own.institution_id, raw)
+
+    await request.app[GATEWAY].unit_of_work.in_transaction(work)
     return Reply(status=204)
 
 
 async def remove_logo(request: web.Request, *, principal: Caller) -> Reply:
     """Take the institution's logo away."""
-    await logos.forget(request.app[GATEWAY].pool, principal.own.institution_id)
+
+    async def work(connection: Connection) -> None:
+        await logos.forget(connection, principal.own.institution_id)
+
+    await request.app[GATEWAY].unit_of_work.in_transaction(work)
     return Reply(status=204)
 
 

@@ -7,6 +7,7 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.http import (
     achievement_routes,
     application_routes,
+    audit_routes,
     batch_routes,
     batch_status_routes,
     claim_routes,
@@ -46,5 +47,6 @@ def make_routes(config: Config) -> Sequence[Route]:
         *batch_routes.routes(config),
         *import_routes.routes(config),
         *batch_status_routes.ROUTES,
+        *audit_routes.ROUTES,
         *esco_routes.routes(config),
     ]

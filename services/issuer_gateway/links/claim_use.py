@@ -38,6 +38,7 @@ from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.requests.learner_requests import open_key
 from services.issuer_gateway.store import achievements, claims, tenants
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.event_answer import status_of
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
@@ -99,6 +100,7 @@ class UseClaim:
         stored = await claims.by_token(self._pool, token_hash(secret))
         if stored is None:
             raise UnknownClaimProblem("This link leads to nothing: it must be copied whole")
+        audited_call.speaks(stored.institution_id, "link", "claim", claim_id=stored.claim_id)
         return stored
 
     async def seen(self, secret: str, *, taker: str | None = None) -> ClaimSeen:

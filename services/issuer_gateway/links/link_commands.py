@@ -23,6 +23,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.links.chosen_parts import ShareTerms
 from services.issuer_gateway.store import credentials, holder_links
 from services.issuer_gateway.store.holder_links import StoredHolderLink
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
@@ -106,6 +107,9 @@ class HolderLinks:
             raise UnknownHolderLinkProblem(
                 "This link leads to nothing: it must be copied whole. What it showed may have been erased"
             )
+        audited_call.speaks(
+            stored.institution_id, "link", "share" if stored.shared_from else "holder", link_id=stored.link_id
+        )
         if stored.is_erased:
             raise ErasedProblem("What this link led to was erased")
         if stored.ended_at is not None:

@@ -24,6 +24,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
 from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 
@@ -159,6 +160,7 @@ class LearnerRequests:
         tenant, achievement = await self.askable(body.institution, body.achievement)
         secret, request_id = institution_commands.new_token(REQUEST_PREFIX), RequestId(str(uuid.uuid4()))
         learner_id = LearnerId(str(uuid.uuid4()))
+        audited_call.speaks(tenant.institution_id, "link", "request", request_id=request_id)
         wish = Wish(**{name: getattr(body, name) for name in Wish.__struct_fields__})
         check_readable(wish)
 
@@ -202,6 +204,7 @@ class LearnerRequests:
         stored = await requests.by_token(self._pool, token_hash(secret))
         if stored is None:
             raise UnknownRequestProblem("This link leads to no request: it must be copied whole")
+        audited_call.speaks(stored.institution_id, "link", "request", request_id=stored.request_id)
         if stored.link_ended_at is not None:
             raise RequestLinkEndedProblem("It was ended on its page. Ask the institution for what it led to")
         if stored.decided_at is not None and datetime.now(UTC) >= stored.decided_at + self._link_lasts:

@@ -98,12 +98,13 @@ async def status_pages(connection: Connection) -> AsyncIterator[list[asyncpg.Rec
 
 
 async def wish_rows(connection: Connection) -> AsyncIterator[asyncpg.Record]:
-    """Yield what lies sealed of requests, their reasons and awards to be claimed, of learners who were not erased."""
+    """Yield what lies sealed of requests, applicants and awards to be claimed, of learners who were not erased."""
     async for row in connection.cursor(
         """SELECT purpose, name, learner_id::text, sealed FROM (
                SELECT 'request' AS purpose, request_id::text AS name, learner_id, sealed_content AS sealed FROM request
                UNION ALL SELECT 'request-reason', request_id::text, learner_id, sealed_reason FROM request
                UNION ALL SELECT 'claim-award', claim_id::text, learner_id, sealed_award FROM claim
+               UNION ALL SELECT 'application', application_id::text, learner_id, sealed_applicant FROM application
                UNION ALL SELECT 'share-terms', link_id::text, learner_id, sealed_terms FROM holder_link) AS found
            JOIN learner USING (learner_id) WHERE sealed IS NOT NULL AND erased_at IS NULL ORDER BY purpose, name""",
         prefetch=ROWS_PER_READ,

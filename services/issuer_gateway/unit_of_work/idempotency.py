@@ -18,6 +18,7 @@ from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.log.arrivals import Expected
 from services.issuer_gateway.store import idempotency_records
 from services.issuer_gateway.store.idempotency_records import Answered
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.issuer_gateway.unit_of_work.storage import RequestStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -161,6 +162,7 @@ class Idempotency:
             if keyed is not None and (found := await self._find(connection, keyed)) is not None:
                 raise _RepeatedError(found)
             said = await work(connection)
+            audited_call.note(event_id=said.opened.event_id)
             if keyed is not None:
                 record = _record(keyed, event_id=said.opened.event_id)
                 await self._storage.add_answer(connection, keyed.institution_id, record)

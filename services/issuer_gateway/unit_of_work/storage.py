@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from proto.audit_trail import AuditRecord
 from proto.ids import CredentialId, EventId, InstitutionId
-from services.issuer_gateway.store import idempotency_records, outbox
+from services.issuer_gateway.store import audit_trail, idempotency_records, outbox
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow
 from services.persistence.postgres import Connection, Pool, transaction
@@ -28,6 +29,10 @@ class RequestStorage(Protocol):
 
     async def enqueue(self, connection: Connection, rows: Sequence[NewOutboxRow]) -> None:
         """Put events into the outbox, in this order."""
+        ...
+
+    async def add_audit_records(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
+        """Record whose requests the transaction carries out."""
         ...
 
     async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
@@ -66,6 +71,10 @@ class PostgresStorage:
     async def enqueue(self, connection: Connection, rows: Sequence[NewOutboxRow]) -> None:
         """Put events into the outbox, in this order."""
         await outbox.insert(connection, rows)
+
+    async def add_audit_records(self, connection: Connection, records: Sequence[AuditRecord]) -> None:
+        """Record whose requests the transaction carries out."""
+        await audit_trail.add(connection, records)
 
     async def outbox_row(self, event_id: EventId) -> OutboxRow | None:
         """Return where an event of this gateway stands."""

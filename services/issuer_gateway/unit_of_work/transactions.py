@@ -7,6 +7,7 @@ from typing import TypeVar
 from proto.lifecycle import Refusal
 from proto.problem import BusyProblem, OutcomeUnknownProblem
 from services.issuer_gateway.log.log_state import LogNotFollowedProblem
+from services.issuer_gateway.unit_of_work.audited_call import unrecorded
 from services.issuer_gateway.unit_of_work.storage import RequestStorage
 from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection
@@ -34,7 +35,7 @@ class UnitOfWork:
         self._wait_seconds = wait_seconds
 
     async def in_transaction(self, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
-        """Run `work` in one transaction and return what it returns.
+        """Run `work` in one transaction and return what it returns; whose request it is, is recorded in it too.
 
         A refusal that may be over once the gateway has followed the log further is tried again until the request's wait
         is over. Raises what `work` raises, `BusyProblem` and `OutcomeUnknownProblem`.
@@ -44,7 +45,12 @@ class UnitOfWork:
         while True:
             try:
                 async with self._storage.transaction() as connection:
-                    return await work(connection)
+                    done = await work(connection)
+                    if (call := unrecorded()) is not None:
+                        await self._storage.add_audit_records(connection, [call.record()])
+                if call is not None:
+                    call.is_recorded = True
+                return done  # noqa: TRY300 - it is returned only once it is committed
             except (Refusal, LogNotFollowedProblem) as refusal:
                 if getattr(refusal, "is_final", False) or not await self._advanced.wait(deadline - loop.time()):
                     raise
