@@ -1,7 +1,5 @@
 """Routes of applications for recognition: the public ones, as a page and as JSON, and those of the office."""
 
-import time
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -20,35 +18,31 @@ from proto.wire.applications import (
     DecisionBody,
     RecognitionReport,
 )
-from proto.wire.id_fields import ApplicationIdField, Uuid
+from proto.wire.id_fields import ApplicationIdField
 from services.edge import (
     Form,
     RateLimitedProblem,
     Reply,
     Route,
-    client_address,
-    decode_cursor,
     decode_parameters,
     encode_cursor,
-    rate_key,
 )
 from services.issuer_gateway.applications import apply, rules
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     PAGES,
-    REQUEST_LIMIT,
     WORK_PROBLEMS,
     Caller,
     PageQuery,
+    after_moment,
+    check_rate,
     keyed_from,
 )
-from services.issuer_gateway.http.request_routes import PAGE, for_people
+from services.issuer_gateway.http.people import for_people, form_route, page_route, see_other
 
 _LIST = "applications"
-_FORM_BYTES_MAX = 65_536
 _BODY_BYTES_MAX = 12_582_912
-_SEE_OTHER = 303
 SecretText = Annotated[str, Meta(pattern=r"^cfa_[A-Za-z0-9_-]{43}\Z", max_length=47)]
 
 
@@ -84,9 +78,7 @@ class ApplicationQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fiel
 
 async def send_application(request: web.Request, *, body: ApplicationBody) -> Reply:
     """Take an application."""
-    wait = request.app[REQUEST_LIMIT].charge(rate_key(client_address(request)), time.monotonic())
-    if wait > 0:
-        raise RateLimitedProblem("Too many applications came from your address", retry_after_seconds=wait)
+    check_rate(request)
     made = await request.app[GATEWAY].recognition_applications.apply(body)
     return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
 
@@ -131,7 +123,7 @@ async def appeal_by_form(request: web.Request, *, body: Form) -> web.Response:
         seen = await applications.seen(path.secret)
         return request.app[PAGES].application(seen, secret=path.secret, fault=path.number)
     await applications.appeal(path.secret, path.number, text[:4_000])
-    return web.Response(status=_SEE_OTHER, headers={"Location": f"../../../{path.secret}"})
+    return see_other(f"../../../{path.secret}")
 
 
 @for_people
@@ -139,14 +131,12 @@ async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw an application and go back to its page."""
     secret = decode_parameters(request.match_info, LinkPath).secret
     await request.app[GATEWAY].recognition_applications.withdraw(secret)
-    return web.Response(status=_SEE_OTHER, headers={"Location": f"../{secret}"})
+    return see_other(f"../{secret}")
 
 
 async def list_applications(request: web.Request, *, query: ApplicationQuery, principal: Caller) -> ApplicationPage:
     """Return applications to the institution."""
-    after = (
-        decode_cursor(_LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
-    )
+    after = after_moment(_LIST, query)
     found, more = await request.app[GATEWAY].decide_applications.listed(
         principal.own, state=query.state, after=after, limit=query.limit
     )
@@ -234,35 +224,18 @@ ROUTES = [
         problems=_LINK_PROBLEMS,
         tag="recognitions",
     ),
-    Route(
-        "GET",
-        "/applications/{secret}",
-        show_application,
-        summary="The page of an application for recognition",
-        tag="pages",
-        response=PAGE,
-    ),
-    Route(
-        "POST",
+    page_route("/applications/{secret}", show_application, "The page of an application for recognition"),
+    form_route(
         "/applications/{secret}/items/{number}/appeal",
         appeal_by_form,
+        "Appeal on the page of an application",
         operation="appeal_on_page",
-        summary="Appeal on the page of an application",
-        request=Form,
-        response={303: None, **PAGE},
-        body_bytes_max=_FORM_BYTES_MAX,
-        tag="pages",
     ),
-    Route(
-        "POST",
+    form_route(
         "/applications/{secret}/withdraw",
         withdraw_by_form,
+        "Withdraw an application on its page",
         operation="withdraw_application_on_page",
-        summary="Withdraw an application on its page",
-        request=Form,
-        response={303: None, **PAGE},
-        body_bytes_max=_FORM_BYTES_MAX,
-        tag="pages",
     ),
     Route(
         "GET",

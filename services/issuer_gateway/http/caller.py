@@ -1,7 +1,9 @@
 """What the gateway's routes share: who is asking, pages, idempotent requests. Answers nothing itself."""
 
 import hmac
+import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -13,7 +15,17 @@ from proto.depth import is_deep
 from proto.ids import ApiKeyId, InstitutionId
 from proto.problem import BusyProblem, InvalidProblem, OutcomeUnknownProblem, Problem
 from proto.wire.gateway import EventAnswer
-from services.edge import ForbiddenProblem, Principal, RateLimit, Reply
+from proto.wire.id_fields import Uuid
+from services.edge import (
+    ForbiddenProblem,
+    Principal,
+    RateLimit,
+    RateLimitedProblem,
+    Reply,
+    client_address,
+    decode_cursor,
+    rate_key,
+)
 from services.edge.media_type import media_type_of
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.domain.tenant import Tenant
@@ -31,7 +43,7 @@ from services.persistence.postgres import Pool
 GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 PAGES: web.AppKey[Pages] = web.AppKey("gateway_pages", Pages)
 REQUEST_LIMIT: web.AppKey[RateLimit] = web.AppKey("request_limit", RateLimit)
-"""How often one address may ask for an achievement."""
+"""How often one address may ask institutions for something: an achievement, or recognition."""
 OPERATOR_SCOPE = "operator"
 OPERATOR_SCOPES = frozenset({OPERATOR_SCOPE, "audit:read"})
 _REORDERED_BYTES_MAX = 262_144
@@ -75,6 +87,18 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     cursor: CursorText | None = None
     limit: PageLimit = LIMITS.page_rows_default
+
+
+def after_moment(name: str, query: PageQuery) -> tuple[datetime, str] | None:
+    """Return behind which time and id a list in the order of times goes on; raises `MalformedProblem`."""
+    return decode_cursor(name, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
+
+
+def check_rate(request: web.Request) -> None:
+    """Raise `RateLimitedProblem` where an address asks institutions for more than it may."""
+    wait = request.app[REQUEST_LIMIT].charge(rate_key(client_address(request)), time.monotonic())
+    if wait > 0:
+        raise RateLimitedProblem("Your address has asked for so much that it has to wait", retry_after_seconds=wait)
 
 
 class Callers:

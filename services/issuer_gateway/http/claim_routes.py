@@ -41,7 +41,8 @@ from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
 from services.issuer_gateway.http.list_queries import AWARD_SHAPES, BatchPath, TableQuery
-from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
+from services.issuer_gateway.http.people import PAGE, for_people
+from services.issuer_gateway.http.request_routes import SecretPath
 from services.issuer_gateway.links import claim_commands, claim_use
 
 _FORM_BYTES_MAX = 65_536

@@ -1,8 +1,6 @@
 """Pages and files behind the secret links of learners: what they hold, what they share. For people; no account."""
 
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -29,8 +27,8 @@ from services.issuer_gateway.http.paper_routes import (
     file_headers,
     language_named,
 )
-from services.issuer_gateway.http.request_routes import PAGE, SecretPath, for_people
-from services.issuer_gateway.languages import LearnerLanguage, negotiated
+from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, root_of, see_other
+from services.issuer_gateway.http.request_routes import SecretPath
 from services.issuer_gateway.links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
 from services.issuer_gateway.links.link_commands import (
     HolderLinkEndedProblem,
@@ -43,7 +41,6 @@ from services.issuer_gateway.requests.learner_requests import UnknownRequestProb
 from services.issuer_gateway.store import logos, tenants
 
 _FORM_BYTES_MAX = 16_384
-_SEE_OTHER = 303
 LINK_PROBLEMS: tuple[type[Problem], ...] = (
     UnknownHolderLinkProblem,
     HolderLinkEndedProblem,
@@ -52,18 +49,8 @@ LINK_PROBLEMS: tuple[type[Problem], ...] = (
 )
 
 
-def _language(request: web.Request) -> tuple[LearnerLanguage, bool]:
-    """Return the language of a page, and whether it was asked for by name; an unknown name is as none."""
-    query: Mapping[str, str] = request.query
-    try:
-        named = language_named(query["lang"]) if "lang" in query else None
-    except InvalidProblem:
-        named = None
-    return named or negotiated(request.headers.get("Accept-Language")), named is not None
-
-
 async def _page_of(request: web.Request, link: FoundLink, secret: str) -> PageOf:
-    language, is_named = _language(request)
+    language, is_named = language_of(request)
     gateway = request.app[GATEWAY]
     return PageOf(
         language=language,
@@ -72,7 +59,7 @@ async def _page_of(request: web.Request, link: FoundLink, secret: str) -> PageOf
         has_logo=await logos.exists(gateway.pool, link.tenant.institution_id),
         until=from_datetime(link.stored.expires_at)[:10],
         secret=secret,
-        root=urlsplit(gateway.config.public_url).path.rstrip("/"),
+        root=root_of(request),
     )
 
 
@@ -207,16 +194,15 @@ async def end_linked_by_form(request: web.Request) -> web.Response:
     gateway = request.app[GATEWAY]
     link = check_owner(await gateway.shown_by_links.link(secret))
     await gateway.holder_links.end_own(link.stored)
-    return request.app[HELD_PAGES].ended(_language(request)[0])
+    return request.app[HELD_PAGES].ended(language_of(request)[0])
 
 
 def _back(request: web.Request, secret: str, credential_id: str) -> web.Response:
     """Return to the page of a credential, in the language in which it was shown."""
-    root = urlsplit(request.app[GATEWAY].config.public_url).path.rstrip("/")
-    language, is_named = _language(request)
+    root = root_of(request)
+    language, is_named = language_of(request)
     query = f"?lang={language.code}" if is_named else ""
-    headers = {"Location": f"{root}/credentials/{secret}/{credential_id}{query}", "Cache-Control": "no-store"}
-    return web.Response(status=_SEE_OTHER, headers=headers)
+    return see_other(f"{root}/credentials/{secret}/{credential_id}{query}")
 
 
 @for_people
@@ -229,8 +215,7 @@ async def open_asked_page(request: web.Request) -> web.Response:
         raise UnknownRequestProblem(f"There is no credential: the request is {stored.state}")
     tenant = await tenants.by_id(gateway.pool, stored.institution_id)
     held = await gateway.holder_links.for_source(tenant, f"request:{stored.request_id}", stored.credential_id)
-    headers = {"Location": f"../../credentials/{held}", "Cache-Control": "no-store"}
-    return web.Response(status=_SEE_OTHER, headers=headers)
+    return see_other(f"../../credentials/{held}")
 
 
 @for_people
@@ -238,27 +223,16 @@ async def end_asked_by_form(request: web.Request) -> web.Response:
     """End the link of a request that was decided."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     await request.app[GATEWAY].learner_requests.end_link(secret)
-    return request.app[HELD_PAGES].ended(_language(request)[0])
+    return request.app[HELD_PAGES].ended(language_of(request)[0])
 
 
 def _form_route(path: str, handler: Any, summary: str) -> Route:
-    return Route(
-        "POST",
-        path,
-        handler,
-        summary=summary,
-        request=Form,
-        response={303: None, **PAGE},
-        body_bytes_max=_FORM_BYTES_MAX,
-        tag="pages",
-    )
+    return form_route(path, handler, summary, body_bytes_max=_FORM_BYTES_MAX)
 
 
 _CREDENTIAL = "/credentials/{secret}/{credential_id:[^/]{16,}}"
 ROUTES = [
-    Route(
-        "GET", "/credentials/{secret}", show_linked, summary="What a secret link leads to", tag="pages", response=PAGE
-    ),
+    page_route("/credentials/{secret}", show_linked, "What a secret link leads to"),
     _form_route("/requests/{secret}/page", open_asked_page, "Go to the page of the credential that a request led to"),
     Route(
         "GET",
@@ -273,14 +247,7 @@ ROUTES = [
     ),
     _form_route("/requests/{secret}/end", end_asked_by_form, "End the link of a request that was decided"),
     _form_route("/credentials/{secret}/end", end_linked_by_form, "End a secret link on its page"),
-    Route(
-        "GET",
-        _CREDENTIAL,
-        show_linked_credential,
-        summary="The sheet of a credential behind a secret link",
-        tag="pages",
-        response=PAGE,
-    ),
+    page_route(_CREDENTIAL, show_linked_credential, "The sheet of a credential behind a secret link"),
     Route(
         "GET",
         f"{_CREDENTIAL}/document",

@@ -1,9 +1,6 @@
 """Routes of requests for achievements: the public ones, as pages and as JSON, and those of the institution's staff."""
 
-import functools
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -14,7 +11,7 @@ from proto.expected import in_words
 from proto.problem import InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
 from proto.wire.gateway import CredentialAnswer
-from proto.wire.id_fields import RequestIdField, Uuid
+from proto.wire.id_fields import RequestIdField
 from proto.wire.requests import (
     AcceptBody,
     RejectBody,
@@ -32,12 +29,8 @@ from services.edge import (
     RateLimitedProblem,
     Reply,
     Route,
-    annotate,
-    client_address,
-    decode_cursor,
     decode_parameters,
     encode_cursor,
-    rate_key,
 )
 from services.issuer_gateway.achievements import achievement_commands
 from services.issuer_gateway.credentials import credential_reader
@@ -47,25 +40,23 @@ from services.issuer_gateway.http.achievement_routes import PublicPath
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     PAGES,
-    REQUEST_LIMIT,
     SAY_PROBLEMS,
     WORK_PROBLEMS,
     Caller,
     PageQuery,
+    after_moment,
+    check_rate,
     keyed_from,
 )
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
+from services.issuer_gateway.http.people import FORM_BYTES_MAX, for_people, form_route, page_route, see_other
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.pages import FIELD_FAULTS, FORM_FIELDS
 from services.issuer_gateway.requests import learner_requests
 from services.issuer_gateway.store import tenants
 
 _LIST = "requests"
-_FORM_BYTES_MAX = 65_536
-_SEE_OTHER = 303
 SecretText = Annotated[str, Meta(pattern=r"^cf[rc]_[A-Za-z0-9_-]{43}\Z", max_length=47)]
-PAGE: dict[int, Any] = {status: Media("text/html") for status in (200, 404, 409, 410, 422, 429, 503)}
-"""What a page is answered with: also what was refused is said on a page."""
 
 
 class RequestPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,29 +77,9 @@ class RequestQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=T
     state: RequestState | None = None
 
 
-def for_people(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """Return the handler of a page: what it refuses is said on a page too."""
-
-    @functools.wraps(handler)
-    async def shown(request: web.Request, **arguments: Any) -> Any:
-        try:
-            return await handler(request, **arguments)
-        except Problem as problem:
-            annotate(request, problem=problem.slug)
-            return request.app[PAGES].fault(problem)
-
-    return shown
-
-
-def _check_rate(request: web.Request) -> None:
-    wait = request.app[REQUEST_LIMIT].charge(rate_key(client_address(request)), time.monotonic())
-    if wait > 0:
-        raise RateLimitedProblem("Too many requests for achievements came from your address", retry_after_seconds=wait)
-
-
 async def ask(request: web.Request, *, body: RequestBody) -> Reply:
     """Take a request for an achievement."""
-    _check_rate(request)
+    check_rate(request)
     made = await request.app[GATEWAY].learner_requests.ask(body)
     return Reply(made, status=201, headers={"Location": made.link, "Cache-Control": "no-store"})
 
@@ -158,9 +129,9 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         return request.app[PAGES].achievement(
             tenant, stored.achievement_id, stored.achievement, fault=fault, wrong=wrong, typed=typed
         )
-    _check_rate(request)
+    check_rate(request)
     made = await request.app[GATEWAY].learner_requests.ask(wished)
-    return web.Response(status=_SEE_OTHER, headers={"Location": f"../../../../requests/{made.secret}"})
+    return see_other(f"../../../../requests/{made.secret}")
 
 
 async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
@@ -190,7 +161,7 @@ async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw a request and go back to its page."""
     secret = decode_parameters(request.match_info, SecretPath).secret
     await request.app[GATEWAY].learner_requests.withdraw(secret)
-    return web.Response(status=_SEE_OTHER, headers={"Location": f"../{secret}"})
+    return see_other(f"../{secret}")
 
 
 async def read_asked_document(request: web.Request, *, path: SecretPath) -> Reply:
@@ -209,9 +180,7 @@ async def read_asked_document(request: web.Request, *, path: SecretPath) -> Repl
 async def list_requests(request: web.Request, *, query: RequestQuery, principal: Caller) -> RequestPage:
     """Return requests to the institution."""
     gateway = request.app[GATEWAY]
-    after = (
-        decode_cursor(_LIST, query.cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if query.cursor else None
-    )
+    after = after_moment(_LIST, query)
     found = await gateway.request_reader.listed(principal.own, state=query.state, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     last = (shown[-1].created_at, shown[-1].request_id) if len(found) > len(shown) else None
@@ -275,28 +244,10 @@ _DECIDE_PROBLEMS: tuple[type[Problem], ...] = (
 _PAGE_PATH = "/issuers/{slug}/achievements/{achievement_id}/page"
 
 ROUTES = [
-    Route("GET", _PAGE_PATH, show_achievement, summary="The page of an achievement", tag="pages", response=PAGE),
-    Route(
-        "POST",
-        _PAGE_PATH,
-        ask_by_form,
-        summary="Ask for an achievement on its page",
-        request=Form,
-        response={303: None, **PAGE},
-        body_bytes_max=_FORM_BYTES_MAX,
-        tag="pages",
-    ),
-    Route("GET", "/requests/{secret}", show_request, summary="The page of a request", tag="pages", response=PAGE),
-    Route(
-        "POST",
-        "/requests/{secret}/withdraw",
-        withdraw_by_form,
-        summary="Withdraw a request on its page",
-        request=Form,
-        response={303: None, **PAGE},
-        body_bytes_max=_FORM_BYTES_MAX,
-        tag="pages",
-    ),
+    page_route(_PAGE_PATH, show_achievement, "The page of an achievement"),
+    form_route(_PAGE_PATH, ask_by_form, "Ask for an achievement on its page"),
+    page_route("/requests/{secret}", show_request, "The page of a request"),
+    form_route("/requests/{secret}/withdraw", withdraw_by_form, "Withdraw a request on its page"),
     Route(
         "GET",
         "/requests/{secret}/document",
@@ -317,7 +268,7 @@ ROUTES = [
         request=RequestBody,
         response={201: RequestMade},
         problems=_ASK_PROBLEMS,
-        body_bytes_max=_FORM_BYTES_MAX,
+        body_bytes_max=FORM_BYTES_MAX,
         unique_keys=True,
         tag="requests",
     ),
