@@ -126,6 +126,7 @@ class ApplicationSeen(Record, frozen=True, kw_only=True):
     institution: str
     legal_name: str
     programme: str
+    programme_title: str | None = None
     publish: bool
     created_at: Moment
     due_at: Moment

@@ -36,6 +36,16 @@ TimeZoneField = Annotated[
 ]
 
 
+PROGRAMMES_MAX = 64
+
+
+class Programme(Record, frozen=True, kw_only=True):
+    """A public programme towards which an institution recognises what others taught; its URI names no person."""
+
+    uri: UriField
+    title: ShortText
+
+
 class InstitutionRequest(Record, frozen=True, kw_only=True):
     """`POST /v1/institutions`: a new tenant; `recovery_public_key` is the public half of what `keygen` made for it.
 
@@ -110,6 +120,7 @@ class Institution(Record, frozen=True, kw_only=True):
     state: Literal["not-admitted", "admitted", "suspended", "closed"]
     url: str | None = None
     successor: Did | None = None
+    programmes: tuple[Programme, ...] = ()
     scope: Scope | None = None
     accreditation: Accreditation | None = None
     keys: tuple[RegisteredKey, ...] = ()
@@ -126,15 +137,21 @@ class SettingsRequest(Record, frozen=True, kw_only=True):
     """`PUT /v1/settings`: what is not stated stays as it is.
 
     `annex_gate`: what becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02). `time_zone`: the
-    zone of days that are written without a time.
+    zone of days that are written without a time. `programmes`: those towards which it takes applications for
+    recognition, on its page and by the API; with none it takes none. Before they were ever stated the API takes them
+    towards any programme under a prefix of the institution, and there is no page.
     """
 
     annex_gate: AnnexGate | UnsetType = UNSET
     time_zone: TimeZoneField | UnsetType = UNSET
+    programmes: Annotated[tuple[Programme, ...], Meta(max_length=PROGRAMMES_MAX)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if self.annex_gate is UNSET and self.time_zone is UNSET:
-            raise ValueError("State annex_gate, time_zone, or both")
+        if self.annex_gate is UNSET and self.time_zone is UNSET and self.programmes is UNSET:
+            raise ValueError("State annex_gate, time_zone or programmes")
+        uris = [] if self.programmes is UNSET else [each.uri for each in self.programmes]
+        if len(set(uris)) != len(uris):
+            raise ValueError("Each programme is stated once")
 
 
 class InstitutionSettings(Record, frozen=True, kw_only=True):
@@ -146,6 +163,7 @@ class InstitutionSettings(Record, frozen=True, kw_only=True):
     annex_gate: AnnexGate
     annex_gate_in_force: AnnexGate
     time_zone: str | UnsetType = UNSET
+    programmes: tuple[Programme, ...] | UnsetType = UNSET
 
 
 class SigningKeyRequest(Record, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ Everything is counted before it is taken apart, and a large form is taken apart 
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from aiohttp import web
@@ -28,9 +28,13 @@ _LINE_END, _HEAD_END = b"\r\n", b"\r\n\r\n"
 
 
 class Form(msgspec.Struct, frozen=True):
-    """The fields of an HTML form: the bytes of each by name, of the last where one came twice; files are fields too."""
+    """The fields of an HTML form: the bytes of each by name, of the last where one came twice; files are fields too.
+
+    `every` has all that came of each name, in their order: a field for several files sends each by the same name.
+    """
 
     fields: dict[str, bytes]
+    every: dict[str, list[bytes]] = {}
 
     def text(self, name: str) -> str:
         """Return a field as text, "" where it is absent; raises `MalformedProblem` where it is not UTF-8."""
@@ -56,7 +60,7 @@ def urlencoded(body: bytes) -> Form:
     if not body.isascii():  # what is not ASCII comes percent-encoded
         raise _no_form()
     pairs = [pair.partition(b"=")[::2] for pair in body.split(b"&") if pair]
-    return Form({_text(_unquoted(name)): _utf8(_unquoted(value)) for name, value in pairs})
+    return _form((_text(_unquoted(name)), _utf8(_unquoted(value))) for name, value in pairs)
 
 
 def multipart(body: bytes, boundary: bytes) -> Form:
@@ -70,7 +74,14 @@ def multipart(body: bytes, boundary: bytes) -> Form:
     first, *parts = (_LINE_END + body).split(_LINE_END + mark)
     if first or not parts or parts.pop().strip(b" \t\r\n") != b"--":
         raise _no_form()
-    return Form(dict(map(_part, parts)))
+    return _form(map(_part, parts))
+
+
+def _form(pairs: Iterable[tuple[str, bytes]]) -> Form:
+    every: dict[str, list[bytes]] = {}
+    for name, value in pairs:
+        every.setdefault(name, []).append(value)
+    return Form({name: values[-1] for name, values in every.items()}, every)
 
 
 def _part(part: bytes) -> tuple[str, bytes]:

@@ -22,6 +22,7 @@ from services.follow import Health
 from services.issuer_gateway import migrations
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
+from services.issuer_gateway.http.apply_routes import APPLICATION_PAGES
 from services.issuer_gateway.http.audited_calls import AuditedCalls
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, Callers
 from services.issuer_gateway.http.holder_link_routes import HELD_PAGES
@@ -33,6 +34,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import KeyFolderUnavailableProblem, Vault, vault_folder
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
+from services.issuer_gateway.pages.application_pages import ApplicationPages
 from services.issuer_gateway.pages.credential_pages import CredentialPages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
@@ -105,6 +107,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     app.cleanup_ctx.append(running)
     app[PAGES] = Pages(kept_days=config.request_kept_days)
     app[HELD_PAGES] = CredentialPages()
+    app[APPLICATION_PAGES] = ApplicationPages()
     app[REQUEST_LIMIT] = RateLimit(
         per_second=config.requests_per_hour / _HOUR_SECONDS,
         burst=config.requests_burst,

@@ -27,6 +27,7 @@ from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.evidence import EvidenceCheck, name_of, opened_item, sealed_item
 from services.issuer_gateway.applications.rules import ApplicationClosedProblem, NoAppealProblem, may_appeal, state_of
 from services.issuer_gateway.domain.awarding import is_own_uri
+from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
@@ -132,12 +133,7 @@ class RecognitionApplications:
         `UnknownInstitutionProblem`, `TooManyApplicationsProblem`, and `InvalidProblem` with a pointer.
         """
         tenant = await institution_commands.tenant_of(self._pool, body.institution)
-        if not is_own_uri(tenant, body.programme):
-            raise InvalidProblem(
-                f"The programme is one of {tenant.legal_name}, so its address begins with "
-                f"{' or '.join(tenant.uri_prefixes)}",
-                pointer="/programme",
-            )
+        check_programme(tenant, body.programme)
         applicant = Applicant(**{name: getattr(body, name) for name in Applicant.__struct_fields__})
         _check_readable(applicant)
         checked = await self._check.check(body.evidence)
@@ -207,6 +203,7 @@ class RecognitionApplications:
             institution=tenant.slug,
             legal_name=tenant.legal_name,
             programme=stored.programme,
+            programme_title=title_of(tenant, stored.programme),
             publish=stored.is_public,
             created_at=from_datetime(stored.created_at),
             due_at=from_datetime(stored.due_at),
@@ -274,6 +271,26 @@ class RecognitionApplications:
         if found:
             await self._learner_keys.destroy_erased(self._pool)
         return len(found)
+
+
+def check_programme(tenant: Tenant, programme: str) -> None:
+    """Raise `InvalidProblem`, with a pointer, for a programme towards which the institution takes no applications."""
+    if tenant.programmes is not None and programme not in {each.uri for each in tenant.programmes}:
+        raise InvalidProblem(
+            f"{tenant.legal_name} takes no applications towards this programme; its own programmes say towards which",
+            pointer="/programme",
+        )
+    if not is_own_uri(tenant, programme):
+        raise InvalidProblem(
+            f"The programme is one of {tenant.legal_name}, so its address begins with "
+            f"{' or '.join(tenant.uri_prefixes)}",
+            pointer="/programme",
+        )
+
+
+def title_of(tenant: Tenant, programme: str) -> str | None:
+    """Return what the institution calls a programme of its own, where it says so."""
+    return next((each.title for each in tenant.programmes or () if each.uri == programme), None)
 
 
 def item_of(items: Sequence[SealedEvidence], number: int) -> SealedEvidence:

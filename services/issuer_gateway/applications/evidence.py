@@ -9,6 +9,7 @@ import msgspec
 
 from proto.base64_strict import decode_base64
 from proto.canonical import DECODE_ERRORS, decode_json
+from proto.documents.baked_picture import credential_in, kind_of
 from proto.documents.content import content_of
 from proto.documents.wording import check_texts
 from proto.ids import ApplicationId, CredentialId
@@ -58,7 +59,7 @@ class CheckedEvidence(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if (on_log := self.answer.credential) is not None:
             return on_log.achievement, on_log.issuer
-        issuer = _issuer(self.sent.document)
+        issuer = _issuer(document_in(self.sent))
         return (self.stated.achievement, issuer) if self.stated and self.stated.achievement and issuer else None
 
 
@@ -86,7 +87,7 @@ class EvidenceCheck:
         async def one(piece: EvidenceSent, document: bytes | None) -> CheckedEvidence:
             async with places:
                 answer = await self._ask(document) if document is not None else None
-            return CheckedEvidence(sent=piece, answer=answer, stated=stated_in(document))
+            return CheckedEvidence(sent=piece, answer=answer, stated=stated_in(piece))
 
         return list(await asyncio.gather(*map(one, sent, documents)))
 
@@ -118,15 +119,30 @@ class EvidenceCheck:
         return None
 
 
-def stated_in(document: bytes | None) -> Content | None:
-    """Return what a document of JSON says; None for other files. Nothing of it is proven by being here."""
-    if document is None or document[:1] != b"{":
-        return None
+def file_in(sent: EvidenceSent) -> bytes | None:
+    """Return what was sent as it would lie in a file; None for a dossier."""
+    if sent.file is not None:
+        return decode_base64(sent.file)
+    return _ENCODE(sent.document) if sent.document is not None else None
+
+
+def document_in(sent: EvidenceSent) -> Mapping[str, Any] | None:
+    """Return the document of JSON that was sent, in a file or inside of a picture too; None for all else."""
+    if sent.document is not None or sent.file is None:
+        return sent.document
     try:
-        decoded = decode_json(document, bytes_max=len(document))
+        content = decode_base64(sent.file)
+        content = credential_in(content) if kind_of(content) is not None else content
+        decoded = decode_json(content, bytes_max=len(content))
     except (Problem, *DECODE_ERRORS):
         return None
-    return content_of(decoded) if isinstance(decoded, Mapping) else None
+    return decoded if isinstance(decoded, Mapping) else None
+
+
+def stated_in(sent: EvidenceSent) -> Content | None:
+    """Return what a document of JSON says; None for other files. Nothing of it is proven by being here."""
+    document = document_in(sent)
+    return content_of(document) if document is not None else None
 
 
 def name_of(application_id: ApplicationId, number: int) -> str:
@@ -167,7 +183,7 @@ class OpenedItem(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stated(self) -> Content | None:
         """What the document says, proven or not."""
-        return content_of(self.sent.document) if self.sent.document is not None else None
+        return stated_in(self.sent)
 
 
 def opened_item(key: DataKey, item: SealedEvidence) -> OpenedItem:

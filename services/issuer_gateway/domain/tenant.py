@@ -15,7 +15,7 @@ from proto.keys import PublicKey, decode_public_key, key_id_of
 from proto.lifecycle import Book, Issuer, Key, compromised_from, is_retired, living_end, profile, standing
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
-from proto.wire.institutions import AdmissionRequest, Institution, InstitutionRequest, RegisteredKey
+from proto.wire.institutions import AdmissionRequest, Institution, InstitutionRequest, Programme, RegisteredKey
 
 _DID_CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 
@@ -30,7 +30,8 @@ class UnknownInstitutionProblem(NotFoundProblem):
 class Tenant(Record, frozen=True, kw_only=True):
     """An institution of this gateway, as it is stored; `uri_prefixes` includes the gateway's own prefix for it.
 
-    Only `annex_gate` and `time_zone` ever change.
+    Only `annex_gate`, `time_zone` and `programmes` ever change. `programmes` are those towards which it takes
+    applications; None where that was never said.
     """
 
     institution_id: InstitutionId
@@ -48,6 +49,7 @@ class Tenant(Record, frozen=True, kw_only=True):
     other_identifiers: tuple[Identifier, ...] = ()
     annex_gate: AnnexGate = "off"
     time_zone: str | None = None
+    programmes: tuple[Programme, ...] | None = None
 
     @property
     def zone(self) -> tzinfo:
@@ -169,6 +171,7 @@ def institution_answer(tenant: Tenant, book: Book, *, now: Moment) -> Institutio
         state=state,
         url=tenant.url,
         successor=successor if successor != tenant.did else None,
+        programmes=tenant.programmes or (),
         scope=known.scope if known else None,
         accreditation=known.accreditation if known else None,
         keys=tuple(_registered(book, key, now) for key in issuer.keys) if issuer and known else (),

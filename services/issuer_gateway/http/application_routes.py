@@ -29,9 +29,9 @@ from services.edge import (
 )
 from services.issuer_gateway.applications import apply, rules
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
+from services.issuer_gateway.http.apply_routes import APPLICATION_PAGES, query_of
 from services.issuer_gateway.http.caller import (
     GATEWAY,
-    PAGES,
     WORK_PROBLEMS,
     Caller,
     PageQuery,
@@ -39,7 +39,7 @@ from services.issuer_gateway.http.caller import (
     check_rate,
     keyed_from,
 )
-from services.issuer_gateway.http.people import for_people, form_route, page_route, see_other
+from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, see_other
 
 _LIST = "applications"
 _BODY_BYTES_MAX = 12_582_912
@@ -105,12 +105,17 @@ async def withdraw_application(request: web.Request, *, path: LinkPath) -> Reply
     return await _seen(request, path.secret)
 
 
+def _page(request: web.Request, seen: ApplicationSeen, secret: str, *, fault: int | None = None) -> web.Response:
+    language, query = language_of(request)[0], query_of(request)
+    return request.app[APPLICATION_PAGES].application(seen, language, secret=secret, query=query, fault=fault)
+
+
 @for_people
 async def show_application(request: web.Request) -> web.Response:
     """Show how an application stands."""
     secret = decode_parameters(request.match_info, LinkPath).secret
     seen = await request.app[GATEWAY].recognition_applications.seen(secret)
-    return request.app[PAGES].application(seen, secret=secret)
+    return _page(request, seen, secret)
 
 
 @for_people
@@ -121,9 +126,9 @@ async def appeal_by_form(request: web.Request, *, body: Form) -> web.Response:
     applications = request.app[GATEWAY].recognition_applications
     if not text:
         seen = await applications.seen(path.secret)
-        return request.app[PAGES].application(seen, secret=path.secret, fault=path.number)
+        return _page(request, seen, path.secret, fault=path.number)
     await applications.appeal(path.secret, path.number, text[:4_000])
-    return see_other(f"../../../{path.secret}")
+    return see_other(f"../../../{path.secret}{query_of(request)}")
 
 
 @for_people
@@ -131,7 +136,7 @@ async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw an application and go back to its page."""
     secret = decode_parameters(request.match_info, LinkPath).secret
     await request.app[GATEWAY].recognition_applications.withdraw(secret)
-    return see_other(f"../{secret}")
+    return see_other(f"../{secret}{query_of(request)}")
 
 
 async def list_applications(request: web.Request, *, query: ApplicationQuery, principal: Caller) -> ApplicationPage:

@@ -158,6 +158,7 @@ async def change_settings(request: web.Request, *, body: SettingsRequest, princi
     """Change the institution's settings; they hold for what is issued from now on."""
     if body.time_zone:
         zone_named(body.time_zone)
+    institution_commands.check_programmes(principal.own, () if body.programmes is msgspec.UNSET else body.programmes)
     settings = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
 
     async def work(connection: Connection) -> Tenant:
@@ -169,7 +170,10 @@ async def change_settings(request: web.Request, *, body: SettingsRequest, princi
 def _settings(request: web.Request, tenant: Tenant) -> InstitutionSettings:
     in_force = strictest(request.app[GATEWAY].config.annex_gate, tenant.annex_gate)
     return InstitutionSettings(
-        annex_gate=tenant.annex_gate, annex_gate_in_force=in_force, time_zone=tenant.time_zone or msgspec.UNSET
+        annex_gate=tenant.annex_gate,
+        annex_gate_in_force=in_force,
+        time_zone=tenant.time_zone or msgspec.UNSET,
+        programmes=msgspec.UNSET if tenant.programmes is None else tenant.programmes,
     )
 
 

@@ -7,6 +7,7 @@ from services.issuer_gateway.config import Config
 from services.issuer_gateway.http import (
     achievement_routes,
     application_routes,
+    apply_routes,
     audit_routes,
     batch_routes,
     batch_status_routes,
@@ -43,6 +44,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *status_routes.ROUTES,
         *request_routes.ROUTES,
         *application_routes.ROUTES,
+        *apply_routes.ROUTES,
         *claim_routes.ROUTES,
         *batch_routes.routes(config),
         *import_routes.routes(config),

@@ -13,7 +13,6 @@ from proto.ids import AchievementId
 from proto.moment import Moment
 from proto.problem import Problem
 from proto.stacking import ects_text
-from proto.wire.applications import ApplicationSeen
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
 from services.edge import Templates, retry_after
 from services.issuer_gateway.domain.tenant import Tenant
@@ -26,31 +25,6 @@ _STATES = {
     "rejected": "Not accepted",
     "withdrawn": "Withdrawn",
     "lapsed": "Lapsed: it was not decided in time",
-}
-_APPLICATION_STATES = {
-    "open": "Waiting for the institution",
-    "decided": "Decided",
-    "withdrawn": "Withdrawn",
-    "lapsed": "Closed: it was kept as long as it may be",
-}
-_DECISIONS = {"full": "Recognised in full", "partial": "Recognised in part", "refused": "Not recognised"}
-_EVIDENCE_VERDICTS = {
-    "valid": "It was found genuine and in force when you sent it.",
-    "invalid": "It could not be relied on when you sent it: it was altered, revoked, or is of nobody known.",
-    "indeterminate": "Whether it is genuine could not be found out; a person looks at it.",
-}
-_REASON_WORDS = {
-    "outcomes-differ": "What you have learned differs from what the programme asks for",
-    "level-too-low": "Its level is lower than the programme's",
-    "workload-too-small": "It was less work than the programme asks for",
-    "assessment-not-shown": "It does not show how you were assessed",
-    "quality-not-assured": "Nobody who can be asked answers for its quality",
-    "too-old": "It is too long ago",
-    "not-authentic": "It could not be found genuine",
-    "not-the-applicants": "It does not show that it is yours",
-    "counted-already": "The same was counted already",
-    "limit-reached": "The programme counts no more credits from elsewhere",
-    "other": "Another reason, given in words",
 }
 _TEXTS = ("title", "description", "criteria", "prerequisites")
 FORM_FIELDS = ("given_name", "family_name", "email", "message", "credentials")
@@ -66,7 +40,8 @@ FIELD_FAULTS: Mapping[str, str] = {
 _ID_DIGITS = 12
 
 
-def _when(moment: Moment) -> str:
+def when(moment: Moment) -> str:
+    """Return a moment as pages write it: its day and minute in UTC."""
     return f"{moment[:10]} {moment[11:16]} UTC"
 
 
@@ -75,14 +50,10 @@ class Pages:
 
     def __init__(self, *, kept_days: int) -> None:
         self._templates = Templates(Path(__file__).parent)
-        self._templates.environment.filters.update(ects=ects_text, when=_when)
+        self._templates.environment.filters.update(ects=ects_text, when=when)
         self._templates.environment.globals.update(
             states=_STATES,
             kept_days=kept_days,
-            application_states=_APPLICATION_STATES,
-            decisions=_DECISIONS,
-            evidence_verdicts=_EVIDENCE_VERDICTS,
-            reason_words=_REASON_WORDS,
         )
 
     def achievement(
@@ -124,11 +95,6 @@ class Pages:
             else None,
         )
         return self._templates.page(html)
-
-    def application(self, seen: ApplicationSeen, *, secret: str, fault: int | None = None) -> web.Response:
-        """Return the page of an application, as whoever has its link sees it; `fault` is where words are missing."""
-        html = self._rendered("application", seen=seen, secret=secret, fault=fault)
-        return self._templates.page(html, status=422 if fault else 200)
 
     def claim(self, seen: ClaimSeen) -> web.Response:
         """Return the page of a link before it is used: a button, so that looking at it uses nothing up."""

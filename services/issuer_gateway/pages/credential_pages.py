@@ -6,7 +6,6 @@ other site.
 
 import base64
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,14 +14,12 @@ from aiohttp import web
 
 from proto.stacking import ects_text
 from proto.wire.content import Content
-from services.edge import Templates
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
+from services.issuer_gateway.languages import LearnerLanguage
+from services.issuer_gateway.pages.in_languages import PagesInLanguages
 from services.issuer_gateway.papers.supplement import Facts, picked, sections, title_of
 
-_FOLDER = Path(__file__).parent
-_HEADERS = {"X-Robots-Tag": "noindex, noarchive", "Vary": "Accept-Language"}
 _PROFILE = "https://www.linkedin.com/profile/add"
 PART_WORDS = (
     ("result", "the result, and what was said of the award"),
@@ -69,15 +66,8 @@ class HeldRow(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
 
 
-class CredentialPages:
+class CredentialPages(PagesInLanguages):
     """Renders the pages; made once, used by every request."""
-
-    def __init__(self) -> None:
-        self._templates = Templates(_FOLDER)
-        self._templates.style += (_FOLDER / "sheet.css").read_text(encoding="utf-8")
-        environment = self._templates.environment
-        environment.filters.update(ects=ects_text)
-        environment.globals.update(style=self._templates.style)
 
     def sheet(
         self,
@@ -130,10 +120,10 @@ class CredentialPages:
 
     def ended(self, language: LearnerLanguage) -> web.Response:
         """Return what is seen once a learner has ended a link."""
-        return self._rendered("ended", language)
+        return self.rendered("ended", language)
 
     def _page(self, template: str, page: PageOf, /, **values: Any) -> web.Response:
-        return self._rendered(
+        return self.rendered(
             template,
             page.language,
             tenant=page.tenant,
@@ -143,17 +133,6 @@ class CredentialPages:
             root=page.root,
             **values,
         )
-
-    def _rendered(self, template: str, language: LearnerLanguage, /, **values: Any) -> web.Response:
-        html = self._templates.environment.get_template(f"{template}.html.jinja").render(
-            language=language,
-            t=language.word,
-            choices=[(each.code, each.name) for each in LANGUAGES.values()],
-            **values,
-        )
-        response = self._templates.page(html)
-        response.headers.update({**_HEADERS, "Content-Language": language.code})
-        return response
 
 
 def _said(texts: Any, page: PageOf, content: Content) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -65,7 +66,7 @@ async def by_id(connection: Connection | Pool, institution_id: InstitutionId) ->
     return _DECODE(record)
 
 
-async def change_settings(connection: Connection, institution_id: InstitutionId, **settings: str) -> Tenant:
+async def change_settings(connection: Connection, institution_id: InstitutionId, **settings: Any) -> Tenant:
     """Change settings of an institution, by their names in its record, and return the institution as it is now."""
     record = await connection.fetchval(
         "SELECT record FROM institution WHERE institution_id = $1 FOR UPDATE", institution_id

@@ -1,0 +1,80 @@
+"""Pages on which somebody applies for recognition, and sees what becomes of it. Decides and stores nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proto.wire.applications import EVIDENCE_MAX, ApplicationSeen
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.languages import LearnerLanguage
+from services.issuer_gateway.pages.application_words import (
+    APPLICATION_STATES,
+    DECISIONS,
+    EVIDENCE_VERDICTS,
+    FAULTS,
+    REASON_WORDS,
+)
+from services.issuer_gateway.pages.in_languages import PagesInLanguages
+
+TYPED_FIELDS = (
+    "programme",
+    "given_name",
+    "family_name",
+    "email",
+    "statement",
+    "dossier_title",
+    "dossier_description",
+    "dossier_url",
+    "publish",
+)
+_NOTHING = dict.fromkeys(TYPED_FIELDS, "")
+
+
+class FormFault(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with what was sent: of which field, what (a name in `FAULTS`), with the values of its words."""
+
+    field: str
+    what: str
+    values: Mapping[str, int] = {}
+
+
+class ApplicationPages(PagesInLanguages):
+    """Renders the pages; made once, used by every request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            application_states=APPLICATION_STATES,
+            decisions=DECISIONS,
+            evidence_verdicts=EVIDENCE_VERDICTS,
+            reason_words=REASON_WORDS,
+            evidence_max=EVIDENCE_MAX,
+        )
+
+    def institutions(self, found: Sequence[Tenant], language: LearnerLanguage, *, query: str) -> web.Response:
+        """Return the page that says which institutions take applications."""
+        return self.rendered("recognition", language, found=found, query=query)
+
+    def form(
+        self,
+        tenant: Tenant,
+        language: LearnerLanguage,
+        *,
+        typed: Mapping[str, str],
+        kept: Sequence[str] = (),
+        faults: Sequence[FormFault] = (),
+        status: int = 200,
+    ) -> web.Response:
+        """Return the page on which one applies; what was typed stands in it again, and `kept` files go with it."""
+        wrong = [(each.field, language.word(FAULTS[each.what], **each.values)) for each in faults]
+        said = dict.fromkeys((*TYPED_FIELDS, "files"), "") | dict(reversed(wrong))
+        values: dict[str, Any] = {"tenant": tenant, "typed": _NOTHING | dict(typed), "kept": kept}
+        return self.rendered("apply", language, status=status, wrong=wrong, faults=said, **values)
+
+    def application(
+        self, seen: ApplicationSeen, language: LearnerLanguage, *, secret: str, query: str, fault: int | None = None
+    ) -> web.Response:
+        """Return the page of an application, as whoever has its link sees it; `fault` is where words are missing."""
+        values: dict[str, Any] = {"seen": seen, "secret": secret, "query": query, "fault": fault}
+        return self.rendered("application", language, status=422 if fault else 200, **values)
