@@ -1,5 +1,6 @@
 """The verifier's pages as an employer sees them: a real browser, the real services, the demo's documents."""
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -75,6 +76,29 @@ def test_a_verdict_is_reached_and_read_by_keyboard_alone(page: Page, demo: tuple
     _tab_to(page, "details:has(#checks) > summary")
     page.keyboard.press("Enter")
     expect(checks.locator("ul")).to_be_visible()
+
+
+def test_the_register_is_searched_and_an_institution_opened_by_keyboard_alone(
+    page: Page, demo: tuple[Addresses, dict[str, str]]
+) -> None:
+    page.goto(demo[0].verifier + "/issuers")
+    _tab_to(page, "input[name=q]")
+    page.keyboard.insert_text("waterland")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/issuers?*q=waterland*")
+    _tab_to(page, "ul.rows a")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("Hogeschool Waterland")
+
+
+def test_the_catalogue_is_narrowed_by_keyboard_alone(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:
+    page.goto(demo[0].verifier + "/achievements")
+    _tab_to(page, "select[name=level]")
+    page.keyboard.press("End")
+    _tab_to(page, "main form button")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("level=[1-8]&"))
+    expect(page.locator("select[name=level]")).not_to_have_value("")
 
 
 def test_another_day_is_asked_for_by_the_date_picker(page: Page, demo: tuple[Addresses, dict[str, str]]) -> None:
