@@ -109,8 +109,9 @@ peers: $(VENV)/dev.stamp $(JUDGES)/node_modules/made.stamp ## fetch the peers of
 attack: $(VENV)/dev.stamp ## what strangers can do to others' answers, measured: five runs of each shape on loopback, seed printed
 	@exec $(BIN)/python -m tests.attack $(ARGS)
 
-lock: ## renew both lock files with uv (maintainers)
+lock: ## renew the lock files with uv (maintainers)
 	@uv pip compile pyproject.toml --group build $(LOCK) -o requirements.txt
+	@uv pip compile pyproject.toml --group build --extra tracing -c requirements.txt $(LOCK) -o requirements-tracing.txt
 	@uv pip compile pyproject.toml --group dev -c requirements.txt $(LOCK) -o requirements-dev.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header -q
 

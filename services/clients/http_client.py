@@ -9,6 +9,7 @@ import msgspec
 
 from proto.depth import is_deep
 from proto.problem import Problem, UnavailableProblem
+from services.call_context import headers_along
 from services.clients.retry_after import asked_seconds
 
 _T = TypeVar("_T")
@@ -127,7 +128,12 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """Send one request and return the bytes of its answer; raises as `request` does."""
-        sent = self.headers | dict(headers or {}) | ({"Content-Type": content_type} if body is not None else {})
+        sent = (
+            headers_along()
+            | self.headers
+            | dict(headers or {})
+            | ({"Content-Type": content_type} if body is not None else {})
+        )
         may_repeat = method in _SAFE_TO_REPEAT or "Idempotency-Key" in sent
         for attempt in range(1 + (self.retry_count_max if may_repeat else 0)):
             try:
@@ -180,7 +186,9 @@ class HttpClient:
         query: Mapping[str, Any] | None = None,
     ) -> _T:
         """Send a body as it comes and return the answer; raises as `request` does."""
-        headers = self.headers | {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
+        headers = (
+            headers_along() | self.headers | {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
+        )
         try:
             async with self.session.request(
                 method,
@@ -208,7 +216,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[bytes]:
         """Yield the lines of an answer as they come: NDJSON, or server-sent events. Raises as `request` does."""
-        sent = self.headers | dict(headers or {})
+        sent = headers_along() | self.headers | dict(headers or {})
         try:
             async with self.session.request(
                 method,

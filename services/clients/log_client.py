@@ -18,6 +18,7 @@ from proto.log.merkle import HASH_BYTES
 from proto.log.note import NOTE_BYTES_MAX
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.wire.ledger import Appended, AppendLine, ConsistencyProof, EventPlace, LogInfo
+from services.call_context import headers_along
 from services.clients.retry_after import asked_seconds
 from services.settings import http_url
 
@@ -137,7 +138,7 @@ class LogClient:
         timeout = aiohttp.ClientTimeout(total=None, connect=self._timeout_seconds, sock_read=self._timeout_seconds)
         try:
             async with self._session.get(
-                self.url + path, params=query, timeout=timeout, allow_redirects=False
+                self.url + path, params=query, headers=headers_along(), timeout=timeout, allow_redirects=False
             ) as response:
                 await self._raise_refusal(response)
                 async for line in _lines(response):
@@ -187,7 +188,7 @@ class LogClient:
         timeout = aiohttp.ClientTimeout(total=timeout_seconds or self._timeout_seconds)
         try:
             async with self._session.get(
-                self.url + path, params=query, timeout=timeout, allow_redirects=False
+                self.url + path, params=query, headers=headers_along(), timeout=timeout, allow_redirects=False
             ) as response:
                 await self._raise_refusal(response)
                 return await _read(response, bytes_max)
@@ -196,7 +197,7 @@ class LogClient:
 
     async def _post(self, path: str, body: bytes, *, media_type: str = "application/json") -> bytes:
         timeout = aiohttp.ClientTimeout(total=self._timeout_seconds)
-        headers = {"Content-Type": media_type}
+        headers = headers_along() | {"Content-Type": media_type}
         data = io.BytesIO(body)  # aiohttp warns of large bytes, and sends these in pieces
         try:
             async with self._session.post(

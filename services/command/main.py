@@ -1,12 +1,15 @@
 """The root of the `credentify` command; imports a subcommand's room only when it is called."""
 
 import importlib
+import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import click
 
+from services.call_context import begin_traced
 from services.command.output import (
     EXIT_COULD_NOT_ASK,
     EXIT_INTERRUPTED,
@@ -53,6 +56,10 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "migrate": ("services.command.migrate", "Bring the tables of ledger and gateway to this version, and end."),
     "healthcheck": ("services.command.healthcheck", "Ask the services of this environment whether they live."),
 }
+
+_SERVING = frozenset({"up", "ledger", "gateway", "verifier"})
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""What a shell or a job hands over in `TRACEPARENT`, so that what the command asks is a part of its trace."""
 
 
 class Rooms(click.Group):
@@ -123,5 +130,9 @@ def _exit_called_wrongly(error: click.UsageError, status: int) -> NoReturn:
 
 @click.command(cls=Rooms)
 @click.version_option(package_name="credentify", message="credentify %(version)s")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Credentify: a clearinghouse for micro-credentials on a transparency log."""
+    sent = os.environ.get("TRACEPARENT", "")
+    if ctx.invoked_subcommand not in _SERVING and _TRACEPARENT.fullmatch(sent):
+        begin_traced(sent)

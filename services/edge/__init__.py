@@ -41,7 +41,7 @@ and answered 500 with nothing but the request id.
 """
 
 from services.edge.address import RateLimit, TrustedProxies, rate_key
-from services.edge.app import CONFIG, LOG, REGISTRY, make_app
+from services.edge.app import CONFIG, LOG, REGISTRY, TRACING, make_app
 from services.edge.auth import Authenticate, Principal, token_hash
 from services.edge.body import Line, read_chunks, read_lines
 from services.edge.config import EdgeConfig, Port
@@ -75,6 +75,7 @@ __all__ = [
     "LOG",
     "REGISTRY",
     "STOPPING",
+    "TRACING",
     "Address",
     "Authenticate",
     "BodyTooLargeProblem",

@@ -23,10 +23,13 @@ from services.edge.machine import Machine, watched_by_settings
 from services.edge.metrics import RequestMetrics
 from services.edge.operations import STOPPING, Operations, ReadinessCheck
 from services.edge.route import Route
+from services.tracing import Tracing, open_tracing
 
 LOG: web.AppKey[Log] = web.AppKey("log", Log)
 REGISTRY: web.AppKey[CollectorRegistry] = web.AppKey("registry", CollectorRegistry)
 CONFIG: web.AppKey[EdgeConfig] = web.AppKey("edge_config", EdgeConfig)
+TRACING: web.AppKey[Tracing] = web.AppKey("tracing", Tracing)
+"""There is one where the settings name a receiver."""
 CONNECTIONS: web.AppKey[Connections] = web.AppKey("connections", Connections)
 
 
@@ -61,7 +64,18 @@ def make_app(
     registry = registry if registry is not None else CollectorRegistry()
     app = web.Application()
     app[STOPPING] = asyncio.Event()
-    dispatch = Dispatch(config=config, log=log, stopping=app[STOPPING], explain=explain, admit=admit, observe=observe)
+    tracing = open_tracing(
+        url=config.traces_url, share=config.traces_share, service=service, version=version, say=log.warning
+    )
+    dispatch = Dispatch(
+        config=config,
+        log=log,
+        stopping=app[STOPPING],
+        explain=explain,
+        admit=admit,
+        observe=observe,
+        tracing=tracing,
+    )
     app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[CONNECTIONS] = Connections(log=log, proxies=TrustedProxies(config.trusted_proxies))
     app[HELD_BODIES] = HeldBodies(
@@ -70,6 +84,9 @@ def make_app(
     app[BODY_THREADS] = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
     app[BODY_TURN] = asyncio.Lock()
     app.on_cleanup.append(_end_threads)
+    if tracing is not None:
+        app[TRACING] = tracing
+        app.cleanup_ctx.append(_traced(tracing))  # the first, so the last to end
     operations = Operations(
         service=service,
         version=version,
@@ -115,6 +132,14 @@ def _watch_machine(
             yield
 
     app.cleanup_ctx.append(watching)
+
+
+def _traced(tracing: Tracing) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        async with tracing.running():
+            yield
+
+    return running
 
 
 async def _end_threads(app: web.Application) -> None:

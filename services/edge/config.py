@@ -12,8 +12,22 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     trusted_proxies: Annotated[
         tuple[str, ...],
-        msgspec.Meta(description="Networks (CIDR) of reverse proxies whose X-Forwarded-For is believed"),
+        msgspec.Meta(
+            description="Networks (CIDR) of reverse proxies and services of ours whose X-Forwarded-For, "
+            "X-Request-Id and traceparent are believed"
+        ),
     ] = ()
+    traces_url: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Receiver of OpenTelemetry traces (OTLP over HTTP), such as http://127.0.0.1:4318/v1/traces; "
+            "needs credentify[tracing], and without it nothing is traced"
+        ),
+    ] = None
+    traces_share: Annotated[
+        float,
+        msgspec.Meta(ge=0, le=1, description="Share of the traces beginning here that are recorded; 1 records all"),
+    ] = 1.0
     rate_per_second: Annotated[
         float,
         msgspec.Meta(ge=0, description="Requests per second that one client address may keep up; 0 sets no limit"),

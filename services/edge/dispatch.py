@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from aiohttp import hdrs, web
 
 from proto.problem import Problem, UnavailableProblem
+from services import call_context
 from services.edge.address import RateLimit, TrustedProxies, rate_key
 from services.edge.body import give_back
 from services.edge.config import EdgeConfig
@@ -29,6 +30,8 @@ from services.edge.problems import (
 )
 from services.edge.reply import SECURITY_HEADERS
 from services.edge.route import Handler
+from services.edge.traced import traced
+from services.tracing import Tracing
 
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -105,11 +108,13 @@ class Dispatch:
         explain: Explain | None = None,
         admit: Admit | None = None,
         observe: Observe | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._stopping = stopping
         self._explain = explain or _unexplained
         self._admit_known = admit
         self._observe = observe
+        self._tracing = tracing
         self.tallies: list[RouteTally] = []
         self._config = config
         self._log = log
@@ -150,8 +155,10 @@ class Dispatch:
         async def handle(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
             noted = request[_NOTED] = Noted()
+            known = self.request_id(request)
+            call_context.begin(known)
             tally.in_flight += 1
-            status, slug, sent_bytes, known = _CLIENT_GONE, None, 0, None
+            status, slug, sent_bytes = _CLIENT_GONE, None, 0
             try:
                 observe.begin(request, method, operation)
                 try:
@@ -165,7 +172,6 @@ class Dispatch:
                     response, slug = self._refused(request, error, tally)
                 status = response.status
                 await observe.end(status, slug)
-                known = noted.request_id or self.request_id(request)
                 if always and not response.prepared:
                     response.headers.update(always)
                 sent_bytes = self._finish(request, response, known)
@@ -186,12 +192,14 @@ class Dispatch:
                         status,
                         round(seconds * 1000, 3),
                         sent_bytes,
-                        known or self.request_id(request),
+                        known,
                         slug,
                     )
                     self._log.request(line, noted.values)
 
-        return handle
+        if self._tracing is None or not logged:
+            return handle
+        return traced(handle, self._tracing, method=method, template=template, is_trusted=self._is_from_trusted)
 
     def around_unmatched(self, allowed: tuple[str, ...] = ()) -> Handle:
         """Return the handler for what no route takes: 404, or 405 where another method of its path exists.
@@ -220,8 +228,11 @@ class Dispatch:
             noted.request_id = self._sent_id(request) or f"{self._id_prefix}-{next(self._id_numbers)}"
         return noted.request_id
 
+    def _is_from_trusted(self, request: web.Request) -> bool:
+        return bool(self._config.trusted_proxies) and self._proxies.is_trusted(request.remote or "")
+
     def _sent_id(self, request: web.Request) -> str | None:
-        if not self._config.trusted_proxies or not self._proxies.is_trusted(request.remote or ""):
+        if not self._is_from_trusted(request):
             return None
         sent = request.headers.get("X-Request-Id", "")
         return sent if _REQUEST_ID.fullmatch(sent) else None

@@ -13,10 +13,10 @@ import uvloop
 from aiohttp import web
 
 from services.clients.http_session import client_session
-from services.clients.log_client import LogClient
 from services.clients.tile_client import TileClient
+from services.clients.traced_log_client import log_client
 from services.clients.verifier_client import VerifierClient
-from services.edge import LOG, REGISTRY, Log, Principal, RateLimit, serve, token_hash
+from services.edge import LOG, REGISTRY, TRACING, Log, Principal, RateLimit, serve, token_hash
 from services.edge import make_app as make_edge_app
 from services.follow import Health
 from services.issuer_gateway import migrations
@@ -168,11 +168,14 @@ async def _running(
             vault=vault,
             pool=pool,
             background=background,
-            follow_client=LogClient(session, config.ledger_url),
-            relay_client=LogClient(session, config.ledger_url, timeout_seconds=config.relay_timeout_seconds),
+            follow_client=log_client(session, config.ledger_url, app.get(TRACING)),
+            relay_client=log_client(
+                session, config.ledger_url, app.get(TRACING), timeout_seconds=config.relay_timeout_seconds
+            ),
             tile_client=lambda url: TileClient(session, url),
             verifier=VerifierClient(session, config.evidence_verifier_url) if config.evidence_verifier_url else None,
             log=app[LOG],
+            tracing=app.get(TRACING),
             metrics=Metrics(app[REGISTRY]),
             fault=await followed_log.kept_fault(background),
             suspects=await followed_log.kept_suspects(background),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -16,9 +17,10 @@ from aiohttp import web
 
 from proto.log.note_key import VerifierKey, parse_vkey
 from proto.problem import UnavailableProblem
+from services.call_context import CallOrigins
 from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
-from services.edge import LOG, REGISTRY, STOPPING, Log, serve
+from services.edge import LOG, REGISTRY, STOPPING, TRACING, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow.beginning import parse_predecessor
 from services.ledger import store
@@ -31,11 +33,13 @@ from services.ledger.mirrors.folder_mirror import FolderMirror
 from services.ledger.mirrors.mirror import Mirror, keep_mirror
 from services.ledger.publishing.publication import Publication
 from services.ledger.publishing.publisher import Publisher, follow_publication
+from services.ledger.publishing.traced_publisher import TracedPublisher
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.intake import Intake
 from services.ledger.sequencing.partitions import keep_room, make_room
 from services.ledger.sequencing.sequencer import Sequencer
-from services.ledger.sequencing.storage import PostgresStorage
+from services.ledger.sequencing.storage import PostgresStorage, Storage
+from services.ledger.sequencing.traced import TracedIntake, TracedStorage
 from services.ledger.service import LEDGER, Ledger
 from services.ledger.signer import Signer, load_key
 from services.ledger.store import LogRow
@@ -167,8 +171,13 @@ class _Parts:
         before = [parse_predecessor(text) for text in config.predecessors]
         policy = witness_policy(config, verifier, before=[key for _, key in before])
         self.witnesses = self._witnesses(app, policy, Proofs(pool), session, verifier)
-        self.publisher = self._publisher(log_row, metrics.publishing, log) if config.log_key_file else None
-        storage = PostgresStorage(pool, frozen_after_ms=config.frozen_after_ms)
+        self.publisher = self._publisher(app, log_row, metrics.publishing) if config.log_key_file else None
+        storage: Storage = PostgresStorage(pool, frozen_after_ms=config.frozen_after_ms)
+        tracing, origins = app.get(TRACING), CallOrigins()
+        if tracing is not None:
+            storage = TracedStorage(storage, tracing, origins)
+            if isinstance(self.publisher, TracedPublisher):
+                self.publisher.trace(tracing, storage.take_unpublished)
         self.sequencer = Sequencer(
             storage,
             batch_events_max=config.batch_events_max,
@@ -180,7 +189,7 @@ class _Parts:
             on_growth=self.publisher.hint if self.publisher else lambda: None,
             development_rules=config.development_rules,
         )
-        self.intake = Intake(
+        self.intake = (Intake if tracing is None else partial(TracedIntake, tracing, origins))(
             storage,
             sequencer=self.sequencer,
             executor=executor,
@@ -242,12 +251,12 @@ class _Parts:
             log=app[LOG],
         )
 
-    def _publisher(self, log_row: LogRow, metrics: PublishingMetrics, log: Log) -> Publisher:
+    def _publisher(self, app: web.Application, log_row: LogRow, metrics: PublishingMetrics) -> Publisher:
         key_file, folder = key_files(self.config)
         key = load_key(key_file)
         if key.verifier.text != log_row.verifier_key:
             raise SettingsFault(f"{key_file} holds another key than the one that signs the log {log_row.origin}")
-        return Publisher(
+        return (TracedPublisher if TRACING in app else Publisher)(
             self.config.database_url,
             limits=_limits(self.config),
             signer=Signer(key, folder),
@@ -256,7 +265,7 @@ class _Parts:
             idle_interval_ms=self.config.idle_publish_interval_ms,
             lock_wait_ms=self.config.signer_lock_wait_ms,
             metrics=metrics,
-            log=log,
+            log=app[LOG],
             witnesses=self.witnesses,
         )
 

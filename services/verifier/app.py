@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from proto.ids import Origin
 from proto.log.note_key import parse_vkey
 from proto.log.policy import NO_QUORUM
 from services.crypto.rdf_processes import FormMakers
-from services.edge import LOG, REGISTRY, Log, serve
+from services.edge import LOG, REGISTRY, TRACING, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow import HealthPolicy
 from services.policy_file import policy_text, read_policy_about
@@ -29,6 +30,7 @@ from services.verifier.answers.list_service import ListService
 from services.verifier.answers.log_summary import WatchedLog
 from services.verifier.answers.questions import HealthSource
 from services.verifier.answers.service import AnswerService
+from services.verifier.answers.traced_answers import TracedAnswerService
 from services.verifier.config import Config
 from services.verifier.documents.pdf import PdfReader
 from services.verifier.http.app_keys import (
@@ -83,7 +85,9 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     @contextlib.asynccontextmanager
     async def running(app: web.Application) -> AsyncIterator[None]:
         cache = AnswerCache(answers_max=config.answers_max)
-        async with replaying(config, app[LOG], listener=cache, end_process=end_process) as replay:
+        async with replaying(
+            config, app[LOG], listener=cache, end_process=end_process, tracing=app.get(TRACING)
+        ) as replay:
             _answer(app, replay.store, replay.follower, cache, replay.metrics)
             yield
 
@@ -176,7 +180,9 @@ def _answer(
 ) -> None:
     """Have the routes answer from these records."""
     app[REGISTRY].register(metrics)
-    app[ANSWERS] = AnswerService(projection, health_source, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
+    tracing = app.get(TRACING)
+    make = AnswerService if tracing is None else partial(TracedAnswerService, tracing)
+    app[ANSWERS] = make(projection, health_source, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
     app[CACHED_ANSWERS] = CachedAnswers(projection, app[ANSWERS], cache, clock=now)
     config = app[SETTINGS]
     key = parse_vkey(config.log_verifier_key)

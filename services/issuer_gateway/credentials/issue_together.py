@@ -35,9 +35,10 @@ from services.issuer_gateway.unit_of_work.idempotency import (
     remember_events,
 )
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
+from services.issuer_gateway.unit_of_work.storage import RequestStorage
 from services.issuer_gateway.unit_of_work.transactions import outcome_unknown
 from services.issuer_gateway.waiting.coalescer import Coalescer
-from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import CONFLICT_ERRORS, CommitUnknownError
 
 _ALONE = (*CONFLICT_ERRORS, LogNotFollowedProblem)
@@ -78,9 +79,15 @@ class IssueTogether:
     """Issues what is asked for at the same time in one transaction for each institution."""
 
     def __init__(
-        self, pool: Pool, writer: LogWriter, idempotency: Idempotency, *, rows: PrepareRows, issuing: IssueCredential
+        self,
+        storage: RequestStorage,
+        writer: LogWriter,
+        idempotency: Idempotency,
+        *,
+        rows: PrepareRows,
+        issuing: IssueCredential,
     ) -> None:
-        self._pool = pool
+        self._storage = storage
         self._writer = writer
         self._idempotency = idempotency
         self._rows = rows
@@ -144,7 +151,7 @@ class IssueTogether:
         outcomes: dict[int, _Outcome] = dict(refused)
         committed: dict[int, IssuedInGroup] = {}
         try:
-            async with transaction(self._pool) as connection:  # (2)
+            async with self._storage.transaction() as connection:  # (2)
                 settled = await _settled(connection, group, items)
                 items = {place: item for place, item in items.items() if place not in settled}
                 if items:

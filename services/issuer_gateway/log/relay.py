@@ -7,12 +7,14 @@ we do not know it: they are sent again, byte for byte the same, and it answers a
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from proto.envelope import Envelope
+from proto.ids import EventId
 from proto.problem import Problem
 from proto.wire.ledger import Appended, AppendLine
+from services.call_context import CallContext, CallOrigins, carrying, current, together
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
 from services.edge import Log
 from services.issuer_gateway.config import Config
@@ -26,6 +28,7 @@ _FINAL_SLUGS = frozenset({"malformed", "invalid", "unknown-event-type"})
 """Refusals by form, which no later attempt can heal; refusals by rule say of themselves whether they are final."""
 _MS = 1000
 _HOUSEKEEPING_SECONDS = 60.0
+_ORIGINS_SAID_MAX = 32
 _GATHER_SECONDS = 0.002
 """Between two submissions. Who comes to an idle relay is sent at once, and those who come close behind go together."""
 
@@ -57,10 +60,16 @@ class Relay:
         self._arrivals = arrivals
         self._log = log
         self._metrics = metrics
+        self._origins = CallOrigins()
+        self._sent_for: dict[str, Any] = {}
         self._called = asyncio.Event()
         self._failure_count = 0
         self._kept_house_at = 0.0
         self.last_failure: str | None = None
+
+    def said(self, event_ids: Iterable[EventId]) -> None:
+        """Remember which request put these events into the outbox, for whoever carries them on."""
+        self._origins.note(event_ids)
 
     def call(self) -> None:
         """There is something new in the outbox."""
@@ -92,7 +101,11 @@ class Relay:
             await self._keep_house()
             waiting = await self._storage.due(connection, limit=self._config.relay_batch_max)
             if waiting:
-                lines = await self._submit(waiting)
+                origins = self._origins.of(item.event_id for item in waiting)
+                sent = together(origins)
+                with carrying(CallContext(sent.request_id, current().traceparent)):
+                    lines = await self._submit(waiting)
+                self._sent_for = _ids_of(sent, origins)
                 await self._keep(waiting, lines)
             return len(waiting)
 
@@ -124,7 +137,7 @@ class Relay:
         for result, count in (("taken", taken), ("refused", len(refused)), ("later", len(later))):
             self._metrics.relayed.labels(result).inc(count)
         kinds = sorted({str(problem.get("type", "")).rpartition(":")[2][:60] for problem in (*refused, *later)})
-        values = {"taken": taken, "refused": len(refused), "later": len(later), "problems": kinds}
+        values = {"taken": taken, "refused": len(refused), "later": len(later), "problems": kinds, **self._sent_for}
         if refused:
             self._log.warning("relayed", **values)
         else:
@@ -167,6 +180,14 @@ class Relay:
             return
         self._kept_house_at = now
         await self._storage.forget_secrets(hours=self._config.answer_hours_max)
+
+
+def _ids_of(sent: CallContext, origins: Sequence[CallContext]) -> dict[str, Any]:
+    """Return for the log under which id the ledger was asked, and for which requests where they were several."""
+    several = [
+        each.request_id for each in origins[:_ORIGINS_SAID_MAX] if each.request_id not in {None, sent.request_id}
+    ]
+    return {"request_id": sent.request_id} | ({"requests": several} if several else {})
 
 
 def is_final(problem: dict[str, Any]) -> bool:

@@ -134,6 +134,7 @@ class LogWriter:
             for item in said
         ]
         await self._storage.enqueue(connection, rows)
+        self._relay.said(item.opened.event_id for item in said)
         for item in said:
             self._metrics.said.labels(item.event_type).inc()
 
@@ -153,6 +154,10 @@ class LogWriter:
         self, expected: Expected, *, event_type: str, streams: Sequence[CredentialId]
     ) -> EventAnswer:
         """Call the relay, wait the configured time for the log to take the event, and return where it stands."""
+        self._relay.said([expected.event_id])  # it may have been put there together with others', for the first of us
+        return await self._arrival(expected, event_type=event_type, streams=streams)
+
+    async def _arrival(self, expected: Expected, *, event_type: str, streams: Sequence[CredentialId]) -> EventAnswer:
         self._relay.call()
         arrival = await expected.within(self._wait_seconds)
         if arrival is not None and arrival.appended is not None:
@@ -176,7 +181,7 @@ class LogWriter:
             row = await self._row(event_id)
             if row.state != "pending":
                 return row.answer(location_of(event_id))
-            return await self.await_arrival(expected, event_type=row.event_type, streams=row.streams)
+            return await self._arrival(expected, event_type=row.event_type, streams=row.streams)
         finally:
             self._arrivals.forget(expected)
 

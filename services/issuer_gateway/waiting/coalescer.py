@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from services.call_context import CallContext, carrying, current
+
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
@@ -22,13 +24,13 @@ class Coalescer(Generic[Item, Outcome]):
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], *, count_max: int) -> None:
         self._work = work
         self._count_max = count_max
-        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[Item, asyncio.Future[Outcome], CallContext]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Outcome:
         """Have `item` done with those of others and return its outcome."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        self._waiting.append((item, future, current()))
         if self._runner is None:
             self._runner = asyncio.create_task(self._run())
         return await future
@@ -46,18 +48,19 @@ class Coalescer(Generic[Item, Outcome]):
         finally:
             self._runner = None
 
-    async def _settle(self, group: Sequence[tuple[Item, asyncio.Future[Outcome]]]) -> None:
+    async def _settle(self, group: Sequence[tuple[Item, asyncio.Future[Outcome], CallContext]]) -> None:
         try:
-            outcomes = await self._work([item for item, _ in group])
+            with carrying(group[0][2]):  # for whom the others come is noted by each of them
+                outcomes = await self._work([item for item, _, _ in group])
         except Exception as error:  # noqa: BLE001 - it is raised again, by each who waits
-            for _, future in group:
+            for _, future, _ in group:
                 if not future.done():
                     future.set_exception(error)
         except BaseException:
-            for _, future in group:
+            for _, future, _ in group:
                 future.cancel()
             raise
         else:
-            for (_, future), outcome in zip(group, outcomes, strict=True):
+            for (_, future, _), outcome in zip(group, outcomes, strict=True):
                 if not future.done():
                     future.set_result(outcome)

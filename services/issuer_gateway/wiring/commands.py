@@ -139,7 +139,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         log_state=parts.log_state,
         workbooks=parts.workbooks,
         status_lists=parts.status_lists,
-        issue_together=IssueTogether(pool, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
+        issue_together=IssueTogether(parts.storage, writer, idempotency, rows=issuing.rows, issuing=issuing.issue),
         stack_credentials=StackCredentials(
             pool, writer, idempotency, prepare=issuing.prepare, decide=issuing.decide, issue=issuing.issue
         ),

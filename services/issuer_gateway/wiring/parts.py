@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 
 from proto.log.note_key import parse_vkey
 from services.clients.log_client import LogClient
@@ -23,15 +24,18 @@ from services.issuer_gateway.log.projector import FollowObserver, Projector
 from services.issuer_gateway.log.refused_events import RefusedEvents
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.log.relay_storage import PostgresRelayStorage
+from services.issuer_gateway.log.traced_relay import TracedRelay
 from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
-from services.issuer_gateway.unit_of_work.storage import PostgresStorage
+from services.issuer_gateway.unit_of_work.storage import PostgresStorage, RequestStorage
+from services.issuer_gateway.unit_of_work.traced_storage import TracedRequestStorage
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Pool
 from services.policy_file import read_pins, read_policy_about
+from services.tracing import Tracing
 
 _MS = 1000
 
@@ -52,6 +56,7 @@ class OpenedResources:
     """Who is asked about the evidence of applications."""
     log: Log
     metrics: Metrics
+    tracing: Tracing | None
     fault: LogEvidence | None
     """What an earlier run found against the log."""
     suspects: tuple[bytes, ...]
@@ -72,6 +77,7 @@ class Parts:
     projector: Projector
     relay: Relay
     log_state: FollowedLogState
+    storage: RequestStorage
     unit_of_work: UnitOfWork
     writer: LogWriter
     idempotency: Idempotency
@@ -102,7 +108,7 @@ def make_parts(opened: OpenedResources) -> Parts:
     )
     log_state = FollowedLogState(follower, beginning, projector)
     wait_seconds = config.sequencing_wait_ms / _MS
-    storage = PostgresStorage(pool)
+    storage = PostgresStorage(pool) if opened.tracing is None else TracedRequestStorage(pool, opened.tracing)
     unit_of_work = UnitOfWork(storage, advanced, wait_seconds=wait_seconds)
     writer = LogWriter(
         storage,
@@ -126,6 +132,7 @@ def make_parts(opened: OpenedResources) -> Parts:
         projector=projector,
         relay=relay,
         log_state=log_state,
+        storage=storage,
         unit_of_work=unit_of_work,
         writer=writer,
         idempotency=Idempotency(storage, unit_of_work, writer, keystore),
@@ -138,7 +145,7 @@ def make_parts(opened: OpenedResources) -> Parts:
 
 
 def _relay(opened: OpenedResources, arrivals: Arrivals, refused: RefusedEvents) -> Relay:
-    return Relay(
+    return (Relay if opened.tracing is None else partial(TracedRelay, opened.tracing))(
         PostgresRelayStorage(opened.background, refused),
         opened.relay_client,
         config=opened.config,

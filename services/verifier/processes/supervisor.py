@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import uvloop
@@ -26,6 +27,7 @@ from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
 from services.settings import SettingsFault, encode_settings
+from services.tracing import Tracing, open_tracing
 from services.verifier.app import Shared
 from services.verifier.config import Config
 from services.verifier.limits.api_keys import read_keys
@@ -68,7 +70,11 @@ async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> Non
     with _own_folder(config) as folder, reserved(config.host, config.port) as port:
         shared = Shared(state_file=folder / "state", quotas_file=folder / "quotas")
         with contextlib.closing(_made(shared)) as shared_state:
-            async with replaying(config, log, tell=shared_state.write) as replay, asyncio.TaskGroup() as group:
+            async with (
+                _tracing(config, log) as tracing,
+                replaying(config, log, tell=shared_state.write, tracing=tracing) as replay,
+                asyncio.TaskGroup() as group,
+            ):
                 names = [f"worker-{number}" for number in range(1, config.workers + 1)]
                 pool = WorkerPool(log, stop_seconds=config.shutdown_timeout_seconds + STOP_SECONDS)
                 registry = CollectorRegistry()
@@ -88,6 +94,23 @@ async def serve_workers(config: Config, *, log: Log, stop: asyncio.Event) -> Non
                         await stop.wait()
                 writing.cancel()
     log.flush()
+
+
+@contextlib.asynccontextmanager
+async def _tracing(config: Config, log: Log) -> AsyncIterator[Tracing | None]:
+    """Have traces of what this process asks the log, where there are any, while the block runs."""
+    tracing = open_tracing(
+        url=config.traces_url,
+        share=config.traces_share,
+        service="verifier",
+        version=version("credentify"),
+        say=log.warning,
+    )
+    if tracing is None:
+        yield None
+        return
+    async with tracing.running():
+        yield tracing
 
 
 def _made(shared: Shared) -> SharedState:

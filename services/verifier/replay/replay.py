@@ -16,14 +16,15 @@ from proto.log.note_key import parse_vkey
 from proto.moment import Moment, from_datetime
 from services.clients.catalogue_client import CatalogueClient
 from services.clients.http_session import client_session
-from services.clients.log_client import LogClient
 from services.clients.shown_checkpoint import shown_at
 from services.clients.tile_client import TileClient
+from services.clients.traced_log_client import log_client
 from services.edge import Log
 from services.follow import Beginning, FollowBounds, Follower, FollowerKnowledge
 from services.follow.findings import finding_of
 from services.policy_file import read_pins, read_policy_about
 from services.supervision import FATAL_STATUS, EndProcess, TaskSupervision
+from services.tracing import Tracing
 from services.verifier.config import Config
 from services.verifier.metrics import Metrics
 from services.verifier.projection.listener import ProjectionListener
@@ -59,12 +60,14 @@ async def replaying(
     listener: ProjectionListener | None = None,
     tell: Callable[[FollowerKnowledge], None] | None = None,
     end_process: EndProcess = os._exit,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Replay]:
     """Open (1) the projection's file and (2) follow the log into it, while the block runs; closed in reverse order.
 
     Raises `SettingsFault` for a policy file that cannot be used, `MalformedProblem` or `InvalidProblem` for the log's
     key, and `StoreProblem`. `listener` hears of each change of the records; `tell` is called with all that is known,
-    each time that it changes; `end_process` with 70 when following fails for good.
+    each time that it changes; `end_process` with 70 when following fails for good. `tracing` makes spans of what
+    the log is asked.
     """
     policy = read_policy_about(config.policy_file, parse_vkey(config.log_verifier_key))
     async with contextlib.AsyncExitStack() as stack:
@@ -82,7 +85,7 @@ async def replaying(
             ),
         )
         follower = Follower(
-            _client(config, session, config.ledger_url),
+            log_client(session, config.ledger_url, tracing, timeout_seconds=config.log_timeout_seconds),
             store,
             verifier_key=config.log_verifier_key,
             policy=policy,
@@ -143,10 +146,6 @@ def bounds_of(config: Config) -> FollowBounds:
         signature_threads=config.signature_threads,
         signature_processes=config.signature_processes,
     )
-
-
-def _client(config: Config, session: aiohttp.ClientSession, url: str) -> LogClient:
-    return LogClient(session, url, timeout_seconds=config.log_timeout_seconds)
 
 
 async def _compare(config: Config, session: aiohttp.ClientSession, store: Store, follower: Follower, log: Log) -> None:
