@@ -51,8 +51,10 @@ async def dump(url: str, file: Path, programs: Path | None = None) -> None:
     await _ended([("pg_dump", await _started(program, environment, *options))])
 
 
-async def restore(url: str, file: Path, programs: Path | None = None) -> None:
+async def restore(url: str, file: Path, programs: Path | None = None, *, with_grants: bool = True) -> None:
     """Fill an empty database from such a copy, in one transaction; everything belongs to the role of `url`.
+
+    Without grants, no role of the copied database has to exist.
 
     By way of SQL: what pg_restore itself sends of its session's settings stops servers older than PostgreSQL 17. It
     connects to nothing, so the bundled one, which reads what the bundled pg_dump wrote, serves in any case.
@@ -60,7 +62,8 @@ async def restore(url: str, file: Path, programs: Path | None = None) -> None:
     environment = libpq_environment(url)
     writer = await asyncio.to_thread(_program, "psql", await _choice(url, environment, programs))
     reader = await asyncio.to_thread(_program, "pg_restore", Choice(folder=programs, needs_tls=False))
-    reading = await _started(reader, environment, "--no-owner", "--file=-", str(file), stdout=PIPE)
+    grants = () if with_grants else ("--no-privileges",)
+    reading = await _started(reader, environment, "--no-owner", *grants, "--file=-", str(file), stdout=PIPE)
     options = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-")
     writing = await _started(writer, environment, *options, stdin=PIPE)
     pumping = asyncio.create_task(_pump(reading, writing))

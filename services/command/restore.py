@@ -7,6 +7,7 @@ restored log, the ledger refuses to sign until the lost entries are back (`crede
 
 import contextlib
 import sqlite3
+import sys
 from pathlib import Path
 
 import click
@@ -21,9 +22,10 @@ from services.command.fsck import Targets, check
 from services.command.home import Home, default_folder
 from services.command.key_file import write_secret
 from services.command.note_file import read_note
-from services.command.output import as_json_option, command, console, print_json
+from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 from services.command.pg_tools import postgres_programs_option
 from services.command.pg_tools import restore as restore_database
+from services.command.rehearsal import Rehearsed, rehearse
 from services.command.tile_source import open_source
 from services.embedded import EmbeddedPostgres
 from services.fsck_report import Report
@@ -222,6 +224,11 @@ def copy_keys(source: Path, target: Path) -> None:
 )
 @postgres_programs_option
 @click.option("--nothing-newer", is_flag=True, help="The log was stopped before the backup was made.")
+@click.option(
+    *("--rehearse", "is_rehearsal"),
+    is_flag=True,
+    help="Only try it: into a new folder (--data, else a temporary one) that is checked, timed and removed.",
+)
 @as_json_option
 @command
 async def restore(
@@ -234,10 +241,20 @@ async def restore(
     master_key_file: Path | None,
     key_folder: Path | None,
     postgres_programs: Path | None,
+    is_rehearsal: bool,
     **named: str | Path | None,
 ) -> None:
     """Restore a backup into empty databases, or a new data folder, and check everything again."""
     backup = BackupFolder(folder)
+    if is_rehearsal:
+        if any(named.values()) or published or nothing_newer:
+            raise InvalidProblem(
+                "A rehearsal has a folder of its own: leave out where else it would go, and what is newest"
+            )
+        _print_rehearsed(
+            await rehearse(backup, data, master_key_file=master_key_file, key_folder=key_folder), as_json=as_json
+        )
+        return
     if any(named.values()):
         files = {"master_key_file": master_key_file, "key_folder": key_folder, "postgres_programs": postgres_programs}
         to = msgspec.convert(named | files, Destinations)
@@ -270,3 +287,16 @@ def _print(done: Restored) -> None:
             f"{done.signed_size - done.tree_size} are back, with `credentify ledger recover --from MIRROR` "
             "(RUNBOOK.md: older-database)"
         )
+
+
+def _print_rehearsed(done: Rehearsed, *, as_json: bool) -> None:
+    """Print how the rehearsal went; what is damaged ends with status 1."""
+    if as_json:
+        print_json(done)
+    else:
+        checked = "ledger and gateway" if done.gateway_checked else "ledger; the gateway only with --master-key-file"
+        console.print(f"rehearsed   backup of {done.made_at}, {done.tree_size} entries")
+        console.print(f"checked     {checked}: {'clean' if done.is_clean else 'DAMAGED'}")
+        console.print(f"time        {done.restore_seconds:g} s to restore, {done.check_seconds:g} s to check")
+    if not done.is_clean:
+        sys.exit(EXIT_PROBLEM)

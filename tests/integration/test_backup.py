@@ -14,6 +14,7 @@ from services.command import backup_folder as names
 from services.command.backup import Origins, back_up
 from services.command.backup_folder import BackupFolder
 from services.command.pg_tools import ToolProblem, dump
+from services.command.rehearsal import rehearse
 from services.command.restore import Destinations, put_back
 from services.command.speaker import now
 from services.command.tile_source import open_source
@@ -193,3 +194,26 @@ async def test_a_backup_that_fails_leaves_no_folder_and_what_was_there_before(
             await back_up(broken, BackupFolder(tmp_path / name), with_master_key=False, with_registrar=False)
     assert not {"new", "deep"} & _names(tmp_path)
     assert _names(tmp_path / "there") == set()
+
+
+async def test_a_restore_is_rehearsed_into_a_new_folder_that_is_gone_afterwards(
+    ledger: RunningLedger, gateway: RunningGateway, open_folder: Path
+) -> None:
+    office = await gateway.institution("delta")
+    described = await office.describe()
+    await office.client.post("/v1/credentials", office.award(described.id), key=secrets.token_hex(8))
+    size = (await ledger.client.log()).tree_size
+    backup = await backed_up(ledger, open_folder / "backup", gateway)
+    before = _names(open_folder)
+    new = open_folder / "rehearsal"
+    done = await rehearse(backup, new, master_key_file=gateway.config.master_key_file, key_folder=None)
+    assert (done.tree_size, done.is_clean, done.gateway_checked) == (size, True, True)
+    assert set(done.damages) == {"ledger", "gateway"}
+    assert _names(open_folder) == before
+    with pytest.raises(InvalidProblem, match="name a new folder"):
+        await rehearse(backup, open_folder, master_key_file=None, key_folder=None)
+    file = backup.path(names.LEDGER_DUMP)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InvalidProblem, match=r"damaged: ledger\.dump"):
+        await rehearse(backup, new, master_key_file=None, key_folder=None)
+    assert not new.exists()
