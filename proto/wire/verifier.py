@@ -115,11 +115,12 @@ class StandingItem(Body, frozen=True, kw_only=True, omit_defaults=True):
 class IssuerFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     """What the log says of an institution, not what a document says of itself.
 
-    `state` is its standing now; `answers_now` is who answers for its credentials, itself or its successor.
+    `state` is its standing now, `unknown` where it would be active by records that may lack what was said since;
+    `answers_now` is who answers for its credentials, itself or its successor.
     """
 
     did: Did
-    state: Literal["active", "suspended", "closed", "not_admitted"]
+    state: Literal["active", "suspended", "closed", "not_admitted", "unknown"]
     legal_name: str = ""
     country: str = ""
     admitted_at: Moment | None = None
@@ -162,7 +163,8 @@ class StackNode(Body, frozen=True, kw_only=True, omit_defaults=True):
 class RecognitionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     """An institution counts the credential towards a programme of its own.
 
-    `under` is the standing decision that it follows, `replaces` the recognition in whose place it came.
+    `under` is the standing decision that it follows, `replaces` the recognition in whose place it came. `state` is
+    `unknown` where it would be live by records that may lack what was said since.
     """
 
     event_id: EventId
@@ -172,7 +174,7 @@ class RecognitionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     ects_hundredths: int
     programme: str
     received_at: Moment
-    state: Literal["live", "withdrawn", "void"]
+    state: Literal["live", "withdrawn", "void", "unknown"]
     eqf_level: int | None = None
     under: EventId | None = None
     replaces: EventId | None = None

@@ -310,6 +310,8 @@ def test_no_part_of_an_answer_is_good_by_what_records_may_lack(
     assert answer.status is not None
     assert answer.stack is not None
     assert {answer.status.state, answer.stack.state, *(part.state for part in answer.stack.parts)} == {"unknown"}
+    assert answer.issuer is not None
+    assert (answer.issuer.state, answer.issuer.legal_name != "") == ("unknown", True)
     if health.time is not None:
         assert "2026-06-01 00:00 UTC" in found(answer, "status").detail
 
@@ -319,6 +321,27 @@ def test_old_records_still_say_what_stands_against_a_credential(scene: Scene) ->
     answer = evaluate(scene.grounds(health=replace(HEALTHY, state="stale", age_seconds=61.0)))
     assert answer.status is not None
     assert (answer.verdict, answer.status.state) == ("indeterminate", "revoked")
+
+
+def test_old_records_call_no_institution_active_and_no_recognition_live(scene: Scene) -> None:
+    world, old = scene.world, replace(HEALTHY, state="stale", age_seconds=61.0)
+    for name in ("first", "second"):
+        world.say(world.recognition(world.admit(name), scene.credential_id))
+    first, second = world.book.recognitions.values()
+    assert first is not None
+    assert second is not None
+    world.say(world.withdrawal(world.party("second"), second.stamp.event_id))
+    recognitions = (first, second)
+    answer = evaluate(scene.grounds(recognitions=recognitions))
+    assert answer.issuer is not None
+    assert (answer.issuer.state, [item.state for item in answer.recognitions]) == ("active", ["live", "withdrawn"])
+    answer = evaluate(scene.grounds(recognitions=recognitions, health=old))
+    assert answer.issuer is not None
+    assert (answer.issuer.state, [item.state for item in answer.recognitions]) == ("unknown", ["unknown", "withdrawn"])
+    world.say(world.suspension(scene.school))
+    answer = evaluate(scene.grounds(health=old))
+    assert answer.issuer is not None
+    assert answer.issuer.state == "suspended"
 
 
 def test_nobody_knows_how_a_stack_will_stand(scene: Scene) -> None:

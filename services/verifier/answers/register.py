@@ -50,6 +50,7 @@ class Register:
         found = facts.issuer_facts(self._book, did)
         acts = self._lists.acts_of(did)
         assert found.state != "not_admitted", "the list holds those that were admitted"
+        assert found.state != "unknown", "the list's day is in its answer"
         return IssuerSummary(
             did=did,
             legal_name=found.legal_name,
@@ -73,7 +74,8 @@ class Register:
         raise UnknownIssuerProblem("No institution of this DID is on record; the registrar admits institutions")
 
     def _answer(self, issuer: Issuer, question: TimedQuestion, as_of: AsOf, freshness: Check) -> IssuerAnswer:
-        found, did = facts.issuer_facts(self._book, issuer.did), issuer.did
+        did = issuer.did
+        found = facts.issuer_facts(self._book, did, is_certain=freshness.result == "valid")
         acts = self._lists.acts_of(did)
         limit = SHOWN_MAX + 1
         achievements = [self.awarded(*each) for each in self._lists.awards(issuer=did, limit=limit)]

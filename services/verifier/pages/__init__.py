@@ -27,6 +27,7 @@ from services.verifier.pages.words import (
     MARKS,
     NAMES,
     SIGNS,
+    STANDINGS,
     WORDS,
 )
 from services.verifier.verdict.findings import Judgement
@@ -79,6 +80,7 @@ class Pages:
             signs=SIGNS,
             levels=LEVELS,
             states=STATES,
+            standings=STANDINGS,
             reasons=REASONS,
             roles=ENDORSER_ROLES,
             box_width=BOX_WIDTH,

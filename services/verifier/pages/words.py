@@ -101,3 +101,13 @@ MAYBE_NOT_ON_RECORD = (
 )
 NOT_YET_ON_RECORD = "This credential was not on record yet on {known_at}. Today it is: leave that day empty to see it."
 NOT_COVERED = "not this credential: it asks for more credits or a higher level"
+STANDINGS: Mapping[str, str] = {
+    "active": "active",
+    "suspended": "suspended",
+    "closed": "closed",
+    "live": "live",
+    "withdrawn": "withdrawn",
+    "void": "void",
+    "unknown": "not known",
+}
+"""How an institution, or a recognition, stands."""

@@ -113,16 +113,20 @@ def _told(book: Book, change: Change, known_at: Moment | None) -> HistoryItem:
     )
 
 
-def issuer_facts(book: Book, did: Did, *, life: Life | None = None, known_at: Moment | None = None) -> IssuerFacts:
-    """Return what the register says of an institution, by `known_at`; `life` is the issue that is asked about."""
+def issuer_facts(
+    book: Book, did: Did, *, life: Life | None = None, known_at: Moment | None = None, is_certain: bool = True
+) -> IssuerFacts:
+    """Return what the register says of an institution, by `known_at`; `life` is the issue that is asked about.
+
+    `is_certain` tells whether the records lack nothing; where they may, none is said to be active.
+    """
     issuer = book.issuer(did)
     known = profile(book, issuer, known_at=known_at) if issuer else None
     if issuer is None or known is None:
         return IssuerFacts(did=did, state="not_admitted")
     last = standing(book, issuer, known_at=known_at)
-    state: Literal["active", "suspended", "closed"] = (
-        "active" if last is None or last.kind == "reinstated" else last.kind
-    )
+    in_force: Literal["active", "unknown"] = "active" if is_certain else "unknown"
+    state = in_force if last is None or last.kind == "reinstated" else last.kind
     admissions = [entry for entry in issuer.profiles if entry.is_admission and counts(book, entry.stamp, known_at)]
     return IssuerFacts(
         did=did,
@@ -213,9 +217,9 @@ def _key_state(book: Book, key: Key, now: Moment) -> Literal["usable", "delayed"
 
 
 def recognition_facts(
-    book: Book, recognitions: Iterable[Recognition], known_at: Moment | None
+    book: Book, recognitions: Iterable[Recognition], known_at: Moment | None, *, is_certain: bool
 ) -> tuple[RecognitionFacts, ...]:
-    """Return the recognitions that were known by `known_at`, and whether each is live."""
+    """Return the recognitions that were known by `known_at`, and whether each is live; `is_certain` as for a status."""
     return tuple(
         RecognitionFacts(
             event_id=item.stamp.event_id,
@@ -226,7 +230,7 @@ def recognition_facts(
             eqf_level=item.eqf_level,
             programme=item.programme,
             received_at=item.stamp.received_at,
-            state=_recognition_state(book, item, known_at),
+            state=_recognition_state(book, item, known_at, is_certain=is_certain),
             under=item.under,
             replaces=item.replaces,
         )
@@ -236,10 +240,10 @@ def recognition_facts(
 
 
 def _recognition_state(
-    book: Book, recognition: Recognition, known_at: Moment | None
-) -> Literal["live", "withdrawn", "void"]:
+    book: Book, recognition: Recognition, known_at: Moment | None, *, is_certain: bool
+) -> Literal["live", "withdrawn", "void", "unknown"]:
     if is_live_recognition(book, recognition.stamp.event_id, known_at=known_at):
-        return "live"
+        return "live" if is_certain else "unknown"
     return "withdrawn" if counts(book, recognition.stamp, known_at) else "void"
 
 

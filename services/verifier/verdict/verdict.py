@@ -40,7 +40,7 @@ def evaluate(grounds: Grounds) -> Judgement:
         question=Question(at=grounds.at, known_at=grounds.known_at),
         as_of=as_of(grounds.origin, grounds.position, grounds.health),
     )
-    return _with_facts(judgement, grounds, life, found, is_certain=is_fresh and grounds.at <= grounds.now)
+    return _with_facts(judgement, grounds, life, found, is_fresh=is_fresh)
 
 
 def verdict(checks: Iterable[CheckFinding]) -> Verdict:
@@ -82,19 +82,20 @@ def _effective(grounds: Grounds) -> Effective | None:
 
 
 def _with_facts(
-    judgement: Judgement, grounds: Grounds, life: Life | None, found: Effective | None, *, is_certain: bool
+    judgement: Judgement, grounds: Grounds, life: Life | None, found: Effective | None, *, is_fresh: bool
 ) -> Judgement:
-    """Add what the log says, as far as the records are complete; `is_certain` where they lack nothing until then."""
+    """Add what the log says, as far as the records are complete; no state is good by what they may lack."""
     book, credential, known_at = grounds.book, grounds.credential, grounds.known_at
     if credential is None or life is None or found is None:
-        return msgspec.structs.replace(judgement, issuer=_claimed_issuer(grounds))
+        return msgspec.structs.replace(judgement, issuer=_claimed_issuer(grounds, is_fresh=is_fresh))
+    is_certain = is_fresh and grounds.at <= grounds.now
     return msgspec.structs.replace(
         judgement,
         credential=facts.credential_facts(credential, life, grounds.written_days(life)),
         status=facts.status_facts(book, credential, found, known_at, is_certain=is_certain),
-        issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at),
+        issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at, is_certain=is_fresh),
         stack=_stack(grounds, life, is_certain=is_certain),
-        recognitions=facts.recognition_facts(book, grounds.recognitions, known_at),
+        recognitions=facts.recognition_facts(book, grounds.recognitions, known_at, is_certain=is_fresh),
         endorsements=statement_facts.endorsement_facts(book, grounds.statements, known_at),
         standing_decisions=statement_facts.decision_facts(
             book, grounds.statements, life, at=grounds.at, known_at=known_at
@@ -102,12 +103,12 @@ def _with_facts(
     )
 
 
-def _claimed_issuer(grounds: Grounds) -> IssuerFacts | None:
+def _claimed_issuer(grounds: Grounds, *, is_fresh: bool) -> IssuerFacts | None:
     """Return what the register says of the institution that a document names, where the document is not on record."""
     claims = grounds.document.claims if grounds.document else None
     if claims is None or grounds.book.issuers.get(claims.issuer) is None:
         return None
-    return facts.issuer_facts(grounds.book, claims.issuer, known_at=grounds.known_at)
+    return facts.issuer_facts(grounds.book, claims.issuer, known_at=grounds.known_at, is_certain=is_fresh)
 
 
 def _stack(grounds: Grounds, life: Life, *, is_certain: bool) -> StackNode | None:
