@@ -10,13 +10,14 @@ from rich.console import Console
 
 from proto.stacking import ects_text
 from proto.wire.content import Content, LevelContent, ResultContent, Texts
+from proto.wire.statements import StandingDecisionFacts
 from proto.wire.verifier import Answer, AsOf, RecognitionFacts, ShownState, StackNode
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.said import pick
 from services.verifier.pages.stack_drawing import name_of_achievement
 from services.verifier.pages.verdict import lead, result_words
-from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED
+from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED, STANDINGS
 
 WORDS = {
     "valid": "[bold green]VALID[/]: authentic, and it holds",
@@ -74,11 +75,12 @@ class ShownAnswer:
         self._console.print(f"\n{_clean(said(content.title))}", markup=False, style="bold")
         name = content.holder.name
         self._console.print(
-            _clean(f"{self._word('Awarded to')} {name}" if name else self._word("The document names no holder.")),
+            _clean(self._word("Awarded to {name}", name=name) if name else self._word("The document names no holder.")),
             markup=False,
         )
         day = (content.awarded_at or content.valid_from or "")[:_DAY_LENGTH]
-        self._console.print(_clean(f"{self._word('by')} {issuer or ''}, {day}"), markup=False)
+        by = self._word("by {issuer}, {day}" if day else "by {issuer}", issuer=issuer or "", day=day)
+        self._console.print(_clean(by), markup=False)
         outcomes = [said(item.title) for item in content.learning_outcomes if item.title]
         if outcomes or content.skills:
             self._heading("What the holder has learned to do", "The institution says this, in the document.")
@@ -93,7 +95,7 @@ class ShownAnswer:
 
     def _worth(self, content: Content, *, said_criteria: str) -> Iterator[tuple[str, str | None]]:
         word = self._word
-        hours = word("{hours} hours", hours=content.workload_hours) if content.workload_hours else ""
+        hours = f"{content.workload_hours} h" if content.workload_hours else ""
         ects = "" if content.ects_hundredths is None else f"{ects_text(content.ects_hundredths)} ECTS"
         yield "Workload", ", ".join(filter(None, (ects, hours)))
         yield "Level", self._level(content.level)
@@ -120,12 +122,17 @@ class ShownAnswer:
         return "; ".join(said)
 
     def _result(self, item: ResultContent) -> str:
-        word, said = self._word, [text for text in (item.value, item.status, item.scheme) if text]
+        scale = item.scheme
         if item.lowest and item.highest:
-            said.append(word("from {lowest} to {highest}", lowest=item.lowest, highest=item.highest))
-        if item.required:
-            said.append(word("passed from {required}", required=item.required))
-        return ", ".join(said)
+            required = ", passed from {required}" if item.required else ""
+            scale = self._word(
+                f"{{scheme}}: from {{lowest}} to {{highest}}{required}",
+                scheme=item.scheme or self._word("Scale"),
+                lowest=item.lowest,
+                highest=item.highest,
+                required=item.required,
+            )
+        return ", ".join(filter(None, (item.value, item.status, scale)))
 
     def _said(self, texts: Texts, *, content: Content) -> str:
         return pick(texts, preferred=(self._language.code, content.language, DEFAULT)).text if texts else ""
@@ -135,10 +142,12 @@ class ShownAnswer:
             return
         self._heading("Recognised by", "The public log says this.")
         for item in found:
-            whole = self._word("in full" if item.decision == "full" else "in part")
-            state = "" if item.state == "live" else f" ({self._word(item.state)})"
-            counts = f"{ects_text(item.ects_hundredths)} ECTS, {whole}, {item.programme}"
-            self._console.print(_clean(f"  {item.recogniser_name}{state}: {counts}"), markup=False)
+            state = "" if item.state == "live" else f" ({self._word(STANDINGS[item.state])})"
+            self._console.print(_clean(f"  {item.recogniser_name}{state}: {self._counts(item)}"), markup=False)
+
+    def _counts(self, item: RecognitionFacts | StandingDecisionFacts) -> str:
+        said = "{ects} ECTS, in full" if item.decision == "full" else "{ects} ECTS, in part"
+        return f"{self._word(said, ects=ects_text(item.ects_hundredths))}, {item.programme}"
 
     def _stated(self, answer: Answer) -> None:
         """Print who endorses the credential, and who counts its achievement."""
@@ -151,10 +160,8 @@ class ShownAnswer:
         if answer.standing_decisions:
             self._heading("Institutions that count this achievement", "The public log says this.")
         for item in answer.standing_decisions:
-            whole = self._word("in full" if item.decision == "full" else "in part")
-            counts = f"{ects_text(item.ects_hundredths)} ECTS, {whole}, {item.programme}"
             less = "" if item.covers else f" ({self._word(NOT_COVERED)})"
-            self._console.print(_clean(f"  {item.recogniser_name}: {counts}{less}"), markup=False)
+            self._console.print(_clean(f"  {item.recogniser_name}: {self._counts(item)}{less}"), markup=False)
 
     def _part(self, part: StackNode, number: str, *, depth: int) -> None:
         remaining, declared = ects_text(part.ects_hundredths_remaining), ects_text(part.ects_hundredths)

@@ -55,7 +55,7 @@ def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
         if name.isupper() and name not in {"MARKS", "SIGNS"}:
             wanted |= set(_texts(table))
     for template in PAGES.glob("*.jinja"):
-        wanted |= set(re.findall(r'\bt\("([^"]+)"', template.read_text()))
+        wanted |= set(re.findall(r'\b(?:t|phrase)\("([^"]+)"', template.read_text()))
     assert wanted - language.words.keys() == set()
 
 

@@ -97,9 +97,9 @@ def test_it_says_whose_what_how_much_and_how_well_before_why() -> None:
             "by School, 2026-01-15",
             "- speaks of risk and of hope",
             "Skills (ESCO): assess flood risk",
-            "Workload: 3.5 ECTS, 98 hours",
+            "Workload: 3.5 ECTS, 98 h",
             "Level: EQF level 6 of 8: as a bachelor's degree; NLQF, level 6",
-            "Result: 8.5, Dutch grade, from 1 to 10, passed from 5.5",
+            "Result: 8.5, Dutch grade: from 1 to 10, passed from 5.5",
             "Supervision and identity: Supervised on site",
             "Academy (withdrawn): 3 ECTS, in part",
             "1 soil: active, 3.5 ECTS, School",
@@ -113,7 +113,7 @@ def test_it_says_whose_what_how_much_and_how_well_before_why() -> None:
 
 def test_it_says_the_same_in_other_languages_and_titles_in_that_which_suits() -> None:
     german = printed("de")
-    for words in ("Verliehen an", "Ryzyko powodzi", "Umfang: 3.5 ECTS, 98 Stunden", "Projektarbeit", "nicht geprüft"):
+    for words in ("Verliehen an", "Ryzyko powodzi", "Umfang: 3.5 ECTS, 98 h", "Projektarbeit", "nicht geprüft"):
         assert words in german
     for words in ("Awarded to", "Project work", "not checked"):
         assert words not in german

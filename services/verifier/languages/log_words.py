@@ -18,7 +18,7 @@ SAID: Mapping[str, str] = {
     "issuer-closed/succeeded": "The registrar closed {subject}; {successor} answers for its credentials.",
     "credential-issued": "{speaker} issued a credential of {ects} ECTS.",
     "credential-issued/no-credits": "{speaker} issued a credential that states no credits.",
-    "credential-stacked": "{speaker} issued a credential of {ects} ECTS that is made of {count} others.",
+    "credential-stacked": "{speaker} issued a credential of {ects} ECTS, made of this many others: {count}.",
     "credentials-issued": "{speaker} issued {count} credentials of {ects} ECTS each.",
     "credentials-issued/no-credits": "{speaker} issued {count} credentials that state no credits.",
     "credential-revoked": "{speaker} revoked a credential: {reason}.",

@@ -69,7 +69,7 @@ WORDS: Mapping[str, str] = {
     "registrar": "Who began the log",
     "pinned": "is the registrar that you trust",
     "notPinned": "was not compared with anybody",
-    "parts": "It is made of {count} credentials, which were checked with it.",
+    "parts": "It is made of other credentials, which were checked with it: {count}",
 }
 """What the script says, by its own names."""
 

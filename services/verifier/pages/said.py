@@ -5,6 +5,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
+from markupsafe import Markup, escape
 
 from proto.wire.content import Content, Texts
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
@@ -29,6 +30,10 @@ class PageLanguage(msgspec.Struct, frozen=True, kw_only=True):
         code = self.language.code if text in self.language.words else DEFAULT
         return Picked(text=self.language.word(text, **values), lang=code)
 
+    def phrase(self, text: str, **values: object) -> Markup:
+        """Return a sentence of ours in the page's language with values that may be elements; texts are escaped."""
+        return escape(self.language.word(text)).format(**values)
+
     def of_texts(self, content: Content | None) -> tuple[str, ...]:
         """Return in which languages a document's texts are looked for: the reader's, the page's, the document's own."""
         own = (content.language,) if content else ()
@@ -40,6 +45,7 @@ class PageLanguage(msgspec.Struct, frozen=True, kw_only=True):
             "language": self.language,
             "root": self.root,
             "t": self.language.word,
+            "phrase": self.phrase,
             "again": f"?lang={self.language.code}" if self.is_named else "",
             "choices": [
                 (item.code, item.name, urlencode({**self.asked, "lang": item.code})) for item in LANGUAGES.values()
