@@ -260,6 +260,7 @@ async def _supervised(
         "relay": _relay(parts),
         "measure": _measure(parts, background),
         "batches": worker.run(),
+        "retention": _lasting(parts.log, "retention_database", gateway.retention.keep_swept),
         "audit trail": _lasting(parts.log, "audit_database", AuditChain(background).run),
         "requests": _lasting(parts.log, "request_database", gateway.learner_requests.keep_swept),
         "applications": _lasting(parts.log, "application_database", lambda: _applications(gateway)),

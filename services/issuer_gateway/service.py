@@ -20,6 +20,7 @@ from services.issuer_gateway.credentials.statements import MakeStatements, State
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.learners.advise_stacks import AdviseStacks
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
+from services.issuer_gateway.learners.retention import Retention
 from services.issuer_gateway.links.claim_commands import ClaimLinks
 from services.issuer_gateway.links.claim_use import UseClaim
 from services.issuer_gateway.links.holdings_export import ExportHoldings
@@ -71,6 +72,7 @@ class Gateway:
     request_reader: RequestReader
     decide_request: DecideRequest
     erase_learner: EraseLearner
+    retention: Retention
     holder_links: HolderLinks
     shown_by_links: ShownByLinks
     export_holdings: ExportHoldings

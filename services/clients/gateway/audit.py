@@ -1,13 +1,16 @@
-"""The audit trail as calls: its entries, and where it ends."""
+"""The audit trail and retention as calls."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
 from proto.audit_trail import AuditEntry
 from proto.wire.audit import AuditTrailEnd
+from proto.wire.retention import RetentionRules
 from services.clients.http_client import HttpClient
 
+Json = dict[str, Any]
 _DECODE = msgspec.json.Decoder(AuditEntry).decode
 
 
@@ -25,6 +28,14 @@ class AuditCalls(HttpClient):
             for line in lines:
                 yield line
             after = _DECODE(lines[-1]).number
+
+    async def retention(self) -> RetentionRules:
+        """Return how long the institution keeps what."""
+        return await self.call("GET", "/v1/retention", RetentionRules)
+
+    async def change_retention(self, rules: RetentionRules | Json) -> RetentionRules:
+        """Say how long the institution keeps what, in place of what was said before."""
+        return await self.call("PUT", "/v1/retention", RetentionRules, send=rules)
 
     async def audit_trail_end(self) -> AuditTrailEnd:
         """Return where the trail ends now."""

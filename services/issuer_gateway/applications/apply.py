@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from proto.audit_trail import AuditRecord
 from proto.documents.wording import check_address, check_texts
 from proto.ids import ApplicationId, LearnerId
 from proto.moment import from_datetime
@@ -31,7 +32,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import applications, credentials, tenants
+from services.issuer_gateway.store import applications, audit_trail, credentials, tenants
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -268,6 +269,8 @@ class RecognitionApplications:
                 await applications.set_state(connection, stored.application_id, "lapsed")
                 if stored.ref is not None:
                     await credentials.erase(connection, stored.institution_id, stored.ref)
+            if found:
+                await audit_trail.add(connection, [_lapsed(stored) for stored in found])
         if found:
             await self._learner_keys.destroy_erased(self._pool)
         return len(found)
@@ -291,6 +294,16 @@ def check_programme(tenant: Tenant, programme: str) -> None:
 def title_of(tenant: Tenant, programme: str) -> str | None:
     """Return what the institution calls a programme of its own, where it says so."""
     return next((each.title for each in tenant.programmes or () if each.uri == programme), None)
+
+
+def _lapsed(stored: StoredApplication) -> AuditRecord:
+    return AuditRecord(
+        institution=stored.institution_id,
+        at=from_datetime(datetime.now(UTC)),
+        actor="retention",
+        operation="lapse_application",
+        subjects={"application_id": stored.application_id},
+    )
 
 
 def item_of(items: Sequence[SealedEvidence], number: int) -> SealedEvidence:

@@ -37,7 +37,7 @@ from services.issuer_gateway.applications.rules import (
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import applications
+from services.issuer_gateway.store import application_counts, applications
 from services.issuer_gateway.store.applications import EvidenceDecision, LikeCase, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool
@@ -189,7 +189,7 @@ class DecideApplications:
 
     async def report(self, tenant: Tenant) -> RecognitionReport:
         """Return how the office decides, and on what it decided unlike."""
-        found = await applications.counts(self._pool, tenant.institution_id)
+        found = await application_counts.counts(self._pool, tenant.institution_id)
         like = await applications.like_cases(
             self._pool, tenant.institution_id, achievement=None, issuer=None, but_for=None
         )

@@ -22,6 +22,7 @@ from services.issuer_gateway.http import (
     logo_routes,
     paper_routes,
     request_routes,
+    retention_routes,
     stack_routes,
     statement_routes,
     status_routes,
@@ -50,5 +51,6 @@ def make_routes(config: Config) -> Sequence[Route]:
         *import_routes.routes(config),
         *batch_status_routes.ROUTES,
         *audit_routes.ROUTES,
+        *retention_routes.ROUTES,
         *esco_routes.routes(config),
     ]

@@ -14,6 +14,17 @@ _SELECT = """
     SELECT application_id::text, application.institution_id::text, learner_id::text, ref, state, programme, is_public,
         sealed_applicant, application.created_at, due_at, erased_at IS NOT NULL AS is_erased
     FROM application JOIN learner USING (learner_id)"""
+_OUTLIVED = """closed_at < now() - make_interval(
+        days => least($1, (SELECT min(least(application_days, dossier_days)) FROM retention_rule)))
+    AND closed_at < now() - make_interval(days => coalesce((
+        SELECT min(CASE WHEN item.achievement IS NULL THEN coalesce(other.dossier_days, other.application_days)
+                ELSE coalesce(own.application_days, other.application_days) END)
+        FROM application_item AS item
+            LEFT JOIN retention_rule AS own ON own.institution_id = application.institution_id
+                AND own.achievement = item.achievement
+            LEFT JOIN retention_rule AS other ON other.institution_id = application.institution_id
+                AND other.achievement = ''
+        WHERE item.application_id = application.application_id), $1))"""
 PRECEDENTS_MAX = 500
 """So many decisions on like cases are counted, the newest first."""
 
@@ -243,9 +254,12 @@ async def set_state(connection: Connection, application_id: ApplicationId, state
 
 
 async def lapsing(connection: Connection, *, days: int, limit: int) -> list[StoredApplication]:
-    """Return, locked, applications that are closed for more than so many days and still hold personal data."""
+    """Return, locked, applications that are closed for too long and still hold personal data.
+
+    How long is said by the institution's rules for what they are about, the fewest days first; else it is `days`.
+    """
     rows = await connection.fetch(
-        f"""{_SELECT} WHERE closed_at < now() - make_interval(days => $1) AND erased_at IS NULL
+        f"""{_SELECT} WHERE erased_at IS NULL AND {_OUTLIVED}
             ORDER BY application_id LIMIT $2 FOR UPDATE OF application SKIP LOCKED""",
         days,
         limit,
@@ -301,29 +315,6 @@ async def like_cases(
         but_for,
     )
     return [LikeCase(**dict(row)) for row in rows]
-
-
-async def counts(connection: Connection | Pool, institution_id: InstitutionId) -> dict[str, int]:
-    """Return how many pieces of evidence are open, overdue and appealed, and how many were decided each way."""
-    row = await connection.fetchrow(
-        """WITH last AS (
-               SELECT DISTINCT ON (application_id, number) application_id, number, decision, round
-               FROM application_decision ORDER BY application_id, number, round DESC)
-           SELECT count(*) FILTER (WHERE state = 'open' AND open_now) AS open_count,
-               count(*) FILTER (WHERE state = 'open' AND open_now AND due_at < now()) AS overdue_count,
-               count(*) FILTER (WHERE decision = 'full') AS full_count,
-               count(*) FILTER (WHERE decision = 'partial') AS partial_count,
-               count(*) FILTER (WHERE decision = 'refused') AS refused_count,
-               count(*) FILTER (WHERE sealed_appeal IS NOT NULL) AS appealed_count
-           FROM (SELECT state, due_at, decision, sealed_appeal,
-                     decision IS NULL OR (sealed_appeal IS NOT NULL AND round = 1) AS open_now
-                 FROM application JOIN application_item USING (application_id)
-                     LEFT JOIN last USING (application_id, number)
-                 WHERE institution_id = $1) AS items""",
-        institution_id,
-    )
-    assert row is not None, "an aggregate has a row"
-    return dict(row)
 
 
 async def publish_later(connection: Connection, application_id: ApplicationId, number: int, at: datetime) -> None:

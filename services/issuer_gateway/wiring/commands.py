@@ -31,6 +31,7 @@ from services.issuer_gateway.credentials.standings import Standings
 from services.issuer_gateway.credentials.statements import MakeStatements, StatementReader
 from services.issuer_gateway.learners.advise_stacks import AdviseStacks
 from services.issuer_gateway.learners.learner_erasure import EraseLearner
+from services.issuer_gateway.learners.retention import Retention
 from services.issuer_gateway.links.claim_commands import ClaimLinks
 from services.issuer_gateway.links.claim_use import UseClaim
 from services.issuer_gateway.links.holdings_export import ExportHoldings
@@ -128,8 +129,8 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
     )
     papers, links = _credential_papers(parts, reader, config), _holder_links(parts, config)
     shown = ShownByLinks(pool, links, papers)
-    statements = MakeStatements(pool, writer, idempotency)
     lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
+    statements, erase_learner = MakeStatements(pool, writer, idempotency), _erase_learner(parts, lists)
     return Gateway(
         config=config,
         pool=pool,
@@ -162,7 +163,8 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         learner_requests=_learner_requests(parts, config),
         request_reader=RequestReader(pool, parts.learner_keys),
         decide_request=_decide_request(parts, issuing),
-        erase_learner=_erase_learner(parts, lists),
+        erase_learner=erase_learner,
+        retention=Retention(pool, parts.unit_of_work, erase_learner),
         holder_links=links,
         shown_by_links=shown,
         export_holdings=_export_holdings(parts, links, shown, papers, config),
