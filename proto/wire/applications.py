@@ -232,3 +232,10 @@ class RecognitionReport(Record, frozen=True, kw_only=True):
     refused_count: int
     appealed_count: int
     unlike: tuple[UnlikeCases, ...]
+    at_once_count: int = 0
+    """Decided by a standing decision."""
+    changed_on_appeal_count: int = 0
+    median_hours: int | None = None
+    """From the application to its first decision by a person."""
+    refused_percent: int | None = None
+    """Of those that were decided; None where none was."""

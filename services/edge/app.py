@@ -68,13 +68,7 @@ def make_app(
         url=config.traces_url, share=config.traces_share, service=service, version=version, say=log.warning
     )
     dispatch = Dispatch(
-        config=config,
-        log=log,
-        stopping=app[STOPPING],
-        explain=explain,
-        admit=admit,
-        observe=observe,
-        tracing=tracing,
+        config=config, log=log, stopping=app[STOPPING], explain=explain, admit=admit, observe=observe, tracing=tracing
     )
     app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[CONNECTIONS] = Connections(log=log, proxies=TrustedProxies(config.trusted_proxies))
@@ -101,11 +95,7 @@ def make_app(
         operation = route.operation_id if route in routes else ""
         endpoint = Endpoint(route, config=config, authenticate=authenticate, realm=service)
         _add(app, endpoint, explained, operation=operation)
-    for path, readable in preflights(every).items():
-        app.router.add_route("OPTIONS", path, _preflight(dispatch, readable))
-    for path, allowed in _shadowing(every):
-        app.router.add_route("*", path, dispatch.around_unmatched(allowed))
-    app.router.add_route("*", r"/{path:[\s\S]*}", dispatch.around_unmatched())
+    _add_unmatched(app, every)
     operations.describe(title=f"Credentify {service}", description=description, routes=every, explained=explained)
     registry.register(RequestMetrics(dispatch.tallies, lost_lines=lambda: log.lost_count))
     registry.register(app[CONNECTIONS])
@@ -140,6 +130,16 @@ def _traced(tracing: Tracing) -> Callable[[web.Application], AsyncIterator[None]
             yield
 
     return running
+
+
+def _add_unmatched(app: web.Application, every: Sequence[Route]) -> None:
+    """Answer what browsers ask before they read, and what no route takes."""
+    dispatch = app[DISPATCH]
+    for path, readable in preflights(every).items():
+        app.router.add_route("OPTIONS", path, _preflight(dispatch, readable))
+    for path, allowed in _shadowing(every):
+        app.router.add_route("*", path, dispatch.around_unmatched(allowed))
+    app.router.add_route("*", r"/{path:[\s\S]*}", dispatch.around_unmatched())
 
 
 async def _end_threads(app: web.Application) -> None:

@@ -182,20 +182,9 @@ class Dispatch:
                 tally.in_flight -= 1
                 tally.add(status, seconds, request.content.total_bytes, sent_bytes)
                 if logged or status >= _ERROR_STATUS_MIN:
-                    line = RequestLine(
-                        datetime.now(UTC),
-                        "info",
-                        service,
-                        "request",
-                        request.method if request.method in METHODS else "other",
-                        template,
-                        status,
-                        round(seconds * 1000, 3),
-                        sent_bytes,
-                        known,
-                        slug,
-                    )
-                    self._log.request(line, noted.values)
+                    method_known = request.method if request.method in METHODS else "other"
+                    said = method_known, template, status, round(seconds * 1000, 3), sent_bytes, known, slug
+                    self._log.request(RequestLine(datetime.now(UTC), "info", service, "request", *said), noted.values)
 
         if self._tracing is None or not logged:
             return handle

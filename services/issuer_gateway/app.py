@@ -242,10 +242,11 @@ async def _relay(parts: Parts) -> None:
 
 
 async def _applications(gateway: Gateway) -> None:
-    """Put on the log what applicants asked for once it is due, and erase what was kept long enough; each minute."""
+    """Put on the log what applicants asked for once it is due, erase what was kept long enough, remind; each minute."""
     while True:
         await gateway.publish_recognitions.publish_due()
         await gateway.recognition_applications.sweep()
+        await gateway.remind_offices.remind()
         await asyncio.sleep(_APPLICATIONS_SECONDS)
 
 

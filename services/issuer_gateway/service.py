@@ -5,6 +5,7 @@ import dataclasses
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.publication import PublishRecognitions
+from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.small_batch import CheckList, IssueList
@@ -68,6 +69,7 @@ class Gateway:
     recognition_applications: RecognitionApplications
     decide_applications: DecideApplications
     publish_recognitions: PublishRecognitions
+    remind_offices: RemindOffices
     learner_requests: LearnerRequests
     request_reader: RequestReader
     decide_request: DecideRequest

@@ -23,6 +23,7 @@ LEARNER_TABLES = {
     "application": "the applicant is sealed, and taken away",
     "application_item": "is taken away",
     "application_decision": "is taken away",
+    "application_reminder": "is taken away",
     "imported": "is taken away",
     "document_proof": "a signature, which says nothing without its document",
     "status_place": "which bit stands for a credential that stays on the log",

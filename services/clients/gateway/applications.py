@@ -15,6 +15,7 @@ from proto.wire.applications import (
     RecognitionReport,
 )
 from proto.wire.gateway import StackRequest
+from proto.wire.reminders import ReminderPage
 from proto.wire.stacks import StackAdvicePage, StackPreview
 from services.clients.http_client import HttpClient
 
@@ -68,6 +69,10 @@ class ApplicationCalls(HttpClient):
         """Decide on a piece of evidence: in full, in part, or refused with reasons."""
         path = f"/v1/recognition-applications/{application_id}/items/{number}/decision"
         return await self.call("POST", path, ApplicationAnswer, send=decision, key=key)
+
+    async def reminders(self, *, after: int = 0) -> ReminderPage:
+        """Return what the office is reminded of, behind the number of the last one that is known."""
+        return await self.call("GET", "/v1/reminders", ReminderPage, query={"after": after})
 
     async def recognition_report(self) -> RecognitionReport:
         """Return how the office decides, and like cases that were decided unlike."""

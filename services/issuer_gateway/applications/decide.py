@@ -193,7 +193,9 @@ class DecideApplications:
         like = await applications.like_cases(
             self._pool, tenant.institution_id, achievement=None, issuer=None, but_for=None
         )
-        return RecognitionReport(**found, unlike=tuple(_unlike(like)))
+        decided = found["full_count"] + found["partial_count"] + found["refused_count"]
+        share = round(100 * found["refused_count"] / decided) if decided else None
+        return RecognitionReport(**found, unlike=tuple(_unlike(like)), refused_percent=share)
 
 
 def _unknown(tenant: Tenant, application_id: ApplicationId) -> UnknownApplicationProblem:

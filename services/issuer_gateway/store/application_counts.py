@@ -1,25 +1,37 @@
 """SQL of how many applications wait and how they were decided. Reads what is in clear only."""
 
+from typing import Any
+
 from proto.ids import InstitutionId
 from services.persistence.postgres import Connection, Pool
 
 
-async def counts(connection: Connection | Pool, institution_id: InstitutionId) -> dict[str, int]:
-    """Return how many pieces of evidence are open, overdue and appealed, how many were decided each way."""
+async def counts(connection: Connection | Pool, institution_id: InstitutionId) -> dict[str, Any]:
+    """Return how many pieces of evidence are open, overdue and appealed, how many were decided each way, and how fast.
+
+    `median_hours` is that of first decisions by persons, from the application on; None where there is none.
+    """
     row = await connection.fetchrow(
-        """WITH last AS (
-               SELECT DISTINCT ON (application_id, number) application_id, number, decision, round
-               FROM application_decision ORDER BY application_id, number, round DESC)
-           SELECT count(*) FILTER (WHERE state = 'open' AND open_now) AS open_count,
+        """SELECT count(*) FILTER (WHERE state = 'open' AND open_now) AS open_count,
                count(*) FILTER (WHERE state = 'open' AND open_now AND due_at < now()) AS overdue_count,
                count(*) FILTER (WHERE decision = 'full') AS full_count,
                count(*) FILTER (WHERE decision = 'partial') AS partial_count,
                count(*) FILTER (WHERE decision = 'refused') AS refused_count,
-               count(*) FILTER (WHERE sealed_appeal IS NOT NULL) AS appealed_count
-           FROM (SELECT state, due_at, decision, sealed_appeal,
-                     decision IS NULL OR (sealed_appeal IS NOT NULL AND round = 1) AS open_now
-                 FROM application JOIN application_item USING (application_id)
-                     LEFT JOIN last USING (application_id, number)
+               count(*) FILTER (WHERE sealed_appeal IS NOT NULL) AS appealed_count,
+               count(*) FILTER (WHERE is_first_by_rule) AS at_once_count,
+               count(*) FILTER (WHERE round = 2 AND decision <> first_decision) AS changed_on_appeal_count,
+               floor(percentile_cont(0.5) WITHIN GROUP (ORDER BY hours) FILTER (WHERE NOT is_first_by_rule))::integer
+                   AS median_hours
+           FROM (SELECT state, due_at, last.decision, sealed_appeal, last.round, first.decision AS first_decision,
+                     last.decision IS NULL OR (sealed_appeal IS NOT NULL AND last.round = 1) AS open_now,
+                     first.api_key_id IS NULL AND first.decision IS NOT NULL AS is_first_by_rule,
+                     extract(epoch FROM first.decided_at - application.created_at) / 3600 AS hours
+                 FROM application JOIN application_item AS item USING (application_id)
+                     LEFT JOIN LATERAL (SELECT decision, round FROM application_decision AS made
+                         WHERE made.application_id = item.application_id AND made.number = item.number
+                         ORDER BY round DESC LIMIT 1) AS last ON true
+                     LEFT JOIN application_decision AS first ON first.application_id = item.application_id
+                         AND first.number = item.number AND first.round = 1
                  WHERE institution_id = $1) AS items""",
         institution_id,
     )

@@ -9,7 +9,7 @@ import msgspec
 
 from proto.documents.credential import Achievement
 from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, Did, EventId, InstitutionId, LearnerId
-from services.issuer_gateway.store import applications, imports
+from services.issuer_gateway.store import applications, imports, reminders
 from services.persistence.postgres import Connection, Pool
 
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
@@ -144,6 +144,7 @@ async def erase(connection: Connection, institution_id: InstitutionId, ref: str)
         return None
     await imports.forget(connection, [row["learner_id"]])
     await applications.forget(connection, [row["learner_id"]])
+    await reminders.forget(connection, [row["learner_id"]])
     count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", row["learner_id"])
     return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
 
@@ -182,6 +183,7 @@ async def erase_again(connection: Connection | Pool, learner_ids: Sequence[Learn
     )
     await imports.forget(connection, learner_ids)
     await applications.forget(connection, learner_ids)
+    await reminders.forget(connection, learner_ids)
 
 
 async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[LearnerId, bytes]:

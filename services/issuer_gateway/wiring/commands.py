@@ -8,6 +8,7 @@ from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.evidence import EvidenceCheck
 from services.issuer_gateway.applications.publication import PublishRecognitions
+from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_storage import PostgresBatchStorage
@@ -120,13 +121,7 @@ def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
 def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
     """Return the commands that handlers get."""
     pool, writer, idempotency = parts.pool, parts.writer, parts.idempotency
-    reader = CredentialReader(
-        pool,
-        parts.learner_keys,
-        signing_keys=parts.signing_keys,
-        log_state=parts.log_state,
-        metrics=parts.metrics.awards,
-    )
+    reader = _credential_reader(parts)
     papers, links = _credential_papers(parts, reader, config), _holder_links(parts, config)
     shown = ShownByLinks(pool, links, papers)
     lists, answers = ListsInHand(), ListAnswers(pool, parts.keystore)
@@ -160,6 +155,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         recognition_applications=_recognition_applications(parts, config),
         decide_applications=DecideApplications(pool, idempotency, parts.learner_keys),
         publish_recognitions=PublishRecognitions(pool, statements, idempotency, parts.log),
+        remind_offices=RemindOffices(pool),
         learner_requests=_learner_requests(parts, config),
         request_reader=RequestReader(pool, parts.learner_keys),
         decide_request=_decide_request(parts, issuing),
@@ -168,6 +164,16 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         holder_links=links,
         shown_by_links=shown,
         export_holdings=_export_holdings(parts, links, shown, papers, config),
+    )
+
+
+def _credential_reader(parts: Parts) -> CredentialReader:
+    return CredentialReader(
+        parts.pool,
+        parts.learner_keys,
+        signing_keys=parts.signing_keys,
+        log_state=parts.log_state,
+        metrics=parts.metrics.awards,
     )
 
 
