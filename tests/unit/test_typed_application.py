@@ -75,7 +75,7 @@ def test_a_badge_inside_of_a_picture_is_read_out_of_it() -> None:
         (_typed(dossier_title="Sailing"), ["dossier_description"]),
         (_typed(dossier_url="www.example"), ["dossier_title", "dossier_description", "dossier_url"]),
         (_typed(*[BADGE] * 16, dossier_title="Sailing", dossier_description="At sea."), ["files-many"]),
-        (_typed(b"{" + b" " * FILE_BYTES_MAX), ["files-large", "files-kept"]),
+        (_typed(b"{" + b" " * FILE_BYTES_MAX), ["files-large"]),
         (_typed(BADGE, b"\xff\xd8\xff\xe0 a photograph"), ["files-kind"]),
     ],
 )
@@ -88,8 +88,17 @@ def test_files_go_back_with_a_form_in_which_something_is_wrong_unless_they_are_l
     assert [base64.b64decode(each) for each in kept] == [BADGE]
     again = _typed(kept=tuple(each.encode() for each in kept))
     assert (again.files, _wrong(again)) == ([BADGE], [])
+    assert _typed(BADGE, kept=tuple(each.encode() for each in kept)).files == [BADGE], "chosen once more, it is one"
     assert _typed(kept=(b"no base64!", b"\xff")).files == []
-    assert _typed(b"{" + b" " * KEPT_CHARACTERS_MAX).kept == ()
+    large = _typed(b"{" + b" " * KEPT_CHARACTERS_MAX, given_name="")
+    assert large.kept == ()
+    assert _wrong(large) == ["given_name", "files-kept"]
+
+
+def test_a_file_that_cannot_be_sent_does_not_come_back_with_the_form() -> None:
+    typed = _typed(b"plain words", BADGE, b"{" + b" " * FILE_BYTES_MAX)
+    assert _wrong(typed) == ["files-kind", "files-large"]
+    assert [base64.b64decode(each) for each in typed.kept] == [BADGE]
 
 
 def test_a_form_keeps_all_that_came_of_one_name_in_its_order() -> None:

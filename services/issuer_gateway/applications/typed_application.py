@@ -34,16 +34,32 @@ class TypedApplication(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kept(self) -> Sequence[str]:
-        """Return the files in base64, to go back with the page; none where they are too large for that."""
-        found = [base64.b64encode(each).decode() for each in self.files]
+        """Return the files in base64, to go back with the page: those that can be sent, so that no other is in the way.
+
+        None where they are too large for that.
+        """
+        found = [base64.b64encode(each).decode() for each in self._right_files]
         return found if sum(map(len, found)) <= KEPT_CHARACTERS_MAX else ()
+
+    @property
+    def must_choose_again(self) -> bool:
+        """Tell whether files that can be sent are too large to go back with the page."""
+        return bool(self._right_files) and not self.kept
+
+    @property
+    def _right_files(self) -> Sequence[bytes]:
+        right = [each for each in self.files if len(each) <= FILE_BYTES_MAX and _may_hold_a_credential(each)]
+        return right[:EVIDENCE_MAX]
 
 
 def typed_application(texts: Mapping[str, str], files: Sequence[bytes], kept: Sequence[bytes]) -> TypedApplication:
-    """Return what a form was filled in with; a field for files that nobody chose sends an empty one."""
+    """Return what a form was filled in with; a field for files that nobody chose sends an empty one.
+
+    The same file twice, chosen again beside one that was kept, is one.
+    """
     return TypedApplication(
         texts={name: texts.get(name, "").strip().replace("\r\n", "\n") for name in TYPED_FIELDS},
-        files=[*filter(None, map(_unpacked, kept)), *filter(None, files)],
+        files=[*dict.fromkeys([*filter(None, map(_unpacked, kept)), *filter(None, files)])],
     )
 
 
@@ -57,7 +73,7 @@ def _unpacked(kept: bytes) -> bytes:
 def faults_in(tenant: Tenant, typed: TypedApplication) -> list[FormFault]:
     """Return everything that is wrong, in the order of the form's fields; nothing where it can be sent."""
     faults = [*_text_faults(tenant, typed.texts), *_file_faults(typed)]
-    if faults and typed.files and not typed.kept:
+    if faults and typed.must_choose_again:
         faults.append(FormFault(field="files", what="files-kept"))
     return faults
 
