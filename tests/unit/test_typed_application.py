@@ -38,6 +38,7 @@ TENANT = Tenant(
 )
 RIGHT = {"programme": PROGRAMME, "given_name": "Mia", "family_name": "Żółć"}
 BADGE = b'{"name": "Soil"}'
+SIXTEEN = [b"{%d}" % number for number in range(16)]
 
 
 def _typed(*files: bytes, kept: tuple[bytes, ...] = (), **texts: str) -> TypedApplication:
@@ -74,7 +75,7 @@ def test_a_badge_inside_of_a_picture_is_read_out_of_it() -> None:
         (_typed(BADGE, statement="x" * 4_001), ["statement"]),
         (_typed(dossier_title="Sailing"), ["dossier_description"]),
         (_typed(dossier_url="www.example"), ["dossier_title", "dossier_description", "dossier_url"]),
-        (_typed(*[BADGE] * 16, dossier_title="Sailing", dossier_description="At sea."), ["files-many"]),
+        (_typed(*SIXTEEN, dossier_title="Sailing", dossier_description="At sea."), ["files-many"]),
         (_typed(b"{" + b" " * FILE_BYTES_MAX), ["files-large"]),
         (_typed(BADGE, b"\xff\xd8\xff\xe0 a photograph"), ["files-kind"]),
     ],
