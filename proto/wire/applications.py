@@ -95,6 +95,7 @@ class DecisionAnswer(Record, frozen=True, kw_only=True):
     """A decision on one piece of evidence, with its reasons; `round` 2 is the one after an appeal.
 
     `under` is the standing decision that decided at once. `recognition` is the event on the log, where there is one.
+    `assessor` is who assessed prior learning; only the office reads it.
     """
 
     round: int
@@ -106,6 +107,7 @@ class DecisionAnswer(Record, frozen=True, kw_only=True):
     decided_at: Moment
     under: EventId | None = None
     recognition: EventId | None = None
+    assessor: str | None = None
 
 
 class ItemSeen(Record, frozen=True, kw_only=True):
@@ -174,6 +176,15 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     precedents: tuple[Precedent, ...] = ()
 
 
+class ProgrammeLimits(Record, frozen=True, kw_only=True):
+    """What the recipe of a programme, where it is an achievement of the institution, lets count of others' credits."""
+
+    outside_hundredths_max: int | None = None
+    outside_share_max: str | None = None
+    eqf_level_min: int | None = None
+    age_days_max: int | None = None
+
+
 class ApplicationAnswer(Record, frozen=True, kw_only=True):
     """An application as the office sees it; what was written is null once it is erased."""
 
@@ -184,6 +195,8 @@ class ApplicationAnswer(Record, frozen=True, kw_only=True):
     created_at: Moment
     due_at: Moment
     is_overdue: bool
+    programme_title: str | None = None
+    limits: ProgrammeLimits | None = None
     applicant: Applicant | None = None
     items: tuple[ItemAnswer, ...] = ()
     is_erased: bool = False
@@ -208,6 +221,7 @@ class DecisionBody(Record, frozen=True, kw_only=True):
     eqf_level: EqfField | UnsetType = UNSET
     reasons: Annotated[tuple[ReasonCode, ...], Meta(max_length=8)] = ()
     text: StatementText | UnsetType = UNSET
+    assessor: Annotated[ShortText, Meta(description="Who assessed prior learning")] | UnsetType = UNSET
     despite_precedents: Annotated[bool, Meta(description="Said where a like case was decided otherwise before")] = False
 
 

@@ -24,8 +24,9 @@ from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.http.apply_routes import APPLICATION_PAGES
 from services.issuer_gateway.http.audited_calls import AuditedCalls
-from services.issuer_gateway.http.caller import GATEWAY, PAGES, REQUEST_LIMIT, Callers
+from services.issuer_gateway.http.caller import CALLERS, GATEWAY, PAGES, REQUEST_LIMIT, Callers
 from services.issuer_gateway.http.holder_link_routes import HELD_PAGES
+from services.issuer_gateway.http.office_session import OFFICE_PAGES
 from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.batch_keys import BatchKeys
@@ -36,6 +37,7 @@ from services.issuer_gateway.metrics import Metrics
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.pages.application_pages import ApplicationPages
 from services.issuer_gateway.pages.credential_pages import CredentialPages
+from services.issuer_gateway.pages.office_pages import OfficePages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
@@ -57,7 +59,6 @@ from services.settings import read_secret
 from services.supervision import EndProcess, TaskSupervision
 
 PARTS: web.AppKey[Parts] = web.AppKey("gateway_parts", Parts)
-CALLERS: web.AppKey[Callers] = web.AppKey("gateway_callers", Callers)
 BACKGROUND_CONNECTIONS_MAX = 8
 _MEASURE_SECONDS = 5.0
 _MS = 1000
@@ -108,6 +109,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
     app[PAGES] = Pages(kept_days=config.request_kept_days)
     app[HELD_PAGES] = CredentialPages()
     app[APPLICATION_PAGES] = ApplicationPages()
+    app[OFFICE_PAGES] = OfficePages()
     app[REQUEST_LIMIT] = RateLimit(
         per_second=config.requests_per_hour / _HOUR_SECONDS,
         burst=config.requests_burst,

@@ -86,8 +86,10 @@ def text_of(key: DataKey, made: EvidenceDecision) -> str | None:
     ).decode()
 
 
-def decision_answer(key: DataKey, made: EvidenceDecision) -> DecisionAnswer:
-    """Return a decision as applicant and office see it; who decided is in neither."""
+def decision_answer(key: DataKey, made: EvidenceDecision, *, is_office: bool = False) -> DecisionAnswer:
+    """Return a decision as applicant and office see it; who decided is in neither, who assessed for the office only."""
+    name = f"{name_of(made.application_id, made.number)}/{made.round}"
+    assessor = key.open(made.sealed_assessor, "application-assessor", name) if made.sealed_assessor else None
     return DecisionAnswer(
         round=made.round,
         decision=made.decision,
@@ -98,6 +100,7 @@ def decision_answer(key: DataKey, made: EvidenceDecision) -> DecisionAnswer:
         decided_at=from_datetime(made.decided_at),
         under=made.under_event,
         recognition=made.recognition,
+        assessor=assessor.decode() if assessor is not None and is_office else None,
     )
 
 

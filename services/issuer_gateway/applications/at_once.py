@@ -10,7 +10,7 @@ from services.issuer_gateway.applications.evidence import CheckedEvidence
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.log_state import FollowedLogState, LogNotFollowedProblem
-from services.issuer_gateway.store import applications, followed_log
+from services.issuer_gateway.store import application_publication, applications, followed_log
 from services.issuer_gateway.store.applications import EvidenceDecision, NewApplication, SealedEvidence
 from services.persistence import postgres_statements
 from services.persistence.postgres import Connection
@@ -43,7 +43,7 @@ class DecideAtOnce:
             await applications.decide(connection, decided)
             if application.is_public and item.credential_id:
                 at = publish_at(to_datetime(now))
-                await applications.publish_later(connection, item.application_id, item.number, at)
+                await application_publication.publish_later(connection, item.application_id, item.number, at)
             made.append(decided)
         return made
 

@@ -10,22 +10,25 @@ from msgspec import UNSET
 from proto.documents.wording import check_texts
 from proto.ids import ApiKeyId, ApplicationId, Did
 from proto.moment import Moment, from_datetime
+from proto.problem import InvalidProblem
 from proto.wire.applications import (
     ApplicationAnswer,
-    ApplicationState,
     DecisionBody,
     ItemAnswer,
     Precedent,
+    ProgrammeLimits,
     RecognitionReport,
     UnlikeCases,
 )
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
+    UnknownItemProblem,
     applicant_of,
     decision_answer,
     item_of,
+    title_of,
 )
-from services.issuer_gateway.applications.evidence import OpenedItem, name_of, opened_item
+from services.issuer_gateway.applications.evidence import OpenedItem, file_in, name_of, opened_item
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.applications.rules import (
     ApplicationClosedProblem,
@@ -37,8 +40,14 @@ from services.issuer_gateway.applications.rules import (
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import application_counts, applications
-from services.issuer_gateway.store.applications import EvidenceDecision, LikeCase, SealedEvidence, StoredApplication
+from services.issuer_gateway.store import achievements, application_counts, application_publication, applications
+from services.issuer_gateway.store.applications import (
+    EvidenceDecision,
+    LikeCase,
+    SealedEvidence,
+    StoredApplication,
+    WantedApplications,
+)
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool
 
@@ -52,10 +61,10 @@ class DecideApplications:
         self._learner_keys = learner_keys
 
     async def listed(
-        self, tenant: Tenant, *, state: ApplicationState | None, after: tuple[datetime, str] | None, limit: int
+        self, tenant: Tenant, *, wanted: WantedApplications, after: tuple[datetime, str] | None, limit: int
     ) -> tuple[list[ApplicationAnswer], tuple[datetime, str] | None]:
         """Return applications, those that are due first, and behind which the next are to be asked for."""
-        found = await applications.page(self._pool, tenant.institution_id, state=state, after=after, limit=limit + 1)
+        found = await applications.page(self._pool, tenant.institution_id, wanted=wanted, after=after, limit=limit + 1)
         shown = found[:limit]
         more = (shown[-1].due_at, shown[-1].application_id) if len(found) > limit else None
         return [await self._answer(tenant, each) for each in shown], more
@@ -84,10 +93,37 @@ class DecideApplications:
             created_at=from_datetime(stored.created_at),
             due_at=from_datetime(stored.due_at),
             is_overdue=stored.state == "open" and stored.due_at < datetime.now(UTC),
+            programme_title=title_of(tenant, stored.programme),
+            limits=await self._limits(tenant, stored.programme),
             applicant=applicant_of(key, stored) if key else None,
             items=tuple(items),
             is_erased=key is None,
         )
+
+    async def _limits(self, tenant: Tenant, programme: str) -> ProgrammeLimits | None:
+        """Return what the programme's recipe says of credits from elsewhere; None where it has none."""
+        found = (await achievements.by_uris(self._pool, tenant.institution_id, [programme])).get(programme)
+        recipe = found.achievement.recipe if found else None
+        if recipe is None:
+            return None
+        return ProgrammeLimits(**{name: getattr(recipe, name) for name in ProgrammeLimits.__struct_fields__})
+
+    async def file(self, tenant: Tenant, application_id: ApplicationId, number: int) -> bytes:
+        """Return a piece of evidence as the file that it came as.
+
+        Raises `UnknownApplicationProblem`, `UnknownItemProblem` (for a dossier too), `ApplicationClosedProblem`.
+        """
+        stored = await applications.get(self._pool, tenant.institution_id, application_id)
+        if stored is None:
+            raise _unknown(tenant, application_id)
+        key = await self._key(stored)
+        if key is None:
+            raise ApplicationClosedProblem("It was withdrawn, or erased with its applicant")
+        item = item_of(await applications.items(self._pool, [application_id]), number)
+        found = file_in(opened_item(key, item).sent)
+        if found is None:
+            raise UnknownItemProblem("This is prior learning, described in words: there is no file")
+        return found
 
     async def _key(self, stored: StoredApplication) -> DataKey | None:
         if stored.is_erased:
@@ -123,7 +159,8 @@ class DecideApplications:
         `SamePersonProblem`, `InvalidProblem`, and `UnlikeCaseProblem` where a like case was decided otherwise and that
         was not said to be known.
         """
-        check_texts([("/text", body.text)] if body.text is not UNSET else [])
+        said = (("/text", body.text), ("/assessor", body.assessor))
+        check_texts((pointer, text) for pointer, text in said if text is not UNSET)
 
         async def work(connection: Connection) -> ApplicationAnswer:
             # (1) Nobody else decides; (2) what comes next; (3) like cases; (4) the decision, sealed; (5) the log.
@@ -167,11 +204,11 @@ class DecideApplications:
         self, connection: Connection, tenant: Tenant, item: SealedEvidence, body: DecisionBody
     ) -> None:
         """Raise `UnlikeCaseProblem` where this office decided a like case otherwise, until that is said to be known."""
-        if body.despite_precedents:
-            return
         like = await self._like(connection, tenant, item, but_for=item.application_id)
         unlike = [each for each in like if each.decision != body.decision]
-        if unlike:
+        if unlike and body.despite_precedents and body.text is UNSET:
+            raise InvalidProblem("Say in words why this is decided otherwise than a like case", pointer="/text")
+        if unlike and not body.despite_precedents:
             told = ", ".join(f"{each.count} times {each.decision}" for each in unlike)
             raise UnlikeCaseProblem(
                 f"On this achievement was decided {told}. Decide alike, or say `despite_precedents` and the difference "
@@ -183,7 +220,7 @@ class DecideApplications:
         self, connection: Connection, stored: StoredApplication, item: SealedEvidence, decided: EvidenceDecision
     ) -> None:
         if stored.is_public and item.credential_id is not None and decided.decision != "refused":
-            await applications.publish_later(
+            await application_publication.publish_later(
                 connection, item.application_id, item.number, publish_at(datetime.now(UTC))
             )
 
@@ -225,6 +262,9 @@ def _decided(
         api_key_id=by,
         under_event=None,
         decided_at=datetime.now(UTC),
+        sealed_assessor=(
+            key.seal(body.assessor.encode(), "application-assessor", name) if body.assessor is not UNSET else None
+        ),
     )
 
 
@@ -241,7 +281,7 @@ def _item(
         credential_id=item.credential_id,
         achievement=item.achievement,
         achievement_issuer=item.achievement_issuer,
-        decisions=tuple(decision_answer(key, each) for each in made),
+        decisions=tuple(decision_answer(key, each, is_office=True) for each in made),
         appeal=opened.appeal,
         precedents=(*(_precedent(tenant.did, each) for each in like), *_public(opened)),
     )

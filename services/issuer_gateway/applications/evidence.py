@@ -119,6 +119,14 @@ class EvidenceCheck:
         return None
 
 
+def ending_of(content: bytes) -> str:
+    """Return how the name of a file with this content ends."""
+    kind = kind_of(content)
+    if kind is not None:
+        return kind.lower()
+    return "pdf" if b"%PDF-" in content[:1_024] else "json" if content.lstrip()[:1] in {b"{", b"["} else "bin"
+
+
 def file_in(sent: EvidenceSent) -> bytes | None:
     """Return what was sent as it would lie in a file; None for a dossier."""
     if sent.file is not None:

@@ -13,8 +13,8 @@ from proto.problem import Problem, UnavailableProblem
 from proto.wire.gateway import RecognitionRequest
 from services.edge import Log
 from services.issuer_gateway.credentials.statements import MakeStatements
-from services.issuer_gateway.store import applications, tenants
-from services.issuer_gateway.store.applications import ToPublish
+from services.issuer_gateway.store import application_publication, tenants
+from services.issuer_gateway.store.application_publication import ToPublish
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
 from services.persistence.postgres import Pool
 
@@ -39,7 +39,7 @@ class PublishRecognitions:
 
     async def publish_due(self) -> int:
         """Say what is due now; return how much. What the log cannot take for now is tried again later."""
-        found = await applications.to_publish(self._pool, limit=_ROWS)
+        found = await application_publication.to_publish(self._pool, limit=_ROWS)
         for each in found:
             await self._publish(each)
         return len(found)
@@ -64,6 +64,6 @@ class PublishRecognitions:
             if isinstance(problem, Refusal) and not problem.is_final:
                 return
             self._log.warning("recognition_not_published", problem=problem.slug)
-            await applications.published(self._pool, found, None)
+            await application_publication.published(self._pool, found, None)
             return
-        await applications.published(self._pool, found, said.event_id)
+        await application_publication.published(self._pool, found, said.event_id)

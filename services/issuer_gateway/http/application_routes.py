@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.event_fields import UriField
 from proto.problem import Problem
 from proto.wire.applications import (
     AppealBody,
@@ -21,6 +22,7 @@ from proto.wire.applications import (
 from proto.wire.id_fields import ApplicationIdField
 from services.edge import (
     Form,
+    Media,
     RateLimitedProblem,
     Reply,
     Route,
@@ -28,8 +30,9 @@ from services.edge import (
     encode_cursor,
 )
 from services.issuer_gateway.applications import apply, rules
+from services.issuer_gateway.applications.evidence import ending_of
 from services.issuer_gateway.domain.tenant import UnknownInstitutionProblem
-from services.issuer_gateway.http.apply_routes import APPLICATION_PAGES, query_of
+from services.issuer_gateway.http.apply_routes import APPLICATION_PAGES
 from services.issuer_gateway.http.caller import (
     GATEWAY,
     WORK_PROBLEMS,
@@ -39,7 +42,8 @@ from services.issuer_gateway.http.caller import (
     check_rate,
     keyed_from,
 )
-from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, see_other
+from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, query_of, see_other
+from services.issuer_gateway.store.applications import WantedApplications
 
 _LIST = "applications"
 _BODY_BYTES_MAX = 12_582_912
@@ -71,9 +75,19 @@ class LinkItemPath(LinkPath, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class ApplicationQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which applications: in one state, or all."""
+    """Which applications: in one state, towards one programme, past their day, with an appeal that waits; or all."""
 
     state: ApplicationState | None = None
+    programme: UriField | None = None
+    overdue: Annotated[bool, Meta(description="Only those that are past their day")] = False
+    appealed: Annotated[bool, Meta(description="Only those with an appeal that waits for its decision")] = False
+
+    @property
+    def wanted(self) -> WantedApplications:
+        """Which applications that are."""
+        return WantedApplications(
+            state=self.state, programme=self.programme, is_overdue=self.overdue, is_appealed=self.appealed
+        )
 
 
 async def send_application(request: web.Request, *, body: ApplicationBody) -> Reply:
@@ -143,7 +157,7 @@ async def list_applications(request: web.Request, *, query: ApplicationQuery, pr
     """Return applications to the institution."""
     after = after_moment(_LIST, query)
     found, more = await request.app[GATEWAY].decide_applications.listed(
-        principal.own, state=query.state, after=after, limit=query.limit
+        principal.own, wanted=query.wanted, after=after, limit=query.limit
     )
     return ApplicationPage(
         applications=tuple(found), next_cursor=encode_cursor(_LIST, more) if more is not None else None
@@ -153,6 +167,21 @@ async def list_applications(request: web.Request, *, query: ApplicationQuery, pr
 async def read_application(request: web.Request, *, path: ApplicationPath, principal: Caller) -> ApplicationAnswer:
     """Return an application to the institution."""
     return await request.app[GATEWAY].decide_applications.get(principal.own, path.application_id)
+
+
+async def save_evidence(request: web.Request, *, path: ItemPath, principal: Caller) -> Reply:
+    """Return a piece of evidence as the file that it came as."""
+    found = await request.app[GATEWAY].decide_applications.file(principal.own, path.application_id, path.number)
+    return evidence_reply(path, found)
+
+
+def evidence_reply(path: ItemPath, content: bytes) -> Reply:
+    """Return a stranger's file as one to be saved: no browser shows it as a page of ours."""
+    ending = ending_of(content)
+    name = f"evidence-{path.application_id[:8]}-{path.number}.{ending}"
+    return Reply(
+        content, headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    )
 
 
 async def decide_application(
@@ -259,6 +288,16 @@ ROUTES = [
         path_parameters=ApplicationPath,
         response={200: ApplicationAnswer},
         problems=_LINK_PROBLEMS,
+        **_OFFICE,
+    ),
+    Route(
+        "GET",
+        "/v1/recognition-applications/{application_id}/items/{number}/file",
+        save_evidence,
+        summary="Save a piece of evidence as the file that it came as",
+        path_parameters=ItemPath,
+        response={200: Media("application/octet-stream", bytes)},
+        problems=(*_LINK_PROBLEMS, apply.UnknownItemProblem, rules.ApplicationClosedProblem),
         **_OFFICE,
     ),
     Route(

@@ -9,7 +9,7 @@ from services.issuer_gateway.applications.apply import TooManyApplicationsProble
 from services.issuer_gateway.applications.typed_application import body_of, faults_in, typed_application
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
 from services.issuer_gateway.http.institution_routes import SlugPath
-from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, see_other
+from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, query_of, see_other
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.pages.application_pages import TYPED_FIELDS, ApplicationPages, FormFault
 from services.issuer_gateway.store import tenants
@@ -18,12 +18,6 @@ APPLICATION_PAGES: web.AppKey[ApplicationPages] = web.AppKey("gateway_applicatio
 _FORM_BYTES_MAX = 12_582_912
 _INSTITUTIONS_MAX = 500
 _WRONG = 422
-
-
-def query_of(request: web.Request) -> str:
-    """Return what keeps the language of a page that was asked for by name."""
-    language, is_named = language_of(request)
-    return f"?lang={language.code}" if is_named else ""
 
 
 @for_people

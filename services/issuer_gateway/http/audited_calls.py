@@ -27,6 +27,10 @@ READS = frozenset(
         "read_request",
         "list_applications",
         "read_application",
+        "save_evidence",
+        "show_office_applications",
+        "show_office_application",
+        "save_office_evidence",
         "list_holder_links",
         "read_audit_trail",
     }

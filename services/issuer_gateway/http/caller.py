@@ -125,6 +125,9 @@ class Callers:
         return [found.get(hashed) for hashed in hashes]
 
 
+CALLERS: web.AppKey[Callers] = web.AppKey("gateway_callers", Callers)
+
+
 def keyed_from(request: web.Request, caller: Caller, key: str | None, raw: bytes = b"") -> KeyedRequest | None:
     """Return the request as one that is carried out once, or None where it came without an Idempotency-Key.
 

@@ -43,6 +43,12 @@ def language_of(request: web.Request) -> tuple[LearnerLanguage, bool]:
     return named or negotiated(request.headers.get("Accept-Language")), named is not None
 
 
+def query_of(request: web.Request) -> str:
+    """Return what keeps the language of a page that was asked for by name."""
+    language, is_named = language_of(request)
+    return f"?lang={language.code}" if is_named else ""
+
+
 def root_of(request: web.Request) -> str:
     """Return the path under which the gateway is reached: "" at the root of its host, else without a slash behind."""
     return urlsplit(request.app[GATEWAY].config.public_url).path.rstrip("/")

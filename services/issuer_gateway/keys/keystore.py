@@ -44,6 +44,8 @@ Purpose = Literal[
     "application-answer",
     "application-decision",
     "application-appeal",
+    "application-assessor",
+    "office-session",
 ]
 
 

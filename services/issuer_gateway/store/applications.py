@@ -25,6 +25,11 @@ _OUTLIVED = """closed_at < now() - make_interval(
             LEFT JOIN retention_rule AS other ON other.institution_id = application.institution_id
                 AND other.achievement = ''
         WHERE item.application_id = application.application_id), $1))"""
+_APPEALED = """
+    SELECT FROM application_item AS item WHERE item.application_id = application.application_id
+        AND sealed_appeal IS NOT NULL AND NOT EXISTS (
+            SELECT FROM application_decision AS made WHERE made.application_id = item.application_id
+                AND made.number = item.number AND made.round = 2)"""
 PRECEDENTS_MAX = 500
 """So many decisions on like cases are counted, the newest first."""
 
@@ -71,6 +76,7 @@ class EvidenceDecision(msgspec.Struct, frozen=True, kw_only=True):
     under_event: EventId | None
     decided_at: datetime
     recognition: EventId | None = None
+    sealed_assessor: bytes | None = None
 
 
 class StoredApplication(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +93,15 @@ class StoredApplication(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     due_at: datetime
     is_erased: bool
+
+
+class WantedApplications(msgspec.Struct, frozen=True, kw_only=True):
+    """Which applications: in one state, towards one programme, past their day, with an appeal that waits."""
+
+    state: ApplicationState | None = None
+    programme: str | None = None
+    is_overdue: bool = False
+    is_appealed: bool = False
 
 
 class LikeCase(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,19 +193,24 @@ async def page(
     connection: Connection | Pool,
     institution_id: InstitutionId,
     *,
-    state: ApplicationState | None,
+    wanted: WantedApplications,
     after: tuple[datetime, str] | None,
     limit: int,
 ) -> list[StoredApplication]:
-    """Return applications to the institution (in one state), those that are due first, behind `after`."""
+    """Return applications to the institution, those that are wanted, due ones first, behind `after`."""
     rows = await connection.fetch(
         f"""{_SELECT} WHERE application.institution_id = $1 AND ($2::text IS NULL OR state = $2)
             AND ($3::timestamptz IS NULL OR (due_at, application_id) > ($3, $4::uuid))
+            AND ($6::text IS NULL OR programme = $6) AND (NOT $7 OR due_at < now())
+            AND (NOT $8 OR EXISTS ({_APPEALED}))
             ORDER BY due_at, application_id LIMIT $5""",
         institution_id,
-        state,
+        wanted.state,
         *(after or (None, None)),
         limit,
+        wanted.programme,
+        wanted.is_overdue,
+        wanted.is_appealed,
     )
     return [_application(row) for row in rows]
 
@@ -210,7 +230,7 @@ async def decisions(connection: Connection | Pool, application_ids: Sequence[App
     """Return what was decided on applications, the first decision of each piece first."""
     rows = await connection.fetch(
         """SELECT application_id::text, number, round, decision, ects_hundredths, eqf_level, reasons, sealed_text,
-               api_key_id, under_event, recognition, decided_at
+               api_key_id, under_event, recognition, decided_at, sealed_assessor
            FROM application_decision WHERE application_id = ANY($1::uuid[]) ORDER BY application_id, number, round""",
         list(application_ids),
     )
@@ -221,14 +241,15 @@ async def decide(connection: Connection, made: EvidenceDecision) -> None:
     """Keep a decision on an application that the caller has locked."""
     await connection.execute(
         """INSERT INTO application_decision (application_id, number, round, decision, ects_hundredths, eqf_level,
-               reasons, sealed_text, api_key_id, under_event, decided_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)""",
+               reasons, sealed_text, api_key_id, under_event, decided_at, sealed_assessor)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
         *msgspec.structs.astuple(made)[:6],
         list(made.reasons),
         made.sealed_text,
         made.api_key_id,
         _bytes(made.under_event),
         made.decided_at,
+        made.sealed_assessor,
     )
 
 
@@ -315,64 +336,3 @@ async def like_cases(
         but_for,
     )
     return [LikeCase(**dict(row)) for row in rows]
-
-
-async def publish_later(connection: Connection, application_id: ApplicationId, number: int, at: datetime) -> None:
-    """Note when a decision is to be put on the log."""
-    await connection.execute(
-        "UPDATE application_item SET publish_at = $3 WHERE application_id = $1 AND number = $2",
-        application_id,
-        number,
-        at,
-    )
-
-
-class ToPublish(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision that is to be put on the log now."""
-
-    application_id: ApplicationId
-    institution_id: InstitutionId
-    number: int
-    round: int
-    programme: str
-    credential_id: CredentialId
-    decision: RecognitionDecision
-    ects_hundredths: int | None
-    eqf_level: int | None
-    under_event: EventId | None
-
-
-async def to_publish(connection: Connection | Pool, *, limit: int) -> list[ToPublish]:
-    """Return decisions whose time for the log has come."""
-    rows = await connection.fetch(
-        """SELECT DISTINCT ON (application_id, number) application_id::text, institution_id::text, number, round,
-               programme, credential_id, decision, made.ects_hundredths, made.eqf_level, under_event
-           FROM application JOIN application_item AS item USING (application_id)
-               JOIN application_decision AS made USING (application_id, number)
-           WHERE publish_at <= now() AND credential_id IS NOT NULL AND state = 'decided'
-           ORDER BY application_id, number, round DESC LIMIT $1""",
-        limit,
-    )
-    return [
-        ToPublish(
-            **(dict(row) | {"credential_id": row["credential_id"].hex(), "under_event": _hex(row["under_event"])})
-        )
-        for row in rows
-    ]
-
-
-async def published(connection: Connection | Pool, found: ToPublish, recognition: EventId | None) -> None:
-    """Note the event of a decision that was put on the log; None where the log refused it for good."""
-    await connection.execute(
-        """UPDATE application_decision SET recognition = $4
-           WHERE application_id = $1 AND number = $2 AND round = $3""",
-        found.application_id,
-        found.number,
-        found.round,
-        _bytes(recognition),
-    )
-    await connection.execute(
-        "UPDATE application_item SET publish_at = NULL WHERE application_id = $1 AND number = $2",
-        found.application_id,
-        found.number,
-    )

@@ -1,0 +1,231 @@
+"""Pages of the office: sign in, list applications, look at one, decide, see how the office decides. For people."""
+
+import dataclasses
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, get_args
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.problem import ConflictProblem, InvalidProblem, Problem
+from proto.wire.applications import DecisionBody, Precedent, ReasonCode
+from proto.wire.id_fields import Uuid
+from services.edge import Form, Media, Route, annotate, decode_cursor, decode_parameters, encode_cursor
+from services.issuer_gateway.applications.rules import UnlikeCaseProblem
+from services.issuer_gateway.http.application_routes import ApplicationPath, ItemPath, evidence_reply
+from services.issuer_gateway.http.caller import GATEWAY, check_rate
+from services.issuer_gateway.http.office_session import (
+    OFFICE_PAGES,
+    SignedIn,
+    SignInProblem,
+    end,
+    for_office,
+    keep,
+    sign_in,
+    signed_in,
+)
+from services.issuer_gateway.http.people import PAGE, form_route, language_of, page_route, query_of, root_of, see_other
+from services.issuer_gateway.pages.office_pages import PageOfOffice, TypedDecision
+from services.issuer_gateway.store.applications import WantedApplications
+
+_ROWS = 25
+_CURSOR = "office-applications"
+_HUNDREDTHS = 100
+_REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
+_STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "lapsed": "lapsed"}
+_TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite")
+OFFICE_PAGE: dict[int, Any] = PAGE | {status: Media("text/html") for status in (401, 403)}
+
+
+def page_of(request: web.Request, office: SignedIn) -> PageOfOffice:
+    """Return how a page of the office is asked for."""
+    return PageOfOffice(
+        tenant=office.tenant,
+        language=language_of(request)[0],
+        token=office.session.form_token,
+        root=root_of(request),
+        query=query_of(request),
+    )
+
+
+def hundredths(text: str) -> int | None:
+    """Return credits, as people write them with a point or a comma, in hundredths; None where that is no number."""
+    try:
+        value = Decimal(text.strip().replace(",", ".")) * _HUNDREDTHS
+        return int(value) if value == int(value) and value >= 0 else None
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+
+
+@for_office
+async def show_office(request: web.Request) -> web.Response:
+    """Go to the list of applications, or show where one signs in."""
+    await signed_in(request)
+    return see_other(f"{root_of(request)}/office/applications{query_of(request)}")
+
+
+@for_office
+async def sign_in_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Sign in with an API key, and go to the page that was wanted."""
+    root, then = root_of(request), body.text("then")
+    is_ours = then.startswith(f"{root}/office/") and "//" not in then and then.isascii() and then.isprintable()
+    then = then if is_ours else f"{root}/office/applications"
+    check_rate(request)
+    try:
+        session = await sign_in(request, body.text("key").strip())
+    except SignInProblem as problem:
+        annotate(request, problem=problem.slug)
+        return request.app[OFFICE_PAGES].sign_in(
+            language_of(request)[0], root=root, then=then, fault=problem.what, status=problem.status
+        )
+    return keep(request, see_other(then + query_of(request)), session)
+
+
+@for_office
+async def sign_out_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Forget the session."""
+    await signed_in(request, body)
+    return end(request, see_other(f"{root_of(request)}/office{query_of(request)}"))
+
+
+@for_office
+async def show_office_applications(request: web.Request) -> web.Response:
+    """Show applications, those that are due first, and what there is to do in numbers."""
+    office, asked = await signed_in(request), request.query
+    state = _STATES.get(asked.get("state", "open"))
+    chosen = {
+        "state": state or "all",
+        "programme": asked.get("programme", "")[:500],
+        "overdue": "1" if asked.get("overdue") else "",
+        "appealed": "1" if asked.get("appealed") else "",
+    }
+    wanted = WantedApplications(
+        state=msgspec.convert(state, Any),
+        programme=chosen["programme"] or None,
+        is_overdue=bool(chosen["overdue"]),
+        is_appealed=bool(chosen["appealed"]),
+    )
+    cursor = asked.get("cursor")
+    after = decode_cursor(_CURSOR, cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if cursor else None
+    decide = request.app[GATEWAY].decide_applications
+    found, more = await decide.listed(office.tenant, wanted=wanted, after=after, limit=_ROWS)
+    page = request.app[OFFICE_PAGES].applications(
+        page_of(request, office),
+        found,
+        await decide.report(office.tenant),
+        wanted=chosen,
+        more=encode_cursor(_CURSOR, more) if more else None,
+    )
+    return keep(request, page, office.session)
+
+
+@for_office
+async def show_office_application(request: web.Request) -> web.Response:
+    """Show one application: its evidence as it was checked, how like cases were decided, and the forms that decide."""
+    path, office = decode_parameters(request.match_info, ApplicationPath), await signed_in(request)
+    answer = await request.app[GATEWAY].decide_applications.get(office.tenant, path.application_id)
+    page = request.app[OFFICE_PAGES].application(page_of(request, office), answer)
+    return keep(request, page, office.session)
+
+
+@for_office
+async def save_office_evidence(request: web.Request) -> Any:
+    """Return a piece of evidence as the file that it came as."""
+    path, office = decode_parameters(request.match_info, ItemPath), await signed_in(request)
+    found = await request.app[GATEWAY].decide_applications.file(office.tenant, path.application_id, path.number)
+    return evidence_reply(path, found)
+
+
+@for_office
+async def decide_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Decide on a piece of evidence and go back to its application; what was not taken stands in the form again."""
+    path, office = decode_parameters(request.match_info, ItemPath), await signed_in(request, body)
+    decide = request.app[GATEWAY].decide_applications
+    texts = {name: body.text(name).strip().replace("\r\n", "\n") for name in _TEXTS}
+    reasons = tuple(code for code in _REASONS if body.text(f"reason-{code}"))
+    try:
+        said = _decision(texts, reasons)
+        await decide.decide(office.tenant, path.application_id, path.number, said, None, by=office.caller.api_key_id)
+    except (InvalidProblem, ConflictProblem) as problem:
+        annotate(request, problem=problem.slug)
+        answer = await decide.get(office.tenant, path.application_id)
+        typed = _typed_again(path.number, texts, reasons, problem)
+        return request.app[OFFICE_PAGES].application(page_of(request, office), answer, typed=typed)
+    where = f"{root_of(request)}/office/applications/{path.application_id}{query_of(request)}"
+    return keep(request, see_other(f"{where}#item-{path.number}"), office.session)
+
+
+def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> DecisionBody:
+    """Return the decision that a form says; raises `InvalidProblem` with a pointer."""
+    values: dict[str, Any] = {name: texts[name] for name in ("decision", "text", "assessor") if texts[name]}
+    if not texts["decision"]:
+        raise InvalidProblem("Choose in full, in part, or not recognised", pointer="/decision")
+    if texts["ects"] and texts["decision"] != "refused":
+        values["ects_hundredths"] = hundredths(texts["ects"])
+        if values["ects_hundredths"] is None:
+            raise InvalidProblem("Write credits as a number such as 3 or 2.5", pointer="/ects_hundredths")
+    if texts["eqf_level"].isdigit() and texts["decision"] != "refused":
+        values["eqf_level"] = int(texts["eqf_level"])
+    values |= {"reasons": reasons, "despite_precedents": bool(texts["despite"])}
+    try:
+        return msgspec.convert(values, DecisionBody)
+    except msgspec.ValidationError as error:
+        field = next((name for name in ("ects_hundredths", "eqf_level", "text", "assessor") if name in str(error)), "")
+        said = {
+            "ects_hundredths": "At most 1000 credits can be counted",
+            "eqf_level": "An EQF level is a number from 1 to 8",
+            "text": "Say it in at most 4000 characters",
+            "assessor": "Name whoever assessed it in at most 300 characters",
+        }.get(field, "Choose in full, in part, or not recognised, and at most eight reasons")
+        raise InvalidProblem(said, pointer=f"/{field or 'decision'}") from error
+
+
+def _typed_again(
+    number: int, texts: dict[str, str], reasons: tuple[ReasonCode, ...], problem: Problem
+) -> TypedDecision:
+    unlike: tuple[Precedent, ...] = ()
+    if isinstance(problem, UnlikeCaseProblem):
+        unlike = msgspec.convert(problem.members["precedents"], tuple[Precedent, ...])
+    field = (problem.pointer or "").lstrip("/").replace("ects_hundredths", "ects")
+    return TypedDecision(number=number, texts=texts, reasons=reasons, fault=problem.detail, field=field, unlike=unlike)
+
+
+@for_office
+async def show_recognition_report(request: web.Request) -> web.Response:
+    """Show how the office decides, like cases that it decided unlike, and where it takes applications."""
+    office = await signed_in(request)
+    report = await request.app[GATEWAY].decide_applications.report(office.tenant)
+    page = request.app[OFFICE_PAGES].report(page_of(request, office), report)
+    return keep(request, page, office.session)
+
+
+def office_page(path: str, handler: Any, summary: str) -> Route:
+    """Return the route of a page of the office."""
+    return dataclasses.replace(page_route(path, handler, summary), response=OFFICE_PAGE)
+
+
+def office_form(path: str, handler: Any, summary: str) -> Route:
+    """Return the route of a form of the office."""
+    return dataclasses.replace(form_route(path, handler, summary), response={303: None, **OFFICE_PAGE})
+
+
+ROUTES = [
+    office_page("/office", show_office, "The office: sign in"),
+    office_form("/office/session", sign_in_by_form, "Sign in to the office with an API key"),
+    office_form("/office/session/end", sign_out_by_form, "Sign out of the office"),
+    office_page("/office/applications", show_office_applications, "The office's list of applications for recognition"),
+    office_page("/office/applications/{application_id}", show_office_application, "An application, to be decided"),
+    office_page(
+        "/office/applications/{application_id}/items/{number}/file",
+        save_office_evidence,
+        "Save a piece of evidence from the office's page",
+    ),
+    office_form(
+        "/office/applications/{application_id}/items/{number}",
+        decide_by_form,
+        "Decide on a piece of evidence on the office's page",
+    ),
+    office_page("/office/report", show_recognition_report, "How the office decides on recognition"),
+]

@@ -1,0 +1,136 @@
+"""The office's page of standing decisions: how achievements of other institutions count for all, made and withdrawn."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proto import events
+from proto.problem import InvalidProblem, Problem
+from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionRequest
+from proto.wire.paths import EventPath
+from services.edge import Form, annotate, decode_cursor, decode_parameters, encode_cursor
+from services.issuer_gateway.http.caller import GATEWAY
+from services.issuer_gateway.http.office_routes import hundredths, office_form, office_page, page_of
+from services.issuer_gateway.http.office_session import (
+    OFFICE_PAGES,
+    SignedIn,
+    check_scope,
+    for_office,
+    keep,
+    signed_in,
+)
+from services.issuer_gateway.http.people import query_of, root_of, see_other
+
+_ROWS = 50
+_CURSOR = "office-standing-decisions"
+_TEXTS = (
+    "achievement_issuer",
+    "achievement",
+    "programme",
+    "decision",
+    "ects",
+    "eqf_level",
+    "valid_until",
+    "ects_min",
+    "eqf_level_min",
+)
+_FAULTS = {
+    "achievement_issuer": "Write the DID of whoever awards it, such as did:web:college.example",
+    "achievement": "Write the address of the achievement, as it is on the log",
+    "programme": "Write the address of a programme of your own",
+    "decision": "Choose in full or in part",
+    "ects": "Write credits as a number such as 3 or 2.5",
+    "ects_min": "Write credits as a number such as 3 or 2.5, or leave it empty",
+    "eqf_level": "An EQF level is a number from 1 to 8",
+    "eqf_level_min": "An EQF level is a number from 1 to 8",
+    "valid_until": "Write the last day as 2029-06-30; it is five years on at most",
+}
+
+
+@for_office
+async def show_standing_decisions(request: web.Request) -> web.Response:
+    """Show the institution's standing decisions, with the form that makes one."""
+    office = await signed_in(request)
+    typed = {name: request.query.get(name, "")[:500] for name in _TEXTS}
+    found, more = await _found(request, office, request.query.get("cursor"))
+    page = request.app[OFFICE_PAGES].standing_decisions(
+        page_of(request, office), found, typed=typed, more=more, was_sent="sent" in request.query
+    )
+    return keep(request, page, office.session)
+
+
+async def _found(
+    request: web.Request, office: SignedIn, cursor: str | None
+) -> tuple[list[StandingDecisionAnswer], str | None]:
+    check_scope(office, "credentials:read")
+    gateway, before = request.app[GATEWAY], decode_cursor(_CURSOR, cursor, int) if cursor else None
+    found = await gateway.statement_reader.decisions(
+        office.tenant, now=gateway.log_state.now(), before=before, limit=_ROWS + 1
+    )
+    more = encode_cursor(_CURSOR, found[_ROWS - 1][0]) if len(found) > _ROWS else None
+    return [answer for _, answer in found[:_ROWS]], more
+
+
+@for_office
+async def make_standing_decision_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Decide once for all, and go back to the page; what was not taken stands in the form again."""
+    office = await signed_in(request, body)
+    texts = {name: body.text(name).strip() for name in _TEXTS}
+    try:
+        said = _request(texts)
+        await request.app[GATEWAY].make_statements.decide(office.tenant, said, None)
+    except Problem as problem:
+        annotate(request, problem=problem.slug)
+        field, fault = (problem.pointer or "").lstrip("/"), problem.detail
+        found, more = await _found(request, office, None)
+        return request.app[OFFICE_PAGES].standing_decisions(
+            page_of(request, office), found, typed=texts, more=more, fault=fault, field=field
+        )
+    return keep(request, _back(request), office.session)
+
+
+@for_office
+async def withdraw_standing_decision_by_form(request: web.Request, *, body: Form) -> web.Response:
+    """Withdraw a standing decision; what was decided by it stays."""
+    path, office = decode_parameters(request.match_info, EventPath), await signed_in(request, body)
+    kind = events.AchievementRecognitionWithdrawn
+    await request.app[GATEWAY].make_statements.withdraw(office.tenant, kind, path.event_id, None)
+    return keep(request, _back(request), office.session)
+
+
+def _back(request: web.Request) -> web.Response:
+    query = query_of(request)
+    return see_other(f"{root_of(request)}/office/standing-decisions{query}{'&' if query else '?'}sent=1")
+
+
+def _wrong(field: str) -> InvalidProblem:
+    return InvalidProblem(_FAULTS[field], pointer=f"/{field}")
+
+
+def _request(texts: dict[str, str]) -> StandingDecisionRequest:
+    """Return the standing decision that a form says; raises `InvalidProblem`, with a pointer."""
+    names = ("achievement_issuer", "achievement", "programme", "decision", "valid_until")
+    values: dict[str, Any] = {name: texts[name] for name in names}
+    for name, field in (("ects", "ects_hundredths"), ("ects_min", "ects_hundredths_min")):
+        if texts[name] or name == "ects":
+            values[field] = hundredths(texts[name])
+            if values[field] is None:
+                raise _wrong(name)
+    values |= {name: int(texts[name]) for name in ("eqf_level", "eqf_level_min") if texts[name].isdigit()}
+    try:
+        return msgspec.convert(values, StandingDecisionRequest)
+    except msgspec.ValidationError as error:
+        field = str(error).rpartition("$.")[2].strip("`").replace("ects_hundredths", "ects")
+        raise _wrong(field if field in _FAULTS else "achievement") from error
+
+
+ROUTES = [
+    office_page("/office/standing-decisions", show_standing_decisions, "The office's standing decisions"),
+    office_form("/office/standing-decisions", make_standing_decision_by_form, "Decide once for all on a page"),
+    office_form(
+        "/office/standing-decisions/{event_id}/withdraw",
+        withdraw_standing_decision_by_form,
+        "Withdraw a standing decision on a page",
+    ),
+]

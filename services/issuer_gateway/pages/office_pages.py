@@ -1,0 +1,112 @@
+"""Pages of the office that decides on recognition: who waits, one application, how it decides. Decides nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from aiohttp import web
+
+from proto.problem import Problem
+from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
+from proto.wire.own_statements import StandingDecisionAnswer
+from services.edge import retry_after
+from services.issuer_gateway.domain.tenant import Tenant
+from services.issuer_gateway.languages import LearnerLanguage
+from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
+from services.issuer_gateway.pages.in_languages import PagesInLanguages
+from services.issuer_gateway.pages.office_words import CHECK_RESULTS, SIGN_IN_FAULTS, STANDING_STATES, VERDICTS
+
+_WRONG, _CONFLICT = 422, 409
+
+
+class PageOfOffice(msgspec.Struct, frozen=True, kw_only=True):
+    """How a page of the office is asked for: by whom, in which language, with which token its forms are sent."""
+
+    tenant: Tenant
+    language: LearnerLanguage
+    token: str
+    root: str
+    query: str
+
+
+class TypedDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed for a decision that was not taken, and why: of piece `number`; `unlike` are like cases."""
+
+    number: int
+    texts: Mapping[str, str]
+    reasons: Sequence[ReasonCode]
+    fault: str
+    field: str = ""
+    unlike: Sequence[Precedent] = ()
+
+
+class OfficePages(PagesInLanguages):
+    """Renders the pages; made once, used by every request."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            application_states=APPLICATION_STATES,
+            decisions=DECISIONS,
+            reason_words=REASON_WORDS,
+            verdicts=VERDICTS,
+            check_results=CHECK_RESULTS,
+            standing_states=STANDING_STATES,
+            query_text=lambda **values: "?" + urlencode({name: each for name, each in values.items() if each}),
+        )
+
+    def sign_in(
+        self, language: LearnerLanguage, *, root: str, then: str, fault: str = "", status: int = 200
+    ) -> web.Response:
+        """Return the page on which one signs in; `then` is where it leads."""
+        said = SIGN_IN_FAULTS.get(fault, "")
+        return self.rendered("office/sign_in", language, status=status, root=root, then=then, fault=said, office=None)
+
+    def fault(self, problem: Problem, language: LearnerLanguage, *, root: str) -> web.Response:
+        """Return the page that says why something was refused."""
+        page = self.rendered("office/fault", language, status=problem.status, problem=problem, root=root, office=None)
+        page.headers.update(retry_after(problem))
+        return page
+
+    def applications(
+        self,
+        page: PageOfOffice,
+        found: Sequence[ApplicationAnswer],
+        report: RecognitionReport,
+        *,
+        wanted: Mapping[str, Any],
+        more: str | None,
+    ) -> web.Response:
+        """Return the list of applications, those that are due first, with what is to be done in numbers."""
+        return self._page("applications", page, found=found, report=report, wanted=wanted, more=more)
+
+    def application(
+        self, page: PageOfOffice, answer: ApplicationAnswer, *, typed: TypedDecision | None = None
+    ) -> web.Response:
+        """Return one application; `typed` is a decision that was not taken, which stands in its form again."""
+        status = 200 if typed is None else _CONFLICT if typed.unlike or not typed.field else _WRONG
+        return self._page("application", page, status=status, seen=answer, typed=typed)
+
+    def report(self, page: PageOfOffice, report: RecognitionReport) -> web.Response:
+        """Return how the office decides, and like cases that it decided unlike."""
+        return self._page("report", page, report=report)
+
+    def standing_decisions(
+        self,
+        page: PageOfOffice,
+        found: Sequence[StandingDecisionAnswer],
+        *,
+        typed: Mapping[str, str],
+        more: str | None = None,
+        fault: str = "",
+        field: str = "",
+        was_sent: bool = False,
+    ) -> web.Response:
+        """Return the institution's standing decisions, with the form that makes one."""
+        values: dict[str, Any] = {"found": found, "more": more, "fault": fault, "field": field, "was_sent": was_sent}
+        status = _WRONG if fault else 200
+        return self._page("standing_decisions", page, status=status, typed=typed, **values)
+
+    def _page(self, template: str, page: PageOfOffice, /, *, status: int = 200, **values: Any) -> web.Response:
+        shown: dict[str, Any] = {"office": page, "root": page.root, "query": page.query}
+        return self.rendered(f"office/{template}", page.language, status=status, **shown, **values)

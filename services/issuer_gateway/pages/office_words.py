@@ -1,0 +1,26 @@
+"""What pages of the office call verdicts, results, states and faults; each has its translations. Pure."""
+
+from collections.abc import Mapping
+
+VERDICTS: Mapping[str, str] = {
+    "valid": "Genuine and in force",
+    "invalid": "Not to be relied on",
+    "indeterminate": "Could not be found out",
+}
+CHECK_RESULTS: Mapping[str, str] = {
+    "valid": "fits",
+    "invalid": "does not fit",
+    "unknown": "not known",
+    "not_applicable": "does not apply",
+}
+STANDING_STATES: Mapping[str, str] = {
+    "live": "In force",
+    "withdrawn": "Withdrawn",
+    "void": "Void: its key was stolen",
+    "resting": "Not in force now",
+}
+SIGN_IN_FAULTS: Mapping[str, str] = {
+    "unknown": "This key is not known here. Copy it whole, as it was given to you.",
+    "operator": "This is the operator's token, which speaks for no institution. Sign in with an institution's API key.",
+    "scope": "This key may not decide on recognition. Ask for one with the scope recognitions:write.",
+}
