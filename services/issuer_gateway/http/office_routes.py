@@ -217,10 +217,13 @@ ROUTES = [
     office_form("/office/session/end", sign_out_by_form, "Sign out of the office"),
     office_page("/office/applications", show_office_applications, "The office's list of applications for recognition"),
     office_page("/office/applications/{application_id}", show_office_application, "An application, to be decided"),
-    office_page(
+    Route(
+        "GET",
         "/office/applications/{application_id}/items/{number}/file",
         save_office_evidence,
-        "Save a piece of evidence from the office's page",
+        summary="Save a piece of evidence from the office's page",
+        response=OFFICE_PAGE | {200: Media("application/octet-stream", bytes)},
+        tag="pages",
     ),
     office_form(
         "/office/applications/{application_id}/items/{number}",
