@@ -6,6 +6,7 @@ is never older than the log it signs for. Secrets that open other people's data 
 unless they are asked for.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from proto.problem import InvalidProblem
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, BackupManifest
 from services.command.home import default_folder, read_addresses
+from services.command.kept_backups import (
+    is_in_environment,
+    named_by_time,
+    owners_url,
+    remove_older,
+    signer_settings,
+)
 from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import dump, postgres_programs_option
 from services.command.speaker import now
@@ -101,8 +109,32 @@ async def _copy(origins: Origins, folder: BackupFolder, *, with_master_key: bool
             folder.take(name, origins.data / name)
 
 
+def _chosen(named: Mapping[str, str | Path | None], data: Path | None) -> Origins:
+    """Return what to copy: what is named, what the environment says, or what `up` has."""
+    if any(named.values()):
+        return msgspec.convert(dict(named), Origins)
+    if data is None and is_in_environment():
+        signer = signer_settings()
+        return Origins(
+            ledger_database=owners_url("ledger"),
+            gateway_database=owners_url("gateway"),
+            log_key_file=signer.log_key_file,
+            state_folder=signer.state_folder,
+        )
+    return origins_of(data or default_folder())
+
+
+def _new_folder(folder: Path | None, parent: Path | None, keep: int | None, began_at: datetime) -> Path:
+    """Return the folder of this backup, as it was named or in the one for backups."""
+    if (folder is None) == (parent is None) or (keep and parent is None):
+        raise InvalidProblem("Name a new folder with --to; or one for backups with --in, and how many stay with --keep")
+    return folder or named_by_time(parent or Path(), began_at)
+
+
 @click.command()
-@click.option("--to", "folder", type=_FOLDER, required=True, help="A new folder for this backup.")
+@click.option("--to", "folder", type=_FOLDER, help="A new folder for this backup.")
+@click.option("--in", "parent", type=_FOLDER, help="Instead of --to: a folder for backups, each named by its time.")
+@click.option("--keep", type=click.IntRange(min=1), help="With --in: remove all but this many of this log's newest.")
 @click.option("--data", envvar="CREDENTIFY_DATA", type=_FOLDER, help="Data folder of a running `up`.")
 @click.option("--ledger-database", help="The ledger's database as its owner (postgresql://…).")
 @click.option("--gateway-database", help="The gateway's database as its owner (postgresql://…).")
@@ -116,7 +148,9 @@ async def _copy(origins: Origins, folder: BackupFolder, *, with_master_key: bool
 @command
 async def backup(
     *,
-    folder: Path,
+    folder: Path | None,
+    parent: Path | None,
+    keep: int | None,
     data: Path | None,
     with_master_key: bool,
     with_registrar: bool,
@@ -124,17 +158,24 @@ async def backup(
     postgres_programs: Path | None,
     **named: str | Path | None,
 ) -> None:
-    """Copy ledger and gateway, the log's key and the signer's memory into a folder; services may run meanwhile."""
-    origins = msgspec.convert(named, Origins) if any(named.values()) else origins_of(data or default_folder())
-    origins = msgspec.structs.replace(origins, postgres_programs=postgres_programs)
+    """Copy ledger and gateway, the log's key and the signer's memory into a folder; services may run meanwhile.
+
+    What to copy is named, or that of CREDENTIFY_LEDGER_MIGRATION_DATABASE_URL, …_LOG_KEY_FILE, …_STATE_FOLDER and
+    CREDENTIFY_GATEWAY_MIGRATION_DATABASE_URL (with the two …_DATABASE_URL, as for `migrate`), or that of `up`.
+    """
+    origins = msgspec.structs.replace(_chosen(named, data), postgres_programs=postgres_programs)
     began_at = datetime.now(UTC)
+    folder = _new_folder(folder, parent, keep, began_at)
     made = await back_up(origins, BackupFolder(folder), with_master_key=with_master_key, with_registrar=with_registrar)
     note_made(origins, began_at)
+    removed = remove_older(folder, keep) if keep else ()
     if as_json:
         print_json(made)
         return
     console.print(f"backed up {made.origin} with {made.tree_size} entries to {folder}")
     console.print("it holds the log's secret key: keep it as you keep keys")
+    for each in removed:
+        console.print(f"removed the older {each}")
     if not with_master_key:
         console.print("not in it: the gateway's master key, without which no document can be read. Keep it elsewhere")
     if origins.gateway_database:

