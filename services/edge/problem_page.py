@@ -11,13 +11,31 @@ import jinja2
 from aiohttp import web
 
 from proto.problem import Problem
+from services.edge.page_words import page_words
 from services.edge.pages import Templates
-from services.edge.problems import UnknownPathProblem, problem_response
+from services.edge.problems import (
+    BodyTimeoutProblem,
+    BodyTooLargeProblem,
+    MediaTypeProblem,
+    MethodNotAllowedProblem,
+    RateLimitedProblem,
+    UnauthenticatedProblem,
+    UnknownPathProblem,
+    problem_response,
+)
 
 _ACCEPT_LENGTH_MAX = 1_000
-_SAID: Mapping[str, str] = {UnknownPathProblem.slug: "There is no page at this address."}
+SAID: Mapping[str, str] = {
+    UnknownPathProblem.slug: "There is no page at this address.",
+    MethodNotAllowedProblem.slug: "This address is not opened by a link: something is sent to it.",
+    BodyTooLargeProblem.slug: "What was sent has more bytes than this address takes.",
+    MediaTypeProblem.slug: "This address takes content of another kind.",
+    BodyTimeoutProblem.slug: "What was sent did not arrive in the time that there is for it.",
+    UnauthenticatedProblem.slug: "This address asks for a key, and none that is known was sent.",
+    RateLimitedProblem.slug: "Your address sent more requests than are taken in a while.",
+}
 """What a page says where the sentence for programs speaks of what people do not know, by the problem's slug."""
-_NEXT: Mapping[int, str] = {
+NEXT: Mapping[int, str] = {
     401: "This address is for programs that have a key. Was it meant for you, ask whoever gave it to you for a link.",
     404: "Was the address copied whole? A link that was sent to you ends in a long code, and works with all of it.",
     405: "Open the page before this one again, and use what is on it.",
@@ -37,15 +55,18 @@ def wants_page(request: web.BaseRequest) -> bool:
 def problem_page(request: web.Request, problem: Problem) -> web.Response:
     """Return a refusal as a page, with the status and the headers that it has as a document.
 
-    It says what to do next, and leads to the first page where the service has one.
+    It speaks the reader's language, says what to do next, and leads to the first page where the service has one.
     """
     templates, template = _page()
     root = "../" * (request.path.count("/") - 1) or "./"
     has_first_page = any(resource.canonical == "/" for resource in request.app.router.resources())
+    words = page_words(named=request.query.get("lang"), accepted=request.headers.get("Accept-Language"))
     page = template.render(
-        problem=problem,
-        said=_SAID.get(problem.slug, problem.detail),
-        next=_NEXT.get(problem.status, ""),
+        language=words.code,
+        say=words.said,
+        title=words.said(problem.title),
+        said=words.said(SAID.get(problem.slug, problem.detail)),
+        next=words.said(NEXT.get(problem.status, "")),
         way_back=root if has_first_page else "",
         docs=f"{root}docs",
     )
@@ -53,7 +74,7 @@ def problem_page(request: web.Request, problem: Problem) -> web.Response:
     for name, value in problem_response(problem).headers.items():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value
-    response.headers["Vary"] = "Accept"
+    response.headers["Vary"] = "Accept, Accept-Language"
     return response
 
 
