@@ -199,6 +199,27 @@ def test_a_refusal_names_every_id_that_breaks_a_rule() -> None:
     assert refusal.document()["final"] is True
 
 
+def test_a_refusal_of_256_credentials_names_all_256_and_changes_none() -> None:
+    world, university = _world()
+    names = [str(number) for number in range(256)]
+    ids = world.issued_together(university, names)
+    before = world.size
+    refusal = world.refuses(world.issue_many(university, names), refusals.CredentialsRefusal)
+    assert _refused(refusal) == dict.fromkeys(ids, "already-exists")
+    world.say(world.revoke_many(university, ids[:255]))
+    refusal = world.refuses(world.revoke_many(university, ids), refusals.CredentialsRefusal)
+    assert _refused(refusal).keys() == {*ids[:255]}
+    assert (world.state(ids[255]), world.size) == ("active", before + 1)
+
+
+@pytest.mark.parametrize("count", [1, 257])
+def test_two_to_256_credentials_are_revoked_by_one_event(count: int) -> None:
+    world, university = _world()
+    ids = [world.committed_id(university, str(number)) for number in range(count)]
+    with pytest.raises(InvalidProblem):
+        world.say(world.revoke_many(university, ids))
+
+
 def test_new_ones_and_own_void_ones_may_stand_side_by_side() -> None:
     world, university = _world()
     stolen = world.now
