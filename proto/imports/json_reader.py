@@ -80,14 +80,6 @@ class Reader:
         value = self.take(name)
         return number_text(value) if is_number(value) else self.text(name)
 
-    def texts_or_numbers(self, name: str) -> list[str]:
-        """Take a list of texts and numbers, as texts, or one of them; absent is empty."""
-        value = self.take(name)
-        items = [] if value is None else [value] if is_number(value) or isinstance(value, str) else value
-        if not isinstance(items, list) or not all(is_number(item) or isinstance(item, str) for item in items):
-            raise NotAnOpenBadgeProblem(f"{name} must be a list of texts or numbers", pointer=self.at(name))
-        return [number_text(item) if is_number(item) else item for item in items if item != ""]
-
     def only(self, name: str, *known: str) -> None:
         """Take those items of a text or a list of texts that are known; the others stay unmapped."""
         value = self.value.get(name)

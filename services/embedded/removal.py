@@ -17,11 +17,6 @@ class Leavings(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path | None
     elsewhere: tuple[Path, ...]
 
-    @property
-    def is_nothing(self) -> bool:
-        """Say whether there is nothing of it."""
-        return self.folder is None and not self.elsewhere
-
 
 def find_leavings(folder: Path) -> Leavings:
     """Return what there is of the database whose data folder is `folder`, also where that is gone.

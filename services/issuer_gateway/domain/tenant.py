@@ -12,7 +12,7 @@ from proto.documents.wording import check_address, check_texts
 from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import Did, InstitutionId
 from proto.keys import PublicKey, decode_public_key, key_id_of
-from proto.lifecycle import Book, Issuer, Key, compromised_from, is_retired, living_end, profile, standing
+from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end, profile, standing
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
 from proto.wire.institutions import AdmissionRequest, Institution, InstitutionRequest, Programme, RegisteredKey
@@ -214,8 +214,3 @@ def did_document(tenant: Tenant, book: Book) -> dict[str, Any]:
         ],
         "assertionMethod": [key.key_id for key in keys if key.purpose == "assertion"],
     }
-
-
-def has_key(issuer: Issuer | None, key_id: str) -> bool:
-    """Tell whether the log knows this key of the issuer."""
-    return issuer is not None and any(key.key_id == key_id for key in issuer.keys)
