@@ -1,7 +1,7 @@
 """Routes of what institutions say of each other's credentials and achievements: recognised, decided, endorsed."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
@@ -22,6 +22,7 @@ from proto.wire.own_statements import (
 )
 from proto.wire.paths import CredentialPath, EventPath
 from services.edge import Reply, Route, decode_cursor, encode_cursor
+from services.edge.route import Handler
 from services.issuer_gateway.config import LIMITS
 from services.issuer_gateway.credentials.change_credential import UnknownEventProblem
 from services.issuer_gateway.domain.statements import Withdrawal
@@ -175,38 +176,58 @@ def _next(name: str, found: Sequence[tuple[int, object]], limit: int) -> str | N
     return encode_cursor(name, found[limit - 1][0]) if len(found) > limit else None
 
 
-ROUTES = [
-    Route(
+def _saying(path: str, handler: Handler, *, summary: str, request: type[msgspec.Struct], **more: Any) -> Route:
+    """Return a route that says something on the log."""
+    return Route(
         "POST",
+        path,
+        handler,
+        summary=summary,
+        request=request,
+        response=_WITHDRAWN,
+        problems=(Refusal, *SAY_PROBLEMS),
+        auth="bearer",
+        idempotency="optional",
+        unique_keys=True,
+        **more,
+    )
+
+
+def _withdrawing(path: str, handler: Handler, *, summary: str, **more: Any) -> Route:
+    """Return a route that withdraws what was said."""
+    return Route(
+        "DELETE",
+        path,
+        handler,
+        summary=summary,
+        response=_WITHDRAWN,
+        problems=_WITHDRAW_PROBLEMS,
+        auth="bearer",
+        idempotency="optional",
+        **more,
+    )
+
+
+ROUTES = [
+    _saying(
         "/v1/recognitions",
         recognise_credential,
         summary="Recognise a credential towards a programme",
         description="By rules version 2 once for each programme; `under` names an own standing decision that it "
         "follows, `replaces` an own recognition of the credential that it withdraws.",
         request=RecognitionRequest,
-        response=_WITHDRAWN,
-        problems=(Refusal, *SAY_PROBLEMS),
-        auth="bearer",
         scope="recognitions:write",
-        idempotency="optional",
-        unique_keys=True,
         tag="recognitions",
     ),
-    Route(
-        "DELETE",
+    _withdrawing(
         "/v1/recognitions/{event_id}",
         withdraw_recognition,
         summary="Withdraw a recognition",
         path_parameters=EventPath,
-        response=_WITHDRAWN,
-        problems=_WITHDRAW_PROBLEMS,
-        auth="bearer",
         scope="recognitions:write",
-        idempotency="optional",
         tag="recognitions",
     ),
-    Route(
-        "POST",
+    _saying(
         "/v1/standing-decisions",
         make_standing_decision,
         summary="Decide once how an achievement of another institution counts",
@@ -214,12 +235,7 @@ ROUTES = [
         "version 2.",
         request=StandingDecisionRequest,
         examples=examples.STANDING_DECISION,
-        response=_WITHDRAWN,
-        problems=(Refusal, *SAY_PROBLEMS),
-        auth="bearer",
         scope="recognitions:write",
-        idempotency="optional",
-        unique_keys=True,
         tag="recognitions",
     ),
     Route(
@@ -233,33 +249,22 @@ ROUTES = [
         scope="credentials:read",
         tag="recognitions",
     ),
-    Route(
-        "DELETE",
+    _withdrawing(
         "/v1/standing-decisions/{event_id}",
         withdraw_standing_decision,
         summary="Withdraw a standing decision; what was recognised under it stays",
         path_parameters=EventPath,
-        response=_WITHDRAWN,
-        problems=_WITHDRAW_PROBLEMS,
-        auth="bearer",
         scope="recognitions:write",
-        idempotency="optional",
         tag="recognitions",
     ),
-    Route(
-        "POST",
+    _saying(
         "/v1/endorsers",
         invite_endorser,
         summary="Invite an institution to endorse the credentials of an achievement",
         description="By rules version 2. Withdraw it to end it, and with it what was endorsed by it.",
         request=EndorserRequest,
         examples=examples.ENDORSER,
-        response=_WITHDRAWN,
-        problems=(Refusal, *SAY_PROBLEMS),
-        auth="bearer",
         scope="achievements:write",
-        idempotency="optional",
-        unique_keys=True,
         tag="endorsements",
     ),
     Route(
@@ -273,32 +278,21 @@ ROUTES = [
         scope="credentials:read",
         tag="endorsements",
     ),
-    Route(
-        "DELETE",
+    _withdrawing(
         "/v1/endorsers/{event_id}",
         uninvite_endorser,
         summary="Withdraw an invitation to endorse",
         path_parameters=EventPath,
-        response=_WITHDRAWN,
-        problems=_WITHDRAW_PROBLEMS,
-        auth="bearer",
         scope="achievements:write",
-        idempotency="optional",
         tag="endorsements",
     ),
-    Route(
-        "POST",
+    _saying(
         "/v1/credentials/{credential_id}/endorsements",
         endorse_credential,
         summary="Endorse a credential of an institution that has invited this one",
         path_parameters=CredentialPath,
         request=EndorsementRequest,
-        response=_WITHDRAWN,
-        problems=(Refusal, *SAY_PROBLEMS),
-        auth="bearer",
         scope="recognitions:write",
-        idempotency="optional",
-        unique_keys=True,
         tag="endorsements",
     ),
     Route(
@@ -313,17 +307,12 @@ ROUTES = [
         scope="credentials:read",
         tag="endorsements",
     ),
-    Route(
-        "DELETE",
+    _withdrawing(
         "/v1/credentials/{credential_id}/endorsements/{event_id}",
         withdraw_endorsement,
         summary="Withdraw an endorsement",
         path_parameters=EndorsementPath,
-        response=_WITHDRAWN,
-        problems=_WITHDRAW_PROBLEMS,
-        auth="bearer",
         scope="recognitions:write",
-        idempotency="optional",
         tag="endorsements",
     ),
 ]
