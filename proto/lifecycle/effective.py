@@ -12,6 +12,7 @@ from proto.lifecycle.book import Book
 from proto.lifecycle.states import Change, Credential, Life
 from proto.lifecycle.voidness import compromised_from, counts, is_known
 from proto.moment import Moment
+from proto.stacking import ects_remaining
 
 StateName = Literal["active", "suspended", "revoked", "void", "expired", "not_yet_valid", "impaired"]
 
@@ -90,7 +91,7 @@ def _last_change(book: Book, life: Life, at: Moment, known_at: Moment | None) ->
 def _with_parts(book: Book, life: Life, alone: Effective, at: Moment, known_at: Moment | None) -> Effective:
     """A stack whose own state is active: impaired if any part, at any level, fell away."""
     parts = [_part(book, component, at, known_at) for component in life.components]
-    remaining = min(life.ects_hundredths, sum(part.credits_remaining for part in parts if part))
+    remaining = ects_remaining(life.ects_hundredths, (part.credits_remaining for part in parts if part))
     fallen = [part for part in parts if part is None or part.state != "active"]
     if not fallen:
         return msgspec.structs.replace(alone, credits_remaining=remaining)
