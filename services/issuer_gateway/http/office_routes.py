@@ -2,7 +2,6 @@
 
 import dataclasses
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -32,7 +31,7 @@ from services.issuer_gateway.store.applications import WantedApplications
 
 _ROWS = 25
 _CURSOR = "office-applications"
-_HUNDREDTHS = 100
+_DIGITS_MAX, _DECIMALS = 6, 2
 _REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
 _STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "lapsed": "lapsed"}
 _TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite")
@@ -52,11 +51,10 @@ def page_of(request: web.Request, office: SignedIn) -> PageOfOffice:
 
 def hundredths(text: str) -> int | None:
     """Return credits, as people write them with a point or a comma, in hundredths; None where that is no number."""
-    try:
-        value = Decimal(text.strip().replace(",", ".")) * _HUNDREDTHS
-        return int(value) if value == int(value) and value >= 0 else None
-    except (InvalidOperation, ValueError, OverflowError):
-        return None
+    whole, _, part = text.strip().replace(",", ".").partition(".")
+    part = part.rstrip("0")
+    is_number = len(whole) <= _DIGITS_MAX and len(part) <= _DECIMALS and (whole + part).isdecimal() and text.isascii()
+    return int(whole + part.ljust(_DECIMALS, "0")) if is_number else None
 
 
 @for_office
