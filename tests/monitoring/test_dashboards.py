@@ -21,7 +21,11 @@ PANELS = [(name, panel) for name, dashboard in DASHBOARDS.items() for panel in d
 
 def queries() -> list[tuple[str, str]]:
     """Return every query with where it stands."""
-    return [(f"{name}: {panel['title']}", asked(each["expr"])) for name, panel in PANELS for each in panel["targets"]]
+    return [
+        (f"{name}: {panel['title']}, {each['legendFormat']}", asked(each["expr"]))
+        for name, panel in PANELS
+        for each in panel["targets"]
+    ]
 
 
 def test_the_dashboards_are_what_their_source_says() -> None:
