@@ -189,7 +189,7 @@ async def test_a_disk_that_somebody_fills(stand: Stand) -> None:
             watch = await stand.watch()
             await watch.until("credentify_ledger_disk_floor_reached == 0")
             filler = disk / "filler"
-            await asyncio.to_thread(filler.write_bytes, bytes(30_000_000))
+            await asyncio.to_thread(filler.write_bytes, bytes(31_500_000))
             await watch.fires("DiskFloorReached", "DiskFilling")
             await asyncio.to_thread(filler.unlink)
             await watch.ends("DiskFloorReached", "DiskFilling")

@@ -15,8 +15,15 @@ from tests.monitoring.test_dashboards import queries
 from tests.monitoring.watch import Watch, watching
 from tests.support.alert_rules import groups
 
+_WITNESSES = "the ledger has no witnesses"
 EMPTY = {
-    "overview: Published late": "",
+    "capacity: Certificates, {{job}} {{address}}": "no setting is an https:// address",
+    "verifier: Processes, processes {{instance}}": "one process replays and answers",
+    "witnesses: Requests, {{witness}} {{outcome}}": _WITNESSES,
+    "witnesses: Time of witnesses, {{witness}}": _WITNESSES,
+    "witnesses: Behind the log, {{witness}}": _WITNESSES,
+    "witnesses: Age of cosignatures, {{witness}}": _WITNESSES,
+    "witnesses: Contradictions, {{witness}}": _WITNESSES,
 }
 """Panels that have nothing to show on one machine without witnesses and TLS, and why."""
 
@@ -40,8 +47,9 @@ async def watch(open_folder: Path) -> AsyncIterator[Watch]:
 
 @pytest.mark.drill
 async def test_every_query_of_every_dashboard_returns_data_or_says_why_not(watch: Watch) -> None:
-    nothing = {place for place, query in queries() if not await watch.ask(query)}
-    assert nothing == EMPTY.keys(), sorted(nothing ^ EMPTY.keys())
+    movable = {"capacity: Disk full in, {{job}} {{place}}"}  # nothing where no disk fills
+    nothing = {place for place, query in queries() if not await watch.ask(query)} - movable
+    assert nothing == EMPTY.keys(), "; ".join(sorted(nothing ^ EMPTY.keys()))
 
 
 @pytest.mark.drill
