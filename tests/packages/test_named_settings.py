@@ -25,6 +25,7 @@ WITNESSED = "no log has witnesses before others run them: deploy/OPERATIONS.md s
 NOWHERE = {
     "MIGRATION_DATABASE_URL": "no service that runs knows the owner's password: `migrate` is a job of its own",
     "POLICY_FILE": WITNESSED,
+    "TRACES_URL": "who has a collector of traces names it; without one there are none",
     "LEDGER_WITNESS_MONITORING": WITNESSED,
     "LEDGER_MIRROR_FOLDER": "where a second disk or a web server lies is the operator's to say",
     "LEDGER_MIRROR_BUCKET": "a bucket and its keys are the operator's",
