@@ -51,10 +51,16 @@ def test_what_a_wheel_needs_is_said_by_it(wheel: Path) -> None:
     (name,) = (name for name in inside(wheel) if name.endswith(".dist-info/METADATA"))
     with zipfile.ZipFile(wheel) as archive:
         said = archive.read(name).decode()
-    needed = {found.lower() for found in re.findall(r"^Requires-Dist: ([\w-]+)", said, re.MULTILINE)}
-    locked = set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
-    assert needed
-    assert needed <= locked, "the lock file, with its hashes, is how it is installed"
+    lines = re.findall(r"^Requires-Dist: (.+)$", said, re.MULTILINE)
+    for extra, file in (("", "requirements.txt"), ("tracing", "requirements-tracing.txt")):
+        needed = {
+            re.split(r"[^\w-]", line)[0].lower()
+            for line in lines
+            if "extra ==" not in line or (extra and f"'{extra}'" in line.replace('"', "'"))
+        }
+        locked = set(re.findall(r"^([\w-]+)==", (ROOT / file).read_text(), re.MULTILINE))
+        assert needed
+        assert needed <= locked, "the lock file, with its hashes, is how it is installed"
 
 
 def test_the_installed_command_runs_by_itself(installed: Path, tmp_path: Path) -> None:
