@@ -106,6 +106,9 @@ bench: $(VENV)/dev.stamp ## measure us against limits of this machine, in the sa
 
 peers: $(VENV)/dev.stamp $(JUDGES)/node_modules/made.stamp ## fetch the peers of make bench that need packages of others (npm)
 
+soak: $(VENV)/dev.stamp ## mixed load with faults for HOURS=1: memory, descriptors, tables and WAL stay flat, nothing is lost; SEED=…
+	@exec $(BIN)/python -m tests.soak --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED))
+
 attack: $(VENV)/dev.stamp ## what strangers can do to others' answers, measured: five runs of each shape on loopback, seed printed
 	@exec $(BIN)/python -m tests.attack $(ARGS)
 
@@ -138,4 +141,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench peers attack ha ha-programs interop interop-judges lock clean help
+.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench soak peers attack ha ha-programs interop interop-judges lock clean help
