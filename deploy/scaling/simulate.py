@@ -5,6 +5,8 @@ everything in a second. Needs nothing but Python's own library. Speaks to no ser
 """
 
 import argparse
+import bisect
+import functools
 import math
 import random
 import re
@@ -25,7 +27,7 @@ FILE_ROWS_PER_SECOND = 657.0
 REPLAY_PER_SECOND = 2.2 * SIGNATURES_PER_SECOND
 REPLAY_OLDER_PER_SECOND = 1e7 / 1_772
 LEDGER_BYTES = 263.0
-VERIFIER_BYTES = 0.0
+VERIFIER_BYTES = 300.0
 
 # Assumed, and said so.
 PEAK_SHARE = 0.3
@@ -113,6 +115,13 @@ def outages(rng: random.Random, days: int) -> list[tuple[float, float]]:
         now += length
 
 
+def is_away(one: Sequence[tuple[float, float]], now: float) -> bool:
+    """Return whether a moment lies in one of these times, which follow each other."""
+    place = bisect.bisect(one, (now, math.inf)) - 1
+    return place >= 0 and now < one[place][1]
+
+
+@functools.cache
 def unanswered(logs: int, size: Size) -> tuple[float, float, float]:
     """Return the shares of questions that end indeterminate because a log is away, simulated over so many days.
 
@@ -131,7 +140,7 @@ def unanswered(logs: int, size: Size) -> tuple[float, float, float]:
     ends = [end - begin for begin, end in moments]
     for begin, end in rng.choices(moments, ends, k=size.stacks):
         now = rng.uniform(begin, end)
-        gone = {log for log in range(logs) if any(a <= now < b for a, b in away[log])}
+        gone = {log for log in range(logs) if is_away(away[log], now)}
         first = rng.choices(range(logs), weights)[0]
         parts = {first} | {rng.choices(range(logs), weights)[0] for _ in range(PARTS - 1) if rng.random() < ABROAD}
         overlap = len(gone)  # a moment in two outages is drawn twice as often
@@ -181,6 +190,7 @@ def needs() -> Iterator[list[str]]:
 LOGS = (1, 2, 3, 5, 9, 27)
 
 
+@functools.cache
 def waits(size: Size) -> list[tuple[int, float, float, float, float]]:
     """Return for each number of logs its largest share, and the 99th of 100 waits at 10^9 a year, mixed and single."""
     return [

@@ -56,7 +56,8 @@ def descriptors_of(process: ServiceProcess) -> int:
 
 
 def _file_mb(path: Path) -> float:
-    return path.stat().st_size / _MB if path.exists() else 0.0
+    files = path.parent.glob(f"{path.name}*")  # with its own write-ahead log
+    return sum(file.stat().st_size for file in files if file.is_file()) / _MB
 
 
 async def look(
