@@ -25,7 +25,7 @@ from services.issuer_gateway.pages import Pages
 from tests.browser.conftest import send
 from tests.end_to_end.conftest import START_S, free_port
 from tests.integration.test_verifier_pdf import pdf
-from tests.support.foreign_documents import elm
+from tests.support.foreign_documents import elm, nameless_badge
 
 Json = dict[str, Any]
 Opened = Callable[[Page], object]
@@ -91,27 +91,6 @@ _PROVISION: Json = {
     "entitlements": [{"title": {"en": "To enter the programme Coastal engineering without an examination"}}],
     "providers": [{"name": "Deltaschool Walcheren", "country": "NL"}],
     "provider_type": "vocational-education-and-training",
-}
-_STRANGER: Json = {
-    "@context": [
-        "https://www.w3.org/ns/credentials/v2",
-        "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json",
-    ],
-    "id": "urn:uuid:6a0f9f5c-5a0e-4c39-9d4e-0d1f4f0a7b11",
-    "type": ["VerifiableCredential", "OpenBadgeCredential"],
-    "issuer": {"id": "https://badges.example/issuers/7", "type": ["Profile"], "name": "Zuidzee College"},
-    "validFrom": "2025-05-02T10:00:00Z",
-    "name": "Soil",
-    "credentialSubject": {
-        "type": ["AchievementSubject"],
-        "achievement": {
-            "id": "https://badges.example/achievements/soil",
-            "type": ["Achievement"],
-            "name": "Soil",
-            "description": "Soil types.",
-            "criteria": {"narrative": "A report."},
-        },
-    },
 }
 
 
@@ -282,7 +261,7 @@ class Scenes:
             "sent-altered": self._paste(self.documents["en"].replace(b"8.5", b"9.5", 1)),
             "sent-unsigned": self._paste(msgspec.json.encode(unsigned)),
             "sent-presented": self._paste(msgspec.json.encode(shown)),
-            "sent-stranger": self._paste(msgspec.json.encode(_STRANGER)),
+            "sent-stranger": self._paste(msgspec.json.encode(nameless_badge())),
             "sent-elm": self._paste(msgspec.json.encode(elm())),
             "sent-pdf": self._choose(pdf(credential=self.documents["pl"]), "diploma.pdf"),
             "sent-impaired-de": self._paste(self.documents["impaired"], query="?lang=de"),

@@ -19,6 +19,7 @@ class Coalescer(Generic[Item, Outcome]):
     """One kind of work. `work` takes 1 to `count_max` items and returns an outcome for each, in their order.
 
     What it raises, all who had asked are told. A request that is cancelled leaves the work of the others alone.
+    As many wait as requests are open, which the edge bounds by its connections.
     """
 
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], *, count_max: int) -> None:
