@@ -33,8 +33,12 @@ class ServiceProcess:
     On Linux the kernel ends it when we end, however we end.
     """
 
-    def __init__(self, name: str, *, settings: Mapping[str, str], url: str, log_file: Path) -> None:
+    def __init__(
+        self, name: str, *, settings: Mapping[str, str], url: str, log_file: Path, folder: Path | None = None
+    ) -> None:
+        """Take what it is told by its environment; `folder` is where it runs, ours unless it is given."""
         self.name = name
+        self.folder = folder
         self.url = url
         self.log_file = log_file
         self.settings = dict(settings)
@@ -56,6 +60,7 @@ class ServiceProcess:
                 stdout=log,
                 stderr=log,
                 env=dict(os.environ) | self.settings,
+                cwd=self.folder,
                 start_new_session=True,
             )
 

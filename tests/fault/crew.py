@@ -26,6 +26,9 @@ _LOG = "SELECT leaf_index, event_id, leaf_hash, received_at_ms FROM entry ORDER 
 class Crew:
     """Clients of one log, and their common record."""
 
+    passing: tuple[type[Exception], ...] = (LogUnreachableProblem,)
+    """After these it is not known what was appended."""
+
     def __init__(self, registrar: Registrar, college: Party) -> None:
         self.registrar = registrar
         self.college = college
@@ -58,7 +61,7 @@ class Crew:
         """Send once, write down what came of it, and return which of the events have a place."""
         began, number = time.monotonic(), next(self._submissions)
         lines: list[AppendLine | None] = [None] * len(envelopes)
-        with contextlib.suppress(LogUnreachableProblem):
+        with contextlib.suppress(*self.passing):
             lines = list(await log.submit(envelopes))
         ended = time.monotonic()
         placed = []

@@ -6,12 +6,16 @@ doubled or forked, or a revoked credential was called valid; 3: what it needs ca
 
 import argparse
 import asyncio
+import secrets
 import sys
 from pathlib import Path
 
 from tests.bench.results import say
 from tests.bench.stopping import run_until_signal
+from tests.ha.faults import FAULTS
 from tests.ha.packages import MissingError, find_programs
+from tests.ha.report import kept, lines
+from tests.ha.run import dealt_kinds, run_failovers, speed_of_one
 from tests.ha.stand import open_ha_stand
 
 MISSING = 3
@@ -21,6 +25,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.ha", description=__doc__)
     parser.add_argument("--proxy", choices=("none", "haproxy"), default="none", help="what leads to the writing node")
     parser.add_argument("--data", type=Path, default=None, help="a new folder for all files; else a temporary one")
+    parser.add_argument("--failovers", type=int, default=0, help="bring so many faults about, judge, and end")
+    parser.add_argument("--seed", type=int, default=None, help="the seed of an earlier run: the same faults again")
+    parser.add_argument("--only", action="append", choices=sorted(FAULTS), help="these kinds of faults, in this order")
     return parser.parse_args()
 
 
@@ -30,10 +37,18 @@ async def _run(given: argparse.Namespace) -> int:
     except MissingError as error:
         say(f"skipped      {error}")
         return MISSING
+    is_run = given.failovers > 0 or given.only
+    one = await speed_of_one(say) if is_run and not given.only else None
     async with open_ha_stand(programs, folder=given.data) as stand:
         say("\n".join(["", *stand.lines(), "stop         Ctrl-C", ""]))
-        await asyncio.Event().wait()
-    return 0
+        if not is_run:
+            await asyncio.Event().wait()
+        seed = secrets.randbelow(1_000_000_000) if given.seed is None else given.seed
+        say(f"seed         {seed}")
+        kinds = given.only or dealt_kinds(seed, given.failovers)
+        run = await run_failovers(stand, kinds=kinds, seed=seed, one=one, tell=say, proxy=given.proxy)
+        say("\n".join(lines(run, kept(run))))
+    return 0 if run.judgement.is_clean else 1
 
 
 if __name__ == "__main__":

@@ -32,6 +32,11 @@ FRESHNESS_SECONDS = 15
 PUBLISHED_AGAIN_MS = 3_000
 
 
+def half_name(half: str) -> str:
+    """Return what a half's services are called by the doors: by the folder in which they run."""
+    return f"half-{half}"
+
+
 class HaStand(Stand):
     """All services over the database of three nodes. Use `open_ha_stand`."""
 
@@ -79,7 +84,9 @@ class HaStand(Stand):
         for (service, half), url in urls.items():
             others = {other: urls[service, other] for other in HALVES if other != half}
             settings = self._halved(service, half, first[service].settings, urls, next(iter(others.values())))
-            made[f"{service}-{half}"] = self._process(service, f"{service}-{half}", url, settings)
+            folder = self.database.folder / half_name(half)
+            folder.mkdir(exist_ok=True)
+            made[f"{service}-{half}"] = self._process(service, f"{service}-{half}", url, settings, folder)
         for name, url in self._witness_urls.items():
             settings = self._witness(name, made["verifier-b"].settings)
             made[name] = self._process("verifier", name, url, settings)
@@ -117,8 +124,11 @@ class HaStand(Stand):
         kept = {key: value for key, value in verifier.items() if not key.endswith(left_out)}
         return kept | {f"CREDENTIFY_VERIFIER_{key}": value for key, value in own.items()}
 
-    def _process(self, service: str, name: str, url: str, settings: dict[str, str]) -> ServiceProcess:
-        return ServiceProcess(service, settings=settings, url=url, log_file=self.home.path("logs", f"{name}.log"))
+    def _process(
+        self, service: str, name: str, url: str, settings: dict[str, str], folder: Path | None = None
+    ) -> ServiceProcess:
+        log_file = self.home.path("logs", f"{name}.log")
+        return ServiceProcess(service, settings=settings, url=url, log_file=log_file, folder=folder)
 
     @property
     def signer(self) -> ServiceProcess:
