@@ -21,7 +21,7 @@ up: $(VENV)/run.stamp ## start everything and run the demo; DATA=… LEDGER_PORT
 test: $(VENV)/dev.stamp ## run all tests, two files at a time; JOBS=1 one; ARGS="-k words" chooses
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-torture: $(VENV)/dev.stamp monitoring-tools ## the whole fault list, seed printed; again with ARGS="--torture-seed N"
+torture: $(VENV)/dev.stamp monitoring-tools ha-programs ## the whole fault list, seed printed; again with ARGS="--torture-seed N"
 	@exec $(BIN)/python -m pytest tests/fault tests/monitoring --torture --drills $(ARGS)
 
 HA := tests/ha

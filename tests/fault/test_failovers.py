@@ -1,4 +1,4 @@
-"""A leader of three is killed, and a signer stopped, under load: `make ha` in the small. Skips where its parts are not."""
+"""A leader of three is killed, and a signer stopped, under load: `make ha` in the small."""
 
 import asyncio
 
