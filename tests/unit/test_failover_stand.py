@@ -1,0 +1,61 @@
+"""What the stand of three nodes rests on: faults that a seed repeats, doors that hold, and what is stale."""
+
+import asyncio
+from random import Random
+
+from proto.ids import CredentialId
+from tests.bench.stand import free_port
+from tests.ha.clients import Said, Seen
+from tests.ha.doors import Door, Sides
+from tests.ha.faults import FAULTS, dealt
+from tests.ha.judge import stale
+from tests.ha.patroni_settings import LOOP_WAIT_SECONDS, RETRY_SECONDS, SHARED, TTL_SECONDS
+from tests.ha.stand import FRESHNESS_SECONDS
+
+ONE = CredentialId("00" * 32)
+
+
+def test_a_seed_deals_the_same_faults_again_and_each_kind_once_before_any_comes_twice() -> None:
+    count = len(FAULTS)
+    assert dealt(Random(7), count + 3) == dealt(Random(7), count + 3)
+    assert sorted(dealt(Random(7), count)) == sorted(FAULTS)
+    assert dealt(Random(8), count) != dealt(Random(7), count)
+
+
+def test_a_leader_gives_up_before_another_may_take_its_key() -> None:
+    assert TTL_SECONDS >= LOOP_WAIT_SECONDS + 2 * RETRY_SECONDS
+    assert (SHARED["synchronous_mode"], SHARED["synchronous_mode_strict"]) == ("quorum", True)
+
+
+def test_valid_is_stale_only_beyond_the_freshness_limit_after_the_revocation_was_acknowledged() -> None:
+    said = [Said("l-1", ONE, 0.0, revocation_acknowledged_at=100.0)]
+    limit = 100.0 + FRESHNESS_SECONDS
+    assert stale(said, [Seen(ONE, limit, "valid"), Seen(ONE, limit + 9, "invalid"), Seen(ONE, 50.0, "valid")]) == []
+    assert stale(said, [Seen(ONE, limit + 9, "indeterminate")]) == []
+    assert len(stale(said, [Seen(ONE, limit + 0.1, "valid")])) == 1
+
+
+async def test_what_is_cut_off_is_held_and_comes_through_when_it_is_mended() -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            got.put_nowait(data)
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    sides = Sides(lambda _: "b")
+    door = Door(sides, port=free_port(), to=server.sockets[0].getsockname()[1], node="a")
+    async with server, door.listening(), asyncio.timeout(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(b"before")
+        assert await got.get() == b"before"
+        sides.cut("a")
+        writer.write(b"after")
+        await writer.drain()
+        assert got.empty()
+        sides.cut("a", "b")  # both are in the same half now
+        sides.mend()
+        assert await got.get() == b"after"
+        writer.close()
+        await writer.wait_closed()
