@@ -93,6 +93,9 @@ drills: $(VENV)/dev.stamp monitoring-tools ## bring about the fault of every ala
 packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
 	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
 
+upgrade-walk: $(VENV)/dev.stamp ## the release before and this one in turn on one data folder, with clients running; says how long each step takes
+	@exec $(BIN)/python -m tests.upgrade $(ARGS)
+
 release: $(VENV)/dev.stamp ## write wheel, lock file, bill of materials and their digests into dist/
 	@rm -rf dist
 	@$(BIN)/python -m hatchling build -t wheel -d dist >/dev/null 2>&1
@@ -122,7 +125,7 @@ clean: ## remove the virtual environment and caches (no data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results dist
 
 help: ## print this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 $(VENV)/made.stamp:
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3"; exit 1; }

@@ -120,7 +120,10 @@ async def _apply_missing(connection: Connection, migrations: list[Migration], ru
     known = {each.number: each for each in migrations}
     for number, row in sorted(landed.items()):
         if number not in known:
-            raise MigrationFault(f"The database has {row['name']}, which this program does not: it is too old for it.")
+            raise MigrationFault(
+                f"The database has {row['name']}, which this program does not: it is too old for it, and nothing was "
+                "changed. Install the newer release again (OPERATIONS.md, upgrades, says how an older one runs meanwhile)"
+            )
         if known[number].sha256 != row["sha256"]:
             raise MigrationFault(
                 f"{known[number].name} was edited after it landed (as {row['name']}). "
