@@ -122,7 +122,7 @@ async def _apply_missing(connection: Connection, migrations: list[Migration], ru
         if number not in known:
             raise MigrationFault(
                 f"The database has {row['name']}, which this program does not: it is too old for it, and nothing was "
-                "changed. Install the newer release again (OPERATIONS.md, upgrades, says how an older one runs meanwhile)"
+                "changed. Install the newer release again (OPERATIONS.md, upgrades, says how an older one runs)"
             )
         if known[number].sha256 != row["sha256"]:
             raise MigrationFault(

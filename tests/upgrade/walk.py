@@ -16,7 +16,7 @@ from services.clients.gateway import GatewayClient
 from services.command.home import Addresses, read_addresses
 from services.embedded import EmbeddedPostgres
 from tests.end_to_end.conftest import free_port
-from tests.upgrade.clients import ReadingClient, IssuingClient
+from tests.upgrade.clients import IssuingClient, ReadingClient
 from tests.upgrade.releases import Release
 
 START_S = 120.0
