@@ -76,7 +76,10 @@ class _Worker:
         return self._process.pid
 
     def ask(self, nodes: Sequence[bytes]) -> None:
+        """Send what is asked; raises `_WorkerGoneError` where the process has ended and nobody has seen it yet."""
         assert self._process.stdin is not None
+        if self._process.stdin.is_closing():  # uvloop calls a write to it a RuntimeError
+            raise _WorkerGoneError
         self._process.stdin.write(framed(list(nodes)))
 
     async def answer(self) -> FormAnswers:

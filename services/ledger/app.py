@@ -27,7 +27,7 @@ from services.ledger import store
 from services.ledger.config import Config
 from services.ledger.domain import ClockGuard
 from services.ledger.http.routes import make_routes
-from services.ledger.metrics import Metrics, PublishingMetrics
+from services.ledger.metrics import Metrics, PublishingMetrics, SequencingMetrics
 from services.ledger.mirrors.bucket_mirror import BucketMirror
 from services.ledger.mirrors.folder_mirror import FolderMirror
 from services.ledger.mirrors.mirror import Mirror, keep_mirror
@@ -178,17 +178,7 @@ class _Parts:
             storage = TracedStorage(storage, tracing, origins)
             if isinstance(self.publisher, TracedPublisher):
                 self.publisher.trace(tracing, storage.take_unpublished)
-        self.sequencer = Sequencer(
-            storage,
-            batch_events_max=config.batch_events_max,
-            batch_wait_ms=config.batch_wait_ms,
-            clock_guard=ClockGuard(difference_ms_max=config.clock_difference_ms_max, settle_ms=config.clock_settle_ms),
-            metrics=metrics.sequencing,
-            log=log,
-            is_more_coming=lambda: self.intake.is_checking,
-            on_growth=self.publisher.hint if self.publisher else lambda: None,
-            development_rules=config.development_rules,
-        )
+        self.sequencer = self._sequencer(storage, metrics.sequencing)
         self.intake = (Intake if tracing is None else partial(TracedIntake, tracing, origins))(
             storage,
             sequencer=self.sequencer,
@@ -216,6 +206,21 @@ class _Parts:
             stopping=app[STOPPING],
         )
         self.mirrors = self._mirrors()
+
+    def _sequencer(self, storage: Storage, metrics: SequencingMetrics) -> Sequencer:
+        return Sequencer(
+            storage,
+            batch_events_max=self.config.batch_events_max,
+            batch_wait_ms=self.config.batch_wait_ms,
+            clock_guard=ClockGuard(
+                difference_ms_max=self.config.clock_difference_ms_max, settle_ms=self.config.clock_settle_ms
+            ),
+            metrics=metrics,
+            log=self.log,
+            is_more_coming=lambda: self.intake.is_checking,
+            on_growth=self.publisher.hint if self.publisher else lambda: None,
+            development_rules=self.config.development_rules,
+        )
 
     def _witnesses(
         self,

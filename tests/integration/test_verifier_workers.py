@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+import uvloop
 from prometheus_client import CollectorRegistry, Gauge
 
 from proto.ids import Origin
@@ -24,6 +25,7 @@ from services.verifier.answers.answer_cache import AnswerCache
 from services.verifier.processes import exposition
 from services.verifier.processes.exposition import Exposition
 from services.verifier.processes.supervisor import reserved
+from services.verifier.replay.settings_pipe import hand_settings
 from services.verifier.replay.shared_state import CAPACITY_BYTES, RemoteHealth, SharedState, SharedStateReader
 from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
@@ -33,6 +35,12 @@ from tests.support.worlds import START, World, lately
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux deals a shared port's connections out")
 WORKERS = 3
+
+
+class Settings(msgspec.Struct):
+    """Some settings."""
+
+    name: str
 
 
 class Processes:
@@ -202,6 +210,18 @@ async def test_a_second_one_is_refused_the_projection_and_the_port(log: ServedLo
         third = await start(log, tmp_path / "other.sqlite", port)
         _, said = await third.communicate()
         assert (third.returncode, b"Cannot listen on" in said) == (1, True)
+
+
+def test_a_process_that_ended_before_it_was_told_its_settings_ends_nothing_else() -> None:
+    async def told_too_late() -> int:
+        process = await asyncio.create_subprocess_exec("/bin/true", stdin=asyncio.subprocess.PIPE)
+        assert process.stdin is not None
+        status = await process.wait()
+        process.stdin.close()  # as the loop does once it sees that nobody reads
+        await hand_settings(process.stdin, Settings(name="late"))
+        return status
+
+    assert uvloop.run(told_too_late()) == 0
 
 
 def test_a_port_is_kept_although_connections_of_an_earlier_process_linger() -> None:

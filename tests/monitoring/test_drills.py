@@ -250,7 +250,7 @@ async def test_a_ledger_that_stands_still(stand: Stand) -> None:
 
 
 @pytest.mark.drill("EventsRefused")
-async def test_an_institution_that_is_suspended_while_its_word_waits(stand: Stand) -> None:
+async def test_an_institution_that_is_closed_while_its_word_waits(stand: Stand) -> None:
     ledger = await stand.ledger()
     gateway = await stand.gateway(ledger)
     office = await gateway.institution("waterland")
@@ -261,7 +261,7 @@ async def test_an_institution_that_is_suspended_while_its_word_waits(stand: Stan
     await office.issue(described.achievement.uri)
     gateway.process.send(signal.SIGSTOP)
     await ledger.start()
-    await ledger.say(ledger.registrar.suspension(ledger.registrar.party("waterland", office.did)))
+    await ledger.say(ledger.registrar.closing(ledger.registrar.party("waterland", office.did)))
     gateway.process.send(signal.SIGCONT)
     await watch.fires("EventsRefused")
 

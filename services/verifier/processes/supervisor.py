@@ -26,7 +26,7 @@ from services.edge import ListenFault, Log
 from services.edge.service_manager import service_manager
 from services.edge.sockets import bound_sockets
 from services.process_memory import settle_memory
-from services.settings import SettingsFault, encode_settings
+from services.settings import SettingsFault
 from services.tracing import Tracing, open_tracing
 from services.verifier.app import Shared
 from services.verifier.config import Config
@@ -35,6 +35,7 @@ from services.verifier.limits.quotas import Usage
 from services.verifier.processes.answer_process import WorkerConfig
 from services.verifier.processes.exposition import SUFFIX, Exposition, forget
 from services.verifier.replay.replay import replaying
+from services.verifier.replay.settings_pipe import hand_settings
 from services.verifier.replay.shared_state import SharedState
 from services.verifier.witness.witness import open_witness
 
@@ -183,9 +184,7 @@ class WorkerPool:
         self.running += 1
         self._log.event("worker_started", worker=worker.name, pid=process.pid)
         try:
-            with contextlib.suppress(ConnectionError):  # it has ended already
-                process.stdin.write(encode_settings(worker) + b"\n")
-                await process.stdin.drain()
+            await hand_settings(process.stdin, worker)
             yield process
         finally:
             process.stdin.close()

@@ -12,9 +12,10 @@ import threading
 
 import msgspec
 
-from services.settings import decode_settings, encode_settings
+from services.settings import decode_settings
 from services.verifier.config import Config
 from services.verifier.fsck import Report, check
+from services.verifier.replay.settings_pipe import hand_settings
 
 NICE = 10
 _DECODE = msgspec.json.Decoder(Report).decode
@@ -35,9 +36,7 @@ async def rederived(config: Config) -> Report:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(encode_settings(config) + b"\n")
-            await process.stdin.drain()
+        await hand_settings(process.stdin, config)
         line = await process.stdout.readline()
         status = await process.wait()
     finally:
