@@ -17,6 +17,7 @@ from proto.log.tile_edge import Growth, TileEdge
 from proto.moment import from_ms
 from proto.wire.ledger import Appended
 from services.ledger.domain import Head, NewEntry
+from services.persistence import postgres
 from services.persistence.postgres import Connection, Pool
 
 Reader = Connection | Pool
@@ -173,6 +174,18 @@ async def places(reader: Reader, event_ids: Iterable[EventId]) -> dict[EventId, 
         )
         for row in rows
     }
+
+
+async def kept_places(pool: Pool, event_ids: Iterable[EventId], *, published_size: int = 0) -> dict[EventId, Appended]:
+    """Return the same for somebody who relies on it: entries that a failover could still lose are not named.
+
+    What is published was confirmed before it was signed. Raises `NotConfirmedProblem` where no standby confirms now.
+    """
+    async with pool.acquire() as connection:
+        found = await places(connection, event_ids)
+        if any(place.index >= published_size for place in found.values()):
+            await postgres.confirm_commits(connection)
+        return found
 
 
 async def append(

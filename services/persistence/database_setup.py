@@ -115,7 +115,9 @@ async def migrate_where_owned(
 
 async def _apply_missing(connection: Connection, migrations: list[Migration], running_role: str) -> tuple[int, ...]:
     await connection.execute(MIGRATION_TABLE)
-    await connection.execute(f"GRANT SELECT ON migration TO {identifier(running_role)}")
+    # a start with nothing to do writes nothing: its commit would wait for a standby that may be away
+    if not await connection.fetchval("SELECT has_table_privilege($1, 'migration', 'SELECT')", running_role):
+        await connection.execute(f"GRANT SELECT ON migration TO {identifier(running_role)}")
     landed = {row["number"]: row for row in await connection.fetch("SELECT number, name, sha256 FROM migration")}
     known = {each.number: each for each in migrations}
     for number, row in sorted(landed.items()):

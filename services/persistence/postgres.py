@@ -14,6 +14,7 @@ from services.persistence.postgres_errors import (
     DATABASE_ERRORS,
     CommitUnknownError,
     DatabaseUnavailableProblem,
+    NotConfirmedProblem,
     SharedSessionFault,
     reaching_database,
 )
@@ -113,6 +114,9 @@ async def connected(url: str, *, application_name: str, limits: PoolLimits | Non
         connection = await open_session(url, application_name=application_name, limits=limits)
     try:
         yield connection
+    except TimeoutError:
+        connection.terminate()  # a server that does not answer does not say goodbye either
+        raise
     finally:
         await _close(connection, limits.connect_timeout_ms / 1000)
 
@@ -166,7 +170,7 @@ async def _roll_back(started: Transaction) -> None:
         await started.rollback()
 
 
-async def _commit(connection: PoolConnectionProxy, started: Transaction) -> None:
+async def _commit(connection: Connection, started: Transaction) -> None:
     """Commit; only an error that the server itself sent in time says for certain that nothing was committed.
 
     A time-out or cancel during the wait for a synchronous standby commits locally with a mere warning (PostgreSQL,
@@ -192,6 +196,35 @@ async def _commit(connection: PoolConnectionProxy, started: Transaction) -> None
             connection.remove_log_listener(heed)
     if warnings:
         raise CommitUnknownError(f"the server warned during COMMIT: {warnings[0]}")
+
+
+_LEAVE_MARK = """
+    SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+               WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),
+           pg_logical_emit_message(true, 'credentify', '')"""
+"""A commit waits for the standby only if its transaction wrote something: an empty message in the write-ahead log."""
+
+
+async def confirm_commits(connection: Connection) -> None:
+    """Return once everything that this connection has read is durable, on the synchronous standbys too.
+
+    A commit whose wait for a standby was cancelled, or cut off by a crash of the primary, is visible to everybody and
+    may be lost by a failover. A commit of our own, made after reading, ends behind it in the write-ahead log, so
+    whoever confirms ours has it. Raises `NotConfirmedProblem` where nobody does in time, or what the server says.
+    """
+    started = connection.transaction()
+    await started.start()
+    try:
+        await connection.execute(_LEAVE_MARK)
+    except BaseException:
+        await _roll_back(started)
+        raise
+    try:
+        await _commit(connection, started)
+    except CommitUnknownError as error:
+        if isinstance(error.__cause__, asyncio.CancelledError):
+            raise error.__cause__ from None  # we are to stop, and nothing of ours depended on this commit
+        raise NotConfirmedProblem(str(error)) from error
 
 
 _WRITES = """

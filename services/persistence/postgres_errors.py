@@ -22,6 +22,16 @@ class DatabaseUnavailableProblem(UnavailableProblem):
         super().__init__(detail)
 
 
+class NotConfirmedProblem(DatabaseUnavailableProblem):
+    """What the database shows is committed on its primary, and no synchronous standby has confirmed it in time."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"The database did not confirm in time that what it shows is kept ({cause}): a failover could lose it. "
+            "Nothing is said or signed of it until a synchronous standby answers again"
+        )
+
+
 class SharedSessionFault(OperatorFault):
     """A pooler lies between us and the server, and the session is not ours alone, or not with our settings."""
 

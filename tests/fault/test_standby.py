@@ -1,112 +1,46 @@
-"""A real standby (pg_basebackup, streaming) is promoted after its primary died: nothing signed is ever contradicted."""
+"""A real standby (pg_basebackup, streaming), and what happens to its primary: nothing signed is ever contradicted."""
 
-import asyncio
 import contextlib
-import os
-import shutil
-import signal
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from services.embedded import EmbeddedPostgres, find_binaries
-from services.ledger.signer import InconsistentTreeError
-from services.persistence import postgres
+from services.clients.log_client import LogUnreachableProblem
+from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.persistence.postgres_errors import DatabaseUnavailableProblem
-from tests.conftest import TEST_SETTINGS
-from tests.support.databases import OWNER_ROLE, RUNNING_ROLE, Database, Postgres, Prepare
-from tests.support.ledgers import RunningLedger, running_ledger, until
+from tests.support.database_copies import ended
+from tests.support.databases import Database
+from tests.support.ledgers import RunningLedger, opened, running_ledger, until
+from tests.support.standbys import Pair, pair
 
 ENTRIES = 40
-PROGRAM = "pg_basebackup"
-
-
-class Pair:
-    """A primary and its standby, and a ledger on whichever of them it is pointed at."""
-
-    def __init__(self, primary: EmbeddedPostgres, standby: EmbeddedPostgres, ledger: RunningLedger) -> None:
-        self.primary, self.standby, self.ledger = primary, standby, ledger
-
-    async def is_streamed(self) -> None:
-        """Wait until the standby has replayed all that the primary has written."""
-        written = await _value(self.primary, "SELECT pg_current_wal_flush_lsn()::text")
-
-        async def is_replayed() -> bool | None:
-            asked = f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"
-            return bool(await _value(self.standby, asked)) or None
-
-        await until(is_replayed, "the standby has replayed everything")
-
-    async def primary_dies(self) -> None:
-        """Kill the primary as a power failure does; it does not come back."""
-        os.kill(self.primary.pid, signal.SIGKILL)
-        await self.primary.wait_dead()
-
-    async def promote(self) -> None:
-        """Make a primary of the standby."""
-        assert await _value(self.standby, "SELECT pg_promote(wait => true)")
-
-    def move(self) -> None:
-        """Point the stopped ledger at the standby."""
-        name = self.ledger.database.name
-        urls = {role: self.standby.url(role=role, database=name) for role in (OWNER_ROLE, RUNNING_ROLE)}
-        self.ledger.database = Database(
-            name=name,
-            owner_url=urls[OWNER_ROLE],
-            running_url=urls[RUNNING_ROLE],
-            admin_url=self.standby.url(role="postgres", database=name),
-        )
-        self.ledger.config = replace(
-            self.ledger.config, database_url=urls[RUNNING_ROLE], migration_database_url=urls[OWNER_ROLE]
-        )
-
-
-async def _value(server: EmbeddedPostgres, query: str) -> object:
-    async with postgres.connected(server.admin_url, application_name="test") as connection:
-        return await connection.fetchval(query)
-
-
-def _copy(primary: EmbeddedPostgres, cluster: Path) -> None:
-    """Make the files of a standby, as an operator does; they belong to whom the others belonged to."""
-    program = find_binaries().folder / PROGRAM
-    if not program.is_file():
-        pytest.skip(f"the bundled PostgreSQL has no {PROGRAM}")
-    owner = cluster.stat()
-    shutil.rmtree(cluster)
-    command: list[str | Path] = [program, "--dbname", primary.admin_url, "--pgdata", cluster, "--write-recovery-conf"]
-    subprocess.run([*command, "--checkpoint=fast", "--wal-method=stream", "--no-password"], check=True)
-    for path in (cluster, *cluster.rglob("*")):
-        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+IMPATIENT = {"database_timeout_ms": 600, "append_timeout_ms": 3_000, "signer_lock_wait_ms": 2_000}
+"""A commit that waits for a standby in vain is cancelled soon."""
 
 
 @contextlib.asynccontextmanager
-async def pair(folder: Path, *, is_synchronous: bool) -> AsyncIterator[Pair]:
-    """Run a ledger on a primary with a standby that streams, while the block runs."""
-    primary = EmbeddedPostgres(folder / "primary", settings=TEST_SETTINGS)
-    standby = EmbeddedPostgres(folder / "standby", settings=TEST_SETTINGS)
-    await standby.start()
-    await standby.stop()  # its place is made now; what is in it comes from the primary
-    async with primary, contextlib.AsyncExitStack() as stack:
-        await asyncio.to_thread(_copy, primary, standby.cluster)
-        await standby.start()
-        stack.push_async_callback(standby.stop)
-        if is_synchronous:
-            await _value(primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")
-            await _value(primary, "SELECT pg_reload_conf()")
-        databases = Postgres(primary.admin_url, password="")
+async def ledger_on_pair(
+    folder: Path, *, is_synchronous: bool, **settings: Any
+) -> AsyncIterator[tuple[Pair, RunningLedger]]:
+    """Run a ledger on the primary of a pair."""
+    async with (
+        pair(folder, is_synchronous=is_synchronous) as made,
+        running_ledger(made.make_database, folder / "ledger", **settings) as ledger,
+    ):
+        yield made, ledger
 
-        async def make(template: str | None = None, *, prepare: Prepare | None = None) -> Database:
-            return await databases.create(template, prepare)
 
-        yield Pair(primary, standby, await stack.enter_async_context(running_ledger(make, folder / "ledger")))
+def move(ledger: RunningLedger, database: Database) -> None:
+    """Point a stopped ledger at the same database elsewhere."""
+    ledger.database = database
+    ledger.config = replace(ledger.config, database_url=database.running_url, migration_database_url=database.owner_url)
 
 
 async def test_a_standby_that_lacks_what_was_published_signs_nothing(folder: Path) -> None:
-    async with pair(folder, is_synchronous=False) as made:
-        ledger = made.ledger
+    async with ledger_on_pair(folder, is_synchronous=False) as (made, ledger):
         college = await ledger.admit("college")
         await ledger.published(2)
         await made.is_streamed()
@@ -116,7 +50,7 @@ async def test_a_standby_that_lacks_what_was_published_signs_nothing(folder: Pat
         await ledger.stop()
         await made.primary_dies()
         await made.standby.start()
-        made.move()
+        move(ledger, made.on_standby(ledger.database))
         with pytest.raises(DatabaseUnavailableProblem, match="promote this one"):
             await ledger.start()
         await made.promote()
@@ -125,14 +59,13 @@ async def test_a_standby_that_lacks_what_was_published_signs_nothing(folder: Pat
 
 
 async def test_a_synchronous_standby_has_all_that_was_acknowledged_and_goes_on(folder: Path) -> None:
-    async with pair(folder, is_synchronous=True) as made:
-        ledger = made.ledger
+    async with ledger_on_pair(folder, is_synchronous=True) as (made, ledger):
         college = await ledger.admit("college")
         answers = await ledger.submit(ledger.registrar.issues(college, ENTRIES))
         await ledger.stop()
         await made.primary_dies()
         await made.promote()
-        made.move()
+        move(ledger, made.on_standby(ledger.database))
         await ledger.start()
         for answer in answers:
             assert answer.appended is not None
@@ -143,3 +76,42 @@ async def test_a_synchronous_standby_has_all_that_was_acknowledged_and_goes_on(f
         assert again[0].appended is not None
         assert again[0].appended.index == 2 + ENTRIES
         await ledger.published(3 + ENTRIES)
+
+
+async def said(ledger: RunningLedger, words: bytes) -> bool | None:
+    """Say whether the ledger's log has these words."""
+    return words in ledger.log.getvalue() or None
+
+
+def signed_by(ledger: RunningLedger) -> bytes:
+    """Return what the signer remembers."""
+    assert ledger.config.state_folder is not None
+    return (ledger.config.state_folder / LAST_SIGNED).read_bytes()
+
+
+async def test_what_no_standby_has_is_neither_acknowledged_nor_signed_nor_called_known(folder: Path) -> None:
+    """The cancelled wait commits on the primary alone, and everybody can read it there (PostgreSQL, syncrep.c)."""
+    async with ledger_on_pair(folder, is_synchronous=True, **IMPATIENT) as (made, ledger):
+        college = await ledger.admit("college")
+        await ledger.published(2)
+        await made.standby.stop()
+        before, events = signed_by(ledger), ledger.registrar.issues(college, ENTRIES)
+        with pytest.raises(LogUnreachableProblem):
+            await ledger.submit(events)
+        await ended(ledger)
+        await ledger.stop()
+        ledger.ended_with.clear()
+        await ledger.start()  # it serves what was published
+        held = await ledger.client.log()
+        assert held.tree_size == 2 + ENTRIES, "they are committed, and visible"
+        again = await ledger.submit(events)
+        assert {line.problem and line.problem["type"] for line in again} == {"urn:credentify:problem:outcome-unknown"}
+        with pytest.raises(LogUnreachableProblem):
+            await ledger.client.event(opened(events[0]).event_id)
+        await until(lambda: said(ledger, b"did not confirm in time"), "the signer says why it does not sign")
+        assert signed_by(ledger) == before
+        await made.standby.start()
+        await made.is_synchronous()
+        await ledger.published(2 + ENTRIES)
+        known = await ledger.submit(events)
+        assert {line.status for line in known} == {200}

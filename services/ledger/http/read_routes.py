@@ -100,7 +100,8 @@ async def entries(request: web.Request, *, query: EntriesQuery) -> web.StreamRes
 async def event(request: web.Request, *, path: EventPath) -> Reply:
     """Return where an event stands, sequenced or published."""
     ledger = request.app[LEDGER]
-    found = (await store.places(ledger.pool, [path.event_id])).get(path.event_id)
+    places = await store.kept_places(ledger.pool, [path.event_id], published_size=ledger.publication.size)
+    found = places.get(path.event_id)
     if found is None:
         raise NotFoundProblem("No event of this id is on the log")
     place = EventPlace(

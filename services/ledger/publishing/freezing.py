@@ -85,6 +85,7 @@ async def freeze(config: Config, *, successor: str | None, wait_seconds: float) 
         async with connection.transaction():
             head, _ = await store.locked_head(connection)
             await connection.execute(_FREEZE, successor)
+        await postgres.confirm_commits(connection)
         deadline = time.monotonic() + wait_seconds
         while True:
             published = await store.last_checkpoint(connection)

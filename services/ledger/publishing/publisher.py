@@ -20,7 +20,12 @@ from proto.problem import UnavailableProblem
 from services.edge.log import Log
 from services.ledger import store
 from services.ledger.metrics import PublishingMetrics
-from services.ledger.publishing.database_identity import DatabaseIdentity, database_identity
+from services.ledger.publishing.database_identity import (
+    DatabaseIdentity,
+    OlderTimelineProblem,
+    TimelineMemory,
+    database_identity,
+)
 from services.ledger.publishing.publication import Publication
 from services.ledger.signer import InconsistentTreeError, Signer, SignerMemoryFault, refuse_regress
 from services.ledger.store import StoredCheckpoint
@@ -28,7 +33,7 @@ from services.ledger.witnesses.cosigning import Witnesses
 from services.operator_fault import OperatorFault
 from services.persistence import postgres
 from services.persistence.postgres import Connection
-from services.persistence.postgres_errors import DATABASE_ERRORS
+from services.persistence.postgres_errors import DATABASE_ERRORS, DatabaseUnavailableProblem, NotConfirmedProblem
 from services.persistence.postgres_session import PoolLimits, Session, assert_holds
 
 READ_BACK_ENTRIES = 1_024
@@ -72,6 +77,7 @@ class Publisher:
         self._grown = asyncio.Event()
         self._last: OpenedCheckpoint | None = None
         self._identity: DatabaseIdentity | None = None
+        self._timelines = TimelineMemory(signer.path.parent)
         self._edge = TileEdge()
         self._published_at = -math.inf
         self._is_confirmed = False
@@ -97,6 +103,8 @@ class Publisher:
                     started.set()
                     await self._publish_for_ever(connection)
             except _PASSING as error:
+                if isinstance(error, OlderTimelineProblem) and not started.is_set():
+                    raise
                 self._log.failure("publisher_lost_database", error)
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -114,10 +122,11 @@ class Publisher:
     async def _recover(self, connection: Session) -> None:
         """Bring memory, database and what was signed together, from scratch: at start-up and after each reconnect.
 
-        (0) The session is still ours, and the database a durable primary; (1) the last signed checkpoint is on disk;
-        (2) the database still holds that tree; (3) no witness can show that more was signed; (4) the right edge is read
-        for its size; (5) the quorum cosigns it once more, and it is published. Nothing new is signed before that: a
-        quorum that knows more than we do would not. Meanwhile what was published last is served.
+        (0) The session is still ours, and the database a durable primary of no older timeline; (1) the last signed
+        checkpoint is on disk; (2) the database still holds that tree; (3) no witness can show that more was signed; (4)
+        the right edge is read for its size; (5) the quorum cosigns it once more, and it is published. Nothing new is
+        signed before that: a quorum that knows more than we do would not. Meanwhile, and while no standby confirms,
+        what was published last is served.
         """
         await assert_holds(connection, store.SIGNER_LOCK)
         await self._look_at_database(connection)  # (0)
@@ -145,12 +154,19 @@ class Publisher:
         if self._is_confirmed:
             self._published_at = time.monotonic()
         else:
-            await self._publish(connection, last)  # (5)
+            try:
+                await self._fence(connection)
+                await self._publish(connection, last)  # (5)
+            except NotConfirmedProblem as problem:
+                if stored is None:
+                    raise
+                self._log.failure("not_published", problem)
 
     async def _look_at_database(self, connection: Connection) -> None:
         """Say whether it is another one than last time; raises `NotDurableFault`, or that it is not available."""
         await postgres.assert_durable(connection)
         found, before = await database_identity(connection), self._identity
+        await asyncio.to_thread(self._timelines.accept, found)
         self._identity = found
         if before not in {None, found}:
             self._log.warning("database_changed", before=repr(before), now=repr(found))
@@ -177,18 +193,33 @@ class Publisher:
             raise InconsistentTreeError("The head of the log is gone")
         refuse_regress(last, head.size, head.root_hash)
         if not self._is_confirmed:
+            await self._fence(connection)
             await self._publish(connection, last)
         elif head.size > last.checkpoint.size:
             with self._metrics.publish_seconds.time():
                 edge = await self._read_back(connection, head.size, head.root_hash)  # (1) stored bytes, hashed again
-                await assert_holds(connection, store.SIGNER_LOCK)  # (2) nobody else may sign
+                await self._fence(connection)  # (2) the standbys have what was read, and nobody else may sign
                 signed = await asyncio.to_thread(self._signer.sign, head.size, head.root_hash, last)  # (3) sign, keep
                 self._last, self._edge, self._is_confirmed = signed, edge, False
                 await self._publish(connection, signed)  # (4)
         elif self._is_due():
+            await self._fence(connection)
             await self._publish(connection, last)
         elif (note := self._witnesses.later()) is not None:
             await self._show(connection, last, note)
+
+    async def _fence(self, connection: Session) -> None:
+        """Return if what was read may be signed, and shown as the log of now; raises why not.
+
+        (1) The synchronous standbys have it: a leader that was stopped and replaced meanwhile has none left. (2) The
+        database still keeps what it acknowledges; (3) it is the one that all was compared with, and no standby; (4) the
+        session is ours and holds the signer's lock.
+        """
+        await postgres.confirm_commits(connection)  # (1)
+        await postgres.assert_durable(connection)  # (2)
+        if await database_identity(connection) != self._identity:  # (3)
+            raise DatabaseUnavailableProblem("The database has become another one; all is compared with it again")
+        await assert_holds(connection, store.SIGNER_LOCK)  # (4)
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._published_at >= self._idle_interval_seconds

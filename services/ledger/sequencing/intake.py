@@ -23,7 +23,7 @@ from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Storage
 from services.ledger.sequencing.submission import QueuedEvent, SequencingAnswer, Submission
-from services.persistence.postgres_errors import DATABASE_ERRORS
+from services.persistence.postgres_errors import DATABASE_ERRORS, NotConfirmedProblem
 
 KEYS_REMEMBERED_MAX = 50_000
 GROUP_EVENTS_MAX = 512
@@ -158,6 +158,9 @@ class Intake:
             self._refuse_without_space(group)
             checks = await self._refuse_unknown_keys(group)  # (2)
             await self._refuse_bad_signatures(checks)  # (3)
+        except NotConfirmedProblem as error:
+            words = f"An event stands on the log already. {error.detail}. Send the same events again"
+            self._fail(group, OutcomeUnknownProblem(words), error)
         except DATABASE_ERRORS as error:
             self._fail(group, NotAppendedProblem("The database does not answer; nothing was appended"), error)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the service, nor leave senders waiting

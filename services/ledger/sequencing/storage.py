@@ -59,7 +59,10 @@ class Storage(Protocol):
         ...
 
     async def places(self, event_ids: Iterable[EventId]) -> dict[EventId, Appended]:
-        """Return where those of the events stand that are on the log."""
+        """Return where those of the events stand that are on the log, and stay there whatever happens.
+
+        Raises `NotConfirmedProblem` where that is not known: whoever is told a place relies on it.
+        """
         ...
 
     async def load_issuers(self, book: Book, owners: set[Did]) -> None:
@@ -81,8 +84,8 @@ class PostgresStorage:
             yield _PostgresTransaction(self._pool, connection, self._frozen_after_ms)
 
     async def places(self, event_ids: Iterable[EventId]) -> dict[EventId, Appended]:
-        """Return where those of the events stand that are on the log."""
-        return await store.places(self._pool, event_ids)
+        """Return where those of the events stand that are on the log; raises what `store.kept_places` raises."""
+        return await store.kept_places(self._pool, event_ids)
 
     async def load_issuers(self, book: Book, owners: set[Did]) -> None:
         """Put these issuers into the book."""

@@ -213,6 +213,7 @@ async def _publish_first(connection: Connection, signer: Signer) -> bool:
         return False
     head = await store.head(connection)
     assert head is not None, "entry 0 was committed before"
+    await postgres.confirm_commits(connection)
     signed = signer.sign(head.size, head.root_hash, signer.last())
     await store.publish(connection, StoredCheckpoint(size=head.size, root_hash=head.root_hash, note=signed.encoded))
     return True

@@ -23,6 +23,7 @@ from services.follow import Position, chunk
 from services.ledger import store
 from services.ledger.config import Config
 from services.ledger.domain import Head, NewEntry
+from services.ledger.publishing.database_identity import TimelineMemory
 from services.ledger.signer import Signer, load_key
 from services.ledger.store import StoredCheckpoint
 from services.ledger.succession.opening import key_files, require_log
@@ -88,6 +89,7 @@ async def recover(config: Config, source: KeptLog, *, now: Moment) -> Recovered:
     remembered = signer.last() if signer.path.exists() else None
     if remembered is None or remembered.checkpoint.size < checkpoint.size:
         write_durably(signer.path, opened.encoded)  # (5)
+    TimelineMemory(folder).forget()  # the operator has said which database goes on
     return Recovered(size_before=head.size, size=max(head.size, checkpoint.size))
 
 
