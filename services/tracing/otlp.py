@@ -107,6 +107,8 @@ class OtlpTracing:
         try:
             with carrying(CallContext(current().request_id, _text_of(span))):
                 yield found
+        except GeneratorExit:  # whoever read had enough
+            raise
         except BaseException as error:
             _note_error(span, error)
             raise
