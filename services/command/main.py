@@ -32,6 +32,8 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "request": ("services.command.request", "Ask for an achievement, or decide on who asked."),
     "claim": ("services.command.claim", "Make one-time links to credentials, or use one."),
     "credential": ("services.command.credential", "Fetch a credential's paper or picture, or make a secret link."),
+    "recognition": ("services.command.recognition", "Apply for recognition of what others taught, or decide on it."),
+    "stacks": ("services.command.stacks", "See what can be made of credentials; nothing is signed."),
     "decision": ("services.command.decision", "Decide once how an achievement of another institution counts."),
     "endorsement": ("services.command.endorsement", "Invite institutions to endorse credentials, or endorse some."),
     "trail": ("services.command.trail", "Export an institution's audit trail, or check one that was exported."),

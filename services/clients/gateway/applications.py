@@ -1,6 +1,6 @@
 """Applications for recognition, and what can be stacked, as calls."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -54,10 +54,33 @@ class ApplicationCalls(HttpClient):
         """Send the form that withdraws an application; return the page that follows."""
         return await self._form(f"/applications/{secret}/withdraw", {})
 
-    async def applications(self, *, state: str | None = None, cursor: str | None = None) -> ApplicationPage:
-        """Return applications to the institution, those that are due first."""
-        query = {name: value for name, value in (("state", state), ("cursor", cursor)) if value}
+    async def applications(
+        self,
+        *,
+        state: str | None = None,
+        programme: str | None = None,
+        overdue: bool = False,
+        appealed: bool = False,
+        cursor: str | None = None,
+    ) -> ApplicationPage:
+        """Return applications to the institution, those that are due first; `appealed` with an appeal that waits."""
+        chosen = {"state": state, "programme": programme, "cursor": cursor}
+        chosen |= {"overdue": "true" if overdue else None, "appealed": "true" if appealed else None}
+        query = {name: value for name, value in chosen.items() if value}
         return await self.call("GET", "/v1/recognition-applications", ApplicationPage, query=query)
+
+    async def all_applications(self, **chosen: Any) -> AsyncIterator[ApplicationAnswer]:
+        """Yield all applications to the institution that `applications` would return page by page."""
+        cursor: str | None = ""
+        while cursor is not None:
+            page = await self.applications(**chosen, cursor=cursor or None)
+            for item in page.applications:
+                yield item
+            cursor = page.next_cursor
+
+    async def application_evidence(self, application_id: ApplicationId, number: int) -> bytes:
+        """Return a piece of evidence as the file that it came as."""
+        return await self.request_bytes("GET", f"/v1/recognition-applications/{application_id}/items/{number}/file")
 
     async def application(self, application_id: ApplicationId) -> ApplicationAnswer:
         """Return an application with its evidence as it was checked, and how like cases were decided."""

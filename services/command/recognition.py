@@ -1,0 +1,251 @@
+"""`credentify recognition`: people apply, look, appeal and withdraw; an office lists, looks, decides, and sees how."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import aiohttp
+import click
+
+from proto.ids import ApplicationId
+from proto.stacking import ects_text
+from proto.wire.applications import (
+    ApplicationAnswer,
+    ApplicationPage,
+    ApplicationSeen,
+    DecisionAnswer,
+    ReasonCode,
+)
+from services.clients.gateway import GatewayClient
+from services.clients.http_session import client_session
+from services.command.institution import institution_key_option
+from services.command.links import gateway_option, read_link
+from services.command.output import as_json_option, command, console, print_json
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_STATES = ("open", "decided", "withdrawn", "lapsed")
+_HUNDREDTHS = 100
+
+
+@click.group()
+def recognition() -> None:
+    """Apply for the recognition of what others taught, or decide on who applied."""
+
+
+@recognition.command("apply")
+@gateway_option
+@click.option("--institution", required=True, metavar="SLUG", help="The institution's short name at the gateway.")
+@click.option("--programme", required=True, metavar="URI", help="Its programme for which it should count.")
+@click.option("--given-name", required=True, metavar="TEXT")
+@click.option("--family-name", required=True, metavar="TEXT")
+@click.option("--email", metavar="ADDRESS")
+@click.option("--statement", metavar="TEXT", help="What the institution should know.")
+@click.option("--file", "files", multiple=True, type=_FILE, help="A document: JSON, PDF, PNG or SVG; once for each.")
+@click.option("--prior-learning", nargs=2, metavar="TITLE TEXT", help="What was learned without a document.")
+@click.option("--publish", is_flag=True, help="Put what is recognised on the public log.")
+@as_json_option
+@command
+async def apply(
+    *,
+    gateway: str,
+    files: Sequence[Path],
+    prior_learning: tuple[str, str] | None,
+    publish: bool,
+    as_json: bool,
+    **stated: str | None,
+) -> None:
+    """Apply for recognition; prints the secret link that shows what is decided."""
+    evidence: list[dict[str, Any]] = [{"file": base64.b64encode(each.read_bytes()).decode()} for each in files]
+    if prior_learning:
+        evidence.append({"dossier": {"title": prior_learning[0], "description": prior_learning[1]}})
+    body = {name: text for name, text in stated.items() if text} | {"publish": publish, "evidence": evidence}
+    async with client_session() as session:
+        made = await GatewayClient(session, gateway).apply_for_recognition(body)
+    if as_json:
+        print_json(made)
+    else:
+        console.print(f"applied; keep this link, it is shown this once:\n{made.link}", markup=False)
+
+
+@recognition.command("status")
+@click.argument("link")
+@as_json_option
+@command
+async def status(*, link: str, as_json: bool) -> None:
+    """Show what was decided on the application behind LINK, and why."""
+    url, secret = read_link(link, "applications")
+    async with client_session() as session:
+        _print_seen(await GatewayClient(session, url).application_by_link(secret), as_json=as_json)
+
+
+@recognition.command("appeal")
+@click.argument("link")
+@click.argument("number", type=click.IntRange(1, 16))
+@click.option("--text", required=True, metavar="TEXT", help="Why it should be decided otherwise.")
+@as_json_option
+@command
+async def appeal(*, link: str, number: int, text: str, as_json: bool) -> None:
+    """Appeal once against the decision on document NUMBER of the application behind LINK; another person decides."""
+    url, secret = read_link(link, "applications")
+    async with client_session() as session:
+        _print_seen(await GatewayClient(session, url).appeal(secret, number, text), as_json=as_json)
+
+
+@recognition.command("withdraw")
+@click.argument("link")
+@as_json_option
+@command
+async def withdraw(*, link: str, as_json: bool) -> None:
+    """Withdraw the application behind LINK; all that was written, shown and decided in it is erased."""
+    url, secret = read_link(link, "applications")
+    async with client_session() as session:
+        _print_seen(await GatewayClient(session, url).withdraw_application(secret), as_json=as_json)
+
+
+def _print_seen(seen: ApplicationSeen, *, as_json: bool) -> None:
+    if as_json:
+        print_json(seen)
+        return
+    console.print(f"{seen.state}: {seen.legal_name}, {seen.programme_title or seen.programme}", markup=False)
+    for item in seen.items:
+        console.print(f"  {item.number}  {item.title}", markup=False)
+        _print_decisions(item.decisions)
+
+
+def _print_decisions(decisions: Sequence[DecisionAnswer]) -> None:
+    for made in decisions:
+        counted = f", {ects_text(made.ects_hundredths)} ECTS" if made.ects_hundredths is not None else ""
+        console.print(f"     {made.decision}{counted}, {made.decided_at[:10]}", markup=False)
+        for text in (*made.reasons, made.text):
+            if text:
+                console.print(f"       {text}", markup=False)
+
+
+@recognition.command("list")
+@gateway_option
+@institution_key_option
+@click.option("--state", type=click.Choice((*_STATES, "all")), default="open", show_default=True)
+@click.option("--programme", metavar="URI", help="Only those towards this programme.")
+@click.option("--overdue", is_flag=True, help="Only those that are past their day.")
+@as_json_option
+@command
+async def list_(
+    *, gateway: str, api_key_file: Path, state: str, programme: str | None, overdue: bool, as_json: bool
+) -> None:
+    """List applications to the institution, those that are due first."""
+    chosen = {"state": None if state == "all" else state, "programme": programme, "overdue": overdue}
+    await _print_list(gateway, api_key_file, chosen, word=state, as_json=as_json)
+
+
+@recognition.command("appeals")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def appeals(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """List applications with an appeal that waits for its decision, those that are due first."""
+    await _print_list(gateway, api_key_file, {"appealed": True}, word="with an appeal", as_json=as_json)
+
+
+async def _print_list(gateway: str, key: Path, chosen: dict[str, Any], *, word: str, as_json: bool) -> None:
+    async with client_session() as session:
+        found = [item async for item in _client(session, gateway, key).all_applications(**chosen)]
+    if as_json:
+        print_json(ApplicationPage(applications=tuple(found)))
+        return
+    for item in found:
+        console.print(_line(item), markup=False)
+    console.print(f"{len(found)} {word}")
+
+
+def _line(item: ApplicationAnswer) -> str:
+    name = f"{item.applicant.given_name} {item.applicant.family_name}" if item.applicant else "(erased)"
+    late = "  overdue" if item.is_overdue else ""
+    return f"{item.application_id}  due {item.due_at[:10]}{late}  {len(item.items)} documents  {name}"
+
+
+def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
+    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+
+
+@recognition.command("show")
+@click.argument("application_id")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def show(*, application_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """Show APPLICATION_ID: its documents as they were checked, and how like cases were decided."""
+    async with client_session() as session:
+        found = await _client(session, gateway, api_key_file).application(ApplicationId(application_id))
+    _print_application(found, as_json=as_json)
+
+
+def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"{_line(found)}\n{found.state}: {found.programme_title or found.programme}", markup=False)
+    for item in found.items:
+        checked = "prior learning" if item.dossier else item.answer.verdict if item.answer else "not checked"
+        console.print(f"  {item.number}  {item.title}: {checked}", markup=False)
+        for each in item.precedents:
+            where = "here" if each.scope == "own" else each.institution
+            console.print(f"     before: {each.count} times {each.decision}, {where}", markup=False)
+        _print_decisions(item.decisions)
+        if item.appeal:
+            console.print(f"     appeal: {item.appeal}", markup=False)
+
+
+@recognition.command("decide")
+@click.argument("application_id")
+@click.argument("number", type=click.IntRange(1, 16))
+@click.argument("decision", type=click.Choice(("full", "partial", "refused")))
+@gateway_option
+@institution_key_option
+@click.option("--ects", type=float, help="The ECTS credits that count, as 3 or 2.5.")
+@click.option("--eqf-level", type=click.IntRange(1, 8))
+@click.option("--reason", "reasons", multiple=True, type=click.Choice(get_args(ReasonCode)), help="Once for each.")
+@click.option("--text", metavar="TEXT", help="Why, in words for the applicant.")
+@click.option("--assessor", metavar="NAME", help="Who assessed prior learning.")
+@click.option("--despite-precedents", is_flag=True, help="A like case was decided otherwise; --text says why.")
+@as_json_option
+@command
+async def decide(
+    *,
+    application_id: str,
+    number: int,
+    gateway: str,
+    api_key_file: Path,
+    ects: float | None,
+    as_json: bool,
+    **said: Any,
+) -> None:
+    """Decide on document NUMBER of APPLICATION_ID; after an appeal with the key of another person."""
+    body = {name: value for name, value in said.items() if value}
+    if ects is not None:
+        body["ects_hundredths"] = round(ects * _HUNDREDTHS)
+    async with client_session() as session:
+        client = _client(session, gateway, api_key_file)
+        found = await client.decide_application(ApplicationId(application_id), number, body)
+    _print_application(found, as_json=as_json)
+
+
+@recognition.command("report")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def report(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """Show how the office decides, and like cases that it decided unlike."""
+    async with client_session() as session:
+        found = await _client(session, gateway, api_key_file).recognition_report()
+    if as_json:
+        print_json(found)
+        return
+    console.print(f"waiting {found.open_count}, of which overdue {found.overdue_count}; appeals {found.appealed_count}")
+    console.print(f"decided: full {found.full_count}, partial {found.partial_count}, refused {found.refused_count}")
+    for each in found.unlike:
+        counted = f"full {each.full}, partial {each.partial}, refused {each.refused}"
+        console.print(f"unlike: {each.achievement}  {counted}", markup=False)

@@ -1,0 +1,46 @@
+"""`credentify recognition` and `credentify stacks` against a running gateway, as applicants and an office use them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_command_requests import Shell
+from tests.support.gateways import Office, RunningGateway
+
+
+@pytest.fixture
+async def office(gateway: RunningGateway) -> Office:
+    return await gateway.institution("waterland")
+
+
+async def test_an_application_is_made_decided_appealed_and_withdrawn_by_command(
+    gateway: RunningGateway, office: Office, tmp_path: Path
+) -> None:
+    shell = Shell(gateway, tmp_path, office)
+    programme = f"{office.created.admission_request.uri_prefixes[0]}programmes/data"
+    who = ("--institution", "waterland", "--programme", programme, "--given-name", "Mia", "--family-name", "Bo")
+    prior = ("--prior-learning", "Sailing", "Years at sea.")
+    made = json.loads(await shell.run("recognition", "apply", *who, *prior, "--json"))
+    link, number = shell.link(made["link"]), made["application_id"]
+    listed = await shell.run("recognition", "list", staff=True)
+    assert "1 documents  Mia Bo" in listed
+    assert "1  Sailing: prior learning" in await shell.run("recognition", "show", number, staff=True)
+    await shell.run("recognition", "decide", number, "1", "refused", staff=True, status=1)
+    why = ("--reason", "other", "--text", "Nothing shows it.", "--assessor", "Dr Wind")
+    await shell.run("recognition", "decide", number, "1", "refused", *why, staff=True)
+    assert "Nothing shows it." in await shell.run("recognition", "status", link)
+    await shell.run("recognition", "appeal", link, "1", "--text", "See the log book.")
+    assert number in await shell.run("recognition", "appeals", staff=True)
+    assert "waiting 1" in await shell.run("recognition", "report", staff=True)
+    assert "withdrawn" in await shell.run("recognition", "withdraw", link)
+
+
+async def test_what_a_learner_can_stack_is_said_by_command(
+    gateway: RunningGateway, office: Office, tmp_path: Path
+) -> None:
+    shell = Shell(gateway, tmp_path, office)
+    await office.describe("hydrology")
+    issued = await office.issue("hydrology", "s1")
+    await office.published(issued.credential_id)
+    assert "0 recipes for 1 credentials" in await shell.run("stacks", "of", "s1", staff=True)
