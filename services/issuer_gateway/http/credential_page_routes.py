@@ -1,5 +1,6 @@
 """Pages and files behind the secret links of learners: what they hold, what they share. For people; no account."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from proto.moment import from_datetime
 from proto.problem import BusyProblem, InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
 from proto.wire.holder_links import SHARE_DAYS_MAX, ShownPart
+from proto.wire.stacks import StackAdvice
 from services.edge import ForbiddenProblem, Form, Media, Reply, Route, decode_parameters
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
@@ -29,18 +31,21 @@ from services.issuer_gateway.http.paper_routes import (
 )
 from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, root_of, see_other
 from services.issuer_gateway.http.request_routes import SecretPath
+from services.issuer_gateway.http.stack_routes import FIRST_STACK
 from services.issuer_gateway.links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
 from services.issuer_gateway.links.link_commands import (
     HolderLinkEndedProblem,
     UnknownHolderLinkProblem,
 )
 from services.issuer_gateway.links.shown_credentials import FoundLink, sum_of_credits
+from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.pages.credential_pages import HeldRow, PageOf, ShareRow
 from services.issuer_gateway.papers.papers import PaperProblem
 from services.issuer_gateway.requests.learner_requests import UnknownRequestProblem
 from services.issuer_gateway.store import logos, tenants
 
 _FORM_BYTES_MAX = 16_384
+_STACKS_MAX = 100
 LINK_PROBLEMS: tuple[type[Problem], ...] = (
     UnknownHolderLinkProblem,
     HolderLinkEndedProblem,
@@ -74,7 +79,21 @@ async def show_linked(request: web.Request) -> web.Response:
     opened = await shown.all_opened(link)
     rows = [HeldRow(content=each.content, facts=each.facts) for each in opened]
     page = await _page_of(request, link, secret)
-    return request.app[HELD_PAGES].holdings(page, rows, sum_hundredths=sum_of_credits(opened))
+    stacks = [] if link.is_share else await _stacks(request, link)
+    return request.app[HELD_PAGES].holdings(page, rows, sum_hundredths=sum_of_credits(opened), stacks=stacks)
+
+
+async def _stacks(request: web.Request, link: FoundLink) -> Sequence[StackAdvice] | None:
+    """Return what the learner can make of what is held here, nearest first; None where that cannot be said now."""
+    advise = request.app[GATEWAY].advise_stacks
+    try:
+        advised = await advise.for_learner_id(
+            link.tenant, link.stored.learner_id, others=(), after=FIRST_STACK, limit=_STACKS_MAX
+        )
+    except LogNotFollowedProblem:
+        return None
+    found = [each for each in advised.stacks if each.preview.counted_hundredths > 0]
+    return sorted(found, key=lambda each: not each.preview.can_be_stacked)
 
 
 @for_people

@@ -20,7 +20,7 @@ from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 
 _CURSOR = "stack-advice"
 _OTHERS_MAX = 64
-_FIRST = ("00000000-0000-0000-0000-000000000000", "")
+FIRST_STACK = ("00000000-0000-0000-0000-000000000000", "")
 
 
 class AdviceQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +37,7 @@ async def advise_stacks(
     request: web.Request, *, path: LearnerPath, query: AdviceQuery, principal: Caller
 ) -> StackAdvicePage:
     """Answer what a learner can make of what she has."""
-    after = decode_cursor(_CURSOR, query.cursor, tuple[str, str]) if query.cursor else _FIRST
+    after = decode_cursor(_CURSOR, query.cursor, tuple[str, str]) if query.cursor else FIRST_STACK
     found = await request.app[GATEWAY].advise_stacks.for_learner(
         principal.own, path.ref, others=_others(query.others), after=after, limit=query.limit
     )

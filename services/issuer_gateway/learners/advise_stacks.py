@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from proto.documents.credential import Achievement, Award
-from proto.ids import CredentialId, Did
+from proto.ids import CredentialId, Did, LearnerId
 from proto.lifecycle import Book
 from proto.moment import Moment
 from proto.problem import InvalidProblem
@@ -54,6 +54,13 @@ class AdviseStacks:
         learner = await credentials.learner_id(self._pool, tenant.institution_id, ref)
         if learner is None:
             raise UnknownLearnerProblem(f"No learner {ref!r} is known to {tenant.slug}")
+        return await self.for_learner_id(tenant, learner, others=others, after=after, limit=limit)
+
+    async def for_learner_id(
+        self, tenant: Tenant, learner: LearnerId, *, others: Sequence[CredentialId], after: tuple[str, str], limit: int
+    ) -> Advised:
+        """Return the same for a learner who is known by id; raises `LogNotFollowedProblem`."""
+        self._writer.check_followed()
         found = await credentials.page(
             self._pool, tenant.institution_id, learner=learner, before=None, limit=CREDENTIALS_MAX
         )

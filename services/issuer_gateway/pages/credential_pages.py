@@ -14,10 +14,12 @@ from aiohttp import web
 
 from proto.stacking import ects_text
 from proto.wire.content import Content
+from proto.wire.stacks import StackAdvice
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import LearnerLanguage
 from services.issuer_gateway.pages.in_languages import PagesInLanguages
+from services.issuer_gateway.pages.stack_words import UNMET_WORDS
 from services.issuer_gateway.papers.supplement import Facts, picked, sections, title_of
 
 _PROFILE = "https://www.linkedin.com/profile/add"
@@ -101,8 +103,11 @@ class CredentialPages(PagesInLanguages):
             mail=mail_text(content, facts, language),
         )
 
-    def holdings(self, page: PageOf, held: Sequence[HeldRow], *, sum_hundredths: int) -> web.Response:
-        """Return the page of all that a learner holds."""
+    def holdings(
+        self, page: PageOf, held: Sequence[HeldRow], *, sum_hundredths: int, stacks: Sequence[StackAdvice] | None = ()
+    ) -> web.Response:
+        """Return the page of all that a learner holds, with what can be made of it; None where that is not known."""
+        offered = None if stacks is None else [(_picked_title(each, page), each) for each in stacks]
         rows = [
             {
                 "id": item.facts.credential_id,
@@ -116,7 +121,8 @@ class CredentialPages(PagesInLanguages):
         ]
         holder = next((item.content.holder.name for item in held if item.content.holder.name), "")
         here = f"{page.root}/credentials/{page.secret}"
-        return self._page("holdings", page, held=rows, holder=holder, sum=sum_hundredths, here=here)
+        said: dict[str, Any] = {"stacks": offered, "unmet": UNMET_WORDS}
+        return self._page("holdings", page, held=rows, holder=holder, sum=sum_hundredths, here=here, **said)
 
     def ended(self, language: LearnerLanguage) -> web.Response:
         """Return what is seen once a learner has ended a link."""
@@ -133,6 +139,10 @@ class CredentialPages(PagesInLanguages):
             root=page.root,
             **values,
         )
+
+
+def _picked_title(advice: StackAdvice, page: PageOf) -> tuple[str, str]:
+    return picked(advice.title, page.language, next(iter(advice.title), "und"))
 
 
 def _said(texts: Any, page: PageOf, content: Content) -> tuple[str, str]:
