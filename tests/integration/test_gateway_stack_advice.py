@@ -109,3 +109,20 @@ async def test_advice_is_paged_over_all_recipes(gateway: RunningGateway) -> None
             break
         cursor = f"&cursor={answer.body['next_cursor']}"
     assert len(seen) == len(set(seen)) == 3
+
+
+async def test_a_learner_reads_on_her_own_page_what_she_can_stack_and_what_is_missing(gateway: RunningGateway) -> None:
+    waterland = await gateway.institution("waterland")
+    uris = [await _own(waterland, name) for name in ("databases", "statistics", "networks")]
+    await _own(waterland, "data", 600, required_achievements=uris[:2])
+    await _own(waterland, "systems", 900, required_achievements=uris)
+    for name in ("databases", "statistics"):
+        await waterland.published(await _awarded(waterland, name, "s1"))
+    made = await waterland.client.post("/v1/holder-links", {"learner": "s1"})
+    assert made.status == 201, made
+    path = made.body["link"].partition("/credentials/")[2]
+    async with gateway.ledger.session.get(f"{gateway.url}/credentials/{path}?lang=de") as response:
+        page = await response.text()
+    assert page.index("Bereit: Es fehlt nichts") < page.index("Es fehlt noch")
+    assert "6 von 6 ECTS" in page
+    assert "eine verlangte Lernleistung fehlt" in page
