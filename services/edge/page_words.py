@@ -22,13 +22,13 @@ class PageWords(msgspec.Struct, frozen=True):
     code: str
     words: Mapping[str, str] = {}
 
-    def said(self, text: str) -> "Said":
+    def said(self, text: str) -> "Worded":
         """Return an English text of ours in this language, or as it is, with the tag of the language that it is in."""
         found = self.words.get(text)
-        return Said(text, ENGLISH) if found is None else Said(found, self.code)
+        return Worded(text, ENGLISH) if found is None else Worded(found, self.code)
 
 
-class Said(msgspec.Struct, frozen=True):
+class Worded(msgspec.Struct, frozen=True):
     """A text, and the tag of its language."""
 
     text: str

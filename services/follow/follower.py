@@ -29,6 +29,7 @@ from services.follow.clocks import Clocks
 from services.follow.condition import Condition, FollowerKnowledge, HealthPolicy
 from services.follow.download import Downloads
 from services.follow.early import Begun, EarlyChecks
+from services.follow.ending import ended
 from services.follow.entry_proofs import LastEntry
 from services.follow.held_back import HeldBack
 from services.follow.interface import (
@@ -233,7 +234,7 @@ class Follower:
             # (5) What it says it holds beyond that; (6) the projection holds all that the log shows: remember when.
             await asking
         finally:
-            await _ended(asking)
+            await ended(asking)
         if (words := self._held_back.words(opened.checkpoint.size)) is not None:
             self._condition.troubled(words)
         else:
@@ -265,7 +266,7 @@ class Follower:
                 await stack.enter_async_context(self._checkers.processes())
             stack.push_async_callback(self._early.drop)
             fetching = asyncio.create_task(self._fetch_all(position, opened, ready), name="follower-fetch")
-            stack.push_async_callback(_ended, fetching)
+            stack.push_async_callback(ended, fetching)
             while position.size < opened.checkpoint.size:
                 position = await self._apply_next(position, opened, await ready.get())
         return position
@@ -396,9 +397,3 @@ class Follower:
         )
         if witnessed_at is None and self._policy.quorum != NO_QUORUM:
             self._condition.troubled("The witnesses' cosignatures carry times that are still to come: check the clocks")
-
-
-async def _ended(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
