@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from services.operator_fault import OperatorFault
+from services.persistence.engines import LACKING_ERRORS, VERSION, lacking, refuse_look_alike
 from services.persistence.postgres_errors import (
     POOLER_ERRORS,
     DatabaseUnavailableProblem,
@@ -82,11 +83,14 @@ async def open_session(
 ) -> Session:
     """Return a session of our own, with the time-outs of `limits`; the caller closes it.
 
-    Where a pooler is in between, the first one is tried against a second. Raises `SharedSessionFault`, `EncodingFault`,
-    `DatabaseUrlFault`, and whatever the driver raises where there is no connection.
+    The first one looks which engine it is, and where a pooler is in between, is tried against a second. Raises
+    `EngineFault`, `SharedSessionFault`, `EncodingFault`, `DatabaseUrlFault`, and whatever the driver raises where there
+    is no connection.
     """
     session = await _connect(url, application_name, limits)
     try:
+        if is_first:
+            refuse_look_alike(await session.fetchval(VERSION))
         await _settle(session, limits)
         if is_first and session.is_pooled:
             await _try_against_another(session, url, application_name, limits)
@@ -94,6 +98,8 @@ async def open_session(
             await _know_types(session)
     except BaseException as error:
         session.terminate()
+        if isinstance(error, LACKING_ERRORS):
+            raise lacking(error) from error
         if isinstance(error, POOLER_ERRORS):
             raise SharedSessionFault("What was prepared in the database session is not there") from error
         raise
