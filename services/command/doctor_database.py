@@ -73,7 +73,7 @@ async def _asked(
         yield about.note("what goes to it over the network is not encrypted", "Add sslmode=verify-full to its URL")
     if row["connections"] < config.database_connections_max + _OTHER_SESSIONS:
         yield about.note(
-            f"it allows {row['free']} connections, and this process may take {config.database_connections_max}",
+            f"it allows {row['connections']} connections, and this process may take {config.database_connections_max}",
             "Raise max_connections, or lower …_DATABASE_CONNECTIONS_MAX",
         )
     yield await _tables(service, connection)

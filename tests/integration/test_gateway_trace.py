@@ -35,6 +35,7 @@ NOT_COUNTED = (
     "log.arrivals",
     "wiring.",
     "http.audited_calls",
+    "unit_of_work.audited_call",
 )
 MODULES_MAX, RETURNS_MAX = 12, 3
 MODULES_OF_ALL_FUNCTIONS_MAX = 20
