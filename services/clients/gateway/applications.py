@@ -69,11 +69,20 @@ class ApplicationCalls(HttpClient):
         query = {name: value for name, value in chosen.items() if value}
         return await self.call("GET", "/v1/recognition-applications", ApplicationPage, query=query)
 
-    async def all_applications(self, **chosen: Any) -> AsyncIterator[ApplicationAnswer]:
+    async def all_applications(
+        self,
+        *,
+        state: str | None = None,
+        programme: str | None = None,
+        overdue: bool = False,
+        appealed: bool = False,
+    ) -> AsyncIterator[ApplicationAnswer]:
         """Yield all applications to the institution that `applications` would return page by page."""
         cursor: str | None = ""
         while cursor is not None:
-            page = await self.applications(**chosen, cursor=cursor or None)
+            page = await self.applications(
+                state=state, programme=programme, overdue=overdue, appealed=appealed, cursor=cursor or None
+            )
             for item in page.applications:
                 yield item
             cursor = page.next_cursor

@@ -53,7 +53,7 @@ class AdviseStacks:
         self._writer.check_followed()
         learner = await credentials.learner_id(self._pool, tenant.institution_id, ref)
         if learner is None:
-            raise UnknownLearnerProblem(f"No learner {ref!r} is known to {tenant.slug}")
+            raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it")
         return await self.for_learner_id(tenant, learner, others=others, after=after, limit=limit)
 
     async def for_learner_id(
