@@ -62,6 +62,7 @@ async def test_the_client_has_a_method_for_every_operation(gateway: RunningGatew
         for template, operations in paths.items()
         for method, operation in operations.items()
         if operation["tags"] != ["operations"]
+        and not template.startswith(("/office", "/recognition"))  # pages with forms; the API has all that they do
     }
     patterns = {operation: re.compile(re.sub(r"\{\w+\}", "[^/]+", operation[1])) for operation in described}
     covered = {
