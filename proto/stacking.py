@@ -16,6 +16,7 @@ PART_COUNT_MAX = 64
 AGE_DAYS_MAX = 36_525
 _MS_PER_DAY = 86_400_000
 _ECTS_PER_CREDIT = 100
+_DIGITS_MAX, _DECIMALS = 6, 2
 SHARE_PATTERN = r"^([0-9]{1,3}%|[1-9][0-9]{0,2}/[1-9][0-9]{0,2})\Z"
 _WHOLE_PERCENT = 100
 
@@ -227,6 +228,17 @@ def ects_text(hundredths: int) -> str:
     """Return credits as people write them: 350 → `3.5`, 600 → `6`, 225 → `2.25`."""
     whole, rest = divmod(hundredths, _ECTS_PER_CREDIT)
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
+
+
+def ects_of_text(text: str) -> int | None:
+    """Return credits as people write them, with a point or a comma, in hundredths; None for what is no such number.
+
+    `2,5` → 250. At most six digits before the point and two that count behind it; nothing is rounded.
+    """
+    whole, _, part = text.strip().replace(",", ".").partition(".")
+    part = part.rstrip("0")
+    is_number = len(whole) <= _DIGITS_MAX and len(part) <= _DECIMALS and (whole + part).isdecimal() and text.isascii()
+    return int(whole + part.ljust(_DECIMALS, "0")) if is_number else None
 
 
 def _unmet_by_count(parts: Sequence[StackPart]) -> Iterable[Unmet]:

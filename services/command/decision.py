@@ -10,11 +10,10 @@ from proto.stacking import ects_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionPage
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
+from services.command.ects_option import ECTS
 from services.command.institution import institution_key_option, print_event
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
-
-_HUNDREDTHS = 100
 
 
 @click.group()
@@ -28,25 +27,25 @@ def decision() -> None:
 @click.option("--issuer", "achievement_issuer", required=True, metavar="DID", help="Who awards the achievement.")
 @click.option("--achievement", required=True, metavar="URI", help="The achievement, as on the log.")
 @click.option("--programme", required=True, metavar="URI", help="Towards what; under a prefix of the institution.")
-@click.option("--ects", type=float, required=True, help="The ECTS credits that count, as 3 or 2.5.")
+@click.option("--ects", type=ECTS, required=True, help="The ECTS credits that count, as 3 or 2.5.")
 @click.option("--full/--partial", default=True, show_default=True, help="Whether all of it counts, or a part.")
 @click.option("--eqf-level", type=click.IntRange(1, 8))
 @click.option("--from", "valid_from", metavar="DAY", help="The first day; from now on if left out.")
 @click.option("--until", "valid_until", metavar="DAY", required=True, help="The last day, five years on at most.")
-@click.option("--ects-min", type=float, help="The least ECTS that a credential has to have.")
+@click.option("--ects-min", type=ECTS, help="The least ECTS that a credential has to have.")
 @click.option("--eqf-level-min", type=click.IntRange(1, 8), help="The least EQF level that it has to have.")
 @as_json_option
 @command
 async def make(
-    *, gateway: str, api_key_file: Path, as_json: bool, full: bool, ects: float, ects_min: float | None, **said: Any
+    *, gateway: str, api_key_file: Path, as_json: bool, full: bool, ects: int, ects_min: int | None, **said: Any
 ) -> None:
     """Put a standing decision on the log; a recognition may follow it."""
     body = {name: value for name, value in said.items() if value is not None} | {
         "decision": "full" if full else "partial",
-        "ects_hundredths": round(ects * _HUNDREDTHS),
+        "ects_hundredths": ects,
     }
     if ects_min is not None:
-        body["ects_hundredths_min"] = round(ects_min * _HUNDREDTHS)
+        body["ects_hundredths_min"] = ects_min
     async with client_session() as session:
         client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
         print_event("decided", await client.make_standing_decision(body), as_json=as_json)

@@ -19,13 +19,13 @@ from proto.wire.applications import (
 )
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
+from services.command.ects_option import ECTS
 from services.command.institution import institution_key_option
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STATES = ("open", "decided", "withdrawn", "lapsed")
-_HUNDREDTHS = 100
 
 
 @click.group()
@@ -162,7 +162,7 @@ async def _print_list(gateway: str, key: Path, chosen: dict[str, Any], *, word: 
 def _line(item: ApplicationAnswer) -> str:
     name = f"{item.applicant.given_name} {item.applicant.family_name}" if item.applicant else "(erased)"
     late = "  overdue" if item.is_overdue else ""
-    return f"{item.application_id}  due {item.due_at[:10]}{late}  {len(item.items)} documents  {name}"
+    return f"{item.application_id}  due {item.due_at[:10]}{late}  documents: {len(item.items)}  {name}"
 
 
 def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
@@ -190,9 +190,12 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
     for item in found.items:
         checked = "prior learning" if item.dossier else item.answer.verdict if item.answer else "not checked"
         console.print(f"  {item.number}  {item.title}: {checked}", markup=False)
+        for check in item.answer.checks if item.answer else ():
+            if check.result in {"invalid", "unknown"}:
+                console.print(f"     {check.detail}", markup=False)
         for each in item.precedents:
             where = "here" if each.scope == "own" else each.institution
-            console.print(f"     before: {each.count} times {each.decision}, {where}", markup=False)
+            console.print(f"     before: {each.decision}, {where}: {each.count}", markup=False)
         _print_decisions(item.decisions)
         if item.appeal:
             console.print(f"     appeal: {item.appeal}", markup=False)
@@ -204,7 +207,7 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
 @click.argument("decision", type=click.Choice(("full", "partial", "refused")))
 @gateway_option
 @institution_key_option
-@click.option("--ects", type=float, help="The ECTS credits that count, as 3 or 2.5.")
+@click.option("--ects", type=ECTS, help="The ECTS credits that count, as 3 or 2.5.")
 @click.option("--eqf-level", type=click.IntRange(1, 8))
 @click.option("--reason", "reasons", multiple=True, type=click.Choice(get_args(ReasonCode)), help="Once for each.")
 @click.option("--text", metavar="TEXT", help="Why, in words for the applicant.")
@@ -218,14 +221,14 @@ async def decide(
     number: int,
     gateway: str,
     api_key_file: Path,
-    ects: float | None,
+    ects: int | None,
     as_json: bool,
     **said: Any,
 ) -> None:
     """Decide on document NUMBER of APPLICATION_ID; after an appeal with the key of another person."""
     body = {name: value for name, value in said.items() if value}
     if ects is not None:
-        body["ects_hundredths"] = round(ects * _HUNDREDTHS)
+        body["ects_hundredths"] = ects
     async with client_session() as session:
         client = _client(session, gateway, api_key_file)
         found = await client.decide_application(ApplicationId(application_id), number, body)

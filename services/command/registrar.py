@@ -21,6 +21,7 @@ from proto.wire.institutions import AdmissionRequest
 from proto.wire.ledger import Appended
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
+from services.command.ects_option import ECTS
 from services.command.output import as_json_option, command, console, print_json
 from services.command.predecessor import read_predecessor
 from services.command.speaker import Speaker, now
@@ -240,7 +241,7 @@ def print_request(request: AdmissionRequest) -> None:
 @click.argument("subject")
 @click.option("--eqf-min", type=int, required=True)
 @click.option("--eqf-max", type=int, required=True)
-@click.option("--ects-max", type=float, required=True, help="The most ECTS credits of one credential, as 30 or 2.5.")
+@click.option("--ects-max", type=ECTS, required=True, help="The most ECTS credits of one credential, as 30 or 2.5.")
 @click.option("--may-issue/--may-not-issue", default=True)
 @click.option("--may-stack/--may-not-stack", default=True)
 @click.option("--may-recognise/--may-not-recognise", default=True)
@@ -251,7 +252,7 @@ async def change_scope(
     subject: str,
     eqf_min: int,
     eqf_max: int,
-    ects_max: float,
+    ects_max: int,
     may_issue: bool,
     may_stack: bool,
     may_recognise: bool,
@@ -261,7 +262,7 @@ async def change_scope(
     scope = events.Scope(
         eqf_min=eqf_min,
         eqf_max=eqf_max,
-        ects_hundredths_max=round(ects_max * 100),
+        ects_hundredths_max=ects_max,
         may_issue=may_issue,
         may_stack=may_stack,
         may_recognise=may_recognise,

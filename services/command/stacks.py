@@ -44,7 +44,7 @@ async def of_learner(*, learner: str, gateway: str, api_key_file: Path, as_json:
     for each in found:
         console.print(f"{each.achievement}  {each.institution_name}", markup=False)
         _print_preview(each.preview)
-    console.print(f"{len(found)} recipes for {count} credentials")
+    console.print(f"recipes: {len(found)}; credentials: {count}")
 
 
 @stacks.command("preview")

@@ -24,7 +24,7 @@ async def test_an_application_is_made_decided_appealed_and_withdrawn_by_command(
     made = json.loads(await shell.run("recognition", "apply", *who, *prior, "--json"))
     link, number = shell.link(made["link"]), made["application_id"]
     listed = await shell.run("recognition", "list", staff=True)
-    assert "1 documents  Mia Bo" in listed
+    assert "documents: 1  Mia Bo" in listed
     assert "1  Sailing: prior learning" in await shell.run("recognition", "show", number, staff=True)
     await shell.run("recognition", "decide", number, "1", "refused", staff=True, status=1)
     why = ("--reason", "other", "--text", "Nothing shows it.", "--assessor", "Dr Wind")
@@ -43,4 +43,4 @@ async def test_what_a_learner_can_stack_is_said_by_command(
     await office.describe("hydrology")
     issued = await office.issue("hydrology", "s1")
     await office.published(issued.credential_id)
-    assert "0 recipes for 1 credentials" in await shell.run("stacks", "of", "s1", staff=True)
+    assert "recipes: 0; credentials: 1" in await shell.run("stacks", "of", "s1", staff=True)

@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.problem import ConflictProblem, InvalidProblem, Problem
+from proto.stacking import ects_of_text
 from proto.wire.applications import DecisionBody, Precedent, ReasonCode
 from proto.wire.id_fields import Uuid
 from services.edge import Form, Media, Route, annotate, decode_cursor, decode_parameters, encode_cursor
@@ -31,7 +32,6 @@ from services.issuer_gateway.store.applications import WantedApplications
 
 _ROWS = 25
 _CURSOR = "office-applications"
-_DIGITS_MAX, _DECIMALS = 6, 2
 _REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
 _STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "lapsed": "lapsed"}
 _TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite")
@@ -47,14 +47,6 @@ def page_of(request: web.Request, office: SignedIn) -> PageOfOffice:
         root=root_of(request),
         query=query_of(request),
     )
-
-
-def hundredths(text: str) -> int | None:
-    """Return credits, as people write them with a point or a comma, in hundredths; None where that is no number."""
-    whole, _, part = text.strip().replace(",", ".").partition(".")
-    part = part.rstrip("0")
-    is_number = len(whole) <= _DIGITS_MAX and len(part) <= _DECIMALS and (whole + part).isdecimal() and text.isascii()
-    return int(whole + part.ljust(_DECIMALS, "0")) if is_number else None
 
 
 @for_office
@@ -161,7 +153,7 @@ def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> Decisio
     if not texts["decision"]:
         raise InvalidProblem("Choose in full, in part, or not recognised", pointer="/decision")
     if texts["ects"] and texts["decision"] != "refused":
-        values["ects_hundredths"] = hundredths(texts["ects"])
+        values["ects_hundredths"] = ects_of_text(texts["ects"])
         if values["ects_hundredths"] is None:
             raise InvalidProblem("Write credits as a number such as 3 or 2.5", pointer="/ects_hundredths")
     if texts["eqf_level"].isdigit() and texts["decision"] != "refused":

@@ -7,11 +7,12 @@ from aiohttp import web
 
 from proto import events
 from proto.problem import InvalidProblem, Problem
+from proto.stacking import ects_of_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionRequest
 from proto.wire.paths import EventPath
 from services.edge import Form, annotate, decode_cursor, decode_parameters, encode_cursor
 from services.issuer_gateway.http.caller import GATEWAY
-from services.issuer_gateway.http.office_routes import hundredths, office_form, office_page, page_of
+from services.issuer_gateway.http.office_routes import office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import (
     OFFICE_PAGES,
     SignedIn,
@@ -114,7 +115,7 @@ def _request(texts: dict[str, str]) -> StandingDecisionRequest:
     values: dict[str, Any] = {name: texts[name] for name in names}
     for name, field in (("ects", "ects_hundredths"), ("ects_min", "ects_hundredths_min")):
         if texts[name] or name == "ects":
-            values[field] = hundredths(texts[name])
+            values[field] = ects_of_text(texts[name])
             if values[field] is None:
                 raise _wrong(name)
     values |= {name: int(texts[name]) for name in ("eqf_level", "eqf_level_min") if texts[name].isdigit()}

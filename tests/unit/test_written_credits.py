@@ -1,8 +1,10 @@
-"""Credits as people type them into the office's form."""
+"""Credits as people type them, into the office's form or after an option."""
 
+import click
 import pytest
 
-from services.issuer_gateway.http.office_routes import hundredths
+from proto.stacking import ects_of_text
+from services.command.ects_option import ECTS
 
 
 @pytest.mark.parametrize(
@@ -27,4 +29,11 @@ from services.issuer_gateway.http.office_routes import hundredths
     ],
 )
 def test_credits_are_read_with_a_point_or_a_comma_and_nothing_else_is(typed: str, found: int | None) -> None:
-    assert hundredths(typed) == found
+    assert ects_of_text(typed) == found
+
+
+@pytest.mark.parametrize("typed", ["nan", "2.505", "-3", "inf"])
+def test_an_option_for_credits_rounds_nothing_and_says_how_they_are_written(typed: str) -> None:
+    with pytest.raises(click.BadParameter, match="at most two decimals"):
+        ECTS.convert(typed, None, None)
+    assert ECTS.convert("2,5", None, None) == 250
