@@ -29,6 +29,11 @@ _DECODE_SENT = msgspec.json.Decoder(EvidenceSent).decode
 _TITLE_MAX = 200
 _TOGETHER_MAX = 4
 _SECONDS_MAX = 30.0
+_JSON_BEGINS = (b"{", b"[")
+_PDF = b"%PDF-"
+_BOM = b"\xef\xbb\xbf"
+_TOKEN_BEGINS = b"ey"  # of every JSON Web Token
+_PDF_BEGINS_WITHIN = 1_024  # where readers look for it, as Acrobat does
 
 
 class CheckedEvidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +106,16 @@ class EvidenceCheck:
             return _ENCODE(piece.document)
         assert piece.file is not None, "it is one of the three"
         try:
-            return decode_base64(piece.file)
+            content = decode_base64(piece.file)
         except (MalformedProblem, binascii.Error) as error:
             raise InvalidProblem("The file is not base64", pointer=f"{pointer}/file") from error
+        if not may_hold_a_credential(content):
+            raise InvalidProblem(
+                "The file is no JSON, PDF, PNG or SVG: ask whoever gave you the document for one of these, or say in a "
+                "dossier what you learned",
+                pointer=f"{pointer}/file",
+            )
+        return content
 
     async def _ask(self, document: bytes) -> Answer | None:
         """Return what the verifier said; a refusal of the document itself is no answer either: a person looks."""
@@ -117,6 +129,16 @@ class EvidenceCheck:
         except (Problem, TimeoutError) as error:
             self._log.warning("evidence_not_checked", why=type(error).__name__)
         return None
+
+
+def may_hold_a_credential(content: bytes) -> bool:
+    """Tell whether a file may hold a document, by how it begins: JSON, a JSON Web Token, PDF, PNG or SVG."""
+    begins = content[:_PDF_BEGINS_WITHIN].removeprefix(_BOM).lstrip()
+    return (
+        begins.startswith((*_JSON_BEGINS, _TOKEN_BEGINS))
+        or _PDF in content[:_PDF_BEGINS_WITHIN]
+        or kind_of(content) is not None
+    )
 
 
 def ending_of(content: bytes) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from proto.base64_strict import decode_base64
-from proto.documents.baked_picture import kind_of
 from proto.documents.wording import check_address, check_texts
 from proto.problem import InvalidProblem, MalformedProblem
 from proto.wire.applications import EVIDENCE_MAX, FILE_CHARACTERS_MAX, ApplicationBody
+from services.issuer_gateway.applications.evidence import may_hold_a_credential
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.pages.application_pages import TYPED_FIELDS, FormFault
 
@@ -19,11 +19,6 @@ FILE_BYTES_MAX = FILE_CHARACTERS_MAX // 4 * 3
 KEPT_CHARACTERS_MAX = 1_048_576
 """So much of files, in base64, goes back with a form in which something is wrong; larger ones are chosen again."""
 _OF_DOSSIER = ("dossier_title", "dossier_description", "dossier_url")
-_JSON_BEGINS = (b"{", b"[")
-_PDF = b"%PDF-"
-_BOM = b"\xef\xbb\xbf"
-_TOKEN_BEGINS = b"ey"  # of every JSON Web Token
-_PDF_BEGINS_WITHIN = 1_024  # where readers look for it, as Acrobat does
 
 
 class TypedApplication(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +43,7 @@ class TypedApplication(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _right_files(self) -> Sequence[bytes]:
-        right = [each for each in self.files if len(each) <= FILE_BYTES_MAX and _may_hold_a_credential(each)]
+        right = [each for each in self.files if len(each) <= FILE_BYTES_MAX and may_hold_a_credential(each)]
         return right[:EVIDENCE_MAX]
 
 
@@ -125,14 +120,5 @@ def _file_faults(typed: TypedApplication) -> Iterator[FormFault]:
     for number, content in enumerate(typed.files, 1):
         if len(content) > FILE_BYTES_MAX:
             yield FormFault(field="files", what="files-large", values={"number": number})
-        elif not _may_hold_a_credential(content):
+        elif not may_hold_a_credential(content):
             yield FormFault(field="files", what="files-kind", values={"number": number})
-
-
-def _may_hold_a_credential(content: bytes) -> bool:
-    begins = content[:_PDF_BEGINS_WITHIN].removeprefix(_BOM).lstrip()
-    return (
-        begins.startswith((*_JSON_BEGINS, _TOKEN_BEGINS))
-        or _PDF in content[:_PDF_BEGINS_WITHIN]
-        or kind_of(content) is not None
-    )
