@@ -11,6 +11,8 @@ from proto.problem import InvalidProblem, NotFoundProblem
 from services.command.verify_folder import PDF_BYTES_MAX
 
 _ZIP_MARK = b"PK\x03\x04"
+_UNREADABLE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What the library raises for damage; for encryption and unknown ways of packing it is a `RuntimeError`."""
 FILES_MAX = 10_000
 BYTES_MAX = 1024**3
 """Of all files of an archive together, unpacked."""
@@ -38,7 +40,7 @@ def unpacked(file: str) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(file) as archive:
                 _unpack(archive, Path(folder))
-        except (OSError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        except _UNREADABLE as error:
             raise NotFoundProblem(
                 f"{file} cannot be unpacked: it is damaged, encrypted or packed in an unusual way. Unpack it yourself, "
                 "and name the folder"

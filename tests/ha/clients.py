@@ -6,6 +6,7 @@ record, so that one checker judges all of it.
 
 import asyncio
 import contextlib
+import functools
 import secrets
 import time
 from collections import Counter
@@ -122,9 +123,11 @@ class Clients:
 
     async def until(self, question: Callable[[], Awaitable[_T | None]]) -> _T:
         """Ask until there is an answer."""
-        while (found := await self.ask(question)) is None:  # noqa: ASYNC110 - the state is another process's
+        while True:
+            found = await self.ask(question)
+            if found is not None:
+                return found
             await asyncio.sleep(AGAIN_SECONDS)
-        return found
 
     async def issue(self) -> Said:
         """Issue one credential, again and again under one key, until it is acknowledged."""
@@ -212,7 +215,7 @@ class Clients:
     async def _reader(self) -> None:
         while not self._is_ending:
             for said in self._some():
-                await self.ask(lambda said=said: self.verify(said))  # type: ignore[misc] # bound at once
+                await self.ask(functools.partial(self.verify, said))
             await asyncio.sleep(VERIFY_PAUSE_SECONDS)
 
     def _some(self) -> list[Said]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.ha.database import Node
 from tests.ha.stand import HALVES, HaStand, half_name
+from tests.support.ledgers import until
 
 STOPPED_SECONDS, CUT_SECONDS, FULL_SECONDS, SERVICE_STOPPED_SECONDS = 28.0, 28.0, 15.0, 10.0
 FILE_BYTES_MAX = 4_096
@@ -40,9 +41,7 @@ async def _leader(stand: HaStand) -> Node:
 
 
 async def _etcd_leader(stand: HaStand) -> Node:
-    while (found := await stand.database.etcd_leader()) is None:  # noqa: ASYNC110 - the state is another process's
-        await asyncio.sleep(0.2)
-    return found
+    return await until(stand.database.etcd_leader, "etcd has a leader")
 
 
 async def postgres_killed(stand: HaStand, _: Random) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import datetime as dt
+import io
 import os
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.command.backup import note_made
+from services.edge import Log
 from services.edge.machine import Machine, Watched, certificate_expires_at, watched_by_settings
 from services.ledger.sequencing.free_space import FreeSpace
 from services.ledger.succession.last_backup import NAME, last_backup_at
@@ -117,24 +120,13 @@ async def test_a_ledger_on_a_full_disk_is_not_ready_and_shows_it(
     assert (await samples(ledger.session, ledger.url))["credentify_ledger_disk_floor_reached",] == 0
 
 
-class Lines:
-    """A log that keeps the names of its lines."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-
-    def warning(self, name: str, /, **_: object) -> None:
-        self.names.append(name)
-
-    event = warning
-
-
 def test_the_floor_is_said_when_it_is_reached_and_when_it_is_left(tmp_path: Path) -> None:
     rooms = iter([100, 10, 9, 100, 101])
-    lines = Lines()
-    space = FreeSpace(tmp_path, bytes_min=50, measure=lambda _: next(rooms), log=lines)  # type: ignore[arg-type]  # as much of a log as it uses
+    lines = io.BytesIO()
+    space = FreeSpace(tmp_path, bytes_min=50, measure=lambda _: next(rooms), log=Log("ledger", lines))
     assert [space.problem() is None for _ in range(5)] == [True, False, False, True, True]
-    assert lines.names == ["disk_floor_reached", "disk_floor_left"]
+    events = [msgspec.json.decode(line)["event"] for line in lines.getvalue().splitlines()]
+    assert events == ["disk_floor_reached", "disk_floor_left"]
 
 
 async def test_a_gateway_watches_its_key_folder_and_its_secrets(

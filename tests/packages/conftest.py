@@ -17,12 +17,12 @@ SECONDS_MAX = 300
 
 def run(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
     """Run a program to its end; fails with all that it said where that is not 0."""
-    done = subprocess.run(  # type: ignore[call-overload]  # what is left is passed on
+    done: subprocess.CompletedProcess[str] = subprocess.run(  # type: ignore[call-overload]  # what is left is passed on
         [str(word) for word in command], capture_output=True, text=True, timeout=SECONDS_MAX, check=False, **options
     )
     if done.returncode != 0:
         pytest.fail(f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-    return done  # type: ignore[no-any-return]  # of an untyped call, see above
+    return done
 
 
 def needs(*programs: str) -> None:

@@ -75,7 +75,7 @@ async def _sampling(stand: Stand, began: float, samples: list[Sample]) -> None:
         try:
             projection = Path(stand.addresses.verifier_file)
             samples.append(await look(began, stand.running, stand.postgres.admin_url, urls, projection))
-        except (OSError, Exception) as error:  # noqa: BLE001 - our own sessions are ended by a fault, too
+        except Exception as error:  # noqa: BLE001 - our own sessions are ended by a fault, too
             say(f"no sample: {type(error).__name__}")
 
 
@@ -108,8 +108,10 @@ async def _files(stand: Stand, load: Load) -> Line:
     wanted = len(load.issued) + load.in_files
     async with stand.counted() as count:
         deadline = time.monotonic() + SETTLE_SECONDS
-        while (found := await count()) < wanted and time.monotonic() < deadline:  # noqa: ASYNC110 - another's state
+        found = await count()
+        while found < wanted and time.monotonic() < deadline:
             await asyncio.sleep(0.5)
+            found = await count()
     return Line("credentials on the log", f"{found:,} of {wanted:,}", found == wanted)
 
 

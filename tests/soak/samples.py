@@ -1,7 +1,6 @@
 """What is looked at while a soak runs: memory and descriptors of each process, sizes and health of the databases."""
 
 import contextlib
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +50,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 def descriptors_of(process: ServiceProcess) -> int:
     """Return how many descriptors a process has open; 0 where it has ended."""
     with contextlib.suppress(OSError):
-        return len(os.listdir(f"/proc/{process.pid}/fd"))  # noqa: PTH208 - one call, many times
+        return sum(1 for _ in Path(f"/proc/{process.pid}/fd").iterdir())
     return 0
 
 
