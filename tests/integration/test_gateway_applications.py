@@ -233,8 +233,8 @@ async def test_a_programme_of_somebody_else_and_another_institutions_application
     wrong = await gateway.client().post("/v1/recognition-applications", body | evidence)
     assert (wrong.status, wrong.body["pointer"]) == (422, "/programme")
     words = base64.b64encode(b"I have learned much.").decode()
-    body |= {"programme": f"https://{school.slug}.example/programmes/1", "evidence": [{"file": words}]}
-    no_document = await gateway.client().post("/v1/recognition-applications", body)
+    own = {"programme": f"https://{school.slug}.example/programmes/1", "evidence": [{"file": words}]}
+    no_document = await gateway.client().post("/v1/recognition-applications", body | own)
     assert (no_document.status, no_document.body["pointer"]) == (422, "/evidence/0/file")
     assert "dossier" in no_document.body["detail"]
 
