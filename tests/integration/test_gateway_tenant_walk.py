@@ -194,9 +194,9 @@ class Holdings:
 
 
 async def _made(office: Office, path: str, body: Any) -> Json:
-    async def taken() -> Answered | None:  # right after an activation it says: again
+    async def taken() -> Answered | None:  # while the rules change, it says: again
         answered = await office.client.post(path, body)
-        return None if answered.status == 503 else answered
+        return None if answered.status == 503 or "another version of its rules" in str(answered.body) else answered
 
     answer = await until(taken, f"{path} is taken")
     assert answer.status in {200, 201, 202}, answer

@@ -23,6 +23,7 @@ from services.persistence.postgres import Connection
 
 _DID_LENGTH_MAX = 600
 _ON_LOG = "already-exists"
+_RULES_VERSION = "general.rules-version"
 
 
 class RefusedEvents:
@@ -51,7 +52,7 @@ class RefusedEvents:
         Where it names credentials, these alone are refused, and the rest is said again; raises `NoKeyProblem` where
         nothing may be signed for the institution now, and then nothing has happened.
         """
-        problem = await with_holder(connection, problem)
+        problem = overtaken(await with_holder(connection, problem))
         named = named_in(problem) or set(item.streams)
         gone = [each for each in item.streams if each in named]
         return await self._take_out(connection, item, gone, problem)
@@ -129,6 +130,20 @@ def named_in(problem: dict[str, Any]) -> set[CredentialId]:
     if not isinstance(refused, list):
         return set()
     return {CredentialId(str(each.get("credential_id"))) for each in refused if isinstance(each, dict)}
+
+
+def overtaken(problem: dict[str, Any]) -> dict[str, Any]:
+    """Return a refusal with what to do, where the log's rules changed while the event was on its way.
+
+    The log's own words are for who runs software that does not know its rules; such a gateway says nothing at all.
+    """
+    if problem.get("rule") != _RULES_VERSION:
+        return problem
+    detail = (
+        "The log went over to another version of its rules while this was on its way. Nothing came of it: send the "
+        "same again, with another Idempotency-Key"
+    )
+    return problem | {"detail": detail}
 
 
 async def with_holder(connection: Connection, problem: dict[str, Any]) -> dict[str, Any]:
