@@ -115,6 +115,7 @@ class Scenes:
             **self._requests(),
             **self._claims(),
             **self._applications(),
+            **self._recognition(),
         }
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
@@ -330,6 +331,48 @@ class Scenes:
         }
         answer: Json = msgspec.json.decode(send("POST", f"{self.gateway}/v1/recognition-applications", body))
         return answer
+
+    def _recognition(self) -> dict[str, Opened]:
+        """The pages on which one applies, and the office's, signed in to by an API key."""
+        prefix = self.achievements["en"]["uri"].partition("achievements/")[0]
+        programmes = [{"uri": f"{prefix}programmes/rivers", "title": "MSc Rivers and their people"}]
+        self.call("PUT", "/v1/settings", {"programmes": programmes})
+        form, application = f"{self.gateway}/recognition/waterland", self._application()["application_id"]
+
+        def sent_with_little(page: Page) -> None:
+            page.goto(form + "?lang=de")
+            page.locator("#given_name").fill("Zoë")
+            page.locator("main form button").last.click()
+
+        def refused(page: Page) -> None:
+            page.goto(self.gateway + "/office")
+            page.locator("#key").fill("no key of theirs")
+            page.locator("main form button").click()
+
+        return {
+            "recognition": self._at(self.gateway + "/recognition"),
+            "recognition-form": self._at(form),
+            "recognition-form-faults": sent_with_little,
+            "recognition-none": self._at(self.gateway + "/recognition/nadmorska?lang=fr"),
+            "office-sign-in": self._at(self.gateway + "/office"),
+            "office-refused": refused,
+            "office-list": self._in_office("/office/applications?state=all"),
+            "office-application": self._in_office(f"/office/applications/{application}"),
+            "office-application-de": self._in_office(f"/office/applications/{application}?lang=de"),
+            "office-report": self._in_office("/office/report"),
+            "office-standing": self._in_office("/office/standing-decisions"),
+            "office-lost": self._in_office("/office/applications/00000000-0000-4000-8000-000000000000"),
+        }
+
+    def _in_office(self, path: str) -> Opened:
+        def opened(page: Page) -> None:
+            page.goto(self.gateway + "/office")
+            if page.locator("#key").count():
+                page.locator("#key").fill(self._headers["Authorization"].removeprefix("Bearer "))
+                page.locator("main form button").click()
+            page.goto(self.gateway + path)
+
+        return opened
 
     def _others(self) -> dict[str, Opened]:
         statistics = f"{self.verifier}/statistics"

@@ -78,6 +78,7 @@ def test_records_that_are_old_call_nothing_active(looks: Looks) -> None:
 def test_refusals_are_pages_with_their_status(looks: Looks) -> None:
     expected = {"lost-verifier": 404, "lost-gateway": 404, "lost-ledger": 404, "lost-method": 405, "lost-key": 401}
     expected |= {"statistics-wrong": 422, "record-wrong-time": 422, "home-unreadable": 400, "achievement-no-name": 422}
+    expected |= {"recognition-form-faults": 422, "office-sign-in": 401, "office-refused": 401, "office-lost": 404}
     assert {name: looks[name].status for name in expected} == expected
 
 
@@ -103,7 +104,9 @@ def test_no_link_leads_nowhere(looks: Looks) -> None:
         for link in look.links
         if link.startswith("http") and not (look.status >= _DEAD and "lang=" in link)  # the same again
     }
-    assert {link: name for link, name in links.items() if _status(link) >= _DEAD} == {}
+    of_office = {link for link in links if "/office" in link}
+    assert {link: name for link, name in links.items() if link not in of_office and _status(link) >= _DEAD} == {}
+    assert {_status(link) for link in of_office} == {401}, "who is not signed in is asked to"
 
 
 def _status(url: str) -> int:
