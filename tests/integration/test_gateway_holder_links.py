@@ -190,7 +190,7 @@ async def test_shares_are_counted_ended_by_their_learner_and_end_nothing_themsel
     for _ in range(3):
         await _get(gateway, f"/credentials/{share}")
     page = (await _get(gateway, f"/credentials/{secret}/{credential_id}")).text
-    assert "looked at 3 times" in page
+    assert "views: 3" in page
     assert (await _get(gateway, f"/credentials/{share}/{other_id}")).status == 404
     assert "Make a link" not in (await _get(gateway, f"/credentials/{share}")).text
     for path in (f"/credentials/{share}/end", f"/credentials/{share}/{credential_id}/shares"):

@@ -237,7 +237,7 @@ async def test_the_office_is_warned_of_like_cases_and_confirms_in_words(
         await decider.open(first)
         await decider.decide(first, 1, PARTIAL)
         await decider.open(second)
-        assert "1 times here" in decider.text
+        assert "here: 1" in decider.text
         await decider.decide(second, 1, {"decision": "full"})
         assert decider.status == 409
         assert "A like case was decided otherwise here" in decider.text
