@@ -36,8 +36,9 @@ from services.command.demo_files import LeftToTry, learner_page, leave_files
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
 from services.command.output import as_json_option, command, console, print_json
-from services.command.registrar import RefusedProblem, admission_kind, rules_version_of, submit
+from services.command.registrar import admission_kind, rules_version_of
 from services.command.speaker import Speaker, now
+from services.command.submit import RefusedProblem, submit
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "deploy" / "examples"
 WAIT_S = 60.0

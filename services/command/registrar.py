@@ -16,7 +16,7 @@ from proto.keys import PublicKey, key_id_of
 from proto.lifecycle import RULES_VERSION_OF_NEW_LOGS, RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
 from proto.moment import normalise
 from proto.p256 import is_p256_key
-from proto.problem import InvalidProblem, Problem
+from proto.problem import InvalidProblem
 from proto.wire.institutions import AdmissionRequest
 from proto.wire.ledger import Appended
 from services.clients.http_session import client_session
@@ -25,18 +25,12 @@ from services.command.ects_option import ECTS
 from services.command.output import as_json_option, command, console, print_json
 from services.command.predecessor import read_predecessor
 from services.command.speaker import Speaker, now
+from services.command.submit import submit
 
 ACTIVATION_AHEAD = 100
 """Entries that an activation leaves by default, so that nothing that is under way is judged by other rules."""
 DEFAULT_LEDGER = "http://127.0.0.1:8101"
 _FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-class RefusedProblem(Problem):
-    """The ledger refused a signed event; the problem document is the ledger's own."""
-
-    slug = "refused"
-    title = "The ledger refused the event"
 
 
 def open_log(
@@ -61,19 +55,6 @@ def open_log(
     return speaker.say(
         events.LogOpened, keys=keys, rules_version=rules_version, parameters=parameters, predecessor=predecessor
     )
-
-
-async def submit(ledger: str, envelope: Envelope) -> Appended:
-    """Append one signed event and return its place; raises `RefusedProblem` with the ledger's words otherwise."""
-    async with client_session() as session:
-        line = (await LogClient(session, ledger).submit([envelope]))[0]
-    if line.appended is None:
-        refused = line.problem or {}
-        problem = RefusedProblem(
-            str(refused.get("detail")), pointer=refused.get("pointer"), members={"ledger": refused}
-        )
-        raise problem
-    return line.appended
 
 
 async def origin_of(ledger: str) -> Origin:

@@ -9,7 +9,7 @@ import msgspec
 from proto.keys import SecretKey
 from services.clients.gateway import GatewayClient
 from services.command.demo import EXAMPLES
-from services.command.registrar import submit
+from services.command.submit import submit
 from services.settings import read_secret
 from tests.bench.load import request
 from tests.bench.stand import Stand

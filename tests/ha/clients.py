@@ -28,7 +28,7 @@ from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.clients.verifier_client import VerifierClient
-from services.command.registrar import submit
+from services.command.submit import submit
 from tests.bench.stand import Stand
 from tests.bench.tenant import Tenant, make_tenant
 from tests.fault.checker import Attempt

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from services.command.main import main
 from services.command.output import EXIT_CRASHED, EXIT_NOT_WRITTEN
-from services.command.registrar import RefusedProblem
+from services.command.submit import RefusedProblem
 from services.operator_fault import OperatorFault
 
 COULD_NOT_ASK, PROBLEM, INTERRUPTED, USAGE = 3, 1, 130, 64

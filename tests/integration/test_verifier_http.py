@@ -55,14 +55,15 @@ class Verifier:
         return str(answer["verdict"])
 
     async def catches_up(self) -> None:
-        """Wait until what is on the log is known here."""
+        """Wait until what is on the log is known here, and known to be all of it."""
         await until(self.shows(f"credentify_verifier_position {float(self.world.size)}"))
+        await until(self.shows("credentify_verifier_age_seconds +Inf", is_shown=False))
 
-    def shows(self, line: str) -> Callable[[], Awaitable[bool]]:
-        """Return the question whether the metrics show this."""
+    def shows(self, line: str, *, is_shown: bool = True) -> Callable[[], Awaitable[bool]]:
+        """Return the question whether the metrics show this, or do not."""
 
         async def ask() -> bool:
-            return line in await self.page("/metrics")
+            return (line in await self.page("/metrics")) == is_shown
 
         return ask
 
