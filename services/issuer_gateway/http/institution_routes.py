@@ -241,8 +241,8 @@ ROUTES = [
         change_settings,
         summary="Change the institution's settings",
         description="Which credentials are refused for what they lack of Annex I, never laxer than the gateway's gate; "
-        "the zone of days without a time; and the `programmes` towards which applications for recognition are taken, each "
-        "under an address that begins with one of the institution's own.",
+        "the zone of days without a time; and the `programmes` towards which applications for recognition are taken, "
+        "each under an address that begins with one of the institution's own.",
         request=SettingsRequest,
         response={200: InstitutionSettings},
         auth="bearer",
