@@ -5,6 +5,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -210,11 +211,21 @@ async def _backup(gateway: RunningGateway, name: str = "backup") -> str:
     target = f"{source}_{name}"
     admin_url = gateway.database.admin_url
     async with postgres.connected(admin_url.replace(source, "postgres"), application_name="backup") as admin:
-        await admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
-            source,
-        )
-        await admin.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}" OWNER {gateway.database.owner_role}')
+
+        async def is_copied() -> bool | None:  # nobody may be connected meanwhile, and a running gateway comes back
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
+                source,
+            )
+            try:
+                await admin.execute(
+                    f'CREATE DATABASE "{target}" TEMPLATE "{source}" OWNER {gateway.database.owner_role}'
+                )
+            except asyncpg.ObjectInUseError:
+                return None
+            return True
+
+        await until(is_copied, "the database is copied")
         await admin.execute("CHECKPOINT")
     return gateway.database.owner_url.replace(source, target)
 
