@@ -7,7 +7,7 @@ statement that a `Trap` names comes by.
 import asyncio
 import contextlib
 import urllib.parse
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +24,15 @@ class Trap(msgspec.Struct, frozen=True, kw_only=True):
     """What to wait for (words of a statement), where to stop, and whether the connection is then cut or held.
 
     `sprung` is called at that moment. A connection that is cut `after` its statement is cut when the server has
-    answered; nobody hears the answer.
+    answered; nobody hears the answer. With `since_begin` only a transaction that has said that counts: a COMMIT is
+    everybody's, the publisher's and the readers' too.
     """
 
     words: str
     where: Where
     sprung: Callable[[], None]
     is_cut: bool = False
+    since_begin: str = ""
 
 
 class _Wire:
@@ -40,6 +42,7 @@ class _Wire:
         self.proxy = proxy
         self.from_client, self.to_client = client
         self.statements: dict[bytes, bytes] = {}
+        self.said: list[str] = []
         self.open = asyncio.Event()
         self.open.set()
         self.is_answer_lost = False
@@ -82,7 +85,11 @@ class _Wire:
 
     async def _pass(self, kind: bytes, message: bytes) -> bool:
         """Pass one message on, or spring the trap; False if the connection is to be cut."""
-        trap = self.proxy.take_trap(self._statement(kind, message))
+        statement = self._statement(kind, message)
+        if statement.startswith("BEGIN"):
+            self.said.clear()
+        trap = self.proxy.take_trap(statement, self.said)
+        self.said.append(statement)
         if trap is None:
             self.to_server.write(message)
             await self.to_server.drain()
@@ -160,10 +167,12 @@ class Proxy:
         """Wait for a statement; springs once."""
         self._trap = trap
 
-    def take_trap(self, statement: str) -> Trap | None:
-        """Return the trap if this statement springs it."""
+    def take_trap(self, statement: str, said: Sequence[str]) -> Trap | None:
+        """Return the trap if this statement springs it, after what its transaction has said before."""
         trap = self._trap
         if trap is None or not statement or trap.words not in statement:
+            return None
+        if trap.since_begin and not any(trap.since_begin in each for each in said):
             return None
         self._trap = None
         return trap

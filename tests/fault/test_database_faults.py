@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
 
@@ -72,7 +72,7 @@ async def test_a_connection_cut_at_any_statement_breaks_nothing(
         async with made.crew.loading(*((made.process.client, name) for name in ("one", "two", "three"))):
             for words, where in points:
                 sprung = asyncio.Event()
-                made.process.proxy.set_trap(Trap(words=words, where=where, sprung=sprung.set, is_cut=True))
+                made.process.proxy.set_trap(cut(words, where, sprung.set))
                 async with asyncio.timeout(GOES_ON_SECONDS):
                     await sprung.wait()
                 await made.crew.until_new("one", seconds=GOES_ON_SECONDS)
@@ -82,10 +82,16 @@ async def test_a_connection_cut_at_any_statement_breaks_nothing(
         assert made.process.statuses == [70] * commit_count, "only an unknown outcome ends the process"
 
 
+def cut(words: str, where: Where, sprung: Callable[[], None]) -> Trap:
+    """Return a trap for a statement; for COMMIT, for that of a transaction that appended."""
+    since = "INSERT INTO entry" if words == "COMMIT" else ""
+    return Trap(words=words, where=where, sprung=sprung, is_cut=True, since_begin=since)
+
+
 async def is_told_after_a_cut_commit(made: Stand, where: Where, told: Told) -> None:
     """Sent again, the events are new where COMMIT never came, and known where it did."""
     envelopes = made.crew.envelopes()
-    made.process.proxy.set_trap(Trap(words="COMMIT", where=where, sprung=lambda: None, is_cut=True))
+    made.process.proxy.set_trap(cut("COMMIT", where, lambda: None))
     assert not any(await made.crew.attempt(made.process.client, "one", envelopes))
     await made.crew.send(made.process.client, "one", envelopes)
     assert {attempt.told for attempt in made.crew.attempts[-len(envelopes) :]} == {told}

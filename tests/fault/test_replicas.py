@@ -93,7 +93,8 @@ async def frozen_at(process: LedgerProcess, words: str, where: Where) -> None:
         process.send(signal.SIGSTOP)
         still.set()
 
-    process.proxy.set_trap(Trap(words=words, where=where, sprung=freeze))
+    since = "INSERT INTO entry" if words == "COMMIT" else ""
+    process.proxy.set_trap(Trap(words=words, where=where, sprung=freeze, since_begin=since))
     async with asyncio.timeout(GOES_ON_SECONDS * 2):
         await still.wait()
 
