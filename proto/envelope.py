@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from proto import events
 from proto.base64_strict import decode_base64, encode_base64
+from proto.canonical import DECODE_ERRORS
 from proto.ids import KEY_ID_PATTERN, CredentialId, EventId, KeyId, event_id, owner_of
 from proto.keys import SIGNATURE_BYTES, Sign
 from proto.problem import InvalidProblem, MalformedProblem
@@ -100,7 +101,7 @@ def decode(data: bytes) -> Envelope:
         return _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise events.invalid(error, within="envelope") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedProblem(f"Not a DSSE envelope in JSON: {error}") from error
 
 

@@ -19,6 +19,11 @@ class Located(NamedTuple):
         """The names and places on the way to it."""
         return [step.replace("~1", "/").replace("~0", "~") for step in self.pointer.split("/")[1:]]
 
+    @property
+    def first_step(self) -> str:
+        """The name of the field of the whole in which something is wrong, "" where the whole itself is."""
+        return next(iter(self.steps), "")
+
 
 def located(message: object) -> Located:
     """Return where and what a message of msgspec's, or its error, says is wrong: `… - at `$.a[0].b`` is at `/a/0/b`."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.base64_strict import decode_base64, encode_base64
-from proto.canonical import canonical_struct
+from proto.canonical import DECODE_ERRORS, canonical_struct
 from proto.event_fields import CredentialIdField
 from proto.events import invalid
 from proto.ids import LeafIndex
@@ -129,7 +129,7 @@ def decode_bundle(data: bytes) -> Bundle:
         bundle = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise invalid(error, within="bundle") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedProblem(f"The bundle is not JSON: {error}") from error
     if canonical_struct(bundle) != data:
         raise MalformedProblem("The bundle is not canonical JSON (RFC 8785): keep the file exactly as it was fetched")

@@ -6,7 +6,7 @@ and none is free text about a person (DESIGN 3.3). Optional fields that are abse
 
 import msgspec
 
-from proto.canonical import canonical_struct
+from proto.canonical import DECODE_ERRORS, canonical_struct
 from proto.event_days import check_days
 from proto.events.credential_events import (
     GROUP_MAX,
@@ -234,7 +234,7 @@ def invalid(error: msgspec.ValidationError, *, within: str) -> InvalidProblem:
 def _refuse_unknown_type(payload: bytes) -> None:
     try:
         kind = _TYPE_DECODER.decode(payload).type
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return
     if kind not in EVENT_TYPES:
         raise UnknownEventTypeProblem(

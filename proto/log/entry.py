@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from proto.canonical import canonical_struct
+from proto.canonical import DECODE_ERRORS, canonical_struct
 from proto.envelope import Envelope
 from proto.event_days import check_day
 from proto.event_fields import INTEGER_MAX, HashField, MomentField
@@ -59,7 +59,7 @@ def decode(data: bytes) -> Entry:
         entry = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise invalid(error, within="entry") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedProblem(f"The entry is not JSON: {error}") from error
     if canonical_struct(entry) != data:
         raise MalformedProblem("The entry is not canonical JSON (RFC 8785)")

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.ids import LeafIndex, Origin, TreeSize
 from proto.moment import Moment
 from proto.problem import MalformedProblem
@@ -87,7 +88,7 @@ def decode_finding(data: bytes) -> Finding:
         raise MalformedProblem(f"The file has {len(data)} bytes; evidence has at most {FINDING_BYTES_MAX}")
     try:
         return msgspec.json.decode(data, type=Finding)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedProblem(f"The file holds no evidence as an audit or a verifier writes it: {error}") from error
 
 

@@ -5,7 +5,9 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.problem import UnavailableProblem
+from services.clients.http_session import HTTP_ERRORS
 
 PART_ENTRIES = 50
 PART_BYTES_MAX = 8 * 1024 * 1024
@@ -50,7 +52,7 @@ class CatalogueClient:
                 if response.status != _OK:
                     raise CatalogueProblem(f"{self.name} answered with status {response.status}")
                 data = await self._read(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except HTTP_ERRORS as error:
             raise CatalogueProblem(f"{self.name} does not answer ({type(error).__name__})") from error
         return self._part(data)
 
@@ -65,7 +67,7 @@ class CatalogueClient:
     def _part(self, data: bytes) -> CataloguePart:
         try:
             part = _DECODE(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except DECODE_ERRORS as error:
             raise CatalogueProblem(f"{self.name} answered with something else than a catalogue: {error}") from error
         if len(part.entries) > PART_ENTRIES or len(part.next_cursor or "") > CURSOR_CHARACTERS_MAX:
             raise CatalogueProblem(f"{self.name} answered with more entries, or a longer cursor, than was asked for")

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.depth import is_deep
 from proto.problem import Problem, UnavailableProblem
 from services.call_context import headers_along
+from services.clients.http_session import HTTP_ERRORS
 from services.clients.retry_after import asked_seconds
 
 _T = TypeVar("_T")
@@ -114,7 +116,7 @@ class HttpClient:
             raise UnreachableProblem(f"{self.url}{path} answered with something else: JSON deeper than any of ours")
         try:
             return msgspec.json.decode(data, type=answer)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except DECODE_ERRORS as error:
             raise UnreachableProblem(f"{self.url}{path} answered with something else: {error}") from error
 
     async def request_bytes(
@@ -159,7 +161,7 @@ class HttpClient:
                 allow_redirects=False,
             ) as response:
                 data = await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except HTTP_ERRORS as error:
             raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
         self._check(response, data)
         return data
@@ -200,7 +202,7 @@ class HttpClient:
                 allow_redirects=False,
             ) as response:
                 data = await response.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except HTTP_ERRORS as error:
             detail = f"{self.url} went away while the file was sent ({type(error).__name__})"
             raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
         self._check(response, data)
@@ -230,7 +232,7 @@ class HttpClient:
                 self._check(response, b"" if response.status < _ERROR_MIN else await response.read())
                 async for line in response.content:
                     yield line
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except HTTP_ERRORS as error:
             raise UnreachableProblem(f"{self.url} went away ({type(error).__name__}) in the middle of it") from error
 
 
@@ -250,6 +252,6 @@ def problem_document(data: bytes) -> dict[str, Any]:
     try:
         if not is_deep(data):
             return msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         pass
     return {"detail": data[:300].decode("utf-8", "replace")}

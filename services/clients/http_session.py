@@ -8,6 +8,9 @@ import aiohttp
 from aiohttp.typedefs import LooseHeaders
 from yarl import URL
 
+HTTP_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+"""All that a request raises where the other side, or the way to it, fails: what became of the request is not known."""
+
 
 class ProxiedRequest(aiohttp.ClientRequest):
     """A request that goes through the proxy of `HTTP_PROXY` or `HTTPS_PROXY`, but for `NO_PROXY` and this machine.

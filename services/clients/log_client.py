@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from proto.base64_strict import decode_base64
+from proto.canonical import DECODE_ERRORS
 from proto.depth import is_deep
 from proto.envelope import Envelope
 from proto.ids import CredentialId, EventId, LeafIndex, TreeSize
@@ -19,6 +20,7 @@ from proto.log.note import NOTE_BYTES_MAX
 from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.wire.ledger import Appended, AppendLine, ConsistencyProof, EventPlace, LogInfo
 from services.call_context import headers_along
+from services.clients.http_session import HTTP_ERRORS
 from services.clients.retry_after import asked_seconds
 from services.settings import http_url
 
@@ -143,7 +145,7 @@ class LogClient:
                 await self._raise_refusal(response)
                 async for line in _lines(response):
                     yield line
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except HTTP_ERRORS as error:
             raise self._unreachable(error) from error
 
     async def submit(self, envelopes: Sequence[Envelope]) -> list[AppendLine]:
@@ -192,7 +194,7 @@ class LogClient:
             ) as response:
                 await self._raise_refusal(response)
                 return await _read(response, bytes_max)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except HTTP_ERRORS as error:
             raise self._unreachable(error) from error
 
     async def _post(self, path: str, body: bytes, *, media_type: str = "application/json") -> bytes:
@@ -205,7 +207,7 @@ class LogClient:
             ) as response:
                 await self._raise_refusal(response)
                 return await _read(response, ANSWER_BYTES_MAX)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except HTTP_ERRORS as error:
             raise self._unreachable(error) from error
 
     async def _raise_refusal(self, response: aiohttp.ClientResponse) -> None:
@@ -235,7 +237,7 @@ def _decoded(data: bytes, kind: type[_T]) -> _T:
         raise LogAnswerProblem(f"The log did not answer with {kind.__name__}: its JSON goes deeper than any of ours")
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise LogAnswerProblem(f"The log did not answer with {kind.__name__}: {error}") from error
 
 
@@ -244,7 +246,7 @@ def _problem(body: bytes) -> dict[str, Any]:
         return {}
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return {}
 
 

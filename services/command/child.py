@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from proto.problem import UnavailableProblem
+from services.clients.http_session import HTTP_ERRORS
 from services.embedded.child import LAUNCH
 
 READY_TIMEOUT_S = 60.0
@@ -77,7 +78,7 @@ class ServiceProcess:
             raise self._problem(f"it was not ready after {READY_TIMEOUT_S:g} s") from error
 
     async def _says_ready(self, session: aiohttp.ClientSession) -> bool:
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        with contextlib.suppress(*HTTP_ERRORS):
             async with session.get(self.url + "/readyz", timeout=aiohttp.ClientTimeout(total=2)) as response:
                 return response.status == _OK
         return False

@@ -11,14 +11,14 @@ from yarl import URL
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from proto.problem import Problem
-from services.clients.http_session import is_loopback, proxy_for
+from services.clients.http_session import HTTP_ERRORS, is_loopback, proxy_for
 from services.command.doctor_findings import About, Config, Diagnosis
 from services.issuer_gateway.config import Config as GatewayConfig
 from services.verifier.config import Config as VerifierConfig
 
 _SECONDS = aiohttp.ClientTimeout(total=5)
 _CLOCK_SECONDS_MAX = 5.0
-_ERRORS = (aiohttp.ClientError, OSError, ValueError)
+_ERRORS = (*HTTP_ERRORS, ValueError)
 _BYTES_MAX, HTTP_OK = 65_536, 200
 
 
@@ -37,7 +37,7 @@ async def asked(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
         async with session.get(url, timeout=_SECONDS, allow_redirects=False) as response:
             body = await response.content.read(_BYTES_MAX)
             return HttpAnswer(response.status, body, response.headers.get("Date", ""))
-    except (TimeoutError, *_ERRORS) as error:
+    except _ERRORS as error:
         return HttpAnswer(0, b"", "", fault=str(error) or type(error).__name__)
 
 

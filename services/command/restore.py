@@ -33,6 +33,7 @@ from services.issuer_gateway.keys.vault import FILE_NAME
 from services.ledger import store
 from services.persistence import bucket, postgres
 from services.persistence.durable_file import write_durably
+from services.persistence.sqlite_records import SQLITE_ERRORS
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -205,7 +206,7 @@ def copy_keys(source: Path, target: Path) -> None:
             contextlib.closing(sqlite3.connect(copy)) as new,
         ):
             old.backup(new)
-    except (OSError, sqlite3.Error) as error:
+    except SQLITE_ERRORS as error:
         raise InvalidProblem(f"The learners' keys in {source} cannot be copied to {target}: {error}") from error
 
 

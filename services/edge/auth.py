@@ -11,7 +11,7 @@ from aiohttp import web
 from proto.problem import InvalidProblem
 from services.edge.problems import ForbiddenProblem, UnauthenticatedProblem
 
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,512}=*)")  # RFC 6750 section 2.1
+_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,512}=*)")
 IDEMPOTENCY_KEY_PATTERN = r'^"?([A-Za-z0-9._:~+/=-]{1,128})"?\Z'
 _IDEMPOTENCY_KEY = re.compile(IDEMPOTENCY_KEY_PATTERN)
 
@@ -35,6 +35,12 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def bearer_token(authorization: str) -> str | None:
+    """Return the token of an `Authorization` header (RFC 6750 section 2.1), or None where it holds no one token."""
+    found = _BEARER.fullmatch(authorization)
+    return found[1] if found else None
+
+
 async def authenticated(
     request: web.Request, authenticate: Authenticate, *, realm: str, scope: str | None
 ) -> Principal:
@@ -46,12 +52,12 @@ async def authenticated(
     header = request.headers.get("Authorization")
     if header is None:
         raise UnauthenticatedProblem("Send your API key as `Authorization: Bearer KEY`", realm=realm)
-    found = _BEARER.fullmatch(header)
-    if found is None:
+    token = bearer_token(header)
+    if token is None:
         raise UnauthenticatedProblem(
             "The Authorization header must be `Bearer` and one key", realm=realm, error="invalid_request"
         )
-    hashed = token_hash(found[1])
+    hashed = token_hash(token)
     principal = await authenticate(hashed)
     if principal is None or not hmac.compare_digest(principal.token_hash, hashed):
         raise UnauthenticatedProblem("This API key is not known here", realm=realm, error="invalid_token")

@@ -165,7 +165,7 @@ def decode_parameters(values: Mapping[str, str | Sequence[str]], kind: type[T]) 
     except msgspec.ValidationError as error:
         found = located(error)
         if found.pointer:
-            name, detail = found.steps[0], with_expected(found.detail, kind, found.pointer)
+            name, detail = found.first_step, with_expected(found.detail, kind, found.pointer)
         else:
             field = _FIELD.search(found.detail)
             name, detail = (field["name"] if field else ""), in_words(found.detail)

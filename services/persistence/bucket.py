@@ -15,6 +15,7 @@ from obstore.store import S3Store
 from yarl import URL
 
 from proto.problem import UnavailableProblem
+from services.clients.http_session import HTTP_ERRORS
 from services.settings import SettingsFault
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Bucket:
                 session.get(URL(url, encoded=True), allow_redirects=False, headers=_AS_STORED) as response,
             ):
                 return await self._found(name, response)
-        except (*_TROUBLES, aiohttp.ClientError, TimeoutError) as error:
+        except (*_TROUBLES, *HTTP_ERRORS) as error:
             raise self._problem("read", name, error) from error
 
     async def _found(self, name: str, response: aiohttp.ClientResponse) -> StoredObject | None:

@@ -25,7 +25,7 @@ from services.ledger.domain import Head, NewEntry
 from services.ledger.sequencing.storage import Transaction
 from services.ledger.store import StoredEntry, Tail
 from services.persistence import postgres_states
-from services.persistence.postgres_errors import CommitUnknownError
+from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 from tests.support.worlds import World, replay
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -304,7 +304,7 @@ class ReplicaStorage:
         session.end()
         try:
             await self.gate.at("commit: after")
-        except (OSError, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             raise CommitUnknownError("COMMIT was not answered") from error
 
     def end_sessions(self) -> None:

@@ -26,6 +26,7 @@ from services.issuer_gateway.keys.vault import KeyFolderUnavailableProblem, Vaul
 from services.issuer_gateway.store.batches import BackgroundBatch, RowResult
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence.postgres import Connection
+from services.persistence.postgres_errors import DATABASE_ERRORS
 from tests.fault.gateway_storage import FakeDatabase, FakeStorage, Gate, Session, session_of
 
 ISSUE, REFUSED, BROKEN = b"issue", b"refused", b"broken"
@@ -255,7 +256,7 @@ class FakeVault:
 def _away() -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncpg.PostgresError) as error:
+    except DATABASE_ERRORS as error:
         raise KeyFolderUnavailableProblem("The keys are away for a moment") from error
 
 

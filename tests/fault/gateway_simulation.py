@@ -42,7 +42,7 @@ from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEve
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection
-from services.persistence.postgres_errors import OUTAGE_ERRORS, TAKEN_ERRORS
+from services.persistence.postgres_errors import DATABASE_ERRORS, OUTAGE_ERRORS, TAKEN_ERRORS
 from tests.fault.chance import Chance, Run
 from tests.fault.gateway_batches import BROKEN, ISSUE, REFUSED, BatchTables, FakeBatchStorage, FakeRows, batch_keys
 from tests.fault.gateway_outcome import Outcome
@@ -166,7 +166,7 @@ class Process:
             await self.at("ledger: before")
             lines = self.simulation.ledger.take(envelopes)
             await self.at("ledger: after")
-        except (OSError, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             raise LogUnreachableProblem("The ledger did not answer") from error
         return lines
 

@@ -21,7 +21,7 @@ from services.issuer_gateway.log.relay_storage import Answers, Postponed
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow, Pending
 from services.persistence.postgres import Connection
-from services.persistence.postgres_errors import CommitUnknownError
+from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
 LOCK_TIMEOUT_SECONDS = 5.0
 _ISSUES = ("credential-issued.v1",)
@@ -144,7 +144,7 @@ class FakeStorage:
             self._database.commit(session)
             self._database.end(session)
             await self._gate.at("commit: after")
-        except (OSError, asyncpg.PostgresError) as error:
+        except DATABASE_ERRORS as error:
             raise CommitUnknownError("COMMIT was not answered") from error
 
     async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import asyncpg
 import msgspec
 import pytest
 
@@ -24,7 +23,7 @@ from services.issuer_gateway.store.outbox import Pending
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection
-from services.persistence.postgres_errors import CommitUnknownError
+from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 from tests.fault.gateway_batches import FakeBatchStorage
 from tests.fault.gateway_simulation import Kind, Plan, Subjects, simulate
 from tests.fault.gateway_storage import Session, session_of
@@ -179,7 +178,7 @@ class GivesUpAtOnce(BatchWorker):
     async def _part(self, connection: Connection, batch: BackgroundBatch) -> list[RowResult]:
         try:
             return await super()._part(connection, batch)
-        except (OSError, asyncpg.PostgresError, UnavailableProblem) as error:
+        except (*DATABASE_ERRORS, UnavailableProblem) as error:
             raise ValueError("a fault of the batch") from error
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.tables.cells import cell_in
 from proto.tables.records import FileRecord
 
@@ -49,6 +50,6 @@ def whose_row(header: Sequence[str], record: FileRecord) -> bytes:
         return (cell_in(header, record, column) or "").encode() or record.content
     try:
         row = _DECODE(record.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return record.content
     return (row.credential_id or (row.learner.ref if row.learner else "")).strip().encode() or record.content

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.located import located
 from proto.problem import ConflictProblem, InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.applications import DecisionBody, Precedent, ReasonCode
@@ -35,6 +36,12 @@ _CURSOR = "office-applications"
 _REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
 _STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "lapsed": "lapsed"}
 _TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite")
+_FIELD_FAULTS = {
+    "ects_hundredths": "At most 1000 credits can be counted",
+    "eqf_level": "An EQF level is a number from 1 to 8",
+    "text": "Say it in at most 4000 characters",
+    "assessor": "Name whoever assessed it in at most 300 characters",
+}
 OFFICE_PAGE: dict[int, Any] = PAGE | {status: Media("text/html") for status in (401, 403)}
 
 
@@ -162,14 +169,9 @@ def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> Decisio
     try:
         return msgspec.convert(values, DecisionBody)
     except msgspec.ValidationError as error:
-        field = next((name for name in ("ects_hundredths", "eqf_level", "text", "assessor") if name in str(error)), "")
-        said = {
-            "ects_hundredths": "At most 1000 credits can be counted",
-            "eqf_level": "An EQF level is a number from 1 to 8",
-            "text": "Say it in at most 4000 characters",
-            "assessor": "Name whoever assessed it in at most 300 characters",
-        }.get(field, "Choose in full, in part, or not recognised, and at most eight reasons")
-        raise InvalidProblem(said, pointer=f"/{field or 'decision'}") from error
+        field = located(error).first_step
+        said = _FIELD_FAULTS.get(field, "Choose in full, in part, or not recognised, and at most eight reasons")
+        raise InvalidProblem(said, pointer=f"/{field if field in _FIELD_FAULTS else 'decision'}") from error
 
 
 def _typed_again(

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from proto import events
+from proto.located import located
 from proto.problem import InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionRequest
@@ -122,7 +123,7 @@ def _request(texts: dict[str, str]) -> StandingDecisionRequest:
     try:
         return msgspec.convert(values, StandingDecisionRequest)
     except msgspec.ValidationError as error:
-        field = str(error).rpartition("$.")[2].strip("`").replace("ects_hundredths", "ects")
+        field = located(error).first_step.replace("ects_hundredths", "ects")
         raise _wrong(field if field in _FAULTS else "achievement") from error
 
 

@@ -8,6 +8,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.expected import in_words
+from proto.located import located
 from proto.problem import InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
 from proto.wire.gateway import CredentialAnswer
@@ -97,11 +98,11 @@ def _what_is_wrong(error: Exception, typed: Mapping[str, str]) -> tuple[str, str
     """Return the field that is wrong, or "", and a sentence that says what to write there."""
     if isinstance(error, InvalidProblem) and error.pointer:  # a text that nobody can read
         return error.pointer.lstrip("/"), error.detail.replace(f" at {error.pointer}", "")
-    said = str(error)
+    found = located(error)
     if not (typed["given_name"] or typed["family_name"]):
-        return "given_name", in_words(said)
-    field = next((name for name in FORM_FIELDS if f"$.{name}" in said), "")
-    return field, FIELD_FAULTS.get(field, in_words(said))
+        return "given_name", in_words(found.detail)
+    field = found.first_step if found.first_step in FORM_FIELDS else ""
+    return field, FIELD_FAULTS.get(field, in_words(found.detail))
 
 
 def _id_in(word: str) -> str:

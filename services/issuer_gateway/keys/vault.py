@@ -26,6 +26,7 @@ from typing import TypeVar
 
 from proto.ids import InstitutionId, LearnerId
 from proto.problem import Problem, UnavailableProblem
+from services.persistence.sqlite_records import SQLITE_ERRORS
 
 FILE_NAME = "learner-keys.sqlite"
 BUSY_MS = 10_000
@@ -92,7 +93,7 @@ class Vault:
                 raise KeyFolderProblem(f"{folder} can be read by others; say chmod 700 {folder}")
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
             self._file = self._opened()
-        except (OSError, sqlite3.Error) as error:
+        except SQLITE_ERRORS as error:
             raise KeyFolderProblem(f"{self._path} cannot be opened: {error}") from error
 
     def _opened(self) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ from proto.envelope import Opened
 from proto.lifecycle import Book, Life, Needs, SharedPlace, needs
 from proto.problem import UnavailableProblem
 from services.persistence import sqlite_states
+from services.persistence.sqlite_records import SQLITE_ERRORS
 
 ISSUERS_REMEMBERED_MAX = 20_000
 _COUNTS = {
@@ -98,7 +99,7 @@ class ReplayedStates:
     def _words(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except SQLITE_ERRORS as error:
             raise CheckSpaceProblem(
                 f"{self._folder.name} cannot be used: {error}. Make room there, or name another folder in TMPDIR"
             ) from error

@@ -13,6 +13,7 @@ from proto.log.checkpoint import parse_decimal
 from proto.log.note import NOTE_BYTES_MAX
 from proto.log.witness import SIZE_MEDIA_TYPE, AddCheckpoint, origin_hash
 from proto.problem import MalformedProblem
+from services.clients.http_session import HTTP_ERRORS
 from services.clients.retry_after import asked_seconds
 from services.edge.media_type import media_type_of
 
@@ -82,7 +83,7 @@ class WitnessClient:
             ) as response:
                 body = await _read(response, ANSWER_BYTES_MAX)
                 return _meaning(response, body)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except HTTP_ERRORS as error:
             return _failed(error)
         except MalformedProblem as problem:
             return Refused(words=problem.detail)
@@ -96,7 +97,7 @@ class WitnessClient:
         try:
             async with self._session.get(url, timeout=self._timeout, allow_redirects=False) as response:
                 return await _read(response, NOTE_BYTES_MAX) if response.status == _OK else None
-        except (aiohttp.ClientError, TimeoutError, OSError, MalformedProblem):
+        except (*HTTP_ERRORS, MalformedProblem):
             return None
 
 

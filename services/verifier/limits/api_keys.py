@@ -4,7 +4,6 @@ Keys are optional: who sends none is held to the rate of its address. A key that
 taken for nobody. The file is read again when it changes; a file that cannot be read changes nothing, and is reported.
 """
 
-import re
 import time
 import tomllib
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from proto.expected import in_words
-from services.edge.auth import token_hash
+from services.edge.auth import bearer_token, token_hash
 from services.edge.problems import RateLimitedProblem, UnauthenticatedProblem
 from services.settings import SettingsFault
 from services.verifier.limits.quotas import Usage, Window
@@ -26,7 +25,6 @@ KEYS_MAX = 10_000
 FILE_BYTES_MAX = 4_194_304
 LOOK_SECONDS = 1.0
 MINUTE, DAY = 60, 86_400
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,512}=*)")
 
 
 class ApiKeyEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,8 +118,8 @@ class ApiKeys:
     def account(self, authorization: str) -> QuotaAccount:
         """Return the account of an `Authorization` header; raises `UnauthenticatedProblem`."""
         self._look()
-        found = _BEARER.fullmatch(authorization)
-        account = self._accounts.get(token_hash(found[1])) if found else None
+        token = bearer_token(authorization)
+        account = self._accounts.get(token_hash(token)) if token else None
         if account is None:
             raise UnauthenticatedProblem(
                 "This API key is not known here; leave it out to ask as anybody",

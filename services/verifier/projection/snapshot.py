@@ -20,6 +20,7 @@ from proto.problem import InvalidProblem, Problem
 from services.follow import Position
 from services.persistence import sqlite_states
 from services.persistence.durable_file import sync
+from services.persistence.sqlite_records import SQLITE_ERRORS
 from services.settings import SettingsFault, read_secret
 from services.verifier.projection import described_tables, tables
 from services.verifier.projection.reader import read_position
@@ -102,7 +103,7 @@ def export(database_file: Path, key: SignerKey, out: Path) -> SnapshotManifest:
             described_tables.keep_catalogues(connection, ())  # nobody signs for what is not of the log
             schema = connection.execute("PRAGMA user_version").fetchone()[0]
         return _signed(out, position, schema, key)
-    except (sqlite3.Error, OSError) as error:
+    except SQLITE_ERRORS as error:
         shutil.rmtree(out, ignore_errors=True)
         raise SnapshotProblem(f"The projection {database_file} cannot be copied to {out}: {error}") from error
     except Problem:
@@ -171,7 +172,7 @@ def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_f
             sqlite_states.write_meta(connection, IMPORTED, note.encode())
         sync(new)
         new.replace(database_file)
-    except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
+    except (*SQLITE_ERRORS, msgspec.DecodeError) as error:
         raise SnapshotProblem(f"The snapshot cannot be copied to {database_file}: {error}") from error
     finally:
         new.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from proto.lifecycle import Book, needs
 from proto.moment import Moment
 from services.follow import Applied, LogEvidence, OwnRoot, Position
 from services.persistence import sqlite_states
-from services.persistence.sqlite_records import record
+from services.persistence.sqlite_records import SQLITE_ERRORS, record
 from services.verifier.projection import described_tables, listed_tables, tables
 from services.verifier.projection.comparisons import COMPARED, ENCODE_COMPARISONS, Compared
 from services.verifier.projection.described import Description
@@ -64,7 +64,7 @@ class Store(ProjectionReader):
         except StoreProblem:
             self.close()
             raise
-        except (OSError, sqlite3.Error) as error:
+        except SQLITE_ERRORS as error:
             self.close()
             raise store_problem_of(error, path) from error
 

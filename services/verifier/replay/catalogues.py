@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.documents.credential import Achievement
 from proto.ids import Did
 from proto.moment import Moment
@@ -107,6 +108,6 @@ def _description(catalogue: str, raw: msgspec.Raw, read_at: Moment) -> Descripti
     """Return what an entry describes, or None for one that is no achievement as this version knows them."""
     try:
         entry: Any = _DECODE(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except DECODE_ERRORS:
         return None
     return Description(catalogue=catalogue, issuer=entry.issuer, read_at=read_at, achievement=entry.achievement)

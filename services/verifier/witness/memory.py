@@ -19,6 +19,7 @@ from proto.log.checkpoint import Checkpoint, parse_checkpoint
 from proto.log.note import Note, parse_note
 from proto.log.witness import origin_hash
 from proto.problem import Problem, UnavailableProblem
+from services.persistence.sqlite_records import SQLITE_ERRORS
 
 _T = TypeVar("_T")
 
@@ -85,7 +86,7 @@ class WitnessMemory:
                 unless_opened.callback(self._connection.close)
                 _prepare(self._connection)
                 unless_opened.pop_all()
-        except (OSError, sqlite3.Error) as error:
+        except SQLITE_ERRORS as error:
             self._thread.shutdown()
             raise WitnessMemoryProblem(
                 f"The witness's memory {path} cannot be used: {error}. Do not begin a new one under the same key: "
