@@ -145,15 +145,23 @@ class AppealBody(Record, frozen=True, kw_only=True):
 class Precedent(Record, frozen=True, kw_only=True):
     """How a like case was decided: here (`own`), or by an institution on the public log.
 
-    `count` is how many; of own ones the last decision counts, without naming any applicant.
+    `count` is how many; of own ones the last decision counts, without naming any applicant. `is_standing`: decided once
+    for all, by a standing decision that is in force.
     """
 
     scope: Literal["own", "public"]
     institution: Did
+    institution_name: str | None = None
+    programme: str | None = None
     decision: RecognitionDecision
     ects_hundredths: int | None = None
+    eqf_level: int | None = None
+    is_standing: bool = False
     count: int
     last_at: Moment
+
+
+PrecedentsKnown = Literal["known", "unknown", "not-asked"]
 
 
 class ItemAnswer(Record, frozen=True, kw_only=True):
@@ -161,6 +169,8 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
 
     `answer` is what a verifier said of it when it came, null where nothing could be asked; `stated` is what the
     document says, which is proven only where the answer says so; `credential_id` names a credential on this log.
+    `public_precedents`: whether a verifier was asked just now for public decisions on the achievement; where it could
+    not answer, or was not up to date (`unknown`), and in lists (`not-asked`), those stand here that came with `answer`.
     """
 
     number: int
@@ -174,6 +184,7 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     decisions: tuple[DecisionAnswer, ...] = ()
     appeal: str | None = None
     precedents: tuple[Precedent, ...] = ()
+    public_precedents: PrecedentsKnown = "not-asked"
 
 
 class ProgrammeLimits(Record, frozen=True, kw_only=True):

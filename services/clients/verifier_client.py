@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from proto.ids import CredentialId
+from proto.wire.precedents import PrecedentsAnswer
 from proto.wire.verifier import Answer, StackAnswer, VerificationLine
 from services.clients.http_client import HttpClient, UnreachableProblem
 
@@ -39,6 +40,11 @@ class VerifierClient(HttpClient):
     ) -> Answer:
         """Return the public status of a credential, now or as of another time."""
         return await self.request("GET", f"/v1/credentials/{credential_id}", Answer, query=_moments(at, known_at))
+
+    async def precedents(self, achievement: str, issuer: str) -> PrecedentsAnswer:
+        """Return how institutions decided, on the public log, on the credentials of an achievement."""
+        query = {"achievement": achievement, "issuer": issuer}
+        return await self.request("GET", "/v1/precedents", PrecedentsAnswer, query=query)
 
     async def stack(self, credential_id: CredentialId, *, at: str | None = None) -> StackAnswer:
         """Return a stack as a tree with the credits of each part."""

@@ -46,7 +46,7 @@ ENTRIES_PER_CHUNK = 1_000
 _COMPARED = (
     *("issuer", "uri_prefix", "public_key", "name", "credential", "shared_lives", "recognition", "event"),
     *("statement", "statement_group", "statistic", "tile", "growth", "newest_entry", "institution", "award"),
-    "recognised",
+    *("recognised", "precedent"),
 )
 _KEY_COLUMNS = {
     "uri_prefix": 2,
@@ -56,6 +56,7 @@ _KEY_COLUMNS = {
     "growth": 2,
     "award": 2,
     "recognised": 3,
+    "precedent": 4,
 }
 _FAR_FUTURE = Moment("9999-12-31T23:59:59.999Z")
 Progress = Callable[[int, int], None]

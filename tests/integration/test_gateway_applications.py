@@ -153,6 +153,62 @@ async def test_the_second_office_sees_how_the_first_decided_before_it_says_other
     assert [(each["full"], each["refused"]) for each in report["unlike"]] == [(1, 1)]
 
 
+async def test_another_institution_sees_what_is_public_on_an_achievement_before_it_decides_otherwise(
+    gateway: RunningGateway, verifier: Verifier
+) -> None:
+    college, school = await gateway.institution("college"), await gateway.institution("school")
+    academy = await gateway.institution("academy")
+    await college.describe("hydrology")
+    evidence = [(await _document(verifier, college, "hydrology", f"s{number}"))[1] for number in range(2)]
+    first = await _apply(gateway, school, [{"document": evidence[0]}], publish=True)
+    assert (await _decide(school, first, 1, {"decision": "full"})).status == 200
+    second = await _apply(gateway, academy, [{"document": evidence[1]}])
+    before = await _read(academy, second)
+    assert [(each.precedents, each.public_precedents) for each in before.items] == [((), "known")], "not public yet"
+
+    await _make_due(gateway)
+    assert gateway.commands is not None
+    assert await gateway.commands.publish_recognitions.publish_due() == 1
+    public = (await _seen(gateway, first)).items[0].decisions[0].recognition
+    assert public is not None
+    await school.event_published(public)
+
+    async def told() -> ApplicationAnswer | None:
+        found = await _read(academy, second)
+        return found if found.items[0].precedents else None
+
+    (item,) = (await until(told, "the verifier has followed the recognition")).items
+    (precedent,) = item.precedents
+    assert (precedent.scope, precedent.institution, precedent.decision) == ("public", school.did, "full")
+    assert (precedent.institution_name, precedent.ects_hundredths, precedent.count) == ("Hogeschool School", 350, 1)
+    unlike = await _decide(academy, second, 1, REFUSAL)
+    assert (unlike.status, unlike.slug) == (409, "unlike-case")
+    assert [(each["scope"], each["institution"]) for each in unlike.body["precedents"]] == [("public", school.did)]
+    assert (await _decide(academy, second, 1, REFUSAL | {"despite_precedents": True})).status == 200
+
+    withdrawn = await school.client.send("DELETE", f"/v1/recognitions/{public}")
+    assert withdrawn.status == 201, withdrawn
+
+    async def forgotten() -> bool | None:
+        found = await _read(academy, second)
+        return (found.items[0].public_precedents, found.items[0].precedents) == ("known", ()) or None
+
+    assert await until(forgotten, "the verifier has followed the withdrawal")
+    listed = (await academy.client.get("/v1/recognition-applications")).body["applications"]
+    assert [each["items"][0]["public_precedents"] for each in listed] == ["not-asked"]
+
+
+async def test_what_is_public_is_unknown_where_no_verifier_can_be_asked_and_a_person_decides(
+    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, verifier: Verifier
+) -> None:
+    async with running_gateway(make_database, tmp_path / "gateway", ledger) as alone:
+        school = await alone.institution("school")
+        made = await _apply(alone, school, [{"document": open_badge()}])
+        (item,) = (await _read(school, made)).items
+        assert (item.public_precedents, item.precedents) == ("known", ()), "an achievement that is not known is no case"
+        assert (await _decide(school, made, 1, REFUSAL)).status == 200
+
+
 async def test_nothing_of_an_application_is_left_after_it_is_withdrawn(
     gateway: RunningGateway, verifier: Verifier
 ) -> None:

@@ -240,7 +240,7 @@ async def test_the_office_is_warned_of_like_cases_and_confirms_in_words(
         assert "here: 1" in decider.text
         await decider.decide(second, 1, {"decision": "full"})
         assert decider.status == 409
-        assert "A like case was decided otherwise here" in decider.text
+        assert "A like case was decided otherwise" in decider.text
         await decider.decide(second, 1, {"decision": "full", "despite": "1"})
         assert decider.status == 422
         await decider.decide(second, 1, {"decision": "full", "despite": "1", "text": "The exam was another."})

@@ -1,15 +1,13 @@
 """Applications as the office sees them: evidence in its terms, like cases before it decides, decisions with reasons."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 
-import msgspec
 from msgspec import UNSET
 
 from proto.documents.wording import check_texts
-from proto.ids import ApiKeyId, ApplicationId, Did
-from proto.moment import Moment, from_datetime
+from proto.ids import ApiKeyId, ApplicationId
+from proto.moment import from_datetime
 from proto.problem import InvalidProblem
 from proto.wire.applications import (
     ApplicationAnswer,
@@ -18,7 +16,6 @@ from proto.wire.applications import (
     Precedent,
     ProgrammeLimits,
     RecognitionReport,
-    UnlikeCases,
 )
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
@@ -29,10 +26,18 @@ from services.issuer_gateway.applications.apply import (
     title_of,
 )
 from services.issuer_gateway.applications.evidence import OpenedItem, file_in, name_of, opened_item
+from services.issuer_gateway.applications.precedents import (
+    NOT_ASKED,
+    FoundPrecedents,
+    PublicPrecedents,
+    check_alike,
+    own_of,
+    public_of,
+    unlike_cases,
+)
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.applications.rules import (
     ApplicationClosedProblem,
-    UnlikeCaseProblem,
     check_decision,
     next_round,
     state_of,
@@ -55,10 +60,13 @@ from services.persistence.postgres import Connection, Pool
 class DecideApplications:
     """What an office reads and decides."""
 
-    def __init__(self, pool: Pool, idempotency: Idempotency, learner_keys: LearnerKeys) -> None:
+    def __init__(
+        self, pool: Pool, idempotency: Idempotency, learner_keys: LearnerKeys, precedents: PublicPrecedents
+    ) -> None:
         self._pool = pool
         self._idempotency = idempotency
         self._learner_keys = learner_keys
+        self._precedents = precedents
 
     async def listed(
         self, tenant: Tenant, *, wanted: WantedApplications, after: tuple[datetime, str] | None, limit: int
@@ -70,13 +78,19 @@ class DecideApplications:
         return [await self._answer(tenant, each) for each in shown], more
 
     async def get(self, tenant: Tenant, application_id: ApplicationId) -> ApplicationAnswer:
-        """Return an application with its evidence; raises `UnknownApplicationProblem`."""
+        """Return an application with its evidence and what is decided on like cases now.
+
+        Raises `UnknownApplicationProblem`.
+        """
         stored = await applications.get(self._pool, tenant.institution_id, application_id)
         if stored is None:
             raise _unknown(tenant, application_id)
-        return await self._answer(tenant, stored)
+        public = await self._precedents.of(await applications.items(self._pool, [application_id]))
+        return await self._answer(tenant, stored, public)
 
-    async def _answer(self, tenant: Tenant, stored: StoredApplication) -> ApplicationAnswer:
+    async def _answer(
+        self, tenant: Tenant, stored: StoredApplication, public: Mapping[int, FoundPrecedents] | None = None
+    ) -> ApplicationAnswer:
         key = await self._key(stored)
         items: list[ItemAnswer] = []
         if key is not None:
@@ -84,7 +98,10 @@ class DecideApplications:
             made = await applications.decisions(self._pool, [stored.application_id])
             for item in found:
                 like = await self._like(self._pool, tenant, item, but_for=stored.application_id)
-                items.append(_item(key, tenant, item, [each for each in made if each.number == item.number], like))
+                own = [each for each in made if each.number == item.number]
+                items.append(
+                    _item(key, item, own, own_of(tenant.did, like), (public or {}).get(item.number, NOT_ASKED))
+                )
         return ApplicationAnswer(
             application_id=stored.application_id,
             state=stored.state,
@@ -161,6 +178,7 @@ class DecideApplications:
         """
         said = (("/text", body.text), ("/assessor", body.assessor))
         check_texts((pointer, text) for pointer, text in said if text is not UNSET)
+        public = await self._public(tenant, application_id, number)
 
         async def work(connection: Connection) -> ApplicationAnswer:
             # (1) Nobody else decides; (2) what comes next; (3) like cases; (4) the decision, sealed; (5) the log.
@@ -173,8 +191,9 @@ class DecideApplications:
             items = await applications.items(connection, [application_id])
             item, made = item_of(items, number), await applications.decisions(connection, [application_id])
             turn = next_round(item, [each for each in made if each.number == number], by)
-            hundredths = check_decision(body, _known_credits(opened_item(key, item)))
-            await self._check_like(connection, tenant, item, body)
+            opened = opened_item(key, item)
+            hundredths = check_decision(body, _known_credits(opened))
+            await self._check_like(connection, tenant, opened, body, public)
             decided = _decided(key, item, body, turn, hundredths, by=by)
             await applications.decide(connection, decided)
             await self._put_on_log(connection, stored, item, decided)
@@ -200,21 +219,31 @@ class DecideApplications:
             is_overdue=False,
         )
 
+    async def _public(self, tenant: Tenant, application_id: ApplicationId, number: int) -> FoundPrecedents:
+        """Return what is public on like cases, asked before anything is locked."""
+        if await applications.get(self._pool, tenant.institution_id, application_id) is None:
+            raise _unknown(tenant, application_id)
+        items = await applications.items(self._pool, [application_id])
+        return (await self._precedents.of([each for each in items if each.number == number])).get(number, NOT_ASKED)
+
     async def _check_like(
-        self, connection: Connection, tenant: Tenant, item: SealedEvidence, body: DecisionBody
+        self,
+        connection: Connection,
+        tenant: Tenant,
+        opened: OpenedItem,
+        body: DecisionBody,
+        public: FoundPrecedents,
     ) -> None:
-        """Raise `UnlikeCaseProblem` where this office decided a like case otherwise, until that is said to be known."""
-        like = await self._like(connection, tenant, item, but_for=item.application_id)
-        unlike = [each for each in like if each.decision != body.decision]
+        """Raise `UnlikeCaseProblem` where a like case was decided otherwise, until that is said to be known.
+
+        What is public and cannot be asked for now stops nobody from deciding: the office was shown that it is unknown.
+        """
+        like = await self._like(connection, tenant, opened.item, but_for=opened.item.application_id)
+        found = (*own_of(tenant.did, like), *public_of(public, opened.answer))
+        unlike = any(each.decision != body.decision for each in found)
         if unlike and body.despite_precedents and body.text is UNSET:
             raise InvalidProblem("Say in words why this is decided otherwise than a like case", pointer="/text")
-        if unlike and not body.despite_precedents:
-            told = ", ".join(f"{each.count} times {each.decision}" for each in unlike)
-            raise UnlikeCaseProblem(
-                f"On this achievement was decided {told}. Decide alike, or say `despite_precedents` and the difference "
-                "in the reasons",
-                members={"precedents": [msgspec.to_builtins(_precedent(tenant.did, each)) for each in unlike]},
-            )
+        check_alike(body.decision, found, is_known=body.despite_precedents)
 
     async def _put_on_log(
         self, connection: Connection, stored: StoredApplication, item: SealedEvidence, decided: EvidenceDecision
@@ -232,7 +261,7 @@ class DecideApplications:
         )
         decided = found["full_count"] + found["partial_count"] + found["refused_count"]
         share = round(100 * found["refused_count"] / decided) if decided else None
-        return RecognitionReport(**found, unlike=tuple(_unlike(like)), refused_percent=share)
+        return RecognitionReport(**found, unlike=tuple(unlike_cases(like)), refused_percent=share)
 
 
 def _unknown(tenant: Tenant, application_id: ApplicationId) -> UnknownApplicationProblem:
@@ -269,7 +298,11 @@ def _decided(
 
 
 def _item(
-    key: DataKey, tenant: Tenant, item: SealedEvidence, made: Sequence[EvidenceDecision], like: Sequence[LikeCase]
+    key: DataKey,
+    item: SealedEvidence,
+    made: Sequence[EvidenceDecision],
+    like: Sequence[Precedent],
+    public: FoundPrecedents,
 ) -> ItemAnswer:
     opened = opened_item(key, item)
     return ItemAnswer(
@@ -283,71 +316,6 @@ def _item(
         achievement_issuer=item.achievement_issuer,
         decisions=tuple(decision_answer(key, each, is_office=True) for each in made),
         appeal=opened.appeal,
-        precedents=(*(_precedent(tenant.did, each) for each in like), *_public(opened)),
+        precedents=(*like, *public_of(public, opened.answer)),
+        public_precedents=public.known,
     )
-
-
-def _precedent(own: Did, each: LikeCase) -> Precedent:
-    return Precedent(
-        scope="own",
-        institution=own,
-        decision=each.decision,
-        ects_hundredths=each.ects_hundredths,
-        count=each.count,
-        last_at=from_datetime(each.last_at),
-    )
-
-
-def _public(opened: OpenedItem) -> list[Precedent]:
-    """Return what others said on the log when the evidence came: of this credential, and of its achievement."""
-    answer = opened.answer
-    if answer is None:
-        return []
-    said: list[tuple[Did, str, int, Moment]] = sorted(
-        (each.recogniser, each.decision, each.ects_hundredths, each.received_at)
-        for each in answer.recognitions
-        if each.state == "live"
-    )
-    return [
-        Precedent(
-            scope="public",
-            institution=institution,
-            decision="full" if decision == "full" else "partial",
-            ects_hundredths=hundredths,
-            count=len(times),
-            last_at=max(times),
-        )
-        for (institution, decision, hundredths), times in _times_by_kind(said)
-    ]
-
-
-def _times_by_kind(
-    said: Sequence[tuple[Did, str, int, Moment]],
-) -> Iterator[tuple[tuple[Did, str, int], list[Moment]]]:
-    for kind, group in groupby(said, key=lambda each: each[:3]):
-        yield kind, [each[3] for each in group]
-
-
-def _unlike(like: Sequence[LikeCase]) -> list[UnlikeCases]:
-    """Return the achievements on which decisions for one programme differ."""
-    found = []
-    for (achievement, issuer, programme), group in groupby(like, key=_case):
-        counts = dict.fromkeys(("full", "partial", "refused"), 0)
-        for each in group:
-            counts[each.decision] += each.count
-        if sum(count > 0 for count in counts.values()) > 1:
-            found.append(
-                UnlikeCases(
-                    achievement=achievement,
-                    achievement_issuer=issuer,
-                    programme=programme,
-                    full=counts["full"],
-                    partial=counts["partial"],
-                    refused=counts["refused"],
-                )
-            )
-    return found
-
-
-def _case(each: LikeCase) -> tuple[str, str, str]:
-    return each.achievement, each.achievement_issuer, each.programme

@@ -7,6 +7,7 @@ from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.evidence import EvidenceCheck
+from services.issuer_gateway.applications.precedents import PublicPrecedents
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.batches.batch_changes import ChangeMany
@@ -153,7 +154,9 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         claim_links=_claim_links(parts, issuing, reader, config),
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
-        decide_applications=DecideApplications(pool, idempotency, parts.learner_keys),
+        decide_applications=DecideApplications(
+            pool, idempotency, parts.learner_keys, PublicPrecedents(parts.verifier, parts.log)
+        ),
         publish_recognitions=PublishRecognitions(pool, statements, idempotency, parts.log),
         remind_offices=RemindOffices(pool),
         learner_requests=_learner_requests(parts, config),

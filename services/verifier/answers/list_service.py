@@ -5,6 +5,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from proto.ids import Did
 from proto.wire.content import Texts
+from proto.wire.precedents import PrecedentsAnswer
 from proto.wire.register import (
     AchievementFacts,
     AchievementPage,
@@ -17,6 +18,7 @@ from proto.wire.register import (
 from proto.wire.verifier import AsOf, Check
 from services.verifier.answers.catalogue import Catalogue
 from services.verifier.answers.log_summary import WatchedLog, log_summary
+from services.verifier.answers.precedents import precedents_answer
 from services.verifier.answers.questions import Moments, TimedQuestion
 from services.verifier.answers.register import Register
 from services.verifier.answers.service import AnswerService
@@ -149,6 +151,15 @@ class ListService:
             language,
             lambda transaction, asked: Catalogue(transaction).achievement(
                 uri, asked.question.now, asked.as_of, asked.freshness
+            ),
+        )
+
+    async def precedents(self, achievement: str, issuer: Did, language: Language) -> PrecedentsAnswer:
+        """Return how institutions decided on the credentials of an achievement; empty for what nobody recognised."""
+        return await self._read(
+            language,
+            lambda transaction, asked: precedents_answer(
+                transaction, achievement, issuer, now=asked.question.now, as_of=asked.as_of, fresh=asked.freshness
             ),
         )
 

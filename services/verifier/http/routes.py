@@ -12,6 +12,7 @@ from services.verifier.http.list_pages import list_page_routes
 from services.verifier.http.log_routes import log_routes
 from services.verifier.http.offline_routes import offline_routes
 from services.verifier.http.page_routes import page_routes
+from services.verifier.http.precedent_routes import precedent_routes
 from services.verifier.http.record_routes import record_routes
 from services.verifier.http.register_routes import register_routes
 from services.verifier.http.statement_routes import statement_routes
@@ -28,6 +29,7 @@ def make_routes(config: Config) -> list[Route]:
         *record_routes(),
         *register_routes(),
         *catalogue_routes(),
+        *precedent_routes(),
         *log_routes(),
         *statistics_routes(),
         *statement_routes(),

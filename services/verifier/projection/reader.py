@@ -32,7 +32,7 @@ from proto.problem import InvalidProblem
 from services.follow import OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import record
-from services.verifier.projection import statements, tables
+from services.verifier.projection import precedents, statements, tables
 from services.verifier.projection.catalogue_reads import CatalogueReads
 from services.verifier.projection.comparisons import COMPARED, DECODE_COMPARISONS, Compared
 from services.verifier.projection.listed_reads import ListedReads
@@ -104,6 +104,10 @@ class ReadTransaction:
     def decisions(self, book: Book, group: StatementGroup) -> list[StandingDecision]:
         """Return the newest standing decisions of a group, the newest first."""
         return statements.decisions_in(self._connection, book, group, newest_max=statements.DECISIONS_READ_MAX)
+
+    def recognitions_of(self, book: Book, achievement: str, issuer: Did) -> tuple[list[Recognition], bool]:
+        """Return the newest recognitions of an achievement's credentials, and whether there are more."""
+        return precedents.recognitions_of(self._connection, book, achievement, issuer)
 
     def load_log(self, book: Book) -> None:
         """Have the book hold the log's own state, where the log was opened."""

@@ -20,7 +20,7 @@ from proto.moment import Moment
 from services.follow import Applied, LogEvidence, OwnRoot, Position
 from services.persistence import sqlite_states
 from services.persistence.sqlite_records import SQLITE_ERRORS, record
-from services.verifier.projection import described_tables, listed_tables, tables
+from services.verifier.projection import described_tables, listed_tables, precedents, tables
 from services.verifier.projection.comparisons import COMPARED, ENCODE_COMPARISONS, Compared
 from services.verifier.projection.described import Description
 from services.verifier.projection.listed import gain_of
@@ -226,6 +226,7 @@ def _keep_lists(connection: sqlite3.Connection, book: Book, applied: Sequence[Ap
     tables.add_statistics(connection, count_acts(acts))
     gain = gain_of(applied, acts, lambda credential_id: listed_tables.first_life(connection, book, credential_id))
     described_tables.relist(connection, listed_tables.save_gain(connection, gain))
+    precedents.save(connection, book, applied)
     listed_tables.save_institutions(connection, book)
 
 

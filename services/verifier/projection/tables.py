@@ -15,10 +15,10 @@ from proto.log.merkle import HASH_BYTES, Hash
 from proto.log.tile import TileId, level_count, tile_at
 from proto.log.tile_edge import TileEdge, grow
 from services.persistence import sqlite_states
-from services.verifier.projection import described_tables, listed_tables
+from services.verifier.projection import described_tables, listed_tables, precedents
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 SCHEMA = (
     sqlite_states.SCHEMA
     + """
@@ -29,9 +29,16 @@ CREATE TABLE statistic (
 CREATE TABLE tile (level INTEGER, place INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, place)) WITHOUT ROWID;
 """
     + listed_tables.SCHEMA
+    + precedents.SCHEMA
     + described_tables.SCHEMA
 )
-TABLES = (*sqlite_states.TABLES, "statistic", "tile", *listed_tables.TABLES, *described_tables.TABLES)
+TABLES = (
+    *sqlite_states.TABLES,
+    *("statistic", "tile"),
+    *listed_tables.TABLES,
+    *precedents.TABLES,
+    *described_tables.TABLES,
+)
 
 
 # The statistics.
