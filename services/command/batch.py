@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from proto.documents.fields import OnRepeat
+from proto.ids import BatchId
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
@@ -86,7 +87,7 @@ async def _send(client: GatewayClient, source: ListFile, *, is_dry_run: bool, ba
     return await client.issue_batch(pieces, **fields, on_repeat=source.on_repeat)
 
 
-async def _follow(client: GatewayClient, batch_id: str, bar: _Bar) -> None:
+async def _follow(client: GatewayClient, batch_id: BatchId, bar: _Bar) -> None:
     """Show how far the batch is until nothing more happens to it; a gateway that restarts is waited for."""
     failures = 0
     while True:

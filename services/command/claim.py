@@ -14,6 +14,7 @@ import msgspec
 from proto.base64_strict import encode_base64
 from proto.canonical import DECODE_ERRORS
 from proto.documents.claim import claim_message
+from proto.ids import BatchId, ClaimId
 from proto.keys import did_key
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayOrder
@@ -83,7 +84,7 @@ async def make(
 @_hours_option
 @as_json_option
 @command
-async def batch(*, batch_id: str, gateway: str, api_key_file: Path, out: Path, hours: int, as_json: bool) -> None:
+async def batch(*, batch_id: BatchId, gateway: str, api_key_file: Path, out: Path, hours: int, as_json: bool) -> None:
     """Make a link for each credential of a batch; again: new ones, and the old ones work no more."""
     write_secret(out, b"")
     count = 0
@@ -153,7 +154,7 @@ async def awards(
 @gateway_option
 @_key_option
 @command
-async def status(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
+async def status(*, claim_id: ClaimId, gateway: str, api_key_file: Path) -> None:
     """Show how the link CLAIM_ID stands."""
     async with client_session() as session:
         print_json(await _client(session, gateway, api_key_file).claim(claim_id))
@@ -164,7 +165,7 @@ async def status(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
 @gateway_option
 @_key_option
 @command
-async def cancel(*, claim_id: str, gateway: str, api_key_file: Path) -> None:
+async def cancel(*, claim_id: ClaimId, gateway: str, api_key_file: Path) -> None:
     """Cancel the link CLAIM_ID."""
     async with client_session() as session:
         print_json(await _client(session, gateway, api_key_file).cancel_claim(claim_id))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 from rich.table import Table
 
-from proto.ids import parse_credential_id
+from proto.ids import HolderLinkId, parse_credential_id
 from proto.problem import InvalidProblem
 from proto.wire.holder_links import LINK_DAYS_MAX, HolderLink
 from services.clients.gateway import GatewayClient
@@ -127,7 +127,7 @@ def _leads_to(item: HolderLink) -> str:
 @gateway_option
 @_key_option
 @command
-async def end_link(*, link_id: str, gateway: str, api_key_file: Path) -> None:
+async def end_link(*, link_id: HolderLinkId, gateway: str, api_key_file: Path) -> None:
     """End a secret link, and all that was shared from it."""
     async with client_session() as session:
         client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())

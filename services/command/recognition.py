@@ -175,10 +175,10 @@ def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) ->
 @institution_key_option
 @as_json_option
 @command
-async def show(*, application_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+async def show(*, application_id: ApplicationId, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Show APPLICATION_ID: its documents as they were checked, and how like cases were decided."""
     async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).application(ApplicationId(application_id))
+        found = await _client(session, gateway, api_key_file).application(application_id)
     _print_application(found, as_json=as_json)
 
 
@@ -217,7 +217,7 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
 @command
 async def decide(
     *,
-    application_id: str,
+    application_id: ApplicationId,
     number: int,
     gateway: str,
     api_key_file: Path,
@@ -231,7 +231,7 @@ async def decide(
         body["ects_hundredths"] = ects
     async with client_session() as session:
         client = _client(session, gateway, api_key_file)
-        found = await client.decide_application(ApplicationId(application_id), number, body)
+        found = await client.decide_application(application_id, number, body)
     _print_application(found, as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from proto import envelope as envelopes
 from proto import events
 from proto.canonical import DECODE_ERRORS
 from proto.envelope import Envelope
-from proto.ids import Did, KeyId, Origin, parse_event_id
+from proto.ids import CredentialId, Did, KeyId, Origin, parse_event_id
 from proto.keys import PublicKey, key_id_of
 from proto.lifecycle import RULES_VERSION_OF_NEW_LOGS, RULES_VERSIONS_FINISHED, RULES_VERSIONS_KNOWN
 from proto.moment import normalise
@@ -271,12 +271,12 @@ async def add_key(*, subject: str, public_key: str, purpose: str, **options: Any
 @_yes_option
 @_signing
 @command
-async def retire_key(*, key_id: str, reason: str, invalid_from: str | None, yes: bool, **options: Any) -> None:
+async def retire_key(*, key_id: KeyId, reason: str, invalid_from: str | None, yes: bool, **options: Any) -> None:
     """Retire the key KEY_ID (a DID URL), for good; with `compromised`, what it said from --invalid-from on is void."""
     since = normalise(invalid_from) if invalid_from else None
     void = f", and what it said from {since} on is void" if since else ""
     _ask(f"{key_id} signs nothing any more{void}.", yes=yes, as_json=options["as_json"])
-    subject = KeyId(key_id).partition("#")[0]
+    subject = key_id.partition("#")[0]
     await _say(events.IssuerKeyRetired, options, subject=subject, key_id=key_id, reason=reason, invalid_from=since)
 
 
@@ -317,7 +317,9 @@ async def close(*, subject: str, successor: str | None, yes: bool, **options: An
 @_yes_option
 @_signing
 @command
-async def revoke(*, credential_id: str, reason: str, effective_at: str | None, yes: bool, **options: Any) -> None:
+async def revoke(
+    *, credential_id: CredentialId, reason: str, effective_at: str | None, yes: bool, **options: Any
+) -> None:
     """Revoke a credential of an institution that cannot do it any more, or by order of a court."""
     since = normalise(effective_at) if effective_at else now()
     _ask(f"The credential {credential_id} holds no more from {since} on.", yes=yes, as_json=options["as_json"])

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from proto.canonical import DECODE_ERRORS
+from proto.ids import RequestId
 from proto.problem import InvalidProblem
 from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
 from services.clients.gateway import GatewayClient
@@ -125,7 +126,7 @@ def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) ->
 @command
 async def accept(
     *,
-    request_id: str,
+    request_id: RequestId,
     gateway: str,
     api_key_file: Path,
     ref: str | None,
@@ -170,7 +171,7 @@ def _learner(asked: RequestAnswer) -> dict[str, str]:
 @click.option("--reason", required=True, metavar="TEXT", help="Why; the learner reads it.")
 @as_json_option
 @command
-async def reject(*, request_id: str, gateway: str, api_key_file: Path, reason: str, as_json: bool) -> None:
+async def reject(*, request_id: RequestId, gateway: str, api_key_file: Path, reason: str, as_json: bool) -> None:
     """Reject REQUEST_ID."""
     async with client_session() as session:
         decision = await _client(session, gateway, api_key_file).reject(request_id, reason)

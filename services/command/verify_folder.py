@@ -11,6 +11,7 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from proto.canonical import DOCUMENT_BYTES_MAX
+from proto.ids import CredentialId
 from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, VerificationLine
 from services.clients.http_client import AnsweredProblem
@@ -29,6 +30,7 @@ COLUMNS = ("file", "verdict", "state", "issuer", "issuer_name", "ects", "credent
 UNREADABLE = "unreadable"
 _HUNDRED = 100
 _OK = 200
+NO_ID = CredentialId("")
 
 
 class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ class FolderRow(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str = ""
     issuer_name: str = ""
     ects: str = ""
-    credential_id: str = ""
+    credential_id: CredentialId = NO_ID
     finding: str = ""
     as_of: str = ""
 
@@ -174,7 +176,7 @@ def _row(name: str, line: VerificationLine) -> FolderRow:
         issuer=answer.issuer.did if answer.issuer else "",
         issuer_name=answer.issuer.legal_name if answer.issuer else "",
         ects=f"{answer.credential.ects_hundredths / _HUNDRED:g}" if answer.credential else "",
-        credential_id=answer.credential.credential_id if answer.credential else "",
+        credential_id=answer.credential.credential_id if answer.credential else NO_ID,
         finding=_finding(answer),
         as_of=answer.as_of.time or "",
     )

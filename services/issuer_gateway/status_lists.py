@@ -150,9 +150,9 @@ class PlacesAtHand:
 
     def __init__(self, *, institutions_max: int = INSTITUTIONS_MAX) -> None:
         self._institutions_max = institutions_max
-        self._blocks: OrderedDict[str, deque[Given]] = OrderedDict()
+        self._blocks: OrderedDict[InstitutionId, deque[Given]] = OrderedDict()
 
-    def of(self, institution_id: str) -> deque[Given]:
+    def of(self, institution_id: InstitutionId) -> deque[Given]:
         """Return the places of an institution; its lock is held until they were taken from."""
         block = self._blocks.setdefault(institution_id, deque())
         self._blocks.move_to_end(institution_id)

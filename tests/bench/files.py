@@ -5,6 +5,7 @@ import secrets
 import time
 from typing import NamedTuple
 
+from proto.ids import BatchId
 from services.clients.gateway import GatewayClient
 from tests.bench.stand import Stand, resident_mb
 from tests.bench.tenant import Tenant
@@ -16,7 +17,7 @@ POLL_S = 0.25
 class Issued(NamedTuple):
     """How fast a file went, from its first byte until all of it was on the log, and the most memory meanwhile."""
 
-    batch_id: str
+    batch_id: BatchId
     per_second: float
     resident_mb_max: float | None
 
@@ -42,7 +43,7 @@ async def issue_file(stand: Stand, tenant: Tenant, rows: int) -> Issued:
     return Issued(batch_id=batch_id, per_second=rows / seconds, resident_mb_max=most)
 
 
-async def revoke_file(stand: Stand, tenant: Tenant, batch_id: str) -> float:
+async def revoke_file(stand: Stand, tenant: Tenant, batch_id: BatchId) -> float:
     """Revoke all that a file issued by one list; return credentials per second, until the last is in a checkpoint."""
     client = GatewayClient(stand.session, stand.addresses.gateway, token=tenant.api_key)
     ids = [row.credential_id async for row in client.batch_rows(batch_id) if row.credential_id is not None]

@@ -13,7 +13,7 @@ import asyncpg
 import msgspec
 
 from proto.envelope import Opened
-from proto.ids import BatchId, CredentialId, EventId, InstitutionId
+from proto.ids import BatchId, BatchKeyId, CredentialId, EventId, InstitutionId
 from proto.problem import UnavailableProblem
 from proto.wire.batches import BatchState
 from services.issuer_gateway.batches.batch_storage import RowCounts
@@ -57,12 +57,12 @@ class BatchTables:
 
     def __init__(self) -> None:
         self.batches: dict[BatchId, BatchRow] = {}
-        self.ended_keys: set[str] = set()
-        self.vault: dict[str, bytes] = {}
+        self.ended_keys: set[BatchKeyId] = set()
+        self.vault: dict[BatchKeyId, bytes] = {}
 
     def add(self, number: int, content: list[list[bytes]], institution_id: InstitutionId, keystore: Keystore) -> None:
         """Let a batch be worked on, as its upload does: its key is in the folder, its parts are sealed."""
-        batch_id, key_id = BatchId(f"batch-{number}"), f"key-{number}"
+        batch_id, key_id = BatchId(f"batch-{number}"), BatchKeyId(f"key-{number}")
         key = BatchKey(bytes([number]) * 2 * KEY_BYTES, key_id=key_id)
         self.vault[key_id] = keystore.seal(key.secret, "batch-key", key_id)
         sealed, line = {}, 0
@@ -203,12 +203,12 @@ class FakeBatchStorage(FakeStorage):
         assert hours > 0, "a bound"
         await self._gate.at("sweep")
 
-    async def ended_keys(self, *, limit: int) -> list[str]:
+    async def ended_keys(self, *, limit: int) -> list[BatchKeyId]:
         """Return which keys nothing needs any more."""
         await self._gate.at("ended keys")
         return sorted(self._tables.ended_keys)[:limit]
 
-    async def forget_ended_keys(self, key_ids: Sequence[str]) -> None:
+    async def forget_ended_keys(self, key_ids: Sequence[BatchKeyId]) -> None:
         """Note that keys are destroyed, in a statement of its own."""
         await self._gate.at("forget keys: before")
         if self._tables.vault.keys() & set(key_ids):
@@ -216,7 +216,7 @@ class FakeBatchStorage(FakeStorage):
         self._tables.ended_keys -= set(key_ids)
         await self._gate.at("forget keys: after")
 
-    async def needed_keys(self, key_ids: Sequence[str]) -> list[str]:
+    async def needed_keys(self, key_ids: Sequence[BatchKeyId]) -> list[BatchKeyId]:
         """Return which of the keys are still needed, or noted."""
         await self._gate.at("needed keys")
         needed = {row.batch.key_id for row in self._tables.batches.values()} | self._tables.ended_keys
@@ -230,13 +230,13 @@ class FakeVault:
         self._tables = tables
         self._gate = gate
 
-    async def batch_key(self, key_id: str) -> bytes | None:
+    async def batch_key(self, key_id: BatchKeyId) -> bytes | None:
         """Return the sealed key."""
         with _away():
             await self._gate.at("read key")
         return self._tables.vault.get(key_id)
 
-    async def destroy_batch_keys(self, key_ids: Iterable[str]) -> None:
+    async def destroy_batch_keys(self, key_ids: Iterable[BatchKeyId]) -> None:
         """Destroy keys."""
         with _away():
             await self._gate.at("destroy keys: before")
@@ -244,7 +244,7 @@ class FakeVault:
                 self._tables.vault.pop(key_id, None)
             await self._gate.at("destroy keys: after")
 
-    async def old_batch_keys(self, *, hours: int) -> list[str]:
+    async def old_batch_keys(self, *, hours: int) -> list[BatchKeyId]:
         """Nothing here is old."""
         assert hours > 0, "a bound"
         with _away():

@@ -32,13 +32,14 @@ async def test_a_lock_is_there_for_as_long_as_somebody_holds_it_or_waits() -> No
 
 def test_places_are_kept_for_so_many_institutions_and_the_one_longest_unasked_loses_its_own() -> None:
     places = PlacesAtHand(institutions_max=2)
-    given = Given(institution_id=InstitutionId("a"), number=1, index=7, url="https://x.example/1")
-    places.of("a").append(given)
-    places.of("b")
-    assert places.of("a").popleft() is given
-    places.of("a").append(given)
-    places.of("c")
-    assert list(places.of("a")) == [given], "b was asked for longer ago"
-    places.of("d")
-    places.of("e")
-    assert not places.of("a"), "lost, and never given: others are taken"
+    a, b, c, d, e = map(InstitutionId, "abcde")
+    given = Given(institution_id=a, number=1, index=7, url="https://x.example/1")
+    places.of(a).append(given)
+    places.of(b)
+    assert places.of(a).popleft() is given
+    places.of(a).append(given)
+    places.of(c)
+    assert list(places.of(a)) == [given], "b was asked for longer ago"
+    places.of(d)
+    places.of(e)
+    assert not places.of(a), "lost, and never given: others are taken"

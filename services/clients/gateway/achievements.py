@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from proto.documents.credential import Achievement
+from proto.ids import AchievementId
 from proto.wire.esco import EscoFoundList, EscoLoaded
 from proto.wire.gateway import AchievementAnswer, AchievementPage, AchievementRequest, CataloguePage
 from services.clients.http_client import HttpClient
@@ -19,7 +20,7 @@ class AchievementCalls(HttpClient):
         return await self.call("POST", "/v1/achievements", AchievementAnswer, send=achievement, key=key)
 
     async def describe_anew(
-        self, achievement_id: str, achievement: AchievementRequest | Json, *, key: str | None = None
+        self, achievement_id: AchievementId, achievement: AchievementRequest | Json, *, key: str | None = None
     ) -> AchievementAnswer:
         """Describe an achievement anew, as its next revision."""
         path = f"/v1/achievements/{achievement_id}"
@@ -38,15 +39,15 @@ class AchievementCalls(HttpClient):
                 yield item
             cursor = page.next_cursor
 
-    async def achievement(self, achievement_id: str) -> AchievementAnswer:
+    async def achievement(self, achievement_id: AchievementId) -> AchievementAnswer:
         """Return an achievement of the institution, with what the Annex I check says of it."""
         return await self.call("GET", f"/v1/achievements/{achievement_id}", AchievementAnswer)
 
-    async def public_achievement(self, slug: str, achievement_id: str) -> Achievement:
+    async def public_achievement(self, slug: str, achievement_id: AchievementId) -> Achievement:
         """Return what an achievement's URI stands for."""
         return await self.call("GET", f"/issuers/{slug}/achievements/{achievement_id}", Achievement)
 
-    async def achievement_page(self, slug: str, achievement_id: str) -> bytes:
+    async def achievement_page(self, slug: str, achievement_id: AchievementId) -> bytes:
         """Return the page (HTML) on which a learner asks for an achievement."""
         return await self.request_bytes("GET", f"/issuers/{slug}/achievements/{achievement_id}/page")
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, Literal
 
 from proto.documents.fields import OnRepeat
+from proto.ids import BatchId
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
 from proto.wire.batches import BatchAnswer, BatchPage, BatchProgress, BatchRow
@@ -60,21 +61,21 @@ class BatchCalls(HttpClient):
         """Return a page of the batches that were sent, the newest first."""
         return await self.call("GET", "/v1/batches", BatchPage, query={"cursor": cursor, "limit": limit})
 
-    async def batch(self, batch_id: str) -> BatchAnswer:
+    async def batch(self, batch_id: BatchId) -> BatchAnswer:
         """Return how far a batch is."""
         return await self.call("GET", f"/v1/batches/{batch_id}", BatchAnswer)
 
-    async def cancel_batch(self, batch_id: str) -> BatchAnswer:
+    async def cancel_batch(self, batch_id: BatchId) -> BatchAnswer:
         """Cancel a batch: what is done stays done."""
         return await self.call("DELETE", f"/v1/batches/{batch_id}", BatchAnswer)
 
-    async def batch_rows(self, batch_id: str, *, after: int | None = None) -> AsyncIterator[BatchRow]:
+    async def batch_rows(self, batch_id: BatchId, *, after: int | None = None) -> AsyncIterator[BatchRow]:
         """Yield the result of each row that is done, by line."""
         path = f"/v1/batches/{batch_id}/rows"
         async for line in self.lines("GET", path, query={"after": after}):
             yield self.decoded(line, BatchRow, path)
 
-    async def batch_progress(self, batch_id: str) -> AsyncIterator[BatchProgress]:
+    async def batch_progress(self, batch_id: BatchId) -> AsyncIterator[BatchProgress]:
         """Yield how far a batch is whenever that changes (server-sent events, HTML Living Standard 9.2)."""
         path = f"/v1/batches/{batch_id}/events"
         async for line in self.lines("GET", path):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from proto.ids import CredentialId
+from proto.ids import CredentialId, HolderLinkId
 from proto.wire.holder_links import HolderLink, HolderLinkList, HolderLinkRequest, ShownCredentials
 from services.clients.http_client import HttpClient
 
@@ -24,7 +24,7 @@ class HoldingCalls(HttpClient):
         """Return the secret links of a learner."""
         return await self.call("GET", "/v1/holder-links", HolderLinkList, query={"learner": learner})
 
-    async def end_holder_link(self, link_id: str) -> HolderLink:
+    async def end_holder_link(self, link_id: HolderLinkId) -> HolderLink:
         """End a secret link, and what was shared from it."""
         return await self.call("DELETE", f"/v1/holder-links/{link_id}", HolderLink)
 
@@ -61,7 +61,7 @@ class HoldingCalls(HttpClient):
         """Send the form that makes a share; return the page, which shows it."""
         return await self._sent(f"/credentials/{secret}/{credential_id}/shares", fields)
 
-    async def end_share_on_page(self, secret: str, credential_id: CredentialId, link_id: str) -> bytes:
+    async def end_share_on_page(self, secret: str, credential_id: CredentialId, link_id: HolderLinkId) -> bytes:
         """Send the form that ends a share."""
         return await self._sent(f"/credentials/{secret}/{credential_id}/shares/{link_id}/end", {})
 

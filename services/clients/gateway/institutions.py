@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from proto.events import KeyRecord
+from proto.ids import ApiKeyId
 from proto.wire.institutions import (
     ApiKeyCreated,
     ApiKeyList,
@@ -60,7 +61,7 @@ class InstitutionCalls(HttpClient):
         """Return the institution's API keys."""
         return await self.call("GET", "/v1/keys", ApiKeyList)
 
-    async def revoke_api_key(self, api_key_id: str) -> None:
+    async def revoke_api_key(self, api_key_id: ApiKeyId) -> None:
         """Revoke an API key."""
         await self.request_bytes("DELETE", f"/v1/keys/{api_key_id}")
 

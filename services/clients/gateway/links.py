@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from proto.ids import AchievementId, BatchId, ClaimId, RequestId
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
 from proto.wire.gateway import CredentialAnswer
@@ -64,18 +65,18 @@ class LinkCalls(HttpClient):
                 yield item
             cursor = page.next_cursor
 
-    async def asked(self, request_id: str) -> RequestAnswer:
+    async def asked(self, request_id: RequestId) -> RequestAnswer:
         """Return a request to the institution."""
         return await self.call("GET", f"/v1/requests/{request_id}", RequestAnswer)
 
     async def accept(
-        self, request_id: str, body: AcceptBody | Json | None = None, *, key: str | None = None
+        self, request_id: RequestId, body: AcceptBody | Json | None = None, *, key: str | None = None
     ) -> CredentialAnswer:
         """Accept a request: its credential is issued, once, however often this is said."""
         path = f"/v1/requests/{request_id}/accept"
         return await self.call("POST", path, CredentialAnswer, send=body or {}, key=key)
 
-    async def reject(self, request_id: str, reason: str, *, key: str | None = None) -> RequestDecision:
+    async def reject(self, request_id: RequestId, reason: str, *, key: str | None = None) -> RequestDecision:
         """Reject a request; the learner reads why."""
         path = f"/v1/requests/{request_id}/reject"
         return await self.call("POST", path, RequestDecision, send={"reason": reason}, key=key)
@@ -84,15 +85,15 @@ class LinkCalls(HttpClient):
         """Make a one-time link; it is shown this once."""
         return await self.call("POST", "/v1/claims", ClaimMade, send=request, key=key)
 
-    async def claim(self, claim_id: str) -> Claim:
+    async def claim(self, claim_id: ClaimId) -> Claim:
         """Return how a one-time link stands."""
         return await self.call("GET", f"/v1/claims/{claim_id}", Claim)
 
-    async def cancel_claim(self, claim_id: str) -> Claim:
+    async def cancel_claim(self, claim_id: ClaimId) -> Claim:
         """Cancel a one-time link."""
         return await self.call("DELETE", f"/v1/claims/{claim_id}", Claim)
 
-    async def claims_of_batch(self, batch_id: str, *, hours_valid: int | None = None) -> AsyncIterator[ClaimMade]:
+    async def claims_of_batch(self, batch_id: BatchId, *, hours_valid: int | None = None) -> AsyncIterator[ClaimMade]:
         """Yield a one-time link for each credential of a batch; said again, the new links replace these."""
         path, query = f"/v1/batches/{batch_id}/claims", {"hours_valid": hours_valid}
         async for line in self.lines("POST", path, query=query):
@@ -131,7 +132,7 @@ class LinkCalls(HttpClient):
         """Return the page (HTML) of a one-time link."""
         return await self.request_bytes("GET", f"/claims/{secret}")
 
-    async def ask_on_page(self, slug: str, achievement_id: str, fields: Mapping[str, str]) -> bytes:
+    async def ask_on_page(self, slug: str, achievement_id: AchievementId, fields: Mapping[str, str]) -> bytes:
         """Send the form on the page of an achievement; return the page that it leads to."""
         return await self._form(f"/issuers/{slug}/achievements/{achievement_id}/page", fields)
 

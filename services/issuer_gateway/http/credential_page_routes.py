@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from proto.ids import CredentialId
 from proto.moment import from_datetime
 from proto.problem import BusyProblem, InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
@@ -216,7 +217,7 @@ async def end_linked_by_form(request: web.Request) -> web.Response:
     return request.app[HELD_PAGES].ended(language_of(request)[0])
 
 
-def _back(request: web.Request, secret: str, credential_id: str) -> web.Response:
+def _back(request: web.Request, secret: str, credential_id: CredentialId) -> web.Response:
     """Return to the page of a credential, in the language in which it was shown."""
     root = root_of(request)
     language, is_named = language_of(request)

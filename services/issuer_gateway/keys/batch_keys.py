@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 import nacl.utils
 
-from proto.ids import BatchId
+from proto.ids import BatchId, BatchKeyId
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.store import batches, pending_batches
@@ -28,7 +28,7 @@ _ENCODE = msgspec.json.Encoder().encode
 class BatchKey:
     """The key that seals a batch's parts, and the one that makes its rows' fingerprints; both die together."""
 
-    def __init__(self, secret: bytes, *, key_id: str) -> None:
+    def __init__(self, secret: bytes, *, key_id: BatchKeyId) -> None:
         self.key_id = key_id
         self.data = DataKey(secret[:KEY_BYTES])
         # Keys of an earlier version are one for both.
@@ -39,7 +39,7 @@ class BatchKey:
     def fresh(cls, fingerprint_key: bytes | None = None) -> "BatchKey":
         """Return a new key; with the fingerprints of an older one, where rows of that one's batch are sealed anew."""
         made = fingerprint_key or nacl.utils.random(KEY_BYTES)
-        return cls(nacl.utils.random(KEY_BYTES) + made, key_id=str(uuid.uuid4()))
+        return cls(nacl.utils.random(KEY_BYTES) + made, key_id=BatchKeyId(str(uuid.uuid4())))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -48,15 +48,15 @@ class BatchKey:
 class EndedKeys(Protocol):
     """Where it is noted which keys nothing needs any more."""
 
-    async def ended_keys(self, *, limit: int) -> list[str]:
+    async def ended_keys(self, *, limit: int) -> list[BatchKeyId]:
         """Return names of keys that nothing needs any more, and that may still be in the key folder."""
         ...
 
-    async def forget_ended_keys(self, key_ids: Sequence[str]) -> None:
+    async def forget_ended_keys(self, key_ids: Sequence[BatchKeyId]) -> None:
         """Note that these keys are destroyed."""
         ...
 
-    async def needed_keys(self, key_ids: Sequence[str]) -> list[str]:
+    async def needed_keys(self, key_ids: Sequence[BatchKeyId]) -> list[BatchKeyId]:
         """Return those of the keys that a batch needs, or whose end is noted."""
         ...
 
@@ -67,15 +67,15 @@ class PostgresEndedKeys:
     def __init__(self, pool: Pool) -> None:
         self._keys_pool = pool
 
-    async def ended_keys(self, *, limit: int) -> list[str]:
+    async def ended_keys(self, *, limit: int) -> list[BatchKeyId]:
         """Return names of keys that nothing needs any more, and that may still be in the key folder."""
         return await pending_batches.ended_keys(self._keys_pool, limit=limit)
 
-    async def forget_ended_keys(self, key_ids: Sequence[str]) -> None:
+    async def forget_ended_keys(self, key_ids: Sequence[BatchKeyId]) -> None:
         """Note that these keys are destroyed."""
         await pending_batches.forget_ended_keys(self._keys_pool, key_ids)
 
-    async def needed_keys(self, key_ids: Sequence[str]) -> list[str]:
+    async def needed_keys(self, key_ids: Sequence[BatchKeyId]) -> list[BatchKeyId]:
         """Return those of the keys that a batch needs, or whose end is noted."""
         return await pending_batches.needed_keys(self._keys_pool, key_ids)
 
@@ -91,14 +91,14 @@ class BatchKeys:
         """Keep a key for as long as its batch waits."""
         await self._vault.keep_batch_key(key.key_id, self._keystore.seal(key.secret, "batch-key", key.key_id))
 
-    async def of(self, key_id: str) -> BatchKey | None:
+    async def of(self, key_id: BatchKeyId) -> BatchKey | None:
         """Return a key; None where it was destroyed, which a database from before that does not know."""
         sealed = await self._vault.batch_key(key_id)
         if sealed is None:
             return None
         return BatchKey(self._keystore.open(sealed, "batch-key", key_id), key_id=key_id)
 
-    async def destroy(self, key_ids: Iterable[str]) -> None:
+    async def destroy(self, key_ids: Iterable[BatchKeyId]) -> None:
         """Destroy keys of which no batch was made."""
         await self._vault.destroy_batch_keys(key_ids)
 
@@ -121,7 +121,7 @@ class BatchKeys:
         while found := await pending_batches.keys_in_database(pool, limit=_PAGE):  # (1)
             for batch_id, sealed in found.items():
                 secret = self._keystore.open(sealed, "batch-key", batch_id)
-                key = BatchKey(secret, key_id=str(uuid.uuid4()))
+                key = BatchKey(secret, key_id=BatchKeyId(str(uuid.uuid4())))
                 await self.keep(key)
                 await pending_batches.move_key(pool, batch_id, key.key_id)
         await self.destroy_ended(PostgresEndedKeys(pool))  # (2)

@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from proto.ids import InstitutionId, LearnerId
+from proto.ids import BatchKeyId, InstitutionId, LearnerId
 from proto.problem import Problem, UnavailableProblem
 from services.persistence.sqlite_records import SQLITE_ERRORS
 
@@ -197,7 +197,7 @@ class Vault:
 
         await self._run(work)
 
-    async def keep_batch_key(self, key_id: str, sealed: bytes) -> None:
+    async def keep_batch_key(self, key_id: BatchKeyId, sealed: bytes) -> None:
         """Keep the sealed key of a batch whose rows wait."""
 
         def work(file: sqlite3.Connection) -> None:
@@ -205,7 +205,7 @@ class Vault:
 
         await self._run(work)
 
-    async def batch_key(self, key_id: str) -> bytes | None:
+    async def batch_key(self, key_id: BatchKeyId) -> bytes | None:
         """Return the sealed key of a batch, None where it was destroyed or never was here."""
 
         def read(file: sqlite3.Connection) -> bytes | None:
@@ -214,10 +214,10 @@ class Vault:
 
         return await self._read(read)
 
-    async def old_batch_keys(self, *, hours: int) -> list[str]:
+    async def old_batch_keys(self, *, hours: int) -> list[BatchKeyId]:
         """Return the names of batch keys that have lain here for more than so many hours."""
 
-        def read(file: sqlite3.Connection) -> list[str]:
+        def read(file: sqlite3.Connection) -> list[BatchKeyId]:
             rows = file.execute(
                 "SELECT key_id FROM batch_key WHERE created_at < CAST(strftime('%s', 'now') AS INTEGER) - ? ORDER BY 1",
                 (hours * 3_600,),
@@ -226,7 +226,7 @@ class Vault:
 
         return await self._read(read)
 
-    async def destroy_batch_keys(self, key_ids: Iterable[str]) -> None:
+    async def destroy_batch_keys(self, key_ids: Iterable[BatchKeyId]) -> None:
         """Destroy keys of batches for good. The file's journal is emptied as well."""
         names = [(name,) for name in key_ids]
 

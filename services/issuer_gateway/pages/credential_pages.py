@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from proto.ids import HolderLinkId
 from proto.stacking import ects_text
 from proto.wire.content import Content
 from proto.wire.stacks import StackAdvice
@@ -52,7 +53,7 @@ class PageOf(msgspec.Struct, frozen=True, kw_only=True):
 class ShareRow(msgspec.Struct, frozen=True, kw_only=True):
     """A share as its maker sees it."""
 
-    link_id: str
+    link_id: HolderLinkId
     link: str
     audience: str
     until: str

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from proto.ids import HEX_256_PATTERN, CredentialId
+from proto.ids import HEX_256_PATTERN, CredentialId, Did
 from proto.stacking import ects_text
 from proto.wire.content import Content, Texts
 from services.issuer_gateway.languages import LearnerLanguage, primary
@@ -34,7 +34,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     credential_id: CredentialId
     legal_name: str
     country: str
-    did: str
+    did: Did
     shown_state: ShownState
     check_url: str | None = None
     is_whole: bool = True

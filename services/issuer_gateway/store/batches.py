@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from proto.documents.fields import OnRepeat
-from proto.ids import ApiKeyId, BatchId, CredentialId, EventId, InstitutionId
+from proto.ids import ApiKeyId, BatchId, BatchKeyId, CredentialId, EventId, InstitutionId
 from proto.tables.reading import READ_AS_USUAL, Reading
 from proto.wire.batches import BatchState
 from services.persistence.postgres import Connection, Pool
@@ -35,7 +35,7 @@ class BackgroundBatch(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str | None
     may_issue: bool
     state: BatchState
-    key_id: str | None
+    key_id: BatchKeyId | None
     accepted_count: int
     refused_count: int
     repeated_count: int
@@ -64,7 +64,7 @@ class NewBatch(msgspec.Struct, frozen=True, kw_only=True):
     is_dry_run: bool
     media_type: str
     may_issue: bool
-    key_id: str
+    key_id: BatchKeyId
     api_key_id: ApiKeyId | None
     on_repeat: OnRepeat | None
     may_revoke: bool
@@ -144,7 +144,7 @@ async def get(
 
 
 async def listed(
-    connection: Connection | Pool, institution_id: str, *, before: tuple[datetime, str] | None, limit: int
+    connection: Connection | Pool, institution_id: InstitutionId, *, before: tuple[datetime, str] | None, limit: int
 ) -> list[asyncpg.Record]:
     """Return batches of the institution with their counts, the newest first; those of few rows are counted by rows."""
     rows: list[asyncpg.Record] = await connection.fetch(

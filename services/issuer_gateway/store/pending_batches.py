@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from proto.ids import BatchId, InstitutionId
+from proto.ids import BatchId, BatchKeyId, InstitutionId
 from services.issuer_gateway.store.batches import BackgroundBatch, select_batches
 from services.persistence.postgres import Connection, Pool
 
@@ -40,24 +40,24 @@ async def replace_parts(connection: Connection, batch_id: BatchId, sealed: Seque
     )
 
 
-async def change_key(connection: Connection, batch_id: BatchId, old_key_id: str, new_key_id: str) -> None:
+async def change_key(connection: Connection, batch_id: BatchId, old_key_id: BatchKeyId, new_key_id: BatchKeyId) -> None:
     """Name the key under which all parts of a batch lie now, and note that the old one is to be destroyed."""
     await connection.execute("UPDATE batch SET key_id = $2 WHERE batch_id = $1", batch_id, new_key_id)
     await connection.execute("INSERT INTO batch_key_ended (key_id) VALUES ($1) ON CONFLICT DO NOTHING", old_key_id)
 
 
-async def ended_keys(connection: Connection | Pool, *, limit: int) -> list[str]:
+async def ended_keys(connection: Connection | Pool, *, limit: int) -> list[BatchKeyId]:
     """Return names of keys that nothing needs any more, and that may still be in the key folder."""
     rows = await connection.fetch("SELECT key_id::text FROM batch_key_ended ORDER BY key_id LIMIT $1", limit)
     return [row["key_id"] for row in rows]
 
 
-async def forget_ended_keys(connection: Connection | Pool, key_ids: Sequence[str]) -> None:
+async def forget_ended_keys(connection: Connection | Pool, key_ids: Sequence[BatchKeyId]) -> None:
     """Note that these keys are destroyed."""
     await connection.execute("DELETE FROM batch_key_ended WHERE key_id = ANY($1::uuid[])", list(key_ids))
 
 
-async def needed_keys(connection: Connection | Pool, key_ids: Sequence[str]) -> list[str]:
+async def needed_keys(connection: Connection | Pool, key_ids: Sequence[BatchKeyId]) -> list[BatchKeyId]:
     """Return those of the keys that a batch needs, or whose end is noted."""
     rows = await connection.fetch(
         """SELECT key_id::text FROM batch WHERE key_id = ANY($1::uuid[])
@@ -75,7 +75,7 @@ async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict
     return {row["batch_id"]: row["sealed_key"] for row in rows}
 
 
-async def move_key(connection: Connection | Pool, batch_id: BatchId, key_id: str) -> None:
+async def move_key(connection: Connection | Pool, batch_id: BatchId, key_id: BatchKeyId) -> None:
     """Note under which name a batch's key lies outside the database now."""
     await connection.execute(
         "UPDATE batch SET key_id = $2, sealed_key = NULL WHERE batch_id = $1 AND sealed_key IS NOT NULL",

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.ids import CredentialId, Did, InstitutionId
+from proto.ids import CredentialId, Did, InstitutionId, KeyId
 from services.persistence.postgres import Connection, Pool
 
 
@@ -259,7 +259,7 @@ async def keep_published(
     *,
     version: int,
     published: bytes,
-    key_id: str,
+    key_id: KeyId,
     refresh_at: datetime,
     valid_until: datetime,
 ) -> None:

@@ -26,7 +26,7 @@ class InstitutionPlace(NamedTuple):
     """Where an institution stands in the list: its folded name, then its DID."""
 
     place: str
-    did: str
+    did: Did
 
 
 class ListedReads:
