@@ -10,7 +10,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.support.gateways import Answered, Office, RunningGateway, achievement
+from tests.support.gateways import RunningGateway, achievement
+from tests.support.holdings import Holdings, fill, made
 from tests.support.ledgers import Registrar, until
 
 Json = dict[str, Any]
@@ -184,72 +185,6 @@ EVERY = frozenset().union(
 )
 
 
-class Holdings:
-    """What an institution of the test has, by the names that placeholders have, and its secret links."""
-
-    def __init__(self, office: Office) -> None:
-        self.office = office
-        self.ids: dict[str, str] = {"slug": office.slug, "number": "1", "form": "svg", "ref": "s-4711"}
-        self.secrets: dict[str, str] = {}
-
-
-async def _made(office: Office, path: str, body: Any) -> Json:
-    async def taken() -> Answered | None:  # while the rules change, it says: again
-        answered = await office.client.post(path, body)
-        return None if answered.status == 503 or "another version of its rules" in str(answered.body) else answered
-
-    answer = await until(taken, f"{path} is taken")
-    assert answer.status in {200, 201, 202}, answer
-    made: Json = answer.body
-    return made
-
-
-async def _fill(gateway: RunningGateway, office: Office, name: str, ref: str, said: str) -> Holdings:
-    """Give an institution one of each kind of thing."""
-    found = Holdings(office)
-    uri = (await office.describe(takes_requests=True)).achievement.uri
-    learner = {"ref": ref, "family_name": name}
-    issued = await _made(office, "/v1/credentials", office.award(uri) | {"learner": learner})
-    link = await _made(office, "/v1/holder-links", {"learner": ref})
-    claim = await _made(office, "/v1/claims", {"credential_id": issued["credential_id"]})
-    key = await _made(office, "/v1/keys", {"name": "another", "scopes": ["credentials:read"]})
-    asked = {"institution": office.slug, "achievement": "hydrology", "family_name": name, "message": said}
-    request = (await gateway.client().post("/v1/requests", asked)).body
-    applied = {
-        "institution": office.slug,
-        "programme": f"https://{office.slug}.example/programmes/1",
-        "given_name": said,
-        "family_name": name,
-        "evidence": [{"dossier": {"title": said, "description": said}}],
-    }
-    application = (await gateway.client().post("/v1/recognition-applications", applied)).body
-    award = office.award(uri) | {"learner": learner | {"ref": f"{ref}-2"}}
-    lines, media = msgspec.json.encode(award) + b"\n", "application/x-ndjson"
-    batch = await office.client.send("POST", "/v1/batches", lines, key=f"batch-{ref}", media_type=media)
-    assert batch.status < 300, batch
-    found.ids |= {
-        "ref": ref,
-        "achievement_id": "hydrology",
-        "credential_id": issued["credential_id"],
-        "event_id": issued["issue"]["event_id"],
-        "link_id": link["link_id"],
-        "claim_id": claim["claim_id"],
-        "api_key_id": key["key"]["api_key_id"],
-        "request_id": request["request_id"],
-        "application_id": application["application_id"],
-        "batch_id": batch.body["batch_id"],
-        "uri": uri,
-    }
-    last = {
-        "holder": link["link"],
-        "claim": claim["link"],
-        "request": request["link"],
-        "application": application["link"],
-    }
-    found.secrets = {kind: each.rpartition("/")[2] for kind, each in last.items()}
-    return found
-
-
 class Walk:
     """Sends requests as the second institution and looks at all that comes back."""
 
@@ -316,9 +251,9 @@ async def _state(one: Holdings) -> list[Any]:
 async def walk(gateway: RunningGateway, registrar: Registrar) -> Walk:
     one, two = await gateway.institution("waterland"), await gateway.institution("nadmorska")
     await gateway.ledger.say(registrar.activation(2, (await gateway.ledger.client.log()).tree_size + 1))
-    first = await _fill(gateway, one, "Quarkowska", "s-4711", "rivers-of-old")
-    await _made(one, "/v1/achievements", achievement("only-here"))
-    second = await _fill(gateway, two, "Nowak", "n-1", "lakes")
+    first = await fill(gateway, one, "Quarkowska", "s-4711", "rivers-of-old")
+    await made(one, "/v1/achievements", achievement("only-here"))
+    second = await fill(gateway, two, "Nowak", "n-1", "lakes")
     await one.published(first.ids["credential_id"])
     return Walk(gateway, first, second)
 

@@ -1,8 +1,9 @@
 """Applications as the office sees them: evidence in its terms, like cases before it decides, decisions with reasons."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec import UNSET
 
 from proto.documents.wording import check_texts
@@ -13,7 +14,6 @@ from proto.wire.applications import (
     ApplicationAnswer,
     DecisionBody,
     ItemAnswer,
-    Precedent,
     ProgrammeLimits,
     RecognitionReport,
 )
@@ -26,6 +26,7 @@ from services.issuer_gateway.applications.apply import (
     title_of,
 )
 from services.issuer_gateway.applications.evidence import OpenedItem, file_in, name_of, opened_item
+from services.issuer_gateway.applications.known_evidence import KnownEvidence, by_application, place_of
 from services.issuer_gateway.applications.precedents import (
     NOT_ASKED,
     FoundPrecedents,
@@ -45,14 +46,20 @@ from services.issuer_gateway.applications.rules import (
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import achievements, application_counts, application_publication, applications
+from services.issuer_gateway.store import (
+    achievements,
+    application_counts,
+    application_publication,
+    applications,
+    like_cases,
+)
 from services.issuer_gateway.store.applications import (
     EvidenceDecision,
-    LikeCase,
     SealedEvidence,
     StoredApplication,
     WantedApplications,
 )
+from services.issuer_gateway.store.like_cases import EvidencePlace
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.persistence.postgres import Connection, Pool
 
@@ -69,13 +76,22 @@ class DecideApplications:
         self._precedents = precedents
 
     async def listed(
-        self, tenant: Tenant, *, wanted: WantedApplications, after: tuple[datetime, str] | None, limit: int
+        self,
+        tenant: Tenant,
+        *,
+        wanted: WantedApplications,
+        after: tuple[datetime, str] | None,
+        limit: int,
+        without_precedents: bool = False,
     ) -> tuple[list[ApplicationAnswer], tuple[datetime, str] | None]:
-        """Return applications, those that are due first, and behind which the next are to be asked for."""
+        """Return applications, those that are due first, and behind which the next are to be asked for.
+
+        A list of people to choose from does `without_precedents`.
+        """
         found = await applications.page(self._pool, tenant.institution_id, wanted=wanted, after=after, limit=limit + 1)
         shown = found[:limit]
         more = (shown[-1].due_at, shown[-1].application_id) if len(found) > limit else None
-        return [await self._answer(tenant, each) for each in shown], more
+        return await self._answers(tenant, shown, without_precedents=without_precedents), more
 
     async def get(self, tenant: Tenant, application_id: ApplicationId) -> ApplicationAnswer:
         """Return an application with its evidence and what is decided on like cases now.
@@ -86,44 +102,46 @@ class DecideApplications:
         if stored is None:
             raise _unknown(tenant, application_id)
         public = await self._precedents.of(await applications.items(self._pool, [application_id]))
-        return await self._answer(tenant, stored, public)
+        known = {(application_id, number): found for number, found in public.items()}
+        return (await self._answers(tenant, [stored], public=known))[0]
 
-    async def _answer(
-        self, tenant: Tenant, stored: StoredApplication, public: Mapping[int, FoundPrecedents] | None = None
-    ) -> ApplicationAnswer:
-        key = await self._key(stored)
-        items: list[ItemAnswer] = []
-        if key is not None:
-            found = await applications.items(self._pool, [stored.application_id])
-            made = await applications.decisions(self._pool, [stored.application_id])
-            for item in found:
-                like = await self._like(self._pool, tenant, item, but_for=stored.application_id)
-                own = [each for each in made if each.number == item.number]
-                items.append(
-                    _item(key, item, own, own_of(tenant.did, like), (public or {}).get(item.number, NOT_ASKED))
-                )
-        return ApplicationAnswer(
-            application_id=stored.application_id,
-            state=stored.state,
-            programme=stored.programme,
-            publish=stored.is_public,
-            created_at=from_datetime(stored.created_at),
-            due_at=from_datetime(stored.due_at),
-            is_overdue=stored.state == "open" and stored.due_at < datetime.now(UTC),
-            programme_title=title_of(tenant, stored.programme),
-            limits=await self._limits(tenant, stored.programme),
-            applicant=applicant_of(key, stored) if key else None,
-            items=tuple(items),
-            is_erased=key is None,
-        )
+    async def _answers(
+        self,
+        tenant: Tenant,
+        found: Sequence[StoredApplication],
+        *,
+        without_precedents: bool = False,
+        public: Mapping[EvidencePlace, FoundPrecedents] | None = None,
+    ) -> list[ApplicationAnswer]:
+        """Return applications with their evidence; however many they are, the database is asked as often as for one."""
+        keys = await self._learner_keys.known(each.learner_id for each in found if not each.is_erased)
+        readable = [each.application_id for each in found if keys.get(each.learner_id)]
+        items = await applications.items(self._pool, readable)
+        made = await applications.decisions(self._pool, readable)
+        asked = () if without_precedents else items
+        like = await like_cases.of_evidence(self._pool, tenant.institution_id, asked)
+        limits = await self._limits(tenant, {each.programme for each in found})
+        evidence = by_application(items, made, like, public or {})
+        return [
+            _answer(
+                tenant,
+                each,
+                keys.get(each.learner_id),
+                evidence=evidence.get(each.application_id, ()),
+                limits=limits.get(each.programme),
+            )
+            for each in found
+        ]
 
-    async def _limits(self, tenant: Tenant, programme: str) -> ProgrammeLimits | None:
-        """Return what the programme's recipe says of credits from elsewhere; None where it has none."""
-        found = (await achievements.by_uris(self._pool, tenant.institution_id, [programme])).get(programme)
-        recipe = found.achievement.recipe if found else None
-        if recipe is None:
-            return None
-        return ProgrammeLimits(**{name: getattr(recipe, name) for name in ProgrammeLimits.__struct_fields__})
+    async def _limits(self, tenant: Tenant, programmes: Collection[str]) -> dict[str, ProgrammeLimits]:
+        """Return what the recipes of programmes say of credits from elsewhere, of those that have one."""
+        found = await achievements.by_uris(self._pool, tenant.institution_id, sorted(programmes))
+        names = ProgrammeLimits.__struct_fields__
+        return {
+            asked: ProgrammeLimits(**{name: getattr(each.achievement.recipe, name) for name in names})
+            for asked, each in found.items()
+            if each.achievement.recipe is not None
+        }
 
     async def file(self, tenant: Tenant, application_id: ApplicationId, number: int) -> bytes:
         """Return a piece of evidence as the file that it came as.
@@ -146,19 +164,6 @@ class DecideApplications:
         if stored.is_erased:
             return None
         return (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
-
-    async def _like(
-        self, connection: Connection | Pool, tenant: Tenant, item: SealedEvidence, *, but_for: ApplicationId
-    ) -> list[LikeCase]:
-        if item.achievement is None:
-            return []
-        return await applications.like_cases(
-            connection,
-            tenant.institution_id,
-            achievement=item.achievement,
-            issuer=item.achievement_issuer,
-            but_for=but_for,
-        )
 
     async def decide(
         self,
@@ -238,8 +243,9 @@ class DecideApplications:
 
         What is public and cannot be asked for now stops nobody from deciding: the office was shown that it is unknown.
         """
-        like = await self._like(connection, tenant, opened.item, but_for=opened.item.application_id)
-        found = (*own_of(tenant.did, like), *public_of(public, opened.answer))
+        like = await like_cases.of_evidence(connection, tenant.institution_id, [opened.item])
+        own = own_of(tenant.did, like.get(place_of(opened.item), ()))
+        found = (*own, *public_of(public, opened.answer))
         unlike = any(each.decision != body.decision for each in found)
         if unlike and body.despite_precedents and body.text is UNSET:
             raise InvalidProblem("Say in words why this is decided otherwise than a like case", pointer="/text")
@@ -255,13 +261,15 @@ class DecideApplications:
 
     async def report(self, tenant: Tenant) -> RecognitionReport:
         """Return how the office decides, and on what it decided unlike."""
+        like = await like_cases.of_all(self._pool, tenant.institution_id)
+        return msgspec.structs.replace(await self.numbers(tenant), unlike=tuple(unlike_cases(like)))
+
+    async def numbers(self, tenant: Tenant) -> RecognitionReport:
+        """Return how the office decides in numbers alone; which like cases it decided unlike is not looked for."""
         found = await application_counts.counts(self._pool, tenant.institution_id)
-        like = await applications.like_cases(
-            self._pool, tenant.institution_id, achievement=None, issuer=None, but_for=None
-        )
         decided = found["full_count"] + found["partial_count"] + found["refused_count"]
         share = round(100 * found["refused_count"] / decided) if decided else None
-        return RecognitionReport(**found, unlike=tuple(unlike_cases(like)), refused_percent=share)
+        return RecognitionReport(**found, unlike=(), refused_percent=share)
 
 
 def _unknown(tenant: Tenant, application_id: ApplicationId) -> UnknownApplicationProblem:
@@ -297,13 +305,32 @@ def _decided(
     )
 
 
-def _item(
-    key: DataKey,
-    item: SealedEvidence,
-    made: Sequence[EvidenceDecision],
-    like: Sequence[Precedent],
-    public: FoundPrecedents,
-) -> ItemAnswer:
+def _answer(
+    tenant: Tenant,
+    stored: StoredApplication,
+    key: DataKey | None,
+    *,
+    evidence: Sequence[KnownEvidence],
+    limits: ProgrammeLimits | None,
+) -> ApplicationAnswer:
+    return ApplicationAnswer(
+        application_id=stored.application_id,
+        state=stored.state,
+        programme=stored.programme,
+        publish=stored.is_public,
+        created_at=from_datetime(stored.created_at),
+        due_at=from_datetime(stored.due_at),
+        is_overdue=stored.state == "open" and stored.due_at < datetime.now(UTC),
+        programme_title=title_of(tenant, stored.programme),
+        limits=limits,
+        applicant=applicant_of(key, stored) if key else None,
+        items=tuple(_item(key, tenant, each) for each in evidence) if key else (),
+        is_erased=key is None,
+    )
+
+
+def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence) -> ItemAnswer:
+    item = evidence.item
     opened = opened_item(key, item)
     return ItemAnswer(
         number=item.number,
@@ -314,8 +341,8 @@ def _item(
         credential_id=item.credential_id,
         achievement=item.achievement,
         achievement_issuer=item.achievement_issuer,
-        decisions=tuple(decision_answer(key, each, is_office=True) for each in made),
+        decisions=tuple(decision_answer(key, each, is_office=True) for each in evidence.made),
         appeal=opened.appeal,
-        precedents=(*like, *public_of(public, opened.answer)),
-        public_precedents=public.known,
+        precedents=(*own_of(tenant.did, evidence.like), *public_of(evidence.public, opened.answer)),
+        public_precedents=evidence.public.known,
     )

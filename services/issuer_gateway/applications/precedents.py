@@ -18,7 +18,8 @@ from proto.wire.verifier import Answer
 from services.clients.verifier_client import VerifierClient
 from services.edge import Log
 from services.issuer_gateway.applications.rules import UnlikeCaseProblem
-from services.issuer_gateway.store.applications import LikeCase, SealedEvidence
+from services.issuer_gateway.store.applications import SealedEvidence
+from services.issuer_gateway.store.like_cases import LikeCase
 
 _SECONDS_MAX = 5.0
 _TOGETHER_MAX = 4

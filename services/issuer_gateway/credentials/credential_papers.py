@@ -1,7 +1,7 @@
 """Papers of credentials that are here: the document opened, its standing asked, laid out. Keeps no copy of any."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -73,19 +73,28 @@ class CredentialPapers:
 
     async def opened(self, tenant: Tenant, credential_id: CredentialId) -> OpenedCredential:
         """Return a credential of the institution; raises `UnknownCredentialProblem` and `ErasedProblem`."""
-        document = await self._reader.document(tenant, credential_id, proof=_PROOF)
-        standing = await self.state_of(credential_id)
-        facts = Facts(
-            credential_id=credential_id,
-            legal_name=tenant.legal_name,
-            country=tenant.country,
-            did=tenant.did,
-            shown_state=standing,
-            check_url=self.check_url(credential_id),
-        )
-        return OpenedCredential(
-            document=document, content=content_of(document), facts=facts, institution_id=tenant.institution_id
-        )
+        return (await self.all_opened(tenant, [credential_id]))[0]
+
+    async def all_opened(self, tenant: Tenant, credential_ids: Sequence[CredentialId]) -> list[OpenedCredential]:
+        """Return credentials of the institution, in order; the database is asked as often as for one."""
+        documents = await self._reader.documents(tenant, credential_ids, proof=_PROOF)
+        standings = await self._standings.of(credential_ids)
+        return [
+            OpenedCredential(
+                document=documents[name],
+                content=content_of(documents[name]),
+                facts=Facts(
+                    credential_id=name,
+                    legal_name=tenant.legal_name,
+                    country=tenant.country,
+                    did=tenant.did,
+                    shown_state=standings[name],
+                    check_url=self.check_url(name),
+                ),
+                institution_id=tenant.institution_id,
+            )
+            for name in credential_ids
+        ]
 
     async def state_of(self, credential_id: CredentialId) -> ShownState:
         """Return how a credential stands now."""

@@ -34,6 +34,9 @@ ProofChoice = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
 _DECODE = msgspec.json.Decoder(Sealed).decode
 
 
+_ERASED = "The learner was erased, and with the learner's key this document; its status can still be asked by its id"
+
+
 class ErasedProblem(Problem):
     """The learner was erased: nobody can read the document any more, and nobody has kept a copy here."""
 
@@ -52,6 +55,14 @@ class AlteredDocumentProblem(Problem):
 
 _DECODE_PROOF = msgspec.json.Decoder(dict[str, Any]).decode
 _ENCODE = msgspec.json.Encoder().encode
+
+
+class ReadableCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential whose document was opened with its learner's key, and is the one that was issued."""
+
+    stored: credentials.StoredCredential
+    key: DataKey
+    document: dict[str, Any]
 
 
 class CredentialReader:
@@ -78,10 +89,7 @@ class CredentialReader:
         if stored.erased_at is None:
             key = (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
         if key is None:
-            raise ErasedProblem(
-                "The learner was erased, and with the learner's key this document; its status can still be asked by "
-                "its id"
-            )
+            raise ErasedProblem(_ERASED)
         return key
 
     async def document(self, tenant: Tenant, credential_id: CredentialId, *, proof: ProofChoice) -> dict[str, Any]:
@@ -90,50 +98,73 @@ class CredentialReader:
         The same every time, until that key is condemned: then the proof is made anew (it is no part of the credential).
         Raises `UnknownCredentialProblem`, `ErasedProblem`, `NoKeyProblem`.
         """
-        stored = await self._own(tenant, credential_id)
-        key = await self.key_of(stored)
-        found = _whole(key, stored)
-        if found is None or credential_id_of(found, tenant.did) != credential_id:
-            raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
-        self._metrics.documents_read.labels(proof).inc()
-        if proof == "none":
-            return found
-        return await self._with_proof(tenant, stored, key, document=found, suite=proof)
+        return (await self.documents(tenant, [credential_id], proof=proof))[credential_id]
 
-    async def _with_proof(
-        self,
-        tenant: Tenant,
-        stored: credentials.StoredCredential,
-        key: DataKey,
-        *,
-        document: dict[str, Any],
-        suite: Suite,
-    ) -> dict[str, Any]:
-        name = f"{stored.credential_id}\n{suite}"
-        kept = await proofs.get(self._pool, stored.credential_id, suite)
-        if kept is not None and kept.key_id in (await self._signing_keys.ring(tenant)).good:
-            return with_proof(document, _DECODE_PROOF(key.open(kept.sealed_proof, "proof", name)))
+    async def documents(
+        self, tenant: Tenant, credential_ids: Sequence[CredentialId], *, proof: ProofChoice
+    ) -> dict[CredentialId, dict[str, Any]]:
+        """Return several documents as `document` does; the database is asked as often as for one."""
+        stored = await self._owned(tenant, credential_ids)
+        keys = await self._keys(stored)
+        found = {}
+        for each in stored:
+            key = keys.get(each.learner_id)
+            if key is None:
+                raise ErasedProblem(_ERASED)
+            found[each.credential_id] = ReadableCredential(stored=each, key=key, document=_checked(tenant, key, each))
+        self._metrics.documents_read.labels(proof).inc(len(found))
+        if proof == "none":
+            return {name: each.document for name, each in found.items()}
+        return await self._with_proofs(tenant, found, suite=proof)
+
+    async def _with_proofs(
+        self, tenant: Tenant, opened: Mapping[CredentialId, ReadableCredential], *, suite: Suite
+    ) -> dict[CredentialId, dict[str, Any]]:
+        kept = await proofs.get_many(self._pool, list(opened), suite)
+        good = (await self._signing_keys.ring(tenant)).good
+        found, made = {}, {}
+        for name, each in opened.items():
+            known = kept.get(name)
+            if known is not None and known.key_id in good:
+                opened_proof = each.key.open(known.sealed_proof, "proof", f"{name}\n{suite}")
+                found[name] = with_proof(each.document, _DECODE_PROOF(opened_proof))
+            else:
+                found[name], made[name] = await self._proved(tenant, each, suite, is_anew=known is not None)
+        if made:
+            await proofs.keep(self._pool, suite, made)
+        return found
+
+    async def _proved(
+        self, tenant: Tenant, opened: ReadableCredential, suite: Suite, *, is_anew: bool
+    ) -> tuple[dict[str, Any], proofs.StoredProof]:
+        """Return a document with a proof that is made now, and the proof to be kept."""
         signer = await self._signing_keys.signer(tenant, "assertion")
+        issued_at = from_datetime(opened.stored.created_at.replace(microsecond=0))
         made = await asyncio.to_thread(
             secure,
-            document,
+            opened.document,
             key_id=signer.key_id,
             sign=signer.sign,
             suite=suite,
-            created=from_datetime(stored.created_at.replace(microsecond=0)) if kept is None else self._log_state.now(),
+            created=self._log_state.now() if is_anew else issued_at,
         )
         single = made["proof"][0] if isinstance(made["proof"], list) else made["proof"]
-        sealed = key.seal(_ENCODE(single), "proof", name)
-        await proofs.keep(
-            self._pool, stored.credential_id, suite, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
-        )
-        return made
+        sealed = opened.key.seal(_ENCODE(single), "proof", f"{opened.stored.credential_id}\n{suite}")
+        return made, proofs.StoredProof(key_id=signer.key_id, sealed_proof=sealed)
+
+    async def _owned(
+        self, tenant: Tenant, credential_ids: Sequence[CredentialId]
+    ) -> list[credentials.StoredCredential]:
+        """Return credentials in the order in which they are named; raises `UnknownCredentialProblem`."""
+        rows = await credentials.get_many(self._pool, tenant.institution_id, credential_ids)
+        known = {row.credential_id: row for row in rows}
+        for name in credential_ids:
+            if name not in known:
+                raise UnknownCredentialProblem(f"{tenant.slug} has no credential {name}")
+        return [known[name] for name in credential_ids]
 
     async def _own(self, tenant: Tenant, credential_id: CredentialId) -> credentials.StoredCredential:
-        stored = await credentials.get(self._pool, tenant.institution_id, credential_id)
-        if stored is None:
-            raise UnknownCredentialProblem(f"{tenant.slug} has no credential {credential_id}")
-        return stored
+        return (await self._owned(tenant, [credential_id]))[0]
 
     async def credential(
         self, tenant: Tenant, credential_id: CredentialId, *, issue: EventAnswer | None = None
@@ -181,6 +212,14 @@ class CredentialReader:
 def opened(key: DataKey, stored: credentials.StoredCredential) -> Sealed:
     """Return what was sealed of a credential, without its part; raises `UnsealableProblem`."""
     return _DECODE(key.open(stored.sealed_document, "document", stored.credential_id))
+
+
+def _checked(tenant: Tenant, key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any]:
+    """Return the document as it was issued; raises `AlteredDocumentProblem`."""
+    found = _whole(key, stored)
+    if found is None or credential_id_of(found, tenant.did) != stored.credential_id:
+        raise AlteredDocumentProblem("Its digest does not lead to its credential id; restore the database")
+    return found
 
 
 def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any] | None:

@@ -107,11 +107,11 @@ async def show_office_applications(request: web.Request) -> web.Response:
     cursor = asked.get("cursor")
     after = decode_cursor(_CURSOR, cursor, tuple[Annotated[datetime, Meta(tz=True)], Uuid]) if cursor else None
     decide = request.app[GATEWAY].decide_applications
-    found, more = await decide.listed(office.tenant, wanted=wanted, after=after, limit=_ROWS)
+    found, more = await decide.listed(office.tenant, wanted=wanted, after=after, limit=_ROWS, without_precedents=True)
     page = request.app[OFFICE_PAGES].applications(
         page_of(request, office),
         found,
-        await decide.report(office.tenant),
+        await decide.numbers(office.tenant),
         wanted=chosen,
         more=encode_cursor(_CURSOR, more) if more else None,
     )

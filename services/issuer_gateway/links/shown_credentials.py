@@ -86,7 +86,8 @@ class ShownByLinks:
 
     async def all_opened(self, link: FoundLink) -> Sequence[OpenedCredential]:
         """Return all credentials that a link leads to."""
-        return [self._within(link, await self._papers.opened(link.tenant, each)) for each in await self.ids(link)]
+        opened = await self._papers.all_opened(link.tenant, await self.ids(link))
+        return [self._within(link, each) for each in opened]
 
     async def described(self, link: FoundLink) -> ShownCredentials:
         """Return what a link shows, for machines."""

@@ -30,8 +30,6 @@ _APPEALED = """
         AND sealed_appeal IS NOT NULL AND NOT EXISTS (
             SELECT FROM application_decision AS made WHERE made.application_id = item.application_id
                 AND made.number = item.number AND made.round = 2)"""
-PRECEDENTS_MAX = 500
-"""So many decisions on like cases are counted, the newest first."""
 
 
 class NewApplication(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,18 +100,6 @@ class WantedApplications(msgspec.Struct, frozen=True, kw_only=True):
     programme: str | None = None
     is_overdue: bool = False
     is_appealed: bool = False
-
-
-class LikeCase(msgspec.Struct, frozen=True, kw_only=True):
-    """How often this office decided one way on an achievement, towards a programme, by the decision that counts."""
-
-    achievement: str
-    achievement_issuer: str
-    programme: str
-    decision: RecognitionDecision
-    ects_hundredths: int | None
-    count: int
-    last_at: datetime
 
 
 def _hex(value: bytes | None) -> str | None:
@@ -302,37 +288,3 @@ async def forget(connection: Connection | Pool, learner_ids: Sequence[LearnerId]
            WHERE learner_id = ANY($1::uuid[])""",
         list(learner_ids),
     )
-
-
-async def like_cases(
-    connection: Connection | Pool,
-    institution_id: InstitutionId,
-    *,
-    achievement: str | None,
-    issuer: str | None,
-    but_for: ApplicationId | None,
-) -> list[LikeCase]:
-    """Return how this institution decided, by achievement and programme: on one achievement, or on all.
-
-    The decisions on the application `but_for` are left out.
-    """
-    rows = await connection.fetch(
-        """WITH counting AS (
-               SELECT DISTINCT ON (item.application_id, item.number) item.achievement, item.achievement_issuer,
-                   application.programme, made.decision, made.ects_hundredths, made.decided_at
-               FROM application JOIN application_item AS item USING (application_id)
-                   JOIN application_decision AS made USING (application_id, number)
-               WHERE application.institution_id = $1 AND item.achievement IS NOT NULL
-                   AND ($2::text IS NULL OR (item.achievement = $2 AND item.achievement_issuer = $3))
-                   AND ($5::uuid IS NULL OR application_id <> $5)
-               ORDER BY item.application_id, item.number, made.round DESC)
-           SELECT achievement, achievement_issuer, programme, decision, ects_hundredths, count(*) AS count,
-               max(decided_at) AS last_at
-           FROM counting GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, last_at DESC LIMIT $4""",
-        institution_id,
-        achievement,
-        issuer,
-        PRECEDENTS_MAX,
-        but_for,
-    )
-    return [LikeCase(**dict(row)) for row in rows]

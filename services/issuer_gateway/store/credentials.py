@@ -276,12 +276,19 @@ async def get(
     connection: Connection | Pool, institution_id: InstitutionId, credential_id: CredentialId
 ) -> StoredCredential | None:
     """Return a credential of the institution; another institution's is not there."""
-    row = await connection.fetchrow(
-        f"{_SELECT} WHERE credential.institution_id = $1 AND credential_id = $2",
+    return next(iter(await get_many(connection, institution_id, [credential_id])), None)
+
+
+async def get_many(
+    connection: Connection | Pool, institution_id: InstitutionId, credential_ids: Sequence[CredentialId]
+) -> list[StoredCredential]:
+    """Return credentials of the institution, in no order; another institution's are not there."""
+    rows = await connection.fetch(
+        f"{_SELECT} WHERE credential.institution_id = $1 AND credential_id = ANY($2::bytea[])",
         institution_id,
-        bytes.fromhex(credential_id),
+        [bytes.fromhex(name) for name in credential_ids],
     )
-    return _stored(row) if row else None
+    return [_stored(row) for row in rows]
 
 
 async def page(

@@ -1,5 +1,7 @@
 """SQL of proofs that were made of documents. They come and go sealed under the learner's key."""
 
+from collections.abc import Mapping, Sequence
+
 import msgspec
 
 from proto.ids import CredentialId, KeyId
@@ -13,24 +15,30 @@ class StoredProof(msgspec.Struct, frozen=True, kw_only=True):
     sealed_proof: bytes
 
 
-async def get(connection: Connection | Pool, credential_id: CredentialId, suite: str) -> StoredProof | None:
-    """Return the proof of a document in this suite."""
-    row = await connection.fetchrow(
-        "SELECT key_id, sealed_proof FROM document_proof WHERE credential_id = $1 AND suite = $2",
-        bytes.fromhex(credential_id),
+async def get_many(
+    connection: Connection | Pool, credential_ids: Sequence[CredentialId], suite: str
+) -> dict[CredentialId, StoredProof]:
+    """Return the proofs of documents in this suite, of those that have one."""
+    rows = await connection.fetch(
+        """SELECT encode(credential_id, 'hex') AS credential_id, key_id, sealed_proof FROM document_proof
+           WHERE credential_id = ANY($1::bytea[]) AND suite = $2""",
+        [bytes.fromhex(name) for name in credential_ids],
         suite,
     )
-    return StoredProof(**dict(row)) if row else None
+    return {row["credential_id"]: StoredProof(key_id=row["key_id"], sealed_proof=row["sealed_proof"]) for row in rows}
 
 
-async def keep(connection: Connection | Pool, credential_id: CredentialId, suite: str, proof: StoredProof) -> None:
-    """Keep a proof in place of the one that was there."""
+async def keep(connection: Connection | Pool, suite: str, made: Mapping[CredentialId, StoredProof]) -> None:
+    """Keep proofs in place of those that were there."""
+    names = sorted(made)  # in one order, so that two who keep the same ones wait for each other
     await connection.execute(
-        """INSERT INTO document_proof (credential_id, suite, key_id, sealed_proof) VALUES ($1, $2, $3, $4)
+        """INSERT INTO document_proof (credential_id, suite, key_id, sealed_proof)
+           SELECT credential_id, $1, key_id, sealed_proof
+           FROM unnest($2::bytea[], $3::text[], $4::bytea[]) AS new (credential_id, key_id, sealed_proof)
            ON CONFLICT (credential_id, suite) DO UPDATE
                SET key_id = excluded.key_id, sealed_proof = excluded.sealed_proof, created_at = now()""",
-        bytes.fromhex(credential_id),
         suite,
-        proof.key_id,
-        proof.sealed_proof,
+        [bytes.fromhex(name) for name in names],
+        [made[name].key_id for name in names],
+        [made[name].sealed_proof for name in names],
     )
