@@ -1,7 +1,7 @@
 """What can be said on the log: one frozen record per event type, its limits, encoding and strict decoding.
 
-Knows the form of an event and nothing of who may say it when (that is `proto.lifecycle`). No field holds personal data,
-and none is free text about a person (DESIGN 3.3). Optional fields that are absent are omitted, never null.
+Pure. Knows the form of an event and nothing of who may say it when (that is `proto.lifecycle`). No field holds personal
+data, and none is free text about a person (DESIGN 3.3). Optional fields that are absent are omitted, never null.
 """
 
 import msgspec

@@ -1,1 +1,1 @@
-"""Documents of other systems, read into an achievement and an award. Verifies no signature of theirs."""
+"""Documents of other systems, read into an achievement and an award. Pure; verifies no signature of theirs."""

@@ -1,7 +1,7 @@
 """The rules of admission and what follows from them: one pure implementation for all (DESIGN 3.6, 3.7).
 
 `needs` says which states a decision reads, `signing_key` with which key an event must verify, `decide` whether it may
-be appended, `evolve` what it changes, `effective` what a credential's state is. Reads no clock and no store.
+be appended, `evolve` what it changes, `effective` what a credential's state is. Pure: reads no clock and no store.
 """
 
 from proto.lifecycle.book import Book, UnloadedStateError

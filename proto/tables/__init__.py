@@ -1,1 +1,1 @@
-"""Files of rows (CSV) that institutions send: awards, changes, skills. Knows no log and no gateway."""
+"""Files of rows (CSV) that institutions send: awards, changes, skills. Pure; knows no log and no gateway."""

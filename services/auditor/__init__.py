@@ -1,5 +1,8 @@
 """An independent monitor of one log: knows its public key, reads the C2SP tiles, believes nothing else.
 
+After a crash it goes on from what it keeps in its folder: the newest checkpoint that it proved, written durably before
+anything is said of it. The projection beside it can be thrown away.
+
 `Auditor.step` looks at the log once and proves everything that it shows; `Finding` is the evidence when it lies.
 """
 

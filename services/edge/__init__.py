@@ -1,5 +1,8 @@
 """What all services do at HTTP, once: routes, problems, limits, log, metrics, OpenAPI. Knows no service.
 
+After a crash nothing of a request is left but its log line, if that was written: what was done is in the service's own
+transaction, and who got no answer asks again.
+
 A service describes its routes, and everything else follows from the description:
 
     class Thing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

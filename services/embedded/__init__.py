@@ -1,4 +1,8 @@
-"""The bundled PostgreSQL under our own supervision; knows processes and folders, and no table."""
+"""The bundled PostgreSQL under our own supervision; knows processes and folders, and no table.
+
+After a crash of ours the kernel ends PostgreSQL with us (`launch`); the next start waits until it is gone, takes what
+is stale out of the way and lets PostgreSQL recover. What was committed is there.
+"""
 
 from services.embedded.account import AccountFault, let_through
 from services.embedded.binaries import BinariesMissingFault, find_binaries

@@ -1,5 +1,8 @@
 """Follows a log over HTTP and proves every step; verifier, gateway and auditor use it. Knows no database.
 
+After a crash it goes on from the position that its sink has stored with what was applied: nothing is applied twice, and
+nothing is skipped. What was proven and not applied is proven again.
+
 `Follower` drives a `Sink`: it hands over only entries that were proven to be under a signed checkpoint and that break
 no rule, in chunks, each with the position after it.
 """

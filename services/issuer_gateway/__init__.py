@@ -1,1 +1,4 @@
-"""The issuer gateway: turns institutions' requests into signed events and documents."""
+"""The issuer gateway: turns institutions' requests into signed events and documents.
+
+What holds after a crash of it stands in README.md here, and in the first lines of each room.
+"""

@@ -1,5 +1,7 @@
 """Traces (OpenTelemetry) of what a service does, as an option: nothing of it is imported where it is off.
 
+Spans that were not sent yet are lost in a crash; nothing rests on them.
+
 What is in a span: names of our own, route templates, methods, codes, counts, sizes, names of error classes. Never an id
 of a credential, learner or link, an address, a query, a header, a name, an error's words.
 """

@@ -1,6 +1,8 @@
-"""How many rooms a service has at its top, and how many layers their imports make; measured from the code itself."""
+"""How many rooms a service has, in how many layers, and what a room says of itself first; from the code itself."""
 
+import ast
 from functools import cache
+from pathlib import Path
 
 import grimp
 import pytest
@@ -27,3 +29,20 @@ def test_a_service_has_few_rooms_in_few_layers_and_no_circle(service: str, rooms
 
     assert len(rooms) <= rooms_max, sorted(rooms)
     assert max(map(layer, rooms)) <= layers_max, {room: layer(room) for room in rooms}
+
+
+def test_every_room_says_first_what_holds_after_a_crash_in_it_or_that_it_is_pure() -> None:
+    root = Path(__file__).resolve().parents[2]
+    rooms = [path for folder in ("proto", "services") for path in (root / folder).rglob("__init__.py")]
+    said = {
+        path.parent: (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").lower() for path in rooms
+    }
+    silent = [
+        str(room.relative_to(root)) for room, text in said.items() if not {"pure", "crash", "commit"} & words(text)
+    ]
+    assert silent == []
+
+
+def words(text: str) -> set[str]:
+    """Return the words of a text, without what stands around them."""
+    return {word.strip(".,:;()`") for word in text.split()}

@@ -1,5 +1,7 @@
 """The issuer gateway's whole HTTP as a typed client: a method for each operation, records in and out.
 
+With the key of a request it is repeated after a crash of either side as if it were the first time.
+
     async with aiohttp.ClientSession() as session:
         gateway = GatewayClient(session, "https://gateway.example", token=api_key, retry_count_max=5)
         issued = await gateway.issue(award, key="exam-2026-07-17/1001")

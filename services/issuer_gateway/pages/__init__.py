@@ -1,4 +1,7 @@
-"""The gateway's pages for learners: no script, nothing loaded, every value escaped. Decides and stores nothing."""
+"""The gateway's pages for learners: no script, nothing loaded, every value escaped. Decides and stores nothing.
+
+It keeps nothing, so a crash in it costs the page.
+"""
 
 import base64
 from collections.abc import Mapping

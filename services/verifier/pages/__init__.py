@@ -1,4 +1,7 @@
-"""Pages for people: no script, nothing loaded from anywhere, every value escaped. Decides and stores nothing."""
+"""Pages for people: no script, nothing loaded from anywhere, every value escaped. Decides and stores nothing.
+
+It keeps nothing, so a crash in it costs the page.
+"""
 
 from collections.abc import Mapping
 from functools import partial
