@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from proto.documents.fields import EmailField, ShortText
+from proto.documents.fields import EmailField, LearnerRef, ShortText
 from proto.event_fields import EctsField, EqfField, UriField
 from proto.events import Record
 from proto.ids import ApplicationId, CredentialId, Did, EventId
@@ -197,7 +197,10 @@ class ProgrammeLimits(Record, frozen=True, kw_only=True):
 
 
 class ApplicationAnswer(Record, frozen=True, kw_only=True):
-    """An application as the office sees it; what was written is null once it is erased."""
+    """An application as the office sees it; what was written is null once it is erased.
+
+    `learner` is the institution's own name for the learner whose application it is, where the office has said so.
+    """
 
     application_id: ApplicationId
     state: ApplicationState
@@ -209,8 +212,18 @@ class ApplicationAnswer(Record, frozen=True, kw_only=True):
     programme_title: str | None = None
     limits: ProgrammeLimits | None = None
     applicant: Applicant | None = None
+    learner: str | None = None
     items: tuple[ItemAnswer, ...] = ()
     is_erased: bool = False
+
+
+class WhoseApplication(Record, frozen=True, kw_only=True):
+    """`PUT /v1/recognition-applications/{id}/learner`: whose application it is, by the institution's own name; or null.
+
+    Then it is in that learner's export, and is erased with that learner.
+    """
+
+    learner: LearnerRef | None
 
 
 class ApplicationPage(Record, frozen=True, kw_only=True):

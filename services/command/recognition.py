@@ -92,6 +92,37 @@ async def appeal(*, link: str, number: int, text: str, as_json: bool) -> None:
         _print_seen(await GatewayClient(session, url).appeal(secret, number, text), as_json=as_json)
 
 
+@recognition.command("export")
+@click.argument("link")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@command
+async def export(*, link: str, file: Path) -> None:
+    """Save all that is kept of the application behind LINK as FILE, a ZIP."""
+    url, secret = read_link(link, "applications")
+    async with client_session() as session:
+        packed = await GatewayClient(session, url).export_application_by_link(secret)
+    file.write_bytes(packed)
+    console.print(f"saved {file}", markup=False)
+
+
+@recognition.command("whose")
+@click.argument("application_id")
+@click.argument("learner", required=False)
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def whose(*, application_id: str, learner: str | None, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """Say that the applicant of APPLICATION_ID is LEARNER, by your own name; without it, that it is none of yours.
+
+    Then the application is in that learner's export and goes with that learner's erasure.
+    """
+    async with client_session() as session:
+        client = _client(session, gateway, api_key_file)
+        found = await client.say_whose_application(ApplicationId(application_id), learner)
+    _print_application(found, as_json=as_json)
+
+
 @recognition.command("withdraw")
 @click.argument("link")
 @as_json_option

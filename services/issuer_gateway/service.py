@@ -4,8 +4,10 @@ import dataclasses
 
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.decide import DecideApplications
+from services.issuer_gateway.applications.export_applications import ExportApplications
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
+from services.issuer_gateway.applications.whose import WhoseApplications
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_upload import BatchUploads
 from services.issuer_gateway.batches.small_batch import CheckList, IssueList
@@ -68,6 +70,8 @@ class Gateway:
     use_claim: UseClaim
     recognition_applications: RecognitionApplications
     decide_applications: DecideApplications
+    whose_applications: WhoseApplications
+    export_applications: ExportApplications
     publish_recognitions: PublishRecognitions
     remind_offices: RemindOffices
     learner_requests: LearnerRequests

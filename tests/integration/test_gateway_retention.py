@@ -1,6 +1,8 @@
 """What an institution keeps no longer by its rules goes, is recorded, and an erasure leaves nothing of a learner."""
 
 import contextlib
+import io
+import zipfile
 from typing import Any
 
 import msgspec
@@ -8,6 +10,7 @@ import msgspec
 from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.persistence.postgres import connected
+from tests.support.erased import assert_nowhere
 from tests.support.gateways import RunningGateway
 
 Json = dict[str, Any]
@@ -76,6 +79,56 @@ async def test_an_erasure_reaches_every_table_that_leads_to_a_learner(gateway: R
     assert found == set(LEARNER_TABLES), "say what an erasure does to a table, see that it does, and name it here"
 
 
+async def test_a_learner_takes_all_of_an_application_along_and_with_the_learner_it_goes(
+    gateway: RunningGateway,
+) -> None:
+    office, other = await gateway.institution("waterland"), await gateway.institution("other")
+    uri = (await office.describe()).achievement.uri
+    await office.published((await office.issue(uri, REF)).credential_id)
+    applied = await _application(gateway)
+    refused = {"decision": "refused", "reasons": ["other"], "text": "why-not-so", "assessor": "Professor Y"}
+    path = f"/v1/recognition-applications/{applied['application_id']}"
+    assert (await office.client.post(f"{path}/items/1/decision", refused)).status == 200
+    link = f"/v1/application-links/{applied['secret']}"
+    assert (await gateway.client().post(f"{link}/items/1/appeal", {"text": "rivers-of-old"})).status == 200
+    assert gateway.commands is not None
+    async with connected(gateway.database.owner_url, application_name="test") as connection:
+        await connection.execute("UPDATE application SET due_at = now()")
+    assert await gateway.commands.remind_offices.remind() == 1
+
+    for name, status in (("nobody", 422), (None, 200), (REF, 200)):
+        said = await office.client.send("PUT", f"{path}/learner", msgspec.json.encode({"learner": name}))
+        assert said.status == status, said
+    assert said.body["learner"] == REF
+    assert (await other.client.send("PUT", f"{path}/learner", b'{"learner": null}')).status == 404
+    made = (await office.client.post("/v1/holder-links", {"learner": REF})).body
+    own = made["link"].rpartition("/")[2]
+    by_link = await _zip(gateway, f"{link}/export")
+    of_all = await _zip(gateway, f"/credentials/{own}/export")
+    by_office = await _zip(gateway, f"{path}/export", office.created.api_key)
+    assert by_link.keys() == by_office.keys() == {"README.txt", "record.json"}
+    for files in (by_link, by_office, of_all):
+        text = files["record.json"].decode()
+        assert all(said in text for said in SAID if said != REF), text
+        assert "due-soon" in text or "overdue" in text
+        assert "Professor Y" not in text, "whoever assessed is another person"
+
+    assert (await office.client.send("DELETE", f"/v1/learners/{REF}")).status == 200
+    seen = (await gateway.client().get(link)).body
+    assert (seen["state"], seen["is_erased"]) == ("withdrawn", True)
+    assert (await gateway.client().get(f"{link}/export")).slug == "application-closed"
+    await _assert_gone(gateway)
+
+
+async def _zip(gateway: RunningGateway, path: str, key: str = "") -> dict[str, bytes]:
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with gateway.ledger.session.get(f"{gateway.url}{path}", headers=headers) as response:
+        assert response.status == 200, await response.text()
+        assert response.headers["Cache-Control"] == "no-store"
+        with zipfile.ZipFile(io.BytesIO(await response.read())) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+
 async def test_after_an_erasure_nothing_that_was_said_by_or_of_a_learner_is_left_in_clear(
     gateway: RunningGateway,
 ) -> None:
@@ -100,19 +153,23 @@ async def test_after_an_erasure_nothing_that_was_said_by_or_of_a_learner_is_left
 
     assert (await office.client.send("DELETE", f"/v1/learners/{REF}")).status == 200
     assert (await gateway.client().send("DELETE", link)).status == 200
+    await _assert_gone(gateway)
+
+
+async def _assert_gone(gateway: RunningGateway) -> None:
+    """Nothing of a learner or of an application is in any table or any log, and no key that it was sealed under."""
+    await assert_nowhere(gateway, SAID)
     async with connected(gateway.database.owner_url, application_name="test") as connection:
-        tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        for (table,) in tables:
-            rows = await connection.fetch(f"SELECT whole::text AS text FROM {table} AS whole")
-            text = "\n".join(row["text"] for row in rows)
-            for said in SAID:
-                assert said not in text, (table, said)
-                assert said.encode().hex() not in text, (table, said)
         erased = [row[0] for row in await connection.fetch("SELECT learner_id::text FROM learner WHERE ref IS NULL")]
         sealed = await connection.fetchval("SELECT count(*) FROM application WHERE sealed_applicant <> ''")
+        left = await connection.fetchval(
+            """SELECT (SELECT count(*) FROM application_item) + (SELECT count(*) FROM application_decision)
+                + (SELECT count(*) FROM application_reminder)
+                + (SELECT count(*) FROM application WHERE of_learner IS NOT NULL)"""
+        )
     with contextlib.closing(Vault(vault_folder(gateway.config.key_folder, gateway.config.master_key_file))) as vault:
         assert set((await vault.keys(erased)).values()) == {None}
-    assert sealed == 0
+    assert (sealed, left) == (0, 0)
     assert len(erased) >= 2
 
 

@@ -1,6 +1,8 @@
 """Recognition from page to page, as an applicant and two people of an office go through it, over real HTTP."""
 
+import io
 import re
+import zipfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ from proto.documents.baked_picture import with_credential
 from services.issuer_gateway.http.office_session import COOKIE
 from services.persistence import postgres
 from tests.support.databases import MakeDatabase
+from tests.support.erased import assert_nowhere
 from tests.support.foreign_documents import open_badge
 from tests.support.gateways import Office, RunningGateway, running_gateway
 from tests.support.judged import Verifier, document_of, running_verifier
@@ -203,13 +206,23 @@ async def test_an_applicant_gets_three_decisions_reads_why_appeals_and_leaves_no
             await school.event_published(event)
         assert await _log_size(gateway) == size + 2, "what she asked for: the two that are on this log, and no refusal"
 
+        await applicant.open(own)
+        (export,) = re.findall(r'id="export" href="([^"]+)"', applicant.text)
+        async with applicant.session.get(URL(gateway.url + own).join(URL(export))) as response:
+            assert response.content_type == "application/zip"
+            with zipfile.ZipFile(io.BytesIO(await response.read())) as archive:
+                assert sorted(archive.read(name) for name in archive.namelist() if "evidence" in name) == sorted(
+                    [*documents, badge]
+                )
         await applicant.send(f"{own}/withdraw", {})
         assert "wurde gelöscht" in applicant.text
         await decider.open(path)
         assert "What was written and shown was erased." in decider.text
         assert "Żółć" not in decider.text
-    for table in ("application_item", "application_decision"):
+    for table in ("application_item", "application_decision", "application_reminder"):
         assert await gateway.database_count(table) == 0
+    ids = [msgspec.json.decode(document)["id"] for document in documents]
+    await assert_nowhere(gateway, ["Żółć", PARTIAL["text"], REFUSED["text"], badge.hex(), *ids])
     assert own.rpartition("/")[2].encode() not in gateway.log.getvalue()
     assert school.created.api_key.encode() not in gateway.log.getvalue()
 

@@ -38,6 +38,19 @@ class ApplicationCalls(HttpClient):
         path = f"/v1/application-links/{secret}/items/{number}/appeal"
         return await self.call("POST", path, ApplicationSeen, send={"text": text})
 
+    async def export_application_by_link(self, secret: str) -> bytes:
+        """Return all that is kept of an application (ZIP), for its applicant."""
+        return await self.request_bytes("GET", f"/v1/application-links/{secret}/export")
+
+    async def export_application(self, application_id: ApplicationId) -> bytes:
+        """Return all that is kept of an application (ZIP), which the institution hands to its applicant."""
+        return await self.request_bytes("GET", f"/v1/recognition-applications/{application_id}/export")
+
+    async def say_whose_application(self, application_id: ApplicationId, learner: str | None) -> ApplicationAnswer:
+        """Say which learner of the institution an applicant is, by its own name; None: it is none."""
+        path = f"/v1/recognition-applications/{application_id}/learner"
+        return await self.call("PUT", path, ApplicationAnswer, send={"learner": learner})
+
     async def withdraw_application(self, secret: str) -> ApplicationSeen:
         """Withdraw an application, and erase all that was written, shown and decided in it."""
         return await self.call("DELETE", f"/v1/application-links/{secret}", ApplicationSeen)

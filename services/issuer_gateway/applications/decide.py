@@ -51,6 +51,7 @@ from services.issuer_gateway.store import (
     application_counts,
     application_publication,
     applications,
+    learner_applications,
     like_cases,
 )
 from services.issuer_gateway.store.applications import (
@@ -68,7 +69,12 @@ class DecideApplications:
     """What an office reads and decides."""
 
     def __init__(
-        self, pool: Pool, idempotency: Idempotency, learner_keys: LearnerKeys, precedents: PublicPrecedents
+        self,
+        pool: Pool,
+        idempotency: Idempotency,
+        *,
+        learner_keys: LearnerKeys,
+        precedents: PublicPrecedents,
     ) -> None:
         self._pool = pool
         self._idempotency = idempotency
@@ -122,6 +128,7 @@ class DecideApplications:
         like = await like_cases.of_evidence(self._pool, tenant.institution_id, asked)
         limits = await self._limits(tenant, {each.programme for each in found})
         evidence = by_application(items, made, like, public or {})
+        whose = await learner_applications.whose(self._pool, readable)
         return [
             _answer(
                 tenant,
@@ -129,6 +136,7 @@ class DecideApplications:
                 keys.get(each.learner_id),
                 evidence=evidence.get(each.application_id, ()),
                 limits=limits.get(each.programme),
+                learner=whose.get(each.application_id),
             )
             for each in found
         ]
@@ -312,6 +320,7 @@ def _answer(
     *,
     evidence: Sequence[KnownEvidence],
     limits: ProgrammeLimits | None,
+    learner: str | None,
 ) -> ApplicationAnswer:
     return ApplicationAnswer(
         application_id=stored.application_id,
@@ -324,6 +333,7 @@ def _answer(
         programme_title=title_of(tenant, stored.programme),
         limits=limits,
         applicant=applicant_of(key, stored) if key else None,
+        learner=learner,
         items=tuple(_item(key, tenant, each) for each in evidence) if key else (),
         is_erased=key is None,
     )

@@ -31,6 +31,8 @@ READS = frozenset(
         "show_office_applications",
         "show_office_application",
         "save_office_evidence",
+        "export_application",
+        "export_application_by_link",
         "list_holder_links",
         "read_audit_trail",
     }

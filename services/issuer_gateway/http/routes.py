@@ -6,6 +6,7 @@ from services.edge import Route
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.http import (
     achievement_routes,
+    application_export_routes,
     application_routes,
     apply_routes,
     audit_routes,
@@ -50,6 +51,7 @@ def make_routes(config: Config) -> Sequence[Route]:
         *application_routes.ROUTES,
         *apply_routes.ROUTES,
         *office_routes.ROUTES,
+        *application_export_routes.ROUTES,
         *office_statement_routes.ROUTES,
         *claim_routes.ROUTES,
         *batch_routes.routes(config),

@@ -4,18 +4,14 @@ Documents, their supplements, what proves them offline, and a record of the rest
 """
 
 import asyncio
-import io
-import zipfile
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-
-import msgspec
 
 from proto.moment import Moment, from_datetime
 from proto.problem import Problem
 from services.clients.log_client import LogClient
 from services.edge import ForbiddenProblem
+from services.issuer_gateway.applications.export_applications import ExportApplications, encoded, zipped
 from services.issuer_gateway.credentials.credential_papers import CredentialPapers, OpenedCredential
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.links.link_commands import LISTED_MAX, HolderLinks
@@ -27,7 +23,6 @@ from services.persistence.postgres import Pool
 PAPERS_MAX = 50
 EXPORTS_MAX = 2
 _DIGITS = 12
-_ENCODE = msgspec.json.Encoder(order="deterministic").encode
 _README = """What {institution} keeps of you, as of {day}.
 
 documents/   your credentials, signed: give them to whoever asks. Any verifier that follows their log checks them:
@@ -36,7 +31,8 @@ bundles/     what shows without any server that they are authentic, by {log}:
              credentify verify --offline documents/NAME.json bundles/NAME.bundle --policy policy.txt
 policy.txt   whom this institution trusts for that: the log's key. Compare it with what the log publishes itself.
 pdf/         the same on paper, the documents inside.
-record.json  what else is kept here: under which name, your requests, links and claims.
+application-…/  what you sent with applications for recognition, as it came.
+record.json  what else is kept here: under which name, your requests, links, claims and applications.
 {missing}"""
 
 
@@ -52,6 +48,7 @@ class ExportHoldings:
         *,
         learner_keys: LearnerKeys,
         log_client: LogClient,
+        applications: ExportApplications,
         policy: str,
     ) -> None:
         self._pool = pool
@@ -60,6 +57,7 @@ class ExportHoldings:
         self._papers = papers
         self._learner_keys = learner_keys
         self._log_client = log_client
+        self._applications = applications
         self._policy = policy
         self._places = asyncio.Semaphore(EXPORTS_MAX)
 
@@ -72,8 +70,10 @@ class ExportHoldings:
             said = _README.format(
                 institution=link.tenant.legal_name, day=now[:10], log=self._log_client.url, missing="\n".join(missing)
             )
-            files |= {"README.txt": said.encode(), "record.json": await self._record(link, now)}
-            return await asyncio.to_thread(_zipped, files)
+            evidence, applied = await self._applications.of_learner(link.tenant, link.stored.learner_id)
+            record = await self._record(link, now) | {"applications": applied}
+            files |= evidence | {"README.txt": said.encode(), "record.json": encoded(record)}
+            return await asyncio.to_thread(zipped, files)
 
     async def _files(self, link: FoundLink) -> tuple[dict[str, bytes], list[str]]:
         files, missing = {"policy.txt": self._policy.encode()}, []
@@ -96,13 +96,13 @@ class ExportHoldings:
             raise ForbiddenProblem(f"Papers are made of the newest {PAPERS_MAX}")
         return await self._papers.supplement(opened)
 
-    async def _record(self, link: FoundLink, now: Moment) -> bytes:
-        """Return what is kept of the learner besides documents, as JSON."""
+    async def _record(self, link: FoundLink, now: Moment) -> dict[str, Any]:
+        """Return what is kept of the learner besides documents and applications."""
         stored = link.stored
         made = await holder_links.of_learner(self._pool, stored.learner_id, limit=LISTED_MAX)
         asked = await requests.of_learner(self._pool, stored.learner_id, limit=LISTED_MAX)
         claimed = await claims.of_learner(self._pool, stored.learner_id, limit=LISTED_MAX)
-        record = {
+        return {
             "as_of": now,
             "institution": link.tenant.legal_name,
             "institution_did": link.tenant.did,
@@ -111,7 +111,6 @@ class ExportHoldings:
             "claims": [_claim(each) for each in claimed],
             "links": [await self._link(each) for each in made],
         }
-        return msgspec.json.format(_ENCODE(record), indent=2)
 
     async def _request(self, stored: requests.StoredRequest) -> dict[str, Any]:
         key = await key_of(self._learner_keys, stored)
@@ -145,16 +144,3 @@ def _claim(stored: claims.StoredClaim) -> dict[str, Any]:
         "ends_at": from_datetime(stored.expires_at),
         "used_at": from_datetime(stored.used_at) if stored.used_at else None,
     }
-
-
-def _zipped(files: Mapping[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in _in_order(files):
-            archive.writestr(name, files[name])
-    return stream.getvalue()
-
-
-def _in_order(files: Mapping[str, bytes]) -> Sequence[str]:
-    """Return the names, what explains the rest first."""
-    return sorted(files, key=lambda name: (name != "README.txt", name))

@@ -282,7 +282,7 @@ async def forget(connection: Connection | Pool, learner_ids: Sequence[LearnerId]
         list(learner_ids),
     )
     await connection.execute(
-        """UPDATE application SET sealed_applicant = '',
+        """UPDATE application SET sealed_applicant = '', of_learner = NULL,
                state = CASE WHEN state = 'lapsed' THEN state ELSE 'withdrawn' END,
                closed_at = coalesce(closed_at, now())
            WHERE learner_id = ANY($1::uuid[])""",

@@ -9,7 +9,7 @@ import msgspec
 
 from proto.documents.credential import Achievement
 from proto.ids import AchievementId, ApiKeyId, Commitment, CredentialId, Did, EventId, InstitutionId, LearnerId
-from services.issuer_gateway.store import applications, imports, reminders
+from services.issuer_gateway.store import applications, imports, learner_applications, reminders
 from services.persistence.postgres import Connection, Pool
 
 _DECODE_PROBLEM = msgspec.json.Decoder(dict[str, Any]).decode
@@ -132,7 +132,7 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 async def erase(connection: Connection, institution_id: InstitutionId, ref: str) -> Erased | None:
     """Forget the institution's name for a learner and which imports became their credentials; close the documents.
 
-    None if it has no learner of that name.
+    What the institution said to be that learner's applications goes too. None if it has no learner of that name.
     """
     row = await connection.fetchrow(
         """UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now()
@@ -142,9 +142,15 @@ async def erase(connection: Connection, institution_id: InstitutionId, ref: str)
     )
     if row is None:
         return None
-    await imports.forget(connection, [row["learner_id"]])
-    await applications.forget(connection, [row["learner_id"]])
-    await reminders.forget(connection, [row["learner_id"]])
+    applicants = await learner_applications.applicants_of(connection, [row["learner_id"]])
+    await connection.execute(
+        "UPDATE learner SET ref = NULL, sealed_key = NULL, erased_at = now() WHERE learner_id = ANY($1::uuid[])",
+        applicants,
+    )
+    gone = [row["learner_id"], *applicants]
+    await imports.forget(connection, gone)
+    await applications.forget(connection, gone)
+    await reminders.forget(connection, gone)
     count: int = await connection.fetchval("SELECT count(*) FROM credential WHERE learner_id = $1", row["learner_id"])
     return Erased(learner_id=row["learner_id"], erased_at=row["erased_at"], document_count=count)
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from proto.ids import InstitutionId, LearnerId
+import asyncpg
+
+from proto.ids import ApplicationId, InstitutionId, LearnerId
 from proto.moment import from_datetime
 from proto.wire.reminders import Reminder
 from services.persistence.postgres import Connection, Pool
@@ -48,16 +50,27 @@ async def page(
         after,
         limit,
     )
-    return [
-        Reminder(
-            reminder_id=row["reminder_id"],
-            kind=row["kind"],
-            application_id=row["application_id"],
-            due_at=from_datetime(row["due_at"]),
-            created_at=from_datetime(row["created_at"]),
-        )
-        for row in rows
-    ]
+    return [_reminder(row) for row in rows]
+
+
+async def of_applications(connection: Connection | Pool, application_ids: Sequence[ApplicationId]) -> list[Reminder]:
+    """Return what the office was reminded of about applications, in order."""
+    rows = await connection.fetch(
+        """SELECT reminder_id, application_id::text, kind, due_at, created_at FROM application_reminder
+           WHERE application_id = ANY($1::uuid[]) ORDER BY reminder_id""",
+        list(application_ids),
+    )
+    return [_reminder(row) for row in rows]
+
+
+def _reminder(row: asyncpg.Record) -> Reminder:
+    return Reminder(
+        reminder_id=row["reminder_id"],
+        kind=row["kind"],
+        application_id=row["application_id"],
+        due_at=from_datetime(row["due_at"]),
+        created_at=from_datetime(row["created_at"]),
+    )
 
 
 async def forget(connection: Connection | Pool, learner_ids: Sequence[LearnerId]) -> None:

@@ -84,6 +84,7 @@ async def outlived(connection: Connection | Pool, institution_id: InstitutionId,
                AND NOT EXISTS (SELECT FROM request WHERE request.learner_id = learner.learner_id AND state = 'open')
                AND NOT EXISTS (SELECT FROM claim WHERE claim.learner_id = learner.learner_id
                    AND used_at IS NULL AND cancelled_at IS NULL AND expires_at > now())
+               AND NOT EXISTS (SELECT FROM application WHERE of_learner = learner.learner_id)
            ORDER BY ref""",
         institution_id,
         list(refs),

@@ -7,9 +7,11 @@ from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.evidence import EvidenceCheck
+from services.issuer_gateway.applications.export_applications import ExportApplications
 from services.issuer_gateway.applications.precedents import PublicPrecedents
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
+from services.issuer_gateway.applications.whose import WhoseApplications
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_reader import BatchReader
 from services.issuer_gateway.batches.batch_storage import PostgresBatchStorage
@@ -154,9 +156,9 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         claim_links=_claim_links(parts, issuing, reader, config),
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
-        decide_applications=DecideApplications(
-            pool, idempotency, parts.learner_keys, PublicPrecedents(parts.verifier, parts.log)
-        ),
+        decide_applications=_decide_applications(parts),
+        whose_applications=WhoseApplications(parts.unit_of_work),
+        export_applications=_export_applications(parts, config),
         publish_recognitions=PublishRecognitions(pool, statements, idempotency, parts.log),
         remind_offices=RemindOffices(pool),
         learner_requests=_learner_requests(parts, config),
@@ -213,8 +215,22 @@ def _export_holdings(
         papers,
         learner_keys=parts.learner_keys,
         log_client=parts.log_client,
+        applications=_export_applications(parts, config),
         policy=policy_text(config.policy_file, [config.log_verifier_key], config.registrar),
     )
+
+
+def _decide_applications(parts: Parts) -> DecideApplications:
+    return DecideApplications(
+        parts.pool,
+        parts.idempotency,
+        learner_keys=parts.learner_keys,
+        precedents=PublicPrecedents(parts.verifier, parts.log),
+    )
+
+
+def _export_applications(parts: Parts, config: Config) -> ExportApplications:
+    return ExportApplications(parts.pool, parts.learner_keys, _recognition_applications(parts, config))
 
 
 def _import_document(parts: Parts, issuing: Issuing) -> ImportDocument:
