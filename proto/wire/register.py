@@ -11,9 +11,11 @@ from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
 from proto.wire.content import Texts
 from proto.wire.ledger import Body
+from proto.wire.statements import LiveState
 from proto.wire.verifier import AccreditationFacts, AsOf, Check, IssuerFacts, KeyFacts, ScopeFacts
 
-RegisterState = Literal["active", "suspended", "closed"]
+RegisterState = Literal["active", "suspended", "closed", "unknown"]
+"""How an institution stands now; `unknown` where it would be active by records that may lack what was said since."""
 
 
 class ActCounts(Body, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ class RecognisedAchievement(Body, frozen=True, kw_only=True):
 class DecisionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     """A standing decision in force now: an institution counts what another awards for an achievement (DESIGN 9).
 
+    `state` is `unknown` where it would be live by records that may lack what was said since.
     `description_digest` is that of the description which it meant, as whoever decided states it.
     """
 
@@ -136,6 +139,7 @@ class DecisionFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     programme: str
     valid_from: Moment
     valid_until: Moment
+    state: LiveState
     title: Texts | None = None
     eqf_level: int | None = None
     ects_hundredths_min: int | None = None

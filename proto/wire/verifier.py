@@ -25,13 +25,17 @@ ShownState = Literal[StateName, "unknown"]
 ChangeKind = Literal["issued", "revoked", "suspended", "reinstated"]
 
 
-class Check(Body, frozen=True, kw_only=True):
-    """What one check found: a result, a stable code for machines, and one sentence for a person."""
+class Check(Body, frozen=True, kw_only=True, omit_defaults=True):
+    """What one check found: a result, a stable code for machines, and one sentence for a person.
+
+    `cause` is what exactly was found, for whoever mends it: in English, whatever language the sentence is in.
+    """
 
     check: CheckName
     result: Result
     code: str
     detail: str
+    cause: str = ""
 
 
 class HistoryItem(Body, frozen=True, kw_only=True, omit_defaults=True):
@@ -133,7 +137,10 @@ class IssuerFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KeyFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """One key of an institution: added by whom, usable from when, retired or condemned since when."""
+    """One key of an institution: added by whom, usable from when, retired or condemned since when.
+
+    `state` is `unknown` where it would be usable by records that may lack what was said since.
+    """
 
     key_id: KeyId
     purpose: KeyPurpose
@@ -141,7 +148,7 @@ class KeyFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
     added_at: Moment
     added_by: Did
     usable_from: Moment
-    state: Literal["usable", "delayed", "retired", "compromised", "void"]
+    state: Literal["usable", "delayed", "retired", "compromised", "void", "unknown"]
     invalid_from: Moment | None = None
 
 

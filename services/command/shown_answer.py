@@ -57,6 +57,9 @@ class ShownAnswer:
             named = f"{self._word(NAMES[check.check])}: {self._word(result_words(check))}."
             self._console.print(f"  {_SIGNS[check.result]} ", end="")
             self._console.print(f"{named} {_clean(check.detail)}", markup=False)
+            if check.cause:
+                said = self._word("In detail, for whoever mends it:")
+                self._console.print(f"     {said} {_clean(check.cause)}", markup=False)
         self._record(answer)
         self._as_of(answer.as_of)
 
@@ -142,8 +145,11 @@ class ShownAnswer:
             return
         self._heading("Recognised by", "The public log says this.")
         for item in found:
-            state = "" if item.state == "live" else f" ({self._word(STANDINGS[item.state])})"
-            self._console.print(_clean(f"  {item.recogniser_name}{state}: {self._counts(item)}"), markup=False)
+            name = f"{item.recogniser_name}{self._unless_live(item.state)}"
+            self._console.print(_clean(f"  {name}: {self._counts(item)}"), markup=False)
+
+    def _unless_live(self, state: str) -> str:
+        return "" if state == "live" else f" ({self._word(STANDINGS[state])})"
 
     def _counts(self, item: RecognitionFacts | StandingDecisionFacts) -> str:
         said = "{ects} ECTS, in full" if item.decision == "full" else "{ects} ECTS, in part"
@@ -154,14 +160,14 @@ class ShownAnswer:
         if answer.endorsements:
             self._heading("Endorsed by", "The public log says this.")
         for said in answer.endorsements:
-            self._console.print(
-                _clean(f"  {said.endorser_name}: {self._word(ENDORSER_ROLES[said.role])}"), markup=False
-            )
+            role = self._word(ENDORSER_ROLES[said.role])
+            self._console.print(_clean(f"  {said.endorser_name}{self._unless_live(said.state)}: {role}"), markup=False)
         if answer.standing_decisions:
             self._heading("Institutions that count this achievement", "The public log says this.")
         for item in answer.standing_decisions:
             less = "" if item.covers else f" ({self._word(NOT_COVERED)})"
-            self._console.print(_clean(f"  {item.recogniser_name}: {self._counts(item)}{less}"), markup=False)
+            name = f"{item.recogniser_name}{self._unless_live(item.state)}"
+            self._console.print(_clean(f"  {name}: {self._counts(item)}{less}"), markup=False)
 
     def _part(self, part: StackNode, number: str, *, depth: int) -> None:
         remaining, declared = ects_text(part.ects_hundredths_remaining), ects_text(part.ects_hundredths)

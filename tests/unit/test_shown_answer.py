@@ -143,6 +143,7 @@ def test_who_endorses_it_and_who_counts_its_achievement_is_printed_in_the_langua
                 role="quality",
                 invitation=EventId("i"),
                 received_at=NOW,
+                state="live",
             ),
         ),
         standing_decisions=(
@@ -156,6 +157,7 @@ def test_who_endorses_it_and_who_counts_its_achievement_is_printed_in_the_langua
                 valid_from=NOW,
                 valid_until=NOW,
                 covers=False,
+                state="unknown",
             ),
         ),
     )

@@ -31,12 +31,12 @@ class UnknownAchievementProblem(NotFoundProblem):
 
 
 class Catalogue:
-    """The catalogue as of one read transaction."""
+    """The catalogue as of one read transaction; `is_certain` as for the register."""
 
-    def __init__(self, transaction: ReadTransaction) -> None:
+    def __init__(self, transaction: ReadTransaction, *, is_certain: bool) -> None:
         self._lists = transaction.lists
         self._catalogue = transaction.catalogue
-        self._register = Register(transaction)
+        self._register = Register(transaction, is_certain=is_certain)
 
     def page(
         self, found: tuple[AchievementPlace, ...], wanted: AchievementsWanted, as_of: AsOf, freshness: Check

@@ -40,6 +40,11 @@ class AnswerBasis(NamedTuple):
     as_of: AsOf
     freshness: Check
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the records lack nothing that was said by now."""
+        return self.freshness.result == "valid"
+
 
 class Slice(NamedTuple, Generic[_Row]):
     """Rows of a list, and the key of the last where more follow; None: these are all."""
@@ -74,7 +79,10 @@ class ListService:
 
     async def issuer(self, dids: Sequence[Did], language: Language) -> IssuerAnswer:
         """Return what the register says of the first of these DIDs that it knows; raises `UnknownIssuerProblem`."""
-        return await self._read(language, lambda transaction, asked: Register(transaction).issuer(dids, *asked))
+        return await self._read(
+            language,
+            lambda transaction, asked: Register(transaction, is_certain=asked.is_certain).issuer(dids, *asked),
+        )
 
     async def countries(self) -> list[str]:
         """Return the countries of all institutions."""
@@ -83,10 +91,18 @@ class ListService:
     async def issuers(
         self, wanted: InstitutionsWanted, *, after: InstitutionPlace | None, limit: int, language: Language
     ) -> Slice[IssuerSummary]:
-        """Return the institutions that are wanted, in the order of their names, after one of them."""
+        """Return the institutions that are wanted, in the order of their names, after one of them.
+
+        Where the records may lack something, none is said to be active: those that would be are `unknown`.
+        """
+
+        def find(transaction: ReadTransaction, asked: AnswerBasis) -> Sequence[InstitutionPlace]:
+            on_record = _on_record(wanted, is_certain=asked.is_certain)
+            return transaction.lists.institutions(on_record, after=after, limit=limit + 1) if on_record else []
+
         return await self._listed(
             language,
-            lambda transaction: transaction.lists.institutions(wanted, after=after, limit=limit + 1),
+            find,
             lambda register, place: register.summary(Did(place.did)),
             lambda place: place,
             limit,
@@ -104,7 +120,7 @@ class ListService:
         """Return what was awarded, in the order of the achievements' addresses, after one of them."""
         return await self._listed(
             language,
-            lambda transaction: transaction.lists.awards(
+            lambda transaction, _: transaction.lists.awards(
                 issuer=issuer, achievement=achievement, after=after, limit=limit + 1
             ),
             lambda register, row: register.awarded(*row),
@@ -125,7 +141,7 @@ class ListService:
         """Return who recognises credentials of what, after one of these."""
         return await self._listed(
             language,
-            lambda transaction: transaction.lists.recognised(
+            lambda transaction, _: transaction.lists.recognised(
                 recogniser=recogniser, achievement=achievement, issuer=issuer, after=after, limit=limit + 1
             ),
             lambda register, row: register.recognised(*row),
@@ -140,7 +156,8 @@ class ListService:
 
         def work(transaction: ReadTransaction, asked: AnswerBasis) -> tuple[AchievementPage, AchievementPlace | None]:
             found = transaction.catalogue.page(wanted, after=after, limit=limit + 1)
-            page = Catalogue(transaction).page(tuple(found[:limit]), wanted, asked.as_of, asked.freshness)
+            catalogue = Catalogue(transaction, is_certain=asked.is_certain)
+            page = catalogue.page(tuple(found[:limit]), wanted, asked.as_of, asked.freshness)
             return page, found[limit - 1] if len(found) > limit else None
 
         return await self._read(language, work)
@@ -149,7 +166,7 @@ class ListService:
         """Return what is known of an achievement; raises `UnknownAchievementProblem`."""
         return await self._read(
             language,
-            lambda transaction, asked: Catalogue(transaction).achievement(
+            lambda transaction, asked: Catalogue(transaction, is_certain=asked.is_certain).achievement(
                 uri, asked.question.now, asked.as_of, asked.freshness
             ),
         )
@@ -175,7 +192,7 @@ class ListService:
     async def _listed(
         self,
         language: Language,
-        find: Callable[[ReadTransaction], Sequence[Any]],
+        find: Callable[[ReadTransaction, AnswerBasis], Sequence[Any]],
         told: Callable[[Register, Any], _Row],
         key_of: Callable[[Any], tuple[str, ...]],
         limit: int,
@@ -183,7 +200,7 @@ class ListService:
         """Return what was found, one row less than was asked for: whether that is there says whether more follow."""
 
         def work(transaction: ReadTransaction, asked: AnswerBasis) -> Slice[_Row]:
-            found, register = find(transaction), Register(transaction)
+            found, register = find(transaction, asked), Register(transaction, is_certain=asked.is_certain)
             rows = tuple(told(register, row) for row in found[:limit])
             more_after = key_of(found[limit - 1]) if len(found) > limit else None
             return Slice(rows, more_after, asked.as_of, asked.freshness)
@@ -199,3 +216,11 @@ class ListService:
             return work(transaction, AnswerBasis(question.after(transaction.position), at, fresh))
 
         return await self._projection.read(over)
+
+
+def _on_record(wanted: InstitutionsWanted, *, is_certain: bool) -> InstitutionsWanted | None:
+    """Return by which state on record those are found that are shown in the wanted one; None: there are none."""
+    shown = "active" if is_certain else "unknown"
+    if wanted.state == shown:
+        return wanted._replace(state="active")
+    return None if wanted.state in {"active", "unknown"} else wanted

@@ -51,7 +51,7 @@ def log_summary(
     lists, book = transaction.lists, Book()
     transaction.load_log(book)
     opened = _opened(transaction.position.checkpoint, watched)
-    register = Register(transaction)
+    register = Register(transaction, is_certain=fresh.result == "valid")
     policy = watched.policy
     is_witnessed = policy is not None and policy.quorum != NO_QUORUM
     quorum_at = policy.quorum_at(opened.cosigned_at) if policy and is_witnessed and opened else None

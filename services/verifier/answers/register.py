@@ -24,6 +24,7 @@ from services.verifier.answers.questions import TimedQuestion, UnknownIssuerProb
 from services.verifier.projection.listed import AwardKey, AwardSum, RecognisedKey, RecognisedSum
 from services.verifier.projection.reader import ReadTransaction
 from services.verifier.verdict import facts
+from services.verifier.verdict.staleness import live_state
 
 SHOWN_MAX = 20
 """So many rows of each list stand at an institution; the lists themselves have all."""
@@ -32,10 +33,14 @@ _Shown = Literal["achievements", "recognises", "recognised_by", "decisions"]
 
 
 class Register:
-    """The register as of one read transaction; institutions are read once."""
+    """The register as of one read transaction; institutions are read once.
 
-    def __init__(self, transaction: ReadTransaction) -> None:
+    `is_certain` tells whether the records lack nothing that was said; where they may, nothing is said to hold now.
+    """
+
+    def __init__(self, transaction: ReadTransaction, *, is_certain: bool) -> None:
         self._transaction = transaction
+        self._is_certain = is_certain
         self._lists = transaction.lists
         self._book = Book()
 
@@ -47,10 +52,9 @@ class Register:
     def summary(self, did: Did) -> IssuerSummary:
         """Return an institution as it stands in the list."""
         self._transaction.issuer(self._book, did)
-        found = facts.issuer_facts(self._book, did)
+        found = facts.issuer_facts(self._book, did, is_certain=self._is_certain)
         acts = self._lists.acts_of(did)
         assert found.state != "not_admitted", "the list holds those that were admitted"
-        assert found.state != "unknown", "the list's day is in its answer"
         return IssuerSummary(
             did=did,
             legal_name=found.legal_name,
@@ -75,7 +79,7 @@ class Register:
 
     def _answer(self, issuer: Issuer, question: TimedQuestion, as_of: AsOf, freshness: Check) -> IssuerAnswer:
         did = issuer.did
-        found = facts.issuer_facts(self._book, did, is_certain=freshness.result == "valid")
+        found = facts.issuer_facts(self._book, did, is_certain=self._is_certain)
         acts = self._lists.acts_of(did)
         limit = SHOWN_MAX + 1
         achievements = [self.awarded(*each) for each in self._lists.awards(issuer=did, limit=limit)]
@@ -91,7 +95,7 @@ class Register:
         successor = found.answers_now if found.answers_now != did else None
         return IssuerAnswer(
             issuer=found,
-            keys=facts.key_facts(self._book, issuer, now=question.now),
+            keys=facts.key_facts(self._book, issuer, now=question.now, is_certain=self._is_certain),
             as_of=as_of,
             freshness=freshness,
             successor_name=self.name_of(successor) if successor else None,
@@ -153,6 +157,7 @@ class Register:
             programme=found.programme,
             valid_from=found.valid_from,
             valid_until=found.valid_until,
+            state=live_state(is_certain=self._is_certain),
             title=self.title(found.achievement),
             eqf_level=found.eqf_level,
             ects_hundredths_min=found.ects_hundredths_min,

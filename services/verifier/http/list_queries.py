@@ -48,6 +48,7 @@ def csv_reply(request: web.Request, name: str, columns: Columns[_Row], found: Sl
         **REVALIDATE,
         "Content-Disposition": f'attachment; filename="credentify-{name}.csv"',
         "X-Log-Size": str(found.as_of.size),
+        "X-Log-Freshness": found.freshness.code,
     }
     headers |= next_link(request, cursor)
     return Reply(csv_bytes(columns, found.rows), etag=_etag(request, found), headers=headers)

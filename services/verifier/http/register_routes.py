@@ -50,7 +50,10 @@ Words = Annotated[
     str, Meta(max_length=200, description="Each of these words is in the name, the DID or who accredited it")
 ]
 Country = Annotated[str, Meta(pattern=r"^([A-Z]{2})?\Z", description="Only of this country, as PT")]
-State = Annotated[Literal["", "active", "suspended", "closed"], Meta(description="Only what stands so now")]
+State = Annotated[
+    Literal["", "active", "suspended", "closed", "unknown"],
+    Meta(description="Only what stands so now; by records that are not fresh, none is `active`, only `unknown`"),
+]
 IssuerDid = Annotated[str, Meta(max_length=240, description="Only what this institution awards, by its DID")]
 RecogniserDid = Annotated[str, Meta(max_length=240, description="Only what this institution recognises, by its DID")]
 AchievementUri = Annotated[str, Meta(max_length=500, description="Only this achievement, by its address")]

@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from proto.event_fields import KeyPurpose
 from proto.wire.register import FacetName
 
-INSTITUTION_STATES: Mapping[str, str] = {"active": "admitted", "suspended": "suspended", "closed": "closed"}
+INSTITUTION_STATES: Mapping[str, str] = {
+    "active": "admitted",
+    "suspended": "suspended",
+    "closed": "closed",
+    "unknown": "not known",
+}
 STATE_WORDS: Mapping[str, str] = {
     "active": "It may do what its scope says.",
     "suspended": "It may not issue until the registrar reinstates it; what it issued before stays what it was.",
     "closed": "It speaks no more; what it issued before stays what it was.",
+    "unknown": "It was admitted. Whether it has been suspended or closed since, these records cannot tell.",
 }
 SCOPE_WORDS: Mapping[str, tuple[str, str]] = {
     "may_issue": ("It may issue credentials.", "It may issue no credentials."),
@@ -29,6 +35,7 @@ KEY_STATES: Mapping[str, str] = {
     "retired": "retired",
     "compromised": "reported stolen",
     "void": "void",
+    "unknown": "not known",
 }
 HISTORY: Mapping[str, str] = {
     "admitted": "Admitted to the register",

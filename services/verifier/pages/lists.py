@@ -28,6 +28,7 @@ from services.verifier.pages.list_words import (
     STATE_WORDS,
 )
 from services.verifier.pages.said import PageLanguage, Picked, pick
+from services.verifier.pages.words import STANDINGS
 
 _FOLDER = Path(__file__).parent
 _GROUP = "\u202f"
@@ -56,6 +57,7 @@ class ListPages:
             scope_words=SCOPE_WORDS,
             purposes=PURPOSES,
             key_states=KEY_STATES,
+            standings=STANDINGS,
             compared_words=COMPARED_WORDS,
             facet_headings=FACET_HEADINGS,
             assessments=ASSESSMENTS,

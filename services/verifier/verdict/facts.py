@@ -41,7 +41,7 @@ from proto.wire.verifier import (
     StandingItem,
     Status,
 )
-from services.verifier.verdict.staleness import shown_state
+from services.verifier.verdict.staleness import live_state, shown_state
 
 
 def credential_facts(
@@ -189,8 +189,8 @@ def is_key_from_registrar(book: Book, stamp: Stamp) -> bool:
     return not is_from_admission and key.added.speaker != issuer.did
 
 
-def key_facts(book: Book, issuer: Issuer, *, now: Moment) -> tuple[KeyFacts, ...]:
-    """Return the institution's keys in the order in which they were added."""
+def key_facts(book: Book, issuer: Issuer, *, now: Moment, is_certain: bool) -> tuple[KeyFacts, ...]:
+    """Return the institution's keys in the order in which they were added; `is_certain` as for an institution."""
     return tuple(
         KeyFacts(
             key_id=key.key_id,
@@ -199,21 +199,25 @@ def key_facts(book: Book, issuer: Issuer, *, now: Moment) -> tuple[KeyFacts, ...
             added_at=key.added.received_at,
             added_by=owner_of(key.added.key_id),
             usable_from=key.usable_from,
-            state=_key_state(book, key, now),
+            state=_key_state(book, key, now, is_certain=is_certain),
             invalid_from=compromised_from(book, key.key_id),
         )
         for key in issuer.keys
     )
 
 
-def _key_state(book: Book, key: Key, now: Moment) -> Literal["usable", "delayed", "retired", "compromised", "void"]:
+def _key_state(
+    book: Book, key: Key, now: Moment, *, is_certain: bool
+) -> Literal["usable", "delayed", "retired", "compromised", "void", "unknown"]:
     if is_void(book, key.added):
         return "void"
     if compromised_from(book, key.key_id) is not None:
         return "compromised"
     if is_retired(book, key):
         return "retired"
-    return "delayed" if now < key.usable_from else "usable"
+    if now < key.usable_from:
+        return "delayed"
+    return "usable" if is_certain else "unknown"
 
 
 def recognition_facts(
@@ -243,7 +247,7 @@ def _recognition_state(
     book: Book, recognition: Recognition, known_at: Moment | None, *, is_certain: bool
 ) -> Literal["live", "withdrawn", "void", "unknown"]:
     if is_live_recognition(book, recognition.stamp.event_id, known_at=known_at):
-        return "live" if is_certain else "unknown"
+        return live_state(is_certain=is_certain)
     return "withdrawn" if counts(book, recognition.stamp, known_at) else "void"
 
 

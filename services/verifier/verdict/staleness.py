@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from proto.lifecycle import StateName
+from proto.wire.statements import LiveState
 from proto.wire.verifier import ShownState
 from services.follow.interface import Health
 from services.verifier.verdict.findings import CheckFinding, finding
@@ -29,3 +30,8 @@ def as_far_as_known(item: CheckFinding, health: Health, *, is_fresh: bool) -> Ch
 def shown_state(state: StateName, *, is_certain: bool) -> ShownState:
     """Return a state as it may be said: that a credential is active rests on nothing else being on record."""
     return "unknown" if state == "active" and not is_certain else state
+
+
+def live_state(*, is_certain: bool) -> LiveState:
+    """Return how a statement that holds may be said to stand: that it does rests on no withdrawal being on record."""
+    return "live" if is_certain else "unknown"

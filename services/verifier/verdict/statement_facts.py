@@ -9,12 +9,16 @@ from proto.lifecycle import Book, Endorsement, Life, StandingDecision, Statement
 from proto.moment import Moment
 from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
 from services.verifier.verdict.facts import name_of
+from services.verifier.verdict.staleness import live_state
 
 
 def endorsement_facts(
-    book: Book, statements: Iterable[Statement], known_at: Moment | None
+    book: Book, statements: Iterable[Statement], known_at: Moment | None, *, is_certain: bool
 ) -> tuple[EndorsementFacts, ...]:
-    """Return the endorsements that hold by what was known at `known_at`, in the order of the log."""
+    """Return the endorsements that hold by what was known at `known_at`, in the order of the log.
+
+    `is_certain` tells whether the records lack nothing; where they may, none is said to be live.
+    """
     return tuple(
         EndorsementFacts(
             event_id=item.stamp.event_id,
@@ -23,6 +27,7 @@ def endorsement_facts(
             role=item.role,
             invitation=item.invitation,
             received_at=item.stamp.received_at,
+            state=live_state(is_certain=is_certain),
         )
         for item in statements
         if isinstance(item, Endorsement) and holds(book, item, known_at=known_at)
@@ -30,9 +35,12 @@ def endorsement_facts(
 
 
 def decision_facts(
-    book: Book, statements: Iterable[Statement], life: Life, *, at: Moment, known_at: Moment | None
+    book: Book, statements: Iterable[Statement], life: Life, *, at: Moment, known_at: Moment | None, is_certain: bool
 ) -> tuple[StandingDecisionFacts, ...]:
-    """Return the standing decisions on the credential's achievement that are in force at `at`, the newest first."""
+    """Return the standing decisions on the credential's achievement that are in force at `at`, the newest first.
+
+    `is_certain` as for endorsements.
+    """
     return tuple(
         StandingDecisionFacts(
             event_id=item.stamp.event_id,
@@ -44,6 +52,7 @@ def decision_facts(
             valid_from=item.valid_from,
             valid_until=item.valid_until,
             covers=_covers(item, life),
+            state=live_state(is_certain=is_certain),
             eqf_level=item.eqf_level,
             ects_hundredths_min=item.ects_hundredths_min,
             eqf_level_min=item.eqf_level_min,

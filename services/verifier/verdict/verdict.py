@@ -96,9 +96,9 @@ def _with_facts(
         issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at, is_certain=is_fresh),
         stack=_stack(grounds, life, is_certain=is_certain),
         recognitions=facts.recognition_facts(book, grounds.recognitions, known_at, is_certain=is_fresh),
-        endorsements=statement_facts.endorsement_facts(book, grounds.statements, known_at),
+        endorsements=statement_facts.endorsement_facts(book, grounds.statements, known_at, is_certain=is_fresh),
         standing_decisions=statement_facts.decision_facts(
-            book, grounds.statements, life, at=grounds.at, known_at=known_at
+            book, grounds.statements, life, at=grounds.at, known_at=known_at, is_certain=is_certain
         ),
     )
 
@@ -325,6 +325,6 @@ def freshness(health: Health) -> CheckFinding:
         return finding("freshness", "unknown", "never-fresh")
     age = health.age_seconds
     if health.state != "healthy":
-        return finding("freshness", "unknown", "stale", age=age, fault=health.detail)
+        return finding("freshness", "unknown", "stale", age=age)
     code = "fresh-witnessed" if health.time_source == "witnesses" else "fresh-log"
     return finding("freshness", "valid", code, age=age)
