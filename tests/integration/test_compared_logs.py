@@ -41,7 +41,7 @@ def _says(verifier: Verifier, event: str) -> Callable[[], Awaitable[bool]]:
 async def _forked(verifier: Verifier) -> None:
     async def ask() -> bool:
         answer = await verifier.get("/v1/statistics")
-        return bool(answer["freshness"]["code"] == "log-faulty" and "contradicts" in answer["freshness"]["detail"])
+        return bool(answer["freshness"]["code"] == "log-faulty" and "contradicts" in answer["freshness"]["cause"])
 
     await until(ask)
 

@@ -602,7 +602,7 @@ async def test_a_clock_that_is_behind_the_log_confirms_nothing_and_says_so_every
     await until(verifier.says(awarded, "indeterminate"))
     answer = await verifier.get(f"/v1/credentials/{awarded.credential_id}")
     assert (answer["verdict"], codes(answer)["freshness"]) == ("indeterminate", "clock-behind")
-    freshness = next(check["detail"] for check in answer["checks"] if check["check"] == "freshness")
+    freshness = next(check["cause"] for check in answer["checks"] if check["check"] == "freshness")
     assert "that clock is behind, or the log dates its entries ahead" in freshness
     assert answer["question"]["at"] >= world.received_at(world.size - 1), "it is no earlier than the log has shown"
     assert "clock is behind" in str(await verifier.get("/readyz", status=503))

@@ -1,5 +1,6 @@
 """Sentences in the reader's language, over real HTTP: by header and by name, as JSON, lines and pages."""
 
+import html
 import io
 import json
 import re
@@ -7,16 +8,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.verifier import pages
+from services.verifier.documents import other_formats
 from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, log_words, negotiated
-from services.verifier.languages.english import FIELDS, REASONS, SENTENCES, STATES
+from services.verifier.languages.english import FIELDS, OTHER_PURPOSE, PURPOSES, REASONS, SENTENCES, STATES
 from services.verifier.pages import list_words, words
 from services.verifier.verdict.findings import finding
 from tests.integration.test_verifier_http import Verifier, running
+from tests.integration.test_verifier_pdf import pdf
 from tests.support.awarded import Awarded, award, stack
 from tests.support.served_logs import served
 from tests.support.worlds import World, lately
@@ -51,6 +55,7 @@ def _texts(value: object) -> Iterator[str]:
 @each
 def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
     wanted = {*STATES.values(), *REASONS.values(), *log_words.SAID.values(), log_words.OTHER}
+    wanted |= {*PURPOSES.values(), OTHER_PURPOSE, *other_formats.SAID}
     for name, table in {**vars(words), **vars(list_words)}.items():
         if name.isupper() and name not in {"MARKS", "SIGNS"}:
             wanted |= set(_texts(table))
@@ -64,6 +69,7 @@ _MOMENT = st.sampled_from(["2026-03-01T10:00:00.000Z", "2026-03-01"])
 _OF: dict[str, st.SearchStrategy[Any]] = {
     "age": st.floats(0, 10**7),
     "reason": st.sampled_from(sorted(REASONS)),
+    "purpose": st.sampled_from(sorted(PURPOSES)),
     "fields": st.lists(st.sampled_from(sorted(FIELDS)), min_size=1, unique=True).map(tuple),
     "since": _MOMENT,
     "until": _MOMENT,
@@ -94,6 +100,8 @@ def _said(language: Language, name: str, value: Any) -> str:
         return str(round(value)) if value < 100 else ""
     if name == "reason":
         return language.word(REASONS[value])
+    if name == "purpose":
+        return language.word(PURPOSES[value])
     if name == "fields":
         return ", ".join(language.word(FIELDS[field]) for field in value)
     if name in {"since", "until", "at", "time"}:
@@ -117,13 +125,22 @@ def test_an_age_is_said_in_the_largest_unit_that_it_has_two_of(seconds: float, e
     assert (ENGLISH.duration(seconds), LANGUAGES["de"].duration(seconds)) == (english, german)
 
 
-def test_a_fault_that_is_a_finding_itself_is_put_into_the_sentence_without_its_full_stop() -> None:
+@each
+def test_what_is_only_there_in_english_is_beside_the_sentence_and_never_inside_of_it(language: Language) -> None:
     fault = finding("proof", "invalid", "proof-wrong", fault="the signature is another's")
-    said = ENGLISH.check(finding("status", "unknown", "status-list-refused", fault=fault))
-    assert said.detail == (
-        "The status list that was sent along cannot be relied on: The document's own signature does not hold: "
-        "the signature is another's."
-    )
+    said = language.check(finding("status", "unknown", "status-list-refused", fault=fault))
+    assert said.detail == language.sentences["status-list-refused"]
+    assert said.cause == f"{SENTENCES['proof-wrong']} the signature is another's"
+    for code in SENTENCES:
+        values = dict.fromkeys(_VALUES.findall(SENTENCES[code]), "")
+        assert values.keys() <= _OF.keys() | {"issuer", "count", "fallen"}, "names and numbers, else words of ours"
+
+
+@each
+def test_a_purpose_that_nobody_knows_is_said_in_the_language_too(language: Language) -> None:
+    said = language.check(finding("status", "invalid", "status-list-set", purpose="loan"))
+    assert language.words[OTHER_PURPOSE] in said.detail
+    assert "loan" not in said.detail
 
 
 @pytest.mark.parametrize(
@@ -239,3 +256,29 @@ async def test_pages_are_in_the_language_and_link_to_the_others(verifier: Verifi
     assert word(words.STATISTICS_FAULTS["from"]).replace("'", "&#39;") in wrong
     assert 'value="yesterday"' in wrong
     assert 'value="NL"' in wrong
+
+
+async def _sent(verifier: Verifier, text: str | bytes, language: Language) -> str:
+    form = aiohttp.FormData()
+    form.add_field("file", text if isinstance(text, bytes) else text.encode(), filename="it")
+    async with verifier.session.post(f"{verifier.url}/?lang={language.code}", data=form) as response:
+        return html.unescape(await response.text())
+
+
+@each
+async def test_why_nothing_was_checked_is_said_in_the_language_and_what_is_in_english_says_so(
+    verifier: Verifier, language: Language
+) -> None:
+    await verifier.catches_up()
+    for text, said in (
+        ("Dear Sir or Madam", words.REFUSALS["malformed"]),
+        ('{"hello": "there"}', words.REFUSALS["not-an-open-badge"]),
+        (pdf(), words.REFUSALS["pdf"]),
+        ("<svg xmlns='http://www.w3.org/2000/svg'/>", words.REFUSALS["picture"]),
+        ("<!doctype html><p>", next(each for each in other_formats.SAID if "XML" in each)),
+    ):
+        page = await _sent(verifier, text, language)
+        assert language.words[said] in page
+        (shown,) = re.findall(r'role="alert">(.*?)</div>', page, re.DOTALL)
+        ours = re.sub(r'<span lang="en" dir="auto">.*?</span>', "", shown, flags=re.DOTALL)
+        assert not re.search(r"\b(the|this|is|not)\b", re.sub(r"<[^>]*>", "", ours)), ours

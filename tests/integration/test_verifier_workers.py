@@ -189,7 +189,7 @@ async def test_a_faulty_log_is_known_to_all_at_once(log: ServedLog, tmp_path: Pa
         log.checkpoint = other.checkpoint()
         await verifier.all_say(awarded, "indeterminate")
         _, answer = await verifier.ask(f"/v1/credentials/{awarded.credential_id}")
-        assert "contradict each other" in next(c for c in answer["checks"] if c["check"] == "freshness")["detail"]
+        assert "contradict each other" in next(c for c in answer["checks"] if c["check"] == "freshness")["cause"]
 
 
 async def test_a_quota_is_counted_by_all_together(log: ServedLog, tmp_path: Path) -> None:

@@ -170,7 +170,11 @@ def _not_yet(question: TimedQuestion, today: Today) -> UnknownCredentialProblem:
 
 def _unknown(health: Health) -> UnknownCredentialProblem:
     is_fresh = health.state == "healthy"
-    words = "" if is_fresh else f"; but the records are not up to date, so it may exist: {health.detail}"
+    words = (
+        ""
+        if is_fresh
+        else "; but the records are not up to date, so it may exist: ask again later, or another verifier"
+    )
     return UnknownCredentialProblem(f"No credential of this id is on record{words}", members={"fresh": is_fresh})
 
 

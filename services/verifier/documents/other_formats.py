@@ -21,7 +21,7 @@ _JWT = (
     "credential as JSON with a proof inside, or check it where it was issued"
 )
 _PICTURE_SAID = (
-    "This is a picture ({kind}). If it is a badge, the credential is inside of it: take it out with the program that "
+    "This is a picture. If it is a badge, the credential is inside of it: take it out with the program that "
     "showed you the badge, and send the JSON"
 )
 _ARCHIVE = "This is an archive (ZIP, or a document of an office program): send the credential that is inside of it"
@@ -30,6 +30,11 @@ _VC_1 = "https://www.w3.org/2018/credentials/v1"
 _EUROPASS_CONTEXTS = ("http://data.europa.eu/snb/model/context", "https://data.europa.eu/snb/model/context")
 _EUROPASS_TYPES = frozenset({"EuropeanDigitalCredential", "EuropassCredential"})
 _ENVELOPED = frozenset({"EnvelopedVerifiableCredential", "EnvelopedVerifiablePresentation"})
+
+
+_UTF_16_SAID = "This text is in UTF-16; JSON is read in UTF-8: save it in UTF-8, and send it again"
+SAID = (_JWT, _PICTURE_SAID, _ARCHIVE, _XML, _UTF_16_SAID)
+"""All that is said of such files."""
 
 
 class OtherFormatProblem(MalformedProblem):
@@ -47,7 +52,7 @@ def json_in(data: bytes) -> bytes:
     data = data.removeprefix(_BOM)
     if data[:1] == b"{" or data[:1] == b"[":
         if data[1:2] == b"\0":
-            raise OtherFormatProblem(_encoded("UTF-16"))
+            raise OtherFormatProblem(_UTF_16_SAID)
         return data
     said = _other(data)
     if said:
@@ -57,25 +62,14 @@ def json_in(data: bytes) -> bytes:
 
 def _other(data: bytes) -> str | None:
     start = data[:_LOOKED_AT].lstrip()
-    for kind, is_kind in (
-        ("PNG", data.startswith(b"\x89PNG")),
-        ("SVG", _SVG.match(start)),
-        ("JPEG", data.startswith(b"\xff\xd8\xff")),
-        ("GIF", data.startswith(b"GIF8")),
-    ):
-        if is_kind:
-            return _PICTURE_SAID.format(kind=kind)
     said = (
-        (_encoded("UTF-16"), data.startswith(_UTF_16) or data[:2] in {b"\0{", b"\0["}),
+        (_PICTURE_SAID, data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or _SVG.match(start)),
+        (_UTF_16_SAID, data.startswith(_UTF_16) or data[:2] in {b"\0{", b"\0["}),
         (_ARCHIVE, data.startswith(b"PK\x03\x04")),
         (_XML, _PAGE.match(start)),
         (_JWT, _TOKEN.match(data.strip().strip(b'"'))),
     )
     return next((text for text, is_it in said if is_it), None)
-
-
-def _encoded(name: str) -> str:
-    return f"This text is in {name}; JSON is read in UTF-8: save it in UTF-8, and send it again"
 
 
 def token_in(content: Any) -> str | None:

@@ -41,6 +41,7 @@ from services.verifier.pages.words import (
     NOT_YET_ON_RECORD,
     NOTHING_SENT,
     RECORD_HEADING,
+    REFUSALS,
     UNREADABLE,
 )
 from services.verifier.projection.troubles import ProjectionProblem
@@ -111,7 +112,8 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
         annotate(request, problem=problem.slug)
         says_what_to_do = BakedPictureProblem | BusyProblem | OtherFormatProblem | PresentationProblem
         advice = "" if isinstance(problem, says_what_to_do) else ADVICE
-        return pages.home(said, kept, fault=said.line(problem.detail), advice=advice, status=problem.status)
+        fault, cause = _refusal(said, problem)
+        return pages.home(said, kept, fault=fault, cause=cause, advice=advice, status=problem.status)
     annotate(request, verdict=judgement.verdict)
     shown = Shown(
         heading=DOCUMENT_HEADING,
@@ -151,6 +153,14 @@ async def status_page(request: web.Request, *, query: TimeQuery) -> web.Response
         status=status,
     )
     return pages.answer(judgement, said, shown)
+
+
+def _refusal(said: PageLanguage, problem: Problem) -> tuple[Picked, str]:
+    """Return in the reader's words why nothing was checked; where they say less, also what exactly, in English."""
+    line = said.line(problem.detail)
+    if line.lang == said.language.code:
+        return line, ""
+    return said.line(REFUSALS[problem.slug]), problem.detail
 
 
 def _fault(said: PageLanguage, problem: Problem, query: TimeQuery) -> Picked:

@@ -22,10 +22,11 @@ from proto.moment import Moment
 from proto.stacking import ects_text
 from proto.wire.verifier import Answer, Check, Today
 from services.edge.accepted_languages import accepted_languages
-from services.verifier.languages.english import DURATIONS, FIELDS, REASONS, SENTENCES, when
+from services.verifier.languages.english import DURATIONS, FIELDS, OTHER_PURPOSE, PURPOSES, REASONS, SENTENCES, when
 from services.verifier.verdict.findings import CheckFinding, JudgedToday, Judgement
 
 DEFAULT = "en"
+_FAULT = "fault"
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60))
 _TIME_FROM = 10  # a moment has its T there; a day that a document writes ends before
 
@@ -75,13 +76,14 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
 
     def check(self, found: CheckFinding) -> Check:
-        """Return what a check found, with the sentence of its code."""
-        values = {name: self._value(name, value) for name, value in found.values.items()}
+        """Return what a check found, with the sentence of its code; what is only there in English is its cause."""
+        values = {name: self._value(name, value) for name, value in found.values.items() if name != _FAULT}
         return Check(
             check=found.check,
             result=found.result,
             code=found.code,
             detail=self.sentences[found.code].format(**values),
+            cause=_cause(found),
         )
 
     def _value(self, name: str, value: Any) -> str:
@@ -105,9 +107,13 @@ def _credits(_: Language, hundredths: int) -> str:
     return ects_text(hundredths)
 
 
-def _fault(_: Language, value: CheckFinding | str) -> str:
-    """Return why something was refused; in English, as are the words of libraries."""
-    return ENGLISH.check(value).detail.rstrip(".") if isinstance(value, CheckFinding) else value
+def _cause(found: CheckFinding) -> str:
+    """Return what exactly was found, in English, as are the words of libraries; "" where the sentence says it all."""
+    fault = found.values.get(_FAULT, "")
+    if not isinstance(fault, CheckFinding):
+        return str(fault)
+    inner = ENGLISH.check(fault)
+    return f"{inner.detail} {inner.cause}".rstrip()
 
 
 def _fields(language: Language, names: Sequence[Field]) -> str:
@@ -118,6 +124,10 @@ def _reason(language: Language, code: str) -> str:
     return language.word(REASONS.get(code, code))
 
 
+def _purpose(language: Language, code: str) -> str:
+    return language.word(PURPOSES.get(code, OTHER_PURPOSE))
+
+
 _FORMS: Mapping[str, Callable[[Language, Any], str]] = {
     "since": _moment,
     "until": _moment,
@@ -126,9 +136,9 @@ _FORMS: Mapping[str, Callable[[Language, Any], str]] = {
     "remaining": _credits,
     "declared": _credits,
     "age": Language.duration,
-    "fault": _fault,
     "fields": _fields,
     "reason": _reason,
+    "purpose": _purpose,
 }
 """How a value of a sentence is said, by its name; any other is text or a number."""
 

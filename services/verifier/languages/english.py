@@ -17,7 +17,7 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # document
         "no-document": "Only the credential's id was given, so there is no document to compare with the log.",
         "document-matches": "The document is exactly the one that the institution put on record.",
-        "document-unreadable": "This breaks the rules for credentials, so nothing in it can be relied on: {fault}.",
+        "document-unreadable": "This breaks the rules for credentials, so nothing in it can be relied on.",
         "document-older-model": (
             "This is a credential of the older data model (VC 1.1). Such credentials are not judged here: whether it "
             "is genuine, this verifier does not say."
@@ -43,10 +43,10 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
             "Such signatures are not judged here."
         ),
         "document-names-no-issuer": (
-            "The document names no issuer, so that there is nobody whose word it could be; more is not judged: {fault}."
+            "The document names no issuer, so that there is nobody whose word it could be; more is not judged."
         ),
         "document-malformed": (
-            "The document does not follow the data model of credentials (VC 2.0), so it is not judged: {fault}."
+            "The document does not follow the data model of credentials (VC 2.0), so it is not judged."
         ),
         "document-differs": "The document and the institution's own entry disagree about: {fields}.",
         "document-not-on-log": (
@@ -63,11 +63,14 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # proof
         "proof-absent": "The document carries no signature of its own; it is recognised by its content.",
         "proof-holds": "The document's own signature was made with a key of the institution.",
-        "proof-wrong": "The document's own signature does not hold: {fault}.",
+        "proof-wrong": (
+            "The document's own signature does not hold: the document or the signature was altered, another key "
+            "signed, or the signature is not as it must be."
+        ),
         "proof-key-unknown": "The document's own signature was made with a key that the register does not know.",
         "proof-key-purpose": "The document's own signature was made with a key that may not sign documents.",
         "proof-key-compromised": "The key of the document's own signature had been reported stolen by then.",
-        "proof-not-checked": "The document's own signature could not be checked: {fault}.",
+        "proof-not-checked": "The document's own signature could not be checked.",
         "proof-of-others": (
             "The document carries signatures of others only, and none of its institution's: ask the holder for the "
             "copy that the institution gave out."
@@ -130,9 +133,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
             "the credential. Whether a newer list has, this verifier does not ask."
         ),
         "status-list-set": "The issuer's own status list has marked the credential: {purpose}.",
-        "status-list-refused": "The status list that was sent along cannot be relied on: {fault}.",
-        "status-not-read": "The document's status is of a kind that is not read here: {fault}.",
-        "status-entry-wrong": "What the document says about its status cannot be right: {fault}.",
+        "status-list-refused": "The status list that was sent along cannot be relied on.",
+        "status-not-read": "The document's status is of a kind that is not read here.",
+        "status-entry-wrong": "What the document says about its status cannot be right.",
         # period
         "period-within": "The credential is within its period of validity, which ends on {until}.",
         "period-clock": (
@@ -165,12 +168,12 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
         # freshness
         "fresh-witnessed": "Independent witnesses confirmed the state of the log {age} ago.",
         "fresh-log": "The log was read {age} ago; that nothing newer exists is the log's own word.",
-        "stale": "The records are {age} old, which is too old to rely on: {fault}.",
+        "stale": "The records are {age} old, which is too old to rely on.",
         "never-fresh": "This verifier has not read the whole log yet.",
         "clock-behind": (
-            "This verifier's clock and the times on the log contradict each other; nothing can be confirmed: {fault}."
+            "This verifier's clock and the times on the log contradict each other; nothing can be confirmed."
         ),
-        "log-faulty": "The log was found to be faulty, so nothing can be confirmed: {fault}",
+        "log-faulty": "The log was found to be faulty, so nothing can be confirmed.",
         "log-unknown-rules": "The log follows newer rules than this verifier knows, so nothing can be confirmed.",
     }
 )
@@ -197,6 +200,16 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "key-compromise": "a signing key was stolen",
     }
 )
+PURPOSES: Mapping[str, str] = MappingProxyType(
+    {
+        "revocation": "it is revoked",
+        "suspension": "it is suspended",
+        "refresh": "a newer one has taken its place",
+        "message": "the issuer has something to say about it",
+    }
+)
+"""What a mark of a status list means, by its purpose (Bitstring Status List 1.0 section 2.1)."""
+OTHER_PURPOSE = "for a purpose that is not known here"
 STATES: Mapping[str, str] = MappingProxyType(
     {
         "active": "active",

@@ -99,11 +99,17 @@ class Pages:
         kept: TypedIn = NOTHING_TYPED,
         *,
         fault: Picked | None = None,
+        cause: str = "",
         advice: str = "",
         status: int = 200,
     ) -> web.Response:
-        """Return the page with the forms, saying above them what was wrong with the last one; what was put in stays."""
-        page = self._home.render(fault=fault, advice=said.language.word(advice), kept=kept, **said.globals())
+        """Return the page with the forms, saying above them what was wrong with the last one; what was put in stays.
+
+        `cause` is what exactly was wrong, in English, where the fault's words say less.
+        """
+        page = self._home.render(
+            fault=fault, cause=cause, advice=said.language.word(advice), kept=kept, **said.globals()
+        )
         return self._templates.page(page, status=status)
 
     def statistics(self, answer: StatisticsAnswer, said: PageLanguage, *, query: Mapping[str, str]) -> web.Response:

@@ -70,6 +70,18 @@ NO_ID = (
 )
 NOTHING_SENT = "Choose a file or paste the text of a credential first."
 ADVICE = "Choose the file as it was sent to you, or ask whoever sent it for the credential itself, as JSON."
+REFUSALS: Mapping[str, str] = {
+    "malformed": "What was sent is no text of a credential: it is not JSON, or two readers could read it differently.",
+    "not-an-open-badge": "This is JSON, but no credential: nobody issues anything to anybody in it.",
+    "busy": "Too many documents are being checked at the moment. Send it again in a moment.",
+    "pdf": "No credential could be taken out of this PDF. Its pages prove nothing: ask for the JSON file.",
+    "picture": (
+        "No credential could be taken out of this picture. A screenshot has none, and messengers and editors take it "
+        "out: ask for the file as the institution gave it out, or for the JSON."
+    ),
+    "presentation-in-list": "Several credentials were sent together: check each by itself.",
+}
+"""Why nothing was checked, by the problem's slug, where its own words are not in the reader's language."""
 ASKED: Mapping[frozenset[str], str] = {
     frozenset({"at"}): "Asked for {at}.",
     frozenset({"known_at"}): "Asked by what was on record on {known_at}.",
