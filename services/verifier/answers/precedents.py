@@ -19,7 +19,7 @@ def precedents_answer(
     transaction: ReadTransaction, achievement: str, issuer: Did, *, now: Moment, as_of: AsOf, fresh: Check
 ) -> PrecedentsAnswer:
     """Return the live recognitions by how they count, and the standing decisions that are in force now."""
-    book, register = Book(), Register(transaction)
+    book, register = Book(), Register(transaction, is_certain=fresh.result == "valid")
     found, has_more = transaction.recognitions_of(book, achievement, issuer)
     live = [each for each in found if is_live(book, each)]
     return PrecedentsAnswer(
