@@ -44,6 +44,7 @@ from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
 from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
 from services.persistence import database_setup, postgres
+from services.persistence.leader_watch import LeaderWatch
 from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres import Pool
 from services.persistence.postgres_errors import (
@@ -151,8 +152,13 @@ async def _running(
     """Start (1) tables, (2) pools, (3) keys, (4) parts; stop in the reverse order."""
     await apply_migrations(config)  # (1)
     async with contextlib.AsyncExitStack() as stack:
-        pool = await _open_pool(stack, config, config.database_connections_max)  # (2)
-        background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX)
+        watch = LeaderWatch(
+            config.database_url,
+            application_name="credentify-gateway-watch",
+            tell=lambda ended: app[LOG].warning("database_leader_changed", sessions_ended=ended),
+        )
+        pool = await _open_pool(stack, config, config.database_connections_max, watch)  # (2)
+        background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX, watch)
         app[REGISTRY].register(PoolMetrics({"requests": pool, "background": background}))
         with reaching_database():
             async with pool.acquire() as connection:
@@ -189,16 +195,19 @@ async def _running(
         await stack.enter_async_context(parts.form_makers.processes(are_warm=False))
         worker = make_worker(parts, issuing, config)
         await stack.enter_async_context(  # (4)
-            _supervised(parts, worker, gateway, background, end_process)
+            _supervised(parts, worker, gateway, background, end_process, watch=watch)
         )
         yield
 
 
-async def _open_pool(stack: contextlib.AsyncExitStack, config: Config, connections_max: int) -> Pool:
+async def _open_pool(
+    stack: contextlib.AsyncExitStack, config: Config, connections_max: int, watch: LeaderWatch
+) -> Pool:
     pool = await postgres.create_pool(
         config.database_url,
         application_name="credentify-gateway",
         limits=PoolLimits(connections_max=connections_max),
+        watch=watch,
     )
     stack.push_async_callback(postgres.close_pool, pool)
     return pool
@@ -254,7 +263,13 @@ async def _applications(gateway: Gateway) -> None:
 
 @contextlib.asynccontextmanager
 async def _supervised(
-    parts: Parts, worker: BatchWorker, gateway: Gateway, background: Pool, end_process: EndProcess
+    parts: Parts,
+    worker: BatchWorker,
+    gateway: Gateway,
+    background: Pool,
+    end_process: EndProcess,
+    *,
+    watch: LeaderWatch,
 ) -> AsyncIterator[None]:
     """Run the background tasks; one that ends by itself ends the process, for nothing can put it right from here."""
     works: dict[str, Coroutine[Any, Any, None]] = {
@@ -268,6 +283,8 @@ async def _supervised(
         "requests": _lasting(parts.log, "request_database", gateway.learner_requests.keep_swept),
         "applications": _lasting(parts.log, "application_database", lambda: _applications(gateway)),
     }
+    if watch.is_needed:
+        works["leader"] = watch.run()
     tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
     supervision = TaskSupervision(parts.log, end_process)
     for task in tasks:

@@ -54,6 +54,7 @@ from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_poli
 from services.ledger.witnesses.witness_proofs import Proofs
 from services.persistence import postgres
 from services.persistence.bucket import Bucket
+from services.persistence.leader_watch import LeaderWatch
 from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
 from services.persistence.postgres_session import PoolLimits
@@ -129,8 +130,13 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
     """Start (1) tables, (2) pool, (3) log, (4) parts, (5) the first checkpoint; stop in the reverse order."""
     await apply_migrations(config)  # (1)
     async with contextlib.AsyncExitStack() as stack:
+        watch = LeaderWatch(
+            config.database_url,
+            application_name="credentify-ledger-watch",
+            tell=lambda ended: app[LOG].warning("database_leader_changed", sessions_ended=ended),
+        )
         pool = await postgres.create_pool(
-            config.database_url, application_name="credentify-ledger", limits=_limits(config)
+            config.database_url, application_name="credentify-ledger", limits=_limits(config), watch=watch
         )  # (2)
         stack.push_async_callback(postgres.close_pool, pool)
         with reaching_database():
@@ -141,7 +147,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
             await make_room(pool)
         executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
         session = await stack.enter_async_context(client_session())
-        parts = _Parts(app, config, log_row, pool, executor, session=session)  # (4)
+        parts = _Parts(app, config, log_row, pool, executor, session=session, watch=watch)  # (4)
         app[LEDGER] = parts.ledger
         await stack.enter_async_context(_supervised(parts, app[LOG], end_process))  # (5)
         app[LOG].event("log_open", origin=log_row.origin, published_size=parts.publication.size)
@@ -160,8 +166,9 @@ class _Parts:
         executor: ThreadPoolExecutor,
         *,
         session: aiohttp.ClientSession,
+        watch: LeaderWatch,
     ) -> None:
-        self.config, self.pool, self.log = config, pool, app[LOG]
+        self.config, self.pool, self.log, self.watch = config, pool, app[LOG], watch
         self.first_published = asyncio.Event()
         metrics, log = Metrics(app[REGISTRY]), app[LOG]
         app[REGISTRY].register(PoolMetrics({"requests": pool}))
@@ -272,6 +279,7 @@ class _Parts:
             metrics=metrics,
             log=app[LOG],
             witnesses=self.witnesses,
+            watch=self.watch,
         )
 
     def background(self) -> list[tuple[str, Coroutine[Any, Any, None]]]:
@@ -285,17 +293,20 @@ class _Parts:
                 publication=self.publication,
                 interval_ms=self.config.publish_interval_ms,
                 started=self.first_published,
+                watch=self.watch,
             )
         )
         intakes = [("intake", self.intake.run()) for _ in range(INTAKES)]
         asking = [("witnesses", self.witnesses.run())] if self.publisher else []
         room = ("room", keep_room(self.pool, self.log))
+        leader = [("leader", self.watch.run())] if self.watch.is_needed else []
         return [
             ("sequencer", self.sequencer.run()),
             ("publisher", publishing),
             room,
             *self._mirroring(),
             *asking,
+            *leader,
             ("free space", self.intake.free_space.run()),
             *intakes,
         ]

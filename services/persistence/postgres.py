@@ -10,6 +10,7 @@ from asyncpg.pool import PoolConnectionProxy
 from asyncpg.transaction import Transaction
 
 from services.operator_fault import OperatorFault
+from services.persistence.leader_watch import LeaderWatch
 from services.persistence.postgres_errors import (
     DATABASE_ERRORS,
     CommitUnknownError,
@@ -37,19 +38,24 @@ class NotDurableFault(OperatorFault):
     title = "The database does not keep what it acknowledges"
 
 
-async def create_pool(url: str, *, application_name: str, limits: PoolLimits | None = None) -> Pool:
+async def create_pool(
+    url: str, *, application_name: str, limits: PoolLimits | None = None, watch: LeaderWatch | None = None
+) -> Pool:
     """Return an open pool of sessions of our own with the time-outs of `limits`; the caller closes it.
 
-    Raises DatabaseUnavailableProblem if no connection can be made, and what `open_session` finds wrong.
+    `watch` ends those whose node leads no more. Raises DatabaseUnavailableProblem if no connection can be made, and
+    what `open_session` finds wrong.
     """
     limits = limits or PoolLimits()
     firsts = iter([True])
 
     async def connect(*_: Any, **__: Any) -> Session:
         is_first = next(firsts, False)
-        return await open_session(
+        session = await open_session(
             url, application_name=application_name, limits=limits, is_first=is_first, knows_types=True
         )
+        await _watched(session, watch)
+        return session
 
     with reaching_database():
         return await asyncpg.create_pool(
@@ -60,6 +66,16 @@ async def create_pool(url: str, *, application_name: str, limits: PoolLimits | N
             connection_class=Session,
             reset=_keep_as_it_is,
         )
+
+
+async def _watched(session: Session, watch: LeaderWatch | None) -> None:
+    """Let the watch hold a session that was opened; end it where that fails."""
+    try:
+        if watch is not None:
+            await watch.hold(session)
+    except BaseException:
+        session.terminate()
+        raise
 
 
 async def close_pool(pool: Pool) -> None:
@@ -104,14 +120,18 @@ async def session_lock(pool: Pool, key: int) -> AsyncIterator[Connection | None]
 
 
 @contextlib.asynccontextmanager
-async def connected(url: str, *, application_name: str, limits: PoolLimits | None = None) -> AsyncIterator[Session]:
+async def connected(
+    url: str, *, application_name: str, limits: PoolLimits | None = None, watch: LeaderWatch | None = None
+) -> AsyncIterator[Session]:
     """Hold one session of our own outside any pool, with the time-outs of `limits`.
 
-    Raises DatabaseUnavailableProblem if it cannot be made, and what `open_session` finds wrong.
+    `watch` ends it if its node leads no more. Raises DatabaseUnavailableProblem if it cannot be made, and what
+    `open_session` finds wrong.
     """
     limits = limits or PoolLimits()
     with reaching_database():
         connection = await open_session(url, application_name=application_name, limits=limits)
+        await _watched(connection, watch)
     try:
         yield connection
     except TimeoutError:

@@ -73,6 +73,8 @@ LASTING_ERRORS = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)
 """What the same statement with the same values is refused for, however often it comes."""
 REFUSED_WRITE_ERRORS = (asyncpg.ReadOnlySQLTransactionError, asyncpg.InsufficientPrivilegeError)
 """The server reads and does not write: a standby, `default_transaction_read_only`, or rights that were taken away."""
+NOT_LEADING_ERRORS = (asyncpg.TargetServerAttributeNotMatched,)
+"""What the driver says of a node that answers, and is not what `target_session_attrs` asks for."""
 POOLER_ERRORS = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 """What a session answers that is not the one where a statement was prepared: a pooler has changed it."""
 _PASSING_ERRORS = (

@@ -19,6 +19,7 @@ from services.persistence.postgres_errors import (
     SharedSessionFault,
     reaching_database,
 )
+from services.persistence.postgres_nodes import Node, connect_to_leader, nodes_of
 from services.persistence.postgres_url import DatabaseUrlFault, checked_url, unreadable_tls_files
 
 ARRAY_TYPES = ("bytea", "bigint", "integer", "smallint", "uuid", "float8", "timestamptz", "boolean")
@@ -108,14 +109,24 @@ async def open_session(
 
 async def _connect(url: str, application_name: str, limits: PoolLimits) -> Session:
     """Connect with nothing that a pooler refuses by default to pass on; the time-outs are given afterwards."""
-    try:
+    seconds = limits.connect_timeout_ms / 1000
+
+    async def connect(node: Node | None = None) -> Session:
         connected = await asyncpg.connect(
             checked_url(url),
-            timeout=limits.connect_timeout_ms / 1000,
+            host=node.host if node else None,
+            port=node.port if node else None,
+            timeout=seconds,
             command_timeout=limits.command_timeout_ms / 1000,
             server_settings={"application_name": application_name, "timezone": "UTC"},
             connection_class=Session,
         )
+        assert isinstance(connected, Session), "the driver makes what it was told to"
+        return connected
+
+    nodes = nodes_of(checked_url(url))
+    try:
+        return await (connect_to_leader(nodes, connect, seconds=seconds) if nodes else connect())
     except (ConnectionError, TimeoutError):
         raise
     except OSError as error:  # no such host, socket or certificate: of the connection, not of a file of ours
@@ -123,8 +134,6 @@ async def _connect(url: str, application_name: str, limits: PoolLimits) -> Sessi
         raise ConnectionError(words) from error
     except asyncpg.ClientConfigurationError as error:
         raise DatabaseUrlFault(f"The database's URL asks for what cannot be done: {error}") from error
-    assert isinstance(connected, Session), "the driver makes what it was told to"
-    return connected
 
 
 async def _settle(session: Session, limits: PoolLimits) -> None:

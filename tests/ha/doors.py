@@ -102,8 +102,9 @@ def name_by_folder(folder: Path, port: int) -> str:
     link = f"socket:[{inode}]"
     for process, name in _processes_in(folder):
         with contextlib.suppress(OSError):
-            if any(Path(each.path).readlink() == Path(link) for each in os.scandir(process / "fd")):
-                return name
+            with os.scandir(process / "fd") as files:
+                if any(os.readlink(each.path) == link for each in files):  # noqa: PTH115 - a Path for each would be slow
+                    return name
     return ""
 
 

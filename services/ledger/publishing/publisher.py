@@ -32,6 +32,7 @@ from services.ledger.store import StoredCheckpoint
 from services.ledger.witnesses.cosigning import Witnesses
 from services.operator_fault import OperatorFault
 from services.persistence import postgres
+from services.persistence.leader_watch import LeaderWatch
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import DATABASE_ERRORS, DatabaseUnavailableProblem, NotConfirmedProblem
 from services.persistence.postgres_session import PoolLimits, Session, assert_holds
@@ -63,8 +64,10 @@ class Publisher:
         metrics: PublishingMetrics,
         log: Log,
         witnesses: Witnesses,
+        watch: LeaderWatch | None = None,
     ) -> None:
         self._database_url = database_url
+        self._watch = watch
         self._limits = limits
         self._signer = signer
         self._publication = publication
@@ -96,7 +99,10 @@ class Publisher:
         while True:
             try:
                 async with postgres.connected(
-                    self._database_url, application_name="credentify-publisher", limits=self._limits
+                    self._database_url,
+                    application_name="credentify-publisher",
+                    limits=self._limits,
+                    watch=self._watch,
                 ) as connection:
                     await self._lock(connection)
                     await self._recover(connection)
@@ -314,12 +320,13 @@ async def follow_publication(
     publication: Publication,
     interval_ms: int,
     started: asyncio.Event,
+    watch: LeaderWatch | None = None,
 ) -> None:
     """Show what another process publishes, for ever: for replicas without the log's key."""
     while True:
         with contextlib.suppress(*_PASSING):
             async with postgres.connected(
-                database_url, application_name="credentify-reader", limits=limits
+                database_url, application_name="credentify-reader", limits=limits, watch=watch
             ) as connection:
                 while True:
                     stored = await store.last_checkpoint(connection)
