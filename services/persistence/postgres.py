@@ -149,9 +149,12 @@ async def _close(connection: Session, timeout_s: float) -> None:
 
 
 @contextlib.asynccontextmanager
-async def transaction(pool: Pool, *, acquire_timeout_ms: int = 5_000) -> AsyncIterator[Connection]:
+async def transaction(
+    pool: Pool, *, acquire_timeout_ms: int = 5_000, confirms_reads: bool = False
+) -> AsyncIterator[Connection]:
     """Run the block in one transaction on a connection of the pool: committed when left, rolled back by an exception.
 
+    With `confirms_reads` what it has read is durable as well when it is left, also where it has written nothing.
     Raises DatabaseUnavailableProblem if no connection is free in time, CommitUnknownError if it cannot be known whether
     COMMIT happened, and what the server says otherwise: then nothing was committed. A connection that is lost after
     COMMIT was answered changes nothing: it is committed.
@@ -162,6 +165,8 @@ async def transaction(pool: Pool, *, acquire_timeout_ms: int = 5_000) -> AsyncIt
         await started.start()
         try:
             yield connection
+            if confirms_reads:
+                await connection.execute(_LEAVE_MARK_OF_READS)
         except BaseException:
             await _roll_back(started)
             raise
@@ -225,6 +230,13 @@ _LEAVE_MARK = """
 """A commit waits for the standby only if its transaction wrote something: an empty message in the write-ahead log."""
 
 
+_IS_WAITED_FOR = "current_setting('synchronous_standby_names') <> ''"
+_LEAVE_MARK_OF_READS = f"""
+    SELECT CASE WHEN {_IS_WAITED_FOR} AND pg_current_xact_id_if_assigned() IS NULL
+                THEN pg_logical_emit_message(true, 'credentify', '') END"""
+"""The same where no standby is waited for, or the transaction writes anyway: nothing."""
+
+
 async def confirm_commits(connection: Connection) -> None:
     """Return once everything that this connection has read is durable, on the synchronous standbys too.
 
@@ -245,6 +257,15 @@ async def confirm_commits(connection: Connection) -> None:
         if isinstance(error.__cause__, asyncio.CancelledError):
             raise error.__cause__ from None  # we are to stop, and nothing of ours depended on this commit
         raise NotConfirmedProblem(str(error)) from error
+
+
+async def confirm_reads(connection: Connection) -> None:
+    """Do the same for somebody who says again, or sends on, what he has read.
+
+    Where no standby is waited for, everything that can be read is as durable as it will be. Raises as the other does.
+    """
+    if await connection.fetchval(f"SELECT {_IS_WAITED_FOR}"):
+        await confirm_commits(connection)
 
 
 _WRITES = """

@@ -147,6 +147,10 @@ class FakeStorage:
         except DATABASE_ERRORS as error:
             raise CommitUnknownError("COMMIT was not answered") from error
 
+    async def confirm(self) -> None:
+        """Confirm: whatever is committed here stays."""
+        await self._gate.at("confirm")
+
     async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
         """Lock in one order."""
         await self._gate.at("lock")

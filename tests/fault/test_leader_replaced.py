@@ -1,4 +1,4 @@
-"""A leader that is stopped, replaced, and wakes up as a second one: nothing of it is handed out, acknowledged or signed.
+"""A leader that is stopped, replaced, and wakes up: nothing of it is handed out, acknowledged or signed.
 
 Two real servers; the services are given both in one URL. No Patroni: nobody demotes the one that wakes up.
 """
@@ -138,7 +138,7 @@ async def test_a_leader_that_wakes_up_as_a_second_one_acknowledges_nothing_and_s
         made.send(made.primary, signal.SIGCONT)
         await until(_is_awake(made), "the former leader is awake, and takes writes as well")
         move(ledger, former)
-        with pytest.raises(OlderTimelineProblem, match="leader that was replaced.*name the leader of now"):
+        with pytest.raises(OlderTimelineProblem, match=r"leader that was replaced.*name the leader of now"):
             await ledger.start()
         await _acknowledges_nothing(ledger, events[0], ledger.registrar.issues(college, 1, "fresh"))
         assert signed_by(ledger) == signed

@@ -101,10 +101,9 @@ def name_by_folder(folder: Path, port: int) -> str:
         return ""
     link = f"socket:[{inode}]"
     for process, name in _processes_in(folder):
-        with contextlib.suppress(OSError):
-            with os.scandir(process / "fd") as files:
-                if any(os.readlink(each.path) == link for each in files):  # noqa: PTH115 - a Path for each would be slow
-                    return name
+        with contextlib.suppress(OSError), os.scandir(process / "fd") as files:
+            if any(os.readlink(each.path) == link for each in files):  # noqa: PTH115 - a Path for each would be slow
+                return name
     return ""
 
 

@@ -16,7 +16,7 @@ from services.issuer_gateway.keys.signing_keys import NoKeyProblem
 from services.issuer_gateway.log.arrivals import Arrival
 from services.issuer_gateway.log.refused_events import RefusedEvents
 from services.issuer_gateway.store import idempotency_records, outbox
-from services.persistence.postgres import Connection, Pool, session_lock, transaction
+from services.persistence.postgres import Connection, Pool, confirm_reads, session_lock, transaction
 
 _KEYLESS_PAUSE_SECONDS = 5.0
 _FOLLOWED_PAUSE_SECONDS = 0.5
@@ -77,8 +77,15 @@ class PostgresRelayStorage:
         return session_lock(self._pool, outbox.RELAY_LOCK)
 
     async def due(self, connection: Connection, *, limit: int) -> list[outbox.Pending]:
-        """Return the next events to send, of each credential only its first that waits."""
-        return await outbox.due(connection, limit=limit, ids_max=BATCH_IDS_MAX)
+        """Return the next events to send, of each credential only its first that waits.
+
+        What a failover could still lose is not sent: the log would hold what nobody here knows of. Raises
+        `NotConfirmedProblem` while no standby confirms it.
+        """
+        found = await outbox.due(connection, limit=limit, ids_max=BATCH_IDS_MAX)
+        if found:
+            await confirm_reads(connection)
+        return found
 
     async def keep(self, waiting: Sequence[outbox.Pending], answers: Answers) -> dict[EventId, Arrival]:
         """Note every answer in one transaction; a credential whose issue was refused is one that never held."""

@@ -137,6 +137,7 @@ class Idempotency:
         found = await self._find(None, keyed)
         if found is None:
             raise error
+        await self._storage.confirm()
         return found
 
     async def append_once(
@@ -190,7 +191,12 @@ class Idempotency:
         return answer
 
     async def replay_answer(self, keyed: KeyedRequest, found: Answered) -> EventAnswer:
-        """Return the answer that was given, or how the event stands now if it was still on its way."""
+        """Return the answer that was given, or how the event stands now if it was still on its way.
+
+        A commit whose wait for a standby was cancelled is found here too, and a failover may lose it: so it is
+        confirmed first.
+        """
+        await self._storage.confirm()
         if found.sealed_answer is not None:
             return _DECODE_EVENT(self._keystore.open(found.sealed_answer, "answer", keyed.name))
         assert found.event_id is not None, "an answer without a body is that of an event"

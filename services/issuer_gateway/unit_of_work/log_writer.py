@@ -175,10 +175,14 @@ class LogWriter:
         return (await self._row(expected.event_id)).answer(location_of(expected.event_id))
 
     async def read_state(self, event_id: EventId) -> EventAnswer:
-        """Return where an event that was said earlier stands, after the configured time if it is on its way."""
+        """Return where an event that was said earlier stands, after the configured time if it is on its way.
+
+        Raises `NotConfirmedProblem` where nobody confirms that it is kept.
+        """
         expected = self._arrivals.expect(event_id)
         try:
             row = await self._row(event_id)
+            await self._storage.confirm()
             if row.state != "pending":
                 return row.answer(location_of(event_id))
             return await self._arrival(expected, event_type=row.event_type, streams=row.streams)

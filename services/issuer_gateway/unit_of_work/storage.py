@@ -13,14 +13,21 @@ from proto.ids import CredentialId, EventId, InstitutionId
 from services.issuer_gateway.store import audit_trail, idempotency_records, outbox
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.store.outbox import NewOutboxRow, OutboxRow
-from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres import Connection, Pool, confirm_reads, transaction
 
 
 class RequestStorage(Protocol):
     """Where outbox and answers are kept: all of a transaction is kept or nothing, and what is committed stays."""
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """Run the block in one transaction; raises what `postgres.transaction` raises."""
+        """Run the block in one transaction; raises what `postgres.transaction` raises.
+
+        When it is left, what it has read is kept as well: an answer that is given again is as good as the first one.
+        """
+        ...
+
+    async def confirm(self) -> None:
+        """Return once what was read before is kept, whatever fails; raises `NotConfirmedProblem`."""
         ...
 
     async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
@@ -62,7 +69,12 @@ class PostgresStorage:
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Run the block in one transaction; raises what `postgres.transaction` raises."""
-        return transaction(self._pool)
+        return transaction(self._pool, confirms_reads=True)
+
+    async def confirm(self) -> None:
+        """Return once what was read before is kept on the synchronous standbys too; raises `NotConfirmedProblem`."""
+        async with self._pool.acquire() as connection:
+            await confirm_reads(connection)
 
     async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
         """Let nobody else say anything about these credentials until the transaction ends."""
