@@ -44,6 +44,7 @@ from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
 from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
 from services.persistence import database_setup, postgres
+from services.persistence.engine_traits import assert_traits
 from services.persistence.leader_watch import LeaderWatch
 from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres import Pool
@@ -164,6 +165,7 @@ async def _running(
             async with pool.acquire() as connection:
                 await postgres.assert_durable(connection)
             await postgres.assert_writable(pool)
+            await assert_traits(pool)
             await institution_commands.check_master_key(pool, keystore)  # (3)
         vault = Vault(vault_folder(config.key_folder, config.master_key_file))
         stack.callback(vault.close)

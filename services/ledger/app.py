@@ -54,6 +54,7 @@ from services.ledger.witnesses.witness_policy import WitnessPolicy, witness_poli
 from services.ledger.witnesses.witness_proofs import Proofs
 from services.persistence import postgres
 from services.persistence.bucket import Bucket
+from services.persistence.engine_traits import assert_traits
 from services.persistence.leader_watch import LeaderWatch
 from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
@@ -144,6 +145,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
                 await postgres.assert_durable(connection)
                 log_row = await require_log(connection)  # (3)
             await postgres.assert_writable(pool)
+            await assert_traits(pool)
             await make_room(pool)
         executor = stack.enter_context(ThreadPoolExecutor(config.verify_threads, thread_name_prefix="verify"))
         session = await stack.enter_async_context(client_session())

@@ -14,6 +14,7 @@ from services.edge import Log
 from services.edge.serve import listening
 from services.ledger.app import make_app
 from services.persistence import postgres
+from services.persistence.engine_traits import assert_traits
 from services.persistence.engines import EngineFault
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import ledger_config, new_database
@@ -57,6 +58,34 @@ async def test_a_ledger_does_not_start_on_one(make_database: MakeDatabase, tmp_p
     with pytest.raises(EngineFault, match="two processes could sign one log"):
         async with listening(make_app(config, log=Log("ledger", io.BytesIO())), host="127.0.0.1", port=0):
             pass
+
+
+async def _instead(database: Database, function: str, body: str) -> None:
+    """Have a function of the engine do something else in this database."""
+    await pretend(database, "PostgreSQL 16.1 on something")
+    async with postgres.connected(database.admin_url, application_name="test") as connection:
+        await connection.execute(f"CREATE FUNCTION pretended.{function} LANGUAGE sql AS $$ {body} $$")
+
+
+async def test_an_engine_under_another_name_whose_locks_lock_nothing_is_refused(database: Database) -> None:
+    await _instead(database, "pg_try_advisory_lock(bigint) RETURNS boolean", "SELECT true")
+    async with await postgres.create_pool(database.running_url, application_name="test") as pool:
+        with pytest.raises(EngineFault, match="two processes could sign one log"):
+            await assert_traits(pool)
+
+
+async def test_a_role_that_may_not_ask_for_the_timeline_is_refused_with_what_to_grant(database: Database) -> None:
+    await _instead(database, "pg_walfile_name(pg_lsn) RETURNS text", "SELECT ''")
+    async with postgres.connected(database.admin_url, application_name="test") as connection:
+        await connection.execute("REVOKE EXECUTE ON FUNCTION pretended.pg_walfile_name(pg_lsn) FROM PUBLIC")
+    async with await postgres.create_pool(database.running_url, application_name="test") as pool:
+        with pytest.raises(EngineFault, match=r"pg_walfile_name.*GRANT EXECUTE"):
+            await assert_traits(pool)
+
+
+async def test_postgresql_has_every_trait(database: Database) -> None:
+    async with await postgres.create_pool(database.running_url, application_name="test") as pool:
+        await assert_traits(pool)
 
 
 def _message(kind: bytes, body: bytes = b"") -> bytes:
