@@ -29,6 +29,9 @@ ha: $(VENV)/dev.stamp ha-programs ## everything on a database of three nodes, on
 	@exec $(BIN)/python -m tests.ha $(if $(PROXY),--proxy "$(PROXY)") $(if $(FAILOVERS),--failovers "$(FAILOVERS)") \
 		$(if $(SEED),--seed "$(SEED)") $(if $(DATA),--data "$(DATA)") $(ARGS)
 
+ha-check: $(VENV)/dev.stamp ## try whether a database does what the services need: URL=postgresql://…; STANDBY=away once its standbys were stopped
+	@exec $(BIN)/python -m tests.ha.check $(if $(filter away,$(STANDBY)),--standby-away)
+
 ha-programs: $(HA)/.venv/made.stamp
 
 $(HA)/.venv/made.stamp: $(HA)/requirements.txt $(VENV)/made.stamp
@@ -144,4 +147,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench soak peers attack ha ha-programs interop interop-judges lock clean help
+.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench soak peers attack ha ha-check ha-programs interop interop-judges lock clean help

@@ -20,7 +20,7 @@ _LACKS = """
     SELECT name FROM unnest($1::text[]) AS name
     WHERE NOT EXISTS (
         SELECT FROM pg_proc
-        WHERE proname = name AND pg_function_is_visible(oid) AND has_function_privilege(current_user, oid, 'EXECUTE'))"""
+        WHERE proname = name AND pg_function_is_visible(oid) AND has_function_privilege(oid, 'EXECUTE'))"""
 
 
 async def assert_traits(pool: Pool) -> None:
@@ -33,8 +33,8 @@ async def assert_traits(pool: Pool) -> None:
             raise lacking(error) from error
     if missing:
         raise EngineFault(
-            f"The engine lacks {', '.join(missing)}, or the running role may not call it: then say as a superuser GRANT "
-            "EXECUTE ON FUNCTION … TO this role"
+            f"The engine lacks {', '.join(missing)}, or the running role may not call it: then say as a superuser "
+            "GRANT EXECUTE ON FUNCTION … TO this role"
         )
     if not excludes:
         raise EngineFault("The engine's advisory locks lock nothing, so two processes could sign one log")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.persistence import postgres
+from tests.ha.check import findings_of, status_of
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, gateway_config, gateway_database
 from tests.support.ledgers import RunningLedger, running_ledger, until
@@ -75,6 +76,9 @@ async def test_what_a_failover_loses_was_neither_sent_to_the_log_nor_acknowledge
             assert refused.status == 503, refused
         async with postgres.connected(gateway.database.admin_url, application_name="operator") as connection:
             assert await connection.fetchval(PENDING) == 1, "it is committed on the leader, and visible"
+        check = [each async for each in findings_of(gateway.database.admin_url, is_standby_away=True)]
+        assert status_of(check) == 0, check
+        assert check[-1].found.startswith("without a standby nothing is confirmed")
         await impatiently(gateway, until(lambda: _holds_back(gateway), "the relay says why it sends nothing"))
         assert await size_of(ledger) == before
 

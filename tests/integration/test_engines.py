@@ -60,7 +60,7 @@ async def test_a_ledger_does_not_start_on_one(make_database: MakeDatabase, tmp_p
             pass
 
 
-async def _instead(database: Database, function: str, body: str) -> None:
+async def instead(database: Database, function: str, body: str) -> None:
     """Have a function of the engine do something else in this database."""
     await pretend(database, "PostgreSQL 16.1 on something")
     async with postgres.connected(database.admin_url, application_name="test") as connection:
@@ -68,14 +68,14 @@ async def _instead(database: Database, function: str, body: str) -> None:
 
 
 async def test_an_engine_under_another_name_whose_locks_lock_nothing_is_refused(database: Database) -> None:
-    await _instead(database, "pg_try_advisory_lock(bigint) RETURNS boolean", "SELECT true")
+    await instead(database, "pg_try_advisory_lock(bigint) RETURNS boolean", "SELECT true")
     async with await postgres.create_pool(database.running_url, application_name="test") as pool:
         with pytest.raises(EngineFault, match="two processes could sign one log"):
             await assert_traits(pool)
 
 
 async def test_a_role_that_may_not_ask_for_the_timeline_is_refused_with_what_to_grant(database: Database) -> None:
-    await _instead(database, "pg_walfile_name(pg_lsn) RETURNS text", "SELECT ''")
+    await instead(database, "pg_walfile_name(pg_lsn) RETURNS text", "SELECT ''")
     async with postgres.connected(database.admin_url, application_name="test") as connection:
         await connection.execute("REVOKE EXECUTE ON FUNCTION pretended.pg_walfile_name(pg_lsn) FROM PUBLIC")
     async with await postgres.create_pool(database.running_url, application_name="test") as pool:
