@@ -33,7 +33,6 @@ from proto.problem import NotFoundProblem, Problem
 from services.crypto.data_integrity import secure
 from services.edge import Log
 from services.follow import Applied
-from services.issuer_gateway.config import Config
 from services.issuer_gateway.domain.statuses import is_withdrawn, list_url
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
@@ -162,7 +161,10 @@ class PlacesAtHand:
 
 
 class StatusLists:
-    """The status lists of all institutions of this gateway. `pool` is not the one that requests wait on."""
+    """The status lists of all institutions of this gateway. `pool` is not the one that requests wait on.
+
+    What is published holds for `valid_hours`; who read it may keep it for `ttl_seconds`.
+    """
 
     def __init__(
         self,
@@ -172,7 +174,8 @@ class StatusLists:
         vault: Vault,
         signing_keys: SigningKeys,
         advanced: Signal,
-        config: Config,
+        valid_hours: int,
+        ttl_seconds: int,
         now: Callable[[], Moment],
         log: Log,
         metrics: AwardMetrics,
@@ -182,7 +185,8 @@ class StatusLists:
         self._vault = vault
         self._signing_keys = signing_keys
         self._advanced = advanced
-        self._config = config
+        self._valid_hours = valid_hours
+        self._ttl_seconds = ttl_seconds
         self._now = now
         self._log = log
         self._metrics = metrics
@@ -286,7 +290,7 @@ class StatusLists:
             await self._review(stored)
         bits = await status_lists.bits(self._pool, stored.institution_id, stored.number)
         now = self._now()
-        lasting_ms = self._config.status_valid_hours * _HOUR_MS
+        lasting_ms = self._valid_hours * _HOUR_MS
         valid_until = from_ms(to_ms(now) + lasting_ms)
         document = build_list_credential(
             list_url=list_url(tenant.own_prefix, stored.number),
@@ -294,7 +298,7 @@ class StatusLists:
             bits=with_bits(empty_bits(bits.entry_count), dict.fromkeys(bits.places, True)),
             valid_from=from_ms(to_ms(now) - _DATED_BACK_MS),
             valid_until=valid_until,
-            ttl_ms=self._config.status_ttl_seconds * _MS,
+            ttl_ms=self._ttl_seconds * _MS,
         )
         signed = await asyncio.to_thread(
             secure, document, key_id=signer.key_id, sign=signer.sign, suite="eddsa-rdfc-2022", created=now

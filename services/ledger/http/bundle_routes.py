@@ -33,9 +33,10 @@ from services.ledger import store
 from services.ledger.http.proof_routes import NotPublishedProblem
 from services.ledger.http.read_routes import NO_STORE
 from services.ledger.publishing.publication import Published
-from services.ledger.service import LEDGER, Ledger
-from services.ledger.succession.predecessor_logs import InheritedBundleProblem
+from services.ledger.service import LEDGER
+from services.ledger.succession.predecessor_logs import InheritedBundleProblem, OlderLogs
 from services.persistence import postgres_states
+from services.persistence.postgres import Pool
 
 OLDER_LOGS_SECONDS = 15.0
 
@@ -60,18 +61,18 @@ async def bundle(request: web.Request, *, path: CredentialPath) -> Reply:
     """Return all that shows offline that a credential is authentic, verified before it is handed out."""
     ledger = request.app[LEDGER]
     published = ledger.publication.now
-    book = await _book_about(ledger, path.credential_id)
+    book = await _book_about(ledger.pool, path.credential_id)
     if book.credential(path.credential_id) is None:
         raise NotFoundProblem("No credential of this id is on the log")
     try:
         async with asyncio.timeout(OLDER_LOGS_SECONDS):
-            parts, indices = await _found(ledger, book, path.credential_id, published)
+            parts, indices = await _found(ledger.older_logs, book, path.credential_id, published)
     except TimeoutError as error:
         raise LogUnreachableProblem(
             f"The logs that this one continues did not answer within {OLDER_LOGS_SECONDS:g} seconds: ask again"
         ) from error
     latest = LeafIndex(published.size - 1)
-    found = await _bundled(ledger, sorted({*indices, latest}), published)
+    found = await _bundled(ledger.pool, sorted({*indices, latest}), published)
     made = Bundle(
         media_type=MEDIA_TYPE,
         credential_id=path.credential_id,
@@ -85,11 +86,11 @@ async def bundle(request: web.Request, *, path: CredentialPath) -> Reply:
 
 
 async def _found(
-    ledger: Ledger, book: Book, credential_id: CredentialId, published: Published
+    older_logs: OlderLogs, book: Book, credential_id: CredentialId, published: Published
 ) -> tuple[tuple[BundlePart, ...], list[LeafIndex]]:
     """Return the parts of the logs that this one continues, and the indices of its own entries."""
     log = book.opened_log()
-    older, openings = await ledger.older_logs.before(log.predecessor, log.first_stamp)
+    older, openings = await older_logs.before(log.predecessor, log.first_stamp)
     size = TreeSize(log.first_stamp + published.size)
     counted = entries_about(book, credential_id, size, openings=openings)
     if not counted:
@@ -97,7 +98,7 @@ async def _found(
     if len(counted) > BUNDLE_ENTRIES_MAX:
         raise BundleTooLargeProblem(f"{len(counted)} entries belong into it; at most {BUNDLE_ENTRIES_MAX} are bundled")
     *earlier, indices = by_log(counted, [*(stamp.index for stamp in openings), log.first_stamp])
-    return await ledger.older_logs.parts(older, earlier), indices
+    return await older_logs.parts(older, earlier), indices
 
 
 def _verified(made: Bundle, policy: Policy) -> bytes:
@@ -116,10 +117,10 @@ def _verified(made: Bundle, policy: Policy) -> bytes:
     return data
 
 
-async def _book_about(ledger: Ledger, credential_id: CredentialId) -> Book:
+async def _book_about(pool: Pool, credential_id: CredentialId) -> Book:
     """Return a book with the credential, its parts, and all who said something about them."""
     book = Book()
-    async with ledger.pool.acquire() as connection:
+    async with pool.acquire() as connection:
         await postgres_states.load_log(connection, book)
         for _ in range(ROUNDS_MAX + 1):
             missing = credential_needs(book, (credential_id,))
@@ -129,11 +130,11 @@ async def _book_about(ledger: Ledger, credential_id: CredentialId) -> Book:
     return book
 
 
-async def _bundled(ledger: Ledger, indices: Sequence[LeafIndex], published: Published) -> list[BundledEntry]:
+async def _bundled(pool: Pool, indices: Sequence[LeafIndex], published: Published) -> list[BundledEntry]:
     """Return these entries, each with its inclusion proof in the published tree."""
     wanted = {tile for index in indices for tile in tiles_for_inclusion(index, published.size)}
-    tiles = await store.tiles(ledger.pool, wanted)
-    stored = await store.entries_at(ledger.pool, indices)
+    tiles = await store.tiles(pool, wanted)
+    stored = await store.entries_at(pool, indices)
     return [
         bundled(entries.decode(found.data), inclusion_proof(found.index, published.size, tiles)) for found in stored
     ]
