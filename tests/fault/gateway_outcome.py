@@ -1,6 +1,6 @@
 """What must hold when a gateway's run is over: between what clients were told, batches, outbox and log."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
@@ -16,6 +16,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     outbox: Mapping[EventId, Row]
     records: AbstractSet[EventId | None]
+    trail: Sequence[EventId]
     ledger: Ledger
     tables: BatchTables
     keys: Mapping[EventId, str]
@@ -38,6 +39,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             yield "an event was answered that is not there"
         if self.records != {event_id for event_id in self.outbox if self.keys[event_id] in self.told}:
             yield "records and events are not the same"
+        if sorted(self.trail) != sorted(filter(None, self.records)):
+            yield "what was done for somebody and the audit trail are not the same"
 
     def _of_log(self) -> Iterator[str]:
         yield from self.ledger.faults

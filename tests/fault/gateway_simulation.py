@@ -37,6 +37,8 @@ from services.issuer_gateway.log.arrivals import Arrivals
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.metrics import AwardMetrics, OutboxMetrics
+from services.issuer_gateway.unit_of_work import audited_call
+from services.issuer_gateway.unit_of_work.audited_call import AuditedCall
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, OtherRequestProblem
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -173,6 +175,8 @@ class Process:
     async def say(self, key: str, body: bytes, stream: CredentialId) -> EventAnswer:
         """Carry a request out as a handler would."""
         simulation = self.simulation
+        audited_call.begin(AuditedCall("recognise", address="192.0.2.1", subjects={}))
+        audited_call.speaks(simulation.tenant.institution_id, "api-key")
         keyed = self.idempotency.keyed(simulation.tenant.institution_id, key, body)
 
         async def work(connection: Connection) -> OutboxEvent:
@@ -273,6 +277,7 @@ class Simulation:
         return Outcome(
             outbox=self.database.outbox,
             records={answer.event_id for answer in self.database.answers.values()},
+            trail=[EventId(record.subjects["event_id"]) for record in self.database.trail],
             ledger=self.ledger,
             tables=self.tables,
             keys=self.keys,

@@ -20,6 +20,7 @@ from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.store.batches import BackgroundBatch, RowResult
 from services.issuer_gateway.store.idempotency_records import Answered
 from services.issuer_gateway.store.outbox import Pending
+from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection
@@ -95,6 +96,36 @@ class TakesUnknownForDone(UnitOfWork):
                 return await kept(connection)
         except CommitUnknownError:
             return outcome[-1]
+
+
+class RecordsLater(UnitOfWork):
+    """Keeps the record of the audit trail in a transaction of its own, after that of the work."""
+
+    async def in_transaction(self, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
+        if (call := audited_call.unrecorded()) is None:
+            return await super().in_transaction(work, waits=waits)
+        call.is_recorded = True  # so nobody else does
+        done = await super().in_transaction(work, waits=waits)
+        async with self._storage.transaction() as connection:
+            await self._storage.add_audit_records(connection, [call.record()])
+        return done
+
+
+class RecordsWhatIsBegun(UnitOfWork):
+    """Keeps the record of the audit trail before the COMMIT of the work, whatever becomes of that."""
+
+    async def in_transaction(self, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
+        if (call := audited_call.unrecorded()) is None:
+            return await super().in_transaction(work, waits=waits)
+        call.is_recorded = True  # so nobody else does
+
+        async def recorded(connection: Connection) -> T:
+            done = await work(connection)
+            async with self._storage.transaction() as other:
+                await self._storage.add_audit_records(other, [call.record()])
+            return done
+
+        return await super().in_transaction(recorded, waits=waits)
 
 
 class RemembersLater(Idempotency):
@@ -230,6 +261,8 @@ class LetsFollowersGo(FakeBatchStorage):
 
 MUTANTS: Mapping[str, Subjects] = {
     "takes unknown for done": Subjects(unit_of_work=TakesUnknownForDone),
+    "records later": Subjects(unit_of_work=RecordsLater),
+    "records what is begun": Subjects(unit_of_work=RecordsWhatIsBegun),
     "remembers later": Subjects(idempotency=RemembersLater),
     "keeps what is pending": Subjects(idempotency=KeepsWhatIsPending),
     "notes results later": Subjects(storage=NotesResultsLater),
