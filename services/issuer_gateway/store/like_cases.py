@@ -67,7 +67,7 @@ async def of_evidence(
     if not asked:
         return {}
     rows = await connection.fetch(
-        f"""{_OF_EACH} ({_COUNTED} ({_THAT_COUNT} AND item.achievement = asked.achievement
+        f"""{_OF_EACH} ({_COUNTED} ({_THAT_COUNT} AND item.of_institution = $1 AND item.achievement = asked.achievement
                 AND item.achievement_issuer = asked.issuer AND item.application_id <> asked.application_id
                 {_LAST_FIRST}) AS counting
             GROUP BY 1, 2, 3, 4, 5 ORDER BY 3, last_at DESC LIMIT $6) AS found""",
