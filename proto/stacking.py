@@ -10,6 +10,7 @@ from proto.event_fields import AchievementField, DidField, EctsField, EqfField
 from proto.events import Record
 from proto.ids import AchievementUri, CredentialId, Did
 from proto.moment import Moment, to_ms
+from proto.number_words import number_of
 
 PART_COUNT_MIN = 2
 PART_COUNT_MAX = 64
@@ -260,7 +261,9 @@ def unmet_by_parts(recipe: Recipe, parts: Sequence[StackPart], now: Moment) -> I
         if recipe.accepted_issuers and part.issuer not in recipe.accepted_issuers:
             yield Unmet("issuer-not-accepted", f"Credentials of {part.issuer} are not accepted", about)
         if recipe.age_days_max is not None and _age_ms(part, now) > recipe.age_days_max * _MS_PER_DAY:
-            yield Unmet("part-too-old", f"{part.achievement}: older than {recipe.age_days_max} days", about)
+            yield Unmet(
+                "part-too-old", f"{part.achievement}: older than {number_of(recipe.age_days_max, 'day')}", about
+            )
         if recipe.exclusive and part.other_stacks:
             yield Unmet("part-in-other-stack", f"{part.achievement}: already counts in another stack", about)
         yield from _unmet_by_level(recipe, part)

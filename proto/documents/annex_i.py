@@ -9,6 +9,7 @@ from typing import Literal
 from proto.documents.credential import Achievement, Award, IssuerProfile
 from proto.documents.vocabulary import CONCEPTS, Stackability, is_user_assigned_country
 from proto.events import Record
+from proto.number_words import number_of
 from proto.stacking import ects_text
 
 State = Literal["present", "missing", "doubtful"]
@@ -143,7 +144,7 @@ def _prerequisites(achievement: Achievement) -> str:
     if achievement.prerequisites:
         return achievement.text_in(achievement.prerequisites)
     required = achievement.entry_requirements
-    return f"{len(required.named)} achievements that must be held" if required else ""
+    return f"{number_of(len(required.named), 'achievement')} to be held before" if required else ""
 
 
 def _further(achievement: Achievement, award: Award | None) -> str:
@@ -206,12 +207,11 @@ def _workload(achievement: Achievement, award: Award | None) -> tuple[State, str
     if not credits_ and hours is None:
         return "missing", "Neither ECTS credits nor hours are stated"
     if not credits_:
-        return "doubtful", f"{hours} hours, no ECTS credits: the Annex asks for ECTS wherever possible"
+        said = number_of(hours or 0, "hour")
+        return "doubtful", f"{said}, no ECTS credits: the Annex asks for ECTS wherever possible"
     if hours is not None and not _is_plausible(achievement.ects_hundredths, hours):
-        return (
-            "doubtful",
-            f"{ects_text(achievement.ects_hundredths)} ECTS and {hours} hours: one credit is 25 to 30 hours",
-        )
+        said = f"{ects_text(achievement.ects_hundredths)} ECTS and {number_of(hours, 'hour')}"
+        return "doubtful", f"{said}: one credit is 25 to 30 hours"
     return "present", f"{ects_text(credits_)} ECTS"
 
 

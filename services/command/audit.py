@@ -26,6 +26,7 @@ from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from proto.log.policy import QuorumProblem
 from proto.moment import Moment, from_datetime
+from proto.number_words import number_of, number_of_entries
 from proto.problem import Problem
 from services.auditor import Auditor, AuditProgress, AuditState, AuditStateProblem, LyingLogProblem, Seen
 from services.auditor.finding import Accuser
@@ -114,7 +115,9 @@ def _print_seen(seen: Seen, others: tuple[str, ...], *, as_json: bool) -> None:
         found = msgspec.to_builtins(seen) | {"root_hash": seen.root_hash.hex(), "compared_with": others}
         print_json({"result": "proven", **found, "at": _now()})
         return
-    words = f"{seen.size} entries proven ({seen.entry_count} new), {seen.tile_count} tiles compared"
+    words = (
+        f"{number_of_entries(seen.size)} proven ({seen.entry_count} new), {number_of(seen.tile_count, 'tile')} compared"
+    )
     pinned = "pinned" if seen.is_pinned else "NOT pinned (--registrar)"
     line = f"{_now()[:19]}Z  {seen.origin}: {words}; registrar {seen.registrar}, {pinned}"
     console.print(line + (f"; the same as shown to {', '.join(others)}" if others else ""), markup=False)

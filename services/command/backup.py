@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from proto.number_words import number_of_entries
 from proto.problem import InvalidProblem
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, BackupManifest
@@ -172,7 +173,7 @@ async def backup(
     if as_json:
         print_json(made)
         return
-    console.print(f"backed up {made.origin} with {made.tree_size} entries to {folder}")
+    console.print(f"backed up {made.origin} with {number_of_entries(made.tree_size)} to {folder}")
     console.print("it holds the log's secret key: keep it as you keep keys")
     for each in removed:
         console.print(f"removed the older {each}")

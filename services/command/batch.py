@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from proto.documents.fields import OnRepeat
 from proto.ids import BatchId
+from proto.number_words import number_of
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
@@ -163,7 +164,7 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
     before = f"{known} already awarded, " if known else ""
     state = f" ({answer.state})" if answer.state not in {None, "finished"} else ""
     counts = f"{before}{right} {word}, {answer.refused_count} refused{state}"
-    console.print(f"{answer.row_count} rows: {counts}", markup=False)
+    console.print(f"{number_of(answer.row_count, 'row')}: {counts}", markup=False)
     if answer.batch_id:
         console.print(f"Batch {answer.batch_id}", markup=False)
     for note in answer.read_as:

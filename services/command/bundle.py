@@ -7,6 +7,7 @@ import click
 
 from proto.bundles.bundle import Bundle, decode_bundle
 from proto.ids import CredentialId, parse_credential_id
+from proto.number_words import number_of, number_of_entries
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem
 from services.clients.http_client import HttpClient
 from services.clients.http_session import client_session
@@ -75,5 +76,8 @@ def _print_written(found: Bundle, out: str, byte_count: int, *, as_json: bool) -
             {"credential_id": found.credential_id, "file": out, "entries": found.entry_count, "bytes": byte_count}
         )
         return
-    console.print(f"bundle    {out}: {found.entry_count} entries, {byte_count} bytes", markup=False)
+    console.print(
+        f"bundle    {out}: {number_of_entries(found.entry_count)}, {number_of(byte_count, 'byte')}",
+        markup=False,
+    )
     console.print("          not verified yet: credentify verify --offline DOCUMENT BUNDLE --policy FILE", markup=False)

@@ -16,6 +16,7 @@ from proto.canonical import DECODE_ERRORS
 from proto.documents.claim import claim_message
 from proto.ids import BatchId, ClaimId
 from proto.keys import did_key
+from proto.number_words import number_of
 from proto.problem import InvalidProblem
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
@@ -98,7 +99,7 @@ async def batch(*, batch_id: BatchId, gateway: str, api_key_file: Path, out: Pat
     if as_json:
         print_json({"link_count": count, "file": str(out)})
     else:
-        console.print(f"{count} links in {out}", markup=False)
+        console.print(f"{number_of(count, 'link')} in {out}", markup=False)
 
 
 @claim.command("awards")
@@ -144,7 +145,8 @@ async def awards(
     if as_json:
         print_json(counts | {"file": str(out)})
     else:
-        console.print("{link_count} links and {refused_count} refusals in ".format(**counts) + str(out), markup=False)
+        links, refusals = number_of(counts["link_count"], "link"), number_of(counts["refused_count"], "refusal")
+        console.print(f"{links} and {refusals} in {out}", markup=False)
     if counts["refused_count"]:
         sys.exit(EXIT_PROBLEM)
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from proto.ids import parse_event_id
+from proto.number_words import number_of
 from proto.stacking import ects_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionPage
 from services.clients.gateway import GatewayClient
@@ -76,7 +77,7 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
         counts = f"{ects_text(each.ects_hundredths)} ECTS {'in full' if each.decision == 'full' else 'in part'}"
         period = f"{each.valid_from[:10]} to before {each.valid_until[:10]}"
         console.print(f"{each.event_id}  {state}  {counts}  {period}  {each.achievement}", markup=False)
-    console.print(f"{len(found)} decisions")
+    console.print(number_of(len(found), "decision"))
 
 
 @decision.command("withdraw")

@@ -24,6 +24,7 @@ from proto.ids import AchievementUri, CredentialId
 from proto.keys import SecretKey
 from proto.lifecycle.refusals import AlreadyExistsRefusal
 from proto.moment import Moment, from_datetime, to_datetime
+from proto.number_words import number_of
 from proto.problem import NotFoundProblem, Problem, UnavailableProblem
 from proto.stacking import ects_text
 from proto.wire.gateway import CredentialAnswer, RecognitionRequest, StackRequest
@@ -215,7 +216,11 @@ class Demo:
         last = next(row.credential_id for row in reversed(answer.rows) if row.credential_id)
         await self._published(last)
         learners = len({row["learner_ref"] for row in csv.DictReader(io.StringIO(rows.decode()))})
-        self._note("issued", f"awards.csv: {answer.accepted_count} credentials to {learners} learners", "all accepted")
+        self._note(
+            "issued",
+            f"awards.csv: {number_of(answer.accepted_count, 'credential')} to {number_of(learners, 'learner')}",
+            "all accepted",
+        )
         return last
 
     async def _stack(self, parts: list[CredentialAnswer]) -> CredentialAnswer:

@@ -120,4 +120,4 @@ async def _memory(config: LedgerConfig, connection: Connection) -> Diagnosis:
         return about.bad("this database holds no log yet", "Say: credentify ledger init --opening FILE")
     if not is_there:
         return about.bad(f"{config.state_folder} does not remember what was signed", "See RUNBOOK.md, signer-memory")
-    return about.good(f"it remembers what it signed; {size} entries are published")
+    return about.good(f"it remembers what it signed; entries published: {size}")

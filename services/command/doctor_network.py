@@ -10,6 +10,7 @@ from yarl import URL
 
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
+from proto.number_words import number_of_entries
 from proto.problem import Problem
 from services.clients.http_session import HTTP_ERRORS, is_loopback, proxy_for
 from services.command.doctor_findings import About, Config, Diagnosis
@@ -88,7 +89,7 @@ async def _log(
     except Problem as problem:
         yield about.bad(problem.detail, "Correct …_LOG_VERIFIER_KEY: `ledger init` printed it, and /v1/log shows it")
         return
-    yield about.good(f"{opened.checkpoint.origin} shows {opened.checkpoint.size} entries, signed{through}")
+    yield about.good(f"{opened.checkpoint.origin} shows {number_of_entries(opened.checkpoint.size)}, signed{through}")
     if abs(found.ahead_seconds) > _CLOCK_SECONDS_MAX:
         words = f"the ledger's is {found.ahead_seconds:+.0f} s against this machine's"
         yield About(service, "clocks").bad(words, "Let both machines follow one time (chrony, systemd-timesyncd)")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from proto.ids import parse_credential_id, parse_event_id
+from proto.number_words import number_of
 from proto.wire.own_statements import InvitationAnswer, InvitationPage
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
@@ -67,7 +68,7 @@ async def invitations(*, gateway: str, api_key_file: Path, received: bool, as_js
     for each in found:
         other = each.inviter if received else each.endorser
         console.print(f"{each.event_id}  {each.state}  {each.role}  {other}  {each.achievement}", markup=False)
-    console.print(f"{len(found)} invitations")
+    console.print(number_of(len(found), "invitation"))
 
 
 @endorsement.command("uninvite")
@@ -116,7 +117,7 @@ async def list_(*, credential_id: str, gateway: str, api_key_file: Path, as_json
     for each in page.endorsements:
         state = "holds" if each.holds else "uninvited" if each.state == "live" else each.state
         console.print(f"{each.event_id}  {state}  {each.role}  {each.endorser}", markup=False)
-    console.print(f"{len(page.endorsements)} endorsements")
+    console.print(number_of(len(page.endorsements), "endorsement"))
 
 
 @endorsement.command("withdraw")

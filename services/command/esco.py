@@ -6,6 +6,7 @@ from pathlib import Path
 import aiohttp
 import click
 
+from proto.number_words import number_of
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
 from services.command.output import as_json_option, command, console, print_json
@@ -46,5 +47,9 @@ async def import_skills(*, file: Path, gateway: str, operator_token_file: Path, 
     if as_json:
         print_json(loaded)
     else:
-        foreign = f"; {loaded.foreign_count} rows with URIs of others passed over" if loaded.foreign_count else ""
-        console.print(f"{loaded.skill_count} skills loaded ({loaded.language}){foreign}", markup=False)
+        foreign = (
+            f"; {number_of(loaded.foreign_count, 'row')} with URIs of others passed over"
+            if loaded.foreign_count
+            else ""
+        )
+        console.print(f"{number_of(loaded.skill_count, 'skill')} loaded ({loaded.language}){foreign}", markup=False)

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import click
 
+from proto.number_words import number_of_entries
 from proto.problem import InvalidProblem
 from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
@@ -78,7 +79,7 @@ async def freeze_command(*, successor: str | None, out: Path | None, wait_second
     last = await freeze(settings, successor=successor, wait_seconds=wait_seconds)
     if out:
         out.write_bytes(last.note)
-        console.print(f"frozen at {last.size} entries; the last checkpoint is in {out}")
+        console.print(f"frozen at {number_of_entries(last.size)}; the last checkpoint is in {out}")
     else:
         click.echo(last.note.decode(), nl=False)
 
@@ -105,4 +106,4 @@ async def recover_command(*, source: str, data: Path | None, as_json: bool) -> N
         print_json(done)
         return
     start = "credentify up" if data is not None else "the ledger"
-    console.print(f"the database had {done.size_before} entries and has {done.size}; start {start} now")
+    console.print(f"the database had {number_of_entries(done.size_before)} and has {done.size}; start {start} now")

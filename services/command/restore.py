@@ -15,6 +15,7 @@ import msgspec
 
 from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.log.note_key import VerifierKey, parse_vkey
+from proto.number_words import number_of, number_of_entries
 from proto.problem import ConflictProblem, InvalidProblem, Problem
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, BackupManifest
@@ -278,14 +279,16 @@ async def restore(
 
 
 def _print(done: Restored) -> None:
-    console.print(f"restored {done.tree_size} entries; checked again: {'clean' if done.is_clean else 'DAMAGED'}")
+    console.print(
+        f"restored {number_of_entries(done.tree_size)}; checked again: {'clean' if done.is_clean else 'DAMAGED'}"
+    )
     for name, count in done.damages.items():
         if count:
-            console.print(f"  {name}: {count} damages; see `credentify fsck`")
+            console.print(f"  {name}: {number_of(count, 'damage')}; see `credentify fsck`")
     if not done.can_sign:
         console.print(
-            f"the log has signed {done.signed_size} entries: it will not start to sign until the missing "
-            f"{done.signed_size - done.tree_size} are back, with `credentify ledger recover --from MIRROR` "
+            f"the log has signed {number_of_entries(done.signed_size)}: it will not start to sign until what is "
+            f"missing ({done.signed_size - done.tree_size}) is back, with `credentify ledger recover --from MIRROR` "
             "(RUNBOOK.md: older-database)"
         )
 
@@ -296,7 +299,7 @@ def _print_rehearsed(done: Rehearsed, *, as_json: bool) -> None:
         print_json(done)
     else:
         checked = "ledger and gateway" if done.gateway_checked else "ledger; the gateway only with --master-key-file"
-        console.print(f"rehearsed   backup of {done.made_at}, {done.tree_size} entries")
+        console.print(f"rehearsed   backup of {done.made_at}, {number_of_entries(done.tree_size)}")
         console.print(f"checked     {checked}: {'clean' if done.is_clean else 'DAMAGED'}")
         console.print(f"time        {done.restore_seconds:g} s to restore, {done.check_seconds:g} s to check")
     if not done.is_clean:

@@ -8,6 +8,7 @@ from functools import partial
 
 from rich.console import Console
 
+from proto.number_words import number_of_entries
 from proto.stacking import ects_text
 from proto.wire.content import Content, LevelContent, ResultContent, Texts
 from proto.wire.statements import StandingDecisionFacts
@@ -208,7 +209,8 @@ class ShownAnswer:
         source = "by the log's word" if as_of.time_source == "log" else "by its witnesses' word"
         age = "of unknown age" if as_of.age_seconds is None else f"{as_of.age_seconds:g} s old"
         self._console.print(
-            f"\nas of {as_of.time} {source}, {age}; log {as_of.origin}, {as_of.size} entries", markup=False
+            f"\nas of {as_of.time} {source}, {age}; log {as_of.origin}, {number_of_entries(as_of.size)}",
+            markup=False,
         )
         if not as_of.pinned:
             self._console.print("nothing pins the log's registrar: who holds the log's key could have begun it anew")

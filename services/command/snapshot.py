@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from proto.log.note_key import parse_vkey
+from proto.number_words import number_of_entries
 from services.command.output import as_json_option, command, console, print_json
 from services.verifier.projection import snapshot as snapshots
 
@@ -31,7 +32,11 @@ async def export_command(*, verifier_file: Path, key_file: Path, out: Path, as_j
     if as_json:
         print_json(found)
         return
-    console.print(f"{out}: the first {found.size} entries of {found.origin}", soft_wrap=True, markup=False)
+    console.print(
+        f"{out}: {number_of_entries(found.size)} of {found.origin}, from its first on",
+        soft_wrap=True,
+        markup=False,
+    )
     console.print(f"signed for by {key.verifier.text}", soft_wrap=True, markup=False)
 
 
@@ -55,5 +60,9 @@ async def import_command(
     if as_json:
         print_json(found)
         return
-    console.print(f"{verifier_file}: the first {found.size} entries of {found.origin}", soft_wrap=True, markup=False)
+    console.print(
+        f"{verifier_file}: {number_of_entries(found.size)} of {found.origin}, from its first on",
+        soft_wrap=True,
+        markup=False,
+    )
     console.print("Start the verifier now. Its answers are marked as imported until it has replayed the log itself.")

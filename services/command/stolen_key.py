@@ -163,7 +163,7 @@ def _appended(lines: Sequence[AppendLine]) -> tuple[Appended, ...]:
     for number, line in enumerate(lines):
         if line.appended is None:
             refused = line.problem or {}
-            before = f" (the {number} before it are on the log; do it again with what is left)" if number else ""
+            before = f" (on the log before it: {number}; do it again with what is left)" if number else ""
             raise RefusedProblem(f"{refused.get('detail')}{before}", members={"ledger": refused})
     return tuple(line.appended for line in lines if line.appended is not None)
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.ids import CredentialId
+from proto.number_words import number_of
 from proto.problem import NotFoundProblem
 from proto.wire.verifier import Answer, VerificationLine
 from services.clients.http_client import AnsweredProblem
@@ -74,7 +75,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lan
 def print_counts(counts: Counter[str], report: Path | None) -> None:
     """Print how many documents had which verdict, and where the report is."""
     said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    console.print(f"{sum(counts.values())} documents: {said}", markup=False)
+    console.print(f"{number_of(sum(counts.values()), 'document')}: {said}", markup=False)
     if report:
         console.print(f"report    {report}", markup=False)
 

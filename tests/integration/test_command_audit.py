@@ -67,7 +67,7 @@ async def test_an_honest_log_is_proven(tmp_path: Path) -> None:
     async with served_tiles(world_of()) as log:
         status, out, err = await audit(log, "--once", "--state", str(tmp_path))
         assert (status, err) == (0, "")
-        assert "5 entries proven (5 new), 1 tiles compared" in out
+        assert "5 entries proven (5 new), 1 tile compared" in out
         status, found = await audit_json(log, "--state", str(tmp_path))
         assert status == 0
         assert (found["result"], found["size"], found["entry_count"]) == ("proven", 5, 0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from proto.ids import LearnerId
+from proto.number_words import number_of
 from services.issuer_gateway.keys.keystore import DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import Vault
 from services.issuer_gateway.store import credentials
@@ -28,7 +29,8 @@ class LearnerKeys:
         missing = [name for name in wanted if name not in sealed]
         if missing:
             raise UnsealableProblem(
-                f"The key folder holds no key of {len(missing)} learners; give the gateway the folder of this database"
+                f"The key folder holds no key of {number_of(len(missing), 'learner')}; give the gateway the folder "
+                "of this database"
             )
         return self._opened(sealed)
 

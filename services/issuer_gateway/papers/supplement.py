@@ -127,7 +127,7 @@ class _Sayer:
         credits_ = f"{ects_text(content.ects_hundredths)} ECTS" if content.ects_hundredths is not None else None
         yield from self._row("Credits", credits_)
         hours = content.workload_hours
-        yield from self._row("Workload", word("{hours} hours", hours=hours) if hours is not None else None)
+        yield from self._row("Workload", word("{hours} h", hours=hours) if hours is not None else None)
         yield from self._row("Asked before", self._picked(content.prerequisites))
 
     def results(self) -> Iterator[PaperRow]:

@@ -13,6 +13,7 @@ import msgspec
 from proto.documents.wording import check_address, check_texts
 from proto.ids import AchievementId, LearnerId, RequestId
 from proto.moment import from_datetime
+from proto.number_words import number_of
 from proto.problem import BusyProblem, ConflictProblem, NotFoundProblem, Problem, UnavailableProblem
 from proto.wire.requests import RequestBody, RequestMade, RequestSeen, RequestState, Wish
 from services.edge import token_hash
@@ -209,8 +210,8 @@ class LearnerRequests:
             raise RequestLinkEndedProblem("It was ended on its page. Ask the institution for what it led to")
         if stored.decided_at is not None and datetime.now(UTC) >= stored.decided_at + self._link_lasts:
             raise RequestLinkEndedProblem(
-                f"It works for {self._link_lasts.days} days from the decision on. Ask the institution for what it led "
-                "to"
+                f"It works for {number_of(self._link_lasts.days, 'day')} from the decision on. Ask the institution "
+                "for what it led to"
             )
         return stored
 

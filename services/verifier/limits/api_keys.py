@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from proto.expected import in_words
+from proto.number_words import number_of
 from services.edge.auth import bearer_token, token_hash
 from services.edge.problems import RateLimitedProblem, UnauthenticatedProblem
 from services.settings import SettingsFault
@@ -72,11 +73,11 @@ class QuotaAccount:
 
     def charge_request(self, now: float) -> None:
         """Count a request; raises `QuotaProblem`."""
-        _refuse(self.requests.charge(1, now), f"{self.requests.limit} requests a minute")
+        _refuse(self.requests.charge(1, now), f"{number_of(self.requests.limit, 'request')} a minute")
 
     def charge_documents(self, count: int, now: float) -> None:
         """Count documents that are to be verified; raises `QuotaProblem`."""
-        _refuse(self.documents.charge(count, now), f"{self.documents.limit} documents a day")
+        _refuse(self.documents.charge(count, now), f"{number_of(self.documents.limit, 'document')} a day")
 
     def headers(self, now: float) -> dict[str, str]:
         """Return what tells the client how much is left."""
