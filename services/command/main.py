@@ -36,6 +36,8 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "stacks": ("services.command.stacks", "See what can be made of credentials; nothing is signed."),
     "decision": ("services.command.decision", "Decide once how an achievement of another institution counts."),
     "endorsement": ("services.command.endorsement", "Invite institutions to endorse credentials, or endorse some."),
+    "reminders": ("services.command.reminders", "See which applications for recognition are to be decided soon."),
+    "retention": ("services.command.retention", "See or say for how long an institution keeps what."),
     "trail": ("services.command.trail", "Export an institution's audit trail, or check one that was exported."),
     "esco": ("services.command.esco", "Load ESCO's official list of skills into a gateway."),
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),

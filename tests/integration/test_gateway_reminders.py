@@ -1,8 +1,10 @@
 """Reminders of applications that wait: once each, over restarts, of none that was decided; how an office decides."""
 
+from pathlib import Path
 from typing import Any
 
 from services.persistence.postgres import connected
+from tests.integration.test_command_requests import Shell
 from tests.support.gateways import Office, RunningGateway
 
 Json = dict[str, Any]
@@ -113,3 +115,36 @@ async def test_the_report_says_how_fast_and_how_an_office_decides(gateway: Runni
     await _decide(office, made[2], full)
     report = (await office.client.get("/v1/recognition-report")).body
     assert (report["appealed_count"], report["changed_on_appeal_count"], report["refused_percent"]) == (1, 1, 0), report
+
+
+async def test_reminders_and_retention_are_read_and_changed_by_command(gateway: RunningGateway, tmp_path: Path) -> None:
+    office = await gateway.institution("waterland")
+    late, far = await _apply(gateway, 2)
+    await _move_due(gateway, late, -1)
+    await _remind(gateway)
+    shell = Shell(gateway, tmp_path, office)
+    said = await shell.run("reminders", staff=True)
+    assert f"{late['application_id']}  was due" in said
+    assert far["application_id"] not in said
+    after = said.split()[-1]
+    assert "0 reminders" in await shell.run("reminders", "--after", after, staff=True)
+
+    uri = "https://waterland.example/achievements/hydrology"
+    assert "kept for ever" in await shell.run("retention", "show", staff=True)
+    await shell.run("retention", "keep", staff=True, status=1)
+    await shell.run("retention", "keep", "--documents", "3650", "--yes", staff=True)
+    mine = ("retention", "keep", "--achievement", uri, "--yes")
+    await shell.run(*mine, "--documents", "9", staff=True)
+    await shell.run(*mine, "--applications", "400", staff=True)
+    said = await shell.run("retention", "audit-trail", "--days", "365", "--yes", staff=True)
+    assert said.splitlines() == [
+        f"{uri}: applications 400 days",
+        "all others: documents 3650 days",
+        "audit trail: 365 days",
+    ]
+    said = await shell.run("retention", "keep-for-ever", "--achievement", uri, staff=True)
+    assert uri not in said
+    assert "audit trail: for ever" in await shell.run("retention", "audit-trail", staff=True)
+    assert "Aborted" in await shell.run("retention", "keep", "--documents", "1", staff=True, status=1)
+    rules = (await office.client.get("/v1/retention")).body
+    assert rules == {"rules": [{"document_days": 3650}]}

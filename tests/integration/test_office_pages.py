@@ -309,6 +309,30 @@ async def test_only_who_is_signed_in_sees_anything_and_forms_of_others_do_nothin
         assert reader.status == 401, "a key that was revoked ends its sessions"
 
 
+async def test_signing_out_ends_the_session_for_every_copy_of_its_cookie(gateway: RunningGateway) -> None:
+    school, _ = await _school(gateway)
+    async with Reader(gateway) as reader, Reader(gateway) as elsewhere, aiohttp.ClientSession() as copies:
+
+        async def shown_to(cookie: str) -> tuple[int, str]:
+            headers = {"Cookie": f"{COOKIE}={cookie}"}
+            async with copies.get(f"{gateway.url}/office/applications", headers=headers) as response:
+                return response.status, response.cookies[COOKIE].value if COOKIE in response.cookies else ""
+
+        for each in (reader, elsewhere):
+            await each.sign_in(school.created.api_key)
+        (cookie,) = reader.session.cookie_jar
+        status, longer = await shown_to(cookie.value)
+        assert (status, longer != cookie.value) == (200, True)
+        await reader.send("/office/session/end", {"token": reader.token})
+        assert [await shown_to(each) for each in (cookie.value, longer)] == [(401, "")] * 2
+        await elsewhere.open("/office/applications")
+        assert elsewhere.status == 200, "another session of the same key goes on"
+        async with postgres.connected(gateway.database.owner_url, application_name="test") as connection:
+            await connection.execute("UPDATE ended_office_session SET ends_at = now()")
+        await elsewhere.send("/office/session/end", {"token": elsewhere.token})
+    assert await gateway.database_count("ended_office_session") == 1, "what ended by itself is forgotten"
+
+
 async def test_a_page_takes_applications_towards_stated_programmes_only(gateway: RunningGateway) -> None:
     school, programme = await _school(gateway)
     college = await gateway.institution("college")

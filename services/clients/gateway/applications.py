@@ -15,7 +15,7 @@ from proto.wire.applications import (
     RecognitionReport,
 )
 from proto.wire.gateway import StackRequest
-from proto.wire.reminders import ReminderPage
+from proto.wire.reminders import Reminder, ReminderPage
 from proto.wire.stacks import StackAdvicePage, StackPreview
 from services.clients.http_client import HttpClient
 
@@ -118,6 +118,13 @@ class ApplicationCalls(HttpClient):
     async def reminders(self, *, after: int = 0) -> ReminderPage:
         """Return what the office is reminded of, behind the number of the last one that is known."""
         return await self.call("GET", "/v1/reminders", ReminderPage, query={"after": after})
+
+    async def all_reminders(self, *, after: int = 0) -> AsyncIterator[Reminder]:
+        """Yield all that the office is reminded of, page after page, behind the number of the last that is known."""
+        while (found := await self.reminders(after=after)).reminders:
+            for each in found.reminders:
+                yield each
+            after = found.next_after
 
     async def recognition_report(self) -> RecognitionReport:
         """Return how the office decides, and like cases that were decided unlike."""

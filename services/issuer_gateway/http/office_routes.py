@@ -82,9 +82,9 @@ async def sign_in_by_form(request: web.Request, *, body: Form) -> web.Response:
 
 @for_office
 async def sign_out_by_form(request: web.Request, *, body: Form) -> web.Response:
-    """Forget the session."""
-    await signed_in(request, body)
-    return end(request, see_other(f"{root_of(request)}/office{query_of(request)}"))
+    """End the session, for every copy of its cookie."""
+    office = await signed_in(request, body)
+    return await end(request, see_other(f"{root_of(request)}/office{query_of(request)}"), office.session)
 
 
 @for_office

@@ -1,7 +1,8 @@
-"""Who is signed in to the office's pages: by an API key that was typed in once, in a cookie of an hour. Keeps nothing.
+"""Who is signed in to the office's pages: by an API key that was typed in once, in a cookie of an hour.
 
 The cookie is sealed under the master key: whose key it is, a token against forms of others, and its end. The key itself
-is in it only by its hash, which no request can be made with. A key that was revoked ends its sessions at once.
+is in it only by its hash, which no request can be made with. A key that was revoked ends its sessions at once, and so
+does signing out, for every copy of the cookie: what was signed out of is kept until the cookie ends by itself.
 """
 
 import base64
@@ -11,6 +12,7 @@ import hmac
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ from services.issuer_gateway.http.people import language_of, root_of
 from services.issuer_gateway.keys.keystore import UnsealableProblem
 from services.issuer_gateway.pages.office_pages import OfficePages
 from services.issuer_gateway.pages.office_words import SIGN_IN_FAULTS
+from services.issuer_gateway.store import office_sessions
 
 OFFICE_PAGES: web.AppKey[OfficePages] = web.AppKey("gateway_office_pages", OfficePages)
 SCOPE = "recognitions:write"
@@ -116,6 +119,8 @@ def _wanted(request: web.Request) -> str:
 async def signed_in(request: web.Request, form: Form | None = None) -> SignedIn:
     """Return who is signed in; raises `NotSignedInProblem`, and `OtherFormProblem` for another session's form."""
     session = _session_in(request)
+    if await office_sessions.is_over(request.app[GATEWAY].pool, token_hash(session.form_token)):
+        raise NotSignedInProblem("You signed out of this session")
     caller = await request.app[CALLERS].find(session.token_hash)
     if caller is None or caller.tenant is None or SCOPE not in caller.scopes:
         raise NotSignedInProblem("The API key with which you signed in works no more")
@@ -180,8 +185,11 @@ def keep(request: web.Request, response: web.Response, session: OfficeSession) -
     return response
 
 
-def end(request: web.Request, response: web.Response) -> web.Response:
-    """Have the browser forget the session."""
+async def end(request: web.Request, response: web.Response, session: OfficeSession) -> web.Response:
+    """End the session here, and have the browser forget it."""
+    # If we crash on the next line, nobody was told that it is over, and the browser still has it.
+    last = datetime.fromtimestamp(session.began_at + SESSION_SECONDS_MAX, UTC)
+    await office_sessions.end(request.app[GATEWAY].pool, token_hash(session.form_token), last)
     response.del_cookie(COOKIE, path=f"{root_of(request)}/office", httponly=True, samesite="Strict")
     return response
 
