@@ -96,10 +96,10 @@ class LogClient:
     async def held_size(self, published: TreeSize) -> TreeSize | None:
         """Return how many entries the log says it holds, published or not; its word. None where it cannot be asked.
 
-        A log that says nothing of itself holds what it published.
+        A log that says nothing of itself holds what it published. One that holds less has lost what it showed.
         """
         try:
-            return max(published, (await self.log()).tree_size)
+            return (await self.log()).tree_size
         except LogProblem as problem:
             return published if problem.log_status == _NOT_FOUND else None
         except (LogUnreachableProblem, LogAnswerProblem):

@@ -68,10 +68,10 @@ class TileClient(LogClient):
         self._tiles.clear()
         self._rest = None
 
-    async def held_size(self, published: TreeSize) -> TreeSize | None:
+    async def held_size(self, _: TreeSize) -> TreeSize | None:
         """Return how many entries the log says it holds; None for a copy of it, which may be behind unknowingly."""
         try:
-            return max(published, (await self.log()).tree_size)
+            return (await self.log()).tree_size
         except (LogProblem, LogUnreachableProblem, LogAnswerProblem):
             return None
 

@@ -1,4 +1,4 @@
-"""What a log says it holds beyond what it published: it is held to that, and may not keep it to itself for long."""
+"""What a log says it holds, beyond what it published or less: it is held to that, and may not keep it back for long."""
 
 from collections.abc import Callable
 
@@ -23,6 +23,7 @@ class HeldBack:
         self._delay_seconds = delay_seconds
         self._asked: float | None = None
         self._since: tuple[int, float] | None = None
+        self._lost_from: int | None = None
 
     async def ask(self, client: LogClient, opened: OpenedCheckpoint) -> None:
         """Ask how many entries the log holds, now and then: no entry beyond them may be dated before this."""
@@ -33,12 +34,19 @@ class HeldBack:
         held = await client.held_size(published)
         if held is None:
             return
-        self._clocks.seen(held, opened.encoded, at, monotonic)
+        self._lost_from = held if held < published else None
+        self._clocks.seen(max(held, published), opened.encoded, at, monotonic)
         if held > published and (self._since is None or published >= self._since[0]):
             self._since = (held, monotonic)
 
     def words(self, published: int) -> str | None:
-        """Return that the log has kept entries to itself for longer than it may, or None."""
+        """Return that the log has lost what it showed, or kept entries to itself for longer than it may; or None."""
+        if self._lost_from is not None and self._lost_from < published:
+            return (
+                f"The log holds {self._lost_from} entries now, and has shown {published}: its database is an earlier "
+                "state, from a backup or a failover that lost commits. What was signed is kept here; what the log says "
+                "of now is not known until its operator has brought the entries back"
+            )
         if self._since is None or published >= self._since[0]:
             self._since = None
             return None

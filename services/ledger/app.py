@@ -102,10 +102,14 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
 
 
 async def _database_answers(app: web.Application) -> str | None:
-    pool = app[LEDGER].pool
+    pool, published = app[LEDGER].pool, app[LEDGER].publication.size
     if (why := await postgres.why_not_written(pool)) is not None:
         return why
-    return None if await store.head(pool) else "The head of the log is missing"
+    if (head := await store.head(pool)) is None:
+        return "The head of the log is missing"
+    if head.size < published:
+        return f"The database holds {head.size} entries, and {published} are published (RUNBOOK.md: older-database)"
+    return None
 
 
 async def _is_published(app: web.Application) -> str | None:
@@ -229,6 +233,7 @@ class _Parts:
             is_more_coming=lambda: self.intake.is_checking,
             on_growth=self.publisher.hint if self.publisher else lambda: None,
             development_rules=self.config.development_rules,
+            published_size=lambda: self.publication.size,
         )
 
     def _witnesses(

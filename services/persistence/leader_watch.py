@@ -18,7 +18,7 @@ from services.persistence.postgres_session import PoolLimits, Session, open_sess
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
-LOOKS_BETWEEN_CHOICES = 5
+LOOKS_BETWEEN_CHOICES = 10
 """So often the leader is only asked whether it answers, before all nodes are asked again which one leads."""
 _LIMITS = PoolLimits(connect_timeout_ms=4_000, command_timeout_ms=3_000, statement_timeout_ms=3_000)
 _NODE = f"SELECT {TIMELINE} AS timeline, pg_postmaster_start_time()::text AS started_at"
@@ -74,7 +74,7 @@ class LeaderWatch:
         self._drop()
         with contextlib.suppress(*_TROUBLES):
             self._own = await open_session(
-                self._url, application_name=self._application_name, limits=_LIMITS, is_first=False
+                self._url, application_name=self._application_name, limits=_LIMITS, is_first=False, asks_all=True
             )
             self._end_others(await _node_of(self._own))
 

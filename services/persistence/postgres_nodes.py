@@ -5,6 +5,7 @@ nothing (stopped, cut off, out of memory) would keep everybody from the others. 
 """
 
 import asyncio
+import contextlib
 import os
 import urllib.parse
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,6 +17,8 @@ from services.persistence.postgres_errors import DATABASE_ERRORS, NOT_LEADING_ER
 
 GRACE_SECONDS = 0.25
 """For how long others are waited for once one has answered: two may take writes while a leader is replaced."""
+HEAD_START_SECONDS = 0.5
+"""For how long the node that led last is asked alone: most connections are made while nothing is wrong."""
 AGAIN_SECONDS = 0.5
 """After which a node that did not fit is asked again, while another has not answered yet."""
 TIMELINE_SECONDS = 2.0
@@ -45,6 +48,8 @@ class Connected(Protocol):
         ...
 
 
+_LED: dict[tuple[Node, ...], Node] = {}
+"""Which of these nodes this process was connected to last."""
 _C = TypeVar("_C", bound=Connected)
 Connect = Callable[[Node], Awaitable[_C]]
 
@@ -77,27 +82,32 @@ def _node(host: str, port: int, *, is_given: bool) -> Node:
     return Node(name, int(own) if own and not is_given else port)
 
 
-async def connect_to_leader(nodes: Sequence[Node], connect: Connect[_C], *, seconds: float) -> _C:
-    """Return a connection to the node that fits, the one on the newest timeline where several do.
+async def connect_to_leader(
+    nodes: Sequence[Node], connect: Connect[_C], *, seconds: float, asks_all: bool = False
+) -> _C:
+    """Return a connection to the node that fits, the one on the newest timeline where several answer.
 
-    `connect` raises where a node does not fit, or is away. Raises what was gravest once each node has answered, and
-    `TimeoutError` where one has not after so many seconds and no other fits.
+    The one that led last has a head start, unless all are to be asked. `connect` raises where a node does not fit, or
+    is away. Raises what was gravest once each node has answered, and `TimeoutError` where one has not after so many
+    seconds and no other fits.
     """
+    known = tuple(nodes)
     race = _Race(nodes, connect)
-    chosen: _C | None = None
+    chosen: tuple[Node, _C] | None = None
     try:
         async with asyncio.timeout(seconds):
-            chosen = await newest(await race.found())
-            return chosen
+            chosen = await newest(await race.found(first=None if asks_all else _LED.get(known)))
+        _LED[known] = chosen[0]
+        return chosen[1]
     finally:
-        await race.end(chosen)
+        await race.end(chosen[1] if chosen else None)
 
 
-async def newest(found: Sequence[_C]) -> _C:
-    """Return the connection whose server is on the newest timeline, the first of them where several are."""
+async def newest(found: Sequence[tuple[Node, _C]]) -> tuple[Node, _C]:
+    """Return the node, with its connection, whose server is on the newest timeline; the first one of several."""
     if len(found) == 1:
         return found[0]
-    timelines = await asyncio.gather(*(_timeline(each) for each in found))
+    timelines = await asyncio.gather(*(_timeline(connection) for _, connection in found))
     return found[timelines.index(max(timelines))]
 
 
@@ -118,26 +128,34 @@ class _Race(Generic[_C]):
         self._asking: dict[asyncio.Task[_C], Node] = {}
         self._open: dict[Node, _C] = {}
         self._troubles: dict[Node, Exception] = {}
+        self._asked: set[Node] = set()
+        self._hurry = asyncio.Event()
 
-    async def found(self) -> list[_C]:
-        """Return the connections that fit, in the order of the URL; raises the gravest trouble where none does."""
+    async def found(self, *, first: Node | None) -> list[tuple[Node, _C]]:
+        """Return who fits, in the order of the URL; raises the gravest trouble where none does."""
         for node in self._nodes:
-            self._ask(node, after_seconds=0.0)
+            self._ask(node, after_seconds=0.0 if first in {None, node} else HEAD_START_SECONDS)
         while not self._open:
             await self._answered(list(self._asking), None)
             if not self._open and len(self._troubles) == len(self._nodes):
                 raise self._gravest()
         loop = asyncio.get_running_loop()
         grace_ends = loop.time() + GRACE_SECONDS
-        while late := [task for task, node in self._asking.items() if node not in self._troubles]:
+        while late := [task for task, node in self._asking.items() if node in self._asked - self._troubles.keys()]:
             if (left := grace_ends - loop.time()) <= 0:
                 break
             await self._answered(late, left)
-        return [self._open[node] for node in self._nodes if node in self._open]
+        return [(node, self._open[node]) for node in self._nodes if node in self._open]
 
     def _ask(self, node: Node, *, after_seconds: float) -> None:
         async def attempt() -> _C:
-            await asyncio.sleep(after_seconds)
+            if node not in self._troubles:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(after_seconds):
+                        await self._hurry.wait()  # nobody waits for one that has said no
+            else:
+                await asyncio.sleep(after_seconds)
+            self._asked.add(node)
             return await self._connect(node)
 
         self._asking[asyncio.create_task(attempt(), name="database-node")] = node
@@ -150,6 +168,7 @@ class _Race(Generic[_C]):
                 self._open[node] = task.result()
             except Exception as error:  # noqa: BLE001 - it is raised where no node fits
                 self._troubles[node] = error
+                self._hurry.set()
                 self._ask(node, after_seconds=AGAIN_SECONDS)
 
     def _gravest(self) -> Exception:

@@ -80,15 +80,21 @@ class Session(asyncpg.Connection):
 
 
 async def open_session(
-    url: str, *, application_name: str, limits: PoolLimits, is_first: bool = True, knows_types: bool = False
+    url: str,
+    *,
+    application_name: str,
+    limits: PoolLimits,
+    is_first: bool = True,
+    knows_types: bool = False,
+    asks_all: bool = False,
 ) -> Session:
     """Return a session of our own, with the time-outs of `limits`; the caller closes it.
 
-    The first one looks which engine it is, and where a pooler is in between, is tried against a second. Raises
-    `EngineFault`, `SharedSessionFault`, `EncodingFault`, `DatabaseUrlFault`, and whatever the driver raises where there
-    is no connection.
+    With `asks_all` every node that the URL names is asked. The first session looks which engine it is, and where a
+    pooler is in between, is tried against a second. Raises `EngineFault`, `SharedSessionFault`, `EncodingFault`,
+    `DatabaseUrlFault`, and whatever the driver raises where there is no connection.
     """
-    session = await _connect(url, application_name, limits)
+    session = await _connect(url, application_name, limits, asks_all=asks_all)
     try:
         if is_first:
             refuse_look_alike(await session.fetchval(VERSION))
@@ -107,7 +113,7 @@ async def open_session(
     return session
 
 
-async def _connect(url: str, application_name: str, limits: PoolLimits) -> Session:
+async def _connect(url: str, application_name: str, limits: PoolLimits, *, asks_all: bool = False) -> Session:
     """Connect with nothing that a pooler refuses by default to pass on; the time-outs are given afterwards."""
     seconds = limits.connect_timeout_ms / 1000
 
@@ -126,7 +132,9 @@ async def _connect(url: str, application_name: str, limits: PoolLimits) -> Sessi
 
     nodes = nodes_of(checked_url(url))
     try:
-        return await (connect_to_leader(nodes, connect, seconds=seconds) if nodes else connect())
+        if not nodes:
+            return await connect()
+        return await connect_to_leader(nodes, connect, seconds=seconds, asks_all=asks_all)
     except (ConnectionError, TimeoutError):
         raise
     except OSError as error:  # no such host, socket or certificate: of the connection, not of a file of ours

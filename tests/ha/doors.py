@@ -34,10 +34,24 @@ class Sides:
         self.cut_off = frozenset()
         self._changed.set()
 
-    async def passing(self, one: str, other: str) -> None:
-        """Return once nothing is between these two."""
-        while (one in self.cut_off) != (other in self.cut_off):
+    async def passing(self, source: "Source", node: str) -> None:
+        """Return once nothing is between whoever opened a connection and a node."""
+        while self.cut_off and (await source.name() in self.cut_off) != (node in self.cut_off):
             await self._changed.wait()
+
+
+class Source:
+    """Who has opened a connection; looked up only once something is cut, for that goes through all processes."""
+
+    def __init__(self, sides: Sides, port: int) -> None:
+        self._sides, self._port = sides, port
+        self._name: str | None = None
+
+    async def name(self) -> str:
+        """Return the folder in which its process runs, "" for none of ours."""
+        if self._name is None:
+            self._name = await asyncio.to_thread(self._sides.name_of, self._port)
+        return self._name
 
 
 class Door:
@@ -73,7 +87,7 @@ class Door:
             self._open.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        source = await asyncio.to_thread(self._sides.name_of, writer.get_extra_info("peername")[1])
+        source = Source(self._sides, writer.get_extra_info("peername")[1])
         await self._sides.passing(source, self._node)
         there, to_there = await asyncio.open_connection("127.0.0.1", self._to)
         ways = [asyncio.create_task(self._one_way(*each, source)) for each in ((reader, to_there), (there, writer))]
@@ -86,7 +100,7 @@ class Door:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _one_way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: str) -> None:
+    async def _one_way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: Source) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
                 await self._sides.passing(source, self._node)

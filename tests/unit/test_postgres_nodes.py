@@ -6,6 +6,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
+from services.persistence import postgres_nodes
 from services.persistence.postgres_errors import DatabaseUnavailableProblem
 from services.persistence.postgres_nodes import Node, connect_to_leader, nodes_of
 
@@ -70,6 +71,11 @@ class Cluster:
         return self.opened[-1]
 
 
+@pytest.fixture(autouse=True)
+def _nobody_has_led() -> None:
+    postgres_nodes._LED.clear()
+
+
 def standby() -> Exception:
     return asyncpg.TargetServerAttributeNotMatched("not it")
 
@@ -122,3 +128,30 @@ async def test_where_none_answers_it_ends_in_time() -> None:
     cluster = Cluster(one=None, two=None)
     with pytest.raises(TimeoutError):
         await connect_to_leader([ONE, TWO], cluster.connect, seconds=0.01)
+
+
+async def test_while_nothing_is_wrong_only_the_node_that_led_last_is_asked() -> None:
+    cluster = Cluster(one=standby(), two="00000001", three=standby())
+    for _ in range(3):
+        found = await connect_to_leader([ONE, TWO, THREE], cluster.connect, seconds=SECONDS)
+        assert found.node == TWO
+    assert cluster.asked.count("two") == 3
+    assert cluster.asked.count("one") == cluster.asked.count("three") == 1
+
+
+@pytest.mark.parametrize("does", [None, ConnectionRefusedError("killed"), standby()])
+async def test_where_the_node_that_led_last_does_so_no_more_the_others_are_asked(does: Exception | None) -> None:
+    cluster = Cluster(one="00000001", two=standby())
+    await connect_to_leader([ONE, TWO], cluster.connect, seconds=SECONDS)
+    cluster.does |= {"one": does, "two": "00000002"}
+    found = await connect_to_leader([ONE, TWO], cluster.connect, seconds=SECONDS)
+    assert found.node == TWO
+
+
+async def test_whoever_asks_all_finds_the_newer_leader_beside_one_that_goes_on() -> None:
+    cluster = Cluster(one="00000001", two=standby())
+    await connect_to_leader([ONE, TWO], cluster.connect, seconds=SECONDS)
+    cluster.does["two"] = "00000002"
+    assert (await connect_to_leader([ONE, TWO], cluster.connect, seconds=SECONDS)).node == ONE
+    assert (await connect_to_leader([ONE, TWO], cluster.connect, seconds=SECONDS, asks_all=True)).node == TWO
+    assert (await connect_to_leader([ONE, TWO], cluster.connect, seconds=SECONDS)).node == TWO

@@ -70,7 +70,8 @@ class Sequencer:
 
     `is_more_coming` says whether events are being checked that will be offered soon, so that it is worth to wait for
     them; `on_growth` is called after each commit that added entries; `clocks` reads this machine's clocks;
-    `development_rules` admits the activation of rules that are not finished.
+    `development_rules` admits the activation of rules that are not finished; `published_size` is how many entries this
+    process knows to be published.
     """
 
     def __init__(
@@ -86,10 +87,12 @@ class Sequencer:
         on_growth: Callable[[], None],
         clocks: Callable[[int], ClockReadings] = read_clocks,
         development_rules: bool = False,
+        published_size: Callable[[], int] = int,
     ) -> None:
         self._storage = storage
         self._clocks = clocks
         self._development_rules = development_rules
+        self._published_size, self._appended_size = published_size, 0
         self._batch_events_max = batch_events_max
         self._batch_wait_seconds = batch_wait_ms / 1000
         self._clock_guard = clock_guard
@@ -184,6 +187,7 @@ class Sequencer:
         async with self._storage.transaction() as transaction:
             # (1) the fence: from here to COMMIT nobody else appends, on this or any other replica
             head, database_ms = await transaction.locked_head()
+            self._refuse_earlier(head)
             # (2) memory counts only if it is of exactly this head; what is read instead must fit it
             edge = await self._edge_at(transaction, head)
             # (3) one time for the whole batch, never before the last entry's
@@ -203,6 +207,18 @@ class Sequencer:
         self._remember(book, plan, grown, now_ms)
         # (8) only now the answers
         self._answer(batch, plan, earlier)
+
+    def _refuse_earlier(self, head: Head) -> None:
+        """Raise `NotAppendedProblem` where the database is an earlier state of the log than this process knows.
+
+        Then a failover, or a restore, has lost commits: what was appended there could never be signed.
+        """
+        known = max(self._published_size(), self._appended_size)
+        if head.size < known:
+            raise NotAppendedProblem(
+                f"The ledger's database holds {head.size} entries, and there were {known}: it is an earlier state of "
+                "the log. Nothing is appended until its operator has brought them back (RUNBOOK.md: older-database)"
+            )
 
     async def _edge_at(self, transaction: Transaction, head: Head) -> TileEdge:
         """Return the right edge of the tree at `head`: the remembered one, or read again if it is of another head.
@@ -244,6 +260,7 @@ class Sequencer:
         """Keep what the next batch needs; nobody else has appended as long as the head row still says the same."""
         if grown is not None:
             self._edge, self._head = grown.edge, head_after(plan.entries[-1], grown, now_ms)
+            self._appended_size = grown.edge.size
             self._metrics.tree_size.set(grown.edge.size)
             self._on_growth()
         book.forget_changes()
