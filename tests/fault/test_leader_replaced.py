@@ -121,6 +121,7 @@ async def _acknowledges_nothing(ledger: RunningLedger, taken: Envelope, fresh: S
     ledger.config = with_key
 
 
+@pytest.mark.torture
 async def test_a_leader_that_wakes_up_as_a_second_one_acknowledges_nothing_and_signs_nothing(folder: Path) -> None:
     async with ledger_on_pair(folder, is_synchronous=True, **IMPATIENT) as (made, ledger):
         college, former = await ledger.admit("college"), ledger.database

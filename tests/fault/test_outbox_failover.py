@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from services.persistence import postgres
 from tests.ha.check import findings_of, status_of
 from tests.support.databases import MakeDatabase
@@ -57,6 +59,7 @@ async def size_of(ledger: RunningLedger) -> int:
     return (await ledger.client.log()).tree_size
 
 
+@pytest.mark.torture
 async def test_what_a_failover_loses_was_neither_sent_to_the_log_nor_acknowledged(
     folder: Path, make_database: MakeDatabase
 ) -> None:

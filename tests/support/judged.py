@@ -49,9 +49,10 @@ class Verifier:
 
 
 @contextlib.asynccontextmanager
-async def running_verifier(ledger: RunningLedger, folder: Path) -> AsyncIterator[Verifier]:
+async def running_verifier(ledger: RunningLedger, folder: Path, **settings: Any) -> AsyncIterator[Verifier]:
     """Run a verifier that follows the ledger while the block runs."""
     config = Config(
+        **settings,
         ledger_url=ledger.url,
         log_verifier_key=ledger.verifier_key,
         database_file=folder / "projection.sqlite",
