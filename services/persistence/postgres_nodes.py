@@ -29,7 +29,7 @@ _DEFAULT_PORT = 5432
 _IPV6 = ("[", "]")
 
 
-class Node(msgspec.Struct, frozen=True):
+class DatabaseNode(msgspec.Struct, frozen=True):
     """Where one node listens: a host, or the folder of a socket, and its port."""
 
     host: str
@@ -48,13 +48,13 @@ class Connected(Protocol):
         ...
 
 
-_LED: dict[tuple[Node, ...], Node] = {}
+_LED: dict[tuple[DatabaseNode, ...], DatabaseNode] = {}
 """Which of these nodes this process was connected to last."""
 _C = TypeVar("_C", bound=Connected)
-Connect = Callable[[Node], Awaitable[_C]]
+Connect = Callable[[DatabaseNode], Awaitable[_C]]
 
 
-def nodes_of(url: str) -> list[Node]:
+def nodes_of(url: str) -> list[DatabaseNode]:
     """Return the nodes between which a URL leaves a choice; none where it names one, or asks for a standby.
 
     Then the driver itself connects, by its own rules.
@@ -72,18 +72,18 @@ def nodes_of(url: str) -> list[Node]:
     return [_node(host, port, is_given=is_given) for host, port in zip(hosts, ports, strict=True)]
 
 
-def _node(host: str, port: int, *, is_given: bool) -> Node:
+def _node(host: str, port: int, *, is_given: bool) -> DatabaseNode:
     """Return a node from `host`, `host:port` or `[::1]:port`; a port of the query counts before one beside the host."""
     if host.startswith("/"):
-        return Node(host, port)
+        return DatabaseNode(host, port)
     before, after = _IPV6
     name, _, own = (host[1:] if host.startswith(before) else host).partition(after if before in host else ":")
     own = own.removeprefix(":")
-    return Node(name, int(own) if own and not is_given else port)
+    return DatabaseNode(name, int(own) if own and not is_given else port)
 
 
 async def connect_to_leader(
-    nodes: Sequence[Node], connect: Connect[_C], *, seconds: float, asks_all: bool = False
+    nodes: Sequence[DatabaseNode], connect: Connect[_C], *, seconds: float, asks_all: bool = False
 ) -> _C:
     """Return a connection to the node that fits, the one on the newest timeline where several answer.
 
@@ -93,7 +93,7 @@ async def connect_to_leader(
     """
     known = tuple(nodes)
     race = _Race(nodes, connect)
-    chosen: tuple[Node, _C] | None = None
+    chosen: tuple[DatabaseNode, _C] | None = None
     try:
         async with asyncio.timeout(seconds):
             chosen = await newest(await race.found(first=None if asks_all else _LED.get(known)))
@@ -103,7 +103,7 @@ async def connect_to_leader(
         await race.end(chosen[1] if chosen else None)
 
 
-async def newest(found: Sequence[tuple[Node, _C]]) -> tuple[Node, _C]:
+async def newest(found: Sequence[tuple[DatabaseNode, _C]]) -> tuple[DatabaseNode, _C]:
     """Return the node, with its connection, whose server is on the newest timeline; the first one of several."""
     if len(found) == 1:
         return found[0]
@@ -123,15 +123,15 @@ async def _timeline(connection: Connected) -> str:
 class _Race(Generic[_C]):
     """All nodes, asked side by side; those that did not fit are asked again until one does."""
 
-    def __init__(self, nodes: Sequence[Node], connect: Connect[_C]) -> None:
+    def __init__(self, nodes: Sequence[DatabaseNode], connect: Connect[_C]) -> None:
         self._nodes, self._connect = nodes, connect
-        self._asking: dict[asyncio.Task[_C], Node] = {}
-        self._open: dict[Node, _C] = {}
-        self._troubles: dict[Node, Exception] = {}
-        self._asked: set[Node] = set()
+        self._asking: dict[asyncio.Task[_C], DatabaseNode] = {}
+        self._open: dict[DatabaseNode, _C] = {}
+        self._troubles: dict[DatabaseNode, Exception] = {}
+        self._asked: set[DatabaseNode] = set()
         self._hurry = asyncio.Event()
 
-    async def found(self, *, first: Node | None) -> list[tuple[Node, _C]]:
+    async def found(self, *, first: DatabaseNode | None) -> list[tuple[DatabaseNode, _C]]:
         """Return who fits, in the order of the URL; raises the gravest trouble where none does."""
         for node in self._nodes:
             self._ask(node, after_seconds=0.0 if first in {None, node} else HEAD_START_SECONDS)
@@ -147,7 +147,7 @@ class _Race(Generic[_C]):
             await self._answered(late, left)
         return [(node, self._open[node]) for node in self._nodes if node in self._open]
 
-    def _ask(self, node: Node, *, after_seconds: float) -> None:
+    def _ask(self, node: DatabaseNode, *, after_seconds: float) -> None:
         async def attempt() -> _C:
             if node not in self._troubles:
                 with contextlib.suppress(TimeoutError):

@@ -19,7 +19,7 @@ from services.persistence.postgres_errors import (
     SharedSessionFault,
     reaching_database,
 )
-from services.persistence.postgres_nodes import Node, connect_to_leader, nodes_of
+from services.persistence.postgres_nodes import DatabaseNode, connect_to_leader, nodes_of
 from services.persistence.postgres_url import DatabaseUrlFault, checked_url, unreadable_tls_files
 
 ARRAY_TYPES = ("bytea", "bigint", "integer", "smallint", "uuid", "float8", "timestamptz", "boolean")
@@ -117,7 +117,7 @@ async def _connect(url: str, application_name: str, limits: PoolLimits, *, asks_
     """Connect with nothing that a pooler refuses by default to pass on; the time-outs are given afterwards."""
     seconds = limits.connect_timeout_ms / 1000
 
-    async def connect(node: Node | None = None) -> Session:
+    async def connect(node: DatabaseNode | None = None) -> Session:
         connected = await asyncpg.connect(
             checked_url(url),
             host=node.host if node else None,

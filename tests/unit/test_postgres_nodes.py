@@ -8,9 +8,9 @@ import pytest
 
 from services.persistence import postgres_nodes
 from services.persistence.postgres_errors import DatabaseUnavailableProblem
-from services.persistence.postgres_nodes import Node, connect_to_leader, nodes_of
+from services.persistence.postgres_nodes import DatabaseNode, connect_to_leader, nodes_of
 
-ONE, TWO, THREE = Node("one", 1), Node("two", 2), Node("three", 3)
+ONE, TWO, THREE = DatabaseNode("one", 1), DatabaseNode("two", 2), DatabaseNode("three", 3)
 SECONDS = 30.0
 
 
@@ -18,24 +18,24 @@ SECONDS = 30.0
     ("url", "nodes"),
     [
         ("postgresql://a:b@one:1,two:2/log?target_session_attrs=read-write", [ONE, TWO]),
-        ("postgresql://a:b@one,two/log?port=7", [Node("one", 7), Node("two", 7)]),
-        ("postgresql://a:b@[::1]:5,[fe80::2]/log", [Node("::1", 5), Node("fe80::2", 5432)]),
+        ("postgresql://a:b@one,two/log?port=7", [DatabaseNode("one", 7), DatabaseNode("two", 7)]),
+        ("postgresql://a:b@[::1]:5,[fe80::2]/log", [DatabaseNode("::1", 5), DatabaseNode("fe80::2", 5432)]),
         ("postgresql://a@/log?host=one,two&port=1,2&target_session_attrs=primary", [ONE, TWO]),
-        ("postgresql://a@/log?host=/run/a,/run/b", [Node("/run/a", 5432), Node("/run/b", 5432)]),
-        ("postgresql://a@%2Frun%2Fa,%2Frun%2Fb/log", [Node("/run/a", 5432), Node("/run/b", 5432)]),
+        ("postgresql://a@/log?host=/run/a,/run/b", [DatabaseNode("/run/a", 5432), DatabaseNode("/run/b", 5432)]),
+        ("postgresql://a@%2Frun%2Fa,%2Frun%2Fb/log", [DatabaseNode("/run/a", 5432), DatabaseNode("/run/b", 5432)]),
         ("postgresql://a:b@one:1/log", []),
         ("postgresql:///log", []),
         ("postgresql://a:b@one:1,two:2/log?target_session_attrs=prefer-standby", []),
     ],
 )
-def test_a_url_leaves_a_choice_where_it_names_several_nodes(url: str, nodes: list[Node]) -> None:
+def test_a_url_leaves_a_choice_where_it_names_several_nodes(url: str, nodes: list[DatabaseNode]) -> None:
     assert nodes_of(url) == nodes
 
 
 class Opened:
     """A connection to a node that is on a timeline."""
 
-    def __init__(self, node: Node, timeline: str) -> None:
+    def __init__(self, node: DatabaseNode, timeline: str) -> None:
         self.node, self.timeline, self.is_ended = node, timeline, False
 
     async def fetchval(self, query: str, /) -> object:
@@ -57,7 +57,7 @@ class Cluster:
         self.asked: list[str] = []
         self.when_asked: Callable[[], None] = lambda: None
 
-    async def connect(self, node: Node) -> Opened:
+    async def connect(self, node: DatabaseNode) -> Opened:
         """Connect as the driver does."""
         self.asked.append(node.host)
         self.when_asked()
