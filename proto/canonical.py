@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -44,6 +45,11 @@ def canonical_json(value: Any) -> bytes:
         return _ENCODER.encode(value) if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedProblem(f"This JSON has no canonical form (RFC 8785): {error}") from error
+
+
+def canonical_object(members: Mapping[str, bytes]) -> bytes:
+    """Return the RFC 8785 bytes of an object from those of its members; their names are ASCII."""
+    return _ENCODER.encode({name: msgspec.Raw(value) for name, value in members.items()})
 
 
 def _is_plain(value: Any) -> bool:

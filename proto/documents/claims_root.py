@@ -5,7 +5,7 @@ disclosure and the digest of that are those of SD-JWT (RFC 9901), its salt comes
 who has the seed can show each claim by itself, and nobody without it can guess what a digest stands for (DESIGN 9).
 """
 
-import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -29,6 +29,7 @@ _SALT_HEAD = b"credentify/salt/v2\n"
 _ROOT_HEAD = b"credentify/claims-root/v2\n"
 _OF_THE_DOCUMENT = ("evidence", IRIS["otherIdentifier"])
 _HEX_256 = re.compile(HEX_256_PATTERN)
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -50,16 +51,24 @@ def claims_of(document: Mapping[str, Any], *, without: Iterable[str] = ()) -> di
 
 def salt_of(seed: bytes, name: str) -> str:
     """Return the salt of a claim: 16 bytes of HMAC-SHA-256 under the document's seed, in base64url."""
+    return _salt(seed, name).decode()
+
+
+def _salt(seed: bytes, name: str) -> bytes:
     return _base64url(hmac.digest(seed, _SALT_HEAD + name.encode(), "sha256")[:SALT_BYTES])
 
 
 def disclosure(seed: bytes, name: str, value: bytes) -> bytes:
     """Return the disclosure of a claim: base64url of the array [salt, name, value]; `value` is canonical JSON."""
-    return _base64url(b'["%s",%s,%s]' % (salt_of(seed, name).encode(), _ENCODE(name), value)).encode()
+    return _base64url(b'["%s",%s,%s]' % (_salt(seed, name), _ENCODE(name), value))
 
 
 def digest_of(disclosed: bytes) -> str:
     """Return the digest of a disclosure as it stands in `_sd`: base64url of SHA-256 over its characters."""
+    return _digest(disclosed).decode()
+
+
+def _digest(disclosed: bytes) -> bytes:
     return _base64url(hashlib.sha256(disclosed).digest())
 
 
@@ -68,10 +77,19 @@ def claims_root(document: Mapping[str, Any], seed: bytes, *, achievement: bytes 
 
     `achievement` is the canonical JSON of that claim where it was made before.
     """
+    return root_of(claim_values(document, achievement=achievement), seed)
+
+
+def claim_values(document: Mapping[str, Any], *, achievement: bytes | None = None) -> dict[str, bytes]:
+    """Return the canonical JSON of each claim of a document, by its short name; `achievement` as `claims_root` does."""
     known = {} if achievement is None else {ACHIEVEMENT_CLAIM: achievement}
-    values = {name: canonical_json(value) for name, value in claims_of(document, without=known).items()} | known
-    digests = sorted(digest_of(disclosure(seed, name, value)) for name, value in values.items())
-    return hashlib.sha256(_ROOT_HEAD + "".join(f"{each}\n" for each in digests).encode()).digest()
+    return {name: canonical_json(value) for name, value in claims_of(document, without=known).items()} | known
+
+
+def root_of(values: Mapping[str, bytes], seed: bytes) -> bytes:
+    """Return the claims root that claims in canonical JSON, by their short names, make under a document's seed."""
+    digests = sorted([_digest(disclosure(seed, name, value)) for name, value in values.items()])
+    return hashlib.sha256(b"".join((_ROOT_HEAD, *(each + b"\n" for each in digests)))).digest()
 
 
 def achievement_claim(achievement: Mapping[str, Any]) -> bytes:
@@ -92,5 +110,5 @@ def stated_root(document: Mapping[str, Any]) -> bytes | None:
     return bytes.fromhex(written)
 
 
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+def _base64url(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False).translate(_URL_SAFE, b"=")

@@ -19,6 +19,7 @@ from proto.documents.credential import (
     Award,
     Identifier,
     IssuerProfile,
+    Learner,
     LearningOutcome,
 )
 from proto.documents.open_badge_context import OPEN_BADGES_SCHEMA, SCHEMA_TYPE, contexts
@@ -170,15 +171,11 @@ def _identifiers(identifiers: Sequence[Identifier]) -> list[dict[str, str]]:
 
 
 def _subject(achievement: Achievement, award: Award, components: Sequence[Component], fixed: Fixed) -> dict[str, Any]:
-    learner = award.learner
     return _stated(
         {
-            "id": learner.uri,
+            "id": award.learner.uri,
             "type": ["AchievementSubject"],
-            "identifier": _identities(name=learner.full_name, email=learner.email),
-            IRIS["givenName"]: learner.given_name,
-            IRIS["familyName"]: learner.family_name,
-            IRIS["dateOfBirth"]: learner.date_of_birth,
+            **who(award.learner),
             "activityStartDate": _day(award.activity_start),
             "activityEndDate": _day(award.activity_end),
             "creditsEarned": _credits_earned(achievement, award),
@@ -188,6 +185,16 @@ def _subject(achievement: Achievement, award: Award, components: Sequence[Compon
             IRIS["component"]: with_iris([_component(component) for component in components]),
         }
     )
+
+
+def who(learner: Learner) -> dict[str, Any]:
+    """Return what the subject of a document says of its learner's person, None or empty for what is not known."""
+    return {
+        "identifier": _identities(name=learner.full_name, email=learner.email),
+        IRIS["givenName"]: learner.given_name,
+        IRIS["familyName"]: learner.family_name,
+        IRIS["dateOfBirth"]: learner.date_of_birth,
+    }
 
 
 def _credits_earned(achievement: Achievement, award: Award) -> int | float | None:

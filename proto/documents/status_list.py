@@ -21,6 +21,7 @@ three read a single bit whatever it says.
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
 import zlib
@@ -46,6 +47,8 @@ _ENCODED_MAX: Final = LIST_BYTES_MAX * 4 // 3 + 1024
 _BASE64URL = re.compile(r"^u[A-Za-z0-9_-]+\Z")
 _URL = re.compile(URI_PATTERN)
 _ROUND_COUNT: Final = 10
+_LISTS_KEPT: Final = 16
+"""Of so many lists the rounds are remembered, a quarter of a megabyte each at most."""
 _SECRET_BYTES: Final = 32
 
 
@@ -238,10 +241,19 @@ def allocated_index(secret: bytes, position: int, entry_count: int = ENTRY_COUNT
     return place
 
 
+@functools.lru_cache(maxsize=_LISTS_KEPT)
+def _rounds(_secret: bytes, _half_bits: int) -> tuple[dict[int, int], ...]:
+    """Return what each round makes of each half, as far as it was asked: a list of 131,072 places has 512 halves."""
+    return tuple({} for _ in range(_ROUND_COUNT))
+
+
 def _permuted(secret: bytes, value: int, half_bits: int) -> int:
     mask = (1 << half_bits) - 1
     left, right = value >> half_bits, value & mask
-    for number in range(_ROUND_COUNT):
-        digest = hashlib.blake2s(bytes([number]) + right.to_bytes(8), key=secret, digest_size=8).digest()
-        left, right = right, left ^ (int.from_bytes(digest) & mask)
+    for number, known in enumerate(_rounds(secret, half_bits)):
+        found = known.get(right)
+        if found is None:
+            digest = hashlib.blake2s(bytes([number]) + right.to_bytes(8), key=secret, digest_size=8).digest()
+            found = known[right] = int.from_bytes(digest) & mask
+        left, right = right, left ^ found
     return left << half_bits | right

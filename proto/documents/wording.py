@@ -16,11 +16,20 @@ Texts = Iterable[tuple[str, str]]
 
 def check_award(award: Award) -> tuple[str, ...]:
     """Return notes on the texts of an award; raises `InvalidProblem` with the pointer to one that nobody can read."""
-    check_learner(award.learner, under="/learner")
+    return (*check_awarded(award.learner), *check_stated(award))
+
+
+def check_stated(award: Award) -> tuple[str, ...]:
+    """Return the notes of `check_award` on all but the learner; raises the same."""
     texts = [*_of_award(award)]
     check_texts(texts)
-    learner = [("/learner/ref", award.learner.ref), *_of_learner(award.learner, "/learner")]
-    return slips_in((*learner, *texts))
+    return slips_in(texts)
+
+
+def check_awarded(learner: Learner) -> tuple[str, ...]:
+    """Return the notes of `check_award` on its learner; raises the same."""
+    check_learner(learner, under="/learner")
+    return slips_in([("/learner/ref", learner.ref), *_of_learner(learner, "/learner")])
 
 
 def check_learner(learner: Learner, *, under: str = "") -> None:

@@ -5,6 +5,7 @@ Where a row is wrong, what is right of it is read all the same, so that its send
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
@@ -23,6 +24,8 @@ from proto.tables.records import FileRecord
 from proto.visible_text import fault_of
 
 _CONTROLS = frozenset(map(chr, [*range(9), 11, 12, *range(14, 32), 127]))
+_NEEDS_A_READER = re.compile('["\r\n\0]')
+_CELL_CHARACTERS_MAX = csv.field_size_limit()
 _BLANK = " \t\r\n\xa0"
 _SHOWN_NAMES_CHARACTERS = 300
 
@@ -191,6 +194,8 @@ def cell_in(header: Sequence[str], record: FileRecord, column: str) -> str | Non
 
 
 def _cells(text: str) -> list[str]:
+    if 0 < len(text) < _CELL_CHARACTERS_MAX and _NEEDS_A_READER.search(text) is None:
+        return text.split(",")
     found = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     if len(found) != 1:
         raise csv.Error("a carriage return stands where no quotes are")

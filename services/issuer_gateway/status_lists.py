@@ -152,7 +152,7 @@ class PlacesAtHand:
         self._blocks: OrderedDict[InstitutionId, deque[Given]] = OrderedDict()
 
     def of(self, institution_id: InstitutionId) -> deque[Given]:
-        """Return the places of an institution; its lock is held until they were taken from."""
+        """Return the places of an institution, to be taken from before anything is waited for, or under its lock."""
         block = self._blocks.setdefault(institution_id, deque())
         self._blocks.move_to_end(institution_id)
         while len(self._blocks) > self._institutions_max:
@@ -198,6 +198,9 @@ class StatusLists:
 
     async def place(self, tenant: Tenant) -> Given:
         """Return a place that nobody had before and nobody gets after; raises `DatabaseUnavailableProblem`."""
+        block = self._blocks.of(tenant.institution_id)
+        if block:
+            return block.popleft()
         async with self._taking.of(tenant.institution_id):
             block = self._blocks.of(tenant.institution_id)
             if not block:

@@ -1,5 +1,6 @@
 """A gateway on a log of rules version 2: what it says alone and together, and what the log refuses of that."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from proto.keys import SecretKey
 from proto.wire.batches import BatchAnswer, BatchRow
 from services.issuer_gateway.keys.keystore import Keystore
 from services.persistence import postgres
+from tests.support import design_client
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Office, RunningGateway, running_gateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
@@ -84,7 +86,7 @@ async def test_an_award_alone_goes_out_alone_and_its_id_follows_from_its_documen
 
 
 async def test_rows_that_say_the_same_go_out_together_and_no_learner_stands_twice_in_an_event(
-    gateway: RunningGateway,
+    gateway: RunningGateway, ledger: RunningLedger
 ) -> None:
     office = await gateway.institution("harbour")
     uri = (await office.describe()).achievement.uri
@@ -101,7 +103,14 @@ async def test_rows_that_say_the_same_go_out_together_and_no_learner_stands_twic
         twice = await connection.fetchval(
             "SELECT count(*) FROM (SELECT FROM credential GROUP BY event_id, learner_id HAVING count(*) > 1) AS twice"
         )
+        stored = await connection.fetch("SELECT credential_id, event_id FROM credential ORDER BY credential_id")
     assert twice == 0
+    read = await asyncio.to_thread(design_client.read_log, ledger.url)
+    issued = {each: entry.event_id for entry in read for each in entry.credential_ids}
+    assert issued == {row["credential_id"].hex(): row["event_id"].hex() for row in stored}
+    some = sorted(issued)[:5]
+    documents = [(await office.client.get(f"/v1/credentials/{each}/document?proof=none")).body for each in some]
+    assert [design_client.credential_id_of(document) for document in documents] == some
 
 
 class Elsewhere:

@@ -14,7 +14,7 @@ from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.credentials.prerequisites import holds_at
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.store import batches
+from services.issuer_gateway.store import batch_fingerprints, batches
 from services.persistence.postgres import Connection
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -74,7 +74,7 @@ class DryRun:
         }
         found: dict[str, list[AchievementUri]] = {}
         if wanted:
-            for fingerprint in await batches.held(self._connection, self._batch_id, list(wanted)):
+            for fingerprint in await batch_fingerprints.held(self._connection, self._batch_id, list(wanted)):
                 ref, uri = wanted[fingerprint]
                 found.setdefault(ref, []).append(uri)
         return found
@@ -82,7 +82,7 @@ class DryRun:
     async def _pairs_before(self, items: Mapping[int, PreparedAward]) -> list[tuple[str, str]]:
         """Return of which learners and achievements earlier rows have been found right."""
         pairs = {self._pair(item): (item.asking.ref, item.achievement.achievement_id) for item in items.values()}
-        found = await batches.held_pairs(self._connection, self._batch_id, list(pairs))
+        found = await batch_fingerprints.held_pairs(self._connection, self._batch_id, list(pairs))
         return [pairs[fingerprint] for fingerprint in found]
 
     def _pair(self, item: PreparedAward) -> bytes:

@@ -36,7 +36,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.batch_keys import BatchKeys
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.metrics import AwardMetrics
-from services.issuer_gateway.store import batches, tenants
+from services.issuer_gateway.store import batch_fingerprints, batches, tenants
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.issuer_gateway.waiting.signals import Signal
 from services.persistence.postgres import Connection, Pool
@@ -301,7 +301,7 @@ class _Work:
 
     async def _repeated(self, fingerprints: Mapping[int, bytes]) -> set[int]:
         """Refuse rows that say what stood in the file before, and return their lines."""
-        seen = await batches.repeated(self._connection, self._batch.batch_id, list(fingerprints.values()))
+        seen = await batch_fingerprints.repeated(self._connection, self._batch.batch_id, list(fingerprints.values()))
         found = set()
         for line, fingerprint in sorted(fingerprints.items()):
             first = seen.setdefault(fingerprint, line)

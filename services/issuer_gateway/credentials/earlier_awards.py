@@ -93,12 +93,21 @@ class Item(Protocol):
         """Credentials that it replaces whatever they say."""
 
 
-class _Made(msgspec.Struct, frozen=True, kw_only=True):
-    """One award that was made: what it says, and its credential."""
+class _Made(msgspec.Struct, kw_only=True):
+    """One award that was made: what it says, which is asked of few, and its credential."""
 
-    said: Any
+    document: Mapping[str, Any]
+    version: str
     credential_id: CredentialId
     event_id: EventId
+    known: Any = None
+
+    @property
+    def said(self) -> Any:
+        """What its document says, comparable with what others said."""
+        if self.known is None:
+            self.known = _said(self.document, self.version)
+        return self.known
 
 
 def check_may_replace(award: Award, *, may_revoke: bool) -> None:
@@ -113,7 +122,6 @@ class EarlierAwards:
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], list[_Made]] = {}
         self._before: frozenset[tuple[str, str]] = frozenset()
-        self._last: tuple[CredentialId, Any] | None = None
 
     @classmethod
     async def read(
@@ -144,7 +152,9 @@ class EarlierAwards:
             if key is None:
                 continue
             document = _DECODE(key.open(each.sealed_document, "document", each.credential_id))["document"]
-            made = _Made(said=_said(document, each.version), credential_id=each.credential_id, event_id=each.event_id)
+            made = _Made(
+                document=document, version=each.version, credential_id=each.credential_id, event_id=each.event_id
+            )
             self._made.setdefault((each.ref, each.achievement_id), []).append(made)
 
     @property
@@ -161,10 +171,11 @@ class EarlierAwards:
 
         Raises `AlreadyAwardedProblem` and `AwardedBeforeProblem`.
         """
-        said = self._said_of(item)
         others: list[CredentialId] = []
         revoked = None
-        for made in self._made.get(_pair(item), ()):
+        earlier = self._made.get(_pair(item), ())
+        said = said_of(item) if earlier else None
+        for made in earlier:
             if made.credential_id in item.replaces:
                 continue
             state = _state(book, made.credential_id, now)
@@ -178,12 +189,6 @@ class EarlierAwards:
             self._refuse(item, others, revoked)
         return others if item.award.on_repeat == "replace" else []
 
-    def _said_of(self, item: Item) -> Any:
-        """Return what an award says; asked of the same one twice in a row it is known."""
-        if self._last is None or self._last[0] != item.credential_id:
-            self._last = item.credential_id, said_of(item)
-        return self._last[1]
-
     def _refuse(self, item: Item, others: Sequence[CredentialId], revoked: _Made | None) -> None:
         if others or _pair(item) in self._before:
             detail = f"Its dates, result, names or other words differ. {_REMEDY}"
@@ -195,7 +200,12 @@ class EarlierAwards:
 
     def issued(self, item: Item, replaced: Sequence[CredentialId] = ()) -> None:
         """Count what this transaction issues, and no more what it replaces."""
-        made = _Made(said=self._said_of(item), credential_id=item.credential_id, event_id=item.event_id)
+        made = _Made(
+            document=item.document,
+            version=item.achievement.achievement.version,
+            credential_id=item.credential_id,
+            event_id=item.event_id,
+        )
         known = [each for each in self._made.get(_pair(item), []) if each.credential_id not in replaced]
         self._made[_pair(item)] = [*known, made]
 

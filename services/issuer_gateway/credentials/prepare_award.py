@@ -13,7 +13,7 @@ from proto.documents.claims_root import SEED_BYTES
 from proto.documents.credential import Award
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge import Component
-from proto.documents.wording import check_award, title_slips
+from proto.documents.wording import check_awarded, check_stated, title_slips
 from proto.envelope import Opened
 from proto.ids import ApiKeyId, Commitment, CredentialId
 from proto.moment import Moment
@@ -21,6 +21,7 @@ from proto.problem import NotFoundProblem, Problem
 from services.issuer_gateway.achievements.document_parts import AchievementPart, AchievementParts
 from services.issuer_gateway.credentials.annex_gate import check_complete
 from services.issuer_gateway.credentials.prepared_award import PreparedAward, Sealed
+from services.issuer_gateway.domain.award_draft import AwardDraft, AwardDrafts
 from services.issuer_gateway.domain.awarding import document_of
 from services.issuer_gateway.domain.issuing import (
     COMMITMENTS_FROM,
@@ -117,15 +118,21 @@ class PrepareAward:
         is_dry: bool = False,
         api_key_id: ApiKeyId | None = None,
         stacked: Stacked | None = None,
+        drafts: AwardDrafts | None = None,
     ) -> PreparedAward:
         """Return the credential of an award: a fresh document, judged by the data model, its id, what its event says.
 
-        `is_dry` takes no place on a status list: what is prepared so is never stored. Raises `DataModelProblem`,
-        `AnnexIncompleteProblem`, and `InvalidProblem` for a text that nobody can read.
+        `is_dry` takes no place on a status list: what is prepared so is never stored. `drafts` are those of awards that
+        were prepared with it, under the same arguments. Raises `DataModelProblem`, `AnnexIncompleteProblem`, and
+        `InvalidProblem` for a text that nobody can read.
         """
-        award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
-        notes = (*notes, *check_award(award), *title_slips(achievement.achievement))
-        notes = (*notes, *check_complete(self._annex_gate, tenant, achievement.achievement, award))
+        if award.achievement != achievement.achievement.uri:
+            award = msgspec.structs.replace(award, achievement=achievement.achievement.uri)
+        if drafts is not None and (draft := drafts.of(achievement.name, award)) is not None:
+            return await self._filled(draft, tenant, award, achievement, is_dry=is_dry, api_key_id=api_key_id)
+        notes = (*notes, *check_awarded(award.learner))
+        of_all = (*check_stated(award), *title_slips(achievement.achievement))
+        of_all = (*of_all, *check_complete(self._annex_gate, tenant, achievement.achievement, award))
         part = self._parts.of(tenant, achievement)
         place = None if is_dry else await self._status_lists.place(tenant)
         document = document_of(
@@ -141,6 +148,10 @@ class PrepareAward:
         statement = statement_of(achievement.achievement, award, zone=tenant.zone)
         named = await self._named(tenant, document, part, statement, now=now, stacked=stacked)
         part.check(named.document)
+        if drafts is not None and named.commitment is not None and stacked is None:
+            drafts.keep(
+                achievement.name, award, AwardDraft(named.document, statement, notes=of_all, achievement=part.claim)
+            )
         return PreparedAward(
             award=award,
             achievement=achievement,
@@ -148,10 +159,46 @@ class PrepareAward:
             statement=statement,
             commitment=named.commitment,
             opened=named.opened,
-            sealed=Sealed(document=named.document, notes=notes, unmapped=unmapped, claims_seed=named.seed.hex()),
+            sealed=Sealed(
+                document=named.document, notes=(*notes, *of_all), unmapped=unmapped, claims_seed=named.seed.hex()
+            ),
             part=part,
             place=place,
             components=tuple(stacked.components) if stacked else (),
+            api_key_id=api_key_id,
+        )
+
+    async def _filled(
+        self,
+        draft: AwardDraft,
+        tenant: Tenant,
+        award: Award,
+        achievement: achievements.StoredAchievement,
+        *,
+        is_dry: bool,
+        api_key_id: ApiKeyId | None,
+    ) -> PreparedAward:
+        """Return the credential of an award of which all but its learner was judged before."""
+        notes = (*check_awarded(award.learner), *draft.notes)
+        place = None if is_dry else await self._status_lists.place(tenant)
+        seed = nacl.utils.random(SEED_BYTES)
+        made = draft.filled(
+            award.learner,
+            tenant.did,
+            seed,
+            document_id=fresh_document_id(),
+            credential_status=place.entry if place else None,
+        )
+        return PreparedAward(
+            award=award,
+            achievement=achievement,
+            credential_id=made.credential_id,
+            statement=draft.statement,
+            commitment=made.commitment,
+            opened=None,
+            sealed=Sealed(document=made.document, notes=notes, claims_seed=seed.hex()),
+            part=self._parts.of(tenant, achievement),
+            place=place,
             api_key_id=api_key_id,
         )
 

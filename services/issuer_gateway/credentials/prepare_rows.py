@@ -15,6 +15,7 @@ from services.edge import Log
 from services.issuer_gateway.credentials.prepare_award import PrepareAward, unknown_achievement
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.credentials.row_faults import problem_of_row
+from services.issuer_gateway.domain.award_draft import AwardDrafts
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.status_lists import StatusLists
 from services.issuer_gateway.store import achievements
@@ -85,6 +86,7 @@ class PrepareRows:
         refused: dict[int, Problem] = {}
         if not is_dry:
             await self._status_lists.reserve(tenant, len(uris))
+        drafts = AwardDrafts()
         for count, row in enumerate(rows):
             if count % _ROWS_AT_A_TIME == 0:
                 await asyncio.sleep(0)
@@ -96,7 +98,7 @@ class PrepareRows:
                 with OneOfMany() as this:
                     achievement = known[row.award.achievement]
                     items[row.line] = await self._prepare.prepare(
-                        tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id
+                        tenant, row.award, achievement, now=now, is_dry=is_dry, api_key_id=api_key_id, drafts=drafts
                     )
                 if this.broken is not None:
                     refused[row.line] = problem_of_row(self._log, row.line, this.broken)

@@ -28,6 +28,11 @@ class StoredAchievement(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     achievement: Achievement
 
+    @property
+    def name(self) -> tuple[str, int]:
+        """By which this revision is known among those of its institution; it never changes."""
+        return self.achievement_id, self.revision
+
 
 class Sourced(msgspec.Struct, frozen=True, kw_only=True):
     """An achievement that has a URI, or came with it; `source_issuer` is a digest of who called it so.

@@ -278,38 +278,6 @@ async def end(connection: Connection | Pool, batch_id: BatchId, state: BatchStat
     )
 
 
-async def repeated(connection: Connection, batch_id: BatchId, fingerprints: Sequence[bytes]) -> dict[bytes, int]:
-    """Return which of these fingerprints the batch has met, with the line of the first row of each."""
-    rows = await connection.fetch(
-        """SELECT fingerprint, min(line) AS line FROM batch_row
-           WHERE batch_id = $1 AND fingerprint = ANY($2::bytea[]) GROUP BY fingerprint""",
-        batch_id,
-        list(fingerprints),
-    )
-    return {row["fingerprint"]: row["line"] for row in rows}
-
-
-async def held(connection: Connection, batch_id: BatchId, fingerprints: Sequence[bytes]) -> list[bytes]:
-    """Return those of the fingerprints that earlier rows of a dry run have left: what they would give."""
-    rows = await connection.fetch(
-        "SELECT DISTINCT held_fingerprint FROM batch_row WHERE batch_id = $1 AND held_fingerprint = ANY($2::bytea[])",
-        batch_id,
-        list(fingerprints),
-    )
-    return [row["held_fingerprint"] for row in rows]
-
-
-async def held_pairs(connection: Connection, batch_id: BatchId, fingerprints: Sequence[bytes]) -> list[bytes]:
-    """Return those of the fingerprints of learner and achievement that earlier rows of a dry run would award."""
-    rows = await connection.fetch(
-        """SELECT DISTINCT pair_fingerprint FROM batch_row
-           WHERE batch_id = $1 AND pair_fingerprint = ANY($2::bytea[]) AND is_checked""",
-        batch_id,
-        list(fingerprints),
-    )
-    return [row["pair_fingerprint"] for row in rows]
-
-
 async def add_results(connection: Connection, batch_id: BatchId, results: Sequence[RowResult]) -> None:
     """Keep the results of rows, in the same transaction as what they made."""
     await connection.execute(
