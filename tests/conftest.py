@@ -17,7 +17,6 @@ import importlib.metadata
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,11 +26,12 @@ import pytest
 
 from services.embedded import BinariesMissingFault, EmbeddedPostgres, data_folder
 from tests.support.databases import Database, MakeDatabase, Postgres, Prepare
+from tests.support.run_folders import is_in_memory, make_run_folder
 
 EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
 RIVALS = ("proto-plus", "proto", "services")
 """Distributions on PyPI that install a top-level `proto` or `services`: ours would be shadowed or mixed with theirs."""
-TEST_SETTINGS = {"min_wal_size": "80MB", "max_connections": "200"}
+TEST_SETTINGS = {"min_wal_size": "80MB", "max_wal_size": "512MB", "max_connections": "200"}
 VENDORED = Path(__file__).parent / "conformance" / "vectors"
 
 # How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.
@@ -81,12 +81,11 @@ def postgres() -> Iterator[Postgres]:
         yield server
         _in_a_loop_of_its_own(server.drop_all())
         return
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    folder.chmod(0o711)  # as root, PostgreSQL runs as another user, who must pass through
+    folder = make_run_folder()
     bundled = EmbeddedPostgres(folder / "postgres", settings=TEST_SETTINGS)
     try:
         _in_a_loop_of_its_own(bundled.start())
-        yield Postgres(bundled.admin_url, password="")
+        yield Postgres(bundled.admin_url, password="", copies_files=is_in_memory(folder))
     except BinariesMissingFault as problem:
         pytest.skip(problem.detail)
     finally:
@@ -127,8 +126,7 @@ def open_folder() -> Iterator[Path]:
 
     Root's server runs as another user, and pytest's own `tmp_path` is private to root and too long for a socket.
     """
-    made = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    made.chmod(0o711)
+    made = make_run_folder()
     TEMPORARY_FOLDERS.append(f"{made}/")
     yield made
     shutil.rmtree(made)

@@ -1,10 +1,8 @@
 """One real browser for the tests of pages, the running services that they share, and a way to speak to them."""
 
 import shutil
-import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.end_to_end.conftest import Up
+from tests.support.run_folders import make_run_folder
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -38,8 +37,7 @@ def browser() -> Iterator[Browser]:
 def running() -> Iterator[Up]:
     """The services as `credentify up --demo` starts them, once for all tests of pages."""
     chromium()  # without one nobody needs them
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    folder.chmod(0o711)  # root's database server runs as another user
+    folder = make_run_folder()
     stack = Up(folder / "data")
     try:
         stack.start("--demo")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 
 from tests.end_to_end.conftest import Up
+from tests.support.run_folders import make_run_folder
 
 ROWS = 600
 KILL_AFTER_ROWS = 100
@@ -22,8 +22,7 @@ KILL_AFTER_ROWS = 100
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Up]:
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    folder.chmod(0o711)  # root's database server runs as another user
+    folder = make_run_folder()
     stack = Up(folder / "data")
     os.environ["CREDENTIFY_GATEWAY_GROUP_MAX"] = "1"  # a kill comes in the midst of many entries
     stack.start("--demo")

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from yarl import URL
 from tests.end_to_end.conftest import Up, free_port
 from tests.packages.conftest import ROOT, needs
 from tests.packages.proxies import Proxied, proxied
+from tests.support.run_folders import make_run_folder
 
 each_proxy = pytest.mark.parametrize("kind", ["nginx", "caddy"])
 USUAL = (8101, 8102, 8103)
@@ -145,8 +145,7 @@ async def test_a_body_has_the_bound_that_its_service_has(kind: str, tmp_path: Pa
 def served() -> Iterator[Up]:
     """Return all services, with institutions and credentials of the demo."""
     needs("nginx", "openssl")
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
-    folder.chmod(0o711)
+    folder = make_run_folder()
     stack = Up(folder / "data")
     stack.start("--demo")
     yield stack
