@@ -23,6 +23,7 @@ BatchId = NewType("BatchId", str)
 BatchKeyId = NewType("BatchKeyId", str)
 RequestId = NewType("RequestId", str)
 ApplicationId = NewType("ApplicationId", str)
+AgreementId = NewType("AgreementId", str)
 ClaimId = NewType("ClaimId", str)
 HolderLinkId = NewType("HolderLinkId", str)
 # Patterns end in \Z, the end of the text (OpenAPI writes it as $): Python's $ also matches before a final line feed.

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proto.documents.open_badge_names import NamedTwiceProblem, with_names
+from proto.documents.vocabulary import is_isced_f, isced_f_uri
 from proto.ids import CredentialId
 from proto.wire.content import (
     ComponentContent,
@@ -112,6 +113,7 @@ def _read(achievement: Mapping[str, Any]) -> _AchievementContent:
         providers=tuple(_providers(achievement.get("provider"))),
         provider_type=_text(achievement.get("providerType")),
         further_information=_texts(achievement, "furtherInformation", "", language),
+        isced_f=tuple(_fields_of_education(achievement.get("iscedF"))),
     )
     return _AchievementContent(
         content=content, schemes=dict(_schemes(achievement)), available=achievement.get("creditsAvailable")
@@ -125,6 +127,15 @@ def _named(node: Mapping[str, Any]) -> Mapping[str, Any]:
     except NamedTwiceProblem:
         return node
     return named
+
+
+def _fields_of_education(value: Any) -> Iterator[str]:
+    """Yield the ISCED-F codes of addresses that name one."""
+    for item in (value if isinstance(value, list) else [value])[:_ITEMS_MAX]:
+        named = _text(item.get("id") if isinstance(item, Mapping) else item) or ""
+        code = named.rpartition("/")[2]
+        if is_isced_f(code) and named == isced_f_uri(code):
+            yield code
 
 
 def _object(value: Any) -> Mapping[str, Any]:

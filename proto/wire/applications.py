@@ -12,6 +12,7 @@ from proto.event_fields import EctsField, EqfField, UriField
 from proto.events import Record
 from proto.ids import ApplicationId, CredentialId, Did, EventId
 from proto.moment import Moment
+from proto.wire.agreements import AgreementGrounds
 from proto.wire.content import Content
 from proto.wire.id_fields import Slug
 from proto.wire.verifier import Answer
@@ -94,8 +95,8 @@ class ApplicationMade(Record, frozen=True, kw_only=True):
 class DecisionAnswer(Record, frozen=True, kw_only=True):
     """A decision on one piece of evidence, with its reasons; `round` 2 is the one after an appeal.
 
-    `under` is the standing decision that decided at once. `recognition` is the event on the log, where there is one.
-    `assessor` is who assessed prior learning; only the office reads it.
+    `under` is the standing decision that decided at once, `agreement` the agreement that did. `recognition` is the
+    event on the log, where there is one. `assessor` is who assessed prior learning; only the office reads it.
     """
 
     round: int
@@ -108,6 +109,7 @@ class DecisionAnswer(Record, frozen=True, kw_only=True):
     under: EventId | None = None
     recognition: EventId | None = None
     assessor: str | None = None
+    agreement: AgreementGrounds | None = None
 
 
 class ItemSeen(Record, frozen=True, kw_only=True):

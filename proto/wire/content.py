@@ -126,3 +126,5 @@ class Content(Body, frozen=True, kw_only=True, omit_defaults=True):
     evidence: tuple[EvidenceContent, ...] = ()
     further_information: Texts = msgspec.field(default_factory=dict)
     components: tuple[ComponentContent, ...] = ()
+    isced_f: tuple[str, ...] = ()
+    """Fields of education (ISCED-F 2013, two to four digits)."""

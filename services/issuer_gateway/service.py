@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from services.issuer_gateway.applications.agreements import Agreements
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.export_applications import ExportApplications
@@ -70,6 +71,7 @@ class Gateway:
     use_claim: UseClaim
     recognition_applications: RecognitionApplications
     decide_applications: DecideApplications
+    agreements: Agreements
     whose_applications: WhoseApplications
     export_applications: ExportApplications
     publish_recognitions: PublishRecognitions

@@ -11,6 +11,7 @@ Refusals are raised as `AnsweredProblem` (its `answer` is the RFC 9457 document)
 """
 
 from services.clients.gateway.achievements import AchievementCalls
+from services.clients.gateway.agreements import AgreementCalls
 from services.clients.gateway.applications import ApplicationCalls
 from services.clients.gateway.audit import AuditCalls
 from services.clients.gateway.batches import BatchCalls
@@ -29,6 +30,7 @@ class GatewayClient(
     LinkCalls,
     HoldingCalls,
     StatementCalls,
+    AgreementCalls,
     ApplicationCalls,
     AuditCalls,
     BatchCalls,

@@ -12,7 +12,7 @@ import msgspec
 
 from proto.audit_trail import AuditRecord
 from proto.documents.wording import check_address, check_texts
-from proto.ids import ApplicationId, LearnerId
+from proto.ids import ApplicationId, Did, LearnerId
 from proto.moment import from_datetime
 from proto.problem import InvalidProblem, NotFoundProblem, UnavailableProblem
 from proto.wire.applications import (
@@ -24,6 +24,7 @@ from proto.wire.applications import (
     ItemSeen,
 )
 from services.edge import token_hash
+from services.issuer_gateway.applications.agreements import Grounds, grounds_of
 from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.evidence import EvidenceCheck, name_of, opened_item, sealed_item
 from services.issuer_gateway.applications.rules import ApplicationClosedProblem, NoAppealProblem, may_appeal, state_of
@@ -86,7 +87,9 @@ def text_of(key: DataKey, made: EvidenceDecision) -> str | None:
     ).decode()
 
 
-def decision_answer(key: DataKey, made: EvidenceDecision, *, is_office: bool = False) -> DecisionAnswer:
+def decision_answer(
+    key: DataKey, made: EvidenceDecision, grounds: Grounds, *, is_office: bool = False
+) -> DecisionAnswer:
     """Return a decision as applicant and office see it; who decided is in neither, who assessed for the office only."""
     name = f"{name_of(made.application_id, made.number)}/{made.round}"
     assessor = key.open(made.sealed_assessor, "application-assessor", name) if made.sealed_assessor else None
@@ -101,6 +104,7 @@ def decision_answer(key: DataKey, made: EvidenceDecision, *, is_office: bool = F
         under=made.under_event,
         recognition=made.recognition,
         assessor=assessor.decode() if assessor is not None and is_office else None,
+        agreement=grounds.get(made.agreement) if made.agreement else None,
     )
 
 
@@ -201,7 +205,7 @@ class RecognitionApplications:
         items: Sequence[ItemSeen] = ()
         if not stored.is_erased:
             key = (await self._learner_keys.known([stored.learner_id]))[stored.learner_id]
-            items = await self._items(key, stored) if key else ()
+            items = await self._items(key, tenant.did, stored) if key else ()
         return ApplicationSeen(
             state=stored.state,
             institution=tenant.slug,
@@ -215,10 +219,11 @@ class RecognitionApplications:
             is_erased=stored.is_erased,
         )
 
-    async def _items(self, key: DataKey, stored: StoredApplication) -> list[ItemSeen]:
+    async def _items(self, key: DataKey, own: Did, stored: StoredApplication) -> list[ItemSeen]:
         found = await applications.items(self._pool, [stored.application_id])
         made = await applications.decisions(self._pool, [stored.application_id])
-        return [_seen(key, item, [each for each in made if each.number == item.number]) for item in found]
+        grounds = await grounds_of(self._pool, own, (each.agreement for each in made))
+        return [_seen(key, item, [each for each in made if each.number == item.number], grounds) for item in found]
 
     async def appeal(self, secret: str, number: int, text: str) -> None:
         """Ask for another decision, by another person, on what was not recognised in full; once.
@@ -317,13 +322,13 @@ def item_of(items: Sequence[SealedEvidence], number: int) -> SealedEvidence:
     return found
 
 
-def _seen(key: DataKey, item: SealedEvidence, made: Sequence[EvidenceDecision]) -> ItemSeen:
+def _seen(key: DataKey, item: SealedEvidence, made: Sequence[EvidenceDecision], grounds: Grounds) -> ItemSeen:
     opened = opened_item(key, item)
     return ItemSeen(
         number=item.number,
         title=opened.title,
         verdict=opened.answer.verdict if opened.answer else None,
-        decisions=tuple(decision_answer(key, each) for each in made),
+        decisions=tuple(decision_answer(key, each, grounds) for each in made),
         appeal=opened.appeal,
         may_appeal=may_appeal(item, made),
     )

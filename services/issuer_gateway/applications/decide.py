@@ -17,6 +17,7 @@ from proto.wire.applications import (
     ProgrammeLimits,
     RecognitionReport,
 )
+from services.issuer_gateway.applications.agreements import Grounds, grounds_of
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
     UnknownItemProblem,
@@ -129,6 +130,7 @@ class DecideApplications:
         limits = await self._limits(tenant, {each.programme for each in found})
         evidence = by_application(items, made, like, public or {})
         whose = await learner_applications.whose(self._pool, readable)
+        grounds = await grounds_of(self._pool, tenant.did, (each.agreement for each in made))
         return [
             _answer(
                 tenant,
@@ -137,6 +139,7 @@ class DecideApplications:
                 evidence=evidence.get(each.application_id, ()),
                 limits=limits.get(each.programme),
                 learner=whose.get(each.application_id),
+                grounds=grounds,
             )
             for each in found
         ]
@@ -321,6 +324,7 @@ def _answer(
     evidence: Sequence[KnownEvidence],
     limits: ProgrammeLimits | None,
     learner: str | None,
+    grounds: Grounds,
 ) -> ApplicationAnswer:
     return ApplicationAnswer(
         application_id=stored.application_id,
@@ -334,12 +338,12 @@ def _answer(
         limits=limits,
         applicant=applicant_of(key, stored) if key else None,
         learner=learner,
-        items=tuple(_item(key, tenant, each) for each in evidence) if key else (),
+        items=tuple(_item(key, tenant, each, grounds) for each in evidence) if key else (),
         is_erased=key is None,
     )
 
 
-def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence) -> ItemAnswer:
+def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence, grounds: Grounds) -> ItemAnswer:
     item = evidence.item
     opened = opened_item(key, item)
     return ItemAnswer(
@@ -351,7 +355,7 @@ def _item(key: DataKey, tenant: Tenant, evidence: KnownEvidence) -> ItemAnswer:
         credential_id=item.credential_id,
         achievement=item.achievement,
         achievement_issuer=item.achievement_issuer,
-        decisions=tuple(decision_answer(key, each, is_office=True) for each in evidence.made),
+        decisions=tuple(decision_answer(key, each, grounds, is_office=True) for each in evidence.made),
         appeal=opened.appeal,
         precedents=(*own_of(tenant.did, evidence.like), *public_of(evidence.public, opened.answer)),
         public_precedents=evidence.public.known,

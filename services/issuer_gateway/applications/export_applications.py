@@ -13,6 +13,8 @@ import msgspec
 
 from proto.ids import ApplicationId, LearnerId
 from proto.moment import from_datetime
+from proto.wire.applications import DecisionAnswer
+from services.issuer_gateway.applications.agreements import grounds_of
 from services.issuer_gateway.applications.apply import (
     RecognitionApplications,
     UnknownApplicationProblem,
@@ -25,7 +27,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import applications, learner_applications, reminders, tenants
-from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
+from services.issuer_gateway.store.applications import SealedEvidence, StoredApplication
 from services.persistence.postgres import Pool
 
 APPLICATIONS_MAX = 100
@@ -89,7 +91,11 @@ class ExportApplications:
         items = await applications.items(self._pool, [stored.application_id])
         made = await applications.decisions(self._pool, [stored.application_id])
         files: dict[str, bytes] = {}
-        told = [_item(key, item, [each for each in made if each.number == item.number], files) for item in items]
+        grounds = await grounds_of(self._pool, tenant.did, (each.agreement for each in made))
+        answers = {each: decision_answer(key, each, grounds) for each in made}
+        told = [
+            _item(key, item, [answers[each] for each in made if each.number == item.number], files) for item in items
+        ]
         reminded = await reminders.of_applications(self._pool, [stored.application_id])
         return files, {
             "application_id": stored.application_id,
@@ -106,7 +112,7 @@ class ExportApplications:
 
 
 def _item(
-    key: DataKey, item: SealedEvidence, made: Sequence[EvidenceDecision], files: dict[str, bytes]
+    key: DataKey, item: SealedEvidence, made: Sequence[DecisionAnswer], files: dict[str, bytes]
 ) -> dict[str, Any]:
     """Return the record of a piece of evidence; its file is put to the others."""
     opened = opened_item(key, item)
@@ -123,7 +129,7 @@ def _item(
         "achievement": item.achievement,
         "achievement_issuer": item.achievement_issuer,
         "found_out": opened.answer,
-        "decisions": [decision_answer(key, each) for each in made],
+        "decisions": made,
         "appeal": opened.appeal,
     }
 

@@ -43,6 +43,7 @@ SUBJECTS = (
     "achievement_id",
     "credential_id",
     "event_id",
+    "agreement_id",
     "api_key_id",
     "application_id",
     "number",

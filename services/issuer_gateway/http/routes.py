@@ -6,6 +6,7 @@ from services.edge import Route
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.http import (
     achievement_routes,
+    agreement_routes,
     application_export_routes,
     application_routes,
     apply_routes,
@@ -21,6 +22,7 @@ from services.issuer_gateway.http import (
     institution_routes,
     learner_routes,
     logo_routes,
+    office_agreement_routes,
     office_routes,
     office_statement_routes,
     paper_routes,
@@ -53,6 +55,8 @@ def make_routes(config: Config) -> Sequence[Route]:
         *office_routes.ROUTES,
         *application_export_routes.ROUTES,
         *office_statement_routes.ROUTES,
+        *agreement_routes.ROUTES,
+        *office_agreement_routes.ROUTES,
         *claim_routes.ROUTES,
         *batch_routes.routes(config),
         *import_routes.routes(config),

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from proto.problem import Problem
+from proto.wire.agreements import AgreementPage
 from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
 from proto.wire.own_statements import StandingDecisionAnswer
 from services.edge import retry_after
@@ -15,7 +16,13 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import LearnerLanguage
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
 from services.issuer_gateway.pages.in_languages import PagesInLanguages
-from services.issuer_gateway.pages.office_words import CHECK_RESULTS, SIGN_IN_FAULTS, STANDING_STATES, VERDICTS
+from services.issuer_gateway.pages.office_words import (
+    AGREEMENT_STATES,
+    CHECK_RESULTS,
+    SIGN_IN_FAULTS,
+    STANDING_STATES,
+    VERDICTS,
+)
 
 _WRONG, _CONFLICT = 422, 409
 
@@ -52,6 +59,7 @@ class OfficePages(PagesInLanguages):
             verdicts=VERDICTS,
             check_results=CHECK_RESULTS,
             standing_states=STANDING_STATES,
+            agreement_states=AGREEMENT_STATES,
             query_text=lambda **values: "?" + urlencode({name: each for name, each in values.items() if each}),
         )
 
@@ -106,6 +114,13 @@ class OfficePages(PagesInLanguages):
         values: dict[str, Any] = {"found": found, "more": more, "fault": fault, "field": field, "was_sent": was_sent}
         status = _WRONG if fault else 200
         return self._page("standing_decisions", page, status=status, typed=typed, **values)
+
+    def agreements(
+        self, page: PageOfOffice, found: AgreementPage, *, typed: Mapping[str, str], fault: str = "", field: str = ""
+    ) -> web.Response:
+        """Return the institution's agreements, with the forms that propose one and take one in."""
+        status = _WRONG if fault else 200
+        return self._page("agreements", page, status=status, found=found, typed=typed, fault=fault, field=field)
 
     def _page(self, template: str, page: PageOfOffice, /, *, status: int = 200, **values: Any) -> web.Response:
         shown: dict[str, Any] = {"office": page, "root": page.root, "query": page.query}

@@ -19,6 +19,13 @@ STANDING_STATES: Mapping[str, str] = {
     "void": "Void: its key was stolen",
     "resting": "Not in force now",
 }
+AGREEMENT_STATES: Mapping[str, str] = {
+    "proposed": "Waits for the other signature",
+    "concluded": "In force",
+    "resting": "Not in force now",
+    "ended": "Ended",
+    "void": "Void: a key that signed it was stolen",
+}
 SIGN_IN_FAULTS: Mapping[str, str] = {
     "unknown": "This key is not known here. Copy it whole, as it was given to you.",
     "operator": "This is the operator's token, which speaks for no institution. Sign in with an institution's API key.",

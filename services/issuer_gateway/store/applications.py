@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.ids import ApiKeyId, ApplicationId, CredentialId, EventId, InstitutionId, LearnerId
+from proto.ids import AgreementId, ApiKeyId, ApplicationId, CredentialId, EventId, InstitutionId, LearnerId
 from proto.wire.applications import ApplicationState, ReasonCode, RecognitionDecision
 from services.persistence.postgres import Connection, Pool
 
@@ -60,7 +60,7 @@ class SealedEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision on a piece of evidence; `api_key_id` is who decided, None where a standing decision did."""
+    """A decision on a piece of evidence; `api_key_id` is who decided, None where it was decided at once."""
 
     application_id: ApplicationId
     number: int
@@ -75,6 +75,7 @@ class EvidenceDecision(msgspec.Struct, frozen=True, kw_only=True):
     decided_at: datetime
     recognition: EventId | None = None
     sealed_assessor: bytes | None = None
+    agreement: AgreementId | None = None
 
 
 class StoredApplication(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +120,7 @@ def _item(row: asyncpg.Record) -> SealedEvidence:
 
 
 def _decided(row: asyncpg.Record) -> EvidenceDecision:
-    hexed = {name: _hex(row[name]) for name in ("under_event", "recognition")}
+    hexed = {name: _hex(row[name]) for name in ("under_event", "recognition", "agreement")}
     return EvidenceDecision(**(dict(row) | hexed | {"reasons": tuple(row["reasons"])}))
 
 
@@ -216,7 +217,7 @@ async def decisions(connection: Connection | Pool, application_ids: Sequence[App
     """Return what was decided on applications, the first decision of each piece first."""
     rows = await connection.fetch(
         """SELECT application_id::text, number, round, decision, ects_hundredths, eqf_level, reasons, sealed_text,
-               api_key_id, under_event, recognition, decided_at, sealed_assessor
+               api_key_id, under_event, recognition, decided_at, sealed_assessor, agreement
            FROM application_decision WHERE application_id = ANY($1::uuid[]) ORDER BY application_id, number, round""",
         list(application_ids),
     )
@@ -227,8 +228,8 @@ async def decide(connection: Connection, made: EvidenceDecision) -> None:
     """Keep a decision on an application that the caller has locked."""
     await connection.execute(
         """INSERT INTO application_decision (application_id, number, round, decision, ects_hundredths, eqf_level,
-               reasons, sealed_text, api_key_id, under_event, decided_at, sealed_assessor)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)""",
+               reasons, sealed_text, api_key_id, under_event, decided_at, sealed_assessor, agreement)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
         *msgspec.structs.astuple(made)[:6],
         list(made.reasons),
         made.sealed_text,
@@ -236,6 +237,7 @@ async def decide(connection: Connection, made: EvidenceDecision) -> None:
         _bytes(made.under_event),
         made.decided_at,
         made.sealed_assessor,
+        _bytes(made.agreement),
     )
 
 

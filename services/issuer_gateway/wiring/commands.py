@@ -3,6 +3,7 @@
 import dataclasses
 
 from services.issuer_gateway.achievements.document_parts import AchievementParts
+from services.issuer_gateway.applications.agreements import Agreements
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.decide import DecideApplications
@@ -157,6 +158,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
         decide_applications=_decide_applications(parts),
+        agreements=_agreements(parts),
         whose_applications=WhoseApplications(parts.unit_of_work),
         export_applications=_export_applications(parts, config),
         publish_recognitions=PublishRecognitions(pool, statements, idempotency, parts.log),
@@ -217,6 +219,16 @@ def _export_holdings(
         log_client=parts.log_client,
         applications=_export_applications(parts, config),
         policy=policy_text(config.policy_file, [config.log_verifier_key], config.registrar),
+    )
+
+
+def _agreements(parts: Parts) -> Agreements:
+    return Agreements(
+        parts.pool,
+        parts.unit_of_work,
+        parts.idempotency,
+        signing_keys=parts.signing_keys,
+        log_state=parts.log_state,
     )
 
 

@@ -1,0 +1,22 @@
+"""SQL of what an institution has recognised of a credential already, in applications that were not erased."""
+
+from proto.ids import CredentialId, InstitutionId
+from services.persistence.postgres import Connection, Pool
+
+
+async def counts_already(
+    connection: Connection | Pool, institution_id: InstitutionId, credential_id: CredentialId, programme: str
+) -> bool:
+    """Tell whether a credential counts towards a programme already, by the last decision on it in an application."""
+    found: bool = await connection.fetchval(
+        """SELECT EXISTS (
+               SELECT FROM application_item AS item JOIN application USING (application_id)
+               WHERE item.credential_id = $2 AND institution_id = $1 AND programme = $3
+                   AND (SELECT decision FROM application_decision AS made
+                       WHERE made.application_id = item.application_id AND made.number = item.number
+                       ORDER BY round DESC LIMIT 1) IN ('full', 'partial'))""",
+        institution_id,
+        bytes.fromhex(credential_id),
+        programme,
+    )
+    return found
