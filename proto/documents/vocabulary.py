@@ -179,6 +179,19 @@ CONCEPTS: Mapping[AssessmentType | ParticipationMode | QualityAssuranceType | Su
     }
 )
 
+RESULT_STATUS_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "Completed": "completed",
+        "Enrolled": "enrolled",
+        "Failed": "failed",
+        "InProgress": "in progress",
+        "OnHold": "on hold",
+        "Provisional": "provisional",
+        "Withdrew": "left before the end",
+    }
+)
+"""What people call a result's status (Open Badges 3.0, ResultStatusType)."""
+
 
 def eqf_uri(level: int) -> str:
     """Return the URI of an EQF level from 1 to 8; raises `ValueError` for another number."""

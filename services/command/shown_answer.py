@@ -8,6 +8,7 @@ from functools import partial
 
 from rich.console import Console
 
+from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.number_words import number_of_entries
 from proto.stacking import ects_text
 from proto.wire.content import Content, LevelContent, ResultContent, Texts
@@ -59,7 +60,7 @@ class ShownAnswer:
             self._console.print(f"  {_SIGNS[check.result]} ", end="")
             self._console.print(f"{named} {_clean(check.detail)}", markup=False)
             if check.cause:
-                said = self._word("In detail, for whoever mends it:")
+                said = self._word("In detail:")
                 self._console.print(f"     {said} {_clean(check.cause)}", markup=False)
         self._record(answer)
         self._as_of(answer.as_of)
@@ -136,7 +137,8 @@ class ShownAnswer:
                 highest=item.highest,
                 required=item.required,
             )
-        return ", ".join(filter(None, (item.value, item.status, scale)))
+        status = item.status and self._word(RESULT_STATUS_LABELS.get(item.status, item.status))
+        return ", ".join(filter(None, (item.value, status, scale)))
 
     def _said(self, texts: Texts, *, content: Content) -> str:
         return pick(texts, preferred=(self._language.code, content.language, DEFAULT)).text if texts else ""

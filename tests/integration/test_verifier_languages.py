@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proto.documents.vocabulary import CONCEPTS, RESULT_STATUS_LABELS
 from services.verifier import pages
 from services.verifier.documents import other_formats
 from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, log_words, negotiated
@@ -55,7 +56,8 @@ def _texts(value: object) -> Iterator[str]:
 @each
 def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
     wanted = {*STATES.values(), *REASONS.values(), *log_words.SAID.values(), log_words.OTHER}
-    wanted |= {*PURPOSES.values(), OTHER_PURPOSE, *other_formats.SAID}
+    wanted |= {*PURPOSES.values(), OTHER_PURPOSE, *other_formats.SAID, *RESULT_STATUS_LABELS.values()}
+    wanted |= {concept.label for concept in CONCEPTS.values()}
     for name, table in {**vars(words), **vars(list_words)}.items():
         if name.isupper() and name not in {"MARKS", "SIGNS"}:
             wanted |= set(_texts(table))

@@ -16,6 +16,7 @@ from pypdf import PdfReader
 
 from proto.documents.baked_picture import credential_in
 from proto.documents.content import content_of
+from proto.documents.vocabulary import CONCEPTS, RESULT_STATUS_LABELS
 from proto.moment import Moment
 from proto.wire.content import Content
 from services.edge.qr_code import qr_svg
@@ -212,7 +213,8 @@ def test_a_language_has_every_word_with_the_same_values(language: LearnerLanguag
     used = {found for text in texts for found in _SAID_IN_CODE.findall(text)}
     from services.issuer_gateway.papers.standing import WORDS  # noqa: PLC0415 - beside what it is for
 
-    assert (used | set(WORDS)) - words == set()
+    labels = {concept.label for concept in CONCEPTS.values()} | set(RESULT_STATUS_LABELS.values())
+    assert (used | set(WORDS) | labels) - words == set()
 
 
 @pytest.mark.parametrize("form", ["png", "svg"])
@@ -241,3 +243,15 @@ async def test_a_logo_is_drawn_and_a_broken_one_is_left_out(form: str) -> None:
     bare, drawn, broken = [await made(logo) for logo in (None, stream.getvalue(), stream.getvalue()[:40])]
     assert drawn != bare
     assert len(broken) == len(bare)
+
+
+@pytest.mark.parametrize("language", LANGUAGES.values(), ids=lambda item: item.code)
+def test_a_supplement_says_terms_and_the_status_of_a_result_in_its_language(language: LearnerLanguage) -> None:
+    content = content_of(full_document())
+    (result, *_) = content.results
+    shown = replace(content, results=(replace(result, value=None, status="InProgress"),))
+    texts = [text for part in sections(shown, made_facts(), language) for row in part.rows for text, _ in row.texts]
+    assert any(language.word("in progress") in text for text in texts)
+    for label in (*content.assessments, *content.participation, *filter(None, [content.supervision])):
+        assert any(language.word(label) in text for text in texts), label
+    assert not any("InProgress" in text for text in texts)

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.stacking import ects_text
 from services.edge import Templates
 from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
@@ -21,7 +22,9 @@ class PagesInLanguages:
         self._templates = Templates(_FOLDER)
         self._templates.style += (_FOLDER / "sheet.css").read_text(encoding="utf-8")
         self._templates.environment.filters.update(ects=ects_text, when=when)
-        self._templates.environment.globals.update(style=self._templates.style, **values)
+        self._templates.environment.globals.update(
+            style=self._templates.style, result_statuses=RESULT_STATUS_LABELS, **values
+        )
 
     def rendered(
         self, template: str, language: LearnerLanguage, /, *, status: int = 200, **values: Any

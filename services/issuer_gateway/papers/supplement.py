@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.ids import HEX_256_PATTERN, CredentialId, Did
 from proto.stacking import ects_text
 from proto.wire.content import Content, Texts
@@ -135,9 +136,11 @@ class _Sayer:
         yield from self._row("Learning outcomes", *(self._picked(item.title) for item in content.learning_outcomes))
         yield from self._row("Skills (ESCO)", ", ".join(item.name for item in content.skills))
         yield from self._row("Awarded for", self._picked(content.criteria))
-        yield from self._row("Taught", ", ".join(content.participation))
-        yield from self._row("Assessed by", ", ".join(content.assessments))
-        yield from self._row("Supervision and identity", content.supervision)
+        yield from self._row("Taught", ", ".join(map(self._language.word, content.participation)))
+        yield from self._row("Assessed by", ", ".join(map(self._language.word, content.assessments)))
+        yield from self._row(
+            "Supervision and identity", content.supervision and self._language.word(content.supervision)
+        )
         yield from self._row("Result", *self._results())
         yield from self._row("About this award", content.narrative)
         parts = (
@@ -149,8 +152,8 @@ class _Sayer:
     def _results(self) -> Iterator[str]:
         word = self._language.word
         for item in self._content.results:
-            said = [" ".join(filter(None, (item.value, f"({item.status})" if item.value and item.status else "")))]
-            said[0] = said[0] or item.status or ""
+            status = word(RESULT_STATUS_LABELS.get(item.status, item.status)) if item.status else ""
+            said = [f"{item.value} ({status})" if item.value and status else item.value or status]
             if item.scheme:
                 said.append(item.scheme)
             if item.lowest and item.highest:
@@ -168,7 +171,8 @@ class _Sayer:
     def further(self) -> Iterator[PaperRow]:
         content = self._content
         quality = (
-            _with(", ".join(filter(None, (item.name, item.code))), item.type) for item in content.quality_assurance
+            _with(", ".join(filter(None, (item.name, item.code))), item.type and self._language.word(item.type))
+            for item in content.quality_assurance
         )
         yield from self._row("Quality", *quality)
         yield from self._row("Learned with", *(self._picked(item.title) for item in content.learning_resources))

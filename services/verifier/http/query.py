@@ -37,7 +37,7 @@ def said_of(request: web.Request, query: msgspec.Struct) -> PageLanguage:
         language=language_of(request, LanguageQuery(lang=lang)),
         is_named=lang is not None,
         asked=asked,
-        preferred=preferred(lang or request.headers.get("Accept-Language")),
+        preferred=preferred(",".join(filter(None, (lang, request.headers.get("Accept-Language"))))),
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from aiohttp import web
 
+from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.stacking import ects_text
 from proto.wire.content import Texts
 from proto.wire.verifier import StatisticsAnswer, Today
@@ -86,6 +87,7 @@ class Pages:
             standings=STANDINGS,
             reasons=REASONS,
             roles=ENDORSER_ROLES,
+            result_statuses=RESULT_STATUS_LABELS,
             box_width=BOX_WIDTH,
             box_height=BOX_HEIGHT,
         )
@@ -146,7 +148,7 @@ class Pages:
         answer = said.language.answer(judgement)
         first = answer.today or answer
         credential = answer.credential
-        address = f"{shown.address}/c/{credential.credential_id}" if credential else ""
+        address = f"{shown.address}/c/{credential.credential_id}" if credential else f"{shown.address}/"
         page = self._answer.render(
             answer=answer,
             heading=word(shown.heading),
@@ -167,7 +169,7 @@ class Pages:
             tree=tree_of(answer.stack) if answer.stack else None,
             bar=bar_of(answer.stack) if answer.stack else (),
             address=address,
-            qr=qr_svg(address) if address else "",
+            qr=qr_svg(address) if credential else "",
             **said.globals(),
         )
         return self._templates.page(page, status=shown.status)

@@ -4,6 +4,8 @@ from proto.wire.verifier import Answer, Check, Today, Verdict
 from services.verifier.pages.words import HOLDS, NEXT, NOT_CHECKED, RESULTS
 from services.verifier.verdict.today import decisive
 
+_NOTHING_TO_CHECK = frozenset({"no-document", "no-entry"})
+
 
 def is_fresh(answer: Answer) -> bool:
     """Tell whether the records were recent enough to rely on."""
@@ -36,4 +38,4 @@ def lead(first: Answer | Today, answer: Answer) -> list[str]:
 
 def result_words(check: Check) -> str:
     """Return a check's result in words: what was not there to be checked is not said not to apply."""
-    return NOT_CHECKED if check.code == "no-document" else RESULTS[check.result]
+    return NOT_CHECKED if check.code in _NOTHING_TO_CHECK else RESULTS[check.result]
