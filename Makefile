@@ -93,6 +93,10 @@ $(WATCHERS)/made.stamp:
 drills: $(VENV)/dev.stamp monitoring-tools ## bring about the fault of every alarm on running services, and see it fire in a real Prometheus
 	@exec $(BIN)/python -m pytest tests/monitoring --drills $(ARGS)
 
+.PHONY: runbook-walk
+runbook-walk: $(VENV)/dev.stamp ## follow every entry of the runbook by its own commands: bring its state about, and see it mended
+	@exec $(BIN)/python -m pytest tests/runbook --walks $(ARGS)
+
 packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
 	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
 

@@ -169,7 +169,10 @@ async def _running(
             await institution_commands.check_master_key(pool, keystore)  # (3)
         vault = Vault(vault_folder(config.key_folder, config.master_key_file))
         stack.callback(vault.close)
-        await LearnerKeys(vault, keystore).put_in_order(background)
+        learner_keys = LearnerKeys(vault, keystore)
+        await learner_keys.put_in_order(background)
+        if not config.key_folder_lost:
+            await learner_keys.check_folder(background)
         session = await stack.enter_async_context(client_session())
         await BatchKeys(vault, keystore).put_in_order(background)
         opened = OpenedResources(

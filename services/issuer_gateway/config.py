@@ -75,6 +75,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "If not set: `learner-keys` beside the master key"
         ),
     ] = None
+    key_folder_lost: Annotated[
+        bool,
+        Meta(
+            description="Start although the key folder holds no key of the database's learners: it was lost for good, "
+            "and what was issued until now can be read by nobody"
+        ),
+    ] = False
     operator_token_file: Annotated[Path, Meta(description="File with the token that may create institutions")]
     sequencing_wait_ms: Annotated[
         int,

@@ -6,10 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from proto.ids import LearnerId
 from proto.wire.batches import BatchAnswer
-from services.issuer_gateway.keys.vault import FILE_NAME, KeyFolderUnavailableProblem, Vault, vault_folder
+from services.issuer_gateway.keys.vault import (
+    FILE_NAME,
+    KeyFolderProblem,
+    KeyFolderUnavailableProblem,
+    Vault,
+    vault_folder,
+)
 from tests.support.gateways import RunningGateway
 from tests.support.ledgers import until
 
@@ -109,3 +116,22 @@ async def test_a_key_that_another_process_keeps_in_the_journal_is_not_called_des
         await vault.destroy([learner_id])
         assert await vault.keys([learner_id]) == {learner_id: None}
         assert not _is_in_files(folder, key)
+
+
+async def test_a_folder_without_any_key_of_the_databases_learners_is_not_begun_anew(gateway: RunningGateway) -> None:
+    """So a disk looks that is not mounted: whoever is issued to again would get a second key there."""
+    office = await gateway.institution("waterland")
+    await office.issue((await office.describe()).achievement.uri)
+    await gateway.stop()
+    folder = _folder(gateway)
+    kept = folder.rename(folder.with_name("kept"))
+    with pytest.raises(KeyFolderProblem, match=r"holds no key of any.*RUNBOOK\.md: key-folder"):
+        await gateway.start()
+    config = gateway.config
+    gateway.config = replace(config, key_folder_lost=True)
+    await gateway.start()
+    await gateway.stop()
+    folder.rename(folder.with_name("of another database"))
+    kept.rename(folder)
+    gateway.config = config
+    await gateway.start()

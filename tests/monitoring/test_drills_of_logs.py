@@ -12,7 +12,7 @@ from services.command.key_file import write_secret
 from services.ledger.signer import load_key
 from tests.monitoring.stand import Stand, WatchedLedger, stand_in
 from tests.support.databases import MakeDatabase
-from tests.support.served_logs import ServedLog, force, served
+from tests.support.served_logs import force, served
 from tests.support.statements import secret_key
 from tests.support.witnesses import History, has_size, scripted, witness_key
 from tests.support.worlds import World, lately
@@ -68,22 +68,34 @@ async def test_a_witness_that_says_it_has_cosigned_more(stand: Stand) -> None:
 
 
 @contextlib.asynccontextmanager
-async def followed(stand: Stand) -> AsyncIterator[tuple[World, ServedLog]]:
-    """Have a verifier follow a log that may say whatever it wants."""
+async def followed(stand: Stand, by: str) -> AsyncIterator[World]:
+    """Have a verifier or a gateway follow a log that may say whatever it wants."""
     world = World(start=lately())
     async with served(world) as log:
-        await stand.verifier(log.url, world.log_key.verifier.text)
-        yield world, log
+        if by == "verifier":
+            await stand.verifier(log.url, world.log_key.verifier.text)
+        else:
+            key = world.log_key.verifier.text
+            await stand.gateway(await stand.ledger(), ledger_url=log.url, log_verifier_key=key)
+        yield world
 
 
 @pytest.mark.drill("LogFaulty")
-async def test_a_log_that_breaks_its_own_chain(stand: Stand) -> None:
-    async with followed(stand) as (world, _):
+@pytest.mark.parametrize(
+    ("by", "clause"),
+    [
+        ("verifier", 'credentify_verifier_log_state{state="faulty"} == 1'),
+        ("gateway", "credentify_gateway_log_faults_total > 0"),
+    ],
+)
+async def test_a_log_that_breaks_its_own_chain(stand: Stand, by: str, clause: str) -> None:
+    async with followed(stand, by) as world:
         watch = await stand.watch()
-        await watch.until('credentify_verifier_log_state{state="healthy"} == 1')
+        await watch.until(f'up{{job="credentify-{by}"}} == 1')
         assert "LogFaulty" not in await watch.firing()
         school = world.admit("school")
         force(world, world.seal(world.issue(school)), previous=bytes(32))
+        await watch.until(clause)
         await watch.fires("LogFaulty")
 
 
@@ -109,14 +121,17 @@ async def test_a_log_that_shows_its_witness_two_histories(stand: Stand) -> None:
         body = history.request(5, key=log_key).encode()
         async with stand.session.post(f"{witness.url}/add-checkpoint", data=body) as response:
             await response.read()
+    await watch.until("credentify_verifier_witness_forks_total > 0")
     await watch.fires("LogFaulty")
 
 
 @pytest.mark.drill("ClockBehind")
-async def test_a_log_for_which_it_is_tomorrow(stand: Stand) -> None:
-    async with followed(stand) as (world, _):
+@pytest.mark.parametrize("by", ["verifier", "gateway"])
+async def test_a_log_for_which_it_is_tomorrow(stand: Stand, by: str) -> None:
+    async with followed(stand, by) as world:
         watch = await stand.watch()
-        await watch.until('credentify_verifier_log_state{state="healthy"} == 1')
+        await watch.until(f"credentify_{by}_clock_behind_seconds == 0")
         world.advance(days=1)
         world.admit("school")
+        await watch.until(f"credentify_{by}_clock_behind_seconds > 10")
         await watch.fires("ClockBehind")

@@ -77,11 +77,16 @@ class Watch:
 
 @contextlib.asynccontextmanager
 async def watching(
-    session: aiohttp.ClientSession, folder: Path, targets: Mapping[str, list[str]], *, for_seconds: int = 1
+    session: aiohttp.ClientSession,
+    folder: Path,
+    targets: Mapping[str, list[str]],
+    *,
+    for_seconds: int = 1,
+    every_seconds: int = 1,
 ) -> AsyncIterator[Watch]:
     """Run Prometheus on these addresses of each job while the block runs, with `for:` shortened."""
     prometheus = program("prometheus")
-    await asyncio.to_thread(_write, folder, targets, for_seconds)
+    await asyncio.to_thread(_write, folder, targets, for_seconds, every_seconds)
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -102,10 +107,11 @@ async def watching(
         await process.wait()
 
 
-def _write(folder: Path, targets: Mapping[str, list[str]], for_seconds: int) -> None:
+def _write(folder: Path, targets: Mapping[str, list[str]], for_seconds: int, every_seconds: int) -> None:
     """Write the shipped settings with these addresses and short times."""
     settings = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
-    settings["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    every = f"{every_seconds}s"
+    settings["global"] = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": "1s"}
     shipped = {job["job_name"]: job for job in settings["scrape_configs"]}
     settings["scrape_configs"] = [
         shipped[f"credentify-{name}"] | {"static_configs": [{"targets": addresses}]}

@@ -29,16 +29,23 @@ def this_release() -> Release:
     return Release(name="this release", python=Path(sys.executable), code=ROOT)
 
 
-def previous_release(folder: Path) -> Release:
-    """Install the release of deploy/UPGRADED_RELEASE into `folder`, by its own lock; exits where it is not there."""
-    began = time.monotonic()
+def previous_code(folder: Path) -> tuple[str, Path]:
+    """Put the source of the release of deploy/UPGRADED_RELEASE into `folder`; return its version, and where it lies."""
     version, commit = (ROOT / "deploy" / "UPGRADED_RELEASE").read_text().split()
     archived = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=False)
     if archived.returncode != 0:
         sys.exit(f"release {version} ({commit[:12]}) is not in this clone: fetch the whole history")
-    code, venv = folder / "previous", folder / "venv"
+    code = folder / "previous"
     with tarfile.open(fileobj=BytesIO(archived.stdout)) as tar:
         tar.extractall(code, filter="data")
+    return version, code
+
+
+def previous_release(folder: Path) -> Release:
+    """Install the release of deploy/UPGRADED_RELEASE into `folder`, by its own lock; exits where it is not there."""
+    began = time.monotonic()
+    version, code = previous_code(folder)
+    venv = folder / "venv"
     pip = [venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
     for command in (
         [sys.executable, "-m", "venv", venv],

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from proto.ids import LearnerId
 from proto.number_words import number_of
 from services.issuer_gateway.keys.keystore import DataKey, Keystore, UnsealableProblem
-from services.issuer_gateway.keys.vault import Vault
+from services.issuer_gateway.keys.vault import KeyFolderProblem, Vault
 from services.issuer_gateway.store import credentials
 from services.persistence.postgres import Pool
 
@@ -62,6 +62,19 @@ class LearnerKeys:
         while learner_ids := await credentials.to_destroy(pool, limit=_PAGE):
             await self._vault.destroy(learner_ids)
             await credentials.note_destroyed(pool, learner_ids)
+
+    async def check_folder(self, pool: Pool) -> None:
+        """Raise `KeyFolderProblem` where the database has learners and the folder no key of any: it is another one's.
+
+        An unmounted disk looks like that. Learners would get second keys there, and their documents be torn apart.
+        """
+        learner_ids = await credentials.some_learners(pool, limit=_PAGE)
+        if learner_ids and not await self._vault.keys(learner_ids):
+            raise KeyFolderProblem(
+                f"The database has learners, and {self._vault.folder} holds no key of any. Mount its disk, or copy the "
+                "newest copy back (RUNBOOK.md: key-folder). Only if no copy exists anywhere: set "
+                "CREDENTIFY_GATEWAY_KEY_FOLDER_LOST=true, after which nobody can read what was issued until now"
+            )
 
     async def put_in_order(self, pool: Pool) -> None:
         """At the start: (1) move keys out of the database; (2) finish erasures; (3) repeat them on a restored database.

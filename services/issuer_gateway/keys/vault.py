@@ -84,6 +84,7 @@ class Vault:
     """The file, opened. Works in a thread of its own, one call after the other; waits `busy_ms` for other processes."""
 
     def __init__(self, folder: Path, *, busy_ms: int = BUSY_MS) -> None:
+        self.folder = folder
         self._path = folder / FILE_NAME
         self._busy_ms = busy_ms
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vault")

@@ -192,6 +192,12 @@ async def erase_again(connection: Connection | Pool, learner_ids: Sequence[Learn
     await reminders.forget(connection, learner_ids)
 
 
+async def some_learners(connection: Connection | Pool, *, limit: int) -> list[LearnerId]:
+    """Return some learners who were not erased: each has a key outside of the database."""
+    rows = await connection.fetch("SELECT learner_id::text FROM learner WHERE erased_at IS NULL LIMIT $1", limit)
+    return [LearnerId(row["learner_id"]) for row in rows]
+
+
 async def keys_in_database(connection: Connection | Pool, *, limit: int) -> dict[LearnerId, bytes]:
     """Return sealed keys that an earlier version kept in the database."""
     rows = await connection.fetch(

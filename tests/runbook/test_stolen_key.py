@@ -1,9 +1,7 @@
 """The runbook's entries are walked: the commands are read from the page, so that it cannot say what does not work."""
 
-import os
 import re
-import subprocess
-import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,48 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.end_to_end.conftest import ROOT, Up
-
-PAGE = (ROOT / "deploy" / "RUNBOOK.md").read_text()
-TIMEOUT_S = 120
-
-
-def blocks(entry: str) -> list[str]:
-    """Return the fenced commands of an entry, in order."""
-    (text,) = re.findall(rf"^#+ {entry}\n(.*?)(?=^#+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    return [re.sub("^ {3}", "", block, flags=re.MULTILINE) for block in re.findall(r"```\n(.*?)```", text, re.DOTALL)]
-
-
-class Shell:
-    """A shell of an operator: what one block sets, the next ones have."""
-
-    def __init__(self, folder: Path, **variables: str | Path) -> None:
-        self._folder = folder
-        programs = folder / "programs"
-        programs.mkdir()
-        program = programs / "credentify"
-        program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m services "$@"\n')
-        program.chmod(0o755)
-        self.variables = {name: str(value) for name, value in variables.items()}
-        self.variables["PATH"] = f"{programs}:{os.environ['PATH']}"
-
-    def run(self, block: str, *, typed: str = "") -> str:
-        """Run a block and return what it printed; fails where a command does."""
-        kept = self._folder / "variables"
-        done = subprocess.run(
-            ["/bin/bash", "-euo", "pipefail", "-c", f"{block}\nenv -0 > {kept}"],
-            input=typed,
-            capture_output=True,
-            text=True,
-            cwd=self._folder,
-            env=os.environ | self.variables,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.fail(f"{block}\nended with {done.returncode}\n{done.stdout}\n{done.stderr}")
-        self.variables |= dict(line.split("=", 1) for line in kept.read_text().split("\0") if "=" in line)
-        return done.stdout
+from tests.end_to_end.conftest import Up
+from tests.runbook.page import blocks
+from tests.runbook.shell import Shell
 
 
 def event_keys(answer: str) -> list[dict[str, Any]]:
@@ -60,6 +19,14 @@ def event_keys(answer: str) -> list[dict[str, Any]]:
     return [key for key in found if key["purpose"] == "event"]
 
 
+@pytest.fixture
+def up(open_folder: Path) -> Iterator[Up]:
+    stack = Up(open_folder / "data")
+    yield stack
+    stack.stop()
+
+
+@pytest.mark.walk("stolen-key", "restore")
 def test_the_entries_on_a_stolen_key_and_on_backups_work_as_they_are_written(up: Up, open_folder: Path) -> None:
     addresses = up.start("--demo")
     token = msgspec.json.decode((up.data / "demo" / "state.json").read_bytes())["api_keys"]["waterland"]
@@ -86,7 +53,7 @@ def test_the_entries_on_a_stolen_key_and_on_backups_work_as_they_are_written(up:
     assert kept.pop(stolen["key_id"]) != stolen
     assert len(kept) == 1
     assert shell.run(look)
-    (backup,) = blocks("restore")
+    backup, _ = blocks("restore")
     said = shell.run(backup)
     assert re.search(
         r"rehearsed   backup of .*, \d+ entries\nchecked     ledger and gateway: clean\ntime        ", said
