@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from proto.problem import Problem
 from services.command.doctor_findings import About, Diagnosis
 from services.issuer_gateway.config import Config as GatewayConfig
+from services.issuer_gateway.keys.vault import FILE_NAME, vault_folder
 from services.ledger.config import Config as LedgerConfig
 from services.ledger.signer import LAST_SIGNED
 from services.operator_fault import OperatorFault
@@ -79,6 +80,11 @@ async def _asked(
     yield await _tables(service, connection)
     if isinstance(config, LedgerConfig) and config.log_key_file is not None:
         yield await _memory(config, connection)
+    if isinstance(config, GatewayConfig) and await _lacks_keys(config, connection):
+        yield About(service, "key_folder").bad(
+            "the database has learners, and no key of any is there",
+            "Mount the folder's disk, or copy the newest copy back (RUNBOOK.md, key-folder)",
+        )
 
 
 def _clock(service: str, ahead_ms: float) -> Diagnosis:
@@ -106,6 +112,15 @@ async def _tables(service: str, connection: Connection) -> Diagnosis:
             f"{len(missing)} migrations are missing, from {known[missing[0]].name} on", "Say: credentify migrate"
         )
     return about.good(f"they are of this version ({len(landed)} migrations)")
+
+
+async def _lacks_keys(config: GatewayConfig, connection: Connection) -> bool:
+    """Tell whether there are learners and no file with keys of learners, as where a disk is not mounted."""
+    if (vault_folder(config.key_folder, config.master_key_file) / FILE_NAME).exists():
+        return False
+    if not await connection.fetchval("SELECT to_regclass('learner') IS NOT NULL"):
+        return False
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM learner WHERE erased_at IS NULL)"))
 
 
 async def _memory(config: LedgerConfig, connection: Connection) -> Diagnosis:

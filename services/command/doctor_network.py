@@ -1,7 +1,5 @@
 """What `credentify doctor` asks over HTTP: the service itself, the log that it follows, its name in the world."""
 
-import email.utils
-import time
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 
@@ -14,11 +12,13 @@ from proto.number_words import number_of_entries
 from proto.problem import Problem
 from services.clients.http_session import HTTP_ERRORS, is_loopback, proxy_for
 from services.command.doctor_findings import About, Config, Diagnosis
+from services.command.doctor_http import HTTP_OK, HttpAnswer, asked
+from services.command.doctor_port import listening
 from services.issuer_gateway.config import Config as GatewayConfig
 from services.verifier.config import Config as VerifierConfig
 
-_SECONDS = aiohttp.ClientTimeout(total=5)
 _CLOCK_SECONDS_MAX = 5.0
+<<<<<<< HEAD
 _ERRORS = (*HTTP_ERRORS, ValueError)
 _BYTES_MAX, HTTP_OK = 65_536, 200
 
@@ -40,11 +40,13 @@ async def asked(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
             return HttpAnswer(response.status, body, response.headers.get("Date", ""))
     except _ERRORS as error:
         return HttpAnswer(0, b"", "", fault=str(error) or type(error).__name__)
+=======
+>>>>>>> 4f44cdd (doctor: a port that somebody else has, and keys on a disk that is not mounted, are found; gateway: no second keys where the key folder is not its own)
 
 
 async def network(service: str, config: Config, session: aiohttp.ClientSession, livez: str) -> AsyncIterator[Diagnosis]:
     """Yield what is found over the network; `livez` is where the service itself says that it lives."""
-    yield await _itself(service, session, livez)
+    yield await _itself(service, config, session, livez)
     if isinstance(config, GatewayConfig | VerifierConfig):
         async for finding in _log(service, config, session):
             yield finding
@@ -52,14 +54,14 @@ async def network(service: str, config: Config, session: aiohttp.ClientSession, 
         yield await _public(config, session)
 
 
-async def _itself(service: str, session: aiohttp.ClientSession, livez: str) -> Diagnosis:
-    """Ask the service of this environment whether it is ready."""
+async def _itself(service: str, config: Config, session: aiohttp.ClientSession, livez: str) -> Diagnosis:
+    """Ask the service of this environment whether it is there and ready."""
     about, url = About(service, "service"), livez.removesuffix("/livez")
+    if (hindrance := await listening(service, config, await asked(session, livez), url)) is not None:
+        return hindrance
     found = await asked(session, url + "/readyz")
-    if found.fault:
-        return about.note(f"nothing answers at {url}", "Start it, if it should run; its journal says why it does not")
-    if found.status != HTTP_OK:
-        return about.bad(f"it is not ready: {_detail(found)}", "See RUNBOOK.md for what it says")
+    if found.fault or found.status != HTTP_OK:
+        return about.bad(f"it is not ready: {found.fault or _detail(found)}", "See RUNBOOK.md for what it says")
     return about.good(f"it runs at {url} and is ready")
 
 

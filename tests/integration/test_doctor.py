@@ -89,7 +89,7 @@ def environ(database: Database, ledger_url: str, tmp_path: Path) -> dict[str, st
         "CREDENTIFY_GATEWAY_LOG_VERIFIER_KEY": KEY.verifier.text,
         "CREDENTIFY_GATEWAY_MASTER_KEY_FILE": str(tmp_path / "master.key"),
         "CREDENTIFY_GATEWAY_OPERATOR_TOKEN_FILE": str(tmp_path / "token"),
-        "CREDENTIFY_GATEWAY_PORT": "1",
+        "CREDENTIFY_GATEWAY_PORT": str(free_port()),
     }
 
 
@@ -102,7 +102,7 @@ async def test_what_could_start_has_nothing_wrong_and_says_what_to_look_at(envir
     assert found["gateway log"].found.startswith(f"{ORIGIN} shows 1 entries")
     assert found["gateway version"].state == "note", "the ledger is of another version"
     assert found["gateway pin"].state == "note"
-    assert found["gateway service"].found == "nothing answers at http://127.0.0.1:1"
+    assert found["gateway service"].found == f"nothing answers at http://127.0.0.1:{environ['CREDENTIFY_GATEWAY_PORT']}"
     assert found["gateway public_url"].state == "note"
 
 
@@ -151,6 +151,37 @@ async def test_a_log_that_is_away_or_another_and_open_trust_are_found(environ: d
     assert found["gateway log"].state == "bad"
     assert found["gateway trusted_proxies"].state == "bad"
     assert (await examined(environ | {"CREDENTIFY_GATEWAY_HOST": "0.0.0.0"}))["gateway trusted_proxies"].state == "note"
+
+
+async def test_a_port_that_somebody_else_has_and_a_place_where_nobody_can_listen_are_found(
+    environ: dict[str, str], ledger_url: str
+) -> None:
+    name = "CREDENTIFY_GATEWAY_PORT"
+    found = await examined(environ | {name: ledger_url.rpartition(":")[2]})
+    assert (found.status, found["gateway service"].state) == (1, "bad")
+    assert found["gateway service"].found.startswith("another program answers at")
+    mute = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    async with mute:
+        port = mute.sockets[0].getsockname()[1]
+        found = await examined(environ | {name: str(port)})
+        assert found["gateway service"].found.startswith(f"something listens at http://127.0.0.1:{port}, and answers")
+        assert f"sport = :{port}" in found["gateway service"].todo
+    found = await examined(environ | {"CREDENTIFY_GATEWAY_HOST": "192.0.2.1"})
+    assert "no such address" in found["gateway service"].found
+    assert "CREDENTIFY" not in found["gateway service"].todo
+    assert "…_HOST" in found["gateway service"].todo
+
+
+async def test_learners_whose_keys_are_on_a_disk_that_is_not_mounted_are_found(
+    environ: dict[str, str], database: Database
+) -> None:
+    async with connected(database.admin_url, application_name="test") as connection:
+        await connection.execute("SET session_replication_role = replica")  # of an institution that is not there
+        await connection.execute(
+            "INSERT INTO learner (learner_id, institution_id, ref) VALUES (gen_random_uuid(), gen_random_uuid(), 'x')"
+        )
+    found = await examined(environ)
+    assert "RUNBOOK.md, key-folder" in found["gateway key_folder"].todo
 
 
 async def test_settings_that_are_wrong_are_all_that_is_said_of_a_service(environ: dict[str, str]) -> None:

@@ -61,7 +61,7 @@ async def _next_ledger(walk: Walk, old: WatchedLedger, make_database: MakeDataba
 
 async def _verifiers_begin_with_the_old_log(walk: Walk, old: WatchedLedger, new: WatchedLedger, key: str) -> None:
     verifier = await walk.stand.verifier(new.url, key)
-    await walk.says("verifier", '"problem":"unknown-predecessor"')
+    await walk.says("verifier", '"problem":"unknown-rules"')
     await verifier.kill()
     await asyncio.to_thread(verifier.config.database_file.unlink)
     verifier.config = msgspec.structs.replace(verifier.config, predecessors=(f"{old.url} {old.verifier_key}",))
