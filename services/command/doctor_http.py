@@ -5,8 +5,10 @@ import time
 
 import aiohttp
 
+from services.clients.http_session import HTTP_ERRORS
+
 _SECONDS = aiohttp.ClientTimeout(total=5)
-_ERRORS = (aiohttp.ClientError, OSError, ValueError)
+_ERRORS = (*HTTP_ERRORS, ValueError)
 _BYTES_MAX, HTTP_OK = 65_536, 200
 
 
@@ -25,5 +27,5 @@ async def asked(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
         async with session.get(url, timeout=_SECONDS, allow_redirects=False) as response:
             body = await response.content.read(_BYTES_MAX)
             return HttpAnswer(response.status, body, response.headers.get("Date", ""))
-    except (TimeoutError, *_ERRORS) as error:
+    except _ERRORS as error:
         return HttpAnswer(0, b"", "", fault=str(error) or type(error).__name__)

@@ -10,7 +10,7 @@ from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from proto.number_words import number_of_entries
 from proto.problem import Problem
-from services.clients.http_session import HTTP_ERRORS, is_loopback, proxy_for
+from services.clients.http_session import is_loopback, proxy_for
 from services.command.doctor_findings import About, Config, Diagnosis
 from services.command.doctor_http import HTTP_OK, HttpAnswer, asked
 from services.command.doctor_port import listening
@@ -18,30 +18,6 @@ from services.issuer_gateway.config import Config as GatewayConfig
 from services.verifier.config import Config as VerifierConfig
 
 _CLOCK_SECONDS_MAX = 5.0
-<<<<<<< HEAD
-_ERRORS = (*HTTP_ERRORS, ValueError)
-_BYTES_MAX, HTTP_OK = 65_536, 200
-
-
-class HttpAnswer:
-    """What an address answered: its status, body and the other machine's clock; or why there is no answer."""
-
-    def __init__(self, status: int, body: bytes, date: str, fault: str = "") -> None:
-        self.status, self.body, self.fault = status, body, fault
-        found = email.utils.parsedate_to_datetime(date) if date else None
-        self.ahead_seconds = found.timestamp() - time.time() if found else 0.0
-
-
-async def asked(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
-    """Return what an address answers; never raises."""
-    try:
-        async with session.get(url, timeout=_SECONDS, allow_redirects=False) as response:
-            body = await response.content.read(_BYTES_MAX)
-            return HttpAnswer(response.status, body, response.headers.get("Date", ""))
-    except _ERRORS as error:
-        return HttpAnswer(0, b"", "", fault=str(error) or type(error).__name__)
-=======
->>>>>>> 4f44cdd (doctor: a port that somebody else has, and keys on a disk that is not mounted, are found; gateway: no second keys where the key folder is not its own)
 
 
 async def network(service: str, config: Config, session: aiohttp.ClientSession, livez: str) -> AsyncIterator[Diagnosis]:
