@@ -21,6 +21,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     tables: BatchTables
     keys: Mapping[EventId, str]
     told: Mapping[str, set[EventId]]
+    tried: Mapping[str, EventId | None]
 
     def judged(self) -> list[str]:
         """Return what is wrong, in words."""
@@ -39,7 +40,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             yield "an event was answered that is not there"
         if self.records != {event_id for event_id in self.outbox if self.keys[event_id] in self.told}:
             yield "records and events are not the same"
-        if sorted(self.trail) != sorted(filter(None, self.records)):
+        yield from (f"{name} was done {said.count(name)} times" for name in self.tried if said.count(name) > 1)
+        if not {event_id for event_id in self.tried.values() if event_id is not None} <= self.outbox.keys():
+            yield "an event was answered without a key that is not there"
+        asked = self.told.keys() | self.tried.keys()
+        if sorted(self.trail) != sorted(event_id for event_id in self.outbox if self.keys[event_id] in asked):
             yield "what was done for somebody and the audit trail are not the same"
 
     def _of_log(self) -> Iterator[str]:

@@ -138,6 +138,13 @@ class Process:
         )
         works = [self.relay.run(), *([worker.run()] if simulation.tables.batches else [])]
         self.working = [asyncio.create_task(work) for work in works]
+        for task in self.working:
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nothing that works in the background ends by itself."""
+        if not self.is_dead and not task.cancelled():
+            self.simulation.faults.append(f"work in the background ended: {task.exception()!r}")
 
     def die(self) -> None:
         """End at once; the server notices, clients lose their connections, and a supervisor starts it anew."""
@@ -172,15 +179,15 @@ class Process:
             raise LogUnreachableProblem("The ledger did not answer") from error
         return lines
 
-    async def say(self, key: str, body: bytes, stream: CredentialId) -> EventAnswer:
-        """Carry a request out as a handler would."""
+    async def say(self, name: str, body: bytes, stream: CredentialId, *, has_key: bool = True) -> EventAnswer:
+        """Carry a request out as a handler would; its name is its key, if it has one."""
         simulation = self.simulation
         audited_call.begin(AuditedCall("recognise", address="192.0.2.1", subjects={}))
         audited_call.speaks(simulation.tenant.institution_id, "api-key")
-        keyed = self.idempotency.keyed(simulation.tenant.institution_id, key, body)
+        keyed = self.idempotency.keyed(simulation.tenant.institution_id, name if has_key else None, body)
 
         async def work(connection: Connection) -> OutboxEvent:
-            item = OutboxEvent(opened=simulation.event_for(key, stream), stream=stream)
+            item = OutboxEvent(opened=simulation.event_for(name, stream), stream=stream)
             await self.writer.enqueue(connection, simulation.tenant, [item])
             return item
 
@@ -218,6 +225,8 @@ class Simulation:
         self.keys: dict[EventId, str] = {}
         """For which request, or row of a batch, each event was made, committed or not."""
         self.told: dict[str, set[EventId]] = {}
+        self.tried: dict[str, EventId | None] = {}
+        """Requests without a key, each tried once, and what was answered, None where nobody knows."""
         self.faults: list[str] = []
 
     def _rows(self, number: int) -> list[list[bytes]]:
@@ -282,6 +291,7 @@ class Simulation:
             tables=self.tables,
             keys=self.keys,
             told=self.told,
+            tried=self.tried,
         )
 
     async def _end(self) -> None:
@@ -303,6 +313,7 @@ class Simulation:
             with contextlib.suppress(OtherRequestProblem, _LostProcessError, UnavailableProblem, *OUTAGE_ERRORS):
                 await self._attempt(self.rng.choice(self.processes), key, b"another body", stream)
                 self.faults.append("a key was taken for another request")
+            await self._once(f"{key} without a key", stream)
 
     async def _until_answered(self, key: str, stream: CredentialId) -> EventAnswer | None:
         """Return the answer in the end; None where a client was told what none may be told."""
@@ -318,10 +329,19 @@ class Simulation:
                 self.told.setdefault(key, set()).add(answer.event_id)
                 return answer
 
-    async def _attempt(self, process: Process, key: str, body: bytes, stream: CredentialId) -> EventAnswer:
+    async def _once(self, name: str, stream: CredentialId) -> None:
+        """Send a request without a key, and never again: who does not know what became of it asks a person."""
+        self.tried[name] = None
+        with contextlib.suppress(_LostProcessError, UnavailableProblem, *OUTAGE_ERRORS):
+            answer = await self._attempt(self.rng.choice(self.processes), name, b"body", stream, has_key=False)
+            self.tried[name] = answer.event_id
+
+    async def _attempt(
+        self, process: Process, name: str, body: bytes, stream: CredentialId, *, has_key: bool = True
+    ) -> EventAnswer:
         if process.is_dead:
             raise _LostProcessError
-        task = asyncio.create_task(process.say(key, body, stream))
+        task = asyncio.create_task(process.say(name, body, stream, has_key=has_key))
         ends: list[asyncio.Future[Any]] = [task, process.died]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if process.died.done():

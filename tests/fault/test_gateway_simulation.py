@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from proto.ids import BatchId, EventId
-from proto.problem import UnavailableProblem
+from proto.problem import OutcomeUnknownProblem, UnavailableProblem
 from proto.wire.gateway import EventAnswer
 from proto.wire.ledger import AppendLine
 from services.issuer_gateway.batches.batch_worker import BatchWorker
@@ -98,6 +98,17 @@ class TakesUnknownForDone(UnitOfWork):
             return outcome[-1]
 
 
+class TriesTheUnknownAgain(UnitOfWork):
+    """Does the work again where its COMMIT had no answer."""
+
+    async def in_transaction(self, work: Callable[[Connection], Awaitable[T]], *, waits: bool = True) -> T:
+        while True:
+            try:
+                return await super().in_transaction(work, waits=waits)
+            except OutcomeUnknownProblem:
+                continue
+
+
 class RecordsLater(UnitOfWork):
     """Keeps the record of the audit trail in a transaction of its own, after that of the work."""
 
@@ -132,7 +143,8 @@ class RemembersLater(Idempotency):
     """Keeps the record of a request in a transaction of its own, after that of the work."""
 
     async def append_once(self, keyed: KeyedRequest | None, work: Any, **fields: Any) -> EventAnswer:
-        assert keyed is not None, "all requests here have a key"
+        if keyed is None:
+            return await super().append_once(None, work, **fields)
         found = await self._find(None, keyed)
         if found is not None:
             return await self.replay_answer(keyed, found)
@@ -154,7 +166,8 @@ class KeepsWhatIsPending(Idempotency):
     """Keeps every answer for good, also one that says that the event is on its way."""
 
     async def _keep(self, keyed: KeyedRequest | None, answer: EventAnswer) -> None:
-        assert keyed is not None, "all requests here have a key"
+        if keyed is None:
+            return
         record = Answered(
             key_fingerprint=keyed.key_fingerprint,
             request_fingerprint=keyed.request_fingerprint,
@@ -242,6 +255,15 @@ class TakesNotYetForNever(Relay):
         await super()._keep(waiting, lines)
 
 
+class EndsAtAnOutage(Relay):
+    """Waits out no outage of the ledger or the database."""
+
+    async def run(self) -> None:
+        while True:
+            if await self.step() == 0:
+                await self._wait()
+
+
 class SendsRefusedAgain(Relay):
     """Takes every refusal for one that will pass."""
 
@@ -263,6 +285,7 @@ MUTANTS: Mapping[str, Subjects] = {
     "takes unknown for done": Subjects(unit_of_work=TakesUnknownForDone),
     "records later": Subjects(unit_of_work=RecordsLater),
     "records what is begun": Subjects(unit_of_work=RecordsWhatIsBegun),
+    "tries the unknown again": Subjects(unit_of_work=TriesTheUnknownAgain),
     "remembers later": Subjects(idempotency=RemembersLater),
     "keeps what is pending": Subjects(idempotency=KeepsWhatIsPending),
     "notes results later": Subjects(storage=NotesResultsLater),
@@ -272,6 +295,7 @@ MUTANTS: Mapping[str, Subjects] = {
     "destroys the key first": Subjects(storage=DestroysTheKeyFirst),
     "tries for ever": Subjects(worker=TriesForEver),
     "takes not yet for never": Subjects(relay=TakesNotYetForNever),
+    "ends at an outage": Subjects(relay=EndsAtAnOutage),
     "sends refused again": Subjects(relay=SendsRefusedAgain),
     "lets followers go": Subjects(storage=LetsFollowersGo),
 }
