@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 import pytest
 
-from tests.support.gateways import RunningGateway, achievement
+from tests.support.gateways import Office, RunningGateway, achievement
 from tests.support.holdings import Holdings, fill, made
 from tests.support.ledgers import Registrar, until
 
@@ -30,6 +30,8 @@ SEE = frozenset(
         "read_picture",
         "read_request",
         "read_application",
+        "export_application",
+        "read_agreement",
         "save_evidence",
         "read_claim",
         "read_batch",
@@ -54,6 +56,9 @@ CHANGE: dict[str, Any] = {
     "accept_request": {"learner": {"ref": "mine", "family_name": "X"}, "valid_from": "2026-01-01"},
     "reject_request": {"reason": "No."},
     "decide_application": {"decision": "full", "ects_hundredths": 100},
+    "say_whose_application": {"learner": None},
+    "accept_agreement": None,
+    "end_agreement": None,
     "cancel_claim": None,
     "make_batch_claims": None,
     "cancel_batch": None,
@@ -80,6 +85,7 @@ OWN = frozenset(
         "list_achievements",
         "list_credentials",
         "list_standing_decisions",
+        "list_agreements",
         "list_endorsers",
         "list_requests",
         "list_applications",
@@ -101,6 +107,8 @@ OWN_CHANGE = frozenset(
         "create_achievement",
         "recognise_credential",
         "make_standing_decision",
+        "propose_agreement",
+        "take_in_agreement",
         "invite_endorser",
         "create_signing_key",
         "import_open_badges",
@@ -115,6 +123,7 @@ PUBLIC = frozenset(
     [
         "list_institutions",
         "read_institution",
+        "list_public_agreements",
         "read_did_document",
         "read_logo",
         "read_public_achievement",
@@ -158,6 +167,7 @@ LINKS = {
     "application": frozenset(
         [
             "see_application",
+            "export_application_by_link",
             "appeal_recognition",
             "withdraw_application",
             "show_application",
@@ -172,13 +182,25 @@ OFFICE: dict[str, dict[str, str] | None] = {
     "show_office_application": None,
     "save_office_evidence": None,
     "decide_by_form": {"decision": "full", "ects": "1"},
+    "say_whose_by_form": {"learner": ""},
+    "save_agreement": None,
+    "accept_agreement_by_form": {},
+    "end_agreement_by_form": {},
     "withdraw_standing_decision_by_form": {},
 }
 """Pages of the office that name a thing of one institution: to who signed in by another's key it is not there."""
 OFFICE_OWN = frozenset(
-    ("show_office", "show_office_applications", "show_recognition_report", "show_standing_decisions")
+    ("show_office", "show_agreements", "show_office_applications", "show_recognition_report", "show_standing_decisions")
 )
-OFFICE_SESSION = frozenset(("sign_in_by_form", "sign_out_by_form", "make_standing_decision_by_form"))
+OFFICE_SESSION = frozenset(
+    (
+        "sign_in_by_form",
+        "sign_out_by_form",
+        "make_standing_decision_by_form",
+        "propose_agreement_by_form",
+        "take_in_agreement_by_form",
+    )
+)
 EVERY = frozenset().union(
     *(SEE, CHANGE, NAMES_ANOTHERS, OWN, OWN_CHANGE, OPERATOR, PUBLIC, FOR_ANYBODY, OFFICE, OFFICE_OWN, OFFICE_SESSION),
     *LINKS.values(),
@@ -241,6 +263,7 @@ async def _state(one: Holdings) -> list[Any]:
         "/v1/retention",
         "/v1/standing-decisions",
         "/v1/endorsers",
+        "/v1/agreements",
     )
     answers = [await client.get(path) for path in paths]
     assert all(answer.status == 200 for answer in answers), answers
@@ -250,12 +273,24 @@ async def _state(one: Holdings) -> list[Any]:
 @pytest.fixture
 async def walk(gateway: RunningGateway, registrar: Registrar) -> Walk:
     one, two = await gateway.institution("waterland"), await gateway.institution("nadmorska")
+    third = await gateway.institution("third")
     await gateway.ledger.say(registrar.activation(2, (await gateway.ledger.client.log()).tree_size + 1))
     first = await fill(gateway, one, "Quarkowska", "s-4711", "rivers-of-old")
     await made(one, "/v1/achievements", achievement("only-here"))
     second = await fill(gateway, two, "Nowak", "n-1", "lakes")
+    first.ids["agreement_id"] = await _agreement(one, third)
+    second.ids["agreement_id"] = await _agreement(two, third)
     await one.published(first.ids["credential_id"])
     return Walk(gateway, first, second)
+
+
+async def _agreement(one: Office, third: Office) -> str:
+    """Have the first institution propose an agreement to one that the second is not."""
+    programme = f"{third.created.admission_request.uri_prefixes[0]}programmes/1"
+    parties = {"awarded_by": one.did, "recogniser": third.did}
+    term = parties | {"programme": programme, "eqf_level": 6, "decision": "full"}
+    body = {"partner": third.did, "valid_until": "2029-06-30", "terms": [term]}
+    return str((await made(one, "/v1/agreements", body))["agreement_id"])
 
 
 async def test_every_route_keeps_an_institution_s_things_from_anothers_key_and_links(
