@@ -145,7 +145,8 @@ async def _tried(one: Connection, other: Connection) -> AsyncIterator[tuple[str,
                 found = _words(error)
             yield (about, "good", "as it should be", "") if found is None else (about, "bad", found, todo)
     except DATABASE_ERRORS as error:
-        yield "schema", "unknown", _words(error), "Let the role create a schema here (GRANT CREATE ON DATABASE)"
+        todo = "Give the URL of the database's owner, or say: GRANT CREATE ON DATABASE … TO this role"
+        yield "schema", "unknown", _words(error), todo
     finally:
         with contextlib.suppress(*DATABASE_ERRORS):
             await trials.end()
