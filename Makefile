@@ -19,7 +19,7 @@ up: $(VENV)/run.stamp ## start everything and run the demo; DATA=… LEDGER_PORT
 		$(if $(GATEWAY_PORT),--gateway-port $(GATEWAY_PORT)) $(if $(VERIFIER_PORT),--verifier-port $(VERIFIER_PORT)) $(ARGS)
 
 test: $(VENV)/dev.stamp ## run all tests, two files at a time; JOBS=1 one; ARGS="-k words" chooses
-	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 torture: $(VENV)/dev.stamp monitoring-tools ha-programs ## the whole fault list, seed printed; again with ARGS="--torture-seed N"
 	@exec $(BIN)/python -m pytest tests/fault tests/monitoring --torture --drills $(ARGS)

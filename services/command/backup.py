@@ -25,7 +25,7 @@ from services.command.kept_backups import (
     remove_older,
     signer_settings,
 )
-from services.command.output import as_json_option, command, console, print_json
+from services.command.output import as_json_option, command, console, print_json, running_data_option
 from services.command.pg_tools import dump, postgres_programs_option
 from services.command.speaker import now
 from services.ledger import store
@@ -136,7 +136,7 @@ def _new_folder(folder: Path | None, parent: Path | None, keep: int | None, bega
 @click.option("--to", "folder", type=_FOLDER, help="A new folder for this backup.")
 @click.option("--in", "parent", type=_FOLDER, help="Instead of --to: a folder for backups, each named by its time.")
 @click.option("--keep", type=click.IntRange(min=1), help="With --in: remove all but this many of this log's newest.")
-@click.option("--data", envvar="CREDENTIFY_DATA", type=_FOLDER, help="Data folder of a running `up`.")
+@running_data_option
 @click.option("--ledger-database", help="The ledger's database as its owner (postgresql://…).")
 @click.option("--gateway-database", help="The gateway's database as its owner (postgresql://…).")
 @click.option("--log-key-file", type=_FILE, help="The log's secret key.")

@@ -36,7 +36,7 @@ from services.clients.verifier_client import VerifierClient
 from services.command.demo_files import LeftToTry, learner_page, leave_files
 from services.command.home import Addresses, default_folder, read_addresses, replace_private
 from services.command.key_file import read_key, write_key
-from services.command.output import as_json_option, command, console, print_json
+from services.command.output import as_json_option, command, console, print_json, running_data_option
 from services.command.registrar import admission_kind, rules_version_of
 from services.command.speaker import Speaker, now
 from services.command.submit import RefusedProblem, submit
@@ -381,12 +381,7 @@ async def run_demo(addresses: Addresses, *, say: Say, as_json: bool) -> LeftToTr
 
 
 @click.command()
-@click.option(
-    "--data",
-    envvar="CREDENTIFY_DATA",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Data folder of a running `up`.",
-)
+@running_data_option
 @as_json_option
 @command
 async def demo(*, data: Path | None, as_json: bool) -> None:

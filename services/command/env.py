@@ -6,16 +6,11 @@ from pathlib import Path
 import click
 
 from services.command.home import default_folder, read_addresses
-from services.command.output import as_json_option, command, print_json
+from services.command.output import as_json_option, command, print_json, running_data_option
 
 
 @click.command()
-@click.option(
-    "--data",
-    envvar="CREDENTIFY_DATA",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Data folder of a running `up`.",
-)
+@running_data_option
 @as_json_option
 @command
 async def env(*, data: Path | None, as_json: bool) -> None:

@@ -15,7 +15,15 @@ import msgspec
 from proto.problem import InvalidProblem
 from services.command.home import default_folder, read_addresses
 from services.command.key_file import write_secret
-from services.command.output import REFUSALS, as_json_option, command, console, print_json, print_problem
+from services.command.output import (
+    REFUSALS,
+    as_json_option,
+    command,
+    console,
+    print_json,
+    print_problem,
+    running_data_option,
+)
 from services.fsck_report import Report
 from services.issuer_gateway.fsck import database_check as gateway_fsck
 from services.issuer_gateway.fsck.earlier_faults import Fault
@@ -116,9 +124,7 @@ def lines(name: str, report: Report) -> Iterator[str]:
 
 
 @click.command()
-@click.option(
-    "--data", envvar="CREDENTIFY_DATA", type=click.Path(path_type=Path), help="Data folder of a running `up`."
-)
+@running_data_option
 @click.option("--ledger-database", help="Check this ledger's database (postgresql://…).")
 @click.option("--gateway-database", help="Check this gateway's database (postgresql://…).")
 @click.option("--master-key-file", type=_FILE, help="The gateway's master key.")

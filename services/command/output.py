@@ -9,6 +9,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
@@ -31,6 +32,12 @@ EXIT_USAGE, EXIT_CRASHED, EXIT_NOT_WRITTEN = 64, 70, 74
 REFUSALS = (Problem, OperatorFault)
 """What ends a command with words: what it was given, or what it needs, is wrong."""
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
+running_data_option = click.option(
+    "--data",
+    envvar="CREDENTIFY_DATA",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Data folder of a running `up`.",
+)
 WIDTH_ELSEWHERE = 120
 """Columns where the output is no terminal."""
 console = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)

@@ -1,7 +1,7 @@
 """What a follower keeps, hands over and says: records and the protocol of its sink. Knows no HTTP and no database."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -116,6 +116,17 @@ class LogEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Of a bad signature: the 32 bytes of the key under which it does not verify."""
     roots: tuple[Hash, ...] = ()
     """Of a fork: the root that our own tree had at the smaller checkpoint's size, and its proof to the larger."""
+
+    def log_values(self) -> dict[str, Any]:
+        """Return what a service writes into its own log of it: entry and checkpoints as text."""
+        return {
+            "kind": self.kind,
+            "detail": self.detail,
+            "conclusive": self.is_conclusive,
+            "index": self.index,
+            "entry": self.entry.decode("utf-8", "replace") if self.entry else None,
+            "checkpoints": [note.decode("utf-8", "replace") for note in self.checkpoints],
+        }
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

@@ -157,16 +157,7 @@ class FollowObserver(Observer):
     async def faulted(self, evidence: LogEvidence) -> None:
         """Note that the log is faulty, with what shows it."""
         self._metrics.faults.labels(evidence.kind).inc()
-        self._log.failure(
-            "log_faulty",
-            None,
-            kind=evidence.kind,
-            detail=evidence.detail,
-            conclusive=evidence.is_conclusive,
-            index=evidence.index,
-            entry=evidence.entry.decode("utf-8", "replace") if evidence.entry else None,
-            checkpoints=[note.decode("utf-8", "replace") for note in evidence.checkpoints],
-        )
+        self._log.failure("log_faulty", None, **evidence.log_values())
         if evidence.is_conclusive:
             await followed_log.keep_fault(self._pool, evidence)
 

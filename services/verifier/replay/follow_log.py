@@ -55,16 +55,7 @@ class ProjectionObserver(Observer):
         """Write the evidence out, and keep it where it is conclusive: it stays so across restarts."""
         if self.metrics:
             self.metrics.count_fault()
-        self._log.failure(
-            "log_faulty",
-            None,
-            kind=evidence.kind,
-            detail=evidence.detail,
-            conclusive=evidence.is_conclusive,
-            index=evidence.index,
-            entry=evidence.entry.decode("utf-8", "replace") if evidence.entry else None,
-            checkpoints=[checkpoint.decode("utf-8", "replace") for checkpoint in evidence.checkpoints],
-        )
+        self._log.failure("log_faulty", None, **evidence.log_values())
         if evidence.is_conclusive:
             await self._store.keep_fault(evidence)
             await asyncio.to_thread(self._write_out, evidence)
