@@ -1,155 +1,110 @@
-"""A verify answer as the command prints it: in the order and the words of the verifier's page, in the same languages.
-
-What stems from others is printed on its line as it is, but for signs that would steer a terminal.
-"""
+"""A verify answer as the command prints it: in the order, the words and the languages of the verifier's page."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from rich.console import Console
+from rich.markup import escape
 
-from proto.documents.vocabulary import RESULT_STATUS_LABELS
-from proto.number_words import number_of_entries
 from proto.stacking import ects_text
-from proto.wire.content import Content, LevelContent, ResultContent, Texts
 from proto.wire.statements import StandingDecisionFacts
-from proto.wire.verifier import Answer, AsOf, RecognitionFacts, ShownState, StackNode
+from proto.wire.verifier import (
+    Answer,
+    AsOf,
+    CredentialFacts,
+    IssuerFacts,
+    RecognitionFacts,
+    ShownState,
+    StackNode,
+    Verdict,
+)
+from services.command.shown_content import ShownContent
+from services.command.worded_lines import OF_LOG, WordedLines
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.languages.english import REASONS, STATES, when
-from services.verifier.pages.said import pick
 from services.verifier.pages.stack_drawing import name_of_achievement
-from services.verifier.pages.verdict import lead, result_words
+from services.verifier.pages.verdict import lead, next_step, result_words
 from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED, STANDINGS
+from services.verifier.pages.words import WORDS as PAGE_WORDS
+from services.verifier.verdict.today import decisive
 
 WORDS = {
     "valid": "[bold green]VALID[/]: authentic, and it holds",
     "invalid": "[bold red]INVALID[/]",
     "indeterminate": "[bold yellow]INDETERMINATE[/]: could not be decided; do not rely on it",
 }
+_COLOURS = {"valid": "green", "invalid": "red", "indeterminate": "yellow"}
 _SIGNS = {"valid": "[green]ok[/]", "invalid": "[red]NO[/]", "unknown": "[yellow]??[/]", "not_applicable": "[dim]--[/]"}
-_JOINERS = "\u200c\u200d"
-_DAY_LENGTH = 10
 
 
 class ShownAnswer:
     """Prints one answer in one language."""
 
     def __init__(self, console: Console, language: Language) -> None:
-        self._console, self._word = console, language.word
-        self._language = language
+        self._lines = WordedLines(console, language)
+        self._console, self._word, self._language = console, language.word, language
 
     def show(self, answer: Answer, *, words: str = "") -> None:
         """Print the verdict, whose it is and what the document says, and then why; `words` are said for the verdict."""
-        if answer.today:
-            self._console.print(f"today: {WORDS[answer.today.verdict]}")
-            self._console.print(f"for {answer.question.at}, as was asked:", markup=False)
-        self._console.print(words or WORDS[answer.verdict])
-        for sentence in () if words else lead(answer, answer):
-            self._console.print(self._word(sentence), markup=False)
+        self._verdict(answer, words)
         if answer.content:
-            self._content(answer.content, answer)
+            self._console.print()
+            ShownContent(self._lines, answer.content).show(answer)
         self._recognised(answer.recognitions)
         self._stated(answer)
         if answer.stack:
-            self._heading("Made of", "The public log says this.")
+            self._lines.heading("Made of", OF_LOG)
             for number, part in enumerate(answer.stack.parts, 1):
                 self._part(part, str(number), depth=1)
-        self._heading("What was checked", "")
-        for check in answer.checks:
-            named = f"{self._word(NAMES[check.check])}: {self._word(result_words(check))}."
-            self._console.print(f"  {_SIGNS[check.result]} ", end="")
-            self._console.print(f"{named} {_clean(check.detail)}", markup=False)
-            if check.cause:
-                said = self._word("In detail:")
-                self._console.print(f"     {said} {_clean(check.cause)}", markup=False)
+        self._checks(answer)
         self._record(answer)
         self._as_of(answer.as_of)
 
-    def _heading(self, text: str, source: str) -> None:
-        said = f" ({self._word(source)})" if source else ""
-        self._console.print(f"\n{self._word(text)}{said}", markup=False)
+    def _verdict(self, answer: Answer, words: str) -> None:
+        """Print what holds and what to do next: today first, where another moment was asked about."""
+        if words:
+            self._console.print(words)
+            return
+        today = answer.today
+        self._console.print(self._said(today.verdict if today else answer.verdict))
+        if today:
+            self._lines.plain(self._word("This is how it stands today, {time}.", time=when(today.at)))
+        for sentence in lead(today or answer, answer):
+            self._lines.plain(self._word(sentence))
+        if advice := next_step(today.verdict if today else answer.verdict, answer):
+            self._console.print(self._word(advice), markup=False, style="bold")
+        if today:
+            self._then(answer)
 
-    def _line(self, label: str, text: str | None) -> None:
-        if text:
-            self._console.print(f"  {self._word(label)}: {_clean(text)}", markup=False)
+    def _then(self, answer: Answer) -> None:
+        """Print what was found for the moment that was asked about."""
+        asked = self._word("Asked for {at}.", at=when(answer.question.at))
+        self._console.print(f"\n{asked}", markup=False)
+        then = self._word("For that time: {word}.", word=self._word(PAGE_WORDS[answer.verdict]))
+        self._console.print(then, markup=False, style=f"bold {_COLOURS[answer.verdict]}")
+        for item in decisive(answer.verdict, answer.checks):
+            self._lines.plain(item.detail)
 
-    def _content(self, content: Content, answer: Answer) -> None:
-        """Print whose it is, what it is called, what was learned, and how much and how well."""
-        said = partial(self._said, content=content)
-        issuer = answer.issuer.legal_name if answer.issuer else content.issuer_name
-        self._console.print(f"\n{_clean(said(content.title))}", markup=False, style="bold")
-        name = content.holder.name
-        self._console.print(
-            _clean(self._word("Awarded to {name}", name=name) if name else self._word("The document names no holder.")),
-            markup=False,
-        )
-        day = (content.awarded_at or content.valid_from or "")[:_DAY_LENGTH]
-        by = self._word("by {issuer}, {day}" if day else "by {issuer}", issuer=issuer or "", day=day)
-        self._console.print(_clean(by), markup=False)
-        outcomes = [said(item.title) for item in content.learning_outcomes if item.title]
-        if outcomes or content.skills:
-            self._heading("What the holder has learned to do", "The institution says this, in the document.")
-        for outcome in outcomes:
-            self._console.print(f"  - {_clean(outcome)}", markup=False)
-        if content.skills:
-            names = ", ".join(item.name for item in content.skills)
-            self._console.print(f"  {self._word('Skills (ESCO):')} {_clean(names)}", markup=False)
-        self._heading("How much, how well", "The institution says this, in the document.")
-        for label, text in self._worth(content, said_criteria=said(content.criteria)):
-            self._line(label, text)
+    def _said(self, verdict: Verdict) -> str:
+        """Return a verdict's line in markup; in English it begins with the word that programs look for."""
+        if self._language.code == DEFAULT:
+            return WORDS[verdict]
+        return f"[bold {_COLOURS[verdict]}]{escape(self._word(PAGE_WORDS[verdict]))}[/]"
 
-    def _worth(self, content: Content, *, said_criteria: str) -> Iterator[tuple[str, str | None]]:
-        word = self._word
-        hours = f"{content.workload_hours} h" if content.workload_hours else ""
-        ects = "" if content.ects_hundredths is None else f"{ects_text(content.ects_hundredths)} ECTS"
-        yield "Workload", ", ".join(filter(None, (ects, hours)))
-        yield "Level", self._level(content.level)
-        for item in content.results:
-            yield "Result", self._result(item)
-        yield "Assessed by", ", ".join(map(word, content.assessments))
-        yield "Supervision and identity", word(content.supervision) if content.supervision else None
-        yield "Taught", ", ".join(map(word, content.participation))
-        for quality in content.quality_assurance:
-            kind = f" ({word(quality.type)})" if quality.type else ""
-            yield "Quality", f"{quality.name or quality.code or quality.url or ''}{kind}"
-        yield "Awarded for", said_criteria
-        for evidence in content.evidence:
-            yield "Evidence", " ".join(filter(None, (evidence.kind, evidence.text, evidence.url)))
-        yield "About this award", content.narrative
-
-    def _level(self, level: LevelContent) -> str:
-        word, said = self._word, []
-        if level.eqf:
-            said.append(word("EQF level {level} of 8: {words}", level=level.eqf, words=word(LEVELS[level.eqf])))
-        if level.national:
-            framework = level.framework or word("National framework")
-            said.append(word("{framework}, level {level}", framework=framework, level=level.national))
-        return "; ".join(said)
-
-    def _result(self, item: ResultContent) -> str:
-        scale = item.scheme
-        if item.lowest and item.highest:
-            required = ", passed from {required}" if item.required else ""
-            scale = self._word(
-                f"{{scheme}}: from {{lowest}} to {{highest}}{required}",
-                scheme=item.scheme or self._word("Scale"),
-                lowest=item.lowest,
-                highest=item.highest,
-                required=item.required,
-            )
-        status = item.status and self._word(RESULT_STATUS_LABELS.get(item.status, item.status))
-        return ", ".join(filter(None, (item.value, status, scale)))
-
-    def _said(self, texts: Texts, *, content: Content) -> str:
-        return pick(texts, preferred=(self._language.code, content.language, DEFAULT)).text if texts else ""
+    def _checks(self, answer: Answer) -> None:
+        self._lines.heading("What was checked")
+        for check in answer.checks:
+            named = f"{self._word(NAMES[check.check])}: {self._word(result_words(check))}."
+            self._console.print(f"  {_SIGNS[check.result]} ", end="")
+            self._lines.plain(f"{named} {check.detail}")
+            if check.cause:
+                self._lines.plain(f"     {self._word('In detail:')} {check.cause}")
 
     def _recognised(self, found: Sequence[RecognitionFacts]) -> None:
         if not found:
             return
-        self._heading("Recognised by", "The public log says this.")
+        self._lines.heading("Recognised by", OF_LOG)
         for item in found:
-            name = f"{item.recogniser_name}{self._unless_live(item.state)}"
-            self._console.print(_clean(f"  {name}: {self._counts(item)}"), markup=False)
+            self._lines.plain(f"  {item.recogniser_name}{self._unless_live(item.state)}: {self._counts(item)}")
 
     def _unless_live(self, state: str) -> str:
         return "" if state == "live" else f" ({self._word(STANDINGS[state])})"
@@ -161,16 +116,15 @@ class ShownAnswer:
     def _stated(self, answer: Answer) -> None:
         """Print who endorses the credential, and who counts its achievement."""
         if answer.endorsements:
-            self._heading("Endorsed by", "The public log says this.")
+            self._lines.heading("Endorsed by", OF_LOG)
         for said in answer.endorsements:
             role = self._word(ENDORSER_ROLES[said.role])
-            self._console.print(_clean(f"  {said.endorser_name}{self._unless_live(said.state)}: {role}"), markup=False)
+            self._lines.plain(f"  {said.endorser_name}{self._unless_live(said.state)}: {role}")
         if answer.standing_decisions:
-            self._heading("Institutions that count this achievement", "The public log says this.")
+            self._lines.heading("Institutions that count this achievement", OF_LOG)
         for item in answer.standing_decisions:
             less = "" if item.covers else f" ({self._word(NOT_COVERED)})"
-            name = f"{item.recogniser_name}{self._unless_live(item.state)}"
-            self._console.print(_clean(f"  {name}: {self._counts(item)}{less}"), markup=False)
+            self._lines.plain(f"  {item.recogniser_name}{self._unless_live(item.state)}: {self._counts(item)}{less}")
 
     def _part(self, part: StackNode, number: str, *, depth: int) -> None:
         remaining, declared = ects_text(part.ects_hundredths_remaining), ects_text(part.ects_hundredths)
@@ -180,10 +134,9 @@ class ShownAnswer:
             else self._word("{remaining} of {declared} ECTS still hold", remaining=remaining, declared=declared)
         )
         name = name_of_achievement(part.achievement)
-        text = (
+        self._lines.plain(
             f"{'  ' * depth}{number} {name}: {self._state(part.state)}, {credits_}, {part.issuer_name or part.issuer}"
         )
-        self._console.print(_clean(text), markup=False)
         for place, child in enumerate(part.parts, 1):
             self._part(child, f"{number}.{place}", depth=depth + 1)
 
@@ -191,35 +144,91 @@ class ShownAnswer:
         return self._word(STATES[state])
 
     def _record(self, answer: Answer) -> None:
-        """Print what the log says of the credential, and the register of its institution."""
+        """Print what the log says of the credential, what was said of it, and what the register says."""
         if answer.status is None and answer.issuer is None:
             return
-        self._heading("What is on record", "The public log says this.")
-        if answer.status:
-            is_known = answer.status.state != "unknown"
-            since = self._word("since {time}", time=when(answer.status.since)) if is_known else ""
-            reason = self._word(REASONS.get(answer.status.reason or "", ""))
-            state = f"{self._state(answer.status.state)} {since}".rstrip()
-            self._line("State", ", ".join(filter(None, (state, reason))))
-        if answer.credential:
-            self._line("Credential id", answer.credential.credential_id)
+        self._lines.heading("What is on record", OF_LOG)
+        for label, text in (*self._of_status(answer), *self._of_credential(answer)):
+            self._lines.line(label, text)
+        for item in answer.status.history if answer.status else ():
+            reason = self._word(REASONS.get(item.reason or "", ""))
+            void = self._word("void") if item.is_void else ""
+            begins = self._word("since {time}", time=when(item.effective_at))
+            recorded = f"{self._word('Put on record')} {when(item.received_at)}"
+            said = "; ".join(filter(None, (begins, reason, void, recorded)))
+            self._lines.line(item.kind, said)
         if answer.issuer:
-            country = f" ({answer.issuer.country})" if answer.issuer.country else ""
-            self._line("Awarded by", f"{answer.issuer.legal_name}{country}, {answer.issuer.did}")
+            self._register(answer.issuer)
+
+    def _of_status(self, answer: Answer) -> Iterator[tuple[str, str | None]]:
+        status = answer.status
+        if status is None:
+            return
+        since = self._word("since {time}", time=when(status.since)) if status.state != "unknown" else ""
+        reason = self._word(REASONS.get(status.reason or "", ""))
+        yield "State", ", ".join(filter(None, (f"{self._state(status.state)} {since}".rstrip(), reason)))
+        yield "Replaced by", status.replaced_by
+
+    def _of_credential(self, answer: Answer) -> Iterator[tuple[str, str | None]]:
+        found = answer.credential
+        if found is None:
+            return
+        yield "Credential id", found.credential_id
+        yield "For", found.achievement
+        yield "Credits", self._credits(found, answer)
+        if found.eqf_level:
+            said = self._word(LEVELS[found.eqf_level])
+            yield "Level", self._word("EQF level {level} of 8: {words}", level=found.eqf_level, words=said)
+        yield "Valid from", found.valid_from_day or when(found.valid_from)
+        ends = found.valid_until_day or (when(found.valid_until) if found.valid_until else self._word("no end"))
+        yield "Valid until", ends
+
+    def _credits(self, found: CredentialFacts, answer: Answer) -> str:
+        declared = ects_text(found.ects_hundredths)
+        remaining = ects_text(answer.status.ects_hundredths_remaining) if answer.status else declared
+        if remaining == declared:
+            return f"{declared} ECTS"
+        return self._word("{ects} ECTS, of which {remaining} hold", ects=declared, remaining=remaining)
+
+    def _register(self, issuer: IssuerFacts) -> None:
+        country = f" ({issuer.country})" if issuer.country else ""
+        if issuer.state == "not_admitted":
+            self._lines.line("Awarded by", f"{issuer.legal_name}{country} {issuer.did}".strip())
+            return
+        self._lines.heading("The institution, by the register", OF_LOG)
+        self._lines.line("Awarded by", f"{issuer.legal_name}{country}, {issuer.did}")
+        self._lines.line("State", self._word(STANDINGS[issuer.state]))
+        self._lines.line("On the register since", issuer.admitted_at and when(issuer.admitted_at))
+        if issuer.scope:
+            scope = self._word(
+                "EQF levels {lowest} to {highest}, at most {credits} ECTS each",
+                lowest=issuer.scope.eqf_min,
+                highest=issuer.scope.eqf_max,
+                credits=ects_text(issuer.scope.ects_hundredths_max),
+            )
+            self._lines.line("May award", scope)
+        if issuer.accreditation:
+            self._lines.line("Accredited by", f"{issuer.accreditation.body}, {issuer.accreditation.url}")
 
     def _as_of(self, as_of: AsOf) -> None:
-        source = "by the log's word" if as_of.time_source == "log" else "by its witnesses' word"
-        age = "of unknown age" if as_of.age_seconds is None else f"{as_of.age_seconds:g} s old"
-        self._console.print(
-            f"\nas of {as_of.time} {source}, {age}; log {as_of.origin}, {number_of_entries(as_of.size)}",
-            markup=False,
+        """Print on which log the answer rests, and how old that is."""
+        self._lines.heading("The log that this answer rests on")
+        said = self._word(
+            "Log {origin}, entries: {size}, root hash {root}.",
+            origin=as_of.origin,
+            size=as_of.size,
+            root=as_of.root_hash or "-",
         )
-        if not as_of.pinned:
-            self._console.print("nothing pins the log's registrar: who holds the log's key could have begun it anew")
+        time = self._word("As of {time}.", time=when(as_of.time)) if as_of.time else ""
+        self._lines.plain(f"  {said} {time}")
+        pins = "The registrar of this log is pinned here."
+        nothing_pins = (
+            "Nothing pins the registrar of this log here: whoever holds the log's key could have begun it anew."
+        )
+        self._lines.plain(f"  {self._word(pins if as_of.pinned else nothing_pins)}")
         if as_of.imported:
-            self._console.print("the verifier's records began with a snapshot, and are still being derived again")
-
-
-def _clean(text: str) -> str:
-    """Return a text of others on one line, without signs that move a cursor or turn the direction of letters."""
-    return "".join(sign if sign.isprintable() or sign in _JOINERS else " " for sign in text)
+            sentence = (
+                "These records began with a signed snapshot of another verifier and are still being derived again "
+                "from the log."
+            )
+            self._lines.plain(f"  {self._word(sentence)}")

@@ -1,15 +1,17 @@
 """What `credentify verify` prints: the page's order and words, in its languages, and nothing that steers a terminal."""
 
 import io
+import re
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from proto.ids import CredentialId, Did, EventId, Origin, TreeSize
 from proto.moment import Moment
 from proto.wire.content import Content, HolderContent, LevelContent, OutcomeContent, ReferenceContent, ResultContent
 from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
-from proto.wire.verifier import Answer, AsOf, Check, IssuerFacts, Question, RecognitionFacts, StackNode, Status
+from proto.wire.verifier import Answer, AsOf, Check, IssuerFacts, Question, RecognitionFacts, StackNode, Status, Today
 from services.command.shown_answer import ShownAnswer
 from services.verifier.languages import LANGUAGES
 
@@ -50,6 +52,7 @@ ANSWER = Answer(
     checks=(
         Check(check="document", result="not_applicable", code="no-document", detail="Only the id was given."),
         Check(check="components", result="invalid", code="components-impaired", detail="One fell away."),
+        Check(check="freshness", result="valid", code="fresh-log", detail="Read just now."),
     ),
     question=Question(at=NOW),
     as_of=AsOf(
@@ -92,9 +95,10 @@ def test_it_says_whose_what_how_much_and_how_well_before_why() -> None:
         for words in (
             "INVALID",
             "One fell away.",
+            "Do not rely on it as it stands. The institution can say more.",
             "Flood risk",
             "Awarded to Zoë",
-            "by School, 2026-01-15",
+            "by School (NL), 2026-01-15",
             "- speaks of risk and of hope",
             "Skills (ESCO): assess flood risk",
             "Workload: 3.5 ECTS, 98 h",
@@ -106,9 +110,24 @@ def test_it_says_whose_what_how_much_and_how_well_before_why() -> None:
             "2 soil: revoked, 0 of 3.5 ECTS still hold",
             "The document is as it was issued: not checked.",
             "State: impaired since 2026-03-01 10:00 UTC",
+            "The institution, by the register",
+            "Log log.example, entries: 3",
         )
     ]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("language", [each for each in LANGUAGES if each != "en"])
+def test_no_word_of_ours_is_english_in_another_language(language: str) -> None:
+    today = Today(
+        verdict="invalid", at=NOW, state="revoked", since=NOW, reason="error", replaced_by=None, checks=ANSWER.checks
+    )
+    for answer in (ANSWER, msgspec.structs.replace(ANSWER, today=today)):
+        out = io.StringIO()
+        ShownAnswer(Console(file=out, width=200, soft_wrap=True), LANGUAGES[language]).show(answer)
+        others = ("fell away", "Only the id", "Read just now", "speaks of risk")
+        ours = [line for line in out.getvalue().splitlines() if not any(text in line for text in others)]
+        assert not re.search(r"\b(the|this|is|not|of|today|for|as)\b", "\n".join(ours)), ours
 
 
 def test_it_says_the_same_in_other_languages_and_titles_in_that_which_suits() -> None:
