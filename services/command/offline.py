@@ -4,7 +4,7 @@ What the entries in the bundle say is judged by the verifier's own nine checks; 
 be unknown, so that the verdict is never above `indeterminate`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 from rich.markup import escape
@@ -18,31 +18,28 @@ from proto.lifecycle import Book
 from proto.log.policy import parse_policy
 from proto.moment import Moment, to_ms
 from proto.problem import Problem
-from proto.wire.verifier import Answer, AsOf, Check, Question, Result
+from proto.wire.verifier import Answer, AsOf, Check, Question, Result, Verdict
+from services.command.offline_words import FAULTY, LATER, NEWER, NO_TIME, SIGNED, UNREADABLE
 from services.command.stated import HELD, opened, status_by
 from services.crypto.rdf_processes import forms_apart
 from services.follow import Health, Position
 from services.verifier.documents import reader
 from services.verifier.documents.reader import ReadDocument
 from services.verifier.documents.sent_document import SentDocument
-from services.verifier.languages import ENGLISH, Language
+from services.verifier.languages import DEFAULT, ENGLISH, Language
 from services.verifier.languages.english import when
+from services.verifier.pages.words import WORDS
 from services.verifier.verdict.findings import is_proven
 from services.verifier.verdict.grounds import Document, Grounds
 from services.verifier.verdict.verdict import evaluate
 
+_NOBODY_KNOWS = (
+    "The institution issued exactly this. Whether it has been revoked since then, nobody can know without asking: look "
+    "it up online before you rely on it."
+)
+_COLOURS: Mapping[Verdict, str] = {"invalid": "red", "indeterminate": "yellow"}
 _NOWHERE = Origin("")
 _SECOND_MS = 1000
-_LATER = {
-    "status-stale": (
-        "status-later-unknown",
-        "Nothing in the bundle was said against the credential by {time}. Whether it was revoked since is unknown.",
-    ),
-    "components-stale": (
-        "components-later-unknown",
-        "Nothing in the bundle was said by {time} against the credentials that this one is made of.",
-    ),
-}
 
 
 class UsageProblem(Problem):
@@ -61,7 +58,7 @@ def verify_offline(
     statement: bytes | None = None,
     language: Language = ENGLISH,
 ) -> Answer:
-    """Return the answer; its verdict is `invalid` or `indeterminate`. What only a bundle shows is said in English.
+    """Return the answer; its verdict is `invalid` or `indeterminate`. Faults of a bundle are told in English as causes.
 
     A verifier's signed `statement` beside the bundle is named as its word. Raises a `Problem` where document, policy or
     statement cannot be used at all. A bundle that cannot be read is a finding.
@@ -70,28 +67,38 @@ def verify_offline(
     try:
         found = decode_bundle(bundle)
     except Problem as problem:
-        return _unreadable(problem, now)
+        return _unreadable(problem, now, language)
     answer = _answer(read, check_bundle(found, trusted, document=read.content), now, language)
     if statement is None:
         return answer
     origins = [answer.as_of.origin]
     stated = opened(statement, trusted, credential_id=read.credential_id, origins=origins, now=now)
-    checks = tuple(status_by(item, stated) for item in answer.checks)
+    checks = tuple(status_by(item, stated, language) for item in answer.checks)
     is_invalid = answer.verdict == "invalid" or any(item.result == "invalid" for item in checks)
     return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate")
 
 
-def heading(answer: Answer) -> str:
-    """Return the first line for a person, in rich's markup."""
+def heading(answer: Answer, language: Language = ENGLISH) -> str:
+    """Return the first line for a person, in rich's markup; in English it begins with what programs look for."""
     if answer.verdict == "invalid":
-        return "[bold red]INVALID[/]"
+        return _first("invalid", "INVALID", language)
     if answer.as_of.time is None or any(_is_wrong(item) for item in answer.checks):
-        return "[bold yellow]INDETERMINATE[/]: could not be decided; do not rely on it"
+        return _first("indeterminate", "INDETERMINATE", language)
     stated = [escape(item.detail) for item in answer.checks if item.code == HELD]
+    if language.code != DEFAULT:
+        said = language.word("Authentic as of {time}", time=when(answer.as_of.time))
+        return " ".join([f"[bold yellow]{escape(said)}.[/]", escape(language.word(_NOBODY_KNOWS)), *stated])
     return (
         f"[bold yellow]AUTHENTIC AS OF {when(answer.as_of.time)}[/] (indeterminate): whether it still holds is not "
         "known offline" + "".join(f". {words}" for words in stated)
     )
+
+
+def _first(verdict: Verdict, english: str, language: Language) -> str:
+    if language.code == DEFAULT:
+        more = ": could not be decided; do not rely on it" if verdict == "indeterminate" else ""
+        return f"[bold {_COLOURS[verdict]}]{english}[/]{more}"
+    return f"[bold {_COLOURS[verdict]}]{escape(language.word(WORDS[verdict]))}[/]"
 
 
 def _is_wrong(item: Check) -> bool:
@@ -99,12 +106,14 @@ def _is_wrong(item: Check) -> bool:
     return item.result == "unknown" and not item.code.endswith("later-unknown") and item.check != "freshness"
 
 
-def _unreadable(problem: Problem, now: Moment) -> Answer:
-    detail = f"The bundle cannot be read: {problem.detail}"
+def _unreadable(problem: Problem, now: Moment, language: Language) -> Answer:
+    detail = language.word(UNREADABLE)
     nothing = AsOf(origin=_NOWHERE, size=Position().size, root_hash="", time=None, time_source="log", age_seconds=None)
     return Answer(
         verdict="invalid",
-        checks=(Check(check="inclusion", result="invalid", code="bundle-malformed", detail=detail),),
+        checks=(
+            Check(check="inclusion", result="invalid", code="bundle-malformed", detail=detail, cause=problem.detail),
+        ),
         question=Question(at=now),
         as_of=nothing,
     )
@@ -112,7 +121,7 @@ def _unreadable(problem: Problem, now: Moment) -> Answer:
 
 def _answer(read: ReadDocument, proven: ProvenBundle, now: Moment, language: Language) -> Answer:
     answer = language.answer(evaluate(_grounds(read, proven, now)))
-    checks = tuple(_offline(item, proven) for item in answer.checks)
+    checks = tuple(_offline(item, proven, language) for item in answer.checks)
     is_invalid = proven.verdict(now) == "invalid" or any(item.result == "invalid" for item in checks)
     content = content_of(read.content) if is_proven(checks[0], checks[1]) else None
     return replace(answer, checks=checks, verdict="invalid" if is_invalid else "indeterminate", content=content)
@@ -148,28 +157,32 @@ def _grounds(read: ReadDocument, proven: ProvenBundle, now: Moment) -> Grounds:
     )
 
 
-def _offline(item: Check, proven: ProvenBundle) -> Check:
+def _offline(item: Check, proven: ProvenBundle, language: Language) -> Check:
     """Return a finding as it can be known offline: faults of the bundle first, then what nobody can know here."""
     faults = [fault for fault in proven.faults if fault.check == item.check]
     if faults:
         result: Result = "unknown" if all(fault.is_unknown for fault in faults) else "invalid"
-        return Check(check=item.check, result=result, code=faults[0].code, detail=" ".join(_sentences(faults)))
-    time = when(proven.time) if proven.time else "an unknown time"
+        said = " ".join(_sentences(faults))
+        if language.code == DEFAULT:
+            return Check(check=item.check, result=result, code=faults[0].code, detail=said)
+        detail = language.word(FAULTY[result])
+        return Check(check=item.check, result=result, code=faults[0].code, detail=detail, cause=said)
     if item.check == "freshness":
-        source = "by the word of its witnesses" if proven.is_time_witnessed else "by the log's own word"
-        shown = when(proven.checkpoint_time) if proven.checkpoint_time else "an unknown time"
-        detail = (
-            f"Nothing newer than {time} is known of the credential offline. The bundle shows the log of {shown} "
-            f"({source}), and what was said in between may have been left out of it: ask a verifier whether it still "
-            "holds."
-        )
-        return Check(check="freshness", result="unknown", code="offline", detail=detail)
-    if item.code in _LATER:
-        code, sentence = _LATER[item.code]
-        return Check(check=item.check, result="unknown", code=code, detail=sentence.format(time=time))
+        return Check(check="freshness", result="unknown", code="offline", detail=_freshness(proven, language))
+    if item.code in LATER and proven.time:
+        code, sentence = LATER[item.code]
+        detail = language.word(sentence, time=when(proven.time))
+        return Check(check=item.check, result="unknown", code=code, detail=detail)
     if item.check == "signature" and item.result == "valid":
-        return replace(item, detail="The institution's signature and the keys that it rests on were checked here.")
+        return replace(item, detail=language.word(SIGNED))
     return item
+
+
+def _freshness(proven: ProvenBundle, language: Language) -> str:
+    if proven.time is None or proven.checkpoint_time is None:
+        return language.word(NO_TIME)
+    newer = NEWER[proven.is_time_witnessed]
+    return language.word(newer, time=when(proven.time), shown=when(proven.checkpoint_time))
 
 
 def _sentences(faults: Sequence[BundleFault]) -> Iterator[str]:

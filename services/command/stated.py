@@ -8,6 +8,8 @@ from proto.log.policy import Policy
 from proto.moment import Moment
 from proto.problem import InvalidProblem, Problem
 from proto.wire.verifier import Check
+from services.command.offline_words import STATED
+from services.verifier.languages import Language
 from services.verifier.languages.english import STATES, when
 
 HELD = "stated-later-unknown"
@@ -38,13 +40,15 @@ def opened(
     return found
 
 
-def status_by(item: Check, stated: Stated) -> Check:
+def status_by(item: Check, stated: Stated, language: Language) -> Check:
     """Return what the check of the status found, with a verifier's word: it makes nothing valid that was not."""
     said = stated.statement
     if item.check != "status" or item.result == "invalid":
         return item
-    words = f"{stated.by} states, as its own word, that on {when(said.at)} the credential was {STATES[said.state]}"
-    if said.verdict == "invalid":
-        return Check(check="status", result="invalid", code="stated-invalid", detail=f"{words} and did not hold.")
-    detail = f"{words} and held. Whether it was revoked since is unknown."
+    is_invalid = said.verdict == "invalid"
+    state = language.word(STATES[said.state])
+    sentence = STATED["invalid" if is_invalid else "valid"]
+    detail = language.word(sentence, verifier=stated.by, time=when(said.at), state=state)
+    if is_invalid:
+        return Check(check="status", result="invalid", code="stated-invalid", detail=detail)
     return Check(check="status", result="unknown", code=HELD, detail=detail)

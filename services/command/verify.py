@@ -152,5 +152,5 @@ async def verify(
     if as_json:
         print_json(answer)
     else:
-        ShownAnswer(console, LANGUAGES[lang]).show(answer, words=heading(answer) if offline else "")
+        ShownAnswer(console, LANGUAGES[lang]).show(answer, words=heading(answer, LANGUAGES[lang]) if offline else "")
     sys.exit(EXIT_STATUS[answer.verdict])

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.documents.vocabulary import CONCEPTS, RESULT_STATUS_LABELS
+from services.command import offline_words
 from services.verifier import pages
 from services.verifier.documents import other_formats
 from services.verifier.languages import DEFAULT, ENGLISH, LANGUAGES, Language, log_words, negotiated
@@ -58,6 +59,9 @@ def test_a_language_has_every_word_of_the_pages(language: Language) -> None:
     wanted = {*STATES.values(), *REASONS.values(), *log_words.SAID.values(), log_words.OTHER}
     wanted |= {*PURPOSES.values(), OTHER_PURPOSE, *other_formats.SAID, *RESULT_STATUS_LABELS.values()}
     wanted |= {concept.label for concept in CONCEPTS.values()}
+    for table in (value for name, value in vars(offline_words).items() if name.isupper() and name != "LATER"):
+        wanted |= set(_texts(table))
+    wanted |= {sentence for _, sentence in offline_words.LATER.values()}
     for name, table in {**vars(words), **vars(list_words)}.items():
         if name.isupper() and name not in {"MARKS", "SIGNS"}:
             wanted |= set(_texts(table))
