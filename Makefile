@@ -100,6 +100,10 @@ runbook-walk: $(VENV)/dev.stamp ## follow every entry of the runbook by its own 
 packages: $(VENV)/dev.stamp package-tools ## build and try all that it is handed over in: wheel, image (buildah, mmdebstrap), units, manifests
 	@CREDENTIFY_TEST_CONTAINER=1 $(BIN)/python -m pytest tests/packages $(ARGS)
 
+.PHONY: operator-walk
+operator-walk: $(VENV)/dev.stamp ## as an operator who has only OPERATIONS.md, on a bare machine with systemd (nspawn, root): install to uninstall, with a stopwatch
+	@exec $(BIN)/python -m tests.operator $(ARGS)
+
 upgrade-walk: $(VENV)/dev.stamp ## the release before and this one in turn on one data folder, with clients running; says how long each step takes
 	@exec $(BIN)/python -m tests.upgrade $(ARGS)
 

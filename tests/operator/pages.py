@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tests.support.fenced import fenced
+
 ROOT = Path(__file__).resolve().parents[2]
 OPERATIONS = (ROOT / "deploy" / "OPERATIONS.md").read_text()
 RUNBOOK = (ROOT / "deploy" / "RUNBOOK.md").read_text()
@@ -12,5 +14,4 @@ README = (ROOT / "README.md").read_text()
 def blocks(heading: str, *, page: str = OPERATIONS) -> list[str]:
     """Return the fenced commands under a heading, in order; those of a list without its indentation."""
     (text,) = re.findall(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL)
-    found = re.findall(r"^( *)```(?:sh)?\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
-    return [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+    return list(fenced(text))

@@ -70,12 +70,14 @@ class Walk:
         await step("before the world: nginx, TLS, three names", self.proxy())
         await step("doctor finds nothing wrong with any of the three", self.doctor())
         await step("README's first credential through TLS, from admission to a verdict", self.first_credential())
+        await step("this release installed beside the one before", self.environment("this"))
+        await step("upgrade: migrated under way, link, restart, all ready", self.upgrade())
+        await step("back to the release before", self.back())
+        await step("upgraded for good", self.upgrade())
         await step("Prometheus with the shipped settings sees all three", self.watching())
         await step("the dashboards' queries return data", self.dashboards())
         await self.faults()
         await step("backup by the timer's unit, rehearsed", self.backup())
-        await step("upgrade: migrated under way, link, restart", self.upgrade())
-        await step("back to the release before", self.back())
         await step("restored into new databases, started on them", self.restore())
         await step("uninstalled: nothing of it is left", self.uninstall())
         self._clock.total()
@@ -187,8 +189,7 @@ class Walk:
         assert "clean" in said, said
 
     async def upgrade(self) -> None:
-        """Install a release beside the one that runs, and go over to it."""
-        await self._clock.step("   this release installed beside the one before", self.environment("this"))
+        """Go over to the release that lies beside the one that runs."""
         await self.run(("On a server, with systemd", 4))
         await self.ready()
         await self.is_valid()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.alert_rules import alerts
+from tests.support.fenced import fenced
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "deploy" / "RUNBOOK.md").read_text()
@@ -21,8 +22,7 @@ def entries() -> dict[str, str]:
 
 def blocks(entry: str) -> list[str]:
     """Return the fenced commands of an entry, in order."""
-    fenced = re.findall(r"^ *```\n(.*?)^ *```", entries()[entry], re.MULTILINE | re.DOTALL)
-    return [re.sub("^ {3}", "", block, flags=re.MULTILINE) for block in fenced]
+    return list(fenced(entries()[entry]))
 
 
 def marked(folder: Path, name: str) -> Iterator[str]:
