@@ -8,7 +8,7 @@ import msgspec
 
 from proto.keys import SecretKey
 from services.clients.gateway import GatewayClient
-from services.command.demo import EXAMPLES
+from services.command.demo_walk import EXAMPLES
 from services.command.submit import submit
 from services.settings import read_secret
 from tests.bench.load import request

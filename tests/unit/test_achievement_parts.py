@@ -19,7 +19,7 @@ from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
 from proto.wire.gateway import AchievementRequest
 from proto.wire.institutions import InstitutionRequest
-from services.command.demo import EXAMPLES
+from services.command.demo_walk import EXAMPLES
 from services.crypto.rdf_canonical import known_contexts, pinned_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts, with_part, without_part
 from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of

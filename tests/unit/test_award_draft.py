@@ -20,7 +20,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem
 from proto.wire.gateway import AchievementRequest
 from proto.wire.institutions import InstitutionRequest
-from services.command.demo import EXAMPLES
+from services.command.demo_walk import EXAMPLES
 from services.crypto.rdf_canonical import known_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
