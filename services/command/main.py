@@ -56,6 +56,7 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "keygen": ("services.command.keygen", "Make a key: an institution's recovery key, or a registrar's."),
     "registrar": ("services.command.registrar", "Sign what only the registrar may say."),
     "stolen-key": ("services.command.stolen_key", "Condemn stolen keys and replace them, in one act."),
+    "say-again": ("services.command.say_again", "Say again what a condemned key made void and was genuine."),
     "ledger": ("services.command.ledger", "Run the ledger alone, or create its log."),
     "gateway": ("services.command.gateway", "Run the issuer gateway alone."),
     "verifier": ("services.command.verifier", "Run the verifier alone."),

@@ -19,6 +19,7 @@ from services.issuer_gateway.credentials.credential_papers import CredentialPape
 from services.issuer_gateway.credentials.credential_reader import CredentialReader
 from services.issuer_gateway.credentials.import_document import ImportDocument
 from services.issuer_gateway.credentials.issue_together import IssueTogether
+from services.issuer_gateway.credentials.say_again import SayAgain
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.statements import MakeStatements, StatementReader
 from services.issuer_gateway.keys.keystore import Keystore
@@ -56,6 +57,7 @@ class Gateway:
     stack_credentials: StackCredentials
     advise_stacks: AdviseStacks
     change_credential: ChangeCredential
+    say_again: SayAgain
     make_statements: MakeStatements
     statement_reader: StatementReader
     import_document: ImportDocument

@@ -14,6 +14,7 @@ from proto.wire.gateway import (
     EventAnswer,
     StackRequest,
 )
+from proto.wire.said_again import SaidAgain
 from services.clients.http_client import HttpClient
 
 Json = dict[str, Any]
@@ -93,6 +94,11 @@ class CredentialCalls(HttpClient):
     async def event(self, event_id: EventId) -> EventAnswer:
         """Return where an event of the institution stands."""
         return await self.call("GET", f"/v1/events/{event_id}", EventAnswer)
+
+    async def say_event_again(self, event_id: EventId, *, dry_run: bool = False) -> SaidAgain:
+        """Say an event again that a condemned key made void, once; or try to."""
+        query = {"dry_run": "true"} if dry_run else None
+        return await self.call("POST", f"/v1/events/{event_id}/again", SaidAgain, query=query)
 
     async def erase_learner(self, ref: str) -> ErasureAnswer:
         """Erase a learner: nobody can read the learner's documents here any more."""

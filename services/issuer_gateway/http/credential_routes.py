@@ -1,4 +1,4 @@
-"""Routes of credentials: issue, stack, read, change; and of events."""
+"""Routes of credentials: issue, stack, read, change."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from proto.wire.gateway import (
     EventAnswer,
     StackRequest,
 )
-from proto.wire.paths import CredentialPath, EventPath
+from proto.wire.paths import CredentialPath
 from services.edge import Media, Reply, Route, decode_cursor, encode_cursor
 from services.edge.route import Handler
 from services.issuer_gateway.config import LIMITS
@@ -53,7 +53,7 @@ from services.issuer_gateway.http.caller import (
     event_reply,
     keyed_from,
 )
-from services.issuer_gateway.unit_of_work.event_answer import location_of, status_of
+from services.issuer_gateway.unit_of_work.event_answer import status_of
 
 _LIST = "credentials"
 ISSUE_PROBLEMS: tuple[type[Problem], ...] = (
@@ -178,12 +178,6 @@ def _changing(verb: str) -> Handler:
     return change
 
 
-async def read_event(request: web.Request, *, path: EventPath, principal: Caller) -> EventAnswer:
-    """Return where an event of the institution stands."""
-    row = await change_credential.own_event(request.app[GATEWAY].pool, principal.own, path.event_id)
-    return row.answer(location_of(row.event_id))
-
-
 def _change_route(verb: str, summary: str) -> Route:
     return Route(
         "POST",
@@ -283,17 +277,6 @@ ROUTES = [
         scope="stacks:write",
         idempotency="optional",
         unique_keys=True,
-        tag="credentials",
-    ),
-    Route(
-        "GET",
-        "/v1/events/{event_id}",
-        read_event,
-        summary="Read where an event of the institution stands",
-        path_parameters=EventPath,
-        response={200: EventAnswer},
-        problems=(change_credential.UnknownEventProblem,),
-        auth="bearer",
         tag="credentials",
     ),
 ]

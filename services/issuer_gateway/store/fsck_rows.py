@@ -71,7 +71,9 @@ async def counts(connection: Connection) -> dict[str, Any]:
                 LEFT JOIN credential ON credential.credential_id = outbox_stream.stream
                     AND credential.event_id = outbox.event_id
                 WHERE event_type = ANY($1::text[]) AND state <> 'refused'
-                    AND credential.credential_id IS NULL) AS issues_without_document,
+                    AND credential.credential_id IS NULL AND NOT EXISTS (
+                        SELECT FROM said_again JOIN credential AS given ON given.credential_id = outbox_stream.stream
+                        WHERE said_again.event_id = outbox.event_id)) AS issues_without_document,
                (SELECT count(*) FROM event) AS followed_events,
                (SELECT count(DISTINCT leaf_index) FROM event) AS followed_indices,
                (SELECT coalesce(max(leaf_index) + 1, 0) FROM event) AS followed_size""",

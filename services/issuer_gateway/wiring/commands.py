@@ -30,6 +30,7 @@ from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.issue_together import IssueTogether
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.credentials.prepare_rows import PrepareRows
+from services.issuer_gateway.credentials.say_again import SayAgain
 from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
 from services.issuer_gateway.credentials.standings import Standings
@@ -145,6 +146,7 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         ),
         advise_stacks=AdviseStacks(pool, writer),
         change_credential=ChangeCredential(pool, writer, idempotency, effective_margin_ms=config.effective_margin_ms),
+        say_again=SayAgain(pool, writer, idempotency),
         make_statements=statements,
         statement_reader=StatementReader(pool),
         import_document=_import_document(parts, issuing),
