@@ -71,11 +71,15 @@ class ServiceProcess:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 while not await self._says_ready(session):
-                    if self._process.returncode is not None:
-                        raise self._problem(f"it ended with status {self._process.returncode}")
+                    self.check_running()
                     await asyncio.sleep(POLL_INTERVAL_S)
         except TimeoutError as error:
             raise self._problem(f"it was not ready after {READY_TIMEOUT_S:g} s") from error
+
+    def check_running(self) -> None:
+        """Raise `ServiceStartProblem` where the process was started and has ended."""
+        if self._process is not None and self._process.returncode is not None:
+            raise self._problem(f"it ended with status {self._process.returncode}")
 
     async def _says_ready(self, session: aiohttp.ClientSession) -> bool:
         with contextlib.suppress(*HTTP_ERRORS):

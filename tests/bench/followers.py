@@ -29,16 +29,16 @@ async def until_published(stand: Stand) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def until_ok(session: aiohttp.ClientSession, url: str) -> None:
-    """Return once this address answers 200."""
+async def until_ok(session: aiohttp.ClientSession, process: ServiceProcess, path: str) -> None:
+    """Return once this path of a service answers 200; raises `ServiceStartProblem` where its process has ended."""
     async with asyncio.timeout(STEP_TIMEOUT_S):
         while True:
             try:
-                async with session.get(url) as response:
+                async with session.get(process.url + path) as response:
                     if response.status == _OK:
                         return
             except aiohttp.ClientError:
-                pass  # it does not listen yet
+                process.check_running()  # it does not listen yet
             await asyncio.sleep(POLL_S)
 
 
@@ -49,11 +49,11 @@ async def replayed(stand: Stand, last: CredentialId, watch: MemoryWatch | None =
     """
     await stand.forget_verifier()
     await stand.launch("verifier")
-    url = stand.addresses.verifier
-    await until_ok(stand.session, f"{url}/livez")
+    verifier = stand.running["verifier"]
+    await until_ok(stand.session, verifier, "/livez")
     started = time.perf_counter()
-    async with watch.of(stand.running["verifier"]) if watch else contextlib.nullcontext():
-        await until_ok(stand.session, f"{url}/v1/credentials/{last}")
+    async with watch.of(verifier) if watch else contextlib.nullcontext():
+        await until_ok(stand.session, verifier, f"/v1/credentials/{last}")
     return time.perf_counter() - started
 
 
@@ -122,7 +122,7 @@ async def imported(stand: Stand, last: CredentialId) -> float:
     )  # fmt: skip  # an option and its value on a line
     await replica.start()
     try:
-        await until_ok(stand.session, f"{replica.url}/v1/credentials/{last}")
+        await until_ok(stand.session, replica, f"/v1/credentials/{last}")
         return time.perf_counter() - started
     finally:
         await replica.stop()
@@ -136,9 +136,11 @@ async def gateway_followed(stand: Stand) -> float:
     started = time.perf_counter()
     await stand.launch("gateway")
     owner = stand.postgres.url(role="gateway_owner", database="gateway")
-    await until_ok(stand.session, f"{stand.addresses.gateway}/livez")
+    gateway = stand.running["gateway"]
+    await until_ok(stand.session, gateway, "/livez")
     async with connected(owner, application_name="bench") as connection, asyncio.timeout(STEP_TIMEOUT_S):
-        while await connection.fetchval("SELECT count(*) FROM event") < size:  # noqa: ASYNC110 - another process's
+        while await connection.fetchval("SELECT count(*) FROM event") < size:
+            gateway.check_running()
             await asyncio.sleep(POLL_S * 10)
     return time.perf_counter() - started
 

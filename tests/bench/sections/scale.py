@@ -199,7 +199,7 @@ class Scale:
         """Ask for credentials from everywhere in the log."""
         stand, seed = self._stand, self._progress.seed
         await stand.only("ledger", "verifier")
-        await followers.until_ok(stand.session, f"{stand.addresses.verifier}/v1/credentials/{self._last_id()}")
+        await followers.until_ok(stand.session, stand.running["verifier"], f"/v1/credentials/{self._last_id()}")
         groups = random.choices(range(self._count // GROUP_MAX), k=SAMPLED_GROUPS)
         ids = [each for number in groups for each in ids_of(seed, number)]
         rows = []
