@@ -76,10 +76,14 @@ async def brought_about(stand: HaStand, clients: Clients, kind: str, rng: Random
     before = await whole(stand)
     began = time.monotonic()
     fault = asyncio.create_task(FAULTS[kind](stand, rng), name=kind)
-    await asyncio.sleep(0.5)  # for the probe to begin in the midst of it
-    recovered = await probe(clients)
-    await fault
-    after = await whole(stand)
+    try:
+        await asyncio.sleep(0.5)  # for the probe to begin in the midst of it
+        recovered = await probe(clients)
+        await fault
+        after = await whole(stand)
+    finally:
+        fault.cancel()  # whoever is told to stop in the midst of it takes it back first
+        await asyncio.gather(fault, return_exceptions=True)
     return Failover(
         kind=kind,
         recovered_seconds=round(recovered, 2),
