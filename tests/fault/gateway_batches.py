@@ -287,11 +287,13 @@ class FakeRows:
         self._writer = writer
         self._tenant = tenant
         self._at = at
+        self._is_asked = False
 
     def check_followed(self) -> None:
         """Raise where nothing is said to the log now."""
         if not self._issuing.is_followed():
             raise UnavailableProblem("The log is not followed")
+        self._is_asked = True
 
     async def prepare(self, batch: BackgroundBatch, part: BatchPart, key: bytes) -> PreparedPart:
         """Read the rows of a part, perhaps while the one before is at work."""
@@ -301,7 +303,9 @@ class FakeRows:
         return PreparedPart(part=part, key=key, tenant=self._tenant)
 
     async def results(self, connection: Connection, batch: BackgroundBatch, prepared: PreparedPart) -> list[RowResult]:
-        """Do the rows of a part."""
+        """Do the rows of a part: whether the log is followed was asked for this part."""
+        assert self._is_asked, "rows are decided by what the log says"
+        self._is_asked = False
         await self._at("rows")
         found = []
         for line, content in prepared.part.records:

@@ -15,6 +15,7 @@ from proto.ids import BatchId, EventId
 from proto.problem import OutcomeUnknownProblem, UnavailableProblem
 from proto.wire.gateway import EventAnswer
 from proto.wire.ledger import AppendLine
+from services.issuer_gateway.batches.batch_storage import BatchStorage
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.log.relay import Relay
 from services.issuer_gateway.store.batches import BackgroundBatch, RowResult
@@ -226,6 +227,14 @@ class GivesUpAtOnce(BatchWorker):
             raise ValueError("a fault of the batch") from error
 
 
+class NeverAsksTheLog(BatchWorker):
+    """Decides rows whether or not the log is followed."""
+
+    def __init__(self, storage: BatchStorage, parts: Any, **fields: Any) -> None:
+        parts.check_followed = lambda: None
+        super().__init__(storage, parts, **fields)
+
+
 class DestroysTheKeyFirst(FakeBatchStorage):
     """Destroys the key of a batch with its last part, before that is committed."""
 
@@ -292,6 +301,7 @@ MUTANTS: Mapping[str, Subjects] = {
     "takes the part away first": Subjects(storage=TakesThePartAwayFirst),
     "shares a batch": Subjects(storage=SharesABatch),
     "gives up at once": Subjects(worker=GivesUpAtOnce),
+    "never asks the log": Subjects(worker=NeverAsksTheLog),
     "destroys the key first": Subjects(storage=DestroysTheKeyFirst),
     "tries for ever": Subjects(worker=TriesForEver),
     "takes not yet for never": Subjects(relay=TakesNotYetForNever),
