@@ -21,8 +21,8 @@ from tests.bench.size import FULL, QUICK, Size
 from tests.bench.stopping import run_until_signal
 
 SECTIONS = ("ledger", "groups", "growth", "verifier", "projection", "gateway", "statuses", "chain")
-"""What a run measures unless it is told what: `scale` takes as long as its credentials do, and is asked for by name."""
-BY_NAME = ("scale",)
+"""What a run measures unless told what: the others take as long as their credentials do, and are asked for by name."""
+BY_NAME = ("scale", "tenancy")
 BY_VERSION_2 = ("gateway", "statuses", "chain")
 """Sections whose events are a gateway's, which speaks rules version 2 on a log that begins with it."""
 MINUTES = {
@@ -37,7 +37,7 @@ MINUTES = {
 }
 """What each section takes in full on two cores that do nothing else, about."""
 MINUTES_PER_MILLION = 2.5
-"""What the section `scale` takes for each million credentials, about."""
+"""What a section that is asked for by name takes for each million credentials, about."""
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -54,7 +54,7 @@ def _arguments() -> argparse.Namespace:
         "--credentials",
         type=int,
         metavar="N",
-        help="credentials of the sections projection and scale; 10000000 take the better part of an hour",
+        help="credentials of the sections projection, scale and tenancy; 10000000 take the better part of an hour",
     )
     parser.add_argument("--entries", type=int, metavar="N", help="entries of the section growth; 1000000 takes minutes")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON and the plot")
@@ -67,7 +67,8 @@ def _arguments() -> argparse.Namespace:
 def _minutes(names: list[str], size: Size) -> float:
     """Return about how long the sections take; a quick round of one takes a few seconds."""
     return sum(
-        size.scale_credentials / 1_000_000 * MINUTES_PER_MILLION + 0.5
+        (size.scale_credentials if name == "scale" else size.tenancy_credentials) / 1_000_000 * MINUTES_PER_MILLION
+        + 0.5
         if name in BY_NAME
         else 0.3
         if size.is_quick
@@ -138,6 +139,7 @@ def main() -> int:
         size,
         credentials=arguments.credentials or size.credentials,
         scale_credentials=arguments.credentials or size.scale_credentials,
+        tenancy_credentials=arguments.credentials or size.tenancy_credentials,
         entries=arguments.entries or size.entries,
     )
     results = Results(arguments.results, is_quick=arguments.quick)

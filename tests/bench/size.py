@@ -16,6 +16,8 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     """In the projection that is measured for its size."""
     scale_credentials: int
     """On the log of the section `scale`."""
+    tenancy_credentials: int
+    """Of all institutions of the section `tenancy` together."""
     entries: int
     """To which the log is grown, tenfold at a time."""
     file_rows: int
@@ -39,6 +41,7 @@ QUICK = Size(
     rounds_seconds_max=5,
     credentials=10_000,
     scale_credentials=10_000,
+    tenancy_credentials=4_000,
     entries=10_000,
     file_rows=5_000,
 )
@@ -48,6 +51,7 @@ FULL = Size(
     rounds_seconds_max=180,
     credentials=200_000,
     scale_credentials=100_000,
+    tenancy_credentials=1_000_000,
     entries=100_000,
     file_rows=100_000,
 )

@@ -25,7 +25,7 @@ class Tenant:
 
     def __init__(self, *, api_key: str, achievement: str) -> None:
         self.api_key = api_key
-        self._achievement = achievement
+        self.achievement = achievement
 
     def issue_requests(self, count: int) -> list[bytes]:
         """Return so many requests, each to issue one credential to another learner."""
@@ -47,12 +47,12 @@ class Tenant:
         """Return the body of one issue, to a learner who has none yet."""
         learner = {"ref": secrets.token_hex(8), "given_name": "Zoë", "family_name": "Løvstad"}
         return msgspec.json.encode(
-            {"learner": learner, "achievement": self._achievement, "valid_from": "2026-01-01T00:00:00Z"}
+            {"learner": learner, "achievement": self.achievement, "valid_from": "2026-01-01T00:00:00Z"}
         )
 
     def csv(self, count: int) -> bytes:
         """Return a file of so many awards, each to another learner who has none yet."""
-        rows = (f"{secrets.token_hex(8)},Zoë,Løvstad,{self._achievement},2026-01-01" for _ in range(count))
+        rows = (f"{secrets.token_hex(8)},Zoë,Løvstad,{self.achievement},2026-01-01" for _ in range(count))
         return "\n".join([CSV_HEADER, *rows, ""]).encode()
 
 
