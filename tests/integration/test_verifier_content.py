@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.integration.test_verifier_http import Verifier, running, until
+from tests.integration.test_verifier_pdf import pdf
 from tests.support.awarded import Awarded, award
 from tests.support.served_logs import served
 from tests.support.worlds import World, lately
@@ -113,13 +114,34 @@ async def test_what_was_shown_is_nowhere_afterwards(verifier: Verifier, tmp_path
             verifier.url + "/", data={"document": awarded.data.decode(), **sent}
         ) as response:
             assert response.status in {200, 400, 422}
+    for name, data in (("a.pdf", pdf(credential=awarded.data)), ("a.json", awarded.data), ("a.txt", awarded.data[:-9])):
+        form = aiohttp.FormData()
+        form.add_field("file", data, filename=name)
+        async with verifier.session.post(verifier.url + "/?lang=de", data=form) as response:
+            assert response.status in {200, 400, 422}
+    async with verifier.session.post(
+        verifier.url + "/v1/verifications",
+        data=b"%s\n{}\n" % awarded.data.replace(b"\n", b""),
+        headers={"Content-Type": "application/x-ndjson"},
+    ) as response:
+        assert len((await response.text()).splitlines()) == 2
     kept = await asyncio.to_thread(read_all, tmp_path)
     for words in (NAME.encode(), TITLE.encode(), b"Briain"):
         assert words not in kept
         assert words not in verifier.lines.getvalue()
 
 
-@pytest.mark.parametrize("around", ["{id}", "  {ID}\n", "https://verifier.example/x/c/{id}?lang=de", "{id}/"])
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{id}",
+        "  {ID}\n",
+        "https://verifier.example/x/c/{id}?lang=de",
+        "{id}/",
+        "<https://x.example/c/{ID}>.",
+        "Id: {id}, mine",
+    ],
+)
 async def test_an_id_is_understood_in_capitals_in_blanks_and_in_a_link(verifier: Verifier, around: str) -> None:
     awarded = award(verifier.world, verifier.world.admit("school"))
     await verifier.catches_up()

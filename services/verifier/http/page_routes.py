@@ -48,6 +48,7 @@ from services.verifier.projection.troubles import ProjectionProblem
 from services.verifier.verdict.findings import Judgement
 
 _DAY_LENGTH_MAX = 64
+_IDS = re.compile(r"(?<![0-9a-z])[0-9a-f]{64}(?![0-9a-z])")
 
 
 class HomeQuery(LanguageQuery, frozen=True, kw_only=True):
@@ -68,13 +69,17 @@ async def home(request: web.Request, *, query: HomeQuery) -> web.Response:
 
 
 def credential_named_in(text: str) -> CredentialId | None:
-    """Return the credential id in what somebody typed or pasted: itself in any case, or a link that ends in it."""
+    """Return the credential id in what somebody typed or pasted: itself in any case, or a link that ends in it.
+
+    A sentence, or brackets, around the one id that there is are passed over.
+    """
     path = text.strip().partition("?")[0].partition("#")[0].rstrip("/")
-    found = re.sub(r"[\s\u200b\u00ad-]", "", path.rpartition("/")[2]).lower()
+    ending = re.sub(r"[\s\u200b\u00ad-]", "", path.rpartition("/")[2]).lower()
     try:
-        return parse_credential_id(found)
+        return parse_credential_id(ending)
     except InvalidProblem:
-        return None
+        found = set(_IDS.findall(text.lower()))
+    return parse_credential_id(found.pop()) if len(found) == 1 else None
 
 
 async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) -> web.Response:
