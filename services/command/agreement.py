@@ -110,10 +110,10 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
 @institution_key_option
 @as_json_option
 @command
-async def accept(*, agreement_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+async def accept(*, agreement_id: AgreementId, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Sign AGREEMENT_ID too; from now on it decides at once what it covers."""
     async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).accept_agreement(AgreementId(agreement_id))
+        found = await _client(session, gateway, api_key_file).accept_agreement(agreement_id)
     _print_one(found, as_json=as_json)
 
 
@@ -123,10 +123,10 @@ async def accept(*, agreement_id: str, gateway: str, api_key_file: Path, as_json
 @institution_key_option
 @as_json_option
 @command
-async def end(*, agreement_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+async def end(*, agreement_id: AgreementId, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """End AGREEMENT_ID, decline it or take it back; what was decided by it stays."""
     async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).end_agreement(AgreementId(agreement_id))
+        found = await _client(session, gateway, api_key_file).end_agreement(agreement_id)
     _print_one(found, as_json=as_json)
 
 
@@ -136,10 +136,10 @@ async def end(*, agreement_id: str, gateway: str, api_key_file: Path, as_json: b
 @gateway_option
 @institution_key_option
 @command
-async def save(*, agreement_id: str, file: Path, gateway: str, api_key_file: Path) -> None:
+async def save(*, agreement_id: AgreementId, file: Path, gateway: str, api_key_file: Path) -> None:
     """Save what was signed last of AGREEMENT_ID as FILE, for an institution of another gateway."""
     async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).agreement(AgreementId(agreement_id))
+        found = await _client(session, gateway, api_key_file).agreement(agreement_id)
     file.write_bytes(msgspec.json.encode(found.ending or found.document))
     console.print(f"saved {file}", markup=False)
 

@@ -112,14 +112,16 @@ async def export(*, link: str, file: Path) -> None:
 @institution_key_option
 @as_json_option
 @command
-async def whose(*, application_id: str, learner: str | None, gateway: str, api_key_file: Path, as_json: bool) -> None:
+async def whose(
+    *, application_id: ApplicationId, learner: str | None, gateway: str, api_key_file: Path, as_json: bool
+) -> None:
     """Say that the applicant of APPLICATION_ID is LEARNER, by your own name; without it, that it is none of yours.
 
     Then the application is in that learner's export and goes with that learner's erasure.
     """
     async with client_session() as session:
         client = _client(session, gateway, api_key_file)
-        found = await client.say_whose_application(ApplicationId(application_id), learner)
+        found = await client.say_whose_application(application_id, learner)
     _print_application(found, as_json=as_json)
 
 

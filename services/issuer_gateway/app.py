@@ -158,14 +158,9 @@ async def _running(
             application_name="credentify-gateway-watch",
             tell=lambda ended: app[LOG].warning("database_leader_changed", sessions_ended=ended),
         )
-        pool = await _open_pool(stack, config, config.database_connections_max, watch)  # (2)
-        background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX, watch)
+        pool, background = await _open_pools(stack, config, watch)  # (2)
         app[REGISTRY].register(PoolMetrics({"requests": pool, "background": background}))
         with reaching_database():
-            async with pool.acquire() as connection:
-                await postgres.assert_durable(connection)
-            await postgres.assert_writable(pool)
-            await assert_traits(pool)
             await institution_commands.check_master_key(pool, keystore)  # (3)
         vault = Vault(vault_folder(config.key_folder, config.master_key_file))
         stack.callback(vault.close)
@@ -203,6 +198,18 @@ async def _running(
             _supervised(parts, worker, gateway, background, end_process, watch=watch)
         )
         yield
+
+
+async def _open_pools(stack: contextlib.AsyncExitStack, config: Config, watch: LeaderWatch) -> tuple[Pool, Pool]:
+    """Return the pool of requests and that of the background, on a database that does what we need of it."""
+    pool = await _open_pool(stack, config, config.database_connections_max, watch)
+    background = await _open_pool(stack, config, BACKGROUND_CONNECTIONS_MAX, watch)
+    with reaching_database():
+        async with pool.acquire() as connection:
+            await postgres.assert_durable(connection)
+        await postgres.assert_writable(pool)
+        await assert_traits(pool)
+    return pool, background
 
 
 async def _open_pool(

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 IDS = {
     "achievement_id",
+    "agreement_id",
     "api_key_id",
     "application_id",
     "batch_id",

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from proto.documents.recognition_agreement import ConsentEnvelope
+from proto.located import located
 from proto.problem import InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.agreements import AgreementRequest
@@ -114,7 +115,7 @@ def _request(tenant: Tenant, texts: Mapping[str, str]) -> AgreementRequest:
     try:
         return msgspec.convert(body, AgreementRequest)
     except msgspec.ValidationError as error:
-        named = next((name for name in (*_FAULTS, *_CREDITS.values()) if f".{name}" in str(error)), "partner")
+        named = next((step for step in located(error).steps if step in {*_FAULTS, *_CREDITS.values()}), "partner")
         shown = {said: name for name, said in _CREDITS.items()}.get(named, named)
         raise InvalidProblem(_FAULTS[shown], pointer=f"/{shown}") from error
 
