@@ -4,6 +4,7 @@ import msgspec
 
 from proto.ids import CredentialId
 from proto.wire.ledger import Body
+from proto.wire.quality import QualityFinding
 
 Texts = dict[str, str]
 """A text by language tag (BCP 47); `und` where the document does not say which."""
@@ -52,12 +53,16 @@ class ResultContent(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class QualityContent(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """Who answers for quality, as the issuer states it."""
+    """Who answers for quality, as the issuer states it.
+
+    `register` is what a copy of the quality register has of the report that this names, where a verifier answers.
+    """
 
     type: str | None = None
     name: str | None = None
     code: str | None = None
     url: str | None = None
+    register: QualityFinding | None = None
 
 
 class TitledContent(Body, frozen=True, kw_only=True, omit_defaults=True):

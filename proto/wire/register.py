@@ -11,6 +11,7 @@ from proto.ids import CredentialId, Did, EventId, LeafIndex, Origin, TreeSize
 from proto.moment import Moment
 from proto.wire.content import Texts
 from proto.wire.ledger import Body
+from proto.wire.quality import QualityFinding
 from proto.wire.statements import LiveState
 from proto.wire.verifier import AccreditationFacts, AsOf, Check, IssuerFacts, KeyFacts, ScopeFacts
 
@@ -340,3 +341,5 @@ class AchievementFacts(Body, frozen=True, kw_only=True):
     has_more: bool
     as_of: AsOf
     freshness: Check
+    quality: tuple[QualityFinding, ...] = ()
+    """What this verifier's copy of the quality register has, in the order of the description's `quality_assurance`."""

@@ -13,6 +13,7 @@ from proto.lifecycle import StateName
 from proto.moment import Moment
 from proto.wire.content import Content
 from proto.wire.ledger import Body
+from proto.wire.quality import QualityFinding
 from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
 
 Verdict = Literal["valid", "invalid", "indeterminate"]
@@ -90,11 +91,15 @@ class CredentialFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class AccreditationFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """Who answers for the institution's quality, as the registrar wrote it."""
+    """Who answers for the institution's quality, as the registrar wrote it.
+
+    `register` is what this verifier's copy of the quality register has of the report that `url` names.
+    """
 
     body: str
     url: str
     until: Moment | None = None
+    register: QualityFinding | None = None
 
 
 class ScopeFacts(Body, frozen=True, kw_only=True):

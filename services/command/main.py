@@ -40,6 +40,10 @@ _ROOMS: Mapping[str, tuple[str, str]] = {
     "reminders": ("services.command.reminders", "See which applications for recognition are to be decided soon."),
     "retention": ("services.command.retention", "See or say for how long an institution keeps what."),
     "trail": ("services.command.trail", "Export an institution's audit trail, or check one that was exported."),
+    "quality-register": (
+        "services.command.quality_register",
+        "Make the copy of a register of quality reports that verifiers read.",
+    ),
     "esco": ("services.command.esco", "Load ESCO's official list of skills into a gateway."),
     "bundle": ("services.command.bundle", "Fetch all that shows offline that a credential is authentic."),
     "audit": ("services.command.audit", "Follow a log as an independent auditor who knows its public key alone."),

@@ -55,6 +55,7 @@ from services.verifier.metrics import Metrics
 from services.verifier.pages import Pages
 from services.verifier.pages.lists import ListPages
 from services.verifier.pages.offline import OfflinePage
+from services.verifier.projection.quality_file import read_quality_file
 from services.verifier.projection.reader import ProjectionReader
 from services.verifier.projection.snapshot import load_snapshot_key
 from services.verifier.replay.replay import now, replaying
@@ -185,6 +186,7 @@ def _answer(
     app[ANSWERS] = make(projection, health_source, app[FORM_MAKERS], clock=now, count=metrics.count_verdict)
     app[CACHED_ANSWERS] = CachedAnswers(projection, app[ANSWERS], cache, clock=now)
     config = app[SETTINGS]
+    projection.quality = read_quality_file(config.quality_register_file, days_max=config.quality_register_days_max)
     key = parse_vkey(config.log_verifier_key)
     watched = WatchedLog(key=key, policy=read_policy_about(config.policy_file, key), compare_with=config.compare_with)
     app[LISTS] = ListService(projection, app[ANSWERS], watched)

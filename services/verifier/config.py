@@ -100,6 +100,16 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Path | None,
         Meta(description="Witness policy (C2SP tlog-policy); without it, freshness is the log's own word"),
     ] = None
+    quality_register_file: Annotated[
+        Path | None,
+        Meta(
+            description="Copy of the register of quality reports (DEQAR), written by `credentify quality-register "
+            "import` and read at the start; without it, what reports institutions name stays unknown"
+        ),
+    ] = None
+    quality_register_days_max: Annotated[
+        int, Meta(ge=1, le=3_650, description="Days after which such a copy is too old to tell anything")
+    ] = 180
     freshness_seconds_max: Annotated[
         float, Meta(gt=0, le=86_400, description="Seconds after which what is known is too old to answer from")
     ] = 60.0

@@ -27,6 +27,7 @@ from services.verifier.documents.sent_document import SentDocument
 from services.verifier.languages import ENGLISH, Language
 from services.verifier.projection.reader import ProjectionReader, ReadTransaction
 from services.verifier.verdict.findings import Judgement
+from services.verifier.verdict.quality import day_of
 
 DOCUMENT_BYTES_MAX = 65_536
 """Larger documents are read in a thread: decoding them would hold up everybody else."""
@@ -106,11 +107,16 @@ class CachedAnswers:
             if encoded is not None and proof is not None:
                 verdict, body = encoded.document(proof, instant, language)
                 self._answers.count(verdict)
-                return EncodedReply(verdict=verdict, body=_with_content(body, named.content))
+                return EncodedReply(verdict=verdict, body=self._with_content(body, named.content, instant))
         found = await self._answers.evaluated_document(sent, NOW, address=address)
         if named is not None and named.may_keep:
             self._remember(named, found)
         return _reply(found.with_content, language)
+
+    def _with_content(self, body: bytes, document: Mapping[str, Any], instant: Instant) -> bytes:
+        """Return an encoded answer with what its document says; only documents that were seen to match come here."""
+        content = self._projection.quality.content(content_of(document), today=day_of(instant.at))
+        return b"".join((body[:-1], b',"content":', _ENCODE(content), b"}"))
 
     def _now(self) -> Instant | None:
         """Return the instant of now, or None where the records are not known, or not fresh.
@@ -192,11 +198,6 @@ def _named(sent: SentDocument) -> _Named | None:
         return None
     named = credential_id_by(Did(did), sent.digest(), root)
     return _Named(content=content, credential_id=named, form=form, may_keep=may_keep)
-
-
-def _with_content(body: bytes, document: Mapping[str, Any]) -> bytes:
-    """Return an encoded answer with what its document says; only documents that were seen to match come here."""
-    return b"".join((body[:-1], b',"content":', _ENCODE(content_of(document)), b"}"))
 
 
 def _reply(judgement: Judgement, language: Language) -> EncodedReply:

@@ -7,6 +7,7 @@ from proto.ids import Did
 from proto.lifecycle import decisions_on
 from proto.moment import Moment
 from proto.problem import NotFoundProblem
+from proto.wire.quality import QualityFinding
 from proto.wire.register import (
     AchievementFacts,
     AchievementPage,
@@ -21,6 +22,7 @@ from services.verifier.answers.register import SHOWN_MAX, Register
 from services.verifier.projection.catalogue_reads import AchievementPlace, AchievementsWanted
 from services.verifier.projection.described import Description
 from services.verifier.projection.reader import ReadTransaction
+from services.verifier.verdict.quality import day_of
 
 
 class UnknownAchievementProblem(NotFoundProblem):
@@ -36,6 +38,7 @@ class Catalogue:
     def __init__(self, transaction: ReadTransaction, *, is_certain: bool) -> None:
         self._lists = transaction.lists
         self._catalogue = transaction.catalogue
+        self._copy = transaction.quality
         self._register = Register(transaction, is_certain=is_certain)
 
     def page(
@@ -112,7 +115,13 @@ class Catalogue:
             has_more=max(len(awards), len(recognitions), len(decisions)) > SHOWN_MAX,
             as_of=as_of,
             freshness=freshness,
+            quality=self._quality(description, day_of(now)),
         )
+
+    def _quality(self, found: Description | None, today: str) -> tuple[QualityFinding, ...]:
+        """Return what the copy of the quality register says of each statement on quality of a description."""
+        stated = found.achievement.quality_assurance if found else ()
+        return tuple(self._copy.finding(each.url, each.code, each.name, today=today) for each in stated)
 
     def _owner(self, uri: str) -> Did | None:
         """Return the institution to which the register gives this address now."""

@@ -203,6 +203,8 @@ def _boundaries(grounds: Grounds) -> Iterable[Moment]:
             if life.valid_until is not None:
                 yield life.valid_until
             yield from (change.effective_at for change in life.changes)
+    if grounds.quality.ends_at is not None:
+        yield grounds.quality.ends_at
     for statement in grounds.statements:
         if isinstance(statement, StandingDecision):
             yield statement.valid_from

@@ -150,6 +150,7 @@ class Evaluator:
             now=question.now,
             at=question.moments.at or question.now,
             known_at=question.moments.known_at,
+            quality=transaction.quality,
         )
         return msgspec.structs.replace(grounds, is_included=_is_included(transaction, grounds))
 

@@ -12,6 +12,7 @@ from proto.problem import NotFoundProblem
 from services.follow import Health, Position
 from services.verifier.verdict.findings import Judgement, is_proven
 from services.verifier.verdict.grounds import Grounds
+from services.verifier.verdict.quality import day_of
 
 
 class UnknownCredentialProblem(NotFoundProblem):
@@ -87,7 +88,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         """The judgement, with what the document says where it is proven."""
         if self.document is None or not is_proven(*self.judgement.checks[:2]):
             return self.judgement
-        return msgspec.structs.replace(self.judgement, content=content_of(self.document))
+        content = self.grounds.quality.content(content_of(self.document), today=day_of(self.grounds.now))
+        return msgspec.structs.replace(self.judgement, content=content)
 
 
 class HealthSource(Protocol):

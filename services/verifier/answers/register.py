@@ -24,6 +24,7 @@ from services.verifier.answers.questions import TimedQuestion, UnknownIssuerProb
 from services.verifier.projection.listed import AwardKey, AwardSum, RecognisedKey, RecognisedSum
 from services.verifier.projection.reader import ReadTransaction
 from services.verifier.verdict import facts
+from services.verifier.verdict.quality import day_of
 from services.verifier.verdict.staleness import live_state
 
 SHOWN_MAX = 20
@@ -79,7 +80,8 @@ class Register:
 
     def _answer(self, issuer: Issuer, question: TimedQuestion, as_of: AsOf, freshness: Check) -> IssuerAnswer:
         did = issuer.did
-        found = facts.issuer_facts(self._book, did, is_certain=self._is_certain)
+        known = facts.issuer_facts(self._book, did, is_certain=self._is_certain)
+        found = self._transaction.quality.issuer(known, today=day_of(question.now))
         acts = self._lists.acts_of(did)
         limit = SHOWN_MAX + 1
         achievements = [self.awarded(*each) for each in self._lists.awards(issuer=did, limit=limit)]

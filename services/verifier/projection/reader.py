@@ -38,6 +38,7 @@ from services.verifier.projection.comparisons import COMPARED, DECODE_COMPARISON
 from services.verifier.projection.listed_reads import ListedReads
 from services.verifier.projection.statistic_counts import StatisticKey, StatisticSum
 from services.verifier.projection.troubles import problem_of
+from services.verifier.verdict.quality import NO_COPY, QualityCopy
 
 BUSY_TIMEOUT_SECONDS = 5.0
 MMAP_BYTES = 64 * 1024 * 1024
@@ -52,10 +53,16 @@ _DECODE_POSITION = msgspec.msgpack.Decoder(Position).decode
 class ReadTransaction:
     """The projection as of one moment: everything read through it belongs to one position. Lives in a reader thread."""
 
-    def __init__(self, connection: sqlite3.Connection, proven_tiles: set[tuple[Hash, int]] | None = None) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        proven_tiles: set[tuple[Hash, int]] | None = None,
+        quality: QualityCopy = NO_COPY,
+    ) -> None:
         self._connection = connection
         self._proven_tiles = set() if proven_tiles is None else proven_tiles
         self.position = read_position(connection) or Position()
+        self.quality = quality
         self.lists = ListedReads(connection)
         self.catalogue = CatalogueReads(connection)
 
@@ -177,6 +184,8 @@ class ProjectionReader:
         self._near: sqlite3.Connection | None = None
         self._local = threading.local()
         self._proven_tiles: set[tuple[Hash, int]] = set()
+        self.quality: QualityCopy = NO_COPY
+        """What is known of reports that institutions name; set once, before anything is answered."""
         self._connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(reader_threads, thread_name_prefix="projection-reader")
 
@@ -225,7 +234,7 @@ class ProjectionReader:
     def _over(self, connection: sqlite3.Connection, work: Callable[[ReadTransaction], _T]) -> _T:
         connection.execute("BEGIN")
         try:
-            return work(ReadTransaction(connection, self._proven_tiles))
+            return work(ReadTransaction(connection, self._proven_tiles, self.quality))
         finally:
             if connection.in_transaction:
                 connection.execute("COMMIT")

@@ -10,6 +10,7 @@ from proto.lifecycle import Book, Credential, Life, Recognition, Stamp, Statemen
 from proto.moment import Moment
 from services.follow.interface import Health, Position
 from services.verifier.verdict.findings import CheckFinding
+from services.verifier.verdict.quality import NO_COPY, QualityCopy
 
 
 class ForeignFindings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,8 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     now: Moment
     at: Moment
     known_at: Moment | None
+    quality: QualityCopy = NO_COPY
+    """What a copy of a quality register says; no check rests on it."""
 
     def index_of(self, stamp: Stamp) -> int:
         """Return the index of an entry on this log; negative for what it inherited from the log that it continues."""

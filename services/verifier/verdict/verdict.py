@@ -18,6 +18,7 @@ from services.follow.interface import Health, Position
 from services.verifier.verdict import facts, statement_facts
 from services.verifier.verdict.findings import CheckFinding, Judgement, finding
 from services.verifier.verdict.grounds import Document, Grounds
+from services.verifier.verdict.quality import day_of
 from services.verifier.verdict.staleness import as_far_as_known
 
 MUST_APPLY: frozenset[CheckName] = frozenset({"signature", "inclusion", "issuer", "status", "period", "freshness"})
@@ -93,7 +94,10 @@ def _with_facts(
         judgement,
         credential=facts.credential_facts(credential, life, grounds.written_days(life)),
         status=facts.status_facts(book, credential, found, known_at, is_certain=is_certain),
-        issuer=facts.issuer_facts(book, life.issuer, life=life, known_at=known_at, is_certain=is_fresh),
+        issuer=grounds.quality.issuer(
+            facts.issuer_facts(book, life.issuer, life=life, known_at=known_at, is_certain=is_fresh),
+            today=day_of(grounds.now),
+        ),
         stack=_stack(grounds, life, is_certain=is_certain),
         recognitions=facts.recognition_facts(book, grounds.recognitions, known_at, is_certain=is_fresh),
         endorsements=statement_facts.endorsement_facts(book, grounds.statements, known_at, is_certain=is_fresh),
@@ -108,7 +112,8 @@ def _claimed_issuer(grounds: Grounds, *, is_fresh: bool) -> IssuerFacts | None:
     claims = grounds.document.claims if grounds.document else None
     if claims is None or grounds.book.issuers.get(claims.issuer) is None:
         return None
-    return facts.issuer_facts(grounds.book, claims.issuer, known_at=grounds.known_at, is_certain=is_fresh)
+    found = facts.issuer_facts(grounds.book, claims.issuer, known_at=grounds.known_at, is_certain=is_fresh)
+    return grounds.quality.issuer(found, today=day_of(grounds.now))
 
 
 def _stack(grounds: Grounds, life: Life, *, is_certain: bool) -> StackNode | None:
