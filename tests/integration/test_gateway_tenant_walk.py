@@ -46,6 +46,7 @@ CHANGE: dict[str, Any] = {
     "revoke_credential": {"reason": "error"},
     "suspend_credential": {"reason": "error"},
     "reinstate_credential": {"reason": "error"},
+    "say_event_again": None,
     "withdraw_recognition": None,
     "withdraw_standing_decision": None,
     "uninvite_endorser": None,

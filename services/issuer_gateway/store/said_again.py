@@ -19,15 +19,17 @@ async def envelope(connection: Connection, event_id: EventId) -> Envelope:
 
 async def again(connection: Connection, event_ids: Sequence[EventId]) -> dict[EventId, EventId]:
     """Return which of these events are said again, each with the event that says it now, however often that was."""
-    rows = await connection.fetch(
-        """WITH RECURSIVE line (asked, event_id) AS (
-               SELECT event_id, again FROM said_again WHERE event_id = ANY($1::bytea[])
-               UNION SELECT asked, said_again.again FROM line JOIN said_again USING (event_id)
-           ) SELECT asked, event_id FROM line WHERE NOT EXISTS (
-               SELECT FROM said_again WHERE said_again.event_id = line.event_id)""",
-        [bytes.fromhex(each) for each in event_ids],
-    )
-    return {EventId(row["asked"].hex()): EventId(row["event_id"].hex()) for row in rows}
+    found: dict[EventId, EventId] = {}
+    asked = {each: each for each in event_ids}
+    while asked:
+        rows = await connection.fetch(
+            "SELECT event_id, again FROM said_again WHERE event_id = ANY($1::bytea[])",
+            [bytes.fromhex(each) for each in asked.values()],
+        )
+        now = {EventId(row["event_id"].hex()): EventId(row["again"].hex()) for row in rows}
+        asked = {name: now[last] for name, last in asked.items() if last in now}
+        found |= asked
+    return found
 
 
 async def add(connection: Connection, event_id: EventId, now: EventId) -> None:
