@@ -20,6 +20,8 @@ from tests.support.gateways import RunningGateway, gateway_config, gateway_datab
 from tests.support.ledgers import WAIT_SECONDS, Registrar, RunningLedger, ledger_config, new_database, until
 
 ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 240.0
+"""A time-out, and no measure: on a busy machine several processes that start at once take their time."""
 
 
 def settings_of(service: str, config: Any) -> dict[str, str]:
@@ -56,14 +58,14 @@ class WatchedProcess:
     async def start(self, stdout: int | None = None) -> None:
         """Start the process and return when it answers."""
         await self._begin(stdout)
-        await until(self.answers, f"the {self.service} answers")
+        await until(self.answers, f"the {self.service} answers", seconds=START_SECONDS)
 
     async def refuses(self) -> str:
         """Start the process, which is to end by itself, and return what it said this time."""
         said_before = len(self.output.read_text()) if self.output.exists() else 0
         await self._begin(None)
         assert self._process is not None
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(START_SECONDS):
             assert await self._process.wait() != 0
         return self.output.read_text()[said_before:]
 

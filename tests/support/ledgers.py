@@ -250,12 +250,12 @@ async def ledger_on(
         assert report.damages == (), report.damages
 
 
-async def until(found: Callable[[], Awaitable[_T | None]], what: str) -> _T:
-    """Return what `found` returns once it is not None; fails after `WAIT_SECONDS`, naming `what`."""
-    deadline = time.monotonic() + WAIT_SECONDS
+async def until(found: Callable[[], Awaitable[_T | None]], what: str, *, seconds: float = WAIT_SECONDS) -> _T:
+    """Return what `found` returns once it is not None; fails after so many seconds, naming `what`."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = await found()
         if result is not None:
             return result
         await asyncio.sleep(0.02)
-    raise AssertionError(f"{what}: not within {WAIT_SECONDS} seconds")
+    raise AssertionError(f"{what}: not within {seconds} seconds")
