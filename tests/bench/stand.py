@@ -88,7 +88,11 @@ class Stand(Stack):
         return msgspec.structs.replace(super()._ledger_config(), development_rules=True)
 
     def _service(self, name: str, url: str, prefix: str, settings: dict[str, str]) -> ServiceProcess:
-        more = {"verifier": {"WORKERS": str(self.verifier_workers)}, "ledger": {"DEVELOPMENT_RULES": "true"}}
+        more = {
+            "verifier": {"WORKERS": str(self.verifier_workers)},
+            "ledger": {"DEVELOPMENT_RULES": "true"},
+            "gateway": {"REQUESTS_BURST": "1000"},  # who measures signs in for many institutions from one address
+        }
         return super()._service(name, url, prefix, settings | more.get(name, {}))
 
     async def forget_verifier(self) -> None:

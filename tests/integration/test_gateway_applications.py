@@ -296,10 +296,11 @@ async def test_a_programme_of_somebody_else_and_another_institutions_application
 
 
 async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_names_it(
-    make_database: MakeDatabase, tmp_path: Path, registrar: Registrar
+    make_database: MakeDatabase, tmp_path: Path
 ) -> None:
+    registrar = Registrar(rules_version=2)
     async with (
-        running_ledger(make_database, tmp_path / "ledger", registrar, development_rules=True) as ledger,
+        running_ledger(make_database, tmp_path / "ledger", registrar) as ledger,
         running_verifier(ledger, tmp_path) as verifier,
         running_gateway(make_database, tmp_path / "gateway", ledger, evidence_verifier_url=verifier.url) as gateway,
     ):
@@ -308,8 +309,6 @@ async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_na
         await college.describe("other")
         covered = (await _document(verifier, college, "hydrology", "s1"))[1]
         other = (await _document(verifier, college, "other", "s1"))[1]
-        size = (await ledger.client.log()).tree_size
-        await ledger.say(registrar.activation(2, size + 1))
         programme = f"{school.created.admission_request.uri_prefixes[0]}programmes/data"
         standing = {
             "achievement_issuer": college.did,

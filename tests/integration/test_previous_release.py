@@ -25,6 +25,12 @@ PREVIOUS = (ROOT / "deploy" / "PREVIOUS_RELEASE").read_text().split()
 
 
 @pytest.fixture
+def registrar() -> Registrar:
+    """Who opened its log when there were rules of version 1 alone."""
+    return Registrar(rules_version=1)
+
+
+@pytest.fixture
 def previous(tmp_path: Path) -> Path:
     """The folder with the code of the release before."""
     version, commit = PREVIOUS

@@ -34,6 +34,12 @@ from tests.support.statements import Party
 
 
 @pytest.fixture
+def registrar() -> Registrar:
+    """Who opened its log when there were rules of version 1 alone."""
+    return Registrar(rules_version=1)
+
+
+@pytest.fixture
 async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
     """A running ledger of a log that begins with version 1."""
     async with running_ledger(make_database, tmp_path / "ledger", registrar) as running:
