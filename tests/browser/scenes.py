@@ -337,6 +337,7 @@ class Scenes:
         prefix = self.achievements["en"]["uri"].partition("achievements/")[0]
         programmes = [{"uri": f"{prefix}programmes/rivers", "title": "MSc Rivers and their people"}]
         self.call("PUT", "/v1/settings", {"programmes": programmes})
+        self._agree(f"{prefix}programmes/rivers")
         form, application = f"{self.gateway}/recognition/waterland", self._application()["application_id"]
 
         def sent_with_little(page: Page) -> None:
@@ -361,8 +362,20 @@ class Scenes:
             "office-application-de": self._in_office(f"/office/applications/{application}?lang=de"),
             "office-report": self._in_office("/office/report"),
             "office-standing": self._in_office("/office/standing-decisions"),
+            "office-agreements": self._in_office("/office/agreements"),
+            "office-agreements-de": self._in_office("/office/agreements?lang=de"),
             "office-lost": self._in_office("/office/applications/00000000-0000-4000-8000-000000000000"),
         }
+
+    def _agree(self, programme: str) -> None:
+        """Propose an agreement to the other institution."""
+        own, other = (
+            msgspec.json.decode(send("GET", f"{self.gateway}/v1/institutions/{slug}"))["did"]
+            for slug in ("waterland", "nadmorska")
+        )
+        term = {"awarded_by": other, "recogniser": own, "programme": programme, "isced_f": "0532", "decision": "full"}
+        body = {"partner": other, "valid_until": "2029-06-30", "terms": [term | {"ects_hundredths_total_max": 1200}]}
+        self.call("POST", "/v1/agreements", body)
 
     def _in_office(self, path: str) -> Opened:
         def opened(page: Page) -> None:
