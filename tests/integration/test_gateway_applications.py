@@ -306,7 +306,7 @@ async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_na
     ):
         college, school = await gateway.institution("college"), await gateway.institution("school")
         uri = (await college.describe("hydrology")).achievement.uri
-        await college.describe("other")
+        other_uri = (await college.describe("other")).achievement.uri
         covered = (await _document(verifier, college, "hydrology", "s1"))[1]
         other = (await _document(verifier, college, "other", "s1"))[1]
         programme = f"{school.created.admission_request.uri_prefixes[0]}programmes/data"
@@ -326,9 +326,12 @@ async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_na
 
         made = await until(said, "the gateway has gone over to the new rules")
         await school.event_published(made.body["event_id"])
+        more = {"achievement": other_uri, "decision": "partial", "ects_hundredths": 400, "ects_hundredths_min": 0}
+        too_much = await school.client.post("/v1/standing-decisions", standing | more, key="more")
+        await school.event_published(too_much.body["event_id"])
 
         application = await _apply(gateway, school, [{"document": covered}, {"document": other}], publish=True)
-        assert application["state"] == "open", "the second waits for a person"
+        assert application["state"] == "open", "a part counts no more than a credential has: the second waits"
         first, second = (await _seen(gateway, application)).items
         assert [(each.decision, each.under) for each in first.decisions] == [("full", made.body["event_id"])]
         assert second.decisions == ()

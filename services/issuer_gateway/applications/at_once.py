@@ -120,6 +120,7 @@ class _Decider:
                 and decision.description_digest is None  # which description was meant, a person compares
                 and on_log.ects_hundredths >= (decision.ects_hundredths_min or 0)
                 and (on_log.eqf_level or 0) >= (decision.eqf_level_min or 0)
+                and (decision.decision == "full" or decision.ects_hundredths <= on_log.ects_hundredths)
             )
             if fits and is_in_force(book, decision, self._now):
                 is_full = decision.decision == "full"
