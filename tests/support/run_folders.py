@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 IN_MEMORY = Path("/dev/shm")
+_PREFIX = "credentify-"
 ROOM_BYTES_MIN = 4 * 1024**3
 """So much must be free there for all folders of a run that exist at a time; containers often have 64 MB."""
 
@@ -17,11 +18,22 @@ ROOM_BYTES_MIN = 4 * 1024**3
 def make_run_folder() -> Path:
     """Make an empty folder with a short path, which everybody may pass through: root's database is another user's.
 
-    Whoever made it removes it.
+    Whoever made it removes it. What a run that was killed has left in memory goes with the next one.
     """
-    made = Path(tempfile.mkdtemp(prefix="credentify-test-", dir=IN_MEMORY if has_room_in_memory() else None))
+    in_memory = has_room_in_memory()
+    if in_memory:
+        _remove_what_was_left()
+    made = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=IN_MEMORY if in_memory else None))
     made.chmod(0o711)
     return made
+
+
+def _remove_what_was_left() -> None:
+    """Remove folders in memory whose name tells of a process that is gone."""
+    for folder in IN_MEMORY.glob(f"{_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # another's is not ours to remove, and stays
 
 
 def has_room_in_memory() -> bool:
