@@ -140,6 +140,7 @@ async def _decide_three(decider: Reader, gateway: RunningGateway, path: str, bad
     await decider.open(path)
     for said in ("Explains it", "EQF level 6 of 8", "Assessed by", "Hogeschool College", "Genuine and in force"):
         assert said in decider.text
+    assert "Whether report 47569 is in the quality register is not known here." in decider.text
     async with decider.session.get(f"{gateway.url}{path}/items/3/file") as response:
         assert (await response.read(), response.content_type) == (badge, "application/octet-stream")
         assert response.headers["Content-Disposition"].endswith('-3.png"')
@@ -183,7 +184,8 @@ async def test_an_applicant_gets_three_decisions_reads_why_appeals_and_leaves_no
 ) -> None:
     college, academy = await gateway.institution("college"), await gateway.institution("academy")
     school, programme = await _school(gateway)
-    await college.describe("hydrology")
+    quality = [{"type": "institutional-quality-assurance", "name": "NVAO", "url": "https://data.deqar.eu/report/47569"}]
+    await college.describe("hydrology", quality_assurance=quality)
     await academy.describe("soil")
     documents = [await _document(verifier, college, "hydrology"), await _document(verifier, academy, "soil")]
     badge = with_credential(png(), msgspec.json.encode(open_badge()))
