@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import aiohttp
+import msgspec
 
 from services.persistence import postgres
 from tests.support.databases import MakeDatabase
@@ -64,6 +65,18 @@ async def _name_achievements(gateway: RunningGateway) -> None:
         )
 
 
+async def _recorded_of_a_list(office: Office, heard: HeardStatements, uri: str, rows: int) -> int:
+    """Return how often the audit trail was written to for a list of so many awards."""
+    awards = [office.award(uri, f"listed-{rows}-{number}") for number in range(rows)]
+    lines = b"".join(msgspec.json.encode(award) + b"\n" for award in awards)
+    answer = await office.client.send(
+        "POST", "/v1/batches", lines, key=f"list-of-{rows}", media_type="application/x-ndjson"
+    )
+    assert answer.body["accepted_count"] == rows, answer
+    said = heard.of(answer.headers["X-Request-ID"])
+    return sum(statement.startswith("INSERT INTO audit_record") for statement in said)
+
+
 def _said_more_often(many: list[str], one: list[str]) -> list[str]:
     """Return what was asked more often than before; what is kept in memory for a while is asked once, or not."""
     before = Counter(one)
@@ -85,5 +98,7 @@ async def test_a_list_of_many_rows_makes_as_many_statements_as_a_list_of_one(
             await office.published(more.ids["credential_id"])
         await _name_achievements(gateway)
         many = await _api(office, heard) | await _pages(office, heard, links)
+        recorded = [await _recorded_of_a_list(office, heard, first.ids["uri"], rows) for rows in (1, 40)]
     assert all(one.values())
+    assert recorded == [1, 1], "the audit trail has one record of a list, however long it is"
     assert {path: again for path in one if (again := _said_more_often(many[path], one[path]))} == {}
