@@ -54,6 +54,7 @@ async def test_an_endorsement_is_shown_while_it_and_its_invitation_hold(said: Sa
             "role": "quality",
             "invitation": invitation,
             "received_at": world.received_at(world.size - 1),
+            "state": "live",
         }
     ]
     page = await said.verifier.page(f"/c/{said.credential}")
