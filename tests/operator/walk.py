@@ -186,7 +186,8 @@ class Walk:
         await self._machine.run("systemctl enable --now credentify-backup.timer && systemctl start credentify-backup")
         said = await self._machine.run(
             "BACKUP=$(ls -d /var/lib/private/credentify-backups/* | tail -n 1)\n"
-            'credentify restore --from "$BACKUP" --rehearse --master-key-file /etc/credentify/secrets/master.key'
+            'credentify restore --from "$BACKUP" --rehearse --master-key-file /etc/credentify/secrets/master.key '
+            "--key-folder /var/lib/private/credentify-gateway/learner-keys"
         )
         assert "clean" in said, said
 
