@@ -31,6 +31,8 @@ async def assert_traits(pool: Pool) -> None:
             excludes = await excludes_others(one, other)
         except LACKING_ERRORS as error:
             raise lacking(error) from error
+        finally:
+            other.terminate()  # the pool keeps no session that nobody has asked for yet
     if missing:
         raise EngineFault(
             f"The engine lacks {', '.join(missing)}, or the running role may not call it: then say as a superuser "

@@ -97,6 +97,15 @@ async def _until_unready(service: RunningLedger | RunningGateway, ledger: Runnin
     await until(ask, "it is not ready")
 
 
+async def _until_said(service: RunningLedger | RunningGateway, what: str) -> None:
+    """Wait for the server's own words: what was ended with a session is said first, by whoever had it."""
+
+    async def said() -> bool | None:
+        return WORDS[what] in service.log.getvalue().decode() or None
+
+    await until(said, "the server's words are in the log")
+
+
 @pytest.mark.parametrize("what", REFUSALS)
 async def test_a_ledger_whose_database_refuses_it_says_so_and_comes_back(
     server: Server, tmp_path: Path, what: str
@@ -113,7 +122,7 @@ async def test_a_ledger_whose_database_refuses_it_says_so_and_comes_back(
             assert (response.status, int(response.headers["Retry-After"])) == (UNAVAILABLE, 1), said
         assert RUNNING_ROLE not in said
         assert WORDS[what] not in said
-        assert WORDS[what] in ledger.log.getvalue().decode()
+        await _until_said(ledger, what)
         await server.refuse(what, ledger.database, is_over=True)
         await _until_ready(ledger, ledger)
         await ledger.issued(college, "Soil")
@@ -136,7 +145,7 @@ async def test_a_gateway_whose_database_refuses_it_says_so_and_comes_back(
         ):
             assert (answered.status, answered.headers["Retry-After"]) == (UNAVAILABLE, "1"), answered
             assert WORDS[what] not in str(answered.body)
-        assert WORDS[what] in gateway.log.getvalue().decode()
+        await _until_said(gateway, what)
         await server.refuse(what, gateway.database, is_over=True)
         await _until_ready(gateway, ledger)
         await office.describe()
