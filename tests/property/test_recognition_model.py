@@ -108,8 +108,8 @@ class Offices(RuleBasedStateMachine):
             return
         replaced = sorted(self.model.recognitions)[which % len(self.model.recognitions)]
         made = self.model.recognitions[replaced]
-        name = made.credential_id if who % 5 else self._name(which)
-        speaker = self.world.parties[made.issuer] if who % 7 else self._party(who)
+        name = made.credential_id if who % 5 != 2 else self._name(which)
+        speaker = self.world.parties[made.issuer] if who % 7 != 3 else self._party(who)
         self._recognised(speaker, name, said, replaces=replaced)
 
     @rule(who=NUMBERS, which=NUMBERS)
@@ -121,11 +121,11 @@ class Offices(RuleBasedStateMachine):
         counted = self.model.held[name].ects_hundredths if decision.decision == "full" else decision.ects_hundredths
         said = {
             "decision": decision.decision,
-            "credits_": counted + (1 if who % 11 == 0 else 0),
-            "programme": 1 + who % 2 if who % 13 == 0 else int(decision.programme[-1]),
-            "level": 7 if who % 17 == 0 else decision.eqf_level or None,
+            "credits_": counted + (1 if who % 11 == 5 else 0),
+            "programme": 1 + who % 2 if who % 13 == 7 else int(decision.programme[-1]),
+            "level": 7 if who % 17 == 9 else decision.eqf_level or None,
         }
-        speaker = self.world.parties[decision.issuer] if who % 7 else self._party(who)
+        speaker = self.world.parties[decision.issuer] if who % 7 != 3 else self._party(who)
         self._recognised(speaker, name, said, under=under)
 
     def _recognised(self, speaker: Party, name: CredentialId, said: dict[str, Any], **more: EventId) -> None:
@@ -145,12 +145,14 @@ class Offices(RuleBasedStateMachine):
     def _another(self, number: int, name: CredentialId) -> Party:
         """Return an institution, mostly another than the one that awarded."""
         is_own = self._party(number).did == self.model.held[name].issuer
-        return self._party(number + (1 if is_own and number % 5 else 0))
+        return self._party(number + (1 if is_own and number % 5 != 4 else 0))
 
     def _decision(self, number: int) -> EventId:
-        """Return a decision, mostly one that decides now."""
-        in_force = [name for name in sorted(self.model.decisions) if self.model.in_force(name, self.world.now)]
-        chosen = in_force if in_force and number % 5 else sorted(self.model.decisions)
+        """Return a decision: mostly one that decides now, else one whose period is over or has not begun."""
+        model, names = self.model, sorted(self.model.decisions)
+        in_force = [name for name in names if model.in_force(name, self.world.now)]
+        beside = [name for name in names if name not in in_force and model.stands(name)]
+        chosen = (in_force if number % 3 else beside) or names
         return chosen[number % len(chosen)]
 
     def _covered(self, under: EventId, number: int) -> CredentialId:
@@ -198,7 +200,7 @@ class Offices(RuleBasedStateMachine):
         if not made:
             return
         name = sorted(made)[which % len(made)]
-        speaker = self.world.parties[made[name].issuer] if who % 3 else self._party(who)
+        speaker = self.world.parties[made[name].issuer] if who % 3 != 1 else self._party(who)
         say = self.world.decision_withdrawal if of_decisions else self.world.withdrawal
         if self._said(say(speaker, name), is_expected=self.model.may_withdraw(name, speaker.did, made)):
             self.model.withdrawn.add(name)
