@@ -65,8 +65,8 @@ async def listening(
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=app[CONFIG].shutdown_timeout_seconds, handle_signals=False
     )
-    await runner.setup()
     try:
+        await runner.setup()  # what has started when a later part cannot is stopped below
         with bound_sockets(host, port, reuse_port=reuse_port) as sockets:
             servers = await _accepting(app, runner, sockets, limits)
             try:

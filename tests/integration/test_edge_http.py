@@ -676,6 +676,26 @@ async def test_a_port_in_use_is_told_in_clear_words() -> None:
             await serve(app, host="127.0.0.1", port=port, stop=asyncio.Event())
 
 
+async def test_what_has_started_is_stopped_where_a_later_part_cannot_start() -> None:
+    """Else a service that is refused its database ends with a fault of its own beside the reason."""
+    app = make_app("sample", [], config=EdgeConfig(), log=Log("sample", io.BytesIO()), version="1", description="")
+    ended: list[str] = []
+
+    async def first(_: web.Application) -> AsyncIterator[None]:
+        yield
+        ended.append("first")
+
+    async def second(_: web.Application) -> AsyncIterator[None]:
+        if not ended:
+            raise ConflictProblem("cannot start")
+        yield
+
+    app.cleanup_ctx.extend([first, second])
+    with pytest.raises(ConflictProblem, match="cannot start"):
+        await serve(app, host="127.0.0.1", port=0, stop=asyncio.Event())
+    assert ended == ["first"]
+
+
 async def test_stopping_lets_running_requests_finish() -> None:
     stream = io.BytesIO()
     app = make_app("sample", ROUTES, config=EdgeConfig(), log=Log("sample", stream), version="1", description="",
