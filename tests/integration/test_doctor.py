@@ -99,7 +99,7 @@ async def test_what_could_start_has_nothing_wrong_and_says_what_to_look_at(envir
     assert "bad" not in {finding.state for finding in found.findings}
     assert all(finding.todo for finding in found.findings if finding.state != "good")
     assert found["gateway tables"].state == "good"
-    assert found["gateway log"].found.startswith(f"{ORIGIN} shows 1 entries")
+    assert found["gateway log"].found.startswith(f"{ORIGIN} shows 1 entry")
     assert found["gateway version"].state == "note", "the ledger is of another version"
     assert found["gateway pin"].state == "note"
     assert found["gateway service"].found == f"nothing answers at http://127.0.0.1:{environ['CREDENTIFY_GATEWAY_PORT']}"
