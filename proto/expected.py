@@ -27,6 +27,7 @@ _FORMS = {
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T": "a time with its offset from UTC, as "
     "2026-11-23T10:00:00+01:00",
     r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])": "a day, as 2026-11-23",
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z": "a day, as 2026-11-23",
     r"^([0-9]{4}-": "a month, as 2026-01",
     r"^[0-8]?": "an EQF level as one digit, as 6",
     r"^[a-z0-9](-?[a-z0-9])": "small letters, digits and single hyphens, as hogeschool-waterland",

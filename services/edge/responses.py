@@ -15,6 +15,7 @@ from services.edge.problems import (
     NoRoomProblem,
     RateLimitedProblem,
     UnauthenticatedProblem,
+    UnknownPathProblem,
 )
 from services.edge.route import Media, Route
 from services.edge.schemas import REFERENCE, Schema, Schemas
@@ -107,6 +108,8 @@ def problems_of(route: Route, *, explained: Sequence[type[Problem]] = ()) -> lis
     if route.takes_body:
         kinds += [MalformedProblem, BodyTimeoutProblem, BodyTooLargeProblem, MediaTypeProblem, InvalidProblem]
         kinds.append(NoRoomProblem)
+    if route.path != route.template:  # its path asks for a form, and what has another is no path at all
+        kinds.append(UnknownPathProblem)
     if route.query or route.path_parameters or route.idempotency:
         kinds.append(InvalidProblem)
     if route.rate_limited:

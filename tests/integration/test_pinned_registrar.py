@@ -70,8 +70,8 @@ async def test_a_new_verifier_with_a_pin_confirms_nothing_of_the_false_log(tmp_p
         await _faulty(verifier, awarded)
         answer = await verifier.post(awarded.data)
         assert answer["verdict"] == "indeterminate"
-        assert pin in answer["checks"][-1]["detail"]
-        assert world.registrar.did in answer["checks"][-1]["detail"]
+        assert pin in answer["checks"][-1]["cause"]
+        assert world.registrar.did in answer["checks"][-1]["cause"]
         assert (await verifier.get(f"/v1/credentials/{awarded.credential_id}", status=404))["fresh"] is False
 
 

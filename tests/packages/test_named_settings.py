@@ -32,6 +32,7 @@ NOWHERE = {
     "GATEWAY_FONT_FOLDER": "for scripts that the package's own fonts lack",
     "VERIFIER_API_KEYS_FILE": "for clients with quotas of their own, by `credentify verifier-key`",
     "VERIFIER_COMPARE_WITH": "verifiers of others, by agreement with them",
+    "VERIFIER_QUALITY_REGISTER_FILE": "whoever has a copy of the quality register imports it",
     "VERIFIER_STATEMENT_KEY_FILE": "who signs dated statements has decided to",
     "VERIFIER_WITNESS_KEY_FILE": "a witness is one for the logs of others",
     "VERIFIER_WITNESS_MEMORY_FILE": "the same",

@@ -42,7 +42,15 @@ from services.issuer_gateway.http.caller import (
     check_rate,
     keyed_from,
 )
-from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, query_of, see_other
+from services.issuer_gateway.http.people import (
+    for_people,
+    form_route,
+    language_of,
+    page_route,
+    query_of,
+    root_of,
+    see_other,
+)
 from services.issuer_gateway.store.applications import WantedApplications
 
 _LIST = "applications"
@@ -121,7 +129,9 @@ async def withdraw_application(request: web.Request, *, path: LinkPath) -> Reply
 
 def _page(request: web.Request, seen: ApplicationSeen, secret: str, *, fault: int | None = None) -> web.Response:
     language, query = language_of(request)[0], query_of(request)
-    return request.app[APPLICATION_PAGES].application(seen, language, secret=secret, query=query, fault=fault)
+    return request.app[APPLICATION_PAGES].application(
+        seen, language, root=root_of(request), secret=secret, query=query, fault=fault
+    )
 
 
 @for_people

@@ -73,8 +73,18 @@ class ApplicationPages(PagesInLanguages):
         return self.rendered("apply", language, status=status, wrong=wrong, faults=said, **values)
 
     def application(
-        self, seen: ApplicationSeen, language: LearnerLanguage, *, secret: str, query: str, fault: int | None = None
+        self,
+        seen: ApplicationSeen,
+        language: LearnerLanguage,
+        *,
+        root: str,
+        secret: str,
+        query: str,
+        fault: int | None = None,
     ) -> web.Response:
-        """Return the page of an application, as whoever has its link sees it; `fault` is where words are missing."""
-        values: dict[str, Any] = {"seen": seen, "secret": secret, "query": query, "fault": fault}
+        """Return the page of an application, as whoever has its link sees it; `fault` is where words are missing.
+
+        It is also the answer to its own forms, at longer paths, so its links begin with `root`.
+        """
+        values: dict[str, Any] = {"seen": seen, "root": root, "secret": secret, "query": query, "fault": fault}
         return self.rendered("application", language, status=422 if fault else 200, **values)
