@@ -47,6 +47,14 @@ class DocsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     q: Annotated[str, Meta(max_length=100, description="Words that operations and schemas must have, all of them")] = ""
 
 
+class _Described(msgspec.Struct, frozen=True):
+    """The description of a route table as it is answered: as JSON, as a page, and the page compressed."""
+
+    document: bytes
+    page: DocsPage
+    zipped: bytes
+
+
 class Operations:
     """The handlers of the operator's routes."""
 
@@ -67,9 +75,9 @@ class Operations:
         self._readiness = dict(readiness)
         self._timeout_seconds = timeout_seconds
         self._stopping = stopping
-        self._document = b""
-        self._page: DocsPage
-        self._zipped = b""
+        self._describe: Callable[[], _Described]
+        self._described: _Described | None = None
+        self._describing = asyncio.Lock()
 
     def routes(self) -> list[Route]:
         """Return the five routes."""
@@ -111,13 +119,27 @@ class Operations:
     def describe(
         self, *, title: str, description: str, routes: Sequence[Route], explained: Sequence[type[Problem]] = ()
     ) -> None:
-        """Make the OpenAPI document and its page from the whole route table; `explained` as for `make_app`."""
-        document = openapi_document(
-            title=title, version=self._alive.version, description=description, routes=routes, explained=explained
-        )
-        self._document = msgspec.json.encode(document)
-        self._page = DocsPage(document)
-        self._zipped = gzip.compress(self._page.whole.encode(), mtime=0)
+        """Take the whole route table, of which the first reader has the OpenAPI document and its page made.
+
+        `explained` as for `make_app`.
+        """
+        version = self._alive.version
+
+        def make() -> _Described:
+            document = openapi_document(
+                title=title, version=version, description=description, routes=routes, explained=explained
+            )
+            page = DocsPage(document)
+            return _Described(msgspec.json.encode(document), page, gzip.compress(page.whole.encode(), mtime=0))
+
+        self._describe = make
+
+    async def _description(self) -> _Described:
+        """Return the description; it is made once, off the loop: no start and no other request waits for it."""
+        async with self._describing:
+            if self._described is None:
+                self._described = await asyncio.to_thread(self._describe)
+        return self._described
 
     async def live(self, _: web.Request) -> Alive:
         """Answer that the process runs, whatever else is wrong."""
@@ -150,15 +172,17 @@ class Operations:
 
     async def openapi(self, _: web.Request) -> Reply:
         """Return the OpenAPI document."""
-        return Reply(self._document, etag=etag_of(self._document))
+        document = (await self._description()).document
+        return Reply(document, etag=etag_of(document))
 
     async def docs(self, request: web.Request, *, query: DocsQuery) -> web.Response:
         """Return the page made from the OpenAPI document: whole, compressed once, or what a search finds of it."""
+        described = await self._description()
         if searched := " ".join(query.q.split()):
-            return html_page(self._page.found(searched), style=self._page.style)
-        response = html_page(self._page.whole, style=self._page.style)
+            return html_page(described.page.found(searched), style=described.page.style)
+        response = html_page(described.page.whole, style=described.page.style)
         response.headers["Vary"] = "Accept-Encoding"
         if "gzip" in map(str.strip, request.headers.get("Accept-Encoding", "").split(",")):
-            response.body = self._zipped
+            response.body = described.zipped
             response.headers["Content-Encoding"] = "gzip"
         return response
