@@ -70,7 +70,7 @@ class Account:
         return not self.said or self.said[-1][0] == "appeal"
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(STEPS, AT_ONCE)
 def test_rounds_appeals_and_states_are_those_of_a_plain_account(
     steps: list[tuple[Any, ...]], at_once: dict[int, RecognitionDecision]

@@ -81,7 +81,7 @@ def _said(found: Iterable[Unmet]) -> recipe_model.Found:
     return Counter((each.code, tuple(sorted(each.credentials))) for each in found)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(recipes(), PARTS, MANY, st.integers(0, 4_000))
 @example(Recipe(outside_share_max="1/3"), [part(1, 400), part(2, 400, issuer=OTHER, uri=URIS[1])], [], 601)
 @example(Recipe(outside_share_max="60%"), [part(1, 401), part(2, 900, issuer=OTHER, uri=URIS[1])], [], 1_003)

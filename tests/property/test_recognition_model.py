@@ -232,4 +232,4 @@ class Offices(RuleBasedStateMachine):
 
 
 TestOffices = Offices.TestCase
-TestOffices.settings = settings(max_examples=120, stateful_step_count=50, deadline=None)
+TestOffices.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
