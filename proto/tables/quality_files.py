@@ -19,6 +19,7 @@ from proto.quality_register import REPORTS_MAX, QualityReport
 
 _TEXT_MAX = 300
 _INSTITUTIONS_MAX = 32
+_NUMBER_DIGITS_MAX = 9
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "report": ("report_id", "id"),
     "agency": ("agency", "agency_name", "agency_acronym"),
@@ -90,7 +91,7 @@ def _rows(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _report(place: str, row: Mapping[str, Any]) -> QualityReport:
     values = {field: next((row[name] for name in names if row.get(name)), "") for field, names in _NAMES.items()}
     number = str(values.pop("report")).strip()
-    if not (number.isascii() and number.isdigit()) or len(number) > 9:  # noqa: PLR2004 - so many digits has a number
+    if not (number.isascii() and number.isdigit()) or len(number) > _NUMBER_DIGITS_MAX:
         raise QualityFileProblem(f"{place} has no number of a report in report_id")
     institutions = values.pop("institutions")
     named = institutions if isinstance(institutions, list) else _text(institutions).split(";")

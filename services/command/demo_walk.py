@@ -92,9 +92,11 @@ async def eventually(what: str, ask: Callable[[], Awaitable[_T | None]]) -> _T:
     """Return the first answer of `ask` that is not None; raises `UnavailableProblem` after a minute."""
     try:
         async with asyncio.timeout(WAIT_S):
-            while (found := await ask()) is None:  # noqa: ASYNC110 - the state is another process's
+            while True:
+                found = await ask()
+                if found is not None:
+                    return found
                 await asyncio.sleep(POLL_S)
-            return found
     except TimeoutError as error:
         raise UnavailableProblem(f"Not so within {WAIT_S:g} s: {what}. Look at the services' logs.") from error
 

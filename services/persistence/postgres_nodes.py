@@ -164,9 +164,12 @@ class _Race(Generic[_C]):
         done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             node = self._asking.pop(task)
-            try:
+            error = task.exception()
+            if error is None:
                 self._open[node] = task.result()
-            except Exception as error:  # noqa: BLE001 - it is raised where no node fits
+            elif not isinstance(error, Exception):
+                raise error  # the process is told to end
+            else:
                 self._troubles[node] = error
                 self._hurry.set()
                 self._ask(node, after_seconds=AGAIN_SECONDS)

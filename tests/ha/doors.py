@@ -7,6 +7,7 @@ connection is found by the folder in which its process runs, so that a door know
 import asyncio
 import contextlib
 import os
+import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -113,10 +114,9 @@ def name_by_folder(folder: Path, port: int) -> str:
     inode = _inode_of(port)
     if inode is None:
         return ""
-    link = f"socket:[{inode}]"
     for process, name in _processes_in(folder):
         with contextlib.suppress(OSError), os.scandir(process / "fd") as files:
-            if any(os.readlink(each.path) == link for each in files):  # noqa: PTH115 - a Path for each would be slow
+            if any(stat.S_ISSOCK((found := each.stat()).st_mode) and found.st_ino == inode for each in files):
                 return name
     return ""
 

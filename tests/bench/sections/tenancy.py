@@ -129,9 +129,11 @@ async def _begun(stand: Stand, slug: str, each: int) -> OneTenant:
     issued = await client.issue(_award(found, "first"), key=f"{slug}-first")
     found.issued.append(issued.credential_id)
     async with asyncio.timeout(ADMITTED_TIMEOUT_S):
-        while (await client.credential(issued.credential_id)).status is None:  # noqa: ASYNC110 - another process's
+        while True:
+            answer = await client.credential(issued.credential_id)
+            if answer.status is not None:
+                return found
             await asyncio.sleep(POLL_S)
-    return found
 
 
 def _award(of: OneTenant, who: str) -> dict[str, object]:
