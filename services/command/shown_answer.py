@@ -145,9 +145,8 @@ class ShownAnswer:
 
     def _record(self, answer: Answer) -> None:
         """Print what the log says of the credential, what was said of it, and what the register says."""
-        if answer.status is None and answer.issuer is None:
-            return
-        self._lines.heading("What is on record", OF_LOG)
+        if answer.status is not None or answer.credential is not None:
+            self._lines.heading("What is on record", OF_LOG)
         for label, text in (*self._of_status(answer), *self._of_credential(answer)):
             self._lines.line(label, text)
         for item in answer.status.history if answer.status else ():
@@ -191,12 +190,13 @@ class ShownAnswer:
         return self._word("{ects} ECTS, of which {remaining} hold", ects=declared, remaining=remaining)
 
     def _register(self, issuer: IssuerFacts) -> None:
-        country = f" ({issuer.country})" if issuer.country else ""
+        """Print what the register has of the institution that is named: not that it awarded what is not proven."""
         if issuer.state == "not_admitted":
-            self._lines.line("Awarded by", f"{issuer.legal_name}{country} {issuer.did}".strip())
             return
+        country = f" ({issuer.country})" if issuer.country else ""
         self._lines.heading("The institution, by the register", OF_LOG)
-        self._lines.line("Awarded by", f"{issuer.legal_name}{country}, {issuer.did}")
+        self._lines.line("Name", f"{issuer.legal_name}{country}")
+        self._lines.line("Identifier", issuer.did)
         self._lines.line("State", self._word(STANDINGS[issuer.state]))
         self._lines.line("On the register since", issuer.admitted_at and when(issuer.admitted_at))
         if issuer.scope:

@@ -151,6 +151,15 @@ def test_each_part_says_whose_word_it_is() -> None:
     assert "What is on record (The public log says this.)" in text
 
 
+def test_nothing_says_that_an_institution_awarded_what_is_not_proven() -> None:
+    altered = msgspec.structs.replace(ANSWER, content=None, status=None, credential=None)
+    out = io.StringIO()
+    ShownAnswer(Console(file=out, width=200, soft_wrap=True), LANGUAGES["en"]).show(altered)
+    assert "What is on record" not in out.getvalue()
+    assert "Awarded by" not in out.getvalue()
+    assert "The institution, by the register" in out.getvalue()
+
+
 def test_who_endorses_it_and_who_counts_its_achievement_is_printed_in_the_language() -> None:
     said = msgspec.structs.replace(
         ANSWER,
