@@ -65,16 +65,16 @@ class ServiceProcess:
                 start_new_session=True,
             )
 
-    async def ready(self, session: aiohttp.ClientSession) -> None:
+    async def ready(self, session: aiohttp.ClientSession, *, seconds: float = READY_TIMEOUT_S) -> None:
         """Return once the service says that it is ready; raises `ServiceStartProblem` if it ends or hangs before."""
         assert self._process is not None, "the service was never started"
         try:
-            async with asyncio.timeout(READY_TIMEOUT_S):
+            async with asyncio.timeout(seconds):
                 while not await self._says_ready(session):
                     self.check_running()
                     await asyncio.sleep(POLL_INTERVAL_S)
         except TimeoutError as error:
-            raise self._problem(f"it was not ready after {READY_TIMEOUT_S:g} s") from error
+            raise self._problem(f"it was not ready after {seconds:g} s") from error
 
     def check_running(self) -> None:
         """Raise `ServiceStartProblem` where the process was started and has ended."""

@@ -6,15 +6,22 @@ temporary folder, and ends with this.
 
 import argparse
 import asyncio
+import contextlib
 import random
 import secrets
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 
+from proto.log.checkpoint import open_checkpoint
+from proto.log.note_key import parse_vkey
+from proto.problem import Problem
+from services.clients.http_session import HTTP_ERRORS
 from services.command import fsck
+from services.command.child import ServiceStartProblem
 from services.command.fsck import Targets
 from tests.bench.results import say
 from tests.bench.stand import Stand, open_stand
@@ -23,11 +30,12 @@ from tests.bench.tenant import make_tenant
 from tests.soak.faults import SERVICES, Faults
 from tests.soak.load import Load
 from tests.soak.samples import DATABASES, Sample, look
-from tests.soak.verdict import Line, judge
+from tests.soak.verdict import Line, judge, recovered
 
 SAMPLE_SECONDS = 5.0
 FAULTS_PER_HOUR = 90
-SETTLE_SECONDS = 180.0
+STILL_SECONDS = 300.0
+"""What has not moved for so long never will; as long as it moves, a slow machine is waited for."""
 RESULTS = Path(__file__).parents[2] / "bench-results"
 
 
@@ -45,27 +53,30 @@ async def soak(hours: float, seed: int) -> int:
     """Return the exit status of a soak of so many hours."""
     seconds, rng = hours * 3600, random.Random(seed)
     say(f"soak of {hours:g} h, seed {seed}: load from clients, {FAULTS_PER_HOUR} faults an hour")
+    samples, lines = list[Sample](), list[Line]()
     async with open_stand(rules_version=2) as stand:
         await stand.only(*SERVICES)
-        load = Load(stand, await make_tenant(stand, "soak"), rng)
-        faults, samples = Faults(stand, rng, say), list[Sample]()
-        began = time.monotonic()
-        beside = [
-            asyncio.create_task(faults.run(every_seconds=3600 / FAULTS_PER_HOUR)),
-            asyncio.create_task(faults.watch()),
-            asyncio.create_task(_sampling(stand, began, samples)),
-        ]
+        load, faults = Load(stand, await make_tenant(stand, "soak"), rng), Faults(stand, rng, say)
         try:
-            await load.run(seconds)
-        finally:
-            for task in beside:
-                task.cancel()
-            ended = await asyncio.gather(*beside, return_exceptions=True)
-        for error in ended:
-            if isinstance(error, Exception):
-                raise error
-        lines = [*judge(samples), *await _settled(stand, load)]
+            lines = await _under_load(stand, load, faults, samples, seconds)
+        except* ServiceStartProblem as gone:
+            lines = [*judge(samples), *(Line("ready again", str(each), is_well=False) for each in gone.exceptions)]
     return _report(lines, load, faults, samples, seed)
+
+
+async def _under_load(stand: Stand, load: Load, faults: Faults, samples: list[Sample], seconds: float) -> list[Line]:
+    """Return what is judged once the load is over; a service that never comes back ends all of it."""
+    async with asyncio.TaskGroup() as beside:
+        watching = beside.create_task(faults.watch())
+        sampling = beside.create_task(_sampling(stand, time.monotonic(), samples))
+        dealing = beside.create_task(faults.run(seconds=seconds, every_seconds=3600 / FAULTS_PER_HOUR))
+        await load.run(seconds)
+        faults.end()
+        await dealing
+        sampling.cancel()
+        lines = [*judge(samples), *recovered(faults.recoveries), *await _settled(stand, load)]
+        watching.cancel()
+    return lines
 
 
 async def _sampling(stand: Stand, began: float, samples: list[Sample]) -> None:
@@ -81,12 +92,12 @@ async def _sampling(stand: Stand, began: float, samples: list[Sample]) -> None:
 
 async def _settled(stand: Stand, load: Load) -> list[Line]:
     """Return whether all that was acknowledged is there, and what `fsck` says, once the load is over."""
-    for name in SERVICES:
-        await stand.running[name].ready(stand.session)
-    await load.settle(timeout_seconds=SETTLE_SECONDS + len(load.issued) / 20)
+    lines = [await _files(stand, load)]
+    await _caught_up(stand)
+    await load.settle()
     count = len(load.issued)
-    kept = f"{count} single issues and {len(load.revoked)} revocations, {load.counts['wrong']} of them lost or wrong"
-    lines = [Line("acknowledged", kept, not load.wrong), await _files(stand, load)]
+    kept = f"{count:,} single issues and {len(load.revoked):,} revocations, {load.counts['wrong']} lost or wrong"
+    lines.append(Line("acknowledged", kept, not load.wrong))
     addresses = stand.addresses
     reports = await fsck.check(
         Targets(
@@ -107,12 +118,31 @@ async def _files(stand: Stand, load: Load) -> Line:
     """Wait until every row of every file that was taken is on the log, and none twice."""
     wanted = len(load.issued) + load.in_files
     async with stand.counted() as count:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        found = await count()
-        while found < wanted and time.monotonic() < deadline:
-            await asyncio.sleep(0.5)
-            found = await count()
+        found = await _still_or(wanted, count)
     return Line("credentials on the log", f"{found:,} of {wanted:,}", found == wanted)
+
+
+async def _caught_up(stand: Stand) -> None:
+    """Wait until the verifier follows the log up to what it holds now; what it lacks then is found one by one."""
+    key = parse_vkey(stand.addresses.log_verifier_key)
+
+    async def size() -> int:
+        with contextlib.suppress(*HTTP_ERRORS, Problem):
+            async with stand.session.get(stand.addresses.verifier + "/v1/checkpoint") as response:
+                return open_checkpoint(await response.read(), key).checkpoint.size
+        return 0
+
+    await _still_or((await stand.log()).tree_size, size)
+
+
+async def _still_or(wanted: int, look: Callable[[], Awaitable[int]]) -> int:
+    """Return what is there once it is what is wanted, or more, or has not moved for `STILL_SECONDS`."""
+    found, moved_at = await look(), time.monotonic()
+    while found < wanted and time.monotonic() - moved_at < STILL_SECONDS:
+        await asyncio.sleep(0.5)
+        now = await look()
+        found, moved_at = now, (moved_at if now == found else time.monotonic())
+    return found
 
 
 def _report(lines: list[Line], load: Load, faults: Faults, samples: list[Sample], seed: int) -> int:
@@ -121,11 +151,14 @@ def _report(lines: list[Line], load: Load, faults: Faults, samples: list[Sample]
         say(f"{'well ' if line.is_well else 'WRONG'} {line.what}: {line.found}")
     for words in load.wrong[:10]:
         say(f"      {words}")
+    if faults.recoveries:
+        say("longest: " + ", ".join(f"{what} {max(each):.1f} s" for what, each in sorted(faults.recoveries.items())))
     say("load: " + ", ".join(f"{number} {what}" for what, number in load.counts.items()))
     say("faults: " + ", ".join(f"{number} {what}" for what, number in sorted(faults.counts.items())))
     say("flat and whole" if is_well else "NOT well: see the lines that say WRONG")
     RESULTS.mkdir(exist_ok=True)
     found = {"seed": seed, "lines": lines, "load": load.counts, "faults": faults.counts, "samples": samples}
+    found["recoveries"] = faults.recoveries
     (RESULTS / "soak.json").write_bytes(msgspec.json.encode(found))
     return 0 if is_well else 1
 

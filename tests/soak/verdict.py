@@ -1,17 +1,20 @@
 """What the samples of a soak say: slopes, and whether each thing stays flat. Looks at nothing itself."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
 
 import msgspec
 
 from tests.soak.samples import Sample
 
-WARM_UP_SHARE = 0.25
-"""Of each life of a process: what it loads once is no leak."""
+WARM_UP_SHARE = 0.4
+"""Of the longest life of a process: what it loads once, and caches that fill, are no leak."""
 LIFE_SAMPLES_MIN = 4
-DRIFT_MB_MAX, DRIFT_SHARE_MAX = 24.0, 0.15
-"""What a process may gain over the whole run, beyond its warm-up: this much, or this share of what it has."""
-DRIFT_DESCRIPTORS_MAX = 24.0
+GAIN_MB_MAX, GAIN_SHARE_MAX = 16.0, 0.12
+"""What a process may gain in the rest of that life: this much, or this share of what it has."""
+GAIN_DESCRIPTORS_MAX = 16.0
+CONNECTIONS_MAX = 24.0
 WAL_MB_MAX = 1_600.0
 """`max_wal_size` is a gigabyte; PostgreSQL may pass it for a while."""
 BYTES_GROWTH_MAX = 1.35
@@ -30,28 +33,21 @@ class Line(msgspec.Struct, frozen=True):
     is_well: bool
 
 
-def slope(points: Sequence[tuple[float, float]]) -> float:
+Points = Sequence[tuple[float, float]]
+
+
+def slope(points: Points) -> float:
     """Return the slope of the least squares through points, per unit of the first value; 0 where there is none."""
-    return pooled_slope([points])
+    if len(points) < LIFE_SAMPLES_MIN:
+        return 0.0
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    under = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / under if under else 0.0
 
 
-def pooled_slope(lives: Sequence[Sequence[tuple[float, float]]]) -> float:
-    """Return the common slope of several lines that begin at heights of their own."""
-    over = under = 0.0
-    for points in lives:
-        if len(points) < LIFE_SAMPLES_MIN:
-            continue
-        mean_x = sum(x for x, _ in points) / len(points)
-        mean_y = sum(y for _, y in points) / len(points)
-        over += sum((x - mean_x) * (y - mean_y) for x, y in points)
-        under += sum((x - mean_x) ** 2 for x, _ in points)
-    return over / under if under else 0.0
-
-
-def lives_of(
-    samples: Sequence[Sample], name: str, value: Callable[[Sample], float | None]
-) -> list[list[tuple[float, float]]]:
-    """Return a service's values by its lives, each without the warm-up."""
+def longest_life(samples: Sequence[Sample], name: str, value: Callable[[Sample], float | None]) -> tuple[Points, int]:
+    """Return a service's values in its longest life, without the warm-up, and how many lives it had."""
     lives: list[list[tuple[float, float]]] = []
     pid = None
     for sample in samples:
@@ -62,7 +58,12 @@ def lives_of(
             pid = sample.lives[name]
             lives.append([])
         lives[-1].append((sample.at_seconds, found))
-    return [points[int(len(points) * WARM_UP_SHARE) :] for points in lives]
+    longest = max(lives, key=_seconds, default=[])
+    return longest[int(len(longest) * WARM_UP_SHARE) :], len(lives)
+
+
+def _seconds(points: Points) -> float:
+    return points[-1][0] - points[0][0] if points else 0.0
 
 
 def judge(samples: Sequence[Sample]) -> Iterator[Line]:
@@ -71,9 +72,10 @@ def judge(samples: Sequence[Sample]) -> Iterator[Line]:
         yield Line("samples", f"{len(samples)}: too few to say anything", is_well=False)
         return
     seconds = samples[-1].at_seconds - samples[0].at_seconds
+    yield Line("samples", f"{len(samples)}, at most {_gap(samples):.0f} s between two", is_well=True)
     for name in sorted(samples[-1].lives):
-        yield _memory(samples, name, seconds)
-        yield _descriptors(samples, name, seconds)
+        yield _memory(samples, name)
+        yield _descriptors(samples, name)
     for name in sorted(samples[-1].database_mb):
         yield _bytes(samples, name)
     wal = max(sample.wal_mb for sample in samples)
@@ -85,24 +87,31 @@ def judge(samples: Sequence[Sample]) -> Iterator[Line]:
     oldest = max(sample.transaction_seconds for sample in samples)
     yield Line("open transactions", f"at most {oldest:.1f} s", oldest <= TRANSACTION_SECONDS_MAX)
     drift = slope([(sample.at_seconds, float(sample.connections)) for sample in samples]) * seconds
-    yield Line(
-        "database connections", f"{last.connections} now, {drift:+.1f} over the run", drift <= DRIFT_DESCRIPTORS_MAX
+    yield Line("database connections", f"{last.connections} now, {drift:+.1f} over the run", drift <= CONNECTIONS_MAX)
+
+
+def _gap(samples: Sequence[Sample]) -> float:
+    return max(after.at_seconds - before.at_seconds for before, after in pairwise(samples))
+
+
+def _descriptors(samples: Sequence[Sample], name: str) -> Line:
+    points, lives = longest_life(samples, name, lambda each: float(each.descriptors[name]))
+    gain = slope(points) * _seconds(points)
+    found = f"{samples[-1].descriptors[name]} open, {gain:+.1f} in {_seconds(points) / 60:.0f} min, in {lives} lives"
+    return Line(f"{name}: descriptors", found, gain <= GAIN_DESCRIPTORS_MAX)
+
+
+def _memory(samples: Sequence[Sample], name: str) -> Line:
+    """Judge the longest life alone: a short one is still filling its caches, and says nothing of an hour."""
+    points, lives = longest_life(samples, name, lambda each: each.memory_mb.get(name))
+    seconds, now = _seconds(points), samples[-1].memory_mb.get(name, 0.0)
+    gain, allowed = slope(points) * seconds, max(GAIN_MB_MAX, GAIN_SHARE_MAX * now)
+    unseen = allowed * 3600 / seconds if seconds else float("inf")
+    found = (
+        f"{now:.0f} MB, {gain:+.1f} in the last {seconds / 60:.0f} min of the longest of {lives} lives "
+        f"(a leak of less than {unseen:.0f} MB/h would not be seen)"
     )
-
-
-def _descriptors(samples: Sequence[Sample], name: str, seconds: float) -> Line:
-    drift = pooled_slope(lives_of(samples, name, lambda each: float(each.descriptors[name]))) * seconds
-    found = f"{samples[-1].descriptors[name]} open, {drift:+.1f} over the run"
-    return Line(f"{name}: descriptors", found, drift <= DRIFT_DESCRIPTORS_MAX)
-
-
-def _memory(samples: Sequence[Sample], name: str, seconds: float) -> Line:
-    lives = lives_of(samples, name, lambda each: each.memory_mb.get(name))
-    per_second = pooled_slope(lives)
-    drift, now = per_second * seconds, samples[-1].memory_mb.get(name, 0.0)
-    allowed = max(DRIFT_MB_MAX, DRIFT_SHARE_MAX * now)
-    found = f"{now:.0f} MB, {per_second * 3600:+.1f} MB/h ({drift:+.1f} MB over the run) in {len(lives)} lives"
-    return Line(f"{name}: memory of its own", found, drift <= allowed)
+    return Line(f"{name}: memory of its own", found, gain <= allowed)
 
 
 def _bytes(samples: Sequence[Sample], name: str) -> Line:
@@ -112,3 +121,13 @@ def _bytes(samples: Sequence[Sample], name: str) -> Line:
     first, second = slope(points[: middle + 1]), slope(points[middle:])
     found = f"{samples[-1].database_mb[name]:.1f} MB, {first:,.0f} then {second:,.0f} bytes a credential"
     return Line(f"{name}: size", found, second <= BYTES_GROWTH_MAX * max(first, BYTES_FIRST_MIN))
+
+
+def recovered(recoveries: Mapping[str, Sequence[float]]) -> Iterator[Line]:
+    """Yield how long services took to be ready again, which is told and never judged: machines differ."""
+    kinds: dict[str, list[float]] = {}
+    for what, each in recoveries.items():
+        kinds.setdefault(what.partition(" ")[0], []).extend(each)
+    for kind, taken in sorted(kinds.items()):
+        found = f"{len(taken)} times ready again, after {median(taken):.1f} s (median), {max(taken):.1f} s at most"
+        yield Line(f"recovery ({kind})", found, is_well=True)

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tests.soak.samples import Sample
-from tests.soak.verdict import judge, pooled_slope
+from tests.soak.verdict import judge, recovered
 
 NAMES = ("gateway", "ledger", "verifier")
 COUNT = 60
@@ -76,5 +76,15 @@ def test_too_few_samples_say_nothing_and_that_is_not_well() -> None:
     assert [line.is_well for line in judge([sample(1), sample(2)])] == [False]
 
 
-def test_lines_of_several_heights_have_one_slope() -> None:
-    assert pooled_slope([[(x, 2 * x) for x in range(5)], [(x, 100 + 2 * x) for x in range(5)]]) == 2
+def test_a_short_life_that_fills_its_caches_is_not_taken_for_an_hour_of_growth() -> None:
+    assert wrong(
+        memory_mb=lambda n: dict.fromkeys(NAMES, 80.0 + 3 * (n % 5) if n < 40 else 95.0),
+        lives=lambda n: dict.fromkeys(NAMES, min(n // 5, 8)),
+    ) == []  # fmt: skip
+
+
+def test_recoveries_are_told_by_kind_and_never_judged() -> None:
+    lines = list(recovered({"kill ledger": [2.0, 400.0], "kill gateway": [3.0], "stop verifier": [0.1]}))
+    assert [line.what for line in lines] == ["recovery (kill)", "recovery (stop)"]
+    assert lines[0].found == "3 times ready again, after 3.0 s (median), 400.0 s at most"
+    assert all(line.is_well for line in lines)
