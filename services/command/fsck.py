@@ -6,7 +6,7 @@ they name. Exit status: 0 clean, 1 damaged, 3 could not check.
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -28,7 +28,7 @@ from services.fsck_report import Report
 from services.issuer_gateway.fsck import database_check as gateway_fsck
 from services.issuer_gateway.fsck.earlier_faults import Fault
 from services.issuer_gateway.keys.keystore import Keystore
-from services.issuer_gateway.keys.vault import Vault, vault_folder
+from services.issuer_gateway.keys.vault import FILE_NAME, Vault, vault_folder
 from services.ledger.fsck import database_check as ledger_fsck
 from services.persistence import postgres
 from services.verifier import fsck as verifier_fsck
@@ -36,6 +36,13 @@ from services.verifier.config import Config as VerifierConfig
 
 EXIT_DAMAGED, EXIT_COULD_NOT_CHECK = 1, 3
 _DAMAGES_SHOWN = 50
+GATEWAY_NOT_CHECKED = Report(
+    counts={},
+    damage_count=0,
+    damages=(),
+    incomplete="its documents are checked with the gateway's master key: name it with --master-key-file",
+)
+"""What is said of a gateway's database that lies there and could not be checked."""
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -81,12 +88,7 @@ async def check(targets: Targets, corrections: Path | None = None) -> dict[str, 
         async with postgres.connected(targets.ledger_database, application_name="credentify-fsck") as connection:
             reports["ledger"] = await ledger_fsck.check(connection)
     if targets.gateway_database:
-        if targets.master_key_file is None:
-            raise InvalidProblem("The gateway's documents are checked with its master key: add --master-key-file")
-        keystore = Keystore.from_file(targets.master_key_file)
-        with contextlib.closing(Vault(vault_folder(targets.key_folder, targets.master_key_file))) as vault:
-            async with postgres.connected(targets.gateway_database, application_name="credentify-fsck") as connection:
-                reports["gateway"] = await gateway_fsck.check(connection, keystore, vault, mend=mend)
+        reports["gateway"] = await _gateway(targets, targets.gateway_database, mend)
         if corrections is not None:
             corrections.mkdir(mode=0o700, parents=True, exist_ok=True)
             for institution, lines in changes.items():
@@ -94,6 +96,24 @@ async def check(targets: Targets, corrections: Path | None = None) -> dict[str, 
     if targets.verifier_file:
         reports["verifier"] = await verifier_fsck.check(_verifier_config(targets, targets.verifier_file))
     return reports
+
+
+async def _gateway(targets: Targets, database: str, mend: Callable[[Fault], None]) -> gateway_fsck.Report:
+    """Check the gateway's database. A key folder that is not there is not made: it is told what could not be opened."""
+    if targets.master_key_file is None:
+        raise InvalidProblem("The gateway's documents are checked with its master key: add --master-key-file")
+    keystore = Keystore.from_file(targets.master_key_file)
+    folder = vault_folder(targets.key_folder, targets.master_key_file)
+    no_vault = (
+        f"The learners' keys ({FILE_NAME}) are not in {folder}. They lie in the gateway's key folder and in no backup: "
+        "name that folder, or the newest copy of it, with --key-folder"
+    )
+    async with (
+        contextlib.AsyncExitStack() as stack,
+        postgres.connected(database, application_name="credentify-fsck") as connection,
+    ):
+        vault = stack.enter_context(contextlib.closing(Vault(folder))) if (folder / FILE_NAME).is_file() else None
+        return await gateway_fsck.check(connection, keystore, vault, no_vault=no_vault, mend=mend)
 
 
 def _verifier_config(targets: Targets, file: Path) -> VerifierConfig:
@@ -121,6 +141,19 @@ def lines(name: str, report: Report) -> Iterator[str]:
         yield f"  … and {report.damage_count - _DAMAGES_SHOWN} more"
     if report.incomplete:
         yield f"  not everything could be checked: {report.incomplete}"
+
+
+def in_words(reports: Mapping[str, Report]) -> str:
+    """Return in a word or two how all of it is: nothing that was not looked at is called clean."""
+    status = exit_status(reports.values())
+    return {0: "clean", EXIT_DAMAGED: "DAMAGED", EXIT_COULD_NOT_CHECK: "NOT WHOLLY CHECKED"}[status]
+
+
+def lines_of_unclean(reports: Mapping[str, Report]) -> Iterator[str]:
+    """Yield what a person reads of each report that is not clean."""
+    for name, report in reports.items():
+        if not report.is_clean:
+            yield from lines(name, report)
 
 
 @click.command()

@@ -14,7 +14,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder
-from services.command.fsck import Targets, check
+from services.command.fsck import GATEWAY_NOT_CHECKED, Targets, check, exit_status, in_words, lines_of_unclean
 from services.command.pg_tools import restore as restore_database
 from services.embedded import EmbeddedPostgres, find_leavings, let_through, remove_leavings
 from services.ledger import store
@@ -25,14 +25,18 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     """How a restore would go: entries, whether all is as it should be, and the seconds that its two halves took.
 
     `gateway_checked` is false where the master key was not at hand: the gateway's database was filled then, and not
-    checked.
+    checked. `verdict` is `clean`, `DAMAGED` or `NOT WHOLLY CHECKED`; where it is not clean, `lines` say what was found
+    and why not all could be checked. `exit_status` is that of `credentify fsck`.
     """
 
     made_at: Moment
     tree_size: int
     is_clean: bool
+    verdict: str
+    exit_status: int
     gateway_checked: bool
     damages: dict[str, int]
+    lines: tuple[str, ...]
     restore_seconds: float
     check_seconds: float
 
@@ -61,6 +65,8 @@ async def rehearse(
                     key_folder=key_folder,
                 )
             )
+            if "gateway" in urls and not has_gateway:
+                reports["gateway"] = GATEWAY_NOT_CHECKED
             async with postgres.connected(urls["ledger"], application_name="credentify-rehearsal") as connection:
                 head = await store.head(connection)
     finally:
@@ -70,6 +76,9 @@ async def rehearse(
         made_at=manifest.made_at,
         tree_size=head.size if head else 0,
         is_clean=all(report.is_clean for report in reports.values()),
+        verdict=in_words(reports),
+        exit_status=exit_status(reports.values()),
+        lines=tuple(lines_of_unclean(reports)),
         gateway_checked=has_gateway,
         damages={name: len(msgspec.to_builtins(report)["damages"]) for name, report in reports.items()},
         restore_seconds=round(restored - began, 1),

@@ -15,15 +15,15 @@ import msgspec
 
 from proto.log.checkpoint import OpenedCheckpoint, open_checkpoint
 from proto.log.note_key import VerifierKey, parse_vkey
-from proto.number_words import number_of, number_of_entries
+from proto.number_words import number_of_entries
 from proto.problem import ConflictProblem, InvalidProblem, Problem
 from services.command import backup_folder as names
 from services.command.backup_folder import BackupFolder, BackupManifest
-from services.command.fsck import Targets, check
+from services.command.fsck import GATEWAY_NOT_CHECKED, Targets, check, in_words, lines_of_unclean
 from services.command.home import Home, default_folder
 from services.command.key_file import write_secret
 from services.command.note_file import read_note
-from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
+from services.command.output import as_json_option, command, console, print_json
 from services.command.pg_tools import postgres_programs_option
 from services.command.pg_tools import restore as restore_database
 from services.command.rehearsal import Rehearsed, rehearse
@@ -58,7 +58,10 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     tree_size: int
     signed_size: int
     is_clean: bool
+    verdict: str
+    """`clean`, `DAMAGED` or `NOT WHOLLY CHECKED`; where it is not clean, `lines` say why."""
     damages: dict[str, int]
+    lines: tuple[str, ...]
 
     @property
     def can_sign(self) -> bool:
@@ -147,6 +150,8 @@ async def _checked(folder: BackupFolder, to: Destinations, newest: OpenedCheckpo
             key_folder=to.key_folder,
         )
     )
+    if folder.has(names.GATEWAY_DUMP) and to.gateway_database and not has_gateway:
+        reports["gateway"] = GATEWAY_NOT_CHECKED
     assert to.ledger_database is not None, "put_back checked it"
     async with postgres.connected(to.ledger_database, application_name="credentify-restore") as connection:
         head = await store.head(connection)
@@ -154,6 +159,8 @@ async def _checked(folder: BackupFolder, to: Destinations, newest: OpenedCheckpo
         tree_size=head.size if head else 0,
         signed_size=newest.checkpoint.size,
         is_clean=all(report.is_clean for report in reports.values()),
+        verdict=in_words(reports),
+        lines=tuple(lines_of_unclean(reports)),
         damages={name: len(msgspec.to_builtins(report)["damages"]) for name, report in reports.items()},
     )
 
@@ -279,12 +286,9 @@ async def restore(
 
 
 def _print(done: Restored) -> None:
-    console.print(
-        f"restored {number_of_entries(done.tree_size)}; checked again: {'clean' if done.is_clean else 'DAMAGED'}"
-    )
-    for name, count in done.damages.items():
-        if count:
-            console.print(f"  {name}: {number_of(count, 'damage')}; see `credentify fsck`")
+    console.print(f"restored {number_of_entries(done.tree_size)}; checked again: {done.verdict}")
+    for line in done.lines:
+        console.print(f"  {line}", markup=False)
     if not done.can_sign:
         console.print(
             f"the log has signed {number_of_entries(done.signed_size)}: it will not start to sign until what is "
@@ -294,13 +298,15 @@ def _print(done: Restored) -> None:
 
 
 def _print_rehearsed(done: Rehearsed, *, as_json: bool) -> None:
-    """Print how the rehearsal went; what is damaged ends with status 1."""
+    """Print how the rehearsal went; what is damaged ends with status 1, what could not be checked with 3."""
     if as_json:
         print_json(done)
     else:
         checked = "ledger and gateway" if done.gateway_checked else "ledger; the gateway only with --master-key-file"
         console.print(f"rehearsed   backup of {done.made_at}, {number_of_entries(done.tree_size)}")
-        console.print(f"checked     {checked}: {'clean' if done.is_clean else 'DAMAGED'}")
+        console.print(f"checked     {checked}: {done.verdict}")
+        for line in done.lines:
+            console.print(f"            {line}", markup=False)
         console.print(f"time        {done.restore_seconds:g} s to restore, {done.check_seconds:g} s to check")
-    if not done.is_clean:
-        sys.exit(EXIT_PROBLEM)
+    if done.exit_status:
+        sys.exit(done.exit_status)

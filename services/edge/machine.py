@@ -20,6 +20,8 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from services.edge.secret_ages import SecretAges, memory_of
+
 LOOK_SECONDS = 10.0
 OLD_SECONDS = 60.0
 """What was not looked at for so long is not shown: the disk hangs."""
@@ -71,6 +73,7 @@ class Machine(Collector):
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._rooms: dict[str, tuple[float, Room]] = {}
+        self._ages = SecretAges(memory_of(watched.places))
         self._secrets: dict[str, float] = {}
         self._certificates: dict[str, float] = {}
 
@@ -79,7 +82,8 @@ class Machine(Collector):
         yield from self._disks()
         secrets = GaugeMetricFamily(
             "credentify_secret_file_timestamp_seconds",
-            "When the file of a secret was last written. Its age says when the secret is due to be replaced.",
+            "Since when a secret is the same: when its file was last written, or when it was first seen here, if that "
+            "is earlier. Its age says when the secret is due to be replaced.",
             labels=("secret",),
         )
         for name, at in self._secrets.items():
@@ -132,7 +136,7 @@ class Machine(Collector):
         for name, path in self._watched.places.items():
             with contextlib.suppress(OSError):
                 self._rooms[name] = (time.monotonic(), room_of(path))
-        self._secrets = dict(_written_at(self._watched.secrets))
+        self._secrets = self._ages.since(self._watched.secrets)
 
     async def _keep_asking(self, name: str, address: str) -> None:
         while True:
@@ -168,9 +172,3 @@ def certificate_expires_at(address: str) -> float | None:
         return x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp() if shown else None
     except (OSError, ValueError):
         return None
-
-
-def _written_at(files: Mapping[str, Path]) -> Iterator[tuple[str, float]]:
-    for name, path in files.items():
-        with contextlib.suppress(OSError):
-            yield name, path.stat().st_mtime

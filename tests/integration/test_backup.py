@@ -21,6 +21,7 @@ from services.command.rehearsal import rehearse
 from services.command.restore import Destinations, put_back
 from services.command.speaker import now
 from services.command.tile_source import open_source
+from services.issuer_gateway.keys.vault import Vault
 from services.ledger.signer import InconsistentTreeError
 from services.ledger.succession.recovery import recover
 from services.persistence import postgres
@@ -212,6 +213,7 @@ async def test_a_restore_is_rehearsed_into_a_new_folder_that_is_gone_afterwards(
     done = await rehearse(backup, new, master_key_file=gateway.config.master_key_file, key_folder=None)
     assert (done.tree_size, done.is_clean, done.gateway_checked) == (size, True, True)
     assert set(done.damages) == {"ledger", "gateway"}
+    assert done.lines == ()
     assert _names(open_folder) == before
     with pytest.raises(InvalidProblem, match="name a new folder"):
         await rehearse(backup, open_folder, master_key_file=None, key_folder=None)
@@ -220,6 +222,33 @@ async def test_a_restore_is_rehearsed_into_a_new_folder_that_is_gone_afterwards(
     with pytest.raises(InvalidProblem, match=r"damaged: ledger\.dump"):
         await rehearse(backup, new, master_key_file=None, key_folder=None)
     assert not new.exists()
+
+
+async def test_a_rehearsal_says_which_keys_it_lacked_and_calls_nothing_damaged_or_clean_that_it_did_not_open(
+    ledger: RunningLedger, gateway: RunningGateway, open_folder: Path
+) -> None:
+    office = await gateway.institution("delta")
+    described = await office.describe()
+    await office.client.post("/v1/credentials", office.award(described.id), key=secrets.token_hex(8))
+    backup = await backed_up(ledger, open_folder / "backup", gateway)
+    key = gateway.config.master_key_file
+    elsewhere = open_folder / "keys elsewhere"
+    done = await rehearse(backup, open_folder / "r", master_key_file=key, key_folder=elsewhere)
+    assert (done.verdict, done.exit_status, done.damages["gateway"]) == ("NOT WHOLLY CHECKED", 3, 0)
+    said = "\n".join(done.lines)
+    assert "1 credentials not opened" in said
+    assert f"(learner-keys.sqlite) are not in {elsewhere}" in said
+    assert "--key-folder" in said
+    assert not elsewhere.exists(), "a check makes no key folder"
+
+    Vault(elsewhere).close()  # the folder of another database
+    done = await rehearse(backup, open_folder / "r", master_key_file=key, key_folder=elsewhere)
+    assert (done.verdict, done.damages["gateway"]) == ("NOT WHOLLY CHECKED", 0)
+    assert f"{elsewhere} holds no key of any learner" in "\n".join(done.lines)
+
+    done = await rehearse(backup, open_folder / "r", master_key_file=None, key_folder=None)
+    assert (done.verdict, done.exit_status, done.gateway_checked) == ("NOT WHOLLY CHECKED", 3, False)
+    assert "--master-key-file" in "\n".join(done.lines)
 
 
 async def run_backup(*options: str | Path, **environ: str) -> tuple[int, str, str]:

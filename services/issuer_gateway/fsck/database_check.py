@@ -27,12 +27,12 @@ from services.issuer_gateway.fsck.earlier_faults import EarlierFaults, Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import Vault
-from services.issuer_gateway.store import audit_trail, followed_log
+from services.issuer_gateway.store import audit_trail, credentials, followed_log
 from services.issuer_gateway.store import fsck_rows as rows
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
 
-_ENTRIES = 1_000
+_ENTRIES, _LEARNERS = 1_000, 1_000
 _DECODE_ENVELOPE = msgspec.json.Decoder(Envelope).decode
 _DECODE_SEALED = msgspec.json.Decoder(Sealed).decode
 
@@ -45,14 +45,26 @@ class Report(fsck_report.Report, frozen=True, kw_only=True):
 
 
 async def check(
-    connection: Connection, keystore: Keystore, vault: Vault, *, mend: Callable[[Fault], None] | None = None
+    connection: Connection,
+    keystore: Keystore,
+    vault: Vault | None,
+    *,
+    no_vault: str = "The learners' keys are not at hand",
+    mend: Callable[[Fault], None] | None = None,
 ) -> Report:
     """Return what was checked and what is wrong, all of one snapshot; only errors of the connection are raised.
 
-    `mend` is given each credential that an earlier version got wrong, with the change that puts it right.
+    `mend` is given each credential that an earlier version got wrong, with the change that puts it right. Without the
+    learners' keys (no vault, or one that holds no key of any) no document is opened, and the report says so: that is
+    no damage. `no_vault` are the words for where they would have to be.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        run = _Run(connection, keystore, LearnerKeys(vault, keystore))
+        learner_ids = await credentials.some_learners(connection, limit=_LEARNERS)
+        why_not = no_vault if vault is None else f"{vault.folder} holds no key of any learner of this database"
+        has_keys = vault is not None and (not learner_ids or bool(await vault.keys(learner_ids)))
+        run = _Run(connection, keystore, LearnerKeys(vault, keystore) if vault is not None and has_keys else None)
+        if learner_ids and not has_keys:
+            run.findings.incomplete = f"no document was opened. {why_not}"
         await run.followed_log()
         await run.secrets()
         await run.outbox()
@@ -67,7 +79,7 @@ async def check(
 class _Run:
     """One pass: what was counted and found so far."""
 
-    def __init__(self, connection: Connection, keystore: Keystore, learner_keys: LearnerKeys) -> None:
+    def __init__(self, connection: Connection, keystore: Keystore, learner_keys: LearnerKeys | None) -> None:
         self.connection = connection
         self.keystore = keystore
         self.learner_keys = learner_keys
@@ -84,6 +96,7 @@ class _Run:
             counts=self.findings.counts,
             damage_count=self.findings.damage_count,
             damages=tuple(self.findings.damages),
+            incomplete=self.findings.incomplete,
         )
 
     async def followed_log(self) -> None:
@@ -155,6 +168,9 @@ class _Run:
                 place,
                 "No event in the outbox issues it",
             )
+            if self.learner_keys is None:
+                self.findings.count("credentials erased" if row["erased_at"] else "credentials not opened")
+                continue
             try:
                 learner_id = row["learner_id"]
                 key = None if row["erased_at"] else (await self.learner_keys.known([learner_id]))[learner_id]
@@ -181,6 +197,8 @@ class _Run:
 
     async def earlier_faults(self, mend: Callable[[Fault], None] | None) -> None:
         """No credential that holds is one that an earlier version got wrong."""
+        if self.learner_keys is None:
+            return
         async for fault in EarlierFaults(self.connection, self.learner_keys).found():
             by = "`--corrections` writes the change that mends it. " if fault.change else ""
             self.findings.damaged(f"credential {fault.credential_id}", f"{fault.what}. {by}".rstrip())
@@ -189,6 +207,8 @@ class _Run:
 
     async def wishes(self) -> None:
         """What lies sealed of requests and of awards to be claimed opens, unless its learner was erased."""
+        if self.learner_keys is None:
+            return
         async for row in rows.wish_rows(self.connection):
             self.findings.count(f"{row['purpose']}s")
             place = f"{row['purpose']} {row['name']}"
