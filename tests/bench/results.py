@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,8 +27,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)  # noqa: T201 - a command prints
+    """Print a line at once; a terminal that was closed takes none, and hinders nobody who cleans up."""
+    try:
+        print(text, flush=True)  # noqa: T201 - a command prints
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Results:
