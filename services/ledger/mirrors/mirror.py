@@ -1,7 +1,8 @@
 """A copy of the published log elsewhere, as files or objects that anybody can serve (C2SP tlog-tiles).
 
 Everything is put if absent: what is there with other bytes is a conflict, which ends the process, because one of the
-two was signed. Partial tiles go when their full one is there. Signs nothing; asks the database for published tiles.
+two was signed. Partial tiles go when their full one is there. Signs nothing; asks the database for published tiles, and
+puts only what leads to the signed root: a database that lost what was published delays the mirror.
 """
 
 import asyncio
@@ -13,7 +14,9 @@ from proto.ids import TreeSize
 from proto.log.checkpoint import open_checkpoint
 from proto.log.merkle import leaf_hash
 from proto.log.note_key import VerifierKey
-from proto.log.tile import BundleId, TileId, encode_bundle, full_count, level_count, partial_width
+from proto.log.tile import TILE_WIDTH, BundleId, TileId, encode_bundle, full_count, split_tile
+from proto.log.tile_edge import fold_hashes
+from proto.log.tile_proof import frontier_of_tiles, tiles_for_root
 from proto.problem import Problem, UnavailableProblem
 from services.edge.log import Log
 from services.ledger import store
@@ -48,6 +51,22 @@ class MirrorUnfitFault(OperatorFault):
     """Nothing can be mirrored there in a way that shows conflicts."""
 
     title = "The mirror's store cannot be used"
+
+
+class UnlikePublishedProblem(UnavailableProblem):
+    """The database does not hold the tree that was published: it lost commits, or holds others in their place."""
+
+    slug = "unlike-published"
+    title = "The database holds another tree than was published"
+
+    @classmethod
+    def of(cls, size: TreeSize) -> "UnlikePublishedProblem":
+        """Return the problem, with what to do."""
+        return cls(
+            f"The database does not hold the {size} entries that were published: it is an earlier state of the log, "
+            "perhaps after a failover that lost commits. Nothing is mirrored until they are back "
+            "(RUNBOOK.md: older-database)"
+        )
 
 
 class Mirror(Protocol):
@@ -130,7 +149,7 @@ async def copy_growth(mirror: Mirror, pool: Pool, size: TreeSize, published: Pub
 
     A crash between two files leaves more than the checkpoint shows, which the next run finds to be the same.
     """
-    async for group in _growth(pool, size, published.size):  # (1)
+    async for group in _growth(pool, size, published):  # (1)
         await _all(mirror, group)
     await mirror.show(published)  # (2)
 
@@ -152,30 +171,48 @@ async def _put(mirror: Mirror, name: TileId | BundleId, data: bytes) -> None:
         await mirror.drop_partials(name)
 
 
-async def _growth(pool: Pool, old: TreeSize, new: TreeSize) -> AsyncIterator[list[_Piece]]:
-    """Yield the bundles and tiles that a tree of `new` has and one of `old` has not, some at a time."""
-    for level in range(level_count(new)):
-        tiles = _new_tiles(old, new, level)
-        for begin in range(0, len(tiles), PUTS_AT_ONCE // 2):
-            pieces: list[_Piece] = []
-            for tile in tiles[begin : begin + PUTS_AT_ONCE // 2]:
-                pieces += await _pieces(pool, tile)
-            yield pieces
+async def _growth(pool: Pool, old: TreeSize, published: Published) -> AsyncIterator[list[_Piece]]:
+    """Yield the bundles and tiles that the published tree has and one of `old` has not, some at a time.
+
+    Each is held against the signed root before it is yielded: (1) the right edge gives that root, (2) every tile is the
+    one that the tile above it names, (3) entries are those of their tile. So it is the published tree that is copied,
+    or nothing, whatever the database holds by now. Raises `UnlikePublishedProblem`.
+    """
+    try:
+        tiles = await store.tiles(pool, tiles_for_root(published.size))
+        if frontier_of_tiles(published.size, tiles).root() != published.root_hash:  # (1)
+            raise UnlikePublishedProblem.of(published.size)
+        group: list[_Piece] = []
+        for tile in sorted(tiles, reverse=True):
+            async for name, data in _under(pool, tile, tiles[tile], old):
+                group += [(name, data)] if name.level else await _with_entries(pool, name, data)
+                if len(group) >= PUTS_AT_ONCE:
+                    yield group
+                    group = []
+        yield group
+    except MissingRowsError as error:
+        raise UnlikePublishedProblem.of(published.size) from error
 
 
-async def _pieces(pool: Pool, tile: TileId) -> list[_Piece]:
-    """Return a tile, and its entries hashed again where it is one of leaves."""
-    data = (await store.tiles(pool, [tile]))[tile]
-    if tile.level:
-        return [(tile, data)]
+async def _under(pool: Pool, tile: TileId, data: bytes, old: TreeSize) -> AsyncIterator[tuple[TileId, bytes]]:
+    """Yield a tile that was proven, and all beneath it that a tree of `old` has not, each proven by the one above."""
+    yield tile, data
+    if tile.level == 0:
+        return
+    begin = full_count(old, tile.level - 1)
+    for index, node in enumerate(split_tile(tile, data), tile.index * TILE_WIDTH):
+        if index >= begin:
+            child = TileId(tile.level - 1, index)
+            hashes = (await store.tiles(pool, [child]))[child]
+            if fold_hashes(hashes) != node:  # (2)
+                raise MissingRowsError(f"{child.path} is not what the tile above it names")
+            async for each in _under(pool, child, hashes, old):
+                yield each
+
+
+async def _with_entries(pool: Pool, tile: TileId, data: bytes) -> list[_Piece]:
+    """Return a tile of leaves and its entries, which are hashed again."""
     entries = await store.bundle(pool, tile.index, tile.width)
-    if b"".join(map(leaf_hash, entries)) != data:
+    if b"".join(map(leaf_hash, entries)) != data:  # (3)
         raise MissingRowsError(f"The entries of {tile.path} are not those of the tile")
     return [(BundleId(tile.index, tile.width), encode_bundle(entries)), (tile, data)]
-
-
-def _new_tiles(old: TreeSize, new: TreeSize, level: int) -> list[TileId]:
-    full = full_count(new, level)
-    found = [TileId(level, index) for index in range(full_count(old, level), full)]
-    width = partial_width(new, level)
-    return [*found, TileId(level, full, width)] if width else found

@@ -186,8 +186,12 @@ class AskedWitness:
         return line
 
     async def _contradicted(self, signed: OpenedCheckpoint, outcome: Outcome) -> None:
-        """Stop asking for good; where the witness can show that we are at fault, stop signing instead."""
+        """Stop asking for good; where the witness can show that we are at fault, stop signing instead.
+
+        Proofs of a database that has become another one since this was signed accuse nobody: the signer looks itself.
+        """
         try:
+            await self._proofs_are_of(signed)
             await self.compare(signed)
         except UnavailableProblem as problem:
             self._gave_up(Failed(words=problem.detail))
@@ -197,6 +201,11 @@ class AskedWitness:
         self.stopped = words
         self._metrics.stopped.labels(self.name).set(1)
         self._log.failure("witness_stopped", witness=self.name, size=signed.checkpoint.size, words=words)
+
+    async def _proofs_are_of(self, signed: OpenedCheckpoint) -> None:
+        """Raise `UnavailableProblem` unless our tree is, now, the one that was signed."""
+        if await self._prover.root(signed.checkpoint.size) != signed.checkpoint.root_hash:
+            raise UnavailableProblem("The database does not hold the tree that was signed, so no proof was right")
 
     def _gave_up(self, outcome: Outcome) -> None:
         """Let the witness rest, the longer the more often it failed, and longest where it refuses."""
