@@ -59,6 +59,7 @@ from services.persistence.leader_watch import LeaderWatch
 from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
 from services.persistence.postgres_session import PoolLimits
+from services.persistence.read_confirmations import ReadConfirmations
 from services.process_memory import settle_memory
 from services.settings import SettingsFault
 from services.supervision import EndProcess, TaskSupervision
@@ -212,6 +213,7 @@ class _Parts:
             policy=policy.own,
             policy_text=policy.text,
             pool=pool,
+            confirmations=ReadConfirmations(pool),
             intake=self.intake,
             publication=self.publication,
             older_logs=OlderLogs([OlderLog(TileClient(session, url), key) for url, key in before]),

@@ -14,6 +14,7 @@ from services.ledger.publishing.publication import Publication
 from services.ledger.sequencing.intake import Intake
 from services.ledger.succession.predecessor_logs import OlderLogs
 from services.persistence.postgres import Pool
+from services.persistence.read_confirmations import ReadConfirmations
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     policy_text: str
     pool: Pool
+    confirmations: ReadConfirmations
     intake: Intake
     publication: Publication
     older_logs: OlderLogs

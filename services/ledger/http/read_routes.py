@@ -55,7 +55,11 @@ class LongPollsProblem(UnavailableProblem):
 
 
 async def log_info(request: web.Request) -> Reply:
-    """Return what a client configures, and the sizes."""
+    """Return what a client configures, and the sizes.
+
+    Followers take the size for the log's word that there is no more, and that so much is coming. So it is confirmed: a
+    commit that a failover may lose is not promised, and a leader that was replaced, which knows of fewer, says nothing.
+    """
     ledger = request.app[LEDGER]
     head = await store.head(ledger.pool)
     size = head.size if head else TreeSize(0)
@@ -64,6 +68,7 @@ async def log_info(request: web.Request) -> Reply:
         await postgres_states.load_log(connection, book)
         (first,) = await store.entries_at(connection, [LeafIndex(0)])
         end = await frozen(connection)
+    await ledger.confirmations.confirmed()
     opening = open_envelope(decode_entry(first.data).envelope)
     info = LogInfo(
         origin=ledger.origin,
@@ -134,6 +139,8 @@ def read_routes() -> list[Route]:
             log_info,
             operation="read_log",
             summary="What a client configures",
+            description="Answered 503 while no synchronous standby confirms what the database holds; what was "
+            "published is served meanwhile.",
             tag="log",
             response={200: LogInfo},
         ),
