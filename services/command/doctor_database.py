@@ -48,13 +48,7 @@ async def database(service: str, config: LedgerConfig | GatewayConfig) -> AsyncI
 async def _asked(
     service: str, config: LedgerConfig | GatewayConfig, connection: Connection
 ) -> AsyncIterator[Diagnosis]:
-    durable = About(service, "durability")
-    try:
-        await assert_durable(connection)
-    except NotDurableFault as fault:
-        yield durable.bad(fault.detail, "Change it, and let the server read its settings again")
-    else:
-        yield durable.good("it keeps what it acknowledges")
+    yield await _durability(service, config, connection)
     before_ms = time.time() * 1_000
     row = await connection.fetchrow(_SERVER)
     assert row is not None, "a SELECT without FROM has one row"
@@ -85,6 +79,20 @@ async def _asked(
             "the database has learners, and no key of any is there",
             "Mount the folder's disk, or copy the newest copy back (RUNBOOK.md, key-folder)",
         )
+
+
+async def _durability(service: str, config: LedgerConfig | GatewayConfig, connection: Connection) -> Diagnosis:
+    about = About(service, "durability")
+    try:
+        await assert_durable(connection)
+    except NotDurableFault as fault:
+        return about.bad(fault.detail, "Change it, and let the server read its settings again")
+    if config.database_standby_required and not await connection.fetchval("SHOW synchronous_standby_names"):
+        return about.bad(
+            "no commit waits for a standby, and …_DATABASE_STANDBY_REQUIRED asks for one: nothing is taken",
+            "Turn synchronous replication on (deploy/OPERATIONS.md, Three database nodes)",
+        )
+    return about.good("it keeps what it acknowledges")
 
 
 def _clock(service: str, ahead_ms: float) -> Diagnosis:

@@ -218,7 +218,7 @@ async def _open_pool(
     pool = await postgres.create_pool(
         config.database_url,
         application_name="credentify-gateway",
-        limits=PoolLimits(connections_max=connections_max),
+        limits=PoolLimits(connections_max=connections_max, requires_standby=config.database_standby_required),
         watch=watch,
     )
     stack.push_async_callback(postgres.close_pool, pool)

@@ -32,6 +32,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         str | None, Meta(description="postgresql:// URL of the owner role; if set, migrations are applied at start")
     ] = None
     database_connections_max: Annotated[int, Meta(ge=2, description="Connections to the database at most")] = 16
+    database_standby_required: Annotated[
+        bool,
+        Meta(
+            description="Take and sign nothing while no commit waits for a synchronous standby; set it where the "
+            "database has some, so that a change of its settings loses nothing unseen"
+        ),
+    ] = False
     ledger_url: Annotated[str, Meta(description="Base URL of the ledger, http://… or https://…", extra=WEB_ADDRESS)]
     log_verifier_key: Annotated[
         str, Meta(description="The log's public key as a C2SP vkey; the gateway trusts no other")

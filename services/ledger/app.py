@@ -128,6 +128,7 @@ def _limits(config: Config) -> PoolLimits:
         statement_timeout_ms=config.database_timeout_ms,
         lock_timeout_ms=max(1, config.database_timeout_ms // 2),
         idle_in_transaction_timeout_ms=config.frozen_after_ms,
+        requires_standby=config.database_standby_required,
     )
 
 

@@ -28,6 +28,13 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database_timeout_ms: Annotated[
         int, Meta(ge=100, description="Milliseconds that one statement may take before the database ends it")
     ] = 10_000
+    database_standby_required: Annotated[
+        bool,
+        Meta(
+            description="Take and sign nothing while no commit waits for a synchronous standby; set it where the "
+            "database has some, so that a change of its settings loses nothing unseen"
+        ),
+    ] = False
     frozen_after_ms: Annotated[
         int,
         Meta(

@@ -15,6 +15,7 @@ from services.persistence.postgres_errors import (
     DATABASE_ERRORS,
     CommitUnknownError,
     DatabaseUnavailableProblem,
+    NoStandbyProblem,
     NotConfirmedProblem,
     SharedSessionFault,
     reaching_database,
@@ -199,8 +200,11 @@ async def _commit(connection: Connection, started: Transaction) -> None:
     """Commit; only an error that the server itself sent in time says for certain that nothing was committed.
 
     A time-out or cancel during the wait for a synchronous standby commits locally with a mere warning (PostgreSQL,
-    syncrep.c): a failover may lose it, so after any warning of COMMIT the outcome counts as unknown.
+    syncrep.c): a failover may lose it, so after any warning of COMMIT the outcome counts as unknown. Where a standby is
+    required and the server waits for none any more, nothing is committed (`NoStandbyProblem`).
     """
+    if getattr(connection, "requires_standby", False):
+        await _refuse_without_standby(connection, started)
     warnings: list[str] = []
 
     def heed(_: object, message: asyncpg.PostgresLogMessage) -> None:
@@ -221,6 +225,17 @@ async def _commit(connection: Connection, started: Transaction) -> None:
             connection.remove_log_listener(heed)
     if warnings:
         raise CommitUnknownError(f"the server warned during COMMIT: {warnings[0]}")
+
+
+async def _refuse_without_standby(connection: Connection, started: Transaction) -> None:
+    try:
+        is_waited_for = await connection.fetchval(f"SELECT {_IS_WAITED_FOR}")
+    except BaseException:
+        await _roll_back(started)
+        raise
+    if not is_waited_for:
+        await _roll_back(started)
+        raise NoStandbyProblem
 
 
 _LEAVE_MARK = """
@@ -264,7 +279,7 @@ async def confirm_reads(connection: Connection) -> None:
 
     Where no standby is waited for, everything that can be read is as durable as it will be. Raises as the other does.
     """
-    if await connection.fetchval(f"SELECT {_IS_WAITED_FOR}"):
+    if getattr(connection, "requires_standby", False) or await connection.fetchval(f"SELECT {_IS_WAITED_FOR}"):
         await confirm_commits(connection)
 
 

@@ -32,6 +32,17 @@ class NotConfirmedProblem(DatabaseUnavailableProblem):
         )
 
 
+class NoStandbyProblem(DatabaseUnavailableProblem):
+    """Commits wait for no standby here, and the settings ask for one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Commits wait for no standby here (synchronous_standby_names is empty), and DATABASE_STANDBY_REQUIRED asks "
+            "for one, so nothing is taken. Turn synchronous replication on again (Patroni: synchronous_mode and "
+            "synchronous_mode_strict)"
+        )
+
+
 class SharedSessionFault(OperatorFault):
     """A pooler lies between us and the server, and the session is not ours alone, or not with our settings."""
 

@@ -63,15 +63,18 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lock_timeout_ms: int = 5_000
     statement_timeout_ms: int = 20_000
     idle_in_transaction_timeout_ms: int = 10_000
+    requires_standby: bool = False
+    """Whether nothing may be committed while the server waits for no synchronous standby."""
 
 
 class Session(asyncpg.Connection):
     """A connection whose session was checked; `backend_pid` is the server process's, also behind a pooler."""
 
-    __slots__ = ("backend_pid", "mark")
+    __slots__ = ("backend_pid", "mark", "requires_standby")
 
     backend_pid: int
     mark: str
+    requires_standby: bool
 
     @property
     def is_pooled(self) -> bool:
@@ -99,6 +102,7 @@ async def open_session(
         if is_first:
             refuse_look_alike(await session.fetchval(VERSION))
         await _settle(session, limits)
+        session.requires_standby = limits.requires_standby
         if is_first and session.is_pooled:
             await _try_against_another(session, url, application_name, limits)
         if knows_types:

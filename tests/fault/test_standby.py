@@ -16,7 +16,7 @@ from services.persistence.postgres_errors import DatabaseUnavailableProblem
 from tests.support.database_copies import ended
 from tests.support.databases import Database
 from tests.support.ledgers import RunningLedger, opened, running_ledger, until
-from tests.support.standbys import Pair, pair
+from tests.support.standbys import STANDBY, Pair, pair
 
 ENTRIES = 40
 IMPATIENT = {"database_timeout_ms": 600, "append_timeout_ms": 3_000, "signer_lock_wait_ms": 2_000}
@@ -119,3 +119,23 @@ async def test_what_no_standby_has_is_neither_acknowledged_nor_signed_nor_called
         assert (await ledger.client.log()).tree_size == 2 + ENTRIES
         known = await ledger.submit(events)
         assert {line.status for line in known} == {200}
+
+
+async def test_where_a_standby_is_required_a_server_that_stops_waiting_for_it_loses_nothing(folder: Path) -> None:
+    """Somebody turns synchronous replication off while all runs: from then on nothing is acknowledged or signed."""
+    async with ledger_on_pair(folder, is_synchronous=True, database_standby_required=True) as (made, ledger):
+        college = await ledger.admit("college")
+        await ledger.published(2)
+        await made.wait_for("")
+        before = signed_by(ledger)
+        (refused,) = await ledger.submit(ledger.registrar.issues(college, 1))
+        assert refused.problem is not None
+        with pytest.raises(LogUnreachableProblem):
+            await ledger.client.log()
+        assert signed_by(ledger) == before
+        await made.wait_for(STANDBY)
+        await made.is_synchronous()
+        (taken,) = await ledger.submit(ledger.registrar.issues(college, 1))
+        assert taken.appended is not None
+        assert taken.appended.index == 2, "what was refused was not committed"
+        await ledger.published(3)

@@ -98,6 +98,8 @@ class HaStand(Stand):
         """Return the settings of a service in its half: it follows its half's ledger, and the first ledger signs."""
         prefix = f"CREDENTIFY_{service.upper()}_"
         own = {"PORT": urls[service, half].rpartition(":")[2], "POLICY_FILE": str(self._policy)}
+        if service != "verifier":
+            own["DATABASE_STANDBY_REQUIRED"] = "true"
         if service == "ledger":
             own["IDLE_PUBLISH_INTERVAL_MS"] = str(PUBLISHED_AGAIN_MS)
         else:

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.persistence import database_setup, postgres
-from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem
+from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem, NoStandbyProblem
 from services.persistence.postgres_session import PoolLimits
 from tests.support.databases import RUNNING_ROLE, Database, MakeDatabase
 
@@ -111,6 +111,24 @@ async def test_a_connection_lost_before_the_commit_leaves_its_outcome_unknown(da
         with pytest.raises(CommitUnknownError):
             await _lose_the_connection(pool, database.owner_url, then_fail=False)
         assert await pool.fetchval("SELECT 1") == 1
+
+
+async def test_where_a_standby_is_required_and_none_is_waited_for_nothing_is_committed_or_confirmed(
+    database: Database,
+) -> None:
+    await _execute(database.owner_url, f"CREATE TABLE kept (n int); GRANT ALL ON kept TO {RUNNING_ROLE}")
+    careful = PoolLimits(connections_max=2, requires_standby=True)
+    pool = await postgres.create_pool(database.running_url, application_name="test", limits=careful)
+    with pytest.raises(NoStandbyProblem, match="DATABASE_STANDBY_REQUIRED asks for one"):
+        async with postgres.transaction(pool) as connection:
+            await connection.execute("INSERT INTO kept VALUES (1)")
+    async with pool.acquire() as connection:
+        with pytest.raises(NoStandbyProblem):
+            await postgres.confirm_commits(connection)
+        with pytest.raises(NoStandbyProblem):
+            await postgres.confirm_reads(connection)
+        assert await connection.fetchval("SELECT count(*) FROM kept") == 0
+    await postgres.close_pool(pool)
 
 
 async def test_a_block_that_fails_because_the_connection_was_lost_raises_its_own_error(database: Database) -> None:
