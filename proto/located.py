@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-_LOCATED = re.compile(r"^(?P<detail>.*) - at `(?:key` in `)?(?P<path>\$.*)`$", re.DOTALL)
+_AT, _KEY_IN = " - at `", "key` in `"
 _STEP = re.compile(r"\.(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|(?P<unnamed>\[\.\.\.\])")
 
 
@@ -27,12 +27,14 @@ class Located(NamedTuple):
 
 def located(message: object) -> Located:
     """Return where and what a message of msgspec's, or its error, says is wrong: `… - at `$.a[0].b`` is at `/a/0/b`."""
-    found = _LOCATED.match(str(message))
-    if not found:
-        return Located(str(message), "", is_exact=True)
+    text = str(message)
+    detail, _, place = text.rpartition(_AT)
+    path = place.removeprefix(_KEY_IN)
+    if not (detail and path.startswith("$") and path.endswith("`")):
+        return Located(text, "", is_exact=True)
     pointer = ""
-    for step in _STEP.finditer(found["path"], 1):
+    for step in _STEP.finditer(path[:-1], 1):
         if step["unnamed"]:
-            return Located(found["detail"], pointer, is_exact=False)
+            return Located(detail, pointer, is_exact=False)
         pointer += "/" + (step["index"] or step["name"].replace("~", "~0").replace("/", "~1"))
-    return Located(found["detail"], pointer, is_exact=True)
+    return Located(detail, pointer, is_exact=True)

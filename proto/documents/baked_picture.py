@@ -21,11 +21,14 @@ _KEYWORDS = (b"openbadgecredential", b"openbadges")
 """Of version 3, and of version 2, whose badges are told apart by what they hold."""
 _NAMESPACES = (SVG_NAMESPACE, "https://purl.imsglobal.org/ob/v3p0/", "http://openbadges.org")
 _CHUNKS_MAX = 20_000
+_ELEMENTS_MAX = 200_000
 _HEAD, _CRC_BYTES = struct.Struct(">I4s"), 4
 _SVG_START = re.compile(rb"<svg\b[^<>]*>")
 _SVG_BEGIN = re.compile(
-    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>\[]*>\s*)*(<svg\b|<!DOCTYPE\s+svg\b)", re.DOTALL
+    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?((?><!--.*?-->)\s*|<!DOCTYPE[^>\[]*>\s*)*(<svg\b|<!DOCTYPE\s+svg\b)",
+    re.DOTALL | re.IGNORECASE,
 )
+"""A comment ends where it first can, whatever follows: else hundreds of them are read in as many ways as there are."""
 _LOOKED_AT = 4_096
 _ROOT_DEPTH = 1
 PictureKind = Literal["PNG", "SVG"]
@@ -129,10 +132,16 @@ class _SvgReader:
     """Hears the elements of one SVG and keeps what stands in those of Open Badges."""
 
     def __init__(self) -> None:
-        self.found: list[str] = []
+        self._found: list[list[str]] = []
         self._depth = 0
+        self._elements_left = _ELEMENTS_MAX
         self._bytes_left = CREDENTIAL_BYTES_MAX
         self._taking: int | None = None
+
+    @property
+    def found(self) -> list[str]:
+        """The texts of the elements, each whole."""
+        return ["".join(pieces) for pieces in self._found]
 
     def read(self, data: bytes) -> None:
         """Read the whole; raises `BakedPictureProblem`, and `expat.ExpatError` for what is no XML."""
@@ -152,10 +161,13 @@ class _SvgReader:
             )
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._elements_left -= 1
+        if self._elements_left < 0:
+            raise BakedPictureProblem(_BROKEN.format(kind="SVG", why="it has more parts than a picture has"))
         space, _, local = name.rpartition(" ")
         if self._depth == _ROOT_DEPTH and space in _NAMESPACES and local in {"credential", "assertion"}:
             self._taking = self._depth
-            self.found.append("")
+            self._found.append([])
             self._text(attributes.get("verify", ""))
         self._depth += 1
 
@@ -170,7 +182,7 @@ class _SvgReader:
         self._bytes_left -= len(text.encode())
         if self._bytes_left < 0:
             raise BakedPictureProblem(_LARGE.format(kind="SVG"))
-        self.found[-1] += text
+        self._found[-1].append(text)  # a text that elements cut into thousands of pieces is put together once
 
 
 def _in_svg(data: bytes) -> Iterator[bytes]:

@@ -33,7 +33,7 @@ from proto.imports.microhe_terms import ANY_ASSESSMENT, ASSESSMENTS, FURTHER, LA
 from proto.imports.ornaments import fits
 from proto.problem import InvalidProblem
 
-_LEVEL = re.compile(r"^(?:EQF)?[\s:_-]*(?:level)?[\s:_-]*([1-8])$", re.IGNORECASE)
+_LEVEL = re.compile(r"^(?:EQF)?[\s:_-]*(?:level[\s:_-]*)?([1-8])$", re.IGNORECASE)
 _ANY_LEVEL = re.compile(r"(?:^|[^0-9])([1-8])(?![0-9])", re.ASCII)
 _NATIONAL = re.compile(r"^([A-Za-z][A-Za-z -]{1,40}?)[\s:]+(?:level )?([0-9][0-9A-Za-z.+-]{0,9})$", re.ASCII)
 _HOURS = re.compile(r"^(\d{1,5})\s*(h|hours?|hrs?)?$", re.ASCII | re.IGNORECASE)

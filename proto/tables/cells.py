@@ -7,6 +7,7 @@ import csv
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
@@ -26,6 +27,7 @@ from proto.visible_text import fault_of
 _CONTROLS = frozenset(map(chr, [*range(9), 11, 12, *range(14, 32), 127]))
 _NEEDS_A_READER = re.compile('["\r\n\0]')
 _CELL_CHARACTERS_MAX = csv.field_size_limit()
+_NAME_CHARACTERS_MAX = 200
 _BLANK = " \t\r\n\xa0"
 _SHOWN_NAMES_CHARACTERS = 300
 
@@ -135,13 +137,16 @@ def check_header(cells: Sequence[str], *, known: Sequence[str], required: Sequen
         )
     if missing:
         raise CsvProblem(f"Columns are missing: {', '.join(missing)}. Their names stand in the first row")
-    if twice := sorted({name for name in named if named.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(named).items() if count > 1):
         raise CsvProblem(f"A column stands twice in the header: {', '.join(twice)}. Take one of them out")
     return header
 
 
 def _column(name: str) -> str:
-    text = unicodedata.normalize("NFKC", name.strip(f"{_BLANK}\ufeff")).casefold()
+    stripped = name.strip(f"{_BLANK}\ufeff")
+    if len(stripped) > _NAME_CHARACTERS_MAX:  # no column of ours; to normalise thousands of accents takes seconds
+        return stripped
+    text = unicodedata.normalize("NFKC", stripped).casefold()
     return "_".join(text.replace("-", " ").replace("_", " ").split())
 
 

@@ -153,7 +153,9 @@ class ManyTenants:
                 due_at=datetime.now(UTC) + timedelta(minutes=number),
             )
             sent = EvidenceSent(dossier=Dossier(title=f"{slug}-title", description="At sea."))
-            item = sealed_item(key, application_id, 1, CheckedEvidence(sent=sent, answer=None, stated=None))
+            item = sealed_item(
+                key, application_id, 1, CheckedEvidence(sent=sent, answer=None, stated=None, issuer=None)
+            )
             shared = f"https://elsewhere.example/achievements/{number % SHARED_ACHIEVEMENTS}"
             on_shared = msgspec.structs.replace(
                 item, achievement=shared, achievement_issuer="did:web:elsewhere.example"

@@ -8,7 +8,7 @@ import pytest
 
 from proto.tables import awards_csv
 from proto.tables.awards_csv import parse_awards, read_award
-from proto.tables.cells import read_header
+from proto.tables.cells import check_header, read_header
 from proto.tables.day_order import DayOrder
 from proto.tables.dialect import CsvProblem, CsvText
 from proto.tables.reading import Glance
@@ -231,3 +231,14 @@ def test_a_fault_says_what_the_column_takes_and_no_regular_expression(column: st
     assert (fault.field, words in fault.detail) == (column, True)
     assert "regex" not in fault.detail
     assert "Its fields are" not in fault.detail
+
+
+@pytest.mark.parametrize("name", ["a" + "\u0301\u0316" * 15_000, "family_name" + "\u200b" * 20_000])
+def test_a_name_that_no_column_has_is_unknown_however_long_it_is(name: str) -> None:
+    with pytest.raises(CsvProblem, match="Unknown columns"):
+        parse_awards(f"learner_ref,{name}\n1,2\n".encode())
+
+
+def test_a_column_that_stands_ten_thousand_times_is_named_once() -> None:
+    with pytest.raises(CsvProblem, match="twice in the header: learner_ref"):
+        check_header(["learner_ref"] * 10_000, known=["learner_ref"], required=["learner_ref"])

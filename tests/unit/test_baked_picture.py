@@ -118,6 +118,23 @@ def test_other_text_and_deep_pictures_do_no_harm() -> None:
     assert credential_in(deep) == b"{}"
 
 
+@pytest.mark.parametrize(
+    "before", [b"<!---->" * 500, b"<!-- > -->\n" * 300, b"<!DOCTYPE a>" * 200, b"<!-- <svg> -->"]
+)
+def test_comments_before_a_picture_are_each_read_once(before: bytes) -> None:
+    assert kind_of(before + b"<svg/>") == "SVG"
+    assert kind_of(before + b"x") is None
+    assert kind_of(b"<!--" * 900 + b"<svg/>") is None
+
+
+def test_a_text_that_elements_cut_into_pieces_is_whole_and_a_drawing_has_a_bound() -> None:
+    assert (
+        credential_in(svg("<openbadges:credential>" + "ab<i/>" * 50_000 + "</openbadges:credential>")) == b"ab" * 50_000
+    )
+    with pytest.raises(BakedPictureProblem, match="more parts"):
+        credential_in(svg("<i/>" * 200_001))
+
+
 @given(st.binary(max_size=300), st.sampled_from([b"", PNG_SIGNATURE, b"<svg ", with_credential(SVG, JSON)]))
 def test_no_bytes_break_the_reader(data: bytes, begin: bytes) -> None:
     try:

@@ -7,6 +7,7 @@ import pytest
 
 from proto.documents.baked_picture import with_credential
 from proto.ids import Did, InstitutionId
+from proto.wire.applications import EvidenceSent
 from proto.wire.institutions import Programme
 from services.edge.form import multipart, urlencoded
 from services.issuer_gateway.applications.evidence import document_in
@@ -114,3 +115,8 @@ def test_a_form_keeps_all_that_came_of_one_name_in_its_order() -> None:
 def test_states_decisions_reasons_and_faults_are_said_in_every_language(words: str, code: str) -> None:
     said: dict[str, Any] = getattr(application_words, words)
     assert set(said.values()) - LANGUAGES[code].words.keys() == set()
+
+
+def test_a_document_larger_than_any_is_kept_as_a_file_and_not_read() -> None:
+    large = b'{"issuer":"did:web:a","x":"' + b"a" * 1_048_576 + b'"}'
+    assert document_in(EvidenceSent(file=base64.b64encode(large).decode())) is None

@@ -1,5 +1,6 @@
 """Applications as the office sees them: evidence in its terms, like cases before it decides, decisions with reasons."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -131,18 +132,22 @@ class DecideApplications:
         evidence = by_application(items, made, like, public or {})
         whose = await learner_applications.whose(self._pool, readable)
         grounds = await grounds_of(self._pool, tenant.did, (each.agreement for each in made))
-        return [
-            _answer(
-                tenant,
-                each,
-                keys.get(each.learner_id),
-                evidence=evidence.get(each.application_id, ()),
-                limits=limits.get(each.programme),
-                learner=whose.get(each.application_id),
-                grounds=grounds,
-            )
-            for each in found
-        ]
+
+        def answers() -> list[ApplicationAnswer]:
+            return [
+                _answer(
+                    tenant,
+                    each,
+                    keys.get(each.learner_id),
+                    evidence=evidence.get(each.application_id, ()),
+                    limits=limits.get(each.programme),
+                    learner=whose.get(each.application_id),
+                    grounds=grounds,
+                )
+                for each in found
+            ]
+
+        return await asyncio.to_thread(answers)  # documents that strangers sent are opened and read
 
     async def _limits(self, tenant: Tenant, programmes: Collection[str]) -> dict[str, ProgrammeLimits]:
         """Return what the recipes of programmes say of credits from elsewhere, of those that have one."""
@@ -208,7 +213,7 @@ class DecideApplications:
             item, made = item_of(items, number), await applications.decisions(connection, [application_id])
             turn = next_round(item, [each for each in made if each.number == number], by)
             opened = opened_item(key, item)
-            hundredths = check_decision(body, _known_credits(opened))
+            hundredths = check_decision(body, await asyncio.to_thread(_known_credits, opened))
             await self._check_like(connection, tenant, opened, body, public)
             decided = _decided(key, item, body, turn, hundredths, by=by)
             await applications.decide(connection, decided)

@@ -37,11 +37,15 @@ _PDF_BEGINS_WITHIN = 1_024  # where readers look for it, as Acrobat does
 
 
 class CheckedEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """A piece of evidence, and what a verifier said of it; `answer` is None where nothing could be asked."""
+    """A piece of evidence, and what a verifier said of it; `answer` is None where nothing could be asked.
+
+    `stated` and `issuer` are what its document says itself, where it is JSON.
+    """
 
     sent: EvidenceSent
     answer: Answer | None
     stated: Content | None
+    issuer: str | None
 
     @property
     def title(self) -> str:
@@ -64,8 +68,8 @@ class CheckedEvidence(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if (on_log := self.answer.credential) is not None:
             return on_log.achievement, on_log.issuer
-        issuer = _issuer(document_in(self.sent))
-        return (self.stated.achievement, issuer) if self.stated and self.stated.achievement and issuer else None
+        is_named = self.stated is not None and self.stated.achievement and self.issuer
+        return (self.stated.achievement, self.issuer) if is_named else None
 
 
 def _issuer(document: Mapping[str, Any] | None) -> str | None:
@@ -86,13 +90,14 @@ class EvidenceCheck:
 
         Raises `MalformedProblem` or `InvalidProblem`, with a pointer, for what nobody can read.
         """
-        documents = [self._document(number, piece) for number, piece in enumerate(sent)]
+        documents = await asyncio.to_thread(lambda: list(map(self._document, range(len(sent)), sent)))
         places = asyncio.Semaphore(_TOGETHER_MAX)
 
         async def one(piece: EvidenceSent, document: bytes | None) -> CheckedEvidence:
             async with places:
                 answer = await self._ask(document) if document is not None else None
-            return CheckedEvidence(sent=piece, answer=answer, stated=stated_in(piece))
+                stated, issuer = await asyncio.to_thread(_said_by, piece)
+            return CheckedEvidence(sent=piece, answer=answer, stated=stated, issuer=issuer)
 
         return list(await asyncio.gather(*map(one, sent, documents)))
 
@@ -163,16 +168,21 @@ def document_in(sent: EvidenceSent) -> Mapping[str, Any] | None:
     try:
         content = decode_base64(sent.file)
         content = credential_in(content) if kind_of(content) is not None else content
-        decoded = decode_json(content, bytes_max=len(content))
+        decoded = decode_json(content)
     except (Problem, *DECODE_ERRORS):
         return None
     return decoded if isinstance(decoded, Mapping) else None
 
 
+def _said_by(sent: EvidenceSent) -> tuple[Content | None, str | None]:
+    """Return what a document of JSON says, and who issued it by its own word."""
+    document = document_in(sent)
+    return (content_of(document) if document is not None else None), _issuer(document)
+
+
 def stated_in(sent: EvidenceSent) -> Content | None:
     """Return what a document of JSON says; None for other files. Nothing of it is proven by being here."""
-    document = document_in(sent)
-    return content_of(document) if document is not None else None
+    return _said_by(sent)[0]
 
 
 def name_of(application_id: ApplicationId, number: int) -> str:

@@ -190,7 +190,8 @@ def share_terms(body: Form) -> tuple[ShareTerms, int]:
     if len(audience) > AUDIENCE_CHARACTERS_MAX:
         raise InvalidProblem(f"Say in at most {AUDIENCE_CHARACTERS_MAX} letters for whom the link is meant")
     days = body.text("days").strip() or "30"
-    if not (days.isascii() and days.isdigit() and 1 <= int(days[:6]) <= SHARE_DAYS_MAX):
+    is_number = days.isascii() and days.isdecimal() and len(days) <= len(str(SHARE_DAYS_MAX))
+    if not (is_number and 1 <= int(days) <= SHARE_DAYS_MAX):
         raise InvalidProblem(f"Choose between 1 and {SHARE_DAYS_MAX} days for which the link works")
     chosen: tuple[ShownPart, ...] = tuple(part for part in EVERY_PART if part != "document" and body.text(part))
     parts = ("document",) if body.text("extent") == "whole" else chosen

@@ -17,7 +17,7 @@ from services.issuer_gateway.http.agreement_routes import AgreementPath, page_of
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
-from services.issuer_gateway.http.people import query_of, root_of, see_other
+from services.issuer_gateway.http.people import level_in, query_of, root_of, see_other
 
 _ROWS = 50
 _TEXTS = (
@@ -109,7 +109,7 @@ def _request(tenant: Tenant, texts: Mapping[str, str]) -> AgreementRequest:
             term[field] = ects_of_text(texts[name])
             if term[field] is None:
                 raise InvalidProblem(_FAULTS[name], pointer=f"/terms/0/{field}")
-    term |= {name: int(texts[name]) for name in ("eqf_level", "eqf_level_min") if texts[name].isdigit()}
+    term |= {name: level_in(texts[name]) for name in ("eqf_level", "eqf_level_min") if texts[name]}
     term |= {"isced_f": texts["isced_f"]} if texts["isced_f"] else {}
     body = {"partner": texts["partner"], "valid_until": texts["valid_until"], "terms": [term]}
     try:

@@ -27,7 +27,16 @@ from services.issuer_gateway.http.office_session import (
     sign_in,
     signed_in,
 )
-from services.issuer_gateway.http.people import PAGE, form_route, language_of, page_route, query_of, root_of, see_other
+from services.issuer_gateway.http.people import (
+    PAGE,
+    form_route,
+    language_of,
+    level_in,
+    page_route,
+    query_of,
+    root_of,
+    see_other,
+)
 from services.issuer_gateway.pages.office_pages import PageOfOffice, TypedDecision
 from services.issuer_gateway.store.applications import WantedApplications
 
@@ -163,8 +172,8 @@ def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> Decisio
         values["ects_hundredths"] = ects_of_text(texts["ects"])
         if values["ects_hundredths"] is None:
             raise InvalidProblem("Write credits as a number such as 3 or 2.5", pointer="/ects_hundredths")
-    if texts["eqf_level"].isdigit() and texts["decision"] != "refused":
-        values["eqf_level"] = int(texts["eqf_level"])
+    if texts["eqf_level"] and texts["decision"] != "refused":
+        values["eqf_level"] = level_in(texts["eqf_level"])
     values |= {"reasons": reasons, "despite_precedents": bool(texts["despite"])}
     try:
         return msgspec.convert(values, DecisionBody)

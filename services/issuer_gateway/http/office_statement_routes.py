@@ -22,7 +22,7 @@ from services.issuer_gateway.http.office_session import (
     keep,
     signed_in,
 )
-from services.issuer_gateway.http.people import query_of, root_of, see_other
+from services.issuer_gateway.http.people import level_in, query_of, root_of, see_other
 
 _ROWS = 50
 _CURSOR = "office-standing-decisions"
@@ -119,7 +119,7 @@ def _request(texts: dict[str, str]) -> StandingDecisionRequest:
             values[field] = ects_of_text(texts[name])
             if values[field] is None:
                 raise _wrong(name)
-    values |= {name: int(texts[name]) for name in ("eqf_level", "eqf_level_min") if texts[name].isdigit()}
+    values |= {name: level_in(texts[name]) for name in ("eqf_level", "eqf_level_min") if texts[name]}
     try:
         return msgspec.convert(values, StandingDecisionRequest)
     except msgspec.ValidationError as error:

@@ -54,6 +54,11 @@ def root_of(request: web.Request) -> str:
     return urlsplit(request.app[GATEWAY].config.public_url).path.rstrip("/")
 
 
+def level_in(text: str) -> int | str:
+    """Return the EQF level that a form says; what is no single digit comes back as it is, for its type to refuse."""
+    return int(text) if len(text) == 1 and text.isascii() and text.isdecimal() else text
+
+
 def see_other(location: str) -> web.Response:
     """Return what a form is answered with: the page to go to, so that loading it again sends nothing twice."""
     return web.Response(status=_SEE_OTHER, headers={"Location": location, "Cache-Control": "no-store"})

@@ -8,12 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from proto.documents.baked_picture import kind_of
 from proto.problem import MalformedProblem
 
 _BOM = b"\xef\xbb\xbf"
 _LOOKED_AT = 2_048
 _TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*(~[A-Za-z0-9._~-]*)?\Z")
-_SVG = re.compile(rb"(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg\b", re.IGNORECASE | re.DOTALL)
 _PAGE = re.compile(rb"<(!doctype html|html|\?xml)\b", re.IGNORECASE)
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _JWT = (
@@ -63,7 +63,7 @@ def json_in(data: bytes) -> bytes:
 def _other(data: bytes) -> str | None:
     start = data[:_LOOKED_AT].lstrip()
     said = (
-        (_PICTURE_SAID, data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or _SVG.match(start)),
+        (_PICTURE_SAID, data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or kind_of(start) is not None),
         (_UTF_16_SAID, data.startswith(_UTF_16) or data[:2] in {b"\0{", b"\0["}),
         (_ARCHIVE, data.startswith(b"PK\x03\x04")),
         (_XML, _PAGE.match(start)),

@@ -10,6 +10,7 @@ from aiohttp import web
 from msgspec import Meta
 from msgspec.structs import replace
 
+from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.documents.baked_picture import BakedPictureProblem, credential_in, kind_of
 from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import CredentialId, parse_credential_id
@@ -88,7 +89,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
     chosen, pasted = body.fields.get("file", b"").strip(), body.fields.get("document", b"").strip()
     day = body.fields.get("at", b"").decode("ascii", "replace").strip()[:_DAY_LENGTH_MAX]
     data = chosen or pasted
-    kept = TypedIn(pasted=pasted.decode(errors="replace"), day=day)
+    kept = TypedIn(pasted=pasted[:DOCUMENT_BYTES_MAX].decode(errors="replace"), day=day)
     if not data:
         return pages.home(said, kept, fault=said.line(NOTHING_SENT), status=422)
     try:
@@ -101,7 +102,7 @@ async def check_form(request: web.Request, *, body: Form, query: LanguageQuery) 
             data = await off_loop(request, len(data), credential_in, data)
         elif reader.is_pdf(data):
             data = await request.app[PDF].credential_in(data, address=address)
-        sent, is_presented = reader.alone(data)
+        sent, is_presented = await off_loop(request, len(data), reader.alone, data)
         judgement = await request.app[ANSWERS].document(sent, moments, address=address)
     except ProjectionProblem as problem:
         annotate(request, problem=problem.slug)
