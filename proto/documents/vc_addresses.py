@@ -53,7 +53,8 @@ ADDRESS_MEMBERS: Final = frozenset(
 )
 """Members of the VC and Open Badges contexts, and of ours, under which a text is an address."""
 _RUNS = re.compile(
-    r"(javascript|vbscript|livescript|file|filesystem|blob|jar|view-source|about|mhtml|ms-[a-z-]+|shell)(:|%3a)"
+    r"(javascript|vbscript|livescript|file|filesystem|blob|jar|view-source|about|mhtml|ms-[a-z-]+|shell|smb"
+    r"|search|search-ms|intent)(:|%3a)"
     r"|data:(text/(html|xml|javascript)|application/(xhtml\+xml|xml|(x-)?javascript|ecmascript))",
     re.IGNORECASE,
 )
@@ -61,7 +62,6 @@ _IGNORED = dict.fromkeys((*range(0x21), 0x7F, *range(0x80, 0xA1), 0xAD, 0x200B, 
 """What browsers leave out of an address, or people do not see in it."""
 
 _PLAIN: Final = ("https://", "http://", "urn:", "did:")
-_LOOKED_AT: Final = 4_096
 _SENTENCE: Final = "this address would run a program or open a file where it is followed: write an https address"
 _HOLDING: Final = frozenset({dict, list, MappingProxyType})
 _Steps = tuple[str | int, ...]
@@ -126,4 +126,4 @@ def runs(address: str) -> bool:
     """Tell whether following this address would do something else than ask a server for it."""
     if address.startswith(_PLAIN) or (":" not in address and "%" not in address):
         return False
-    return bool(_RUNS.match(address[:_LOOKED_AT].translate(_IGNORED)))
+    return bool(_RUNS.match(address.translate(_IGNORED)))  # whole: thousands of blanks may stand before it

@@ -97,7 +97,7 @@ def create_proof(
     }
     if "@context" in document and suite in _JCS:
         proof["@context"] = document["@context"]
-    data, gap = _hash_data(document, proof, forms_of)
+    data, gap = _hash_data(document, proof, forms_of, DocumentDigests())
     if gap is not None:
         raise gap
     if suite in _RDFC:
@@ -127,6 +127,20 @@ def with_proof(document: Mapping[str, Any], proof: Mapping[str, Any]) -> dict[st
     return without_proof(document) | {"proof": [dict(proof)] if is_listed else dict(proof)}
 
 
+class DocumentDigests:
+    """SHA-256 of the canonical JSON of one document, under each `@context` that a proof of it names: each made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[bytes, bytes] = {}
+
+    def of(self, unsecured: Mapping[str, Any]) -> bytes:
+        """Return the digest of the document without its proofs; raises `MalformedProblem` where it has no such form."""
+        named = canonical_json(unsecured.get("@context"))
+        if named not in self._made:
+            self._made[named] = hashlib.sha256(canonical_json(unsecured)).digest()
+        return self._made[named]
+
+
 def verify_proof(
     document: Mapping[str, Any],
     proof: Mapping[str, Any],
@@ -135,11 +149,13 @@ def verify_proof(
     now: Moment | None = None,
     contexts: Mapping[str, Any] | None = None,
     forms: FormsOf | None = None,
+    digests: DocumentDigests | None = None,
 ) -> None:
     """Return if `proof` is a good proof of `document` by the holder of `public_key` (multibase), else raise.
 
     That the key is the one that `verificationMethod` names, and may speak for the issuer, is for the caller to
-    know. `forms` makes RDF forms elsewhere than here; `contexts` takes the place of the pinned ones.
+    know. `forms` makes RDF forms elsewhere than here; `contexts` takes the place of the pinned ones; `digests` are
+    those of this document, for who asks about several proofs of it.
     `InvalidProofProblem`: it does not hold, also by a suite of another kind of key. Unknown, neither good nor bad:
     `UnsupportedProofProblem` (another suite), `UnknownContextProblem`, `RenamedTermsProblem`,
     `UnsupportedJsonLdProblem`, `ProofNotCheckedProblem`, and `UndefinedTermsProblem`, where the signature is good
@@ -155,7 +171,8 @@ def verify_proof(
     if proof["cryptosuite"] in _RDFC and contexts is None:
         refuse_other_meanings(without_proof(document))
     secured = _secured(document, unsigned)
-    data, gap = _hash_data(secured, unsigned, forms or partial(forms_of, contexts=contexts))
+    makers = forms or partial(forms_of, contexts=contexts), digests or DocumentDigests()
+    data, gap = _hash_data(secured, unsigned, *makers)
     if not is_signed_by(public_key, data, signature):
         raise InvalidProofProblem("The signature does not fit: document or proof was altered, or another key signed")
     if gap is not None:
@@ -232,12 +249,11 @@ def _as_list(value: Any) -> list[Any]:
 
 
 def _hash_data(
-    document: Mapping[str, Any], proof: Mapping[str, Any], forms: FormsOf
+    document: Mapping[str, Any], proof: Mapping[str, Any], forms: FormsOf, digests: DocumentDigests
 ) -> tuple[bytes, UndefinedTermsProblem | None]:
     """Return the 64 bytes that are signed, SHA-256 of the canonical proof, then of the document; and what they omit."""
     unsecured = without_proof(document)
     if proof["cryptosuite"] in _JCS:
-        parts = (canonical_json(dict(proof)), canonical_json(unsecured))
-        return b"".join(hashlib.sha256(part).digest() for part in parts), None
+        return hashlib.sha256(canonical_json(dict(proof))).digest() + digests.of(unsecured), None
     options, said = forms([{**proof, "@context": document.get("@context")}, unsecured])
     return options.digest + said.digest, options.gap or said.gap

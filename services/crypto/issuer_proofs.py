@@ -13,7 +13,7 @@ from proto.keys import PublicKey
 from proto.lifecycle import Book, Key, Life, compromised_from, is_void
 from proto.moment import Moment
 from proto.problem import InvalidProblem, Problem
-from services.crypto.data_integrity import FormsOf, InvalidProofProblem, proofs_of, verify_proof
+from services.crypto.data_integrity import DocumentDigests, FormsOf, InvalidProofProblem, proofs_of, verify_proof
 
 FoundResult = Literal["valid", "invalid", "unknown", "not_applicable"]
 DID_KEY = "did:key:"
@@ -62,7 +62,8 @@ def by_log(
     own = [proof for proof in proofs if is_by(proof, issuer or issuer_of(document))]
     if not own:  # a proof that was made another's says nothing of the issuer, nor does one that somebody else made
         return broken_for_others(document, now=now, forms=forms) or _of_nobody(proofs, "proof-of-others")
-    return worst([_by_log(document, proof, issuer, book, life, now=now, forms=forms) for proof in own])
+    signed = _SignedBy(document, now=now, forms=forms)
+    return worst([_by_log(signed, proof, issuer, book, life) for proof in own])
 
 
 def _names_key(proof: Mapping[str, Any]) -> bool:
@@ -75,22 +76,14 @@ def _of_nobody(proofs: Sequence[Mapping[str, Any]], code: str) -> DocumentFindin
 
 
 def _by_log(
-    document: Mapping[str, Any],
-    proof: Mapping[str, Any],
-    issuer: Did | None,
-    book: Book,
-    life: Life | None,
-    *,
-    now: Moment,
-    forms: FormsOf,
+    signed: "_SignedBy", proof: Mapping[str, Any], issuer: Did | None, book: Book, life: Life | None
 ) -> DocumentFinding:
     key = _key_of(proof, issuer, book)
     if key is None:
         return DocumentFinding(result="unknown", code="proof-key-unknown")
     if key.purpose != "assertion":
         return DocumentFinding(result="invalid", code="proof-key-purpose")
-    signed = _by_key(document, proof, key.public_key, now=now, forms=forms)
-    return signed or _by_standing(book, key, life)
+    return signed.fault(proof, key.public_key) or _by_standing(book, key, life)
 
 
 def _key_of(proof: Mapping[str, Any], issuer: Did | None, book: Book) -> Key | None:
@@ -102,17 +95,24 @@ def _key_of(proof: Mapping[str, Any], issuer: Did | None, book: Book) -> Key | N
     return known.key(KeyId(method)) if known else None
 
 
-def _by_key(
-    document: Mapping[str, Any], proof: Mapping[str, Any], public_key: PublicKey, *, now: Moment, forms: FormsOf
-) -> DocumentFinding | None:
-    """Return why a proof does not hold, or was not checked; None where it holds."""
-    try:
-        verify_proof(document, proof, public_key, now=now, forms=forms)
-    except InvalidProofProblem as problem:
-        return DocumentFinding(result="invalid", code="proof-wrong", values={"fault": problem.detail})
-    except Problem as problem:
-        return DocumentFinding(result="unknown", code="proof-not-checked", values={"fault": problem.detail})
-    return None
+class _SignedBy:
+    """One document, of which several proofs are asked about: what they all cover is worked out once."""
+
+    def __init__(self, document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> None:
+        self._document = document
+        self._now = now
+        self._forms = forms
+        self._digests = DocumentDigests()
+
+    def fault(self, proof: Mapping[str, Any], public_key: PublicKey) -> DocumentFinding | None:
+        """Return why a proof does not hold by this key, or was not checked; None where it holds."""
+        try:
+            verify_proof(self._document, proof, public_key, now=self._now, forms=self._forms, digests=self._digests)
+        except InvalidProofProblem as problem:
+            return DocumentFinding(result="invalid", code="proof-wrong", values={"fault": problem.detail})
+        except Problem as problem:
+            return DocumentFinding(result="unknown", code="proof-not-checked", values={"fault": problem.detail})
+        return None
 
 
 def _by_standing(book: Book, key: Key, life: Life | None) -> DocumentFinding:
@@ -140,20 +140,18 @@ def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Do
     if not own:
         named = DocumentFinding(result="invalid", code="proof-key-of-another")
         return named if all(map(_names_key, proofs)) else _of_nobody(proofs, "proof-names-no-key")
-    return worst([_by_itself(document, proof, now=now, forms=forms) for proof in own])
+    signed = _SignedBy(document, now=now, forms=forms)
+    return worst([_by_itself(signed, proof, issuer_of(document)) for proof in own])
 
 
-def _by_itself(
-    document: Mapping[str, Any], proof: Mapping[str, Any], *, now: Moment, forms: FormsOf
-) -> DocumentFinding:
-    method, issuer = str(proof.get("verificationMethod")), issuer_of(document)
+def _by_itself(signed: _SignedBy, proof: Mapping[str, Any], issuer: str) -> DocumentFinding:
+    method = str(proof.get("verificationMethod"))
     if not issuer.startswith(DID_KEY):
         return DocumentFinding(result="unknown", code="proof-key-elsewhere")
     name = issuer.removeprefix(DID_KEY)
     if method not in (f"{issuer}#{name}", issuer):
         return DocumentFinding(result="invalid", code="proof-key-of-another")
-    signed = _by_key(document, proof, PublicKey(name), now=now, forms=forms)
-    return signed or DocumentFinding(result="valid", code="proof-holds-outside")
+    return signed.fault(proof, PublicKey(name)) or DocumentFinding(result="valid", code="proof-holds-outside")
 
 
 def broken_for_others(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> DocumentFinding | None:
@@ -165,10 +163,11 @@ def broken_for_others(document: Mapping[str, Any], *, now: Moment, forms: FormsO
         methods = [(proof, str(proof.get("verificationMethod"))) for proof in proofs_of(document)]
     except InvalidProblem:
         return None
+    signed = _SignedBy(document, now=now, forms=forms)
     for proof, method in methods:
         owner = owner_of(KeyId(method))
         if owner.startswith(DID_KEY):
-            found = _by_key(document, proof, PublicKey(owner.removeprefix(DID_KEY)), now=now, forms=forms)
+            found = signed.fault(proof, PublicKey(owner.removeprefix(DID_KEY)))
             if found is not None and found.result == "invalid":
                 return found
     return None

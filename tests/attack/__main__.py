@@ -20,10 +20,12 @@ import aiohttp
 import msgspec
 import uvloop
 
+from tests.attack.disguises import SLUG
 from tests.attack.shapes import SHAPES, Shape, attack
 from tests.attack.stranger import Target
 from tests.bench.signing import EVENTS_PATH, fresh_ids, sign_issues
 from tests.bench.stand import Stand, open_stand, port_of
+from tests.bench.tenant import make_tenant
 
 RUNS = 5
 ATTACK_SECONDS = 6.0
@@ -127,6 +129,7 @@ class Bench:
         self._seconds = seconds
         self._status = dict(_STATUS)
         self._envelope = b""
+        self._credential_id = ""
 
     async def prepare(self) -> None:
         """Start everything, and have a credential on the log that others ask for."""
@@ -142,6 +145,8 @@ class Bench:
             response.raise_for_status()
         await self._stand.only(*SERVICES)
         self._status["verifier"] = f"/v1/credentials/{credential_id}"
+        self._credential_id = credential_id
+        await make_tenant(self._stand, SLUG)
 
     def _url(self, service: str) -> str:
         return str(getattr(self._stand.addresses, service))
@@ -156,6 +161,7 @@ class Bench:
             seed=seed,
             until=time.time() + self._seconds,
             envelope=self._envelope,
+            credential_id=self._credential_id,
         )
         said: list[str] = []
         asked = await self._watched(shape.service, self._attack(shape, target, said))
@@ -220,6 +226,7 @@ def _row(name: str, runs: list[Figures]) -> tuple[str, bool]:
         *([f"{sum(len(run.failures) for run in runs)} unanswered"] if any(run.failures for run in runs) else []),
         *(["slow"] if max(*livez, *status) > MEDIAN_MS_MAX or max(worst, status_worst) > WORST_MS_MAX else []),
         *(["memory"] if memory > MEMORY_MB_MAX else []),
+        *(["BROKE"] if any(" of 500" in run.said for run in runs) else []),
     ]
     median = statistics.median(livez)
     line = _COLUMNS.format(

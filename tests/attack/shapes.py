@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from tests.attack.disguises import BODIES
 from tests.attack.stranger import SOURCE, Target, at_once, connection, get, head, held, post, summed, trouble
+from tests.attack.wire import REQUESTS
 
 NDJSON, JSON, PDF = "application/x-ndjson", "application/json", "application/pdf"
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
@@ -280,6 +282,8 @@ SHAPES: Mapping[str, Shape] = {
     "envelopes of unknown keys": Shape("ledger", "5", unknown_keys),
     "RDF that never ends": Shape("verifier", "1", changing(VERIFY, never_ending_rdf, JSON)),
     "many vocabularies": Shape("verifier", "2", changing(VERIFY, vocabularies, JSON)),
+    **{name: Shape(service, "4, 5", work) for name, (service, work) in BODIES.items()},
+    **{name: Shape(service, "5, 6", work) for name, (service, work) in REQUESTS.items()},
 }
 
 

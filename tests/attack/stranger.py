@@ -22,6 +22,8 @@ class Target(msgspec.Struct, frozen=True):
     until: float
     envelope: bytes = b""
     """One envelope that is on the log, which anybody may send again."""
+    credential_id: str = ""
+    """The credential that it is about."""
 
     @property
     def left_seconds(self) -> float:

@@ -118,9 +118,7 @@ def test_other_text_and_deep_pictures_do_no_harm() -> None:
     assert credential_in(deep) == b"{}"
 
 
-@pytest.mark.parametrize(
-    "before", [b"<!---->" * 500, b"<!-- > -->\n" * 300, b"<!DOCTYPE a>" * 200, b"<!-- <svg> -->"]
-)
+@pytest.mark.parametrize("before", [b"<!---->" * 500, b"<!-- > -->\n" * 300, b"<!DOCTYPE a>" * 200, b"<!-- <svg> -->"])
 def test_comments_before_a_picture_are_each_read_once(before: bytes) -> None:
     assert kind_of(before + b"<svg/>") == "SVG"
     assert kind_of(before + b"x") is None

@@ -354,6 +354,11 @@ def test_a_verifier_reads_nothing_that_is_no_credential(change: dict[str, Any]) 
         "file:///etc/passwd",
         "data:text/html,<script>alert(1)</script>",
         "blob:https://x.example/1",
+        "\n" * 5_000 + "javascript:alert(1)",
+        "java" + "\u200b" * 5_000 + "script:alert(1)",
+        "search-ms:query=x&crumb=location:%5C%5Cx.example%5Cshare",
+        "smb://x.example/share",
+        "intent://x#Intent;scheme=sms;end",
     ],
 )
 @pytest.mark.parametrize("place", ["id", "issuer", "image", "url", "evidence", "criteria", "type", "listed"])

@@ -39,7 +39,8 @@ from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool
 
 _REF_COLUMN = "learner_ref"
-_ESCAPE = b"\\u"
+_ESCAPE = b"\\"
+"""What JSON writes otherwise stands behind it: also a slash, as PHP does unless it is told not to."""
 _DECODE_PART = msgspec.msgpack.Decoder(BatchPart).decode
 _ENCODE_PART = msgspec.msgpack.Encoder().encode
 _ENCODE = msgspec.json.Encoder().encode

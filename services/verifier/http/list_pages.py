@@ -1,6 +1,5 @@
 """The pages of the register and of the log, and the log's feed. What cannot be shown is said on a page."""
 
-import re
 from typing import Annotated
 
 import msgspec
@@ -15,7 +14,7 @@ from services.verifier.answers.questions import UnknownIssuerProblem
 from services.verifier.http.app_keys import LIST_PAGES, LISTS, SETTINGS
 from services.verifier.http.institution_path import IssuerPath, dids_in
 from services.verifier.http.list_queries import ROWS_DEFAULT, Cursor, after_of
-from services.verifier.http.query import said_of
+from services.verifier.http.query import address_asked, said_of
 from services.verifier.http.register_routes import ISSUERS_LIST
 from services.verifier.http.register_routes import issuer_page as issuers_body
 from services.verifier.pages.list_words import LOG_HEADING, NO_INSTITUTION
@@ -24,7 +23,6 @@ from services.verifier.projection.listed_reads import InstitutionPlace, Institut
 from services.verifier.projection.troubles import PROJECTION_PROBLEMS, ProjectionProblem
 
 _PAGE = Media("text/html")
-_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}\Z")
 
 
 class IssuersPageQuery(LanguageQuery, frozen=True, kw_only=True):
@@ -79,8 +77,9 @@ async def log_page(request: web.Request, *, query: LanguageQuery) -> web.Respons
     except ProjectionProblem as problem:
         annotate(request, problem=problem.slug)
         return pages.fault(said, heading=LOG_HEADING, fault=said.line(UNREADABLE), status=problem.status)
-    here = f"{request.scheme}://{request.host}" if _HOST.match(request.host) else "$VERIFIER"
-    return pages.log(answer, said, here=here, log_url=request.app[SETTINGS].log_public_url)
+    return pages.log(
+        answer, said, here=address_asked(request) or "$VERIFIER", log_url=request.app[SETTINGS].log_public_url
+    )
 
 
 async def log_feed(request: web.Request, *, query: LanguageQuery) -> Reply:

@@ -26,7 +26,7 @@ from services.verifier.documents.other_formats import OtherFormatProblem
 from services.verifier.documents.pdf import PdfProblem
 from services.verifier.documents.reader import PresentationProblem
 from services.verifier.http.app_keys import ANSWERS, LISTS, PAGES, PDF, SETTINGS, address_of
-from services.verifier.http.query import moments_of, said_of
+from services.verifier.http.query import address_asked, moments_of, said_of
 from services.verifier.languages import Language
 from services.verifier.languages.english import PRESENTATION_NOTE, when
 from services.verifier.pages import PageLanguage, Picked, Shown, TypedIn
@@ -197,8 +197,11 @@ async def _titles(request: web.Request, judgement: Judgement) -> Mapping[str, Te
 
 
 def _public_address(request: web.Request) -> str:
-    """Return the address at which people reach this verifier: as its operator says, else as the page was asked for."""
-    return (request.app[SETTINGS].public_url or f"{request.scheme}://{request.host}").rstrip("/")
+    """Return the address at which people reach this verifier: as its operator says, else as the page was asked for.
+
+    "" where the page was asked for under no name of a host, which no code to be photographed may lead to.
+    """
+    return (request.app[SETTINGS].public_url or address_asked(request)).rstrip("/")
 
 
 def _asked(moments: Moments, query: TimeQuery, language: Language) -> str:

@@ -16,8 +16,15 @@ from services.verifier.http.app_keys import ANSWERS
 from services.verifier.languages import DEFAULT, LANGUAGES, Language, negotiated, preferred
 from services.verifier.pages import PageLanguage
 
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}\Z")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOON, _DAY_END = "T12:00:00Z", "T23:59:59.999Z"
+
+
+def address_asked(request: web.Request) -> str:
+    """Return the address at which this service was asked, without a path; "" where the request names no host."""
+    host = request.headers.get("Host", "")  # aiohttp's own word for one that is missing asks the network for a name
+    return f"{request.scheme}://{host}" if _HOST.match(host) else ""
 
 
 def language_of(request: web.Request, query: LanguageQuery) -> Language:

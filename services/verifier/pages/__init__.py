@@ -169,7 +169,7 @@ class Pages:
             tree=tree_of(answer.stack) if answer.stack else None,
             bar=bar_of(answer.stack) if answer.stack else (),
             address=address,
-            qr=qr_svg(address) if credential else "",
+            qr=qr_svg(address) if credential and shown.address else "",
             **said.globals(),
         )
         return self._templates.page(page, status=shown.status)
