@@ -115,7 +115,7 @@ async def test_a_page_leads_to_no_address_that_a_request_made_up(verifier: Verif
     for host in HOSTS:
         lines = [] if host is None else [f"Host: {host}"]
         answer = await asked(verifier, f"GET /c/{awarded.credential_id}", *lines)
-        assert answer.startswith(b"HTTP/1.1 200" if host is None or b"200" in answer[:16] else b"HTTP/1.1 400")
+        assert answer[9:12] in {b"200", b"400"}
         assert b'class="qr"' not in answer
         assert b"evil.example" not in answer
     assert b'class="qr"' in await asked(verifier, f"GET /c/{awarded.credential_id}", "Host: verifier.example")
