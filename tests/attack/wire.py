@@ -140,7 +140,7 @@ def pages(target: Target) -> str:
     )
 
     def work(number: int) -> str:
-        answers = []
+        answers: list[str] = []
         while target.until > time.time() + 0.2:
             path = paths[len(answers) % len(paths)]
             answers.append(get(target, path, "Accept-Encoding: gzip", source=OTHERS[number % len(OTHERS)]))

@@ -138,7 +138,7 @@ def _characters(kind: Any, value: Any, flags: int) -> Characters | None:
         return _ALPHABET - _both_cases({value}, flags)
     if kind is _NAMES.IN:
         is_without = value[0][0] is _NAMES.NEGATE
-        named = frozenset().union(*(_characters(*each, flags) or frozenset() for each in value[is_without:]))
+        named = frozenset().union(*(_characters(each, of, flags) or frozenset() for each, of in value[is_without:]))
         return _ALPHABET - named if is_without else named
     if kind is _NAMES.LITERAL:
         return _both_cases({value if value in _ALPHABET else _OTHER}, flags)
@@ -153,7 +153,6 @@ def _both_cases(characters: set[int], flags: int) -> Characters:
 
 
 def _of_category(name: str, flags: int) -> Characters:
-    own = {"DIGIT": str.isdigit, "SPACE": str.isspace, "WORD": lambda text: text.isalnum() or text == "_"}
-    of_kind = own[name.rpartition("_")[2]]
-    found = {each for each in _ALPHABET if of_kind(chr(each)) and not (flags & re.ASCII and each not in range(128))}
+    kind = {"DIGIT": r"\d", "SPACE": r"\s", "WORD": r"\w"}[name.rpartition("_")[2]]
+    found = {each for each in _ALPHABET if re.match(kind, chr(each), flags & re.ASCII)}
     return frozenset(_ALPHABET - found if "_NOT_" in name else found)

@@ -68,8 +68,8 @@ class CheckedEvidence(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if (on_log := self.answer.credential) is not None:
             return on_log.achievement, on_log.issuer
-        is_named = self.stated is not None and self.stated.achievement and self.issuer
-        return (self.stated.achievement, self.issuer) if is_named else None
+        stated = self.stated.achievement if self.stated else None
+        return (stated, self.issuer) if stated and self.issuer else None
 
 
 def _issuer(document: Mapping[str, Any] | None) -> str | None:
