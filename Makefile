@@ -90,6 +90,9 @@ $(WATCHERS)/made.stamp:
 		&& rm -f prometheus_*.deb || { echo "it cannot be had here: what needs it is skipped, or install prometheus yourself"; exit 0; }
 	@touch $@
 
+pictures: $(VENV)/dev.stamp interop-judges ## keep a picture of every page and state in browser-results/, small, wide, dark and printed
+	@exec $(BIN)/python -m pytest tests/browser/test_scenes.py --pictures $(ARGS)
+
 drills: $(VENV)/dev.stamp monitoring-tools ## bring about the fault of every alarm on running services, and see it fire in a real Prometheus
 	@exec $(BIN)/python -m pytest tests/monitoring --drills $(ARGS)
 
@@ -155,4 +158,4 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
 	@$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: drills monitoring-tools up test torture lint fuzz packages package-tools release bench soak peers attack ha ha-check ha-programs interop interop-judges lock clean help
+.PHONY: pictures drills monitoring-tools up test torture lint fuzz packages package-tools release bench soak peers attack ha ha-check ha-programs interop interop-judges lock clean help

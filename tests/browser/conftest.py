@@ -15,6 +15,12 @@ from tests.support.run_folders import make_run_folder
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option, where `tests/browser` is named on the command line."""
+    group = parser.getgroup("pictures")
+    group.addoption("--pictures", action="store_true", default=False, help="keep a picture of every page and state")
+
+
 def chromium() -> str:
     """Return the program of a Chromium, or skip the test."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

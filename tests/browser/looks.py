@@ -1,6 +1,7 @@
 """What a browser finds of one page: what axe-core holds against it, how wide, how heavy, how many sheets on paper.
 
-The page is opened without scripts; only then may axe-core run, which is not the page's own. Pictures are kept.
+The page is opened without scripts; only then may axe-core run, which is not the page's own. Pictures are kept where
+a folder is given.
 """
 
 from collections.abc import Callable
@@ -50,7 +51,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 class Lens:
     """One page of a browser, and the traffic that it causes."""
 
-    def __init__(self, page: Page, axe: str, folder: Path) -> None:
+    def __init__(self, page: Page, axe: str, folder: Path | None) -> None:
         self._page, self._axe, self._folder = page, axe, folder
         self._scripts: CDPSession = page.context.new_cdp_session(page)
         self._asked: list[str] = []
@@ -120,10 +121,13 @@ class Lens:
 
     def _sheets(self, name: str) -> int:
         self._page.emulate_media(color_scheme="light", media="print")
-        sheets = self._page.pdf(path=self._folder / f"{name}.pdf", format="A4").count(b"/Type /Page\n")
+        path = None if self._folder is None else self._folder / f"{name}.pdf"
+        sheets = self._page.pdf(path=path, format="A4").count(b"/Type /Page\n")
         self._page.emulate_media(media="screen")
         return sheets
 
     def _picture(self, name: str) -> None:
+        if self._folder is None:
+            return
         height = self._page.evaluate("document.documentElement.scrollHeight")
         self._page.screenshot(path=self._folder / f"{name}.png", full_page=height < _PICTURE_HEIGHT_MAX)

@@ -1,7 +1,7 @@
 """Every page and state as an employer, a learner and somebody with a screen reader meet it.
 
 Small, wide, dark and printed. Each state is opened once, without scripts; all tests are about what was found then.
-Pictures of all of them are kept in `browser-results` at the root of the repository, to be looked at.
+`make pictures` keeps pictures of all of them in `browser-results` at the root of the repository, to be looked at.
 """
 
 import shutil
@@ -27,15 +27,17 @@ Looks = Mapping[str, Look]
 
 
 @pytest.fixture(scope="module")
-def looks(browser: Browser, running: Up) -> Iterator[Looks]:
+def looks(browser: Browser, running: Up, pytestconfig: pytest.Config) -> Iterator[Looks]:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: `make interop-judges` installs it")
-    shutil.rmtree(PICTURES, ignore_errors=True)
-    PICTURES.mkdir()
+    pictures = PICTURES if pytestconfig.getoption("pictures", default=False) else None
+    if pictures is not None:
+        shutil.rmtree(pictures, ignore_errors=True)
+        pictures.mkdir()
     folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
     context = browser.new_context(locale="en-GB")
     with every_scene(running.addresses(), folder) as scenes:
-        lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), PICTURES)
+        lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), pictures)
         yield {name: lens.look(name, opened) for name, opened in scenes.states.items()}
     context.close()
     shutil.rmtree(folder)
