@@ -1,5 +1,6 @@
 """One route at work: headers, parameters and body become typed arguments, and what the handler returns an answer."""
 
+import functools
 import inspect
 from typing import Any
 
@@ -220,7 +221,14 @@ def _wanted(route: Route) -> frozenset[str]:
 
 def _refuse_open_structs(route: Route) -> None:
     """Raise `TypeError` where a Struct inside the request's type would silently drop unknown fields."""
-    waiting: list[Any] = [msgspec.inspect.type_info(route.request)]
+    if (found := _open_struct(route.request)) is not None:
+        raise TypeError(f"{route.method} {route.path}: {found.__name__} must forbid unknown fields")
+
+
+@functools.cache
+def _open_struct(request: Any) -> type | None:
+    """Return a Struct inside the type that takes unknown fields; looked for once, however many apps a process makes."""
+    waiting: list[Any] = [msgspec.inspect.type_info(request)]
     seen: set[type] = set()
     while waiting:
         info = waiting.pop()
@@ -229,8 +237,9 @@ def _refuse_open_structs(route: Route) -> None:
                 continue
             seen.add(info.cls)
             if not info.forbid_unknown_fields:
-                raise TypeError(f"{route.method} {route.path}: {info.cls.__name__} must forbid unknown fields")
+                return info.cls
         if isinstance(info, (tuple, list)):
             waiting.extend(info)
         elif isinstance(info, (msgspec.inspect.Type, msgspec.inspect.Field)):
             waiting.extend(getattr(info, name) for name in info.__struct_fields__)
+    return None

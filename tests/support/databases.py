@@ -10,7 +10,6 @@ import asyncpg
 import msgspec
 
 from services.persistence import database_setup
-from services.persistence import postgres as pg
 
 _TRIES_MAX = 20
 OWNER_ROLE = "credentify_test_owner"
@@ -110,12 +109,15 @@ class Postgres:
             await self.drop(name)
 
     async def _execute(self, *statements: str) -> None:
-        async with pg.connected(self.admin_url, application_name="credentify-tests") as connection:
+        connection = await asyncpg.connect(self.admin_url)  # a session of ours would be looked at first, in each test
+        try:
             for sql in statements:
                 await _executed(connection, sql)
+        finally:
+            await connection.close()
 
 
-async def _executed(connection: pg.Connection, sql: str) -> None:
+async def _executed(connection: asyncpg.Connection, sql: str) -> None:
     for _ in range(_TRIES_MAX):
         with contextlib.suppress(asyncpg.InternalServerError):  # another worker changes the same role now
             await connection.execute(sql)

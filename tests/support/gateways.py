@@ -294,6 +294,7 @@ async def running_gateway(
 ) -> AsyncIterator[RunningGateway]:
     """Run a gateway while the block runs; at its end nothing may be damaged."""
     database = await gateway_database(make_database, folder, ledger)
+    fields = {"migration_database_url": None, **fields}  # the tables are there
     gateway = RunningGateway(gateway_config(database, folder, ledger, **fields), database, ledger)
     await gateway.start()
     try:
