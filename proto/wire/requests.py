@@ -5,6 +5,7 @@ What names a person here lies sealed under the learner's key at rest, and in no 
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.documents.claim import Holder
@@ -33,6 +34,7 @@ CLAIM_HOURS_DEFAULT = 336
 RequestState = Literal["open", "accepted", "rejected", "withdrawn", "lapsed"]
 ClaimState = Literal["open", "used", "expired", "cancelled"]
 MessageText = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Titles = Annotated[dict[str, str], Meta(description="The title in each language that it is written in, by its tag")]
 ClaimHours = Annotated[int, Meta(ge=1, le=CLAIM_HOURS_MAX, description="Hours for which the link works")]
 
 
@@ -84,6 +86,7 @@ class RequestSeen(Record, frozen=True, kw_only=True):
     credential_id: CredentialId | None = None
     document: str | None = None
     is_erased: bool = False
+    titles: Titles = msgspec.field(default_factory=dict)
 
 
 class RequestAnswer(Record, frozen=True, kw_only=True):
@@ -203,6 +206,7 @@ class ClaimSeen(Record, frozen=True, kw_only=True):
     expires_at: Moment
     may_bind: bool
     may_fetch_again: Annotated[bool, Meta(description="The browser that asks has used it less than a day ago")] = False
+    titles: Titles = msgspec.field(default_factory=dict)
 
 
 class ClaimUse(Record, frozen=True, kw_only=True):

@@ -5,13 +5,14 @@ Times are moments, hashes and ids lower-case hex, credits integers in hundredths
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from proto.event_fields import KeyPurpose
 from proto.ids import CredentialId, Did, EventId, KeyId, LeafIndex, Origin, TreeSize
 from proto.lifecycle import StateName
 from proto.moment import Moment
-from proto.wire.content import Content
+from proto.wire.content import Content, Texts
 from proto.wire.ledger import Body
 from proto.wire.quality import QualityFinding
 from proto.wire.statements import EndorsementFacts, StandingDecisionFacts
@@ -158,7 +159,11 @@ class KeyFacts(Body, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StackNode(Body, frozen=True, kw_only=True, omit_defaults=True):
-    """A credential in a stack and what of it still counts; `parts` are its components, each the same."""
+    """A credential in a stack and what of it still counts; `parts` are its components, each the same.
+
+    `title` is what the institution that awarded it calls the achievement now, by language: from a catalogue that is
+    read here, and only under an address that the register gives to it. All else is of the log, which holds no titles.
+    """
 
     credential_id: CredentialId
     issuer: Did
@@ -169,6 +174,7 @@ class StackNode(Body, frozen=True, kw_only=True, omit_defaults=True):
     since: Moment
     issuer_name: str = ""
     eqf_level: int | None = None
+    title: Texts = msgspec.field(default_factory=dict)
     parts: "tuple[StackNode, ...]" = ()
 
 

@@ -21,9 +21,10 @@ from services.command.shown_content import ShownContent
 from services.command.worded_lines import OF_LOG, WordedLines
 from services.verifier.languages import DEFAULT, Language
 from services.verifier.languages.english import REASONS, STATES, when
+from services.verifier.pages.said import has_titles, pick
 from services.verifier.pages.stack_drawing import name_of_achievement
 from services.verifier.pages.verdict import lead, next_step, result_words
-from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED, STANDINGS
+from services.verifier.pages.words import ENDORSER_ROLES, LEVELS, NAMES, NOT_COVERED, STANDINGS, TITLES_OF_PARTS
 from services.verifier.pages.words import WORDS as PAGE_WORDS
 from services.verifier.verdict.today import decisive
 
@@ -55,6 +56,8 @@ class ShownAnswer:
             self._lines.heading("Made of", OF_LOG)
             for number, part in enumerate(answer.stack.parts, 1):
                 self._part(part, str(number), depth=1)
+            if has_titles(answer.stack):
+                self._lines.plain(f"  {self._word(TITLES_OF_PARTS)}", style="dim")
         self._checks(answer)
         self._record(answer)
         self._as_of(answer.as_of)
@@ -133,7 +136,7 @@ class ShownAnswer:
             if remaining == declared
             else self._word("{remaining} of {declared} ECTS still hold", remaining=remaining, declared=declared)
         )
-        name = name_of_achievement(part.achievement)
+        name = pick(part.title, preferred=(self._language.code, DEFAULT)).text or name_of_achievement(part.achievement)
         self._lines.plain(
             f"{'  ' * depth}{number} {name}: {self._state(part.state)}, {credits_}, {part.issuer_name or part.issuer}"
         )

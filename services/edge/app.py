@@ -16,12 +16,13 @@ from services.edge.auth import Authenticate
 from services.edge.body import BODY_THREADS, BODY_TURN, HELD_BODIES, THREADS, HeldBodies
 from services.edge.config import EdgeConfig
 from services.edge.connections import Connections
-from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, Observe, as_is
+from services.edge.dispatch import DISPATCH, Admit, Dispatch, Explain, Handle, Observe, ShowRefusal, as_is
 from services.edge.endpoint import Endpoint
 from services.edge.log import Log
 from services.edge.machine import Machine, watched_by_settings
 from services.edge.metrics import RequestMetrics
 from services.edge.operations import STOPPING, Operations, ReadinessCheck
+from services.edge.problem_page import problem_page
 from services.edge.route import Route
 from services.tracing import Tracing, open_tracing
 
@@ -50,6 +51,7 @@ def make_app(
     observe: Observe | None = None,
     expose: Callable[[CollectorRegistry], bytes] = generate_latest,
     places: Mapping[str, Path] | None = None,
+    show_refusal: ShowRefusal = problem_page,
 ) -> web.Application:
     """Return the application of a service: its routes, the operator's routes, and the edge around both.
 
@@ -59,7 +61,8 @@ def make_app(
     but no fault of ours either (a database that restarts) into one of `explained`; None means a fault, answered 500.
     `admit` counts requests of clients that have a share of their own, and keeps them from their address's.
     `observe` is told of each request of `routes` and its answer. `expose` makes the text of `/metrics` from the
-    registry. `places` are folders beside those that settings name, whose disks are watched too.
+    registry. `places` are folders beside those that settings name, whose disks are watched too. `show_refusal` makes
+    the page of a refusal for a browser.
     """
     registry = registry if registry is not None else CollectorRegistry()
     app = web.Application()
@@ -68,7 +71,14 @@ def make_app(
         url=config.traces_url, share=config.traces_share, service=service, version=version, say=log.warning
     )
     dispatch = Dispatch(
-        config=config, log=log, stopping=app[STOPPING], explain=explain, admit=admit, observe=observe, tracing=tracing
+        config=config,
+        log=log,
+        stopping=app[STOPPING],
+        explain=explain,
+        admit=admit,
+        observe=observe,
+        tracing=tracing,
+        show_refusal=show_refusal,
     )
     app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
     app[CONNECTIONS] = Connections(log=log, proxies=TrustedProxies(config.trusted_proxies))

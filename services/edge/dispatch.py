@@ -46,6 +46,10 @@ Explain = Callable[[Exception], Problem | None]
 """What a service makes of an exception that is no refusal: a problem, or None for a fault of ours."""
 
 
+ShowRefusal = Callable[[web.Request, Problem], web.Response]
+"""How a service shows a refusal to whoever opened an address in a browser."""
+
+
 Admit = Callable[[web.Request], bool]
 """Whether a client is known and has a share of its own, which this request was counted in; raises what refuses it."""
 
@@ -109,11 +113,13 @@ class Dispatch:
         admit: Admit | None = None,
         observe: Observe | None = None,
         tracing: Tracing | None = None,
+        show_refusal: ShowRefusal = problem_page,
     ) -> None:
         self._stopping = stopping
         self._explain = explain or _unexplained
         self._admit_known = admit
         self._observe = observe
+        self._show_refusal = show_refusal
         self._tracing = tracing
         self.tallies: list[RouteTally] = []
         self._config = config
@@ -264,7 +270,7 @@ class Dispatch:
             self._cut(request, problem, tally)
         tally.add_problem(problem.slug)
         if wants_page(request):
-            return problem_page(request, problem), problem.slug
+            return self._show_refusal(request, problem), problem.slug
         return problem_response(problem), problem.slug
 
     def _explained(self, request: web.Request, error: Exception, tally: RouteTally) -> Problem | None:

@@ -27,6 +27,7 @@ from services.issuer_gateway.http.audited_calls import AuditedCalls
 from services.issuer_gateway.http.caller import CALLERS, GATEWAY, PAGES, REQUEST_LIMIT, Callers
 from services.issuer_gateway.http.holder_link_routes import HELD_PAGES
 from services.issuer_gateway.http.office_session import OFFICE_PAGES
+from services.issuer_gateway.http.people import show_refusal
 from services.issuer_gateway.http.routes import make_routes
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.batch_keys import BatchKeys
@@ -101,6 +102,7 @@ def make_app(config: Config, *, log: Log | None = None, end_process: EndProcess 
         authenticate=authenticate,
         places={"key_folder": vault_folder(config.key_folder, config.master_key_file)},
         observe=AuditedCalls(lambda: app[GATEWAY].pool, log),
+        show_refusal=show_refusal,
     )
 
     async def running(app: web.Application) -> AsyncIterator[None]:

@@ -22,6 +22,7 @@ from proto.moment import Moment
 from proto.wire.requests import ClaimSeen, RequestSeen
 from services.command.home import Addresses
 from services.issuer_gateway.pages import Pages
+from services.issuer_gateway.pages.in_languages import PageReader
 from tests.browser.conftest import send
 from tests.end_to_end.conftest import START_S, free_port
 from tests.integration.test_verifier_pdf import pdf
@@ -452,7 +453,7 @@ class Scenes:
             "request-accepted": self._at(links[1]),
             "request-rejected": self._at(links[2]),
             "request-withdrawn": self._at(links[3]),
-            "request-lapsed": self._rendered(lambda pages: pages.request(lapsed, secret="x").text),
+            "request-lapsed": self._rendered(lambda pages: pages.request(lapsed, PageReader(), secret="x").text),
             "request-unknown": self._at(f"{self.gateway}/requests/cfr_{'x' * 43}"),
             "request-cut-off": self._at(links[0][:-3]),
         }
@@ -498,7 +499,7 @@ class Scenes:
             **{f"claim-{name}": self._at(links[name]["link"]) for name in ("open", "used", "cancelled")},
             "claim-mine": self._take(links["mine"]["link"]),
             "claim-again": self._take(links["again"]["link"], then_look_again=True),
-            "claim-over": self._rendered(lambda pages: pages.claim(over).text),
+            "claim-over": self._rendered(lambda pages: pages.claim(over, PageReader()).text),
             "claim-unknown": self._at(f"{self.gateway}/claims/cfc_{'x' * 43}"),
             **{f"claim-{name}-taken": self._take(found["link"]) for name, found in held.items()},
         }

@@ -199,7 +199,7 @@ def test_a_qr_code_is_dark_on_white_with_a_quiet_zone() -> None:
     assert 'fill="#fff"' in svg
 
 
-_SAID_IN_CODE = re.compile(r'(?:\bt|\bword|_row|_yield_row|fault_of)\(\s*"((?:[^"\\]|\\.)+)"')
+_SAID_IN_CODE = re.compile(r'(?:\bt|\bphrase|\bword|_row|_yield_row|fault_of)\(\s*"((?:[^"\\]|\\.)+)"')
 
 
 @pytest.mark.parametrize("language", [item for item in LANGUAGES.values() if item.words], ids=lambda item: item.code)

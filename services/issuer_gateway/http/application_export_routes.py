@@ -5,7 +5,7 @@ from aiohttp import web
 
 from proto.problem import InvalidProblem
 from proto.wire.applications import ApplicationAnswer, WhoseApplication
-from services.edge import Form, Media, Reply, Route, decode_parameters
+from services.edge import Form, Media, Reply, Route
 from services.issuer_gateway.applications import apply, rules
 from services.issuer_gateway.applications.export_applications import zipped
 from services.issuer_gateway.http.application_routes import ApplicationPath, LinkPath
@@ -13,7 +13,7 @@ from services.issuer_gateway.http.caller import GATEWAY, Caller
 from services.issuer_gateway.http.office_routes import office_form
 from services.issuer_gateway.http.office_session import for_office, keep, signed_in
 from services.issuer_gateway.http.paper_routes import file_headers
-from services.issuer_gateway.http.people import query_of, root_of, see_other
+from services.issuer_gateway.http.people import path_of, query_of, root_of, see_other
 
 _PROBLEMS = (apply.UnknownApplicationProblem, rules.ApplicationClosedProblem)
 _ZIP = {200: Media("application/zip", bytes)}
@@ -46,7 +46,7 @@ async def say_whose_application(
 @for_office
 async def say_whose_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Say on the office's page which learner an applicant is; an empty field says that it is none."""
-    path, office = decode_parameters(request.match_info, ApplicationPath), await signed_in(request, body)
+    path, office = path_of(request, ApplicationPath), await signed_in(request, body)
     try:
         said = msgspec.convert({"learner": body.text("learner").strip() or None}, WhoseApplication)
     except msgspec.ValidationError as error:

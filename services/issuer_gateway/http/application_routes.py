@@ -26,7 +26,6 @@ from services.edge import (
     RateLimitedProblem,
     Reply,
     Route,
-    decode_parameters,
     encode_cursor,
 )
 from services.issuer_gateway.applications import apply, rules
@@ -45,9 +44,10 @@ from services.issuer_gateway.http.caller import (
 from services.issuer_gateway.http.people import (
     for_people,
     form_route,
-    language_of,
     page_route,
+    path_of,
     query_of,
+    reader_of,
     root_of,
     see_other,
 )
@@ -128,16 +128,15 @@ async def withdraw_application(request: web.Request, *, path: LinkPath) -> Reply
 
 
 def _page(request: web.Request, seen: ApplicationSeen, secret: str, *, fault: int | None = None) -> web.Response:
-    language, query = language_of(request)[0], query_of(request)
     return request.app[APPLICATION_PAGES].application(
-        seen, language, root=root_of(request), secret=secret, query=query, fault=fault
+        seen, reader_of(request), root=root_of(request), secret=secret, fault=fault
     )
 
 
 @for_people
 async def show_application(request: web.Request) -> web.Response:
     """Show how an application stands."""
-    secret = decode_parameters(request.match_info, LinkPath).secret
+    secret = path_of(request, LinkPath).secret
     seen = await request.app[GATEWAY].recognition_applications.seen(secret)
     return _page(request, seen, secret)
 
@@ -145,7 +144,7 @@ async def show_application(request: web.Request) -> web.Response:
 @for_people
 async def appeal_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Take an appeal from the page's form and go back to the page."""
-    path = decode_parameters(request.match_info, LinkItemPath)
+    path = path_of(request, LinkItemPath)
     text = body.text("text").strip().replace("\r\n", "\n")
     applications = request.app[GATEWAY].recognition_applications
     if not text:
@@ -158,7 +157,7 @@ async def appeal_by_form(request: web.Request, *, body: Form) -> web.Response:
 @for_people
 async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw an application and go back to its page."""
-    secret = decode_parameters(request.match_info, LinkPath).secret
+    secret = path_of(request, LinkPath).secret
     await request.app[GATEWAY].recognition_applications.withdraw(secret)
     return see_other(f"../{secret}{query_of(request)}")
 

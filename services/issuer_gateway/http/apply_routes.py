@@ -4,12 +4,20 @@ from typing import Any
 
 from aiohttp import web
 
-from services.edge import Form, RateLimitedProblem, annotate, decode_parameters
+from services.edge import Form, RateLimitedProblem, annotate
 from services.issuer_gateway.applications.apply import TooManyApplicationsProblem
 from services.issuer_gateway.applications.typed_application import body_of, faults_in, typed_application
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
 from services.issuer_gateway.http.institution_routes import SlugPath
-from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, query_of, see_other
+from services.issuer_gateway.http.people import (
+    for_people,
+    form_route,
+    page_route,
+    path_of,
+    query_of,
+    reader_of,
+    see_other,
+)
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.pages.application_pages import TYPED_FIELDS, ApplicationPages, FormFault
 from services.issuer_gateway.store import tenants
@@ -25,32 +33,32 @@ async def show_who_recognises(request: web.Request) -> web.Response:
     """Show which institutions take applications for recognition, and towards what."""
     found = await tenants.institutions(request.app[GATEWAY].pool, words=(), after="", limit=_INSTITUTIONS_MAX)
     taking = [each for each in found if each.programmes]
-    return request.app[APPLICATION_PAGES].institutions(taking, language_of(request)[0], query=query_of(request))
+    return request.app[APPLICATION_PAGES].institutions(taking, reader_of(request))
 
 
 @for_people
 async def show_application_form(request: web.Request) -> web.Response:
     """Show the form that applies to an institution; `programme` in the query chooses one."""
-    slug = decode_parameters(request.match_info, SlugPath).slug
+    slug = path_of(request, SlugPath).slug
     tenant = await institution_commands.tenant_of(request.app[GATEWAY].pool, slug)
     typed = {"programme": request.query.get("programme", "")}
-    return request.app[APPLICATION_PAGES].form(tenant, language_of(request)[0], typed=typed)
+    return request.app[APPLICATION_PAGES].form(tenant, reader_of(request), typed=typed)
 
 
 @for_people
 async def apply_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Take an application from the page's form and go to its own page; what is wrong is said above the form."""
-    slug = decode_parameters(request.match_info, SlugPath).slug
-    gateway, pages, language = request.app[GATEWAY], request.app[APPLICATION_PAGES], language_of(request)[0]
+    slug = path_of(request, SlugPath).slug
+    gateway, pages, reader = request.app[GATEWAY], request.app[APPLICATION_PAGES], reader_of(request)
     tenant = await institution_commands.tenant_of(gateway.pool, slug)
     texts = {name: body.text(name) for name in TYPED_FIELDS}
     typed = typed_application(texts, body.every.get("files", ()), body.every.get("kept", ()))
 
     def again(faults: list[FormFault], status: int) -> web.Response:
-        return pages.form(tenant, language, typed=typed.texts, kept=typed.kept, faults=faults, status=status)
+        return pages.form(tenant, reader, typed=typed.texts, kept=typed.kept, faults=faults, status=status)
 
     if not tenant.programmes:
-        return pages.form(tenant, language, typed=typed.texts, status=_WRONG)
+        return pages.form(tenant, reader, typed=typed.texts, status=_WRONG)
     if faults := faults_in(tenant, typed):
         return again(faults, _WRONG)
     try:

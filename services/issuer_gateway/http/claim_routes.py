@@ -23,7 +23,7 @@ from proto.wire.requests import (
     ClaimSeen,
     ClaimUse,
 )
-from services.edge import Form, LineWriter, Media, Reply, Route, decode_parameters
+from services.edge import Form, LineWriter, Media, Reply, Route
 from services.issuer_gateway.batches import small_batch
 from services.issuer_gateway.batches.batch_upload import TooManyRowsProblem
 from services.issuer_gateway.batches.rows import meant, rows_of_body
@@ -41,7 +41,7 @@ from services.issuer_gateway.http import examples
 from services.issuer_gateway.http.caller import GATEWAY, PAGES, SAY_PROBLEMS, WORK_PROBLEMS, Caller, keyed_from
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS
 from services.issuer_gateway.http.list_queries import AWARD_SHAPES, BatchPath, TableQuery
-from services.issuer_gateway.http.people import PAGE, for_people
+from services.issuer_gateway.http.people import PAGE, for_people, path_of, reader_of
 from services.issuer_gateway.http.request_routes import SecretPath
 from services.issuer_gateway.links import claim_commands, claim_use
 
@@ -147,10 +147,10 @@ async def show_claim(request: web.Request) -> web.Response:
 
     The browser gets its token before the button is pressed, so that it has it even where the answer is lost.
     """
-    secret = decode_parameters(request.match_info, SecretPath).secret
+    secret = path_of(request, SecretPath).secret
     taker = _taker(request)
     seen = await request.app[GATEWAY].use_claim.seen(secret, taker=taker)
-    page = request.app[PAGES].claim(seen)
+    page = request.app[PAGES].claim(seen, reader_of(request))
     if taker is None and seen.state == "open":
         _give_token(request, page, secret, new_token())
     return page
@@ -159,10 +159,10 @@ async def show_claim(request: web.Request) -> web.Response:
 @for_people
 async def claim_by_form(request: web.Request) -> web.Response:
     """Use a link up and show the document."""
-    secret = decode_parameters(request.match_info, SecretPath).secret
+    secret = path_of(request, SecretPath).secret
     taker = _taker(request) or new_token()
     claimed = await request.app[GATEWAY].use_claim.use(secret, ClaimUse(), taker=taker)
-    page = request.app[PAGES].claimed(claimed)
+    page = request.app[PAGES].claimed(claimed, reader_of(request, can_ask_again=True))
     _give_token(request, page, secret, taker)
     return page
 

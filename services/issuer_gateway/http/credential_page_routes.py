@@ -11,7 +11,7 @@ from proto.problem import BusyProblem, InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
 from proto.wire.holder_links import SHARE_DAYS_MAX, ShownPart
 from proto.wire.stacks import StackAdvice
-from services.edge import ForbiddenProblem, Form, Media, Reply, Route, decode_parameters
+from services.edge import ForbiddenProblem, Form, Media, Reply, Route
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import ErasedProblem
 from services.issuer_gateway.http.caller import GATEWAY
@@ -30,7 +30,16 @@ from services.issuer_gateway.http.paper_routes import (
     file_headers,
     language_named,
 )
-from services.issuer_gateway.http.people import for_people, form_route, language_of, page_route, root_of, see_other
+from services.issuer_gateway.http.people import (
+    for_people,
+    form_route,
+    page_route,
+    path_of,
+    query_of,
+    reader_of,
+    root_of,
+    see_other,
+)
 from services.issuer_gateway.http.request_routes import SecretPath
 from services.issuer_gateway.http.stack_routes import FIRST_STACK
 from services.issuer_gateway.links.chosen_parts import AUDIENCE_CHARACTERS_MAX, EVERY_PART, ShareTerms
@@ -55,12 +64,17 @@ LINK_PROBLEMS: tuple[type[Problem], ...] = (
 )
 
 
+class ShareNotUnderstoodProblem(InvalidProblem):
+    """A form that shares something does not say for whom, or for how long, as it may be said."""
+
+    slug = "share-not-understood"
+    title = "The link was not made"
+
+
 async def _page_of(request: web.Request, link: FoundLink, secret: str) -> PageOf:
-    language, is_named = language_of(request)
     gateway = request.app[GATEWAY]
     return PageOf(
-        language=language,
-        is_named=is_named,
+        reader=reader_of(request),
         tenant=link.tenant,
         has_logo=await logos.exists(gateway.pool, link.tenant.institution_id),
         until=from_datetime(link.stored.expires_at)[:10],
@@ -72,7 +86,7 @@ async def _page_of(request: web.Request, link: FoundLink, secret: str) -> PageOf
 @for_people
 async def show_linked(request: web.Request) -> web.Response:
     """Show what a secret link leads to: a credential as a sheet, or all that a learner holds."""
-    secret = decode_parameters(request.match_info, HolderSecretPath).secret
+    secret = path_of(request, HolderSecretPath).secret
     shown = request.app[GATEWAY].shown_by_links
     link = await shown.link(secret, is_view=request.method == "GET")
     if link.stored.credential_id is not None:
@@ -100,7 +114,7 @@ async def _stacks(request: web.Request, link: FoundLink) -> Sequence[StackAdvice
 @for_people
 async def show_linked_credential(request: web.Request) -> web.Response:
     """Show one of the credentials that a secret link leads to."""
-    path = decode_parameters(request.match_info, LinkedCredentialPath)
+    path = path_of(request, LinkedCredentialPath)
     link = await request.app[GATEWAY].shown_by_links.link(path.secret, is_view=request.method == "GET")
     return await _sheet(request, link, path.secret, path.credential_id)
 
@@ -172,7 +186,7 @@ async def save_export(request: web.Request, *, path: HolderSecretPath) -> Reply:
 @for_people
 async def share_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Make a share from the page of a learner's own link, and go back to the page, which shows it."""
-    path = decode_parameters(request.match_info, LinkedCredentialPath)
+    path = path_of(request, LinkedCredentialPath)
     gateway = request.app[GATEWAY]
     link = check_owner(await gateway.shown_by_links.link(path.secret))
     opened = await gateway.shown_by_links.opened(link, path.credential_id)
@@ -182,17 +196,17 @@ async def share_by_form(request: web.Request, *, body: Form) -> web.Response:
 
 
 def share_terms(body: Form) -> tuple[ShareTerms, int]:
-    """Return what a form says of a share, and for how many days it works; raises `InvalidProblem`.
+    """Return what a form says of a share, and for how many days it works; raises `ShareNotUnderstoodProblem`.
 
     Where it does not say that all is shown, only what it names is.
     """
     audience = " ".join(body.text("audience").split())
     if len(audience) > AUDIENCE_CHARACTERS_MAX:
-        raise InvalidProblem(f"Say in at most {AUDIENCE_CHARACTERS_MAX} letters for whom the link is meant")
+        raise ShareNotUnderstoodProblem(f"Say in at most {AUDIENCE_CHARACTERS_MAX} letters for whom the link is meant")
     days = body.text("days").strip() or "30"
     is_number = days.isascii() and days.isdecimal() and len(days) <= len(str(SHARE_DAYS_MAX))
     if not (is_number and 1 <= int(days) <= SHARE_DAYS_MAX):
-        raise InvalidProblem(f"Choose between 1 and {SHARE_DAYS_MAX} days for which the link works")
+        raise ShareNotUnderstoodProblem(f"Choose between 1 and {SHARE_DAYS_MAX} days for which the link works")
     chosen: tuple[ShownPart, ...] = tuple(part for part in EVERY_PART if part != "document" and body.text(part))
     parts = ("document",) if body.text("extent") == "whole" else chosen
     return ShareTerms(audience=audience, parts=parts), int(days)
@@ -201,7 +215,7 @@ def share_terms(body: Form) -> tuple[ShareTerms, int]:
 @for_people
 async def end_share_by_form(request: web.Request) -> web.Response:
     """End a share from the page of the link that it was made with."""
-    path = decode_parameters(request.match_info, LinkedSharePath)
+    path = path_of(request, LinkedSharePath)
     gateway = request.app[GATEWAY]
     link = check_owner(await gateway.shown_by_links.link(path.secret))
     await gateway.holder_links.end_share(link.stored, path.link_id)
@@ -211,40 +225,37 @@ async def end_share_by_form(request: web.Request) -> web.Response:
 @for_people
 async def end_linked_by_form(request: web.Request) -> web.Response:
     """End a learner's own link, with all that was shared from it."""
-    secret = decode_parameters(request.match_info, HolderSecretPath).secret
+    secret = path_of(request, HolderSecretPath).secret
     gateway = request.app[GATEWAY]
     link = check_owner(await gateway.shown_by_links.link(secret))
     await gateway.holder_links.end_own(link.stored)
-    return request.app[HELD_PAGES].ended(language_of(request)[0])
+    return request.app[HELD_PAGES].ended(reader_of(request))
 
 
 def _back(request: web.Request, secret: str, credential_id: CredentialId) -> web.Response:
     """Return to the page of a credential, in the language in which it was shown."""
-    root = root_of(request)
-    language, is_named = language_of(request)
-    query = f"?lang={language.code}" if is_named else ""
-    return see_other(f"{root}/credentials/{secret}/{credential_id}{query}")
+    return see_other(f"{root_of(request)}/credentials/{secret}/{credential_id}{query_of(request)}")
 
 
 @for_people
 async def open_asked_page(request: web.Request) -> web.Response:
     """Go to the own page of the credential that a request led to; the same one as long as its link works."""
-    secret = decode_parameters(request.match_info, SecretPath).secret
+    secret = path_of(request, SecretPath).secret
     gateway = request.app[GATEWAY]
     stored = await gateway.learner_requests.by_secret(secret)
     if stored.credential_id is None:
         raise UnknownRequestProblem(f"There is no credential: the request is {stored.state}")
     tenant = await tenants.by_id(gateway.pool, stored.institution_id)
     held = await gateway.holder_links.for_source(tenant, f"request:{stored.request_id}", stored.credential_id)
-    return see_other(f"../../credentials/{held}")
+    return see_other(f"../../credentials/{held}{query_of(request)}")
 
 
 @for_people
 async def end_asked_by_form(request: web.Request) -> web.Response:
     """End the link of a request that was decided."""
-    secret = decode_parameters(request.match_info, SecretPath).secret
+    secret = path_of(request, SecretPath).secret
     await request.app[GATEWAY].learner_requests.end_link(secret)
-    return request.app[HELD_PAGES].ended(language_of(request)[0])
+    return request.app[HELD_PAGES].ended(reader_of(request))
 
 
 def _form_route(path: str, handler: Any, summary: str) -> Route:

@@ -65,10 +65,17 @@ class HolderLinkQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     learner: Annotated[LearnerRef, Meta(description="The institution's own name for a learner")]
 
 
+class NotOwnLinkProblem(ForbiddenProblem):
+    """The link was made to show something to others."""
+
+    slug = "not-your-own-link"
+    title = "This link only shows"
+
+
 def check_owner(link: FoundLink) -> FoundLink:
-    """Return a learner's own link; raises `ForbiddenProblem` for one that was made to show something to others."""
+    """Return a learner's own link; raises `NotOwnLinkProblem` for one that was made to show something to others."""
     if link.is_share:
-        raise ForbiddenProblem("This link shows a credential; only the learner's own link may share or end anything")
+        raise NotOwnLinkProblem("This link shows a credential; only the learner's own link may share or end anything")
     return link
 
 

@@ -11,13 +11,13 @@ from proto.located import located
 from proto.problem import InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.agreements import AgreementRequest
-from services.edge import Form, Media, Reply, Route, annotate, decode_parameters
+from services.edge import Form, Media, Reply, Route, annotate
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.agreement_routes import AgreementPath, page_of_agreements
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
-from services.issuer_gateway.http.people import level_in, query_of, root_of, see_other
+from services.issuer_gateway.http.people import level_in, path_of, query_of, root_of, see_other
 
 _ROWS = 50
 _TEXTS = (
@@ -142,7 +142,7 @@ async def take_in_agreement_by_form(request: web.Request, *, body: Form) -> web.
 @for_office
 async def accept_agreement_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Accept what another institution has proposed."""
-    path, office = decode_parameters(request.match_info, AgreementPath), await signed_in(request, body)
+    path, office = path_of(request, AgreementPath), await signed_in(request, body)
     await request.app[GATEWAY].agreements.accept(office.tenant, path.named)
     return _back(request, office)
 
@@ -150,7 +150,7 @@ async def accept_agreement_by_form(request: web.Request, *, body: Form) -> web.R
 @for_office
 async def end_agreement_by_form(request: web.Request, *, body: Form) -> web.Response:
     """End an agreement, decline it or take it back; what was decided by it stays."""
-    path, office = decode_parameters(request.match_info, AgreementPath), await signed_in(request, body)
+    path, office = path_of(request, AgreementPath), await signed_in(request, body)
     await request.app[GATEWAY].agreements.end(office.tenant, path.named)
     return _back(request, office)
 
@@ -158,7 +158,7 @@ async def end_agreement_by_form(request: web.Request, *, body: Form) -> web.Resp
 @for_office
 async def save_agreement(request: web.Request) -> Any:
     """Return what was signed last as a file for the other institution: the agreement, or what ended it."""
-    path, office = decode_parameters(request.match_info, AgreementPath), await signed_in(request)
+    path, office = path_of(request, AgreementPath), await signed_in(request)
     found = await request.app[GATEWAY].agreements.get(office.tenant, path.named)
     name = f"agreement-{path.agreement_id[:12]}{'-ended' if found.ending else ''}.json"
     return Reply(

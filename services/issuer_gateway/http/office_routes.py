@@ -13,7 +13,7 @@ from proto.problem import ConflictProblem, InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.applications import DecisionBody, Precedent, ReasonCode
 from proto.wire.id_fields import Uuid
-from services.edge import Form, Media, Route, annotate, decode_cursor, decode_parameters, encode_cursor
+from services.edge import Form, Media, Route, annotate, decode_cursor, encode_cursor
 from services.issuer_gateway.applications.rules import UnlikeCaseProblem
 from services.issuer_gateway.http.application_routes import ApplicationPath, ItemPath, evidence_reply
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
@@ -30,10 +30,11 @@ from services.issuer_gateway.http.office_session import (
 from services.issuer_gateway.http.people import (
     PAGE,
     form_route,
-    language_of,
     level_in,
     page_route,
+    path_of,
     query_of,
+    reader_of,
     root_of,
     see_other,
 )
@@ -58,10 +59,9 @@ def page_of(request: web.Request, office: SignedIn) -> PageOfOffice:
     """Return how a page of the office is asked for."""
     return PageOfOffice(
         tenant=office.tenant,
-        language=language_of(request)[0],
+        reader=reader_of(request),
         token=office.session.form_token,
         root=root_of(request),
-        query=query_of(request),
     )
 
 
@@ -84,7 +84,7 @@ async def sign_in_by_form(request: web.Request, *, body: Form) -> web.Response:
     except SignInProblem as problem:
         annotate(request, problem=problem.slug)
         return request.app[OFFICE_PAGES].sign_in(
-            language_of(request)[0], root=root, then=then, fault=problem.what, status=problem.status
+            reader_of(request), root=root, then=then, fault=problem.what, status=problem.status
         )
     return keep(request, see_other(then + query_of(request)), session)
 
@@ -130,7 +130,7 @@ async def show_office_applications(request: web.Request) -> web.Response:
 @for_office
 async def show_office_application(request: web.Request) -> web.Response:
     """Show one application: its evidence as it was checked, how like cases were decided, and the forms that decide."""
-    path, office = decode_parameters(request.match_info, ApplicationPath), await signed_in(request)
+    path, office = path_of(request, ApplicationPath), await signed_in(request)
     answer = await request.app[GATEWAY].decide_applications.get(office.tenant, path.application_id)
     page = request.app[OFFICE_PAGES].application(page_of(request, office), answer)
     return keep(request, page, office.session)
@@ -139,7 +139,7 @@ async def show_office_application(request: web.Request) -> web.Response:
 @for_office
 async def save_office_evidence(request: web.Request) -> Any:
     """Return a piece of evidence as the file that it came as."""
-    path, office = decode_parameters(request.match_info, ItemPath), await signed_in(request)
+    path, office = path_of(request, ItemPath), await signed_in(request)
     found = await request.app[GATEWAY].decide_applications.file(office.tenant, path.application_id, path.number)
     return evidence_reply(path, found)
 
@@ -147,7 +147,7 @@ async def save_office_evidence(request: web.Request) -> Any:
 @for_office
 async def decide_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Decide on a piece of evidence and go back to its application; what was not taken stands in the form again."""
-    path, office = decode_parameters(request.match_info, ItemPath), await signed_in(request, body)
+    path, office = path_of(request, ItemPath), await signed_in(request, body)
     decide = request.app[GATEWAY].decide_applications
     texts = {name: body.text(name).strip().replace("\r\n", "\n") for name in _TEXTS}
     reasons = tuple(code for code in _REASONS if body.text(f"reason-{code}"))

@@ -24,7 +24,7 @@ from proto.problem import Problem
 from services.edge import ForbiddenProblem, Form, annotate, token_hash
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.http.caller import CALLERS, GATEWAY, Caller
-from services.issuer_gateway.http.people import language_of, root_of
+from services.issuer_gateway.http.people import reader_of, root_of
 from services.issuer_gateway.keys.keystore import UnsealableProblem
 from services.issuer_gateway.pages.office_pages import OfficePages
 from services.issuer_gateway.pages.office_words import SIGN_IN_FAULTS
@@ -98,15 +98,15 @@ def for_office(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
 
     @functools.wraps(handler)
     async def shown(request: web.Request, **arguments: Any) -> Any:
-        pages, language = request.app[OFFICE_PAGES], language_of(request)[0]
+        pages, reader = request.app[OFFICE_PAGES], reader_of(request)
         try:
             return await handler(request, **arguments)
         except NotSignedInProblem as problem:
             annotate(request, problem=problem.slug)
-            return pages.sign_in(language, root=root_of(request), then=_wanted(request), status=problem.status)
+            return pages.sign_in(reader, root=root_of(request), then=_wanted(request), status=problem.status)
         except Problem as problem:
             annotate(request, problem=problem.slug)
-            return pages.fault(problem, language, root=root_of(request))
+            return pages.fault(problem, reader, root=root_of(request))
 
     return shown
 

@@ -11,7 +11,7 @@ from proto.problem import InvalidProblem, Problem
 from proto.stacking import ects_of_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionRequest
 from proto.wire.paths import EventPath
-from services.edge import Form, annotate, decode_cursor, decode_parameters, encode_cursor
+from services.edge import Form, annotate, decode_cursor, encode_cursor
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_routes import office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import (
@@ -22,7 +22,7 @@ from services.issuer_gateway.http.office_session import (
     keep,
     signed_in,
 )
-from services.issuer_gateway.http.people import level_in, query_of, root_of, see_other
+from services.issuer_gateway.http.people import level_in, path_of, query_of, root_of, see_other
 
 _ROWS = 50
 _CURSOR = "office-standing-decisions"
@@ -95,7 +95,7 @@ async def make_standing_decision_by_form(request: web.Request, *, body: Form) ->
 @for_office
 async def withdraw_standing_decision_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Withdraw a standing decision; what was decided by it stays."""
-    path, office = decode_parameters(request.match_info, EventPath), await signed_in(request, body)
+    path, office = path_of(request, EventPath), await signed_in(request, body)
     kind = events.AchievementRecognitionWithdrawn
     await request.app[GATEWAY].make_statements.withdraw(office.tenant, kind, path.event_id, None)
     return keep(request, _back(request), office.session)

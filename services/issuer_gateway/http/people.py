@@ -2,21 +2,32 @@
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from proto.problem import InvalidProblem, Problem
-from services.edge import Form, Media, Route, annotate
+from proto.problem import InvalidProblem, NotFoundProblem, Problem
+from services.edge import Form, Media, Route, annotate, decode_parameters
+from services.edge.problem_page import problem_page
 from services.issuer_gateway.http.caller import GATEWAY, PAGES
 from services.issuer_gateway.http.paper_routes import language_named
-from services.issuer_gateway.languages import LearnerLanguage, negotiated
+from services.issuer_gateway.languages import negotiated
+from services.issuer_gateway.pages.fault_words import has_own_words
+from services.issuer_gateway.pages.in_languages import PageReader
 
+_T = TypeVar("_T")
 FORM_BYTES_MAX = 65_536
 _SEE_OTHER = 303
 PAGE: dict[int, Any] = {status: Media("text/html") for status in (200, 404, 409, 410, 422, 429, 503)}
 """What a page is answered with: also what was refused is said on a page."""
+
+
+class LinkNotWholeProblem(NotFoundProblem):
+    """The address of a page is none that was ever given out."""
+
+    slug = "link-not-whole"
+    title = "This link leads nowhere"
 
 
 def for_people(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -28,25 +39,44 @@ def for_people(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitabl
             return await handler(request, **arguments)
         except Problem as problem:
             annotate(request, problem=problem.slug)
-            return request.app[PAGES].fault(problem)
+            return request.app[PAGES].fault(problem, reader_of(request))
 
     return shown
 
 
-def language_of(request: web.Request) -> tuple[LearnerLanguage, bool]:
-    """Return the language of a page, and whether it was asked for by name; an unknown name is as none."""
+def reader_of(request: web.Request, *, can_ask_again: bool = False) -> PageReader:
+    """Return who reads a page; an unknown language is as none. `can_ask_again`: its address has a page of its own."""
     query: Mapping[str, str] = request.query
     try:
         named = language_named(query["lang"]) if "lang" in query else None
     except InvalidProblem:
         named = None
-    return named or negotiated(request.headers.get("Accept-Language")), named is not None
+    is_shown = can_ask_again or request.method in {"GET", "HEAD"}
+    return PageReader(
+        language=named or negotiated(request.headers.get("Accept-Language")),
+        is_named=named is not None,
+        asked=[(name, text) for name, text in request.query.items() if name != "lang"] if is_shown else None,
+    )
 
 
 def query_of(request: web.Request) -> str:
     """Return what keeps the language of a page that was asked for by name."""
-    language, is_named = language_of(request)
-    return f"?lang={language.code}" if is_named else ""
+    return reader_of(request).query
+
+
+def path_of(request: web.Request, kind: type[_T]) -> _T:
+    """Return the path of a page as a record; raises `LinkNotWholeProblem` for one that no link of ours has."""
+    try:
+        return decode_parameters(request.match_info, kind)
+    except Problem as problem:
+        raise LinkNotWholeProblem("This address is not whole: copy all of it, as it was sent to you") from problem
+
+
+def show_refusal(request: web.Request, problem: Problem) -> web.Response:
+    """Return a refusal as a page, for whoever opened a file or a path of programs in a browser."""
+    if has_own_words(problem):
+        return request.app[PAGES].fault(problem, reader_of(request))
+    return problem_page(request, problem)
 
 
 def root_of(request: web.Request) -> str:

@@ -7,7 +7,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.expected import in_words
 from proto.located import located
 from proto.problem import InvalidProblem, Problem
 from proto.wire.documents import CredentialDocument
@@ -30,7 +29,7 @@ from services.edge import (
     RateLimitedProblem,
     Reply,
     Route,
-    decode_parameters,
+    annotate,
     encode_cursor,
 )
 from services.issuer_gateway.achievements import achievement_commands
@@ -50,9 +49,19 @@ from services.issuer_gateway.http.caller import (
     keyed_from,
 )
 from services.issuer_gateway.http.credential_routes import ISSUE_PROBLEMS, credential_reply
-from services.issuer_gateway.http.people import FORM_BYTES_MAX, for_people, form_route, page_route, see_other
+from services.issuer_gateway.http.people import (
+    FORM_BYTES_MAX,
+    for_people,
+    form_route,
+    page_route,
+    path_of,
+    query_of,
+    reader_of,
+    see_other,
+)
 from services.issuer_gateway.institutions import institution_commands
-from services.issuer_gateway.pages import FIELD_FAULTS, FORM_FIELDS
+from services.issuer_gateway.pages import FORM_FIELDS
+from services.issuer_gateway.pages.request_words import ANY_FAULT, FIELD_FAULTS, FULL, NO_NAME, UNREADABLE, WAIT
 from services.issuer_gateway.requests import learner_requests
 from services.issuer_gateway.store import tenants
 
@@ -88,21 +97,21 @@ async def ask(request: web.Request, *, body: RequestBody) -> Reply:
 @for_people
 async def show_achievement(request: web.Request) -> web.Response:
     """Show what an achievement is, with the form that asks for it."""
-    path, pool = decode_parameters(request.match_info, PublicPath), request.app[GATEWAY].pool
+    path, pool = path_of(request, PublicPath), request.app[GATEWAY].pool
     tenant = await institution_commands.tenant_of(pool, path.slug)
     stored = await achievement_commands.get(pool, tenant, path.achievement_id)
-    return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement)
+    return request.app[PAGES].achievement(tenant, stored.achievement_id, stored.achievement, reader_of(request))
 
 
 def _what_is_wrong(error: Exception, typed: Mapping[str, str]) -> tuple[str, str]:
     """Return the field that is wrong, or "", and a sentence that says what to write there."""
-    if isinstance(error, InvalidProblem) and error.pointer:  # a text that nobody can read
-        return error.pointer.lstrip("/"), error.detail.replace(f" at {error.pointer}", "")
-    found = located(error)
+    if isinstance(error, InvalidProblem) and error.pointer:
+        return error.pointer.lstrip("/"), UNREADABLE
     if not (typed["given_name"] or typed["family_name"]):
-        return "given_name", in_words(found.detail)
-    field = found.first_step if found.first_step in FORM_FIELDS else ""
-    return field, FIELD_FAULTS.get(field, in_words(found.detail))
+        return "given_name", NO_NAME
+    step = located(error).first_step
+    field = step if step in FORM_FIELDS else ""
+    return field, FIELD_FAULTS.get(field, ANY_FAULT)
 
 
 def _id_in(word: str) -> str:
@@ -113,7 +122,7 @@ def _id_in(word: str) -> str:
 @for_people
 async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
     """Take a request from the page's form and go to its own page; what is wrong is said above the form."""
-    path = decode_parameters(request.match_info, PublicPath)
+    path = path_of(request, PublicPath)
     tenant, stored = await request.app[GATEWAY].learner_requests.askable(path.slug, path.achievement_id)
     typed = {name: body.text(name).strip().replace("\r\n", "\n") for name in FORM_FIELDS}
     values: dict[str, Any] = {name: text for name, text in typed.items() if text}
@@ -122,17 +131,26 @@ async def ask_by_form(request: web.Request, *, body: Form) -> web.Response:
         "achievement": path.achievement_id,
         "credentials": [_id_in(word) for word in typed["credentials"].split()],
     }
+
+    def again(fault: str, status: int, wrong: str = "") -> web.Response:
+        said: dict[str, Any] = {"fault": fault, "wrong": wrong, "typed": typed, "status": status}
+        return request.app[PAGES].achievement(
+            tenant, stored.achievement_id, stored.achievement, reader_of(request), **said
+        )
+
     try:
         wished = msgspec.convert(values, RequestBody)
         learner_requests.check_readable(wished)
     except (msgspec.ValidationError, InvalidProblem) as error:
         wrong, fault = _what_is_wrong(error, typed)
-        return request.app[PAGES].achievement(
-            tenant, stored.achievement_id, stored.achievement, fault=fault, wrong=wrong, typed=typed
-        )
-    check_rate(request)
-    made = await request.app[GATEWAY].learner_requests.ask(wished)
-    return see_other(f"../../../../requests/{made.secret}")
+        return again(fault, InvalidProblem.status, wrong)
+    try:
+        check_rate(request)
+        made = await request.app[GATEWAY].learner_requests.ask(wished)
+    except (RateLimitedProblem, learner_requests.TooManyRequestsProblem) as problem:
+        annotate(request, problem=problem.slug)
+        return again(WAIT if isinstance(problem, RateLimitedProblem) else FULL, problem.status)
+    return see_other(f"../../../../requests/{made.secret}{query_of(request)}")
 
 
 async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
@@ -144,11 +162,11 @@ async def see_request(request: web.Request, *, path: SecretPath) -> Reply:
 @for_people
 async def show_request(request: web.Request) -> web.Response:
     """Show how a request stands."""
-    secret = decode_parameters(request.match_info, SecretPath).secret
+    secret = path_of(request, SecretPath).secret
     gateway = request.app[GATEWAY]
     seen = await gateway.learner_requests.seen(secret)
     state = await gateway.credential_papers.state_of(seen.credential_id) if seen.credential_id else None
-    return request.app[PAGES].request(seen, secret=secret, state=state)
+    return request.app[PAGES].request(seen, reader_of(request), secret=secret, state=state)
 
 
 async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
@@ -160,9 +178,9 @@ async def withdraw(request: web.Request, *, path: SecretPath) -> RequestSeen:
 @for_people
 async def withdraw_by_form(request: web.Request) -> web.Response:
     """Withdraw a request and go back to its page."""
-    secret = decode_parameters(request.match_info, SecretPath).secret
+    secret = path_of(request, SecretPath).secret
     await request.app[GATEWAY].learner_requests.withdraw(secret)
-    return see_other(f"../{secret}")
+    return see_other(f"../{secret}{query_of(request)}")
 
 
 async def read_asked_document(request: web.Request, *, path: SecretPath) -> Reply:

@@ -41,7 +41,7 @@ LANGUAGES: Mapping[str, LearnerLanguage] = {
 
 @lru_cache(maxsize=256)
 def negotiated(accepted: str | None) -> LearnerLanguage:
-    """Return the language that an `Accept-LearnerLanguage` header likes best of those there are."""
+    """Return the language that an `Accept-Language` header likes best of those there are."""
     best, best_weight = LANGUAGES[DEFAULT], 0.0
     for tag, weight in accepted_languages(accepted):
         found = LANGUAGES[DEFAULT] if tag == "*" else LANGUAGES.get(primary(tag))
@@ -55,4 +55,4 @@ def primary(tag: str) -> str:
     return tag.partition("-")[0].lower()
 
 
-__all__ = ["DEFAULT", "LANGUAGES", "Language", "negotiated", "primary"]
+__all__ = ["DEFAULT", "LANGUAGES", "LearnerLanguage", "negotiated", "primary"]

@@ -114,6 +114,7 @@ class UseClaim:
             legal_name=tenant.legal_name,
             achievement=achievement.uri,
             title=achievement.text_in(achievement.title),
+            titles=achievement.title,
             expires_at=from_datetime(stored.expires_at),
             may_bind=stored.sealed_award is not None,
             may_fetch_again=_is_takers(stored, _hash_of(taker)),

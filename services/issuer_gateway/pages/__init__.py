@@ -4,8 +4,7 @@ It keeps nothing, so a crash in it costs the page.
 """
 
 import base64
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,101 +12,92 @@ from aiohttp import web
 
 from proto.documents.credential import Achievement
 from proto.ids import AchievementId
-from proto.moment import Moment
 from proto.problem import Problem
-from proto.stacking import ects_text
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
-from services.edge import Templates, retry_after
+from services.edge.language_names import name_of
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.languages import DEFAULT, LANGUAGES
+from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
+from services.issuer_gateway.pages.request_words import CLAIM_STATES, REQUEST_STATES, STATES_NOW
 from services.issuer_gateway.papers.standing import ShownState
+from services.issuer_gateway.papers.supplement import picked
 
-_STATES = {
-    "open": "Waiting for the institution",
-    "accepted": "Accepted",
-    "rejected": "Not accepted",
-    "withdrawn": "Withdrawn",
-    "lapsed": "Lapsed: it was not decided in time",
-}
 _TEXTS = ("title", "description", "criteria", "prerequisites")
 FORM_FIELDS = ("given_name", "family_name", "email", "message", "credentials")
-FIELD_FAULTS: Mapping[str, str] = {
-    "given_name": "A given name has at most 300 characters.",
-    "family_name": "A family name has at most 300 characters.",
-    "email": "That is no mail address. Write one such as mia@uni.example, or leave it empty.",
-    "message": "That is more than 2000 characters. Say it in fewer.",
-    "credentials": "Not all of these are credential ids, or there are more than 16. An id has 64 digits and letters a "
-    "to f; a link that ends in one will do, too.",
-}
-"""What is wrong with a field of the form, in words that say what to write."""
 _ID_DIGITS = 12
 
 
-def when(moment: Moment) -> str:
-    """Return a moment as pages write it: its day and minute in UTC."""
-    return f"{moment[:10]} {moment[11:16]} UTC"
-
-
-class Pages:
+class Pages(PagesInLanguages):
     """Renders the pages; made once, used by every request."""
 
     def __init__(self, *, kept_days: int) -> None:
-        self._templates = Templates(Path(__file__).parent)
-        self._templates.environment.filters.update(ects=ects_text, when=when)
-        self._templates.environment.globals.update(
-            states=_STATES,
-            kept_days=kept_days,
-        )
+        super().__init__(states=REQUEST_STATES, claim_states=CLAIM_STATES, states_now=STATES_NOW, kept_days=kept_days)
 
     def achievement(
         self,
         tenant: Tenant,
         achievement_id: AchievementId,
         achievement: Achievement,
+        reader: PageReader,
         *,
         fault: str = "",
         wrong: str = "",
         typed: Mapping[str, str] | None = None,
+        status: int = 200,
     ) -> web.Response:
         """Return the page of an achievement: what it is and, where it takes requests, the form that asks for it.
 
         `fault` says what was wrong with what was typed, which stands in the form again, and `wrong` in which field.
         """
-        html = self._rendered(
+
+        def said(texts: Mapping[str, str] | None) -> tuple[str, str]:
+            return picked(dict(texts or {}), reader.language, achievement.language)
+
+        def listed(items: Sequence[Any]) -> list[tuple[tuple[str, str], str]]:
+            return [(said(item.title), getattr(item, "url", None) or "") for item in items]
+
+        return self.rendered(
             "achievement",
+            reader,
+            status=status,
             tenant=tenant,
             achievement_id=achievement_id,
             achievement=achievement,
-            texts={name: achievement.text_in(getattr(achievement, name) or {"en": ""}) for name in _TEXTS},
+            taught_in=name_of(achievement.language),
+            texts={name: said(getattr(achievement, name)) for name in _TEXTS},
+            lists=[
+                ("Learning outcomes", listed(achievement.learning_outcomes)),
+                ("What it entitles to", listed(achievement.entitlements)),
+                ("Learned with", listed(achievement.learning_resources)),
+            ],
             fault=fault,
             wrong=wrong,
             typed=dict.fromkeys(FORM_FIELDS, "") | dict(typed or {}),
         )
-        return self._templates.page(html, status=422 if fault else 200)
 
-    def request(self, seen: RequestSeen, *, secret: str, state: ShownState | None = None) -> web.Response:
+    def request(
+        self, seen: RequestSeen, reader: PageReader, *, secret: str, state: ShownState | None = None
+    ) -> web.Response:
         """Return the page of a request, as whoever has its link sees it; `state` is that of its credential now."""
-        sign = state.sign if state else {"rejected": "invalid"}.get(seen.state, "indeterminate")
-        html = self._rendered(
+        return self.rendered(
             "request",
+            reader,
             seen=seen,
+            title=_title(seen, reader),
             secret=secret,
-            sign=sign,
-            fallen=(state.word(LANGUAGES[DEFAULT]), state.said(LANGUAGES[DEFAULT]))
-            if state and state.state != "active"
-            else None,
+            sign=state.sign if state else {"rejected": "invalid"}.get(seen.state, "indeterminate"),
+            fallen=state if state and state.state != "active" else None,
         )
-        return self._templates.page(html)
 
-    def claim(self, seen: ClaimSeen) -> web.Response:
+    def claim(self, seen: ClaimSeen, reader: PageReader) -> web.Response:
         """Return the page of a link before it is used: a button, so that looking at it uses nothing up."""
-        return self._templates.page(self._rendered("claim", seen=seen))
+        return self.rendered("claim", reader, seen=seen, title=_title(seen, reader))
 
-    def claimed(self, claimed: Claimed) -> web.Response:
+    def claimed(self, claimed: Claimed, reader: PageReader) -> web.Response:
         """Return the page with the document: as a file to keep, and as text."""
         content = msgspec.json.format(msgspec.json.encode(claimed.document), indent=2)
-        html = self._rendered(
+        return self.rendered(
             "claimed",
+            reader,
             credential_id=claimed.credential_id,
             state=claimed.state,
             page=claimed.page,
@@ -115,13 +105,13 @@ class Pages:
             data=base64.b64encode(content).decode(),
             text=content.decode(),
         )
-        return self._templates.page(html)
 
-    def fault(self, problem: Problem) -> web.Response:
+    def fault(self, problem: Problem, reader: PageReader) -> web.Response:
         """Return the page that says why something was refused."""
-        page = self._templates.page(self._rendered("fault", problem=problem), status=problem.status)
-        page.headers.update(retry_after(problem))
-        return page
+        return self.refusal("fault", problem, reader)
 
-    def _rendered(self, template: str, /, **values: Any) -> str:
-        return self._templates.environment.get_template(f"{template}.html.jinja").render(**values)
+
+def _title(seen: RequestSeen | ClaimSeen, reader: PageReader) -> tuple[str, str]:
+    """Return the title of an achievement in the reader's language, else in its own, with the tag of that language."""
+    own = next((tag for tag, text in seen.titles.items() if text == seen.title), "und")
+    return picked(dict(seen.titles) or {own: seen.title}, reader.language, own)

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from proto.wire.applications import EVIDENCE_MAX, ApplicationSeen
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.languages import LearnerLanguage
 from services.issuer_gateway.pages.application_words import (
     APPLICATION_STATES,
     DECISIONS,
@@ -16,7 +15,7 @@ from services.issuer_gateway.pages.application_words import (
     FAULTS,
     REASON_WORDS,
 )
-from services.issuer_gateway.pages.in_languages import PagesInLanguages
+from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
 
 TYPED_FIELDS = (
     "programme",
@@ -52,14 +51,14 @@ class ApplicationPages(PagesInLanguages):
             evidence_max=EVIDENCE_MAX,
         )
 
-    def institutions(self, found: Sequence[Tenant], language: LearnerLanguage, *, query: str) -> web.Response:
+    def institutions(self, found: Sequence[Tenant], reader: PageReader) -> web.Response:
         """Return the page that says which institutions take applications."""
-        return self.rendered("recognition", language, found=found, query=query)
+        return self.rendered("recognition", reader, found=found)
 
     def form(
         self,
         tenant: Tenant,
-        language: LearnerLanguage,
+        reader: PageReader,
         *,
         typed: Mapping[str, str],
         kept: Sequence[str] = (),
@@ -67,24 +66,23 @@ class ApplicationPages(PagesInLanguages):
         status: int = 200,
     ) -> web.Response:
         """Return the page on which one applies; what was typed stands in it again, and `kept` files go with it."""
-        wrong = [(each.field, language.word(FAULTS[each.what], **each.values)) for each in faults]
+        wrong = [(each.field, reader.language.word(FAULTS[each.what], **each.values)) for each in faults]
         said = dict.fromkeys((*TYPED_FIELDS, "files"), "") | dict(reversed(wrong))
         values: dict[str, Any] = {"tenant": tenant, "typed": _NOTHING | dict(typed), "kept": kept}
-        return self.rendered("apply", language, status=status, wrong=wrong, faults=said, **values)
+        return self.rendered("apply", reader, status=status, wrong=wrong, faults=said, **values)
 
     def application(
         self,
         seen: ApplicationSeen,
-        language: LearnerLanguage,
+        reader: PageReader,
         *,
         root: str,
         secret: str,
-        query: str,
         fault: int | None = None,
     ) -> web.Response:
         """Return the page of an application, as whoever has its link sees it; `fault` is where words are missing.
 
         It is also the answer to its own forms, at longer paths, so its links begin with `root`.
         """
-        values: dict[str, Any] = {"seen": seen, "root": root, "secret": secret, "query": query, "fault": fault}
-        return self.rendered("application", language, status=422 if fault else 200, **values)
+        values: dict[str, Any] = {"seen": seen, "root": root, "secret": secret, "fault": fault}
+        return self.rendered("application", reader, status=422 if fault else 200, **values)

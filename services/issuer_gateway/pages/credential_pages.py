@@ -19,7 +19,7 @@ from proto.wire.stacks import StackAdvice
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import LearnerLanguage
-from services.issuer_gateway.pages.in_languages import PagesInLanguages
+from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
 from services.issuer_gateway.pages.stack_words import UNMET_WORDS
 from services.issuer_gateway.papers.supplement import Facts, picked, sections, title_of
 
@@ -34,10 +34,9 @@ PART_WORDS = (
 
 
 class PageOf(msgspec.Struct, frozen=True, kw_only=True):
-    """How a page is asked for: in which language, whether by name; `root` leads to the gateway's own beginning."""
+    """How a page is asked for, and by whose link; `root` leads to the gateway's own beginning."""
 
-    language: LearnerLanguage
-    is_named: bool
+    reader: PageReader
     tenant: Tenant
     has_logo: bool
     until: str
@@ -45,9 +44,9 @@ class PageOf(msgspec.Struct, frozen=True, kw_only=True):
     root: str
 
     @property
-    def query(self) -> str:
-        """What keeps the language in links of the page."""
-        return f"?lang={self.language.code}" if self.is_named else ""
+    def language(self) -> LearnerLanguage:
+        """The language of the page."""
+        return self.reader.language
 
 
 class ShareRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,18 +124,17 @@ class CredentialPages(PagesInLanguages):
         said: dict[str, Any] = {"stacks": offered, "unmet": UNMET_WORDS}
         return self._page("holdings", page, held=rows, holder=holder, sum=sum_hundredths, here=here, **said)
 
-    def ended(self, language: LearnerLanguage) -> web.Response:
+    def ended(self, reader: PageReader) -> web.Response:
         """Return what is seen once a learner has ended a link."""
-        return self.rendered("ended", language)
+        return self.rendered("ended", reader)
 
     def _page(self, template: str, page: PageOf, /, **values: Any) -> web.Response:
         return self.rendered(
             template,
-            page.language,
+            page.reader,
             tenant=page.tenant,
             has_logo=page.has_logo,
             until=page.until,
-            query=page.query,
             root=page.root,
             **values,
         )

@@ -1,18 +1,61 @@
 """Pages in the language of who reads them: named to no search engine and no other site. Stores nothing."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
+import msgspec
 from aiohttp import web
+from markupsafe import Markup, escape
 
 from proto.documents.vocabulary import RESULT_STATUS_LABELS
+from proto.moment import Moment
+from proto.problem import Problem
 from proto.stacking import ects_text
-from services.edge import Templates
-from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
-from services.issuer_gateway.pages import when
+from services.edge import Templates, retry_after
+from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage
+from services.issuer_gateway.pages.fault_words import SaidFault, said_fault
 
 _FOLDER = Path(__file__).parent
 _HEADERS = {"X-Robots-Tag": "noindex, noarchive", "Vary": "Accept-Language"}
+
+
+class PageReader(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reads a page: in which language, whether that was asked for by name, and what else the page was asked for.
+
+    `asked` is None where the page answers a form: at its address nothing can be asked for again.
+    """
+
+    language: LearnerLanguage = LANGUAGES[DEFAULT]
+    is_named: bool = False
+    asked: Sequence[tuple[str, str]] | None = ()
+
+    @property
+    def query(self) -> str:
+        """What keeps a language that was asked for by name in links and forms of the page."""
+        return f"?lang={self.language.code}" if self.is_named else ""
+
+    @property
+    def choices(self) -> list[tuple[str, str, str]]:
+        """Each language: its tag, its name, and the query that asks for this page in it."""
+        if self.asked is None:
+            return []
+        return [(each.code, each.name, urlencode([*self.asked, ("lang", each.code)])) for each in LANGUAGES.values()]
+
+    def said(self, text: str) -> tuple[str, str]:
+        """Return a text in the reader's language, or as it is, with the tag of the language that it is in."""
+        found = self.language.words.get(text)
+        return (text, DEFAULT) if found is None else (found, self.language.code)
+
+    def phrase(self, text: str, **values: object) -> Markup:
+        """Return a sentence of ours in the reader's language with values that may be elements; texts are escaped."""
+        return escape(self.language.word(text)).format(**values)
+
+
+def when(moment: Moment) -> str:
+    """Return a moment as pages write it: its day and minute in UTC."""
+    return f"{moment[:10]} {moment[11:16]} UTC"
 
 
 class PagesInLanguages:
@@ -26,16 +69,23 @@ class PagesInLanguages:
             style=self._templates.style, result_statuses=RESULT_STATUS_LABELS, **values
         )
 
-    def rendered(
-        self, template: str, language: LearnerLanguage, /, *, status: int = 200, **values: Any
-    ) -> web.Response:
-        """Return a page, with the choice of its language."""
+    def rendered(self, template: str, reader: PageReader, /, *, status: int = 200, **values: Any) -> web.Response:
+        """Return a page, with the choice of its language where it can be asked for again."""
         html = self._templates.environment.get_template(f"{template}.html.jinja").render(
-            language=language,
-            t=language.word,
-            choices=[(each.code, each.name) for each in LANGUAGES.values()],
+            reader=reader,
+            language=reader.language,
+            t=reader.language.word,
+            phrase=reader.phrase,
+            query=reader.query,
             **values,
         )
         response = self._templates.page(html, status=status)
-        response.headers.update({**_HEADERS, "Content-Language": language.code})
+        response.headers.update({**_HEADERS, "Content-Language": reader.language.code})
         return response
+
+    def refusal(self, template: str, problem: Problem, reader: PageReader, /, **values: Any) -> web.Response:
+        """Return the page that says why something was refused, in words for people, and what to do next."""
+        said: SaidFault = said_fault(problem)
+        page = self.rendered(template, reader, status=problem.status, problem=said, **values)
+        page.headers.update(retry_after(problem))
+        return page

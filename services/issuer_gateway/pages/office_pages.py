@@ -11,11 +11,9 @@ from proto.problem import Problem
 from proto.wire.agreements import AgreementPage
 from proto.wire.applications import ApplicationAnswer, Precedent, ReasonCode, RecognitionReport
 from proto.wire.own_statements import StandingDecisionAnswer
-from services.edge import retry_after
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.languages import LearnerLanguage
 from services.issuer_gateway.pages.application_words import APPLICATION_STATES, DECISIONS, REASON_WORDS
-from services.issuer_gateway.pages.in_languages import PagesInLanguages
+from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
 from services.issuer_gateway.pages.office_words import (
     AGREEMENT_STATES,
     CHECK_RESULTS,
@@ -31,10 +29,9 @@ class PageOfOffice(msgspec.Struct, frozen=True, kw_only=True):
     """How a page of the office is asked for: by whom, in which language, with which token its forms are sent."""
 
     tenant: Tenant
-    language: LearnerLanguage
+    reader: PageReader
     token: str
     root: str
-    query: str
 
 
 class TypedDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,18 +60,14 @@ class OfficePages(PagesInLanguages):
             query_text=lambda **values: "?" + urlencode({name: each for name, each in values.items() if each}),
         )
 
-    def sign_in(
-        self, language: LearnerLanguage, *, root: str, then: str, fault: str = "", status: int = 200
-    ) -> web.Response:
+    def sign_in(self, reader: PageReader, *, root: str, then: str, fault: str = "", status: int = 200) -> web.Response:
         """Return the page on which one signs in; `then` is where it leads."""
         said = SIGN_IN_FAULTS.get(fault, "")
-        return self.rendered("office/sign_in", language, status=status, root=root, then=then, fault=said, office=None)
+        return self.rendered("office/sign_in", reader, status=status, root=root, then=then, fault=said, office=None)
 
-    def fault(self, problem: Problem, language: LearnerLanguage, *, root: str) -> web.Response:
+    def fault(self, problem: Problem, reader: PageReader, *, root: str) -> web.Response:
         """Return the page that says why something was refused."""
-        page = self.rendered("office/fault", language, status=problem.status, problem=problem, root=root, office=None)
-        page.headers.update(retry_after(problem))
-        return page
+        return self.refusal("office/fault", problem, reader, root=root, office=None)
 
     def applications(
         self,
@@ -123,5 +116,5 @@ class OfficePages(PagesInLanguages):
         return self._page("agreements", page, status=status, found=found, typed=typed, fault=fault, field=field)
 
     def _page(self, template: str, page: PageOfOffice, /, *, status: int = 200, **values: Any) -> web.Response:
-        shown: dict[str, Any] = {"office": page, "root": page.root, "query": page.query}
-        return self.rendered(f"office/{template}", page.language, status=status, **shown, **values)
+        shown: dict[str, Any] = {"office": page, "root": page.root}
+        return self.rendered(f"office/{template}", page.reader, status=status, **shown, **values)

@@ -237,6 +237,7 @@ class LearnerRequests:
             legal_name=tenant.legal_name,
             achievement=achievement.uri,
             title=achievement.text_in(achievement.title),
+            titles=achievement.title,
             created_at=from_datetime(stored.created_at),
             decided_at=from_datetime(stored.decided_at) if stored.decided_at else None,
             reason=reason_of(key, stored) if key else None,

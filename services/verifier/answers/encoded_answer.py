@@ -14,7 +14,7 @@ import msgspec
 
 from proto.ids import CredentialId, Did, Origin
 from proto.lifecycle import StandingDecision, StatementGroup, endorsements_of
-from proto.moment import Moment
+from proto.moment import Moment, from_ms, to_ms
 from proto.wire.verifier import Answer, AsOf, CheckName, Question, Result, Verdict
 from services.follow.interface import Health, Position
 from services.verifier.languages import ENGLISH, LANGUAGES, Language
@@ -22,6 +22,8 @@ from services.verifier.verdict.findings import CheckFinding, Judgement, finding
 from services.verifier.verdict.grounds import Grounds
 from services.verifier.verdict.verdict import as_of, freshness, verdict
 
+TITLES_SECONDS_MAX = 60
+"""Titles of a stack's parts are looked up again after this time: catalogues are read beside the log."""
 DOCUMENTS_MAX = 8
 """Forms of one document (with one proof or another, or none) that are remembered to match; more are checked anew."""
 _ENCODE = msgspec.json.Encoder().encode
@@ -205,6 +207,8 @@ def _boundaries(grounds: Grounds) -> Iterable[Moment]:
             yield from (change.effective_at for change in life.changes)
     if grounds.quality.ends_at is not None:
         yield grounds.quality.ends_at
+    if grounds.credential is not None and any(life.components for life in grounds.credential.lives):
+        yield from_ms(to_ms(grounds.at) + TITLES_SECONDS_MAX * 1_000)
     for statement in grounds.statements:
         if isinstance(statement, StandingDecision):
             yield statement.valid_from

@@ -3,14 +3,17 @@
 Runs in a reader thread, or on the event loop for what takes a few look-ups.
 """
 
+import contextlib
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.ids import CredentialId, Did, LeafIndex, Origin
 from proto.lifecycle import Book, Credential
+from proto.wire.content import Texts
 from proto.wire.verifier import StatisticsAnswer, Today
 from services.crypto.issuer_proofs import issuer_of
 from services.crypto.rdf_forms import Forms
@@ -29,7 +32,7 @@ from services.verifier.projection.reader import ReadTransaction
 from services.verifier.projection.statistics import InstitutionName, Wanted, gathered
 from services.verifier.projection.tables import MissingTileError
 from services.verifier.verdict import facts
-from services.verifier.verdict.grounds import Document, Grounds
+from services.verifier.verdict.grounds import NO_TITLES, Document, Grounds, PartTitles
 from services.verifier.verdict.today import today_of
 from services.verifier.verdict.verdict import as_of, evaluate, freshness
 
@@ -151,8 +154,28 @@ class Evaluator:
             at=question.moments.at or question.now,
             known_at=question.moments.known_at,
             quality=transaction.quality,
+            titles=_part_titles(transaction, book) if credential and _is_stack(credential) else NO_TITLES,
         )
         return msgspec.structs.replace(grounds, is_included=_is_included(transaction, grounds))
+
+
+def _is_stack(credential: Credential) -> bool:
+    return any(life.components for life in credential.lives)
+
+
+def _part_titles(transaction: ReadTransaction, book: Book) -> PartTitles:
+    """Return what catalogues call what a stack is made of, as far as whoever awards it describes it.
+
+    A description that cannot be read is as none: no verdict waits for it.
+    """
+    lives = (life for credential in book.credentials.values() for life in (credential.lives if credential else ()))
+    found: dict[tuple[Did, str], Texts] = {}
+    for awarded in dict.fromkeys((life.issuer, life.achievement) for life in lives):
+        with contextlib.suppress(*DECODE_ERRORS):
+            description = transaction.catalogue.description(awarded[1])
+            if description is not None and description.issuer == awarded[0]:
+                found[awarded] = description.achievement.title
+    return found
 
 
 def _is_registered(transaction: ReadTransaction, book: Book, document: ReadDocument) -> bool:

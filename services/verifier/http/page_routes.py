@@ -1,7 +1,7 @@
 """The pages for people: a form, the verdict on a document, the public status of a credential. Nothing sent is kept."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -16,7 +16,7 @@ from proto.documents.open_badge_claims import NotAnOpenBadgeProblem
 from proto.ids import CredentialId, parse_credential_id
 from proto.problem import BusyProblem, InvalidProblem, MalformedProblem, Problem
 from proto.wire.content import Texts
-from proto.wire.verifier import LanguageQuery, StackNode, TimeQuery
+from proto.wire.verifier import LanguageQuery, TimeQuery
 from services.edge import Form, Media, Route, annotate
 from services.edge.body import off_loop
 from services.verifier.answers.questions import Moments, UnknownCredentialProblem
@@ -180,18 +180,10 @@ def _fault(said: PageLanguage, problem: Problem, query: TimeQuery) -> Picked:
     return said.line(NOT_ON_RECORD if problem.members.get("fresh") else MAYBE_NOT_ON_RECORD)
 
 
-def _achievements_in(node: StackNode) -> Iterator[str]:
-    yield node.achievement
-    for part in node.parts:
-        yield from _achievements_in(part)
-
-
 async def _titles(request: web.Request, judgement: Judgement) -> Mapping[str, Texts]:
-    """Return how catalogues call what the page is about and what it is made of; nothing where that cannot be read."""
-    uris = {judgement.credential.achievement} if judgement.credential else set()
-    uris |= set(_achievements_in(judgement.stack)) if judgement.stack else set()
+    """Return how a catalogue calls what the page is about; nothing where that cannot be read."""
     try:
-        return await request.app[LISTS].titles(uris)
+        return await request.app[LISTS].titles({judgement.credential.achievement} if judgement.credential else ())
     except ProjectionProblem:
         return {}
 

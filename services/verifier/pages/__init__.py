@@ -19,7 +19,7 @@ from services.edge import Templates
 from services.edge.qr_code import qr_svg
 from services.verifier.languages.english import REASONS, STATES, when
 from services.verifier.pages.days import Days
-from services.verifier.pages.said import PageLanguage, Picked, called, pick
+from services.verifier.pages.said import PageLanguage, Picked, called, called_part, has_titles, pick
 from services.verifier.pages.stack_drawing import BOX_HEIGHT, BOX_WIDTH, bar_of, tree_of
 from services.verifier.pages.statistics import bars, cells_of, label_of
 from services.verifier.pages.verdict import is_fresh, lead, next_step, result_words
@@ -32,6 +32,7 @@ from services.verifier.pages.words import (
     NAMES,
     SIGNS,
     STANDINGS,
+    TITLES_OF_PARTS,
     WORDS,
 )
 from services.verifier.verdict.findings import Judgement
@@ -90,6 +91,7 @@ class Pages:
             result_statuses=RESULT_STATUS_LABELS,
             box_width=BOX_WIDTH,
             box_height=BOX_HEIGHT,
+            titles_of_parts=TITLES_OF_PARTS,
         )
         self._home = environment.get_template("home.html.jinja")
         self._answer = environment.get_template("answer.html.jinja")
@@ -153,6 +155,8 @@ class Pages:
             answer=answer,
             heading=word(shown.heading),
             called=partial(called, titles=shown.titles, preferred=said.of_texts(answer.content)),
+            called_part=partial(called_part, preferred=said.of_texts(answer.content)),
+            has_titles=has_titles,
             verdict=first.verdict,
             word=word(WORDS[first.verdict]),
             lead=[word(text) for text in lead(first, answer)],

@@ -5,8 +5,8 @@ from typing import Any
 
 from proto.stacking import ects_text
 from proto.wire.register import AchievementFacts, FacetName
+from services.edge.language_names import name_of
 from services.verifier.languages import Language
-from services.verifier.pages.language_names import name_of
 from services.verifier.pages.list_words import CREDITS, CREDITS_DIFFER, LEVELS_DIFFER, MODES, SUBJECTS
 
 _WORDS: Mapping[str, Mapping[str, str]] = {"credits": CREDITS, "mode": MODES, "subject": SUBJECTS}

@@ -8,6 +8,7 @@ import msgspec
 from markupsafe import Markup, escape
 
 from proto.wire.content import Content, Texts
+from proto.wire.verifier import StackNode
 from services.verifier.languages import DEFAULT, LANGUAGES, Language
 from services.verifier.pages.stack_drawing import name_of_achievement
 
@@ -77,3 +78,13 @@ def called(uri: str, *, titles: Mapping[str, Texts], preferred: Sequence[str]) -
     if texts := titles.get(uri):
         return pick(texts, preferred=preferred)
     return Picked(text=name_of_achievement(uri), lang="")
+
+
+def called_part(part: StackNode, *, preferred: Sequence[str]) -> Picked:
+    """Return what a part of a stack is called: by the catalogue of who awarded it, else the end of its address."""
+    return called(part.achievement, titles={part.achievement: part.title}, preferred=preferred)
+
+
+def has_titles(stack: StackNode) -> bool:
+    """Tell whether a catalogue says what one of a stack's parts is called."""
+    return any(part.title or has_titles(part) for part in stack.parts)

@@ -123,3 +123,6 @@ STANDINGS: Mapping[str, str] = {
     "unknown": "not known",
 }
 """How an institution, or a recognition, stands."""
+TITLES_OF_PARTS = (
+    "The parts' titles are the institutions' words, from catalogues that are read here; the log holds none."
+)

@@ -41,6 +41,7 @@ from proto.wire.verifier import (
     StandingItem,
     Status,
 )
+from services.verifier.verdict.grounds import NO_TITLES, PartTitles
 from services.verifier.verdict.staleness import live_state, shown_state
 
 
@@ -259,18 +260,28 @@ def name_of(book: Book, did: Did, known_at: Moment | None = None) -> str:
 
 
 def stack_tree(
-    book: Book, credential_id: CredentialId, *, at: Moment, known_at: Moment | None, is_certain: bool
+    book: Book,
+    credential_id: CredentialId,
+    *,
+    at: Moment,
+    known_at: Moment | None,
+    is_certain: bool,
+    titles: PartTitles = NO_TITLES,
 ) -> StackNode | None:
     """Return the credential with its parts at all levels and what of each still counts; `is_certain` as for a status.
 
-    None where it is not in the book or was not known yet. At most 256 parts and three levels, by the rules.
+    None where it is not in the book or was not known yet. At most 256 parts and three levels, by the rules. `titles`
+    are what catalogues call achievements, by who awards them and by address.
     """
     credential = book.credential(credential_id)
     found = effective(book, credential, at=at, known_at=known_at) if credential else None
     life = life_of(book, credential, known_at=known_at) if credential else None
     if found is None or life is None:
         return None
-    parts = (stack_tree(book, part, at=at, known_at=known_at, is_certain=is_certain) for part in life.components)
+    parts = (
+        stack_tree(book, part, at=at, known_at=known_at, is_certain=is_certain, titles=titles)
+        for part in life.components
+    )
     return StackNode(
         credential_id=credential_id,
         issuer=life.issuer,
@@ -279,6 +290,7 @@ def stack_tree(
         ects_hundredths=life.ects_hundredths,
         ects_hundredths_remaining=found.credits_remaining,
         eqf_level=life.eqf_level,
+        title=dict(titles.get((life.issuer, life.achievement), {})),
         state=shown_state(found.state, is_certain=is_certain),
         since=found.since,
         parts=tuple(part for part in parts if part),

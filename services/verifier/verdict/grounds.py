@@ -1,16 +1,22 @@
 """Everything that a verdict rests on, gathered by others. Pure; judges nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from proto.documents.open_badge_claims import DocumentClaims
-from proto.ids import Origin
+from proto.ids import Did, Origin
 from proto.lifecycle import Book, Credential, Life, Recognition, Stamp, Statement, UnloadedStateError, is_known, life_of
 from proto.moment import Moment
+from proto.wire.content import Texts
 from services.follow.interface import Health, Position
 from services.verifier.verdict.findings import CheckFinding
 from services.verifier.verdict.quality import NO_COPY, QualityCopy
+
+PartTitles = Mapping[tuple[Did, str], Texts]
+"""What achievements are called, by language: by the institution that awards them and their address."""
+NO_TITLES: PartTitles = MappingProxyType({})
 
 
 class ForeignFindings(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +63,8 @@ class Grounds(msgspec.Struct, frozen=True, kw_only=True):
     known_at: Moment | None
     quality: QualityCopy = NO_COPY
     """What a copy of a quality register says; no check rests on it."""
+    titles: PartTitles = NO_TITLES
+    """What catalogues call the parts of a stack; no check rests on it."""
 
     def index_of(self, stamp: Stamp) -> int:
         """Return the index of an entry on this log; negative for what it inherited from the log that it continues."""

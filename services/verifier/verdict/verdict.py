@@ -126,6 +126,7 @@ def _stack(grounds: Grounds, life: Life, *, is_certain: bool) -> StackNode | Non
             at=grounds.at,
             known_at=grounds.known_at,
             is_certain=is_certain,
+            titles=grounds.titles,
         )
     except UnloadedStateError:
         return None
