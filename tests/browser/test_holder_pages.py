@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from proto.documents.baked_picture import credential_in
 from services.command.home import Addresses
+from tests.browser import keyboard
 from tests.browser.conftest import send
 from tests.browser.looks import Lens, Look
 from tests.end_to_end.conftest import ROOT, Up
@@ -37,7 +38,8 @@ class Holder:
 
     def __init__(self, addresses: Addresses) -> None:
         state = msgspec.json.decode((Path(addresses.data) / "demo" / "state.json").read_bytes())
-        self._headers = {"Authorization": f"Bearer {state['api_keys']['waterland']}"}
+        self.key: str = state["api_keys"]["waterland"]
+        self._headers = {"Authorization": f"Bearer {self.key}"}
         self.gateway, self.verifier = addresses.gateway, addresses.verifier
         self.ids = {name: self._issued(name) for name in ("active", "revoked", "suspended")}
         self.send("POST", f"/v1/credentials/{self.ids['revoked']}/revoke", {"reason": "error"})
@@ -53,12 +55,34 @@ class Holder:
     def send(self, method: str, path: str, body: Any = None) -> Any:
         return msgspec.json.decode(send(method, self.gateway + path, body, self._headers))
 
+    def document(self, name: str) -> bytes:
+        return send("GET", f"{self.gateway}/v1/credentials/{self.ids[name]}/document", headers=self._headers)
+
     def address(self, link: str) -> str:
         """Return a link as this machine reaches it."""
         return self.gateway + "/credentials/" + link.rpartition("/")[2]
 
     def sheet(self, name: str) -> str:
         return f"{self.page}/{self.ids[name]}"
+
+
+class Office:
+    """What people meet of the office: an achievement to ask for, a claim, a request and an application that wait."""
+
+    def __init__(self, holder: Holder) -> None:
+        more = {"id": "holder-asked", "takes_requests": True}
+        described = holder.send("POST", "/v1/achievements", ACHIEVEMENT | more)["achievement"]["uri"]
+        self.achievement = f"{holder.gateway}/issuers/waterland/achievements/holder-asked/page"
+        award = {"learner": LEARNER | {"ref": "keyed"}, "achievement": described, "valid_from": "2026-01-01"}
+        self.claim: str = holder.send("POST", "/v1/claims", {"award": award})["link"]
+        wish = {"institution": "waterland", "achievement": "holder-asked", "family_name": "الحسيني"}
+        self.request: str = holder.send("POST", "/v1/requests", wish)["link"]
+        programme = described.partition("achievements/")[0] + "programmes/keys"
+        holder.send("PUT", "/v1/settings", {"programmes": [{"uri": programme, "title": "MSc Keys"}]})
+        dossier = {"title": "Ten years at the water board", "description": "I built models of rivers."}
+        applied = {"institution": "waterland", "programme": programme, "given_name": "Zoë", "family_name": "Key"}
+        made = holder.send("POST", "/v1/recognition-applications", applied | {"evidence": [{"dossier": dossier}]})
+        self.application = f"{holder.gateway}/office/applications/{made['application_id']}"
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +228,103 @@ def test_the_profile_link_names_the_public_record_and_no_secret(page: Page, hold
     mail = page.get_by_label("Text for a mail").input_value()
     assert f"{holder.verifier}/c/{holder.ids['active']}" in mail
     assert "9.25" not in mail
+
+
+@pytest.fixture(scope="module")
+def keyed(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", accept_downloads=True)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def office(holder: Holder) -> Office:
+    return Office(holder)
+
+
+def test_every_stop_by_keyboard_is_seen_in_the_order_of_reading_and_nothing_needs_a_mouse(
+    keyed: Page, holder: Holder, office: Office
+) -> None:
+    _signed_in(keyed, holder)
+    pages = {
+        "check": f"{holder.verifier}/",
+        "record": f"{holder.verifier}/c/{holder.ids['active']}",
+        "all": holder.page,
+        "sheet": holder.sheet("active"),
+        "achievement": office.achievement,
+        "claim": office.claim,
+        "request": office.request,
+        "apply": f"{holder.gateway}/recognition/waterland",
+        "decide": office.application,
+    }
+    found = {}
+    for name, url in pages.items():
+        keyed.goto(url)
+        found[name] = keyboard.walked(keyed).faults
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_a_document_is_checked_and_asked_about_another_day_by_keyboard(keyed: Page, holder: Holder) -> None:
+    keyed.goto(holder.verifier + "/")
+    keyboard.to(keyed, "input#file")
+    with keyed.expect_file_chooser() as chooser:
+        keyed.keyboard.press("Space")
+    chooser.value.set_files({"name": "x.json", "mimeType": "application/json", "buffer": holder.document("active")})
+    keyboard.press(keyed, "button Check")
+    expect(keyed.locator(".verdict .word")).to_have_text("Valid")
+    keyboard.press(keyed, "summary How it stood")
+    keyboard.to(keyed, "input#at")
+    keyed.keyboard.type("01022040")
+    keyboard.press(keyed, "button Show")
+    expect(keyed.locator("#then")).to_contain_text("2040-02-01")
+    keyed.goto(holder.verifier + "/")
+    keyboard.press(keyed, "button Check")
+    assert "Not read" in keyboard.where(keyed), "the focus is where the fault is told"
+
+
+def test_a_link_is_made_and_ended_a_credential_claimed_and_asked_for_by_keyboard(
+    keyed: Page, holder: Holder, office: Office
+) -> None:
+    keyed.goto(holder.sheet("active"))
+    keyboard.to(keyed, "input#audience")
+    keyed.keyboard.type("By keyboard")
+    keyboard.to(keyed, "input[extent]")
+    keyed.keyboard.press("ArrowDown")
+    keyboard.to(keyed, "input[result]")
+    keyed.keyboard.press("Space")
+    keyboard.press(keyed, "button Make the link")
+    expect(keyed.locator(".shares")).to_contain_text("Shows the result.")
+    keyboard.press(keyed, "button End this link By keyboard")
+    expect(keyed.locator("main")).not_to_contain_text("By keyboard")
+    keyed.goto(office.claim)
+    keyboard.press(keyed, "button Get my credential")
+    expect(keyed.locator(".verdict .word")).to_have_text("It is yours")
+    keyed.goto(office.achievement)
+    keyboard.press(keyed, "button Ask for it")
+    assert "Not sent" in keyboard.where(keyed), "the focus is where the fault is told"
+    keyboard.press(keyed, "a To the field")
+    keyed.keyboard.type("Zoë")
+    keyboard.press(keyed, "button Ask for it")
+    expect(keyed.locator(".verdict .word")).to_have_text("Waiting for the institution")
+
+
+def test_an_office_signs_in_and_decides_by_keyboard(keyed: Page, holder: Holder, office: Office) -> None:
+    _signed_in(keyed, holder)
+    keyed.goto(office.application)
+    keyboard.press(keyed, "button Decide")
+    assert "Not decided" in keyboard.where(keyed), "the focus is where the fault is told"
+    keyboard.to(keyed, "input[decision]")
+    keyed.keyboard.press("ArrowUp")
+    keyboard.to(keyed, "input[reason-level-too-low]")
+    keyed.keyboard.press("Space")
+    keyboard.press(keyed, "button Decide")
+    expect(keyed.locator("main")).to_contain_text("Its level is lower than the programme's")
+
+
+def _signed_in(page: Page, holder: Holder) -> None:
+    page.goto(f"{holder.gateway}/office")
+    if page.locator("#key").count():
+        keyboard.to(page, "input#key")
+        page.keyboard.type(holder.key)
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("Applications for recognition")

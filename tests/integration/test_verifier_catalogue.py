@@ -177,3 +177,31 @@ async def test_an_address_that_a_proxy_decoded_is_understood(tmp_path: Path, pat
         asked = uri.replace("https://", path)
         assert uri in await verifier.page(f"/achievements/{asked}")
         assert (await verifier.get(f"/v1/achievements/{asked}"))["achievement"] == uri
+
+
+async def test_parts_of_a_stack_have_the_titles_that_those_who_awarded_them_give_and_no_others(tmp_path: Path) -> None:
+    gateway = Gateway()
+    async with reading(tmp_path, gateway) as verifier:
+        world = verifier.world
+        school, other = world.admit("school"), world.admit("other")
+        titles = {"en": "Soil & water", "nl": "Bodem en water"}
+        gateway.describe(school, described(school, "soil", title=titles))
+        gateway.describe(school, described(other, "tides", title={"en": "What another says of it"}))
+        parts = [
+            world.issued(party, name, achievement=f"{party.url}achievements/{name}", ects_hundredths=300)
+            for party, name in ((school, "soil"), (school, "dikes"), (other, "tides"))
+        ]
+        whole = world.stacked(school, parts, achievement=f"{school.url}achievements/delta", ects_hundredths=900)
+        await until(_lists(verifier, 1))
+        await verifier.catches_up()
+
+        async def told(path: str = f"/v1/credentials/{whole}") -> dict[str, dict[str, str]]:
+            found = (await verifier.get(path))["stack"]["parts"]
+            return {part["achievement"].rpartition("/")[2]: part.get("title", {}) for part in found}
+
+        only_ours = {"soil": titles, "dikes": {}, "tides": {}}
+        assert await told() == await told() == await told(f"/v1/stacks/{whole}") == only_ours
+        html = await verifier.page(f"/c/{whole}?lang=fr")
+        assert '<bdi lang="en">Soil &amp; water</bdi>' in html
+        assert "What another says of it" not in html
+        assert "tirés de catalogues" in html, "whose words titles are"

@@ -33,7 +33,9 @@ CONTENT = Content(
 )
 
 
-def part(state: str, remaining: int, parts: tuple[StackNode, ...] = ()) -> StackNode:
+def part(
+    state: str, remaining: int, parts: tuple[StackNode, ...] = (), title: dict[str, str] | None = None
+) -> StackNode:
     return StackNode(
         credential_id=CredentialId("0" * 64),
         issuer=SCHOOL,
@@ -43,10 +45,12 @@ def part(state: str, remaining: int, parts: tuple[StackNode, ...] = ()) -> Stack
         state=state,  # type: ignore[arg-type] # one of them
         since=NOW,
         issuer_name="School",
+        title=title or {},
         parts=parts,
     )
 
 
+SOIL = {"en": "Soil \u202eand water", "de": "Boden und Wasser"}
 ANSWER = Answer(
     verdict="invalid",
     checks=(
@@ -65,7 +69,7 @@ ANSWER = Answer(
     ),
     status=Status(state="impaired", since=NOW, ects_hundredths_remaining=350),
     issuer=IssuerFacts(did=SCHOOL, state="active", legal_name="School", country="NL"),
-    stack=part("impaired", 350, (part("active", 350), part("revoked", 0))),
+    stack=part("impaired", 350, (part("active", 350, title=SOIL), part("revoked", 0))),
     recognitions=(
         RecognitionFacts(
             event_id=EventId("e"),
@@ -106,8 +110,9 @@ def test_it_says_whose_what_how_much_and_how_well_before_why() -> None:
             "Result: 8.5, Dutch grade: from 1 to 10, passed from 5.5",
             "Supervision and identity: Supervised on site",
             "Academy (withdrawn): 3 ECTS, in part",
-            "1 soil: active, 3.5 ECTS, School",
+            "1 Soil  and water: active, 3.5 ECTS, School",
             "2 soil: revoked, 0 of 3.5 ECTS still hold",
+            "The parts' titles are the institutions' words",
             "The document is as it was issued: not checked.",
             "State: impaired since 2026-03-01 10:00 UTC",
             "The institution, by the register",
@@ -125,14 +130,21 @@ def test_no_word_of_ours_is_english_in_another_language(language: str) -> None:
     for answer in (ANSWER, msgspec.structs.replace(ANSWER, today=today)):
         out = io.StringIO()
         ShownAnswer(Console(file=out, width=200, soft_wrap=True), LANGUAGES[language]).show(answer)
-        others = ("fell away", "Only the id", "Read just now", "speaks of risk")
+        others = ("fell away", "Only the id", "Read just now", "speaks of risk", "Soil")
         ours = [line for line in out.getvalue().splitlines() if not any(text in line for text in others)]
         assert not re.search(r"\b(the|this|is|not|of|today|for|as)\b", "\n".join(ours)), ours
 
 
 def test_it_says_the_same_in_other_languages_and_titles_in_that_which_suits() -> None:
     german = printed("de")
-    for words in ("Verliehen an", "Ryzyko powodzi", "Umfang: 3.5 ECTS, 98 h", "Projektarbeit", "nicht geprüft"):
+    for words in (
+        "Verliehen an",
+        "Ryzyko powodzi",
+        "Umfang: 3.5 ECTS, 98 h",
+        "Projektarbeit",
+        "nicht geprüft",
+        "1 Boden und Wasser",
+    ):
         assert words in german
     for words in ("Awarded to", "Project work", "not checked"):
         assert words not in german
