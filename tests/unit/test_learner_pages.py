@@ -1,9 +1,11 @@
 """The gateway's pages for people: every word in every language, and no refusal that only a program understands."""
 
+import ast
 import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,6 +15,7 @@ from proto.moment import Moment
 from proto.problem import InvalidProblem, Problem, UnavailableProblem
 from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
 from services.issuer_gateway import pages as pages_module
+from services.issuer_gateway.applications import rules
 from services.issuer_gateway.http import office_agreement_routes, office_routes, office_statement_routes
 from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage
 from services.issuer_gateway.pages import Pages, application_words, office_words, request_words, stack_words
@@ -30,6 +33,14 @@ PAGES = Pages(kept_days=90)
 each = pytest.mark.parametrize("language", OTHERS, ids=lambda language: str(language.code))
 
 
+def _raised_by(module: ModuleType) -> Iterator[str]:
+    """Yield every sentence without values that a module refuses with."""
+    for raised in ast.walk(ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))):
+        if isinstance(raised, ast.Raise) and isinstance(raised.exc, ast.Call) and raised.exc.args:
+            said = (each for each in ast.walk(raised.exc.args[0]) if isinstance(each, ast.Constant))
+            yield from (each.value for each in said if isinstance(each.value, str))
+
+
 def _every_word() -> Iterator[str]:
     for module in (application_words, office_words, request_words, stack_words):
         for name, table in vars(module).items():
@@ -38,6 +49,7 @@ def _every_word() -> Iterator[str]:
     for module in (office_agreement_routes, office_statement_routes):
         yield from vars(module)["_FAULTS"].values()
     yield from vars(office_routes)["_FIELD_FAULTS"].values()
+    yield from _raised_by(rules)
     for fault in (*OWN_FAULTS.values(), *KINDS_OF_FAULT.values()):
         yield from (fault.title, fault.said)
 
