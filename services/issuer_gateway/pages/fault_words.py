@@ -118,7 +118,7 @@ OWN_FAULTS: Mapping[str, SaidFault] = {
     ),
     "share-not-understood": SaidFault(
         title="The link was not made",
-        said="Go back, say in at most 200 letters for whom it is, and choose between 1 and 365 days.",
+        said="Go back, say in at most 200 letters for whom it is, and choose between 1 and 366 days.",
     ),
     "not-your-own-link": SaidFault(
         title="This link only shows",
