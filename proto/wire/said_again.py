@@ -17,6 +17,13 @@ class LeftOut(Record, frozen=True, kw_only=True):
     detail: str
 
 
+class MissingPart(Record, frozen=True, kw_only=True):
+    """A part for which a void stack cannot be said again, with its state; None of one that the log does not have."""
+
+    credential_id: CredentialId
+    state: str | None
+
+
 class SaidAgain(Record, frozen=True, kw_only=True):
     """What an event said of which credentials is said again; `again` is where the new event stands, None in a dry run.
 

@@ -7,7 +7,7 @@ said for this institution before, each event once: a run that broke off is begun
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ import msgspec
 from proto.canonical import DECODE_ERRORS
 from proto.ids import CredentialId, EventId, LeafIndex
 from proto.problem import InvalidProblem
-from proto.wire.said_again import LeftOut, SaidAgain
+from proto.wire.said_again import LeftOut, MissingPart, SaidAgain
 from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
 from services.clients.http_session import client_session
@@ -58,6 +58,7 @@ class SaidRow(msgspec.Struct, frozen=True, kw_only=True):
     left_out: tuple[LeftOut, ...] = ()
     code: str | None = None
     detail: str | None = None
+    parts_missing: tuple[MissingPart, ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -87,23 +88,34 @@ async def _said(client: GatewayClient, voided: Sequence[Voided], *, is_dry: bool
     has_statements = False
     for each in voided:
         rests = not issued.isdisjoint(each.credential_ids) or (has_statements and each.event_type in _RESTING)
-        rows.append(await _one(client, each, is_dry=is_dry, rests=rests))
+        row = await _one(client, each, is_dry=is_dry, rests=rests, issued=issued)
+        rows.append(row)
         has_statements = has_statements or each.event_type in _STATEMENTS
-        if each.event_type in _ISSUES:
-            issued.update(each.credential_ids)
+        if each.event_type in _ISSUES and row.state not in {"refused", "not-said-here"}:
+            issued.update(set(each.credential_ids) - {left.credential_id for left in row.left_out})
     return rows
 
 
-async def _one(client: GatewayClient, each: Voided, *, is_dry: bool, rests: bool) -> SaidRow:
+async def _one(
+    client: GatewayClient, each: Voided, *, is_dry: bool, rests: bool, issued: Collection[CredentialId]
+) -> SaidRow:
     """Say one again; what the rules refuse for now only, since what it rests on is on its way, is asked again."""
     for wait in (*([] if is_dry else _WAITS_S), None):
         try:
             return _row(each, await client.say_event_again(each.event_id, dry_run=is_dry))
         except AnsweredProblem as problem:
             if wait is None or problem.answer.get("final") is not False:
-                return _refused(each, problem, waits=is_dry and rests)
+                row = _refused(each, problem)
+                is_waiting = is_dry and (rests or _are_above(row.parts_missing, issued))
+                is_waiting = is_waiting and row.state == "refused"
+                return msgspec.structs.replace(row, state="after-others") if is_waiting else row
             await asyncio.sleep(wait)
     raise AssertionError("the last try is answered")
+
+
+def _are_above(missing: Sequence[MissingPart], issued: Collection[CredentialId]) -> bool:
+    """Tell whether a stack is refused for parts that are void alone, all of which are issued again before it."""
+    return bool(missing) and all(part.state == "void" and part.credential_id in issued for part in missing)
 
 
 def _row(each: Voided, answer: SaidAgain) -> SaidRow:
@@ -118,16 +130,22 @@ def _row(each: Voided, answer: SaidAgain) -> SaidRow:
     )
 
 
-def _refused(each: Voided, problem: AnsweredProblem, *, waits: bool) -> SaidRow:
+def _refused(each: Voided, problem: AnsweredProblem) -> SaidRow:
     """Return the row of a refusal; raises what is no answer about this event: an outage, or a key without the scope."""
     slug = str(problem.answer.get("type", "")).rpartition(":")[2]
     if problem.answer_status in {401, _FORBIDDEN} or problem.answer_status >= _TRANSIENT_FROM:
         raise problem
-    state: State = "not-said-here" if slug == _NOT_OURS else "after-others" if waits else "refused"
+    state: State = "not-said-here" if slug == _NOT_OURS else "refused"
     code = str(problem.answer.get("code", slug))
     detail = None if state == "not-said-here" else problem.detail
     return SaidRow(
-        index=each.index, event_id=each.event_id, event_type=each.event_type, state=state, code=code, detail=detail
+        index=each.index,
+        event_id=each.event_id,
+        event_type=each.event_type,
+        state=state,
+        code=code,
+        detail=detail,
+        parts_missing=msgspec.convert(problem.answer.get("parts", []), tuple[MissingPart, ...]),
     )
 
 
@@ -168,6 +186,8 @@ def _print(rows: Sequence[SaidRow]) -> None:
         console.print(f"entry {row.index}  {row.event_type}{about}: {_WORDS[row.state]}{told}", markup=False)
         for each in row.left_out:
             console.print(f"  left out  {each.credential_id} ({each.code}): {each.detail}", markup=False)
+        for part in row.parts_missing if row.state == "refused" else ():
+            console.print(f"  part  {part.credential_id}: {part.state or 'not on the log'}", markup=False)
     counts = Counter(row.state for row in rows)
     said = ", ".join(f"{count} {_WORDS[state].partition(':')[0]}" for state, count in counts.items())
     console.print(f"{len(rows)} events: {said or 'nothing to do'}", markup=False)

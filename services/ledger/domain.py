@@ -1,6 +1,6 @@
 """What a batch does to the log, and when a clock may be believed. Reads no clock; knows no database and no HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -110,6 +110,17 @@ def extend_plan(plan: BatchPlan, book: Book, batch: Sequence[Opened]) -> None:
             continue
         plan.entries.append(entry)
         plan.outcomes.append(entry)
+
+
+def slice_ends(batch: Sequence[Opened], begin: int, ids_max: int) -> Iterator[int]:
+    """Yield where to stop in a batch from `begin` on: after events about `ids_max` credentials, or after one event."""
+    count = 0
+    for number, opened in enumerate(batch[begin:], start=begin):
+        if count and count + opened.weight > ids_max:
+            yield number
+            count = 0
+        count += opened.weight
+    yield len(batch)
 
 
 def _admit(plan: BatchPlan, book: Book, opened: Opened) -> NewEntry:

@@ -29,6 +29,7 @@ _LOCKED_HEAD = """
     WITH locked AS MATERIALIZED (SELECT size, root_hash, last_leaf_hash, last_received_at_ms FROM head FOR UPDATE)
     SELECT locked.*, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS database_ms FROM locked"""
 """The clock is read after the lock was given: a column beside FOR UPDATE would be computed before the wait for it."""
+_CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _END_FROZEN = """
     SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid = ANY(pg_blocking_pids($1)) AND usename = current_user AND datname = current_database()
@@ -124,6 +125,11 @@ async def locked_head(connection: Connection) -> tuple[Head, int]:
     if row is None:
         raise MissingRowsError("The log was not opened")
     return _head_of(row), row["database_ms"]
+
+
+async def clock_ms(connection: Connection) -> int:
+    """Return the database's clock in milliseconds since 1970."""
+    return int(await connection.fetchval(_CLOCK))
 
 
 def _head_of(row: asyncpg.Record) -> Head:

@@ -31,6 +31,7 @@ VERSION_MIN = 150_000
 """`server_version_num` of PostgreSQL 15.0."""
 RELEASE_TIMEOUT_S = 5.0
 CLOSE_SECONDS = 15.0
+KEPT_ALIVE_SECONDS = 1.0
 
 
 class NotDurableFault(OperatorFault):
@@ -174,6 +175,39 @@ async def transaction(
         await _commit(connection, started)
     finally:
         await _release(pool, connection)
+
+
+async def keep_alive(connection: Connection) -> None:
+    """Let the server know that this process moves: a session that is silent in its transaction for long is ended.
+
+    It could be a frozen process's, whose locks keep others. Raises what any statement does.
+    """
+    await connection.execute("SELECT 1")
+
+
+@contextlib.asynccontextmanager
+async def kept_alive(connection: Connection, *, every_seconds: float = KEPT_ALIVE_SECONDS) -> AsyncIterator[None]:
+    """Let the server know so again and again while the block works, which leaves the connection alone meanwhile.
+
+    Where the connection is lost the block goes on, and the next statement says so.
+    """
+    is_over = asyncio.Event()
+
+    async def say_so() -> None:
+        with contextlib.suppress(*DATABASE_ERRORS):
+            while not is_over.is_set():
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(every_seconds):
+                        await is_over.wait()
+                        return
+                await keep_alive(connection)
+
+    saying = asyncio.create_task(say_so(), name="kept-alive")
+    try:
+        yield
+    finally:
+        is_over.set()  # and no cancellation: that would undo the transaction with the statement that it hits
+        await asyncio.wait([saying])
 
 
 async def _release(pool: Pool, connection: PoolConnectionProxy) -> None:

@@ -96,6 +96,7 @@ _SAVE_ISSUERS = """
 _SAVE_PUBLIC_KEYS = """
     INSERT INTO public_key (public_key, key_id) SELECT * FROM unnest($1::text[], $2::text[])
     ON CONFLICT (public_key) DO NOTHING"""
+_COPIED_AT_ONCE = 2_048
 _CREDENTIAL_COLUMNS = ("credential_id", "state", "shared")
 _SAVE_CREDENTIALS = """
     INSERT INTO credential_state (credential_id, state, shared)
@@ -247,11 +248,15 @@ async def save(connection: Connection, book: Book, *, with_events: bool = True) 
 
 
 async def _save_credentials(connection: Connection, book: Book) -> None:
-    """Write what changed; whatever is new by COPY, which costs a third less for each row than an upsert."""
+    """Write what changed; whatever is new by COPY, which costs a third less for each row than an upsert.
+
+    Some at a time: the database ends the session of who is silent for long, as a slow machine would be over all rows.
+    """
     earlier = book.earlier_credentials
-    new = [_credential_row(book, name) for name in sorted(book.changed_credentials - earlier)]
-    if new:
-        await connection.copy_records_to_table("credential_state", records=new, columns=_CREDENTIAL_COLUMNS)
+    new = sorted(book.changed_credentials - earlier)
+    for start in range(0, len(new), _COPIED_AT_ONCE):
+        rows = [_credential_row(book, name) for name in new[start : start + _COPIED_AT_ONCE]]
+        await connection.copy_records_to_table("credential_state", records=rows, columns=_CREDENTIAL_COLUMNS)
     if earlier:
         ids, states, places = zip(*(_credential_row(book, name) for name in sorted(earlier)), strict=True)
         await connection.execute(_SAVE_CREDENTIALS, ids, states, places)

@@ -29,6 +29,8 @@ from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownE
 from tests.support.worlds import World, replay
 
 LOCK_TIMEOUT_SECONDS = 5.0
+DECIDED_AT_ONCE = 4
+"""So many events are decided between two statements at most."""
 FROZEN_SECONDS = 2.5
 
 
@@ -187,6 +189,7 @@ class Session:
         self.is_ended = False
         self.written: tuple[Sequence[NewEntry], Growth, int] | None = None
         self.saved: Book = Book()
+        self._book, self._decided_count = Book(), 0
 
     def end(self) -> None:
         """Roll back and let the head go."""
@@ -194,7 +197,9 @@ class Session:
         self.database.unlock(self)
 
     async def step(self, place: str) -> None:
-        """Pass the gate, and then the server's own look at the session."""
+        """Pass the gate, and then the server's own look at the session, which must not be silent for much work."""
+        before, self._decided_count = self._decided_count, len(self._book.changed_events)
+        assert self._decided_count - before <= DECIDED_AT_ONCE, "the server hears too little of who decides so much"
         await self.gate.at(place)
         if self.is_ended:
             raise SessionLostError("terminating connection due to idle-in-transaction timeout")
@@ -206,6 +211,11 @@ class Session:
         await self.step("lock: after")
         return self.database.head, self.database.clock_ms
 
+    async def clock_ms(self) -> int:
+        """Read the server's clock."""
+        await self.step("clock")
+        return self.database.clock_ms
+
     async def tail(self) -> Tail:
         """Return edge and last entry."""
         await self.step("tail")
@@ -214,6 +224,7 @@ class Session:
 
     async def load_all(self, book: Book, batch: Sequence[Opened]) -> None:
         """Load in rounds, as `services.persistence.postgres_states` does."""
+        self._book = book
         if book.log is None:
             await self.step("load: log")
             book.log = self.database.book.log

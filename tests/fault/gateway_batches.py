@@ -6,7 +6,7 @@ Speaks the interface of `services.issuer_gateway.batches.batch_storage`, so the 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol, cast
 
 import asyncpg
@@ -135,6 +135,15 @@ class FakeBatchStorage(FakeStorage):
     def __init__(self, database: FakeDatabase, gate: Gate, tables: BatchTables) -> None:
         super().__init__(database, gate)
         self._tables = tables
+
+    @contextlib.asynccontextmanager
+    async def kept_alive(self, connection: Connection) -> AsyncIterator[None]:
+        """Be heard of while the block works."""
+        session = session_of(connection)
+        session.is_kept_alive = True
+        yield
+        session.hear()
+        session.is_kept_alive = False
 
     async def take(self, connection: Connection) -> BackgroundBatch | None:
         """Take the batch that waited longest and that no other transaction works on."""
@@ -281,8 +290,15 @@ class FakeRows:
     """Does rows: says two events about a new credential each, or refuses, or breaks."""
 
     def __init__(
-        self, issuing: Issuing, writer: LogWriter, tenant: Tenant, at: Callable[[str], Awaitable[None]]
+        self,
+        issuing: Issuing,
+        writer: LogWriter,
+        tenant: Tenant,
+        at: Callable[[str], Awaitable[None]],
+        *,
+        prepare_seconds: float,
     ) -> None:
+        self._prepare_seconds = prepare_seconds
         self._issuing = issuing
         self._writer = writer
         self._tenant = tenant
@@ -300,6 +316,7 @@ class FakeRows:
         assert len(key) == KEY_BYTES, "fingerprints have a key of their own"
         assert batch.key_id is not None, "a batch with parts has a key"
         await self._at("rows ahead")
+        await asyncio.sleep(self._prepare_seconds)
         return PreparedPart(part=part, key=key, tenant=self._tenant)
 
     async def results(self, connection: Connection, batch: BackgroundBatch, prepared: PreparedPart) -> list[RowResult]:

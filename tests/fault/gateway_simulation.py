@@ -73,6 +73,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     clients: int = 3
     requests: int = 4
     batches: int = 0
+    prepare_seconds: float = 0.0
+    """How long a machine takes to make a part of a batch ready."""
     refusals: Rates = Rates()
     fault_rate: float = 0.08
     only: tuple[int, Kind] | None = None
@@ -129,7 +131,13 @@ class Process:
         self.idempotency = simulation.subjects.idempotency(self.storage, unit_of_work, self.writer, keystore)
         worker = simulation.subjects.worker(
             self.storage,
-            FakeRows(simulation, self.writer, simulation.tenant, self.at),
+            FakeRows(
+                simulation,
+                self.writer,
+                simulation.tenant,
+                self.at,
+                prepare_seconds=simulation.plan.prepare_seconds,
+            ),
             batch_keys=batch_keys(simulation.tables, self, keystore),
             called=Signal(),
             moved=Signal(),

@@ -24,6 +24,8 @@ from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
 LOCK_TIMEOUT_SECONDS = 5.0
+SILENT_SECONDS = 10.0
+"""A session that is silent in its transaction for so long is ended by the server."""
 _ISSUES = ("credential-issued.v1",)
 Key = tuple[InstitutionId, bytes]
 
@@ -56,6 +58,15 @@ class Session:
         """What else it has written: done at its COMMIT."""
         self.locks: set[object] = set()
         self.is_ended = False
+        self.is_kept_alive = False
+        self._heard_at = asyncio.get_running_loop().time()
+
+    def hear(self) -> None:
+        """Take a statement, unless the server has ended the session for its silence."""
+        now = asyncio.get_running_loop().time()
+        if now - self._heard_at > SILENT_SECONDS and not self.is_kept_alive:
+            raise asyncpg.IdleInTransactionSessionTimeoutError("terminating connection due to idle-in-transaction")
+        self._heard_at = now
 
 
 class FakeDatabase:
@@ -294,5 +305,7 @@ class FakeStorage:
 
 
 def session_of(connection: Connection | None) -> Session:
-    """Return the transaction that a connection stands for here."""
-    return cast(Session, connection)
+    """Return the transaction that a connection stands for here; raises where it has been silent for too long."""
+    session = cast(Session, connection)
+    session.hear()
+    return session

@@ -32,7 +32,7 @@ from services.ledger.sequencing.submission import SequencingAnswer, Submission
 from services.persistence.postgres_errors import CommitUnknownError
 from tests.fault.chance import Chance, Run
 from tests.fault.checker import Attempt, Logged, Told, faults_of
-from tests.fault.fake_storage import FROZEN_SECONDS, FakeDatabase, ReplicaStorage
+from tests.fault.fake_storage import DECIDED_AT_ONCE, FROZEN_SECONDS, FakeDatabase, ReplicaStorage
 from tests.fault.virtual_time import run
 from tests.support.worlds import World
 
@@ -100,6 +100,7 @@ class Replica:
             is_more_coming=lambda: self.intake.is_checking,
             on_growth=lambda: None,
             clocks=self._clocks,
+            decided_at_once=DECIDED_AT_ONCE,
         )
         self.intake = Intake(
             self.storage,

@@ -4,8 +4,9 @@ See `gateway_simulation`; the ledger refuses some of what it gets, for good or a
 """
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -28,7 +29,7 @@ from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 from tests.fault.gateway_batches import FakeBatchStorage
 from tests.fault.gateway_simulation import Kind, Plan, Subjects, simulate
-from tests.fault.gateway_storage import Session, session_of
+from tests.fault.gateway_storage import SILENT_SECONDS, Session, session_of
 from tests.fault.refusing_ledger import Rates
 
 SEEDS, TORTURE_SEEDS, MUTANT_SEEDS = 20, 1_000, 40
@@ -79,6 +80,21 @@ def test_a_seed_gives_the_same_run_again(seed: int) -> None:
     first, again = (simulate(Plan(seed=seed)) for _ in range(2))
     assert first == again
     assert first.trace_hash != simulate(Plan(seed=seed + 1)).trace_hash
+
+
+class FallsSilent(FakeBatchStorage):
+    """Says nothing to the server while a part is made ready."""
+
+    @contextlib.asynccontextmanager
+    async def kept_alive(self, connection: Connection) -> AsyncIterator[None]:
+        assert not session_of(connection).is_ended, "it is in its transaction"
+        yield
+
+
+def test_a_machine_that_needs_longer_for_a_part_than_a_silent_session_lives_gets_it_done() -> None:
+    plans = [Plan(seed=number, batches=2, prepare_seconds=1.5 * SILENT_SECONDS) for number in range(4)]
+    assert [simulate(plan).faults for plan in plans] == [[]] * len(plans)
+    assert all(simulate(plan, Subjects(storage=FallsSilent)).faults for plan in plans), "and would not otherwise"
 
 
 class TakesUnknownForDone(UnitOfWork):

@@ -13,16 +13,21 @@ import msgspec
 import pytest
 
 from proto.wire.batches import BatchAnswer, BatchRow
+from services.persistence import postgres
 from tests.support.databases import MakeDatabase
-from tests.support.gateways import Office, gateway_config, gateway_database
+from tests.support.gateways import Office, RunningGateway, gateway_config, gateway_database
 from tests.support.killed_services import KilledGateway, KilledLedger
-from tests.support.ledgers import Registrar, ledger_config, new_database
+from tests.support.ledgers import UNAVAILABLE, Registrar, ledger_config, new_database
 
 ROWS, ROWS_TORTURE = 1_500, 100_000
 KILLS, KILLS_TORTURE = 4, 24
 STALL_SECONDS = 60.0
 """So long nothing may move, before the test gives up."""
-UNAVAILABLE = 503
+LOG_LINES = 40
+SESSIONS = """
+    SELECT application_name, state, wait_event_type, wait_event, now() - xact_start AS in_transaction,
+        now() - state_change AS since, pg_blocking_pids(pid) AS waits_for, pid, left(query, 100) AS query
+    FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 HEADER = "learner_ref,given_name,family_name,achievement,valid_from"
 
 
@@ -40,11 +45,13 @@ async def both(
         registrar = Registrar(rules_version=request.param)
         config = msgspec.structs.replace(config, development_rules=registrar.rules_version > 1)
         ledger = KilledLedger(config, database, registrar, session)
+        ledger.log_file = tmp_path / "ledger.log"
         await ledger.init()
         await ledger.start()
         folder = tmp_path / "gateway"
         own = await gateway_database(make_database, folder, ledger)
         gateway = KilledGateway(gateway_config(own, folder, ledger, port=unused_tcp_port_factory()), own, ledger)
+        gateway.log_file = tmp_path / "gateway.log"
         await gateway.start()
         try:
             yield gateway, ledger
@@ -86,20 +93,35 @@ async def test_each_row_is_issued_once_although_gateway_and_ledger_are_killed_in
 
 
 async def progressed(office: Office, path: str, *, accepted: int, published: int = 0) -> BatchAnswer:
-    """Return how far the batch is once so many rows are done; fails where nothing moves for a minute."""
-    last, moved_at = (-1, -1), time.monotonic()
+    """Return how far the batch is once so many rows are done; fails where nothing moves for a minute, and says more."""
+    last, moved_at, unavailable, state = (-1, -1), time.monotonic(), 0, "never shown"
     while time.monotonic() - moved_at < STALL_SECONDS:
         answered = await office.client.get(path)
         if answered.status == UNAVAILABLE:  # the database of a busy machine, or a service that begins
+            unavailable += 1
             await asyncio.sleep(0.1)
             continue
         found = answered.as_(BatchAnswer)
+        state = f"{found.state}, {found.refused_count} refused"
         if found.accepted_count >= accepted and found.published_count >= published:
             return found
         if (found.accepted_count, found.published_count) != last:
             last, moved_at = (found.accepted_count, found.published_count), time.monotonic()
         await asyncio.sleep(0.1)
-    raise AssertionError(f"nothing moves: {last} of {accepted} accepted, {published} published")
+    words = f"nothing moves: {last} of {accepted} accepted, {published} published; {state}; {unavailable} times 503"
+    raise AssertionError("\n".join([words, *await standing(office.gateway)]))
+
+
+async def standing(gateway: RunningGateway) -> list[str]:
+    """Return what the databases' sessions do, and what the services said last."""
+    lines = []
+    for database in (gateway.database, gateway.ledger.database):
+        async with postgres.connected(database.admin_url, application_name="test") as connection:
+            lines += [str(dict(row)) for row in await connection.fetch(SESSIONS)]
+    for service in (gateway, gateway.ledger):
+        if isinstance(service, KilledGateway | KilledLedger) and service.log_file is not None:
+            lines += service.log_file.read_text(encoding="utf-8").splitlines()[-LOG_LINES:]
+    return lines
 
 
 async def results_of(office: Office, path: str) -> list[BatchRow]:

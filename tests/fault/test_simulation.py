@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from proto.envelope import Opened
 from proto.lifecycle import Book
 from proto.log.tile_edge import TileEdge
 from proto.problem import Problem
-from services.ledger.domain import BatchPlan, Head
+from services.ledger.domain import BatchPlan, Head, extend_plan
 from services.ledger.sequencing.sequencer import NotAppendedProblem, Sequencer
 from services.ledger.sequencing.storage import Transaction
 from services.ledger.sequencing.submission import QueuedEvent
@@ -97,7 +98,15 @@ class AnswersTooEarly(Sequencer):
         return book, plan
 
 
-MUTANTS: Sequence[type[Sequencer]] = (TrustsItsMemory, CallsUnknownNothing, AnswersTooEarly)
+class DecidesAllAtOnce(Sequencer):
+    """Says nothing to the server until the whole batch is decided."""
+
+    async def _decide(self, transaction: Transaction, plan: BatchPlan, book: Book, opened: Sequence[Opened]) -> None:
+        assert transaction, "it is open"
+        extend_plan(plan, book, opened)
+
+
+MUTANTS: Sequence[type[Sequencer]] = (TrustsItsMemory, CallsUnknownNothing, AnswersTooEarly, DecidesAllAtOnce)
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)

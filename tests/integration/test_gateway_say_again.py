@@ -26,9 +26,9 @@ THIEFS = EventId("f" * 64)
 
 
 @pytest.fixture
-def registrar() -> Registrar:
-    """A registrar who opens its log with rules version 2."""
-    return Registrar(rules_version=2)
+def registrar(request: pytest.FixtureRequest) -> Registrar:
+    """A registrar who opens its log with rules version 2, or the one that a test names."""
+    return Registrar(rules_version=getattr(request, "param", 2))
 
 
 class Robbed:
@@ -184,6 +184,89 @@ async def test_what_was_genuine_is_said_again_by_the_same_ids_and_nothing_twice(
     shown = await say_again(robbed, file, "--yes")
     assert "said again" in shown[1]
     assert (await robbed.ledger.client.log()).tree_size == size
+
+
+async def stacked(office: Office) -> tuple[list[str], str]:
+    """Issue two parts to one learner and stack them; return the parts, and the stack once it is published."""
+    described = [await office.describe(name, ects_hundredths=300) for name in ("part-one", "part-two")]
+    uris = [each.achievement.uri for each in described]
+    recipe = {"ects_hundredths_min": 600, "required_achievements": uris}
+    whole = await office.describe("whole", ects_hundredths=600, recipe=recipe)
+    parts = [(await office.issue(uri)).credential_id for uri in uris]
+    for part in parts:
+        await office.published(part)
+    answered = await office.client.post("/v1/stacks", office.award(whole.achievement.uri) | {"components": parts})
+    assert answered.status in {201, 202}, answered
+    stack = str(answered.body["credential_id"])
+    await office.published(stack)
+    return parts, stack
+
+
+async def test_a_void_stack_is_said_again_behind_its_parts(robbed: Robbed, tmp_path: Path) -> None:
+    parts, stack = await stacked(robbed.office)
+    document = (await robbed.office.client.get(f"/v1/credentials/{stack}/document?proof=none")).body
+    await robbed.condemn()
+    assert [await robbed.state(each) for each in (*parts, stack)] == ["void"] * 3
+    file, voided = await robbed.listed(tmp_path)
+    early = await robbed.office.client.post(f"/v1/events/{voided[-1].event_id}/again", None)
+    assert (early.status, early.slug) == (409, "parts-missing")
+    void = [{"credential_id": part, "state": "void"} for part in sorted(parts)]
+    assert early.body["parts"] == void
+
+    status, rows, err = await say_again(robbed, file, "--dry-run", "--json")
+    assert (status, rows[-1]["state"], rows[-1]["parts_missing"]) == (0, "after-others", void), err
+    status, rows, err = await say_again(robbed, file, "--yes", "--json")
+    assert (status, rows[-1]["event_type"], rows[-1]["state"]) == (0, "credential-stacked.v2", "said-again"), err
+    await published(robbed.office.client, rows[-1]["now"])
+    assert [await robbed.state(each) for each in (*parts, stack)] == ["active"] * 3
+    assert (await robbed.office.client.get(f"/v1/credentials/{stack}/document?proof=none")).body == document
+
+
+async def test_a_void_stack_whose_part_is_gone_names_it(robbed: Robbed, tmp_path: Path) -> None:
+    parts, stack = await stacked(robbed.office)
+    registrar, ledger = robbed.ledger.registrar, robbed.ledger
+    said = {"credential_id": parts[0], "reason": "legal-order", "effective_at": registrar.now}
+    await ledger.say(registrar.make(events.CredentialRevoked, registrar.registrar, **said))
+    await robbed.condemn()
+    file, _ = await robbed.listed(tmp_path)
+    status, rows, err = await say_again(robbed, file, "--dry-run", "--json")
+    assert (status, rows[-1]["state"]) == (1, "refused"), "a part that stays void is above it in vain"
+    status, rows, err = await say_again(robbed, file, "--yes", "--json")
+    assert (status, rows[-1]["state"], rows[-1]["code"]) == (1, "refused", "parts-missing"), err
+    assert [part["credential_id"] for part in rows[-1]["parts_missing"]] == [parts[0]]
+    status, shown, err = await say_again(robbed, file, "--yes")
+    assert (status, f"part  {parts[0]}: " in shown) == (1, True), (shown, err)
+    assert await robbed.state(parts[1]) == "active"
+    assert await robbed.state(stack) == "void"
+
+
+@pytest.mark.parametrize("registrar", [1], indirect=True)
+async def test_what_rules_version_1_issued_is_said_again_until_version_2_is_in_force(
+    robbed: Robbed, tmp_path: Path
+) -> None:
+    office, ledger = robbed.office, robbed.ledger
+    parts, stack = await stacked(office)
+    later = (await office.issue((await office.describe()).achievement.uri)).credential_id
+    await office.published(later)
+    await robbed.condemn()
+    file, voided = await robbed.listed(tmp_path)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-2]))
+    status, rows, err = await say_again(robbed, file, "--yes", "--json")
+    assert (status, {row["state"] for row in rows}) == (0, {"said-again"}), (rows, err)
+    for row in rows:
+        await published(office.client, row["now"])
+    assert [await robbed.state(each) for each in (*parts, stack)] == ["active"] * 3
+
+    size = (await ledger.client.log()).tree_size
+    await ledger.say(ledger.registrar.activation(2, size + 1))
+
+    async def refused() -> bool | None:
+        answered = await office.client.post(f"/v1/events/{voided[-1].event_id}/again?dry_run=true", None)
+        return True if answered.status == 409 and answered.slug == "id-of-version-1" else None
+
+    await until(refused, "version 2 is in force")
+    assert (await office.client.post(f"/v1/events/{voided[-1].event_id}/again", None)).slug == "id-of-version-1"
+    assert await robbed.state(later) == "void"
 
 
 async def test_of_an_event_the_rules_admit_in_part_the_others_are_named_and_left_out(

@@ -1,15 +1,23 @@
 """Pools, transactions, migrations and durability against a real PostgreSQL."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from services.persistence import database_setup, postgres
-from services.persistence.postgres_errors import CommitUnknownError, DatabaseUnavailableProblem, NoStandbyProblem
+from services.persistence.postgres_errors import (
+    DATABASE_ERRORS,
+    CommitUnknownError,
+    DatabaseUnavailableProblem,
+    NoStandbyProblem,
+)
 from services.persistence.postgres_session import PoolLimits
 from tests.support.databases import RUNNING_ROLE, Database, MakeDatabase
+from tests.support.ledgers import until
 
 FIRST = """
 CREATE TABLE entry (index bigint PRIMARY KEY, note text NOT NULL);
@@ -75,6 +83,52 @@ async def test_a_pool_carries_every_time_out_to_the_server(database: Database) -
             assert await pool.fetchval("SELECT current_setting($1)", name) == wanted
         with pytest.raises(asyncpg.QueryCanceledError):
             await pool.execute("SELECT pg_sleep(10)")
+
+
+SILENT = PoolLimits(connections_max=2, idle_in_transaction_timeout_ms=100)
+OPEN_FOR_MS = """
+    SELECT (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 FROM pg_stat_activity WHERE pid = $1"""
+
+
+async def test_a_session_that_is_silent_in_its_transaction_is_ended_and_one_that_is_kept_alive_is_not(
+    database: Database,
+) -> None:
+    async with (
+        postgres.connected(database.admin_url, application_name="test") as watching,
+        await postgres.create_pool(database.running_url, application_name="test", limits=SILENT) as pool,
+    ):
+
+        async def open_for_long(pid: int) -> bool | None:
+            lasting_ms = await watching.fetchval(OPEN_FOR_MS, pid)
+            return True if lasting_ms is None or lasting_ms > 3 * SILENT.idle_in_transaction_timeout_ms else None
+
+        async with postgres.transaction(pool) as connection:
+            pid = postgres.backend_pid(connection)
+            async with postgres.kept_alive(connection, every_seconds=0.01):
+                await until(partial(open_for_long, pid), "the transaction has lasted")
+            assert await connection.fetchval("SELECT pg_backend_pid()") == pid
+        with pytest.raises(DATABASE_ERRORS):
+            await _be_silent(pool, lambda: until(partial(open_for_long, pid), "the session is gone"))
+
+
+async def _be_silent(pool: postgres.Pool, wait: Callable[[], Awaitable[object]]) -> None:
+    async with postgres.transaction(pool) as connection:
+        await wait()
+        await connection.fetchval("SELECT 1")
+
+
+async def test_a_block_that_keeps_a_lost_connection_alive_goes_on(database: Database) -> None:
+    async with await postgres.create_pool(database.running_url, application_name="test", limits=QUICK) as pool:
+        with pytest.raises(DATABASE_ERRORS):
+            await _lose_the_connection_while_kept(pool, database.admin_url)
+        assert await pool.fetchval("SELECT 1") == 1
+
+
+async def _lose_the_connection_while_kept(pool: postgres.Pool, url: str) -> None:
+    async with postgres.transaction(pool) as connection:
+        async with postgres.kept_alive(connection, every_seconds=0.001):
+            await _execute(url, f"SELECT pg_terminate_backend({postgres.backend_pid(connection)}, 5000)")
+        await connection.fetchval("SELECT 1")
 
 
 async def test_a_server_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:

@@ -44,8 +44,10 @@ _LEDGER_SETTINGS = (
 class KilledProcess:
     """One service that runs; `kill` ends it without a word."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, log: Path | None = None) -> None:
+        """`log` is the file behind which the process writes its log; without one it goes nowhere."""
         self._session = session
+        self._log = log or Path(os.devnull)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, service: str, config: Any, names: tuple[str, ...]) -> str:
@@ -53,9 +55,10 @@ class KilledProcess:
         prefix = f"CREDENTIFY_{service.upper()}_"
         settings = {f"{prefix}{name.upper()}": str(getattr(config, name)) for name in names}
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CREDENTIFY_")}
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", service), env=environment | settings, stdout=asyncio.subprocess.DEVNULL
-        )
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "services", service), env=environment | settings, stdout=log
+            )
         url = f"http://{config.host}:{config.port}"
 
         async def answers() -> bool | None:
@@ -79,11 +82,12 @@ class KilledProcess:
 class KilledGateway(RunningGateway):
     """A gateway in a process of its own."""
 
+    log_file: Path | None = None
     _child: KilledProcess | None = None
 
     async def start(self) -> None:
         """Start the process and wait until it answers."""
-        self._child = KilledProcess(self.ledger.session)
+        self._child = KilledProcess(self.ledger.session, self.log_file)
         self.url = await self._child.start("gateway", self.config, _GATEWAY_SETTINGS)
 
     async def stop(self) -> None:
@@ -95,11 +99,12 @@ class KilledGateway(RunningGateway):
 class KilledLedger(RunningLedger):
     """A ledger in a process of its own."""
 
+    log_file: Path | None = None
     _child: KilledProcess | None = None
 
     async def start(self) -> None:
         """Start the process and wait until it answers."""
-        self._child = KilledProcess(self.session)
+        self._child = KilledProcess(self.session, self.log_file)
         self.url = await self._child.start("ledger", self.config, _LEDGER_SETTINGS)
 
     async def stop(self) -> None:

@@ -24,7 +24,7 @@ from proto.ids import CredentialId, Did, Origin
 from proto.keys import did_key
 from proto.moment import Moment, from_datetime
 from proto.wire.ledger import Appended, AppendLine
-from services.clients.log_client import LogClient
+from services.clients.log_client import LogClient, LogUnreachableProblem
 from services.edge import Log, listening
 from services.ledger.app import make_app
 from services.ledger.config import Config
@@ -39,6 +39,7 @@ from tests.support.statements import Party, Statements, secret_key
 ORIGIN = Origin("log.example/credentify-integration")
 WAIT_SECONDS = 60.0
 """A time-out, and no measure: a machine that runs all tests at once takes its time."""
+UNAVAILABLE = 503
 POLL_SECONDS = 20.0
 """How long one request waits for the log to grow, which is below what the ledger lets anybody wait."""
 
@@ -152,6 +153,21 @@ class RunningLedger:
     async def submit(self, envelopes: Sequence[Envelope]) -> list[AppendLine]:
         """Append many at once."""
         return await self.client.submit(envelopes)
+
+    async def append(self, envelopes: Sequence[Envelope]) -> list[AppendLine]:
+        """Append many as a sender does, who sends again what was not appended; return the last answer to each."""
+        answers: dict[int, AppendLine] = {}
+
+        async def appended() -> list[AppendLine] | None:
+            places = [place for place in range(len(envelopes)) if place not in answers]
+            with contextlib.suppress(LogUnreachableProblem):
+                lines = await self.submit([envelopes[place] for place in places])
+                answers.update(
+                    (place, line) for place, line in zip(places, lines, strict=True) if line.status != UNAVAILABLE
+                )
+            return [answers[place] for place in range(len(envelopes))] if len(answers) == len(envelopes) else None
+
+        return await until(appended, "every event has its answer")
 
     async def admit(self, name: str, did: Did | None = None) -> Party:
         """Admit an institution and return it."""

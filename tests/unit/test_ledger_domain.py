@@ -16,6 +16,7 @@ from services.ledger.domain import (
     Known,
     NewEntry,
     extend_plan,
+    slice_ends,
 )
 from tests.support.worlds import World
 
@@ -125,3 +126,18 @@ def test_a_plan_that_lacks_a_state_goes_on_where_it_stopped() -> None:
     book.credentials[world.credential_id(college, "second")] = None
     extend_plan(plan, book, batch)
     assert [entry.index for entry in plan.entries] == [2, 3]
+
+
+def test_a_batch_is_cut_after_so_many_credentials_but_never_inside_an_event() -> None:
+    world = World(rules_version=2)
+    college = world.admit("college")
+    sizes = [3, 1, 1, 9, 2, 2]
+    names = [[f"{number} {each}" for each in range(size)] for number, size in enumerate(sizes)]
+    batch = [
+        open_envelope(world.seal(world.issue_many(college, some) if len(some) > 1 else world.committed(college, *some)))
+        for some in names
+    ]
+    assert list(slice_ends(batch, 0, 4)) == [2, 3, 4, 6]
+    assert list(slice_ends(batch, 2, 4)) == [3, 4, 6]
+    assert list(slice_ends(batch, 0, 100)) == [6]
+    assert list(slice_ends(batch, 6, 4)) == [6]

@@ -17,7 +17,7 @@ from proto.wire.gateway import ChangeRequest
 from services.edge import Log
 from services.issuer_gateway.batches.revocation_groups import RevocationGroups
 from services.issuer_gateway.credentials.change_credential import check_answers, effective_from
-from services.issuer_gateway.credentials.decide_awards import check_rules
+from services.issuer_gateway.credentials.decide_awards import DECIDED_AT_ONCE, check_rules
 from services.issuer_gateway.credentials.document_store import learners_for, store
 from services.issuer_gateway.credentials.prepare_award import PrepareAward, achievement_of
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
@@ -32,7 +32,7 @@ from services.issuer_gateway.store import credentials, outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence import postgres_states
-from services.persistence.postgres import Connection
+from services.persistence.postgres import Connection, keep_alive
 
 
 class MayNotIssueProblem(Problem):
@@ -108,7 +108,9 @@ class Changes:
         book = await book_for(self._connection, [], also=ids, now=self._now)
         self._refusals = await credentials.refused_issues(self._connection, self._tenant.institution_id, ids)
         groups = await self._groups(book, ids)
-        for line, row in rows.items():
+        for place, (line, row) in enumerate(rows.items(), start=1):
+            if place % DECIDED_AT_ONCE == 0:
+                await keep_alive(self._connection)
             if groups is not None and groups.is_waiting(row.credential_id):
                 await self._make_waiting(book, groups, rows, is_dry=is_dry_run)
             await self._try(book, groups, line, row, is_dry=is_dry_run)

@@ -14,7 +14,7 @@ from proto.wire.batches import BatchState
 from services.issuer_gateway.keys.batch_keys import EndedKeys, PostgresEndedKeys
 from services.issuer_gateway.store import batches
 from services.issuer_gateway.store.batches import BackgroundBatch, RowResult
-from services.persistence.postgres import Connection, Pool, transaction
+from services.persistence.postgres import Connection, Pool, kept_alive, transaction
 
 
 class BatchStorage(EndedKeys, Protocol):
@@ -22,6 +22,10 @@ class BatchStorage(EndedKeys, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Run the block in one transaction; raises what `postgres.transaction` raises."""
+        ...
+
+    def kept_alive(self, connection: Connection) -> AbstractAsyncContextManager[None]:
+        """Keep the transaction while the block works, which leaves the connection alone, however slow the machine."""
         ...
 
     async def take(self, connection: Connection) -> BackgroundBatch | None:
@@ -57,6 +61,10 @@ class PostgresBatchStorage(PostgresEndedKeys):
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Run the block in one transaction; raises what `postgres.transaction` raises."""
         return transaction(self._pool)
+
+    def kept_alive(self, connection: Connection) -> AbstractAsyncContextManager[None]:
+        """Keep the transaction while the block works, which leaves the connection alone, however slow the machine."""
+        return kept_alive(connection)
 
     async def take(self, connection: Connection) -> BackgroundBatch | None:
         """Return the batch that waited longest for its turn, for this transaction alone; None where there is none."""

@@ -134,9 +134,10 @@ class BatchWorker:
             await self._storage.end(connection, batch.batch_id, "finished")
             return []
         self._parts.check_followed()
-        prepared = await self._ahead.taken(batch, *found[0])
-        for following in found[1:]:
-            await self._ahead.begin(batch, *following)
+        async with self._storage.kept_alive(connection):
+            prepared = await self._ahead.taken(batch, *found[0])
+            for following in found[1:]:
+                await self._ahead.begin(batch, *following)
         results = await self._parts.results(connection, batch, prepared)
         await self._storage.keep_results(connection, batch.batch_id, found[0][0], results)
         return results

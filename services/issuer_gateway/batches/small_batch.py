@@ -5,7 +5,7 @@ unknown or finished; whoever sends the batch again under its key does only what 
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -122,6 +122,7 @@ class IssueList:
 
     def __init__(
         self,
+        pool: Pool,
         unit_of_work: UnitOfWork,
         writer: LogWriter,
         *,
@@ -132,6 +133,7 @@ class IssueList:
         keystore: Keystore,
         metrics: AwardMetrics,
     ) -> None:
+        self._pool = pool
         self._unit_of_work = unit_of_work
         self._writer = writer
         self._rows = rows
@@ -180,25 +182,36 @@ class IssueList:
         with self._lists.hold(tenant.institution_id, refs) as erased:
             for start in range(0, len(rows), LIMITS.batch_chunk_rows):
                 chunk = rows[start : start + LIMITS.batch_chunk_rows]
-                passing |= await self._run_chunk(tenant, batch.batch_id, _without_erased(chunk, erased), api_key_id)
+                passing |= await self._run_chunk(tenant, batch.batch_id, chunk, erased, api_key_id=api_key_id)
                 self._writer.call_relay()
         return await self._answers.answer(batch, passing)
 
     async def _run_chunk(
-        self, tenant: Tenant, batch_id: BatchId, chunk: Sequence[ReadRow], api_key_id: ApiKeyId | None
+        self,
+        tenant: Tenant,
+        batch_id: BatchId,
+        chunk: Sequence[ReadRow],
+        erased: Collection[str],
+        *,
+        api_key_id: ApiKeyId | None,
     ) -> dict[int, dict[str, Any]]:
         """Finish a chunk's rows in one transaction; return refusals that may be over later, which are not kept."""
+        # (1) What is finished already; (2) documents for the rest, while no transaction is open.
+        lines = [row.line for row in chunk]
+        finished = {row.line for row in await idempotency_records.rows(self._pool, batch_id, lines)}
+        rest = [row for row in chunk if row.line not in finished]
+        prepared, wrong = await self._rows.prepare(tenant, rest, self._writer.now(), api_key_id=api_key_id)
 
         async def work(connection: Connection) -> dict[int, dict[str, Any]]:
-            # (1) Alone at this batch; (2) what is finished already; (3) the rest; (4) its results with what it made.
+            # (3) Alone at this batch; (4) what nobody has finished meanwhile; (5) its results with what it made.
             await idempotency_records.lock_batch(connection, batch_id)
-            finished = {
-                row.line for row in await idempotency_records.rows(connection, batch_id, [row.line for row in chunk])
-            }
-            todo = [row for row in chunk if row.line not in finished]
+            finished = {row.line for row in await idempotency_records.rows(connection, batch_id, lines)}
+            todo = [row for row in rest if row.line not in finished]
+            items = {line: item for line, item in prepared.items() if line not in finished}
+            refused = {line: problem for line, problem in wrong.items() if line not in finished}
+            refused |= _taken_out(items, erased)
             if not todo:
                 return {}
-            items, refused = await self._rows.prepare(tenant, todo, self._writer.now(), api_key_id=api_key_id)
             if items:
                 by_id = (await self._issue.issue_many(connection, tenant, list(items.values()))).refused
                 refused |= {
@@ -244,14 +257,12 @@ def _whose(row: ReadRow) -> bytes:
     return row.award.learner.ref.encode() if row.award is not None else b"%d" % row.line
 
 
-def _without_erased(rows: Sequence[ReadRow], erased: set[str]) -> list[ReadRow]:
-    """Return rows of which those for erased learners are refused."""
-    return [
-        msgspec.structs.replace(row, award=None, problem=LearnerErasedProblem("Nothing was issued for it"))
-        if row.award is not None and row.award.learner.ref in erased
-        else row
-        for row in rows
-    ]
+def _taken_out(items: dict[int, PreparedAward], erased: Collection[str]) -> dict[int, Problem]:
+    """Take awards of erased learners out, also of one who was erased while documents were made; return why, by line."""
+    lines = [line for line, item in items.items() if item.award.learner.ref in erased]
+    for line in lines:
+        del items[line]
+    return {line: LearnerErasedProblem("Nothing was issued for it") for line in lines}
 
 
 def found_before(refused: dict[int, Problem]) -> dict[int, CredentialId]:

@@ -26,7 +26,10 @@ from services.issuer_gateway.store import outbox
 from services.issuer_gateway.unit_of_work.decision_book import admit, book_for
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter, OutboxEvent
 from services.persistence import postgres_states
-from services.persistence.postgres import Connection
+from services.persistence.postgres import Connection, keep_alive
+
+DECIDED_AT_ONCE = 64
+"""So many awards are decided between two questions to the database, which ends the session of who is silent."""
 
 
 class RulesChangedProblem(UnavailableProblem):
@@ -151,6 +154,8 @@ class DecideAwards:
         )
         found = Decided()
         for place, item in enumerate(items, start=1):
+            if place % DECIDED_AT_ONCE == 0:
+                await keep_alive(connection)
             with OneOfMany() as this:
                 replaced = list(dict.fromkeys([*awarded.check(item, book, now=now), *item.replaces]))
                 notes = holdings.check(item.asking)

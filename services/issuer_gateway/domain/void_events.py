@@ -8,7 +8,7 @@ from proto import events
 from proto.envelope import Opened
 from proto.ids import CredentialId, EventId
 from services.issuer_gateway.domain.awarding import Common, changed_event
-from services.issuer_gateway.domain.issuing import committed_event, statement_in
+from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, committed_event, statement_in
 
 _NAMING = ("under", "replaces", "recognition", "invitation", "endorsement")
 """Members that name another event of the same institution."""
@@ -35,11 +35,31 @@ def named_events(event: events.Event) -> dict[str, EventId]:
     return {name: EventId(said) for name in _NAMING if isinstance(said := getattr(event, name, None), str)}
 
 
+def parts_in(event: events.Event) -> tuple[CredentialId, ...]:
+    """Return the credentials of which an event makes a stack; none of another event."""
+    return event.components if isinstance(event, events.CredentialStacked | events.CredentialStackedV2) else ()
+
+
+def is_named_by_version_1(event: events.Event) -> bool:
+    """Tell whether an event issues under an id that rules version 1 let its speaker choose: later ones compute it."""
+    return isinstance(event, events.CredentialIssued | events.CredentialStacked)
+
+
 def said_anew(
-    opened: Opened, common: Common, *, without: Collection[CredentialId], renamed: Mapping[EventId, EventId]
+    opened: Opened,
+    common: Common,
+    *,
+    without: Collection[CredentialId],
+    renamed: Mapping[EventId, EventId],
+    rules_version: int,
 ) -> events.Event:
-    """Return the same event of now, of all its credentials but some; events that it names go by what says them now."""
+    """Return the same event of now, of all its credentials but some; events that it names go by what says them now.
+
+    What the rules of now say by another type is said by that.
+    """
     event = opened.event
+    if isinstance(event, events.CredentialRecognised) and rules_version >= COMMITMENTS_FROM:
+        event = events.CredentialRecognisedV2(**{name: getattr(event, name) for name in event.__struct_fields__})
     if without and isinstance(event, events.CredentialsIssued):
         pairs = zip(opened.credential_ids, event.commitments, strict=True)
         return committed_event(common, statement_in(event), [said for name, said in pairs if name not in without])

@@ -9,7 +9,7 @@ from proto.wire.paths import EventPath
 from proto.wire.said_again import SaidAgain
 from services.edge import ForbiddenProblem, Reply, Route
 from services.issuer_gateway.credentials import change_credential
-from services.issuer_gateway.credentials.say_again import EventHoldsProblem
+from services.issuer_gateway.credentials.say_again import EventHoldsProblem, IdOfVersion1Problem, PartsMissingProblem
 from services.issuer_gateway.http.caller import GATEWAY, SAY_PROBLEMS, Caller
 from services.issuer_gateway.unit_of_work.event_answer import location_of, status_of
 
@@ -59,6 +59,8 @@ ROUTES = [
         problems=(
             change_credential.UnknownEventProblem,
             EventHoldsProblem,
+            PartsMissingProblem,
+            IdOfVersion1Problem,
             ForbiddenProblem,
             Refusal,
             *SAY_PROBLEMS,

@@ -6,12 +6,12 @@ import msgspec
 
 from proto.envelope import Envelope
 from proto.ids import EventId
-from services.persistence.postgres import Connection
+from services.persistence.postgres import Connection, Pool
 
 _DECODE = msgspec.json.Decoder(Envelope).decode
 
 
-async def envelope(connection: Connection, event_id: EventId) -> Envelope:
+async def envelope(connection: Connection | Pool, event_id: EventId) -> Envelope:
     """Return an event of the outbox as it was signed; it is there."""
     found: bytes = await connection.fetchval("SELECT envelope FROM outbox WHERE event_id = $1", bytes.fromhex(event_id))
     return _DECODE(found)

@@ -262,6 +262,7 @@ def _import_document(parts: Parts, issuing: Issuing) -> ImportDocument:
 
 def _issue_list(parts: Parts, issuing: Issuing, answers: ListAnswers, lists: ListsInHand) -> IssueList:
     return IssueList(
+        parts.pool,
         parts.unit_of_work,
         parts.writer,
         rows=issuing.rows,

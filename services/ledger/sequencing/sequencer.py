@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
+from proto.envelope import Opened
 from proto.ids import EventId
 from proto.lifecycle import Book, UnloadedStateError
 from proto.log.tile_edge import Growth, TileEdge, grow
@@ -34,6 +35,7 @@ from services.ledger.domain import (
     damage_of_tail,
     extend_plan,
     head_after,
+    slice_ends,
 )
 from services.ledger.metrics import SequencingMetrics
 from services.ledger.publishing.freezing import LogFrozenProblem
@@ -43,6 +45,8 @@ from services.ledger.store import MissingRowsError
 from services.persistence.postgres_errors import DATABASE_ERRORS, CommitUnknownError
 
 ISSUERS_REMEMBERED_MAX = 20_000
+DECIDED_AT_ONCE = 1_024
+"""So many credentials are decided between two questions to the database, which ends the session of who is silent."""
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux has a clock that also counts the time for which the machine slept."""
 
@@ -71,7 +75,7 @@ class Sequencer:
     `is_more_coming` says whether events are being checked that will be offered soon, so that it is worth to wait for
     them; `on_growth` is called after each commit that added entries; `clocks` reads this machine's clocks;
     `development_rules` admits the activation of rules that are not finished; `published_size` is how many entries this
-    process knows to be published.
+    process knows to be published. `decided_at_once` bounds what is decided before the storage hears of us again.
     """
 
     def __init__(
@@ -88,11 +92,13 @@ class Sequencer:
         clocks: Callable[[int], ClockReadings] = read_clocks,
         development_rules: bool = False,
         published_size: Callable[[], int] = int,
+        decided_at_once: int = DECIDED_AT_ONCE,
     ) -> None:
         self._storage = storage
         self._clocks = clocks
         self._development_rules = development_rules
         self._published_size, self._appended_size = published_size, 0
+        self._decided_at_once = decided_at_once
         self._batch_events_max = batch_events_max
         self._batch_wait_seconds = batch_wait_ms / 1000
         self._clock_guard = clock_guard
@@ -191,7 +197,7 @@ class Sequencer:
             # (2) memory counts only if it is of exactly this head; what is read instead must fit it
             edge = await self._edge_at(transaction, head)
             # (3) one time for the whole batch, never before the last entry's
-            now_ms = self._clock_guard.received_at_ms(self._clocks(database_ms), head.last_received_at_ms)
+            now_ms = await self._time(transaction, head, database_ms)
             # (4) which events are known, and every state that the rules read; decided in memory, nothing written yet
             book, plan = await self._plan(transaction, batch, head, now_ms)
             earlier = await transaction.places(_known_before(batch, plan))
@@ -239,6 +245,17 @@ class Sequencer:
         self._edge, self._head = tail.edge, head
         return tail.edge
 
+    async def _time(self, transaction: Transaction, head: Head, database_ms: int) -> int:
+        """Return the batch's time in milliseconds; raises `ClockProblem` where none can be given.
+
+        An answer that is read late looks like a clock that is behind, so who finds one asks once more.
+        """
+        try:
+            return self._clock_guard.received_at_ms(self._clocks(database_ms), head.last_received_at_ms)
+        except ClockProblem:
+            clocks = self._clocks(await transaction.clock_ms())
+            return self._clock_guard.received_at_ms(clocks, head.last_received_at_ms)
+
     async def _plan(
         self, transaction: Transaction, batch: list[QueuedEvent], head: Head, now_ms: int
     ) -> tuple[Book, BatchPlan]:
@@ -249,12 +266,23 @@ class Sequencer:
         while plan.decided_count < len(opened):
             await transaction.load_all(book, opened[plan.decided_count :])
             try:
-                extend_plan(plan, book, opened)
+                await self._decide(transaction, plan, book, opened)
             except UnloadedStateError:
                 if plan.decided_count == stuck_at:
                     raise
                 stuck_at = plan.decided_count
         return book, plan
+
+    async def _decide(self, transaction: Transaction, plan: BatchPlan, book: Book, opened: Sequence[Opened]) -> None:
+        """Extend the plan to the whole batch, some events at a time; raises `UnloadedStateError`.
+
+        A batch is about many credentials, and a slow machine takes its time for them: it must not look like a process
+        that is frozen, whose session the database ends.
+        """
+        for end in slice_ends(opened, plan.decided_count, self._decided_at_once):
+            extend_plan(plan, book, opened[:end])
+            if end < len(opened):
+                await transaction.clock_ms()
 
     def _remember(self, book: Book, plan: BatchPlan, grown: Growth | None, now_ms: int) -> None:
         """Keep what the next batch needs; nobody else has appended as long as the head row still says the same."""

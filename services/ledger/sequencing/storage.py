@@ -30,6 +30,10 @@ class Transaction(Protocol):
         """Lock the end of the log until the transaction ends; return it, and the storage's clock in milliseconds."""
         ...
 
+    async def clock_ms(self) -> int:
+        """Return the storage's clock in milliseconds; whoever asks is known to move, and keeps the end of the log."""
+        ...
+
     async def tail(self) -> Tail:
         """Return the right edge of the tree and the last entry."""
         ...
@@ -119,6 +123,10 @@ class _PostgresTransaction:
             await asyncio.sleep(self._frozen_after_ms / 4_000)
             with contextlib.suppress(*DATABASE_ERRORS):
                 await store.end_frozen(self._pool, blocked_pid=pid, frozen_after_ms=self._frozen_after_ms)
+
+    async def clock_ms(self) -> int:
+        """Return the storage's clock in milliseconds; whoever asks is known to move, and keeps the end of the log."""
+        return await store.clock_ms(self._connection)
 
     async def tail(self) -> Tail:
         """Return the right edge of the tree and the last entry."""

@@ -49,6 +49,9 @@ class _Batch:
     async def locked_head(self) -> tuple[Head, int]:
         return await self._inner.locked_head()
 
+    async def clock_ms(self) -> int:
+        return await self._inner.clock_ms()
+
     async def tail(self) -> Tail:
         return await self._inner.tail()
 
