@@ -123,8 +123,8 @@ async def test_an_erasure_reaches_a_list_that_a_request_has_in_hand(
     await office.issue("hydrology", "q-1")
     begun, may_go, run_chunk = asyncio.Event(), asyncio.Event(), small_batch.IssueList._run_chunk
 
-    async def held(*arguments: Any) -> Any:
-        done = await run_chunk(*arguments)
+    async def held(*arguments: Any, **fields: Any) -> Any:
+        done = await run_chunk(*arguments, **fields)
         begun.set()
         await may_go.wait()
         return done
@@ -137,6 +137,32 @@ async def test_an_erasure_reaches_a_list_that_a_request_has_in_hand(
     may_go.set()
     answered = (await sending).as_(BatchAnswer)
     assert (answered.accepted_count, answered.refused_count) == (600, 1)
+    assert answered.rows[-1].problem is not None
+    assert answered.rows[-1].problem["type"].endswith(":learner-erased")
+    assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 404
+
+
+async def test_an_erasure_reaches_a_row_whose_document_is_made_already(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = await gateway.institution("waterland")
+    await office.describe("hydrology")
+    await office.issue("hydrology", "q-1")
+    begun, may_go, prepare = asyncio.Event(), asyncio.Event(), small_batch.PrepareRows.prepare
+
+    async def held(*arguments: Any, **fields: Any) -> Any:
+        done = await prepare(*arguments, **fields)
+        begun.set()
+        await may_go.wait()
+        return done
+
+    monkeypatch.setattr(small_batch.PrepareRows, "prepare", held)
+    sending = asyncio.create_task(_send(office, _list(_row("q-1", name=NAME), count=3)))
+    await begun.wait()
+    assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 200
+    may_go.set()
+    answered = (await sending).as_(BatchAnswer)
+    assert (answered.accepted_count, answered.refused_count) == (3, 1)
     assert answered.rows[-1].problem is not None
     assert answered.rows[-1].problem["type"].endswith(":learner-erased")
     assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 404

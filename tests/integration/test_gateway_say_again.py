@@ -192,7 +192,7 @@ async def stacked(office: Office) -> tuple[list[str], str]:
     uris = [each.achievement.uri for each in described]
     recipe = {"ects_hundredths_min": 600, "required_achievements": uris}
     whole = await office.describe("whole", ects_hundredths=600, recipe=recipe)
-    parts = [(await office.issue(uri)).credential_id for uri in uris]
+    parts = [str((await office.issue(uri)).credential_id) for uri in uris]
     for part in parts:
         await office.published(part)
     answered = await office.client.post("/v1/stacks", office.award(whole.achievement.uri) | {"components": parts})
