@@ -14,6 +14,7 @@ from proto.tables.awards_csv import COLUMNS as AWARD_COLUMNS
 from proto.wire.batches import BatchAnswer, BatchRow
 from services.issuer_gateway.batches import small_batch
 from services.issuer_gateway.batches.batch_worker import BatchWorker
+from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.keys.keystore import KEY_BYTES, DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import FILE_NAME, Vault, vault_folder
 from services.persistence import postgres
@@ -148,7 +149,7 @@ async def test_an_erasure_reaches_a_row_whose_document_is_made_already(
     office = await gateway.institution("waterland")
     await office.describe("hydrology")
     await office.issue("hydrology", "q-1")
-    begun, may_go, prepare = asyncio.Event(), asyncio.Event(), small_batch.PrepareRows.prepare
+    begun, may_go, prepare = asyncio.Event(), asyncio.Event(), PrepareRows.prepare
 
     async def held(*arguments: Any, **fields: Any) -> Any:
         done = await prepare(*arguments, **fields)
@@ -156,7 +157,7 @@ async def test_an_erasure_reaches_a_row_whose_document_is_made_already(
         await may_go.wait()
         return done
 
-    monkeypatch.setattr(small_batch.PrepareRows, "prepare", held)
+    monkeypatch.setattr(PrepareRows, "prepare", held)
     sending = asyncio.create_task(_send(office, _list(_row("q-1", name=NAME), count=3)))
     await begun.wait()
     assert (await office.client.send("DELETE", "/v1/learners/q-1")).status == 200
