@@ -27,10 +27,8 @@ from services.follow import chunk, pins
 from services.follow.checkpoints import LOG_TROUBLES, Checkpoints
 from services.follow.clocks import Clocks
 from services.follow.condition import Condition, FollowerKnowledge, HealthPolicy
-from services.follow.download import Downloads
 from services.follow.early import Begun, EarlyChecks
 from services.follow.ending import ended
-from services.follow.entry_proofs import LastEntry
 from services.follow.held_back import HeldBack
 from services.follow.interface import (
     Applied,
@@ -45,6 +43,7 @@ from services.follow.interface import (
     SinkMovedProblem,
     SinkUnavailableProblem,
 )
+from services.follow.proven_chunks import ProvenChunks, Ready
 from services.follow.suspects import RootOf
 
 _PASSING = (*LOG_TROUBLES, SinkUnavailableProblem)
@@ -52,7 +51,6 @@ _SECOND_MS = 1000
 _STEP_SECONDS_MIN = 1.0  # between two steps that found nothing: a log that answers long polls at once is not hammered
 _BACKOFF_SECONDS_MIN = 0.25
 _CHUNKS_AHEAD = 2  # that wait, proven, for the chunk before to be applied; one more may be under way
-_Ready = tuple[chunk.ProvenChunk, Begun] | Exception
 
 
 class Follower:
@@ -90,7 +88,6 @@ class Follower:
         self._clock = clock
         self._monotonic = monotonic
         self._bounds = bounds or FollowBounds()
-        self._downloads = Downloads(client, bytes_max=self._bounds.chunk_bytes_max)
         self._observer = observer or Observer()
         self._position: Position | None = None
         self._checkpoints = Checkpoints(
@@ -104,12 +101,20 @@ class Follower:
             monotonic=monotonic,
             publish_delay_seconds=self._bounds.publish_delay_seconds,
         )
-        self._last_entry = LastEntry()
         self._held_back = HeldBack(self._clocks, clock, monotonic, self._bounds.publish_delay_seconds)
         self._checkers = SignatureCheckers(
             thread_count=self._bounds.signature_threads, process_count=self._bounds.signature_processes
         )
         self._early = EarlyChecks(self._checkers)
+        self._chunks = ProvenChunks(
+            client,
+            origin=self.origin,
+            checkpoints=self._checkpoints,
+            clocks=self._clocks,
+            early=self._early,
+            clock=clock,
+            bounds=self._bounds,
+        )
         self._health_policy = HealthPolicy(
             is_witnessed=self._policy.quorum != NO_QUORUM,
             is_pinned=bool(self._pins),
@@ -260,18 +265,18 @@ class Follower:
         judges and applies the one before. Chunks are applied in their order; what stops one is raised after all before
         it.
         """
-        ready: asyncio.Queue[_Ready] = asyncio.Queue(maxsize=_CHUNKS_AHEAD)
+        ready: asyncio.Queue[Ready] = asyncio.Queue(maxsize=_CHUNKS_AHEAD)
         async with contextlib.AsyncExitStack() as stack:
             if opened.checkpoint.size - position.size >= self._bounds.processes_from_entries:
                 await stack.enter_async_context(self._checkers.processes())
             stack.push_async_callback(self._early.drop)
-            fetching = asyncio.create_task(self._fetch_all(position, opened, ready), name="follower-fetch")
+            fetching = asyncio.create_task(self._chunks.fetch(position, opened, ready), name="follower-fetch")
             stack.push_async_callback(ended, fetching)
             while position.size < opened.checkpoint.size:
                 position = await self._apply_next(position, opened, await ready.get())
         return position
 
-    async def _apply_next(self, position: Position, opened: OpenedCheckpoint, found: _Ready) -> Position:
+    async def _apply_next(self, position: Position, opened: OpenedCheckpoint, found: Ready) -> Position:
         if isinstance(found, Exception):
             raise found
         # (4.4) One transaction of the sink for what holds.
@@ -283,52 +288,6 @@ class Follower:
         if stop is not None:
             raise stop
         return position
-
-    async def _fetch_all(self, position: Position, opened: OpenedCheckpoint, ready: "asyncio.Queue[_Ready]") -> None:
-        """Hand over every chunk up to the checkpoint, or up to what is wrong, which comes last."""
-        try:
-            while position.size < opened.checkpoint.size:
-                proven = await self._next_chunk(position, opened)
-                await ready.put((proven, self._early.begin(proven.candidates)))
-                if proven.stop is not None:
-                    return
-                position = proven.after
-        except Exception as error:  # noqa: BLE001 - it is raised where the chunks are applied
-            await ready.put(error)
-
-    async def _next_chunk(self, position: Position, opened: OpenedCheckpoint) -> chunk.ProvenChunk:
-        """Fetch and prove the next entries, and look at their form."""
-        # (4.1) The bytes, within bounds; they end where a suspect checkpoint can be compared.
-        end = self._chunk_end(position, opened)
-        lines = await self._downloads.next(position.size, end)
-        leaves, tree = await asyncio.to_thread(chunk.hash_chunk, position.tree(), lines)
-        # (4.2) The tree with these leaves is a prefix of the signed tree.
-        consistency = await self._checkpoints.prove(tree, position, opened)
-        read = self._last_entry.read(position.tree(), lines, leaves, consistency)
-        self._checkpoints.compare_with_suspects(tree, opened, consistency)
-        # (4.3) Form, chain, order, rules and signatures; all of it was signed by the log.
-        now = self._clock()
-        candidates, stop = await asyncio.to_thread(chunk.open_chunk, position, self.origin, lines, leaves, now=now)
-        if (wrong := self._clocks.first_wrong(candidates, opened)) is not None:
-            place, stop = wrong
-            candidates = candidates[: place + 1]
-        received_at = candidates[-1].entry.received_at if candidates else position.last_received_at
-        after = replace(
-            position,
-            size=tree.size,
-            root_hash=tree.root(),
-            frontier=tree.hashes,
-            last_leaf_hash=leaves[-1],
-            last_received_at=received_at,
-        )
-        return chunk.ProvenChunk(
-            candidates=candidates, stop=stop, read=read, is_untimely=wrong is not None, now=now, after=after
-        )
-
-    def _chunk_end(self, position: Position, opened: OpenedCheckpoint) -> int:
-        end = min(position.size + self._bounds.chunk_entries_max, opened.checkpoint.size)
-        suspect = self._checkpoints.suspects.next_size(position.size)
-        return suspect if position.size < suspect < end else end
 
     async def _judge_and_apply(
         self, position: Position, opened: OpenedCheckpoint, proven: chunk.ProvenChunk, begun: Begun

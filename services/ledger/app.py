@@ -24,7 +24,7 @@ from services.edge import LOG, REGISTRY, STOPPING, TRACING, Log, serve
 from services.edge import make_app as make_edge_app
 from services.follow.beginning import parse_predecessor
 from services.ledger import store
-from services.ledger.config import Config
+from services.ledger.config import Config, pool_limits
 from services.ledger.domain import ClockGuard
 from services.ledger.http.routes import make_routes
 from services.ledger.metrics import Metrics, PublishingMetrics, SequencingMetrics
@@ -58,7 +58,6 @@ from services.persistence.engine_traits import assert_traits
 from services.persistence.leader_watch import LeaderWatch
 from services.persistence.pool_metrics import PoolMetrics
 from services.persistence.postgres_errors import EXPLAINED_PROBLEMS, explain_unavailable, reaching_database
-from services.persistence.postgres_session import PoolLimits
 from services.persistence.read_confirmations import ReadConfirmations
 from services.process_memory import settle_memory
 from services.settings import SettingsFault
@@ -121,17 +120,6 @@ async def _has_room(app: web.Application) -> str | None:
     return await app[LEDGER].intake.free_space.why_not_ready()
 
 
-def _limits(config: Config) -> PoolLimits:
-    return PoolLimits(
-        connections_max=config.database_connections_max,
-        command_timeout_ms=config.database_timeout_ms * 2,
-        statement_timeout_ms=config.database_timeout_ms,
-        lock_timeout_ms=max(1, config.database_timeout_ms // 2),
-        idle_in_transaction_timeout_ms=config.frozen_after_ms,
-        requires_standby=config.database_standby_required,
-    )
-
-
 @contextlib.asynccontextmanager
 async def _running(app: web.Application, config: Config, end_process: EndProcess) -> AsyncIterator[None]:
     """Start (1) tables, (2) pool, (3) log, (4) parts, (5) the first checkpoint; stop in the reverse order."""
@@ -143,7 +131,7 @@ async def _running(app: web.Application, config: Config, end_process: EndProcess
             tell=lambda ended: app[LOG].warning("database_leader_changed", sessions_ended=ended),
         )
         pool = await postgres.create_pool(
-            config.database_url, application_name="credentify-ledger", limits=_limits(config), watch=watch
+            config.database_url, application_name="credentify-ledger", limits=pool_limits(config), watch=watch
         )  # (2)
         stack.push_async_callback(postgres.close_pool, pool)
         with reaching_database():
@@ -280,7 +268,7 @@ class _Parts:
             raise SettingsFault(f"{key_file} holds another key than the one that signs the log {log_row.origin}")
         return (TracedPublisher if TRACING in app else Publisher)(
             self.config.database_url,
-            limits=_limits(self.config),
+            limits=pool_limits(self.config),
             signer=Signer(key, folder),
             publication=self.publication,
             interval_ms=self.config.publish_interval_ms,
@@ -299,7 +287,7 @@ class _Parts:
             if self.publisher
             else follow_publication(
                 self.config.database_url,
-                limits=_limits(self.config),
+                limits=pool_limits(self.config),
                 publication=self.publication,
                 interval_ms=self.config.publish_interval_ms,
                 started=self.first_published,

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from proto.subjects import BATCH_IDS_MAX
 from services.edge.config import EdgeConfig, Port
+from services.persistence.postgres_session import PoolLimits
 
 SETTINGS_PREFIX = "CREDENTIFY_LEDGER_"
 
@@ -156,3 +157,15 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     clock_settle_ms: Annotated[
         int, Meta(ge=0, description="Milliseconds for which nothing is taken after a clock has jumped")
     ] = 30_000
+
+
+def pool_limits(config: Config) -> PoolLimits:
+    """Return the bounds of the ledger's sessions."""
+    return PoolLimits(
+        connections_max=config.database_connections_max,
+        command_timeout_ms=config.database_timeout_ms * 2,
+        statement_timeout_ms=config.database_timeout_ms,
+        lock_timeout_ms=max(1, config.database_timeout_ms // 2),
+        idle_in_transaction_timeout_ms=config.frozen_after_ms,
+        requires_standby=config.database_standby_required,
+    )

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note_key import parse_vkey
 from services.clients.log_client import LogUnreachableProblem
+from services.ledger.publishing.freezing import FreezeNotConfirmedProblem, freeze
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.persistence.postgres_errors import DatabaseUnavailableProblem
 from tests.support.database_copies import ended
@@ -139,3 +140,23 @@ async def test_where_a_standby_is_required_a_server_that_stops_waiting_for_it_lo
         assert taken.appended is not None
         assert taken.appended.index == 2, "what was refused was not committed"
         await ledger.published(3)
+
+
+async def test_an_end_of_the_log_that_no_standby_has_is_not_called_one(folder: Path) -> None:
+    """Else a successor would begin there, and after a failover the old log would grow on beside it."""
+    async with ledger_on_pair(folder, is_synchronous=True, **IMPATIENT) as (made, ledger):
+        college = await ledger.admit("college")
+        await ledger.published(2)
+        await made.standby.stop()
+        with pytest.raises(FreezeNotConfirmedProblem, match="Open no successor yet; run this again"):
+            await freeze(ledger.config, successor=None, wait_seconds=0)
+        assert (await ledger.client.log()).is_frozen, "it is committed on the primary, and visible there"
+        await ledger.stop()
+        await made.primary_dies()
+        await made.standby.start()
+        await made.promote()
+        move(ledger, made.on_standby(ledger.database))
+        await ledger.start()
+        await ledger.submit(ledger.registrar.issues(college, 1))
+        await ledger.published(3)
+        assert (await freeze(ledger.config, successor=None, wait_seconds=60)).size == 3

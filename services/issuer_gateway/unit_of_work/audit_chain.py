@@ -1,6 +1,7 @@
 """Gives each record of the audit trail its place in the chain of its institution, a moment after it was committed.
 
-So nothing that is recorded waits for anybody else's record. If we crash here, what has no place yet gets it later.
+So nothing that is recorded waits for anybody else's record. Of several processes one at a time chains, under a lock of
+its transaction. If we crash here, what has no place yet gets it later: from us, or from another process.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from proto.ids import InstitutionId
 from proto.moment import to_datetime
 from services.issuer_gateway.store import audit_trail
 from services.issuer_gateway.store.audit_trail import ChainedRecord, ChainEnd, UnchainedRecord
-from services.persistence.postgres import Pool, transaction
+from services.persistence.postgres import Connection, Pool, transaction
 
 _RECORDS_AT_ONCE = 1_000
 _PAUSE_SECONDS = 0.5
@@ -34,11 +35,14 @@ class AuditChain:
         async with transaction(self._pool) as connection:
             found = await audit_trail.unchained(connection, limit=_RECORDS_AT_ONCE)
             if found:
-                ends = await audit_trail.chain_ends(connection, [each.institution_id for each in found])
-                entries = chained(found, ends)
-                last = {each.institution_id: each for each in entries}
-                await audit_trail.chain(connection, entries, [_end(each) for each in last.values()])
+                await self._add(connection, found)
         return len(found)
+
+    async def _add(self, connection: Connection, found: Sequence[UnchainedRecord]) -> None:
+        """Put records behind the ends of their chains; those stay where they are while the lock is held."""
+        ends = await audit_trail.chain_ends(connection, [each.institution_id for each in found])
+        entries = chained(found, ends)
+        await audit_trail.chain(connection, entries, ends_of(entries))
 
 
 def chained(found: Sequence[UnchainedRecord], ends: dict[InstitutionId, ChainEnd]) -> list[ChainedRecord]:
@@ -63,5 +67,7 @@ def chained(found: Sequence[UnchainedRecord], ends: dict[InstitutionId, ChainEnd
     return made
 
 
-def _end(entry: ChainedRecord) -> ChainEnd:
-    return ChainEnd(institution_id=entry.institution_id, number=entry.number, hash=entry.hash)
+def ends_of(entries: Sequence[ChainedRecord]) -> list[ChainEnd]:
+    """Return where chains end once these entries are added."""
+    last = {each.institution_id: each for each in entries}
+    return [ChainEnd(institution_id=each.institution_id, number=each.number, hash=each.hash) for each in last.values()]

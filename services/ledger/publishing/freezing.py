@@ -1,7 +1,8 @@
 """The end of a log's growth: nothing is appended any more, the last checkpoint stays. Signs and appends nothing.
 
 The row that says so is written while the head of the log is locked, so no batch is under way, and a trigger on the head
-refuses what any sequencer tries afterwards. There is no way back: a successor may have begun with what is here.
+refuses what any sequencer tries afterwards. There is no way back: a successor may have begun with what is here. So
+nobody is told of an end that a failover could still undo: the old log would grow on behind its successor's back.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from proto.ids import TreeSize
 from proto.problem import ConflictProblem, UnavailableProblem
 from services.ledger import store
-from services.ledger.config import Config
+from services.ledger.config import Config, pool_limits
 from services.ledger.store import Reader, StoredCheckpoint
 from services.persistence import postgres
-from services.persistence.postgres import Pool
-from services.persistence.postgres_errors import RESTRICTED_ERRORS
+from services.persistence.postgres import Connection, Pool
+from services.persistence.postgres_errors import RESTRICTED_ERRORS, NotConfirmedProblem
 
 POLL_SECONDS = 0.1
 _FROZEN = "SELECT successor FROM frozen"
@@ -55,6 +57,19 @@ class LastCheckpointProblem(UnavailableProblem):
     title = "The last checkpoint is not published yet"
 
 
+class FreezeNotConfirmedProblem(UnavailableProblem):
+    """The log is frozen on the primary of its database alone, so a failover could undo it."""
+
+    slug = "freeze-not-confirmed"
+    title = "The end of the log is not confirmed yet"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The log takes nothing more, but no synchronous standby has confirmed that it ends here: a failover could "
+            "undo it. Open no successor yet; run this again once a standby answers"
+        )
+
+
 async def frozen(reader: Reader) -> Frozen | None:
     """Return that the log is frozen, or None while it grows."""
     row = await reader.fetchrow(_FROZEN)
@@ -78,22 +93,34 @@ async def refused_if_frozen(pool: Pool) -> AsyncIterator[None]:
 async def freeze(config: Config, *, successor: str | None, wait_seconds: float) -> StoredCheckpoint:
     """Freeze the log, now and for ever, and return its last checkpoint once the signer has published it.
 
-    Freezing again names the successor. Raises `LastCheckpointProblem` where nobody signs within `wait_seconds`: the log
-    is frozen then all the same.
+    Freezing again names the successor. Raises `FreezeNotConfirmedProblem` where no standby confirms in time, and
+    `LastCheckpointProblem` where nobody signs within `wait_seconds`: the log is frozen then all the same.
     """
-    async with postgres.connected(config.database_url, application_name="credentify-freeze") as connection:
+    async with postgres.connected(
+        config.database_url, application_name="credentify-freeze", limits=pool_limits(config)
+    ) as connection:
+        # (1) The row, behind the last entry: after a crash the log is frozen, or it grows on.
         async with connection.transaction():
             head, _ = await store.locked_head(connection)
             await connection.execute(_FREEZE, successor)
-        await postgres.confirm_commits(connection)
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            published = await store.last_checkpoint(connection)
-            if published is not None and published.size == head.size:
-                return published
-            if time.monotonic() >= deadline:
-                raise LastCheckpointProblem(
-                    f"The log is frozen at {head.size} entries, of which {published.size if published else 0} are "
-                    "published. Start the ledger that holds the log's key, then run this again"
-                )
-            await asyncio.sleep(POLL_SECONDS)
+        # (2) A COMMIT whose wait was cut off is there as well, and may be lost: only what is confirmed is an end.
+        try:
+            await postgres.confirm_commits(connection)
+        except NotConfirmedProblem as problem:
+            raise FreezeNotConfirmedProblem from problem
+        # (3) The signer publishes what is committed; asked again after a crash, it is there.
+        return await _last_checkpoint(connection, head.size, wait_seconds=wait_seconds)
+
+
+async def _last_checkpoint(connection: Connection, size: TreeSize, *, wait_seconds: float) -> StoredCheckpoint:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        published = await store.last_checkpoint(connection)
+        if published is not None and published.size == size:
+            return published
+        if time.monotonic() >= deadline:
+            raise LastCheckpointProblem(
+                f"The log is frozen at {size} entries, of which {published.size if published else 0} are published. "
+                "Start the ledger that holds the log's key, then run this again"
+            )
+        await asyncio.sleep(POLL_SECONDS)
