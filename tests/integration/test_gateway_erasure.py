@@ -13,7 +13,7 @@ from proto.wire.requests import RequestMade
 from services.issuer_gateway.keys.keystore import Keystore, UnsealableProblem
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import FILE_NAME, KeyFolderProblem, Vault, vault_folder
-from services.issuer_gateway.store import credentials
+from services.issuer_gateway.store import learners
 from services.persistence import postgres
 from tests.support.databases import Database
 from tests.support.gateways import Office, RunningGateway
@@ -133,7 +133,7 @@ async def test_an_erasure_that_broke_off_is_finished_at_the_next_start(gateway: 
     assert gateway.inside is not None
     async with postgres.transaction(gateway.inside.pool) as connection:  # as if we ended before the key was destroyed
         institution_id = await connection.fetchval("SELECT institution_id FROM institution")
-        erased = await credentials.erase(connection, institution_id, "learner-1")
+        erased = await learners.erase(connection, institution_id, "learner-1")
     assert erased is not None
     await gateway.stop()
     await gateway.start()

@@ -24,7 +24,7 @@ GATEWAY_MAY = {
     "store/followed_log.py:rules_version": ONE_ROW,
     "store/tenants.py:keystore_check": ONE_ROW,
     "store/applications.py:lapsing": FEW,
-    "store/credentials.py:some_learners": "a few rows at a start, and it stops as soon as it has them",
+    "store/learners.py:some_learners": "a few rows at a start, and it stops as soon as it has them",
     "store/retention.py:with_document_rules": FEW,
     "store/retention.py:audit_days": FEW,
     "store/audit_trail.py:all_chain_ends": FEW,

@@ -33,7 +33,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import applications, audit_trail, credentials, tenants
+from services.issuer_gateway.store import applications, audit_trail, learners, tenants
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -156,8 +156,8 @@ class RecognitionApplications:
                 raise TooManyApplicationsProblem(
                     "Too many applications wait for a decision; ask the institution itself"
                 )
-            learner = credentials.StoredLearner(learner_id=learner_id, ref=ref_of(application_id))
-            await credentials.learners(connection, tenant.institution_id, [learner])
+            learner = learners.StoredLearner(learner_id=learner_id, ref=ref_of(application_id))
+            await learners.get_or_add(connection, tenant.institution_id, [learner])
             key = (await self._learner_keys.made([learner_id]))[learner_id]
             assert key is not None, "it was made just now, and nobody else knows its learner"
             new = applications.NewApplication(
@@ -263,7 +263,7 @@ class RecognitionApplications:
             stored = await applications.lock(connection, known.institution_id, known.application_id)
             assert stored is not None, "nothing removes an application"
             if stored.ref is not None:
-                await credentials.erase(connection, stored.institution_id, stored.ref)
+                await learners.erase(connection, stored.institution_id, stored.ref)
 
         await self._unit_of_work.in_transaction(work)
         # If we crash here, the learner is erased and the key is still there: the next start or sweep destroys it.
@@ -276,7 +276,7 @@ class RecognitionApplications:
             for stored in found:
                 await applications.set_state(connection, stored.application_id, "lapsed")
                 if stored.ref is not None:
-                    await credentials.erase(connection, stored.institution_id, stored.ref)
+                    await learners.erase(connection, stored.institution_id, stored.ref)
             if found:
                 await audit_trail.add(connection, [_lapsed(stored) for stored in found])
         if found:

@@ -25,7 +25,7 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
-from services.issuer_gateway.store import credentials, outbox, proofs
+from services.issuer_gateway.store import credentials, learners, outbox, proofs
 from services.issuer_gateway.store.followed_log import book_of_credentials
 from services.issuer_gateway.unit_of_work.event_answer import location_of
 from services.persistence.postgres import Pool, transaction
@@ -189,7 +189,7 @@ class CredentialReader:
         """Return some credentials of the institution, or of one of its learners, the newest first."""
         learner_id = None
         if learner is not None:
-            learner_id = await credentials.learner_id(self._pool, tenant.institution_id, learner)
+            learner_id = await learners.learner_id(self._pool, tenant.institution_id, learner)
             if learner_id is None:
                 return []
         return await credentials.page(self._pool, tenant.institution_id, learner=learner_id, before=before, limit=limit)

@@ -13,17 +13,14 @@ from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import credentials, document_parts, status_lists
+from services.issuer_gateway.store.learners import StoredLearner, get_or_add
 from services.persistence.postgres import Connection
 
 
-async def learners_for(
-    connection: Connection, tenant: Tenant, refs: Sequence[str]
-) -> dict[str, credentials.StoredLearner]:
+async def learners_for(connection: Connection, tenant: Tenant, refs: Sequence[str]) -> dict[str, StoredLearner]:
     """Return the institution's learners of these names, made where they are new, and keep them from being erased."""
-    wanted = [
-        credentials.StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=ref) for ref in dict.fromkeys(refs)
-    ]
-    return await credentials.learners(connection, tenant.institution_id, wanted)
+    wanted = [StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=ref) for ref in dict.fromkeys(refs)]
+    return await get_or_add(connection, tenant.institution_id, wanted)
 
 
 async def store(
@@ -31,7 +28,7 @@ async def store(
     connection: Connection,
     tenant: Tenant,
     items: Sequence[PreparedAward],
-    learners: Mapping[str, credentials.StoredLearner],
+    learners: Mapping[str, StoredLearner],
 ) -> datetime:
     """Store documents under their learners' keys, and their places; their events are in the outbox already.
 

@@ -17,7 +17,7 @@ from services.issuer_gateway.credentials.document_store import learners_for
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey, Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import credentials, imports
+from services.issuer_gateway.store import credentials, imports, learners
 from services.persistence.postgres import Connection, Pool
 
 _REF_BYTES = 16
@@ -57,7 +57,7 @@ class ImportRecognition:
         that is enough and leads to one learner; else somebody new.
         """
         if sent.learner_ref is not None:
-            known = await credentials.learner_id(connection, self._tenant.institution_id, sent.learner_ref)
+            known = await learners.learner_id(connection, self._tenant.institution_id, sent.learner_ref)
             return Person(ref=sent.learner_ref, learner_id=known)
         for mark in self._marks(sent):
             marked = await self._learner_keys.marked(mark)

@@ -6,7 +6,7 @@ from proto.ids import LearnerId
 from proto.number_words import number_of
 from services.issuer_gateway.keys.keystore import DataKey, Keystore, UnsealableProblem
 from services.issuer_gateway.keys.vault import KeyFolderProblem, Vault
-from services.issuer_gateway.store import credentials
+from services.issuer_gateway.store import learners
 from services.persistence.postgres import Pool
 
 _PAGE = 1_000
@@ -59,16 +59,16 @@ class LearnerKeys:
 
         So also those that an erasure left whose key folder was away, or that ended between commit and destruction.
         """
-        while learner_ids := await credentials.to_destroy(pool, limit=_PAGE):
+        while learner_ids := await learners.to_destroy(pool, limit=_PAGE):
             await self._vault.destroy(learner_ids)
-            await credentials.note_destroyed(pool, learner_ids)
+            await learners.note_destroyed(pool, learner_ids)
 
     async def check_folder(self, pool: Pool) -> None:
         """Raise `KeyFolderProblem` where the database has learners and the folder no key of any: it is another one's.
 
         An unmounted disk looks like that. Learners would get second keys there, and their documents be torn apart.
         """
-        learner_ids = await credentials.some_learners(pool, limit=_PAGE)
+        learner_ids = await learners.some_learners(pool, limit=_PAGE)
         if learner_ids and not await self._vault.keys(learner_ids):
             raise KeyFolderProblem(
                 f"The database has learners, and {self._vault.folder} holds no key of any. Mount its disk, or copy the "
@@ -82,11 +82,11 @@ class LearnerKeys:
         (1) is for databases of an earlier version, (2) for an end between commit and destruction; (3) is for databases
         from before an erasure: what was destroyed stays so.
         """
-        while found := await credentials.keys_in_database(pool, limit=_PAGE):  # (1)
+        while found := await learners.keys_in_database(pool, limit=_PAGE):  # (1)
             await self._vault.keep(found)
-            await credentials.drop_keys(pool, list(found))
+            await learners.drop_keys(pool, list(found))
         await self.destroy_erased(pool)  # (2)
         after = ""
         while learner_ids := await self._vault.destroyed(after=after, limit=_PAGE):  # (3)
-            await credentials.erase_again(pool, learner_ids)
+            await learners.erase_again(pool, learner_ids)
             after = learner_ids[-1]

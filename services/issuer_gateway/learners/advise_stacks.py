@@ -19,7 +19,7 @@ from services.issuer_gateway.credentials.stack_credential import live_stacks
 from services.issuer_gateway.domain.awarding import parts_of
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.learners.learner_erasure import UnknownLearnerProblem
-from services.issuer_gateway.store import achievements, credentials, followed_log
+from services.issuer_gateway.store import achievements, credentials, followed_log, learners
 from services.issuer_gateway.unit_of_work.decision_book import book_for
 from services.issuer_gateway.unit_of_work.log_writer import LogWriter
 from services.persistence.postgres import Connection, Pool, transaction
@@ -51,7 +51,7 @@ class AdviseStacks:
         Raises `UnknownLearnerProblem`, and `LogNotFollowedProblem` where a revocation may be missing.
         """
         self._writer.check_followed()
-        learner = await credentials.learner_id(self._pool, tenant.institution_id, ref)
+        learner = await learners.learner_id(self._pool, tenant.institution_id, ref)
         if learner is None:
             raise UnknownLearnerProblem("The institution has no learner of that name, or has erased it")
         return await self.for_learner_id(tenant, learner, others=others, after=after, limit=limit)

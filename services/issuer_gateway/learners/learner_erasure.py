@@ -29,9 +29,9 @@ from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import (
     batches,
     claims,
-    credentials,
     earlier_awards,
     holder_links,
+    learners,
     pending_batches,
     requests,
 )
@@ -85,7 +85,7 @@ class EraseLearner:
             pending = await _Pending(self._batch_keys, self._keystore, connection, ref).drop(tenant.institution_id)
             await earlier_awards.lock_learners(connection, tenant.institution_id, [ref])
             is_in_hand = self._lists.erase(tenant.institution_id, ref)
-            erased = await credentials.erase(connection, tenant.institution_id, ref)
+            erased = await learners.erase(connection, tenant.institution_id, ref)
             if erased is not None:
                 await requests.withdraw_all(connection, erased.learner_id)
                 await claims.cancel_all(connection, erased.learner_id)

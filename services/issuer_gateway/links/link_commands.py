@@ -21,7 +21,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey, Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.links.chosen_parts import ShareTerms
-from services.issuer_gateway.store import credentials, holder_links
+from services.issuer_gateway.store import credentials, holder_links, learners
 from services.issuer_gateway.store.holder_links import StoredHolderLink
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
@@ -229,7 +229,7 @@ class HolderLinks:
         return stored.learner_id
 
     async def _named(self, connection: Connection, tenant: Tenant, ref: str) -> LearnerId:
-        found = await credentials.learner_id(connection, tenant.institution_id, ref)
+        found = await learners.learner_id(connection, tenant.institution_id, ref)
         if found is None:
             raise NoLearnerProblem(
                 "The institution has no learner of that name: nothing was issued to it here, or it was erased",
@@ -257,7 +257,7 @@ class HolderLinks:
 
     async def of_learner(self, tenant: Tenant, ref: str) -> Sequence[HolderLink]:
         """Return the links of a learner as staff see them; raises `NoLearnerProblem`."""
-        learner_id = await credentials.learner_id(self._pool, tenant.institution_id, ref)
+        learner_id = await learners.learner_id(self._pool, tenant.institution_id, ref)
         if learner_id is None:
             raise NoLearnerProblem("The institution has no learner of that name", pointer="/learner")
         found = await holder_links.of_learner(self._pool, learner_id, limit=LISTED_MAX)

@@ -24,7 +24,7 @@ from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.metrics import AwardMetrics
-from services.issuer_gateway.store import achievements, claims, credentials, followed_log, requests, tenants
+from services.issuer_gateway.store import achievements, claims, followed_log, learners, requests, tenants
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
@@ -169,8 +169,8 @@ class LearnerRequests:
             # (1) A bound on what waits; (2) a learner of the request's own, with a key; (3) the request under that key.
             if await requests.count_open(connection, tenant.institution_id) >= self._open_max:
                 raise TooManyRequestsProblem("Too many requests wait for a decision; ask later, or ask the institution")
-            learner = credentials.StoredLearner(learner_id=learner_id, ref=provisional_ref(request_id))
-            await credentials.learners(connection, tenant.institution_id, [learner])
+            learner = learners.StoredLearner(learner_id=learner_id, ref=provisional_ref(request_id))
+            await learners.get_or_add(connection, tenant.institution_id, [learner])
             key = (await self._learner_keys.made([learner_id]))[learner_id]
             assert key is not None, "it was made just now, and nobody else knows its learner"
             created_at = await requests.add(
@@ -301,10 +301,10 @@ async def _erase(connection: Connection, stored: requests.StoredRequest) -> None
     """Erase what was said in a closed request; the key is to be destroyed after the commit."""
     if await leave(connection, stored) is None and not stored.is_erased:
         # Something else was issued to that learner, and stays: what was said goes by itself.
-        nobody = credentials.StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=f"left-{stored.request_id}")
-        await credentials.learners(connection, stored.institution_id, [nobody])
+        nobody = learners.StoredLearner(learner_id=LearnerId(str(uuid.uuid4())), ref=f"left-{stored.request_id}")
+        await learners.get_or_add(connection, stored.institution_id, [nobody])
         await requests.detach(connection, stored.request_id, nobody.learner_id)
-        await credentials.erase(connection, stored.institution_id, nobody.ref)
+        await learners.erase(connection, stored.institution_id, nobody.ref)
 
 
 async def leave(connection: Connection, stored: requests.StoredRequest) -> LearnerId | None:
@@ -314,9 +314,9 @@ async def leave(connection: Connection, stored: requests.StoredRequest) -> Learn
     """
     if stored.ref != provisional_ref(stored.request_id):
         return None
-    if await credentials.lock_and_count(connection, stored.learner_id):
+    if await learners.lock_and_count(connection, stored.learner_id):
         return None
-    await credentials.erase(connection, stored.institution_id, stored.ref)
+    await learners.erase(connection, stored.institution_id, stored.ref)
     return stored.learner_id
 
 
