@@ -33,7 +33,8 @@ from services.clients.verifier_client import VerifierClient
 from services.command.demo_files import LeftToTry, learner_page, leave_files
 from services.command.home import Addresses, replace_private
 from services.command.key_file import read_key, write_key
-from services.command.registrar import admission_kind, rules_version_of
+from services.command.registrar import admission_kind
+from services.command.registrar_signing import rules_version_of
 from services.command.speaker import Speaker, now
 from services.command.submit import RefusedProblem, submit
 

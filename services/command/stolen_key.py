@@ -28,7 +28,7 @@ from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.command.key_file import write_secret
 from services.command.output import as_json_option, command, console, print_json
-from services.command.registrar import DEFAULT_LEDGER
+from services.command.registrar_signing import DEFAULT_LEDGER
 from services.command.speaker import Speaker
 from services.command.submit import RefusedProblem
 

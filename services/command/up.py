@@ -24,7 +24,7 @@ from services.command.home import DEFAULT_PORTS, Addresses, Home, Settings, open
 from services.command.installation import ledger_config
 from services.command.key_file import read_key
 from services.command.output import REFUSALS, as_json_option, command, console, own_name, print_json
-from services.command.registrar import open_log
+from services.command.registrar_log import open_log
 from services.embedded import EmbeddedPostgres
 from services.ledger.config import Config as LedgerConfig
 from services.ledger.succession.opening import init_log, is_initialised, registrar_of

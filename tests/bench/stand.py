@@ -18,7 +18,7 @@ from services.clients.log_client import LogClient
 from services.command.child import ServiceProcess
 from services.command.home import Addresses, Home, replace_private
 from services.command.key_file import read_key
-from services.command.registrar import open_log
+from services.command.registrar_log import open_log
 from services.command.speaker import Speaker
 from services.command.submit import submit
 from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
