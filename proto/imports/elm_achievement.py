@@ -35,7 +35,7 @@ _LANGUAGES: Mapping[str, str] = {
     "FIN": "fi", "FRA": "fr", "GLE": "ga", "HRV": "hr", "HUN": "hu", "ITA": "it", "LIT": "lt", "LAV": "lv",
     "MLT": "mt", "NLD": "nl", "POL": "pl", "POR": "pt", "RON": "ro", "SLK": "sk", "SLV": "sl", "SWE": "sv",
     "NOR": "no", "ISL": "is", "UKR": "uk", "TUR": "tr",
-}  # fmt: skip
+}  # fmt: skip  # a table of pairs, read across
 COUNTRY = re.compile(r"/authority/country/([A-Z]{3})$")
 _ISCED = re.compile(r"/isced-f/([0-9]{2,4})$")
 _KNOWN = frozenset(concept.uri for concept in CONCEPTS.values())

@@ -61,4 +61,4 @@ LANGUAGES: Mapping[str, str] = {
     "italian": "it", "latvian": "lv", "lithuanian": "lt", "maltese": "mt", "norwegian": "no", "polish": "pl",
     "portuguese": "pt", "romanian": "ro", "slovak": "sk", "slovenian": "sl", "spanish": "es", "swedish": "sv",
     "turkish": "tr", "ukrainian": "uk",
-}  # fmt: skip
+}  # fmt: skip  # a table of pairs, read across

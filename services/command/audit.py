@@ -218,18 +218,27 @@ async def _look(auditor: Auditor, bars: _Bars, session: aiohttp.ClientSession, o
 @click.argument("url")
 @click.option("--key", required=True, metavar="VKEY", help="The log's public key, as its operator publishes it.")
 @click.option(
-    "--predecessor", "predecessors", metavar="URL=VKEY", multiple=True,
+    "--predecessor",
+    "predecessors",
+    metavar="URL=VKEY",
+    multiple=True,
     help="A log that this one continues, oldest first: read to its end and proven before.",
-)  # fmt: skip  # one option
+)
 @click.option("--policy", metavar="FILE", help="Witnesses whose cosignatures you want to see (C2SP tlog-policy).")
 @click.option(
-    "--registrar", "pins", metavar="PIN", multiple=True,
+    "--registrar",
+    "pins",
+    metavar="PIN",
+    multiple=True,
     help="The registrar's did:key, or the event id of entry 0: the log has to begin so. Of several, one.",
-)  # fmt: skip  # one option
+)
 @click.option(
-    "--compare", "others", metavar="URL|FILE", multiple=True,
+    "--compare",
+    "others",
+    metavar="URL|FILE",
+    multiple=True,
     help="What the log showed to another: a verifier's address, one that ends in /checkpoint, or a file.",
-)  # fmt: skip  # one option
+)
 @click.option("--state", metavar="FOLDER", help="Where to remember what was proven; without it, nothing is.")
 @click.option("--again", is_flag=True, help="Read every entry and tile anew, whatever FOLDER remembers of them.")
 @click.option("--evidence", metavar="FILE", help="Where to write evidence; default: in FOLDER, or the working folder.")

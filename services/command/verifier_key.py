@@ -17,9 +17,12 @@ _TOKEN_BYTES = 32
 @click.command("verifier-key")
 @click.argument("name")
 @click.option(
-    "--file", "path", type=click.Path(dir_okay=False, path_type=Path), required=True,
+    "--file",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
     help="The verifier's file of keys (CREDENTIFY_VERIFIER_API_KEYS_FILE); made if it is not there.",
-)  # fmt: skip  # one option
+)
 @click.option("--requests-per-minute", type=click.IntRange(1), default=_DEFAULT.requests_per_minute, show_default=True)
 @click.option("--documents-per-day", type=click.IntRange(1), default=_DEFAULT.documents_per_day, show_default=True)
 @as_json_option

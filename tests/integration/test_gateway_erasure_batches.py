@@ -291,10 +291,7 @@ async def test_a_refused_row_says_which_column_is_wrong_and_quotes_nothing_of_it
     await office.describe("hydrology")
     columns = [*AWARD_COLUMNS]
     right = {"learner_ref": "a-1", "given_name": "Ann", "achievement": "hydrology", "valid_from": "2026-01-01"}
-    rows = [
-        [("Xqz 2026-02-30" if name == wrong else right.get(name, "")) for name in columns]
-        for wrong in columns
-    ]  # fmt: skip
+    rows = [[("Xqz 2026-02-30" if name == wrong else right.get(name, "")) for name in columns] for wrong in columns]
     body = "\n".join([",".join(columns), *(",".join(row) for row in rows)]).encode()
     for query in ("", "?dry_run=true"):
         answered = (await _send(office, body, key=f"csv-{len(query)}", query=query)).as_(BatchAnswer)

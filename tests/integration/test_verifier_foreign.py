@@ -157,7 +157,7 @@ FIXTURES: dict[str, tuple[Callable[[], Json], str, str, str]] = {
         lambda: signed(badge(validFrom="0001-01-01T00:00:00+14:00")), "invalid", "document", "document-unreadable",
     ),
     "no credential": (lambda: signed(badge(credentialSubject=[])), "invalid", "document", "document-unreadable"),
-}  # fmt: skip
+}  # fmt: skip  # a table reads better
 
 NOT_JSON_FOR_ALL = {
     "a key that stands twice": b'{"issuer": "did:key:a", "issuer": "did:key:b", "credentialSubject": {}}',
@@ -309,7 +309,7 @@ BESIDE: dict[str, tuple[int, Callable[[], list[Json]], str, str, str]] = {
         "indeterminate", "unknown", "status-list-refused",
     ),
     "too short": (10_000_000, lambda: [status_list()], "invalid", "invalid", "status-entry-wrong"),
-}  # fmt: skip
+}  # fmt: skip  # a table reads better
 
 
 @pytest.mark.parametrize("name", BESIDE)

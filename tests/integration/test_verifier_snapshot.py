@@ -84,9 +84,15 @@ async def test_a_new_verifier_answers_at_once_and_says_imported_until_it_has_rep
         assert "snapshot of another verifier" in await verifier.page(f"/c/{awarded.credential_id}")
         assert await verifier.shows("credentify_verifier_imported 1.0")()
         exported = await invoke(
-            snapshot, "export", "--verifier-file", tmp_path / "second.sqlite", "--key", tmp_path / "s.key",
-            "--out", tmp_path / "third"
-        )  # fmt: skip
+            snapshot,
+            "export",
+            "--verifier-file",
+            tmp_path / "second.sqlite",
+            "--key",
+            tmp_path / "s.key",
+            "--out",
+            tmp_path / "third",
+        )
         assert (exported.exit_code, "nobody has checked" in exported.output) == (1, True)
         await until(verifier.shows("credentify_verifier_imported 0.0"), seconds=60)
         assert await verifier.verdict(later) == "valid"

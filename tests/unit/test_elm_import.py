@@ -243,19 +243,22 @@ LOST: dict[str, tuple[dict[str, Any], str]] = {
         "left out: nl",
     ),
     "a grade in two languages": (
-        _assessed(_elm(), grade={"type": "Note", "noteLiteral": {"en": "good", "nl": "goed"}}), "left out: nl",
+        _assessed(_elm(), grade={"type": "Note", "noteLiteral": {"en": "good", "nl": "goed"}}),
+        "left out: nl",
     ),
     "a long grade": (
-        _assessed(_elm(), grade={"type": "Note", "noteLiteral": {"en": "g" * 150}}), "first 100 of 150 characters",
+        _assessed(_elm(), grade={"type": "Note", "noteLiteral": {"en": "g" * 150}}),
+        "first 100 of 150 characters",
     ),
     "a time of day": (
-        _claimed(_elm(), temporal={"type": "PeriodOfTime", "startDate": "2026-01-01T09:30:00Z"}), "the time of day",
+        _claimed(_elm(), temporal={"type": "PeriodOfTime", "startDate": "2026-01-01T09:30:00Z"}),
+        "the time of day",
     ),
     "a second supervision": (
         _assessed(_elm(), {"idVerification": _concept("supervision-verification/df2880c5cb")}),
         "One supervision can be kept",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LOST)
@@ -272,9 +275,13 @@ def test_a_member_of_a_concept_that_nobody_knows_is_not_taken_for_its_label() ->
 
 def test_what_a_flat_record_cannot_keep_is_named() -> None:
     record = {
-        "title": "Hydrology", "dateOfIssue": "2026-01-01", "holder": "Zoë Ó Briain", "familyName": "Briain",
-        "grade": "g" * 150, "accreditation": "a" * 400,
-    }  # fmt: skip
+        "title": "Hydrology",
+        "dateOfIssue": "2026-01-01",
+        "holder": "Zoë Ó Briain",
+        "familyName": "Briain",
+        "grade": "g" * 150,
+        "accreditation": "a" * 400,
+    }
     said = " ".join(doubt.detail for doubt in import_microhe(record).doubtful)
     for words in ("the holder says it otherwise", "first 100 of 150", "first 300 of 400"):
         assert words in said

@@ -147,7 +147,7 @@ def test_of_several_achievements_one_is_read_and_the_others_are_listedwhole_elm(
         ),
         ([concept("urn:epass:level:1", None, notation="5")], "National qualifications framework", "5"),
     ],
-)  # fmt: skip
+)
 def test_a_national_level_is_kept_as_one(level: Any, framework: str, kept: str) -> None:
     found = imported(elm_of(nqfLevel=level)).achievement
     assert found.national_level is not None

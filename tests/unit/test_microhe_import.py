@@ -29,9 +29,16 @@ def test_the_record_has_all_63_fields() -> None:
 def test_every_field_is_read_or_listed() -> None:
     found = imported()
     assert found.unmapped == (
-        "/$schema", "/publicKey", "/dateModified", "/status", "/owner", "/creator", "/publisher", "/studentId",
+        "/$schema",
+        "/publicKey",
+        "/dateModified",
+        "/status",
+        "/owner",
+        "/creator",
+        "/publisher",
+        "/studentId",
         "/cheating",
-    )  # fmt: skip
+    )
     achievement, award = found.achievement, found.award
     assert (achievement.title, achievement.language) == ({"en": "Ledgers"}, "en")
     assert achievement.description == {"en": "An introduction.\n\nHow ledgers are kept, and why."}
@@ -39,8 +46,10 @@ def test_every_field_is_read_or_listed() -> None:
     assert achievement.national_level is not None
     assert (achievement.national_level.framework, achievement.national_level.level) == ("DQR", "6")
     assert [each.title["en"] for each in achievement.learning_outcomes] == [
-        "Explains ledgers", "Builds one", "Judges which ledger fits.",
-    ]  # fmt: skip
+        "Explains ledgers",
+        "Builds one",
+        "Judges which ledger fits.",
+    ]
     assert (achievement.participation_modes, achievement.assessment_types) == (
         ("online",),
         ("oral-exam",),

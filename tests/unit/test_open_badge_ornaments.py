@@ -69,7 +69,7 @@ ORNAMENTS: dict[str, tuple[Json, list[str]]] = {
     "a version that is a list": ({"version": ["1", "2"]}, ["version"]),
     "a term of ours of another form": ({"cycle": "fourth"}, ["cycle"]),
     "a name nobody can see": ({"alignment": [alignment(targetName="\u200b")]}, ["alignment"]),
-}  # fmt: skip
+}  # fmt: skip  # a table reads better
 
 
 @pytest.mark.parametrize("kind", ORNAMENTS)
@@ -162,17 +162,20 @@ _LISTS = [
     ("credentialSubject", "achievement", "tag"), ("credentialSubject", "achievement", "qualityAssurance"),
     ("credentialSubject", "achievement", "learningOutcome"), ("credentialSubject", "achievement", "assessmentType"),
     ("credentialSubject", "achievement", "learningResource"), ("credentialSubject", "achievement", "provider"),
-]  # fmt: skip
+]  # fmt: skip  # a table reads better
 
 
 def _small() -> Json:
     """Return a document of ours, each list of which has one item."""
     outcomes = [{"title": {"en": "Explains dikes"}}]
     achievement = full_achievement(
-        tags=["water"], learning_outcomes=outcomes, assessment_types=["portfolio"], quality_assurance=[
-            {"type": "programme-quality-assurance", "name": "NVAO"}
-        ], eqf_level=None, esco=[],
-    )  # fmt: skip
+        tags=["water"],
+        learning_outcomes=outcomes,
+        assessment_types=["portfolio"],
+        quality_assurance=[{"type": "programme-quality-assurance", "name": "NVAO"}],
+        eqf_level=None,
+        esco=[],
+    )
     learner = {"ref": "l-1", "family_name": "Ó Briain", "email": "l@mail.example"}
     return earlier_document(achievement=achievement, award=full_award(learner=learner), components=())
 
@@ -280,9 +283,11 @@ def test_all_dutch_microcredentials_are_imported_with_their_own_words() -> None:
     for path in sorted(VECTORS.glob("nl-microcredentials/*.json")):
         document = json.loads(path.read_text())
         achievement = imported(document).achievement
-        assert achievement.title == {document["credentialSubject"]["achievement"]["inLanguage"]: (
-            document["credentialSubject"]["achievement"]["name"]
-        )}  # fmt: skip
+        assert achievement.title == {
+            document["credentialSubject"]["achievement"]["inLanguage"]: (
+                document["credentialSubject"]["achievement"]["name"]
+            )
+        }
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,16 @@ def test_a_sound_credential_is_valid(scene: Scene) -> None:
     answer = evaluate(scene.grounds())
     assert answer.verdict == "valid"
     assert [item.check for item in answer.checks] == [
-        "document", "proof", "signature", "inclusion", "issuer", "status", "period", "components", "freshness",
-    ]  # fmt: skip
+        "document",
+        "proof",
+        "signature",
+        "inclusion",
+        "issuer",
+        "status",
+        "period",
+        "components",
+        "freshness",
+    ]
 
 
 def test_a_document_that_agrees_is_valid(scene: Scene) -> None:
