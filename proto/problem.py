@@ -52,6 +52,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         return document | self.members
 
 
+def slug_of(document: Mapping[str, Any]) -> str:
+    """Return the last part of a problem document's type, such as `not-found`; empty where it has none."""
+    return str(document.get("type", "")).rpartition(":")[2]
+
+
 class MalformedProblem(Problem):
     """Input that is not what its format says it must be."""
 

@@ -7,12 +7,12 @@ import msgspec
 
 from proto.canonical import DECODE_ERRORS
 from proto.problem import UnavailableProblem
+from services.clients.bodies import body_within
 from services.clients.http_session import HTTP_ERRORS
 
 PART_ENTRIES = 50
 PART_BYTES_MAX = 8 * 1024 * 1024
 CURSOR_CHARACTERS_MAX = 1_024
-_CHUNK_BYTES = 65_536
 _OK = 200
 
 
@@ -51,18 +51,11 @@ class CatalogueClient:
             ) as response:
                 if response.status != _OK:
                     raise CatalogueProblem(f"{self.name} answered with status {response.status}")
-                data = await self._read(response)
+                refusal = CatalogueProblem(f"{self.name} answered with more than {PART_BYTES_MAX} bytes at once")
+                data = await body_within(response, PART_BYTES_MAX, refusal=refusal)
         except HTTP_ERRORS as error:
             raise CatalogueProblem(f"{self.name} does not answer ({type(error).__name__})") from error
         return self._part(data)
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        data = bytearray()
-        async for piece in response.content.iter_chunked(_CHUNK_BYTES):
-            data += piece
-            if len(data) > PART_BYTES_MAX:
-                raise CatalogueProblem(f"{self.name} answered with more than {PART_BYTES_MAX} bytes at once")
-        return bytes(data)
 
     def _part(self, data: bytes) -> CataloguePart:
         try:

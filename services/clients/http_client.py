@@ -9,11 +9,15 @@ import msgspec
 
 from proto.canonical import DECODE_ERRORS
 from proto.depth import is_deep
-from proto.problem import Problem, UnavailableProblem
+from proto.problem import Problem, UnavailableProblem, slug_of
 from services.call_context import headers_along
+from services.clients.bodies import body_within, lines_within
 from services.clients.http_session import HTTP_ERRORS
 from services.clients.retry_after import asked_seconds
 
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+"""The largest answers are applications with all their evidence, and papers with what is attached to them."""
+LINE_BYTES_MAX = 4 * 1024 * 1024
 _T = TypeVar("_T")
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10)
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
@@ -57,7 +61,7 @@ class AnsweredProblem(Problem):
     @property
     def answer_slug(self) -> str:
         """The last part of the answer's problem type, such as `not-found`."""
-        return str(self.answer.get("type", "")).rpartition(":")[2]
+        return slug_of(self.answer)
 
 
 class HttpClient:
@@ -160,11 +164,17 @@ class HttpClient:
                 timeout=_TIMEOUT,
                 allow_redirects=False,
             ) as response:
-                data = await response.read()
+                data = await self._body(response)
         except HTTP_ERRORS as error:
             raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
         self._check(response, data)
         return data
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        return await body_within(response, ANSWER_BYTES_MAX, refusal=self._too_large(ANSWER_BYTES_MAX))
+
+    def _too_large(self, bytes_max: int) -> UnreachableProblem:
+        return UnreachableProblem(f"{self.url} answered with something else: more than {bytes_max} bytes at once")
 
     def _check(self, response: aiohttp.ClientResponse, data: bytes) -> None:
         """Raise `AnsweredProblem` for a refusal, `RedirectedProblem` for an answer that sends us elsewhere."""
@@ -201,7 +211,7 @@ class HttpClient:
                 timeout=_STREAM_TIMEOUT,
                 allow_redirects=False,
             ) as response:
-                data = await response.read()
+                data = await self._body(response)
         except HTTP_ERRORS as error:
             detail = f"{self.url} went away while the file was sent ({type(error).__name__})"
             raise UnreachableProblem(f"{detail}; send it again: nothing is done twice") from error
@@ -229,8 +239,9 @@ class HttpClient:
                 timeout=_STREAM_TIMEOUT,
                 allow_redirects=False,
             ) as response:
-                self._check(response, b"" if response.status < _ERROR_MIN else await response.read())
-                async for line in response.content:
+                self._check(response, b"" if response.status < _ERROR_MIN else await self._body(response))
+                refusal = self._too_large(LINE_BYTES_MAX)
+                async for line, _ in lines_within(response, LINE_BYTES_MAX, refusal=refusal):
                     yield line
         except HTTP_ERRORS as error:
             raise UnreachableProblem(f"{self.url} went away ({type(error).__name__}) in the middle of it") from error

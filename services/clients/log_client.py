@@ -1,9 +1,8 @@
 """The ledger's HTTP (DESIGN 4) as a typed client. Checks form and bounds of answers; `services.follow` proves them."""
 
-import asyncio
 import io
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import aiohttp
@@ -17,9 +16,10 @@ from proto.ids import CredentialId, EventId, LeafIndex, TreeSize
 from proto.log.entry import ENTRY_BYTES_MAX
 from proto.log.merkle import HASH_BYTES
 from proto.log.note import NOTE_BYTES_MAX
-from proto.problem import MalformedProblem, Problem, UnavailableProblem
+from proto.problem import MalformedProblem, Problem, UnavailableProblem, slug_of
 from proto.wire.ledger import Appended, AppendLine, ConsistencyProof, EventPlace, LogInfo
 from services.call_context import headers_along
+from services.clients.bodies import CHUNK_BYTES, body_within, lines_within
 from services.clients.http_session import HTTP_ERRORS
 from services.clients.retry_after import asked_seconds
 from services.settings import http_url
@@ -31,7 +31,6 @@ _PROOF_HASHES_MAX = 2 * 64
 _OK, _CREATED, _NO_CONTENT, _NOT_FOUND = 200, 201, 204, 404
 _TOO_MANY, _SERVER_FAULT = 429, 500
 _REDIRECT, _REFUSED = 300, 400
-_CHUNK_BYTES = 65_536
 
 _TOO_LONG = f"The log sent a line longer than an entry may be ({ENTRY_BYTES_MAX} bytes)"
 _T = TypeVar("_T")
@@ -71,7 +70,7 @@ class LogProblem(Problem):
     @property
     def log_slug(self) -> str:
         """The last part of the log's problem type, such as `unknown-key`."""
-        return str(self.problem.get("type", "")).rpartition(":")[2]
+        return slug_of(self.problem)
 
 
 class LogClient:
@@ -143,7 +142,10 @@ class LogClient:
                 self.url + path, params=query, headers=headers_along(), timeout=timeout, allow_redirects=False
             ) as response:
                 await self._raise_refusal(response)
-                async for line in _lines(response):
+                refusal = LogAnswerProblem(_TOO_LONG)
+                async for line, is_whole in lines_within(response, ENTRY_BYTES_MAX, refusal=refusal):
+                    if not is_whole:
+                        raise LogAnswerProblem("The log's entries broke off inside a line")
                     yield line
         except HTTP_ERRORS as error:
             raise self._unreachable(error) from error
@@ -193,7 +195,7 @@ class LogClient:
                 self.url + path, params=query, headers=headers_along(), timeout=timeout, allow_redirects=False
             ) as response:
                 await self._raise_refusal(response)
-                return await _read(response, bytes_max)
+                return await body_within(response, bytes_max, refusal=_too_large(bytes_max))
         except HTTP_ERRORS as error:
             raise self._unreachable(error) from error
 
@@ -206,7 +208,7 @@ class LogClient:
                 self.url + path, data=data, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 await self._raise_refusal(response)
-                return await _read(response, ANSWER_BYTES_MAX)
+                return await body_within(response, ANSWER_BYTES_MAX, refusal=_too_large(ANSWER_BYTES_MAX))
         except HTTP_ERRORS as error:
             raise self._unreachable(error) from error
 
@@ -219,7 +221,7 @@ class LogClient:
                 f"The log at {self.url} answered with a redirect (status {response.status}), and none is followed: it "
                 "could lead anywhere. Configure the address at which the log itself answers"
             )
-        body = await _read(response, _CHUNK_BYTES)
+        body = await body_within(response, CHUNK_BYTES, refusal=_too_large(CHUNK_BYTES))
         if response.status == _TOO_MANY or response.status >= _SERVER_FAULT:
             raise LogUnreachableProblem(
                 f"The log at {self.url} answered with status {response.status}; try again later",
@@ -250,27 +252,5 @@ def _problem(body: bytes) -> dict[str, Any]:
         return {}
 
 
-async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    """Return the whole body, or refuse one that is longer than any answer may be."""
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
-            raise LogAnswerProblem(f"The log answered with more than {bytes_max} bytes")
-    return bytes(body)
-
-
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Yield whole lines without their ends, holding at most one line and one chunk."""
-    rest = b""
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            if len(line) > ENTRY_BYTES_MAX:
-                raise LogAnswerProblem(_TOO_LONG)
-            yield line
-        if len(rest) > ENTRY_BYTES_MAX:
-            raise LogAnswerProblem(_TOO_LONG)
-        await asyncio.sleep(0)  # a fast log must not starve the other tasks
-    if rest:
-        raise LogAnswerProblem("The log's entries broke off inside a line")
+def _too_large(bytes_max: int) -> LogAnswerProblem:
+    return LogAnswerProblem(f"The log answered with more than {bytes_max} bytes")

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import click
 import msgspec
 
@@ -12,10 +11,8 @@ from proto.ids import AgreementId
 from proto.problem import MalformedProblem
 from proto.stacking import ects_text
 from proto.wire.agreements import AgreementAnswer, AgreementPage
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
 from services.command.ects_option import ECTS
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -25,10 +22,6 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.group()
 def agreement() -> None:
     """Agree with another institution what counts at either, as an institution."""
-
-
-def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
-    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
 
 
 @agreement.command("propose")
@@ -76,8 +69,8 @@ async def propose(
     term = {name: value for name, value in term.items() if value is not None}
     body = {"partner": partner, "valid_until": valid_until, "terms": [term]}
     body |= {"valid_from": valid_from} if valid_from else {}
-    async with client_session() as session:
-        _print_one(await _client(session, gateway, api_key_file).propose_agreement(body), as_json=as_json)
+    async with gateway_client(gateway, api_key_file) as client:
+        _print_one(await client.propose_agreement(body), as_json=as_json)
 
 
 @agreement.command("list")
@@ -88,8 +81,8 @@ async def propose(
 async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the institution's agreements, those that were proposed last first."""
     found: list[AgreementAnswer] = []
-    async with client_session() as session:
-        client, cursor = _client(session, gateway, api_key_file), None
+    async with gateway_client(gateway, api_key_file) as client:
+        cursor: str | None = None
         while True:
             page = await client.agreements(cursor=cursor)
             found += page.agreements
@@ -112,8 +105,8 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
 @command
 async def accept(*, agreement_id: AgreementId, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Sign AGREEMENT_ID too; from now on it decides at once what it covers."""
-    async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).accept_agreement(agreement_id)
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.accept_agreement(agreement_id)
     _print_one(found, as_json=as_json)
 
 
@@ -125,8 +118,8 @@ async def accept(*, agreement_id: AgreementId, gateway: str, api_key_file: Path,
 @command
 async def end(*, agreement_id: AgreementId, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """End AGREEMENT_ID, decline it or take it back; what was decided by it stays."""
-    async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).end_agreement(agreement_id)
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.end_agreement(agreement_id)
     _print_one(found, as_json=as_json)
 
 
@@ -138,8 +131,8 @@ async def end(*, agreement_id: AgreementId, gateway: str, api_key_file: Path, as
 @command
 async def save(*, agreement_id: AgreementId, file: Path, gateway: str, api_key_file: Path) -> None:
     """Save what was signed last of AGREEMENT_ID as FILE, for an institution of another gateway."""
-    async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).agreement(agreement_id)
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.agreement(agreement_id)
     file.write_bytes(msgspec.json.encode(found.ending or found.document))
     console.print(f"saved {file}", markup=False)
 
@@ -156,8 +149,8 @@ async def take_in(*, file: Path, gateway: str, api_key_file: Path, as_json: bool
         envelope = msgspec.json.decode(file.read_bytes(), type=ConsentEnvelope)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedProblem(f"{file.name} is no signed agreement: ask for the file as `save` wrote it") from error
-    async with client_session() as session:
-        _print_one(await _client(session, gateway, api_key_file).take_in_agreement(envelope), as_json=as_json)
+    async with gateway_client(gateway, api_key_file) as client:
+        _print_one(await client.take_in_agreement(envelope), as_json=as_json)
 
 
 def _print_one(found: AgreementAnswer, *, as_json: bool) -> None:

@@ -23,7 +23,8 @@ from proto.tables.day_order import DayOrder
 from proto.tables.dialect import Encoding
 from proto.wire.batches import BatchAnswer, BatchProgress, BatchRow
 from services.clients.gateway import AnsweredProblem, GatewayClient, UnreachableProblem
-from services.clients.http_session import client_session
+from services.command.institution import gateway_client, institution_key_option
+from services.command.links import gateway_option
 from services.command.list_file import (
     PIECE_BYTES,
     ListFile,
@@ -182,13 +183,8 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--gateway", required=True, envvar="GATEWAY", metavar="URL", help="Base URL of the issuer gateway.")
-@click.option(
-    "--api-key-file",
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with the institution's API key.",
-)
+@gateway_option
+@institution_key_option
 @click.option("--dry-run", is_flag=True, help="Check every row; issue and change nothing.")
 @click.option(
     "--results", type=click.Path(dir_okay=False, path_type=Path), help="Write each row's result here (NDJSON)."
@@ -228,8 +224,7 @@ async def batch(
         raise InvalidProblem("Refused rows are written as CSV: let --refused name a file that ends in .csv")
     kept = _Results(results)
     try:
-        async with client_session() as session:
-            client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+        async with gateway_client(gateway, api_key_file) as client:
             with _Bar(is_wanted=not as_json) as bar:
                 answer = await _run(client, source, is_dry_run=dry_run, results=kept, bar=bar)
     finally:

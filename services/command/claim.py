@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import click
 import msgspec
 
@@ -23,6 +22,7 @@ from proto.tables.dialect import Encoding
 from proto.wire.requests import CLAIM_HOURS_DEFAULT, CLAIM_HOURS_MAX, Claimed
 from services.clients.gateway import GatewayClient, UnreachableProblem
 from services.clients.http_session import client_session
+from services.command.institution import gateway_client, institution_key_option
 from services.command.key_file import read_key, write_secret
 from services.command.links import gateway_option, read_link
 from services.command.list_file import dates_option, encoding_option, read_source
@@ -32,7 +32,6 @@ _TRIES = 3
 _PAUSE_SECONDS = 1.0
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
-_key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
 _hours_option = click.option(
     "--hours", type=click.IntRange(1, CLAIM_HOURS_MAX), default=CLAIM_HOURS_DEFAULT, show_default=True
 )
@@ -50,13 +49,9 @@ def _read_award(path: Path) -> Any:
         raise InvalidProblem(f"{path} is not the JSON of an award: {error}") from error
 
 
-def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
-    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
-
-
 @claim.command("make")
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--credential", metavar="ID", help="A credential that was issued.")
 @click.option("--award", type=_FILE, help="JSON of an award, which is issued when the link is used.")
 @_hours_option
@@ -69,8 +64,8 @@ async def make(
     if (credential is None) == (award is None):
         raise InvalidProblem("Say either --credential or --award")
     what = {"credential_id": credential} if award is None else {"award": _read_award(award)}
-    async with client_session() as session:
-        made = await _client(session, gateway, api_key_file).make_claim(what | {"hours_valid": hours})
+    async with gateway_client(gateway, api_key_file) as client:
+        made = await client.make_claim(what | {"hours_valid": hours})
     if as_json:
         print_json(made)
     else:
@@ -80,7 +75,7 @@ async def make(
 @claim.command("batch")
 @click.argument("batch_id")
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--out", required=True, type=_OUT, help="CSV of mode 0600: line, credential_id, link, expires_at.")
 @_hours_option
 @as_json_option
@@ -89,11 +84,11 @@ async def batch(*, batch_id: BatchId, gateway: str, api_key_file: Path, out: Pat
     """Make a link for each credential of a batch; again: new ones, and the old ones work no more."""
     write_secret(out, b"")
     count = 0
-    async with client_session() as session:
+    async with gateway_client(gateway, api_key_file) as client:
         with out.open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(("line", "credential_id", "link", "expires_at"))
-            async for made in _client(session, gateway, api_key_file).claims_of_batch(batch_id, hours_valid=hours):
+            async for made in client.claims_of_batch(batch_id, hours_valid=hours):
                 rows.writerow((made.line, made.credential_id, made.link, made.expires_at))
                 count += 1
     if as_json:
@@ -105,7 +100,7 @@ async def batch(*, batch_id: BatchId, gateway: str, api_key_file: Path, out: Pat
 @claim.command("awards")
 @click.argument("file", type=_FILE)
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--out", required=True, type=_OUT, help="CSV of mode 0600: line, link, expires_at, problem.")
 @_hours_option
 @dates_option
@@ -127,11 +122,11 @@ async def awards(
     source = await read_source(file, dates=dates, encoding=encoding)
     write_secret(out, b"")
     counts = {"link_count": 0, "refused_count": 0}
-    async with client_session() as session:
+    async with gateway_client(gateway, api_key_file) as client:
         with out.open("w", newline="", encoding="utf-8") as target:
             rows = csv.writer(target)
             rows.writerow(("line", "link", "expires_at", "problem"))
-            async for line in _client(session, gateway, api_key_file).claims_of_awards(
+            async for line in client.claims_of_awards(
                 file.read_bytes(),
                 media_type=source.media_type,
                 key=source.key,
@@ -154,23 +149,23 @@ async def awards(
 @claim.command("status")
 @click.argument("claim_id")
 @gateway_option
-@_key_option
+@institution_key_option
 @command
 async def status(*, claim_id: ClaimId, gateway: str, api_key_file: Path) -> None:
     """Show how the link CLAIM_ID stands."""
-    async with client_session() as session:
-        print_json(await _client(session, gateway, api_key_file).claim(claim_id))
+    async with gateway_client(gateway, api_key_file) as client:
+        print_json(await client.claim(claim_id))
 
 
 @claim.command("cancel")
 @click.argument("claim_id")
 @gateway_option
-@_key_option
+@institution_key_option
 @command
 async def cancel(*, claim_id: ClaimId, gateway: str, api_key_file: Path) -> None:
     """Cancel the link CLAIM_ID."""
-    async with client_session() as session:
-        print_json(await _client(session, gateway, api_key_file).cancel_claim(claim_id))
+    async with gateway_client(gateway, api_key_file) as client:
+        print_json(await client.cancel_claim(claim_id))
 
 
 async def _claimed(client: GatewayClient, secret: str, body: dict[str, Any]) -> Claimed:

@@ -10,22 +10,20 @@ from rich.table import Table
 from proto.ids import HolderLinkId, parse_credential_id
 from proto.problem import InvalidProblem
 from proto.wire.holder_links import LINK_DAYS_MAX, HolderLink
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
-_key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
 
 
 def _to_file(decorated: _F) -> _F:
     """Let a command write what it fetches of one credential to a file."""
     for option in (
         click.option("--out", required=True, type=_OUT, help="Write it to this file."),
-        _key_option,
+        institution_key_option,
         gateway_option,
         click.argument("credential_id"),
     ):
@@ -45,8 +43,7 @@ def credential() -> None:
 async def pdf(*, credential_id: str, gateway: str, api_key_file: Path, out: Path, lang: str | None) -> None:
     """Fetch the supplement of a credential: a PDF with the document attached, which verifiers read."""
     named = parse_credential_id(credential_id)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         _write(out, await client.pdf(named, language=lang))
     console.print(f"supplement of {named} in {out}", markup=False)
 
@@ -60,15 +57,14 @@ async def picture(*, credential_id: str, gateway: str, api_key_file: Path, out: 
     form = out.suffix.lower().removeprefix(".")
     if form not in {"png", "svg"}:
         raise InvalidProblem(f"{out} ends in neither .png nor .svg: name the file after the form that you want")
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         _write(out, await client.picture(named, form="svg" if form == "svg" else "png"))
     console.print(f"picture of {named} in {out}", markup=False)
 
 
 @credential.command("link")
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--learner", metavar="REF", help="To all that this learner holds, by the institution's own name.")
 @click.option("--credential", "credential_id", metavar="ID", help="To this credential alone.")
 @click.option("--days", type=click.IntRange(1, LINK_DAYS_MAX), help="For how many days it works.")
@@ -87,8 +83,7 @@ async def link(
     if (learner is None) == (credential_id is None):
         raise InvalidProblem("Say either --learner, for all that the learner holds, or --credential")
     body = {"learner": learner, "credential_id": credential_id, "days_valid": days}
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         made = await client.make_holder_link({name: value for name, value in body.items() if value is not None})
     if as_json:
         print_json(made)
@@ -100,13 +95,12 @@ async def link(
 @credential.command("links")
 @click.argument("learner", metavar="REF")
 @gateway_option
-@_key_option
+@institution_key_option
 @as_json_option
 @command
 async def links(*, learner: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the secret links of a learner, without their secrets."""
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         found = await client.holder_links(learner)
     if as_json:
         print_json(found)
@@ -125,12 +119,11 @@ def _leads_to(item: HolderLink) -> str:
 @credential.command("end-link")
 @click.argument("link_id")
 @gateway_option
-@_key_option
+@institution_key_option
 @command
 async def end_link(*, link_id: HolderLinkId, gateway: str, api_key_file: Path) -> None:
     """End a secret link, and all that was shared from it."""
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         print_json(await client.end_holder_link(link_id))
 
 

@@ -9,10 +9,8 @@ from proto.ids import parse_event_id
 from proto.number_words import number_of
 from proto.stacking import ects_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionPage
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
 from services.command.ects_option import ECTS
-from services.command.institution import institution_key_option, print_event
+from services.command.institution import gateway_client, institution_key_option, print_event
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -47,8 +45,7 @@ async def make(
     }
     if ects_min is not None:
         body["ects_hundredths_min"] = ects_min
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         print_event("decided", await client.make_standing_decision(body), as_json=as_json)
 
 
@@ -60,8 +57,7 @@ async def make(
 async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the institution's standing decisions, the newest first."""
     found: list[StandingDecisionAnswer] = []
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         cursor: str | None = None
         while True:
             page = await client.standing_decisions(cursor=cursor)
@@ -89,6 +85,5 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
 async def withdraw(*, event_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Withdraw the standing decision EVENT_ID; what was recognised under it stays."""
     named = parse_event_id(event_id)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         print_event("withdrawn", await client.withdraw_standing_decision(named), as_json=as_json)

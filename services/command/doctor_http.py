@@ -5,11 +5,13 @@ import time
 
 import aiohttp
 
+from proto.problem import MalformedProblem
+from services.clients.bodies import body_within
 from services.clients.http_session import HTTP_ERRORS
 
 _SECONDS = aiohttp.ClientTimeout(total=5)
-_ERRORS = (*HTTP_ERRORS, ValueError)
-_BYTES_MAX, HTTP_OK = 65_536, 200
+_BYTES_MAX, HTTP_OK = 1_048_576, 200
+_ERRORS = (*HTTP_ERRORS, ValueError, MalformedProblem)
 
 
 class HttpAnswer:
@@ -25,7 +27,7 @@ async def asked(session: aiohttp.ClientSession, url: str) -> HttpAnswer:
     """Return what an address answers; never raises."""
     try:
         async with session.get(url, timeout=_SECONDS, allow_redirects=False) as response:
-            body = await response.content.read(_BYTES_MAX)
+            body = await body_within(response, _BYTES_MAX, refusal=MalformedProblem(f"more than {_BYTES_MAX} bytes"))
             return HttpAnswer(response.status, body, response.headers.get("Date", ""))
     except _ERRORS as error:
         return HttpAnswer(0, b"", "", fault=str(error) or type(error).__name__)

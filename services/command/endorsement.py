@@ -7,9 +7,7 @@ import click
 from proto.ids import parse_credential_id, parse_event_id
 from proto.number_words import number_of
 from proto.wire.own_statements import InvitationAnswer, InvitationPage
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
-from services.command.institution import institution_key_option, print_event
+from services.command.institution import gateway_client, institution_key_option, print_event
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -39,8 +37,7 @@ async def invite(
 ) -> None:
     """Let another institution endorse the credentials of an achievement."""
     body = {"achievement": achievement, "endorser": endorser, "role": role}
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         print_event("invited", await client.invite_endorser(body), as_json=as_json)
 
 
@@ -53,8 +50,7 @@ async def invite(
 async def invitations(*, gateway: str, api_key_file: Path, received: bool, as_json: bool) -> None:
     """List invitations, the newest first."""
     found: list[InvitationAnswer] = []
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         cursor: str | None = None
         while True:
             page = await client.endorsers(received=received, cursor=cursor)
@@ -80,8 +76,7 @@ async def invitations(*, gateway: str, api_key_file: Path, received: bool, as_js
 async def uninvite(*, event_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Withdraw the invitation EVENT_ID, and with it what was endorsed by it."""
     named = parse_event_id(event_id)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         print_event("withdrawn", await client.uninvite_endorser(named), as_json=as_json)
 
 
@@ -94,8 +89,7 @@ async def uninvite(*, event_id: str, gateway: str, api_key_file: Path, as_json: 
 @command
 async def give(*, credential_id: str, gateway: str, api_key_file: Path, role: str, as_json: bool) -> None:
     """Endorse the credential CREDENTIAL_ID of an institution that has invited this one."""
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         made = await client.endorse(parse_credential_id(credential_id), {"role": role})
         print_event("endorsed", made, as_json=as_json)
 
@@ -108,8 +102,7 @@ async def give(*, credential_id: str, gateway: str, api_key_file: Path, role: st
 @command
 async def list_(*, credential_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the endorsements of the credential CREDENTIAL_ID, the newest hundred."""
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         page = await client.endorsements(parse_credential_id(credential_id), limit=100)
     if as_json:
         print_json(page)
@@ -130,7 +123,6 @@ async def list_(*, credential_id: str, gateway: str, api_key_file: Path, as_json
 async def withdraw(*, credential_id: str, event_id: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Withdraw the endorsement EVENT_ID of the credential CREDENTIAL_ID."""
     named = parse_event_id(event_id)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         taken = await client.withdraw_endorsement(parse_credential_id(credential_id), named)
         print_event("withdrawn", taken, as_json=as_json)

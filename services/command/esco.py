@@ -7,8 +7,8 @@ import aiohttp
 import click
 
 from proto.number_words import number_of
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
+from services.command.institution import gateway_client
+from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
 _PIECE_BYTES = 65_536
@@ -29,7 +29,7 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
 
 @esco.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--gateway", required=True, envvar="GATEWAY", metavar="URL", help="Base URL of the issuer gateway.")
+@gateway_option
 @click.option(
     "--operator-token-file",
     required=True,
@@ -41,8 +41,7 @@ async def _pieces(path: Path) -> AsyncIterator[bytes]:
 @command
 async def import_skills(*, file: Path, gateway: str, operator_token_file: Path, language: str, as_json: bool) -> None:
     """Load FILE, a CSV of skills as ESCO offers it for download; again changes nothing."""
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=operator_token_file.read_text().strip())
+    async with gateway_client(gateway, operator_token_file) as client:
         loaded = await client.load_skills(_pieces(file), language=language)
     if as_json:
         print_json(loaded)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import aiohttp
 import click
 
 from proto.ids import ApplicationId
@@ -20,7 +19,7 @@ from proto.wire.applications import (
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
 from services.command.ects_option import ECTS
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
 
@@ -119,8 +118,7 @@ async def whose(
 
     Then the application is in that learner's export and goes with that learner's erasure.
     """
-    async with client_session() as session:
-        client = _client(session, gateway, api_key_file)
+    async with gateway_client(gateway, api_key_file) as client:
         found = await client.say_whose_application(application_id, learner)
     _print_application(found, as_json=as_json)
 
@@ -182,8 +180,8 @@ async def appeals(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
 
 
 async def _print_list(gateway: str, key: Path, chosen: dict[str, Any], *, word: str, as_json: bool) -> None:
-    async with client_session() as session:
-        found = [item async for item in _client(session, gateway, key).all_applications(**chosen)]
+    async with gateway_client(gateway, key) as client:
+        found = [item async for item in client.all_applications(**chosen)]
     if as_json:
         print_json(ApplicationPage(applications=tuple(found)))
         return
@@ -198,10 +196,6 @@ def _line(item: ApplicationAnswer) -> str:
     return f"{item.application_id}  due {item.due_at[:10]}{late}  documents: {len(item.items)}  {name}"
 
 
-def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
-    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
-
-
 @recognition.command("show")
 @click.argument("application_id")
 @gateway_option
@@ -210,8 +204,8 @@ def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) ->
 @command
 async def show(*, application_id: ApplicationId, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Show APPLICATION_ID: its documents as they were checked, and how like cases were decided."""
-    async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).application(application_id)
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.application(application_id)
     _print_application(found, as_json=as_json)
 
 
@@ -262,8 +256,7 @@ async def decide(
     body = {name: value for name, value in said.items() if value}
     if ects is not None:
         body["ects_hundredths"] = ects
-    async with client_session() as session:
-        client = _client(session, gateway, api_key_file)
+    async with gateway_client(gateway, api_key_file) as client:
         found = await client.decide_application(application_id, number, body)
     _print_application(found, as_json=as_json)
 
@@ -275,8 +268,8 @@ async def decide(
 @command
 async def report(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Show how the office decides, and like cases that it decided unlike."""
-    async with client_session() as session:
-        found = await _client(session, gateway, api_key_file).recognition_report()
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.recognition_report()
     if as_json:
         print_json(found)
         return

@@ -5,9 +5,7 @@ from pathlib import Path
 import click
 
 from proto.wire.reminders import ReminderPage
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -22,8 +20,7 @@ _WORDS = {"due-soon": "due", "overdue": "was due"}
 @command
 async def reminders(*, gateway: str, api_key_file: Path, after: int, as_json: bool) -> None:
     """Show which applications are due soon or overdue and still wait, in the order in which that was said."""
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         found = [each async for each in client.all_reminders(after=after)]
     next_after = found[-1].reminder_id if found else after
     if as_json:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import click
 import msgspec
 
@@ -14,12 +13,12 @@ from proto.problem import InvalidProblem
 from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STATES = ("open", "accepted", "rejected", "withdrawn", "lapsed")
-_key_option = click.option("--api-key-file", required=True, type=_FILE, help="File with the institution's API key.")
 
 
 @click.group()
@@ -88,14 +87,14 @@ def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:
 
 @request.command("list")
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--state", type=click.Choice(_STATES), default="open", show_default=True)
 @as_json_option
 @command
 async def list_(*, gateway: str, api_key_file: Path, state: str, as_json: bool) -> None:
     """List requests to the institution, the oldest first."""
-    async with client_session() as session:
-        found = [item async for item in _client(session, gateway, api_key_file).all_requests(state=state)]
+    async with gateway_client(gateway, api_key_file) as client:
+        found = [item async for item in client.all_requests(state=state)]
     if as_json:
         print_json(RequestPage(requests=tuple(found)))
         return
@@ -111,14 +110,10 @@ def _line(item: RequestAnswer) -> str:
     return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  {name}"
 
 
-def _client(session: aiohttp.ClientSession, gateway: str, api_key_file: Path) -> GatewayClient:
-    return GatewayClient(session, gateway, token=api_key_file.read_text().strip())
-
-
 @request.command("accept")
 @click.argument("request_id")
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--ref", metavar="REF", help="The institution's own name for the learner; default: the request's own.")
 @click.option("--grade", metavar="TEXT", help="The result.")
 @click.option("--body", "body_file", type=_FILE, help="JSON with everything else that an award may say.")
@@ -138,8 +133,7 @@ async def accept(
     body: dict[str, Any] = _read_body(body_file)
     if grade:
         body["result"] = {"value": grade}
-    async with client_session() as session:
-        client = _client(session, gateway, api_key_file)
+    async with gateway_client(gateway, api_key_file) as client:
         if ref:
             body["learner"] = {**_learner(await client.asked(request_id)), **body.get("learner", {}), "ref": ref}
         issued = await client.accept(request_id, body)
@@ -167,14 +161,14 @@ def _learner(asked: RequestAnswer) -> dict[str, str]:
 @request.command("reject")
 @click.argument("request_id")
 @gateway_option
-@_key_option
+@institution_key_option
 @click.option("--reason", required=True, metavar="TEXT", help="Why; the learner reads it.")
 @as_json_option
 @command
 async def reject(*, request_id: RequestId, gateway: str, api_key_file: Path, reason: str, as_json: bool) -> None:
     """Reject REQUEST_ID."""
-    async with client_session() as session:
-        decision = await _client(session, gateway, api_key_file).reject(request_id, reason)
+    async with gateway_client(gateway, api_key_file) as client:
+        decision = await client.reject(request_id, reason)
     if as_json:
         print_json(decision)
     else:

@@ -8,9 +8,7 @@ import msgspec
 
 from proto.problem import InvalidProblem
 from proto.wire.retention import RetentionRule, RetentionRules
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -35,8 +33,8 @@ def retention() -> None:
 @command
 async def show(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Show for how long the institution keeps what."""
-    async with client_session() as session:
-        found = await GatewayClient(session, gateway, token=api_key_file.read_text().strip()).retention()
+    async with gateway_client(gateway, api_key_file) as client:
+        found = await client.retention()
     _print(found, as_json=as_json)
 
 
@@ -103,8 +101,7 @@ def _with(new: RetentionRule) -> _Change:
 async def _change(gateway: str, key: Path, change: _Change, *, asked: str | None, as_json: bool) -> None:
     if asked is not None:
         click.confirm(f"Within the hour goes for good: {asked}. Nothing brings it back. Say it?", abort=True)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=key.read_text().strip())
+    async with gateway_client(gateway, key) as client:
         found = await client.change_retention(change(await client.retention()))
     _print(found, as_json=as_json)
 

@@ -20,8 +20,7 @@ from proto.problem import InvalidProblem
 from proto.wire.said_again import LeftOut, MissingPart, SaidAgain
 from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
-from services.clients.http_session import client_session
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
 from services.command.stolen_key import ISSUES, Voided
@@ -132,7 +131,7 @@ def _row(each: Voided, answer: SaidAgain) -> SaidRow:
 
 def _refused(each: Voided, problem: AnsweredProblem) -> SaidRow:
     """Return the row of a refusal; raises what is no answer about this event: an outage, or a key without the scope."""
-    slug = str(problem.answer.get("type", "")).rpartition(":")[2]
+    slug = problem.answer_slug
     if problem.answer_status in {401, _FORBIDDEN} or problem.answer_status >= _TRANSIENT_FROM:
         raise problem
     state: State = "not-said-here" if slug == _NOT_OURS else "refused"
@@ -163,8 +162,7 @@ async def say_again(*, file: Path, gateway: str, api_key_file: Path, dry_run: bo
     Ids, documents and links of credentials stay as they were. Repeat it after a break: nothing is said twice.
     """
     voided = read_list(file)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         rows = [] if yes and not dry_run else await _said(client, voided, is_dry=True)
         if not dry_run:
             if not yes:

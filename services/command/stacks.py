@@ -8,9 +8,7 @@ import click
 
 from proto.stacking import ects_text
 from proto.wire.stacks import StackAdvice, StackAdvicePage, StackPreview
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -30,8 +28,7 @@ async def of_learner(*, learner: str, gateway: str, api_key_file: Path, as_json:
     """Say what LEARNER (the institution's own name) can stack now, and what is missing for the rest."""
     found: list[StackAdvice] = []
     count = 0
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         cursor: str | None = None
         while True:
             page = await client.stacks_for(learner, cursor=cursor)
@@ -66,8 +63,7 @@ async def preview(
 ) -> None:
     """Add up what CREDENTIAL_IDS make of ACHIEVEMENT, part by part."""
     body: dict[str, Any] = {"achievement": achievement, "components": list(credential_ids), "learner": {"ref": learner}}
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         found = await client.preview_stack(body)
     if as_json:
         print_json(found)

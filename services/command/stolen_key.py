@@ -23,9 +23,9 @@ from proto.p256 import is_p256_key
 from proto.problem import InvalidProblem
 from proto.subjects import credential_ids
 from proto.wire.ledger import Appended, AppendLine
-from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
+from services.command.institution import gateway_client
 from services.command.key_file import write_secret
 from services.command.output import as_json_option, command, console, print_json
 from services.command.registrar_signing import DEFAULT_LEDGER
@@ -148,8 +148,7 @@ async def _new_keys(
         return found
     if api_key_file is None:
         raise InvalidProblem("--gateway asks for --api-key-file: the institution's API key, with the scope keys:manage")
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         for purpose in purposes:
             record = await client.create_signing_key("assertion" if purpose == "assertion" else "event")
             if owner_of(record.key_id) != owner:

@@ -6,9 +6,7 @@ import click
 
 from proto.audit_trail import CheckedTrail, check_trail
 from proto.problem import InvalidProblem
-from services.clients.gateway import GatewayClient
-from services.clients.http_session import client_session
-from services.command.institution import institution_key_option
+from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
@@ -34,8 +32,7 @@ async def export(*, file: Path, gateway: str, api_key_file: Path, as_json: bool)
     known = file.read_bytes().splitlines() if file.exists() else []
     last = check_trail(known).last if known else 0
     lines = list(known)
-    async with client_session() as session:
-        client = GatewayClient(session, gateway, token=api_key_file.read_text().strip())
+    async with gateway_client(gateway, api_key_file) as client:
         lines += [line async for line in client.whole_audit_trail(after=last)]
     if not lines:
         raise InvalidProblem("Nothing was recorded yet: a second after the first request there is an entry")

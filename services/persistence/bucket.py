@@ -15,6 +15,7 @@ from obstore.store import S3Store
 from yarl import URL
 
 from proto.problem import UnavailableProblem
+from services.clients.bodies import body_within
 from services.clients.http_session import HTTP_ERRORS
 from services.settings import SettingsFault
 
@@ -91,13 +92,10 @@ class Bucket:
         if response.status != _OK:
             words = "a redirect, which is not followed" if _REDIRECT <= response.status < _REFUSED else "no object"
             raise BucketProblem(f"{self.url}/{name} was answered with status {response.status}: {words}")
-        data = bytearray()
-        async for piece in response.content.iter_any():
-            data += piece
-            if len(data) > OBJECT_BYTES_MAX:
-                words = f"more than {OBJECT_BYTES_MAX} bytes: nothing of a log is as large"
-                raise BucketProblem(f"{self.url}/{name} has {words}")
-        return StoredObject(data=bytes(data), e_tag=response.headers.get("ETag", ""))
+        words = f"more than {OBJECT_BYTES_MAX} bytes: nothing of a log is as large"
+        refusal = BucketProblem(f"{self.url}/{name} has {words}")
+        data = await body_within(response, OBJECT_BYTES_MAX, refusal=refusal)
+        return StoredObject(data=data, e_tag=response.headers.get("ETag", ""))
 
     async def create(self, name: str, data: bytes, headers: dict[str, str]) -> bool:
         """Put an object unless there is one (If-None-Match: *); False where there is. Raises `BucketProblem`."""

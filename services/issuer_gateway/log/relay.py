@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from proto.envelope import Envelope
 from proto.ids import EventId
-from proto.problem import Problem
+from proto.problem import Problem, slug_of
 from proto.wire.ledger import Appended, AppendLine
 from services.call_context import CallContext, CallOrigins, carrying, current, together
 from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreachableProblem
@@ -136,7 +136,7 @@ class Relay:
     def _count(self, taken: int, refused: list[dict[str, Any]], later: list[dict[str, Any]]) -> None:
         for result, count in (("taken", taken), ("refused", len(refused)), ("later", len(later))):
             self._metrics.relayed.labels(result).inc(count)
-        kinds = sorted({str(problem.get("type", "")).rpartition(":")[2][:60] for problem in (*refused, *later)})
+        kinds = sorted({slug_of(problem)[:60] for problem in (*refused, *later)})
         values = {"taken": taken, "refused": len(refused), "later": len(later), "problems": kinds, **self._sent_for}
         if refused:
             self._log.warning("relayed", **values)
@@ -194,4 +194,4 @@ def is_final(problem: dict[str, Any]) -> bool:
     """Tell whether the ledger will refuse this event always: its rule says so, or its form is wrong."""
     if "final" in problem:
         return problem["final"] is True
-    return str(problem.get("type", "")).rpartition(":")[2] in _FINAL_SLUGS
+    return slug_of(problem) in _FINAL_SLUGS

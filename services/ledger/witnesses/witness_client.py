@@ -13,6 +13,7 @@ from proto.log.checkpoint import parse_decimal
 from proto.log.note import NOTE_BYTES_MAX
 from proto.log.witness import SIZE_MEDIA_TYPE, AddCheckpoint, origin_hash
 from proto.problem import MalformedProblem
+from services.clients.bodies import body_within
 from services.clients.http_session import HTTP_ERRORS
 from services.clients.retry_after import asked_seconds
 from services.edge.media_type import media_type_of
@@ -81,7 +82,7 @@ class WitnessClient:
             async with self._session.post(
                 url, data=data, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
-                body = await _read(response, ANSWER_BYTES_MAX)
+                body = await body_within(response, ANSWER_BYTES_MAX, refusal=_too_large(ANSWER_BYTES_MAX))
                 return _meaning(response, body)
         except HTTP_ERRORS as error:
             return _failed(error)
@@ -96,7 +97,9 @@ class WitnessClient:
         url = f"{self._monitoring_url}/{origin_hash(origin).hex()}/checkpoint"
         try:
             async with self._session.get(url, timeout=self._timeout, allow_redirects=False) as response:
-                return await _read(response, NOTE_BYTES_MAX) if response.status == _OK else None
+                if response.status != _OK:
+                    return None
+                return await body_within(response, NOTE_BYTES_MAX, refusal=_too_large(NOTE_BYTES_MAX))
         except (*HTTP_ERRORS, MalformedProblem):
             return None
 
@@ -132,10 +135,5 @@ def _failed(error: Exception) -> Failed:
     return Failed(words=f"It cannot be reached: {error}")
 
 
-async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > bytes_max:
-            raise MalformedProblem(f"It answered with more than {bytes_max} bytes")
-    return bytes(body)
+def _too_large(bytes_max: int) -> MalformedProblem:
+    return MalformedProblem(f"It answered with more than {bytes_max} bytes")

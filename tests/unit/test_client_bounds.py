@@ -1,0 +1,65 @@
+"""Whoever answers our clients is not believed in how much there is, nor in where a line ends."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from proto.problem import MalformedProblem
+from services.clients.bodies import body_within, lines_within
+from services.clients.http_client import LINE_BYTES_MAX, HttpClient, UnreachableProblem
+
+REFUSAL = MalformedProblem("more than it may be")
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    """Answer `count` bytes, and then `end`."""
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    await answer.write(b"x" * int(request.query["count"]) + request.query.get("end", "").encode())
+    return answer
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TestServer]:
+    app = web.Application()
+    app.router.add_get("/", _answer)
+    async with TestServer(app) as server:
+        yield server
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as made:
+        yield made
+
+
+async def test_a_body_is_read_up_to_its_bound_and_no_further(
+    server: TestServer, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(server.make_url("/?count=100000")) as response:
+        assert len(await body_within(response, 100_000, refusal=REFUSAL)) == 100_000
+    async with session.get(server.make_url("/?count=100001")) as response:
+        with pytest.raises(MalformedProblem, match="more than it may be"):
+            await body_within(response, 100_000, refusal=REFUSAL)
+
+
+async def test_a_line_is_read_up_to_its_bound_and_says_whether_it_ended(
+    server: TestServer, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(server.make_url("/?count=200000&end=%0Aab%0Ac")) as response:
+        found = [(len(line), is_whole) async for line, is_whole in lines_within(response, 200_000, refusal=REFUSAL)]
+    assert found == [(200_000, True), (2, True), (1, False)]
+    for end in ("", "%0A"):
+        async with session.get(server.make_url(f"/?count=200001&end={end}")) as response:
+            with pytest.raises(MalformedProblem, match="more than it may be"):
+                [line async for line in lines_within(response, 200_000, refusal=REFUSAL)]
+
+
+async def test_a_line_without_end_is_no_answer_of_ours(server: TestServer, session: aiohttp.ClientSession) -> None:
+    client = HttpClient(session, str(server.make_url("/")))
+    assert [len(line) async for line in client.lines("GET", "/", query={"count": LINE_BYTES_MAX})] == [LINE_BYTES_MAX]
+    with pytest.raises(UnreachableProblem, match="answered with something else"):
+        [line async for line in client.lines("GET", "/", query={"count": LINE_BYTES_MAX + 1})]
