@@ -1,8 +1,5 @@
 """Papers of credentials: PDF and pictures, laid out by a program of its own within bounds. Keeps nothing."""
 
-import asyncio
-import contextlib
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,9 +7,11 @@ from typing import Any, Literal
 import msgspec
 
 from proto.documents.baked_picture import with_credential
-from proto.problem import BusyProblem, InvalidProblem
+from proto.problem import InvalidProblem
+from services.bounded_program import run_bounded, within
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.papers.paper_process import PaperOrder
+from services.issuer_gateway.waiting.turns import Turns
 
 MAKERS_MAX = 2
 WAITING_MAX = 32
@@ -39,8 +38,12 @@ class Papers:
     def __init__(self, *, fonts: Path | None = None, program: Sequence[str] = PROGRAM) -> None:
         self._fonts = fonts
         self._program = program
-        self._places = asyncio.Semaphore(MAKERS_MAX)
-        self._waiting = 0
+        self._turns = Turns(
+            MAKERS_MAX,
+            waiting_max=WAITING_MAX,
+            wait_seconds_max=WAIT_SECONDS_MAX,
+            busy="Other papers are being made; ask again in a minute",
+        )
 
     async def pdf(
         self,
@@ -85,42 +88,17 @@ class Papers:
     async def made(self, order: PaperOrder) -> bytes:
         """Return a paper; raises `PaperProblem`, and `BusyProblem` where others take too long."""
         order = msgspec.structs.replace(order, fonts=str(self._fonts) if self._fonts else None)
-        if self._waiting >= WAITING_MAX:
-            raise BusyProblem("Many papers are being made; ask again in a minute")
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(WAIT_SECONDS_MAX):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise BusyProblem("Other papers are being made; ask again in a minute") from error
-        finally:
-            self._waiting -= 1
-        try:
+        async with self._turns.turn():
             return await self._made(msgspec.json.encode(order))
-        finally:
-            self._places.release()
 
     async def _made(self, order: bytes) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", *self._program),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=_THREADS,
-        )
-        making = asyncio.ensure_future(process.communicate(order))
         try:
-            async with asyncio.timeout(MAKE_SECONDS_MAX):
-                await asyncio.shield(making)
+            ended = await run_bounded(self._program, order, wait=within(MAKE_SECONDS_MAX), environment=_THREADS)
         except TimeoutError as error:
             raise PaperProblem("It takes too long to lay out: its texts are too long for a paper") from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            written, said = await making  # ends with the process
-        if process.returncode:
-            word = said.decode("ascii", "replace").strip()[-40:] or "it was ended"
+        if ended.status:
+            word = ended.said[-40:] or "it was ended"
             raise PaperProblem(
                 f"It cannot be laid out within the bounds of a paper ({word}). The document itself can be read as ever"
             )
-        return written
+        return ended.written

@@ -1,14 +1,13 @@
 """Credentials that travel inside of a PDF: taken out by a program of its own, within bounds. Judges nothing."""
 
 import asyncio
-import contextlib
-import sys
 from collections.abc import Sequence
 
 import msgspec
 
 from proto.canonical import DECODE_ERRORS
 from proto.problem import InvalidProblem
+from services.bounded_program import Ended, Work, run_bounded
 from services.verifier.limits.places import Places
 
 PDF_MEDIA = "application/pdf"
@@ -62,25 +61,12 @@ class PdfReader:
         return found[0].encode()
 
     async def _read(self, data: bytes) -> list[str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", *self._program),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={},
-        )
-        reading = asyncio.ensure_future(process.communicate(data))
         try:
-            await self._wait_for(reading)
+            return _texts(await run_bounded(self._program, data, wait=self._wait_for))
         except TimeoutError as error:
             raise PdfProblem("The PDF takes too long to read; send the credential's JSON itself") from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            written, said = await reading  # ends with the process
-        return _texts(process.returncode, written, said)
 
-    async def _wait_for(self, reading: asyncio.Future[tuple[bytes, bytes]]) -> None:
+    async def _wait_for(self, reading: Work) -> None:
         """Return when it is read; raises `TimeoutError`, early where too many others take long already."""
         await asyncio.wait({reading}, timeout=QUICK_SECONDS)
         if reading.done():
@@ -91,13 +77,13 @@ class PdfReader:
             await asyncio.shield(reading)
 
 
-def _texts(status: int | None, written: bytes, said: bytes) -> list[str]:
+def _texts(ended: Ended) -> list[str]:
     """Return the texts that the program wrote, or raise `PdfProblem` with what it said."""
-    if status:
-        words = said.decode("ascii", "replace")[-80:].strip() or "it broke its reader"
+    if ended.status:
+        words = ended.said[-80:] or "it broke its reader"
         raise PdfProblem(f"The PDF cannot be read ({words}); send the credential's JSON itself")
     try:
-        return _DECODE(written)
+        return _DECODE(ended.written)
     except DECODE_ERRORS as error:
         raise PdfProblem("The PDF's attachments cannot be read; send the credential's JSON itself") from error
 

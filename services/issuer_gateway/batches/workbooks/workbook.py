@@ -1,19 +1,20 @@
 """Lists in workbooks (XLSX): taken out by a program of its own, within bounds. Knows no column."""
 
 import asyncio
-import contextlib
-import sys
 from collections.abc import Sequence
 
 import msgspec
 
-from proto.problem import BusyProblem
 from proto.tables.dialect import CsvProblem
 from proto.tables.records import RECORD_BYTES_MAX, FileRecord, RecordTooLongProblem
+from services.bounded_program import run_bounded, within
+from services.issuer_gateway.waiting.turns import Turns
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WORKBOOK_BYTES_MAX = 16_777_216
 READERS_MAX = 1
+WAITING_MAX = 8
+"""Each holds a whole workbook in memory."""
 WAIT_SECONDS_MAX = 60.0
 READ_SECONDS_MAX = 60.0
 PROGRAM = ("-m", "services.issuer_gateway.batches.workbooks.workbook_process")
@@ -37,45 +38,30 @@ class Workbooks:
 
     def __init__(self, *, program: Sequence[str] = PROGRAM) -> None:
         self._program = program
-        self._places = asyncio.Semaphore(READERS_MAX)
+        self._turns = Turns(
+            READERS_MAX,
+            waiting_max=WAITING_MAX,
+            wait_seconds_max=WAIT_SECONDS_MAX,
+            busy="Other workbooks are being read; send this one again in a minute",
+        )
 
     async def records(self, data: bytes) -> list[FileRecord]:
         """Return the rows of the first sheet that holds anything, numbered as there, as records of CSV.
 
         Raises `CsvProblem` where it cannot be read, `RecordTooLongProblem`, and `BusyProblem` where others take long.
         """
-        try:
-            async with asyncio.timeout(WAIT_SECONDS_MAX):
-                await self._places.acquire()
-        except TimeoutError as error:
-            raise BusyProblem("Other workbooks are being read; send this one again in a minute") from error
-        try:
+        async with self._turns.turn():
             written = await self._read(data)
-        finally:
-            self._places.release()
         return await asyncio.to_thread(_records, written)
 
     async def _read(self, data: bytes) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", *self._program),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={},
-        )
-        reading = asyncio.ensure_future(process.communicate(data))
         try:
-            async with asyncio.timeout(READ_SECONDS_MAX):
-                await asyncio.shield(reading)
+            ended = await run_bounded(self._program, data, wait=within(READ_SECONDS_MAX))
         except TimeoutError as error:
             raise CsvProblem(_BROKEN) from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            written, said = await reading  # ends with the process
-        if process.returncode:
-            raise CsvProblem(_WHY.get(said.decode("ascii", "replace").strip(), _BROKEN))
-        return written
+        if ended.status:
+            raise CsvProblem(_WHY.get(ended.said, _BROKEN))
+        return ended.written
 
 
 def _records(written: bytes) -> list[FileRecord]:
