@@ -1,10 +1,8 @@
 """A backup is made while all runs, and restored elsewhere: rehearsed up to bringing back what was lost."""
 
-import asyncio
 import contextlib
 import os
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from services.issuer_gateway.keys.vault import Vault
 from services.ledger.signer import InconsistentTreeError
 from services.ledger.succession.recovery import recover
 from services.persistence import postgres
+from tests.support.commands import credentify
 from tests.support.databases import Database, MakeDatabase
 from tests.support.gateways import RunningGateway
 from tests.support.ledgers import RunningLedger, ledger_config, until
@@ -252,15 +251,7 @@ async def test_a_rehearsal_says_which_keys_it_lacked_and_calls_nothing_damaged_o
 
 
 async def run_backup(*options: str | Path, **environ: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "backup", *map(str, options)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | environ,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await credentify("backup", *options, environ=os.environ | environ)
 
 
 async def test_a_schedule_makes_backups_of_what_the_environment_names_and_keeps_the_newest(

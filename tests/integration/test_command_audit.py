@@ -22,6 +22,7 @@ from proto.log.receipt import check_receipt, parse_receipt
 from services.auditor import Finding
 from services.command.audit import EXIT_COULD_NOT_AUDIT, EXIT_UNKNOWN_RULES
 from tests.support.bundles import policy_of, witness_policy_text
+from tests.support.commands import credentify
 from tests.support.served_logs import force, force_and_believe
 from tests.support.tiled_logs import ServedTiles, served_tiles
 from tests.support.worlds import World, activate_unknown_rules
@@ -40,17 +41,7 @@ def world_of(count: int = 5) -> World:
 
 async def audit(log: ServedTiles, *arguments: str, key: str | None = None) -> tuple[int, str, str]:
     """Run the command to its end; return its exit status and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "audit", log.url, "--key", key or log.world.log_key.verifier.text),
-        *arguments,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(WAIT_SECONDS):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await credentify("audit", log.url, "--key", key or log.world.log_key.verifier.text, *arguments)
 
 
 async def audit_json(log: ServedTiles, *arguments: str) -> tuple[int, dict[str, Any]]:

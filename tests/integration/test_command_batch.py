@@ -1,8 +1,6 @@
 """`credentify batch` as a process of its own against a running gateway."""
 
-import asyncio
 import datetime as dt
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import msgspec
 from proto.tables.cells import read_header
 from proto.tables.changes_csv import COLUMNS, REQUIRED_COLUMNS, NumberedChange, read_change
 from proto.tables.records import RecordCutter
+from tests.support.commands import credentify
 from tests.support.gateways import Office, RunningGateway
 from tests.support.workbooks import workbook
 
@@ -20,15 +19,9 @@ EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 async def _batch(office: Office, folder: Path, file: Path, *options: str) -> tuple[int, Any, str]:
     key = folder / "api-key"
     key.write_text(office.created.api_key + "\n")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "batch", str(file), "--gateway", office.gateway.url),
-        *("--api-key-file", str(key), "--json", *options),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, msgspec.json.decode(out) if out else None, err.decode()
+    named = ("--gateway", office.gateway.url, "--api-key-file", key)
+    status, out, err = await credentify("batch", file, *named, "--json", *options)
+    return status, msgspec.json.decode(out) if out else None, err
 
 
 async def test_a_large_file_is_sent_followed_and_its_results_are_written(

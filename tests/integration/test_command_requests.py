@@ -1,15 +1,14 @@
 """`credentify request` and `credentify claim` against a running gateway, as learners and staff use them."""
 
-import asyncio
 import csv
 import json
 import stat
-import sys
 from pathlib import Path
 
 import pytest
 
 from proto.documents.open_badge_names import IRIS
+from tests.support.commands import STRICT, credentify
 from tests.support.gateways import Office, RunningGateway
 
 
@@ -24,15 +23,9 @@ class Shell:
 
     async def run(self, *words: str, staff: bool = False, status: int = 0) -> str:
         options = ("--api-key-file", str(self.key)) if staff else ()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", *words, *options),
-            env={"GATEWAY": self._gateway.url, "PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error"},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        out, _ = await process.communicate()
-        assert process.returncode == status, out.decode()
-        return out.decode()
+        ran = await credentify(*words, *options, environ={**STRICT, "GATEWAY": self._gateway.url})
+        assert ran.status == status, ran
+        return ran.out + ran.err
 
     def link(self, link: str) -> str:
         """Return a link at the port of this test: the public address is a fixed one."""

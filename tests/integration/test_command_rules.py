@@ -1,9 +1,6 @@
 """What the registrar's command signs for rules version 2, handed to a ledger as a user does it."""
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from proto import events
 from services.command.key_file import write_key
 from services.ledger import domain
 from services.ledger.succession.opening import init_log, is_initialised
+from tests.support.commands import credentify
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import RunningLedger, ledger_config, new_database, running_ledger
 from tests.support.statements import p256_public_key, secret_key
@@ -38,16 +36,7 @@ def key(tmp_path: Path) -> Path:
 
 async def registrar(*arguments: str | Path, typed: str = "") -> tuple[int, str, str]:
     """Run the command as a user does, who types this; return its status and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "registrar", *map(str, arguments)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ,
-    )
-    out, err = await process.communicate(typed.encode())
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await credentify("registrar", *arguments, typed=typed)
 
 
 async def said(ledger: RunningLedger, key: Path, *arguments: str | Path) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """One command sets right what a thief of a key did: what was issued never held, and what was revoked holds."""
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 
 import msgspec
@@ -12,21 +9,13 @@ import pytest
 from proto.ids import CredentialId
 from proto.problem import Problem
 from services.command.key_file import write_key
+from tests.support.commands import credentify
 from tests.support.ledgers import RunningLedger
 from tests.support.statements import Party, secret_key
 
 
 async def stolen_key(ledger: RunningLedger, *arguments: str | Path, typed: str = "") -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "stolen-key", *map(str, arguments), "--ledger", ledger.url),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ,
-    )
-    out, err = await process.communicate(typed.encode())
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await credentify("stolen-key", *arguments, "--ledger", ledger.url, typed=typed)
 
 
 async def robbed(ledger: RunningLedger, tmp_path: Path) -> tuple[Party, CredentialId, CredentialId, tuple[str, ...]]:

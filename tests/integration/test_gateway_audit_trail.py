@@ -1,7 +1,5 @@
 """The audit trail of a running gateway: who did what, from where, answered what; chained, and altered by nobody."""
 
-import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from proto.audit_trail import check_trail
 from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
 from services.persistence.postgres import connected
+from tests.support.commands import STRICT, credentify
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Client, Office, RunningGateway, running_gateway
 from tests.support.ledgers import RunningLedger
@@ -21,15 +20,9 @@ json_of = msgspec.json.decode
 
 
 async def _credentify(*words: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", *words),
-        env={"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode == 0, out.decode()
-    return out.decode()
+    ran = await credentify(*words, environ=STRICT)
+    assert ran.status == 0, ran
+    return ran.out
 
 
 async def _lines(gateway: RunningGateway, client: Client, *, after: int = 0) -> list[bytes]:

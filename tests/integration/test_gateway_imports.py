@@ -1,12 +1,11 @@
 """Imports of other systems' documents, and ESCO's list, through a running gateway."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 
 from proto.wire.esco import EscoFoundList
 from proto.wire.gateway import CredentialAnswer
+from tests.support.commands import credentify
 from tests.support.gateways import OPERATOR_TOKEN, RunningGateway
 
 ESCO_HEADER = b"conceptType,conceptUri,skillType,preferredLabel,altLabels,description\n"
@@ -53,14 +52,10 @@ async def test_the_official_list_of_skills_is_loaded_and_completes_what_is_typed
     token = tmp_path / "token"
     token.write_text(OPERATOR_TOKEN)
     for _ in range(2):  # loading it again changes nothing
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services", "esco", "import", str(vendored / "esco_ict_skills_en.csv")),
-            *("--gateway", gateway.url, "--operator-token-file", str(token), "--json"),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        out, _ = await process.communicate()
-        assert process.returncode == 0, out
-        loaded = json.loads(out)
+        named = ("--gateway", gateway.url, "--operator-token-file", token)
+        ran = await credentify("esco", "import", vendored / "esco_ict_skills_en.csv", *named, "--json")
+        assert ran.status == 0, ran
+        loaded = json.loads(ran.out)
         assert loaded["foreign_count"] > 0  # the list was passed on with additions of somebody else's
         assert loaded["skill_count"] == await gateway.database_count("esco_skill")
     found = (await gateway.client().get("/v1/esco/skills?q=Hask")).as_(EscoFoundList)

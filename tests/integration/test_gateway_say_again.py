@@ -1,9 +1,6 @@
 """What a condemned key made void and was genuine is said again from the list of it: the same credentials, once each."""
 
-import asyncio
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from proto.moment import Moment
 from proto.wire.batches import BatchAnswer
 from services.command.say_again import read_list
 from services.command.stolen_key import Voided, said_since
+from tests.support.commands import credentify
 from tests.support.gateways import OWN_PREFIX, Client, Office, RunningGateway
 from tests.support.ledgers import Registrar, RunningLedger, until
 from tests.support.statements import Party
@@ -78,18 +76,9 @@ async def say_again(robbed: Robbed, file: Path, *options: str, typed: str = "") 
     """Run the command and return its status, what it printed (JSON decoded) and its other words."""
     token = file.with_name("api-key")
     token.write_text(robbed.office.created.api_key)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "say-again", str(file), "--gateway", robbed.gateway.url),
-        *("--api-key-file", str(token), *options),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ,
-    )
-    out, err = await process.communicate(typed.encode())
-    assert process.returncode is not None
-    printed = out.decode()
-    return process.returncode, json.loads(printed) if "--json" in options and printed else printed, err.decode()
+    named = ("--gateway", robbed.gateway.url, "--api-key-file", token)
+    status, printed, err = await credentify("say-again", file, *named, *options, typed=typed)
+    return status, json.loads(printed) if "--json" in options and printed else printed, err
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """Standing decisions, invited endorsers, endorsements and recognition by version 2, through a running gateway."""
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import pytest
 
 from services.clients.gateway import AnsweredProblem, GatewayClient
 from services.command.key_file import write_key
+from tests.support.commands import credentify
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
@@ -166,17 +164,11 @@ async def test_the_typed_client_says_and_lists_all_of_it_page_by_page(offices: O
     assert (await client.endorsements(offices.credential)).endorsements == ()  # type: ignore[arg-type] # an id
 
 
-async def credentify(*arguments: str | Path) -> str:
+async def printed(*arguments: str | Path) -> str:
     """Run the command as a user does, and return what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", *map(str, arguments)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ,
-    )
-    out, err = await process.communicate()
-    assert process.returncode == 0, err.decode()
-    return out.decode()
+    ran = await credentify(*arguments)
+    assert ran.status == 0, ran.err
+    return ran.out
 
 
 async def test_staff_and_the_registrar_say_all_of_it_by_command(offices: Offices, tmp_path: Path) -> None:
@@ -191,21 +183,21 @@ async def test_staff_and_the_registrar_say_all_of_it_by_command(offices: Offices
     home, abroad = speaking(offices.home), speaking(offices.abroad)
     programme = ("--programme", "https://nadmorska.example/p/1", "--ects", "3.5", "--until", "2029-06-30")
     about = ("--issuer", offices.home.did, "--achievement", offices.achievement)
-    decision = made(await credentify("decision", "make", *abroad, *about, *programme, "--json"))
+    decision = made(await printed("decision", "make", *abroad, *about, *programme, "--json"))
     invite = ("--achievement", offices.achievement, "--endorser", offices.abroad.did, "--role", "quality")
-    invitation = made(await credentify("endorsement", "invite", *home, *invite, "--json"))
+    invitation = made(await printed("endorsement", "invite", *home, *invite, "--json"))
     await offices.home.event_published(invitation)
-    listed = await credentify("decision", "list", *abroad)
+    listed = await printed("decision", "list", *abroad)
     assert "in force  3.5 ECTS in full" in listed
-    assert "quality" in await credentify("endorsement", "invitations", "--received", *abroad)
-    given = await credentify("endorsement", "give", offices.credential, *abroad, "--role", "quality", "--json")
+    assert "quality" in await printed("endorsement", "invitations", "--received", *abroad)
+    given = await printed("endorsement", "give", offices.credential, *abroad, "--role", "quality", "--json")
     await offices.abroad.event_published(made(given))
-    assert "holds  quality" in await credentify("endorsement", "list", offices.credential, *home)
-    assert "withdrawn" in await credentify("endorsement", "withdraw", offices.credential, made(given), *abroad)
-    await credentify("endorsement", "uninvite", invitation, *home)
+    assert "holds  quality" in await printed("endorsement", "list", offices.credential, *home)
+    assert "withdrawn" in await printed("endorsement", "withdraw", offices.credential, made(given), *abroad)
+    await printed("endorsement", "uninvite", invitation, *home)
     key = tmp_path / "registrar.key"
     write_key(key, secret_key("registrar", "event", 0))
     said = ("--key", key, "--ledger", offices.ledger.url, "--yes")
-    assert "achievement-recognition-withdrawn.v1: entry" in await credentify(
+    assert "achievement-recognition-withdrawn.v1: entry" in await printed(
         "registrar", "withdraw", "decision", decision, *said
     )

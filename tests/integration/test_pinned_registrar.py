@@ -2,9 +2,7 @@
 without a pin of the registrar: a verifier, an audit, an offline verification, a gateway.
 """
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from tests.integration.test_command_audit import audit, audit_json
 from tests.integration.test_verifier_http import Verifier, codes, running, until
 from tests.support.awarded import Awarded, award
 from tests.support.bundles import bundle_of, policy_of
+from tests.support.commands import credentify
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import running_gateway
 from tests.support.ledgers import RunningLedger
@@ -29,7 +28,6 @@ from tests.support.served_logs import served
 from tests.support.tiled_logs import served_tiles
 from tests.support.worlds import World
 
-ROOT = Path(__file__).parents[2]
 TRUE = World()
 """The log that everybody means."""
 
@@ -161,15 +159,9 @@ async def _offline(folder: Path, world: World, awarded: Awarded, *lines: str) ->
     (folder / "bundle.json").write_bytes(encode_bundle(bundle_of(world, awarded.credential_id)))
     policy = ["log " + world.log_key.verifier.text, *lines, "quorum none"]
     (folder / "policy").write_text("\n".join(policy) + "\n")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services", "verify", "--offline", "--json"),
-        *(str(folder / "document.json"), str(folder / "bundle.json"), "--policy", str(folder / "policy")),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, json.loads(out)
+    files = (folder / "document.json", folder / "bundle.json", "--policy", folder / "policy")
+    ran = await credentify("verify", "--offline", "--json", *files)
+    return ran.status, json.loads(ran.out)
 
 
 @pytest.mark.parametrize("pin", PINS)

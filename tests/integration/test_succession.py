@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import io
-import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -36,6 +35,7 @@ from services.verifier import fsck as verifier_fsck
 from services.verifier.app import make_app as make_verifier
 from services.verifier.config import Config as VerifierConfig
 from tests.support.bundles import policy_of
+from tests.support.commands import credentify
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import running_gateway
 from tests.support.ledgers import ORIGIN, Registrar, RunningLedger, ledger_config, new_database, running_ledger, until
@@ -502,15 +502,8 @@ async def test_an_auditor_proves_the_old_log_and_then_the_one_that_continues_it(
         state, before = tmp_path / "audit", f"{old.url}={old.verifier_key}"
 
         async def audit(*arguments: str) -> tuple[int, str]:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "services", "audit", new.url, "--key", new.verifier_key, "--once"),
-                *arguments,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            out, _ = await process.communicate()
-            assert process.returncode is not None
-            return process.returncode, out.decode()
+            ran = await credentify("audit", new.url, "--key", new.verifier_key, "--once", *arguments)
+            return ran.status, ran.out + ran.err
 
         assert (await audit())[0] == 2, "without its predecessor the log follows rules that nobody here knows"
         status, words = await audit("--state", str(state), "--predecessor", before)
