@@ -14,6 +14,7 @@ import msgspec
 
 from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
+from proto.lifecycle import RULES_VERSION_OF_NEW_LOGS
 from proto.log.note_key import parse_signer_key
 from proto.problem import ConflictProblem
 from services.clients.http_session import client_session
@@ -106,6 +107,9 @@ def _first_ports(asked: tuple[int | None, ...]) -> tuple[int, ...]:
 class Stack:
     """The bundled PostgreSQL and the three services on one data folder, in the order in which they need each other."""
 
+    rules_version: int = RULES_VERSION_OF_NEW_LOGS
+    """By which a new log is opened."""
+
     def __init__(self, home: Home, settings: Settings, *, say: Say, binaries: Path | None = None) -> None:
         self.home = home
         self.settings = settings
@@ -178,6 +182,7 @@ class Stack:
                 recovery=read_key(self.home.path("registrar", "recovery.key")).public_key,
                 more=(),
                 parameters=DEFAULT_PARAMETERS,
+                rules_version=self.rules_version,
             )
             replace_private(opening, msgspec.json.encode(envelope))
         await init_log(config, opening.read_bytes())

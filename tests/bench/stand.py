@@ -11,14 +11,11 @@ import aiohttp
 import msgspec
 
 from proto import events
-from proto.events import DEFAULT_PARAMETERS
 from proto.ids import Origin
 from proto.wire.ledger import LogInfo
 from services.clients.log_client import LogClient
 from services.command.child import ServiceProcess
-from services.command.home import Addresses, Home, replace_private
-from services.command.key_file import read_key
-from services.command.registrar_log import open_log
+from services.command.home import Addresses, Home
 from services.command.speaker import Speaker
 from services.command.submit import submit
 from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
@@ -69,20 +66,6 @@ class Stand(Stack):
             makers = {"ledger": self._ledger, "gateway": self._gateway, "verifier": self._verifier}
             self.running[name] = makers[name](self.addresses)
             await self.running[name].start()
-
-    async def _ensure_log(self) -> None:
-        opening = self.home.path("registrar", "opening.json")
-        if not opening.exists():
-            envelope = open_log(
-                origin=self.settings.origin,
-                key=self.home.path("registrar", "registrar.key"),
-                recovery=read_key(self.home.path("registrar", "recovery.key")).public_key,
-                more=(),
-                parameters=DEFAULT_PARAMETERS,
-                rules_version=self.rules_version,
-            )
-            replace_private(opening, msgspec.json.encode(envelope))
-        await super()._ensure_log()
 
     def _ledger_config(self) -> LedgerConfig:
         return msgspec.structs.replace(super()._ledger_config(), development_rules=True)

@@ -21,16 +21,14 @@ from prometheus_client import CollectorRegistry
 
 from proto.envelope import Envelope, Opened, seal_opened
 from proto.events import Event
-from proto.ids import CredentialId, EventId, InstitutionId
+from proto.ids import CredentialId, EventId
 from proto.problem import UnavailableProblem
 from proto.wire.gateway import EventAnswer
-from proto.wire.institutions import InstitutionRequest
 from proto.wire.ledger import AppendLine
 from services.clients.log_client import LogUnreachableProblem
 from services.edge import Log
 from services.issuer_gateway.batches.batch_worker import BatchWorker
 from services.issuer_gateway.config import Config
-from services.issuer_gateway.domain.tenant import Tenant, tenant_from
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.signing_keys import SigningKeys
 from services.issuer_gateway.log.arrivals import Arrivals
@@ -51,7 +49,7 @@ from tests.fault.gateway_outcome import Outcome
 from tests.fault.gateway_storage import FakeDatabase
 from tests.fault.refusing_ledger import Ledger, Rates
 from tests.fault.virtual_time import run
-from tests.support.statements import ACCREDITATION, SCOPE, secret_key
+from tests.support.tenants import tenant_of
 from tests.support.worlds import World
 
 Kind = Literal["go", "wait", "fail", "die"]
@@ -212,7 +210,7 @@ class Simulation:
         self.chance = Chance(self.rng, KINDS, fault_rate=plan.fault_rate, only=plan.only)
         self.world = World()
         self.college = self.world.admit("college")
-        self.tenant = _tenant()
+        self.tenant = tenant_of("college", "College")
         self.config = Config(
             public_url="http://localhost:8102",
             database_url="postgresql://nobody@localhost/none",
@@ -375,18 +373,6 @@ class Simulation:
     def _is_done(self) -> bool:
         is_sent = all(row.place.state != "pending" for row in self.database.outbox.values())
         return is_sent and self.tables.are_over()
-
-
-def _tenant() -> Tenant:
-    request = InstitutionRequest(
-        slug="college",
-        legal_name="College",
-        country="NL",
-        recovery_public_key=secret_key("recovery").public_key,
-        scope=SCOPE,
-        accreditation=ACCREDITATION,
-    )
-    return tenant_from(request, institution_id=InstitutionId("1"), public_url="http://localhost:8102")
 
 
 def simulate(plan: Plan, subjects: Subjects | None = None) -> Result:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from proto import events
-from proto.bundles.bundle import MEDIA_TYPE, Bundle, BundledEntry, BundlePart, bundled
+from proto.bundles.bundle import MEDIA_TYPE, Bundle, BundledEntry, BundlePart, bundled, decode_bundle
+from proto.bundles.check import check_bundle
 from proto.bundles.scope import by_log, entries_about
 from proto.documents.claims_root import SEED_BYTES
 from proto.documents.document import credential_id_of
@@ -20,6 +21,7 @@ from proto.log.merkle import inclusion_proof
 from proto.log.note import parse_note
 from proto.log.note_key import KeyKind, SignerKey
 from proto.log.policy import Policy, parse_policy
+from proto.problem import Problem
 from services.issuer_gateway.domain.issuing import COMMITMENTS_FROM, committed
 from tests.support.documents import ISSUER, full_document
 from tests.support.statements import Party, secret_key
@@ -132,3 +134,14 @@ def issue_document(world: World, **other: Any) -> tuple[dict[str, Any], Credenti
     assert isinstance(event, events.CredentialIssued)
     world.say(event)
     return document, credential_id
+
+
+def assert_every_byte_counts(data: bytes, policy: Policy) -> None:
+    """Change each byte of a bundle in turn: it cannot be read then, or a fault is found."""
+    for at in range(len(data)):
+        changed = data[:at] + bytes([data[at] ^ (0x20 if chr(data[at]).isalpha() else 1)]) + data[at + 1 :]
+        try:
+            found = check_bundle(decode_bundle(changed), policy)
+        except Problem:
+            continue
+        assert found.faults, f"byte {at} of the bundle was altered and nobody noticed"

@@ -14,44 +14,28 @@ from proto.documents.shape import NODES_MAX, shape_of
 from proto.documents.vc import DataModelProblem, check_credential, check_shared
 from proto.documents.vc_terms import KnownContexts
 from proto.envelope import open_envelope, seal, seal_opened
-from proto.ids import AchievementId, InstitutionId, Origin
+from proto.ids import Origin
 from proto.keys import SecretKey, key_id_of
 from proto.moment import Moment
-from proto.wire.gateway import AchievementRequest
-from proto.wire.institutions import InstitutionRequest
-from services.command.demo_walk import EXAMPLES
 from services.crypto.rdf_canonical import known_contexts, pinned_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts, with_part, without_part
-from services.issuer_gateway.domain.awarding import Common, achievement_from, document_of
+from services.issuer_gateway.domain.awarding import Common, document_of
 from services.issuer_gateway.domain.issuing import issued_event, statement_of
-from services.issuer_gateway.domain.tenant import Tenant, tenant_from
+from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store.achievements import StoredAchievement
-from tests.support.statements import ACCREDITATION, SCOPE
+from tests.support.tenants import stored_achievement, tenant_of
 
 KEY = SecretKey.generate()
 
 
 @pytest.fixture
 def tenant() -> Tenant:
-    request = InstitutionRequest(
-        slug="harbour",
-        legal_name="Harbour University",
-        country="NL",
-        recovery_public_key=KEY.public_key,
-        scope=SCOPE,
-        accreditation=ACCREDITATION,
-    )
-    return tenant_from(request, institution_id=InstitutionId(str(uuid.uuid4())), public_url="https://gateway.example")
+    return tenant_of("harbour", "Harbour University")
 
 
 @pytest.fixture
 def stored(tenant: Tenant) -> StoredAchievement:
-    content = msgspec.json.decode((EXAMPLES / "achievements" / "data-literacy.json").read_bytes())
-    del content["uri"]
-    name, achievement = achievement_from(
-        msgspec.convert(content, AchievementRequest), tenant, fresh_id=AchievementId("literacy")
-    )
-    return StoredAchievement(achievement_id=name, revision=1, achievement=achievement)
+    return stored_achievement(tenant)
 
 
 def award(stored: StoredAchievement) -> Award:

@@ -1,6 +1,5 @@
 """Awards of one list that differ in their learners alone: documents filled into a draft are those made one by one."""
 
-import uuid
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
@@ -14,23 +13,18 @@ from proto.documents.credential import Award
 from proto.documents.document import document_digest
 from proto.documents.open_badge import build_document
 from proto.documents.vc import check_credential
-from proto.ids import AchievementId, InstitutionId, commitment, committed_credential_id
-from proto.keys import SecretKey
+from proto.ids import commitment, committed_credential_id
 from proto.moment import Moment
 from proto.problem import InvalidProblem
-from proto.wire.gateway import AchievementRequest
-from proto.wire.institutions import InstitutionRequest
-from services.command.demo_walk import EXAMPLES
 from services.crypto.rdf_canonical import known_contexts
 from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.credentials.prepare_award import PrepareAward
 from services.issuer_gateway.credentials.prepared_award import PreparedAward
 from services.issuer_gateway.domain.award_draft import DRAFTS_MAX, AwardDrafts
-from services.issuer_gateway.domain.awarding import achievement_from
-from services.issuer_gateway.domain.tenant import Tenant, tenant_from
+from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.status_lists import Given
 from services.issuer_gateway.store.achievements import StoredAchievement
-from tests.support.statements import ACCREDITATION, SCOPE
+from tests.support.tenants import stored_achievement, tenant_of
 
 NOW = Moment("2026-11-29T10:00:00.000Z")
 KNOWN: Sequence[dict[str, Any]] = (
@@ -72,25 +66,12 @@ class PlacesInOrder:
 
 @pytest.fixture
 def tenant() -> Tenant:
-    request = InstitutionRequest(
-        slug="harbour",
-        legal_name="Harbour University",
-        country="NL",
-        recovery_public_key=SecretKey.generate().public_key,
-        scope=SCOPE,
-        accreditation=ACCREDITATION,
-    )
-    return tenant_from(request, institution_id=InstitutionId(str(uuid.uuid4())), public_url="https://gateway.example")
+    return tenant_of("harbour", "Harbour University")
 
 
 @pytest.fixture
 def stored(tenant: Tenant) -> StoredAchievement:
-    content = msgspec.json.decode((EXAMPLES / "achievements" / "data-literacy.json").read_bytes())
-    del content["uri"]
-    name, achievement = achievement_from(
-        msgspec.convert(content, AchievementRequest), tenant, fresh_id=AchievementId("literacy")
-    )
-    return StoredAchievement(achievement_id=name, revision=1, achievement=achievement)
+    return stored_achievement(tenant)
 
 
 def preparing(*, gate: AnnexGate = "off") -> PrepareAward:

@@ -13,6 +13,7 @@ from proto.moment import from_ms
 from proto.problem import InvalidProblem, MalformedProblem, Problem
 from tests.support.bundles import (
     WITNESSED_AT,
+    assert_every_byte_counts,
     bundle_of,
     bundled_entry,
     cosigned,
@@ -365,13 +366,7 @@ def test_every_single_byte_change_of_a_bundle_is_refused(world: World) -> None:
     credential_id = world.issued(world.admit("school"))
     policy = parse_policy(witness_policy_text(world).encode())
     data = encode_bundle(bundle_of(world, credential_id, checkpoint=cosigned(world)))
-    for at in range(len(data)):
-        changed = data[:at] + bytes([data[at] ^ (0x20 if chr(data[at]).isalpha() else 1)]) + data[at + 1 :]
-        try:
-            found = check_bundle(decode_bundle(changed), policy)
-        except Problem:
-            continue
-        assert found.faults, f"byte {at} of the bundle was altered and nobody noticed"
+    assert_every_byte_counts(data, policy)
 
 
 def test_every_single_byte_change_of_a_receipt_is_refused(world: World) -> None:

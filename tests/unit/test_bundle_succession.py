@@ -10,8 +10,17 @@ from proto.bundles.check import ProvenBundle, check_bundle
 from proto.bundles.scope import by_log
 from proto.ids import CredentialId, LeafIndex, Origin
 from proto.log.policy import Policy, parse_policy
-from proto.problem import InvalidProblem, MalformedProblem, Problem
-from tests.support.bundles import WITNESS, bundle_of, bundled_entry, cosigned, issue_document, log_policy, policy_of
+from proto.problem import InvalidProblem, MalformedProblem
+from tests.support.bundles import (
+    WITNESS,
+    assert_every_byte_counts,
+    bundle_of,
+    bundled_entry,
+    cosigned,
+    issue_document,
+    log_policy,
+    policy_of,
+)
 from tests.support.worlds import World
 
 
@@ -268,13 +277,7 @@ def test_every_single_byte_change_over_two_logs_is_refused(line: Line) -> None:
     policy = parse_policy(f"{logs}witness w {WITNESS.verifier.text}\nquorum w\n".encode())
     data = encode_bundle(line.bundle(credential_id, checkpoint=cosigned(new)))
     assert check_bundle(decode_bundle(data), policy).faults == ()
-    for at in range(len(data)):
-        changed = data[:at] + bytes([data[at] ^ (0x20 if chr(data[at]).isalpha() else 1)]) + data[at + 1 :]
-        try:
-            found = check_bundle(decode_bundle(changed), policy)
-        except Problem:
-            continue
-        assert found.faults, f"byte {at} of the bundle was altered and nobody noticed"
+    assert_every_byte_counts(data, policy)
 
 
 def test_indices_that_count_through_are_those_of_their_logs() -> None:

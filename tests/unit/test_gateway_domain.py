@@ -14,19 +14,12 @@ from services.issuer_gateway.domain.tenant import Tenant, did_of, prefix_of, ten
 from services.issuer_gateway.log.relay import is_final
 from tests.support.gateways import achievement
 from tests.support.statements import ACCREDITATION, SCOPE, secret_key
+from tests.support.tenants import tenant_of
 
 
 def _tenant() -> Tenant:
-    request = InstitutionRequest(
-        slug="waterland",
-        legal_name="Hogeschool Waterland",
-        country="NL",
-        recovery_public_key=secret_key("recovery").public_key,
-        scope=SCOPE,
-        accreditation=ACCREDITATION,
-        uri_prefixes=("https://waterland.example/",),
-    )
-    return tenant_from(request, institution_id=InstitutionId("1"), public_url="http://localhost:8102")
+    prefixes = ("https://waterland.example/",)
+    return tenant_of("waterland", "Hogeschool Waterland", public_url="http://localhost:8102", uri_prefixes=prefixes)
 
 
 @pytest.mark.parametrize(
