@@ -6,6 +6,7 @@ from typing import Any
 import click
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.documents.recognition_agreement import ConsentEnvelope
 from proto.ids import AgreementId
 from proto.problem import MalformedProblem
@@ -147,7 +148,7 @@ async def take_in(*, file: Path, gateway: str, api_key_file: Path, as_json: bool
     """Keep what another institution signed at its own gateway, from the FILE that it handed over."""
     try:
         envelope = msgspec.json.decode(file.read_bytes(), type=ConsentEnvelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise MalformedProblem(f"{file.name} is no signed agreement: ask for the file as `save` wrote it") from error
     async with gateway_client(gateway, api_key_file) as client:
         _print_one(await client.take_in_agreement(envelope), as_json=as_json)

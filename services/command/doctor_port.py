@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from services.command.doctor_findings import About, Config, Diagnosis
 from services.command.doctor_http import HttpAnswer
 
@@ -48,7 +49,7 @@ def _as_ours(about: About, service: str, livez: HttpAnswer, url: str) -> Diagnos
     """Compare who answers with who should."""
     try:
         said = msgspec.json.decode(livez.body, type=_Livez)
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         return about.bad(f"another program answers at {url}", "End it, or set another …_PORT for the service")
     if said.service != service:
         return about.bad(f"the {said.service} answers at {url}", "Give each service a …_PORT of its own")

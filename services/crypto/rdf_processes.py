@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.problem import InvalidProblem
 from services.crypto.data_integrity import ProofNotCheckedProblem
 from services.crypto.json_ld_contexts import UndefinedTermsProblem, UnknownContextProblem
@@ -88,7 +89,7 @@ class _Worker:
         try:
             head = await self._process.stdout.readexactly(LENGTH_BYTES)
             return _ANSWERS.decode(await self._process.stdout.readexactly(int.from_bytes(head)))
-        except (asyncio.IncompleteReadError, OSError, msgspec.DecodeError) as error:
+        except (asyncio.IncompleteReadError, OSError, *DECODE_ERRORS) as error:
             raise _WorkerGoneError from error
 
     def end(self) -> None:
@@ -241,7 +242,7 @@ def forms_apart(documents: Sequence[Mapping[str, Any]]) -> list[CanonicalForm]:
     greeting_bytes = LENGTH_BYTES + int.from_bytes(done.stdout[:LENGTH_BYTES])
     try:
         found = [_read(item) for item in _ANSWERS.decode(done.stdout[greeting_bytes + LENGTH_BYTES :]).found]
-    except msgspec.DecodeError as error:
+    except DECODE_ERRORS as error:
         raise UnsupportedJsonLdProblem(_TOO_LONG) from error
     forms = []
     for form in found:

@@ -13,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from services.crypto.messages import LENGTH_BYTES, framed
 from services.crypto.signature_worker import Item, bad_places
 
@@ -75,7 +76,7 @@ class _Worker:
                     self.is_ready = True
                 elif not (answer := self._waiting.popleft()).done():
                     answer.set_result(places)
-        except (asyncio.IncompleteReadError, OSError, msgspec.DecodeError, IndexError):
+        except (asyncio.IncompleteReadError, OSError, *DECODE_ERRORS, IndexError):
             self.is_ready = False
         finally:
             while self._waiting:

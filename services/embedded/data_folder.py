@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from services.embedded.account import Account, can_reach, give
 from services.operator_fault import OperatorFault
 from services.persistence.durable_file import sync
@@ -162,7 +163,7 @@ class DataFolder:
             return None
         try:
             place = msgspec.json.decode(record.read_bytes(), type=ClusterPlace)
-        except msgspec.DecodeError as error:
+        except DECODE_ERRORS as error:
             raise DataFolderFault(f"{record} is not what we wrote: {error}. Restore it from a backup.") from error
         cluster = self.folder / place.folder / "cluster"
         if place.is_initialised and not (cluster / "PG_VERSION").exists():

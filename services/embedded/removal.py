@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from services.embedded import data_folder, postmaster
 from services.embedded.data_folder import AlreadyRunningFault, ClusterPlace, DataFolderFault
 
@@ -48,7 +49,7 @@ def _named_place(folder: Path) -> Path | None:
     """Return the folder elsewhere that a data folder names; None where there is none of ours."""
     try:
         place = msgspec.json.decode((folder / "place.json").read_bytes(), type=ClusterPlace)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *DECODE_ERRORS):
         return None
     named = Path(place.folder)
     return named if named.parent == data_folder.ELSEWHERE else None

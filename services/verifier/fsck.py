@@ -12,8 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
+from proto.canonical import DECODE_ERRORS
 from proto.ids import Origin, TreeSize
 from proto.lifecycle import Book
 from proto.log.checkpoint import open_checkpoint
@@ -85,7 +84,7 @@ async def check(config: Config, *, progress: Progress | None = None) -> Report:
             await _compare_with_log(connection, position, config, findings, progress)
     except (PassingProjectionProblem, StoreProblem) as problem:  # no room for a second projection, or a lock
         findings.incomplete = f"The projection was not compared with the log: {problem.detail}"
-    except (sqlite3.Error, msgspec.DecodeError, DamagedProjectionProblem) as error:
+    except (sqlite3.Error, *DECODE_ERRORS, DamagedProjectionProblem) as error:
         found = problem_of(error) if not isinstance(error, DamagedProjectionProblem) else error
         if isinstance(found, PassingProjectionProblem):
             findings.incomplete = f"The projection was not checked: {found.detail}"

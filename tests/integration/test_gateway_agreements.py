@@ -248,6 +248,9 @@ async def test_an_agreement_is_made_and_ended_on_pages_and_by_command(gateway: R
         )
         assert decider.status == 422
         assert 'name="programme" inputmode="text" maxlength="500" spellcheck="false" value="nowhere"' in decider.text
+        for file in (b"[" * 100_000, b'{"payload":"\xff"}', b"no agreement"):
+            await decider.send("/office/agreement-documents", {"token": decider.token}, file, under="file")
+            assert (decider.status, "This file is no agreement" in decider.text) == (422, True)
         await decider.send("/office/agreements", fields | {"token": decider.token, "decision": "full"})
         assert (decider.status, "Waits for the other signature" in decider.text) == (200, True)
         shell = Shell(gateway, tmp_path, college)

@@ -64,12 +64,12 @@ class Reader:
             assert "no-store" in response.headers["Cache-Control"]
         return self.text
 
-    async def send(self, path: str, fields: Mapping[str, Any], *files: bytes) -> str:
+    async def send(self, path: str, fields: Mapping[str, Any], *files: bytes, under: str = "files") -> str:
         form = aiohttp.FormData()
         for name, value in fields.items():
             form.add_field(name, value)
         for number, content in enumerate(files):
-            form.add_field("files", content, filename=f"{number}.json", content_type="application/octet-stream")
+            form.add_field(under, content, filename=f"{number}.json", content_type="application/octet-stream")
         async with self.session.post(self._url + path, data=form if files else dict(fields)) as response:
             self.address, self.status, self.text = response.url.path, response.status, await response.text()
         return self.text

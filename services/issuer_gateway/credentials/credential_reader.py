@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_names import stated
 from proto.ids import CredentialId, LearnerId
@@ -227,7 +228,7 @@ def _whole(key: DataKey, stored: credentials.StoredCredential) -> dict[str, Any]
     sealed = opened(key, stored)
     try:
         return with_part(sealed.document, stored.part)
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         return None
 
 

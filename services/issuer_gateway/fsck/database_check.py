@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from proto.audit_trail import entry_hash, record_bytes
+from proto.canonical import DECODE_ERRORS
 from proto.documents.claims_root import claims_root, stated_root
 from proto.documents.document import credential_id_of, document_digest
 from proto.envelope import Envelope, open_envelope
@@ -131,7 +132,7 @@ class _Run:
             place = f"event {row['event_id'].hex()}"
             try:
                 opened = open_envelope(_DECODE_ENVELOPE(row["envelope"]))
-            except (Problem, msgspec.DecodeError) as problem:
+            except (Problem, *DECODE_ERRORS) as problem:
                 self.findings.damaged(place, f"The envelope cannot be opened: {problem}")
                 continue
             self.findings.expect(opened.event_id == row["event_id"].hex(), place, "The payload's hash is another")
@@ -183,7 +184,7 @@ class _Run:
                 self.findings.expect(found == credential_id, place, "The document leads to another credential id")
                 if found == credential_id:
                     self._commitment(place, document, bytes.fromhex(sealed.claims_seed), row["commitment"])
-            except (Problem, msgspec.DecodeError) as problem:
+            except (Problem, *DECODE_ERRORS) as problem:
                 self.findings.damaged(place, f"The document cannot be opened: {problem}")
 
     def _commitment(self, place: str, document: Mapping[str, Any], seed: bytes, kept: bytes | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.documents.agreement import differences, issue_of
 from proto.documents.credential import Award
 from proto.documents.document import credential_id_of
@@ -62,7 +63,7 @@ class EarlierFaults:
         async for row in rows.readable_credentials(self._connection):
             try:
                 fault = await self._fault(row)
-            except (UnsealableProblem, msgspec.DecodeError):
+            except (UnsealableProblem, *DECODE_ERRORS):
                 continue  # what cannot be opened is a damage, and is listed as one
             except Problem as problem:
                 credential_id = CredentialId(row["credential_id"].hex())

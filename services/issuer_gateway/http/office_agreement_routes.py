@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from proto.canonical import DECODE_ERRORS
 from proto.documents.recognition_agreement import ConsentEnvelope
 from proto.located import located
 from proto.problem import InvalidProblem, Problem
@@ -127,7 +128,7 @@ async def take_in_agreement_by_form(request: web.Request, *, body: Form) -> web.
     try:
         try:
             envelope = msgspec.json.decode(content, type=ConsentEnvelope)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except DECODE_ERRORS as error:
             raise InvalidProblem(
                 "This file is no agreement: choose the one that the other institution saved and handed over",
                 pointer="/file",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.keys import PublicKey
 from proto.lifecycle import Credential, Issuer, Life, LogState, Needs, Recognition, Statement, prefixes_of
 from services.fsck_report import Findings
@@ -181,7 +182,7 @@ def _decoded(data: bytes, kind: Any) -> Any:
     """Return a stored state, or None where it is none."""
     try:
         return msgspec.msgpack.decode(data, type=kind)
-    except msgspec.DecodeError:
+    except DECODE_ERRORS:
         return None
 
 

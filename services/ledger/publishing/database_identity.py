@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from services.ledger.signer import SignerMemoryFault
 from services.ledger.store import Reader
 from services.persistence.durable_file import write_durably
@@ -85,7 +86,7 @@ class TimelineMemory:
             return msgspec.json.decode(self.path.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
             return {}
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *DECODE_ERRORS) as error:
             raise SignerMemoryFault(
                 f"{self.path} cannot be read ({type(error).__name__}). If the database is the leader of now, remove "
                 "this file, and start again"

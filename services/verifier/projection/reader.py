@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.ids import CredentialId, Did, LeafIndex, TreeSize
 from proto.lifecycle import Book, Credential, Issuer, Recognition, Statement, UnloadedStateError, credential_needs
 from proto.lifecycle.statements import StandingDecision, StatementGroup
@@ -45,7 +46,7 @@ MMAP_BYTES = 64 * 1024 * 1024
 """Of the file, in our address space: what was read of it there counts as our memory. The rest is read by call."""
 PROVEN_TILES_MAX = 16_384
 POSITION = "position"
-_FAULTS = (sqlite3.Error, msgspec.DecodeError, tables.MissingTileError, UnloadedStateError)
+_FAULTS = (sqlite3.Error, *DECODE_ERRORS, tables.MissingTileError, UnloadedStateError)
 _T = TypeVar("_T")
 _DECODE_POSITION = msgspec.msgpack.Decoder(Position).decode
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from proto.canonical import DECODE_ERRORS
 from proto.log.checkpoint import open_checkpoint
 from proto.log.note import Note, open_note, parse_note, sign_note
 from proto.log.note_key import KeyKind, SignerKey, VerifierKey, parse_signer_key
@@ -172,7 +173,7 @@ def load(folder: Path, keys: list[VerifierKey], log_key: VerifierKey, database_f
             sqlite_states.write_meta(connection, IMPORTED, note.encode())
         sync(new)
         new.replace(database_file)
-    except (*SQLITE_ERRORS, msgspec.DecodeError) as error:
+    except (*SQLITE_ERRORS, *DECODE_ERRORS) as error:
         raise SnapshotProblem(f"The snapshot cannot be copied to {database_file}: {error}") from error
     finally:
         new.unlink(missing_ok=True)
