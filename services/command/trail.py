@@ -27,9 +27,12 @@ def trail() -> None:
 async def export(*, file: Path, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """Write the trail to FILE, one entry a line; what FILE holds already is checked and goes on where it ends.
 
-    With the operator's token in place of an API key it is the operator's own trail.
+    An export that broke off in the middle of a line goes on with that line. With the operator's token in place of an
+    API key it is the operator's own trail.
     """
-    known = file.read_bytes().splitlines() if file.exists() else []
+    before = file.read_bytes() if file.exists() else b""
+    whole = before[: before.rfind(b"\n") + 1]
+    known = whole.splitlines()
     last = check_trail(known).last if known else 0
     lines = list(known)
     async with gateway_client(gateway, api_key_file) as client:
@@ -37,7 +40,9 @@ async def export(*, file: Path, gateway: str, api_key_file: Path, as_json: bool)
     if not lines:
         raise InvalidProblem("Nothing was recorded yet: a second after the first request there is an entry")
     found = check_trail(lines)
-    with file.open("ab") as out:
+    with file.open("r+b" if before else "wb") as out:
+        out.seek(len(whole))
+        out.truncate()
         out.writelines(line + b"\n" for line in lines[len(known) :])
     _show(found, as_json=as_json)
 

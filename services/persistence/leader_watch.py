@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from services.persistence.postgres_errors import DATABASE_ERRORS, SharedSessionFault
+from services.operator_fault import OperatorFault
+from services.persistence.postgres_errors import DATABASE_ERRORS
 from services.persistence.postgres_nodes import TIMELINE, nodes_of
 from services.persistence.postgres_session import PoolLimits, Session, open_session
 
@@ -22,7 +23,8 @@ LOOKS_BETWEEN_CHOICES = 10
 """So often the leader is only asked whether it answers, before all nodes are asked again which one leads."""
 _LIMITS = PoolLimits(connect_timeout_ms=4_000, command_timeout_ms=3_000, statement_timeout_ms=3_000)
 _NODE = f"SELECT {TIMELINE} AS timeline, pg_postmaster_start_time()::text AS started_at"
-_TROUBLES = (*DATABASE_ERRORS, SharedSessionFault)
+_TROUBLES = (*DATABASE_ERRORS, OperatorFault)
+"""Whatever is wrong with our own session, such as a certificate that is being replaced: those of others go on."""
 
 
 class ServingNode(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """Routes of what is kept of an applicant: saved as one ZIP, and whose learner the applicant is."""
 
+import asyncio
+
 import msgspec
 from aiohttp import web
 
@@ -24,14 +26,16 @@ async def export_application_by_link(request: web.Request, *, path: LinkPath) ->
     gateway = request.app[GATEWAY]
     now = gateway.log_state.now()
     files = await gateway.export_applications.by_secret(path.secret, now=now)
-    return Reply(zipped(files), headers=file_headers(f"application-{now[:10]}.zip"))
+    return Reply(await asyncio.to_thread(zipped, files), headers=file_headers(f"application-{now[:10]}.zip"))
 
 
 async def export_application(request: web.Request, *, path: ApplicationPath, principal: Caller) -> Reply:
     """Return the same to the institution, which answers whoever asks it what it keeps."""
     gateway = request.app[GATEWAY]
     files = await gateway.export_applications.by_id(principal.own, path.application_id, now=gateway.log_state.now())
-    return Reply(zipped(files), headers=file_headers(f"application-{path.application_id[:8]}.zip"))
+    return Reply(
+        await asyncio.to_thread(zipped, files), headers=file_headers(f"application-{path.application_id[:8]}.zip")
+    )
 
 
 async def say_whose_application(

@@ -17,7 +17,7 @@ def read_quality_file(path: Path | None, *, days_max: int) -> QualityCopy:
     try:
         copy = msgspec.json.decode(path.read_bytes(), type=QualityRegister)
         return QualityCopy(copy, days_max=days_max)
-    except (OSError, ValueError, *DECODE_ERRORS) as error:
+    except (OSError, ValueError, OverflowError, *DECODE_ERRORS) as error:
         raise SettingsFault(
             f"QUALITY_REGISTER_FILE: {path} cannot be read, or is no copy of a register. Write one "
             "with `credentify quality-register import`, or leave the setting out"
