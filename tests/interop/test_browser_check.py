@@ -22,7 +22,6 @@ from proto.documents.content import content_of
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
 from proto.ids import CredentialId
-from proto.lifecycle import Refusal
 from proto.log.policy import parse_policy
 from proto.problem import Problem
 from services.issuer_gateway.languages import LANGUAGES
@@ -31,7 +30,7 @@ from services.issuer_gateway.papers.supplement import paper
 from services.verifier.pages.browser_check import core_script
 from tests.support import golden_rules_v1
 from tests.support.bundles import bundle_of, cosigned, issue_document, without, witness_policy_text
-from tests.support.chaos import begin
+from tests.support.chaos import history
 from tests.support.golden_rules_v2 import changed_over, opened_with
 from tests.support.worlds import World
 from tests.unit.test_papers import made_facts
@@ -121,14 +120,7 @@ def _every_bundle(world: World) -> list[Job]:
 
 
 def _history(seed: int) -> World:
-    chaos = begin(Random(seed))
-    for _ in range(STATEMENTS):
-        event, key = chaos.statement()
-        try:
-            chaos.world.say(event, key=key)
-        except Refusal:
-            continue
-    return chaos.world
+    return history(Random(seed), STATEMENTS).world
 
 
 def _stack() -> tuple[World, Bundle]:

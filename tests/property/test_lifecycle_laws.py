@@ -37,7 +37,7 @@ from proto.lifecycle import (
 )
 from proto.lifecycle.decide_issuer import RETIREMENTS_PER_KEY_MAX
 from proto.moment import Moment
-from tests.support.chaos import PARAMETERS, Chaos, begin
+from tests.support.chaos import PARAMETERS, Chaos, begin, history
 from tests.support.lifecycle_model import Model
 from tests.support.worlds import replay
 
@@ -76,14 +76,7 @@ def _decision(book: Book, opened: Opened, index: int, received_at: Moment) -> Ou
 
 
 def _history(rng: Random, statements: int = STATEMENTS) -> Chaos:
-    chaos = begin(rng)
-    for _ in range(statements):
-        event, key = chaos.statement()
-        try:
-            chaos.world.say(event, key=key)
-        except Refusal:
-            continue
-    return chaos
+    return history(rng, statements)
 
 
 # Loading.

@@ -4,6 +4,7 @@ The universe is small on purpose (four institutions, few keys, few credentials),
 said before: keys condemn each other, ids are issued again, admissions turn out to be void.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 from proto import events
 from proto.event_fields import Purpose
 from proto.ids import CredentialId, EventId, Origin
-from proto.lifecycle import Endorsement, Invitation, StandingDecision, is_retired, is_void
+from proto.lifecycle import Endorsement, Invitation, Refusal, StandingDecision, is_retired, is_void
 from proto.moment import Moment, from_ms
 from tests.support.statements import SCOPE, Party
 from tests.support.worlds import World
@@ -304,6 +305,16 @@ class Chaos:
         """Return a moment to ask about: one that something happened at, one beside it, or the future."""
         near = self._past()
         return self.rng.choice([near, near, self.world.moment(seconds=300), from_ms(self.world.now_ms - 1)])
+
+
+def history(rng: Random, statements: int) -> Chaos:
+    """Return chaos after so many statements, of which the rules have refused some."""
+    chaos = begin(rng)
+    for _ in range(statements):
+        event, key = chaos.statement()
+        with contextlib.suppress(Refusal):
+            chaos.world.say(event, key=key)
+    return chaos
 
 
 def begin(rng: Random) -> Chaos:

@@ -5,7 +5,6 @@ and no files (`services.issuer_gateway.papers.papers` starts it). All words are 
 this module; nothing of them is read as code. Exit status 1 and a word on standard error: no paper.
 """
 
-import logging
 import re
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from services.process_limits import CpuAllowance, go_last, say_kind_of_faults, take_away
+from services.process_limits import confine
 
 MEMORY_BYTES = 1_610_612_736
 """Address space, of which the library's code and its threads' stacks take the larger part."""
@@ -95,11 +94,7 @@ def _unescaped(text: str) -> str:
 
 def main() -> int:
     """Read, lay out, write, and return the exit status."""
-    say_kind_of_faults()
-    logging.disable()
-    take_away(memory_bytes=MEMORY_BYTES)
-    CpuAllowance(CPU_SECONDS)
-    go_last()
+    confine(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     made = laid_out(msgspec.json.decode(sys.stdin.buffer.read(), type=PaperOrder))
     if len(made) > OUTPUT_BYTES_MAX:
         sys.stderr.write("large")

@@ -8,10 +8,9 @@ files (ISO 32000-2 section 7.11.4) that are JSON objects. Exit status 1 and a wo
 import contextlib
 import io
 import json
-import logging
 import sys
 
-from services.process_limits import CpuAllowance, go_last, say_kind_of_faults, take_away
+from services.process_limits import confine
 
 MEMORY_BYTES = 134_217_728
 CPU_SECONDS = 5
@@ -39,11 +38,7 @@ def attached(data: bytes) -> list[str]:
 
 def main() -> int:
     """Read, write, and return the exit status."""
-    say_kind_of_faults()
-    logging.disable()  # the library says much about what strangers wrote
-    take_away(memory_bytes=MEMORY_BYTES)
-    CpuAllowance(CPU_SECONDS)
-    go_last()
+    confine(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     try:
         found = attached(sys.stdin.buffer.read())
     except MemoryError:

@@ -10,13 +10,12 @@ import csv
 import datetime as dt
 import io
 import json
-import logging
 import sys
 import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from services.process_limits import CpuAllowance, go_last, say_kind_of_faults, take_away
+from services.process_limits import confine
 
 if TYPE_CHECKING:
     from python_calamine import CalamineSheet
@@ -95,11 +94,7 @@ def _write(rows: Iterator[tuple[int, list[str]]]) -> None:
 
 def main() -> int:
     """Read, write, and return the exit status."""
-    say_kind_of_faults()
-    logging.disable()
-    take_away(memory_bytes=MEMORY_BYTES)
-    CpuAllowance(CPU_SECONDS)
-    go_last()
+    confine(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     try:
         _write(rows_in(sys.stdin.buffer.read()))
     except MemoryError:
