@@ -163,18 +163,29 @@ async def transaction(
     """
     connection = await _acquire(pool, acquire_timeout_ms)
     try:
-        started = connection.transaction()
-        await started.start()
-        try:
+        async with session_transaction(connection):
             yield connection
             if confirms_reads:
                 await connection.execute(_LEAVE_MARK_OF_READS)
-        except BaseException:
-            await _roll_back(started)
-            raise
-        await _commit(connection, started)
     finally:
         await _release(pool, connection)
+
+
+@contextlib.asynccontextmanager
+async def session_transaction(connection: Connection) -> AsyncIterator[None]:
+    """Run the block in one transaction of a session: committed when left, rolled back by an exception.
+
+    Raises CommitUnknownError if it cannot be known whether COMMIT happened, and what the server says otherwise: then
+    nothing was committed.
+    """
+    started = connection.transaction()
+    await started.start()
+    try:
+        yield
+    except BaseException:
+        await _roll_back(started)
+        raise
+    await _commit(connection, started)
 
 
 async def keep_alive(connection: Connection) -> None:
@@ -293,15 +304,9 @@ async def confirm_commits(connection: Connection) -> None:
     may be lost by a failover. A commit of our own, made after reading, ends behind it in the write-ahead log, so
     whoever confirms ours has it. Raises `NotConfirmedProblem` where nobody does in time, or what the server says.
     """
-    started = connection.transaction()
-    await started.start()
     try:
-        await connection.execute(_LEAVE_MARK)
-    except BaseException:
-        await _roll_back(started)
-        raise
-    try:
-        await _commit(connection, started)
+        async with session_transaction(connection):
+            await connection.execute(_LEAVE_MARK)
     except CommitUnknownError as error:
         if isinstance(error.__cause__, asyncio.CancelledError):
             raise error.__cause__ from None  # we are to stop, and nothing of ours depended on this commit

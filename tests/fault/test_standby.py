@@ -13,6 +13,7 @@ from proto.log.note_key import parse_vkey
 from services.clients.log_client import LogUnreachableProblem
 from services.ledger.publishing.freezing import FreezeNotConfirmedProblem, freeze
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
+from services.persistence import postgres
 from services.persistence.postgres_errors import DatabaseUnavailableProblem
 from tests.support.database_copies import ended
 from tests.support.databases import Database
@@ -142,6 +143,11 @@ async def test_where_a_standby_is_required_a_server_that_stops_waiting_for_it_lo
         await ledger.published(3)
 
 
+async def _is_frozen(ledger: RunningLedger) -> bool | None:
+    async with postgres.connected(ledger.database.admin_url, application_name="test") as connection:
+        return await connection.fetchval("SELECT true FROM frozen") or None
+
+
 async def test_an_end_of_the_log_that_no_standby_has_is_not_called_one(folder: Path) -> None:
     """Else a successor would begin there, and after a failover the old log would grow on beside it."""
     async with ledger_on_pair(folder, is_synchronous=True, **IMPATIENT) as (made, ledger):
@@ -150,7 +156,7 @@ async def test_an_end_of_the_log_that_no_standby_has_is_not_called_one(folder: P
         await made.standby.stop()
         with pytest.raises(FreezeNotConfirmedProblem, match="Open no successor yet; run this again"):
             await freeze(ledger.config, successor=None, wait_seconds=0)
-        assert (await ledger.client.log()).is_frozen, "it is committed on the primary, and visible there"
+        await until(lambda: _is_frozen(ledger), "it is committed on the primary, and visible there")
         await ledger.stop()
         await made.primary_dies()
         await made.standby.start()

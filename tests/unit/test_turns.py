@@ -6,11 +6,11 @@ import pytest
 
 from proto.problem import BusyProblem
 from services.bounded_program import run_bounded, within
-from services.issuer_gateway.waiting.turns import Turns
+from services.issuer_gateway.waiting.turns import WorkTurns
 
 
-def turns(count: int = 1, *, waiting_max: int = 1, wait_seconds_max: float = 60.0) -> Turns:
-    return Turns(count, waiting_max=waiting_max, wait_seconds_max=wait_seconds_max, busy="others are at it")
+def turns(count: int = 1, *, waiting_max: int = 1, wait_seconds_max: float = 60.0) -> WorkTurns:
+    return WorkTurns(count, waiting_max=waiting_max, wait_seconds_max=wait_seconds_max, busy="others are at it")
 
 
 async def test_one_more_than_may_wait_is_refused_and_each_who_waits_has_a_turn() -> None:

@@ -11,7 +11,7 @@ from proto.problem import InvalidProblem
 from services.bounded_program import run_bounded, within
 from services.edge.qr_code import qr_svg
 from services.issuer_gateway.papers.paper_process import PaperOrder
-from services.issuer_gateway.waiting.turns import Turns
+from services.issuer_gateway.waiting.turns import WorkTurns
 
 MAKERS_MAX = 2
 WAITING_MAX = 32
@@ -38,7 +38,7 @@ class Papers:
     def __init__(self, *, fonts: Path | None = None, program: Sequence[str] = PROGRAM) -> None:
         self._fonts = fonts
         self._program = program
-        self._turns = Turns(
+        self._turns = WorkTurns(
             MAKERS_MAX,
             waiting_max=WAITING_MAX,
             wait_seconds_max=WAIT_SECONDS_MAX,

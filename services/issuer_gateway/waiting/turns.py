@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from proto.problem import BusyProblem
 
 
-class Turns:
+class WorkTurns:
     """`count` work at once; `waiting_max` more may wait, each for so many seconds. `busy` is what others are told."""
 
     def __init__(self, count: int, *, waiting_max: int, wait_seconds_max: float, busy: str) -> None:

@@ -19,7 +19,7 @@ from services.ledger.config import Config, pool_limits
 from services.ledger.store import Reader, StoredCheckpoint
 from services.persistence import postgres
 from services.persistence.postgres import Connection, Pool
-from services.persistence.postgres_errors import RESTRICTED_ERRORS, NotConfirmedProblem
+from services.persistence.postgres_errors import RESTRICTED_ERRORS, CommitUnknownError, NotConfirmedProblem
 
 POLL_SECONDS = 0.1
 _FROZEN = "SELECT successor FROM frozen"
@@ -58,15 +58,15 @@ class LastCheckpointProblem(UnavailableProblem):
 
 
 class FreezeNotConfirmedProblem(UnavailableProblem):
-    """The log is frozen on the primary of its database alone, so a failover could undo it."""
+    """The log is frozen on the primary of its database alone, if at all, so a failover could undo it."""
 
     slug = "freeze-not-confirmed"
     title = "The end of the log is not confirmed yet"
 
     def __init__(self) -> None:
         super().__init__(
-            "The log takes nothing more, but no synchronous standby has confirmed that it ends here: a failover could "
-            "undo it. Open no successor yet; run this again once a standby answers"
+            "No synchronous standby has confirmed that the log ends here, so a failover could undo it. Open no "
+            "successor yet; run this again once a standby answers"
         )
 
 
@@ -99,15 +99,15 @@ async def freeze(config: Config, *, successor: str | None, wait_seconds: float) 
     async with postgres.connected(
         config.database_url, application_name="credentify-freeze", limits=pool_limits(config)
     ) as connection:
-        # (1) The row, behind the last entry: after a crash the log is frozen, or it grows on.
-        async with connection.transaction():
-            head, _ = await store.locked_head(connection)
-            await connection.execute(_FREEZE, successor)
-        # (2) A COMMIT whose wait was cut off is there as well, and may be lost: only what is confirmed is an end.
         try:
+            # (1) The row, behind the last entry: after a crash the log is frozen, or it grows on.
+            async with postgres.session_transaction(connection):
+                head, _ = await store.locked_head(connection)
+                await connection.execute(_FREEZE, successor)
+            # (2) A COMMIT whose wait was cut off may be there, and be lost: only what is confirmed is an end.
             await postgres.confirm_commits(connection)
-        except NotConfirmedProblem as problem:
-            raise FreezeNotConfirmedProblem from problem
+        except (CommitUnknownError, NotConfirmedProblem) as error:
+            raise FreezeNotConfirmedProblem from error
         # (3) The signer publishes what is committed; asked again after a crash, it is there.
         return await _last_checkpoint(connection, head.size, wait_seconds=wait_seconds)
 

@@ -8,7 +8,7 @@ import msgspec
 from proto.tables.dialect import CsvProblem
 from proto.tables.records import RECORD_BYTES_MAX, FileRecord, RecordTooLongProblem
 from services.bounded_program import run_bounded, within
-from services.issuer_gateway.waiting.turns import Turns
+from services.issuer_gateway.waiting.turns import WorkTurns
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WORKBOOK_BYTES_MAX = 16_777_216
@@ -38,7 +38,7 @@ class Workbooks:
 
     def __init__(self, *, program: Sequence[str] = PROGRAM) -> None:
         self._program = program
-        self._turns = Turns(
+        self._turns = WorkTurns(
             READERS_MAX,
             waiting_max=WAITING_MAX,
             wait_seconds_max=WAIT_SECONDS_MAX,
