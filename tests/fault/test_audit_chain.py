@@ -5,6 +5,7 @@ Whatever becomes of one of them, every record has its one place, in the order in
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from proto.audit_trail import AuditRecord, BrokenTrailProblem, check_trail
 from proto.ids import InstitutionId
+from proto.moment import Moment
 from services.issuer_gateway import migrations
 from services.issuer_gateway.store import audit_trail
 from services.issuer_gateway.store.audit_trail import UnchainedRecord
@@ -33,6 +35,7 @@ POINTS: Sequence[tuple[str, Where]] = [
     (words, where) for words in ("BEGIN", *UNDER_THE_LOCK, "COMMIT") for where in ("before", "half", "after")
 ]
 SECONDS_MAX = 20.0
+RECORDED_AT = Moment("2026-01-01T00:00:00.000Z")
 _WAITS = "SELECT true FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
@@ -47,7 +50,7 @@ class Trail:
         """Record three things of each institution, mixed."""
         number = len(self.recorded[INSTITUTIONS[0]])
         records = [
-            AuditRecord(institution=each, at="2026-01-01T00:00:00.000Z", actor="operator", operation=f"step {count}")
+            AuditRecord(institution=each, at=RECORDED_AT, actor="operator", operation=f"step {count}")
             for count in range(number, number + 3)
             for each in INSTITUTIONS
         ]
@@ -128,7 +131,7 @@ async def faults_of_holds(trail: Trail, points: Sequence[str]) -> list[str]:
         await trail.record()
         first = await trail.caught(words, "after", is_cut=False)
         second = asyncio.create_task(trail.second.chain())
-        await until(lambda waiting=second: _waits_or_ended(trail.pool, waiting), "the second waits, or went past")
+        await until(functools.partial(_waits_or_ended, trail.pool, second), "the second waits, or went past")
         trail.proxy.release()
         ended = await asyncio.gather(first, second, return_exceptions=True)
         faults = [f"one of two ended with {each!r}" for each in ended if isinstance(each, BaseException)]
@@ -191,5 +194,4 @@ MUTANTS: Mapping[str, type[AuditChain]] = {
 @pytest.mark.parametrize("name", MUTANTS)
 async def test_a_chain_with_a_known_fault_is_found_out(name: str, make_database: MakeDatabase, folder: Path) -> None:
     async with trail_of_two(make_database, folder, MUTANTS[name]) as trail:
-        held, cut = ["SELECT record_id"], [("COMMIT", "after")]
-        assert await faults_of_holds(trail, held) or await faults_of_cuts(trail, cut)
+        assert await faults_of_holds(trail, ["SELECT record_id"]) or await faults_of_cuts(trail, [("COMMIT", "after")])

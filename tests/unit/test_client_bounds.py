@@ -26,7 +26,8 @@ async def _answer(request: web.Request) -> web.StreamResponse:
 async def server() -> AsyncIterator[TestServer]:
     app = web.Application()
     app.router.add_get("/", _answer)
-    async with TestServer(app) as server:
+    server = TestServer(app)
+    async with server:
         yield server
 
 

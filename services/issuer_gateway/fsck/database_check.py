@@ -28,7 +28,7 @@ from services.issuer_gateway.fsck.earlier_faults import EarlierFaults, Fault
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.keys.vault import Vault
-from services.issuer_gateway.store import audit_trail, credentials, followed_log
+from services.issuer_gateway.store import audit_trail, followed_log, learners
 from services.issuer_gateway.store import fsck_rows as rows
 from services.persistence import postgres_states
 from services.persistence.postgres import Connection
@@ -60,7 +60,7 @@ async def check(
     no damage. `no_vault` are the words for where they would have to be.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        learner_ids = await credentials.some_learners(connection, limit=_LEARNERS)
+        learner_ids = await learners.some_learners(connection, limit=_LEARNERS)
         why_not = no_vault if vault is None else f"{vault.folder} holds no key of any learner of this database"
         has_keys = vault is not None and (not learner_ids or bool(await vault.keys(learner_ids)))
         run = _Run(connection, keystore, LearnerKeys(vault, keystore) if vault is not None and has_keys else None)
