@@ -17,7 +17,7 @@ from services import call_context
 from services.edge.address import RateLimit, TrustedProxies, rate_key
 from services.edge.body import give_back
 from services.edge.config import EdgeConfig
-from services.edge.log import Log, RequestLine
+from services.edge.log import Log, RequestLine, fault_values
 from services.edge.metrics import UNMATCHED, RouteTally
 from services.edge.problem_page import problem_page, wants_page
 from services.edge.problems import (
@@ -293,7 +293,8 @@ class Dispatch:
 
     def _fault(self, request: web.Request, error: Exception, tally: RouteTally) -> Problem:
         known = self.request_id(request)
-        self._log.failure("request_failed", error, method=tally.method, route=tally.template, request_id=known)
+        place = {"method": tally.method, "route": tally.template, "request_id": known}
+        self._log.failure("request_failed", **fault_values(error), **place)
         return InternalProblem(
             "This is a fault of ours. Quote the request id if you report it", members={"request_id": known}
         )

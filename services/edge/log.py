@@ -15,6 +15,18 @@ FLUSH_LINES = 256  # request lines are written at the latest when there are this
 FLUSH_SECONDS = 0.25  # or the first is this old
 
 
+def fault_values(error: BaseException) -> dict[str, str]:
+    """Return what a line says of a fault over a stranger's request: its kinds and where, without words.
+
+    The words of a `ValueError` or of a database quote what was sent: a name, a mail address, a key.
+    """
+    found: list[BaseException] = [error]
+    while (cause := found[-1].__cause__ or found[-1].__context__) is not None and cause not in found:
+        found.append(cause)
+    where = "".join("".join(traceback.format_tb(each.__traceback__)) for each in reversed(found))
+    return {"error": " from ".join(type(each).__qualname__ for each in found), "traceback": where}
+
+
 class RequestLine(msgspec.Struct, gc=False, omit_defaults=True):
     """The log line of one request: no query string, no body, no id of a thing and no name is in it."""
 

@@ -1,7 +1,6 @@
 """Refusals that HTTP itself gives rise to, and how any refusal is rendered. Knows no route and no service."""
 
 import math
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from proto.problem import InvalidProblem, MalformedProblem, NotFoundProblem, Problem, UnavailableProblem
-from services.edge.log import Log
+from services.edge.log import Log, fault_values
 from services.operator_fault import OperatorFault
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
@@ -154,8 +153,7 @@ def problem_of_line(log: Log, error: Exception, *, number: int) -> Problem:
     """
     if isinstance(error, Problem) and error.status != InternalProblem.status:
         return error
-    where = "".join(traceback.format_tb(error.__traceback__))
-    log.failure("line_failed", line=number, error=type(error).__qualname__, traceback=where)
+    log.failure("line_failed", line=number, **fault_values(error))
     return InternalProblem("This one broke something on our side; the others are answered. Please report it")
 
 

@@ -127,7 +127,10 @@ async def send_form(request: web.Request, *, body: Form) -> web.Response:
 
 
 async def fail(request: web.Request) -> None:
-    raise RuntimeError("the password is hunter2")
+    try:
+        int(request.query.get("who", ""))
+    except ValueError as error:
+        raise RuntimeError("the password is hunter2", request.query_string) from error
 
 
 async def break_off(request: web.Request) -> web.StreamResponse:
@@ -357,10 +360,12 @@ async def test_wrong_methods_and_unknown_paths_are_problems(sample: Sample) -> N
 
 
 async def test_a_fault_of_ours_says_nothing_outside_and_all_in_the_log(sample: Sample) -> None:
-    document, response = await sample.problem("GET", "/fail")
+    document, response = await sample.problem("GET", "/fail?who=Quirinia")
     assert response.status == 500
     assert "hunter2" not in str(document)
     failure = next(line for line in sample.lines() if line["event"] == "request_failed")
+    assert "Quirinia" not in str(sample.lines())
+    assert failure["error"] == "RuntimeError from ValueError"
     assert failure["request_id"] == document["request_id"] == response.headers["X-Request-Id"]
     assert "hunter2" in failure["traceback"]
 

@@ -18,6 +18,7 @@ from proto.problem import MalformedProblem, Problem, UnavailableProblem
 from proto.tables.changes_csv import ChangeRow, NumberedChange
 from proto.tables.records import FileRecord
 from services.edge import Log
+from services.edge.log import fault_values
 from services.issuer_gateway.batches.batch_changes import ChangeMany
 from services.issuer_gateway.batches.batch_dry_run import DryRun
 from services.issuer_gateway.batches.batch_storage import BatchStorage, RowCounts
@@ -157,7 +158,7 @@ class BatchWorker:
 
     async def _give_up(self, error: _BrokenBatchError) -> None:
         """End a batch as failed: what was done stays done, and the others go on."""
-        self._log.failure("batch_failed", error.__cause__ or error)
+        self._log.failure("batch_failed", **fault_values(error))
         try:
             async with self._storage.transaction() as connection:
                 await self._storage.end(connection, error.batch_id, "failed")
