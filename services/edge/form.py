@@ -37,9 +37,12 @@ class Form(msgspec.Struct, frozen=True):
     every: dict[str, list[bytes]] = {}
 
     def text(self, name: str) -> str:
-        """Return a field as text, "" where it is absent; raises `MalformedProblem` where it is not UTF-8."""
+        """Return a field as text, "" where it is absent; raises `MalformedProblem` for what no text field holds."""
+        content = self.fields.get(name, b"")
+        if b"\0" in content:  # nothing that is kept can hold it
+            raise MalformedProblem(f"The field `{name}` holds the null character: write it anew")
         try:
-            return self.fields.get(name, b"").decode()
+            return content.decode()
         except UnicodeDecodeError as error:
             raise MalformedProblem(f"The field `{name}` is not UTF-8 text") from error
 

@@ -10,6 +10,7 @@ from services.issuer_gateway.applications.typed_application import body_of, faul
 from services.issuer_gateway.http.caller import GATEWAY, check_rate
 from services.issuer_gateway.http.institution_routes import SlugPath
 from services.issuer_gateway.http.people import (
+    asked_text,
     for_people,
     form_route,
     page_route,
@@ -41,7 +42,7 @@ async def show_application_form(request: web.Request) -> web.Response:
     """Show the form that applies to an institution; `programme` in the query chooses one."""
     slug = path_of(request, SlugPath).slug
     tenant = await institution_commands.tenant_of(request.app[GATEWAY].pool, slug)
-    typed = {"programme": request.query.get("programme", "")}
+    typed = {"programme": asked_text(request, "programme")}
     return request.app[APPLICATION_PAGES].form(tenant, reader_of(request), typed=typed)
 
 

@@ -18,7 +18,7 @@ from services.issuer_gateway.http.agreement_routes import AgreementPath, page_of
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
-from services.issuer_gateway.http.people import level_in, path_of, query_of, root_of, see_other
+from services.issuer_gateway.http.people import asked_text, level_in, path_of, query_of, root_of, see_other
 
 _ROWS = 50
 _TEXTS = (
@@ -55,7 +55,7 @@ _FAULTS = {
 async def show_agreements(request: web.Request) -> web.Response:
     """Show the institution's agreements, with the form that proposes one."""
     office = await signed_in(request)
-    typed = {name: request.query.get(name, "")[:500] for name in _TEXTS}
+    typed = {name: asked_text(request, name) for name in _TEXTS}
     return keep(request, await _page(request, office, typed, cursor=request.query.get("cursor")), office.session)
 
 

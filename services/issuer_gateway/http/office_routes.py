@@ -29,6 +29,7 @@ from services.issuer_gateway.http.office_session import (
 )
 from services.issuer_gateway.http.people import (
     PAGE,
+    asked_text,
     form_route,
     level_in,
     page_route,
@@ -103,7 +104,7 @@ async def show_office_applications(request: web.Request) -> web.Response:
     state = _STATES.get(asked.get("state", "open"))
     chosen = {
         "state": state or "all",
-        "programme": asked.get("programme", "")[:500],
+        "programme": asked_text(request, "programme"),
         "overdue": "1" if asked.get("overdue") else "",
         "appealed": "1" if asked.get("appealed") else "",
     }

@@ -22,7 +22,7 @@ from services.issuer_gateway.http.office_session import (
     keep,
     signed_in,
 )
-from services.issuer_gateway.http.people import level_in, path_of, query_of, root_of, see_other
+from services.issuer_gateway.http.people import asked_text, level_in, path_of, query_of, root_of, see_other
 
 _ROWS = 50
 _CURSOR = "office-standing-decisions"
@@ -54,7 +54,7 @@ _FAULTS = {
 async def show_standing_decisions(request: web.Request) -> web.Response:
     """Show the institution's standing decisions, with the form that makes one."""
     office = await signed_in(request)
-    typed = {name: request.query.get(name, "")[:500] for name in _TEXTS}
+    typed = {name: asked_text(request, name) for name in _TEXTS}
     found, more = await _found(request, office, request.query.get("cursor"))
     page = request.app[OFFICE_PAGES].standing_decisions(
         page_of(request, office), found, typed=typed, more=more, was_sent="sent" in request.query

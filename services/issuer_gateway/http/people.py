@@ -19,6 +19,7 @@ from services.issuer_gateway.pages.in_languages import PageReader
 _T = TypeVar("_T")
 FORM_BYTES_MAX = 65_536
 _SEE_OTHER = 303
+_ASKED_CHARACTERS_MAX = 500
 PAGE: dict[int, Any] = {status: Media("text/html") for status in (200, 404, 409, 410, 422, 429, 503)}
 """What a page is answered with: also what was refused is said on a page."""
 
@@ -82,6 +83,12 @@ def show_refusal(request: web.Request, problem: Problem) -> web.Response:
 def root_of(request: web.Request) -> str:
     """Return the path under which the gateway is reached: "" at the root of its host, else without a slash behind."""
     return urlsplit(request.app[GATEWAY].config.public_url).path.rstrip("/")
+
+
+def asked_text(request: web.Request, name: str) -> str:
+    """Return a text of a page's query, cut to 500 characters, "" where it is absent; the null character is nowhere."""
+    text: str = request.query.get(name, "")[:_ASKED_CHARACTERS_MAX]
+    return text.replace("\0", "")
 
 
 def level_in(text: str) -> int | str:
