@@ -1,18 +1,15 @@
 """`credentify retention`: for how long an institution keeps what. Takes nothing away by itself: the gateway does."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import click
-import msgspec
 
 from proto.problem import InvalidProblem
-from proto.wire.retention import RetentionRule, RetentionRules
+from proto.wire.retention import RetentionChange, RetentionRule, RetentionRules
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
-_Change = Callable[[RetentionRules], RetentionRules]
 _DAYS = click.IntRange(1, 36_500)
 _DAYS_OF = {"document_days": "documents", "application_days": "applications", "dossier_days": "dossiers"}
 _achievement_option = click.option(
@@ -56,7 +53,8 @@ async def keep(
         raise InvalidProblem("Say of something for how many days it is kept: --documents, --applications or --dossiers")
     new = RetentionRule(achievement=achievement, **days)
     what = ", ".join(f"{_DAYS_OF[name]} older than {count} days" for name, count in days.items() if count)
-    await _change(gateway, api_key_file, _with(new), asked=None if yes else what, as_json=as_json)
+    change = RetentionChange(rules=(new,))
+    await _change(gateway, api_key_file, change, asked=None if yes else what, as_json=as_json)
 
 
 @retention.command("keep-for-ever")
@@ -67,7 +65,8 @@ async def keep(
 @command
 async def keep_for_ever(*, gateway: str, api_key_file: Path, achievement: str | None, as_json: bool) -> None:
     """Take back what was said of an achievement; then the rule for all others holds, if there is one."""
-    await _change(gateway, api_key_file, _with(RetentionRule(achievement=achievement)), asked=None, as_json=as_json)
+    change = RetentionChange(rules=(RetentionRule(achievement=achievement),))
+    await _change(gateway, api_key_file, change, asked=None, as_json=as_json)
 
 
 @retention.command("audit-trail")
@@ -80,29 +79,14 @@ async def keep_for_ever(*, gateway: str, api_key_file: Path, achievement: str | 
 async def audit_trail(*, gateway: str, api_key_file: Path, days: int | None, yes: bool, as_json: bool) -> None:
     """Say for how long an entry of the audit trail is kept."""
     asked = None if yes or days is None else f"entries of the audit trail older than {days} days"
-
-    def change(known: RetentionRules) -> RetentionRules:
-        return msgspec.structs.replace(known, audit_days=days)
-
-    await _change(gateway, api_key_file, change, asked=asked, as_json=as_json)
+    await _change(gateway, api_key_file, RetentionChange(audit_days=days), asked=asked, as_json=as_json)
 
 
-def _with(new: RetentionRule) -> _Change:
-    """Return what puts a rule in place of the one of the same achievement; one that says nothing is none."""
-    says_something = any(getattr(new, name) for name in _DAYS_OF)
-
-    def change(known: RetentionRules) -> RetentionRules:
-        others = tuple(rule for rule in known.rules if rule.achievement != new.achievement)
-        return msgspec.structs.replace(known, rules=(*others, new) if says_something else others)
-
-    return change
-
-
-async def _change(gateway: str, key: Path, change: _Change, *, asked: str | None, as_json: bool) -> None:
+async def _change(gateway: str, key: Path, change: RetentionChange, *, asked: str | None, as_json: bool) -> None:
     if asked is not None:
         click.confirm(f"Within the hour goes for good: {asked}. Nothing brings it back. Say it?", abort=True)
     async with gateway_client(gateway, key) as client:
-        found = await client.change_retention(change(await client.retention()))
+        found = await client.amend_retention(change)
     _print(found, as_json=as_json)
 
 

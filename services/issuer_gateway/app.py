@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 from aiohttp import web
 
+from proto.problem import UnavailableProblem
 from services.clients.http_session import client_session
 from services.clients.tile_client import TileClient
 from services.clients.traced_log_client import log_client
@@ -232,7 +233,7 @@ async def _lasting(log: Log, name: str, work: Callable[[], Coroutine[Any, Any, N
     while True:
         try:
             await work()
-        except (*OUTAGE_ERRORS, KeyFolderUnavailableProblem) as error:
+        except (*OUTAGE_ERRORS, UnavailableProblem) as error:  # also: somebody else is at work on the same rows
             log.failure(name, error)
             await asyncio.sleep(_DATABASE_PAUSE_SECONDS)
 

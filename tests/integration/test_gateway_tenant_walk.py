@@ -116,6 +116,7 @@ OWN_CHANGE = frozenset(
         "import_elm_document",
         "import_microhe_metadata",
         "change_retention",
+        "amend_retention",
     ]
 )
 """Changes of whoever asks, which name nothing that belongs to another; recognition and invitations name others."""

@@ -7,7 +7,7 @@ import msgspec
 
 from proto.audit_trail import AuditEntry
 from proto.wire.audit import AuditTrailEnd
-from proto.wire.retention import RetentionRules
+from proto.wire.retention import RetentionChange, RetentionRules
 from services.clients.http_client import HttpClient
 
 Json = dict[str, Any]
@@ -36,6 +36,10 @@ class AuditCalls(HttpClient):
     async def change_retention(self, rules: RetentionRules | Json) -> RetentionRules:
         """Say how long the institution keeps what, in place of what was said before."""
         return await self.call("PUT", "/v1/retention", RetentionRules, send=rules)
+
+    async def amend_retention(self, change: RetentionChange | Json) -> RetentionRules:
+        """Change some of how long the institution keeps what; the rest stays, whoever changes it at the same time."""
+        return await self.call("PATCH", "/v1/retention", RetentionRules, send=change)
 
     async def audit_trail_end(self) -> AuditTrailEnd:
         """Return where the trail ends now."""

@@ -36,7 +36,14 @@ class ListsInHand:
 
     def erase(self, institution_id: InstitutionId, ref: str) -> bool:
         """Tell the lists that are about a learner of its erasure; return whether there is one."""
-        found = [each for each in self._lists.get(institution_id, ()) if ref in each.refs]
+        found = self._about(institution_id, ref)
         for each in found:
             each.erased.add(ref)
         return bool(found)
+
+    def are_about(self, institution_id: InstitutionId, ref: str) -> bool:
+        """Tell whether a list is about a learner."""
+        return bool(self._about(institution_id, ref))
+
+    def _about(self, institution_id: InstitutionId, ref: str) -> list[_ListInHand]:
+        return [each for each in self._lists.get(institution_id, ()) if ref in each.refs]

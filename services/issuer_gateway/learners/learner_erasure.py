@@ -8,7 +8,7 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +53,10 @@ class UnknownLearnerProblem(NotFoundProblem):
     title = "No such learner"
 
 
+class KeptLearnerError(Exception):
+    """What was to be erased only as long as nobody has to keep it has to be kept after all; nothing was erased."""
+
+
 class EraseLearner:
     """Erases learners."""
 
@@ -73,10 +77,14 @@ class EraseLearner:
         self._keystore = keystore
         self._lists = lists
 
-    async def erase(self, tenant: Tenant, ref: str) -> ErasureAnswer:
+    async def erase(
+        self, tenant: Tenant, ref: str, *, if_still: Callable[[Connection], Awaitable[bool]] | None = None
+    ) -> ErasureAnswer:
         """Close a learner's documents and take out what waits for them, then destroy the keys.
 
-        Raises `UnknownLearnerProblem` where nothing is there, and `BusyProblem` where a batch is at work for too long.
+        With `if_still`, only where that says so in the same transaction, and nothing waits for the learner. Raises
+        `KeptLearnerError` otherwise, `UnknownLearnerProblem` where nothing is there, and `BusyProblem` where a batch is
+        at work for too long.
         """
 
         async def work(connection: Connection) -> ErasureAnswer | None:
@@ -84,6 +92,10 @@ class EraseLearner:
             # in hand know; (3) the learner and (4) what hangs on it.
             pending = await _Pending(self._batch_keys, self._keystore, connection, ref).drop(tenant.institution_id)
             await earlier_awards.lock_learners(connection, tenant.institution_id, [ref])
+            if if_still is not None:
+                is_awaited = bool(pending) or self._lists.are_about(tenant.institution_id, ref)
+                if is_awaited or not await if_still(connection):
+                    raise KeptLearnerError(ref)
             is_in_hand = self._lists.erase(tenant.institution_id, ref)
             erased = await learners.erase(connection, tenant.institution_id, ref)
             if erased is not None:

@@ -5,13 +5,17 @@ If we crash here, what is left is taken away by the next sweep.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec import UNSET
 
 from proto.audit_trail import AuditRecord
 from proto.ids import InstitutionId
 from proto.moment import Moment
-from proto.wire.retention import RetentionRules
+from proto.problem import BusyProblem, InvalidProblem, OutcomeUnknownProblem
+from proto.wire.retention import RULES_MAX, RetentionChange, RetentionRules
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.learners.learner_erasure import EraseLearner, UnknownLearnerProblem
+from services.issuer_gateway.learners.learner_erasure import EraseLearner, KeptLearnerError, UnknownLearnerProblem
 from services.issuer_gateway.log.log_state import wall_clock
 from services.issuer_gateway.store import audit_trail, retention, tenants
 from services.issuer_gateway.unit_of_work import audited_call
@@ -36,10 +40,15 @@ class Retention:
         """Return the rules of an institution."""
         return await retention.rules(self._pool, tenant.institution_id)
 
-    async def change(self, tenant: Tenant, new: RetentionRules) -> RetentionRules:
-        """Put rules in place of those that an institution had, and return them as they are kept."""
+    async def change(self, tenant: Tenant, anew: Callable[[RetentionRules], RetentionRules]) -> RetentionRules:
+        """Put rules in place of those that an institution has now, and return them as they are kept.
+
+        Once it returns, nothing is taken away by the rules before. Raises what `anew` raises.
+        """
 
         async def work(connection: Connection) -> RetentionRules:
+            await retention.lock(connection, tenant.institution_id)
+            new = anew(await retention.rules(connection, tenant.institution_id))
             await retention.change(connection, tenant.institution_id, new)
             return await retention.rules(connection, tenant.institution_id)
 
@@ -56,8 +65,8 @@ class Retention:
         count = 0
         for institution_id in await retention.with_document_rules(self._pool):
             count += await self._sweep_learners(await tenants.by_id(self._pool, institution_id))
-        for institution_id, days in (await retention.audit_days(self._pool)).items():
-            count += await self._sweep_trail(institution_id, days)
+        for institution_id in await retention.with_audit_days(self._pool):
+            count += await self._sweep_trail(institution_id)
         return count
 
     async def _sweep_learners(self, tenant: Tenant) -> int:
@@ -73,20 +82,46 @@ class Retention:
         audited_call.begin(AuditedCall("erase_learner", address="", subjects={}))
         audited_call.speaks(tenant.institution_id, "retention")
         try:
-            await self._erase_learner.erase(tenant, ref)
-        except UnknownLearnerProblem:
-            return 0
+            await self._erase_learner.erase(tenant, ref, if_still=self._still(tenant, ref))
+        except (UnknownLearnerProblem, KeptLearnerError, BusyProblem, OutcomeUnknownProblem):
+            return 0  # gone, to be kept, or somebody is at work for the learner: the next sweep sees what is left
         finally:
             audited_call.begin(None)
         return 1
 
-    async def _sweep_trail(self, institution_id: InstitutionId, days: int) -> int:
+    def _still(self, tenant: Tenant, ref: str) -> Callable[[Connection], Awaitable[bool]]:
+        """Return what looks again, in the transaction that erases: rules and documents may have come since."""
+
+        async def is_outlived(connection: Connection) -> bool:
+            await retention.hold(connection, [tenant.institution_id])
+            return await retention.is_outlived(connection, tenant.institution_id, ref)
+
+        return is_outlived
+
+    async def _sweep_trail(self, institution_id: InstitutionId) -> int:
         async with transaction(self._pool) as connection:
+            await retention.hold(connection, [institution_id])
+            days = await retention.audit_days(connection, institution_id)
+            if days is None:
+                return 0
             count = await audit_trail.purge(connection, institution_id, days=days, limit=_ENTRIES_AT_ONCE)
             if count:
                 record = by_retention(institution_id, "purge_audit_trail", wall_clock(), count=str(count))
                 await audit_trail.add(connection, [record])
         return count
+
+
+def amended(known: RetentionRules, change: RetentionChange) -> RetentionRules:
+    """Return the rules after a change; raises `InvalidProblem` where there would be too many."""
+    named = {rule.achievement for rule in change.rules}
+    said = [rule for rule in change.rules if rule.document_days or rule.application_days or rule.dossier_days]
+    rules = (*(rule for rule in known.rules if rule.achievement not in named), *said)
+    if len(rules) > RULES_MAX:
+        raise InvalidProblem(
+            f"An institution has {RULES_MAX} rules at most: take one away, or say it of all others", pointer="/rules"
+        )
+    days = known.audit_days if change.audit_days is UNSET else change.audit_days
+    return RetentionRules(rules=rules, audit_days=days)
 
 
 def by_retention(institution_id: InstitutionId, operation: str, now: Moment, **subjects: str) -> AuditRecord:

@@ -262,16 +262,26 @@ async def set_state(connection: Connection, application_id: ApplicationId, state
     )
 
 
-async def lapsing(connection: Connection, *, days: int, limit: int) -> list[StoredApplication]:
-    """Return, locked, applications that are closed for too long and still hold personal data.
+async def with_lapsing(connection: Connection, *, days: int, limit: int) -> list[InstitutionId]:
+    """Return whose applications are closed for too long and still hold personal data; their rules may change yet."""
+    rows = await connection.fetch(f"{_SELECT} WHERE erased_at IS NULL AND {_OUTLIVED} LIMIT $2", days, limit)
+    return sorted({row["institution_id"] for row in rows})
 
-    How long is said by the institution's rules for what they are about, the fewest days first; else it is `days`.
+
+async def lapsing(
+    connection: Connection, institution_ids: Sequence[InstitutionId], *, days: int, limit: int
+) -> list[StoredApplication]:
+    """Return, locked, applications to these institutions that are closed for too long and still hold personal data.
+
+    How long is said by the institution's rules, which the caller holds, for what they are about, the fewest days first;
+    else it is `days`.
     """
     rows = await connection.fetch(
-        f"""{_SELECT} WHERE erased_at IS NULL AND {_OUTLIVED}
+        f"""{_SELECT} WHERE erased_at IS NULL AND {_OUTLIVED} AND application.institution_id = ANY($3::uuid[])
             ORDER BY application_id LIMIT $2 FOR UPDATE OF application SKIP LOCKED""",
         days,
         limit,
+        list(institution_ids),
     )
     return [_application(row) for row in rows]
 

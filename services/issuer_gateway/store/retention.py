@@ -1,12 +1,32 @@
 """SQL of how long institutions keep what, and of learners whose documents nobody has to keep any more."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Collection, Sequence
 
 from proto.ids import InstitutionId
 from proto.wire.retention import RetentionRule, RetentionRules
 from services.persistence.postgres import Connection, Pool
 
 _DAYS = ("document_days", "application_days", "dossier_days")
+
+
+def _lock_keys(institution_ids: Collection[InstitutionId]) -> list[int]:
+    """Return the keys of the locks of these institutions' rules, in a fixed order."""
+    names = {hashlib.sha256(f"retention\n{each}".encode()).digest() for each in institution_ids}
+    return sorted(int.from_bytes(name[:8], signed=True) for name in names)
+
+
+async def hold(connection: Connection, institution_ids: Collection[InstitutionId]) -> None:
+    """Let nobody change what these institutions keep until the transaction ends, which takes away by it."""
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock_shared(key) FROM (SELECT unnest($1::bigint[]) AS key ORDER BY 1) AS ordered",
+        _lock_keys(institution_ids),
+    )
+
+
+async def lock(connection: Connection, institution_id: InstitutionId) -> None:
+    """Let nobody else change what an institution keeps, or take anything away by it, until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", *_lock_keys([institution_id]))
 
 
 async def rules(connection: Connection | Pool, institution_id: InstitutionId) -> RetentionRules:
@@ -24,7 +44,7 @@ async def rules(connection: Connection | Pool, institution_id: InstitutionId) ->
 
 
 async def change(connection: Connection, institution_id: InstitutionId, new: RetentionRules) -> None:
-    """Put rules in place of those that an institution had."""
+    """Put rules in place of those that an institution had; the caller has locked them."""
     by_name = {rule.achievement or "": rule for rule in new.rules}
     if new.audit_days is not None:
         by_name.setdefault("", RetentionRule())
@@ -48,12 +68,18 @@ async def with_document_rules(connection: Connection | Pool) -> list[Institution
     return [row["institution_id"] for row in rows]
 
 
-async def audit_days(connection: Connection | Pool) -> dict[InstitutionId, int]:
-    """Return for how many days institutions keep their audit trails, of those that do so for a time only."""
-    rows = await connection.fetch(
-        "SELECT institution_id::text, audit_days FROM retention_rule WHERE audit_days IS NOT NULL"
+async def with_audit_days(connection: Connection | Pool) -> list[InstitutionId]:
+    """Return the institutions that keep their audit trails for a time only."""
+    rows = await connection.fetch("SELECT institution_id::text FROM retention_rule WHERE audit_days IS NOT NULL")
+    return [row["institution_id"] for row in rows]
+
+
+async def audit_days(connection: Connection | Pool, institution_id: InstitutionId) -> int | None:
+    """Return for how many days an institution keeps its audit trail; None: for ever."""
+    days: int | None = await connection.fetchval(
+        "SELECT audit_days FROM retention_rule WHERE institution_id = $1 AND achievement = ''", institution_id
     )
-    return {row["institution_id"]: row["audit_days"] for row in rows}
+    return days
 
 
 async def refs(connection: Connection | Pool, institution_id: InstitutionId, *, after: str, limit: int) -> list[str]:
@@ -90,3 +116,14 @@ async def outlived(connection: Connection | Pool, institution_id: InstitutionId,
         list(refs),
     )
     return [row["ref"] for row in rows]
+
+
+async def is_outlived(connection: Connection, institution_id: InstitutionId, ref: str) -> bool:
+    """Tell whether nothing of a learner has to be kept, by rules that the caller holds.
+
+    Until the transaction ends nobody adds anything to what the learner has.
+    """
+    await connection.execute(
+        "SELECT FROM learner WHERE institution_id = $1 AND ref = $2 FOR UPDATE", institution_id, ref
+    )
+    return bool(await outlived(connection, institution_id, [ref]))
