@@ -7,7 +7,16 @@ from msgspec import UNSET, Meta, UnsetType
 from proto.documents.annex_i import AnnexGate
 from proto.documents.credential import Identifier
 from proto.documents.fields import EmailField, ShortText
-from proto.event_fields import CountryField, DidField, KeyPurpose, NameField, PublicKeyField, UriField, UriPrefixField
+from proto.event_fields import (
+    AchievementField,
+    CountryField,
+    DidField,
+    KeyPurpose,
+    NameField,
+    PublicKeyField,
+    UriField,
+    UriPrefixField,
+)
 from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import ApiKeyId, Did, InstitutionId, KeyId
 from proto.keys import PublicKey
@@ -37,6 +46,7 @@ TimeZoneField = Annotated[
 
 
 PROGRAMMES_MAX = 64
+GRADES_MAX, GRADE_CONDITIONS_MAX = 64, 256
 
 
 class Programme(Record, frozen=True, kw_only=True):
@@ -133,22 +143,47 @@ class InstitutionPage(Record, frozen=True, kw_only=True):
     next_cursor: str | None = None
 
 
+class GradeCondition(Record, frozen=True, kw_only=True):
+    """A standing decision of the institution on this achievement decides at once only for these grades.
+
+    `grades` are the values of the awarding institution's scheme, the best first, as its documents write them; `least`
+    is the last of them that will do. Of other grades, of none, and of several a person decides. It is the office's own
+    and on no log.
+    """
+
+    achievement_issuer: DidField
+    achievement: AchievementField
+    programme: UriField
+    grades: Annotated[tuple[ShortText, ...], Meta(min_length=1, max_length=GRADES_MAX)]
+    least: ShortText
+
+    def __post_init__(self) -> None:
+        if len(set(self.grades)) != len(self.grades) or self.least not in self.grades:
+            raise ValueError("Each grade stands once in `grades`, the best first, and `least` is one of them")
+
+
 class SettingsRequest(Record, frozen=True, kw_only=True):
     """`PUT /v1/settings`: what is not stated stays as it is.
 
     `annex_gate`: what becomes of credentials that lack mandatory elements of Annex I (2022/C 243/02). `time_zone`: the
     zone of days that are written without a time. `programmes`: those towards which it takes applications for
     recognition, on its page and by the API; with none it takes none. Before they were ever stated the API takes them
-    towards any programme under a prefix of the institution, and there is no page.
+    towards any programme under a prefix of the institution, and there is no page. `grade_conditions`: the grades that
+    its standing decisions ask for; those that are sent take the place of all before.
     """
 
     annex_gate: AnnexGate | UnsetType = UNSET
     time_zone: TimeZoneField | UnsetType = UNSET
     programmes: Annotated[tuple[Programme, ...], Meta(max_length=PROGRAMMES_MAX)] | UnsetType = UNSET
+    grade_conditions: Annotated[tuple[GradeCondition, ...], Meta(max_length=GRADE_CONDITIONS_MAX)] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
-        if self.annex_gate is UNSET and self.time_zone is UNSET and self.programmes is UNSET:
-            raise ValueError("State annex_gate, time_zone or programmes")
+        if all(getattr(self, name) is UNSET for name in self.__struct_fields__):
+            raise ValueError("State annex_gate, time_zone, programmes or grade_conditions")
+        conditions = () if self.grade_conditions is UNSET else self.grade_conditions
+        named = [(each.achievement_issuer, each.achievement, each.programme) for each in conditions]
+        if len(set(named)) != len(named):
+            raise ValueError("Of one achievement and programme there is one condition")
         uris = [] if self.programmes is UNSET else [each.uri for each in self.programmes]
         if len(set(uris)) != len(uris):
             raise ValueError("Each programme is stated once")
@@ -164,6 +199,7 @@ class InstitutionSettings(Record, frozen=True, kw_only=True):
     annex_gate_in_force: AnnexGate
     time_zone: str | UnsetType = UNSET
     programmes: tuple[Programme, ...] | UnsetType = UNSET
+    grade_conditions: tuple[GradeCondition, ...] = ()
 
 
 class SigningKeyRequest(Record, frozen=True, kw_only=True):

@@ -1,22 +1,24 @@
 """Agreements between institutions: from a request to what both sign, what may be agreed, and what it covers. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from proto import days
-from proto.documents.recognition_agreement import AgreementTerm, RecognitionAgreement
+from proto.documents.recognition_agreement import AgreementEnding, AgreementTerm, RecognitionAgreement
 from proto.ids import Did, KeyId, Origin
 from proto.lifecycle import Book, Profile, compromised_from, is_void, profile, standing
 from proto.lifecycle.decide_issuer import is_of_one_line
-from proto.moment import Moment
+from proto.moment import Moment, to_datetime
 from proto.problem import InvalidProblem
 from proto.wire.agreements import AgreementRequest
 from proto.wire.verifier import CredentialFacts
 
 YEARS_MAX = 5
 SIGNING_PURPOSE = "assertion"
+CLOCKS_APART_MAX = timedelta(minutes=5)
+"""So far ahead of ours the clock of another gateway may be."""
 
 
 def agreement_of(
@@ -147,6 +149,24 @@ def is_good_key(book: Book, party: Did, key_id: KeyId) -> bool:
     )
 
 
+def check_ending(
+    agreement: RecognitionAgreement, ending: AgreementEnding, signers: Collection[Did], *, now: Moment
+) -> None:
+    """Raise `InvalidProblem`, with a pointer, for what no party may end, or may not end so."""
+    if not {ending.party, *signers} <= set(agreement.parties):
+        raise InvalidProblem("Only a party of the agreement ends it, or signs that it is ended", pointer="/payload")
+    if to_datetime(ending.at) > to_datetime(now) + CLOCKS_APART_MAX:
+        raise InvalidProblem(
+            "It ends the agreement at a time that has not come: take the file in then, or ask for one that ends it now",
+            pointer="/payload",
+        )
+
+
+def ends_before(agreement: RecognitionAgreement, one: AgreementEnding, other: AgreementEnding) -> bool:
+    """Tell whether of two endings the first counts: the earlier one, and of the same moment the proposer's."""
+    return (one.at, one.party != agreement.proposer) < (other.at, other.party != agreement.proposer)
+
+
 def terms_for(
     agreement: RecognitionAgreement, recogniser: Did, programme: str, found: CredentialFacts, fields: Collection[str]
 ) -> Iterator[tuple[int, AgreementTerm]]:
@@ -166,6 +186,11 @@ def _is_meant(term: AgreementTerm, found: CredentialFacts, fields: Collection[st
         return found.achievement in term.achievements
     is_of_field = term.isced_f is UNSET or any(each.startswith(term.isced_f) for each in fields)
     return is_of_field and (term.eqf_level is UNSET or found.eqf_level == term.eqf_level)
+
+
+def is_beyond(most: int | UnsetType | None, total: int) -> bool:
+    """Tell whether credits are more than the most that counts, where something is said to be the most; zero is too."""
+    return isinstance(most, int) and total > most
 
 
 def counted_by(term: AgreementTerm, own_hundredths: int) -> int | None:

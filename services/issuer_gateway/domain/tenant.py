@@ -15,7 +15,14 @@ from proto.keys import PublicKey, decode_public_key, key_id_of
 from proto.lifecycle import Book, Key, compromised_from, is_retired, living_end, profile, standing
 from proto.moment import Moment
 from proto.problem import InvalidProblem, NotFoundProblem
-from proto.wire.institutions import AdmissionRequest, Institution, InstitutionRequest, Programme, RegisteredKey
+from proto.wire.institutions import (
+    AdmissionRequest,
+    GradeCondition,
+    Institution,
+    InstitutionRequest,
+    Programme,
+    RegisteredKey,
+)
 
 _DID_CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1")
 
@@ -30,8 +37,8 @@ class UnknownInstitutionProblem(NotFoundProblem):
 class Tenant(Record, frozen=True, kw_only=True):
     """An institution of this gateway, as it is stored; `uri_prefixes` includes the gateway's own prefix for it.
 
-    Only `annex_gate`, `time_zone` and `programmes` ever change. `programmes` are those towards which it takes
-    applications; None where that was never said.
+    Only `annex_gate`, `time_zone`, `programmes` and `grade_conditions` ever change. `programmes` are those towards
+    which it takes applications; None where that was never said.
     """
 
     institution_id: InstitutionId
@@ -50,6 +57,7 @@ class Tenant(Record, frozen=True, kw_only=True):
     annex_gate: AnnexGate = "off"
     time_zone: str | None = None
     programmes: tuple[Programme, ...] | None = None
+    grade_conditions: tuple[GradeCondition, ...] = ()
 
     @property
     def zone(self) -> tzinfo:

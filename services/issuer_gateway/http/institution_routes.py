@@ -159,6 +159,8 @@ async def change_settings(request: web.Request, *, body: SettingsRequest, princi
     if body.time_zone:
         zone_named(body.time_zone)
     institution_commands.check_programmes(principal.own, () if body.programmes is msgspec.UNSET else body.programmes)
+    conditions = () if body.grade_conditions is msgspec.UNSET else body.grade_conditions
+    institution_commands.check_grade_conditions(principal.own, conditions)
     settings = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
 
     async def work(connection: Connection) -> Tenant:
@@ -174,6 +176,7 @@ def _settings(request: web.Request, tenant: Tenant) -> InstitutionSettings:
         annex_gate_in_force=in_force,
         time_zone=tenant.time_zone or msgspec.UNSET,
         programmes=msgspec.UNSET if tenant.programmes is None else tenant.programmes,
+        grade_conditions=tenant.grade_conditions,
     )
 
 
@@ -242,7 +245,8 @@ ROUTES = [
         summary="Change the institution's settings",
         description="Which credentials are refused for what they lack of Annex I, never laxer than the gateway's gate; "
         "the zone of days without a time; and the `programmes` towards which applications for recognition are taken, "
-        "each under an address that begins with one of the institution's own.",
+        "each under an address that begins with one of the institution's own. `grade_conditions` are the office's own, "
+        "on no log: for which grades its standing decisions decide at once.",
         request=SettingsRequest,
         response={200: InstitutionSettings},
         auth="bearer",

@@ -16,6 +16,7 @@ from proto.wire.institutions import (
     ApiKey,
     ApiKeyCreated,
     ApiKeyRequest,
+    GradeCondition,
     InstitutionCreated,
     InstitutionRequest,
     Programme,
@@ -166,6 +167,18 @@ def check_programmes(tenant: Tenant, programmes: Sequence[Programme]) -> None:
             raise InvalidProblem(
                 f"A programme of {tenant.legal_name} begins with {' or '.join(tenant.uri_prefixes)}",
                 pointer=f"/programmes/{number}/uri",
+            )
+
+
+def check_grade_conditions(tenant: Tenant, conditions: Sequence[GradeCondition]) -> None:
+    """Raise `InvalidProblem`, with a pointer, for somebody else's programme, or grades that nobody can read."""
+    for number, each in enumerate(conditions):
+        at = f"/grade_conditions/{number}"
+        check_texts((f"{at}/grades/{place}", grade) for place, grade in enumerate(each.grades))
+        if not is_own_uri(tenant, each.programme):
+            raise InvalidProblem(
+                f"A programme of {tenant.legal_name} begins with {' or '.join(tenant.uri_prefixes)}",
+                pointer=f"{at}/programme",
             )
 
 
