@@ -22,7 +22,7 @@ all that were ever named, because a closing may turn out to be void (DESIGN 3.7)
 same lives share a row of `shared_lives`, until something else is said of one of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -46,7 +46,7 @@ from proto.lifecycle import (
 from proto.lifecycle.book import put_absent
 from services.persistence import postgres_statements
 from services.persistence.overlaps import AFTER_URIS, beginnings
-from services.persistence.postgres import Connection
+from services.persistence.postgres import Connection, Pool
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_LOG = msgspec.msgpack.Decoder(LogState).decode
@@ -64,6 +64,13 @@ _LOAD_ISSUERS = """
         SELECT next.did, next.successors, next.state FROM issuer next JOIN chain ON next.did = ANY(chain.successors)
     )
     SELECT did, state FROM chain"""
+_LOAD_LOG_AND_ISSUERS = """
+    WITH RECURSIVE chain AS (
+        SELECT did, successors, state FROM issuer WHERE did = ANY($1::text[])
+        UNION
+        SELECT next.did, next.successors, next.state FROM issuer next JOIN chain ON next.did = ANY(chain.successors)
+    )
+    SELECT did, state FROM chain UNION ALL SELECT NULL, state FROM log_state"""
 _LOAD_OVERLAPPING = """
     SELECT DISTINCT asked.prefix AS asked, known.did FROM unnest($1::text[], $2::text[]) AS asked (prefix, known_prefix)
         JOIN uri_prefix known ON known.prefix = asked.known_prefix
@@ -116,6 +123,16 @@ async def load_log(connection: Connection, book: Book) -> None:
     """Put the log's own state into the book; it stays None before entry 0."""
     row = await connection.fetchrow(_LOAD_LOG)
     book.log = _DECODE_LOG(row["state"]) if row else None
+
+
+async def load_log_and_issuers(connection: Connection | Pool, book: Book, dids: Collection[Did]) -> None:
+    """Put the log's own state and issuers into the book by one statement, so that both are of one moment."""
+    for row in await connection.fetch(_LOAD_LOG_AND_ISSUERS, list(dids)):
+        if row["did"] is None:
+            book.log = _DECODE_LOG(row["state"])
+        else:
+            book.issuers.setdefault(Did(row["did"]), _DECODE_ISSUER(row["state"]))
+    put_absent(book.issuers, dids)
 
 
 async def load(connection: Connection, book: Book, wanted: Needs) -> None:

@@ -121,12 +121,13 @@ class CredentialReader:
     async def _with_proofs(
         self, tenant: Tenant, opened: Mapping[CredentialId, ReadableCredential], *, suite: Suite
     ) -> dict[CredentialId, dict[str, Any]]:
-        kept = await proofs.get_many(self._pool, list(opened), suite)
-        good = (await self._signing_keys.ring(tenant)).good
+        kept, ring = await asyncio.gather(
+            proofs.get_many(self._pool, list(opened), suite), self._signing_keys.ring(tenant)
+        )
         found, made = {}, {}
         for name, each in opened.items():
             known = kept.get(name)
-            if known is not None and known.key_id in good:
+            if known is not None and known.key_id in ring.good:
                 opened_proof = each.key.open(known.sealed_proof, "proof", f"{name}\n{suite}")
                 found[name] = with_proof(each.document, _DECODE_PROOF(opened_proof))
             else:

@@ -4,6 +4,7 @@ Which key speaks is what the followed log says: the newest that is on it for the
 delay. What the log says is asked again after a second, and at once when this process has followed a change.
 """
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 
 from proto.event_fields import Purpose
-from proto.ids import KeyId
+from proto.ids import Did, KeyId
 from proto.keys import SecretKey, Sign, key_id_of
 from proto.lifecycle import Book, compromised_from, is_retired
 from proto.moment import Moment
@@ -19,7 +20,7 @@ from proto.problem import UnavailableProblem
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.store import followed_log, tenants
-from services.persistence.postgres import Pool, transaction
+from services.persistence.postgres import Pool
 
 RINGS_MAX = 4_096
 KNOWN_SECONDS = 1.0
@@ -62,6 +63,7 @@ class SigningKeys:
         self._keystore = keystore
         self._now = now
         self._open: OrderedDict[str, tuple[float, Ring]] = OrderedDict()
+        self._registrar: Did | None = None
 
     def forget(self) -> None:
         """What the log says of keys has changed."""
@@ -90,9 +92,12 @@ class SigningKeys:
         return found
 
     async def _read(self, tenant: Tenant) -> Ring:
-        async with transaction(self._pool) as connection:
-            secrets = await tenants.secrets(connection, tenant.institution_id)
-            book = await followed_log.book_of_issuers(connection, {tenant.did})
+        # Side by side: whoever asks seldom finds nothing kept, and waits for it each time.
+        secrets, book = await asyncio.gather(
+            tenants.secrets(self._pool, tenant.institution_id),
+            followed_log.book_of_speakers(self._pool, [tenant.did], self._registrar),
+        )
+        self._registrar = book.log.registrar if book.log else None
         now = self._now()
         issuer = book.issuer(tenant.did) if book.log else None
         signers: dict[Purpose, EventSigner] = {}

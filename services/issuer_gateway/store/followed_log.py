@@ -3,7 +3,7 @@
 The states themselves are `services.persistence.postgres_states`'s.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -171,6 +171,15 @@ async def book_of_issuers(connection: Connection, dids: set[Did]) -> Book:
     book = Book()
     await postgres_states.load_log(connection, book)
     await load_issuers(connection, book, dids)
+    return book
+
+
+async def book_of_speakers(pool: Pool, dids: Collection[Did], registrar: Did | None) -> Book:
+    """Return what `book_of_issuers` does, by one statement where it is known already who the registrar is."""
+    book = Book()
+    await postgres_states.load_log_and_issuers(pool, book, {*dids, *([registrar] if registrar else [])})
+    if book.log is not None and book.log.registrar not in book.issuers:
+        await postgres_states.load_log_and_issuers(pool, book, [book.log.registrar])
     return book
 
 
