@@ -80,7 +80,10 @@ class RecognitionAgreement(Record, frozen=True, kw_only=True, tag_field="type", 
 
 
 class AgreementEnding(Record, frozen=True, kw_only=True, tag_field="type", tag="agreement-ended.v1"):
-    """One party ends the agreement of this id, or takes back or declines what was proposed."""
+    """One party ends the agreement of this id from `at` on, or takes back or declines what was proposed.
+
+    That party's signature ends it. The other's, if there is one, says that it has the ending; it consents to nothing.
+    """
 
     log: OriginField
     agreement: HashField
@@ -96,7 +99,7 @@ class ConsentSignature(Record, frozen=True, kw_only=True):
 
 
 class ConsentEnvelope(Record, frozen=True, kw_only=True):
-    """A DSSE v1 envelope of an agreement, signed by one party or by both, or of an ending, signed by one."""
+    """A DSSE v1 envelope of an agreement, signed by one party or by both, or of an ending."""
 
     payload: Annotated[str, Meta(min_length=4, max_length=_PAYLOAD_CHARACTERS_MAX)]
     payload_type: Annotated[str, Meta(pattern=r"^application/vnd\.credentify\.agreement\+json\Z")] = msgspec.field(
@@ -162,16 +165,19 @@ def envelope_of(payload: bytes, signatures: list[tuple[KeyId, bytes]]) -> Consen
 def opened(envelope: ConsentEnvelope) -> OpenedConsent:
     """Check the form of an envelope; whether the signatures hold is for whoever knows the keys.
 
-    Raises `MalformedProblem` and `InvalidProblem`, also for a signature of somebody who is no party.
+    Raises `MalformedProblem` and `InvalidProblem`, also for a signature of somebody who is no party, and for an ending
+    that nobody has signed who ends it. Who is the other party of an ending is for whoever knows the agreement.
     """
     payload = decode_base64(envelope.payload)
     statement = decoded(payload)
-    parties = statement.parties if isinstance(statement, RecognitionAgreement) else (statement.party,)
+    parties = statement.parties if isinstance(statement, RecognitionAgreement) else None
     signatures: dict[Did, tuple[KeyId, bytes]] = {}
     for number, each in enumerate(envelope.signatures):
         key_id = KeyId(each.keyid)
         party = owner_of(key_id)
-        if party not in parties or party in signatures:
+        if party in signatures or (parties is not None and party not in parties):
             raise InvalidProblem("Each party signs once, and nobody else", pointer=f"/signatures/{number}/keyid")
         signatures[party] = key_id, decode_base64(each.sig, length=SIGNATURE_BYTES)
+    if isinstance(statement, AgreementEnding) and statement.party not in signatures:
+        raise InvalidProblem("Whoever ends an agreement signs its ending", pointer="/signatures/0/keyid")
     return OpenedConsent(statement=statement, digest=digest_of(payload), payload=payload, signatures=signatures)

@@ -30,8 +30,11 @@ class AgreementRequest(Record, frozen=True, kw_only=True):
 class AgreementAnswer(Record, frozen=True, kw_only=True):
     """An agreement as it stands here; `valid_until` is the first moment without it.
 
-    `document` is what was signed, with a signature of each who has, and `ending` what ends it: hand them to a party
-    whose gateway is another. What was decided by an agreement stays when it ends.
+    `document` is what was signed, with a signature of each who has, and `ending` what ends it, with a signature of the
+    other once that has it: hand them to a party whose gateway is another (`elsewhere`), which knows of neither before.
+    It has ended from `ended_at` on, as who ended it signed; here that is known since `ending_known_at`.
+    `ending_known_to` are the parties that know of it as far as is shown here. What was decided by an agreement stays
+    when it ends; `decided_after_ending` counts what was decided here by it before the ending was known here.
     """
 
     agreement_id: AgreementId
@@ -48,6 +51,10 @@ class AgreementAnswer(Record, frozen=True, kw_only=True):
     accepted_at: Moment | None = None
     ended_at: Moment | None = None
     ended_by: Did | None = None
+    ending_known_at: Moment | None = None
+    ending_known_to: tuple[Did, ...] = ()
+    decided_after_ending: int | None = None
+    elsewhere: tuple[Did, ...] = ()
     document: ConsentEnvelope
     ending: ConsentEnvelope | None = None
 

@@ -1,5 +1,7 @@
 """`credentify agreement`: an institution agrees with another what counts at either; hands it over, accepts, ends it."""
 
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from proto.ids import AgreementId
 from proto.problem import MalformedProblem
 from proto.stacking import ects_text
 from proto.wire.agreements import AgreementAnswer, AgreementPage
+from services.clients.gateway import GatewayClient
 from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
@@ -81,15 +84,8 @@ async def propose(
 @command
 async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the institution's agreements, those that were proposed last first."""
-    found: list[AgreementAnswer] = []
     async with gateway_client(gateway, api_key_file) as client:
-        cursor: str | None = None
-        while True:
-            page = await client.agreements(cursor=cursor)
-            found += page.agreements
-            cursor = page.next_cursor
-            if cursor is None:
-                break
+        found = [each async for each in _all(client.agreements)]
     if as_json:
         print_json(AgreementPage(agreements=tuple(found)))
         return
@@ -118,7 +114,10 @@ async def accept(*, agreement_id: AgreementId, gateway: str, api_key_file: Path,
 @as_json_option
 @command
 async def end(*, agreement_id: AgreementId, gateway: str, api_key_file: Path, as_json: bool) -> None:
-    """End AGREEMENT_ID, decline it or take it back; what was decided by it stays."""
+    """End AGREEMENT_ID, decline it or take it back; what was decided by it stays.
+
+    An institution of another gateway knows of it once it has taken in the file that `save` writes, or has fetched it.
+    """
     async with gateway_client(gateway, api_key_file) as client:
         found = await client.end_agreement(agreement_id)
     _print_one(found, as_json=as_json)
@@ -135,7 +134,10 @@ async def save(*, agreement_id: AgreementId, file: Path, gateway: str, api_key_f
     async with gateway_client(gateway, api_key_file) as client:
         found = await client.agreement(agreement_id)
     file.write_bytes(msgspec.json.encode(found.ending or found.document))
-    console.print(f"saved {file}", markup=False)
+    what = "what ends the agreement" if found.ending else "the agreement"
+    console.print(f"saved {what} as {file}", markup=False)
+    if found.elsewhere:
+        console.print("hand it to the other institution, which takes it in by `credentify agreement take-in FILE`")
 
 
 @agreement.command("take-in")
@@ -154,6 +156,53 @@ async def take_in(*, file: Path, gateway: str, api_key_file: Path, as_json: bool
         _print_one(await client.take_in_agreement(envelope), as_json=as_json)
 
 
+@agreement.command("fetch")
+@click.option("--partner-gateway", required=True, metavar="URL", help="The gateway of the other institution.")
+@click.option("--partner", required=True, metavar="SLUG", help="Its short name there.")
+@gateway_option
+@institution_key_option
+@as_json_option
+@command
+async def fetch(*, partner_gateway: str, partner: str, gateway: str, api_key_file: Path, as_json: bool) -> None:
+    """Take in what another institution has signed or ended, from the list that its gateway shows to everybody.
+
+    It shows what both have signed, ended or not; a proposal comes as a file.
+    """
+    changed: list[AgreementAnswer] = []
+    async with gateway_client(gateway, api_key_file) as own:
+        known = {each.agreement_id: each async for each in _all(own.agreements)}
+        public = functools.partial(GatewayClient(own.session, partner_gateway).public_agreements, partner)
+        async for shown in _all(public):
+            here = known.get(shown.agreement_id)
+            for sent in _news(here, shown) if here is not None else ():
+                taken = await own.take_in_agreement(sent)
+                changed += [taken] if taken != here else []
+    if as_json:
+        print_json(AgreementPage(agreements=tuple(changed)))
+        return
+    for each in changed:
+        _print_one(each, as_json=False)
+    console.print(f"{len(changed)} agreements have changed")
+
+
+async def _all(pages: Callable[..., Awaitable[AgreementPage]]) -> AsyncIterator[AgreementAnswer]:
+    cursor = None
+    while True:
+        page = await pages(cursor=cursor)
+        for each in page.agreements:
+            yield each
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _news(here: AgreementAnswer, shown: AgreementAnswer) -> Iterator[ConsentEnvelope]:
+    """Yield what another gateway shows of an agreement and ours has not: what ends it, or a signature."""
+    for sent, kept in ((shown.document, here.document), (shown.ending, here.ending)):
+        if sent is not None and (kept is None or not {*sent.signatures} <= {*kept.signatures}):
+            yield sent
+
+
 def _print_one(found: AgreementAnswer, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
@@ -162,6 +211,20 @@ def _print_one(found: AgreementAnswer, *, as_json: bool) -> None:
     period = f"{found.valid_from[:10]} to before {found.valid_until[:10]}"
     console.print(f"{found.agreement_id}  {state}  {period}", markup=False)
     console.print(f"  {found.proposer_name} and {found.accepter_name}", markup=False)
+    if found.ended_by is not None:
+        names = {found.proposer: found.proposer_name, found.accepter: found.accepter_name}
+        console.print(
+            f"  ended by {names[found.ended_by]} from {found.ended_at} on, known here since {found.ending_known_at}",
+            markup=False,
+        )
+        for party in (each for each in names if each not in found.ending_known_to):
+            console.print(
+                f"  {names[party]} has not been told yet, as far as is known here: hand it the file that "
+                f"`credentify agreement save {found.agreement_id} FILE` writes",
+                markup=False,
+            )
+        if found.decided_after_ending:
+            console.print(f"  decided by it after that: {found.decided_after_ending}, which stay", markup=False)
     for term in found.terms:
         part = f" {ects_text(term.ects_hundredths)} ECTS" if term.ects_hundredths else ""
         console.print(f"  {term.awarded_by} counts at {term.recogniser}: {term.decision}{part}", markup=False)

@@ -212,8 +212,9 @@ async def test_an_agreement_between_two_gateways_is_handed_over_and_judged_by_th
         decided, _ = await _decisions(gateway, school, documents[0])
         assert decided.agreement.partner_name == "Hogeschool College"
         path = f"/v1/agreements/{first.agreement_id}"
-        ending = (await college.client.send("DELETE", path)).body["ending"]
+        assert (await college.client.send("DELETE", path)).body["ending_known_to"] == [college.did]
         assert (await school.client.get(path)).body["state"] == "concluded"
+        ending = (await college.client.get(path)).body["ending"]
         told = await school.client.post("/v1/agreement-documents", ending)
         assert (told.body["state"], told.body["ended_by"]) == ("ended", college.did)
         waits, _ = await _decisions(gateway, school, documents[1])

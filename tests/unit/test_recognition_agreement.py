@@ -61,11 +61,14 @@ def test_each_party_signs_once_and_nobody_else(parties: tuple[Did, ...]) -> None
         agreed.opened(agreed.envelope_of(PAYLOAD, [_by(party) for party in parties]))
 
 
-def test_only_who_ends_an_agreement_signs_its_ending() -> None:
+def test_who_ends_an_agreement_signs_its_ending_and_the_other_that_it_has_it() -> None:
     ending = agreed.AgreementEnding(
         log=AGREEMENT.log, agreement=agreed.digest_of(PAYLOAD), party=ONE, at=Moment("2026-06-01T00:00:00.000Z")
     )
     payload = agreed.encoded(ending)
     assert agreed.opened(agreed.envelope_of(payload, [_by(ONE, payload)])).statement == ending
-    with pytest.raises(InvalidProblem):
-        agreed.opened(agreed.envelope_of(payload, [_by(OTHER, payload)]))
+    seen = agreed.opened(agreed.envelope_of(payload, [_by(ONE, payload), _by(OTHER, payload)]))
+    assert set(seen.signatures) == {ONE, OTHER}
+    for wrong in ([OTHER], [ONE, ONE]):
+        with pytest.raises(InvalidProblem):
+            agreed.opened(agreed.envelope_of(payload, [_by(party, payload) for party in wrong]))

@@ -5,9 +5,9 @@ keys that were condemned since are judged anew whenever an agreement is read. If
 signed is there, and the same request again changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+import msgspec
 import uuid_utils
 
 from proto.documents.recognition_agreement import (
@@ -17,29 +17,28 @@ from proto.documents.recognition_agreement import (
     RecognitionAgreement,
     digest_of,
     encoded,
-    envelope_of,
     opened,
     signature_by,
     signed_bytes,
 )
 from proto.ids import AgreementId, Did, KeyId
-from proto.lifecycle import Book, profile
-from proto.moment import Moment, from_datetime
+from proto.lifecycle import Book
+from proto.moment import to_datetime
 from proto.problem import ConflictProblem, InvalidProblem, NotFoundProblem, UnavailableProblem
-from proto.wire.agreements import AgreementAnswer, AgreementGrounds, AgreementRequest, AgreementState
+from proto.wire.agreements import AgreementAnswer, AgreementRequest
 from services.crypto.document_keys import is_signed_by
+from services.issuer_gateway.applications.agreement_answers import answers
 from services.issuer_gateway.domain import agreements as rules
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.keys.signing_keys import SigningKeys
+from services.issuer_gateway.keys.signing_keys import NoKeyProblem, SigningKeys
 from services.issuer_gateway.log.log_state import FollowedLogState
 from services.issuer_gateway.store import agreements as store
 from services.issuer_gateway.store import followed_log
-from services.issuer_gateway.store.agreements import StoredAgreement
+from services.issuer_gateway.store.agreements import StoredAgreement, StoredEnding
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency, KeyedRequest
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
 from services.persistence.postgres import Connection, Pool, transaction
 
-Grounds = Mapping[AgreementId, AgreementGrounds]
 OPEN_MAX = 1_000
 """So many agreements that nobody ended one institution has proposed at most."""
 
@@ -107,7 +106,7 @@ class Agreements:
                 raise TooManyAgreementsProblem(f"End some: {OPEN_MAX} that one institution proposed are kept at once")
             await store.add(connection, digest_of(payload), payload, agreement.parties)
             await store.consent(connection, digest_of(payload), is_proposer=True, consent=consent)
-            return await self._answered(connection, digest_of(payload))
+            return await self._answered(connection, tenant, digest_of(payload))
 
         return await self._idempotency.run_once(keyed, AgreementAnswer, work)
 
@@ -122,10 +121,12 @@ class Agreements:
         if found.statement.log != self._log_state.origin:
             raise InvalidProblem("It is about institutions of another log", pointer="/payload")
 
+        if isinstance(found.statement, AgreementEnding):
+            return await self._take_in_ending(tenant, found, found.statement)
+        agreement = found.statement
+
         async def work(connection: Connection) -> AgreementAnswer:
-            if isinstance(found.statement, AgreementEnding):
-                return await self._end_by(connection, tenant, found, found.statement)
-            return await self._keep(connection, tenant, found, found.statement)
+            return await self._keep(connection, tenant, found, agreement)
 
         return await self._unit_of_work.in_transaction(work)
 
@@ -139,12 +140,12 @@ class Agreements:
         _check_signatures(book, found)
         await store.add(connection, found.digest, found.payload, agreement.parties)
         stored = await self._locked(connection, tenant, found.digest)
-        if stored.ended_at is None:
+        if stored.ending is None:
             for party, consent in found.signatures.items():
                 if not rules.are_consents_good(book, stored.consents, [party]):
                     is_proposer = party == agreement.proposer
                     await store.consent(connection, found.digest, is_proposer=is_proposer, consent=consent)
-        return await self._answered(connection, found.digest)
+        return await self._answered(connection, tenant, found.digest)
 
     async def accept(self, tenant: Tenant, agreement_id: AgreementId) -> AgreementAnswer:
         """Consent to what the other institution has proposed; again changes nothing.
@@ -160,51 +161,81 @@ class Agreements:
 
         async def work(connection: Connection) -> AgreementAnswer:
             stored = await self._locked(connection, tenant, agreement_id)
-            if stored.ended_at is not None:
+            if stored.ending is not None:
                 raise AgreementEndedProblem("Propose a new one, with the terms that hold from now on")
             book = await _book(connection, stored.agreement)
             rules.check_agreement(book, stored.agreement)
             if not rules.are_consents_good(book, stored.consents, [tenant.did]):
                 is_proposer = tenant.did == stored.agreement.proposer
                 await store.consent(connection, agreement_id, is_proposer=is_proposer, consent=consent)
-            return await self._answered(connection, agreement_id)
+            return await self._answered(connection, tenant, agreement_id)
 
         return await self._unit_of_work.in_transaction(work)
 
     async def end(self, tenant: Tenant, agreement_id: AgreementId) -> AgreementAnswer:
         """End an agreement, decline it or take it back, from now on; what was decided by it stays.
 
-        Raises `UnknownAgreementProblem`, `NoKeyProblem`.
+        A party of another gateway is told by handing it the ending. Raises `UnknownAgreementProblem`, `NoKeyProblem`.
         """
         ending = AgreementEnding(
             log=self._log_state.origin, agreement=agreement_id, party=tenant.did, at=self._log_state.now()
         )
         payload = encoded(ending)
-        consent = await self._signed(tenant, payload)
+        signatures = {tenant.did: await self._signed(tenant, payload)}
 
         async def work(connection: Connection) -> AgreementAnswer:
-            await self._locked(connection, tenant, agreement_id)
-            await store.end(connection, agreement_id, tenant.did, payload, consent)
-            return await self._answered(connection, agreement_id)
+            stored = await self._locked(connection, tenant, agreement_id)
+            if stored.ending is None:
+                ended = StoredEnding(
+                    payload=payload, ending=ending, signatures=signatures, known_at=to_datetime(ending.at)
+                )
+                await store.end(connection, agreement_id, ended)
+            return await self._answered(connection, tenant, agreement_id)
 
         return await self._unit_of_work.in_transaction(work)
 
-    async def _end_by(
-        self, connection: Connection, tenant: Tenant, found: OpenedConsent, ending: AgreementEnding
-    ) -> AgreementAnswer:
-        stored = await self._locked(connection, tenant, AgreementId(ending.agreement))
-        if ending.party not in stored.agreement.parties:
-            raise InvalidProblem("Only a party of the agreement ends it", pointer="/payload")
-        _check_signatures(await _book(connection, stored.agreement), found)
-        await store.end(connection, stored.agreement_id, ending.party, found.payload, found.signatures[ending.party])
-        return await self._answered(connection, stored.agreement_id)
+    async def _take_in_ending(self, tenant: Tenant, found: OpenedConsent, ending: AgreementEnding) -> AgreementAnswer:
+        """Keep an ending that was signed elsewhere, and sign that this institution has it.
+
+        Of two endings both gateways keep the earlier one, whichever of them came first.
+        """
+        own = await self._receipt(tenant, found)
+
+        async def work(connection: Connection) -> AgreementAnswer:
+            stored = await self._locked(connection, tenant, AgreementId(ending.agreement))
+            rules.check_ending(stored.agreement, ending, found.signatures, now=self._log_state.now())
+            _check_signatures(await _book(connection, stored.agreement), found)
+            known = stored.ending
+            if known is None or rules.ends_before(stored.agreement, ending, known.ending):
+                ended = StoredEnding(
+                    payload=found.payload,
+                    ending=ending,
+                    signatures=found.signatures | own,
+                    known_at=known.known_at if known else to_datetime(self._log_state.now()),
+                )
+                await store.end(connection, stored.agreement_id, ended)
+            elif known.payload == found.payload:
+                signatures = found.signatures | own | known.signatures
+                await store.end(connection, stored.agreement_id, msgspec.structs.replace(known, signatures=signatures))
+            return await self._answered(connection, tenant, stored.agreement_id)
+
+        return await self._unit_of_work.in_transaction(work)
+
+    async def _receipt(self, tenant: Tenant, found: OpenedConsent) -> dict[Did, tuple[KeyId, bytes]]:
+        """Return this institution's signature under an ending; none where it has signed, or has no key to sign with."""
+        if tenant.did in found.signatures:
+            return {}
+        try:
+            return {tenant.did: await self._signed(tenant, found.payload)}
+        except NoKeyProblem:
+            return {}
 
     async def get(self, tenant: Tenant, agreement_id: AgreementId) -> AgreementAnswer:
         """Return an agreement to a party; raises `UnknownAgreementProblem`."""
         found = (await store.by_ids(self._pool, [agreement_id])).get(agreement_id)
         if found is None or tenant.did not in found.agreement.parties:
             raise _unknown(tenant)
-        return (await self._answers([found]))[0]
+        return (await self._answers([found], of=tenant))[0]
 
     async def listed(
         self, tenant: Tenant, *, after: tuple[datetime, str] | None, limit: int, is_public: bool = False
@@ -216,7 +247,8 @@ class Agreements:
         found = await store.of_party(self._pool, tenant.did, after=after, limit=limit + 1)
         shown = found[:limit]
         more = (shown[-1].proposed_at, shown[-1].agreement_id) if len(found) > limit else None
-        return await self._answers([each for each in shown if len(each.consents) > 1 or not is_public]), more
+        told = [each for each in shown if len(each.consents) > 1 or not is_public]
+        return await self._answers(told, of=None if is_public else tenant), more
 
     async def _signed(self, tenant: Tenant, payload: bytes) -> tuple[KeyId, bytes]:
         signer = await self._signing_keys.signer(tenant, "assertion")
@@ -228,38 +260,13 @@ class Agreements:
             raise _unknown(tenant)
         return stored
 
-    async def _answered(self, connection: Connection, agreement_id: AgreementId) -> AgreementAnswer:
+    async def _answered(self, connection: Connection, tenant: Tenant, agreement_id: AgreementId) -> AgreementAnswer:
         stored = (await store.by_ids(connection, [agreement_id]))[agreement_id]
-        return _answer(await _book(connection, stored.agreement), stored, now=self._log_state.now())
+        return (await answers(connection, [stored], of=tenant, now=self._log_state.now()))[0]
 
-    async def _answers(self, found: list[StoredAgreement]) -> list[AgreementAnswer]:
+    async def _answers(self, found: list[StoredAgreement], *, of: Tenant | None) -> list[AgreementAnswer]:
         async with transaction(self._pool) as connection:
-            book = await followed_log.book_of_issuers(connection, _parties(found))
-        return [_answer(book, each, now=self._log_state.now()) for each in found]
-
-
-async def grounds_of(pool: Pool, own: Did, agreement_ids: Iterable[AgreementId | None]) -> Grounds:
-    """Return by which agreements something was decided at an institution, for those who read the decision."""
-    names = {each for each in agreement_ids if each is not None}
-    if not names:
-        return {}
-    found = await store.by_ids(pool, names)
-    async with transaction(pool) as connection:
-        book = await followed_log.book_of_issuers(connection, _parties(found.values()))
-    return {
-        name: AgreementGrounds(
-            agreement_id=name,
-            partner=each.agreement.other(own),
-            partner_name=_name_of(book, each.agreement.other(own)),
-            valid_from=each.agreement.valid_from,
-            valid_until=each.agreement.valid_until,
-        )
-        for name, each in found.items()
-    }
-
-
-def _parties(found: Iterable[StoredAgreement]) -> set[Did]:
-    return {party for each in found for party in each.agreement.parties}
+            return await answers(connection, found, of=of, now=self._log_state.now())
 
 
 async def _book(connection: Connection, agreement: RecognitionAgreement) -> Book:
@@ -281,46 +288,6 @@ def _check_signatures(book: Book, found: OpenedConsent) -> None:
                 "The signature is not over this document: ask the other institution for the file as it was saved",
                 pointer=f"/signatures/{number}/sig",
             )
-
-
-def _name_of(book: Book, did: Did) -> str:
-    issuer = book.issuer(did)
-    known = profile(book, issuer) if issuer else None
-    return known.legal_name if known else did
-
-
-def _answer(book: Book, stored: StoredAgreement, *, now: Moment) -> AgreementAnswer:
-    agreement = stored.agreement
-    state = _state(book, stored)
-    is_in_period = agreement.valid_from <= now < agreement.valid_until
-    are_good = all(rules.is_in_good_standing(book, each) for each in agreement.parties)
-    ending = stored.ending
-    return AgreementAnswer(
-        agreement_id=stored.agreement_id,
-        state=state,
-        is_in_force=state == "concluded" and is_in_period and are_good,
-        proposer=agreement.proposer,
-        proposer_name=_name_of(book, agreement.proposer),
-        accepter=agreement.accepter,
-        accepter_name=_name_of(book, agreement.accepter),
-        valid_from=agreement.valid_from,
-        valid_until=agreement.valid_until,
-        terms=agreement.terms,
-        proposed_at=from_datetime(stored.proposed_at),
-        accepted_at=from_datetime(stored.accepted_at) if stored.accepted_at else None,
-        ended_at=from_datetime(stored.ended_at) if stored.ended_at else None,
-        ended_by=stored.ended_by,
-        document=envelope_of(stored.payload, list(stored.consents.values())),
-        ending=envelope_of(ending[0], [ending[1:]]) if ending else None,
-    )
-
-
-def _state(book: Book, stored: StoredAgreement) -> AgreementState:
-    if stored.ended_at is not None:
-        return "ended"
-    if not rules.are_consents_good(book, stored.consents, stored.consents):
-        return "void"
-    return "concluded" if len(stored.consents) == len(stored.agreement.parties) else "proposed"
 
 
 def _unknown(tenant: Tenant) -> UnknownAgreementProblem:

@@ -14,7 +14,7 @@ import msgspec
 from proto.ids import ApplicationId, LearnerId
 from proto.moment import from_datetime
 from proto.wire.applications import DecisionAnswer
-from services.issuer_gateway.applications.agreements import grounds_of
+from services.issuer_gateway.applications.agreement_answers import grounds_of
 from services.issuer_gateway.applications.apply import (
     RecognitionApplications,
     UnknownApplicationProblem,

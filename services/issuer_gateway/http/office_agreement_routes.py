@@ -158,7 +158,7 @@ async def end_agreement_by_form(request: web.Request, *, body: Form) -> web.Resp
 
 @for_office
 async def save_agreement(request: web.Request) -> Any:
-    """Return what was signed last as a file for the other institution: the agreement, or what ended it."""
+    """Return what was signed last as a file for the other institution: the agreement, or what ends it."""
     path, office = path_of(request, AgreementPath), await signed_in(request)
     found = await request.app[GATEWAY].agreements.get(office.tenant, path.named)
     name = f"agreement-{path.agreement_id[:12]}{'-ended' if found.ending else ''}.json"

@@ -6,8 +6,9 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from proto.documents.recognition_agreement import RecognitionAgreement, decoded
-from proto.ids import AgreementId, Did, KeyId
+from proto.documents.recognition_agreement import AgreementEnding, RecognitionAgreement, decoded
+from proto.ids import AgreementId, Did, InstitutionId, KeyId
+from proto.moment import to_datetime
 from services.persistence.postgres import Connection, Pool
 
 _CONSENT_OF_PROPOSER = "UPDATE agreement SET proposer_key = $2, proposer_signature = $3 WHERE agreement_id = $1"
@@ -16,8 +17,17 @@ _CONSENT_OF_ACCEPTER = """
     WHERE agreement_id = $1"""
 
 
+class StoredEnding(msgspec.Struct, frozen=True, kw_only=True):
+    """What ends an agreement, by whom it is signed, and since when it is known here."""
+
+    payload: bytes
+    ending: AgreementEnding
+    signatures: dict[Did, tuple[KeyId, bytes]]
+    known_at: datetime
+
+
 class StoredAgreement(msgspec.Struct, frozen=True, kw_only=True):
-    """An agreement as it lies there; `consents` are the signatures of those who signed, `ending` what ended it."""
+    """An agreement as it lies there; `consents` are the signatures of those who signed."""
 
     agreement_id: AgreementId
     payload: bytes
@@ -25,9 +35,7 @@ class StoredAgreement(msgspec.Struct, frozen=True, kw_only=True):
     consents: dict[Did, tuple[KeyId, bytes]]
     proposed_at: datetime
     accepted_at: datetime | None
-    ended_by: Did | None
-    ended_at: datetime | None
-    ending: tuple[bytes, KeyId, bytes] | None
+    ending: StoredEnding | None
 
 
 def _stored(row: asyncpg.Record) -> StoredAgreement:
@@ -38,7 +46,6 @@ def _stored(row: asyncpg.Record) -> StoredAgreement:
         for name, party in (("proposer", agreement.proposer), ("accepter", agreement.accepter))
         if row[f"{name}_key"] is not None
     }
-    ending = (row["ending_payload"], KeyId(row["ending_key"]), row["ending_signature"])
     return StoredAgreement(
         agreement_id=AgreementId(row["agreement_id"].hex()),
         payload=row["payload"],
@@ -46,10 +53,17 @@ def _stored(row: asyncpg.Record) -> StoredAgreement:
         consents=consents,
         proposed_at=row["proposed_at"],
         accepted_at=row["accepted_at"],
-        ended_by=row["ended_by"],
-        ended_at=row["ended_at"],
-        ending=ending if row["ending_payload"] is not None else None,
+        ending=_ending(row, agreement) if row["ending_payload"] is not None else None,
     )
+
+
+def _ending(row: asyncpg.Record, agreement: RecognitionAgreement) -> StoredEnding:
+    ending = decoded(row["ending_payload"])
+    assert isinstance(ending, AgreementEnding), "nothing else ends one"
+    signatures = {ending.party: (KeyId(row["ending_key"]), row["ending_signature"])}
+    if row["ending_seen_key"] is not None:
+        signatures[agreement.other(ending.party)] = KeyId(row["ending_seen_key"]), row["ending_seen_signature"]
+    return StoredEnding(payload=row["ending_payload"], ending=ending, signatures=signatures, known_at=row["ended_at"])
 
 
 async def add(connection: Connection, agreement_id: AgreementId, payload: bytes, parties: tuple[Did, Did]) -> None:
@@ -135,16 +149,42 @@ async def consent(
     )
 
 
-async def end(
-    connection: Connection, agreement_id: AgreementId, party: Did, payload: bytes, consent: tuple[KeyId, bytes]
-) -> None:
-    """Keep what ends an agreement; the first ending counts."""
+async def end(connection: Connection, agreement_id: AgreementId, ended: StoredEnding) -> None:
+    """Keep what ends an agreement that the caller has locked, in place of another ending of it."""
+    by = ended.ending.party
+    seen = next((signed for party, signed in ended.signatures.items() if party != by), (None, None))
     await connection.execute(
-        """UPDATE agreement SET ended_by = $2, ended_at = now(), ending_payload = $3, ending_key = $4,
-               ending_signature = $5
-           WHERE agreement_id = $1 AND ended_at IS NULL""",
+        """UPDATE agreement SET ended_by = $2, ended_at = $3, ending_payload = $4, ending_key = $5,
+               ending_signature = $6, ending_seen_key = $7, ending_seen_signature = $8
+           WHERE agreement_id = $1""",
         bytes.fromhex(agreement_id),
-        party,
-        payload,
-        *consent,
+        by,
+        ended.known_at,
+        ended.payload,
+        *ended.signatures[by],
+        *seen,
     )
+
+
+async def decided_since(
+    connection: Connection | Pool, institution_id: InstitutionId, ended: Collection[StoredAgreement]
+) -> dict[AgreementId, int]:
+    """Return how many pieces of evidence an institution decided by agreements after they were ended elsewhere."""
+    begins = [(each.agreement_id, each.ending.ending.at) for each in ended if each.ending is not None]
+    rows = await connection.fetch(
+        """SELECT ended.agreement, count(*) AS count
+           FROM unnest($2::bytea[], $3::timestamptz[]) AS ended (agreement, since)
+               JOIN application_decision AS made ON made.agreement = ended.agreement AND decided_at >= ended.since
+               JOIN application USING (application_id)
+           WHERE institution_id = $1 GROUP BY ended.agreement""",
+        institution_id,
+        [bytes.fromhex(name) for name, _ in begins],
+        [to_datetime(at) for _, at in begins],
+    )
+    return {AgreementId(row["agreement"].hex()): row["count"] for row in rows}
+
+
+async def served_here(connection: Connection | Pool, parties: Collection[Did]) -> set[Did]:
+    """Return those parties that are institutions of this gateway."""
+    rows = await connection.fetch("SELECT did FROM institution WHERE did = ANY($1::text[])", list(parties))
+    return {Did(row["did"]) for row in rows}
