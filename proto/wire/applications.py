@@ -164,6 +164,7 @@ class Precedent(Record, frozen=True, kw_only=True):
 
 
 PrecedentsKnown = Literal["known", "unknown", "not-asked"]
+HoldsNow = Literal["holds", "does-not-hold", "unknown", "not-asked"]
 
 
 class ItemAnswer(Record, frozen=True, kw_only=True):
@@ -173,6 +174,8 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     document says, which is proven only where the answer says so; `credential_id` names a credential on this log.
     `public_precedents`: whether a verifier was asked just now for public decisions on the achievement; where it could
     not answer, or was not up to date (`unknown`), and in lists (`not-asked`), those stand here that came with `answer`.
+    `holds_now` is whether the credential on this log holds now, as a verifier was asked just now too: it may have been
+    revoked since it was shown, and `answer` stays as it was.
     """
 
     number: int
@@ -187,6 +190,7 @@ class ItemAnswer(Record, frozen=True, kw_only=True):
     appeal: str | None = None
     precedents: tuple[Precedent, ...] = ()
     public_precedents: PrecedentsKnown = "not-asked"
+    holds_now: HoldsNow = "not-asked"
 
 
 class ProgrammeLimits(Record, frozen=True, kw_only=True):
@@ -249,6 +253,7 @@ class DecisionBody(Record, frozen=True, kw_only=True):
     text: StatementText | UnsetType = UNSET
     assessor: Annotated[ShortText, Meta(description="Who assessed prior learning")] | UnsetType = UNSET
     despite_precedents: Annotated[bool, Meta(description="Said where a like case was decided otherwise before")] = False
+    despite_status: Annotated[bool, Meta(description="Said where the credential does not hold any more")] = False
 
 
 class UnlikeCases(Record, frozen=True, kw_only=True):

@@ -217,6 +217,8 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
     for item in found.items:
         checked = "prior learning" if item.dossier else item.answer.verdict if item.answer else "not checked"
         console.print(f"  {item.number}  {item.title}: {checked}", markup=False)
+        if item.holds_now == "does-not-hold":
+            console.print("     it does not hold now: revoked, suspended, or its time is over", markup=False)
         for check in item.answer.checks if item.answer else ():
             if check.result in {"invalid", "unknown"}:
                 console.print(f"     {check.detail}", markup=False)
@@ -240,6 +242,7 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
 @click.option("--text", metavar="TEXT", help="Why, in words for the applicant.")
 @click.option("--assessor", metavar="NAME", help="Who assessed prior learning.")
 @click.option("--despite-precedents", is_flag=True, help="A like case was decided otherwise; --text says why.")
+@click.option("--despite-status", is_flag=True, help="It does not hold any more; --text says why it counts.")
 @as_json_option
 @command
 async def decide(

@@ -16,6 +16,7 @@ FEW = "a row or two for each institution, read by nobody's request"
 CHECK = "the check of a whole database reads all of it"
 SHARED_MAY = {
     "persistence/postgres_states.py:load_log": ONE_ROW,
+    "persistence/postgres_states.py:load_log_and_issuers": ONE_ROW,
     "persistence/postgres_states.py:_load_overlapping": "a row for each institution, read when one of them is admitted",
 }
 GATEWAY_MAY = {
@@ -24,9 +25,10 @@ GATEWAY_MAY = {
     "store/followed_log.py:rules_version": ONE_ROW,
     "store/tenants.py:keystore_check": ONE_ROW,
     "store/applications.py:lapsing": FEW,
+    "store/applications.py:with_lapsing": FEW,
     "store/learners.py:some_learners": "a few rows at a start, and it stops as soon as it has them",
     "store/retention.py:with_document_rules": FEW,
-    "store/retention.py:audit_days": FEW,
+    "store/retention.py:with_audit_days": FEW,
     "store/audit_trail.py:all_chain_ends": FEW,
     "store/pending_batches.py:ended_keys": "a queue: what is done is taken out",
     "store/followed_log.py:hand_over": "once in the life of a log, when it has a successor",

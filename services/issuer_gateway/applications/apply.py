@@ -24,7 +24,7 @@ from proto.wire.applications import (
     ItemSeen,
 )
 from services.edge import token_hash
-from services.issuer_gateway.applications.agreements import Grounds, grounds_of
+from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
 from services.issuer_gateway.applications.at_once import DecideAtOnce
 from services.issuer_gateway.applications.evidence import EvidenceCheck, name_of, opened_item, sealed_item
 from services.issuer_gateway.applications.rules import ApplicationClosedProblem, NoAppealProblem, may_appeal, state_of
@@ -33,7 +33,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.institutions import institution_commands
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
-from services.issuer_gateway.store import applications, audit_trail, learners, tenants
+from services.issuer_gateway.store import applications, audit_trail, learners, retention, tenants
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence, StoredApplication
 from services.issuer_gateway.unit_of_work import audited_call
 from services.issuer_gateway.unit_of_work.transactions import UnitOfWork
@@ -272,7 +272,10 @@ class RecognitionApplications:
     async def sweep(self) -> int:
         """Erase applications that are closed for too long; return how many. Keys go with the next sweep of requests."""
         async with transaction(self._pool) as connection:
-            found = await applications.lapsing(connection, days=self._kept_days, limit=_SWEEP_ROWS)
+            # (1) Whose they may be; (2) their rules stay as they are; (3) what is kept for too long by these.
+            whose = await applications.with_lapsing(connection, days=self._kept_days, limit=_SWEEP_ROWS)
+            await retention.hold(connection, whose)
+            found = await applications.lapsing(connection, whose, days=self._kept_days, limit=_SWEEP_ROWS)
             for stored in found:
                 await applications.set_state(connection, stored.application_id, "lapsed")
                 if stored.ref is not None:

@@ -1,7 +1,7 @@
 """Applications as the office sees them: evidence in its terms, like cases before it decides, decisions with reasons."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,11 +14,12 @@ from proto.problem import InvalidProblem
 from proto.wire.applications import (
     ApplicationAnswer,
     DecisionBody,
+    HoldsNow,
     ItemAnswer,
     ProgrammeLimits,
     RecognitionReport,
 )
-from services.issuer_gateway.applications.agreements import Grounds, grounds_of
+from services.issuer_gateway.applications.agreement_answers import Grounds, grounds_of
 from services.issuer_gateway.applications.apply import (
     UnknownApplicationProblem,
     UnknownItemProblem,
@@ -38,10 +39,12 @@ from services.issuer_gateway.applications.precedents import (
     public_of,
     unlike_cases,
 )
+from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import publish_at
 from services.issuer_gateway.applications.rules import (
     ApplicationClosedProblem,
     check_decision,
+    check_holds,
     next_round,
     state_of,
 )
@@ -49,12 +52,12 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.keystore import DataKey
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
 from services.issuer_gateway.store import (
-    achievements,
     application_counts,
     application_publication,
     applications,
     learner_applications,
     like_cases,
+    programmes,
 )
 from services.issuer_gateway.store.applications import (
     EvidenceDecision,
@@ -77,11 +80,13 @@ class DecideApplications:
         *,
         learner_keys: LearnerKeys,
         precedents: PublicPrecedents,
+        statuses: PresentStatus,
     ) -> None:
         self._pool = pool
         self._idempotency = idempotency
         self._learner_keys = learner_keys
         self._precedents = precedents
+        self._statuses = statuses
 
     async def listed(
         self,
@@ -109,9 +114,14 @@ class DecideApplications:
         stored = await applications.get(self._pool, tenant.institution_id, application_id)
         if stored is None:
             raise _unknown(tenant, application_id)
-        public = await self._precedents.of(await applications.items(self._pool, [application_id]))
+        items = await applications.items(self._pool, [application_id])
+        public, statuses = await asyncio.gather(self._precedents.of(items), self._statuses.of(items))
         known = {(application_id, number): found for number, found in public.items()}
-        return (await self._answers(tenant, [stored], public=known))[0]
+        answer = (await self._answers(tenant, [stored], public=known))[0]
+        shown = (
+            msgspec.structs.replace(each, holds_now=statuses.get(each.number, each.holds_now)) for each in answer.items
+        )
+        return msgspec.structs.replace(answer, items=tuple(shown))
 
     async def _answers(
         self,
@@ -128,7 +138,7 @@ class DecideApplications:
         made = await applications.decisions(self._pool, readable)
         asked = () if without_precedents else items
         like = await like_cases.of_evidence(self._pool, tenant.institution_id, asked)
-        limits = await self._limits(tenant, {each.programme for each in found})
+        limits = await programmes.limits(self._pool, tenant.institution_id, {each.programme for each in found})
         evidence = by_application(items, made, like, public or {})
         whose = await learner_applications.whose(self._pool, readable)
         grounds = await grounds_of(self._pool, tenant.did, (each.agreement for each in made))
@@ -148,16 +158,6 @@ class DecideApplications:
             ]
 
         return await asyncio.to_thread(answers)  # documents that strangers sent are opened and read
-
-    async def _limits(self, tenant: Tenant, programmes: Collection[str]) -> dict[str, ProgrammeLimits]:
-        """Return what the recipes of programmes say of credits from elsewhere, of those that have one."""
-        found = await achievements.by_uris(self._pool, tenant.institution_id, sorted(programmes))
-        names = ProgrammeLimits.__struct_fields__
-        return {
-            asked: ProgrammeLimits(**{name: getattr(each.achievement.recipe, name) for name in names})
-            for asked, each in found.items()
-            if each.achievement.recipe is not None
-        }
 
     async def file(self, tenant: Tenant, application_id: ApplicationId, number: int) -> bytes:
         """Return a piece of evidence as the file that it came as.
@@ -194,12 +194,12 @@ class DecideApplications:
         """Decide on a piece of evidence, once, and after an appeal once more by somebody else.
 
         Raises `UnknownApplicationProblem`, `UnknownItemProblem`, `ApplicationClosedProblem`, `ItemDecidedProblem`,
-        `SamePersonProblem`, `InvalidProblem`, and `UnlikeCaseProblem` where a like case was decided otherwise and that
-        was not said to be known.
+        `SamePersonProblem`, `InvalidProblem`, `NoLongerHoldsProblem`, and `UnlikeCaseProblem` where a like case was
+        decided otherwise and that was not said to be known.
         """
         said = (("/text", body.text), ("/assessor", body.assessor))
         check_texts((pointer, text) for pointer, text in said if text is not UNSET)
-        public = await self._public(tenant, application_id, number)
+        public, holds_now = await self._asked(tenant, application_id, number)
 
         async def work(connection: Connection) -> ApplicationAnswer:
             # (1) Nobody else decides; (2) what comes next; (3) like cases; (4) the decision, sealed; (5) the log.
@@ -214,10 +214,11 @@ class DecideApplications:
             turn = next_round(item, [each for each in made if each.number == number], by)
             opened = opened_item(key, item)
             hundredths = check_decision(body, await asyncio.to_thread(_known_credits, opened))
+            check_holds(body, shown_as=opened.answer.verdict if opened.answer else None, holds_now=holds_now)
             await self._check_like(connection, tenant, opened, body, public)
             decided = _decided(key, item, body, turn, hundredths, by=by)
             await applications.decide(connection, decided)
-            await self._put_on_log(connection, stored, item, decided)
+            await self._put_on_log(connection, stored, item, [each for each in made if each.number == number], decided)
             await applications.set_state(connection, application_id, state_of(items, [*made, decided]))
             return await self._answer_in(connection, tenant, application_id)
 
@@ -240,12 +241,16 @@ class DecideApplications:
             is_overdue=False,
         )
 
-    async def _public(self, tenant: Tenant, application_id: ApplicationId, number: int) -> FoundPrecedents:
-        """Return what is public on like cases, asked before anything is locked."""
+    async def _asked(
+        self, tenant: Tenant, application_id: ApplicationId, number: int
+    ) -> tuple[FoundPrecedents, HoldsNow]:
+        """Return what is public on like cases, and whether it holds, asked before anything is locked."""
         if await applications.get(self._pool, tenant.institution_id, application_id) is None:
             raise _unknown(tenant, application_id)
         items = await applications.items(self._pool, [application_id])
-        return (await self._precedents.of([each for each in items if each.number == number])).get(number, NOT_ASKED)
+        about = [each for each in items if each.number == number]
+        public, statuses = await asyncio.gather(self._precedents.of(about), self._statuses.of(about))
+        return public.get(number, NOT_ASKED), statuses.get(number, "not-asked")
 
     async def _check_like(
         self,
@@ -268,9 +273,19 @@ class DecideApplications:
         check_alike(body.decision, found, is_known=body.despite_precedents)
 
     async def _put_on_log(
-        self, connection: Connection, stored: StoredApplication, item: SealedEvidence, decided: EvidenceDecision
+        self,
+        connection: Connection,
+        stored: StoredApplication,
+        item: SealedEvidence,
+        made: Sequence[EvidenceDecision],
+        decided: EvidenceDecision,
     ) -> None:
-        if stored.is_public and item.credential_id is not None and decided.decision != "refused":
+        """Have the log follow a decision: what is recognised goes there, and what is there already is replaced.
+
+        What was recognised, appealed against and then refused is taken back there.
+        """
+        is_there = any(each.recognition is not None for each in made)
+        if stored.is_public and item.credential_id is not None and (decided.decision != "refused" or is_there):
             await application_publication.publish_later(
                 connection, item.application_id, item.number, publish_at(datetime.now(UTC))
             )

@@ -3,24 +3,36 @@
 So nobody who reads the log sees which recognitions belong to one application (DESIGN 11).
 """
 
+import contextlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import msgspec
 from msgspec import UNSET
 
+from proto.events import RecognitionWithdrawn
+from proto.ids import EventId
 from proto.lifecycle import Refusal
 from proto.problem import Problem, UnavailableProblem
 from proto.wire.gateway import RecognitionRequest
 from services.edge import Log
 from services.issuer_gateway.credentials.statements import MakeStatements
+from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store import application_publication, tenants
 from services.issuer_gateway.store.application_publication import ToPublish
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
-from services.persistence.postgres import Pool
+from services.persistence.postgres import Pool, transaction
 
 SPREAD_SECONDS = 2 * 86_400
 _ROWS = 100
 _CALLER = b"applications"
+_LEFT_OUT: Mapping[str, str] = {"/under": "under_event", "/replaces": "replaces"}
+"""What a recognition is said without where the log refuses it for that."""
+
+
+class _NotYetError(Exception):
+    """The log does not take it now; it is tried again later."""
 
 
 def publish_at(now: datetime, *, spread_seconds: int = SPREAD_SECONDS) -> datetime:
@@ -45,25 +57,62 @@ class PublishRecognitions:
         return len(found)
 
     async def _publish(self, found: ToPublish) -> None:
+        """Put one decision on the log, unless its applicant has appealed or withdrawn meanwhile: both wait for this."""
+        async with transaction(self._pool) as connection:
+            if await application_publication.lock_due(connection, found):
+                # If we crash behind the log's answer, the same name finds what was said, and it is noted then.
+                with contextlib.suppress(_NotYetError):
+                    said = await self._said(found)
+                    await application_publication.published(connection, found, said)
+
+    async def _said(self, found: ToPublish) -> EventId | None:
+        """Say a decision; return the recognition that it is on the log, if it is one there. Raises `_NotYetError`.
+
+        What it follows may have been withdrawn meanwhile, and what it replaces too: then it is said without. Before
+        rules version 2 nothing replaces anything: then that is taken back first.
+        """
         tenant = await tenants.by_id(self._pool, found.institution_id)
+        try:
+            return await self._say(tenant, found)
+        except UnavailableProblem as problem:
+            raise _NotYetError from problem
+        except Problem as problem:
+            if isinstance(problem, Refusal) and not problem.is_final:
+                raise _NotYetError from problem
+            name = _LEFT_OUT.get(problem.pointer or "")
+            if name is not None and getattr(found, name) is not None and found.decision != "refused":
+                if name == "replaces":
+                    await self._take_back(tenant, found)
+                return await self._said(msgspec.structs.replace(found, **{name: None}))
+            self._log.warning("recognition_not_published", problem=problem.slug)
+            return None
+
+    async def _say(self, tenant: Tenant, found: ToPublish) -> EventId | None:
+        name = f"{found.application_id}/{found.number}/{found.round}"
+        keyed = self._idempotency.keyed(tenant.institution_id, name, _CALLER, name.encode())
+        if found.decision == "refused":
+            await self._take_back(tenant, found)
+            return None
         body = RecognitionRequest(
             credential_id=found.credential_id,
-            decision="full" if found.decision == "full" else "partial",
+            decision=found.decision,
             ects_hundredths=found.ects_hundredths or 0,
             eqf_level=found.eqf_level if found.eqf_level is not None else UNSET,
             programme=found.programme,
             under=found.under_event or UNSET,
+            replaces=found.replaces or UNSET,
         )
-        name = f"{found.application_id}/{found.number}/{found.round}"
+        return (await self._statements.recognise(tenant, body, keyed)).event_id
+
+    async def _take_back(self, tenant: Tenant, found: ToPublish) -> None:
+        """Withdraw what an earlier decision has put on the log; what was withdrawn already is left as it is."""
+        if found.replaces is None:
+            return
+        name = f"{found.application_id}/{found.number}/{found.round}/withdrawal"
         keyed = self._idempotency.keyed(tenant.institution_id, name, _CALLER, name.encode())
         try:
-            said = await self._statements.recognise(tenant, body, keyed)
-        except UnavailableProblem:
-            return
-        except Problem as problem:
-            if isinstance(problem, Refusal) and not problem.is_final:
-                return
-            self._log.warning("recognition_not_published", problem=problem.slug)
-            await application_publication.published(self._pool, found, None)
-            return
-        await application_publication.published(self._pool, found, said.event_id)
+            await self._statements.withdraw(tenant, RecognitionWithdrawn, found.replaces, keyed)
+        except Refusal as refusal:
+            if not refusal.is_final:
+                raise
+            self._log.event("recognition_withdrawn_before", problem=refusal.slug)

@@ -6,7 +6,8 @@ from msgspec import UNSET
 
 from proto.ids import ApiKeyId
 from proto.problem import ConflictProblem, InvalidProblem
-from proto.wire.applications import ApplicationState, DecisionBody
+from proto.wire.applications import ApplicationState, DecisionBody, HoldsNow
+from proto.wire.verifier import Verdict
 from services.issuer_gateway.store.applications import EvidenceDecision, SealedEvidence
 
 ROUNDS_MAX = 2
@@ -40,11 +41,34 @@ class NoAppealProblem(ConflictProblem):
     title = "There is no decision to appeal against"
 
 
+class NoLongerHoldsProblem(ConflictProblem):
+    """The credential held when it was shown, and does not hold now: revoked, suspended, or its time is over."""
+
+    slug = "evidence-no-longer-holds"
+    title = "The credential does not hold any more"
+
+
 class UnlikeCaseProblem(ConflictProblem):
     """A like case was decided otherwise; the member `precedents` says how."""
 
     slug = "unlike-case"
     title = "A like case was decided otherwise"
+
+
+def check_holds(body: DecisionBody, *, shown_as: Verdict | None, holds_now: HoldsNow) -> None:
+    """Raise `NoLongerHoldsProblem` where a credential is counted that held when it was shown and does not now.
+
+    Once that is said to be known it is taken, with words for the applicant; what could not be asked stops nobody.
+    """
+    if body.decision == "refused" or shown_as == "invalid" or holds_now != "does-not-hold":
+        return
+    if not body.despite_status:
+        raise NoLongerHoldsProblem(
+            "It was revoked or suspended since it was shown, or its time is over. Refuse it, decide once it holds "
+            "again, or say `despite_status` and in words why it counts"
+        )
+    if body.text is UNSET:
+        raise InvalidProblem("Say in words why it counts though it does not hold any more", pointer="/text")
 
 
 def check_decision(body: DecisionBody, known_hundredths: int | None) -> int | None:

@@ -326,6 +326,7 @@ ROUTES = [
             rules.ItemDecidedProblem,
             rules.SamePersonProblem,
             rules.UnlikeCaseProblem,
+            rules.NoLongerHoldsProblem,
             *WORK_PROBLEMS,
         ),
         idempotency="optional",

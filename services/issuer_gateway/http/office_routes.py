@@ -46,7 +46,7 @@ _ROWS = 25
 _CURSOR = "office-applications"
 _REASONS: tuple[ReasonCode, ...] = get_args(ReasonCode)
 _STATES = {"open": "open", "decided": "decided", "withdrawn": "withdrawn", "lapsed": "lapsed"}
-_TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite")
+_TEXTS = ("decision", "ects", "eqf_level", "text", "assessor", "despite", "despite_status")
 _FIELD_FAULTS = {
     "ects_hundredths": "At most 1000 credits can be counted",
     "eqf_level": "An EQF level is a number from 1 to 8",
@@ -176,6 +176,7 @@ def _decision(texts: dict[str, str], reasons: tuple[ReasonCode, ...]) -> Decisio
     if texts["eqf_level"] and texts["decision"] != "refused":
         values["eqf_level"] = level_in(texts["eqf_level"])
     values |= {"reasons": reasons, "despite_precedents": bool(texts["despite"])}
+    values["despite_status"] = bool(texts["despite_status"])
     try:
         return msgspec.convert(values, DecisionBody)
     except msgspec.ValidationError as error:

@@ -33,13 +33,19 @@ class ToPublish(msgspec.Struct, frozen=True, kw_only=True):
     ects_hundredths: int | None
     eqf_level: int | None
     under_event: EventId | None
+    replaces: EventId | None
+    """What an earlier decision on it has put there."""
 
 
 async def to_publish(connection: Connection | Pool, *, limit: int) -> list[ToPublish]:
     """Return decisions whose time for the log has come."""
     rows = await connection.fetch(
         """SELECT DISTINCT ON (application_id, number) application_id::text, institution_id::text, number, round,
-               programme, credential_id, decision, made.ects_hundredths, made.eqf_level, under_event
+               programme, credential_id, decision, made.ects_hundredths, made.eqf_level, under_event,
+               (SELECT earlier.recognition FROM application_decision AS earlier
+                   WHERE earlier.application_id = made.application_id AND earlier.number = made.number
+                       AND earlier.round < made.round AND earlier.recognition IS NOT NULL
+                   ORDER BY earlier.round DESC LIMIT 1) AS replaces
            FROM application JOIN application_item AS item USING (application_id)
                JOIN application_decision AS made USING (application_id, number)
            WHERE publish_at <= now() AND credential_id IS NOT NULL AND state = 'decided'
@@ -50,8 +56,21 @@ async def to_publish(connection: Connection | Pool, *, limit: int) -> list[ToPub
 
 
 def _to_publish(row: asyncpg.Record) -> ToPublish:
-    under = row["under_event"].hex() if row["under_event"] else None
-    return ToPublish(**(dict(row) | {"credential_id": row["credential_id"].hex(), "under_event": under}))
+    hexed = {name: row[name].hex() if row[name] else None for name in ("credential_id", "under_event", "replaces")}
+    return ToPublish(**(dict(row) | hexed))
+
+
+async def lock_due(connection: Connection, found: ToPublish) -> bool:
+    """Tell whether a decision is still to be put on the log; nobody changes it until the transaction ends."""
+    await connection.execute("SELECT FROM application WHERE application_id = $1 FOR UPDATE", found.application_id)
+    is_due: bool = await connection.fetchval(
+        """SELECT EXISTS (
+               SELECT FROM application_item AS item JOIN application USING (application_id)
+               WHERE application_id = $1 AND number = $2 AND publish_at <= now() AND state = 'decided')""",
+        found.application_id,
+        found.number,
+    )
+    return is_due
 
 
 async def published(connection: Connection | Pool, found: ToPublish, recognition: EventId | None) -> None:

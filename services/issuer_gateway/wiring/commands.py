@@ -10,6 +10,7 @@ from services.issuer_gateway.applications.decide import DecideApplications
 from services.issuer_gateway.applications.evidence import EvidenceCheck
 from services.issuer_gateway.applications.export_applications import ExportApplications
 from services.issuer_gateway.applications.precedents import PublicPrecedents
+from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
@@ -240,6 +241,7 @@ def _decide_applications(parts: Parts) -> DecideApplications:
         parts.idempotency,
         learner_keys=parts.learner_keys,
         precedents=PublicPrecedents(parts.verifier, parts.log),
+        statuses=PresentStatus(parts.verifier, parts.log),
     )
 
 

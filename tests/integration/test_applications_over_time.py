@@ -1,0 +1,166 @@
+"""Between an application, its decision and its appeal: revoked, put on the log, withdrawn, decided in two tabs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_gateway_applications import (
+    REFUSAL,
+    _apply,
+    _decide,
+    _document,
+    _make_due,
+    _read,
+    _second_key,
+    _seen,
+)
+from tests.integration.test_office_pages import Reader
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import Office, RunningGateway, running_gateway
+from tests.support.judged import Verifier
+from tests.support.ledgers import RunningLedger, until
+
+Json = dict[str, Any]
+PARTIAL: Json = {"decision": "partial", "ects_hundredths": 100, "reasons": ["outcomes-differ"], "text": "Half of it."}
+
+
+@pytest.fixture
+async def gateway(
+    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, verifier: Verifier
+) -> AsyncIterator[RunningGateway]:
+    """A gateway that asks the test's verifier about evidence."""
+    url = verifier.url
+    async with running_gateway(make_database, tmp_path / "gateway", ledger, evidence_verifier_url=url) as running:
+        yield running
+
+
+async def _revoke(verifier: Verifier, office: Office, credential_id: str) -> None:
+    said = await office.client.post(f"/v1/credentials/{credential_id}/revoke", {"reason": "error"})
+    assert said.status == 201, said
+    await office.event_published(said.body["event_id"])
+
+    async def known() -> bool | None:
+        return (await verifier.by_id(credential_id))["verdict"] == "invalid" or None
+
+    await until(known, "the verifier has followed the revocation")
+
+
+async def test_a_document_that_was_revoked_since_it_was_shown_is_counted_by_nobody_who_does_not_say_so(
+    gateway: RunningGateway, verifier: Verifier
+) -> None:
+    college, school = await gateway.institution("college"), await gateway.institution("school")
+    await college.describe("hydrology")
+    name, document = await _document(verifier, college, "hydrology", "s1")
+    made = await _apply(gateway, school, [{"document": document}, {"document": document}])
+    assert [each.holds_now for each in (await _read(school, made)).items] == ["holds", "holds"]
+    await _revoke(verifier, college, name)
+    (first, _) = (await _read(school, made)).items
+    assert (first.holds_now, first.answer and first.answer.verdict) == ("does-not-hold", "valid")
+    for body in ({"decision": "full"}, PARTIAL):
+        refused = await _decide(school, made, 1, body)
+        assert (refused.status, refused.slug) == (409, "evidence-no-longer-holds")
+    silent = await _decide(school, made, 1, {"decision": "full", "despite_status": True})
+    assert (silent.status, silent.body["pointer"]) == (422, "/text")
+    known = {"decision": "full", "despite_status": True, "text": "It was revoked for its form alone."}
+    assert (await _decide(school, made, 1, known)).status == 200
+    async with Reader(gateway, "en") as decider:
+        await decider.open("/office")
+        await decider.sign_in(school.created.api_key)
+        page = f"/office/applications/{made['application_id']}"
+        await decider.open(page)
+        assert "It does not hold any more" in decider.text
+        fields = {"decision": "full", "text": "It was revoked for its form alone."}
+        await decider.decide(page, 2, fields)
+        assert "It was revoked or suspended since it was shown" in decider.text
+        await decider.decide(page, 2, fields | {"despite_status": "1"})
+    assert (await _read(school, made)).state == "decided"
+
+
+async def _on_log(gateway: RunningGateway, verifier: Verifier, name: str) -> list[tuple[str, int, str]]:
+    """Return the recognitions of a credential that the log has, with their states, once all is published."""
+    assert gateway.inside is not None
+    pool = gateway.inside.pool
+
+    async def sent() -> bool | None:
+        return not await pool.fetchval("SELECT count(*) FROM outbox WHERE state <> 'published'") or None
+
+    await until(sent, "all is published")
+    size = await pool.fetchval("SELECT max(leaf_index) + 1 FROM outbox")
+
+    async def found() -> Json | None:
+        answer = await verifier.by_id(name)
+        return answer if answer["as_of"]["size"] >= size else None
+
+    answer = await until(found, "the verifier has followed all")
+    return [(each["decision"], each["ects_hundredths"], each["state"]) for each in answer.get("recognitions", [])]
+
+
+@pytest.mark.parametrize("anew", ["full", "refused"])
+async def test_what_is_decided_anew_is_what_the_log_says_too(
+    gateway: RunningGateway, verifier: Verifier, anew: str
+) -> None:
+    college, school = await gateway.institution("college"), await gateway.institution("school")
+    await college.describe("hydrology")
+    name, document = await _document(verifier, college, "hydrology", "s1")
+    made = await _apply(gateway, school, [{"document": document}], publish=True)
+    assert (await _decide(school, made, 1, PARTIAL)).status == 200
+    await _make_due(gateway)
+    assert gateway.commands is not None
+    publish = gateway.commands.publish_recognitions
+    assert await publish.publish_due() == 1
+    assert await _on_log(gateway, verifier, name) == [("partial", 100, "live")]
+
+    link = f"/v1/application-links/{made['secret']}/items/1/appeal"
+    assert (await gateway.client().post(link, {"text": "It is all of it."})).status == 200
+    bodies: dict[str, Json] = {"full": {"decision": "full"}, "refused": REFUSAL}
+    body = bodies[anew] | {"despite_precedents": True, "text": "So."}
+    assert (await _decide(await _second_key(school), made, 1, body)).status == 200
+    await _make_due(gateway)
+    assert await publish.publish_due() == 1
+    assert await publish.publish_due() == 0, "once"
+    found = await _on_log(gateway, verifier, name)
+    assert [each[0] for each in found if each[2] == "live"] == (["full"] if anew == "full" else [])
+    first, second = (await _seen(gateway, made)).items[0].decisions
+    assert first.recognition is not None
+    assert (second.recognition is not None) == (anew == "full")
+
+
+async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_put_on_the_log(
+    gateway: RunningGateway, verifier: Verifier
+) -> None:
+    college, school = await gateway.institution("college"), await gateway.institution("school")
+    await college.describe("hydrology")
+    name, document = await _document(verifier, college, "hydrology", "s1")
+    made = await _apply(gateway, school, [{"document": document}], publish=True)
+    assert (await _decide(school, made, 1, PARTIAL)).status == 200
+    await _make_due(gateway)
+    assert gateway.inside is not None
+    assert gateway.commands is not None
+    pool = gateway.inside.pool
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM application FOR UPDATE")
+        publish = asyncio.create_task(gateway.commands.publish_recognitions.publish_due())
+
+        async def waits() -> bool | None:
+            return (
+                bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'"))
+                or None
+            )
+
+        await until(waits, "it has found what is due, and waits")
+        await connection.execute("UPDATE application_item SET publish_at = NULL, sealed_appeal = ''")
+    await publish
+    assert await _on_log(gateway, verifier, name) == []
+
+
+async def test_of_two_tabs_that_decide_at_once_one_decides(gateway: RunningGateway) -> None:
+    school = await gateway.institution("school")
+    made = await _apply(gateway, school, [{"dossier": {"title": "Rivers", "description": "Ten years."}}])
+    full = {"decision": "full", "ects_hundredths": 250}
+    answers = await asyncio.gather(*(_decide(school, made, 1, body) for body in (full, REFUSAL, full, REFUSAL)))
+    assert sorted(each.status for each in answers) == [200, 409, 409, 409]
+    assert {each.slug for each in answers if each.status == 409} == {"item-decided"}
+    assert len((await _seen(gateway, made)).items[0].decisions) == 1
