@@ -114,9 +114,10 @@ async def test_a_mirror_takes_nothing_of_a_database_that_does_not_hold_what_was_
     before = files(mirror.folder)
     with pytest.raises(UnlikePublishedProblem, match="Nothing is mirrored until they are back"):
         await copy_growth(mirror, histories.other, SHOWN, histories.shown(histories.last))
+    await is_delayed(mirror, histories)
     assert files(mirror.folder) == before, "no byte of the other history lies in an immutable place"
 
-    tile = "UPDATE tile SET hashes = overlay(hashes placing '\\x00'::bytea from 100) WHERE level = 0"
+    tile = "UPDATE tile SET hashes = set_byte(hashes, 100, get_byte(hashes, 100) # 255) WHERE level = 0"
     altered = ("ALTER TABLE tile DISABLE TRIGGER ALL", tile, "ALTER TABLE tile ENABLE TRIGGER ALL")
     await execute(histories.ledger.database, "CREATE TABLE kept AS SELECT * FROM tile", *altered)
     with pytest.raises(UnlikePublishedProblem):  # the right edge alone is as it was signed
@@ -130,41 +131,32 @@ async def test_a_mirror_takes_nothing_of_a_database_that_does_not_hold_what_was_
     shown = await mirror.published()
     assert shown is not None
     assert shown.size == SHOWN + ENTRIES
+    await refuses_to_start(mirror, histories)
 
 
-async def test_a_mirror_waits_while_the_database_is_another_and_the_process_does_not_end(
-    histories: Histories, tmp_path: Path
-) -> None:
-    """A process that ended would have forgotten at its next start how much was published."""
-    ledger, mirror = histories.ledger, FolderMirror(tmp_path / "mirror", histories.verifier)
-    await copy_growth(mirror, histories.published, TreeSize(0), histories.shown(histories.first))
-    publication, log, stopping = Publication(histories.verifier, metrics()), Log("ledger", ledger.log), asyncio.Event()
+async def is_delayed(mirror: FolderMirror, histories: Histories) -> None:
+    """The process that mirrors waits: one that ended would forget, until its next start, how much was published."""
+    publication, stopping = Publication(histories.verifier, metrics()), asyncio.Event()
     publication.set(histories.last.encoded)
+    log = Log("ledger", histories.ledger.log)
     keeping = asyncio.create_task(keep_mirror(mirror, histories.other, publication, stopping, log))
 
     async def is_told() -> bool | None:
-        return b"mirror_delayed" in ledger.log.getvalue() or None
+        return b"mirror_delayed" in histories.ledger.log.getvalue() or None
 
     await until(is_told, "the log of the ledger says why nothing is mirrored")
     assert not keeping.done()
-    stopping.set()
     keeping.cancel()
-    shown = await mirror.published()
-    assert shown is not None
-    assert shown.size == SHOWN
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
-async def test_a_start_on_the_earlier_state_with_a_mirror_that_shows_more_is_refused(
-    histories: Histories, tmp_path: Path
-) -> None:
-    mirror = FolderMirror(tmp_path / "mirror", histories.verifier)
-    await copy_growth(mirror, histories.published, TreeSize(0), histories.shown(histories.last))
-    before = files(mirror.folder)
-    publication = Publication(histories.verifier, metrics())
+async def refuses_to_start(mirror: FolderMirror, histories: Histories) -> None:
+    """A process that begins on the earlier database, beside a mirror that shows more, is told so and ends."""
+    before, publication = files(mirror.folder), Publication(histories.verifier, metrics())
     publication.set(histories.first.encoded)  # as the earlier database shows it
-    log, stopping = Log("ledger", histories.ledger.log), asyncio.Event()
+    log = Log("ledger", histories.ledger.log)
     with pytest.raises(MirrorConflictFault, match="an earlier state"):
-        await keep_mirror(mirror, histories.other, publication, stopping, log)
+        await keep_mirror(mirror, histories.other, publication, asyncio.Event(), log)
     assert files(mirror.folder) == before
 
 

@@ -14,6 +14,7 @@ from proto.problem import ConflictProblem, InvalidProblem
 from services.command import backup_folder as names
 from services.command.backup import Origins, back_up
 from services.command.backup_folder import BackupFolder
+from services.command.fsck import GATEWAY_NOT_CHECKED, Targets, check, in_words, lines_of_unclean
 from services.command.pg_tools import ToolProblem, dump
 from services.command.rehearsal import rehearse
 from services.command.restore import Destinations, put_back
@@ -241,13 +242,13 @@ async def test_a_rehearsal_says_which_keys_it_lacked_and_calls_nothing_damaged_o
     assert not elsewhere.exists(), "a check makes no key folder"
 
     Vault(elsewhere).close()  # the folder of another database
-    done = await rehearse(backup, open_folder / "r", master_key_file=key, key_folder=elsewhere)
-    assert (done.verdict, done.damages["gateway"]) == ("NOT WHOLLY CHECKED", 0)
-    assert f"{elsewhere} holds no key of any learner" in "\n".join(done.lines)
-
-    done = await rehearse(backup, open_folder / "r", master_key_file=None, key_folder=None)
-    assert (done.verdict, done.exit_status, done.gateway_checked) == ("NOT WHOLLY CHECKED", 3, False)
-    assert "--master-key-file" in "\n".join(done.lines)
+    database = gateway.database.owner_url
+    reports = await check(Targets(gateway_database=database, master_key_file=key, key_folder=elsewhere))
+    assert in_words(reports) == "NOT WHOLLY CHECKED"
+    assert reports["gateway"].damages == ()
+    assert f"{elsewhere} holds no key of any learner" in reports["gateway"].incomplete
+    assert in_words({"gateway": GATEWAY_NOT_CHECKED}) == "NOT WHOLLY CHECKED"
+    assert "--master-key-file" in "\n".join(lines_of_unclean({"gateway": GATEWAY_NOT_CHECKED}))
 
 
 async def run_backup(*options: str | Path, **environ: str) -> tuple[int, str, str]:
