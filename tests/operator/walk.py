@@ -247,7 +247,8 @@ class Walk:
         await self.run(("On a server, with systemd", 6), ("On a server, with systemd", 7))
         left = await self._machine.run(
             "systemctl list-unit-files 'credentify*' --no-legend || true; ls -d /opt/credentify* /etc/credentify "
-            "/var/lib/credentify* /var/lib/private/credentify* 2>/dev/null || true; ps ax | grep [c]redentify || true"
+            "/var/lib/credentify* /var/lib/private/credentify* 2>/dev/null || true; "
+            "ps -eo args= | grep '^/opt/credentify' || true"
         )
         assert not left.strip(), left
 
