@@ -19,9 +19,10 @@ _STOP = """() => { const at = document.activeElement;
         isMarked: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1,
         isInSight: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight
             && box.right > 0 && box.left < innerWidth}; }"""
-_CALLED = """() => { window.called = at => at.tagName.toLowerCase()
+_CALLED = r"""() => { window.called = at => at.tagName.toLowerCase()
     + (at.id ? "#" + at.id : "") + (at.name ? "[" + at.name + "]" : "")
-    + " " + (at.getAttribute("aria-label") || at.innerText || at.value || "").trim().slice(0, 40); }"""
+    + " " + (at.getAttribute("aria-label") || at.innerText || at.value || "").trim()
+        .replace(/\s+/g, " ").slice(0, 40); }"""
 _BY_MOUSE = """() => { const groups = new Set(), found = [];
     const all = "a[href], button, input, select, textarea, summary, [onclick], [tabindex]";
     for (const at of document.querySelectorAll(all)) {
@@ -96,15 +97,18 @@ def _unordered(stops: Sequence[Stop]) -> list[tuple[Stop, Stop]]:
 
 
 def _stops(page: Page, key: str, *, unfolding: bool) -> list[Stop]:
+    """Return where a key leads, once around: behind the last stop comes the browser itself, or the first one."""
     stops, within = list[Stop](), 0
     while len(stops) < _STOPS_MAX:
         page.keyboard.press(key)
         stop = msgspec.convert(page.evaluate(_STOP), Stop | None)
-        if stop is None:
-            break
-        if stops and stop.place == stops[-1].place and within < _WITHIN_MAX:
+        if stop is None and not stops:
+            continue
+        if stops and stop is not None and stop.place == stops[-1].place and within < _WITHIN_MAX:
             within += 1
             continue
+        if stop is None or (stops and stop.place == stops[0].place):
+            break
         within = 0
         if unfolding and stop.is_folded:
             page.keyboard.press("Enter")
