@@ -80,14 +80,8 @@ def make_app(
         tracing=tracing,
         show_refusal=show_refusal,
     )
-    app[DISPATCH], app[LOG], app[REGISTRY], app[CONFIG] = dispatch, log, registry, config
-    app[CONNECTIONS] = Connections(log=log, proxies=TrustedProxies(config.trusted_proxies))
-    app[HELD_BODIES] = HeldBodies(
-        bytes_max=config.bodies_held_bytes_max, key_of=lambda request: rate_key(dispatch.address_of(request))
-    )
-    app[BODY_THREADS] = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
-    app[BODY_TURN] = asyncio.Lock()
-    app.on_cleanup.append(_end_threads)
+    app[LOG], app[REGISTRY], app[CONFIG] = log, registry, config
+    _put_around(app, dispatch, config)
     if tracing is not None:
         app[TRACING] = tracing
         app.cleanup_ctx.append(_traced(tracing))  # the first, so the last to end
@@ -118,6 +112,18 @@ def make_app(
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return app
+
+
+def _put_around(app: web.Application, dispatch: Dispatch, config: EdgeConfig) -> None:
+    """Put what every request passes around an app: its dispatch, connections, and the bodies that are held at once."""
+    app[DISPATCH] = dispatch
+    app[CONNECTIONS] = Connections(log=app[LOG], proxies=TrustedProxies(config.trusted_proxies))
+    app[HELD_BODIES] = HeldBodies(
+        bytes_max=config.bodies_held_bytes_max, key_of=lambda request: rate_key(dispatch.address_of(request))
+    )
+    app[BODY_THREADS] = ThreadPoolExecutor(THREADS, thread_name_prefix="bodies")
+    app[BODY_TURN] = asyncio.Lock()
+    app.on_cleanup.append(_end_threads)
 
 
 def _watch_machine(

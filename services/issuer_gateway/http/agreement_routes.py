@@ -23,7 +23,8 @@ from services.issuer_gateway.log.log_state import LogNotFollowedProblem
 from services.issuer_gateway.service import Gateway
 
 _LIST = "agreements"
-_BODY_BYTES_MAX = 524_288
+DOCUMENT_BYTES_MAX = 524_288
+"""An agreement with all its terms, in its envelope."""
 
 
 class AgreementPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -121,7 +122,7 @@ ROUTES = [
         request=ConsentEnvelope,
         response={200: AgreementAnswer},
         problems=(*_UNKNOWN, LogNotFollowedProblem),
-        body_bytes_max=_BODY_BYTES_MAX,
+        body_bytes_max=DOCUMENT_BYTES_MAX,
         unique_keys=True,
         **_OFFICE,
     ),

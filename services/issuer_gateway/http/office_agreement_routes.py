@@ -14,7 +14,7 @@ from proto.stacking import ects_of_text
 from proto.wire.agreements import AgreementRequest
 from services.edge import Form, Media, Reply, Route, annotate
 from services.issuer_gateway.domain.tenant import Tenant
-from services.issuer_gateway.http.agreement_routes import AgreementPath, page_of_agreements
+from services.issuer_gateway.http.agreement_routes import DOCUMENT_BYTES_MAX, AgreementPath, page_of_agreements
 from services.issuer_gateway.http.caller import GATEWAY
 from services.issuer_gateway.http.office_routes import OFFICE_PAGE, office_form, office_page, page_of
 from services.issuer_gateway.http.office_session import OFFICE_PAGES, SignedIn, for_office, keep, signed_in
@@ -175,7 +175,12 @@ def _back(request: web.Request, office: SignedIn) -> web.Response:
 ROUTES = [
     office_page("/office/agreements", show_agreements, "The office's agreements with other institutions"),
     office_form("/office/agreements", propose_agreement_by_form, "Propose an agreement on a page"),
-    office_form("/office/agreement-documents", take_in_agreement_by_form, "Take in a signed agreement on a page"),
+    office_form(
+        "/office/agreement-documents",
+        take_in_agreement_by_form,
+        "Take in a signed agreement on a page",
+        body_bytes_max=DOCUMENT_BYTES_MAX,
+    ),
     Route(
         "GET",
         "/office/agreements/{agreement_id}/document",

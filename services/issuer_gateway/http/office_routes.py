@@ -28,6 +28,7 @@ from services.issuer_gateway.http.office_session import (
     signed_in,
 )
 from services.issuer_gateway.http.people import (
+    FORM_BYTES_MAX,
     PAGE,
     asked_text,
     form_route,
@@ -209,9 +210,10 @@ def office_page(path: str, handler: Any, summary: str) -> Route:
     return dataclasses.replace(page_route(path, handler, summary), response=OFFICE_PAGE)
 
 
-def office_form(path: str, handler: Any, summary: str) -> Route:
+def office_form(path: str, handler: Any, summary: str, *, body_bytes_max: int = FORM_BYTES_MAX) -> Route:
     """Return the route of a form of the office."""
-    return dataclasses.replace(form_route(path, handler, summary), response={303: None, **OFFICE_PAGE})
+    route = form_route(path, handler, summary, body_bytes_max=body_bytes_max)
+    return dataclasses.replace(route, response={303: None, **OFFICE_PAGE})
 
 
 ROUTES = [
