@@ -4,11 +4,9 @@ Two real servers under the gateway. The wait for the standby is cancelled as an 
 (`pg_cancel_backend`): the commit is then there for everybody to read, and the failover loses it.
 """
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -17,11 +15,9 @@ from tests.ha.check import findings_of, status_of
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import Answered, Office, RunningGateway, gateway_config, gateway_database
 from tests.support.ledgers import RunningLedger, running_ledger, until
-from tests.support.standbys import Pair, pair
+from tests.support.standbys import Pair, impatiently, pair
 
-CANCEL_WAITS = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 PENDING = "SELECT count(*) FROM outbox WHERE state = 'pending'"
-_T = TypeVar("_T")
 
 
 @contextlib.asynccontextmanager
@@ -37,16 +33,6 @@ async def gateway_on(made: Pair, folder: Path, ledger: RunningLedger) -> AsyncIt
     assert gateway.ended_with == []
     report = await gateway.fsck()
     assert report.damages == (), report.damages
-
-
-async def impatiently(gateway: RunningGateway, answer: Awaitable[_T]) -> _T:
-    """Return an answer while every wait for a standby is cancelled."""
-    asked = asyncio.ensure_future(answer)
-    async with postgres.connected(gateway.database.admin_url, application_name="operator") as connection:
-        while not asked.done():
-            await connection.execute(CANCEL_WAITS)
-            await asyncio.wait({asked}, timeout=0.05)
-    return await asked
 
 
 async def asked_again(office: Office, uri: str) -> Answered:
@@ -75,14 +61,16 @@ async def test_what_a_failover_loses_was_neither_sent_to_the_log_nor_acknowledge
         await made.standby.stop()
 
         for _ in range(2):  # the first time it is committed here alone; the second time it is found
-            refused = await impatiently(gateway, asked_again(office, uri))
+            refused = await impatiently(gateway.database.admin_url, asked_again(office, uri))
             assert refused.status == 503, refused
         async with postgres.connected(gateway.database.admin_url, application_name="operator") as connection:
             assert await connection.fetchval(PENDING) == 1, "it is committed on the leader, and visible"
         check = [each async for each in findings_of(gateway.database.admin_url, is_standby_away=True)]
         assert status_of(check) == 0, check
         assert check[-1].found.startswith("without a standby nothing is confirmed")
-        await impatiently(gateway, until(lambda: _holds_back(gateway), "the relay says why it sends nothing"))
+        await impatiently(
+            gateway.database.admin_url, until(lambda: _holds_back(gateway), "the relay says why it sends nothing")
+        )
         assert await size_of(ledger) == before
 
         await made.primary_dies()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -14,11 +15,19 @@ from services.clients.log_client import LogUnreachableProblem
 from services.ledger.publishing.freezing import FreezeNotConfirmedProblem, freeze
 from services.ledger.signer import LAST_SIGNED, InconsistentTreeError
 from services.persistence import postgres
-from services.persistence.postgres_errors import DatabaseUnavailableProblem
+from services.persistence.postgres_errors import DatabaseUnavailableProblem, NotConfirmedProblem
 from tests.support.database_copies import ended
 from tests.support.databases import RUNNING_ROLE, Database
-from tests.support.ledgers import RunningLedger, opened, running_ledger, until
-from tests.support.standbys import STANDBY, Pair, pair
+from tests.support.ledgers import (
+    Registrar,
+    RunningLedger,
+    ledger_config,
+    new_database,
+    opened,
+    running_ledger,
+    until,
+)
+from tests.support.standbys import STANDBY, Pair, impatiently, pair
 
 ENTRIES = 40
 IMPATIENT = {"database_timeout_ms": 600, "append_timeout_ms": 3_000, "signer_lock_wait_ms": 2_000}
@@ -176,3 +185,19 @@ async def test_an_end_of_the_log_that_no_standby_has_is_not_called_one(folder: P
         await ledger.submit(ledger.registrar.issues(college, 1))
         await ledger.published(3)
         assert (await freeze(ledger.config, successor=None, wait_seconds=60)).size == 3
+
+
+@pytest.mark.torture
+async def test_a_log_does_not_begin_with_what_no_standby_has(folder: Path, session: aiohttp.ClientSession) -> None:
+    """Entry 0 is committed on the primary alone, where whoever waits is cancelled; nothing is signed over it."""
+    async with pair(folder, is_synchronous=True) as made:
+        database = await new_database(made.make_database)
+        ledger = RunningLedger(ledger_config(database, folder / "ledger"), database, Registrar(), session)
+        await made.standby.stop()
+        with pytest.raises(NotConfirmedProblem):
+            await impatiently(database.admin_url, ledger.init())
+        assert ledger.config.state_folder is not None
+        assert not (ledger.config.state_folder / LAST_SIGNED).exists()
+        await made.standby.start()
+        await made.is_synchronous()
+        assert (await ledger.init()).is_new, "what was begun is finished"

@@ -10,8 +10,9 @@ import shutil
 import signal
 import subprocess
 import urllib.parse
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -23,6 +24,8 @@ from tests.support.databases import OWNER_ROLE, RUNNING_ROLE, Database, Postgres
 from tests.support.ledgers import until
 
 PROGRAM = "pg_basebackup"
+_CANCEL_WAITS = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+_T = TypeVar("_T")
 STANDBY = "the_standby"
 """The name by which the primary knows its standby, and may be told to wait for it."""
 
@@ -132,6 +135,16 @@ async def value(server: EmbeddedPostgres, query: str) -> object:
     """Return the one value that a query gives to a server's superuser."""
     async with postgres.connected(server.admin_url, application_name="test") as connection:
         return await connection.fetchval(query)
+
+
+async def impatiently(admin_url: str, work: Awaitable[_T]) -> _T:
+    """Return what comes of work while every wait for a standby is cancelled, as an operator does it."""
+    asked = asyncio.ensure_future(work)
+    async with postgres.connected(admin_url, application_name="operator") as connection:
+        while not asked.done():
+            await connection.execute(_CANCEL_WAITS)
+            await asyncio.wait({asked}, timeout=0.05)
+    return await asked
 
 
 def _copy(source: EmbeddedPostgres, cluster: Path) -> None:
