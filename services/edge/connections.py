@@ -24,11 +24,15 @@ DESCRIPTORS_WANTED = 8_192
 DESCRIPTORS_KEPT = 192
 """For files, the database, other services: never given to connections."""
 HEAD_BYTES_MAX = 65_536
+CHUNK_OVERHEAD_BYTES_MAX = 1_048_576
+CHUNK_OVERHEAD_TIMES = 16
+"""A body in chunks may take so many bytes on the wire for each of its own, and the first besides: chunks of one byte
+need six, extensions and trailers without end know no bound."""
 PIPELINED_MAX = 4
 """Requests of one connection that wait behind the one being answered; more are not read yet."""
 LOG_PAUSE_SECONDS = 60.0
 _ADDRESS, _FULL = "address", "full"
-_HEADER, _UNREAD, _CROWDED = "header", "unread", "crowded"
+_HEADER, _CHUNKS, _UNREAD, _CROWDED = "header", "chunks", "unread", "crowded"
 _ANSWERS = {
     _ADDRESS: b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     _FULL: b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
@@ -82,7 +86,7 @@ class Connections(Collector):
 
     def __init__(self, *, log: Log, proxies: TrustedProxies) -> None:
         self.refused = dict.fromkeys((_ADDRESS, _FULL), 0)
-        self.cut = dict.fromkeys((_HEADER, _UNREAD, _CROWDED), 0)
+        self.cut = dict.fromkeys((_HEADER, _CHUNKS, _UNREAD, _CROWDED), 0)
         self._log = log
         self._proxies = proxies
         self._by_key: dict[str, dict[Connection, None]] = {}
@@ -172,8 +176,9 @@ class Connections(Collector):
         )
         cut = CounterMetricFamily(
             "credentify_http_connections_cut",
-            "Connections closed because a request's head came too slowly or is too large (`header`), an answer was not "
-            "read (`unread`), or idle ones had to make room (`crowded`).",
+            "Connections closed because a request's head came too slowly or is too large (`header`), its chunks held "
+            "little but extensions (`chunks`), an answer was not read (`unread`), or idle ones had to make room "
+            "(`crowded`).",
             labels=("reason",),
         )
         for family, counts in ((refused, self.refused), (cut, self.cut)):
@@ -193,6 +198,7 @@ class Connection(web.RequestHandler):
         "_is_admitted",
         "_limits",
         "_unread_timer",
+        "_wire_bytes",
         "key",
     )
 
@@ -204,7 +210,7 @@ class Connection(web.RequestHandler):
         self._connections = connections
         self._limits = limits
         self._is_admitted = False
-        self._head_bytes = 0
+        self._head_bytes = self._wire_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._body: StreamReader | None = None
@@ -240,13 +246,18 @@ class Connection(web.RequestHandler):
         super().data_received(data)
         if self._request_count != count:
             self._body = self._messages[-1][1] if self._messages else None
-            self._head_bytes = 0
+            self._head_bytes = self._wire_bytes = 0
             self._forget_head()
         elif is_head and data:
             self._head_bytes += len(data)
             self._await_head()
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._cut_head(_HEAD_TOO_LARGE)
+        elif self._body is not None:
+            self._wire_bytes += len(data)
+            if self._wire_bytes > CHUNK_OVERHEAD_BYTES_MAX + CHUNK_OVERHEAD_TIMES * self._body.total_bytes:
+                self._connections.cut[_CHUNKS] += 1
+                self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection no more."""

@@ -172,6 +172,37 @@ async def test_a_head_has_a_bound_in_bytes() -> None:
         writer.close()
 
 
+_CHUNKED = b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("endless", [b"1;" + b"a" * 65_536, b"1\r\n \r\n0\r\n" + b"X-A: aaaaaaaa\r\n" * 4_096])
+async def test_chunks_that_hold_little_but_extensions_or_trailers_have_an_end(endless: bytes) -> None:
+    async with running() as found:
+        reader, writer = await found.connect()
+        writer.write(_CHUNKED + endless)
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(endless[2:])
+                await writer.drain()
+                await asyncio.sleep(0)
+        assert b" 200 " not in await _rest_of(reader)
+        writer.close()
+
+
+async def _rest_of(reader: asyncio.StreamReader) -> bytes:
+    with contextlib.suppress(ConnectionError):
+        return await reader.read()
+    return b""
+
+
+async def test_chunks_of_one_byte_are_a_body() -> None:
+    async with running() as found:
+        reader, writer = await found.connect()
+        writer.write(_CHUNKED + b"1\r\na\r\n" * 400_000 + b"0\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 async def test_the_longest_query_that_is_described_is_answered_by_its_route() -> None:
     async with running() as served:
         answer = await served.get(b"/livez?q=" + b"%F0%9F%8E%93" * 2_600)
