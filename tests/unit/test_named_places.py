@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not {"node_modules", ".venv", ".git", "vectors", "tools"} & set(path.relative_to(ROOT).parts)
+    if not {"node_modules", "vectors", "tools"} & set(path.relative_to(ROOT).parts)
+    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)  # what was fetched, not written here
 )
 _PLACE = re.compile(r"`((?:proto|services|tests|deploy)/[\w./-]*)(?![\w./*{<…-])")
 _MODULE = re.compile(r"(?:`|-m )((?:proto|services|tests)(?:\.[a-z_]\w*)+)")
