@@ -77,10 +77,11 @@ def test_too_few_samples_say_nothing_and_that_is_not_well() -> None:
 
 
 def test_a_short_life_that_fills_its_caches_is_not_taken_for_an_hour_of_growth() -> None:
-    assert wrong(
+    found = wrong(
         memory_mb=lambda n: dict.fromkeys(NAMES, 80.0 + 3 * (n % 5) if n < 40 else 95.0),
         lives=lambda n: dict.fromkeys(NAMES, min(n // 5, 8)),
-    ) == []  # fmt: skip
+    )
+    assert found == []
 
 
 def test_recoveries_are_told_by_kind_and_never_judged() -> None:
