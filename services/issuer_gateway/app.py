@@ -43,7 +43,8 @@ from services.issuer_gateway.pages.office_pages import OfficePages
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.store import followed_log, outbox
 from services.issuer_gateway.unit_of_work.audit_chain import AuditChain
-from services.issuer_gateway.wiring.commands import make_gateway, make_issuing, make_worker
+from services.issuer_gateway.wiring.awards import make_issuing, make_worker
+from services.issuer_gateway.wiring.commands import make_gateway
 from services.issuer_gateway.wiring.parts import OpenedResources, Parts, make_parts
 from services.persistence import database_setup, postgres
 from services.persistence.engine_traits import assert_traits

@@ -1,8 +1,5 @@
 """The commands of a gateway, each with the few parts that it uses: what may a command touch is answered here."""
 
-import dataclasses
-
-from services.issuer_gateway.achievements.document_parts import AchievementParts
 from services.issuer_gateway.applications.agreements import Agreements
 from services.issuer_gateway.applications.apply import RecognitionApplications
 from services.issuer_gateway.applications.at_once import DecideAtOnce
@@ -14,23 +11,14 @@ from services.issuer_gateway.applications.present_status import PresentStatus
 from services.issuer_gateway.applications.publication import PublishRecognitions
 from services.issuer_gateway.applications.reminders import RemindOffices
 from services.issuer_gateway.applications.whose import WhoseApplications
-from services.issuer_gateway.batches.batch_changes import ChangeMany
-from services.issuer_gateway.batches.batch_reader import BatchReader
-from services.issuer_gateway.batches.batch_storage import PostgresBatchStorage
-from services.issuer_gateway.batches.batch_upload import BatchUploads
-from services.issuer_gateway.batches.batch_worker import BatchWorker, PartWork
 from services.issuer_gateway.batches.lists_in_hand import ListsInHand
-from services.issuer_gateway.batches.small_batch import CheckList, IssueList, ListAnswers
+from services.issuer_gateway.batches.small_batch import CheckList, ListAnswers
 from services.issuer_gateway.config import Config
 from services.issuer_gateway.credentials.change_credential import ChangeCredential
 from services.issuer_gateway.credentials.credential_papers import CredentialPapers
 from services.issuer_gateway.credentials.credential_reader import CredentialReader
-from services.issuer_gateway.credentials.decide_awards import DecideAwards
 from services.issuer_gateway.credentials.import_document import ImportDocument
-from services.issuer_gateway.credentials.issue_credential import IssueCredential
 from services.issuer_gateway.credentials.issue_together import IssueTogether
-from services.issuer_gateway.credentials.prepare_award import PrepareAward
-from services.issuer_gateway.credentials.prepare_rows import PrepareRows
 from services.issuer_gateway.credentials.say_again import SayAgain
 from services.issuer_gateway.credentials.source_check import CheckSource
 from services.issuer_gateway.credentials.stack_credential import StackCredentials
@@ -48,80 +36,11 @@ from services.issuer_gateway.papers.papers import Papers
 from services.issuer_gateway.requests.learner_requests import LearnerRequests
 from services.issuer_gateway.requests.request_decision import DecideRequest, RequestReader
 from services.issuer_gateway.service import Gateway
+from services.issuer_gateway.wiring.awards import Issuing, make_batch_reader, make_batch_uploads, make_issue_list
 from services.issuer_gateway.wiring.parts import Parts
 from services.policy_file import policy_text
 
 _MS = 1000
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Issuing:
-    """How awards become credentials, whichever way they come."""
-
-    prepare: PrepareAward
-    rows: PrepareRows
-    decide: DecideAwards
-    issue: IssueCredential
-
-
-def make_issuing(parts: Parts, config: Config) -> Issuing:
-    """Return how awards become credentials."""
-    prepare = PrepareAward(
-        parts.writer,
-        parts.status_lists,
-        AchievementParts(),
-        annex_gate=config.annex_gate,
-        verifier_url=config.verifier_url,
-    )
-    decide = DecideAwards(
-        parts.writer,
-        parts.log_state,
-        parts.learner_keys,
-        log=parts.log,
-        effective_margin_ms=config.effective_margin_ms,
-        group_max=config.group_max,
-    )
-    issue = IssueCredential(
-        parts.pool,
-        prepare,
-        decide,
-        writer=parts.writer,
-        idempotency=parts.idempotency,
-        learner_keys=parts.learner_keys,
-    )
-    rows = PrepareRows(parts.pool, prepare, parts.status_lists, log=parts.log)
-    return Issuing(prepare=prepare, rows=rows, decide=decide, issue=issue)
-
-
-def make_worker(parts: Parts, issuing: Issuing, config: Config) -> BatchWorker:
-    """Return what works on batches in the background."""
-    changes = ChangeMany(
-        writer=parts.writer,
-        log_state=parts.log_state,
-        prepare=issuing.prepare,
-        learner_keys=parts.learner_keys,
-        log=parts.log,
-        effective_margin_ms=config.effective_margin_ms,
-        group_max=config.group_max,
-    )
-    work = PartWork(
-        pool=parts.pool,
-        writer=parts.writer,
-        rows=issuing.rows,
-        decide=issuing.decide,
-        issue=issuing.issue,
-        changes=changes,
-        keystore=parts.keystore,
-    )
-    return BatchWorker(
-        PostgresBatchStorage(parts.pool),
-        work,
-        batch_keys=parts.batch_keys,
-        called=parts.batch_called,
-        moved=parts.batch_moved,
-        log=parts.log,
-        metrics=parts.metrics.awards,
-    )
 
 
 def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
@@ -154,9 +73,9 @@ def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
         credential_reader=reader,
         credential_papers=papers,
         check_list=CheckList(pool, writer, rows=issuing.rows, decide=issuing.decide),
-        issue_list=_issue_list(parts, issuing, answers, lists),
-        batch_uploads=_batch_uploads(parts, config),
-        batch_reader=_batch_reader(parts, answers, config),
+        issue_list=make_issue_list(parts, issuing, answers, lists),
+        batch_uploads=make_batch_uploads(parts, config),
+        batch_reader=make_batch_reader(parts, answers, config),
         claim_links=_claim_links(parts, issuing, reader, config),
         use_claim=_use_claim(parts, issuing, reader, links),
         recognition_applications=_recognition_applications(parts, config),
@@ -259,44 +178,6 @@ def _import_document(parts: Parts, issuing: Issuing) -> ImportDocument:
         issue=issuing.issue,
         learner_keys=parts.learner_keys,
         keystore=parts.keystore,
-    )
-
-
-def _issue_list(parts: Parts, issuing: Issuing, answers: ListAnswers, lists: ListsInHand) -> IssueList:
-    return IssueList(
-        parts.pool,
-        parts.unit_of_work,
-        parts.writer,
-        rows=issuing.rows,
-        issue=issuing.issue,
-        answers=answers,
-        lists=lists,
-        keystore=parts.keystore,
-        metrics=parts.metrics.awards,
-    )
-
-
-def _batch_uploads(parts: Parts, config: Config) -> BatchUploads:
-    return BatchUploads(
-        pool=parts.pool,
-        unit_of_work=parts.unit_of_work,
-        writer=parts.writer,
-        batch_keys=parts.batch_keys,
-        workbooks=parts.workbooks,
-        called=parts.batch_called,
-        rows_max=config.batch_rows_max,
-    )
-
-
-def _batch_reader(parts: Parts, answers: ListAnswers, config: Config) -> BatchReader:
-    return BatchReader(
-        parts.pool,
-        parts.unit_of_work,
-        parts.keystore,
-        answers=answers,
-        batch_keys=parts.batch_keys,
-        moved=parts.batch_moved,
-        wait_seconds=config.sequencing_wait_ms / _MS,
     )
 
 
