@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Literal, cast
@@ -19,7 +19,7 @@ import asyncpg
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from proto.envelope import Envelope, Opened, seal_opened
+from proto.envelope import Envelope, Opened, open_envelope, seal_opened
 from proto.events import Event
 from proto.ids import CredentialId, EventId
 from proto.problem import UnavailableProblem
@@ -178,6 +178,7 @@ class Process:
     async def submit(self, envelopes: Sequence[Envelope]) -> list[AppendLine]:
         """Carry events to the ledger; an error may come before it has them, or after."""
         try:
+            self.simulation.check_confirmed("the log was given", [open_envelope(each).event_id for each in envelopes])
             await self.at("ledger: before")
             lines = self.simulation.ledger.take(envelopes)
             await self.at("ledger: after")
@@ -333,6 +334,7 @@ class Simulation:
                 await asyncio.sleep(self.rng.uniform(0.01, 1.0))
             else:
                 self.told.setdefault(key, set()).add(answer.event_id)
+                self.check_confirmed("a client was told of", [answer.event_id])
                 return answer
 
     async def _once(self, name: str, stream: CredentialId) -> None:
@@ -341,6 +343,12 @@ class Simulation:
         with contextlib.suppress(_LostProcessError, UnavailableProblem, *OUTAGE_ERRORS):
             answer = await self._attempt(self.rng.choice(self.processes), name, b"body", stream, has_key=False)
             self.tried[name] = answer.event_id
+            self.check_confirmed("a client was told of", [answer.event_id])
+
+    def check_confirmed(self, what: str, event_ids: Iterable[EventId]) -> None:
+        """Note a fault where somebody relies on what a failover could still lose."""
+        if not self.database.unconfirmed.isdisjoint(event_ids):
+            self.faults.append(f"{what} what a failover could lose")
 
     async def _attempt(
         self, process: Process, name: str, body: bytes, stream: CredentialId, *, has_key: bool = True

@@ -76,6 +76,8 @@ class FakeDatabase:
         self.outbox: dict[EventId, Row] = {}
         self.answers: dict[Key, Answered] = {}
         self.trail: list[AuditRecord] = []
+        self.unconfirmed: set[EventId] = set()
+        """What is committed, and could still be lost by a failover: its COMMIT was not answered."""
         self.holders: dict[object, Session] = {}
         self._freed = asyncio.Event()
 
@@ -104,6 +106,7 @@ class FakeDatabase:
         """Keep what the session has written."""
         assert not self.answers.keys() & session.answers.keys(), "the unique key of answers"
         self.answers |= session.answers
+        self.unconfirmed |= {new.opened.event_id for new in session.rows}
         for new in session.rows:
             event_id = new.opened.event_id
             assert event_id not in self.outbox, "the unique key of the outbox"
@@ -155,13 +158,19 @@ class FakeStorage:
             await self._gate.at("commit: before")
             self._database.commit(session)
             self._database.end(session)
-            await self._gate.at("commit: after")
+            await self._confirmed("commit: after")
         except DATABASE_ERRORS as error:
             raise CommitUnknownError("COMMIT was not answered") from error
 
     async def confirm(self) -> None:
-        """Confirm: whatever is committed here stays."""
-        await self._gate.at("confirm")
+        """Confirm what was read before."""
+        await self._confirmed("confirm")
+
+    async def _confirmed(self, place: str) -> None:
+        """Pass an await behind which everything that was committed before it stays, whatever fails."""
+        before = frozenset(self._database.unconfirmed)
+        await self._gate.at(place)
+        self._database.unconfirmed -= before
 
     async def lock_streams(self, connection: Connection, streams: Sequence[CredentialId]) -> None:
         """Lock in one order."""
@@ -231,8 +240,8 @@ class FakeStorage:
             self._sessions.discard(session)
 
     async def due(self, connection: Connection, *, limit: int) -> list[Pending]:
-        """Return of each stream the first that waits, if its pause is over."""
-        await self._gate.at("due")
+        """Return of each stream the first that waits, if its pause is over; it is confirmed before."""
+        await self._confirmed("due")
         assert not session_of(connection).is_ended, "nobody else sends meanwhile"
         first: dict[CredentialId, Row] = {}
         for row in self._database.outbox.values():

@@ -306,7 +306,15 @@ class LetsFollowersGo(FakeBatchStorage):
         return []
 
 
+class SendsWhatMayBeLost(FakeBatchStorage):
+    """Sends to the log what it has read, whether or not that stays."""
+
+    async def _confirmed(self, place: str) -> None:
+        await (self._gate.at(place) if place == "due" else super()._confirmed(place))
+
+
 MUTANTS: Mapping[str, Subjects] = {
+    "sends what may be lost": Subjects(storage=SendsWhatMayBeLost),
     "takes unknown for done": Subjects(unit_of_work=TakesUnknownForDone),
     "records later": Subjects(unit_of_work=RecordsLater),
     "records what is begun": Subjects(unit_of_work=RecordsWhatIsBegun),
