@@ -30,6 +30,7 @@ from services.edge.problems import (
 )
 from services.edge.reply import SECURITY_HEADERS
 from services.edge.route import Handler
+from services.edge.starts import Starts
 from services.edge.traced import traced
 from services.tracing import Tracing
 
@@ -122,6 +123,7 @@ class Dispatch:
         self._show_refusal = show_refusal
         self._tracing = tracing
         self.tallies: list[RouteTally] = []
+        self._starts = Starts()
         self._config = config
         self._log = log
         self._proxies = TrustedProxies(config.trusted_proxies)
@@ -168,6 +170,7 @@ class Dispatch:
             try:
                 observe.begin(request, method, operation)
                 try:
+                    await self._starts.turn(lambda: rate_key(self.address_of(request)))
                     if is_limited:
                         self._admit(request)
                     if arguments is None:
