@@ -31,11 +31,13 @@ from services.issuer_gateway.keys.keystore import Keystore
 from services.issuer_gateway.keys.vault import FILE_NAME, Vault, vault_folder
 from services.ledger.fsck import database_check as ledger_fsck
 from services.persistence import postgres
+from services.persistence.postgres_session import UNHURRIED
 from services.verifier import fsck as verifier_fsck
 from services.verifier.config import Config as VerifierConfig
 
 EXIT_DAMAGED, EXIT_COULD_NOT_CHECK = 1, 3
 _DAMAGES_SHOWN = 50
+_NAME = "credentify-fsck"
 GATEWAY_NOT_CHECKED = Report(
     counts={},
     damage_count=0,
@@ -85,7 +87,7 @@ async def check(targets: Targets, corrections: Path | None = None) -> dict[str, 
 
     reports: dict[str, Report] = {}
     if targets.ledger_database:
-        async with postgres.connected(targets.ledger_database, application_name="credentify-fsck") as connection:
+        async with postgres.connected(targets.ledger_database, application_name=_NAME, limits=UNHURRIED) as connection:
             reports["ledger"] = await ledger_fsck.check(connection)
     if targets.gateway_database:
         reports["gateway"] = await _gateway(targets, targets.gateway_database, mend)
@@ -110,7 +112,7 @@ async def _gateway(targets: Targets, database: str, mend: Callable[[Fault], None
     )
     async with (
         contextlib.AsyncExitStack() as stack,
-        postgres.connected(database, application_name="credentify-fsck") as connection,
+        postgres.connected(database, application_name=_NAME, limits=UNHURRIED) as connection,
     ):
         vault = stack.enter_context(contextlib.closing(Vault(folder))) if (folder / FILE_NAME).is_file() else None
         return await gateway_fsck.check(connection, keystore, vault, no_vault=no_vault, mend=mend)

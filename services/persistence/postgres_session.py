@@ -67,6 +67,10 @@ class PoolLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Whether nothing may be committed while the server waits for no synchronous standby."""
 
 
+UNHURRIED = PoolLimits(statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000)
+"""Of an operator's command that goes through a whole database in one transaction, and for whom nobody waits."""
+
+
 class Session(asyncpg.Connection):
     """A connection whose session was checked; `backend_pid` is the server process's, also behind a pooler."""
 

@@ -27,6 +27,7 @@ from services.issuer_gateway.keys.vault import Vault, vault_folder
 from services.issuer_gateway.service import Gateway
 from services.issuer_gateway.wiring.parts import Parts
 from services.persistence import postgres
+from services.persistence.postgres_session import UNHURRIED
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import RunningLedger, until
 from tests.support.statements import ACCREDITATION, SCOPE
@@ -250,7 +251,8 @@ class RunningGateway:
         """Check everything that the database holds."""
         keystore = Keystore.from_file(self.config.master_key_file)
         with contextlib.closing(Vault(vault_folder(self.config.key_folder, self.config.master_key_file))) as vault:
-            async with postgres.connected(self.database.owner_url, application_name="fsck") as connection:
+            url = self.database.owner_url
+            async with postgres.connected(url, application_name="fsck", limits=UNHURRIED) as connection:
                 return await check(connection, keystore, vault)
 
 

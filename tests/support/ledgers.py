@@ -33,6 +33,7 @@ from services.ledger.fsck.report import Report
 from services.ledger.service import LEDGER
 from services.ledger.succession.opening import InitialisedLog, apply_migrations, init_log
 from services.persistence import postgres
+from services.persistence.postgres_session import UNHURRIED
 from tests.support.databases import Database, MakeDatabase
 from tests.support.statements import Party, Statements, secret_key
 
@@ -189,7 +190,8 @@ class RunningLedger:
 
     async def fsck(self) -> Report:
         """Recompute everything that the database holds."""
-        async with postgres.connected(self.database.owner_url, application_name="fsck") as connection:
+        url = self.database.owner_url
+        async with postgres.connected(url, application_name="fsck", limits=UNHURRIED) as connection:
             return await check(connection)
 
     async def post(self, body: bytes, media_type: str = "application/json") -> tuple[int, Any]:

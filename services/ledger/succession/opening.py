@@ -32,15 +32,10 @@ from services.operator_fault import OperatorFault
 from services.persistence import database_setup, postgres, postgres_states
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import TAKEN_ERRORS
-from services.persistence.postgres_session import PoolLimits
+from services.persistence.postgres_session import UNHURRIED
 from services.settings import SettingsFault
 
 _SECOND_MS = 1_000
-_CLOCK_MS = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
-_INIT_LIMITS = PoolLimits(
-    statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000
-)
-"""A predecessor is replayed within the transaction that opens the log."""
 
 
 class NotInitialisedFault(OperatorFault):
@@ -120,7 +115,7 @@ async def init_log(config: Config, opening: bytes, predecessors: Sequence[Predec
     _check_predecessor_given(opened.event, predecessors)
     await apply_migrations(config)
     async with postgres.connected(
-        config.database_url, application_name="credentify-ledger", limits=_INIT_LIMITS
+        config.database_url, application_name="credentify-ledger", limits=UNHURRIED
     ) as connection:
         await postgres.assert_durable(connection)
         known = await store.log_row(connection)
@@ -151,7 +146,7 @@ async def _insert_opening(
     try:
         async with connection.transaction():
             last_ms = await _inherited_until_ms(connection, opened, predecessors)
-            now_ms = max(last_ms, await connection.fetchval(_CLOCK_MS))
+            now_ms = max(last_ms, await store.clock_ms(connection))
             received_at = from_ms(now_ms)
             book = await _checked(connection, opened, received_at)
             await store.insert_log(connection, LogRow(origin=origin, verifier_key=signer_key.verifier.text))
@@ -169,7 +164,7 @@ async def _inherited_until_ms(connection: Connection, opened: Opened, predecesso
     event = opened.event
     if not predecessors or not isinstance(event, events.LogOpened) or not event.predecessor:
         return 0
-    now = from_ms(await connection.fetchval(_CLOCK_MS))
+    now = from_ms(await store.clock_ms(connection))
     return to_ms(await inherit(connection, predecessors, event.predecessor, now=now))
 
 

@@ -30,10 +30,9 @@ from services.ledger.succession.opening import key_files, require_log
 from services.persistence import postgres, postgres_states
 from services.persistence.durable_file import write_durably
 from services.persistence.postgres import Connection
-from services.persistence.postgres_session import PoolLimits
+from services.persistence.postgres_session import UNHURRIED
 
 CHUNK_ENTRIES = 256
-_LIMITS = PoolLimits(statement_timeout_ms=600_000, command_timeout_ms=660_000, idle_in_transaction_timeout_ms=600_000)
 
 
 class NotRecoverableProblem(ConflictProblem):
@@ -69,7 +68,7 @@ async def recover(config: Config, source: KeptLog, *, now: Moment) -> Recovered:
     """
     key_file, folder = key_files(config)
     async with postgres.connected(
-        config.database_url, application_name="credentify-recover", limits=_LIMITS
+        config.database_url, application_name="credentify-recover", limits=UNHURRIED
     ) as connection:
         if not await store.try_signer_lock(connection):
             raise NotRecoverableProblem("A ledger that signs is running on this database: stop it first")
