@@ -10,11 +10,13 @@ import pytest
 from proto.documents.open_badge_names import IRIS
 from proto.wire.batches import BatchAnswer
 from proto.wire.gateway import CredentialAnswer
-from tests.support.gateways import Answered, Office, RunningGateway
+from tests.support.databases import MakeDatabase
+from tests.support.gateways import Answered, Office, RunningGateway, running_gateway
 from tests.support.ledgers import RunningLedger, until
 
 EXAMPLES = Path(__file__).parents[2] / "deploy" / "examples"
 CSV = "text/csv"
+CONNECTIONS = 4
 
 
 async def _batch(
@@ -155,6 +157,23 @@ async def test_a_batch_that_was_cut_off_goes_on_where_it_stopped(
 
     await until(published, "all rows are published")
     assert len(await _all_ids(office)) == 300
+
+
+async def test_more_lists_at_once_than_there_are_connections_are_all_issued(
+    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger
+) -> None:
+    folder = tmp_path / "gateway"
+    async with running_gateway(make_database, folder, ledger, database_connections_max=CONNECTIONS) as gateway:
+        office = await gateway.institution("waterland")
+        uri = (await office.describe()).achievement.uri
+        lists = [
+            _lines([office.award(uri, f"{number}-{row}") for row in range(2)]) for number in range(4 * CONNECTIONS)
+        ]
+        answers = await asyncio.gather(
+            *(_batch(office, body, "application/x-ndjson", key=f"list-{number}") for number, body in enumerate(lists))
+        )
+        assert [answered for answered in answers if answered.status >= 300] == []
+        assert {answered.as_(BatchAnswer).accepted_count for answered in answers} == {2}, "none waits for another"
 
 
 async def _all_ids(office: Office) -> set[str]:
