@@ -295,6 +295,18 @@ async def test_a_programme_of_somebody_else_and_another_institutions_application
     assert "dossier" in no_document.body["detail"]
 
 
+async def _public_without_any_recognition(verifier: Verifier, uri: str, college: Office, school: Office) -> None:
+    """Wait until a verifier tells of a standing decision on an achievement that nobody has recognised yet."""
+
+    async def told() -> list[Json] | None:
+        found = await verifier.precedents(uri, college.did)
+        assert found["precedents"] == []
+        return found["decisions"] or None
+
+    (decision,) = await until(told, "the verifier has followed the standing decision")
+    assert (decision["recogniser"], decision["recogniser_name"]) == (school.did, "Hogeschool School")
+
+
 async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_names_it(
     make_database: MakeDatabase, tmp_path: Path
 ) -> None:
@@ -326,6 +338,7 @@ async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_na
 
         made = await until(said, "the gateway has gone over to the new rules")
         await school.event_published(made.body["event_id"])
+        await _public_without_any_recognition(verifier, uri, college, school)
         more = {"achievement": other_uri, "decision": "partial", "ects_hundredths": 400, "ects_hundredths_min": 0}
         too_much = await school.client.post("/v1/standing-decisions", standing | more, key="more")
         await school.event_published(too_much.body["event_id"])

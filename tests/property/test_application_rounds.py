@@ -130,7 +130,8 @@ def test_a_decision_counts_credits_and_states_reasons_by_what_it_is(
         found = "refused"
     is_reasoned = bool(reasons and text)
     if decision == "full":
-        is_good, counted = stated is None or known is None or stated == known, known if stated is None else stated
+        counted = known if stated is None else stated
+        is_good = counted is not None and (None in {stated, known} or stated == known)
     elif decision == "partial":
         is_less = stated is not None and (not known or stated < known)
         is_good, counted = is_less and is_reasoned, stated

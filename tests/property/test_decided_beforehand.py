@@ -13,7 +13,7 @@ from proto.moment import Moment
 from proto.wire.applications import ProgrammeLimits
 from proto.wire.institutions import GradeCondition
 from proto.wire.verifier import CredentialFacts
-from services.issuer_gateway.domain.decided_beforehand import Offered, ProgrammeDecider
+from services.issuer_gateway.domain.decided_beforehand import OfferedCredential, ProgrammeDecider
 from services.issuer_gateway.store.agreements import StoredAgreement
 from tests.support.beforehand_model import Agreement, BeforehandModel, Limits, Outcome, Shown, Standing, Term
 from tests.support.worlds import World
@@ -218,7 +218,7 @@ class School:
         said = [book.statement(name) for name in self.decisions]
         found = decider.decided(
             book,
-            Offered(on_log=facts, fields=(each.field,), grades=each.grades),
+            OfferedCredential(on_log=facts, fields=(each.field,), grades=each.grades),
             decisions=[
                 one for one in said if isinstance(one, StandingDecision) and one.achievement == facts.achievement
             ],

@@ -40,6 +40,14 @@ class Verifier:
             answer: Json = await response.json(content_type=None)
             return answer
 
+    async def precedents(self, achievement: str, issuer: str) -> Json:
+        """Return how an achievement was decided on, on the public log; it answers whatever is there."""
+        asked = {"achievement": achievement, "issuer": issuer}
+        async with self._session.get(f"{self.url}/v1/precedents", params=asked) as response:
+            assert response.status == 200, await response.text()
+            answer: Json = await response.json()
+            return answer
+
     async def page(self, credential_id: str) -> str:
         """Return the page about a credential."""
         async with self._session.get(

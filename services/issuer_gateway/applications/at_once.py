@@ -12,7 +12,7 @@ from proto.lifecycle.statements import decisions_on
 from proto.moment import Moment, to_datetime
 from services.issuer_gateway.applications.evidence import CheckedEvidence
 from services.issuer_gateway.applications.publication import publish_at
-from services.issuer_gateway.domain.decided_beforehand import Beforehand, Offered, ProgrammeDecider
+from services.issuer_gateway.domain.decided_beforehand import Beforehand, OfferedCredential, ProgrammeDecider
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.log.log_state import FollowedLogState, LogNotFollowedProblem
 from services.issuer_gateway.store import (
@@ -91,7 +91,7 @@ async def _decided_beforehand(
     ):
         return None
     content = answer.content
-    offered = Offered(
+    offered = OfferedCredential(
         on_log=on_log,
         fields=content.isced_f if content else (),
         grades=[each.value for each in content.results if each.value] if content else (),

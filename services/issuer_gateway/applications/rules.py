@@ -104,6 +104,11 @@ def check_decision(body: DecisionBody, known_hundredths: int | None) -> int | No
             "In full counts exactly the credits of the evidence; with others the decision is partial",
             pointer="/ects_hundredths",
         )
+    if stated is None and known_hundredths is None:
+        raise InvalidProblem(
+            "The evidence does not say how many credits it carries: say how many are counted",
+            pointer="/ects_hundredths",
+        )
     return stated if stated is not None else known_hundredths
 
 

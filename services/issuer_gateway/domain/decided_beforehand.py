@@ -30,7 +30,7 @@ class Beforehand(msgspec.Struct, frozen=True, kw_only=True):
     agreement: AgreementId | None = None
 
 
-class Offered(msgspec.Struct, frozen=True, kw_only=True):
+class OfferedCredential(msgspec.Struct, frozen=True, kw_only=True):
     """A credential that is proven and active, and what its document says of field and grades."""
 
     on_log: CredentialFacts
@@ -87,7 +87,7 @@ class ProgrammeDecider:
     def decided(
         self,
         book: Book,
-        offered: Offered,
+        offered: OfferedCredential,
         *,
         decisions: Iterable[StandingDecision] = (),
         agreements: Iterable[Agreed] = (),
@@ -119,7 +119,7 @@ class ProgrammeDecider:
     def _ways(
         self,
         book: Book,
-        offered: Offered,
+        offered: OfferedCredential,
         decisions: Iterable[StandingDecision],
         agreements: Iterable[Agreed],
     ) -> Iterator[tuple[Beforehand, tuple[AgreementId, int] | None]]:
@@ -142,7 +142,7 @@ class ProgrammeDecider:
             and (decision.decision == "full" or decision.ects_hundredths < on_log.ects_hundredths)
         )
 
-    def _is_graded_well(self, offered: Offered) -> bool:
+    def _is_graded_well(self, offered: OfferedCredential) -> bool:
         """Tell whether a grade is what the office asks for; one that it has not put in order, it has to look at."""
         condition = self._conditions.get((offered.on_log.issuer, AchievementUri(offered.on_log.achievement)))
         if condition is None:
@@ -151,7 +151,7 @@ class ProgrammeDecider:
         return len(offered.grades) == 1 and offered.grades[0] in good
 
     def _by_agreement(
-        self, book: Book, agreed: Agreed, offered: Offered
+        self, book: Book, agreed: Agreed, offered: OfferedCredential
     ) -> Iterator[tuple[Beforehand, tuple[AgreementId, int] | None]]:
         agreement, on_log = agreed.agreement, offered.on_log
         if not agreement.valid_from <= self._now < agreement.valid_until:

@@ -37,12 +37,17 @@ def about(connection: sqlite3.Connection, book: Book, credential: Credential) ->
 def decisions_in(
     connection: sqlite3.Connection, book: Book, group: StatementGroup, *, newest_max: int
 ) -> list[StandingDecision]:
-    """Return the newest standing decisions of a group, the newest first; the book then holds who made them."""
+    """Return the newest standing decisions of a group, the newest first.
+
+    The book then holds all that how they stand rests on: the log's own state, who made them, and the registrar.
+    """
     names = sqlite_statements.names_in(connection, group, newest_max=newest_max)
     sqlite_statements.load(connection, book, names)
     found = [each for name in names if isinstance(each := book.statement(name), StandingDecision)]
     stamps = [stamp for each in found for stamp in (each.stamp, *each.withdrawals)]
-    sqlite_states.load_issuers(connection, book, {stamp.speaker for stamp in stamps})
+    sqlite_states.load_log(connection, book)
+    speakers = {stamp.speaker for stamp in stamps} | ({book.log.registrar} if book.log else set())
+    sqlite_states.load_issuers(connection, book, speakers)
     return found
 
 
