@@ -350,7 +350,9 @@ async def test_a_standing_decision_decides_at_once_what_it_covers_and_the_log_na
         assert second.decisions == ()
         answer = await _decide(school, application, 1, REFUSAL)
         assert (answer.status, answer.slug) == (409, "item-decided")
-        assert (await _decide(school, application, 2, REFUSAL)).status == 200
+        alike = await _decide(school, application, 2, REFUSAL)
+        assert (alike.status, alike.slug) == (409, "unlike-case"), "its own standing decision counts it in part"
+        assert (await _decide(school, application, 2, REFUSAL | {"despite_precedents": True})).status == 200
         await _make_due(gateway)
         assert gateway.commands is not None
         assert await gateway.commands.publish_recognitions.publish_due() == 1

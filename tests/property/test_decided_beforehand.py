@@ -1,5 +1,6 @@
 """Random histories of what a school decides and agrees beforehand, and applications between, beside a plain model."""
 
+import itertools
 from typing import Any
 
 from hypothesis import given, settings
@@ -92,7 +93,18 @@ STEPS = st.lists(
     min_size=4,
     max_size=16,
 )
-LAST = st.tuples(st.just("apply"), PROGRAMMES, SHOWN)
+LAST = st.lists(st.tuples(PROGRAMMES, SHOWN), min_size=6, max_size=6)
+EVERY = [
+    Shown("k", achievement, hundredths, level, field, grades, since)
+    for achievement, hundredths, level, (field, since), grades in itertools.product(
+        "12",
+        (300, 350, 351, 700),
+        (None, 5, 6),
+        (("0532", -1), ("0215", 0)),
+        ((), ("10",), ("8",), ("7",), ("10", "8")),
+    )
+]
+"""One credential of each kind. To decide on one costs little beside a history of a log, so all of them are tried."""
 
 
 class School:
@@ -310,11 +322,15 @@ class History:
         assert found == self.model.outcomes(programme, shown, self.school.day)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(STEPS, LAST)
 def test_what_is_decided_at_once_is_what_a_plain_model_says(
-    steps: list[tuple[Any, ...]], last: tuple[Any, ...]
+    steps: list[tuple[Any, ...]], last: list[tuple[str, list[Shown]]]
 ) -> None:
     history = History()
-    for what, *said in [*steps, last]:
+    for what, *said in steps:
         getattr(history, what)(*said)
+    for programme, shown in last:
+        history.apply(programme, shown)
+    for programme, each in itertools.product("ab", EVERY):
+        history.apply(programme, [each])
