@@ -25,6 +25,8 @@ from tests.bench.signing import DOCUMENTS_PREFIX, INSTITUTIONS, institution
 from tests.support.statements import ACCREDITATION, SCOPE
 
 LIMITS_DATABASE, PEER_DATABASE = "limits", "peer"
+READY_SECONDS_MAX = 900.0
+"""A busy machine is slow, and that ends no run: what is not ready by then never will be."""
 KIB_PER_MB = 1_000_000 / 1_024
 
 
@@ -55,7 +57,7 @@ class Stand(Stack):
             await self.running.pop(name).stop()
         for name in names:
             await self.launch(name)
-            await self.running[name].ready(self.session)
+            await self.running[name].ready(self.session, seconds=READY_SECONDS_MAX)
 
     async def launch(self, name: str) -> None:
         """Start a service unless it runs, and do not wait until it is ready."""
@@ -219,4 +221,14 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
-__all__ = ["HOST", "INSTITUTIONS", "Stand", "free_port", "open_stand", "port_of", "resident_mb", "stand_in"]
+__all__ = [
+    "HOST",
+    "INSTITUTIONS",
+    "READY_SECONDS_MAX",
+    "Stand",
+    "free_port",
+    "open_stand",
+    "port_of",
+    "resident_mb",
+    "stand_in",
+]

@@ -21,7 +21,7 @@ from services.command.home import Home, replace_private
 from services.command.key_file import write_secret
 from services.command.up import DATABASES, HOST, Stack, choose_settings
 from tests.bench.results import say
-from tests.bench.stand import Stand, _free_ports, free_port
+from tests.bench.stand import READY_SECONDS_MAX, Stand, _free_ports, free_port
 from tests.ha.database import Database
 from tests.ha.packages import Programs
 
@@ -56,7 +56,7 @@ class HaStand(Stand):
         self._write_policy()
         self.services = self._all_services()
         await asyncio.gather(*(each.start() for each in self.services.values()))
-        await asyncio.gather(*(each.ready(session) for each in self.services.values()))
+        await asyncio.gather(*(each.ready(session, seconds=READY_SECONDS_MAX) for each in self.services.values()))
 
     def _write_policy(self) -> None:
         self._witness_urls = {name: f"http://{HOST}:{free_port()}" for name in WITNESSES}

@@ -10,14 +10,12 @@ from collections.abc import Callable
 
 from services.command.child import ServiceProcess, ServiceStartProblem
 from services.persistence import postgres
-from tests.bench.stand import Stand
+from tests.bench.stand import READY_SECONDS_MAX, Stand
 
 STOPPED_SECONDS = 3.0
 SERVICES = ("ledger", "gateway", "verifier")
 CALM_SHARE = 0.4
 """Of the time, at its end, nothing is killed: what grows is seen in a process that lives long."""
-READY_SECONDS_MAX = 900.0
-"""A busy machine is slow; how long a service took is told, and what is not ready by then never will be."""
 STARTS_MAX = 5
 _ALIVE = "stop"
 _END_SESSIONS = """
