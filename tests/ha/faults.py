@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from random import Random
 from typing import Any
 
+from tests.bench.stand import READY_SECONDS_MAX
 from tests.ha.database import Node
 from tests.ha.stand import HALVES, HaStand, half_name
 from tests.support.ledgers import until
@@ -146,7 +147,7 @@ async def rolling_restart(stand: HaStand, _: Random) -> None:
     for service in stand.services.values():
         await service.stop()
         await asyncio.sleep(1.0)
-        await service.ready(stand.session)
+        await service.ready(stand.session, seconds=READY_SECONDS_MAX)
 
 
 FAULTS: dict[str, Fault] = {
