@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from proto.subjects import BATCH_IDS_MAX
 from services.edge.config import EdgeConfig, Port
-from services.persistence.postgres_session import PoolLimits
+from services.persistence.postgres_session import UNHURRIED, PoolLimits
 
 SETTINGS_PREFIX = "CREDENTIFY_LEDGER_"
 
@@ -169,3 +170,8 @@ def pool_limits(config: Config) -> PoolLimits:
         idle_in_transaction_timeout_ms=config.frozen_after_ms,
         requires_standby=config.database_standby_required,
     )
+
+
+def unhurried_limits(config: Config) -> PoolLimits:
+    """Return the bounds of a session whose one transaction may take long: a log begins, or entries are brought back."""
+    return msgspec.structs.replace(UNHURRIED, requires_standby=config.database_standby_required)

@@ -188,6 +188,16 @@ async def session_transaction(connection: Connection) -> AsyncIterator[None]:
     await _commit(connection, started)
 
 
+@contextlib.asynccontextmanager
+async def confirmed_transaction(connection: Connection) -> AsyncIterator[None]:
+    """Do the same for who begins again after a doubt: raises `NotConfirmedProblem` for CommitUnknownError."""
+    try:
+        async with session_transaction(connection):
+            yield
+    except CommitUnknownError as error:
+        raise NotConfirmedProblem(str(error)) from error
+
+
 async def keep_alive(connection: Connection) -> None:
     """Let the server know that this process moves: a session that is silent in its transaction for long is ended.
 

@@ -23,7 +23,7 @@ from proto.moment import Moment, from_ms, to_ms
 from proto.problem import ConflictProblem, InvalidProblem
 from services.follow import PredecessorLog
 from services.ledger import migrations, store
-from services.ledger.config import Config
+from services.ledger.config import Config, unhurried_limits
 from services.ledger.domain import NewEntry, require_finished
 from services.ledger.signer import Signer, load_key, make_key
 from services.ledger.store import LogRow, StoredCheckpoint
@@ -32,7 +32,6 @@ from services.operator_fault import OperatorFault
 from services.persistence import database_setup, postgres, postgres_states
 from services.persistence.postgres import Connection
 from services.persistence.postgres_errors import TAKEN_ERRORS
-from services.persistence.postgres_session import UNHURRIED
 from services.settings import SettingsFault
 
 _SECOND_MS = 1_000
@@ -115,7 +114,7 @@ async def init_log(config: Config, opening: bytes, predecessors: Sequence[Predec
     _check_predecessor_given(opened.event, predecessors)
     await apply_migrations(config)
     async with postgres.connected(
-        config.database_url, application_name="credentify-ledger", limits=UNHURRIED
+        config.database_url, application_name="credentify-ledger", limits=unhurried_limits(config)
     ) as connection:
         await postgres.assert_durable(connection)
         known = await store.log_row(connection)
@@ -144,7 +143,7 @@ async def _insert_opening(
     """Write entry 0 and all that follows from it, in one transaction: after a crash there is all of it or nothing."""
     origin = Origin(signer_key.name)
     try:
-        async with connection.transaction():
+        async with postgres.confirmed_transaction(connection):
             last_ms = await _inherited_until_ms(connection, opened, predecessors)
             now_ms = max(last_ms, await store.clock_ms(connection))
             received_at = from_ms(now_ms)

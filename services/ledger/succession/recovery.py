@@ -21,7 +21,7 @@ from proto.moment import Moment, from_ms, to_ms
 from proto.problem import ConflictProblem
 from services.follow import Position, chunk
 from services.ledger import store
-from services.ledger.config import Config
+from services.ledger.config import Config, unhurried_limits
 from services.ledger.domain import Head, NewEntry
 from services.ledger.publishing.database_identity import TimelineMemory
 from services.ledger.signer import Signer, load_key
@@ -30,7 +30,6 @@ from services.ledger.succession.opening import key_files, require_log
 from services.persistence import postgres, postgres_states
 from services.persistence.durable_file import write_durably
 from services.persistence.postgres import Connection
-from services.persistence.postgres_session import UNHURRIED
 
 CHUNK_ENTRIES = 256
 
@@ -68,14 +67,14 @@ async def recover(config: Config, source: KeptLog, *, now: Moment) -> Recovered:
     """
     key_file, folder = key_files(config)
     async with postgres.connected(
-        config.database_url, application_name="credentify-recover", limits=UNHURRIED
+        config.database_url, application_name="credentify-recover", limits=unhurried_limits(config)
     ) as connection:
         if not await store.try_signer_lock(connection):
             raise NotRecoverableProblem("A ledger that signs is running on this database: stop it first")
         log = await require_log(connection)
         verifier = parse_vkey(log.verifier_key)
         opened = open_checkpoint(await source.checkpoint(), verifier)  # (1)
-        async with connection.transaction():
+        async with postgres.confirmed_transaction(connection):
             head, _ = await store.locked_head(connection)
             await _write(connection, log.origin, head, opened, source, now=now)  # (2) (3)
             checkpoint = opened.checkpoint
