@@ -39,7 +39,7 @@ class Waterland:
     def asked_by(self, name: str) -> dict[str, Any]:
         """Return the open request of somebody of this family name; others may wait beside it."""
         found = self.send("GET", "/v1/requests?state=open&limit=100")["requests"]
-        (request,) = (each for each in found if each["wish"]["family_name"] == name)
+        (request,) = (each for each in found if each["wish"].get("family_name") == name)
         return dict(request)
 
 
