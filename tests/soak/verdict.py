@@ -20,6 +20,8 @@ WAL_MB_MAX = 1_600.0
 BYTES_GROWTH_MAX = 1.35
 """Bytes for each new credential in the second half, beside the first half."""
 BYTES_FIRST_MIN = 200.0
+CREDENTIALS_MIN = 2_000
+"""In each half: what a database grows by comes in steps, of pages and of files."""
 DEAD_SHARE_MAX = 0.35
 XID_AGE_MAX = 200_000_000
 TRANSACTION_SECONDS_MAX = 60.0
@@ -119,7 +121,10 @@ def _bytes(samples: Sequence[Sample], name: str) -> Line:
     middle = len(samples) // 2
     points = [(float(sample.credentials), sample.database_mb[name] * 1e6) for sample in samples]
     first, second = slope(points[: middle + 1]), slope(points[middle:])
-    found = f"{samples[-1].database_mb[name]:.1f} MB, {first:,.0f} then {second:,.0f} bytes a credential"
+    now = f"{samples[-1].database_mb[name]:.1f} MB"
+    if min(points[middle][0] - points[0][0], points[-1][0] - points[middle][0]) < CREDENTIALS_MIN:
+        return Line(f"{name}: size", f"{now}; too few credentials to compare what the first and the last cost", True)
+    found = f"{now}, {first:,.0f} then {second:,.0f} bytes a credential"
     return Line(f"{name}: size", found, second <= BYTES_GROWTH_MAX * max(first, BYTES_FIRST_MIN))
 
 

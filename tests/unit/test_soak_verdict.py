@@ -72,6 +72,12 @@ def test_a_credential_that_costs_ever_more_is_found_and_one_that_costs_the_same_
     assert wrong(database_mb=lambda n: {"ledger": 10.0 + n * n / 50}) == ["ledger: size"]
 
 
+def test_a_short_run_says_that_it_compared_no_sizes() -> None:
+    few = [sample(n, credentials=n * 20, database_mb={"ledger": 10.0 + n * n / 50}) for n in range(COUNT)]
+    (line,) = [each for each in judge(few) if each.what == "ledger: size"]
+    assert (line.is_well, "too few credentials" in line.found) == (True, True)
+
+
 def test_too_few_samples_say_nothing_and_that_is_not_well() -> None:
     assert [line.is_well for line in judge([sample(1), sample(2)])] == [False]
 
