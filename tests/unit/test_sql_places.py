@@ -25,7 +25,6 @@ OTHERS = (
     "services/ledger/publishing/freezing.py",  # the one row that ends a log
     "services/ledger/sequencing/partitions.py",  # calls the function that makes partitions
     "services/ledger/succession/inheritance.py",  # takes over the states of the log before
-    "services/ledger/succession/opening.py",  # asks the server's clock
     "services/command/doctor_database.py",  # asks a server for its settings, its clock and the version of its tables
     "services/command/pg_tools.py",  # asks the server how the connection is secured
     "services/command/restore.py",  # asks whether a database is empty
