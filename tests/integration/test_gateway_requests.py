@@ -285,6 +285,31 @@ async def test_the_pages_need_no_script_and_say_what_is_wrong_in_words(gateway: 
     assert office.slug == "waterland"
 
 
+async def test_who_asks_is_answered_in_the_language_of_the_page_to_the_end_and_refused_in_it(
+    gateway: RunningGateway,
+) -> None:
+    await _office(gateway)
+    session = gateway.ledger.session
+    path = "/issuers/waterland/achievements/hydrology/page"
+    async with session.get(gateway.url + path, headers={"Accept-Language": "fr-CA, en;q=0.4"}) as response:
+        assert (response.headers["Content-Language"], response.headers["Vary"]) == ("fr", "Accept-Language")
+        assert "En faire la demande" in await response.text()
+    status, html, _ = await _page(gateway, "POST", path + "?lang=de", message="bitte")
+    assert (status, "Geben Sie einen Vor- oder Familiennamen an" in html, "bitte" in html) == (422, True, True)
+    status, _, location = await _page(gateway, "POST", path + "?lang=de", family_name=NAME)
+    assert (status, location.endswith("?lang=de")) == (303, True)
+    own = location.removeprefix("../../../..")
+    assert "Wartet auf die Einrichtung" in (await _page(gateway, "GET", own))[1]
+    browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "es"}
+    async with session.get(f"{gateway.url}{own.partition('?')[0]}/document", headers=browser) as response:
+        assert (response.status, response.headers["Content-Language"]) == (404, "es")
+        assert "Este enlace no lleva a ninguna parte" in await response.text()
+    async with session.get(f"{gateway.url}{own.partition('?')[0]}/document") as response:
+        assert response.content_type == "application/problem+json", "a program gets what it understands"
+    status, _, location = await _page(gateway, "POST", own.replace("?", "/withdraw?"))
+    assert (status, location.endswith("?lang=de")) == (303, True)
+
+
 async def test_a_list_of_requests_has_pages(gateway: RunningGateway) -> None:
     office = await _office(gateway)
     made = [await _ask(gateway, family_name=f"N{number}") for number in range(5)]
