@@ -301,9 +301,10 @@ async def test_who_asks_is_answered_in_the_language_of_the_page_to_the_end_and_r
     own = location.removeprefix("../../../..")
     assert "Wartet auf die Einrichtung" in (await _page(gateway, "GET", own))[1]
     browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "es"}
-    async with session.get(f"{gateway.url}{own.partition('?')[0]}/document", headers=browser) as response:
-        assert (response.status, response.headers["Content-Language"]) == (404, "es")
-        assert "Este enlace no lleva a ninguna parte" in await response.text()
+    for link in (own.partition("?")[0], own.partition("?")[0][:-3]):  # nothing was issued; a link that was cut off
+        async with session.get(f"{gateway.url}{link}/document", headers=browser) as response:
+            assert (response.status, response.headers["Content-Language"]) == (404, "es")
+            assert "Este enlace no lleva a ninguna parte" in await response.text()
     async with session.get(f"{gateway.url}{own.partition('?')[0]}/document") as response:
         assert response.content_type == "application/problem+json", "a program gets what it understands"
     status, _, location = await _page(gateway, "POST", own.replace("?", "/withdraw?"))
