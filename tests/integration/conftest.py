@@ -1,11 +1,11 @@
 """Fixtures of integration tests: a registrar, a ledger with a fresh log, a gateway and a verifier that follow it."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from proto.lifecycle.rules_versions import RULES_VERSION_OF_NEW_LOGS
 from services.crypto import rdf_processes
 from services.verifier.answers import service
 from services.verifier.documents import pdf
@@ -14,21 +14,37 @@ from tests.support.gateways import RunningGateway, running_gateway
 from tests.support.judged import Verifier, running_verifier
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 
+BEGUN_BY_VERSION_1 = """
+    agreement_endings any_origin applications_over_time behind_nginx command_batch command_credential
+    command_recognition command_requests compared_logs gateway_agreements gateway_api_keys gateway_applications
+    gateway_audit_trail gateway_claims gateway_client gateway_erasure gateway_holder_links gateway_import_people
+    gateway_import_shapes gateway_import_source gateway_imported_words gateway_interop gateway_log_findings
+    gateway_page_texts gateway_papers gateway_reminders gateway_requests gateway_retention gateway_retention_races
+    gateway_statement_counts gateway_texts gateway_trace key_folder_troubles office_pages other_formats
+    pinned_registrar projection_troubles statements_of_verifiers traces two_gateways verdict_path verifier_catalogue
+    verifier_content verifier_days verifier_http verifier_languages verifier_odd_requests verifier_pdf
+    verifier_quality verifier_register verifier_snapshot verifier_statements verifier_statistics
+"""
+"""Modules whose logs begin with version 1, as those do that are older: what they look at is the same by either."""
+
 
 @pytest.fixture
-def registrar() -> Registrar:
-    """Who admits institutions to the ledger of this test, and makes every event that can be said to it.
+def rules_version(request: pytest.FixtureRequest) -> int:
+    """By which rules the log of a test begins: those of new logs. What is said by version 1 alone says so itself."""
+    module = request.module.__name__.rpartition("test_")[2]
+    return 1 if module in BEGUN_BY_VERSION_1.split() else RULES_VERSION_OF_NEW_LOGS
 
-    `CREDENTIFY_TEST_RULES=2` has it open the log with rules version 2.
-    """
-    return Registrar(rules_version=int(os.environ.get("CREDENTIFY_TEST_RULES", "1")))
+
+@pytest.fixture
+def registrar(rules_version: int) -> Registrar:
+    """Who admits institutions to the ledger of this test, and makes every event that can be said to it."""
+    return Registrar(rules_version=rules_version)
 
 
 @pytest.fixture
 async def ledger(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
     """A running ledger with a fresh log; `fsck` finds no damage when the test is over."""
-    is_new = registrar.rules_version > 1
-    async with running_ledger(make_database, tmp_path / "ledger", registrar, development_rules=is_new) as running:
+    async with running_ledger(make_database, tmp_path / "ledger", registrar) as running:
         yield running
 
 

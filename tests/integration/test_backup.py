@@ -30,6 +30,12 @@ from tests.support.gateways import RunningGateway
 from tests.support.ledgers import RunningLedger, ledger_config, until
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 def origins(ledger: RunningLedger, gateway: RunningGateway | None = None) -> Origins:
     return Origins(
         ledger_database=ledger.database.owner_url,

@@ -14,6 +14,12 @@ from tests.support.ledgers import RunningLedger
 from tests.support.statements import Party, secret_key
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 async def stolen_key(ledger: RunningLedger, *arguments: str | Path, typed: str = "") -> tuple[int, str, str]:
     return await credentify("stolen-key", *arguments, "--ledger", ledger.url, typed=typed)
 

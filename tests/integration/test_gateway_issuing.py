@@ -5,6 +5,7 @@ import contextlib
 from typing import Any
 
 import msgspec
+import pytest
 
 from proto.documents.document import credential_id_of
 from proto.documents.open_badge_claims import claims
@@ -70,6 +71,7 @@ async def test_a_part_of_documents_that_was_altered_in_the_database_is_found_and
     assert (await office.client.get(path)).status == 200
 
 
+@pytest.mark.parametrize("rules_version", [1])
 async def test_documents_of_one_achievement_share_a_part_and_one_that_was_stored_whole_is_read_too(
     gateway: RunningGateway,
 ) -> None:
@@ -226,6 +228,7 @@ async def test_an_erased_learner_takes_the_documents_along(gateway: RunningGatew
     assert (await office.issue(uri)).credential_id != issued.credential_id
 
 
+@pytest.mark.parametrize("rules_version", [1])
 async def test_an_id_that_another_institution_took_first_is_refused_with_the_name_of_who_holds_it(
     gateway: RunningGateway, ledger: RunningLedger
 ) -> None:

@@ -194,7 +194,7 @@ async def test_metrics_and_openapi_tell_of_the_gateway(gateway: RunningGateway) 
     async def counted() -> bool | None:
         async with gateway.ledger.session.get(f"{gateway.url}/metrics") as response:
             text = await response.text()
-        assert 'credentify_gateway_events_said_total{type="credential-issued.v1"} 1.0' in text
+        assert 'credentify_gateway_events_said_total{type="credential-issued.v2"} 1.0' in text
         return True if 'credentify_gateway_relayed_events_total{result="taken"} 1.0' in text else None
 
     await until(counted, "the relay has counted its answer")

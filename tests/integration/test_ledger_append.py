@@ -17,6 +17,12 @@ from tests.support.ledgers import Registrar, RunningLedger
 NDJSON = "application/x-ndjson"
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 def body_of(envelope: Envelope, **changes: Any) -> bytes:
     return msgspec.json.encode(msgspec.to_builtins(envelope) | changes)
 

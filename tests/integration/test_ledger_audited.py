@@ -18,6 +18,12 @@ from tests.support.ledgers import RunningLedger
 COUNT = 300
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 async def filled(ledger: RunningLedger) -> int:
     """Fill a whole tile and a bit; return how many entries are published."""
     school = await ledger.admit("school")

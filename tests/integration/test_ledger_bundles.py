@@ -17,6 +17,12 @@ from tests.support.bundles import policy_of
 from tests.support.ledgers import RunningLedger
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 async def post(ledger: RunningLedger, envelope: Envelope, **headers: str) -> tuple[int, dict[str, Any], str | None]:
     async with ledger.session.post(
         f"{ledger.url}/v1/events",

@@ -28,6 +28,12 @@ WAITS_FOR_HEAD = """
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%FOR UPDATE%'"""
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 @contextlib.asynccontextmanager
 async def as_admin(ledger: RunningLedger) -> AsyncIterator[Connection]:
     async with postgres.connected(ledger.database.admin_url, application_name="test") as connection:

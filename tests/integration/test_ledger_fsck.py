@@ -19,6 +19,12 @@ from tests.support.ledgers import Registrar, RunningLedger, ledger_config
 PROTECTED = ("log", "entry", "tile", "head", "edge", "checkpoint")
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 async def filled(ledger: RunningLedger, registrar: Registrar) -> None:
     """Two institutions, 300 credentials, a stack, a revocation, a recognition and a closing; all published."""
     college, academy = await ledger.admit("college"), await ledger.admit("academy")

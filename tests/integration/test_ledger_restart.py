@@ -31,6 +31,12 @@ KILLS = 3
 BATCH = 40
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 async def test_a_restart_continues_the_log(ledger: RunningLedger, registrar: Registrar) -> None:
     college = await ledger.admit("college")
     sent = registrar.issues(college, 300)

@@ -22,6 +22,12 @@ from tests.support.statements import secret_key
 
 
 @pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
+@pytest.fixture
 async def idle(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[RunningLedger]:
     """A ledger whose log exists, and which does not run."""
     database = await new_database(make_database)

@@ -27,6 +27,12 @@ from tests.support.ledgers import Registrar, RunningLedger
 COUNT = 700
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 async def filled(ledger: RunningLedger, registrar: Registrar, count: int = COUNT) -> Checkpoint:
     """Append that many credentials and return the checkpoint that covers them."""
     college = await ledger.admit("college")

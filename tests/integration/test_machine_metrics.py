@@ -33,6 +33,12 @@ DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
+@pytest.fixture
 async def ledger(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[RunningLedger]:
     async with running_ledger(make_database, tmp_path / "ledger", Registrar()) as running:
         yield running

@@ -43,6 +43,12 @@ from tests.support.ledgers import ORIGIN, Registrar, RunningLedger, ledger_confi
 NEXT = Origin("log.example/credentify-next")
 
 
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
+
+
 class NextRegistrar(Registrar):
     """The same registrar, whose statements are meant for the log that comes after."""
 

@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from services.edge import Log, listening
 from services.verifier import fsck
 from services.verifier.app import make_app
 from services.verifier.config import Config
 from tests.support.ledgers import Registrar, RunningLedger, until
+
+
+@pytest.fixture
+def rules_version() -> int:
+    """What is said to the log here is said by version 1."""
+    return 1
 
 
 def _config(ledger: RunningLedger, file: Path) -> Config:
