@@ -7,12 +7,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.end_to_end.conftest import Up
 from tests.support.run_folders import make_run_folder
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+
+
+HUNG_MS = 120_000
+"""What a browser has not found by then, it never will; a busy machine takes longer than Playwright's own bounds."""
+expect.set_options(timeout=HUNG_MS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,6 +62,7 @@ def running() -> Iterator[Up]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a telephone's width, without scripts."""
     context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    context.set_default_timeout(HUNG_MS)
     opened = context.new_page()
     yield opened
     context.close()
@@ -66,6 +72,6 @@ def send(method: str, url: str, body: Any = None, headers: Mapping[str, str] | N
     """Send a request, a body as JSON, and return the answer."""
     data = None if body is None else msgspec.json.encode(body)
     sent = dict(headers or {}) | ({} if data is None else {"Content-Type": "application/json"})
-    with urllib.request.urlopen(urllib.request.Request(url, data, sent, method=method), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data, sent, method=method), timeout=120) as answer:
         content: bytes = answer.read()
         return content

@@ -219,7 +219,7 @@ def test_the_code_on_a_paper_is_scanned_and_the_rest_asked_for(browser: Browser,
         page = started.new_page()
         page.goto(given.saved.as_uri())
         page.locator("#scan").click()
-        expect(page.locator("#result .word")).to_contain_text("Its bundle is missing", timeout=20_000)
+        expect(page.locator("#result .word")).to_contain_text("Its bundle is missing")
         expect(page.locator("#scanning")).to_be_hidden()
         page.locator("#files").set_input_files([given.credential, given.bundle])
         expect(page.locator("#result .word")).to_contain_text("Authentic as of")

@@ -57,7 +57,7 @@ async def published(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterato
 
 def read(url: str) -> bytes:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(url, timeout=10) as response:
+    with opener.open(url, timeout=120) as response:
         body: bytes = response.read()
     return body
 

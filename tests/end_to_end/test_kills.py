@@ -37,16 +37,16 @@ def test_a_list_completes_although_a_process_is_killed_while_it_is_issued(runnin
     size = _tree_size(running)
     issuing = threading.Thread(target=_post, args=(running, victim), daemon=True)
     issuing.start()
-    running.wait("some rows are on the log", lambda: _tree_size(running) >= size + KILL_AFTER_ROWS, seconds=60)
+    running.wait("some rows are on the log", lambda: _tree_size(running) >= size + KILL_AFTER_ROWS)
     _kill(running, victim)
     issuing.join(timeout=120)
-    running.wait("all three are ready", running.is_ready, seconds=60)
+    running.wait("all three are ready", running.is_ready)
     answer = _completed(running, victim)
     assert (answer["accepted_count"], answer["refused_count"]) == (ROWS, 0)
     assert len({row["credential_id"] for row in answer["rows"]}) == ROWS
-    running.wait("every row is on the log", lambda: _tree_size(running) >= size + ROWS, seconds=60)
+    running.wait("every row is on the log", lambda: _tree_size(running) >= size + ROWS)
     assert _tree_size(running) == size + ROWS, "nothing is doubled"
-    running.wait("the verifier has read it all", lambda: _is_known(running, answer["rows"][-1]), seconds=60)
+    running.wait("the verifier has read it all", lambda: _is_known(running, answer["rows"][-1]))
     running.fsck_is_clean()
 
 
@@ -56,7 +56,7 @@ def _kill(up: Up, victim: str) -> None:
         up.start()
         return
     os.kill(_pid_of(up, victim), signal.SIGKILL)
-    up.wait(f"{victim} was started again", lambda: f"{_name(victim)} ended" in up.said(), seconds=60)
+    up.wait(f"{victim} was started again", lambda: f"{_name(victim)} ended" in up.said())
 
 
 def _name(victim: str) -> str:
@@ -88,7 +88,7 @@ def _post(up: Up, victim: str) -> dict[str, Any] | None:
         },
     )
     try:
-        with urllib.request.urlopen(request, timeout=90) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             decoded: dict[str, Any] = msgspec.json.decode(answer.read())
             return decoded
     except (urllib.error.URLError, OSError):
@@ -126,7 +126,7 @@ def _tree_size(up: Up) -> int:
 
 
 def _get(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=120) as answer:
         data: bytes = answer.read()
         return data
 

@@ -37,7 +37,7 @@ class Desk:
         for key in keys.values():
             request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=120) as answer:
                     path.write_bytes(answer.read())
                     return path
             except urllib.error.HTTPError:

@@ -29,7 +29,7 @@ def test_the_commands_of_the_readme_run_as_printed(up: Up) -> None:
         text=True,
         cwd=ROOT,
         env=environment,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

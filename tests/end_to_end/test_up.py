@@ -86,14 +86,14 @@ def test_keys_tokens_and_addresses_can_be_read_by_nobody_else(up: Up) -> None:
 
 
 def _tree_size(up: Up) -> int:
-    with urllib.request.urlopen(up.addresses().ledger + "/v1/log", timeout=10) as answer:
+    with urllib.request.urlopen(up.addresses().ledger + "/v1/log", timeout=120) as answer:
         size: int = msgspec.json.decode(answer.read())["tree_size"]
         return size
 
 
 def _status(up: Up, credential_id: str) -> object:
     try:
-        with urllib.request.urlopen(f"{up.addresses().verifier}/v1/credentials/{credential_id}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{up.addresses().verifier}/v1/credentials/{credential_id}", timeout=120) as answer:
             return msgspec.json.decode(answer.read())["status"]
     except (urllib.error.URLError, OSError):
         return None

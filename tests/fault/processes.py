@@ -27,7 +27,7 @@ from services.settings import load_settings
 run(load_settings(Config, {SETTINGS_PREFIX!r}, os.environ))
 """
 ROOT = Path(__file__).parents[2]
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 LINES_MAX, LINE_MAX = 20, 1_000
 
 

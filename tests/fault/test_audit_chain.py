@@ -34,7 +34,7 @@ UNDER_THE_LOCK = (
 POINTS: Sequence[tuple[str, Where]] = [
     (words, where) for words in ("BEGIN", *UNDER_THE_LOCK, "COMMIT") for where in ("before", "half", "after")
 ]
-SECONDS_MAX = 20.0
+SECONDS_MAX = 120.0
 RECORDED_AT = Moment("2026-01-01T00:00:00.000Z")
 _WAITS = "SELECT true FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 

@@ -21,7 +21,7 @@ from tests.fault.servers import OwnServer, own_server, small_disk
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
-GOES_ON_SECONDS = 30.0
+GOES_ON_SECONDS = 120.0
 MEGABYTE = 1_000_000
 WORDS = ("BEGIN", "FOR UPDATE", "FROM credential_state", "INSERT INTO entry", "UPDATE head", 'COPY "credential_state"')
 POINTS: tuple[tuple[str, Where], ...] = tuple(

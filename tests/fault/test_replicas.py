@@ -19,7 +19,7 @@ from tests.fault.proxy import Trap, Where
 from tests.support.databases import Database, MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
 
-GOES_ON_SECONDS = 5.0
+GOES_ON_SECONDS = 60.0
 FAST_FROZEN_MS = 500
 PHASES: tuple[tuple[str, Where], ...] = (
     ("BEGIN", "before"),

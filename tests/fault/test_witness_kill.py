@@ -14,7 +14,7 @@ import msgspec
 
 from tests.support.witnesses import LOG, History, witness_key
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 ROUNDS, TORTURE_ROUNDS = 4, 60
 
 

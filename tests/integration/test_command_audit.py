@@ -28,7 +28,7 @@ from tests.support.tiled_logs import ServedTiles, served_tiles
 from tests.support.worlds import World, activate_unknown_rules
 
 ROOT = Path(__file__).parents[2]
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120
 
 
 def world_of(count: int = 5) -> World:

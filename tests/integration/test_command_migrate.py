@@ -21,7 +21,7 @@ async def run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]
         text=True,
         env=os.environ | variables,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 

@@ -29,7 +29,7 @@ def run(*arguments: str, stdout: Any = subprocess.PIPE, **environ: str) -> subpr
         stderr=subprocess.PIPE,
         env=os.environ | environ,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -48,7 +48,7 @@ def test_json_stays_json_whatever_the_terminal_shows() -> None:
     )
     for environ in (LATIN, {"PYTHONIOENCODING": "utf-8"}):
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, env=os.environ | environ, check=True, timeout=60
+            [sys.executable, "-c", code], capture_output=True, env=os.environ | environ, check=True, timeout=240
         )
         assert json.loads(done.stdout)["name"] == NAME
 

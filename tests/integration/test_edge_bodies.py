@@ -12,7 +12,7 @@ from aiohttp import web
 from services.edge import EdgeConfig, Log, Media, Route, listening, make_app
 from services.edge.body import BODY_TURN, HELD_BODIES, off_loop
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 120.0
 LARGE = bytes(4_000_000)
 
 

@@ -21,7 +21,7 @@ from services.edge.body import read_lines
 from services.edge.log_stream import HELD_BYTES_MAX
 from services.edge.sockets import bound_sockets
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 120.0
 _GET = b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n"
 
 

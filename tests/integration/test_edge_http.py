@@ -50,7 +50,7 @@ from services.edge import (
 )
 from services.edge.dispatch import DISPATCH
 
-SECONDS_MAX = 10.0
+SECONDS_MAX = 120.0
 TOKEN = "a-token.of-A~tenant_1"
 
 

@@ -32,7 +32,7 @@ from services.persistence.postgres_errors import DatabaseUnavailableProblem
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"min_wal_size": "80MB", "shared_buffers": "16MB"}
-WAIT_S = 30.0
+WAIT_S = 120.0
 WRITER = """
 import asyncio, sys
 from pathlib import Path

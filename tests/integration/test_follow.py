@@ -458,7 +458,7 @@ def _cosigned(world: World, witness: SignerKey, *, at_ms: int) -> bytes:
     return with_cosignatures(note, line.text, witness.verifier).encode()
 
 
-async def until(holds: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], bool], *, seconds: float = 120.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.01)

@@ -107,7 +107,7 @@ async def test_events_tell_of_progress_until_every_row_is_published(gateway: Run
     await office.describe("hydrology")
     batch_id = (await _send(office, "/v1/batches", _rows(1_001, "hydrology"))).body["batch_id"]
     headers = {"Authorization": f"Bearer {office.created.api_key}"}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         url = f"{gateway.url}/v1/batches/{batch_id}/events"
         async with gateway.ledger.session.get(url, headers=headers) as response:
             assert response.content_type == "text/event-stream"

@@ -10,7 +10,7 @@ from services.persistence import postgres
 from tests.support.databases import Database, MakeDatabase
 
 ROWS = 50_000
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 
 
 async def execute(database: Database, *statements: str) -> None:

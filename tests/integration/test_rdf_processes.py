@@ -36,7 +36,7 @@ while True:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while not is_so():  # noqa: ASYNC110 - the processes say nothing when they are warm
             await asyncio.sleep(0.01)
 

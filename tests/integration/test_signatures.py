@@ -36,7 +36,7 @@ async def checkers() -> AsyncIterator[SignatureCheckers]:
 
 
 async def ready(checkers: SignatureCheckers) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while not checkers.has_processes:  # noqa: ASYNC110 - the state is another process's
             await asyncio.sleep(0.01)
 

@@ -184,7 +184,7 @@ class Desk:
 
     async def awarded(self) -> Awarded:
         found = award(self.world, self.party)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while (await self.post(found.data))["verdict"] != "valid":  # noqa: ASYNC110 - another task follows the log
                 await asyncio.sleep(0.02)
         return found

@@ -76,7 +76,7 @@ class Verifier:
         return ask
 
 
-async def until(ask: Callable[[], Awaitable[bool]], *, seconds: float = 60.0) -> None:
+async def until(ask: Callable[[], Awaitable[bool]], *, seconds: float = 120.0) -> None:
     async with asyncio.timeout(seconds):
         while not await ask():  # noqa: ASYNC110 - what is waited for is in another program's hands
             await asyncio.sleep(0.02)

@@ -16,7 +16,7 @@ import pytest
 from tests.fault.processes import free_port
 from tests.support.databases import Database
 
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 IGNORED = "lock_timeout,statement_timeout,idle_in_transaction_session_timeout,extra_float_digits"
 """What its own error message suggests to somebody whose client sends them."""
 

@@ -46,7 +46,7 @@ async def test_what_is_cut_off_is_held_and_comes_through_when_it_is_mended() -> 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     sides = Sides(lambda _: "b")
     door = Door(sides, port=free_port(), to=server.sockets[0].getsockname()[1], node="a")
-    async with server, door.listening(), asyncio.timeout(20):
+    async with server, door.listening(), asyncio.timeout(120):
         _, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.write(b"before")
         assert await got.get() == b"before"

@@ -11,7 +11,7 @@ from services.persistence.postgres_errors import DatabaseUnavailableProblem
 from services.persistence.postgres_nodes import DatabaseNode, connect_to_leader, nodes_of
 
 ONE, TWO, THREE = DatabaseNode("one", 1), DatabaseNode("two", 2), DatabaseNode("three", 3)
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 @pytest.mark.parametrize(

