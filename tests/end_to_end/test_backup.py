@@ -46,7 +46,7 @@ def test_what_up_holds_is_backed_up_while_it_runs_and_restored_into_a_new_folder
         assert addresses.log_verifier_key == verifier_key
         with urllib.request.urlopen(addresses.ledger + "/v1/log", timeout=120) as response:
             assert msgspec.json.decode(response.read())["tree_size"] == done["signed_size"]
-        new.wait("all follow the log", new.is_ready, seconds=30)
+        new.wait("all follow the log", new.is_ready)
         new.fsck_is_clean()
     finally:
         new.stop()

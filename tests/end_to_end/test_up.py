@@ -75,7 +75,7 @@ def test_a_thrown_away_verifier_gives_the_same_answers(up: Up) -> None:
     for file in up.data.glob("verifier.sqlite*"):
         file.unlink()
     up.start()
-    up.wait("the verifier has caught up", lambda: _status(up, credential_id) == before, seconds=30)
+    up.wait("the verifier has caught up", lambda: _status(up, credential_id) == before)
     up.fsck_is_clean()
 
 
