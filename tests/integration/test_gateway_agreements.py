@@ -266,7 +266,7 @@ async def test_an_agreement_is_made_and_ended_on_pages_and_by_command(gateway: R
         await decider.open("/office/agreements")
         assert "In force" in decider.text
         await decider.send(f"/office/agreements/{name}/end", {"token": decider.token})
-        assert "ended on" in decider.text
+        assert "Ended by Hogeschool School from " in decider.text
         proposed = ("--partner", school.did, "--awarded-by", college.did, "--counted-by", school.did)
         terms = ("--isced-f", "05", "--programme", _programme(school), "--partial", "--ects", "2", "--until", UNTIL)
         assert "all of field 05" in await shell.run("agreement", "propose", *proposed, *terms, staff=True)
