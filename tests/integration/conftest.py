@@ -16,14 +16,13 @@ from tests.support.ledgers import Registrar, RunningLedger, running_ledger
 
 BEGUN_BY_VERSION_1 = """
     agreement_endings any_origin applications_over_time behind_nginx command_batch command_credential
-    command_recognition command_requests compared_logs gateway_agreements gateway_api_keys gateway_applications
-    gateway_audit_trail gateway_claims gateway_client gateway_erasure gateway_holder_links gateway_import_people
-    gateway_import_shapes gateway_import_source gateway_imported_words gateway_interop gateway_log_findings
-    gateway_page_texts gateway_papers gateway_reminders gateway_requests gateway_retention gateway_retention_races
-    gateway_statement_counts gateway_texts gateway_trace key_folder_troubles office_pages other_formats
-    pinned_registrar projection_troubles statements_of_verifiers traces two_gateways verdict_path verifier_catalogue
-    verifier_content verifier_days verifier_http verifier_languages verifier_odd_requests verifier_pdf
-    verifier_quality verifier_register verifier_snapshot verifier_statements verifier_statistics
+    command_recognition command_requests compared_logs gateway_api_keys gateway_audit_trail gateway_client
+    gateway_import_shapes gateway_imported_words gateway_interop gateway_log_findings gateway_page_texts
+    gateway_papers gateway_reminders gateway_retention_races gateway_statement_counts gateway_texts gateway_trace
+    key_folder_troubles office_pages other_formats pinned_registrar projection_troubles statements_of_verifiers traces
+    verdict_path verifier_catalogue verifier_content verifier_days verifier_http verifier_languages
+    verifier_odd_requests verifier_pdf verifier_quality verifier_register verifier_snapshot verifier_statements
+    verifier_statistics
 """
 """Modules whose logs begin with version 1, as those do that are older: what they look at is the same by either."""
 
