@@ -43,7 +43,7 @@ class Load:
         self.issued: list[CredentialId] = []
         self.in_files = 0
         self.revoked: dict[CredentialId, float] = {}
-        """When the revocation was acknowledged as published; infinity where only as taken."""
+        """When the revocation was acknowledged with its place on the log; infinity where only as taken."""
         self._documents: list[tuple[CredentialId, bytes]] = []
         self.counts = dict.fromkeys(
             ("singles", "files", "revocations", "checks", "checks of revoked ones", "reads", "tried again", "wrong"), 0
@@ -100,7 +100,7 @@ class Load:
         if self._rng.random() < REVOKED_SHARE:
             reason, again = {"reason": "error"}, secrets.token_hex(16)
             said = await self.acknowledged(lambda: self._gateway.revoke(made.credential_id, reason, key=again))
-            self.revoked[made.credential_id] = time.monotonic() if said.state == "published" else float("inf")
+            self.revoked[made.credential_id] = time.monotonic() if said.index is not None else float("inf")
             self.counts["revocations"] += 1
 
     async def _file(self) -> None:
