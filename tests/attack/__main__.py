@@ -63,7 +63,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - a command prints
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 async def asking(url: str, status: str, until: asyncio.Event) -> Asked:

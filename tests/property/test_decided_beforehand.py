@@ -1,5 +1,6 @@
 """Random histories of what a school decides and agrees beforehand, and applications between, beside a plain model."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given, settings
@@ -195,7 +196,7 @@ class School:
                 payload=b"",
                 agreement=agreement,
                 consents=signed,
-                proposed_at=None,  # type: ignore[arg-type] # nothing that decides reads it
+                proposed_at=datetime(2026, 1, 1, tzinfo=UTC),
                 accepted_at=None,
                 ending=None,
             )

@@ -13,7 +13,7 @@ import services.issuer_gateway.app
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
 from proto.problem import InvalidProblem, Problem, UnavailableProblem
-from proto.wire.requests import Claimed, ClaimSeen, RequestSeen
+from proto.wire.requests import Claimed, ClaimSeen, ClaimState, RequestSeen
 from services.issuer_gateway import pages as pages_module
 from services.issuer_gateway.applications import rules
 from services.issuer_gateway.http import office_agreement_routes, office_routes, office_statement_routes
@@ -87,9 +87,10 @@ def _shown(reader: PageReader) -> Iterator[str]:
         )
         held = ShownState(state="suspended", at=NOW) if state == "accepted" else None
         yield PAGES.request(seen, reader, secret="s", state=held).text or ""
-    for claim_state, may_fetch_again in (("open", False), ("used", True), ("used", False), ("expired", False)):
+    claims: tuple[tuple[ClaimState, bool], ...] = (("open", False), ("used", True), ("used", False), ("expired", False))
+    for claim_state, may_fetch_again in claims:
         link = ClaimSeen(
-            state=claim_state,  # type: ignore[arg-type] # it is one of these
+            state=claim_state,
             institution="waterland",
             legal_name="Hogeschool Waterland",
             achievement=uri,
