@@ -1,6 +1,7 @@
 """One real browser for the tests of pages, the running services that they share, and a way to speak to them."""
 
 import shutil
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -69,9 +70,20 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 def send(method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> bytes:
-    """Send a request, a body as JSON, and return the answer."""
+    """Send a request, a body as JSON, and return the answer; a refusal's own words stand under its traceback."""
     data = None if body is None else msgspec.json.encode(body)
     sent = dict(headers or {}) | ({} if data is None else {"Content-Type": "application/json"})
-    with urllib.request.urlopen(urllib.request.Request(url, data, sent, method=method), timeout=120) as answer:
-        content: bytes = answer.read()
-        return content
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, sent, method=method), timeout=120) as answer:
+            content: bytes = answer.read()
+            return content
+    except urllib.error.HTTPError as fault:
+        fault.add_note(f"{method} {url}: {fault.read()[:2000]!r}")
+        raise
+
+
+def offer_programme(gateway: str, headers: Mapping[str, str], uri: str, title: str) -> None:
+    """Let an institution take applications towards one more programme: what other tests said it offers stays."""
+    offered = msgspec.json.decode(send("GET", f"{gateway}/v1/settings", headers=headers))["programmes"] or []
+    others = [each for each in offered if each["uri"] != uri]
+    send("PUT", f"{gateway}/v1/settings", {"programmes": [*others, {"uri": uri, "title": title}]}, headers)

@@ -23,7 +23,7 @@ from proto.wire.requests import ClaimSeen, RequestSeen
 from services.command.home import Addresses
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.pages.in_languages import PageReader
-from tests.browser.conftest import send
+from tests.browser.conftest import offer_programme, send
 from tests.end_to_end.conftest import START_S, free_port
 from tests.integration.test_verifier_pdf import pdf
 from tests.support.foreign_documents import elm, nameless_badge
@@ -305,6 +305,8 @@ class Scenes:
         }
 
     def _applications(self) -> dict[str, Opened]:
+        programme = self.achievements["en"]["uri"].partition("achievements/")[0] + "programmes/rivers"
+        offer_programme(self.gateway, self._headers, programme, "MSc Rivers and their people")
         made = {name: self._application() for name in ("open", "decided", "withdrawn")}
         refusal = {"decision": "refused", "reasons": ["level-too-low", "other"], "text": "Its level is below ours."}
         decided = f"/v1/recognition-applications/{made['decided']['application_id']}/items"
@@ -336,8 +338,6 @@ class Scenes:
     def _recognition(self) -> dict[str, Opened]:
         """The pages on which one applies, and the office's, signed in to by an API key."""
         prefix = self.achievements["en"]["uri"].partition("achievements/")[0]
-        programmes = [{"uri": f"{prefix}programmes/rivers", "title": "MSc Rivers and their people"}]
-        self.call("PUT", "/v1/settings", {"programmes": programmes})
         self._agree(f"{prefix}programmes/rivers")
         form, application = f"{self.gateway}/recognition/waterland", self._application()["application_id"]
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from proto.documents.baked_picture import credential_in
 from services.command.home import Addresses
 from tests.browser import keyboard
-from tests.browser.conftest import send
+from tests.browser.conftest import offer_programme, send
 from tests.browser.looks import Lens, Look
 from tests.end_to_end.conftest import ROOT, Up
 
@@ -39,7 +39,7 @@ class Holder:
     def __init__(self, addresses: Addresses) -> None:
         state = msgspec.json.decode((Path(addresses.data) / "demo" / "state.json").read_bytes())
         self.key: str = state["api_keys"]["waterland"]
-        self._headers = {"Authorization": f"Bearer {self.key}"}
+        self.headers = {"Authorization": f"Bearer {self.key}"}
         self.gateway, self.verifier = addresses.gateway, addresses.verifier
         self.ids = {name: self._issued(name) for name in ("active", "revoked", "suspended")}
         self.send("POST", f"/v1/credentials/{self.ids['revoked']}/revoke", {"reason": "error"})
@@ -53,10 +53,10 @@ class Holder:
         return found
 
     def send(self, method: str, path: str, body: Any = None) -> Any:
-        return msgspec.json.decode(send(method, self.gateway + path, body, self._headers))
+        return msgspec.json.decode(send(method, self.gateway + path, body, self.headers))
 
     def document(self, name: str) -> bytes:
-        return send("GET", f"{self.gateway}/v1/credentials/{self.ids[name]}/document", headers=self._headers)
+        return send("GET", f"{self.gateway}/v1/credentials/{self.ids[name]}/document", headers=self.headers)
 
     def address(self, link: str) -> str:
         """Return a link as this machine reaches it."""
@@ -78,7 +78,7 @@ class Office:
         wish = {"institution": "waterland", "achievement": "holder-asked", "family_name": "الحسيني"}
         self.request: str = holder.send("POST", "/v1/requests", wish)["link"]
         programme = described.partition("achievements/")[0] + "programmes/keys"
-        holder.send("PUT", "/v1/settings", {"programmes": [{"uri": programme, "title": "MSc Keys"}]})
+        offer_programme(holder.gateway, holder.headers, programme, "MSc Keys")
         dossier = {"title": "Ten years at the water board", "description": "I built models of rivers."}
         applied = {"institution": "waterland", "programme": programme, "given_name": "Zoë", "family_name": "Key"}
         made = holder.send("POST", "/v1/recognition-applications", applied | {"evidence": [{"dossier": dossier}]})
