@@ -31,7 +31,12 @@ from tests.support.run_folders import is_in_memory, make_run_folder
 EXTERNAL_URL = "CREDENTIFY_TEST_POSTGRES_URL"
 RIVALS = ("proto-plus", "proto", "services")
 """Distributions on PyPI that install a top-level `proto` or `services`: ours would be shadowed or mixed with theirs."""
-TEST_SETTINGS = {"min_wal_size": "80MB", "max_wal_size": "512MB", "max_connections": "200"}
+TEST_SETTINGS = {
+    "min_wal_size": "80MB",
+    "max_wal_size": "512MB",
+    "max_connections": "200",
+    "shared_buffers": "128MB",  # dropping a database looks through all of them
+}
 VENDORED = Path(__file__).parent / "conformance" / "vectors"
 
 # How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.

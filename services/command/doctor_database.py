@@ -19,6 +19,8 @@ PACKAGES = {"ledger": "services.ledger.migrations", "gateway": "services.issuer_
 _LIMITS = PoolLimits(connect_timeout_ms=5_000, command_timeout_ms=5_000, statement_timeout_ms=5_000)
 _OTHER_SESSIONS = 10
 _CLOCK_MS_MAX = 2_000
+_BUFFERS_UNSET = 128 * 1024 * 1024
+_TIMES_BUFFERS_MAX = 8
 _SERVER = """
     SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS is_standby,
         current_setting('data_checksums') = 'on' AS has_checksums,
@@ -27,6 +29,7 @@ _SERVER = """
         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS is_superuser,
         (SELECT datdba = current_user::regrole::oid FROM pg_database WHERE datname = current_database()) AS is_owner,
         (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()) AS is_encrypted,
+        pg_size_bytes(current_setting('shared_buffers')) AS buffers, pg_database_size(current_database()) AS size,
         inet_client_addr() IS NULL OR host(inet_client_addr()) IN ('127.0.0.1', '::1') AS is_here,
         floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS database_ms"""
 
@@ -70,6 +73,11 @@ async def _asked(
         yield about.note(
             f"it allows {row['connections']} connections, and this process may take {config.database_connections_max}",
             "Raise max_connections, or lower …_DATABASE_CONNECTIONS_MAX",
+        )
+    if row["buffers"] <= _BUFFERS_UNSET and row["size"] > _TIMES_BUFFERS_MAX * row["buffers"]:
+        yield about.note(
+            f"its {row['size'] / 1e9:.1f} GB are many times shared_buffers, which nobody has raised",
+            "Set it to about a quarter of that machine's memory, and start the server anew",
         )
     yield await _tables(service, connection)
     if isinstance(config, LedgerConfig) and config.log_key_file is not None:

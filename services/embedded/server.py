@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.embedded import postmaster
+from services.embedded import memory, postmaster
 from services.embedded.account import choose_account
 from services.embedded.binaries import Binaries, find_binaries, reachable_binaries
 from services.embedded.child import Child
@@ -61,8 +61,8 @@ class EmbeddedPostgres:
 
     Use it as `async with EmbeddedPostgres(folder) as server:`, or with `start` and `stop`. Start it from a thread that
     lives as long as the server shall, best the main thread (see Child). Any event loop may wait for it.
-    `binaries` names a folder with other PostgreSQL binaries than the wheel's; `settings` add to or replace SETTINGS,
-    but not those that make commits durable; `user` is whom root starts the server as.
+    `binaries` names a folder with other PostgreSQL binaries than the wheel's; `settings` add to or replace SETTINGS and
+    what fits the machine's memory, but not those that make commits durable; `user` is whom root starts the server as.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class EmbeddedPostgres:
         user: str = "nobody",
     ) -> None:
         self._configured_binaries = binaries
-        self._settings = SETTINGS | dict(settings or {}) | DURABLE
+        self._settings = SETTINGS | memory.settings_for(memory.usable_bytes()) | dict(settings or {}) | DURABLE
         self._account = choose_account(user)
         self._data = DataFolder(folder, account=self._account)
         self._programs = Path()
