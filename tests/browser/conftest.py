@@ -84,6 +84,6 @@ def send(method: str, url: str, body: Any = None, headers: Mapping[str, str] | N
 
 def offer_programme(gateway: str, headers: Mapping[str, str], uri: str, title: str) -> None:
     """Let an institution take applications towards one more programme: what other tests said it offers stays."""
-    offered = msgspec.json.decode(send("GET", f"{gateway}/v1/settings", headers=headers))["programmes"] or []
+    offered = msgspec.json.decode(send("GET", f"{gateway}/v1/settings", headers=headers)).get("programmes") or []
     others = [each for each in offered if each["uri"] != uri]
     send("PUT", f"{gateway}/v1/settings", {"programmes": [*others, {"uri": uri, "title": title}]}, headers)
