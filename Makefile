@@ -13,6 +13,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# Where the environment forbids to keep compiled modules, each command and each service compiles hundreds at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 up: $(VENV)/run.stamp ## start everything and run the demo; DATA=… LEDGER_PORT=… GATEWAY_PORT=… VERIFIER_PORT=…
 	@exec $(BIN)/credentify up --demo $(if $(DATA),--data "$(DATA)") $(if $(LEDGER_PORT),--ledger-port $(LEDGER_PORT)) \
@@ -137,6 +139,7 @@ LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url 
 
 clean: ## remove the virtual environment and caches (no data)
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench-results dist
+	@find proto services tests -name __pycache__ -prune -exec rm -rf {} +
 
 help: ## print this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16

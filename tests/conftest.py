@@ -17,6 +17,7 @@ import importlib.metadata
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +39,10 @@ TEST_SETTINGS = {
     "shared_buffers": "128MB",  # dropping a database looks through all of them
 }
 VENDORED = Path(__file__).parent / "conformance" / "vectors"
+
+# Tests start hundreds of processes of ours, each of which would compile all modules that it loads anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
