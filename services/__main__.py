@@ -4,6 +4,7 @@ The first process of a container is sent no signal that it has not asked for: it
 that a service which is told to stop in its first second stops.
 """
 
+import gc
 import importlib
 import signal
 
@@ -16,7 +17,8 @@ signal.signal(signal.SIGTERM, _stop)
 
 
 def main() -> None:
-    """Run the command, whose modules are loaded only now."""
+    """Run the command, whose modules are loaded only now; garbage is collected once they are."""
+    gc.disable()
     importlib.import_module("services.command.main").main()
 
 

@@ -13,6 +13,7 @@
 
 import asyncio
 import contextlib
+import gc
 import importlib.metadata
 import os
 import secrets
@@ -26,6 +27,7 @@ import hypothesis
 import pytest
 
 from services.embedded import BinariesMissingFault, EmbeddedPostgres, data_folder
+from services.process_memory import settle_memory
 from tests.support.databases import Database, MakeDatabase, Postgres, Prepare
 from tests.support.run_folders import is_in_memory, make_run_folder
 
@@ -43,6 +45,8 @@ VENDORED = Path(__file__).parent / "conformance" / "vectors"
 # Tests start hundreds of processes of ours, each of which would compile all modules that it loads anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Nor has any of them to read who certifies what on the internet, which takes a fifth of a command's start.
+os.environ |= {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}
 
 # How long anything takes is never a verdict here: a busy machine draws slowly, and a first run reads tables.
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -59,6 +63,13 @@ def pytest_configure() -> None:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             importlib.metadata.version(rival)
             raise pytest.UsageError(f"The distribution {rival} installs our top-level names; uninstall it first.")
+    gc.disable()  # what is loaded now stays
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, as services do: not through all that modules of tests have loaded."""
+    settle_memory()
+    gc.enable()
 
 
 def _in_a_loop_of_its_own(work: Coroutine[Any, Any, T]) -> T:

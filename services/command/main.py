@@ -1,5 +1,6 @@
 """The root of the `credentify` command; imports a subcommand's room only when it is called."""
 
+import gc
 import importlib
 import os
 import re
@@ -85,6 +86,7 @@ class Rooms(click.Group):
         if cmd_name not in _ROOMS:
             return super().get_command(ctx, cmd_name)
         found = getattr(importlib.import_module(_ROOMS[cmd_name][0]), cmd_name.replace("-", "_"))
+        gc.enable()  # nothing of what was loaded since `services.__main__` is garbage
         assert isinstance(found, click.Command), "each room holds a click command of its name"
         return found
 

@@ -95,8 +95,8 @@ def make_app(
         stopping=app[STOPPING],
     )
     every = [*routes, *operations.routes()]
-    for route in every:
-        operation = route.operation_id if route in routes else ""
+    for number, route in enumerate(every):
+        operation = route.operation_id if number < len(routes) else ""
         endpoint = Endpoint(route, config=config, authenticate=authenticate, realm=service)
         _add(app, endpoint, explained, operation=operation)
     _add_unmatched(app, every)
