@@ -87,7 +87,11 @@ class EdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 15.0
     idle_timeout_seconds: Annotated[
         float,
-        msgspec.Meta(gt=0, description="Seconds that a connection is kept between two requests"),
+        msgspec.Meta(
+            gt=0,
+            description="Seconds that a connection is kept between two requests, or for an answer that is yet to begin "
+            "to a client that has closed its own side",
+        ),
     ] = 75.0
     unread_timeout_seconds: Annotated[
         float,

@@ -32,7 +32,7 @@ PIPELINED_MAX = 4
 """Requests of one connection that wait behind the one being answered; more are not read yet."""
 LOG_PAUSE_SECONDS = 60.0
 _ADDRESS, _FULL = "address", "full"
-_HEADER, _CHUNKS, _UNREAD, _CROWDED = "header", "chunks", "unread", "crowded"
+_HEADER, _CHUNKS, _UNREAD, _CROWDED, _HALF_CLOSED = "header", "chunks", "unread", "crowded", "half_closed"
 _ANSWERS = {
     _ADDRESS: b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
     _FULL: b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
@@ -86,7 +86,7 @@ class Connections(Collector):
 
     def __init__(self, *, log: Log, proxies: TrustedProxies) -> None:
         self.refused = dict.fromkeys((_ADDRESS, _FULL), 0)
-        self.cut = dict.fromkeys((_HEADER, _CHUNKS, _UNREAD, _CROWDED), 0)
+        self.cut = dict.fromkeys((_HEADER, _CHUNKS, _UNREAD, _CROWDED, _HALF_CLOSED), 0)
         self._log = log
         self._proxies = proxies
         self._by_key: dict[str, dict[Connection, None]] = {}
@@ -177,8 +177,8 @@ class Connections(Collector):
         cut = CounterMetricFamily(
             "credentify_http_connections_cut",
             "Connections closed because a request's head came too slowly or is too large (`header`), its chunks held "
-            "little but extensions (`chunks`), an answer was not read (`unread`), or idle ones had to make room "
-            "(`crowded`).",
+            "little but extensions (`chunks`), an answer was not read (`unread`), idle ones had to make room "
+            "(`crowded`), or a client that had closed its own side waited too long for an answer (`half_closed`).",
             labels=("reason",),
         )
         for family, counts in ((refused, self.refused), (cut, self.cut)):
@@ -188,14 +188,21 @@ class Connections(Collector):
 
 
 class Connection(web.RequestHandler):
-    """One connection: counted, and closed where its client neither asks in time nor reads what it asked for."""
+    """One connection: counted, and closed where its client neither asks in time nor reads what it asked for.
+
+    A client may close its own side once it has asked (RFC 9112 section 9.6): it gets its answers, then the connection
+    is closed. One that has gone for good looks the same until something is written to it, so that wait is bounded.
+    """
 
     __slots__ = (
+        "_answered_count",
         "_body",
         "_connections",
+        "_half_closed_timer",
         "_head_bytes",
         "_head_timer",
         "_is_admitted",
+        "_is_half_closed",
         "_limits",
         "_unread_timer",
         "_wire_bytes",
@@ -210,7 +217,10 @@ class Connection(web.RequestHandler):
         self._connections = connections
         self._limits = limits
         self._is_admitted = False
+        self._is_half_closed = False
+        self._answered_count = 0
         self._head_bytes = self._wire_bytes = 0
+        self._half_closed_timer: asyncio.TimerHandle | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._body: StreamReader | None = None
@@ -221,8 +231,8 @@ class Connection(web.RequestHandler):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being answered."""
-        return not self._request_in_progress and not self._messages
+        """Whether every request that came has been answered."""
+        return self._request_count == self._answered_count
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection, or answer and close it."""
@@ -259,6 +269,34 @@ class Connection(web.RequestHandler):
                 self._connections.cut[_CHUNKS] += 1
                 self.force_close()
 
+    def eof_received(self) -> bool:
+        """Tell whether to stay open for answers that are still to come; a body that is cut short is said to its route.
+
+        May be called more than once: who reads on finds the end again.
+        """
+        if not self._is_admitted or self.is_idle:
+            return False
+        if not self._is_half_closed:
+            self._is_half_closed = True
+            self._forget_head()
+            if self._body is not None and not self._body.is_eof():
+                self._body.set_exception(web.RequestPayloadError("The client closed its side within the body"))
+            self._await_answers()
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send one answer; the last one to a client that has closed its side ends the connection."""
+        if self._is_half_closed and not self._messages:
+            resp.force_close()
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._answered_count += 1
+            if self._is_half_closed and self.is_idle:  # it may have closed its side while this was written
+                self.close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection no more."""
         if not self._is_admitted:
@@ -266,6 +304,9 @@ class Connection(web.RequestHandler):
         self._connections.leave(self)
         self._forget_head()
         self._forget_unread()
+        if self._half_closed_timer is not None:
+            self._half_closed_timer.cancel()
+            self._half_closed_timer = None
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -292,6 +333,16 @@ class Connection(web.RequestHandler):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+
+    def _await_answers(self, written: tuple[int, int] | None = None) -> None:
+        """Cut off a client that has closed its side once nothing was written to it for as long as one may idle."""
+        request = self._current_request
+        now = self._answered_count, request.writer.output_size if request is not None else 0
+        if now == written:
+            self._connections.cut[_HALF_CLOSED] += 1
+            self.force_close()
+            return
+        self._half_closed_timer = self._loop.call_later(self._limits.idle_seconds, self._await_answers, now)
 
     def _cut_head(self, answer: bytes) -> None:
         self._head_timer = None

@@ -158,6 +158,66 @@ async def test_an_idle_connection_is_closed_after_its_time() -> None:
         writer.close()
 
 
+async def half_closed(served: Served, *sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send requests and close the own side; the service has seen both once another client has its answer."""
+    reader, writer = await served.connect()
+    writer.write(b"".join(sent))
+    writer.write_eof()
+    await served.get(b"/livez", "127.0.0.2")
+    return reader, writer
+
+
+_POST = b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [0, 3, 900_000])
+async def test_a_client_that_closes_its_side_after_its_request_is_answered_and_then_let_go(size: int) -> None:
+    async with running() as served:
+        reader, writer = await half_closed(served, _POST % size, bytes(size))
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == str(size).encode()
+        writer.close()
+
+
+async def test_a_client_that_closes_its_side_gets_an_answer_that_takes_its_time_and_those_behind_it() -> None:
+    async with running() as served:
+        reader, writer = await half_closed(served, _GET % b"/gate", _GET % b"/livez" * 9, b"GET /livez HTTP/1.1\r\nHo")
+        served.app[GATE].set()
+        answers = await reader.read()
+        assert answers.count(b"HTTP/1.1 200") == 10
+        assert answers.count(b"Connection: close") == 1
+        writer.close()
+
+
+async def test_a_body_that_ends_before_its_length_is_refused_in_words() -> None:
+    async with running() as served:
+        reader, writer = await half_closed(served, _POST % 10, b"abc")
+        answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"broke off" in answer
+        writer.close()
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", _GET % b"/livez"])
+async def test_a_client_that_closes_its_side_and_waits_for_nothing_is_let_go_at_once(begun: bytes) -> None:
+    async with running() as served:
+        reader, writer = await half_closed(served, begun)
+        await reader.read()
+        assert await metric(served, "credentify_http_connections ") == 1, "the one that asks"
+        assert await metric(served, 'credentify_http_connections_cut_total{reason="header"}') == 0
+        writer.close()
+
+
+async def test_a_client_that_closed_its_side_is_not_kept_for_ever_for_an_answer_that_does_not_come() -> None:
+    async with running(idle_timeout_seconds=0.05) as served:
+        reader, writer = await half_closed(served, _GET % b"/gate")
+        assert await reader.read() == b""
+        assert await metric(served, 'credentify_http_connections_cut_total{reason="half_closed"}') == 1
+        served.app[GATE].set()
+        writer.close()
+
+
 async def test_a_head_has_a_bound_in_bytes() -> None:
     async with running() as served:
         reader, writer = await served.connect()

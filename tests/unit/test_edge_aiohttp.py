@@ -12,7 +12,7 @@ from services.edge.address import TrustedProxies
 from services.edge.config import EdgeConfig
 from services.edge.connections import PIPELINED_MAX, Connection, ConnectionLimits, Connections
 
-READ = ("_loop", "_messages", "_request_count", "_request_in_progress")
+READ = ("_current_request", "_loop", "_messages", "_request_count")
 WRITTEN = ("_max_msg_queue_size", "_msg_queue_resume_size")
 
 
