@@ -269,7 +269,7 @@ class Connection(web.RequestHandler):
                 self._connections.cut[_CHUNKS] += 1
                 self.force_close()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for a bool, aiohttp promises it None
         """Tell whether to stay open for answers that are still to come; a body that is cut short is said to its route.
 
         May be called more than once: who reads on finds the end again.
