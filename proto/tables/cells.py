@@ -129,6 +129,11 @@ def check_header(cells: Sequence[str], *, known: Sequence[str], required: Sequen
     named = [name for name in header if name]
     unknown = [name.strip() for name, column in zip(cells, header, strict=True) if column and column not in known]
     missing = [name for name in required if name not in header]
+    if unknown and not any(name in known for name in named):
+        raise CsvProblem(
+            "Unknown columns: no cell of the first row is the name of one, so it may be a row of the list already. "
+            f"Put a first row above it that names the columns. Known: {', '.join(known)}"
+        )  # without its cells: they may be somebody's name
     if unknown:
         shown = ", ".join(map(repr, unknown))[:_SHOWN_NAMES_CHARACTERS]
         raise CsvProblem(

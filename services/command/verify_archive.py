@@ -16,6 +16,8 @@ _UNREADABLE = (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error
 FILES_MAX = 10_000
 BYTES_MAX = 1024**3
 """Of all files of an archive together, unpacked."""
+_NAME_BYTES_MAX = 200
+"""Of a file's name, from its end: file systems take 255."""
 DOCUMENTS = "documents/"
 """Where an export of ours holds what is to be checked; the rest of it explains, proves or repeats that."""
 
@@ -56,8 +58,14 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
             f"An archive holds at most {FILES_MAX} documents and {BYTES_MAX // 1024**2} MiB unpacked: send it in parts"
         )
     for number, each in enumerate(files):
-        target = folder / Path(each.filename).name[-100:]  # names are a stranger's: no folder of them is followed
-        if target.exists():
-            target = folder / f"{number}-{target.name}"
+        target = _place(folder, each.filename, number)
         with archive.open(each) as packed:  # as many bytes as it says it has: more is a damaged archive
             target.write_bytes(packed.read(min(each.file_size, PDF_BYTES_MAX + 1)))
+
+
+def _place(folder: Path, name: str, number: int) -> Path:
+    """Return where a file of an archive goes: its name is a stranger's, no folder in it is followed, none is lost."""
+    kept = Path(name).name.encode(errors="replace")[-_NAME_BYTES_MAX:].decode(errors="ignore")
+    while (target := folder / kept).exists():  # it came twice, or names no file (`..`)
+        kept = f"{number}-{kept}"
+    return target

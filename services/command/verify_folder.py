@@ -14,6 +14,7 @@ from proto.canonical import DOCUMENT_BYTES_MAX
 from proto.ids import CredentialId
 from proto.number_words import number_of
 from proto.problem import NotFoundProblem
+from proto.tables.inert import inert
 from proto.wire.verifier import Answer, VerificationLine
 from services.clients.http_client import AnsweredProblem
 from services.clients.http_session import client_session
@@ -67,7 +68,7 @@ async def verify_folder(folder: Path, verifier: str, report: Path | None, *, lan
             async for row in _rows(VerifierClient(session, verifier), folder, files):
                 counts[row.verdict] += 1
                 if writer:
-                    writer.writerow({name: _inert(value) for name, value in msgspec.to_builtins(row).items()})
+                    writer.writerow({name: inert(value) for name, value in msgspec.to_builtins(row).items()})
                 progress.advance(bar)
     return counts
 
@@ -186,8 +187,3 @@ def _row(name: str, line: VerificationLine) -> FolderRow:
 def _finding(answer: Answer) -> str:
     """Return the sentences of the checks that did not go well."""
     return " ".join(check.detail for check in answer.checks if check.result in {"invalid", "unknown"})
-
-
-def _inert(value: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -233,6 +233,12 @@ def test_a_fault_says_what_the_column_takes_and_no_regular_expression(column: st
     assert "Its fields are" not in fault.detail
 
 
+def test_a_list_without_a_header_is_told_so_and_none_of_its_cells_is_repeated() -> None:
+    with pytest.raises(CsvProblem, match="names the columns") as refused:
+        parse_awards("s-1,Zoë,Løvstad,zoe@example.org\ns-2,Ann,Berg,ann@example.org\n".encode())
+    assert not any(cell in refused.value.detail for cell in ("Zoë", "Løvstad", "zoe@example.org"))
+
+
 @pytest.mark.parametrize("name", ["a" + "\u0301\u0316" * 15_000, "family_name" + "\u200b" * 20_000])
 def test_a_name_that_no_column_has_is_unknown_however_long_it_is(name: str) -> None:
     with pytest.raises(CsvProblem, match="Unknown columns"):

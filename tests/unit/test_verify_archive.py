@@ -1,47 +1,67 @@
-"""`credentify verify` unpacks an archive: what is a stranger's in it does no harm."""
+"""Archives of strangers, unpacked to be verified: no name leads out of the folder, and no document is lost."""
 
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from proto.problem import InvalidProblem
+from proto.problem import InvalidProblem, NotFoundProblem
 from services.command import verify_archive
-from services.command.verify_archive import is_archive, unpacked
+from services.command.verify_archive import unpacked
 
 
-def packed(file: Path, files: dict[str, bytes]) -> str:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return str(file)
+def archive(folder: Path, files: list[tuple[str | zipfile.ZipInfo, bytes]]) -> str:
+    path = folder / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, content in files:
+            made.writestr(name, content)
+    return str(path)
 
 
-def test_of_an_export_its_documents_alone_are_unpacked(tmp_path: Path) -> None:
-    file = packed(tmp_path / "a", {"documents/a.json": b"{}", "record.json": b"1", "pdf/a.pdf": b"%PDF"})
+def contents(file: str) -> list[bytes]:
     with unpacked(file) as folder:
-        assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.json": b"{}"}
-    assert not folder.exists()
+        assert all(path.parent == folder for path in folder.rglob("*"))
+        return sorted(path.read_bytes() for path in folder.rglob("*"))
 
 
-def test_names_lead_nowhere_else_and_none_is_lost_where_two_are_the_same(tmp_path: Path) -> None:
-    with unpacked(
-        packed(tmp_path / "a", {"../../x.json": b"1", "/x.json": b"2", "b/": b"", "b/x.json": b"3"})
-    ) as folder:
-        assert sorted(path.read_bytes() for path in folder.iterdir()) == [b"1", b"2", b"3"]
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.json", "a.json", "a.json"],
+        ["2-a.json", "a.json", "a.json"],
+        ["documents/a.json", "documents/x/a.json", "documents/../a.json"],
+        ["../../a.json", "/etc/a.json", "..", "."],
+        ["资" * 90 + "1.json", "资" * 90 + "1.json", "é" * 300 + ".json"],
+        ["\u202e\x1b[31m.json", "con.json", "a\\..\\b.json"],
+    ],
+)
+def test_each_file_is_there_once_and_only_in_the_folder(tmp_path: Path, names: list[str]) -> None:
+    files: list[tuple[str | zipfile.ZipInfo, bytes]] = [
+        (name, str(number).encode()) for number, name in enumerate(names)
+    ]
+    assert contents(archive(tmp_path, files)) == [content for _, content in files]
 
 
-def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(
+def test_a_link_is_a_file_that_holds_where_it_would_lead(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("a.json")
+    link.external_attr = 0o120777 << 16
+    with unpacked(archive(tmp_path, [(link, b"/etc/passwd")])) as folder:
+        (found,) = folder.iterdir()
+        assert not found.is_symlink()
+        assert found.read_bytes() == b"/etc/passwd"
+
+
+def test_an_archive_that_unpacks_to_more_than_it_may_is_refused_by_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = packed(tmp_path / "a", {"a.json": b"0" * 2_000_000})
-    monkeypatch.setattr(verify_archive, "BYTES_MAX", 1_000_000)
-    with pytest.raises(InvalidProblem, match="in parts"), unpacked(file):
-        pass
+    monkeypatch.setattr(verify_archive, "BYTES_MAX", 1_000)
+    with pytest.raises(InvalidProblem, match="in parts"):
+        contents(archive(tmp_path, [("a.json", bytes(1_001))]))
 
 
-def test_a_pdf_and_a_missing_file_are_no_archives(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(b"%PDF-1.7 PK")
-    assert not is_archive(str(tmp_path / "a.zip"))
-    assert not is_archive(str(tmp_path / "b.zip"))
+def test_an_archive_that_unpacks_to_more_than_it_says_is_damaged(tmp_path: Path) -> None:
+    file = Path(archive(tmp_path, [("a.json", bytes(900_000))]))
+    file.write_bytes(file.read_bytes().replace((900_000).to_bytes(4, "little"), (10).to_bytes(4, "little")))
+    with pytest.raises(NotFoundProblem, match="damaged"):
+        contents(str(file))

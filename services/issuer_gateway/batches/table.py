@@ -4,7 +4,8 @@ What comes out is the same for all: a header, records with commas, and how their
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -24,8 +25,8 @@ from services.issuer_gateway.batches.workbooks.workbook import WORKBOOK_BYTES_MA
 from services.issuer_gateway.store.batches import Kind
 
 CSV = "text/csv"
-_ROWS_AT_A_TIME = 250
-"""After so many rows of a workbook, others get their turn."""
+_ROWS_AT_A_TIME, _BYTES_AT_A_TIME = 250, 65_536
+"""After so many rows, or bytes of text, others get their turn: a chunk may hold 130,000 rows of two signs."""
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,18 +65,27 @@ class TableFile:
         Raises `CsvProblem`, `RecordTooLongProblem`, `BlankLinesProblem`, `BodyTooLargeProblem` and what `chunks` does.
         """
         if self._written.media_type == XLSX:
-            found = await self._workbooks.records(await _whole(chunks))
-            for start in range(0, len(found), _ROWS_AT_A_TIME):
-                yield self._below_header(found[start : start + _ROWS_AT_A_TIME])
-                await asyncio.sleep(0)
+            async for some in self._in_turns(await self._workbooks.records(await _whole(chunks))):
+                yield some
             self._check_header()
             return
         source = self._text if self._written.is_table else RecordCutter("ndjson")
         async for chunk in chunks:
-            yield self._below_header(source.feed(chunk))
-        yield self._below_header(source.close())
+            for piece in _pieces(chunk):
+                async for some in self._in_turns(source.feed(piece)):
+                    yield some
+                await asyncio.sleep(0)  # a piece of blank lines has no record, and is work too
+        async for some in self._in_turns(source.close()):
+            yield some
         self._notes = self._text.notes()
         self._check_header()
+
+    async def _in_turns(self, records: Iterable[FileRecord]) -> AsyncIterator[Sequence[FileRecord]]:
+        """Yield records below the header, some at a time, and let others have their turn behind each time."""
+        left = iter(records)
+        while some := list(islice(left, _ROWS_AT_A_TIME)):
+            yield self._below_header(some)
+            await asyncio.sleep(0)
 
     def _below_header(self, records: Iterable[FileRecord]) -> list[FileRecord]:
         """Return records without the header, which is read, and look at each of them."""
@@ -100,6 +110,10 @@ class TableFile:
     def _check_header(self) -> None:
         if self._written.is_table and self._glance is None:
             self._begun(FileRecord(1, b""))
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    return (chunk[start : start + _BYTES_AT_A_TIME] for start in range(0, len(chunk), _BYTES_AT_A_TIME))
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:

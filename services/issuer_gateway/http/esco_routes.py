@@ -13,6 +13,7 @@ from proto.tables.esco_csv import EscoCsvProblem, EscoSkill, read_header, read_s
 from proto.tables.records import FileRecord, RecordCutter, RecordTooLongProblem
 from proto.wire.esco import EscoFoundList, EscoLoaded
 from services.edge import Route, annotate, read_chunks
+from services.edge.body import Turns
 from services.issuer_gateway.config import LIMITS, Config
 from services.issuer_gateway.http.caller import GATEWAY, OPERATOR_SCOPE, SEARCHED
 from services.issuer_gateway.store import esco
@@ -75,10 +76,11 @@ class _Load:
 
 async def load_skills(request: web.Request, *, query: LoadQuery) -> EscoLoaded:
     """Take ESCO's list of skills in."""
-    load, cutter = _Load(request.app[GATEWAY].unit_of_work, query.language), RecordCutter("csv")
+    load, cutter, turns = _Load(request.app[GATEWAY].unit_of_work, query.language), RecordCutter("csv"), Turns()
     async for chunk in read_chunks(request):
         for record in cutter.feed(chunk):
             await load.add(record)
+            await turns.worked(len(record.content))
     for record in cutter.close():
         await load.add(record)
     await load.store()

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from proto.stacking import ects_text
+from proto.tables.inert import inert
 from proto.wire.content import Texts
 from proto.wire.register import ActCounts, AwardedAchievement, IssuerSummary, RecognisedAchievement
 
 ROWS_MAX = 2_000
 """Rows of one file; a `Link` header names the address of the next."""
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 _Row = TypeVar("_Row")
 Columns = Mapping[str, Callable[[_Row], Any]]
 
@@ -86,4 +86,4 @@ def csv_bytes(columns: Columns[_Row], rows: Iterable[_Row]) -> bytes:
 def _cell(value: Any) -> Any:
     if value is None:
         return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_SIGNS) else value
+    return inert(value) if isinstance(value, str) else value

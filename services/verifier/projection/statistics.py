@@ -11,6 +11,7 @@ from msgspec import UNSET
 from proto.ids import Did
 from proto.problem import InvalidProblem
 from proto.stacking import ects_text
+from proto.tables.inert import inert
 from proto.wire.verifier import Dimension, StatisticsRow
 from services.verifier.projection.statistic_counts import NOT_STATED, Kind, StatisticKey, StatisticSum
 
@@ -121,7 +122,9 @@ def as_csv(rows: Sequence[StatisticsRow], by: Sequence[Dimension]) -> bytes:
     writer.writerow((*dimensions, *(name for count in COUNTS for name in _column_names(count))))
     for row in rows:
         values = (getattr(row, name) for name in dimensions)
-        stated = ("" if value in (None, UNSET) else _harmless(value) for value in values)
+        stated = (
+            "" if value in (None, UNSET) else inert(value) if isinstance(value, str) else value for value in values
+        )
         writer.writerow((*stated, *(cell for count in COUNTS for cell in _cells(count, getattr(row, count)))))
     return text.getvalue().encode()
 
@@ -132,8 +135,3 @@ def _column_names(count: str) -> tuple[str, ...]:
 
 def _cells(count: str, value: int) -> tuple[int | str, ...]:
     return (value, ects_text(value)) if count.endswith("_hundredths") else (value,)
-
-
-def _harmless(value: Any) -> Any:
-    """Return a text that no spreadsheet takes for a formula: institutions choose their names."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
