@@ -8,6 +8,11 @@ _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _SEEN = frozenset("LNPS")
 _SEEN_ASCII = re.compile("[!-~]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSEEN = "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+_TURNING = "\u202a-\u202e\u2066-\u2069"
+"""The signs that turn the direction of all that follows, until they are taken back (UAX 9 section 2)."""
+_UNSEEN_SIGNS, _TURNING_SIGNS = re.compile(f"[{_UNSEEN}]"), re.compile(f"[{_TURNING}]")
+_LOOK_ALIKE_SCRIPTS = frozenset({"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "COPTIC", "CHEROKEE"})
 _PLACEHOLDERS = frozenset(
     {"undefined", "null", "none", "nan", "nil", "n/a", "#n/a", "#ref!", "#value!", "#name?", "(null)", "<null>"}
     | {"[object object]", "string"}
@@ -35,6 +40,32 @@ def fault_of(text: str) -> str | None:
     if _CONTROL.search(text):
         return "holds a control character (NUL, or half of a character): send it without"
     return None
+
+
+def within_sentence(text: str) -> str:
+    """Return a text of others as part of a sentence of ours: on one line, and turning no sign outside of itself."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _TURNING_SIGNS.sub("", _UNSEEN_SIGNS.sub(" ", text))
+
+
+def name_fault_of(name: str) -> str | None:
+    """Return why a name would be read as another one than it is, as `fault_of` does, or None."""
+    if name.isascii() and name.isprintable():
+        return None
+    if _TURNING_SIGNS.search(name):
+        return "holds a sign that turns the direction of letters: write it without"
+    if _UNSEEN_SIGNS.search(name):
+        return "holds a control character: write it without"
+    return None
+
+
+def mixed_scripts(text: str) -> tuple[str, ...]:
+    """Return the scripts of a text (`Latin`, `Cyrillic`) where it has several whose letters look alike, else ()."""
+    plain = unicodedata.normalize("NFKC", text)
+    names = (unicodedata.name(sign, "").partition(" ")[0] for sign in plain if sign.isalpha())
+    found = tuple(name.capitalize() for name in dict.fromkeys(names) if name in _LOOK_ALIKE_SCRIPTS)
+    return found if len(found) > 1 else ()
 
 
 def address_fault_of(text: str) -> str | None:

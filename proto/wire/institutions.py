@@ -21,6 +21,7 @@ from proto.events import Accreditation, KeyRecord, Record, Scope
 from proto.ids import ApiKeyId, Did, InstitutionId, KeyId
 from proto.keys import PublicKey
 from proto.moment import Moment
+from proto.visible_text import name_fault_of
 from proto.wire.id_fields import Slug
 
 ApiScope = Literal[
@@ -82,6 +83,9 @@ class InstitutionRequest(Record, frozen=True, kw_only=True):
         # `NameField` lets a final line feed pass, and must go on to do so: it reads what is on logs already.
         if any(name.endswith("\n") for name in (self.legal_name, self.accreditation.body)):
             raise ValueError("Leave out the line break after the name")
+        for name in (self.legal_name, self.accreditation.body):
+            if (fault := name_fault_of(name)) is not None:
+                raise ValueError(f"The name {fault}")
 
 
 class AdmissionRequest(Record, frozen=True, kw_only=True):

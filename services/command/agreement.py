@@ -19,6 +19,7 @@ from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -210,9 +211,9 @@ def _print_one(found: AgreementAnswer, *, as_json: bool) -> None:
     state = "in force" if found.is_in_force else found.state if found.state != "concluded" else "not in force"
     period = f"{found.valid_from[:10]} to before {found.valid_until[:10]}"
     console.print(f"{found.agreement_id}  {state}  {period}", markup=False)
-    console.print(f"  {found.proposer_name} and {found.accepter_name}", markup=False)
+    console.print(clean(f"  {found.proposer_name} and {found.accepter_name}"))
     if found.ended_by is not None:
-        names = {found.proposer: found.proposer_name, found.accepter: found.accepter_name}
+        names = {found.proposer: clean(found.proposer_name), found.accepter: clean(found.accepter_name)}
         console.print(
             f"  ended by {names[found.ended_by]} from {found.ended_at} on, known here since {found.ending_known_at}",
             markup=False,

@@ -36,6 +36,7 @@ from services.clients.log_client import LogAnswerProblem, LogProblem, LogUnreach
 from services.clients.tile_client import TileClient
 from services.command.output import EXIT_PROBLEM, REFUSALS, as_json_option, command, console, print_json, print_problem
 from services.command.shown_elsewhere import compared
+from services.command.terminal import clean
 from services.follow import (
     Beginning,
     ClockBehindProblem,
@@ -134,7 +135,7 @@ def _print_lie(problem: LyingLogProblem, evidence: Path, *, as_json: bool) -> No
         print_json({"result": "faulty", "evidence_file": str(evidence), "finding": finding})
         return
     strength = "conclusive: anybody can check it" if finding.is_conclusive else "as served to this auditor, repeatedly"
-    click.echo(f"FAULTY ({finding.kind}): {finding.detail}\n  evidence ({strength}): {evidence}", err=True)
+    click.echo(f"{clean(f'FAULTY ({finding.kind}): {finding.detail}')}\n  evidence ({strength}): {evidence}", err=True)
 
 
 async def _follow(

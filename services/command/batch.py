@@ -34,6 +34,7 @@ from services.command.list_file import (
     write_refused,
 )
 from services.command.output import EXIT_PROBLEM, as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 SHOWN_ROWS_MAX = 20
 RETRY_SECONDS = 1.0
@@ -174,7 +175,8 @@ def _print(answer: BatchAnswer, results: _Results) -> None:
         problem: dict[str, Any] = row.problem or {}
         for error in problem.get("errors") or [problem]:
             where = f" {error['pointer'].removeprefix('/')}" if error.get("pointer") else ""
-            console.print(f"  line {row.line}{where}: {error.get('detail') or problem.get('title')}", markup=False)
+            said = clean(f"line {row.line}{where}: {error.get('detail') or problem.get('title')}")
+            console.print(f"  {said}")
     for row in results.noted:
         console.print(f"  line {row.line}, noted: {'; '.join(row.notes)}", markup=False)
     if answer.refused_count > len(results.refused):

@@ -13,7 +13,8 @@ from proto.log.finding import decode_finding
 from proto.log.finding_check import Checked, check_finding
 from proto.log.note_key import parse_vkey
 from proto.problem import MalformedProblem, Problem
-from services.command.output import EXIT_PROBLEM, as_json_option, print_json, print_problem
+from services.command.output import EXIT_PROBLEM, as_json_option, console, print_json, print_problem
+from services.command.terminal import clean
 
 EXIT_SIGNED = 2
 _STATUS = {"proven": 0, "unproven": EXIT_PROBLEM, "signed": EXIT_SIGNED}
@@ -51,10 +52,10 @@ def _read(file: Path) -> bytes:
 
 
 def _print(origin: str, kind: str, checked: Checked, *, is_key_given: bool) -> None:
-    click.echo(f"{origin} ({kind}): {_HEADS[checked.grade]}")
+    console.print(f"{clean(origin)} ({clean(kind)}): {_HEADS[checked.grade]}")
     for step in checked.steps:
-        click.echo(f"  - {step}")
+        console.print(f"  - {clean(step)}")
     if checked.remains:
-        click.echo(f"  {checked.remains}")
+        console.print(f"  {clean(checked.remains)}")
     if not is_key_given and checked.grade != "unproven":
-        click.echo("  By the key in the file: see that it is the log's own, or say --key")
+        console.print("  By the key in the file: see that it is the log's own, or say --key")

@@ -15,9 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 import click
 import msgspec
 import uvloop
-from rich.console import Console
 
 from proto.problem import Problem
+from services.command.terminal import Terminal, visible
 from services.operator_fault import OperatorFault
 
 _P = ParamSpec("_P")
@@ -40,7 +40,7 @@ running_data_option = click.option(
 )
 WIDTH_ELSEWHERE = 120
 """Columns where the output is no terminal."""
-console = Console(highlight=False, soft_wrap=True, emoji=False, width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
+console = Terminal(width=None if sys.stdout.isatty() else WIDTH_ELSEWHERE)
 
 
 def own_name() -> str:
@@ -62,7 +62,7 @@ def print_problem(problem: Problem | OperatorFault, *, as_json: bool) -> None:
         )
         return
     where = f" (at {problem.pointer})" if isinstance(problem, Problem) and problem.pointer else ""
-    click.echo(f"error: {problem.title}{where}\n  {problem.detail}", err=True)
+    click.echo(visible(f"error: {problem.title}{where}\n  {problem.detail}"), err=True)
 
 
 def command(function: Callable[_P, Coroutine[Any, Any, _R]]) -> Callable[_P, _R]:

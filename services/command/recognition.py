@@ -22,6 +22,7 @@ from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STATES = ("open", "decided", "withdrawn", "lapsed")
@@ -138,9 +139,9 @@ def _print_seen(seen: ApplicationSeen, *, as_json: bool) -> None:
     if as_json:
         print_json(seen)
         return
-    console.print(f"{seen.state}: {seen.legal_name}, {seen.programme_title or seen.programme}", markup=False)
+    console.print(clean(f"{seen.state}: {seen.legal_name}, {seen.programme_title or seen.programme}"))
     for item in seen.items:
-        console.print(f"  {item.number}  {item.title}", markup=False)
+        console.print(f"  {item.number}  {clean(item.title)}")
         _print_decisions(item.decisions)
 
 
@@ -150,7 +151,7 @@ def _print_decisions(decisions: Sequence[DecisionAnswer]) -> None:
         console.print(f"     {made.decision}{counted}, {made.decided_at[:10]}", markup=False)
         for text in (*made.reasons, made.text):
             if text:
-                console.print(f"       {text}", markup=False)
+                console.print(f"       {clean(text)}")
 
 
 @recognition.command("list")
@@ -193,7 +194,7 @@ async def _print_list(gateway: str, key: Path, chosen: dict[str, Any], *, word: 
 def _line(item: ApplicationAnswer) -> str:
     name = f"{item.applicant.given_name} {item.applicant.family_name}" if item.applicant else "(erased)"
     late = "  overdue" if item.is_overdue else ""
-    return f"{item.application_id}  due {item.due_at[:10]}{late}  documents: {len(item.items)}  {name}"
+    return f"{item.application_id}  due {item.due_at[:10]}{late}  documents: {len(item.items)}  {clean(name)}"
 
 
 @recognition.command("show")
@@ -213,21 +214,21 @@ def _print_application(found: ApplicationAnswer, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    console.print(f"{_line(found)}\n{found.state}: {found.programme_title or found.programme}", markup=False)
+    console.print(f"{_line(found)}\n{found.state}: {clean(found.programme_title or found.programme)}")
     for item in found.items:
         checked = "prior learning" if item.dossier else item.answer.verdict if item.answer else "not checked"
-        console.print(f"  {item.number}  {item.title}: {checked}", markup=False)
+        console.print(f"  {item.number}  {clean(item.title)}: {checked}")
         if item.holds_now == "does-not-hold":
             console.print("     it does not hold now: revoked, suspended, or its time is over", markup=False)
         for check in item.answer.checks if item.answer else ():
             if check.result in {"invalid", "unknown"}:
-                console.print(f"     {check.detail}", markup=False)
+                console.print(f"     {clean(check.detail)}")
         for each in item.precedents:
             where = "here" if each.scope == "own" else each.institution
-            console.print(f"     before: {each.decision}, {where}: {each.count}", markup=False)
+            console.print(f"     before: {each.decision}, {clean(where)}: {each.count}")
         _print_decisions(item.decisions)
         if item.appeal:
-            console.print(f"     appeal: {item.appeal}", markup=False)
+            console.print(f"     appeal: {clean(item.appeal)}")
 
 
 @recognition.command("decide")

@@ -17,12 +17,14 @@ from proto.lifecycle import RULES_VERSION_OF_NEW_LOGS
 from proto.moment import normalise
 from proto.p256 import is_p256_key
 from proto.problem import InvalidProblem
+from proto.visible_text import mixed_scripts, name_fault_of
 from proto.wire.institutions import AdmissionRequest
 from services.command.ects_option import ECTS
 from services.command.output import command, console
 from services.command.registrar_log import activate_rules, open_log_command, submit_command
 from services.command.registrar_signing import ask, rules_version_of, say, signing, yes_option
 from services.command.speaker import now
+from services.command.terminal import clean
 
 
 @click.group()
@@ -61,23 +63,29 @@ def read_request(data: bytes) -> AdmissionRequest:
     try:
         decoded = msgspec.json.decode(data)
         inner = decoded.get("admission_request", decoded) if isinstance(decoded, dict) else decoded
-        return msgspec.convert(inner, AdmissionRequest)
+        request = msgspec.convert(inner, AdmissionRequest)
     except msgspec.ValidationError as error:
         raise events.invalid(error, within="admission request") from error
     except DECODE_ERRORS as error:
         raise InvalidProblem(f"The admission request is not JSON: {error}") from error
+    for name in (request.legal_name, request.accreditation.body):
+        if (fault := name_fault_of(name)) is not None:
+            raise InvalidProblem(f"A name in the admission request {fault}. Have the institution make it anew")
+    return request
 
 
 def print_request(request: AdmissionRequest) -> None:
     """Print what would be signed, for a person."""
     scope = request.scope
-    console.print(f"{request.legal_name} ({request.country}), {request.subject}")
+    console.print(clean(f"{request.legal_name} ({request.country}), {request.subject}"))
+    if scripts := mixed_scripts(request.legal_name):
+        console.print(f"  its name has {' and '.join(scripts)} letters: see that it does not pass for another's")
     console.print(f"  EQF {scope.eqf_min} to {scope.eqf_max}, at most {scope.ects_hundredths_max / 100:g} ECTS each")
     may = [name for name in ("issue", "stack", "recognise") if getattr(scope, f"may_{name}")]
-    console.print(f"  may {', '.join(may) or 'do nothing'}; accredited by {request.accreditation.body}")
+    console.print(f"  may {', '.join(may) or 'do nothing'}; accredited by {clean(request.accreditation.body)}")
     for key in request.keys:
         console.print(f"  {key.purpose} key {key.public_key}")
-    console.print(f"  under {', '.join(request.uri_prefixes)}")
+    console.print(clean(f"  under {', '.join(request.uri_prefixes)}"))
 
 
 @registrar.command("change-scope")

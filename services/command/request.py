@@ -16,6 +16,7 @@ from services.clients.http_session import client_session
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option, read_link
 from services.command.output import as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _STATES = ("open", "accepted", "rejected", "withdrawn", "lapsed")
@@ -79,10 +80,10 @@ def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:
     if as_json:
         print_json(seen)
         return
-    console.print(f"{seen.state}: {seen.title}, {seen.legal_name}", markup=False)
+    console.print(f"{seen.state}: {clean(seen.title)}, {clean(seen.legal_name)}")
     for label, text in (("reason", seen.reason), ("credential", seen.credential_id)):
         if text:
-            console.print(f"  {label}: {text}", markup=False)
+            console.print(f"  {label}: {clean(text)}")
 
 
 @request.command("list")
@@ -107,7 +108,7 @@ def _line(item: RequestAnswer) -> str:
     if item.wish is None:
         return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  (erased)"
     name = " ".join(filter(None, (item.wish.given_name, item.wish.family_name)))
-    return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  {name}"
+    return f"{item.request_id}  {item.created_at[:10]}  {item.achievement_id}  {clean(name)}"
 
 
 @request.command("accept")

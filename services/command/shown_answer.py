@@ -65,10 +65,10 @@ class ShownAnswer:
     def _verdict(self, answer: Answer, words: str) -> None:
         """Print what holds and what to do next: today first, where another moment was asked about."""
         if words:
-            self._console.print(words)
+            self._console.print(words, markup=True)
             return
         today = answer.today
-        self._console.print(self._said(today.verdict if today else answer.verdict))
+        self._console.print(self._said(today.verdict if today else answer.verdict), markup=True)
         if today:
             self._lines.plain(self._word("This is how it stands today, {time}.", time=when(today.at)))
         for sentence in lead(today or answer, answer):
@@ -97,7 +97,7 @@ class ShownAnswer:
         self._lines.heading("What was checked")
         for check in answer.checks:
             named = f"{self._word(NAMES[check.check])}: {self._word(result_words(check))}."
-            self._console.print(f"  {_SIGNS[check.result]} ", end="")
+            self._console.print(f"  {_SIGNS[check.result]} ", end="", markup=True)
             self._lines.plain(f"{named} {check.detail}")
             if check.cause:
                 self._lines.plain(f"     {self._word('In detail:')} {check.cause}")

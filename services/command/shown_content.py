@@ -7,7 +7,8 @@ from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.stacking import ects_text
 from proto.wire.content import Content, LevelContent, ResultContent, Texts
 from proto.wire.verifier import Answer
-from services.command.worded_lines import OF_DOCUMENT, WordedLines, clean
+from services.command.terminal import clean
+from services.command.worded_lines import OF_DOCUMENT, WordedLines
 from services.verifier.languages import DEFAULT
 from services.verifier.pages.said import pick
 from services.verifier.pages.words import LEVELS

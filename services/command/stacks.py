@@ -11,6 +11,7 @@ from proto.wire.stacks import StackAdvice, StackAdvicePage, StackPreview
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
+from services.command.terminal import clean
 
 
 @click.group()
@@ -39,7 +40,7 @@ async def of_learner(*, learner: str, gateway: str, api_key_file: Path, as_json:
         print_json(StackAdvicePage(credential_count=count, stacks=tuple(found)))
         return
     for each in found:
-        console.print(f"{each.achievement}  {each.institution_name}", markup=False)
+        console.print(clean(f"{each.achievement}  {each.institution_name}"))
         _print_preview(each.preview)
     console.print(f"recipes: {len(found)}; credentials: {count}")
 
@@ -78,6 +79,6 @@ def _print_preview(found: StackPreview) -> None:
         counted = f"counts {ects_text(part.counted_hundredths)} of {ects_text(part.ects_hundredths)} ECTS"
         console.print(f"    {part.credential_id}  {counted}", markup=False)
         for each in part.unmet:
-            console.print(f"      {each.detail}", markup=False)
+            console.print(f"      {clean(each.detail)}")
     for each in found.unmet:
-        console.print(f"    missing: {each.detail}", markup=False)
+        console.print(f"    missing: {clean(each.detail)}")

@@ -5,11 +5,11 @@ What stems from others is printed on its line as it is, but for signs that would
 
 from rich.console import Console
 
+from services.command.terminal import clean
 from services.verifier.languages import Language
 
 OF_DOCUMENT = "The institution says this, in the document."
 OF_LOG = "The public log says this."
-_JOINERS = "\u200c\u200d"
 
 
 class WordedLines:
@@ -31,8 +31,3 @@ class WordedLines:
     def plain(self, text: str, *, style: str | None = None) -> None:
         """Print a text that may hold words of others."""
         self.console.print(clean(text), markup=False, style=style)
-
-
-def clean(text: str) -> str:
-    """Return a text of others on one line, without signs that move a cursor or turn the direction of letters."""
-    return "".join(sign if sign.isprintable() or sign in _JOINERS else " " for sign in text)

@@ -11,7 +11,17 @@ from proto.documents.wording import achievement_slips, check_achievement, check_
 from proto.imports.microhe import NotMicroHeProblem, import_microhe
 from proto.problem import InvalidProblem
 from proto.tables.awards_csv import parse_awards
-from proto.visible_text import fault_of, folded, has_visible, slip_of
+from proto.visible_text import (
+    fault_of,
+    folded,
+    has_visible,
+    mixed_scripts,
+    name_fault_of,
+    slip_of,
+    within_sentence,
+)
+from services.verifier.languages import LANGUAGES
+from services.verifier.verdict.findings import finding
 
 INVISIBLE = [
     "\u200b",
@@ -126,3 +136,35 @@ def test_an_import_with_a_name_that_nobody_can_read_is_refused(name: str) -> Non
     record = {"title": "Ledgers", "dateOfIssue": "2019-06-30", "holder": "Zoë"} | {name: "\u200b"}
     with pytest.raises(NotMicroHeProblem, match="can be seen"):
         import_microhe(record)
+
+
+def test_what_others_wrote_turns_nothing_of_the_sentence_that_it_stands_in() -> None:
+    name = "Evil \u202e\u2067University\u2028\x9b\u0085of\nX"
+    assert within_sentence(name) == "Evil University   of X"
+    for language in LANGUAGES.values():
+        said = language.check(finding("issuer", "invalid", "issuer-out-of-scope", issuer=name)).detail
+        assert "Evil University   of X" in said
+        assert "Evil University   of X" in language.word("by {issuer}", issuer=name)
+
+
+@pytest.mark.parametrize(
+    "name", ["Universität", "جامعة القاهرة", "האוניברסיטה\u200f", "クロ\u200dス", "a\u200cb", "😀"]
+)
+def test_letters_of_any_direction_stay_as_they_are(name: str) -> None:
+    assert within_sentence(name) == name
+    assert name_fault_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "scripts"),
+    [
+        ("Univ\u0435rsity", ("Latin", "Cyrillic")),
+        ("\u0391thens", ("Greek", "Latin")),
+        ("\uff21\u0392", ("Latin", "Greek")),
+        ("東京大学 University", ()),
+        ("Київ", ()),
+        ("n.º 5 µ", ("Latin", "Greek")),
+    ],
+)
+def test_letters_that_look_alike_are_told_apart(text: str, scripts: tuple[str, ...]) -> None:
+    assert mixed_scripts(text) == scripts

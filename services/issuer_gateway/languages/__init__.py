@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from proto.visible_text import within_sentence
 from services.edge.accepted_languages import accepted_languages
 
 DEFAULT = "en"
@@ -26,7 +27,12 @@ class LearnerLanguage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def word(self, text: str, **values: object) -> str:
         """Return an English text of ours in this language, with its values filled in."""
         found = self.words.get(text, text)
-        return found.format(**values) if values else found
+        return found.format(**{name: quoted(value) for name, value in values.items()}) if values else found
+
+
+def quoted(value: object) -> object:
+    """Return a value that is to stand in a sentence: what others wrote turns nothing of ours."""
+    return within_sentence(value) if type(value) is str else value
 
 
 def _read(path: Path) -> LearnerLanguage:

@@ -14,7 +14,7 @@ from proto.moment import Moment
 from proto.problem import Problem
 from proto.stacking import ects_text
 from services.edge import Templates, retry_after
-from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage
+from services.issuer_gateway.languages import DEFAULT, LANGUAGES, LearnerLanguage, quoted
 from services.issuer_gateway.pages.fault_words import SaidFault, said_fault
 
 _FOLDER = Path(__file__).parent
@@ -50,7 +50,7 @@ class PageReader(msgspec.Struct, frozen=True, kw_only=True):
 
     def phrase(self, text: str, **values: object) -> Markup:
         """Return a sentence of ours in the reader's language with values that may be elements; texts are escaped."""
-        return escape(self.language.word(text)).format(**values)
+        return escape(self.language.word(text)).format(**{name: quoted(value) for name, value in values.items()})
 
 
 def when(moment: Moment) -> str:

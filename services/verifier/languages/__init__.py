@@ -20,6 +20,7 @@ from msgspec import Meta
 from proto.documents.agreement import Field
 from proto.moment import Moment
 from proto.stacking import ects_text
+from proto.visible_text import within_sentence
 from proto.wire.verifier import Answer, Check, Today
 from services.edge.accepted_languages import accepted_languages
 from services.verifier.languages.english import DURATIONS, FIELDS, OTHER_PURPOSE, PURPOSES, REASONS, SENTENCES, when
@@ -43,7 +44,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def word(self, text: str, **values: object) -> str:
         """Return an English text of ours in this language, with its values filled in."""
         found = self.words.get(text, text)
-        return found.format(**values) if values else found
+        return found.format(**{name: quoted(value) for name, value in values.items()}) if values else found
 
     def answer(self, judgement: Judgement) -> Answer:
         """Return a judgement as the body of an answer, with its checks in words."""
@@ -88,7 +89,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def _value(self, name: str, value: Any) -> str:
         form = _FORMS.get(name)
-        return form(self, value) if form else str(value)
+        return form(self, value) if form else within_sentence(str(value))
 
     def duration(self, seconds: float) -> str:
         """Return a duration as people say it: `12 seconds`, `3 minutes`, `2 days`; a unit begins with two of it."""
@@ -96,6 +97,11 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         count = f"{seconds // size if size > 1 else seconds:.0f}"
         one, many = self.durations[unit]
         return f"{count} {one if count == '1' else many}"
+
+
+def quoted(value: object) -> object:
+    """Return a value that is to stand in a sentence: what others wrote turns nothing of ours."""
+    return within_sentence(value) if type(value) is str else value  # an element of a page has its own bounds
 
 
 def _moment(_: Language, value: str) -> str:
@@ -111,7 +117,7 @@ def _cause(found: CheckFinding) -> str:
     """Return what exactly was found, in English, as are the words of libraries; "" where the sentence says it all."""
     fault = found.values.get(_FAULT, "")
     if not isinstance(fault, CheckFinding):
-        return str(fault)
+        return within_sentence(str(fault))
     inner = ENGLISH.check(fault)
     return f"{inner.detail} {inner.cause}".rstrip()
 

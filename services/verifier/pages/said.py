@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from proto.wire.content import Content, Texts
 from proto.wire.verifier import StackNode
-from services.verifier.languages import DEFAULT, LANGUAGES, Language
+from services.verifier.languages import DEFAULT, LANGUAGES, Language, quoted
 from services.verifier.pages.stack_drawing import name_of_achievement
 
 
@@ -33,7 +33,7 @@ class PageLanguage(msgspec.Struct, frozen=True, kw_only=True):
 
     def phrase(self, text: str, **values: object) -> Markup:
         """Return a sentence of ours in the page's language with values that may be elements; texts are escaped."""
-        return escape(self.language.word(text)).format(**values)
+        return escape(self.language.word(text)).format(**{name: quoted(value) for name, value in values.items()})
 
     def of_texts(self, content: Content | None) -> tuple[str, ...]:
         """Return in which languages a document's texts are looked for: the reader's, the page's, the document's own."""
