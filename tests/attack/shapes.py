@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from tests.attack.disguises import BODIES
+from tests.attack.lists import LISTS
 from tests.attack.stranger import SOURCE, Target, at_once, connection, get, head, held, post, summed, trouble
 from tests.attack.wire import REQUESTS
 
@@ -284,6 +285,7 @@ SHAPES: Mapping[str, Shape] = {
     "many vocabularies": Shape("verifier", "2", changing(VERIFY, vocabularies, JSON)),
     **{name: Shape(service, "4, 5", work) for name, (service, work) in BODIES.items()},
     **{name: Shape(service, "5, 6", work) for name, (service, work) in REQUESTS.items()},
+    **{name: Shape(service, "5", work) for name, (service, work) in LISTS.items()},
 }
 
 

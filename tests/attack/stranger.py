@@ -24,6 +24,10 @@ class Target(msgspec.Struct, frozen=True):
     """One envelope that is on the log, which anybody may send again."""
     credential_id: str = ""
     """The credential that it is about."""
+    api_key: str = ""
+    """Of the institution at the gateway, for those who have one."""
+    achievement: str = ""
+    """What that institution awards."""
 
     @property
     def left_seconds(self) -> float:
