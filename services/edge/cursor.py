@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,8 @@ from services.edge.problems import parameter_problem
 T = TypeVar("T")
 
 CURSOR_CHARACTERS_MAX = 1024
+_INT_MAX = 2**63 - 1
+_AS_IS: Any = {"builtin_types": (datetime,)}
 
 
 def encode_cursor(kind: str, position: Any) -> str:
@@ -36,6 +39,32 @@ def decode_cursor(kind: str, text: str, of: type[T]) -> T:
         position = msgspec.json.decode(raw, type=of)
     except (binascii.Error, *DECODE_ERRORS) as error:
         raise refusal from error
-    if found != kind or encode_cursor(kind, position) != text:
+    if found != kind or encode_cursor(kind, position) != text or not _is_kept(msgspec.to_builtins(position, **_AS_IS)):
         raise refusal
     return position
+
+
+def _is_kept(value: Any) -> bool:
+    """Tell whether a value is one that a database can hold: whoever makes a cursor writes what they like into it."""
+    match value:
+        case str():
+            return "\0" not in value
+        case int():
+            return -_INT_MAX <= value <= _INT_MAX
+        case datetime():
+            return _is_in_calendar(value)
+        case list() | tuple():
+            return all(map(_is_kept, value))
+        case dict():
+            return all(map(_is_kept, value.values()))
+        case _:
+            return True
+
+
+def _is_in_calendar(value: datetime) -> bool:
+    """Tell whether a moment has a time in UTC: the calendar's first and last hours have none in some zones."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return False
+    return True

@@ -1,7 +1,8 @@
 """What strangers send becomes a typed value or a problem that names the fault."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import quote, quote_plus
 
 import msgspec
@@ -154,6 +155,46 @@ def test_any_other_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidProblem) as refused:
         decode_cursor("entries", text, int)
     assert refused.value.members == {"parameter": "cursor"}
+
+
+class Place(NamedTuple):
+    day: Annotated[datetime, msgspec.Meta(tz=True)]
+    name: str
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        2**63,
+        -(10**300),
+        "a\0",
+        ["a", "\0"],
+        [["a", ["\0"]]],
+        {"place": {"number": 2**64}},
+    ],
+)
+@pytest.mark.parametrize("of", [Any, int, str, tuple[str, str]])
+def test_a_cursor_that_somebody_made_names_nothing_that_no_database_holds(position: Any, of: Any) -> None:
+    with pytest.raises(InvalidProblem):
+        decode_cursor("entries", encode_cursor("entries", position), of)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-00:01"])
+def test_a_cursor_names_no_moment_outside_of_the_calendar(day: str) -> None:
+    with pytest.raises(InvalidProblem):
+        decode_cursor("entries", encode_cursor("entries", [day, "a"]), Place)
+
+
+@pytest.mark.parametrize(
+    ("position", "of"),
+    [
+        (2**63 - 1, int),
+        (Place(datetime(9999, 12, 31, 23, tzinfo=UTC), "é"), Place),
+        (Place(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=14))), ""), Place),
+    ],
+)
+def test_a_cursor_at_the_edge_of_what_a_database_holds_comes_back(position: Any, of: Any) -> None:
+    assert decode_cursor("entries", encode_cursor("entries", position), of) == position
 
 
 def test_a_refused_value_is_answered_with_what_the_field_takes() -> None:
