@@ -140,7 +140,7 @@ def test_it_says_the_same_in_other_languages_and_titles_in_that_which_suits() ->
     for words in (
         "Verliehen an",
         "Ryzyko powodzi",
-        "Umfang: 3.5 ECTS, 98 h",
+        "Arbeitsaufwand: 3.5 ECTS, 98 h",
         "Projektarbeit",
         "nicht geprüft",
         "1 Boden und Wasser",

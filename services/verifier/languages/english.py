@@ -124,9 +124,9 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
             "later, or another verifier."
         ),
         "status-unknown": "This verifier's records are incomplete, so the status could not be determined.",
-        "status-not-stated": "The document does not say where its status stands, so a withdrawal could not be seen.",
+        "status-not-stated": "The document does not say where its status stands, so a revocation could not be seen.",
         "status-elsewhere": (
-            "The document's status stands in a list elsewhere, which this verifier does not fetch: it may be withdrawn."
+            "The document's status stands in a list elsewhere, which this verifier does not fetch: it may be revoked."
         ),
         "status-list-clear": (
             "The status list that was sent along was signed by the issuer, says so from {since} on, and has not marked "
