@@ -35,7 +35,7 @@ GLOSSARY: Mapping[str, Mapping[str, str]] = {
     r"\bstack": {"de": "zusammen(ge)?setz|zusammenzusetz|in einem anderen", "es": "conjunto|compon", "fr": "assembl"},
     r"\brevo(ked|cation)\b": {"de": "widerruf", "es": "revoc", "fr": "révo"},
     r"\bsuspended\b": {"de": "ausgesetzt", "es": "suspend", "fr": "suspend"},
-    r"\bwithdr(a|e)w": {"de": "zurück(zu)?zieh|zurückgezogen|ziehen sie es zurück", "es": "ret[ií]r", "fr": "retir"},
+    r"\bwithdr(a|e)w": {"de": "zurück(zu)?zieh|zurückgezogen|ziehen sie .*zurück", "es": "ret[ií]r", "fr": "retir"},
     r"\bawarded (by|on|for|to)\b": {"de": "verliehen", "es": "otorg", "fr": "décern"},
     r"\bin full\b": {"de": "ganz", "es": "por completo", "fr": "en totalité"},
     r"\bin part\b": {"de": "zum teil|teils", "es": "en parte|parcial", "fr": "en partie|partiel"},

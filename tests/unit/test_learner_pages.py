@@ -12,7 +12,7 @@ import pytest
 import services.issuer_gateway.app
 from proto.ids import AchievementUri, CredentialId
 from proto.moment import Moment
-from proto.problem import InvalidProblem, Problem, UnavailableProblem
+from proto.problem import InvalidProblem, UnavailableProblem
 from proto.wire.requests import Claimed, ClaimSeen, ClaimState, RequestSeen
 from services.issuer_gateway import pages as pages_module
 from services.issuer_gateway.applications import rules
@@ -22,6 +22,7 @@ from services.issuer_gateway.pages import Pages, application_words, office_words
 from services.issuer_gateway.pages.fault_words import KINDS_OF_FAULT, OWN_FAULTS, said_fault
 from services.issuer_gateway.pages.in_languages import PageReader
 from services.issuer_gateway.papers.standing import ShownState
+from tests.support.problem_kinds import problem_kinds
 
 assert services.issuer_gateway.app, "with it every refusal of the gateway is known"
 NOW = Moment("2026-11-23T10:00:00.000Z")
@@ -129,14 +130,8 @@ def test_a_page_is_asked_for_again_in_another_language_with_all_else_that_it_was
     assert PageReader(asked=None).choices == [], "what answers a form is at no address of its own"
 
 
-def _problems(kind: type[Problem] = Problem) -> Iterator[type[Problem]]:
-    yield kind
-    for inner in kind.__subclasses__():
-        yield from _problems(inner)
-
-
 def test_every_refusal_is_said_in_words_for_people_and_no_words_are_of_none() -> None:
-    slugs = {kind.slug for kind in _problems()}
+    slugs = {kind.slug for kind in problem_kinds()}
     assert OWN_FAULTS.keys() - slugs == set()
     assert KINDS_OF_FAULT.keys() - slugs == set()
     assert said_fault(UnavailableProblem("it restarts")).cause == "it restarts"
@@ -147,5 +142,6 @@ def test_what_exactly_was_found_stands_beside_a_refusal_and_says_that_it_is_engl
     page = PAGES.fault(InvalidProblem("No <number>"), PageReader(language=language))
     assert page.status == InvalidProblem.status
     assert page.text is not None
-    assert '<p class="cause" lang="en" dir="auto">No &lt;number&gt;</p>' in page.text
+    found = unescape(language.word("In detail:"))
+    assert f'<p class="cause"><span>{found}</span> <span lang="en" dir="auto">No &lt;number&gt;</span></p>' in page.text
     assert language.word("This was not understood") in unescape(page.text)

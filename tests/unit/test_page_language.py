@@ -17,4 +17,4 @@ def test_a_value_of_a_sentence_is_text_unless_it_is_an_element_of_ours(code: str
 
 def test_a_language_puts_values_where_its_sentence_has_them() -> None:
     page = PageLanguage(language=LANGUAGES["fr"])
-    assert page.phrase("for the achievement {achievement}", achievement="Jeux") == "pour l’acquis Jeux"
+    assert page.phrase("for the achievement {achievement}", achievement="Jeux") == "pour l\u2019acquis Jeux"

@@ -65,7 +65,7 @@ def check_holds(body: DecisionBody, *, shown_as: Verdict | None, holds_now: Hold
     if not body.despite_status:
         raise NoLongerHoldsProblem(
             "It was revoked or suspended since it was shown, or its time is over. Refuse it, decide once it holds "
-            "again, or say `despite_status` and in words why it counts"
+            "again, or confirm that you know (`despite_status`) and say in words why it counts"
         )
     if body.text is UNSET:
         raise InvalidProblem("Say in words why it counts though it does not hold any more", pointer="/text")

@@ -6,13 +6,14 @@ values. What an institution wrote stays as it is.
 
 import tomllib
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import msgspec
 
 from proto.visible_text import within_sentence
 from services.edge.accepted_languages import accepted_languages
+from services.issuer_gateway.languages.found_again import Sentence, found_again, sentences
 
 DEFAULT = "en"
 
@@ -33,6 +34,15 @@ class LearnerLanguage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 def quoted(value: object) -> object:
     """Return a value that is to stand in a sentence: what others wrote turns nothing of ours."""
     return within_sentence(value) if type(value) is str else value
+
+    def said(self, text: str) -> str | None:
+        """Return an English text of ours that may have values in it in this language; None where it has no such one."""
+        return found_again(text, self.words, _with_values(self.code))
+
+
+@cache
+def _with_values(code: str) -> tuple[Sentence, ...]:
+    return sentences(LANGUAGES[code].words)
 
 
 def _read(path: Path) -> LearnerLanguage:

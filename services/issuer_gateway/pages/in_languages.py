@@ -45,7 +45,7 @@ class PageReader(msgspec.Struct, frozen=True, kw_only=True):
 
     def said(self, text: str) -> tuple[str, str]:
         """Return a text in the reader's language, or as it is, with the tag of the language that it is in."""
-        found = self.language.words.get(text)
+        found = self.language.said(text)
         return (text, DEFAULT) if found is None else (found, self.language.code)
 
     def phrase(self, text: str, **values: object) -> Markup:
