@@ -34,7 +34,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What was found of one page.
 
     `wide` are widths at which it, or a card of it, is too narrow for what is in it, and for what; `sheets` how many a
-    verdict takes on paper, 0 for other pages.
+    verdict takes on paper, 0 for other pages; `html` the page as it came, with its folded parts; `url` where it is.
     """
 
     status: int
@@ -44,6 +44,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     outside: tuple[str, ...]
     sheets: int
     text: str
+    html: str
+    url: str
     links: tuple[str, ...]
     refused: tuple[str, ...]
 
@@ -83,6 +85,7 @@ class Lens:
         page.set_viewport_size({"width": WIDTHS[0], "height": _HEIGHT})
         self._run_scripts(may=False)
         opened(page)
+        came = page.content()
         self._run_scripts(may=True)
         self._picture(f"{name}-320")
         page.evaluate(_UNFOLD, _FOLDED_MAX)
@@ -104,6 +107,8 @@ class Lens:
             ),
             sheets=sheets,
             text=page.locator("body").inner_text(),
+            html=came,
+            url=page.url,
             links=tuple(page.evaluate(_LINKS)),
             refused=tuple(self._refused),
         )

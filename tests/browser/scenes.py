@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from playwright.sync_api import Page
@@ -23,6 +23,7 @@ from proto.wire.requests import ClaimSeen, RequestSeen
 from services.command.home import Addresses
 from services.issuer_gateway.pages import Pages
 from services.issuer_gateway.pages.in_languages import PageReader
+from tests.browser import office_states
 from tests.browser.conftest import offer_programme, send
 from tests.end_to_end.conftest import START_S, free_port
 from tests.integration.test_verifier_pdf import pdf
@@ -103,6 +104,7 @@ class Scenes:
         state = msgspec.json.decode((Path(addresses.data) / "demo" / "state.json").read_bytes())
         self._headers = {"Authorization": f"Bearer {state['api_keys']['waterland']}"}
         self._run, self._learner = secrets.token_hex(4), 0
+        self._office: urllib.request.OpenerDirector | None = None
         self.gateway, self.verifier, self.ledger = addresses.gateway, addresses.verifier, addresses.ledger
         self.achievements = {name: self._describe(name, said) for name, said in _ACHIEVEMENTS.items()}
         self.ids = self._awards()
@@ -122,6 +124,19 @@ class Scenes:
     def call(self, method: str, path: str, body: Any = None) -> Any:
         answer = send(method, self.gateway + path, body, self._headers)
         return msgspec.json.decode(answer) if answer else None
+
+    def page_in(self, code: str, url: str) -> str:
+        """Return a page as a reader of this language gets it, a page of the office as who is signed in to it."""
+        if self._office is None:
+            key = self._headers["Authorization"].removeprefix("Bearer ")
+            self._office = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            self._office.open(f"{self.gateway}/office/session", urlencode({"key": key}).encode(), 120).close()
+        request = urllib.request.Request(url, headers={"Accept": "text/html", "Accept-Language": code})
+        try:
+            with self._office.open(request, timeout=120) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as refusal:
+            return refusal.read().decode()
 
     def _describe(self, name: str, said: Json) -> Json:
         more = _PROVISION if name == "en" else {}
@@ -365,6 +380,10 @@ class Scenes:
             "office-standing": self._in_office("/office/standing-decisions"),
             "office-agreements": self._in_office("/office/agreements"),
             "office-agreements-de": self._in_office("/office/agreements?lang=de"),
+            "office-agreements-states": self._kept(office_states.agreements("en")),
+            "office-agreements-states-de": self._kept(office_states.agreements("de")),
+            "office-evidence-states": self._kept(office_states.evidence("en")),
+            "office-evidence-states-fr": self._kept(office_states.evidence("fr")),
             "office-lost": self._in_office("/office/applications/00000000-0000-4000-8000-000000000000"),
         }
 
@@ -478,7 +497,10 @@ class Scenes:
     @staticmethod
     def _rendered(made: Callable[[Pages], str | None]) -> Opened:
         """Return a state that only months bring about: the page as the gateway renders it, without its gateway."""
-        text = made(Pages(kept_days=90)) or ""
+        return Scenes._kept(made(Pages(kept_days=90)) or "")
+
+    @staticmethod
+    def _kept(text: str) -> Opened:
         return lambda page: page.goto("data:text/html;base64," + base64.b64encode(text.encode()).decode())
 
     def _claims(self) -> dict[str, Opened]:
@@ -527,7 +549,7 @@ class Scenes:
 
 @contextmanager
 def another_verifier(addresses: Addresses, folder: Path, *, ledger: str, fresh_seconds: float) -> Iterator[str]:
-    """Run a verifier of the same log whose records are older than it may answer from."""
+    """Start a verifier of the same log whose records are older than it may answer from; it answers a little later."""
     port = free_port()
     settings = {
         "PORT": str(port),
@@ -542,7 +564,6 @@ def another_verifier(addresses: Addresses, folder: Path, *, ledger: str, fresh_s
         [sys.executable, "-m", "services", "verifier"], env=environment, stdout=subprocess.DEVNULL
     )
     try:
-        _answers(f"http://127.0.0.1:{port}/livez")
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
@@ -568,4 +589,6 @@ def every_scene(addresses: Addresses, folder: Path) -> Iterator[Scenes]:
         another_verifier(addresses, folder, ledger=addresses.ledger, fresh_seconds=0.001) as stale,
         another_verifier(addresses, folder, ledger=nowhere, fresh_seconds=60) as unread,
     ):
+        for each in (stale, unread):
+            _answers(f"{each}/livez")
         yield Scenes(addresses, stale=stale, unread=unread)

@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.looks import Lens, Look
-from tests.browser.scenes import every_scene
+from tests.browser.scenes import Scenes, every_scene
 from tests.end_to_end.conftest import ROOT, Up
+from tests.support.english_on_pages import english_on
 
 AXE = ROOT / "tests" / "interop" / "judges" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "browser-results"
@@ -27,20 +28,25 @@ Looks = Mapping[str, Look]
 
 
 @pytest.fixture(scope="module")
-def looks(browser: Browser, running: Up, pytestconfig: pytest.Config) -> Iterator[Looks]:
+def scenes(browser: Browser, running: Up) -> Iterator[Scenes]:
+    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
+    with every_scene(running.addresses(), folder) as made:
+        yield made
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def looks(browser: Browser, scenes: Scenes, pytestconfig: pytest.Config) -> Iterator[Looks]:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: `make interop-judges` installs it")
     pictures = PICTURES if pytestconfig.getoption("pictures", default=False) else None
     if pictures is not None:
         shutil.rmtree(pictures, ignore_errors=True)
         pictures.mkdir()
-    folder = Path(tempfile.mkdtemp(prefix="credentify-test-"))
     context = browser.new_context(locale="en-GB")
-    with every_scene(running.addresses(), folder) as scenes:
-        lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), pictures)
-        yield {name: lens.look(name, opened) for name, opened in scenes.states.items()}
+    lens = Lens(context.new_page(), AXE.read_text(encoding="utf-8"), pictures)
+    yield {name: lens.look(name, opened) for name, opened in scenes.states.items()}
     context.close()
-    shutil.rmtree(folder)
 
 
 def test_axe_holds_nothing_against_any_page_in_light_or_dark(looks: Looks) -> None:
@@ -97,6 +103,20 @@ def test_a_proven_document_says_whose_it_is_and_one_that_is_not_shows_nothing_of
     for name in ("record-en", "record-revoked"):
         assert "holds no name" in looks[name].text
         assert "Broecke" not in looks[name].text
+
+
+def test_no_page_in_another_language_says_anything_of_ours_in_english(looks: Looks, scenes: Scenes) -> None:
+    seen = {name: list(english_on(look.html)) for name, look in looks.items()}
+    assert {name: found for name, found in seen.items() if found} == {}
+    asked = {
+        name: look.url
+        for name, look in looks.items()
+        if look.url.startswith("http") and "lang=" not in look.url and not name.startswith("docs-")
+    }
+    languages = {name: ("de", "es", "fr")[number % 3] for number, name in enumerate(asked)}
+    pages = {f"{name} {languages[name]}": scenes.page_in(languages[name], url) for name, url in asked.items()}
+    assert {name for name, html in pages.items() if f'<html lang="{name[-2:]}">' not in html} == set()
+    assert {name: found for name, html in pages.items() if (found := list(english_on(html)))} == {}
 
 
 def test_no_link_leads_nowhere(looks: Looks) -> None:

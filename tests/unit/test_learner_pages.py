@@ -22,6 +22,7 @@ from services.issuer_gateway.pages import Pages, application_words, office_words
 from services.issuer_gateway.pages.fault_words import KINDS_OF_FAULT, OWN_FAULTS, said_fault
 from services.issuer_gateway.pages.in_languages import PageReader
 from services.issuer_gateway.papers.standing import ShownState
+from tests.support.english_on_pages import english_on
 from tests.support.problem_kinds import problem_kinds
 
 assert services.issuer_gateway.app, "with it every refusal of the gateway is known"
@@ -109,13 +110,20 @@ def _shown(reader: PageReader) -> Iterator[str]:
 
 @each
 def test_no_page_of_requests_and_claims_says_anything_in_english(language: LearnerLanguage) -> None:
-    english = {text for text in LANGUAGES["de"].words if len(text.split()) > 1 and language.words[text] != text}
     for html in _shown(PageReader(language=language, is_named=True)):
         assert f'<html lang="{language.code}">' in html
-        shown = {text.strip() for text in re.split(r"<style>.*?</style>|<[^>]*>", unescape(html), flags=re.DOTALL)}
-        assert shown & english == set()
+        assert list(english_on(html)) == []
         for form in re.findall(r'action="([^"]*)"', html):
             assert form.endswith(f"?lang={language.code}"), "the answer is in the same language"
+
+
+def test_what_is_english_is_found_on_a_page_in_another_language() -> None:
+    words = "<p>It was decided already</p><p lang='en'>Go back, and see</p><code>This link only shows</code>"
+    assert list(english_on(f'<html lang="de">{words}<img alt="This did not work">')) == [
+        "It was decided already",
+        "This did not work",
+    ]
+    assert list(english_on(f'<html lang="en">{words}')) == []
 
 
 def test_a_title_is_in_the_readers_language_where_it_is_written_in_it_and_says_so_where_not() -> None:

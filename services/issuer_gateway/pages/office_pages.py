@@ -16,9 +16,11 @@ from services.issuer_gateway.pages.application_words import APPLICATION_STATES, 
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
 from services.issuer_gateway.pages.office_words import (
     AGREEMENT_STATES,
+    CHECK_NAMES,
     CHECK_RESULTS,
     SIGN_IN_FAULTS,
     STANDING_STATES,
+    THEN_VALID,
     VERDICTS,
 )
 
@@ -54,6 +56,8 @@ class OfficePages(PagesInLanguages):
             decisions=DECISIONS,
             reason_words=REASON_WORDS,
             verdicts=VERDICTS,
+            then_valid=THEN_VALID,
+            check_names=CHECK_NAMES,
             check_results=CHECK_RESULTS,
             standing_states=STANDING_STATES,
             agreement_states=AGREEMENT_STATES,
