@@ -58,9 +58,8 @@ class ShownContent:
 
     def _worth(self) -> Iterator[tuple[str, str | None]]:
         word, content = self._word, self._content
-        hours = f"{content.workload_hours} h" if content.workload_hours else ""
-        ects = "" if content.ects_hundredths is None else f"{ects_text(content.ects_hundredths)} ECTS"
-        yield "Workload", ", ".join(filter(None, (ects, hours)))
+        yield "Credits", None if content.ects_hundredths is None else f"{ects_text(content.ects_hundredths)} ECTS"
+        yield "Workload", f"{content.workload_hours} h" if content.workload_hours else None
         yield "Level", self._level(content.level)
         for item in content.results:
             yield "Result", self._result(item)
@@ -75,7 +74,7 @@ class ShownContent:
     def _around(self) -> Iterator[tuple[str, str | None]]:
         """Yield what stands around the award: what it opens, who gave it, with what, what was asked before."""
         content, titled = self._content, partial(map, self._titled)
-        yield "Entitles to", "; ".join(titled(content.entitlements))
+        yield "What it entitles to", "; ".join(titled(content.entitlements))
         for provider in content.providers:
             country = f"({provider.country})" if provider.country else None
             yield "Provided by", " ".join(filter(None, (provider.name, country, provider.url)))
