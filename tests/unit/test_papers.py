@@ -24,7 +24,7 @@ from services.issuer_gateway.languages import LANGUAGES, LearnerLanguage
 from services.issuer_gateway.papers import papers as papers_module
 from services.issuer_gateway.papers.papers import PaperProblem, Papers
 from services.issuer_gateway.papers.standing import ShownState
-from services.issuer_gateway.papers.supplement import Facts, breakable, paper, picture, sections
+from services.issuer_gateway.papers.supplement import CYCLES, Facts, breakable, paper, picture, sections
 from tests.support.documents import full_document
 
 ID = "0123456789abcdef" * 4
@@ -179,6 +179,31 @@ async def test_a_paper_is_in_each_language(language: LearnerLanguage) -> None:
         assert found.Root.Lang == language.code
 
 
+async def test_a_language_and_a_cycle_are_named_and_a_row_is_not_broken_between_two_pages() -> None:
+    content = content_of(full_document())
+    assert content.level.cycle == "short-cycle"
+    for code, cycle in (("en", "short cycle of higher education"), ("de", "Kurzzyklus der Hochschulbildung")):
+        text = _text(await _pdf(language=LANGUAGES[code]))
+        assert cycle in text
+        assert "Polski" in text
+    for lines in (30, 31, 32, 33):
+        long = replace(content, description={"en": "\n".join(f"Line {number}" for number in range(lines))})
+        pages = [page.extract_text() for page in PdfReader(io.BytesIO(await _pdf(long))).pages]
+        (whole,) = (page for page in pages if "EQF level 5 of 8" in page)
+        assert "short cycle of higher education" in whole
+
+
+async def test_long_names_and_titles_leave_room_on_the_first_page() -> None:
+    content = content_of(full_document())
+    long = replace(
+        content,
+        title={"de": "Hydrodynamische Deichstabilitätsberechnungsverfahren " * 6},
+        holder=replace(content.holder, name="Maximiliane Freifrau von und zu " * 18),
+    )
+    first = PdfReader(io.BytesIO(await _pdf(long, made_facts("impaired")))).pages[0].extract_text()
+    assert "2. The micro-credential" in first
+
+
 def test_an_empty_section_is_left_out_and_numbers_follow() -> None:
     content = Content(language="und", title={"und": "T"}, holder=replace(content_of(full_document()).holder, name=None))
     content = replace(content, holder=type(content.holder)())
@@ -213,7 +238,9 @@ def test_a_language_has_every_word_with_the_same_values(language: LearnerLanguag
     used = {found for text in texts for found in _SAID_IN_CODE.findall(text)}
     from services.issuer_gateway.papers.standing import WORDS  # noqa: PLC0415 - beside what it is for
 
-    labels = {concept.label for concept in CONCEPTS.values()} | set(RESULT_STATUS_LABELS.values())
+    labels = (
+        {concept.label for concept in CONCEPTS.values()} | set(RESULT_STATUS_LABELS.values()) | set(CYCLES.values())
+    )
     assert (used | set(WORDS) | labels) - words == set()
 
 

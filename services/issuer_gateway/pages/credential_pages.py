@@ -21,7 +21,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.languages import LearnerLanguage
 from services.issuer_gateway.pages.in_languages import PageReader, PagesInLanguages
 from services.issuer_gateway.pages.stack_words import UNMET_WORDS
-from services.issuer_gateway.papers.supplement import Facts, picked, sections, title_of
+from services.issuer_gateway.papers.supplement import Facts, picked, scale_of, sections, title_of
 
 _PROFILE = "https://www.linkedin.com/profile/add"
 PART_WORDS = (
@@ -99,6 +99,7 @@ class CredentialPages(PagesInLanguages):
             is_one_of_many=is_one_of_many,
             shares=shares,
             parts=PART_WORDS,
+            scale_of=scale_of,
             profile=profile_link(content, facts, language) if facts.shown_state.state == "active" else "",
             mail=mail_text(content, facts, language),
         )

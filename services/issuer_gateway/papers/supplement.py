@@ -13,7 +13,8 @@ import msgspec
 from proto.documents.vocabulary import RESULT_STATUS_LABELS
 from proto.ids import HEX_256_PATTERN, CredentialId, Did
 from proto.stacking import ects_text
-from proto.wire.content import Content, Texts
+from proto.wire.content import Content, ResultContent, Texts
+from services.edge.language_names import name_of
 from services.issuer_gateway.languages import LearnerLanguage, primary
 from services.issuer_gateway.papers.standing import ShownState
 
@@ -23,6 +24,15 @@ _ID = re.compile(HEX_256_PATTERN)
 _BREAK = "\u200b"
 _PICTURE_TITLE_MAX, _SHORT_TITLE = 160, 48
 _LARGE_PT, _SMALL_PT = 25, 17
+_TITLE_SIZES_PT = ((80, 20.0), (160, 15.5), (10_000, 12.5))
+_HOLDER_SIZES_PT = ((80, 13.0), (10_000, 10.5))
+"""Up to how many characters a heading has which size: one that is long takes no page of its own."""
+CYCLES = {
+    "short-cycle": "short cycle of higher education (QF-EHEA)",
+    "first-cycle": "first cycle of higher education (QF-EHEA)",
+    "second-cycle": "second cycle of higher education (QF-EHEA)",
+    "third-cycle": "third cycle of higher education (QF-EHEA)",
+}
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +97,16 @@ def title_of(content: Content, language: LearnerLanguage) -> tuple[str, str]:
     return text or language.word("Micro-credential"), tag
 
 
+def scale_of(item: ResultContent, language: LearnerLanguage) -> str:
+    """Return the scale of a result in words: its name, from where to where it goes, from where on one has passed."""
+    word, said = language.word, [item.scheme]
+    if item.lowest and item.highest:
+        said.append(word("from {lowest} to {highest}", lowest=item.lowest, highest=item.highest))
+    if item.required:
+        said.append(word("passed from {required}", required=item.required))
+    return ", ".join(filter(None, said))
+
+
 class _Sayer:
     """Rows of one document in one language; each method yields those of a section."""
 
@@ -117,14 +137,16 @@ class _Sayer:
         yield from self._row("Awarded by", f"{facts.legal_name} ({facts.country})")
         yield from self._row("Provided by", *(_with(item.name, item.country) for item in content.providers))
         yield from self._row("Awarded on", _day(content.awarded_at))
-        yield from self._row("Language", content.language if content.language != "und" else None)
+        spoken = (name_of(content.language), content.language) if content.language != "und" else None
+        yield from self._row("Language", spoken)
         yield from self._row("Identifier of the achievement", content.achievement)
 
     def level(self) -> Iterator[PaperRow]:
         content, level, word = self._content, self._content.level, self._language.word
         eqf = word("EQF level {level} of 8", level=level.eqf) if level.eqf else None
         national = ": ".join(filter(None, (level.framework, level.national)))
-        yield from self._row("Level", eqf, national, level.cycle)
+        cycle = word(CYCLES[level.cycle]) if level.cycle in CYCLES else level.cycle
+        yield from self._row("Level", eqf, national, cycle)
         credits_ = f"{ects_text(content.ects_hundredths)} ECTS" if content.ects_hundredths is not None else None
         yield from self._row("Credits", credits_)
         hours = content.workload_hours
@@ -150,17 +172,10 @@ class _Sayer:
         yield from self._row("Made of", *parts)
 
     def _results(self) -> Iterator[str]:
-        word = self._language.word
         for item in self._content.results:
-            status = word(RESULT_STATUS_LABELS.get(item.status, item.status)) if item.status else ""
-            said = [f"{item.value} ({status})" if item.value and status else item.value or status]
-            if item.scheme:
-                said.append(item.scheme)
-            if item.lowest and item.highest:
-                said.append(word("from {lowest} to {highest}", lowest=item.lowest, highest=item.highest))
-            if item.required:
-                said.append(word("passed from {required}", required=item.required))
-            yield ", ".join(filter(None, said))
+            status = self._language.word(RESULT_STATUS_LABELS.get(item.status, item.status)) if item.status else ""
+            said = f"{item.value} ({status})" if item.value and status else item.value or status
+            yield ", ".join(filter(None, (said, scale_of(item, self._language))))
 
     def function(self) -> Iterator[PaperRow]:
         content = self._content
@@ -204,6 +219,10 @@ def _pieces(word: str) -> Sequence[str]:
     return [word[start : start + 16] for start in range(0, len(word), 16)]
 
 
+def _size(text: str, sizes: Sequence[tuple[int, float]]) -> float:
+    return next((size for most, size in sizes if len(text) <= most), sizes[-1][1])
+
+
 def _with(text: str | None, more: str | None) -> str | None:
     return f"{text} ({more})" if text and more else text or None
 
@@ -236,7 +255,9 @@ def paper(content: Content, facts: Facts, language: LearnerLanguage) -> dict[str
         "kind": word("Supplement to a micro-credential"),
         "title": breakable(title),
         "title_language": tag,
+        "title_size": _size(title, _TITLE_SIZES_PT),
         "holder": breakable(content.holder.name or ""),
+        "holder_size": _size(content.holder.name or "", _HOLDER_SIZES_PT),
         "issuer": breakable(facts.legal_name),
         "author": facts.legal_name,
         "day": [int(part) for part in standing.at[:10].split("-")],
