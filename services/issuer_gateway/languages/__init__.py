@@ -30,14 +30,14 @@ class LearnerLanguage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         found = self.words.get(text, text)
         return found.format(**{name: quoted(value) for name, value in values.items()}) if values else found
 
+    def said(self, text: str) -> str | None:
+        """Return an English text of ours that may have values in it in this language; None where it has no such one."""
+        return found_again(text, self.words, _with_values(self.code))
+
 
 def quoted(value: object) -> object:
     """Return a value that is to stand in a sentence: what others wrote turns nothing of ours."""
     return within_sentence(value) if type(value) is str else value
-
-    def said(self, text: str) -> str | None:
-        """Return an English text of ours that may have values in it in this language; None where it has no such one."""
-        return found_again(text, self.words, _with_values(self.code))
 
 
 @cache

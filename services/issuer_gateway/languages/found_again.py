@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from proto.visible_text import within_sentence
+
 _VALUE = re.compile(r"\{\d\}")
 _OWN_CHARACTERS_MIN = 8
 """A sentence that has less of its own would be found in anything."""
@@ -58,6 +60,6 @@ def found_again(text: str, words: Mapping[str, str], known: Iterable[Sentence], 
     for sentence in known:
         values = sentence.values(text)
         if values is not None:
-            said = [found_again(each, words, known, within=within + 1) or each for each in values]
+            said = [found_again(each, words, known, within=within + 1) or within_sentence(each) for each in values]
             return sentence.said.format("", *said)
     return None
