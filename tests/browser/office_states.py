@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proto.documents.recognition_agreement import AgreementTerm, ConsentEnvelope, ConsentSignature
-from proto.event_fields import Origin
-from proto.ids import AgreementId, ApplicationId, Did, InstitutionId
+from proto.ids import AchievementUri, AgreementId, ApplicationId, Did, InstitutionId, KeyId, Origin, TreeSize
 from proto.moment import Moment
 from proto.problem import ConflictProblem
 from proto.wire.agreements import AgreementAnswer, AgreementPage
@@ -43,7 +42,7 @@ _TERMS = (
         awarded_by=_OURS,
         recogniser=_THEIRS,
         programme="https://nadmorska.example/programmes/gospodarka-wodna-i-ochrona-przeciwpowodziowa",
-        achievements=(f"https://waterland.example/achievements/{'hydrodynamische-' * 6}berekening",),
+        achievements=(AchievementUri(f"https://waterland.example/achievements/{'hydrodynamische-' * 6}berekening"),),
         decision="partial",
         ects_hundredths=250,
         eqf_level_min=6,
@@ -52,7 +51,7 @@ _TERMS = (
 _SIGNED = ConsentEnvelope(
     payload="e30=" * 8,
     payload_type="application/vnd.credentify.agreement+json",
-    signatures=(ConsentSignature(keyid=f"{_OURS}#k1", sig="A" * 88),),
+    signatures=(ConsentSignature(keyid=KeyId(f"{_OURS}#k1"), sig="A" * 88),),
 )
 _CONTENT = Content(
     language="pl",
@@ -96,7 +95,8 @@ def _agreement(number: int, said: Mapping[str, Any]) -> AgreementAnswer:
         "ended_at": _SINCE if "ended_by" in said else None,
         "ending_known_at": _SINCE if "ended_by" in said else None,
         "document": _SIGNED,
-    } | said
+        **said,
+    }
     names = {_OURS: _TENANT.legal_name, _THEIRS: _NAME}
     return AgreementAnswer(proposer_name=names[values["proposer"]], accepter_name=names[values["accepter"]], **values)
 
@@ -117,7 +117,7 @@ def _answer(verdict: Verdict, results: Mapping[CheckName, Result]) -> Answer:
         question=Question(at=_BEFORE),
         as_of=AsOf(
             origin=Origin("log.example/1"),
-            size=12,
+            size=TreeSize(12),
             root_hash="x",
             time=_BEFORE,
             time_source="log",
