@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from proto.normal_form import normalised
+
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols that are drawn as nothing: the Hangul fillers, the empty Braille cell."""
 _SEEN = frozenset("LNPS")
@@ -62,7 +64,7 @@ def name_fault_of(name: str) -> str | None:
 
 def mixed_scripts(text: str) -> tuple[str, ...]:
     """Return the scripts of a text (`Latin`, `Cyrillic`) where it has several whose letters look alike, else ()."""
-    plain = unicodedata.normalize("NFKC", text)
+    plain = normalised("NFKC", text)
     names = (unicodedata.name(sign, "").partition(" ")[0] for sign in plain if sign.isalpha())
     found = tuple(name.capitalize() for name in dict.fromkeys(names) if name in _LOOK_ALIKE_SCRIPTS)
     return found if len(found) > 1 else ()
@@ -94,6 +96,6 @@ def slip_of(text: str) -> str | None:
 
 def folded(text: str) -> str:
     """Return what texts that look the same have in common: no case, no form, no invisible characters, single blanks."""
-    plain = unicodedata.normalize("NFKC", text)
+    plain = normalised("NFKC", text)
     seen = "".join(character for character in plain if unicodedata.category(character) != "Cf")
-    return " ".join(unicodedata.normalize("NFKC", seen.casefold()).split())
+    return " ".join(normalised("NFKC", seen.casefold()).split())

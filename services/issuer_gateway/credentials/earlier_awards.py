@@ -5,7 +5,6 @@ award says in `on_repeat` whether it takes the earlier one's place or is one mor
 stands in nobody's way; one that was revoked is not made again by a list that is sent again.
 """
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from proto.documents.open_badge_names import IRIS, stated, with_names
 from proto.ids import CredentialId, EventId
 from proto.lifecycle import Book, effective
 from proto.moment import Moment, normalise
+from proto.normal_form import normalised
 from proto.problem import ConflictProblem, Problem
 from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.keys.learner_keys import LearnerKeys
@@ -260,7 +260,7 @@ def content_of(award: Award, zone: tzinfo) -> bytes:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value).strip()
+        return normalised("NFC", value).strip()
     if isinstance(value, Mapping):
         return {key: _plain(member) for key, member in value.items()}
     if isinstance(value, list | tuple):
