@@ -19,12 +19,16 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 import msgspec
 
 from proto.expected import in_words
+from proto.log.note_key import parse_vkey
+from proto.problem import Problem
 from services.operator_fault import OperatorFault
 
 Config = TypeVar("Config", bound=msgspec.Struct)
 
 WEB_ADDRESS = {"form": "web address"}
 """The `extra` of a setting that names a service of HTTP: anything else is refused as it is read."""
+LOG_KEY = {"form": "verifier key of a log"}
+"""The `extra` of a setting that names a log by its verifier key: what is none is refused as it is read."""
 SECRET_BYTES_MAX = 65_536
 FILE_ENDING = "_FILE"
 _LINK = re.compile(r"(?:tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]{1,5}")
@@ -66,6 +70,8 @@ def load_settings(kind: type[Config], prefix: str, environ: Mapping[str, str]) -
             values[field.name] = _converted(given[name], hints[field.name])
             if _extra(hints[field.name]) == WEB_ADDRESS:
                 http_url(values[field.name], name)
+            if _extra(hints[field.name]) == LOG_KEY:
+                log_key(values[field.name], name)
         except SettingsFault as problem:
             faults.append(problem.detail)
         except msgspec.ValidationError as error:
@@ -216,6 +222,18 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if isinstance(value, _SEQUENCES):
         return ",".join(map(str, value))
     return str(value.value if isinstance(value, enum.Enum) else value)
+
+
+def log_key(text: str, name: str) -> str:
+    """Return a log's verifier key; raises `SettingsFault` that begins with `name` and says where the key is found."""
+    try:
+        parse_vkey(text)
+    except Problem as problem:
+        raise SettingsFault(
+            f"{name} is no verifier key of a log, such as log.example.org/2026+1f2e3d4c+AQ…: `credentify ledger init` "
+            "printed it, and /v1/log of the ledger shows it"
+        ) from problem
+    return text
 
 
 def http_url(text: str, what: str) -> str:

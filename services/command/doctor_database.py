@@ -74,11 +74,8 @@ async def _asked(
             f"it allows {row['connections']} connections, and this process may take {config.database_connections_max}",
             "Raise max_connections, or lower …_DATABASE_CONNECTIONS_MAX",
         )
-    if row["buffers"] <= _BUFFERS_UNSET and row["size"] > _TIMES_BUFFERS_MAX * row["buffers"]:
-        yield about.note(
-            f"its {row['size'] / 1e9:.1f} GB are many times shared_buffers, which nobody has raised",
-            "Set it to about a quarter of that machine's memory, and start the server anew",
-        )
+    if (short := room_for_pages(service, row["buffers"], row["size"])) is not None:
+        yield short
     yield await _tables(service, connection)
     if isinstance(config, LedgerConfig) and config.log_key_file is not None:
         yield await _memory(config, connection)
@@ -87,6 +84,17 @@ async def _asked(
             "the database has learners, and no key of any is there",
             "Mount the folder's disk, or copy the newest copy back (RUNBOOK.md, key-folder)",
         )
+
+
+def room_for_pages(service: str, buffers: int, size: int) -> Diagnosis | None:
+    """Return a note where a database of `size` bytes has outgrown what PostgreSQL takes by itself; None where not."""
+    if buffers > _BUFFERS_UNSET or size <= _TIMES_BUFFERS_MAX * buffers:
+        return None
+    return About(service, "database").note(
+        f"its {size / 1e9:.1f} GB are many times shared_buffers, which nobody has raised",
+        "Set it to about a quarter of that machine's memory, and start the server anew. The one of `credentify up` "
+        "takes an eighth of what it may use: give its machine or container more",
+    )
 
 
 async def _durability(service: str, config: LedgerConfig | GatewayConfig, connection: Connection) -> Diagnosis:

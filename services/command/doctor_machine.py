@@ -51,6 +51,9 @@ def machine(service: str, config: Config) -> Iterator[Diagnosis]:
     for name in ("state_folder", "mirror_folder"):
         if (folder := getattr(config, name, None)) is not None:
             yield _folder(service, name, folder)
+    for name in ("database_file", "witness_memory_file"):
+        if (file := getattr(config, name, None)) is not None:
+            yield _written_file(service, name, file)
     if (policy := config.policy_file) is not None:
         yield _policy(service, policy)
     yield from _disks(service, config)
@@ -82,7 +85,7 @@ def _folder(service: str, name: str, path: Path) -> Diagnosis:
     try:
         found = path.stat()
     except FileNotFoundError:
-        return about.note(f"{path} is not there yet", "It is made at the first start, if its parent may be written to")
+        return _not_there_yet(about, path)
     except OSError as error:
         return about.bad(unreadable(path, error), "Run this as the user of the service")
     if not os.access(path, os.W_OK | os.X_OK):
@@ -90,6 +93,35 @@ def _folder(service: str, name: str, path: Path) -> Diagnosis:
     if name == "key_folder" and found.st_mode & 0o077:
         return about.bad(f"{path} can be read by others", f"Say: chmod 700 {path}")
     return about.good(f"{path} can be written to")
+
+
+def _written_file(service: str, name: str, path: Path) -> Diagnosis:
+    """Look at a file that the service writes: SQLite writes others beside it, so its folder counts as well."""
+    about, user = About(service, name), os.geteuid()
+    if path.is_dir():
+        return about.bad(f"{path} is a folder", f"Name a file: …_{name.upper()}={path}/{name}.sqlite")
+    if not path.parent.exists():
+        return _not_there_yet(about, path)
+    for place in (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            return about.bad(f"{place} cannot be written to by user {user}", f"Say: chown {user} {place}")
+    return about.good(f"{path} can be written to" if path.exists() else f"{path} can be made")
+
+
+def _not_there_yet(about: About, path: Path) -> Diagnosis:
+    """Say of what is made at the first start whether it can be."""
+    above = _nearest(path.parent)
+    if not os.access(above, os.W_OK | os.X_OK):
+        todo = "Make it and give it to that user, or mount what it lies on"
+        return about.bad(f"{path} is not there, and user {os.geteuid()} may make nothing in {above}", todo)
+    return about.note(
+        f"{path} is not there yet", "It is made at the first start; if it was there before, mount its disk"
+    )
+
+
+def _nearest(path: Path) -> Path:
+    """Return what is there: the path, or the nearest folder above it."""
+    return next((each for each in (path, *path.absolute().parents) if each.exists()), Path("/"))
 
 
 def _policy(service: str, path: Path) -> Diagnosis:
@@ -110,8 +142,13 @@ def _disks(service: str, config: Config) -> Iterator[Diagnosis]:
     floor = config.free_space_bytes_min if isinstance(config, LedgerConfig) else 0
     seen = set()
     for path in sorted(filter(None, paths)):
-        place = next((each for each in (path, *path.absolute().parents) if each.exists()), Path("/"))
-        found, about = os.statvfs(place), About(service, "disk")
+        about = About(service, "disk")
+        if path == getattr(config, "free_space_folder", None) and not path.exists():
+            todo = "Nothing is appended so: name the folder of the database's disk in …_FREE_SPACE_FOLDER, or mount it"
+            yield about.bad(f"{path} is not there, so nobody knows whether its disk is full", todo)
+            continue
+        place = _nearest(path)
+        found = os.statvfs(place)
         if (device := place.stat().st_dev) in seen:
             continue
         seen.add(device)

@@ -9,7 +9,7 @@ from msgspec import Meta
 from proto.documents.annex_i import AnnexGate
 from proto.events import GROUP_MAX
 from services.edge import EdgeConfig, Port
-from services.settings import WEB_ADDRESS
+from services.settings import LOG_KEY, WEB_ADDRESS
 
 PREFIX = "CREDENTIFY_GATEWAY_"
 
@@ -41,7 +41,7 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = False
     ledger_url: Annotated[str, Meta(description="Base URL of the ledger, http://… or https://…", extra=WEB_ADDRESS)]
     log_verifier_key: Annotated[
-        str, Meta(description="The log's public key as a C2SP vkey; the gateway trusts no other")
+        str, Meta(description="The log's public key as a C2SP vkey; the gateway trusts no other", extra=LOG_KEY)
     ]
     predecessors: Annotated[
         tuple[str, ...],

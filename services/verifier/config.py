@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from services.edge.config import EdgeConfig, Port
 from services.follow.interface import CHUNK_BYTES_MAX
-from services.settings import WEB_ADDRESS
+from services.settings import LOG_KEY, WEB_ADDRESS
 
 SETTINGS_PREFIX = "CREDENTIFY_VERIFIER_"
 
@@ -56,7 +56,10 @@ class Config(EdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description="Address at which everybody reaches the log, shown beside how to check it", extra=WEB_ADDRESS),
     ] = None
     log_verifier_key: Annotated[
-        str, Meta(description="The log's public key as a C2SP vkey; nothing that it did not sign is believed")
+        str,
+        Meta(
+            description="The log's public key as a C2SP vkey; nothing that it did not sign is believed", extra=LOG_KEY
+        ),
     ]
     predecessors: Annotated[
         tuple[str, ...],

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -182,6 +183,28 @@ async def test_learners_whose_keys_are_on_a_disk_that_is_not_mounted_are_found(
         )
     found = await examined(environ)
     assert "RUNBOOK.md, key-folder" in found["gateway key_folder"].todo
+
+
+async def test_places_that_are_not_there_or_that_the_service_cannot_write_to_are_found(tmp_path: Path) -> None:
+    verifier = {
+        "CREDENTIFY_VERIFIER_LEDGER_URL": "http://127.0.0.1:1",
+        "CREDENTIFY_VERIFIER_LOG_VERIFIER_KEY": KEY.verifier.text,
+        "CREDENTIFY_VERIFIER_PORT": str(free_port()),
+    }
+    name = "CREDENTIFY_VERIFIER_DATABASE_FILE"
+    assert (await examined(verifier | {name: str(tmp_path / "x")}))["verifier database_file"].state == "good"
+    found = (await examined(verifier | {name: str(tmp_path)}))["verifier database_file"]
+    assert (found.state, found.found) == ("bad", f"{tmp_path} is a folder")
+    found = (await examined(verifier | {name: "/proc/none/x"}))["verifier database_file"]
+    assert found.state == ("note" if os.access("/proc", os.W_OK) else "bad"), "root may write where nothing can be made"
+    assert (await examined(verifier | {name: str(tmp_path / "none/x")}))["verifier database_file"].state == "note"
+    ledger = {
+        "CREDENTIFY_LEDGER_DATABASE_URL": "postgresql://x@127.0.0.1:1/x",
+        "CREDENTIFY_LEDGER_PORT": str(free_port()),
+    }
+    found = (await examined(ledger | {"CREDENTIFY_LEDGER_FREE_SPACE_FOLDER": str(tmp_path / "none")}))["ledger disk"]
+    assert found.state == "bad"
+    assert "…_FREE_SPACE_FOLDER" in found.todo
 
 
 async def test_settings_that_are_wrong_are_all_that_is_said_of_a_service(environ: dict[str, str]) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from proto.log.note_key import SignerKey
 from services.edge import EdgeConfig
 from services.settings import load_settings
+from tests.support.statements import secret_key
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 300
@@ -54,7 +56,11 @@ def tool(path: str) -> Path:
 
 def loaded(kind: type[EdgeConfig], prefix: str, environ: Mapping[str, str], folder: Path) -> EdgeConfig:
     """Return the settings of a service as a manifest gives them; what it names under /run/secrets lies in `folder`."""
-    return load_settings(kind, prefix, {name: value.replace(SECRETS, str(folder)) for name, value in environ.items()})
+    given = {name: VERIFIER_KEY if value.endswith(PUT_IN) else value for name, value in environ.items()}
+    return load_settings(kind, prefix, {name: value.replace(SECRETS, str(folder)) for name, value in given.items()})
 
 
 SECRETS = "/run/secrets"
+VERIFIER_KEY = SignerKey(name="log.example.org/2026", secret=secret_key("the log of a manifest")).verifier.text
+PUT_IN = "+put-in-what-ledger-init-printed"
+"""What stands in a manifest until an operator has the key."""

@@ -14,7 +14,7 @@ from services.issuer_gateway.config import Config as GatewayConfig
 from services.ledger.config import Config as LedgerConfig
 from services.settings import load_settings
 from services.verifier.config import Config as VerifierConfig
-from tests.packages.conftest import ROOT, needs, run
+from tests.packages.conftest import ROOT, VERIFIER_KEY, needs, run
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 EXPOSURE_MAX = 20
@@ -25,12 +25,12 @@ GIVEN: dict[str, tuple[type[EdgeConfig], str, dict[str, str]]] = {
     "credentify-gateway": (
         GatewayConfig,
         "CREDENTIFY_GATEWAY_",
-        {"PUBLIC_URL": "https://x", "LEDGER_URL": "https://x", "LOG_VERIFIER_KEY": "x"},
+        {"PUBLIC_URL": "https://x", "LEDGER_URL": "https://x", "LOG_VERIFIER_KEY": VERIFIER_KEY},
     ),
     "credentify-verifier": (
         VerifierConfig,
         "CREDENTIFY_VERIFIER_",
-        {"LEDGER_URL": "https://x", "LOG_VERIFIER_KEY": "x"},
+        {"LEDGER_URL": "https://x", "LOG_VERIFIER_KEY": VERIFIER_KEY},
     ),
 }
 each_unit = pytest.mark.parametrize("unit", UNITS, ids=[unit.stem for unit in UNITS])

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 import pytest
 
+from proto.log.note_key import SignerKey
 from services.edge import EdgeConfig, Port
 from services.settings import (
     SettingsFault,
@@ -20,8 +21,10 @@ from services.settings import (
 )
 from services.verifier.config import SETTINGS_PREFIX
 from services.verifier.config import Config as VerifierConfig
+from tests.support.statements import secret_key
 
 PREFIX = "CREDENTIFY_SAMPLE_"
+LOG = SignerKey(name="log.example/2026", secret=secret_key("a log"))
 
 
 class Mode(enum.Enum):
@@ -215,12 +218,24 @@ def test_what_only_looks_like_it_is_refused_as_before(name: str, value: str) -> 
 )
 def test_an_address_that_is_no_web_address_is_refused_as_it_is_read(text: str) -> None:
     environ = {
-        "CREDENTIFY_VERIFIER_LOG_VERIFIER_KEY": "x",
+        "CREDENTIFY_VERIFIER_LOG_VERIFIER_KEY": LOG.verifier.text,
         "CREDENTIFY_VERIFIER_DATABASE_FILE": "x",
         "CREDENTIFY_VERIFIER_LEDGER_URL": text,
     }
     with pytest.raises(SettingsFault, match="CREDENTIFY_VERIFIER_LEDGER_URL"):
         load_settings(VerifierConfig, SETTINGS_PREFIX, environ)
+
+
+@pytest.mark.parametrize("text", ["later", "log.example+1f2e3d4c", LOG.verifier.text[:-4], LOG.verifier.text + "x"])
+def test_a_log_key_that_is_none_is_refused_as_it_is_read_with_where_to_find_it(text: str) -> None:
+    environ = {
+        "CREDENTIFY_VERIFIER_LOG_VERIFIER_KEY": text,
+        "CREDENTIFY_VERIFIER_DATABASE_FILE": "x",
+        "CREDENTIFY_VERIFIER_LEDGER_URL": "https://ledger.example",
+    }
+    with pytest.raises(SettingsFault, match="CREDENTIFY_VERIFIER_LOG_VERIFIER_KEY is no verifier key") as refused:
+        load_settings(VerifierConfig, SETTINGS_PREFIX, environ)
+    assert "ledger init" in refused.value.detail
 
 
 def test_a_web_address_loses_its_last_slash() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from services.command.doctor_database import room_for_pages
 from services.embedded.memory import settings_for, usable_bytes
 
 GIB = 1024**3
@@ -37,3 +38,14 @@ def test_a_machine_without_limits_or_control_groups_says_what_it_has(tmp_path: P
     none = usable_bytes(tmp_path / "none", tmp_path)
     assert none >= GIB // 4
     assert usable_bytes(*_group(tmp_path, "0::/\n", {"memory.max": "max"})) == none
+
+
+def test_the_doctor_says_so_where_a_large_database_has_what_postgresql_takes_by_itself() -> None:
+    by_itself = 128 * 1024**2
+    short = room_for_pages("ledger", by_itself, 3 * GIB)
+    assert short is not None
+    assert (short.state, short.about) == ("note", "database")
+    assert short.found.startswith("its 3.2 GB")
+    assert "a quarter" in short.todo
+    assert room_for_pages("ledger", by_itself, GIB) is None, "a small one needs no more"
+    assert room_for_pages("ledger", by_itself + 1, 300 * GIB) is None, "somebody has chosen it"
