@@ -28,6 +28,7 @@ from services.clients.gateway import GatewayClient
 from services.clients.http_client import AnsweredProblem
 from services.clients.log_client import LogAnswerProblem, LogClient, LogProblem, LogUnreachableProblem
 from services.clients.verifier_client import VerifierClient
+from services.command.child import ServiceProcess
 from services.command.submit import submit
 from tests.bench.stand import Stand
 from tests.bench.tenant import Tenant, make_tenant
@@ -89,6 +90,9 @@ class Clients:
         self.said: list[Said] = []
         self.seen: list[Seen] = []
         self.checkpoints: set[tuple[int, bytes]] = set()
+        self.grown_at: list[float] = []
+        """When a ledger showed a checkpoint greater than any that one had shown before."""
+        self._grown_to = 0
         self.acknowledged = 0
         self.refused: Counter[str] = Counter()
         self.requests = 0
@@ -222,20 +226,35 @@ class Clients:
         """Of the latest, and of all."""
         return [self.rng.choice(self.said[-8:]), self.rng.choice(self.said)] if self.said else []
 
-    async def _watcher(self) -> None:
+    async def _watcher(self, service: ServiceProcess) -> None:
         """Keep every checkpoint that anybody is shown."""
         key = parse_vkey(self.stand.addresses.log_verifier_key)
-        services = [each for name, each in self.stand.services.items() if name.startswith(("ledger", "verifier"))]
+        path = "/checkpoint" if service.name == "ledger" else "/v1/checkpoint"
+        timeout = aiohttp.ClientTimeout(total=2.0)
         while not self._is_ending:
-            for service in services:
-                path = "/checkpoint" if service.name == "ledger" else "/v1/checkpoint"
-                with contextlib.suppress(aiohttp.ClientError, TimeoutError, Problem):
-                    timeout = aiohttp.ClientTimeout(total=2.0)
-                    async with self.session.get(service.url + path, timeout=timeout) as response:
-                        if response.status == 200:
-                            opened = open_checkpoint(await response.read(), key).checkpoint
-                            self.checkpoints.add((opened.size, opened.root_hash))
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, Problem):
+                async with self.session.get(service.url + path, timeout=timeout) as response:
+                    if response.status == 200:
+                        opened = open_checkpoint(await response.read(), key).checkpoint
+                        if service.name == "ledger" and opened.size > self._grown_to:
+                            self._grown_to = opened.size
+                            self.grown_at.append(time.monotonic())
+                        self.checkpoints.add((opened.size, opened.root_hash))
             await asyncio.sleep(0.5)
+
+    async def appended(self) -> None:
+        """Return once an append that was sent from now on was acknowledged."""
+        began, seen = time.monotonic(), len(self.crew.attempts)
+        while True:
+            news = self.crew.attempts[seen:]
+            if any(each.told == "appended" and each.began >= began for each in news):
+                return
+            seen += len(news)
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    def appended_at(self, since: float) -> list[float]:
+        """Return when appends were acknowledged, from a moment on."""
+        return [each.ended for each in self.crew.attempts if each.told == "appended" and each.ended >= since]
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -243,7 +262,8 @@ class Clients:
         ledgers = [(self.log(half), half) for half in HALVES]
         async with self.crew.loading(*ledgers):
             working = [asyncio.create_task(each) for each in (self._office(), self._office(), self._reader())]
-            working.append(asyncio.create_task(self._watcher()))
+            watched = [each for name, each in self.stand.services.items() if name.startswith(("ledger", "verifier"))]
+            working += [asyncio.create_task(self._watcher(each)) for each in watched]
             try:
                 yield
                 self._is_ending = True

@@ -26,7 +26,7 @@ from tests.ha.packages import Programs
 from tests.ha.patroni_settings import SUPERUSER, settings_of
 
 NAMES = ("a", "b", "c")
-HEALTHY_SECONDS = 120.0
+HEALTHY_SECONDS = 180.0
 ASK_SECONDS = 3.0
 _HOST = "127.0.0.1"
 
@@ -96,6 +96,10 @@ class Database:
 
     def _postgres_addresses(self) -> list[str]:
         return [node.at("postgres") for node in self.nodes.values()]
+
+    def node_url(self, node: Node) -> str:
+        """Return the URL of one node alone, whether it leads or not, for the superuser."""
+        return f"postgresql://{SUPERUSER}:{self._password}@{node.at('postgres')}/postgres"
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Database"]:
@@ -201,28 +205,48 @@ class Database:
                 await asyncio.sleep(0.25)
 
     async def _healthy_leader(self) -> Node | None:
-        members = await self.members()
-        states = {each["role"]: each["name"] for each in members if each.get("state") in {"running", "streaming"}}
-        streaming = [each for each in members if each.get("state") == "streaming"]
-        is_synchronous = any(each["role"] == "quorum_standby" for each in streaming)
-        if "leader" in states and len(streaming) == len(NAMES) - 1 and is_synchronous:
-            return self.nodes[states["leader"]]
+        """Return the leader where each node says of itself what it should, and the leader that both standbys follow.
+
+        What is kept in etcd may be older: the entry of a node that was killed stands until its lease is over.
+        """
+        nodes = list(self.nodes.values())
+        said = await asyncio.gather(*(self._of_itself(node) for node in nodes))
+        leading = [node for node, each in zip(nodes, said, strict=True) if each.get("role") in {"primary", "master"}]
+        if len(leading) != 1 or any(each.get("state") != "running" for each in said):
+            return None
+        standbys = said[nodes.index(leading[0])].get("replication") or []
+        streaming = [each for each in standbys if each.get("state") == "streaming"]
+        is_synchronous = any(each.get("sync_state") in {"quorum", "sync"} for each in streaming)
+        may_be_elected = any(each["role"] == "quorum_standby" for each in await self.members(leading[0]))
+        if len(streaming) == len(nodes) - 1 and is_synchronous and may_be_elected:
+            return leading[0]
         return None
 
-    async def members(self) -> list[dict[str, Any]]:
-        """Return what the first Patroni that answers says of all members; nothing where none does."""
-        for node in self.nodes.values():
-            with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+    async def _of_itself(self, node: Node) -> dict[str, Any]:
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            found = await self.ask("GET", f"http://{node.own('api')}/patroni")
+            return found if isinstance(found, dict) else {}
+        return {}
+
+    async def members(self, *nodes: Node) -> list[dict[str, Any]]:
+        """Return what the first Patroni that answers (of these, or of all) says of all; nothing where none does."""
+        for node in nodes or self.nodes.values():
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
                 found: list[dict[str, Any]] = (await self.ask("GET", f"http://{node.own('api')}/cluster"))["members"]
                 return found
         return []
 
-    async def leader(self) -> Node | None:
-        """Return the node that leads, as far as anybody knows."""
-        for each in await self.members():
+    async def leader(self, *nodes: Node) -> Node | None:
+        """Return the node that leads, as far as anybody (of these) knows."""
+        for each in await self.members(*nodes):
             if each["role"] == "leader":
                 return self.nodes[each["name"]]
         return None
+
+    async def led_by_another(self, than: Node) -> bool:
+        """Return whether the other nodes know of another leader, whatever this one holds for true."""
+        found = await self.leader(*(node for node in self.nodes.values() if node is not than))
+        return found not in {None, than}
 
     async def etcd_leader(self) -> Node | None:
         """Return the node whose etcd leads."""

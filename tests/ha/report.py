@@ -28,6 +28,7 @@ def lines(run: Run, runs: list[Run]) -> list[str]:
         ("judged", run.judgement.line()),
         *(("", each) for each in _faults(run.judgement)[:FAULTS_SHOWN]),
         ("recovery", f"{_percentiles(run.failovers)} of {len(run.failovers)} faults; {calm:.1f} s without any"),
+        *_outages(run.failovers),
         ("refused", f"{sum(run.refused.values())}, while {run.requests} requests went to gateways and verifiers:"),
         ("", _counts(run.refused)),
         ("verdicts", _counts(run.verdicts)),
@@ -36,6 +37,8 @@ def lines(run: Run, runs: list[Run]) -> list[str]:
     if run.events_per_second is not None and run.events_per_second_of_one is not None:
         speeds = f"{run.events_per_second:.0f} events/s on three nodes, {run.events_per_second_of_one:.0f} on one"
         said.append(("full speed", speeds))
+    if not run.is_standby_required:
+        said.append(("standby", "DATABASE_STANDBY_REQUIRED was false"))
     said.append(("seed", f"{run.seed} (again with SEED={run.seed})"))
     return ["", *(f"{name:<12} {words}" for name, words in [*said, *_all(runs)])]
 
@@ -50,7 +53,32 @@ def _all(runs: list[Run]) -> list[tuple[str, str]]:
             f"{len(every)} faults of {FAILOVERS_WANTED} in {RUNS}, {moved} of them with another leader after;",
         ),
         ("", f"{_percentiles(every)}; nothing wrong found by {clean} of {len(runs)} runs"),
+        *(("", f"{words}: {_percentiles(each)} of {len(each)}") for words, each in _sorts(every) if each),
+        *_outages(every),
     ]
+
+
+def _sorts(every: list[Failover]) -> list[tuple[str, list[Failover]]]:
+    alone = [each for each in every if not each.beside]
+    return [
+        ("one fault at a time", alone),
+        ("two at a time", [each for each in every if each.beside]),
+        ("another leads after it", [each for each in every if each.is_other_leader]),
+    ]
+
+
+def _outages(found: list[Failover]) -> list[tuple[str, str]]:
+    """Return for how long nothing went through: what ledgers add to the database, and the signer to them, is ours."""
+    rounds = [each.outage for each in found if each.outage is not None]
+    if not rounds:
+        return []
+    parts = [
+        ("a commit of the database", [each.database_seconds for each in rounds]),
+        ("an append", [each.appended_seconds for each in rounds]),
+        ("a new checkpoint", [each.published_seconds for each in rounds]),
+    ]
+    words = [f"{name} p50 {percentile(each, 50):.1f}, p99 {percentile(each, 99):.1f} s" for name, each in parts]
+    return [("without", "; ".join(words))]
 
 
 def _counts(found: dict[str, int]) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from random import Random
 
@@ -17,10 +17,14 @@ from tests.fault.crew import Crew
 from tests.ha.clients import Clients, admit, make_clients, new_crew
 from tests.ha.faults import FAULTS, dealt
 from tests.ha.judge import Judgement, judge
+from tests.ha.outage import Outage, commits_watched, longest_gap
 from tests.ha.stand import HALVES, HaStand
 
 BASELINE_PROBES = 5
 RECOVERED_SECONDS_MAX, WHOLE_SECONDS_MAX = 180.0, 240.0
+IN_THE_MIDST_SECONDS = 0.5
+SECOND_LATER_SECONDS_MAX = 8.0
+"""A second fault comes up to so much later than the first: in an election, or before it."""
 FULL_SPEED_SECONDS, FULL_SPEED_CLIENTS = 6.0, 4
 Tell = Callable[[str], None]
 
@@ -33,6 +37,10 @@ class Failover(msgspec.Struct, frozen=True, kw_only=True):
     whole_seconds: float
     """Until every node and service was as before, the fault itself included."""
     is_other_leader: bool
+    beside: tuple[str, ...] = ()
+    """What else was wrong at the same time."""
+    outage: Outage | None = None
+    """Of the round in which it came; told with the first fault of a round."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +59,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     events_per_second: float | None
     events_per_second_of_one: float | None
     judgement: Judgement
+    together: int = 1
+    is_standby_required: bool = True
 
 
 async def probe(clients: Clients) -> float:
@@ -71,25 +81,55 @@ async def whole(stand: HaStand) -> str:
         return leader.name
 
 
-async def brought_about(stand: HaStand, clients: Clients, kind: str, rng: Random) -> Failover:
-    """Bring one fault about, and return how it went once all is whole again."""
-    before = await whole(stand)
+async def _fault(stand: HaStand, clients: Clients, kind: str, rng: Random, *, later: float) -> tuple[float, float]:
+    """Bring one fault about and wait until it is taken back; return when it began, and until a probe came through."""
+    await asyncio.sleep(later)
     began = time.monotonic()
-    fault = asyncio.create_task(FAULTS[kind](stand, rng), name=kind)
+    fault = asyncio.create_task(FAULTS[kind](stand, rng, clients.appended), name=kind)
     try:
-        await asyncio.sleep(0.5)  # for the probe to begin in the midst of it
-        recovered = await probe(clients)
+        await asyncio.sleep(IN_THE_MIDST_SECONDS)  # for the probe to begin in the midst of it
+        await probe(clients)
+        recovered = time.monotonic() - began
         await fault
-        after = await whole(stand)
     finally:
         fault.cancel()  # whoever is told to stop in the midst of it takes it back first
         await asyncio.gather(fault, return_exceptions=True)
-    return Failover(
-        kind=kind,
-        recovered_seconds=round(recovered, 2),
-        whole_seconds=round(time.monotonic() - began, 2),
-        is_other_leader=after != before,
+    return began, recovered
+
+
+async def brought_about(
+    stand: HaStand, clients: Clients, kinds: Sequence[str], rngs: Sequence[Random], committed: Sequence[float]
+) -> list[Failover]:
+    """Bring the faults of a round about, and return how each went once all is whole again."""
+    before, began = await whole(stand), time.monotonic()
+    laters = [0.0, *(rng.uniform(0, SECOND_LATER_SECONDS_MAX) for rng in rngs[1:])]
+    faults = [
+        asyncio.create_task(_fault(stand, clients, kind, rng, later=later))
+        for kind, rng, later in zip(kinds, rngs, laters, strict=True)
+    ]
+    try:
+        times = await asyncio.gather(*faults)
+        after, ended = await whole(stand), time.monotonic()
+    finally:
+        for each in faults:
+            each.cancel()
+        await asyncio.gather(*faults, return_exceptions=True)
+    outage = Outage(
+        database_seconds=longest_gap(committed, began, ended),
+        appended_seconds=longest_gap(clients.appended_at(began), began, ended),
+        published_seconds=longest_gap(clients.grown_at, began, ended),
     )
+    return [
+        Failover(
+            kind=kind,
+            recovered_seconds=round(recovered, 2),
+            whole_seconds=round(ended - each_began, 2),
+            is_other_leader=after != before and number == 0,
+            beside=tuple(other for other in kinds if other != kind),
+            outage=outage if number == 0 else None,
+        )
+        for number, (kind, (each_began, recovered)) in enumerate(zip(kinds, times, strict=True))
+    ]
 
 
 async def full_speed(crew: Crew, logs: list[LogClient]) -> float:
@@ -128,25 +168,32 @@ async def speed_of_one(tell: Tell) -> float:
 
 
 async def run_failovers(
-    stand: HaStand, *, kinds: list[str], seed: int, one: float | None, tell: Tell, proxy: str = "none"
+    stand: HaStand,
+    *,
+    rounds: Sequence[Sequence[str]],
+    seed: int,
+    one: float | None,
+    tell: Tell,
+    proxy: str = "none",
 ) -> Run:
-    """Deal out these faults under load, judge, and return what came of it."""
-    rng = Random(seed)
+    """Deal out these faults under load, those of a round together, judge, and return what came of it."""
     async with aiohttp.ClientSession() as session:
         clients = await make_clients(stand, session, Random(seed))
         speed = await full_speed(clients.crew, [clients.log(half) for half in HALVES]) if one is not None else None
         done, unhealed = list[Failover](), list[str]()
-        async with clients.at_work():
+        async with commits_watched(stand.database) as committed, clients.at_work():
             baseline = [round(await probe(clients), 2) for _ in range(BASELINE_PROBES)]
-            for number, kind in enumerate(kinds, start=1):
-                tell(f"{number:>3}/{len(kinds):<8} {kind}")
+            for number, kinds in enumerate(rounds, start=1):
+                tell(f"{number:>3}/{len(rounds):<8} {' + '.join(kinds)}")
+                rngs = [Random(f"{seed} {number} {kind}") for kind in kinds]
                 try:
-                    done.append(await brought_about(stand, clients, kind, rng))
+                    found = await brought_about(stand, clients, kinds, rngs, committed)
                 except TimeoutError:
                     tell("             not whole again in its time: no more faults, what is there is judged")
-                    unhealed.append(f"unhealed: {kind}")
+                    unhealed.append(f"unhealed: {' + '.join(kinds)}")
                     break
-                tell(_said(done[-1]))
+                done += found
+                tell(_said(found))
             await whole(stand)
         await probe(clients)
         tell("judging      the log, both databases, and every verdict")
@@ -164,14 +211,25 @@ async def run_failovers(
             events_per_second=speed,
             events_per_second_of_one=one,
             judgement=await judge(stand, clients, more=unhealed),
+            together=max((len(each) for each in rounds), default=1),
+            is_standby_required=stand.is_standby_required,
         )
 
 
-def _said(found: Failover) -> str:
-    moved = ", another leads" if found.is_other_leader else ""
-    return f"             recovered in {found.recovered_seconds:.1f} s, whole after {found.whole_seconds:.1f} s{moved}"
+def _said(found: Sequence[Failover]) -> str:
+    """Return what came of a round, in words."""
+    first = found[0]
+    moved = ", another leads" if first.is_other_leader else ""
+    recovered = " and ".join(f"{each.recovered_seconds:.1f}" for each in found)
+    words = f"             recovered in {recovered} s, whole after {first.whole_seconds:.1f} s{moved}"
+    if (outage := first.outage) is None:
+        return words
+    return (
+        f"{words}\n             at most {outage.database_seconds:.1f} s without a commit of the database, "
+        f"{outage.appended_seconds:.1f} s without an append, {outage.published_seconds:.1f} s without a new checkpoint"
+    )
 
 
-def dealt_kinds(seed: int, count: int) -> list[str]:
-    """Return the kinds of a run, which its seed alone decides."""
-    return dealt(Random(seed), count)
+def dealt_kinds(seed: int, count: int, *, together: int = 1) -> list[tuple[str, ...]]:
+    """Return the rounds of a run, which its seed alone decides."""
+    return dealt(Random(seed), count, together=together)

@@ -42,6 +42,8 @@ class HaStand(Stand):
 
     database: Database
     services: dict[str, ServiceProcess]
+    is_standby_required = True
+    """Whether ledgers and gateways look with each transaction whether the database waits for a standby."""
 
     async def open(self, session: aiohttp.ClientSession) -> None:
         """Start all services, over a database that runs already, and wait until each is ready."""
@@ -99,7 +101,7 @@ class HaStand(Stand):
         prefix = f"CREDENTIFY_{service.upper()}_"
         own = {"PORT": urls[service, half].rpartition(":")[2], "POLICY_FILE": str(self._policy)}
         if service != "verifier":
-            own["DATABASE_STANDBY_REQUIRED"] = "true"
+            own["DATABASE_STANDBY_REQUIRED"] = str(self.is_standby_required).lower()
         if service == "ledger":
             own["IDLE_PUBLISH_INTERVAL_MS"] = str(PUBLISHED_AGAIN_MS)
         else:
@@ -166,7 +168,11 @@ class HaStand(Stand):
 
 @contextlib.asynccontextmanager
 async def open_ha_stand(
-    programs: Programs, *, folder: Path | None = None, tell: Callable[[str], None] = say
+    programs: Programs,
+    *,
+    folder: Path | None = None,
+    tell: Callable[[str], None] = say,
+    is_standby_required: bool = True,
 ) -> AsyncIterator[HaStand]:
     """Yield the stand with everything running and kept alive; a temporary folder is removed afterwards."""
     place = folder or Path(tempfile.mkdtemp(prefix="credentify-ha-"))
@@ -179,6 +185,7 @@ async def open_ha_stand(
             async with database.running():
                 stand = HaStand(home, choose_settings(home, _free_ports()), say=tell)
                 stand.rules_version, stand.database = 2, database
+                stand.is_standby_required = is_standby_required
                 try:
                     tell("services     starting two ledgers, two gateways, two verifiers, three witnesses")
                     await stand.open(session)

@@ -7,8 +7,9 @@ from proto.ids import CredentialId
 from tests.bench.stand import free_port
 from tests.ha.clients import Said, Seen
 from tests.ha.doors import Door, Sides
-from tests.ha.faults import FAULTS, dealt
+from tests.ha.faults import BESIDE_IT, FAULTS, OF_THE_DATABASE, dealt
 from tests.ha.judge import stale
+from tests.ha.outage import longest_gap
 from tests.ha.patroni_settings import LOOP_WAIT_SECONDS, RETRY_SECONDS, SHARED, TTL_SECONDS
 from tests.ha.stand import FRESHNESS_SECONDS
 
@@ -18,8 +19,22 @@ ONE = CredentialId("00" * 32)
 def test_a_seed_deals_the_same_faults_again_and_each_kind_once_before_any_comes_twice() -> None:
     count = len(FAULTS)
     assert dealt(Random(7), count + 3) == dealt(Random(7), count + 3)
-    assert sorted(dealt(Random(7), count)) == sorted(FAULTS)
+    assert sorted(kind for (kind,) in dealt(Random(7), count)) == sorted(FAULTS)
     assert dealt(Random(8), count) != dealt(Random(7), count)
+
+
+def test_two_faults_at_one_time_are_one_of_the_database_and_one_beside_it_and_each_kind_comes_once() -> None:
+    rounds = dealt(Random(7), len(FAULTS), together=2)
+    assert all(first in OF_THE_DATABASE and second in BESIDE_IT for first, second in rounds)
+    assert sorted(kind for each in rounds for kind in each) == sorted(FAULTS)
+    assert len(dealt(Random(7), 5, together=2)) == 3, "an odd number is made even, never less"
+
+
+def test_the_longest_stretch_without_a_commit_counts_from_the_beginning_and_to_the_end() -> None:
+    assert longest_gap([], 10.0, 14.0) == 4.0
+    assert longest_gap([9.0, 11.0, 11.5, 13.9, 20.0], 10.0, 14.0) == 2.4
+    assert longest_gap([13.0], 10.0, 14.0) == 3.0
+    assert longest_gap([11.0], 10.0, 14.0) == 3.0
 
 
 def test_a_leader_gives_up_before_another_may_take_its_key() -> None:
