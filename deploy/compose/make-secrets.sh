@@ -30,5 +30,6 @@ once grafana-password password
 chmod 0444 "$folder"/*-password
 if [ "$(id -u)" = 0 ]; then
   chown 10001:10001 "$folder"/*-url "$folder/master-key" "$folder/operator-token"
+  [ ! -e "$folder/witness-key" ] || chown 10001:10001 "$folder/witness-key"
 fi
 echo "secrets are in $folder; keep a copy of master-key where no backup of the database lies"
