@@ -1,12 +1,12 @@
 """Between an application, its decision and its appeal: revoked, put on the log, withdrawn, decided in two tabs."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from proto.lifecycle.refusals import UnknownKeyRefusal
 from tests.integration.test_gateway_applications import (
     REFUSAL,
     _apply,
@@ -18,23 +18,20 @@ from tests.integration.test_gateway_applications import (
     _seen,
 )
 from tests.integration.test_office_pages import Reader
-from tests.support.databases import MakeDatabase
-from tests.support.gateways import Office, RunningGateway, running_gateway
+from tests.support.gateways import Office, RunningGateway
 from tests.support.judged import Verifier
-from tests.support.ledgers import RunningLedger, until
+from tests.support.ledgers import until
 
 Json = dict[str, Any]
+_WAITS = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'"""
 PARTIAL: Json = {"decision": "partial", "ects_hundredths": 100, "reasons": ["outcomes-differ"], "text": "Half of it."}
 
 
 @pytest.fixture
-async def gateway(
-    make_database: MakeDatabase, tmp_path: Path, ledger: RunningLedger, verifier: Verifier
-) -> AsyncIterator[RunningGateway]:
-    """A gateway that asks the test's verifier about evidence."""
-    url = verifier.url
-    async with running_gateway(make_database, tmp_path / "gateway", ledger, evidence_verifier_url=url) as running:
-        yield running
+def gateway_settings(verifier: Verifier) -> Mapping[str, Any]:
+    """The gateway asks the test's verifier about evidence."""
+    return {"evidence_verifier_url": verifier.url}
 
 
 async def _revoke(verifier: Verifier, office: Office, credential_id: str) -> None:
@@ -128,6 +125,37 @@ async def test_what_is_decided_anew_is_what_the_log_says_too(
     assert (second.recognition is not None) == (anew == "full")
 
 
+@pytest.mark.parametrize("rules_version", [1])
+async def test_what_cannot_be_taken_back_now_is_tried_again_and_keeps_nothing_else_from_going_on(
+    gateway: RunningGateway, verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    college, school = await gateway.institution("college"), await gateway.institution("school")
+    await college.describe("hydrology")
+    name, document = await _document(verifier, college, "hydrology", "s1")
+    made = await _apply(gateway, school, [{"document": document}], publish=True)
+    assert (await _decide(school, made, 1, PARTIAL)).status == 200
+    await _make_due(gateway)
+    assert gateway.commands is not None
+    publish = gateway.commands.publish_recognitions
+    assert await publish.publish_due() == 1
+    link = f"/v1/application-links/{made['secret']}/items/1/appeal"
+    assert (await gateway.client().post(link, {"text": "It is all of it."})).status == 200
+    body = {"decision": "full", "despite_precedents": True, "text": "So."}
+    assert (await _decide(await _second_key(school), made, 1, body)).status == 200
+    await _make_due(gateway)
+
+    async def not_now(*_: object) -> None:
+        raise UnknownKeyRefusal("Its new key is not on the log yet")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gateway.commands.make_statements, "withdraw", not_now)
+        assert await publish.publish_due() == 1, "rules version 1 knows no replacing: what is there goes first"
+    assert await _on_log(gateway, verifier, name) == [("partial", 100, "live")]
+    assert await publish.publish_due() == 1
+    found = await _on_log(gateway, verifier, name)
+    assert [each[0] for each in found if each[2] == "live"] == ["full"]
+
+
 async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_put_on_the_log(
     gateway: RunningGateway, verifier: Verifier
 ) -> None:
@@ -145,10 +173,7 @@ async def test_what_an_applicant_appeals_against_or_withdraws_just_then_is_not_p
         publish = asyncio.create_task(gateway.commands.publish_recognitions.publish_due())
 
         async def waits() -> bool | None:
-            return (
-                bool(await pool.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'transactionid'"))
-                or None
-            )
+            return bool(await pool.fetchval(_WAITS)) or None
 
         await until(waits, "it has found what is due, and waits")
         await connection.execute("UPDATE application_item SET publish_at = NULL, sealed_appeal = ''")

@@ -22,7 +22,7 @@ from services.issuer_gateway.domain.tenant import Tenant
 from services.issuer_gateway.store import application_publication, tenants
 from services.issuer_gateway.store.application_publication import ToPublish
 from services.issuer_gateway.unit_of_work.idempotency import Idempotency
-from services.persistence.postgres import Pool, transaction
+from services.persistence.postgres import Pool, kept_alive, transaction
 
 SPREAD_SECONDS = 2 * 86_400
 _ROWS = 100
@@ -62,7 +62,8 @@ class PublishRecognitions:
             if await application_publication.lock_due(connection, found):
                 # If we crash behind the log's answer, the same name finds what was said, and it is noted then.
                 with contextlib.suppress(_NotYetError):
-                    said = await self._said(found)
+                    async with kept_alive(connection):
+                        said = await self._said(found)
                     await application_publication.published(connection, found, said)
 
     async def _said(self, found: ToPublish) -> EventId | None:
@@ -80,12 +81,12 @@ class PublishRecognitions:
             if isinstance(problem, Refusal) and not problem.is_final:
                 raise _NotYetError from problem
             name = _LEFT_OUT.get(problem.pointer or "")
-            if name is not None and getattr(found, name) is not None and found.decision != "refused":
-                if name == "replaces":
-                    await self._take_back(tenant, found)
-                return await self._said(msgspec.structs.replace(found, **{name: None}))
-            self._log.warning("recognition_not_published", problem=problem.slug)
-            return None
+            if name is None or getattr(found, name) is None or found.decision == "refused":
+                self._log.warning("recognition_not_published", problem=problem.slug)
+                return None
+        if name == "replaces":
+            await self._said(msgspec.structs.replace(found, decision="refused"))
+        return await self._said(msgspec.structs.replace(found, **{name: None}))
 
     async def _say(self, tenant: Tenant, found: ToPublish) -> EventId | None:
         name = f"{found.application_id}/{found.number}/{found.round}"

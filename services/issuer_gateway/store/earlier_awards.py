@@ -1,11 +1,11 @@
 """SQL of what learners were awarded before. Documents come sealed."""
 
-import hashlib
 from collections.abc import Sequence
 
 import msgspec
 
 from proto.ids import AchievementId, CredentialId, EventId, InstitutionId, LearnerId
+from services.issuer_gateway.store import locks
 from services.persistence.postgres import Connection
 
 
@@ -30,11 +30,7 @@ _DECODE_VERSION = msgspec.json.Decoder(_Version).decode
 
 async def lock_learners(connection: Connection, institution_id: InstitutionId, refs: Sequence[str]) -> None:
     """Let nobody else award anything to these learners, new ones too, until the transaction ends; in a fixed order."""
-    names = {hashlib.sha256(f"awards\n{institution_id}\n{ref}".encode()).digest() for ref in refs}
-    keys = sorted(int.from_bytes(name[:8], signed=True) for name in names)
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest($1::bigint[]) AS key ORDER BY 1) AS ordered", keys
-    )
+    await locks.lock(connection, (locks.digest_of("awards", institution_id, ref) for ref in refs))
 
 
 async def of_pairs(

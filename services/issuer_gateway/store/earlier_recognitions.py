@@ -1,9 +1,9 @@
 """SQL of what an institution has recognised of a credential already, in applications that were not erased."""
 
-import hashlib
 from collections.abc import Collection
 
 from proto.ids import CredentialId, InstitutionId
+from services.issuer_gateway.store import locks
 from services.persistence.postgres import Connection, Pool
 
 
@@ -11,13 +11,8 @@ async def lock(
     connection: Connection, institution_id: InstitutionId, credential_ids: Collection[CredentialId], programme: str
 ) -> None:
     """Let nobody else decide at once on these credentials towards a programme, until the transaction ends."""
-    names = {
-        hashlib.sha256(f"counts\n{institution_id}\n{each}\n{programme}".encode()).digest() for each in credential_ids
-    }
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest($1::bigint[]) AS key ORDER BY 1) AS ordered",
-        sorted(int.from_bytes(name[:8], signed=True) for name in names),
-    )
+    names = (locks.digest_of("counts", institution_id, each, programme) for each in credential_ids)
+    await locks.lock(connection, names)
 
 
 async def counts_already(

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 from proto.ids import CredentialId, InstitutionId, LearnerId
+from services.issuer_gateway.store import locks
 from services.persistence.postgres import Connection, Pool
 
 
 async def lock(connection: Connection, fingerprints: Sequence[bytes]) -> None:
     """Let nobody else import what has these fingerprints until the transaction ends; taken in order of their keys."""
-    keys = sorted({int.from_bytes(fingerprint[:8], signed=True) for fingerprint in fingerprints})
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest($1::bigint[]) AS key ORDER BY 1) AS ordered", keys
-    )
+    await locks.lock(connection, fingerprints)
 
 
 async def became(

@@ -13,6 +13,7 @@ from proto.moment import Moment
 from proto.wire.gateway import EventAnswer, OutboxState
 from proto.wire.ledger import Appended
 from services.issuer_gateway.domain.statements import credential_of
+from services.issuer_gateway.store import locks
 from services.persistence.postgres import Connection, Pool
 
 _ENCODE = msgspec.json.Encoder().encode
@@ -124,10 +125,7 @@ def _pending(row: asyncpg.Record) -> Pending:
 
 async def lock_streams(connection: Connection, streams: Sequence[CredentialId]) -> None:
     """Let nobody else say anything about these credentials until the transaction ends; taken in order of their keys."""
-    keys = sorted({int.from_bytes(bytes.fromhex(stream)[:8], signed=True) for stream in streams})
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(key) FROM (SELECT unnest($1::bigint[]) AS key ORDER BY 1) AS ordered", keys
-    )
+    await locks.lock(connection, map(bytes.fromhex, streams))
 
 
 async def insert(connection: Connection, said: Sequence[NewOutboxRow]) -> None:

@@ -1,32 +1,23 @@
 """SQL of how long institutions keep what, and of learners whose documents nobody has to keep any more."""
 
-import hashlib
 from collections.abc import Collection, Sequence
 
 from proto.ids import InstitutionId
 from proto.wire.retention import RetentionRule, RetentionRules
+from services.issuer_gateway.store import locks
 from services.persistence.postgres import Connection, Pool
 
 _DAYS = ("document_days", "application_days", "dossier_days")
 
 
-def _lock_keys(institution_ids: Collection[InstitutionId]) -> list[int]:
-    """Return the keys of the locks of these institutions' rules, in a fixed order."""
-    names = {hashlib.sha256(f"retention\n{each}".encode()).digest() for each in institution_ids}
-    return sorted(int.from_bytes(name[:8], signed=True) for name in names)
-
-
 async def hold(connection: Connection, institution_ids: Collection[InstitutionId]) -> None:
     """Let nobody change what these institutions keep until the transaction ends, which takes away by it."""
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock_shared(key) FROM (SELECT unnest($1::bigint[]) AS key ORDER BY 1) AS ordered",
-        _lock_keys(institution_ids),
-    )
+    await locks.share(connection, (locks.digest_of("retention", each) for each in institution_ids))
 
 
 async def lock(connection: Connection, institution_id: InstitutionId) -> None:
     """Let nobody else change what an institution keeps, or take anything away by it, until the transaction ends."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", *_lock_keys([institution_id]))
+    await locks.lock(connection, [locks.digest_of("retention", institution_id)])
 
 
 async def rules(connection: Connection | Pool, institution_id: InstitutionId) -> RetentionRules:
