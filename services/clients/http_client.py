@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 import aiohttp
@@ -155,20 +156,27 @@ class HttpClient:
         self, method: str, path: str, *, body: bytes | None, query: Mapping[str, str] | None, headers: dict[str, str]
     ) -> bytes:
         try:
-            async with self.session.request(
-                method,
-                self.url + path,
-                data=body,
-                params=query,
-                headers=headers,
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-            ) as response:
+            async with self._asked(method, path, data=body, query=query, headers=headers, timeout=_TIMEOUT) as response:
                 data = await self._body(response)
         except HTTP_ERRORS as error:
             raise UnreachableProblem(f"{self.url} does not answer ({type(error).__name__}): is it running?") from error
         self._check(response, data)
         return data
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | AsyncIterable[bytes] | None,
+        query: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        timeout: aiohttp.ClientTimeout,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Send a request and hold its answer. Nothing is followed to another address: what is sent holds secrets."""
+        return self.session.request(
+            method, self.url + path, data=data, params=query, headers=headers, timeout=timeout, allow_redirects=False
+        )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         return await body_within(response, ANSWER_BYTES_MAX, refusal=self._too_large(ANSWER_BYTES_MAX))
@@ -202,14 +210,8 @@ class HttpClient:
             headers_along() | self.headers | {"Content-Type": media_type} | ({"Idempotency-Key": key} if key else {})
         )
         try:
-            async with self.session.request(
-                method,
-                self.url + path,
-                data=pieces,
-                params=query_of(query),
-                headers=headers,
-                timeout=_STREAM_TIMEOUT,
-                allow_redirects=False,
+            async with self._asked(
+                method, path, data=pieces, query=query_of(query), headers=headers, timeout=_STREAM_TIMEOUT
             ) as response:
                 data = await self._body(response)
         except HTTP_ERRORS as error:
@@ -230,14 +232,8 @@ class HttpClient:
         """Yield the lines of an answer as they come: NDJSON, or server-sent events. Raises as `request` does."""
         sent = headers_along() | self.headers | dict(headers or {})
         try:
-            async with self.session.request(
-                method,
-                self.url + path,
-                data=body,
-                params=query_of(query),
-                headers=sent,
-                timeout=_STREAM_TIMEOUT,
-                allow_redirects=False,
+            async with self._asked(
+                method, path, data=body, query=query_of(query), headers=sent, timeout=_STREAM_TIMEOUT
             ) as response:
                 self._check(response, b"" if response.status < _ERROR_MIN else await self._body(response))
                 refusal = self._too_large(LINE_BYTES_MAX)

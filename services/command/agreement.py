@@ -1,7 +1,6 @@
 """`credentify agreement`: an institution agrees with another what counts at either; hands it over, accepts, ends it."""
 
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,15 @@ from proto.problem import MalformedProblem
 from proto.stacking import ects_text
 from proto.wire.agreements import AgreementAnswer, AgreementPage
 from services.clients.gateway import GatewayClient
+from services.clients.pages import every_page
 from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 from services.command.terminal import clean
 
+PAGES_MAX = 1_000
+"""Of another gateway, which is not believed in how much there is."""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -86,7 +88,7 @@ async def propose(
 async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the institution's agreements, those that were proposed last first."""
     async with gateway_client(gateway, api_key_file) as client:
-        found = [each async for each in _all(client.agreements)]
+        found = await _all(client)
     if as_json:
         print_json(AgreementPage(agreements=tuple(found)))
         return
@@ -171,9 +173,10 @@ async def fetch(*, partner_gateway: str, partner: str, gateway: str, api_key_fil
     """
     changed: list[AgreementAnswer] = []
     async with gateway_client(gateway, api_key_file) as own:
-        known = {each.agreement_id: each async for each in _all(own.agreements)}
-        public = functools.partial(GatewayClient(own.session, partner_gateway).public_agreements, partner)
-        async for shown in _all(public):
+        known = {each.agreement_id: each for each in await _all(own)}
+        other = GatewayClient(own.session, partner_gateway)
+        pages = every_page(lambda cursor: other.public_agreements(partner, cursor=cursor), pages_max=PAGES_MAX)
+        async for shown in (each async for page in pages for each in page.agreements):
             here = known.get(shown.agreement_id)
             for sent in _news(here, shown) if here is not None else ():
                 taken = await own.take_in_agreement(sent)
@@ -186,15 +189,10 @@ async def fetch(*, partner_gateway: str, partner: str, gateway: str, api_key_fil
     console.print(f"{len(changed)} agreements have changed")
 
 
-async def _all(pages: Callable[..., Awaitable[AgreementPage]]) -> AsyncIterator[AgreementAnswer]:
-    cursor = None
-    while True:
-        page = await pages(cursor=cursor)
-        for each in page.agreements:
-            yield each
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+async def _all(client: GatewayClient) -> list[AgreementAnswer]:
+    """Return all agreements of the institution."""
+    pages = every_page(lambda cursor: client.agreements(cursor=cursor))
+    return [each async for page in pages for each in page.agreements]
 
 
 def _news(here: AgreementAnswer, shown: AgreementAnswer) -> Iterator[ConsentEnvelope]:

@@ -15,7 +15,6 @@ from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
 

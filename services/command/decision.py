@@ -9,6 +9,7 @@ from proto.ids import parse_event_id
 from proto.number_words import number_of
 from proto.stacking import ects_text
 from proto.wire.own_statements import StandingDecisionAnswer, StandingDecisionPage
+from services.clients.pages import every_page
 from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option, print_event
 from services.command.links import gateway_option
@@ -58,13 +59,8 @@ async def list_(*, gateway: str, api_key_file: Path, as_json: bool) -> None:
     """List the institution's standing decisions, the newest first."""
     found: list[StandingDecisionAnswer] = []
     async with gateway_client(gateway, api_key_file) as client:
-        cursor: str | None = None
-        while True:
-            page = await client.standing_decisions(cursor=cursor)
+        async for page in every_page(lambda cursor: client.standing_decisions(cursor=cursor)):
             found += page.standing_decisions
-            cursor = page.next_cursor
-            if cursor is None:
-                break
     if as_json:
         print_json(StandingDecisionPage(standing_decisions=tuple(found)))
         return

@@ -7,6 +7,7 @@ import click
 from proto.ids import parse_credential_id, parse_event_id
 from proto.number_words import number_of
 from proto.wire.own_statements import InvitationAnswer, InvitationPage
+from services.clients.pages import every_page
 from services.command.institution import gateway_client, institution_key_option, print_event
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
@@ -51,13 +52,8 @@ async def invitations(*, gateway: str, api_key_file: Path, received: bool, as_js
     """List invitations, the newest first."""
     found: list[InvitationAnswer] = []
     async with gateway_client(gateway, api_key_file) as client:
-        cursor: str | None = None
-        while True:
-            page = await client.endorsers(received=received, cursor=cursor)
+        async for page in every_page(lambda cursor: client.endorsers(received=received, cursor=cursor)):
             found += page.invitations
-            cursor = page.next_cursor
-            if cursor is None:
-                break
     if as_json:
         print_json(InvitationPage(invitations=tuple(found)))
         return

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import click
 
 from proto.number_words import number_of
@@ -12,8 +11,6 @@ from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
 
 _PIECE_BYTES = 65_536
-_LIMITS = aiohttp.ClientTimeout(total=None, connect=10, sock_read=300)
-_ERROR_MIN = 400
 
 
 @click.group()

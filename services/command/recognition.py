@@ -20,7 +20,7 @@ from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
 from services.command.ects_option import ECTS
 from services.command.institution import gateway_client, institution_key_option
-from services.command.links import gateway_option, read_link
+from services.command.links import client_of_link, gateway_option
 from services.command.output import as_json_option, command, console, print_json
 from services.command.terminal import clean
 
@@ -74,9 +74,8 @@ async def apply(
 @command
 async def status(*, link: str, as_json: bool) -> None:
     """Show what was decided on the application behind LINK, and why."""
-    url, secret = read_link(link, "applications")
-    async with client_session() as session:
-        _print_seen(await GatewayClient(session, url).application_by_link(secret), as_json=as_json)
+    async with client_of_link(link, "applications") as (client, secret):
+        _print_seen(await client.application_by_link(secret), as_json=as_json)
 
 
 @recognition.command("appeal")
@@ -87,9 +86,8 @@ async def status(*, link: str, as_json: bool) -> None:
 @command
 async def appeal(*, link: str, number: int, text: str, as_json: bool) -> None:
     """Appeal once against the decision on document NUMBER of the application behind LINK; another person decides."""
-    url, secret = read_link(link, "applications")
-    async with client_session() as session:
-        _print_seen(await GatewayClient(session, url).appeal(secret, number, text), as_json=as_json)
+    async with client_of_link(link, "applications") as (client, secret):
+        _print_seen(await client.appeal(secret, number, text), as_json=as_json)
 
 
 @recognition.command("export")
@@ -98,9 +96,8 @@ async def appeal(*, link: str, number: int, text: str, as_json: bool) -> None:
 @command
 async def export(*, link: str, file: Path) -> None:
     """Save all that is kept of the application behind LINK as FILE, a ZIP."""
-    url, secret = read_link(link, "applications")
-    async with client_session() as session:
-        packed = await GatewayClient(session, url).export_application_by_link(secret)
+    async with client_of_link(link, "applications") as (client, secret):
+        packed = await client.export_application_by_link(secret)
     file.write_bytes(packed)
     console.print(f"saved {file}", markup=False)
 
@@ -130,9 +127,8 @@ async def whose(
 @command
 async def withdraw(*, link: str, as_json: bool) -> None:
     """Withdraw the application behind LINK; all that was written, shown and decided in it is erased."""
-    url, secret = read_link(link, "applications")
-    async with client_session() as session:
-        _print_seen(await GatewayClient(session, url).withdraw_application(secret), as_json=as_json)
+    async with client_of_link(link, "applications") as (client, secret):
+        _print_seen(await client.withdraw_application(secret), as_json=as_json)
 
 
 def _print_seen(seen: ApplicationSeen, *, as_json: bool) -> None:

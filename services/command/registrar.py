@@ -22,7 +22,13 @@ from proto.wire.institutions import AdmissionRequest
 from services.command.ects_option import ECTS
 from services.command.output import command, console
 from services.command.registrar_log import activate_rules, open_log_command, submit_command
-from services.command.registrar_signing import ask, rules_version_of, say, signing, yes_option
+from services.command.registrar_signing import (
+    confirm_for_good,
+    rules_version_of,
+    sign_and_submit,
+    signing_options,
+    yes_option,
+)
 from services.command.speaker import now
 from services.command.terminal import clean
 
@@ -34,13 +40,13 @@ def registrar() -> None:
 
 @registrar.command()
 @click.option("--request", "request_file", type=click.File("rb"), required=True, help="The request, or - for stdin.")
-@click.option("--yes", is_flag=True, help="Do not ask before signing.")
+@yes_option
 @click.option(
     "--rules-version",
     type=int,
     help=f"Of the log; asked from the ledger if left out, or {RULES_VERSION_OF_NEW_LOGS} with --origin.",
 )
-@signing
+@signing_options
 @command
 async def admit(*, request_file: Any, yes: bool, rules_version: int | None, **options: Any) -> None:
     """Admit an institution: sign the request that its gateway gave it."""
@@ -50,7 +56,7 @@ async def admit(*, request_file: Any, yes: bool, rules_version: int | None, **op
         click.confirm("Sign this admission?", abort=True)
     if rules_version is None:
         rules_version = RULES_VERSION_OF_NEW_LOGS if options["origin"] else await rules_version_of(options["ledger"])
-    await say(admission_kind(rules_version), options, **msgspec.structs.asdict(request))
+    await sign_and_submit(admission_kind(rules_version), options, **msgspec.structs.asdict(request))
 
 
 def admission_kind(rules_version: int) -> type[events.Admission]:
@@ -96,7 +102,7 @@ def print_request(request: AdmissionRequest) -> None:
 @click.option("--may-issue/--may-not-issue", default=True)
 @click.option("--may-stack/--may-not-stack", default=True)
 @click.option("--may-recognise/--may-not-recognise", default=True)
-@signing
+@signing_options
 @command
 async def change_scope(
     *,
@@ -118,20 +124,22 @@ async def change_scope(
         may_stack=may_stack,
         may_recognise=may_recognise,
     )
-    await say(events.IssuerScopeChanged, options, subject=subject, scope=scope)
+    await sign_and_submit(events.IssuerScopeChanged, options, subject=subject, scope=scope)
 
 
 @registrar.command("add-key")
 @click.argument("subject")
 @click.option("--public-key", required=True, help="z6Mk… of the new key; for assertion and form also zDn… (P-256).")
 @click.option("--purpose", type=click.Choice(["event", "assertion", "recovery", "form"]), required=True)
-@signing
+@signing_options
 @command
 async def add_key(*, subject: str, public_key: str, purpose: str, **options: Any) -> None:
     """Add a key for SUBJECT; it waits out the log's public delay before it may sign."""
     key = {"key_id": key_id_of(Did(subject), PublicKey(public_key)), "purpose": purpose, "public_key": public_key}
     is_new = purpose == "form" or is_p256_key(PublicKey(public_key))
-    await say(events.IssuerKeyAddedV2 if is_new else events.IssuerKeyAdded, options, subject=subject, key=key)
+    await sign_and_submit(
+        events.IssuerKeyAddedV2 if is_new else events.IssuerKeyAdded, options, subject=subject, key=key
+    )
 
 
 @registrar.command("retire-key")
@@ -139,45 +147,47 @@ async def add_key(*, subject: str, public_key: str, purpose: str, **options: Any
 @click.option("--reason", type=click.Choice(["rotated", "compromised"]), required=True)
 @click.option("--invalid-from", help="With compromised: since when what the key said is void (RFC 3339).")
 @yes_option
-@signing
+@signing_options
 @command
 async def retire_key(*, key_id: KeyId, reason: str, invalid_from: str | None, yes: bool, **options: Any) -> None:
     """Retire the key KEY_ID (a DID URL), for good; with `compromised`, what it said from --invalid-from on is void."""
     since = normalise(invalid_from) if invalid_from else None
     void = f", and what it said from {since} on is void" if since else ""
-    ask(f"{key_id} signs nothing any more{void}.", yes=yes, as_json=options["as_json"])
+    confirm_for_good(f"{key_id} signs nothing any more{void}.", yes=yes, as_json=options["as_json"])
     subject = key_id.partition("#")[0]
-    await say(events.IssuerKeyRetired, options, subject=subject, key_id=key_id, reason=reason, invalid_from=since)
+    await sign_and_submit(
+        events.IssuerKeyRetired, options, subject=subject, key_id=key_id, reason=reason, invalid_from=since
+    )
 
 
 @registrar.command()
 @click.argument("subject")
-@signing
+@signing_options
 @command
 async def suspend(*, subject: str, **options: Any) -> None:
     """Suspend SUBJECT: it may not issue until it is reinstated."""
-    await say(events.IssuerSuspended, options, subject=subject)
+    await sign_and_submit(events.IssuerSuspended, options, subject=subject)
 
 
 @registrar.command()
 @click.argument("subject")
-@signing
+@signing_options
 @command
 async def reinstate(*, subject: str, **options: Any) -> None:
     """Reinstate the suspended institution SUBJECT."""
-    await say(events.IssuerReinstated, options, subject=subject)
+    await sign_and_submit(events.IssuerReinstated, options, subject=subject)
 
 
 @registrar.command()
 @click.argument("subject")
 @click.option("--successor", help="The DID of the institution that answers for its credentials from now on.")
 @yes_option
-@signing
+@signing_options
 @command
 async def close(*, subject: str, successor: str | None, yes: bool, **options: Any) -> None:
     """Close SUBJECT for good."""
-    ask(f"{subject} speaks no more.", yes=yes, as_json=options["as_json"])
-    await say(events.IssuerClosed, options, subject=subject, successor=successor)
+    confirm_for_good(f"{subject} speaks no more.", yes=yes, as_json=options["as_json"])
+    await sign_and_submit(events.IssuerClosed, options, subject=subject, successor=successor)
 
 
 @registrar.command("revoke")
@@ -185,15 +195,19 @@ async def close(*, subject: str, successor: str | None, yes: bool, **options: An
 @click.option("--reason", type=click.Choice(["error", "invalidated", "legal-order", "key-compromise"]), required=True)
 @click.option("--effective-at", help="Since when it does not hold (RFC 3339); now if left out.")
 @yes_option
-@signing
+@signing_options
 @command
 async def revoke(
     *, credential_id: CredentialId, reason: str, effective_at: str | None, yes: bool, **options: Any
 ) -> None:
     """Revoke a credential of an institution that cannot do it any more, or by order of a court."""
     since = normalise(effective_at) if effective_at else now()
-    ask(f"The credential {credential_id} holds no more from {since} on.", yes=yes, as_json=options["as_json"])
-    await say(events.CredentialRevoked, options, credential_id=credential_id, reason=reason, effective_at=since)
+    confirm_for_good(
+        f"The credential {credential_id} holds no more from {since} on.", yes=yes, as_json=options["as_json"]
+    )
+    await sign_and_submit(
+        events.CredentialRevoked, options, credential_id=credential_id, reason=reason, effective_at=since
+    )
 
 
 _WITHDRAWN: Mapping[str, tuple[type[events.Withdrawal], str]] = {
@@ -208,14 +222,14 @@ _WITHDRAWN: Mapping[str, tuple[type[events.Withdrawal], str]] = {
 @click.argument("what", type=click.Choice(list(_WITHDRAWN)))
 @click.argument("event_id")
 @yes_option
-@signing
+@signing_options
 @command
 async def withdraw(*, what: str, event_id: str, yes: bool, **options: Any) -> None:
     """Withdraw WHAT the event EVENT_ID said, for an institution that closed without a successor."""
     named = parse_event_id(event_id)
-    ask(f"The {what} {named} counts no more.", yes=yes, as_json=options["as_json"])
+    confirm_for_good(f"The {what} {named} counts no more.", yes=yes, as_json=options["as_json"])
     kind, field = _WITHDRAWN[what]
-    await say(kind, options, **{field: named})
+    await sign_and_submit(kind, options, **{field: named})
 
 
 for each in (open_log_command, activate_rules, submit_command):

@@ -17,7 +17,14 @@ from services.clients.http_session import client_session
 from services.clients.log_client import LogClient
 from services.command.output import as_json_option, command, console
 from services.command.predecessor import read_predecessor
-from services.command.registrar_signing import DEFAULT_LEDGER, FILE, print_appended, say, signing
+from services.command.registrar_signing import (
+    DEFAULT_LEDGER,
+    FILE,
+    print_appended,
+    sign_and_submit,
+    signing_options,
+    yes_option,
+)
 from services.command.speaker import Speaker
 from services.command.submit import submit
 
@@ -104,8 +111,8 @@ async def open_log_command(
 @click.command("activate-rules")
 @click.argument("version", type=click.IntRange(2, max(RULES_VERSIONS_KNOWN)))
 @click.option("--from-index", type=int, help="The first entry that they judge; by default 100 after the log's end.")
-@click.option("--yes", is_flag=True, help="Do not ask before signing.")
-@signing
+@yes_option
+@signing_options
 @command
 async def activate_rules(*, version: int, from_index: int | None, yes: bool, **options: Any) -> None:
     """Have rules VERSION judge the log from an index on, for good. Bring every follower up to date before.
@@ -122,7 +129,7 @@ async def activate_rules(*, version: int, from_index: int | None, yes: bool, **o
         if version not in RULES_VERSIONS_FINISHED:
             console.print("That version is not finished: what the log says by it may break it once it is.")
         click.confirm("Sign this activation?", abort=True)
-    await say(events.RulesActivated, options, version=version, from_index=from_index)
+    await sign_and_submit(events.RulesActivated, options, version=version, from_index=from_index)
 
 
 @click.command("submit")

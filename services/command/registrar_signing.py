@@ -34,7 +34,7 @@ async def rules_version_of(ledger: str) -> int:
         return (await LogClient(session, ledger).log()).rules_version
 
 
-def signing(function: Any) -> Any:
+def signing_options(function: Any) -> Any:
     """The options that every signing command has."""
     for option in (
         as_json_option,
@@ -48,7 +48,7 @@ def signing(function: Any) -> Any:
     return function
 
 
-def ask(what: str, *, yes: bool, as_json: bool) -> None:
+def confirm_for_good(what: str, *, yes: bool, as_json: bool) -> None:
     """Ask before something is signed that nobody can take back."""
     if not (yes or as_json):
         click.confirm(f"{what} Nothing takes this back. Sign it?", abort=True)
@@ -57,7 +57,7 @@ def ask(what: str, *, yes: bool, as_json: bool) -> None:
 yes_option = click.option("--yes", is_flag=True, help="Do not ask before signing.")
 
 
-async def say(kind: type[events.EventBase], options: dict[str, Any], **fields: Any) -> None:
+async def sign_and_submit(kind: type[events.EventBase], options: dict[str, Any], **fields: Any) -> None:
     """Sign one event and submit it, or write it to a file."""
     origin = Origin(options["origin"] or await origin_of(options["ledger"]))
     did = Did(options["did"]) if options["did"] else None

@@ -80,7 +80,7 @@ async def rehearse(
         exit_status=exit_status(reports.values()),
         lines=tuple(lines_of_unclean(reports)),
         gateway_checked=has_gateway,
-        damages={name: len(msgspec.to_builtins(report)["damages"]) for name, report in reports.items()},
+        damages={name: report.damage_count for name, report in reports.items()},
         restore_seconds=round(restored - began, 1),
         check_seconds=round(time.monotonic() - restored, 1),
     )

@@ -14,7 +14,7 @@ from proto.wire.requests import RequestAnswer, RequestPage, RequestSeen
 from services.clients.gateway import GatewayClient
 from services.clients.http_session import client_session
 from services.command.institution import gateway_client, institution_key_option
-from services.command.links import gateway_option, read_link
+from services.command.links import client_of_link, gateway_option
 from services.command.output import as_json_option, command, console, print_json
 from services.command.terminal import clean
 
@@ -56,9 +56,7 @@ async def ask(*, gateway: str, as_json: bool, credentials: Sequence[str], **stat
 @command
 async def status(*, link: str, document: Path | None, as_json: bool) -> None:
     """Show what became of the request behind LINK."""
-    url, secret = read_link(link, "requests")
-    async with client_session() as session:
-        client = GatewayClient(session, url)
+    async with client_of_link(link, "requests") as (client, secret):
         seen = await client.request_seen(secret)
         if document is not None:
             document.write_bytes(await client.requested_document(secret))
@@ -71,9 +69,8 @@ async def status(*, link: str, document: Path | None, as_json: bool) -> None:
 @command
 async def withdraw(*, link: str, as_json: bool) -> None:
     """Withdraw the request behind LINK; what was said in it is erased."""
-    url, secret = read_link(link, "requests")
-    async with client_session() as session:
-        _print_seen(await GatewayClient(session, url).withdraw_request(secret), as_json=as_json)
+    async with client_of_link(link, "requests") as (client, secret):
+        _print_seen(await client.withdraw_request(secret), as_json=as_json)
 
 
 def _print_seen(seen: RequestSeen, *, as_json: bool) -> None:

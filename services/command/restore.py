@@ -161,7 +161,7 @@ async def _checked(folder: BackupFolder, to: Destinations, newest: OpenedCheckpo
         is_clean=all(report.is_clean for report in reports.values()),
         verdict=in_words(reports),
         lines=tuple(lines_of_unclean(reports)),
-        damages={name: len(msgspec.to_builtins(report)["damages"]) for name, report in reports.items()},
+        damages={name: report.damage_count for name, report in reports.items()},
     )
 
 

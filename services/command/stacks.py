@@ -8,6 +8,7 @@ import click
 
 from proto.stacking import ects_text
 from proto.wire.stacks import StackAdvice, StackAdvicePage, StackPreview
+from services.clients.pages import every_page
 from services.command.institution import gateway_client, institution_key_option
 from services.command.links import gateway_option
 from services.command.output import as_json_option, command, console, print_json
@@ -30,12 +31,8 @@ async def of_learner(*, learner: str, gateway: str, api_key_file: Path, as_json:
     found: list[StackAdvice] = []
     count = 0
     async with gateway_client(gateway, api_key_file) as client:
-        cursor: str | None = None
-        while True:
-            page = await client.stacks_for(learner, cursor=cursor)
-            found, count, cursor = [*found, *page.stacks], page.credential_count, page.next_cursor
-            if cursor is None:
-                break
+        async for page in every_page(lambda cursor: client.stacks_for(learner, cursor=cursor)):
+            found, count = [*found, *page.stacks], page.credential_count
     if as_json:
         print_json(StackAdvicePage(credential_count=count, stacks=tuple(found)))
         return

@@ -238,6 +238,7 @@ class Stack:
             "PORT": str(self.settings.gateway_port),
             "DATABASE_URL": addresses.gateway_database,
             "MIGRATION_DATABASE_URL": self.postgres.url(role="gateway_owner", database="gateway"),
+            "REQUESTS_BURST": "1000",  # everybody who asks is on this machine
             "LEDGER_URL": addresses.ledger,
             "LOG_VERIFIER_KEY": addresses.log_verifier_key,
             "REGISTRAR": addresses.registrar,

@@ -8,8 +8,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from proto.problem import MalformedProblem
+from proto.wire.gateway import AchievementPage
 from services.clients.bodies import body_within, lines_within
 from services.clients.http_client import LINE_BYTES_MAX, HttpClient, UnreachableProblem
+from services.clients.pages import every_page
 
 REFUSAL = MalformedProblem("more than it may be")
 
@@ -64,3 +66,17 @@ async def test_a_line_without_end_is_no_answer_of_ours(server: TestServer, sessi
     assert [len(line) async for line in client.lines("GET", "/", query={"count": LINE_BYTES_MAX})] == [LINE_BYTES_MAX]
     with pytest.raises(UnreachableProblem, match="answered with something else"):
         [line async for line in client.lines("GET", "/", query={"count": LINE_BYTES_MAX + 1})]
+
+
+async def test_a_list_is_read_page_by_page_to_its_end_and_one_without_an_end_is_refused() -> None:
+    asked: list[str | None] = []
+
+    async def pages(cursor: str | None, *, count: int) -> AchievementPage:
+        asked.append(cursor)
+        return AchievementPage(achievements=(), next_cursor=f"c{len(asked)}" if len(asked) < count else None)
+
+    assert len([page async for page in every_page(lambda cursor: pages(cursor, count=3), pages_max=3)]) == 3
+    assert asked == [None, "c1", "c2"]
+    asked.clear()
+    with pytest.raises(MalformedProblem, match="more than 3 pages"):
+        [page async for page in every_page(lambda cursor: pages(cursor, count=4), pages_max=3)]

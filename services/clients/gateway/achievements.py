@@ -8,6 +8,7 @@ from proto.ids import AchievementId
 from proto.wire.esco import EscoFoundList, EscoLoaded
 from proto.wire.gateway import AchievementAnswer, AchievementPage, AchievementRequest, CataloguePage
 from services.clients.http_client import HttpClient
+from services.clients.pages import every_page
 
 Json = dict[str, Any]
 
@@ -32,12 +33,9 @@ class AchievementCalls(HttpClient):
 
     async def all_achievements(self) -> AsyncIterator[AchievementAnswer]:
         """Yield all of the institution's achievements."""
-        cursor: str | None = ""
-        while cursor is not None:
-            page = await self.achievements(cursor=cursor or None)
+        async for page in every_page(lambda cursor: self.achievements(cursor=cursor)):
             for item in page.achievements:
                 yield item
-            cursor = page.next_cursor
 
     async def achievement(self, achievement_id: AchievementId) -> AchievementAnswer:
         """Return an achievement of the institution, with what the Annex I check says of it."""

@@ -1,12 +1,12 @@
 """Agreements between institutions, as calls."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from proto.documents.recognition_agreement import ConsentEnvelope
 from proto.ids import AgreementId
 from proto.wire.agreements import AgreementAnswer, AgreementPage, AgreementRequest
 from services.clients.http_client import HttpClient
+from services.clients.pages import page_query
 
 Json = dict[str, Any]
 
@@ -36,16 +36,11 @@ class AgreementCalls(HttpClient):
 
     async def agreements(self, *, cursor: str | None = None, limit: int | None = None) -> AgreementPage:
         """Return the institution's agreements, those that were proposed last first."""
-        return await self.call("GET", "/v1/agreements", AgreementPage, query=_page(cursor, limit))
+        return await self.call("GET", "/v1/agreements", AgreementPage, query=page_query(cursor, limit))
 
     async def public_agreements(
         self, slug: str, *, cursor: str | None = None, limit: int | None = None
     ) -> AgreementPage:
         """Return what an institution of the gateway has agreed with others."""
         path = f"/v1/institutions/{slug}/agreements"
-        return await self.call("GET", path, AgreementPage, query=_page(cursor, limit))
-
-
-def _page(cursor: str | None, limit: int | None) -> Mapping[str, str]:
-    asked = {"cursor": cursor, "limit": str(limit) if limit is not None else None}
-    return {name: value for name, value in asked.items() if value is not None}
+        return await self.call("GET", path, AgreementPage, query=page_query(cursor, limit))

@@ -18,6 +18,7 @@ from proto.wire.gateway import StackRequest
 from proto.wire.reminders import Reminder, ReminderPage
 from proto.wire.stacks import StackAdvicePage, StackPreview
 from services.clients.http_client import HttpClient
+from services.clients.pages import every_page
 
 Json = dict[str, Any]
 
@@ -91,14 +92,10 @@ class ApplicationCalls(HttpClient):
         appealed: bool = False,
     ) -> AsyncIterator[ApplicationAnswer]:
         """Yield all applications to the institution that `applications` would return page by page."""
-        cursor: str | None = ""
-        while cursor is not None:
-            page = await self.applications(
-                state=state, programme=programme, overdue=overdue, appealed=appealed, cursor=cursor or None
-            )
+        chosen: Json = {"state": state, "programme": programme, "overdue": overdue, "appealed": appealed}
+        async for page in every_page(lambda cursor: self.applications(**chosen, cursor=cursor)):
             for item in page.applications:
                 yield item
-            cursor = page.next_cursor
 
     async def application_evidence(self, application_id: ApplicationId, number: int) -> bytes:
         """Return a piece of evidence as the file that it came as."""

@@ -16,6 +16,7 @@ from proto.wire.gateway import (
 )
 from proto.wire.said_again import SaidAgain
 from services.clients.http_client import HttpClient
+from services.clients.pages import every_page
 
 Json = dict[str, Any]
 Proof = Literal["eddsa-rdfc-2022", "eddsa-jcs-2022", "none"]
@@ -38,12 +39,9 @@ class CredentialCalls(HttpClient):
 
     async def all_credentials(self, *, learner: str | None = None) -> AsyncIterator[CredentialAnswer]:
         """Yield all credentials of the institution, or of one learner."""
-        cursor: str | None = ""
-        while cursor is not None:
-            page = await self.credentials(learner=learner, cursor=cursor or None)
+        async for page in every_page(lambda cursor: self.credentials(learner=learner, cursor=cursor)):
             for item in page.credentials:
                 yield item
-            cursor = page.next_cursor
 
     async def credential(self, credential_id: CredentialId) -> CredentialAnswer:
         """Return how a credential of the institution stands."""

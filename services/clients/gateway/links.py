@@ -25,6 +25,7 @@ from proto.wire.requests import (
     RequestSeen,
 )
 from services.clients.http_client import HttpClient
+from services.clients.pages import every_page
 
 Json = dict[str, Any]
 _FORM = "application/x-www-form-urlencoded"
@@ -58,12 +59,9 @@ class LinkCalls(HttpClient):
 
     async def all_requests(self, *, state: str | None = None) -> AsyncIterator[RequestAnswer]:
         """Yield all requests to the institution."""
-        cursor: str | None = ""
-        while cursor is not None:
-            page = await self.requests(state=state, cursor=cursor or None)
+        async for page in every_page(lambda cursor: self.requests(state=state, cursor=cursor)):
             for item in page.requests:
                 yield item
-            cursor = page.next_cursor
 
     async def asked(self, request_id: RequestId) -> RequestAnswer:
         """Return a request to the institution."""

@@ -13,6 +13,7 @@ from proto.wire.own_statements import (
     StandingDecisionRequest,
 )
 from services.clients.http_client import HttpClient
+from services.clients.pages import page_query
 
 Json = dict[str, Any]
 
@@ -36,7 +37,7 @@ class StatementCalls(HttpClient):
 
     async def standing_decisions(self, *, cursor: str | None = None, limit: int | None = None) -> StandingDecisionPage:
         """Return the institution's standing decisions, the newest first."""
-        query = _page(cursor, limit)
+        query = page_query(cursor, limit)
         return await self.call("GET", "/v1/standing-decisions", StandingDecisionPage, query=query)
 
     async def withdraw_standing_decision(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
@@ -51,7 +52,7 @@ class StatementCalls(HttpClient):
         self, *, received: bool = False, cursor: str | None = None, limit: int | None = None
     ) -> InvitationPage:
         """Return the invitations that the institution made, or those that it got (`received`), the newest first."""
-        query = _page(cursor, limit) | ({"received": "true"} if received else {})
+        query = page_query(cursor, limit) | ({"received": "true"} if received else {})
         return await self.call("GET", "/v1/endorsers", InvitationPage, query=query)
 
     async def uninvite_endorser(self, event_id: EventId, *, key: str | None = None) -> EventAnswer:
@@ -70,7 +71,7 @@ class StatementCalls(HttpClient):
     ) -> EndorsementPage:
         """Return the endorsements of a credential, the newest first."""
         path = f"/v1/credentials/{credential_id}/endorsements"
-        return await self.call("GET", path, EndorsementPage, query=_page(cursor, limit))
+        return await self.call("GET", path, EndorsementPage, query=page_query(cursor, limit))
 
     async def withdraw_endorsement(
         self, credential_id: CredentialId, event_id: EventId, *, key: str | None = None
@@ -78,8 +79,3 @@ class StatementCalls(HttpClient):
         """Withdraw an endorsement."""
         path = f"/v1/credentials/{credential_id}/endorsements/{event_id}"
         return await self.call("DELETE", path, EventAnswer, key=key)
-
-
-def _page(cursor: str | None, limit: int | None) -> dict[str, str]:
-    asked = {"cursor": cursor, "limit": None if limit is None else str(limit)}
-    return {name: value for name, value in asked.items() if value is not None}
