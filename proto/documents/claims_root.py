@@ -49,12 +49,8 @@ def claims_of(document: Mapping[str, Any], *, without: Iterable[str] = ()) -> di
     return found
 
 
-def salt_of(seed: bytes, name: str) -> str:
-    """Return the salt of a claim: 16 bytes of HMAC-SHA-256 under the document's seed, in base64url."""
-    return _salt(seed, name).decode()
-
-
 def _salt(seed: bytes, name: str) -> bytes:
+    """Return the salt of a claim: 16 bytes of HMAC-SHA-256 under the document's seed, in base64url."""
     return _base64url(hmac.digest(seed, _SALT_HEAD + name.encode(), "sha256")[:SALT_BYTES])
 
 

@@ -23,7 +23,6 @@ Text = Annotated[dict[Language, LongText], Meta(min_length=1, max_length=24, des
 CodeText = Annotated[str, Meta(min_length=1, max_length=100)]
 AnyUri = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,30}:[!-~]{1,490}\Z", max_length=500)]
 DateField = Annotated[str, Meta(pattern=rf"^{_DATE}\Z", max_length=10, description="YYYY-MM-DD")]
-TimeField = Annotated[str, Meta(pattern=rf"^{_DATE}T{_TIME}\Z", max_length=40, description="RFC 3339 with an offset")]
 DayOrTimeField = Annotated[
     str,
     Meta(

@@ -11,9 +11,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 _SNB = "http://data.europa.eu/snb/"
-EQF_SCHEME = _SNB + "eqf/25831c2"
-ISCED_F_SCHEME = _SNB + "isced-f/25831c2"
-ESCO_SKILL_SCHEME = "http://data.europa.eu/esco/concept-scheme/skills"
 ECTS_FRAMEWORK = _SNB + "education-credit/6fcec5c5af"
 EQF_LEVEL_MIN, EQF_LEVEL_MAX = 1, 8
 

@@ -96,6 +96,7 @@ __all__ = [
     "IssuerAdmitted",
     "IssuerAdmittedV2",
     "IssuerClosed",
+    "IssuerEvent",
     "IssuerKeyAdded",
     "IssuerKeyAddedV2",
     "IssuerKeyRetired",
@@ -127,6 +128,10 @@ EVENT_BYTES_MAX = 42_000
 
 Admission = IssuerAdmitted | IssuerAdmittedV2
 KeyAddition = IssuerKeyAdded | IssuerKeyAddedV2
+IssuerEvent = (
+    Admission | IssuerScopeChanged | KeyAddition | IssuerKeyRetired | IssuerSuspended | IssuerReinstated | IssuerClosed
+)
+"""What changes an institution's own state."""
 Stack = CredentialStacked | CredentialStackedV2
 Issue = CredentialIssued | CredentialIssuedV2 | CredentialsIssued | Stack
 Revocation = CredentialRevoked | CredentialsRevoked

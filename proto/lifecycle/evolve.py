@@ -233,13 +233,7 @@ def _statement(
 
 def _issuer_after(  # noqa: PLR0911 - one return per row of the table
     book: Book,
-    event: events.Admission
-    | events.IssuerScopeChanged
-    | events.KeyAddition
-    | events.IssuerKeyRetired
-    | events.IssuerSuspended
-    | events.IssuerReinstated
-    | events.IssuerClosed,
+    event: events.IssuerEvent,
     opened: Opened,
     stamp: Stamp,
 ) -> Issuer:

@@ -141,13 +141,7 @@ def _touch(book: Book, opened: Opened, found: Needs, batch_size: int) -> None:
 
 def _touch_issuer_event(
     book: Book,
-    event: events.Admission
-    | events.IssuerScopeChanged
-    | events.KeyAddition
-    | events.IssuerKeyRetired
-    | events.IssuerSuspended
-    | events.IssuerReinstated
-    | events.IssuerClosed,
+    event: events.IssuerEvent,
     found: Needs,
 ) -> None:
     found.issuers.add(event.subject)

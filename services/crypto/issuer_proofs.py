@@ -62,7 +62,7 @@ def by_log(
     own = [proof for proof in proofs if is_by(proof, issuer or issuer_of(document))]
     if not own:  # a proof that was made another's says nothing of the issuer, nor does one that somebody else made
         return broken_for_others(document, now=now, forms=forms) or _of_nobody(proofs, "proof-of-others")
-    signed = _SignedBy(document, now=now, forms=forms)
+    signed = _SignedDocument(document, now=now, forms=forms)
     return worst([_by_log(signed, proof, issuer, book, life) for proof in own])
 
 
@@ -76,7 +76,7 @@ def _of_nobody(proofs: Sequence[Mapping[str, Any]], code: str) -> DocumentFindin
 
 
 def _by_log(
-    signed: "_SignedBy", proof: Mapping[str, Any], issuer: Did | None, book: Book, life: Life | None
+    signed: "_SignedDocument", proof: Mapping[str, Any], issuer: Did | None, book: Book, life: Life | None
 ) -> DocumentFinding:
     key = _key_of(proof, issuer, book)
     if key is None:
@@ -95,7 +95,7 @@ def _key_of(proof: Mapping[str, Any], issuer: Did | None, book: Book) -> Key | N
     return known.key(KeyId(method)) if known else None
 
 
-class _SignedBy:
+class _SignedDocument:
     """One document, of which several proofs are asked about: what they all cover is worked out once."""
 
     def __init__(self, document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> None:
@@ -140,11 +140,11 @@ def by_itself(document: Mapping[str, Any], *, now: Moment, forms: FormsOf) -> Do
     if not own:
         named = DocumentFinding(result="invalid", code="proof-key-of-another")
         return named if all(map(_names_key, proofs)) else _of_nobody(proofs, "proof-names-no-key")
-    signed = _SignedBy(document, now=now, forms=forms)
+    signed = _SignedDocument(document, now=now, forms=forms)
     return worst([_by_itself(signed, proof, issuer_of(document)) for proof in own])
 
 
-def _by_itself(signed: _SignedBy, proof: Mapping[str, Any], issuer: str) -> DocumentFinding:
+def _by_itself(signed: _SignedDocument, proof: Mapping[str, Any], issuer: str) -> DocumentFinding:
     method = str(proof.get("verificationMethod"))
     if not issuer.startswith(DID_KEY):
         return DocumentFinding(result="unknown", code="proof-key-elsewhere")
@@ -163,7 +163,7 @@ def broken_for_others(document: Mapping[str, Any], *, now: Moment, forms: FormsO
         methods = [(proof, str(proof.get("verificationMethod"))) for proof in proofs_of(document)]
     except InvalidProblem:
         return None
-    signed = _SignedBy(document, now=now, forms=forms)
+    signed = _SignedDocument(document, now=now, forms=forms)
     for proof, method in methods:
         owner = owner_of(KeyId(method))
         if owner.startswith(DID_KEY):

@@ -81,7 +81,7 @@ def make_app(
         show_refusal=show_refusal,
     )
     app[LOG], app[REGISTRY], app[CONFIG] = log, registry, config
-    _put_around(app, dispatch, config)
+    _add_edge(app, dispatch, config)
     if tracing is not None:
         app[TRACING] = tracing
         app.cleanup_ctx.append(_traced(tracing))  # the first, so the last to end
@@ -114,8 +114,8 @@ def make_app(
     return app
 
 
-def _put_around(app: web.Application, dispatch: Dispatch, config: EdgeConfig) -> None:
-    """Put what every request passes around an app: its dispatch, connections, and the bodies that are held at once."""
+def _add_edge(app: web.Application, dispatch: Dispatch, config: EdgeConfig) -> None:
+    """Add what every request passes: the dispatch, connections, and the bodies that are held at once."""
     app[DISPATCH] = dispatch
     app[CONNECTIONS] = Connections(log=app[LOG], proxies=TrustedProxies(config.trusted_proxies))
     app[HELD_BODIES] = HeldBodies(

@@ -9,14 +9,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from proto.canonical import DECODE_ERRORS
 from services.persistence.durable_file import write_durably
 
 FILE_NAME = "secrets-first-seen.json"
 _KEPT_MAX = 8
+_SALT_DIGITS = 32
 _BYTES_MAX = 1_048_576
 _Stamp = tuple[int, int, int]
 
@@ -24,7 +27,7 @@ _Stamp = tuple[int, int, int]
 class _Memory(msgspec.Struct, forbid_unknown_fields=True):
     """The file: a salt, and for each setting the POSIX time at which each content was seen first."""
 
-    salt: str
+    salt: Annotated[str, Meta(min_length=_SALT_DIGITS, max_length=_SALT_DIGITS)]
     first_seen: dict[str, dict[str, float]] = {}
 
 
@@ -101,4 +104,4 @@ def _read(path: Path | None) -> _Memory:
             return msgspec.json.decode(path.read_bytes(), type=_Memory)
     except (OSError, *DECODE_ERRORS):
         pass
-    return _Memory(salt=secrets.token_hex(16))
+    return _Memory(salt=secrets.token_hex(_SALT_DIGITS // 2))

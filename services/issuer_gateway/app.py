@@ -66,7 +66,6 @@ from services.supervision import EndProcess, TaskSupervision
 PARTS: web.AppKey[Parts] = web.AppKey("gateway_parts", Parts)
 BACKGROUND_CONNECTIONS_MAX = 8
 _MEASURE_SECONDS = 5.0
-_MS = 1000
 _HOUR_SECONDS = 3_600
 _DATABASE_PAUSE_SECONDS = 1.0
 _CANCEL_SECONDS = 0.5

@@ -190,7 +190,7 @@ async def session_transaction(connection: Connection) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def confirmed_transaction(connection: Connection) -> AsyncIterator[None]:
-    """Do the same for who begins again after a doubt: raises `NotConfirmedProblem` for CommitUnknownError."""
+    """Do the same for a command that may be run again: raises `NotConfirmedProblem` for CommitUnknownError."""
     try:
         async with session_transaction(connection):
             yield

@@ -32,7 +32,6 @@ from tests.fault.gateway_storage import FakeDatabase, FakeStorage, Gate, Session
 ISSUE, REFUSED, BROKEN = b"issue", b"refused", b"broken"
 """What rows hold: one to issue, one that the gateway refuses, and one that breaks whoever reads it."""
 _ENCODE_PART = msgspec.msgpack.Encoder().encode
-_OVER = ("finished", "failed")
 
 
 class BatchRow(msgspec.Struct):

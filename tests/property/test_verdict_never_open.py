@@ -1,5 +1,7 @@
 """Whatever the checks find: valid is said only where everything that applies is valid and nothing is missing."""
 
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,18 +9,8 @@ from proto.wire.verifier import CheckName, Result
 from services.verifier.verdict.findings import CheckFinding
 from services.verifier.verdict.verdict import MUST_APPLY, verdict
 
-NAMES: list[CheckName] = [
-    "document",
-    "proof",
-    "signature",
-    "inclusion",
-    "issuer",
-    "status",
-    "period",
-    "components",
-    "freshness",
-]
-RESULTS: list[Result] = ["valid", "invalid", "unknown", "not_applicable"]
+NAMES: tuple[CheckName, ...] = get_args(CheckName)
+RESULTS: tuple[Result, ...] = get_args(Result)
 checks = st.lists(
     st.builds(
         CheckFinding,

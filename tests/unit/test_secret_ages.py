@@ -84,8 +84,9 @@ def test_the_memory_holds_neither_the_secret_nor_its_hash_and_two_memories_have_
 def test_a_memory_that_is_damaged_missing_or_cannot_be_written_is_begun_anew(tmp_path: Path) -> None:
     clock = Clock(tmp_path)
     clock.laid_down(b"token")
-    clock.memory.write_bytes(b"\x00\xff")
-    assert clock.since() == START
+    for damaged in (b"\x00\xff", b'{"salt": "%s"}' % (b"a" * 65), b'{"salt": ""}'):
+        clock.memory.write_bytes(damaged)
+        assert clock.since() == START
     nowhere = tmp_path / "not mounted" / FILE_NAME
     assert clock.since(nowhere) == START
     assert not nowhere.parent.exists(), "a folder that is not there is not made"

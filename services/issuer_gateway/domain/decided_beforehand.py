@@ -80,10 +80,6 @@ class ProgrammeDecider:
         self._counted: dict[tuple[AgreementId, int], int] = {}
         self._total = 0
 
-    def is_new(self, credential_id: CredentialId) -> bool:
-        """Tell whether a credential has not been counted in this application."""
-        return credential_id not in self._seen
-
     def decided(
         self,
         book: Book,
@@ -97,7 +93,7 @@ class ProgrammeDecider:
         `decisions` are those on its achievement, `agreements` those with whoever awarded it that nobody has ended.
         """
         on_log = offered.on_log
-        if not rules.may_recognise(book, self._recogniser) or not self.is_new(on_log.credential_id):
+        if not rules.may_recognise(book, self._recogniser) or on_log.credential_id in self._seen:
             return None
         found = next(
             (

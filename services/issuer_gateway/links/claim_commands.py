@@ -18,7 +18,6 @@ from proto.problem import ConflictProblem, MalformedProblem, NotFoundProblem, Pr
 from proto.wire.requests import Claim, ClaimLine, ClaimMade, ClaimRequest, ClaimState
 from services.edge import ForbiddenProblem, Log, token_hash
 from services.issuer_gateway.config import LIMITS
-from services.issuer_gateway.credentials import credential_reader
 from services.issuer_gateway.credentials.change_credential import UnknownCredentialProblem
 from services.issuer_gateway.credentials.credential_reader import CredentialReader
 from services.issuer_gateway.credentials.decide_awards import DecideAwards
@@ -41,8 +40,6 @@ READ_SCOPE = "credentials:read"
 CLAIM_PREFIX = "cfc_"
 """What every claim's secret begins with, so that scanners find lost ones."""
 _ENCODE = msgspec.json.Encoder().encode
-_DECODE = msgspec.json.Decoder(Award).decode
-_PROOF: credential_reader.ProofChoice = "eddsa-rdfc-2022"
 
 
 class UnknownClaimProblem(NotFoundProblem):

@@ -40,8 +40,6 @@ from services.issuer_gateway.wiring.awards import Issuing, make_batch_reader, ma
 from services.issuer_gateway.wiring.parts import Parts
 from services.policy_file import policy_text
 
-_MS = 1000
-
 
 def make_gateway(parts: Parts, issuing: Issuing, config: Config) -> Gateway:
     """Return the commands that handlers get."""
