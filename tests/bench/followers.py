@@ -14,7 +14,8 @@ from proto.ids import CredentialId
 from services.command.child import ServiceProcess
 from services.persistence.postgres import connected
 from tests.bench.processes import MemoryWatch, run_command
-from tests.bench.stand import HOST, Stand, free_port
+from tests.bench.stand import HOST, Stand
+from tests.support.ports import free_port
 
 POLL_S = 0.05
 STEP_TIMEOUT_S = 4 * 3_600.0

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from services.command.up import DATABASES, HOST, Ports, Stack, choose_settings
 from services.ledger.config import Config as LedgerConfig
 from services.persistence.postgres import connected
 from tests.bench.signing import DOCUMENTS_PREFIX, INSTITUTIONS, institution
+from tests.support.ports import free_port
 from tests.support.statements import ACCREDITATION, SCOPE
 
 LIMITS_DATABASE, PEER_DATABASE = "limits", "peer"
@@ -170,7 +170,7 @@ async def stand_in(folder: Path, *, rules_version: int) -> AsyncIterator[Stand]:
     """Yield a stand in a folder, which stays with all that is in it; the log that is there is gone on with."""
     home = Home(folder)
     home.open()
-    stand = Stand(home, choose_settings(home, _free_ports()), say=lambda _text: None)
+    stand = Stand(home, choose_settings(home, free_ports()), say=lambda _text: None)
     stand.rules_version = rules_version
     try:
         async with aiohttp.ClientSession() as session:
@@ -189,14 +189,9 @@ def _temporary_folder() -> Path:
     return folder
 
 
-def _free_ports() -> Ports:
+def free_ports() -> Ports:
     """Return three ports that nobody uses now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(3)]
-        for probe in sockets:
-            probe.bind((HOST, 0))
-        ledger, gateway, verifier = (probe.getsockname()[1] for probe in sockets)
-    return Ports(ledger=ledger, gateway=gateway, verifier=verifier)
+    return Ports(ledger=free_port(), gateway=free_port(), verifier=free_port())
 
 
 def resident_mb(process: ServiceProcess) -> float | None:
@@ -206,14 +201,6 @@ def resident_mb(process: ServiceProcess) -> float | None:
         return None
     fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
     return int(fields["VmRSS"].split()[0]) / KIB_PER_MB
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def port_of(url: str) -> int:
@@ -226,7 +213,7 @@ __all__ = [
     "INSTITUTIONS",
     "READY_SECONDS_MAX",
     "Stand",
-    "free_port",
+    "free_ports",
     "open_stand",
     "port_of",
     "resident_mb",

@@ -13,6 +13,7 @@ import pytest
 from tests.support.databases import MakeDatabase
 from tests.support.killed_services import KilledGateway, killed_gateway
 from tests.support.ledgers import RunningLedger
+from tests.support.ports import free_port
 
 FAST_SEED = 1
 
@@ -85,9 +86,7 @@ def folder(open_folder: Path) -> Path:
 
 
 @pytest.fixture
-async def killed(
-    make_database: MakeDatabase, tmp_path: Path, unused_tcp_port: int
-) -> AsyncIterator[tuple[KilledGateway, RunningLedger]]:
+async def killed(make_database: MakeDatabase, tmp_path: Path) -> AsyncIterator[tuple[KilledGateway, RunningLedger]]:
     """A gateway to be killed and the ledger that it talks to."""
-    async with killed_gateway(make_database, tmp_path, unused_tcp_port) as running:
+    async with killed_gateway(make_database, tmp_path, free_port()) as running:
         yield running

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +17,7 @@ from services.clients.log_client import LogClient
 from services.ledger.config import SETTINGS_PREFIX, Config
 from tests.fault.crew import CLIENT_TIMEOUT_SECONDS
 from tests.fault.proxy import Proxy
+from tests.support.ports import free_port
 
 PROGRAM = f"""
 import os
@@ -29,13 +29,6 @@ run(load_settings(Config, {SETTINGS_PREFIX!r}, os.environ))
 ROOT = Path(__file__).parents[2]
 READY_SECONDS = 120.0
 LINES_MAX, LINE_MAX = 20, 1_000
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment_of(config: Config) -> dict[str, str]:

@@ -5,7 +5,7 @@ The fast selection has 1,500 rows, the whole list 100,000 (a few minutes).
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -18,10 +18,11 @@ from tests.support.databases import MakeDatabase
 from tests.support.gateways import Office, RunningGateway, gateway_config, gateway_database
 from tests.support.killed_services import KilledGateway, KilledLedger
 from tests.support.ledgers import UNAVAILABLE, Registrar, ledger_config, new_database
+from tests.support.ports import free_port
 
 ROWS, ROWS_TORTURE = 1_500, 100_000
 KILLS, KILLS_TORTURE = 4, 24
-STALL_SECONDS = 60.0
+STALL_SECONDS = 120.0
 """So long nothing may move, before the test gives up."""
 LOG_LINES = 40
 SESSIONS = """
@@ -33,15 +34,12 @@ HEADER = "learner_ref,given_name,family_name,achievement,valid_from"
 
 @pytest.fixture(params=[1, 2])
 async def both(
-    request: pytest.FixtureRequest,
-    make_database: MakeDatabase,
-    tmp_path: Path,
-    unused_tcp_port_factory: Callable[[], int],
+    request: pytest.FixtureRequest, make_database: MakeDatabase, tmp_path: Path
 ) -> AsyncIterator[tuple[KilledGateway, KilledLedger]]:
     """A gateway and a ledger to be killed, by either rules; at the end nothing may be damaged in either."""
     database = await new_database(make_database)
     async with aiohttp.ClientSession() as session:
-        config = msgspec.structs.replace(ledger_config(database, tmp_path), port=unused_tcp_port_factory())
+        config = msgspec.structs.replace(ledger_config(database, tmp_path), port=free_port())
         registrar = Registrar(rules_version=request.param)
         config = msgspec.structs.replace(config, development_rules=registrar.rules_version > 1)
         ledger = KilledLedger(config, database, registrar, session)
@@ -50,7 +48,7 @@ async def both(
         await ledger.start()
         folder = tmp_path / "gateway"
         own = await gateway_database(make_database, folder, ledger)
-        gateway = KilledGateway(gateway_config(own, folder, ledger, port=unused_tcp_port_factory()), own, ledger)
+        gateway = KilledGateway(gateway_config(own, folder, ledger, port=free_port()), own, ledger)
         gateway.log_file = tmp_path / "gateway.log"
         await gateway.start()
         try:

@@ -19,11 +19,11 @@ import msgspec
 
 from services.persistence import database_setup
 from services.persistence.postgres import connected
-from tests.bench.stand import free_port
 from tests.ha.children import Program
 from tests.ha.doors import Door, Sides, name_by_folder, processes_of
 from tests.ha.packages import Programs
 from tests.ha.patroni_settings import SUPERUSER, settings_of
+from tests.support.ports import free_port
 
 NAMES = ("a", "b", "c")
 HEALTHY_SECONDS = 180.0

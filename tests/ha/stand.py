@@ -21,9 +21,10 @@ from services.command.home import Home, replace_private
 from services.command.key_file import write_secret
 from services.command.up import DATABASES, HOST, Stack, choose_settings
 from tests.bench.results import say
-from tests.bench.stand import READY_SECONDS_MAX, Stand, _free_ports, free_port
+from tests.bench.stand import READY_SECONDS_MAX, Stand, free_ports
 from tests.ha.database import Database
 from tests.ha.packages import Programs
+from tests.support.ports import free_port
 
 HALVES = ("a", "b")
 WITNESSES = ("w1", "w2", "w3")
@@ -183,7 +184,7 @@ async def open_ha_stand(
             database = Database(home.path("nodes"), programs, session)
             tell("database     starting three nodes of etcd, Patroni and PostgreSQL")
             async with database.running():
-                stand = HaStand(home, choose_settings(home, _free_ports()), say=tell)
+                stand = HaStand(home, choose_settings(home, free_ports()), say=tell)
                 stand.rules_version, stand.database = 2, database
                 stand.is_standby_required = is_standby_required
                 try:

@@ -12,7 +12,7 @@ from services.command.pg_tools import ToolProblem, dump, restore
 from services.embedded import EmbeddedPostgres
 from services.persistence import postgres
 from tests.conftest import TEST_SETTINGS
-from tests.fault.processes import free_port
+from tests.support.ports import free_port
 
 SERVERS = Path("/usr/lib/postgresql")
 PASSWORD = "pass/word # with ?"

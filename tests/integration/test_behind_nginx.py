@@ -5,7 +5,6 @@ import contextlib
 import io
 import re
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from yarl import URL
 
 from services.edge import EdgeConfig, LineWriter, Log, Media, Route, listening, make_app
 from tests.integration.test_verifier_http import Verifier, verifier
+from tests.support.ports import free_port
 
 __all__ = ["verifier"]
 
@@ -37,9 +37,7 @@ http {{
 @contextlib.asynccontextmanager
 async def nginx(upstream: str, folder: Path) -> AsyncIterator[URL]:
     """Run nginx before a service, which it has under `/verify/`, with what it does by default."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_CONFIG.format(folder=folder, port=port, upstream=upstream))
     process = await asyncio.create_subprocess_exec("nginx", "-e", "stderr", "-p", str(folder), "-c", str(config))

@@ -20,8 +20,8 @@ from services.command.main import main
 from services.issuer_gateway.keys.keystore import create_master_key
 from services.persistence.database_setup import migrate
 from services.persistence.postgres import connected
-from tests.end_to_end.conftest import free_port
 from tests.support.databases import Database, MakeDatabase
+from tests.support.ports import free_port
 from tests.support.statements import secret_key
 
 ORIGIN = Origin("log.example/doctor")

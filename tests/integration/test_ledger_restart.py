@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from services.clients.log_client import LogClient, LogUnreachableProblem
 from services.ledger.config import SETTINGS_PREFIX
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.ports import free_port
 
 PROGRAM = f"""
 import os
@@ -112,12 +112,9 @@ class Process:
 @pytest.fixture
 async def process(make_database: MakeDatabase, tmp_path: Path, registrar: Registrar) -> AsyncIterator[Process]:
     """A ledger in a process of its own, with a fresh log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     database = await new_database(make_database)
     async with aiohttp.ClientSession() as session:
-        config = replace(ledger_config(database, tmp_path), port=port)
+        config = replace(ledger_config(database, tmp_path), port=free_port())
         made = Process(RunningLedger(config, database, registrar, session))
         await made.ledger.init()
         await made.start()

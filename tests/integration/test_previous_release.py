@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import Registrar, RunningLedger, running_ledger, until
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PREVIOUS = (ROOT / "deploy" / "PREVIOUS_RELEASE").read_text().split()
@@ -94,13 +95,13 @@ async def verifier(code: Path, ledger: RunningLedger, folder: Path, port: int) -
 
 
 async def test_the_release_before_stops_at_the_activation_and_this_one_goes_on_from_its_file(
-    make_database: MakeDatabase, tmp_path: Path, registrar: Registrar, previous: Path, unused_tcp_port: int
+    make_database: MakeDatabase, tmp_path: Path, registrar: Registrar, previous: Path
 ) -> None:
     async with running_ledger(make_database, tmp_path / "ledger", registrar) as ledger:
         school = await ledger.admit("school")
         await ledger.say(registrar.activation(2, 4))
-        old = await ledger.issued(school, "old")
-        async with verifier(previous, ledger, tmp_path / "follower", unused_tcp_port) as before:
+        old, port = await ledger.issued(school, "old"), free_port()
+        async with verifier(previous, ledger, tmp_path / "follower", port) as before:
 
             async def knows() -> bool | None:
                 return await before.verdict(old) == ("valid", "fresh-log") or None
@@ -120,7 +121,7 @@ async def test_the_release_before_stops_at_the_activation_and_this_one_goes_on_f
             assert verdict is not None
             assert verdict[0] == "indeterminate", "it answers nothing by records that it cannot bring up to date"
             assert await before.verdict(new) is None
-        async with verifier(ROOT, ledger, tmp_path / "follower", unused_tcp_port) as after:
+        async with verifier(ROOT, ledger, tmp_path / "follower", port) as after:
 
             async def goes_on() -> bool | None:
                 found = [await after.verdict(name) for name in (old, new)]

@@ -30,6 +30,7 @@ from services.verifier.replay.shared_state import CAPACITY_BYTES, RemoteHealth, 
 from tests.integration.test_verifier_http import until
 from tests.integration.test_verifier_keys import make
 from tests.support.awarded import Awarded, award
+from tests.support.ports import free_port
 from tests.support.served_logs import ServedLog, served
 from tests.support.worlds import START, World, lately
 
@@ -106,9 +107,7 @@ async def start(log: ServedLog, file: Path, port: int, **settings: str) -> async
 
 @contextlib.asynccontextmanager
 async def running(log: ServedLog, file: Path, **settings: str) -> AsyncIterator[Processes]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     found = Processes(await start(log, file, port, **settings), port)
     reading = asyncio.create_task(found.read())
     try:

@@ -13,11 +13,11 @@ import aiohttp
 import msgspec
 
 from services.verifier.config import Config as VerifierConfig
-from tests.fault.processes import free_port
 from tests.monitoring.watch import Watch, watching
 from tests.support.databases import MakeDatabase
 from tests.support.gateways import RunningGateway, gateway_config, gateway_database
 from tests.support.ledgers import WAIT_SECONDS, Registrar, RunningLedger, ledger_config, new_database, until
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 240.0

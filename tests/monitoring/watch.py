@@ -11,9 +11,9 @@ import aiohttp
 import msgspec
 import yaml
 
-from tests.fault.processes import free_port
 from tests.monitoring.conftest import program
 from tests.support.alert_rules import MONITORING, shortened
+from tests.support.ports import free_port
 
 WAIT_SECONDS = 90.0
 LOOK_SECONDS = 0.2

@@ -14,12 +14,12 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from tests.end_to_end.conftest import free_port
 from tests.packages.conftest import ROOT, run
+from tests.support.ports import free_port
 
 EXAMPLES = ROOT / "deploy" / "proxy"
 NAMES = ("log.example.org", "issuer.example.org", "verify.example.org", "example.org")
-SECONDS_MAX = 60.0
+SECONDS_MAX = 120.0
 _MAIN = """daemon off; {user} pid {folder}/pid; error_log {folder}/error.log warn;
 events {{ worker_connections 512; }}
 http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;

@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.end_to_end.conftest import free_port
 from tests.packages.conftest import ROOT, needs, run
+from tests.support.ports import free_port
 
 CONTAINERFILE = ROOT / "deploy" / "container" / "Containerfile"
 IN_BASE = "python3,python3-venv,ca-certificates"

@@ -12,9 +12,10 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from tests.end_to_end.conftest import Up, free_port
+from tests.end_to_end.conftest import Up
 from tests.packages.conftest import ROOT, needs
 from tests.packages.proxies import Proxied, proxied
+from tests.support.ports import free_port
 from tests.support.run_folders import make_run_folder
 
 each_proxy = pytest.mark.parametrize("kind", ["nginx", "caddy"])

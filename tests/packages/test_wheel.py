@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import free_port
 from tests.packages.conftest import ROOT, run
+from tests.support.ports import free_port
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,13 @@ import msgspec
 import pytest
 
 from services.ledger.signer import LAST_SIGNED
-from tests.fault.processes import free_port
 from tests.monitoring.stand import WatchedLedger
 from tests.runbook.page import blocks
 from tests.runbook.walk import Walk
 from tests.support.database_copies import copied, execute, on
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import until
+from tests.support.ports import free_port
 
 
 def sized(note: str) -> int:

@@ -8,12 +8,12 @@ import pytest
 
 from services.clients.log_client import LogProblem
 from services.command.key_file import write_key
-from tests.fault.processes import free_port
 from tests.monitoring.stand import WatchedLedger
 from tests.runbook.page import blocks
 from tests.runbook.walk import Walk
 from tests.support.databases import MakeDatabase
 from tests.support.ledgers import ledger_config, new_database
+from tests.support.ports import free_port
 from tests.support.statements import secret_key
 
 NEXT = "log.example/credentify-next"

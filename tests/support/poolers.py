@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.fault.processes import free_port
 from tests.support.databases import Database
+from tests.support.ports import free_port
 
 START_SECONDS = 120.0
 IGNORED = "lock_timeout,statement_timeout,idle_in_transaction_session_timeout,extra_float_digits"

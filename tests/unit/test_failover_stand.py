@@ -4,7 +4,6 @@ import asyncio
 from random import Random
 
 from proto.ids import CredentialId
-from tests.bench.stand import free_port
 from tests.ha.clients import Said, Seen
 from tests.ha.doors import Door, Sides
 from tests.ha.faults import BESIDE_IT, FAULTS, OF_THE_DATABASE, dealt
@@ -12,6 +11,7 @@ from tests.ha.judge import stale
 from tests.ha.outage import longest_gap
 from tests.ha.patroni_settings import LOOP_WAIT_SECONDS, RETRY_SECONDS, SHARED, TTL_SECONDS
 from tests.ha.stand import FRESHNESS_SECONDS
+from tests.support.ports import free_port
 
 ONE = CredentialId("00" * 32)
 

@@ -15,7 +15,7 @@ import msgspec
 from services.clients.gateway import GatewayClient
 from services.command.home import Addresses, read_addresses
 from services.embedded import EmbeddedPostgres
-from tests.end_to_end.conftest import free_port
+from tests.support.ports import free_port
 from tests.upgrade.clients import IssuingClient, ReadingClient
 from tests.upgrade.releases import Release
 

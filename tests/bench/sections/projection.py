@@ -19,8 +19,9 @@ from tests.bench.figures import Curve, Goal, Row, Series, percentile
 from tests.bench.load import Burst, Outcome, fire, request
 from tests.bench.projection import Filled, fill
 from tests.bench.run import Run
-from tests.bench.stand import HOST, free_port, resident_mb
+from tests.bench.stand import HOST, resident_mb
 from tests.support.loopback import on_loopback
+from tests.support.ports import free_port
 
 SECTION = "projection"
 LOADS = (1, 2, 4, 8, 16, 32, 64, 128)
